@@ -1,0 +1,281 @@
+/**
+ * The configuration: one YAML file for a stage or a whole pipeline. A section that is present is a stage that runs.
+ * Defaults that are published practice name their source in a comment; PPO.md in docs/ says more.
+ */
+import { z } from "zod";
+
+const positive = z.number().positive();
+const count = z.int().positive();
+const share = z.number().min(0).max(1);
+
+/** Where rows come from. With no path, the section `demo` must be there and gives them. */
+export const dataSchema = z.strictObject({
+  /** A JSONL file. */
+  path: z.string().min(1),
+  /** Names of the fields in the file, where they differ: `{prompt: question, completion: answer}`. */
+  fields: z.record(z.string(), z.string()).default({}),
+  /** Use only the first rows; 0 is all. */
+  limit: z.int().min(0).default(0),
+});
+
+export const modelSchema = z.strictObject({
+  /** A Hugging Face folder to start from. Without it a model is made from scratch with the sizes below. */
+  path: z.string().optional(),
+  family: z.literal("gpt2").default("gpt2"),
+  layers: count.default(4),
+  width: count.default(128),
+  heads: count.default(4),
+  /** Longest sequence, in tokens. */
+  context: count.default(128),
+  tieEmbeddings: z.boolean().default(true),
+});
+
+export const tokenizerSchema = z.strictObject({
+  /** `word` and `byte` are built for a model from scratch; `file` reads a tokenizer.json. */
+  kind: z.enum(["word", "byte", "file"]).default("byte"),
+  path: z.string().optional(),
+  /** Largest vocabulary of `word`; rarer words become <unk>. */
+  vocabularySize: count.default(8192),
+  /** A Jinja chat template; the tokenizer's own, or the built-in one, by default. */
+  chatTemplate: z.string().optional(),
+});
+
+export const demoSchema = z.strictObject({
+  task: z.literal("helpdesk").default("helpdesk"),
+  /** `overoptimise`: a reward model that cannot judge sums, so that the policy learns to game it. */
+  variant: z.enum(["standard", "overoptimise"]).default("standard"),
+});
+
+const scheduleSchema = z.enum(["constant", "linear", "cosine"]);
+const longPromptsSchema = z.enum(["truncate", "skip", "error"]);
+
+/** What the three stages share. */
+const optimizerShape = {
+  schedule: scheduleSchema.default("cosine"),
+  /** Share of the steps (iterations in PPO) over which the rate rises from 0. */
+  warmup: share.default(0.05),
+  /** Adam's moments: 0.9 and 0.999 are Kingma and Ba's. */
+  beta1: share.default(0.9),
+  beta2: share.default(0.999),
+  weightDecay: z.number().min(0).default(0),
+  /** Global norm to clip gradients to: 1.0; published 0.5 to 2.0. null does not clip. */
+  maxGradNorm: positive.nullable().default(1),
+  /** What to do with a prompt that does not fit the context: drop tokens at its left, skip the row, or stop. */
+  longPrompts: longPromptsSchema.default("truncate"),
+  /** Sequences that one pass of the engine holds; 0 lets the stage choose. Changes speed and memory, never the result beyond rounding. */
+  microBatch: z.int().min(0).default(0),
+  /** Save every so many steps (iterations in PPO); 0 saves only at the end and when interrupted. */
+  checkpointEvery: z.int().min(0).default(50),
+  /** Checkpoints to keep. */
+  keep: count.default(2),
+};
+
+export const sftSchema = z.strictObject({
+  data: dataSchema.optional(),
+  evaluation: dataSchema.optional(),
+  /** Share of the rows held out where `evaluation` is not given. */
+  evaluationShare: share.default(0.05),
+  steps: count.default(300),
+  batchSize: count.default(64),
+  learningRate: positive.default(3e-4),
+  /** Adam's epsilon outside PPO. */
+  epsilon: positive.default(1e-8),
+  evaluateEvery: count.default(50),
+  ...optimizerShape,
+});
+
+export const rewardModelSchema = z.strictObject({
+  data: dataSchema.optional(),
+  evaluation: dataSchema.optional(),
+  evaluationShare: share.default(0.1),
+  /** A folder to start from; the SFT stage's result in a pipeline, else `model.path`. */
+  from: z.string().optional(),
+  steps: count.default(200),
+  /** Pairs a step. */
+  batchSize: count.default(64),
+  learningRate: positive.default(1e-4),
+  epsilon: positive.default(1e-8),
+  /** Margin that the chosen score must exceed the rejected one by (PPO.md row 18). */
+  margin: z.number().min(0).default(0),
+  evaluateEvery: count.default(50),
+  /** Samples of the SFT model that set the scores' mean to 0 and variance to 1; 0 leaves scores as they are. */
+  normalisationSamples: z.int().min(0).default(512),
+  ...optimizerShape,
+});
+
+const weight = z.number().default(1);
+const name = z.string().min(1).optional();
+
+/** One component of the reward. The score is the weighted sum; every component is recorded by name. */
+export const rewardComponentSchema = z.discriminatedUnion("kind", [
+  /** The learned reward model. */
+  z.strictObject({ kind: z.literal("model"), name, weight, path: z.string().optional() }),
+  /** 1 where the response equals the reference answer, ignoring case and surrounding space. */
+  z.strictObject({ kind: z.literal("exact"), name, weight }),
+  /** 1 where the number after `marker` (else the last number) of the response equals that of the reference answer. */
+  z.strictObject({
+    kind: z.literal("last_number"),
+    name,
+    weight,
+    marker: z.string().default("####"),
+    requireMarker: z.boolean().default(false),
+  }),
+  /** 1 where the regular expression matches the response. */
+  z.strictObject({
+    kind: z.literal("pattern"),
+    name,
+    weight,
+    pattern: z.string().min(1),
+    flags: z.string().default(""),
+  }),
+  /** 1 within [min, max] tokens, falling linearly to 0 over `slack` tokens outside. */
+  z.strictObject({
+    kind: z.literal("length"),
+    name,
+    weight,
+    min: z.int().min(0).default(0),
+    max: count,
+    slack: z.int().min(0).default(0),
+  }),
+  /** Minus the share of n-grams that repeat an earlier one. */
+  z.strictObject({ kind: z.literal("repetition"), name, weight, n: count.default(4) }),
+  /** Minus 1 where the response has a word of the safety filter (`ppo.safety`). */
+  z.strictObject({ kind: z.literal("safety"), name, weight }),
+  /** The learned score minus that of a baseline response to the same prompt, sampled from the reference policy. */
+  z.strictObject({ kind: z.literal("comparison"), name, weight, path: z.string().optional() }),
+  /** A user's own function: `export default async ({prompt, response, reference}) => number`. */
+  z.strictObject({
+    kind: z.literal("function"),
+    name,
+    weight,
+    path: z.string().min(1),
+    timeoutMs: count.default(5000),
+    retries: z.int().min(0).default(2),
+  }),
+]);
+
+export const ppoSchema = z.strictObject({
+  /** Folder of the policy to start from; the SFT stage's result in a pipeline, else `model.path`. */
+  policy: z.string().optional(),
+  /** Folder of the frozen reference; the starting policy by default. */
+  reference: z.string().optional(),
+  /** Folder the critic's trunk starts from; the reward model where there is one, else the policy. */
+  critic: z.string().optional(),
+  /** `separate`: a full-depth transformer of its own. `shared`: a scalar head on the policy's trunk. */
+  criticKind: z.enum(["separate", "shared"]).default("separate"),
+  prompts: dataSchema.optional(),
+  rewards: z
+    .array(rewardComponentSchema)
+    .min(1)
+    .default([{ kind: "model", weight: 1 }]),
+  /** Refuse to resume where a user's reward function changed. */
+  allowChangedReward: z.boolean().default(false),
+  iterations: count.default(100),
+  /** Sequences sampled an iteration. */
+  sequences: count.default(512),
+  /** Responses sampled for each prompt; `sequences` is a multiple of it. */
+  responsesPerPrompt: count.default(1),
+  /** Minibatches an epoch: sequences per optimizer step = sequences / minibatches. */
+  minibatches: count.default(1),
+  /** Passes over the rollout: 4; published 1 to 4. */
+  epochs: count.default(4),
+  maxNewTokens: count.default(64),
+  temperature: positive.default(1),
+  topK: z.int().min(0).default(0),
+  topP: z.number().gt(0).max(1).default(1),
+  /** Truncated sampling makes the sampled KL wrong, even negative (PPO.md row 1). */
+  allowTruncatedSampling: z.boolean().default(false),
+  /** Policy rate: 1e-6 above a billion parameters (published 1e-6 to 1e-5), more for small models. */
+  learningRate: positive.default(1e-6),
+  /** 2x the policy's by default: published 1.5x to 2x. */
+  criticLearningRate: positive.optional(),
+  /** Adam's epsilon in PPO (Huang et al., The N implementation details of RLHF with PPO). */
+  epsilon: positive.default(1e-5),
+  clipLow: share.default(0.2),
+  clipHigh: positive.default(0.2),
+  /** Dual clip's constant (Ye et al. 2019), null without. */
+  dualClip: z.number().gt(1).nullable().default(null),
+  valueClip: positive.nullable().default(0.2),
+  /** Weight of the value loss, with a shared trunk only (PPO.md row 10). */
+  valueCoef: positive.optional(),
+  /** 0.01; 0.02 if entropy collapses. */
+  entropyCoef: z.number().min(0).default(0.01),
+  gamma: share.default(1),
+  lambda: share.default(0.95),
+  aggregation: z.enum(["token-mean", "sequence-mean"]).default("token-mean"),
+  whitenAdvantages: z.boolean().default(true),
+  /** Divide rewards by their standard deviation, mean kept. */
+  whitenRewards: z.boolean().default(false),
+  /** After normalisation; null does not clip. */
+  scoreClip: positive.nullable().default(10),
+  missingEosPenalty: z.number().min(0).default(0),
+  /** End the update when a minibatch's approximate KL(old, new) passes this; null never. 1.5 x 0.01 is Spinning Up's. */
+  stopEpochsAtKl: positive.nullable().default(null),
+  kl: z
+    .strictObject({
+      /** Exactly one of the two (PPO.md row 2). k1 enters the reward, k3 or k2 the loss. */
+      in: z.enum(["reward", "loss"]).default("reward"),
+      estimator: z.enum(["k2", "k3"]).default("k3"),
+      /** 0.05; published 0.05 to 0.2, better too high at first. */
+      coef: z.number().min(0).default(0.05),
+      controller: z.enum(["fixed", "ziegler"]).default("fixed"),
+      /** KL to the reference that `ziegler` steers to. 6 nats a sequence is Ziegler et al.'s. */
+      target: positive.optional(),
+      targetUnit: z.enum(["token", "sequence"]).default("token"),
+      /** Sequences; a tenth of the run's by default. */
+      horizon: positive.optional(),
+    })
+    .prefault({}),
+  safety: z
+    .strictObject({
+      /** Word lists by category, matched as whole words without regard to case; added to the built-in ones unless `builtIn` is false. */
+      categories: z.record(z.string(), z.array(z.string().min(1)).min(1)).default({}),
+      builtIn: z.boolean().default(true),
+    })
+    .prefault({}),
+  /** Samples stored an iteration, beside the worst. */
+  storedSamples: z.int().min(0).default(16),
+  ...optimizerShape,
+  schedule: scheduleSchema.default("constant"),
+});
+
+export const evaluationSchema = z.strictObject({
+  /** Samples at the rollout's temperature. */
+  samples: count.default(1024),
+  maxNewTokens: count.optional(),
+  temperature: z.number().min(0).optional(),
+  seed: z.int().default(1234),
+  prompts: dataSchema.optional(),
+});
+
+export const configSchema = z.strictObject({
+  /** "When X, prefer Y over Z": heads every report. */
+  objective: z.string().default(""),
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]+$/, "letters, digits, dots, dashes and underscores only")
+    .optional(),
+  /** Folder of runs and of their database. */
+  workspace: z.string().default("runs"),
+  seed: z.int().min(0).default(1),
+  /** Threads of the engine; 0 takes the physical cores. Part of what makes a run repeatable to the bit. */
+  threads: z.int().min(0).default(0),
+  model: modelSchema.prefault({}),
+  tokenizer: tokenizerSchema.prefault({}),
+  demo: demoSchema.optional(),
+  sft: sftSchema.optional(),
+  reward: rewardModelSchema.optional(),
+  ppo: ppoSchema.optional(),
+  evaluation: evaluationSchema.prefault({}),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type DataConfig = z.infer<typeof dataSchema>;
+export type ModelSection = z.infer<typeof modelSchema>;
+export type TokenizerSection = z.infer<typeof tokenizerSchema>;
+export type DemoSection = z.infer<typeof demoSchema>;
+export type SftConfig = z.infer<typeof sftSchema>;
+export type RewardModelConfig = z.infer<typeof rewardModelSchema>;
+export type PpoConfig = z.infer<typeof ppoSchema>;
+export type RewardComponentConfig = z.infer<typeof rewardComponentSchema>;
+export type EvaluationConfig = z.infer<typeof evaluationSchema>;

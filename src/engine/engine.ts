@@ -1,0 +1,241 @@
+/**
+ * The engine interface: everything the trainer may ask of whatever holds the weights.
+ *
+ * Its verbs are those of distributed training services, so that an engine may be a worker thread, another process
+ * or a remote service. Everything that crosses it is plain data; every call is asynchronous; weights never cross.
+ *
+ * Alignment. A sequence has `tokens` of length n and a `start` (>= 1). Its scored tokens are `tokens[start..n)`, and
+ * every per-token array here has n - start entries, in that order: entry t belongs to token start + t. Its
+ * log-probability is conditioned on all tokens before it; its value is the scalar head at the position BEFORE it,
+ * which is the state in which that token was chosen.
+ */
+
+/** A handle to a model held by the engine. */
+export type ModelId = string;
+
+/** A decoder-only transformer; GPT-2's architecture, with Hugging Face's parameter names. */
+export interface ModelConfig {
+  readonly family: "gpt2";
+  readonly vocabularySize: number;
+  /** Positions the model has an embedding for: the longest sequence it can read. */
+  readonly context: number;
+  readonly width: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly tieEmbeddings: boolean;
+}
+
+/** `lm`: logits over the vocabulary. `scalar`: one number a position (a reward or a value). */
+export type HeadKind = "lm" | "scalar";
+
+export interface ModelInfo {
+  readonly id: ModelId;
+  readonly config: ModelConfig;
+  readonly heads: readonly HeadKind[];
+  /** Number of parameters, tied ones counted once. */
+  readonly parameters: number;
+}
+
+/** How a new scalar head starts: `zero` for values, `normal` (sd 1/sqrt(width + 1), bias 0) for rewards: PPO.md row 19. */
+export type ScalarInit = "zero" | "normal";
+
+export interface CreateModelRequest {
+  readonly config: ModelConfig;
+  readonly heads: readonly HeadKind[];
+  readonly scalarInit?: ScalarInit;
+  readonly seed: number;
+}
+
+export interface CloneModelRequest {
+  /** Heads of the copy; the source's by default. A head the source lacks is initialised. */
+  readonly heads?: readonly HeadKind[];
+  readonly scalarInit?: ScalarInit;
+  readonly seed?: number;
+}
+
+export interface LoadModelRequest extends CloneModelRequest {
+  /** Load the optimizer's state as well; an error if the folder has none. */
+  readonly optimizer?: boolean;
+}
+
+export interface Sequence {
+  readonly tokens: readonly number[];
+  readonly start: number;
+}
+
+export interface SampleRequest {
+  readonly prompts: readonly (readonly number[])[];
+  readonly maxNewTokens: number;
+  readonly stopTokens: readonly number[];
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** 0 keeps every token. */
+  readonly topK: number;
+  /** 1 keeps every token. */
+  readonly topP: number;
+  /** Prompt i draws from the stream (seed, streams[i] or i): its tokens do not depend on the rest of the batch. */
+  readonly seed: number;
+  readonly streams?: readonly number[];
+}
+
+export type StopReason = "stop" | "length";
+
+export interface SampleResult {
+  /** Response tokens of each prompt; the stop token, where there is one, is included. Never empty. */
+  readonly tokens: number[][];
+  /** Log-probability of each, at the request's temperature (before top-k and top-p), in nats. */
+  readonly logprobs: number[][];
+  readonly stopReasons: StopReason[];
+}
+
+/** `score`: the scalar head at the last token, one number a sequence. */
+export type ForwardOutput = "logprobs" | "entropy" | "values" | "score";
+
+export interface ForwardRequest {
+  readonly sequences: readonly Sequence[];
+  readonly outputs: readonly ForwardOutput[];
+  /** Divides the logits before the softmax. Default 1. */
+  readonly temperature?: number;
+}
+
+export interface ForwardResult {
+  readonly logprobs?: number[][];
+  readonly entropy?: number[][];
+  readonly values?: number[][];
+  readonly scores?: number[];
+}
+
+/**
+ * A loss by name. Every loss is a SUM over scored tokens (over pairs for `pairwise`) of weight times the term: the
+ * caller's weights carry the mean, so that accumulating micro-batches equals one big batch. A token of weight 0
+ * contributes nothing. Per-token arrays are aligned as said above.
+ */
+export type LossRequest = CrossEntropyLoss | PairwiseLoss | PolicyLoss | ValueLoss;
+
+/** sum w * -log p(token). */
+export interface CrossEntropyLoss {
+  readonly name: "cross_entropy";
+  readonly sequences: readonly Sequence[];
+  readonly weights: readonly (readonly number[])[];
+}
+
+/** sum w * -log sigmoid(score(chosen) - score(rejected) - margin): PPO.md row 18. `start` of the sequences is not used. */
+export interface PairwiseLoss {
+  readonly name: "pairwise";
+  readonly chosen: readonly Sequence[];
+  readonly rejected: readonly Sequence[];
+  readonly margins: readonly number[];
+  readonly weights: readonly number[];
+}
+
+/** PPO-clip (PPO.md rows 7, 8, 11 and, with `kl` set, row 2 in the loss). */
+export interface PolicyLoss {
+  readonly name: "policy";
+  readonly sequences: readonly Sequence[];
+  readonly weights: readonly (readonly number[])[];
+  readonly oldLogprobs: readonly (readonly number[])[];
+  readonly advantages: readonly (readonly number[])[];
+  /** Needed with `kl`. */
+  readonly refLogprobs?: readonly (readonly number[])[];
+  readonly config: {
+    readonly clipLow: number;
+    readonly clipHigh: number;
+    /** The constant c > 1 of dual clip, or null. */
+    readonly dualClip: number | null;
+    readonly entropyCoef: number;
+    /** KL(policy, reference) added to the loss, where the KL is not in the reward. */
+    readonly kl: { readonly coef: number; readonly estimator: "k2" | "k3" } | null;
+    readonly temperature: number;
+  };
+}
+
+/** 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2): PPO.md row 10. */
+export interface ValueLoss {
+  readonly name: "value";
+  readonly sequences: readonly Sequence[];
+  readonly weights: readonly (readonly number[])[];
+  readonly returns: readonly (readonly number[])[];
+  readonly oldValues: readonly (readonly number[])[];
+  readonly config: { readonly valueClip: number | null };
+}
+
+export interface ForwardBackwardResult {
+  /** The weighted sum, in float32. May be NaN or infinite: the caller decides. */
+  readonly loss: number;
+  /** Squared L2 norm of the gradient of THIS call, before accumulation. */
+  readonly gradSquaredNorm: number;
+  /** Per-token outputs before the update: `logprobs` and `entropy` (policy), `logprobs` (cross_entropy), `values` (value). */
+  readonly logprobs?: number[][];
+  readonly entropy?: number[][];
+  readonly values?: number[][];
+  /** Scores of chosen and rejected (pairwise). */
+  readonly chosenScores?: number[];
+  readonly rejectedScores?: number[];
+}
+
+/** `embeddings`, `block.0` ... `block.N-1`, `final` (last norm), `lm_head` (untied), `score` (scalar head). */
+export type ParameterGroup = string;
+
+export interface OptimStepRequest {
+  readonly learningRate: number;
+  /** Factors on `learningRate` by group; a group not named has 1. */
+  readonly rateFactors?: Readonly<Record<ParameterGroup, number>>;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Decoupled (AdamW), on matrices only. */
+  readonly weightDecay: number;
+  /** Global norm to clip to (PPO.md row 15), or null. */
+  readonly maxGradNorm: number | null;
+}
+
+export interface OptimStepResult {
+  /** Global norm of the accumulated gradient before clipping. */
+  readonly gradNorm: number;
+  /** True where the norm was not finite: weights and optimizer are untouched, the gradient is dropped. */
+  readonly skipped: boolean;
+  /** L2 norm of the gradient by parameter group. */
+  readonly groupNorms: Record<ParameterGroup, number>;
+}
+
+export interface EngineInfo {
+  readonly name: string;
+  /** What a run needs to be repeated to the bit. */
+  readonly cpu: string;
+  readonly threads: number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly capabilities: {
+    readonly bitExact: boolean;
+    readonly truncatedSampling: boolean;
+    readonly layerNorms: boolean;
+  };
+}
+
+export interface EngineUsage {
+  /** Seconds spent inside the native runtime since the engine started. */
+  readonly nativeSeconds: number;
+  readonly residentMb: number;
+}
+
+export interface Engine {
+  info(): Promise<EngineInfo>;
+  usage(): Promise<EngineUsage>;
+  createModel(request: CreateModelRequest): Promise<ModelInfo>;
+  cloneModel(model: ModelId, request?: CloneModelRequest): Promise<ModelInfo>;
+  /** Reads a Hugging Face folder (`config.json`, `model.safetensors`). */
+  loadModel(folder: string, request?: LoadModelRequest): Promise<ModelInfo>;
+  /** Writes `config.json`, `model.safetensors` and, if asked, `optimizer.safetensors`, each flushed to disk. The folder exists. */
+  saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<void>;
+  /** target = decay * target + (1 - decay) * source, parameter by parameter. */
+  ema(target: ModelId, source: ModelId, decay: number): Promise<void>;
+  disposeModel(model: ModelId): Promise<void>;
+  sample(model: ModelId, request: SampleRequest): Promise<SampleResult>;
+  forward(model: ModelId, request: ForwardRequest): Promise<ForwardResult>;
+  /** Adds the gradient of the loss to the model's accumulated gradient. */
+  forwardBackward(model: ModelId, loss: LossRequest): Promise<ForwardBackwardResult>;
+  /** Applies the accumulated gradient with AdamW (PyTorch's placement of epsilon) and clears it. */
+  optimStep(model: ModelId, request: OptimStepRequest): Promise<OptimStepResult>;
+  /** Drops the accumulated gradient. */
+  zeroGrad(model: ModelId): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,113 @@
+/** The records that the trainer writes, the store keeps and pages read; and the `Recorder` through which they pass. No code. */
+
+/** A stage of RLHF. */
+export type Stage = "sft" | "reward" | "ppo";
+
+/** `paused` waits for a person; `lost` is never written: a reader derives it from a heartbeat that stopped. */
+export type RunState = "running" | "paused" | "done" | "interrupted" | "failed" | "stopped";
+
+export interface RunRecord {
+  readonly id: string;
+  readonly objective: string;
+  readonly seed: number;
+  readonly folder: string;
+  /** The resolved configuration, as JSON. */
+  readonly config: string;
+  /** CPU, threads, package versions: what a repetition to the bit needs, as JSON. */
+  readonly machine: string;
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+}
+
+/** Values of one iteration (PPO) or step (SFT, reward model) by key. NaN and infinities are values. */
+export type MetricValues = Readonly<Record<string, number>>;
+
+export type EventKind =
+  | "stage_started"
+  | "stage_finished"
+  | "checkpoint"
+  | "resumed"
+  | "interrupted"
+  | "setting"
+  | "command"
+  | "warning"
+  | "error"
+  | "invariant"
+  | "evaluation"
+  | "note";
+
+export interface EventRecord {
+  readonly kind: EventKind;
+  readonly stage: Stage;
+  readonly iteration: number;
+  /** One sentence for a person. */
+  readonly message: string;
+  /** Anything a program may want, as plain JSON. */
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+/** One change of one hyperparameter: PPO's settings have a history. */
+export interface SettingRecord {
+  readonly stage: Stage;
+  readonly iteration: number;
+  readonly key: string;
+  readonly before: number | string | boolean | null;
+  readonly value: number | string | boolean | null;
+  readonly cause: "config" | "schedule" | "controller" | "person";
+}
+
+export interface SampleRecord {
+  readonly index: number;
+  readonly prompt: string;
+  readonly response: string;
+  /** Score that entered the reward. */
+  readonly score: number;
+  /** Raw score of each component by name. */
+  readonly components: Readonly<Record<string, number>>;
+  /** KL to the reference in nats, k1 summed over the response. */
+  readonly kl: number;
+  readonly stopReason: "stop" | "length";
+  /** Response tokens as text, one entry a token; the arrays below are aligned with it. */
+  readonly tokens: readonly string[];
+  readonly logprobs: readonly number[];
+  readonly refLogprobs: readonly number[];
+  readonly values: readonly number[];
+  readonly advantages: readonly number[];
+  /** Why it was kept: one of the fixed number an iteration, or the lowest score. */
+  readonly reason: "chosen" | "worst";
+}
+
+export type CommandKind = "pause" | "resume" | "save" | "stop" | "set";
+
+export interface CommandRecord {
+  readonly id: number;
+  readonly kind: CommandKind;
+  /** For `set`: {key, value}. */
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly reason: string;
+  readonly createdAt: number;
+  /** The stage and iteration before which it was applied; null while it waits. */
+  readonly appliedStage: Stage | null;
+  readonly appliedIteration: number | null;
+}
+
+/**
+ * Where a stage writes what it sees. It never throws for a full disk: it buffers and warns.
+ * All writes of one iteration become durable together, at `commit`.
+ */
+export interface Recorder {
+  readonly runId: string;
+  readonly attempt: number;
+  metrics(stage: Stage, iteration: number, values: MetricValues): void;
+  event(event: EventRecord): void;
+  setting(setting: SettingRecord): void;
+  samples(stage: Stage, iteration: number, samples: readonly SampleRecord[]): void;
+  /** Makes everything recorded so far durable, in one transaction, and beats the heart. */
+  commit(): void;
+  /** Commands not applied yet, oldest first. */
+  pendingCommands(): CommandRecord[];
+  /** Commands that an earlier attempt applied before this iteration of this stage, oldest first: a resumed run applies them again. */
+  commandsAppliedAt(stage: Stage, iteration: number): CommandRecord[];
+  markApplied(commandId: number, stage: Stage, iteration: number): void;
+  state(state: RunState): void;
+}

@@ -1,0 +1,54 @@
+/** The one error tree: every failure a user can meet, each with a remedy and the exit code it ends the process with. */
+
+export class BallastError extends Error {
+  /** What the user can do about it, in a sentence; printed under the message. */
+  readonly hint: string | undefined;
+  readonly exitCode: number = 1;
+
+  constructor(message: string, hint?: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.hint = hint;
+  }
+}
+
+/** A wrong command line or configuration. */
+export class UsageError extends BallastError {
+  override readonly exitCode = 2;
+}
+
+/** A data file or a row of it that cannot be used. */
+export class DataError extends BallastError {}
+
+/** A graph that cannot be built: names the op and the shapes. */
+export class GraphError extends BallastError {}
+
+/** The engine was asked for something it cannot do, or failed doing it. */
+export class EngineError extends BallastError {}
+
+/** A checkpoint that is missing, truncated or does not match. */
+export class CheckpointError extends BallastError {}
+
+/** The workspace's database. */
+export class StoreError extends BallastError {}
+
+/** A reward function that threw, timed out or returned something that is not a finite number. */
+export class RewardError extends BallastError {}
+
+/** Training cannot go on: a loss or gradient that is not finite, twice in a row, say. */
+export class TrainingError extends BallastError {}
+
+/** The controller stopped the run. */
+export class StoppedByController extends BallastError {
+  override readonly exitCode = 3;
+}
+
+/** The user interrupted the run; its state is saved. */
+export class Interrupted extends BallastError {
+  override readonly exitCode = 130;
+}
+
+/** The text of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
