@@ -1,0 +1,39 @@
+/** Token weights that turn a weighted sum into the mean a loss asks for, however its batch is split (PPO.md row 12). */
+import { checkSameShape, isValid, type Mask, mapRows, type Rows, validRows } from "./rows.ts";
+
+export type Aggregation = "token-mean" | "sequence-mean";
+
+/**
+ * Weights w of every token of one optimizer step, so that the sum of w x is, for `token-mean`, the mean of x over all valid
+ * tokens and, for `sequence-mean`, the mean over non-empty sequences of their token means. 0 where masked.
+ * The rows are those of the WHOLE step: slice the result for micro-batches, and their sums add up to the mean.
+ *
+ * @example
+ * tokenWeights({ lengths: [3, 1], aggregation: "sequence-mean" }); // [[1/6, 1/6, 1/6], [1/2]]
+ */
+export function tokenWeights(
+  options: { readonly aggregation: Aggregation } & (
+    | { readonly lengths: readonly number[]; readonly mask?: undefined }
+    | { readonly mask: Mask; readonly lengths?: undefined }
+  ),
+): number[][] {
+  const mask_B_T = options.mask ?? options.lengths.map((length) => new Array<number>(length).fill(1));
+  const counts_B = validRows(mask_B_T, mask_B_T).map((row) => row.length);
+  const tokens = counts_B.reduce((a, b) => a + b, 0);
+  const sequences = counts_B.filter((count) => count > 0).length;
+  return mapRows(mask_B_T, mask_B_T, (_, b) =>
+    options.aggregation === "token-mean" ? 1 / tokens : 1 / (sequences * counts_B[b]!),
+  );
+}
+
+/** The sum of w x over tokens of weight other than 0. */
+export function weightedSum(rows_B_T: Rows, weights_B_T: Rows): number {
+  checkSameShape({ rows: rows_B_T, weights: weights_B_T });
+  let total = 0;
+  rows_B_T.forEach((row, b) => {
+    row.forEach((x, t) => {
+      if (isValid(weights_B_T, b, t)) total += x * weights_B_T[b]![t]!;
+    });
+  });
+  return total;
+}

@@ -1,0 +1,61 @@
+/** Controllers that move a KL coefficient towards a target (PPO.md row 9), each one step of a pure function. */
+
+/**
+ * coef (1 + clip(kl / target - 1, -0.2, 0.2) sequences / horizon) (Ziegler et al. 2019, section 2.2). `kl` and `target` have
+ * the same unit; `sequences` were sampled since the last step. A KL that is not a number leaves the coefficient alone.
+ */
+export function zieglerStep(options: {
+  readonly coef: number;
+  readonly kl: number;
+  readonly target: number;
+  readonly sequences: number;
+  readonly horizon: number;
+}): number {
+  const { coef, kl, target, sequences, horizon } = options;
+  if (Number.isNaN(kl)) return coef;
+  const error = Math.min(Math.max(kl / target - 1, -0.2), 0.2);
+  return coef * (1 + (error * sequences) / horizon);
+}
+
+export interface StepController {
+  /** The coefficient rises where KL exceeds `high` times the target, and falls where it is under `low` times it. */
+  readonly high: number;
+  readonly low: number;
+  readonly up: number;
+  readonly down: number;
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** Published settings of the step controller. */
+export const stepPresets = {
+  /** Schulman et al. 2017, section 4. */
+  schulman2017: { high: 1.5, low: 1 / 1.5, up: 2, down: 0.5 },
+  guide: { high: 1.5, low: 0.5, up: 2, down: 0.5 },
+  /** RLlib's PPO. */
+  rllib: { high: 2, low: 0.5, up: 1.5, down: 0.5 },
+  /** PPO.md, defaults: the bounded controller. */
+  bounded: { high: 2, low: 0.5, up: 1.5, down: 0.8, min: 0.01, max: 1 },
+} as const satisfies Record<string, StepController>;
+
+/** The coefficient times `up` or `down` where KL leaves its band, kept within [min, max]. */
+export function stepController(
+  options: StepController & { readonly coef: number; readonly kl: number; readonly target: number },
+): number {
+  const { coef, kl, target, high, low, up, down, min = 0, max = Infinity } = options;
+  let next = coef;
+  if (kl > high * target) next = coef * up;
+  else if (kl < low * target) next = coef * down;
+  return Math.min(Math.max(next, min), max);
+}
+
+/** coef * exp(alpha (kl - target)). A KL that is not a number leaves the coefficient alone. */
+export function exponentialStep(options: {
+  readonly coef: number;
+  readonly kl: number;
+  readonly target: number;
+  readonly alpha: number;
+}): number {
+  const { coef, kl, target, alpha } = options;
+  return Number.isNaN(kl) ? coef : coef * Math.exp(alpha * (kl - target));
+}

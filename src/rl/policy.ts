@@ -1,0 +1,140 @@
+/** PPO's clipped policy loss, token by token, and the statistics of an update (PPO.md rows 7, 8 and 13). */
+import { k3 } from "./kl.ts";
+import { checkSameShape, isValid, type Mask, mapRows, type Rows, validRows, validValues } from "./rows.ts";
+import { mean, sum, variance } from "./statistics.ts";
+
+export interface PolicyOptions {
+  readonly logprobs: Rows;
+  readonly oldLogprobs: Rows;
+  readonly advantages: Rows;
+  readonly mask?: Mask | undefined;
+  readonly clipLow: number;
+  readonly clipHigh: number;
+  /** The constant c > 1 of dual clip (Ye et al. 2019, eq. 5), or null. */
+  readonly dualClip: number | null;
+}
+
+export interface PolicyTerms {
+  /** max(-A r, -A clip(r)); with dual clip and A < 0, at most -A c. 0 where masked. */
+  readonly loss: number[][];
+  /** exp(clamp(new - old, -20, 20)); 0 where masked. */
+  readonly ratio: number[][];
+  /** True where the clip binds: the clipped term is strictly the larger. */
+  readonly clipped: boolean[][];
+  /** True where dual clip binds. */
+  readonly dualClipped: boolean[][];
+  /** Derivative of each token's loss by its own log-probability: -A r, or 0 where a clip or the clamp binds. */
+  readonly gradient: number[][];
+}
+
+const clampedLogRatio = 20;
+
+/** The terms of PPO-clip for each token (Schulman et al. 2017, eq. 7), before any aggregation. */
+export function policyTerms(options: PolicyOptions): PolicyTerms {
+  const { logprobs, oldLogprobs, advantages, mask } = options;
+  checkSameShape({ logprobs, oldLogprobs, advantages, mask });
+  const terms = logprobs.map((row, b) =>
+    row.map((logprob, t) =>
+      isValid(mask, b, t) ? policyTerm(logprob - oldLogprobs[b]![t]!, advantages[b]![t]!, options) : maskedTerm,
+    ),
+  );
+  const pick = <K extends keyof Term>(key: K): Term[K][][] => terms.map((row) => row.map((term) => term[key]));
+  return {
+    loss: pick("loss"),
+    ratio: pick("ratio"),
+    clipped: pick("clipped"),
+    dualClipped: pick("dualClipped"),
+    gradient: pick("gradient"),
+  };
+}
+
+interface Term {
+  readonly loss: number;
+  readonly ratio: number;
+  readonly clipped: boolean;
+  readonly dualClipped: boolean;
+  readonly gradient: number;
+}
+
+const maskedTerm: Term = { loss: 0, ratio: 0, clipped: false, dualClipped: false, gradient: 0 };
+
+function policyTerm(logRatio: number, advantage: number, options: PolicyOptions): Term {
+  const { clipLow, clipHigh, dualClip } = options;
+  const ratio = Math.exp(Math.min(Math.max(logRatio, -clampedLogRatio), clampedLogRatio));
+  const unclippedLoss = -advantage * ratio;
+  const clippedLoss = -advantage * Math.min(Math.max(ratio, 1 - clipLow), 1 + clipHigh);
+  const clipped = clippedLoss > unclippedLoss;
+  const loss = Math.max(unclippedLoss, clippedLoss);
+  const ceiling = dualClip !== null && advantage < 0 ? -advantage * dualClip : Infinity;
+  const dualClipped = loss > ceiling;
+  const flat = clipped || dualClipped || Math.abs(logRatio) > clampedLogRatio;
+  return { loss: Math.min(loss, ceiling), ratio, clipped, dualClipped, gradient: flat ? 0 : unclippedLoss };
+}
+
+export interface UpdateStatistics {
+  /** Mean over tokens of (r - 1) - ln r, in nats per token, never clamped: PPO.md row 13. */
+  readonly approxKlMean: number;
+  /** The largest per-sequence token mean of the same. */
+  readonly approxKlMax: number;
+  readonly ratioMean: number;
+  readonly ratioMax: number;
+  /** Biased. */
+  readonly ratioVariance: number;
+  /** Largest |r - 1|. */
+  readonly ratioMaxDeviation: number;
+  readonly clipFraction: number;
+  readonly dualClipFraction: number;
+  /** Valid tokens that the means are over. */
+  readonly tokens: number;
+}
+
+/** What one minibatch says of how far the policy has moved from the one that sampled. NaN where no token is valid. */
+export function updateStatistics(options: PolicyOptions): UpdateStatistics {
+  const { logprobs, oldLogprobs, mask } = options;
+  const terms = policyTerms(options);
+  const ratios = validValues(terms.ratio, mask);
+  const kl_B_T = mapRows(logprobs, mask, (logprob, b, t) => k3(oldLogprobs[b]![t]! - logprob));
+  const klBySequence = validRows(kl_B_T, mask).filter((row) => row.length > 0);
+  const flags = (rows: boolean[][]): number[] =>
+    validValues(
+      rows.map((row) => row.map(Number)),
+      mask,
+    );
+  return {
+    approxKlMean: mean(validValues(kl_B_T, mask)),
+    approxKlMax: largest(klBySequence.map(mean)),
+    ratioMean: mean(ratios),
+    ratioMax: largest(ratios),
+    ratioVariance: variance(ratios),
+    ratioMaxDeviation: largest(ratios.map((ratio) => Math.abs(ratio - 1))),
+    clipFraction: mean(flags(terms.clipped)),
+    dualClipFraction: mean(flags(terms.dualClipped)),
+    tokens: ratios.length,
+  };
+}
+
+/** The statistics of several minibatches as if their tokens were one: means weighed by tokens, maxima over all. */
+export function mergeUpdateStatistics(parts: readonly UpdateStatistics[]): UpdateStatistics {
+  const filled = parts.filter((part) => part.tokens > 0);
+  const tokens = sum(filled.map((part) => part.tokens));
+  const weighed = (f: (part: UpdateStatistics) => number): number =>
+    sum(filled.map((part) => part.tokens * f(part))) / tokens;
+  const ratioMean = weighed((part) => part.ratioMean);
+  return {
+    approxKlMean: weighed((part) => part.approxKlMean),
+    approxKlMax: largest(filled.map((part) => part.approxKlMax)),
+    ratioMean,
+    ratioMax: largest(filled.map((part) => part.ratioMax)),
+    // Within the parts and between them (Chan et al. 1979).
+    ratioVariance: weighed((part) => part.ratioVariance + (part.ratioMean - ratioMean) ** 2),
+    ratioMaxDeviation: largest(filled.map((part) => part.ratioMaxDeviation)),
+    clipFraction: weighed((part) => part.clipFraction),
+    dualClipFraction: weighed((part) => part.dualClipFraction),
+    tokens,
+  };
+}
+
+/** The maximum without a spread over a long list; NaN where the list is empty or holds one. */
+function largest(values: readonly number[]): number {
+  return values.length === 0 ? NaN : values.reduce((a, b) => Math.max(a, b), -Infinity);
+}

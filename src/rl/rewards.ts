@@ -1,0 +1,66 @@
+/** The reward of each response token: a KL penalty on every one and the score on the last (PPO.md row 3). */
+import { checkSameLength, checkSameShape, isValid, type Mask, mapRows, type Rows, validValues } from "./rows.ts";
+import { mean, variance } from "./statistics.ts";
+
+export interface TokenRewardOptions {
+  readonly logprobs: Rows;
+  readonly refLogprobs: Rows;
+  readonly mask?: Mask | undefined;
+  /** One normalised score a sequence. */
+  readonly scores: readonly number[];
+  readonly endsWithEos: readonly boolean[];
+  /** 0 where the KL is in the loss. */
+  readonly klCoef: number;
+  /** Scores are clipped to [-scoreClip, scoreClip]; null does not clip. */
+  readonly scoreClip: number | null;
+  /** Taken from the clipped score where the response has no EOS. */
+  readonly missingEosPenalty: number;
+}
+
+/**
+ * -klCoef * (log p - log p_ref) on response tokens, plus the score at the last valid one. The score is clipped, then
+ * loses the penalty for a missing EOS, then is added. A sequence without a valid token has no reward.
+ */
+export function tokenRewards(options: TokenRewardOptions): number[][] {
+  const { logprobs, refLogprobs, mask, scores, endsWithEos, klCoef } = options;
+  checkSameShape({ logprobs, refLogprobs, mask });
+  checkSameLength({ logprobs, scores, endsWithEos });
+  const rewards_B_T = mapRows(logprobs, mask, (logprob, b, t) =>
+    // Not a product with 0: the log-probabilities may be infinite where the KL is not asked for.
+    klCoef === 0 ? 0 : -klCoef * (logprob - refLogprobs[b]![t]!),
+  );
+  rewards_B_T.forEach((row, b) => {
+    const last = lastValid(row.length, mask, b);
+    if (last >= 0) row[last]! += finalScore(scores[b]!, endsWithEos[b]!, options);
+  });
+  return rewards_B_T;
+}
+
+/** The score as it enters the reward: clipped, then less the penalty for a missing EOS. */
+export function finalScore(
+  score: number,
+  endsWithEos: boolean,
+  options: { readonly scoreClip: number | null; readonly missingEosPenalty: number },
+): number {
+  const { scoreClip, missingEosPenalty } = options;
+  const clipped = scoreClip === null ? score : Math.min(Math.max(score, -scoreClip), scoreClip);
+  return endsWithEos ? clipped : clipped - missingEosPenalty;
+}
+
+/**
+ * Rewards divided by their standard deviation about their mean, which is kept: (r - mean) / sqrt(var + 1e-8) + mean, with
+ * the unbiased variance over all valid tokens (PPO.md row 6). Fewer than two valid tokens: unchanged.
+ */
+export function whitenRewards(rewards_B_T: Rows, mask_B_T?: Mask): number[][] {
+  checkSameShape({ rewards: rewards_B_T, mask: mask_B_T });
+  const valid = validValues(rewards_B_T, mask_B_T);
+  if (valid.length < 2) return mapRows(rewards_B_T, mask_B_T, (reward) => reward);
+  const center = mean(valid);
+  const scale = Math.sqrt(variance(valid, { unbiased: true }) + 1e-8);
+  return mapRows(rewards_B_T, mask_B_T, (reward) => (reward - center) / scale + center);
+}
+
+function lastValid(length: number, mask: Mask | undefined, b: number): number {
+  for (let t = length - 1; t >= 0; t--) if (isValid(mask, b, t)) return t;
+  return -1;
+}

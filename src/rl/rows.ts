@@ -1,0 +1,57 @@
+/** Ragged rows of per-token numbers, and the mask that says which of them count. */
+
+/** B rows (sequences), each with its own number of tokens. */
+export type Rows = readonly (readonly number[])[];
+
+/** Shape of `Rows`; 1 where a token counts, 0 where it is padding or another's text. Left out, all count. */
+export type Mask = Rows;
+
+export function isValid(mask: Mask | undefined, b: number, t: number): boolean {
+  return mask === undefined || mask[b]![t] !== 0;
+}
+
+/** A number for each token; 0 where the mask is 0, whatever lies there (padding may hold NaN). */
+export function mapRows(
+  rows: Rows,
+  mask: Mask | undefined,
+  f: (x: number, b: number, t: number) => number,
+): number[][] {
+  return rows.map((row, b) => row.map((x, t) => (isValid(mask, b, t) ? f(x, b, t) : 0)));
+}
+
+/** The numbers that count, row after row. */
+export function validValues(rows: Rows, mask?: Mask): number[] {
+  return rows.flatMap((row, b) => row.filter((_, t) => isValid(mask, b, t)));
+}
+
+/** The numbers that count, by row. */
+export function validRows(rows: Rows, mask?: Mask): number[][] {
+  return rows.map((row, b) => row.filter((_, t) => isValid(mask, b, t)));
+}
+
+/** Throws unless all have the shape of the first; `undefined` is let through. Errors: RangeError with both sizes. */
+export function checkSameShape(named: Readonly<Record<string, Rows | undefined>>): void {
+  const [first, ...rest] = Object.entries(named).filter((entry): entry is [string, Rows] => entry[1] !== undefined);
+  if (first === undefined) return;
+  const [name, rows] = first;
+  for (const [otherName, other] of rest) {
+    if (other.length !== rows.length)
+      throw new RangeError(`${otherName} has ${other.length} rows where ${name} has ${rows.length}`);
+    for (let b = 0; b < rows.length; b++) {
+      if (other[b]!.length !== rows[b]!.length)
+        throw new RangeError(
+          `row ${b} of ${otherName} has ${other[b]!.length} tokens where ${name} has ${rows[b]!.length}`,
+        );
+    }
+  }
+}
+
+/** Throws unless the lists are equally long. Errors: RangeError with both lengths. */
+export function checkSameLength(named: Readonly<Record<string, readonly unknown[]>>): void {
+  const [first, ...rest] = Object.entries(named);
+  if (first === undefined) return;
+  for (const [name, list] of rest) {
+    if (list.length !== first[1].length)
+      throw new RangeError(`${name} has ${list.length} entries where ${first[0]} has ${first[1].length}`);
+  }
+}

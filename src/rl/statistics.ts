@@ -1,0 +1,65 @@
+/** Small statistics on plain lists. A statistic that is not defined (of nothing, say) is NaN, never 0. */
+import { checkSameLength } from "./rows.ts";
+
+export function sum(values: readonly number[]): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+export function mean(values: readonly number[]): number {
+  return sum(values) / values.length;
+}
+
+/** Biased (divided by n) unless told otherwise; `unbiased` divides by n - 1 and is NaN for one value. */
+export function variance(values: readonly number[], options: { readonly unbiased?: boolean } = {}): number {
+  const center = mean(values);
+  let squares = 0;
+  for (const value of values) squares += (value - center) ** 2;
+  return squares / (options.unbiased ? values.length - 1 : values.length);
+}
+
+/** Biased unless told otherwise. */
+export function standardDeviation(values: readonly number[], options: { readonly unbiased?: boolean } = {}): number {
+  return Math.sqrt(variance(values, options));
+}
+
+/** The q-quantile, 0 <= q <= 1, interpolated linearly between order statistics (NumPy's default). NaN if any value is. */
+export function quantile(values: readonly number[], q: number): number {
+  if (values.length === 0 || values.some(Number.isNaN)) return NaN;
+  const sorted = Float64Array.from(values).sort();
+  const position = q * (sorted.length - 1);
+  const low = sorted[Math.floor(position)]!;
+  const high = sorted[Math.ceil(position)]!;
+  const share = position - Math.floor(position);
+  return share === 0 ? low : low + (high - low) * share;
+}
+
+/** Least-squares slope of the values against 0, 1, 2, ...: change an iteration. NaN for fewer than two. */
+export function slope(values: readonly number[]): number {
+  const center = (values.length - 1) / 2;
+  const level = mean(values);
+  let covariance = 0;
+  let spread = 0;
+  values.forEach((value, i) => {
+    covariance += (i - center) * (value - level);
+    spread += (i - center) ** 2;
+  });
+  return covariance / spread;
+}
+
+/** Pearson's correlation; NaN where either list does not vary. */
+export function correlation(x: readonly number[], y: readonly number[]): number {
+  checkSameLength({ x, y });
+  const meanX = mean(x);
+  const meanY = mean(y);
+  let xy = 0;
+  let xx = 0;
+  let yy = 0;
+  x.forEach((value, i) => {
+    xy += (value - meanX) * (y[i]! - meanY);
+    xx += (value - meanX) ** 2;
+    yy += (y[i]! - meanY) ** 2;
+  });
+  return xy / Math.sqrt(xx * yy);
+}

@@ -1,0 +1,63 @@
+/** The clipped value loss, token by token, and how much of the returns the values explain (PPO.md rows 10 and 14). */
+import { checkSameLength, checkSameShape, isValid, type Mask, type Rows } from "./rows.ts";
+import { mean, variance } from "./statistics.ts";
+
+export interface ValueOptions {
+  readonly values: Rows;
+  /** The online critic's values at rollout. */
+  readonly oldValues: Rows;
+  readonly returns: Rows;
+  readonly mask?: Mask | undefined;
+  /** Values may move this far from the old ones before the clip binds; null does not clip. */
+  readonly valueClip: number | null;
+}
+
+export interface ValueTerms {
+  /** 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2); 0 where masked. */
+  readonly loss: number[][];
+  /** True where the clip binds: the clipped term is strictly the larger. */
+  readonly clipped: boolean[][];
+  /** Derivative of each token's loss by its own value: V - R, or 0 where the clip binds. */
+  readonly gradient: number[][];
+}
+
+export function valueTerms(options: ValueOptions): ValueTerms {
+  const { values, oldValues, returns, mask, valueClip } = options;
+  checkSameShape({ values, oldValues, returns, mask });
+  const loss_B_T = values.map((row) => row.map(() => 0));
+  const clipped_B_T = values.map((row) => row.map(() => false));
+  const gradient_B_T = values.map((row) => row.map(() => 0));
+  for (let b = 0; b < values.length; b++) {
+    for (let t = 0; t < values[b]!.length; t++) {
+      if (!isValid(mask, b, t)) continue;
+      const error = values[b]![t]! - returns[b]![t]!;
+      const old = oldValues[b]![t]!;
+      const near =
+        valueClip === null ? values[b]![t]! : Math.min(Math.max(values[b]![t]!, old - valueClip), old + valueClip);
+      const clippedError = near - returns[b]![t]!;
+      const clipped = clippedError ** 2 > error ** 2;
+      loss_B_T[b]![t] = 0.5 * Math.max(error ** 2, clippedError ** 2);
+      clipped_B_T[b]![t] = clipped;
+      gradient_B_T[b]![t] = clipped ? 0 : error;
+    }
+  }
+  return { loss: loss_B_T, clipped: clipped_B_T, gradient: gradient_B_T };
+}
+
+/**
+ * 1 - var(R - V) / var(R), and 1 - mean((V - R)^2) / var(R), which a constant bias of the values lowers. Biased variances
+ * over all tokens given. Returns that do not vary give NaN.
+ */
+export function explainedVariance(
+  returns_N: readonly number[],
+  values_N: readonly number[],
+): { explainedVariance: number; withBias: number } {
+  checkSameLength({ returns: returns_N, values: values_N });
+  const errors = returns_N.map((r, i) => r - values_N[i]!);
+  const spread = variance(returns_N);
+  if (spread === 0) return { explainedVariance: NaN, withBias: NaN };
+  return {
+    explainedVariance: 1 - variance(errors) / spread,
+    withBias: 1 - mean(errors.map((error) => error * error)) / spread,
+  };
+}

@@ -1,0 +1,23 @@
+/** Whitening of advantages over all valid tokens of a rollout, never of a minibatch (PPO.md row 6). */
+import { checkSameShape, type Mask, mapRows, type Rows, validValues } from "./rows.ts";
+import { mean, variance } from "./statistics.ts";
+
+export interface Whitened {
+  /** (A - mean) / sqrt(var + 1e-8), with the unbiased variance; 0 where masked. Unchanged where `count` is below 2. */
+  readonly rows: number[][];
+  readonly mean: number;
+  /** Unbiased; NaN where `count` is below 2. */
+  readonly std: number;
+  /** Valid tokens. */
+  readonly count: number;
+}
+
+export function whiten(rows_B_T: Rows, mask_B_T?: Mask): Whitened {
+  checkSameShape({ rows: rows_B_T, mask: mask_B_T });
+  const valid = validValues(rows_B_T, mask_B_T);
+  const center = mean(valid);
+  const spread = variance(valid, { unbiased: true });
+  const scale = Math.sqrt(spread + 1e-8);
+  const rows = mapRows(rows_B_T, mask_B_T, (x) => (valid.length < 2 ? x : (x - center) / scale));
+  return { rows, mean: center, std: Math.sqrt(spread), count: valid.length };
+}
