@@ -1,0 +1,93 @@
+/** The parameters of a model: names and shapes as in Hugging Face's GPT-2, groups for layer-wise rates, initial values. */
+import { UsageError } from "../util/errors.ts";
+import { random } from "../util/random.ts";
+
+/** A GPT-2 style decoder. The engine's `ModelConfig` is the same record. */
+export interface DecoderConfig {
+  readonly family: "gpt2";
+  readonly vocabularySize: number;
+  readonly context: number;
+  readonly width: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly tieEmbeddings: boolean;
+}
+
+export type Head = "lm" | "scalar";
+
+/** Added to the variance in every layer norm; GPT-2's. */
+export const layerNormEpsilon = 1e-5;
+
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** `embeddings`, `block.i`, `final`, `lm_head` or `score`. */
+  readonly group: string;
+  /** Whether weight decay applies: matrices only. */
+  readonly decays: boolean;
+  /** Standard deviation of the initial values around 0; null for layer norms' scales, which start at 1. */
+  readonly deviation: number | null;
+}
+
+/** Every parameter in the order in which it is stored. Tied embeddings have no `lm_head.weight`. */
+export function parameterSpecs(
+  config: DecoderConfig,
+  heads: readonly Head[],
+  scalarInit: "zero" | "normal" = "zero",
+): ParameterSpec[] {
+  const { vocabularySize, context, width, layers } = config;
+  // GPT-2: 0.02, and the projections into the residual stream smaller by the square root of their number.
+  const sd = 0.02;
+  const residual = sd / Math.sqrt(2 * layers);
+  const specs: ParameterSpec[] = [];
+  const matrix = (group: string, name: string, rows: number, columns: number, deviation: number) =>
+    specs.push({ name, shape: [rows, columns], group, decays: true, deviation });
+  const bias = (group: string, name: string, size: number) =>
+    specs.push({ name, shape: [size], group, decays: false, deviation: 0 });
+  const norm = (group: string, name: string) => {
+    specs.push({ name: `${name}.weight`, shape: [width], group, decays: false, deviation: null });
+    bias(group, `${name}.bias`, width);
+  };
+  matrix("embeddings", "transformer.wte.weight", vocabularySize, width, sd);
+  matrix("embeddings", "transformer.wpe.weight", context, width, sd);
+  for (let i = 0; i < layers; i++) {
+    const block = `transformer.h.${i}`;
+    const group = `block.${i}`;
+    norm(group, `${block}.ln_1`);
+    matrix(group, `${block}.attn.c_attn.weight`, width, 3 * width, sd);
+    bias(group, `${block}.attn.c_attn.bias`, 3 * width);
+    matrix(group, `${block}.attn.c_proj.weight`, width, width, residual);
+    bias(group, `${block}.attn.c_proj.bias`, width);
+    norm(group, `${block}.ln_2`);
+    matrix(group, `${block}.mlp.c_fc.weight`, width, 4 * width, sd);
+    bias(group, `${block}.mlp.c_fc.bias`, 4 * width);
+    matrix(group, `${block}.mlp.c_proj.weight`, 4 * width, width, residual);
+    bias(group, `${block}.mlp.c_proj.bias`, width);
+  }
+  norm("final", "transformer.ln_f");
+  if (heads.includes("lm") && !config.tieEmbeddings) matrix("lm_head", "lm_head.weight", vocabularySize, width, sd);
+  if (heads.includes("scalar")) {
+    // PPO.md row 19: a value head starts at 0, a reward head at sd 1/sqrt(d + 1) (Stiennon et al. 2020).
+    matrix("score", "score.weight", 1, width, scalarInit === "zero" ? 0 : 1 / Math.sqrt(width + 1));
+    bias("score", "score.bias", 1);
+  }
+  return specs;
+}
+
+/** Initial values of one parameter: a function of the seed and the name alone. */
+export function initialValues(spec: ParameterSpec, seed: number): Float32Array {
+  const values = new Float32Array(spec.shape.reduce((a, b) => a * b, 1));
+  if (spec.deviation === null) return values.fill(1);
+  if (spec.deviation === 0) return values;
+  const stream = random(seed, "initial", spec.name);
+  for (let i = 0; i < values.length; i++) values[i] = spec.deviation * stream.normal();
+  return values;
+}
+
+/** Throws where the sizes do not fit each other. */
+export function checkConfig(config: DecoderConfig): void {
+  const { width, heads } = config;
+  if (width % heads !== 0) {
+    throw new UsageError(`model width ${width} is not divisible by ${heads} heads`, "Make width a multiple of heads.");
+  }
+}

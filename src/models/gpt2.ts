@@ -1,0 +1,116 @@
+/** GPT-2's decoder as a function of a configuration and parameters (Radford et al. 2019; Hugging Face's `GPT2Model`). */
+import { type Dim, product } from "../tensor/dims.ts";
+import { constant, input, type Tensor } from "../tensor/graph.ts";
+import {
+  add,
+  gather,
+  gelu,
+  greater,
+  layerNorm,
+  linear,
+  matmul,
+  range,
+  reshape,
+  softmax,
+  split,
+  transpose,
+  where,
+} from "../tensor/ops.ts";
+import { type DecoderConfig, type Head, layerNormEpsilon, parameterSpecs } from "./config.ts";
+
+/** Parameters by name: inputs of the graph, since they change at every step. */
+export type Parameters = ReadonlyMap<string, Tensor>;
+
+export function parameterInputs(config: DecoderConfig, heads: readonly Head[]): Parameters {
+  return new Map(parameterSpecs(config, heads).map(({ name, shape }) => [name, input(name, shape)]));
+}
+
+export function parameter(parameters: Parameters, name: string): Tensor {
+  const found = parameters.get(name);
+  if (found === undefined) throw new Error(`no parameter ${name}`);
+  return found;
+}
+
+/** Looks up the parameters of one layer, `name.weight` and `name.bias`. */
+export function affine(parameters: Parameters, name: string): { weight: Tensor; bias: Tensor } {
+  return { weight: parameter(parameters, `${name}.weight`), bias: parameter(parameters, `${name}.bias`) };
+}
+
+export function norm(parameters: Parameters, name: string, x: Tensor): Tensor {
+  const { weight, bias } = affine(parameters, name);
+  return layerNorm(x, weight, bias, layerNormEpsilon);
+}
+
+export function dense(parameters: Parameters, name: string, x: Tensor): Tensor {
+  const { weight, bias } = affine(parameters, name);
+  return linear(x, weight, bias);
+}
+
+/** The MLP's half of a block. [N, D] -> [N, D] */
+export function feedForward(parameters: Parameters, block: string, x_N_D: Tensor): Tensor {
+  const inner_N_4D = gelu(dense(parameters, `${block}.mlp.c_fc`, norm(parameters, `${block}.ln_2`, x_N_D)));
+  return add(x_N_D, dense(parameters, `${block}.mlp.c_proj`, inner_N_4D));
+}
+
+/**
+ * Hidden states after the last norm, flattened: [B, S] int32 ids -> [B*S, D].
+ *
+ * Sequences are padded at their right: with the causal mask no real position sees a pad, and positions count from 0.
+ */
+export function trunk(config: DecoderConfig, parameters: Parameters, ids_B_S: Tensor): Tensor {
+  const { width, layers } = config;
+  const [B, S] = ids_B_S.shape as [Dim, Dim];
+  const positions_S_D = gather(parameter(parameters, "transformer.wpe.weight"), range(S));
+  const embedded_B_S_D = add(gather(parameter(parameters, "transformer.wte.weight"), ids_B_S), positions_S_D);
+  const mask_S_S = causalMask(S);
+  let x_N_D = reshape(embedded_B_S_D, [product([B, S]), width]);
+  for (let i = 0; i < layers; i++) {
+    const block = `transformer.h.${i}`;
+    x_N_D = add(x_N_D, attention(config, parameters, block, norm(parameters, `${block}.ln_1`, x_N_D), mask_S_S, B, S));
+    x_N_D = feedForward(parameters, block, x_N_D);
+  }
+  return norm(parameters, "transformer.ln_f", x_N_D);
+}
+
+function attention(
+  { width, heads }: DecoderConfig,
+  parameters: Parameters,
+  block: string,
+  x_N_D: Tensor,
+  mask_S_S: Tensor,
+  B: Dim,
+  S: Dim,
+): Tensor {
+  const size = width / heads;
+  const qkv = reshape(dense(parameters, `${block}.attn.c_attn`, x_N_D), [B, S, 3, heads, size]);
+  // [B, S, 3, H, K] -> [3, B, H, S, K]
+  const [q, k, v] = split(transpose(qkv, [2, 0, 3, 1, 4]), 0, 3).map((part) => reshape(part, [B, heads, S, size])) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  const scores_B_H_S_S = add(matmul(q, k, { transB: true, alpha: 1 / Math.sqrt(size) }), mask_S_S);
+  const mixed_B_H_S_K = matmul(softmax(scores_B_H_S_S), v);
+  const merged_N_D = reshape(transpose(mixed_B_H_S_K, [0, 2, 1, 3]), [product([B, S]), width]);
+  return dense(parameters, `${block}.attn.c_proj`, merged_N_D);
+}
+
+/** 0 where a position may look, a large negative number where it may not. [S, S] */
+function causalMask(S: Dim): Tensor {
+  const positions = range(S);
+  const future = greater(reshape(positions, [1, S]), reshape(positions, [S, 1]));
+  return where(future, constant(-1e30), constant(0));
+}
+
+/** Logits over the vocabulary, by the tied embedding or a matrix of their own. [N, D] -> [N, V] */
+export function languageHead(config: DecoderConfig, parameters: Parameters, hidden_N_D: Tensor): Tensor {
+  const name = config.tieEmbeddings ? "transformer.wte.weight" : "lm_head.weight";
+  return matmul(hidden_N_D, parameter(parameters, name), { transB: true });
+}
+
+/** One number a position. [N, D] -> [N] */
+export function scalarHead(parameters: Parameters, hidden_N_D: Tensor): Tensor {
+  const { weight, bias } = affine(parameters, "score");
+  const out_N_1 = add(matmul(hidden_N_D, weight, { transB: true }), bias);
+  return reshape(out_N_1, [out_N_1.shape[0] as Dim]);
+}

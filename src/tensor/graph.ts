@@ -1,0 +1,135 @@
+/**
+ * The lazy tensor graph: a `Tensor` is a node that remembers its op, its inputs, its type and its shape. Nothing is
+ * computed here; `gradients.ts` derives more graph from it and `lower.ts` writes it as ONNX.
+ */
+import type { Dim, Shape } from "./dims.ts";
+
+export type DType = "float32" | "int32" | "int64" | "bool";
+
+/** The closed list of ops with their attributes. The tables of gradients and of lowerings are total over it. */
+export interface Ops {
+  input: { readonly name: string };
+  constant: { readonly values: readonly number[] };
+  // elementwise
+  add: object;
+  sub: object;
+  mul: object;
+  div: object;
+  maximum: object;
+  minimum: object;
+  neg: object;
+  exp: object;
+  log: object;
+  sqrt: object;
+  tanh: object;
+  sigmoid: object;
+  softplus: object;
+  less: object;
+  equal: object;
+  and: object;
+  not: object;
+  where: object;
+  cast: object;
+  stopGradient: object;
+  // reductions
+  sum: { readonly axes: readonly number[]; readonly keepDims: boolean };
+  max: { readonly axes: readonly number[]; readonly keepDims: boolean };
+  argmax: object;
+  cumsum: object;
+  // shape
+  reshape: object;
+  expand: object;
+  transpose: { readonly permutation: readonly number[] };
+  slice: { readonly axis: number; readonly start: number; readonly end: number };
+  concat: { readonly axis: number };
+  split: { readonly axis: number; readonly parts: number };
+  range: object;
+  sizeOf: { readonly dim: Dim };
+  // indexing
+  gather: { readonly axis: number };
+  scatterAdd: object;
+  pick: object;
+  oneHot: { readonly size: number };
+  topK: { readonly k: number };
+  // neural
+  matmul: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+  linear: object;
+  softmax: object;
+  logSoftmax: object;
+  gelu: object;
+  layerNorm: { readonly epsilon: number };
+  // structure
+  loop: LoopAttributes;
+  output: { readonly index: number };
+}
+
+export type OpName = keyof Ops;
+
+export interface Tensor<K extends OpName = OpName> {
+  readonly op: K;
+  readonly inputs: readonly Tensor[];
+  readonly attributes: Ops[K];
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** The body of a loop: placeholders that it reads, and what it computes from them. */
+export interface LoopAttributes {
+  /** int64 scalar: number of the present step. */
+  readonly step: Tensor<"input">;
+  readonly stateInputs: readonly Tensor<"input">[];
+  readonly stateOutputs: readonly Tensor[];
+  /** bool scalar: whether another step follows. */
+  readonly again: Tensor;
+  /** One slice a step; stacked along a new first axis of the result. */
+  readonly stacked: readonly Tensor[];
+}
+
+export function node<K extends OpName>(
+  op: K,
+  inputs: readonly Tensor[],
+  attributes: Ops[K],
+  dtype: DType,
+  shape: Shape,
+): Tensor<K> {
+  return { op, inputs, attributes, dtype, shape };
+}
+
+/** A value fed at run time. `shape` may hold symbols, which it binds. */
+export function input(name: string, shape: Shape, dtype: DType = "float32"): Tensor<"input"> {
+  return node("input", [], { name }, dtype, shape);
+}
+
+/** A value known now; a scalar by default. */
+export function constant(
+  values: number | readonly number[],
+  shape: readonly number[] = typeof values === "number" ? [] : [values.length],
+  dtype: DType = "float32",
+): Tensor<"constant"> {
+  return node("constant", [], { values: typeof values === "number" ? [values] : values }, dtype, shape);
+}
+
+/** Every tensor that the outputs depend on, inputs before users. Loop bodies are not entered. */
+export function topological(outputs: readonly Tensor[]): Tensor[] {
+  const order: Tensor[] = [];
+  const seen = new Set<Tensor>();
+  // An explicit stack: a deep model would overflow the call stack.
+  const stack: { tensor: Tensor; next: number }[] = [];
+  for (const output of outputs) {
+    if (seen.has(output)) continue;
+    seen.add(output);
+    stack.push({ tensor: output, next: 0 });
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1] as { tensor: Tensor; next: number };
+      const child = top.tensor.inputs[top.next++];
+      if (child === undefined) {
+        order.push(top.tensor);
+        stack.pop();
+      } else if (!seen.has(child)) {
+        seen.add(child);
+        stack.push({ tensor: child, next: 0 });
+      }
+    }
+  }
+  return order;
+}

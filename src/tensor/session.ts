@@ -1,0 +1,89 @@
+/** Runs a lowered graph on ONNX Runtime. */
+import * as ort from "onnxruntime-node";
+import { EngineError, messageOf } from "../util/errors.ts";
+import type { DType, Tensor } from "./graph.ts";
+import { lower, type Program } from "./lower.ts";
+
+export type Data = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+
+export interface Value {
+  readonly data: Data;
+  readonly shape: readonly number[];
+}
+
+export interface SessionOptions {
+  /** Threads inside one op. */
+  readonly threads: number;
+}
+
+/** A compiled program. Runs are synchronous inside the native runtime, whatever the promise says. */
+export class Session {
+  readonly program: Program;
+  readonly #session: ort.InferenceSession;
+  readonly #dtypes: ReadonlyMap<string, DType>;
+  /** Seconds spent in the native runtime so far. */
+  seconds = 0;
+
+  private constructor(program: Program, session: ort.InferenceSession) {
+    this.program = program;
+    this.#session = session;
+    this.#dtypes = new Map([...program.inputs, ...program.outputs].map(({ name, dtype }) => [name, dtype]));
+  }
+
+  static async compile(outputs: Readonly<Record<string, Tensor>>, { threads }: SessionOptions): Promise<Session> {
+    const program = lower(outputs);
+    try {
+      const session = await ort.InferenceSession.create(program.model, {
+        executionProviders: ["cpu"],
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        executionMode: "sequential",
+        graphOptimizationLevel: "all",
+        // Shapes vary from run to run: a memory plan kept for each of them would grow without end.
+        enableMemPattern: false,
+        logSeverityLevel: 3,
+      });
+      return new Session(program, session);
+    } catch (error) {
+      throw new EngineError(`ONNX Runtime refused a graph: ${messageOf(error)}`, undefined, { cause: error });
+    }
+  }
+
+  /**
+   * Computes the named outputs (all by default). An array given in `into` is filled in place and is the output's data;
+   * it must have the right size. Feeds are read without a copy.
+   */
+  async run(
+    feeds: Readonly<Record<string, Value>>,
+    { outputs, into = {} }: { outputs?: readonly string[]; into?: Readonly<Record<string, Value>> } = {},
+  ): Promise<Record<string, Value>> {
+    const native: Record<string, ort.Tensor> = {};
+    for (const { name } of this.program.inputs) {
+      const value = feeds[name];
+      if (value === undefined) throw new EngineError(`input "${name}" was not fed`);
+      native[name] = this.#tensor(name, value);
+    }
+    const fetches: Record<string, ort.Tensor | null> = {};
+    for (const name of outputs ?? this.program.outputs.map((output) => output.name)) {
+      const target = into[name];
+      fetches[name] = target === undefined ? null : this.#tensor(name, target);
+    }
+    const start = performance.now();
+    const results = await this.#session.run(native, fetches as ort.InferenceSession.FetchesType);
+    this.seconds += (performance.now() - start) / 1000;
+    const values: Record<string, Value> = {};
+    for (const [name, result] of Object.entries(results)) {
+      values[name] = into[name] ?? { data: result.data as Data, shape: result.dims };
+    }
+    return values;
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+
+  #tensor(name: string, { data, shape }: Value): ort.Tensor {
+    const dtype = this.#dtypes.get(name) as DType;
+    return new ort.Tensor(dtype as "float32", data as Float32Array, shape as number[]);
+  }
+}
