@@ -1,0 +1,55 @@
+/** Numbers, durations and times as people read them. A number that is not finite is shown as what it is. */
+
+/** Fixed decimals; NaN and infinities by name, and what is missing as a dash. */
+export function number(value: number | undefined, decimals = 3): string {
+  if (value === undefined) return "–";
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "+Inf" : "-Inf";
+  const text = value.toFixed(decimals);
+  return Number(text) === 0 ? text.replace("-", "") : text;
+}
+
+/** A share from 0 to 1 as a percentage. */
+export function percent(share: number | undefined, decimals = 1): string {
+  if (share === undefined) return "–";
+  return Number.isFinite(share) ? `${number(100 * share, decimals)}%` : number(share);
+}
+
+/** A difference of shares in percentage points, with its sign. */
+export function points(difference: number, decimals = 1): string {
+  const text = number(100 * difference, decimals);
+  return Number(text) > 0 ? `+${text}` : text;
+}
+
+/** Seconds as `8.2 s`, `1:05` or `2:03:09`. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds) || seconds < 0) return "–";
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 59.5) return `${Math.round(seconds)} s`;
+  return clock(seconds);
+}
+
+/** Seconds as `0:45`, `12:03` or `2:03:09`. */
+export function clock(seconds: number): string {
+  const whole = Math.round(seconds);
+  const s = String(whole % 60).padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes}:${s}`;
+  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${s}`;
+}
+
+/** How long ago, roughly: `12 s`, `5 min`, `3 h`, `9 days`. */
+export function age(milliseconds: number): string {
+  const seconds = Math.max(0, milliseconds / 1000);
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} days`;
+}
+
+/** Steps a second, or seconds a step where that is slower than one a second. */
+export function rate(perSecond: number, unit: string): string {
+  if (!Number.isFinite(perSecond) || perSecond <= 0) return "";
+  if (perSecond >= 1) return `${perSecond.toFixed(perSecond >= 10 ? 0 : 1)} ${unit}s/s`;
+  return `${(1 / perSecond).toFixed(1)} s/${unit}`;
+}

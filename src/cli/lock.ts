@@ -1,0 +1,48 @@
+/**
+ * One process at a time trains in a run's folder.
+ *
+ * The lock is SQLite's own on an empty file in the folder: the system lets go of it when the process ends, however it
+ * ends, so there is no stale lock to judge and no process id to be mistaken about.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "libsql";
+import { BallastError } from "../util/errors.ts";
+
+export interface RunLock {
+  release(): void;
+}
+
+/** Open locks: a database that nothing refers to would be closed by the garbage collector. */
+const held = new Set<InstanceType<typeof Database>>();
+
+/** Takes the folder, or throws if a live process has it. */
+export function lockRun(folder: string): RunLock {
+  const owner = join(folder, "owner");
+  const database = new Database(join(folder, ".lock"), { timeout: 0 });
+  try {
+    database.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    database.close();
+    if (!/locked|busy/i.test(String((error as Error).message))) throw error;
+    throw new BallastError(
+      `the run in ${folder} is in use by a live process${ownerText(owner)}`,
+      "Wait for it to end, or stop it with Ctrl-C where it runs: it saves and can be resumed.",
+    );
+  }
+  writeFileSync(owner, `${process.pid}\n`);
+  held.add(database);
+  return {
+    release() {
+      if (held.delete(database)) database.close();
+    },
+  };
+}
+
+function ownerText(path: string): string {
+  try {
+    return ` (process ${readFileSync(path, "utf8").trim()})`;
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,205 @@
+/** The commands, their arguments and their help. Imports nothing heavy: each command's work is loaded when it runs. */
+import { readFileSync } from "node:fs";
+import { type Argument, Command, CommanderError, InvalidArgumentError } from "commander";
+import type { Terminal } from "./terminal.ts";
+
+const OVERRIDES = "change settings of the configuration: key=value, as in ppo.kl.coef=0.1";
+const RUN = "a run's id, as `ballast runs` shows it, or its folder";
+
+/** Runs the command that the arguments name and returns the exit code; throws what the command throws. */
+export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode = 0;
+  /** The action of a command: its code is loaded only now. */
+  const does =
+    <A extends unknown[]>(work: (...args: A) => Promise<number>) =>
+    async (...args: A) => {
+      exitCode = await work(...args);
+    };
+
+  const program = new Command("ballast")
+    .description("Trains language models with PPO from human feedback, and keeps the training upright.")
+    .usage("<command> [options]")
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show the help of a command")
+    .configureHelp({ subcommandTerm: (sub) => [sub.name(), ...sub.registeredArguments.map(argumentTerm)].join(" ") })
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(`${terminal.noteColours.red("error:")} ${text.replace(/^error: /, "")}`),
+    });
+  const command = (name: string, description: string, ...examples: string[]) =>
+    program
+      .command(name)
+      .description(description)
+      .addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ballast ${line}`).join("\n")}`);
+
+  command(
+    "demo",
+    "train a small assistant through all three stages, and show what changed",
+    "demo",
+    "demo --seed 7 --out /tmp/try",
+    "demo demo.variant=overoptimise",
+    "demo --json | tail -1",
+  )
+    .argument("[overrides...]", OVERRIDES)
+    .option("--json", "print the result as one last line of JSON")
+    .option("--out <dir>", "folder for the run and its database", "runs")
+    .option("--seed <n>", "seed of everything random", integer(0))
+    .action(
+      does(async (overrides, options) =>
+        (await import("./commands/demo.ts")).demo({ overrides, ...options, terminal }),
+      ),
+    );
+
+  const stages = {
+    run: ["run every stage that the configuration has: SFT, reward model, PPO", "examples/helpdesk/pipeline.yaml"],
+    sft: ["fine-tune on demonstrations", "examples/helpdesk/sft.yaml"],
+    reward: ["train a reward model on preference pairs", "examples/helpdesk/reward.yaml"],
+    ppo: ["train a policy with PPO", "examples/helpdesk/ppo.yaml"],
+  } as const;
+  for (const [name, [description, example]] of Object.entries(stages)) {
+    command(
+      name,
+      description,
+      `${name} ${example}`,
+      `${name} ${example} seed=2 workspace=/tmp/runs`,
+      `${name} ${example} --json | tail -1`,
+    )
+      .argument("<config>", "a YAML file")
+      .argument("[overrides...]", OVERRIDES)
+      .option("--json", "print the result as one last line of JSON")
+      .action(
+        does(async (config, overrides, options) =>
+          (await import("./commands/run.ts")).run({
+            command: name as keyof typeof stages,
+            config,
+            overrides,
+            ...options,
+            terminal,
+          }),
+        ),
+      );
+  }
+
+  command(
+    "resume",
+    "go on with a run that was interrupted, killed or failed, from its last checkpoint",
+    "resume demo-1",
+    "resume /tmp/runs/helpdesk-2",
+  )
+    .argument("<run>", RUN)
+    .option("--allow-changed-reward", "go on although the reward function's code has changed")
+    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--json", "print the result as one last line of JSON")
+    .action(does(async (run, options) => (await import("./commands/resume.ts")).resume({ run, ...options, terminal })));
+
+  command(
+    "eval",
+    "measure a run's policy on its evaluation prompts, before and after PPO",
+    "eval demo-1",
+    "eval demo-1 --samples 4096 --seed 99",
+    "eval demo-1 --json",
+  )
+    .argument("<run>", RUN)
+    .option("--samples <n>", "samples to draw", integer(1))
+    .option("--temperature <t>", "sampling temperature, 0 is greedy; the rollout's by default", decimal(0))
+    .option("--seed <n>", "seed of the samples", integer(0))
+    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--json", "print the result as one line of JSON")
+    .action(does(async (run, options) => (await import("./commands/eval.ts")).evaluate({ run, ...options, terminal })));
+
+  command(
+    "generate",
+    "let a model answer: prompts as arguments, or one a line on stdin",
+    'generate demo-1 "what is 7 plus 5 ?"',
+    'generate runs/demo-1/sft/final "book it" --samples 4 --temperature 1',
+    "generate demo-1 < prompts.txt",
+  )
+    .argument("<model>", "a model's folder, a run's id (its last stage's model), or a run's folder")
+    .argument("[prompts...]", "what to ask; without one, each line of stdin")
+    .option("--temperature <t>", "sampling temperature; 0 is greedy", decimal(0), 0)
+    .option("--top-k <k>", "keep only the k likeliest tokens; 0 keeps all", integer(0), 0)
+    .option("--top-p <p>", "keep only the likeliest tokens that sum up to this probability", decimal(0, 1), 1)
+    .option("--max-tokens <n>", "longest answer", integer(1), 64)
+    .option("--samples <n>", "answers to each prompt", integer(1), 1)
+    .option("--seed <n>", "seed of the samples", integer(0), 1)
+    .option("--system <text>", "a system message before the prompt")
+    .option("--threads <n>", "threads of the engine; 0 takes the physical cores", integer(0), 0)
+    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--json", "print one line of JSON an answer")
+    .action(
+      does(async (model, prompts, options) =>
+        (await import("./commands/generate.ts")).generate({ model, prompts, ...options, terminal }),
+      ),
+    );
+
+  command("runs", "list the runs of a workspace", "runs", "runs --workspace /tmp/runs", "runs --json")
+    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--json", "print one line of JSON a run")
+    .action(does(async (options) => (await import("./commands/runs.ts")).runs({ ...options, terminal })));
+
+  command(
+    "compare",
+    "show how runs differ in configuration and in what came of them",
+    "compare demo-1 demo-2",
+    "compare demo-1 demo-2 demo-3 --json",
+  )
+    .argument("<run>", RUN)
+    .argument("<others...>", "runs to compare it with")
+    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (run, others, options) =>
+        (await import("./commands/compare.ts")).compare({ runs: [run, ...others], ...options, terminal }),
+      ),
+    );
+
+  program.addHelpText(
+    "after",
+    `
+Start here:
+  $ ballast demo                          three stages on two cores, in about three minutes
+  $ ballast run examples/helpdesk/pipeline.yaml
+  $ ballast runs
+
+Exit codes: 0 done, 1 error, 2 usage or configuration, 3 stopped by the controller, 130 interrupted and saved.`,
+  );
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    // Commander has printed what was wrong, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    throw error;
+  }
+  return exitCode;
+}
+
+function argumentTerm(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
+}
+
+function version(): string {
+  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
+}
+
+function integer(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < min)
+      throw new InvalidArgumentError(`It must be a whole number from ${min}.`);
+    return value;
+  };
+}
+
+function decimal(min: number, max = Number.POSITIVE_INFINITY): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isFinite(value) || value < min || value > max) {
+      throw new InvalidArgumentError(
+        `It must be a number ${max === Number.POSITIVE_INFINITY ? `from ${min}` : `from ${min} to ${max}`}.`,
+      );
+    }
+    return value;
+  };
+}

@@ -1,0 +1,166 @@
+/** Progress of a run: one pinned line on a terminal, an occasional plain line elsewhere. */
+import { clock, rate } from "./format.ts";
+import type { Terminal } from "./terminal.ts";
+import { cut, displayWidth } from "./width.ts";
+
+/** What a stage reports; `train/` has the same shape. */
+export interface ProgressReport {
+  readonly stage: string;
+  readonly step: number;
+  readonly steps: number;
+  readonly unit: string;
+  readonly message?: string;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+export interface LineState extends ProgressReport {
+  /** Steps a second, NaN while unknown. */
+  readonly perSecond: number;
+  /** Values worth a place on the line, in order: label and text. */
+  readonly shown: readonly (readonly [label: string, text: string])[];
+}
+
+const BAR_WIDTH = 20;
+
+/**
+ * The line fitted to `width` columns: the stage and its step always; then, as there is room, the time left, the
+ * values, the rate, the message and the bar.
+ */
+export function progressLine(
+  state: LineState,
+  { width, withBar = true }: { width: number; withBar?: boolean },
+): string {
+  const { stage, step, steps, unit, perSecond, shown, message } = state;
+  const head = `${stage}  ${unit} ${step}/${steps}`;
+  const left = Number.isFinite(perSecond) && perSecond > 0 ? `${clock((steps - step) / perSecond)} left` : "";
+  // By rank: what comes earlier is the last to go when the terminal is narrow.
+  const optional = [
+    { place: 3, text: left },
+    ...shown.map(([label, text], i) => ({ place: 4 + i, text: `${label} ${text}` })),
+    { place: 2, text: rate(perSecond, unit === "iteration" ? "it" : unit) },
+    { place: 90, text: message ?? "" },
+    { place: 1, text: withBar ? bar(step, steps) : "" },
+  ].filter((part) => part.text !== "");
+  const kept: { place: number; text: string }[] = [];
+  let used = displayWidth(head);
+  for (const part of optional) {
+    const next = displayWidth(part.text) + 2;
+    if (used + next > width) continue;
+    kept.push(part);
+    used += next;
+  }
+  const parts = kept.sort((a, b) => a.place - b.place).map((part) => part.text);
+  return cut([head, ...parts].join("  "), width);
+}
+
+function bar(step: number, steps: number): string {
+  const filled = steps > 0 ? Math.floor((BAR_WIDTH * Math.min(step, steps)) / steps) : 0;
+  return "━".repeat(filled) + "─".repeat(BAR_WIDTH - filled);
+}
+
+/** Steps a second over the last reports of one stage. */
+export class Rate {
+  #seen: { step: number; seconds: number }[] = [];
+
+  add(step: number, seconds: number): void {
+    const last = this.#seen.at(-1);
+    if (last && step < last.step) this.#seen = [];
+    if (last?.step !== step) this.#seen.push({ step, seconds });
+    if (this.#seen.length > 32) this.#seen.shift();
+  }
+
+  /** NaN until two different steps were seen. */
+  perSecond(): number {
+    const first = this.#seen[0];
+    const last = this.#seen.at(-1);
+    if (!first || !last || last.step === first.step || last.seconds <= first.seconds) return Number.NaN;
+    return (last.step - first.step) / (last.seconds - first.seconds);
+  }
+}
+
+const REDRAW_MS = 100;
+const PLAIN_SECONDS = 15;
+
+export interface ProgressOptions {
+  readonly terminal: Terminal;
+  /** The values worth a place on the line. */
+  readonly pick: (report: ProgressReport) => (readonly [label: string, text: string])[];
+  readonly now?: () => number;
+}
+
+/** Shows the progress of a run until `close`. Lines printed meanwhile go through `note`, above the pinned line. */
+export class ProgressDisplay {
+  readonly #terminal: Terminal;
+  readonly #pick: ProgressOptions["pick"];
+  readonly #now: () => number;
+  #rate = new Rate();
+  #report: ProgressReport | null = null;
+  #drawn: string | null = null;
+  #drawnAt = Number.NEGATIVE_INFINITY;
+  #plainAt = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor({ terminal, pick, now = Date.now }: ProgressOptions) {
+    this.#terminal = terminal;
+    this.#pick = pick;
+    this.#now = now;
+  }
+
+  update(report: ProgressReport): void {
+    const newPhase = report.stage !== this.#report?.stage || report.unit !== this.#report.unit;
+    if (newPhase) this.#rate = new Rate();
+    this.#rate.add(report.step, this.#now() / 1000);
+    this.#report = report;
+    if (!this.#terminal.redraws) this.#plain(newPhase);
+    else if (this.#now() - this.#drawnAt >= REDRAW_MS) this.#draw();
+    else this.#timer ??= setTimeout(() => this.#draw(), REDRAW_MS).unref();
+  }
+
+  /** Prints a line that stays, above the pinned one. */
+  note(line: string): void {
+    this.#erase();
+    this.#terminal.note(line);
+    if (this.#report && this.#terminal.redraws) this.#draw();
+  }
+
+  /** Takes the pinned line away. */
+  close(): void {
+    this.#erase();
+    this.#report = null;
+  }
+
+  #draw(): void {
+    if (!this.#report) return;
+    this.#erase();
+    const line = this.#line(this.#report, { width: this.#terminal.noteWidth() - 1 });
+    this.#terminal.raw(this.#terminal.noteColours.dim(line));
+    this.#drawn = line;
+    this.#drawnAt = this.#now();
+  }
+
+  #plain(newPhase: boolean): void {
+    const report = this.#report;
+    if (!report) return;
+    const finished = report.step >= report.steps;
+    if (!newPhase && !finished && this.#now() - this.#plainAt < PLAIN_SECONDS * 1000) return;
+    const line = this.#line(report, { width: 200, withBar: false });
+    if (line === this.#drawn) return;
+    this.#terminal.note(line);
+    this.#drawn = line;
+    this.#plainAt = this.#now();
+  }
+
+  #line(report: ProgressReport, options: { width: number; withBar?: boolean }): string {
+    return progressLine({ ...report, perSecond: this.#rate.perSecond(), shown: this.#pick(report) }, options);
+  }
+
+  /** A terminal that was made narrower has folded the line: every row it takes now is cleared. */
+  #erase(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#drawn === null || !this.#terminal.redraws) return;
+    const rows = Math.max(1, Math.ceil(displayWidth(this.#drawn) / this.#terminal.noteWidth()));
+    this.#terminal.raw(`${"\r\x1b[2K\x1b[1A".repeat(rows - 1)}\r\x1b[2K`);
+    this.#drawn = null;
+  }
+}
