@@ -1,8 +1,10 @@
 /** PPO's arithmetic on plain arrays, in float64: slow, obvious, and what the engine's graphs are tested against. */
 export * from "./aggregate.ts";
 export * from "./diversity.ts";
+export * from "./fingerprint.ts";
 export * from "./gae.ts";
 export * from "./interval.ts";
+export * from "./iteration-record.ts";
 export * from "./kl.ts";
 export * from "./klcontroller.ts";
 export * from "./logprob.ts";
@@ -14,6 +16,7 @@ export * from "./preference.ts";
 export * from "./rewards.ts";
 export * from "./rows.ts";
 export * from "./schedule.ts";
+export * from "./signals.ts";
 export * from "./signs.ts";
 export * from "./statistics.ts";
 export * from "./value.ts";

@@ -1,0 +1,85 @@
+/** What is known of one PPO iteration when it ends, as plain arrays: what its signals are computed from. */
+import type { UpdateStatistics } from "./policy.ts";
+import type { Mask, Rows } from "./rows.ts";
+
+/** B sequences of one rollout; per-token rows are aligned with the response tokens. */
+export interface RolloutRecord {
+  /** Prompt tokens. */
+  readonly prompts: readonly (readonly number[])[];
+  /** Response tokens, EOS included. */
+  readonly responses: readonly (readonly number[])[];
+  readonly stopReasons: readonly ("stop" | "length")[];
+  readonly endsWithEos: readonly boolean[];
+  readonly mask?: Mask | undefined;
+  /** Of the policy that sampled; all log-probabilities at the rollout's temperature. */
+  readonly logprobs: Rows;
+  readonly refLogprobs: Rows;
+  /** Entropy of the policy that sampled, in nats. */
+  readonly entropy: Rows;
+  /** Of the online critic, before the update. */
+  readonly values: Rows;
+  readonly returns: Rows;
+  /** Token rewards as GAE saw them. */
+  readonly rewards: Rows;
+  readonly advantagesRaw: Rows;
+  /** As the loss saw them: whitened, where that is on. */
+  readonly advantages: Rows;
+  /** Composed scores: normalised and weighted, before clipping and the penalty for a missing EOS. */
+  readonly scores: readonly number[];
+  /** Raw scores of each component by name. */
+  readonly components: Readonly<Record<string, readonly number[]>>;
+  /** By category of the safety filter, whether a response trips it. */
+  readonly safety: Readonly<Record<string, readonly boolean[]>>;
+  /** The reference's log-probabilities on fixed probes, where they were computed. */
+  readonly probeRefLogprobs?: Rows | undefined;
+}
+
+/** One minibatch of the update: one step of the policy's optimizer and one of the critic's. */
+export interface MinibatchRecord {
+  /** 0 is the first. */
+  readonly epoch: number;
+  readonly statistics: UpdateStatistics;
+  /** As the engine returned it: entropy bonus and KL in the loss included. */
+  readonly policyLoss: number;
+  readonly valueLoss: number;
+  readonly valueClipFraction: number;
+  /** Global norm before clipping; with a shared trunk, of both losses together. */
+  readonly policyGradNorm: number;
+  /** null where the trunk is shared. */
+  readonly criticGradNorm: number | null;
+  /** A step of policy or critic was skipped for a gradient that is not finite. */
+  readonly skipped: boolean;
+}
+
+export interface IterationRecord {
+  readonly rollout: RolloutRecord;
+  /** In the order in which they ran. */
+  readonly minibatches: readonly MinibatchRecord[];
+  /** Largest |ratio - 1| on the first micro-batch of the update, before any step: PPO.md row 21. */
+  readonly firstRatioDeviation: number;
+  /** Settings in force. */
+  readonly settings: {
+    readonly klIn: "reward" | "loss";
+    readonly klCoef: number;
+    readonly scoreClip: number | null;
+    readonly missingEosPenalty: number;
+    readonly maxGradNorm: number | null;
+  };
+  /** From iterations before this one, oldest first; left out, or empty, at the first. */
+  readonly history?: SignalHistory | undefined;
+}
+
+export interface SignalHistory {
+  /** `entropy/mean` of iteration 0. */
+  readonly firstEntropyMean: number;
+  /** `entropy/mean` of each earlier iteration; the last nine are enough. */
+  readonly entropyMeans: readonly number[];
+  /** `reward/score_mean` of each earlier iteration; the last nine are enough. */
+  readonly scoreMeans: readonly number[];
+}
+
+/** Signals by key. A signal that cannot be computed from the record is absent; one that is not defined on it is NaN. */
+export type Signals = Record<string, number>;
+
+/** Iterations over which slopes are taken, this one included: CONTROL.md's "over 10". */
+export const slopeWindow = 10;

@@ -1,0 +1,33 @@
+/**
+ * The metric record of one PPO iteration: what is known of it as plain arrays, in; one number a key, out.
+ * docs/metrics.md has a line for every key: unit, estimator, source.
+ */
+import { response, reward, safety } from "./behaviour-signals.ts";
+import { type IterationRecord, type SignalHistory, type Signals, slopeWindow } from "./iteration-record.ts";
+import { advantage, exploration, gradient, reference, rollout, update, value } from "./update-signals.ts";
+
+/** All signals of one iteration. */
+export function iterationSignals(record: IterationRecord): Signals {
+  return {
+    ...reward(record),
+    ...reference(record),
+    ...update(record),
+    ...exploration(record),
+    ...gradient(record),
+    ...advantage(record),
+    ...value(record),
+    ...response(record),
+    ...safety(record),
+    ...rollout(record),
+  };
+}
+
+/** The history that the next iteration's signals want: what to keep in the trainer's state. */
+export function nextHistory(history: SignalHistory | undefined, signals: Signals): SignalHistory {
+  const entropyMean = signals["entropy/mean"]!;
+  return {
+    firstEntropyMean: history?.firstEntropyMean ?? entropyMean,
+    entropyMeans: [...(history?.entropyMeans ?? []), entropyMean].slice(-(slopeWindow - 1)),
+    scoreMeans: [...(history?.scoreMeans ?? []), signals["reward/score_mean"]!].slice(-(slopeWindow - 1)),
+  };
+}
