@@ -35,10 +35,10 @@ export function createTerminal({
   stderr = process.stderr,
   env = process.env,
 }: TerminalOptions = {}): Terminal {
-  // A reader that went away (`ballast runs | head`) is no error of ours.
+  // A reader that went away (`ballast runs | head`) or a terminal that was closed is no reason to lose a run.
   for (const stream of [stdout, stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
+      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
     });
   }
   const width = (stream: NodeJS.WriteStream) =>

@@ -1,0 +1,71 @@
+/** Choosing a run's folder, and finding the one that is meant. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { UsageError } from "../util/errors.ts";
+import { createRunFolder, findRun, runArgument, selfName } from "./workspace.ts";
+
+let workspace = "";
+beforeEach(() => {
+  workspace = mkdtempSync(join(tmpdir(), "ballast-workspace-"));
+});
+afterEach(() => rmSync(workspace, { recursive: true }));
+
+describe("createRunFolder", () => {
+  it("counts on from the highest number in use, of this name only", () => {
+    expect(createRunFolder({ workspace, name: "demo" }).id).toBe("demo-1");
+    for (const id of ["demo-4", "demo-x", "demo-extra-9", "other-7"]) mkdirSync(join(workspace, id));
+    expect(createRunFolder({ workspace, name: "demo" }).id).toBe("demo-5");
+    expect(createRunFolder({ workspace, name: "demo-extra" }).id).toBe("demo-extra-10");
+  });
+
+  it("never gives again what the database remembers of a deleted folder", () => {
+    expect(createRunFolder({ workspace, name: "demo", taken: ["demo-2", "demo-3"] }).id).toBe("demo-4");
+  });
+
+  it("makes the workspace", () => {
+    const deep = join(workspace, "a", "b");
+    expect(createRunFolder({ workspace: deep, name: "r" }).folder).toBe(join(deep, "r-1"));
+  });
+
+  it("says what to do where the workspace cannot be made", () => {
+    writeFileSync(join(workspace, "file"), "");
+    expect(() => createRunFolder({ workspace: join(workspace, "file"), name: "r" })).toThrow(
+      "cannot make the folder of runs",
+    );
+  });
+});
+
+describe("findRun", () => {
+  it("takes an id or a path", () => {
+    mkdirSync(join(workspace, "demo-1"));
+    writeFileSync(join(workspace, "demo-1", "config.json"), "{}");
+    const place = { id: "demo-1", folder: join(workspace, "demo-1"), workspace };
+    expect(findRun("demo-1", workspace)).toEqual(place);
+    expect(findRun(join(workspace, "demo-1"), "runs")).toEqual(place);
+  });
+
+  it("does not take a model's folder for a run, and names the runs there are", () => {
+    for (const id of ["demo-1", "demo-2"]) mkdirSync(join(workspace, id));
+    writeFileSync(join(workspace, "demo-1", "config.json"), "{}");
+    writeFileSync(join(workspace, "demo-2", "config.json"), "{}");
+    writeFileSync(join(workspace, "demo-2", "model.safetensors"), "");
+    expect(() => findRun("demo-2", workspace)).toThrow(UsageError);
+    try {
+      findRun("demo-9", workspace);
+    } catch (error) {
+      expect((error as UsageError).hint).toContain("demo-1");
+    }
+  });
+});
+
+it("names a run by its id in the default workspace, by its folder elsewhere", () => {
+  expect(runArgument({ id: "a-1", workspace: resolve("runs"), folder: resolve("runs/a-1") })).toBe("a-1");
+  expect(runArgument({ id: "a-1", workspace: resolve("out"), folder: resolve("out/a-1") })).toBe(join("out", "a-1"));
+});
+
+it("calls itself as the user did", () => {
+  expect(selfName(resolve("bin/ballast"))).toBe("./bin/ballast");
+  expect(selfName(resolve("node_modules/.bin/ballast"))).toBe("npx ballast");
+});
