@@ -12,13 +12,14 @@ export function reportError(error: unknown, { note: print, noteColours: c }: Ter
   print(`${label} ${printable(message)}`);
   if (expected && error.hint) print(`  ${printable(error.hint)}`);
   if (!expected || env.BALLAST_DEBUG === "1") {
-    if (error instanceof Error && error.stack) print(printable(stackOf(error)));
+    if (error instanceof Error) print(printable(stackOf(error)));
     if (!expected) print("  This is a fault in ballast, not in what you typed: please report it with the lines above.");
   }
   return expected ? error.exitCode : 1;
 }
 
 function stackOf(error: Error): string {
-  const cause = error.cause instanceof Error ? `\ncaused by: ${stackOf(error.cause)}` : "";
-  return `${error.stack ?? error.message}${cause}`;
+  const frames = (error.stack ?? "").split("\n").filter((line) => line.startsWith("    at "));
+  const cause = error.cause instanceof Error ? [`caused by: ${error.cause.message}`, stackOf(error.cause)] : [];
+  return [...frames, ...cause].join("\n");
 }

@@ -1,0 +1,56 @@
+/** Answers of two models to the same prompts, side by side. */
+import { printable } from "./sanitize.ts";
+import { padEnd, wrap } from "./width.ts";
+
+export interface Transcript {
+  readonly prompt: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+export interface TranscriptOptions {
+  readonly width: number;
+  readonly titles: readonly [string, string];
+  readonly dim: (text: string) => string;
+  readonly bold: (text: string) => string;
+}
+
+/** Narrower than this a column holds too few words: the answers stand below each other. */
+const NARROWEST_COLUMN = 24;
+const RULE = " │ ";
+
+/** Lines of one transcript: the prompt, and the two answers in two columns, or one below the other where it is narrow. */
+export function transcriptLines(transcript: Transcript, { width, titles, dim, bold }: TranscriptOptions): string[] {
+  const column = Math.floor((width - 2 - RULE.length) / 2);
+  const lines = wrap(answer(transcript.prompt), width - 2).map(
+    (line, i) => `${i === 0 ? dim("> ") : "  "}${bold(line)}`,
+  );
+  if (column < NARROWEST_COLUMN) {
+    for (const [title, text] of [
+      [titles[0], transcript.before],
+      [titles[1], transcript.after],
+    ] as const) {
+      const label = padEnd(title, Math.max(titles[0].length, titles[1].length) + 1);
+      const body = wrap(answer(text), Math.max(8, width - 2 - label.length));
+      lines.push(...body.map((line, i) => `  ${dim(i === 0 ? label : " ".repeat(label.length))}${line}`));
+    }
+    return lines;
+  }
+  const left = wrap(answer(transcript.before), column);
+  const right = wrap(answer(transcript.after), column);
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    lines.push(`  ${padEnd(left[i] ?? "", column)}${dim(RULE)}${right[i] ?? ""}`.trimEnd());
+  }
+  return lines;
+}
+
+/** The line above the transcripts that names their two columns; none where they stand below each other. */
+export function transcriptTitles({ width, titles, dim }: TranscriptOptions): string[] {
+  const column = Math.floor((width - 2 - RULE.length) / 2);
+  return column < NARROWEST_COLUMN ? [] : [dim(`  ${padEnd(titles[0], column)}${RULE}${titles[1]}`)];
+}
+
+function answer(text: string): string {
+  const clean = printable(text).trim();
+  return clean === "" ? "(nothing)" : clean;
+}
