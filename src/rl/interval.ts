@@ -10,7 +10,8 @@ export function wilson95(successes: number, n: number): [low: number, high: numb
   const scale = 1 + (z * z) / n;
   const center = (p + (z * z) / (2 * n)) / scale;
   const half = (z * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n))) / scale;
-  return [Math.max(0, center - half), Math.min(1, center + half)];
+  // At the ends the formula gives 0 and 1 but for rounding.
+  return [p === 0 ? 0 : center - half, p === 1 ? 1 : center + half];
 }
 
 /** mean +- 1.96 s / sqrt(n), with the unbiased s. */

@@ -32,7 +32,7 @@ export function quantile(values: readonly number[], q: number): number {
   const low = sorted[Math.floor(position)]!;
   const high = sorted[Math.ceil(position)]!;
   const share = position - Math.floor(position);
-  return share === 0 ? low : low + (high - low) * share;
+  return share === 0 ? low : Math.min(high, low + (high - low) * share);
 }
 
 /** Least-squares slope of the values against 0, 1, 2, ...: change an iteration. NaN for fewer than two. */

@@ -76,7 +76,7 @@ export function gradient({ minibatches, settings }: IterationRecord): Signals {
           [`gradient/${name}_norm`]: mean(values),
           [`gradient/${name}_norm_max`]: Math.max(...values),
           [`gradient/${name}_clipped_share`]: mean(
-            values.map((norm) => Number(norm > (settings.maxGradNorm ?? Infinity))),
+            values.map((norm) => Number(Number.isFinite(norm) && norm > (settings.maxGradNorm ?? Infinity))),
           ),
         };
   return {
