@@ -58,41 +58,39 @@ export function feedForward(parameters: Parameters, block: string, x_N_D: Tensor
  * Sequences are padded at their right: with the causal mask no real position sees a pad, and positions count from 0.
  */
 export function trunk(config: DecoderConfig, parameters: Parameters, ids_B_S: Tensor): Tensor {
-  const { width, layers } = config;
+  return trunkWithCache(config, parameters, ids_B_S).hidden_N_D;
+}
+
+/** The same, with the keys and values of every layer, [B, H, S, K] each, for generation to go on from. */
+export function trunkWithCache(
+  config: DecoderConfig,
+  parameters: Parameters,
+  ids_B_S: Tensor,
+): { hidden_N_D: Tensor; keys: Tensor[]; values: Tensor[] } {
+  const { width, layers, heads } = config;
   const [B, S] = ids_B_S.shape as [Dim, Dim];
+  const size = width / heads;
   const positions_S_D = gather(parameter(parameters, "transformer.wpe.weight"), range(S));
   const embedded_B_S_D = add(gather(parameter(parameters, "transformer.wte.weight"), ids_B_S), positions_S_D);
   const mask_S_S = causalMask(S);
+  const keys: Tensor[] = [];
+  const values: Tensor[] = [];
   let x_N_D = reshape(embedded_B_S_D, [product([B, S]), width]);
   for (let i = 0; i < layers; i++) {
     const block = `transformer.h.${i}`;
-    x_N_D = add(x_N_D, attention(config, parameters, block, norm(parameters, `${block}.ln_1`, x_N_D), mask_S_S, B, S));
+    const qkv_N_3D = dense(parameters, `${block}.attn.c_attn`, norm(parameters, `${block}.ln_1`, x_N_D));
+    // [B, S, 3, H, K] -> [3, B, H, S, K]
+    const qkv = transpose(reshape(qkv_N_3D, [B, S, 3, heads, size]), [2, 0, 3, 1, 4]);
+    const [q, k, v] = split(qkv, 0, 3).map((part) => reshape(part, [B, heads, S, size])) as [Tensor, Tensor, Tensor];
+    const scores_B_H_S_S = add(matmul(q, k, { transB: true, alpha: 1 / Math.sqrt(size) }), mask_S_S);
+    const mixed_B_H_S_K = matmul(softmax(scores_B_H_S_S), v);
+    const merged_N_D = reshape(transpose(mixed_B_H_S_K, [0, 2, 1, 3]), [product([B, S]), width]);
+    x_N_D = add(x_N_D, dense(parameters, `${block}.attn.c_proj`, merged_N_D));
     x_N_D = feedForward(parameters, block, x_N_D);
+    keys.push(k);
+    values.push(v);
   }
-  return norm(parameters, "transformer.ln_f", x_N_D);
-}
-
-function attention(
-  { width, heads }: DecoderConfig,
-  parameters: Parameters,
-  block: string,
-  x_N_D: Tensor,
-  mask_S_S: Tensor,
-  B: Dim,
-  S: Dim,
-): Tensor {
-  const size = width / heads;
-  const qkv = reshape(dense(parameters, `${block}.attn.c_attn`, x_N_D), [B, S, 3, heads, size]);
-  // [B, S, 3, H, K] -> [3, B, H, S, K]
-  const [q, k, v] = split(transpose(qkv, [2, 0, 3, 1, 4]), 0, 3).map((part) => reshape(part, [B, heads, S, size])) as [
-    Tensor,
-    Tensor,
-    Tensor,
-  ];
-  const scores_B_H_S_S = add(matmul(q, k, { transB: true, alpha: 1 / Math.sqrt(size) }), mask_S_S);
-  const mixed_B_H_S_K = matmul(softmax(scores_B_H_S_S), v);
-  const merged_N_D = reshape(transpose(mixed_B_H_S_K, [0, 2, 1, 3]), [product([B, S]), width]);
-  return dense(parameters, `${block}.attn.c_proj`, merged_N_D);
+  return { hidden_N_D: norm(parameters, "transformer.ln_f", x_N_D), keys, values };
 }
 
 /** 0 where a position may look, a large negative number where it may not. [S, S] */

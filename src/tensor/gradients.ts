@@ -121,18 +121,26 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
   // The parts of the gradient, in the inputs' sizes.
   concat: (y, g) => {
     const { axis } = y.attributes;
-    const sizes = y.inputs.map((part) => part.shape[axis]);
-    if (sizes.some((size) => size !== sizes[0]))
-      throw new GraphError("concat: no gradient for parts of different sizes");
-    return y.inputs.length === 1 ? [g] : split(g, axis, y.inputs.length);
+    return y.inputs.length === 1
+      ? [g]
+      : split(
+          g,
+          axis,
+          y.inputs.map((part) => part.shape[axis] as Dim),
+        );
   },
+  // The gradients of the parts side by side; zeros for a part that nothing depends on.
   split: {
-    many: (y, gs) => [
-      concat(
-        gs.map((g) => g ?? zerosOf(y.shape)),
-        y.attributes.axis,
-      ),
-    ],
+    many: (y, gs) => {
+      const { axis, sizes } = y.attributes;
+      const zeros = (size: Dim) => zerosOf(y.shape.map((dim, i) => (i === axis ? size : dim)));
+      return [
+        concat(
+          sizes.map((size, i) => gs[i] ?? zeros(size)),
+          axis,
+        ),
+      ];
+    },
   },
   range: "stops",
   sizeOf: "stops",

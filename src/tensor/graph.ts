@@ -42,7 +42,7 @@ export interface Ops {
   transpose: { readonly permutation: readonly number[] };
   slice: { readonly axis: number; readonly start: number; readonly end: number };
   concat: { readonly axis: number };
-  split: { readonly axis: number; readonly parts: number };
+  split: { readonly axis: number; readonly sizes: Shape };
   range: object;
   sizeOf: { readonly dim: Dim };
   // indexing
@@ -79,8 +79,6 @@ export interface LoopAttributes {
   readonly step: Tensor<"input">;
   readonly stateInputs: readonly Tensor<"input">[];
   readonly stateOutputs: readonly Tensor[];
-  /** bool scalar: whether another step follows. */
-  readonly again: Tensor;
   /** One slice a step; stacked along a new first axis of the result. */
   readonly stacked: readonly Tensor[];
 }

@@ -75,9 +75,9 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
     emit.node("Slice", [x as string, emit.ints([start]), emit.ints([end]), emit.ints([axis])], [emit.name(y)]);
   },
   concat: (y, inputs, emit) => emit.node("Concat", inputs, [emit.name(y)], { axis: { int: y.attributes.axis } }),
-  split: (y, inputs, emit) => {
-    const { axis, parts } = y.attributes;
-    emit.node("Split", inputs, emit.names(y, parts), { axis: { int: axis }, num_outputs: { int: parts } });
+  split: (y, [x], emit) => {
+    const { axis, sizes } = y.attributes;
+    emit.node("Split", [x as string, emit.shape(sizes)], emit.names(y, sizes.length), { axis: { int: axis } });
   },
   range: (y, _, emit) => {
     const limit = emit.dimScalar(y.shape[0] as Dim);
@@ -99,8 +99,10 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
     emit.node("Squeeze", [picked, emit.ints([-1])], [emit.name(y)]);
   },
   oneHot: (y, [index], emit) => {
+    const long = emit.fresh();
+    emit.node("Cast", [index as string], [long], { to: { int: elementTypes.int64 } });
     const values = emit.initializer([0, 1], [2], "float32");
-    emit.node("OneHot", [index as string, emit.ints([y.attributes.size]), values], [emit.name(y)]);
+    emit.node("OneHot", [long, emit.ints([y.attributes.size]), values], [emit.name(y)]);
   },
   topK: (y, [x], emit) => emit.node("TopK", [x as string, emit.ints([y.attributes.k])], emit.names(y, 2)),
   matmul: (y, inputs, emit) => {
@@ -124,6 +126,11 @@ function reduction(op: string, y: Tensor<"sum" | "max">, x: string, emit: Emitte
   emit.node(op, [x, emit.ints(axes)], [emit.name(y)], { keepdims: { int: Number(keepDims) } });
 }
 
+/** The name of an output inside the model, where inputs and outputs share one space of names. */
+export function outputName(name: string): string {
+  return `=${name}`;
+}
+
 /** The program that computes named outputs. Inputs are found by walking back from them. */
 export function lower(outputs: Readonly<Record<string, Tensor>>): Program {
   const emitter = new Emitter();
@@ -142,7 +149,7 @@ class Emitter {
     for (const tensor of inputs) this.#bind(tensor, tensor.attributes.name);
     for (const tensor of topological(Object.values(outputs))) this.#visit(tensor);
     for (const [name, tensor] of Object.entries(outputs)) {
-      this.node("Identity", [this.name(tensor)], [name]);
+      this.node("Identity", [this.name(tensor)], [outputName(name)]);
     }
     const value = (name: string, tensor: Tensor): ValueProto => ({ name, type: tensor.dtype, shape: tensor.shape });
     const model = encodeModel({
@@ -150,7 +157,7 @@ class Emitter {
       nodes: this.#root.nodes,
       initializers: [...this.#initializers.values()],
       inputs: inputs.map((tensor) => value(tensor.attributes.name, tensor)),
-      outputs: Object.entries(outputs).map(([name, tensor]) => value(name, tensor)),
+      outputs: Object.entries(outputs).map(([name, tensor]) => value(outputName(name), tensor)),
     });
     return {
       model,
@@ -225,8 +232,8 @@ class Emitter {
   }
 
   loop(y: Tensor<"loop">, inputs: string[]): void {
-    const { step, stateInputs, stateOutputs, again, stacked } = y.attributes;
-    const results = [again, ...stateOutputs, ...stacked];
+    const { step, stateInputs, stateOutputs, stacked } = y.attributes;
+    const results = [...stateOutputs, ...stacked];
     const inside = this.#inside(y.attributes, results);
     const order = topological(results);
     for (const tensor of order) if (!inside.has(tensor)) this.#visit(tensor);
@@ -245,12 +252,15 @@ class Emitter {
       type: tensor.dtype,
       shape: tensor.shape,
     })) as [ValueProto, ...ValueProto[]];
+    const condition = this.fresh();
+    const again = this.fresh();
+    this.node("Identity", [condition], [again]);
     const body = {
       name: "body",
       nodes: this.#scope.nodes,
       initializers: [],
-      inputs: [stepValue, { name: this.fresh(), type: "bool", shape: [] } as const, ...stateValues],
-      outputs,
+      inputs: [stepValue, { name: condition, type: "bool", shape: [] } as const, ...stateValues],
+      outputs: [{ name: again, type: "bool", shape: [] } as const, ...outputs],
     };
     this.#scope = outer;
     const [steps, ...initial] = inputs as [string, ...string[]];
@@ -336,8 +346,8 @@ class Emitter {
     const search = (tensors: readonly Tensor[], bound: ReadonlySet<Tensor>) => {
       for (const tensor of topological(tensors)) {
         if (tensor.op === "loop") {
-          const { step, stateInputs, stateOutputs, again, stacked } = tensor.attributes as LoopAttributes;
-          search([again, ...stateOutputs, ...stacked], new Set([...bound, step, ...stateInputs]));
+          const { step, stateInputs, stateOutputs, stacked } = tensor.attributes as LoopAttributes;
+          search([...stateOutputs, ...stacked], new Set([...bound, step, ...stateInputs]));
         }
         if (tensor.op !== "input" || bound.has(tensor)) continue;
         const { name } = (tensor as Tensor<"input">).attributes;

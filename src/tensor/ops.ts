@@ -132,6 +132,10 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : node("reshape", [x], {}, x.dtype, shape);
 }
 
+function withDim(shape: Shape, axis: number, dim: Dim): Shape {
+  return shape.map((old, i) => (i === axis ? dim : old));
+}
+
 /** Copies along axes of size 1, and new axes in front, up to `shape`. */
 export function expand(x: Tensor, shape: Shape): Tensor {
   if (!sameShape(broadcast("expand", x.shape, shape), shape)) {
@@ -155,8 +159,7 @@ export function slice(x: Tensor, axis: number, start: number, end: number): Tens
   if (start < 0 || end <= start || (typeof size === "number" && end > size)) {
     throw new GraphError(`slice: [${start}, ${end}) is outside axis ${axis} of ${show(x.shape)}`);
   }
-  const shape = x.shape.map((dim, i) => (i === at ? end - start : dim));
-  return node("slice", [x], { axis: at, start, end }, x.dtype, shape);
+  return node("slice", [x], { axis: at, start, end }, x.dtype, withDim(x.shape, at, end - start));
 }
 
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
@@ -169,20 +172,22 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
       throw new GraphError(`concat: ${show(part.shape)} does not fit ${show(first.shape)} along axis ${axis}`);
     }
   }
-  const shape = first.shape.map((dim, i) => (i === at ? sumDims(parts.map((part) => part.shape[at] as Dim)) : dim));
-  return node("concat", parts, { axis: at }, first.dtype, shape);
+  const size = sumDims(parts.map((part) => part.shape[at] as Dim));
+  return node("concat", parts, { axis: at }, first.dtype, withDim(first.shape, at, size));
 }
 
-/** Equal parts along an axis of known size. */
-export function split(x: Tensor, axis: number, parts: number): Tensor[] {
+/** Parts along an axis: a number of equal ones, or of given sizes, which may be symbols. */
+export function split(x: Tensor, axis: number, parts: number | Shape): Tensor[] {
   const at = axisOf("split", axis, x.shape);
   const size = x.shape[at] as Dim;
-  if (typeof size !== "number" || size % parts !== 0) {
+  if (typeof parts === "number" && (typeof size !== "number" || size % parts !== 0)) {
     throw new GraphError(`split: axis ${axis} of ${show(x.shape)} does not divide into ${parts} parts`);
   }
-  const shape = x.shape.map((dim, i) => (i === at ? size / parts : dim));
-  const whole = node("split", [x], { axis: at, parts }, x.dtype, shape);
-  return Array.from({ length: parts }, (_, i) => output(whole, i, x.dtype, shape));
+  const sizes = typeof parts === "number" ? new Array<Dim>(parts).fill((size as number) / parts) : parts;
+  if (sumDims(sizes) !== size)
+    throw new GraphError(`split: ${show(sizes)} do not add up to ${size} of ${show(x.shape)}`);
+  const whole = node("split", [x], { axis: at, sizes }, x.dtype, x.shape);
+  return sizes.map((part, i) => output(whole, i, x.dtype, withDim(x.shape, at, part)));
 }
 
 /** 0, 1, ... size - 1 as int64, where `size` may be a symbol. */
@@ -311,13 +316,12 @@ export function output(of: Tensor, index: number, dtype: DType, shape: Shape): T
 export interface LoopBody {
   /** The state for the next step, of the types of the initial one. A shape may grow from step to step. */
   readonly states: readonly Tensor[];
-  readonly again: Tensor;
   readonly stacked: readonly Tensor[];
 }
 
 /**
- * Runs `body` up to `steps` (int64 scalar) times while it says `again`, carrying states. Returns the last states and
- * the stacked slices [steps run, ...]. `stateShapes` gives the shape of each state as the body sees it: a symbol
+ * Runs `body` `steps` (int64 scalar) times, carrying states. Returns the last states and the stacked slices
+ * [steps, ...]. `stateShapes` gives the shape of each state as the body sees it: a symbol
  * where it grows. No gradient passes.
  */
 export function loop(options: {
@@ -331,15 +335,14 @@ export function loop(options: {
   requireType("loop", steps, "int64");
   const step = input("step", [], "int64");
   const stateInputs = initial.map((state, i) => input(`state${i}`, stateShapes[i] as Shape, state.dtype));
-  const { states, again, stacked } = body(step, stateInputs);
+  const { states, stacked } = body(step, stateInputs);
   if (states.length !== initial.length) {
     throw new GraphError(`loop: the body returns ${states.length} states, it was given ${initial.length}`);
   }
   for (const [i, state] of states.entries()) {
     if (state.dtype !== initial[i]?.dtype) throw new GraphError(`loop: state ${i} changes its type to ${state.dtype}`);
   }
-  requireType("loop", again, "bool");
-  const attributes = { step, stateInputs, stateOutputs: states, again, stacked };
+  const attributes = { step, stateInputs, stateOutputs: states, stacked };
   const whole = node("loop", [steps, ...initial], attributes, "int64", []);
   return {
     states: states.map((state, i) => output(whole, i, state.dtype, stateShapes[i] as Shape)),

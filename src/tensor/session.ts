@@ -2,7 +2,7 @@
 import * as ort from "onnxruntime-node";
 import { EngineError, messageOf } from "../util/errors.ts";
 import type { DType, Tensor } from "./graph.ts";
-import { lower, type Program } from "./lower.ts";
+import { lower, outputName, type Program } from "./lower.ts";
 
 export type Data = Float32Array | Int32Array | BigInt64Array | Uint8Array;
 
@@ -63,16 +63,18 @@ export class Session {
       if (value === undefined) throw new EngineError(`input "${name}" was not fed`);
       native[name] = this.#tensor(name, value);
     }
+    const wanted = outputs ?? this.program.outputs.map(({ name }) => name);
     const fetches: Record<string, ort.Tensor | null> = {};
-    for (const name of outputs ?? this.program.outputs.map((output) => output.name)) {
+    for (const name of wanted) {
       const target = into[name];
-      fetches[name] = target === undefined ? null : this.#tensor(name, target);
+      fetches[outputName(name)] = target === undefined ? null : this.#tensor(name, target);
     }
     const start = performance.now();
     const results = await this.#session.run(native, fetches as ort.InferenceSession.FetchesType);
     this.seconds += (performance.now() - start) / 1000;
     const values: Record<string, Value> = {};
-    for (const [name, result] of Object.entries(results)) {
+    for (const name of wanted) {
+      const result = results[outputName(name)] as ort.Tensor;
       values[name] = into[name] ?? { data: result.data as Data, shape: result.dims };
     }
     return values;

@@ -1,0 +1,133 @@
+/** Lists of sequences as padded arrays that a graph can read. */
+import type { Value } from "../../tensor/session.ts";
+import { EngineError } from "../../util/errors.ts";
+import type { ModelConfig, Sequence } from "../engine.ts";
+
+export interface Batch {
+  /** ids [B, S], padded at the right with 0: nothing that is scored sees a pad. */
+  readonly ids: Value;
+  /** Flat positions b*S + s of the states in which the scored tokens were chosen. [N] */
+  readonly rows: Value;
+  /** The scored tokens. [N] */
+  readonly targets: Value;
+  /** Scored tokens of each sequence. */
+  readonly lengths: readonly number[];
+}
+
+/** A batch for per-token outputs: the last token of a sequence is only a target, so it is not read. */
+export function tokenBatch(config: ModelConfig, sequences: readonly Sequence[]): Batch {
+  check(config, sequences);
+  for (const [i, { tokens, start }] of sequences.entries()) {
+    if (start < 1 || start > tokens.length) {
+      throw new EngineError(
+        `sequence ${i} of ${tokens.length} tokens starts at ${start}; start must be 1 to ${tokens.length}`,
+      );
+    }
+  }
+  const S = Math.max(1, ...sequences.map(({ tokens }) => tokens.length - 1));
+  const lengths = sequences.map(({ tokens, start }) => tokens.length - start);
+  const N = lengths.reduce((a, b) => a + b, 0);
+  const rows = new Int32Array(N);
+  const targets = new Int32Array(N);
+  let n = 0;
+  for (const [b, { tokens, start }] of sequences.entries()) {
+    for (let t = start; t < tokens.length; t++, n++) {
+      rows[n] = b * S + t - 1;
+      targets[n] = tokens[t] as number;
+    }
+  }
+  return {
+    ids: padded(sequences, S),
+    rows: { data: rows, shape: [N] },
+    targets: { data: targets, shape: [N] },
+    lengths,
+  };
+}
+
+/** A batch for one score a sequence, at its last token. `rows` are those positions, [B]. */
+export function scoreBatch(config: ModelConfig, sequences: readonly Sequence[]): { ids: Value; rows: Value } {
+  check(config, sequences);
+  const S = Math.max(...sequences.map(({ tokens }) => tokens.length));
+  const rows = Int32Array.from(sequences, ({ tokens }, b) => b * S + tokens.length - 1);
+  return { ids: padded(sequences, S), rows: { data: rows, shape: [rows.length] } };
+}
+
+/** Throws for what the model cannot read. */
+function check(config: ModelConfig, sequences: readonly Sequence[]): void {
+  if (sequences.length === 0) throw new EngineError("no sequences");
+  for (const [i, { tokens }] of sequences.entries()) checkTokens(config, tokens, `sequence ${i}`);
+}
+
+export function checkTokens(config: ModelConfig, tokens: readonly number[], what: string): void {
+  const { context, vocabularySize } = config;
+  if (tokens.length === 0) throw new EngineError(`${what} is empty`);
+  if (tokens.length > context) {
+    throw new EngineError(
+      `${what} has ${tokens.length} tokens; the model's context is ${context}`,
+      "Shorten it or raise model.context.",
+    );
+  }
+  for (const token of tokens) {
+    if (!(Number.isInteger(token) && token >= 0 && token < vocabularySize)) {
+      throw new EngineError(
+        `${what} holds token ${token}; the model's vocabulary has ${vocabularySize}`,
+        "The tokenizer does not belong to this model.",
+      );
+    }
+  }
+}
+
+function padded(sequences: readonly Sequence[], S: number): Value {
+  const data = new Int32Array(sequences.length * S);
+  for (const [b, { tokens }] of sequences.entries()) {
+    const length = Math.min(tokens.length, S);
+    for (let t = 0; t < length; t++) data[b * S + t] = tokens[t] as number;
+  }
+  return { data, shape: [sequences.length, S] };
+}
+
+/** Ragged per-token numbers as one array, checked against the scored tokens. */
+export function flatten(name: string, rows: readonly (readonly number[])[], lengths: readonly number[]): Value {
+  if (rows.length !== lengths.length)
+    throw new EngineError(`${name} has ${rows.length} rows for ${lengths.length} sequences`);
+  const data = new Float32Array(lengths.reduce((a, b) => a + b, 0));
+  let offset = 0;
+  for (const [i, row] of rows.entries()) {
+    if (row.length !== lengths[i])
+      throw new EngineError(`${name}[${i}] has ${row.length} entries for ${lengths[i]} scored tokens`);
+    data.set(row, offset);
+    offset += row.length;
+  }
+  return { data, shape: [data.length] };
+}
+
+/** The reverse of `flatten`. */
+export function unflatten(value: Value, lengths: readonly number[]): number[][] {
+  let offset = 0;
+  return lengths.map((length) => {
+    const row = Array.from((value.data as Float32Array).subarray(offset, offset + length));
+    offset += length;
+    return row;
+  });
+}
+
+/** Indices in order of length, in groups of at most `budget` padded tokens: little padding, few passes. */
+export function lengthGroups(sequences: readonly { readonly length: number }[], budget: number): number[][] {
+  const order = sequences.map((_, i) => i).sort((a, b) => lengthAt(sequences, a) - lengthAt(sequences, b) || a - b);
+  const groups: number[][] = [];
+  let group: number[] = [];
+  for (const i of order) {
+    // The order ascends, so the newcomer sets the padded length.
+    if (group.length > 0 && (group.length + 1) * lengthAt(sequences, i) > budget) {
+      groups.push(group);
+      group = [];
+    }
+    group.push(i);
+  }
+  if (group.length > 0) groups.push(group);
+  return groups;
+}
+
+function lengthAt(sequences: readonly { readonly length: number }[], i: number): number {
+  return (sequences[i] as { length: number }).length;
+}

@@ -1,0 +1,319 @@
+/** The embedded engine itself: models in memory, every verb a run of a compiled graph. Lives in a worker thread. */
+
+import type { Value } from "../../tensor/session.ts";
+import { EngineError } from "../../util/errors.ts";
+import type {
+  CloneModelRequest,
+  CreateModelRequest,
+  Engine,
+  EngineInfo,
+  EngineUsage,
+  ForwardBackwardResult,
+  ForwardRequest,
+  ForwardResult,
+  LoadModelRequest,
+  LossRequest,
+  ModelId,
+  ModelInfo,
+  OptimStepRequest,
+  OptimStepResult,
+  SampleRequest,
+  SampleResult,
+} from "../engine.ts";
+import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./batch.ts";
+import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
+import { machineInfo } from "./machine.ts";
+import { count, Model } from "./model.ts";
+import { adamGraph, emaGraph, squaresGraph } from "./optimizer.ts";
+import { Sampler } from "./sampler.ts";
+import { Sessions } from "./sessions.ts";
+
+/** Padded tokens of one forward pass: activations of this many stay in the processor's cache at small widths. */
+const forwardTokens = 2048;
+
+export class EmbeddedCore implements Engine {
+  readonly #threads: number;
+  readonly #sessions: Sessions;
+  readonly #sampler: Sampler;
+  readonly #models = new Map<ModelId, Model>();
+  #nextId = 1;
+
+  constructor({ threads }: { threads: number }) {
+    this.#threads = threads;
+    this.#sessions = new Sessions(threads);
+    this.#sampler = new Sampler(this.#sessions);
+  }
+
+  async info(): Promise<EngineInfo> {
+    return machineInfo(this.#threads);
+  }
+
+  async usage(): Promise<EngineUsage> {
+    return { nativeSeconds: this.#sessions.seconds, residentMb: process.memoryUsage.rss() / 2 ** 20 };
+  }
+
+  async createModel({ config, heads, scalarInit = "zero", seed }: CreateModelRequest): Promise<ModelInfo> {
+    return this.#add(new Model({ id: this.#id(), config, heads, scalarInit, seed }));
+  }
+
+  async cloneModel(id: ModelId, request: CloneModelRequest = {}): Promise<ModelInfo> {
+    const source = this.#model(id);
+    const { config, heads } = source.info;
+    const { scalarInit = "zero", seed = 0 } = request;
+    return this.#add(
+      new Model({ id: this.#id(), config, heads: request.heads ?? heads, scalarInit, seed, from: source.named() }),
+    );
+  }
+
+  async loadModel(folder: string, request: LoadModelRequest = {}): Promise<ModelInfo> {
+    const { heads, scalarInit = "zero", seed = 0, optimizer = false } = request;
+    return this.#add(Model.load(folder, { id: this.#id(), scalarInit, seed, optimizer, ...(heads ? { heads } : {}) }));
+  }
+
+  async saveModel(id: ModelId, folder: string, { optimizer = false }: { optimizer?: boolean } = {}): Promise<void> {
+    this.#model(id).save(folder, { optimizer });
+  }
+
+  async disposeModel(id: ModelId): Promise<void> {
+    this.#model(id);
+    this.#models.delete(id);
+  }
+
+  async ema(targetId: ModelId, sourceId: ModelId, decay: number): Promise<void> {
+    const target = this.#model(targetId).weights;
+    const source = this.#model(sourceId).weights;
+    if (target.length !== source.length) {
+      throw new EngineError(`ema: models of ${target.length} and ${source.length} parameters differ`);
+    }
+    const shape = [target.length];
+    const session = await this.#sessions.get(["ema", target.length], () => emaGraph(target.length));
+    await session.run(
+      { target: { data: target, shape }, source: { data: source, shape }, decay: scalar(decay) },
+      { into: { target: { data: target, shape } } },
+    );
+  }
+
+  async sample(id: ModelId, request: SampleRequest): Promise<SampleResult> {
+    return this.#sampler.sample(this.#model(id), request);
+  }
+
+  async forward(id: ModelId, { sequences, outputs, temperature = 1 }: ForwardRequest): Promise<ForwardResult> {
+    const model = this.#model(id);
+    const { config, heads } = model.info;
+    const wantsScore = outputs.includes("score");
+    if (wantsScore && outputs.length > 1)
+      throw new EngineError('forward: "score" stands alone; ask for the others in a second call');
+    this.#requireHeads(model, outputs.some((output) => output === "values" || output === "score") ? "scalar" : null);
+    this.#requireHeads(model, outputs.some((output) => output === "logprobs" || output === "entropy") ? "lm" : null);
+    const session = await this.#sessions.get(["forward", config, heads, outputs], () =>
+      forwardGraph(config, heads, outputs),
+    );
+    const parameters = model.values("", model.weights);
+    const rows: Record<string, number[][]> = Object.fromEntries(outputs.map((output) => [output, []]));
+    for (const group of lengthGroups(
+      sequences.map(({ tokens }) => tokens),
+      forwardTokens,
+    )) {
+      const part = group.map((i) => sequences[i] as (typeof sequences)[number]);
+      const batch = wantsScore
+        ? { ...scoreBatch(config, part), targets: undefined, lengths: part.map(() => 1) }
+        : tokenBatch(config, part);
+      const feeds = { ...parameters, ids: batch.ids, rows: batch.rows, temperature: scalar(temperature) };
+      const results = await session.run(batch.targets === undefined ? feeds : { ...feeds, targets: batch.targets });
+      for (const output of outputs) {
+        const values = unflatten(results[output] as Value, batch.lengths);
+        for (const [j, i] of group.entries()) (rows[output] as number[][])[i] = values[j] as number[];
+      }
+    }
+    const { score, ...perToken } = rows;
+    return { ...perToken, ...(score === undefined ? {} : { scores: score.map(([value]) => value as number) }) };
+  }
+
+  async forwardBackward(id: ModelId, loss: LossRequest): Promise<ForwardBackwardResult> {
+    const model = this.#model(id);
+    const { config, heads } = model.info;
+    this.#requireHeads(model, loss.name === "value" || loss.name === "pairwise" ? "scalar" : "lm");
+    const shape = shapeOf(loss);
+    const session = await this.#sessions.get(["loss", config, heads, shape], () => lossGraph(config, heads, shape));
+    const { feeds, lengths } = lossFeeds(model, loss);
+    // The sums are read and written in place: each is the result of an addition, entry by entry.
+    const sums = model.values("sum.", model.gradients());
+    const results = await session.run({ ...model.values("", model.weights), ...sums, ...feeds }, { into: sums });
+    model.accumulated++;
+    const rows = (name: string) => (results[name] === undefined ? undefined : unflatten(results[name], lengths));
+    const flat = (name: string) =>
+      results[name] === undefined ? undefined : Array.from(results[name].data as Float32Array);
+    return {
+      loss: scalarOf(results.loss),
+      gradSquaredNorm: scalarOf(results.squaredNorm),
+      logprobs: rows("logprobs"),
+      entropy: rows("entropy"),
+      values: rows("values"),
+      chosenScores: flat("chosen"),
+      rejectedScores: flat("rejected"),
+    };
+  }
+
+  async optimStep(id: ModelId, request: OptimStepRequest): Promise<OptimStepResult> {
+    const model = this.#model(id);
+    if (model.accumulated === 0) throw new EngineError(`optimStep: no gradient was accumulated for model ${id}`);
+    const { learningRate, rateFactors = {}, beta1, beta2, epsilon, weightDecay, maxGradNorm } = request;
+    const { specs } = model;
+    const key = [model.info.config, model.info.heads];
+    const squares = await this.#sessions.get(["squares", ...key], () => squaresGraph(specs));
+    const row = (spec: (typeof specs)[number]) => [1, count(spec.shape)];
+    const norms = await squares.run(model.values("sum.", model.gradients(), row));
+    const squaresByGroup: Record<string, number> = {};
+    let total = 0;
+    for (const { name, group } of specs) {
+      const square = scalarOf(norms[`squares.${name}`]);
+      squaresByGroup[group] = (squaresByGroup[group] ?? 0) + square;
+      total += square;
+    }
+    const gradNorm = Math.sqrt(total);
+    const skipped = !Number.isFinite(gradNorm);
+    if (!skipped) {
+      model.steps++;
+      // PPO.md row 15
+      const clip = maxGradNorm === null ? 1 : Math.min(1, maxGradNorm / (gradNorm + 1e-6));
+      const correction1 = 1 - beta1 ** model.steps;
+      const correction2 = Math.sqrt(1 - beta2 ** model.steps);
+      const rates = specs.map(({ group }) => learningRate * (rateFactors[group] ?? 1));
+      const keeps = specs.map(({ decays }, i) => (decays ? 1 - (rates[i] as number) * weightDecay : 1));
+      const flat = (spec: (typeof specs)[number]) => [count(spec.shape)];
+      const { m, v } = model.moments();
+      const state = {
+        ...model.values("w.", model.weights, flat),
+        ...model.values("m.", m, flat),
+        ...model.values("v.", v, flat),
+      };
+      const adam = await this.#sessions.get(["adam", ...key], () => adamGraph(specs));
+      await adam.run(
+        {
+          ...state,
+          ...model.values("sum.", model.gradients(), flat),
+          beta1: scalar(beta1),
+          beta2: scalar(beta2),
+          gradToM: scalar((1 - beta1) * clip),
+          gradToV: scalar((1 - beta2) * clip * clip),
+          epsilon: scalar(epsilon * correction2),
+          steps: vector(rates.map((rate) => (rate * correction2) / correction1)),
+          keeps: vector(keeps),
+        },
+        { into: state },
+      );
+    }
+    model.clearGradients();
+    const groupNorms = Object.fromEntries(
+      Object.entries(squaresByGroup).map(([group, square]) => [group, Math.sqrt(square)]),
+    );
+    return { gradNorm, skipped, groupNorms };
+  }
+
+  async zeroGrad(id: ModelId): Promise<void> {
+    this.#model(id).clearGradients();
+  }
+
+  async close(): Promise<void> {
+    this.#models.clear();
+    await this.#sessions.close();
+  }
+
+  #id(): ModelId {
+    return `model-${this.#nextId++}`;
+  }
+
+  #add(model: Model): ModelInfo {
+    this.#models.set(model.info.id, model);
+    return model.info;
+  }
+
+  #model(id: ModelId): Model {
+    const model = this.#models.get(id);
+    if (model === undefined) throw new EngineError(`there is no model ${id}; it may have been disposed of`);
+    return model;
+  }
+
+  #requireHeads(model: Model, head: "lm" | "scalar" | null): void {
+    if (head !== null && !model.info.heads.includes(head)) {
+      throw new EngineError(`model ${model.info.id} has no ${head} head (it has ${model.info.heads.join(", ")})`);
+    }
+  }
+}
+
+function shapeOf(loss: LossRequest): LossShape {
+  switch (loss.name) {
+    case "cross_entropy":
+    case "pairwise":
+      return { name: loss.name };
+    case "value":
+      return { name: "value", clip: loss.config.valueClip !== null };
+    case "policy": {
+      const { dualClip, entropyCoef, kl } = loss.config;
+      return {
+        name: "policy",
+        dualClip: dualClip !== null,
+        entropyBonus: entropyCoef !== 0,
+        kl: kl?.estimator ?? null,
+      };
+    }
+  }
+}
+
+function lossFeeds(model: Model, loss: LossRequest): { feeds: Record<string, Value>; lengths: readonly number[] } {
+  const { config } = model.info;
+  if (loss.name === "pairwise") {
+    const { chosen, rejected, margins, weights } = loss;
+    const pairs = chosen.length;
+    if (rejected.length !== pairs || margins.length !== pairs || weights.length !== pairs) {
+      throw new EngineError(
+        `pairwise: ${pairs} chosen, ${rejected.length} rejected, ${margins.length} margins, ${weights.length} weights`,
+      );
+    }
+    const { ids, rows } = scoreBatch(config, [...chosen, ...rejected]);
+    const half = (from: number) => ({ data: (rows.data as Int32Array).slice(from, from + pairs), shape: [pairs] });
+    const feeds = {
+      ids,
+      chosenRows: half(0),
+      rejectedRows: half(pairs),
+      margins: vector(margins),
+      weights: vector(weights),
+    };
+    return { feeds, lengths: [] };
+  }
+  const { ids, rows, targets, lengths } = tokenBatch(config, loss.sequences);
+  const flat = (name: string, values: readonly (readonly number[])[]) => flatten(name, values, lengths);
+  const feeds: Record<string, Value> = { ids, rows, targets, weights: flat("weights", loss.weights) };
+  if (loss.name === "value") {
+    feeds.returns = flat("returns", loss.returns);
+    feeds.oldValues = flat("oldValues", loss.oldValues);
+    if (loss.config.valueClip !== null) feeds.valueClip = scalar(loss.config.valueClip);
+  } else if (loss.name === "policy") {
+    const { clipLow, clipHigh, dualClip, entropyCoef, kl, temperature } = loss.config;
+    feeds.oldLogprobs = flat("oldLogprobs", loss.oldLogprobs);
+    feeds.advantages = flat("advantages", loss.advantages);
+    feeds.temperature = scalar(temperature);
+    feeds.clipLow = scalar(clipLow);
+    feeds.clipHigh = scalar(clipHigh);
+    feeds.entropyCoef = scalar(entropyCoef);
+    if (dualClip !== null) feeds.dualClip = scalar(dualClip);
+    if (kl !== null) {
+      if (loss.refLogprobs === undefined) throw new EngineError("policy: a KL term in the loss needs refLogprobs");
+      feeds.refLogprobs = flat("refLogprobs", loss.refLogprobs);
+      feeds.klCoef = scalar(kl.coef);
+    }
+  }
+  return { feeds, lengths };
+}
+
+function scalar(value: number): Value {
+  return { data: Float32Array.of(value), shape: [] };
+}
+
+function vector(values: readonly number[]): Value {
+  return { data: Float32Array.from(values), shape: [values.length] };
+}
+
+function scalarOf(value: Value | undefined): number {
+  return (value as { data: Float32Array }).data[0] as number;
+}

@@ -1,0 +1,187 @@
+/**
+ * The losses and forward passes as graphs. Each is a sum over scored tokens of weight times term, like its slow
+ * counterpart in `rl/`, against which it is tested. Settings that may change while a run goes on are inputs.
+ */
+import { languageHead, type Parameters, parameterInputs, scalarHead, trunk } from "../../models/gpt2.ts";
+import { product } from "../../tensor/dims.ts";
+import { gradients } from "../../tensor/gradients.ts";
+import { input, type Tensor } from "../../tensor/graph.ts";
+import {
+  add,
+  clamp,
+  div,
+  exp,
+  gather,
+  less,
+  logSoftmax,
+  matmul,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  pick,
+  reshape,
+  softplus,
+  stopGradient,
+  sub,
+  sum,
+  where,
+} from "../../tensor/ops.ts";
+import type { ForwardOutput, HeadKind, ModelConfig } from "../engine.ts";
+
+/** What decides the structure of a loss's graph; everything else about it is an input. */
+export type LossShape =
+  | { readonly name: "cross_entropy" }
+  | { readonly name: "pairwise" }
+  | { readonly name: "value"; readonly clip: boolean }
+  | {
+      readonly name: "policy";
+      readonly dualClip: boolean;
+      readonly entropyBonus: boolean;
+      readonly kl: "k2" | "k3" | null;
+    };
+
+interface Loss {
+  readonly loss: Tensor;
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+/**
+ * Loss and accumulated gradients. Inputs: the parameters, `sum.<name>` for each of them (the gradient so far), ids [B, S]
+ * int32, rows [N] int32 (flat positions b*S + s whose next token is scored), and the loss's own.
+ * Outputs: loss, squaredNorm (of this call's gradient), `sum.<name>`, and the loss's per-token outputs.
+ */
+export function lossGraph(config: ModelConfig, heads: readonly HeadKind[], shape: LossShape): Record<string, Tensor> {
+  const parameters = parameterInputs(config, heads);
+  const { loss, outputs } = buildLoss(config, parameters, shape);
+  const names = [...parameters.keys()];
+  const grads = gradients(
+    loss,
+    names.map((name) => parameters.get(name) as Tensor),
+  );
+  const results: Record<string, Tensor> = { loss, ...outputs, squaredNorm: squaredNorm(grads) };
+  for (const [i, name] of names.entries()) {
+    const grad = grads[i] as Tensor;
+    results[`sum.${name}`] = add(input(`sum.${name}`, grad.shape), grad);
+  }
+  return results;
+}
+
+/** Inputs: the parameters, ids [B, S], rows [N], and what the outputs need: targets [N], temperature []. */
+export function forwardGraph(
+  config: ModelConfig,
+  heads: readonly HeadKind[],
+  outputs: readonly ForwardOutput[],
+): Record<string, Tensor> {
+  const parameters = parameterInputs(config, heads);
+  const results: Record<string, Tensor> = {};
+  const hidden_N_D = scoredHidden(config, parameters);
+  if (outputs.includes("logprobs") || outputs.includes("entropy")) {
+    const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, input("temperature", []));
+    if (outputs.includes("logprobs")) results.logprobs = logprobs_N;
+    if (outputs.includes("entropy")) results.entropy = entropy_N;
+  }
+  if (outputs.includes("values")) results.values = scalarHead(parameters, hidden_N_D);
+  if (outputs.includes("score")) results.score = scalarHead(parameters, hidden_N_D);
+  return results;
+}
+
+function buildLoss(config: ModelConfig, parameters: Parameters, shape: LossShape): Loss {
+  switch (shape.name) {
+    case "cross_entropy":
+      return crossEntropy(config, parameters);
+    case "pairwise":
+      return pairwise(config, parameters);
+    case "value":
+      return value(config, parameters, shape.clip);
+    case "policy":
+      return policy(config, parameters, shape);
+  }
+}
+
+/** sum w * -log p */
+function crossEntropy(config: ModelConfig, parameters: Parameters): Loss {
+  const logits_N_V = languageHead(config, parameters, scoredHidden(config, parameters));
+  const logprobs_N = pick(logSoftmax(logits_N_V), input("targets", ["N"], "int32"));
+  return { loss: neg(sum(mul(weights(), logprobs_N))), outputs: { logprobs: logprobs_N } };
+}
+
+/** sum w * -log sigmoid(gap) = sum w * softplus(-gap), gap = score(chosen) - score(rejected) - margin: PPO.md row 18. */
+function pairwise(config: ModelConfig, parameters: Parameters): Loss {
+  const hidden = trunk(config, parameters, input("ids", ["B", "S"], "int32"));
+  const score = (rows: string) => scalarHead(parameters, gather(hidden, input(rows, ["N"], "int32")));
+  const [chosen_N, rejected_N] = [score("chosenRows"), score("rejectedRows")];
+  const gap_N = sub(sub(chosen_N, rejected_N), input("margins", ["N"]));
+  return { loss: sum(mul(weights(), softplus(neg(gap_N)))), outputs: { chosen: chosen_N, rejected: rejected_N } };
+}
+
+/** PPO.md row 10: 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2) */
+function value(config: ModelConfig, parameters: Parameters, clip: boolean): Loss {
+  const values_N = scalarHead(parameters, scoredHidden(config, parameters));
+  const returns_N = input("returns", ["N"]);
+  const squared = (v: Tensor) => mul(sub(v, returns_N), sub(v, returns_N));
+  let term_N = squared(values_N);
+  if (clip) {
+    const old_N = input("oldValues", ["N"]);
+    const epsilon = input("valueClip", []);
+    term_N = maximum(term_N, squared(clamp(values_N, sub(old_N, epsilon), add(old_N, epsilon))));
+  }
+  return { loss: mul(0.5, sum(mul(weights(), term_N))), outputs: { values: values_N } };
+}
+
+/** PPO.md rows 7, 8, 11 and, in the loss, 2. */
+function policy(config: ModelConfig, parameters: Parameters, shape: LossShape & { name: "policy" }): Loss {
+  const hidden_N_D = scoredHidden(config, parameters);
+  const temperature = input("temperature", []);
+  const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, temperature);
+  const advantages_N = input("advantages", ["N"]);
+  const ratio_N = exp(clamp(sub(logprobs_N, input("oldLogprobs", ["N"])), -20, 20));
+  const clipped_N = clamp(ratio_N, sub(1, input("clipLow", [])), add(1, input("clipHigh", [])));
+  const loss_N = (r: Tensor) => neg(mul(advantages_N, r));
+  let term_N = maximum(loss_N(ratio_N), loss_N(clipped_N));
+  if (shape.dualClip) {
+    const bounded_N = minimum(term_N, neg(mul(advantages_N, input("dualClip", []))));
+    term_N = where(less(advantages_N, 0), bounded_N, term_N);
+  }
+  if (shape.entropyBonus) term_N = sub(term_N, mul(input("entropyCoef", []), entropy_N));
+  if (shape.kl !== null) {
+    const d_N = sub(logprobs_N, input("refLogprobs", ["N"]));
+    const kl_N = shape.kl === "k2" ? mul(0.5, mul(d_N, d_N)) : add(sub(exp(neg(d_N)), 1), d_N);
+    term_N = add(term_N, mul(input("klCoef", []), kl_N));
+  }
+  const outputs = { logprobs: logprobs_N, entropy: stopGradient(entropy_N) };
+  return { loss: sum(mul(weights(), term_N)), outputs };
+}
+
+function weights(): Tensor {
+  return input("weights", ["N"]);
+}
+
+/** Hidden states at the rows that are scored. [N, D] */
+function scoredHidden(config: ModelConfig, parameters: Parameters): Tensor {
+  const hidden = trunk(config, parameters, input("ids", ["B", "S"], "int32"));
+  return gather(hidden, input("rows", ["N"], "int32"));
+}
+
+/** Log-probability of the target and entropy of the whole distribution, both at the temperature (PPO.md rows 1, 11). */
+function tokenDistribution(
+  config: ModelConfig,
+  parameters: Parameters,
+  hidden_N_D: Tensor,
+  temperature: Tensor,
+): { logprobs_N: Tensor; entropy_N: Tensor } {
+  const logprobs_N_V = logSoftmax(div(languageHead(config, parameters, hidden_N_D), temperature));
+  return {
+    logprobs_N: pick(logprobs_N_V, input("targets", ["N"], "int32")),
+    entropy_N: neg(sum(mul(exp(logprobs_N_V), logprobs_N_V), { axes: [-1] })),
+  };
+}
+
+/** Sum of the squares of all entries, each tensor's as a product of a row with itself, which reads it once. */
+function squaredNorm(tensors: readonly Tensor[]): Tensor {
+  const parts = tensors.map((tensor) => {
+    const row = reshape(tensor, [1, product(tensor.shape)]);
+    return reshape(matmul(row, row, { transB: true }), []);
+  });
+  return parts.reduce((total, part) => add(total, part));
+}

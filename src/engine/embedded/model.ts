@@ -1,0 +1,138 @@
+/** One model in the engine's memory: parameters, accumulated gradient and Adam's moments, each one flat array. */
+import { join } from "node:path";
+import { checkConfig, initialValues, type ParameterSpec, parameterSpecs } from "../../models/config.ts";
+import { optimizerFile, readModelFolder, writeModelFolder } from "../../models/folder.ts";
+import { type NamedTensor, readSafetensors, writeSafetensors } from "../../models/safetensors.ts";
+import type { Value } from "../../tensor/session.ts";
+import { CheckpointError, EngineError } from "../../util/errors.ts";
+import type { HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine.ts";
+
+export interface ModelOptions {
+  readonly id: string;
+  readonly config: ModelConfig;
+  readonly heads: readonly HeadKind[];
+  readonly scalarInit: ScalarInit;
+  readonly seed: number;
+  /** Values to start from; a parameter that is not there is initialised. */
+  readonly from?: ReadonlyMap<string, NamedTensor>;
+}
+
+/** Name of the entry that holds Adam's step count. */
+const stepCount = "step";
+
+export class Model {
+  readonly info: ModelInfo;
+  readonly specs: readonly ParameterSpec[];
+  readonly weights: Float32Array;
+  /** Calls of forwardBackward since the last step. */
+  accumulated = 0;
+  /** Steps of Adam so far: t of the bias correction. */
+  steps = 0;
+  #gradients: Float32Array | null = null;
+  #moments: { m: Float32Array; v: Float32Array } | null = null;
+
+  constructor({ id, config, heads, scalarInit, seed, from }: ModelOptions) {
+    checkConfig(config);
+    if (heads.length === 0) throw new EngineError("a model needs at least one head: lm or scalar");
+    this.specs = parameterSpecs(config, heads, scalarInit);
+    const size = this.specs.reduce((total, { shape }) => total + count(shape), 0);
+    this.info = { id, config, heads, parameters: size };
+    this.weights = new Float32Array(size);
+    for (const { spec, part } of this.parts(this.weights)) {
+      part.set(from?.get(spec.name)?.data ?? initialValues(spec, seed));
+    }
+  }
+
+  static load(
+    folder: string,
+    options: Omit<ModelOptions, "config" | "heads" | "from"> & { heads?: readonly HeadKind[]; optimizer: boolean },
+  ): Model {
+    const read = readModelFolder(folder);
+    const model = new Model({
+      ...options,
+      config: read.config,
+      heads: options.heads ?? read.heads,
+      from: read.tensors,
+    });
+    if (options.optimizer) model.#loadOptimizer(join(folder, optimizerFile));
+    return model;
+  }
+
+  save(folder: string, { optimizer }: { optimizer: boolean }): void {
+    const { config, heads } = this.info;
+    writeModelFolder(folder, { config, heads, tensors: this.named() });
+    if (optimizer) {
+      const { m, v } = this.moments();
+      const tensors = new Map<string, NamedTensor>();
+      for (const { spec, part } of this.parts(m)) tensors.set(`m.${spec.name}`, { shape: spec.shape, data: part });
+      for (const { spec, part } of this.parts(v)) tensors.set(`v.${spec.name}`, { shape: spec.shape, data: part });
+      writeSafetensors(join(folder, optimizerFile), tensors, { [stepCount]: String(this.steps) });
+    }
+  }
+
+  #loadOptimizer(path: string): void {
+    const { tensors, metadata } = readSafetensors(path);
+    const { m, v } = this.moments();
+    for (const [kind, flat] of [
+      ["m", m],
+      ["v", v],
+    ] as const) {
+      for (const { spec, part } of this.parts(flat)) {
+        const tensor = tensors.get(`${kind}.${spec.name}`);
+        if (tensor === undefined || tensor.data.length !== part.length) {
+          throw new CheckpointError(`${path} does not fit the model: ${kind}.${spec.name}`);
+        }
+        part.set(tensor.data);
+      }
+    }
+    this.steps = Number(metadata[stepCount]);
+    if (!Number.isInteger(this.steps)) throw new CheckpointError(`${path} has no step count`);
+  }
+
+  /** The parameters by name, as views. */
+  named(): Map<string, NamedTensor> {
+    return new Map(this.parts(this.weights).map(({ spec, part }) => [spec.name, { shape: spec.shape, data: part }]));
+  }
+
+  /** The accumulated gradient; zeros at first. */
+  gradients(): Float32Array {
+    this.#gradients ??= new Float32Array(this.weights.length);
+    return this.#gradients;
+  }
+
+  moments(): { m: Float32Array; v: Float32Array } {
+    this.#moments ??= { m: new Float32Array(this.weights.length), v: new Float32Array(this.weights.length) };
+    return this.#moments;
+  }
+
+  clearGradients(): void {
+    this.#gradients?.fill(0);
+    this.accumulated = 0;
+  }
+
+  /** Views of a flat array, parameter by parameter. */
+  parts(flat: Float32Array): { spec: ParameterSpec; part: Float32Array }[] {
+    let offset = 0;
+    return this.specs.map((spec) => {
+      const part = flat.subarray(offset, offset + count(spec.shape));
+      offset += part.length;
+      return { spec, part };
+    });
+  }
+
+  /** A flat array as named inputs or outputs of a graph, in the parameters' own shapes or as given. */
+  values(
+    prefix: string,
+    flat: Float32Array,
+    shapeOf: (spec: ParameterSpec) => readonly number[] = (spec) => spec.shape,
+  ): Record<string, Value> {
+    const values: Record<string, Value> = {};
+    for (const { spec, part } of this.parts(flat))
+      values[`${prefix}${spec.name}`] = { data: part, shape: shapeOf(spec) };
+    return values;
+  }
+}
+
+export function count(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}

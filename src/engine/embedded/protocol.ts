@@ -1,0 +1,15 @@
+/** What crosses between the two threads: a call by the name of a verb, and its answer. */
+import type { Engine } from "../engine.ts";
+
+export interface Call {
+  readonly id: number;
+  readonly verb: keyof Engine;
+  readonly args: unknown[];
+}
+
+export type Reply =
+  | { readonly id: number; readonly result: unknown }
+  | {
+      readonly id: number;
+      readonly error: { readonly kind: string; readonly message: string; readonly hint: string | undefined };
+    };

@@ -1,0 +1,196 @@
+/** Drives generation: prefill, then chunks of tokens, dropping rows that have stopped between chunks. */
+import { decodeGraph, prefillGraph, type SamplerShape } from "../../models/generate.ts";
+import type { Value } from "../../tensor/session.ts";
+import { EngineError } from "../../util/errors.ts";
+import { random } from "../../util/random.ts";
+import type { SampleRequest, SampleResult, StopReason } from "../engine.ts";
+import { checkTokens, lengthGroups } from "./batch.ts";
+import type { Model } from "./model.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** Tokens a run of the decoder samples: longer chunks copy the cache less often, shorter ones drop stopped rows sooner. */
+const chunkSteps = 16;
+/** Rows of one batch, and entries of its cache (keys and values of all layers): bound the memory. */
+const maxRows = 256;
+const maxCacheEntries = 64 * 1024 * 1024;
+
+/** Two sets of buffers a model's caches move between; kept, so that memory does not grow from call to call. */
+interface CachePool {
+  sets: [Float32Array[], Float32Array[]];
+  capacity: number;
+}
+
+interface Row {
+  readonly index: number;
+  readonly promptLength: number;
+  readonly uniforms: () => number;
+  readonly tokens: number[];
+  readonly logprobs: number[];
+}
+
+export class Sampler {
+  readonly #sessions: Sessions;
+  #pool: CachePool = { sets: [[], []], capacity: 0 };
+
+  constructor(sessions: Sessions) {
+    this.#sessions = sessions;
+  }
+
+  async sample(model: Model, request: SampleRequest): Promise<SampleResult> {
+    const { prompts, maxNewTokens, temperature, topK, topP } = request;
+    const { config } = model.info;
+    if (!model.info.heads.includes("lm"))
+      throw new EngineError(`model ${model.info.id} has no language head to sample from`);
+    if (!(maxNewTokens >= 1)) throw new EngineError(`maxNewTokens is ${maxNewTokens}; at least 1 is needed`);
+    for (const [i, prompt] of prompts.entries()) {
+      checkTokens(config, prompt, `prompt ${i}`);
+      if (prompt.length + maxNewTokens > config.context) {
+        throw new EngineError(
+          `prompt ${i} has ${prompt.length} tokens; with ${maxNewTokens} new ones it exceeds the context of ${config.context}`,
+          "Shorten prompts, lower maxNewTokens or raise model.context.",
+        );
+      }
+    }
+    const shape: SamplerShape = { greedy: temperature === 0, topK, topP: topP < 1 };
+    const perRow = 2 * config.layers * config.width * (Math.max(...prompts.map((p) => p.length)) + maxNewTokens);
+    const rowsAtOnce = Math.max(1, Math.min(maxRows, Math.floor(maxCacheEntries / perRow)));
+    const result: SampleResult = { tokens: [], logprobs: [], stopReasons: [] };
+    const order = lengthGroups(prompts, Number.POSITIVE_INFINITY)[0] ?? [];
+    for (let at = 0; at < order.length; at += rowsAtOnce) {
+      const rows = order.slice(at, at + rowsAtOnce).map((index): Row => {
+        const stream = random(request.seed, "sample", request.streams?.[index] ?? index);
+        const promptLength = (prompts[index] as readonly number[]).length;
+        return { index, promptLength, uniforms: () => stream.uniform(), tokens: [], logprobs: [] };
+      });
+      await this.#batch(model, request, shape, rows);
+      for (const { index, tokens, logprobs } of rows) {
+        result.tokens[index] = tokens;
+        result.logprobs[index] = logprobs;
+        const stopped = request.stopTokens.includes(tokens.at(-1) as number);
+        result.stopReasons[index] = (stopped ? "stop" : "length") satisfies StopReason;
+      }
+    }
+    return result;
+  }
+
+  async #batch(model: Model, request: SampleRequest, shape: SamplerShape, all: readonly Row[]): Promise<void> {
+    const { config } = model.info;
+    const { maxNewTokens, stopTokens } = request;
+    const padded = Math.max(...all.map((row) => row.promptLength));
+    const parameters = model.values("", model.weights);
+    const ids = new Int32Array(all.length * padded);
+    for (const [b, { index }] of all.entries()) ids.set(request.prompts[index] as readonly number[], b * padded);
+    const last = Int32Array.from(all, (row, b) => b * padded + row.promptLength - 1);
+    const prefill = await this.#sessions.get(["prefill", config], () => prefillGraph(config));
+    const decode = await this.#sessions.get(["decode", config, shape], () => decodeGraph(config, shape));
+    const caches = cacheNames(config.layers);
+    this.#reserve(caches.length, all.length * config.width * (padded + maxNewTokens));
+    let [from, to] = this.#pool.sets;
+    let length = padded;
+    const feeds = {
+      ...parameters,
+      ids: { data: ids, shape: [all.length, padded] },
+      last: { data: last, shape: [all.length] },
+    };
+    const first = await prefill.run(feeds, { into: this.#views(config, caches, from, all.length, length) });
+    let hidden = first.hidden as Value;
+    let live = [...all];
+    for (let done = 0; done < maxNewTokens && live.length > 0; ) {
+      const steps = Math.min(chunkSteps, maxNewTokens - done);
+      const out = await decode.run(
+        {
+          ...parameters,
+          ...this.#views(config, caches, from, live.length, length),
+          ...samplerInputs(request, shape, live, steps),
+          hidden,
+          mask: maskOf(live, padded, length),
+          positions: { data: Int32Array.from(live, (row) => row.promptLength + done), shape: [live.length] },
+          steps: { data: BigInt64Array.of(BigInt(steps)), shape: [] },
+        },
+        { into: this.#views(config, caches, to, live.length, length + steps) },
+      );
+      appendTokens(live, out.tokens as Value, out.logprobs as Value, stopTokens);
+      done += steps;
+      length += steps;
+      hidden = out.hidden as Value;
+      [from, to] = [to, from];
+      const kept = live.map((_, b) => b).filter((b) => !stopTokens.includes((live[b] as Row).tokens.at(-1) as number));
+      if (kept.length < live.length) {
+        for (const cache of from) keepRows(cache, kept, config.width * length);
+        keepRows(hidden.data as Float32Array, kept, config.width);
+        hidden = {
+          data: (hidden.data as Float32Array).subarray(0, kept.length * config.width),
+          shape: [kept.length, config.width],
+        };
+        live = kept.map((b) => live[b] as Row);
+      }
+    }
+  }
+
+  #reserve(count: number, capacity: number): void {
+    const { sets } = this.#pool;
+    if (this.#pool.capacity >= capacity && sets[0].length >= count) return;
+    const make = () => Array.from({ length: count }, () => new Float32Array(capacity));
+    this.#pool = { sets: [make(), make()], capacity };
+  }
+
+  /** The caches as [B, H, T, K] values on the pool's buffers. */
+  #views(
+    { heads, width }: { heads: number; width: number },
+    names: readonly string[],
+    set: readonly Float32Array[],
+    B: number,
+    T: number,
+  ): Record<string, Value> {
+    const shape = [B, heads, T, width / heads];
+    return Object.fromEntries(
+      names.map((name, i) => [name, { data: (set[i] as Float32Array).subarray(0, B * width * T), shape }]),
+    );
+  }
+}
+
+function cacheNames(layers: number): string[] {
+  return Array.from({ length: layers }, (_, i) => [`key.${i}`, `value.${i}`]).flat();
+}
+
+function samplerInputs(
+  request: SampleRequest,
+  shape: SamplerShape,
+  live: readonly Row[],
+  steps: number,
+): Record<string, Value> {
+  if (shape.greedy) return {};
+  const uniforms = new Float32Array(steps * live.length);
+  for (const [b, row] of live.entries()) {
+    for (let u = 0; u < steps; u++) uniforms[u * live.length + b] = row.uniforms();
+  }
+  return {
+    uniforms: { data: uniforms, shape: [steps, live.length] },
+    temperature: { data: Float32Array.of(request.temperature), shape: [] },
+    ...(shape.topP ? { topP: { data: Float32Array.of(request.topP), shape: [] } } : {}),
+  };
+}
+
+/** -1e30 over the padding between a prompt and the first new token. [B, T] */
+function maskOf(live: readonly Row[], padded: number, length: number): Value {
+  const data = new Float32Array(live.length * length);
+  for (const [b, row] of live.entries()) data.fill(-1e30, b * length + row.promptLength, b * length + padded);
+  return { data, shape: [live.length, length] };
+}
+
+function appendTokens(live: readonly Row[], tokens: Value, logprobs: Value, stopTokens: readonly number[]): void {
+  const steps = tokens.shape[0] as number;
+  for (const [b, row] of live.entries()) {
+    for (let u = 0; u < steps; u++) {
+      const token = (tokens.data as Int32Array)[u * live.length + b] as number;
+      row.tokens.push(token);
+      row.logprobs.push((logprobs.data as Float32Array)[u * live.length + b] as number);
+      if (stopTokens.includes(token)) break;
+    }
+  }
+}
+
+/** Moves the kept rows of `size` entries to the front, in place. */
+function keepRows(data: Float32Array, kept: readonly number[], size: number): void {
+  for (const [to, from] of kept.entries()) if (to !== from) data.copyWithin(to * size, from * size, (from + 1) * size);
+}

@@ -1,0 +1,146 @@
+/** Hugging Face's safetensors files: an 8-byte length, a JSON header, then the numbers. */
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { CheckpointError, messageOf } from "../util/errors.ts";
+
+export interface NamedTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+interface HeaderEntry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data_offsets: readonly [number, number];
+}
+
+const bytesPer: Record<string, number> = { F32: 4, F16: 2, BF16: 2, F64: 8 };
+/** Far above any real header; a corrupt length must not ask for all memory. */
+const maxHeader = 100 * 1024 * 1024;
+
+/** Writes float32 tensors and flushes them to disk. Throws the system's error, a full disk's for one. */
+export function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, NamedTensor>,
+  metadata: Record<string, string> = {},
+): void {
+  const header: Record<string, HeaderEntry | Record<string, string>> = { __metadata__: { format: "pt", ...metadata } };
+  let offset = 0;
+  for (const [name, { shape, data }] of tensors) {
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  // Padded with spaces so that the numbers are aligned, as the format's own writer does.
+  const json = JSON.stringify(header);
+  const bytes = new TextEncoder().encode(json);
+  const text = new Uint8Array(Math.ceil(bytes.length / 8) * 8).fill(0x20);
+  text.set(bytes);
+  const length = new Uint8Array(BigUint64Array.of(BigInt(text.length)).buffer);
+  const file = openSync(path, "w");
+  try {
+    writeAll(file, length);
+    writeAll(file, text);
+    for (const { data } of tensors.values())
+      writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Reads all tensors as float32. Throws a CheckpointError for a file that is missing, truncated or not of this format. */
+export function readSafetensors(path: string): { tensors: Map<string, NamedTensor>; metadata: Record<string, string> } {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    throw new CheckpointError(`cannot read ${path}: ${messageOf(error)}`, undefined, { cause: error });
+  }
+  try {
+    const size = fstatSync(file).size;
+    const headerLength = size < 8 ? 0 : Number(new DataView(readAt(file, 0, 8).buffer).getBigUint64(0, true));
+    if (headerLength <= 0 || headerLength > Math.min(maxHeader, size - 8)) {
+      throw damaged(path, `its header of ${headerLength} bytes does not fit into ${size}`);
+    }
+    const { __metadata__: metadata = {}, ...entries } = parseHeader(path, readAt(file, 8, headerLength));
+    const start = 8 + headerLength;
+    const tensors = new Map<string, NamedTensor>();
+    for (const [name, entry] of Object.entries(entries as Record<string, HeaderEntry>)) {
+      tensors.set(name, readTensor(path, file, name, entry, start, size));
+    }
+    return { tensors, metadata: metadata as unknown as Record<string, string> };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function parseHeader(path: string, bytes: Uint8Array): Record<string, unknown> {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+  } catch (error) {
+    throw damaged(path, `its header is not JSON (${messageOf(error)})`);
+  }
+}
+
+function readTensor(
+  path: string,
+  file: number,
+  name: string,
+  entry: HeaderEntry,
+  start: number,
+  size: number,
+): NamedTensor {
+  const { dtype, shape, data_offsets: offsets } = entry;
+  const width = bytesPer[dtype];
+  if (width === undefined)
+    throw new CheckpointError(`${path}: ${name} has type ${dtype}; F32, F16, BF16 and F64 are read`);
+  const count = shape.reduce((a, b) => a * b, 1);
+  const [from, to] = offsets;
+  if (to - from !== count * width || start + to > size) {
+    throw damaged(path, `${name} of shape [${shape}] needs bytes ${from} to ${to} of ${size - start}`);
+  }
+  return { shape, data: toFloat32(readAt(file, start + from, to - from), dtype, count) };
+}
+
+function toFloat32(bytes: Uint8Array, dtype: string, count: number): Float32Array {
+  if (dtype === "F32") return new Float32Array(bytes.buffer, bytes.byteOffset, count);
+  if (dtype === "F64") return Float32Array.from(new Float64Array(bytes.buffer, bytes.byteOffset, count));
+  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, count);
+  if (dtype === "BF16") {
+    const words = new Uint32Array(count);
+    for (let i = 0; i < count; i++) words[i] = (halves[i] as number) << 16;
+    return new Float32Array(words.buffer);
+  }
+  return Float32Array.from(halves, halfToNumber);
+}
+
+function halfToNumber(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 31;
+  const fraction = half & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+function damaged(path: string, why: string): CheckpointError {
+  return new CheckpointError(
+    `${path} is truncated or damaged: ${why}`,
+    "Use an earlier checkpoint, or copy the file again.",
+  );
+}
+
+function readAt(file: number, position: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const read = readSync(file, bytes, done, length - done, position + done);
+    if (read === 0) break;
+    done += read;
+  }
+  return bytes;
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  let done = 0;
+  while (done < bytes.length) done += writeSync(file, bytes, done, bytes.length - done);
+}
