@@ -47,9 +47,9 @@ export function age(milliseconds: number): string {
   return `${Math.floor(seconds / 86400)} days`;
 }
 
-/** Steps a second, or seconds a step where that is slower than one a second. */
+/** Steps a second, or seconds a step where it is slower than one a second. Empty while it is not known. */
 export function rate(perSecond: number, unit: string): string {
   if (!Number.isFinite(perSecond) || perSecond <= 0) return "";
-  if (perSecond >= 1) return `${perSecond.toFixed(perSecond >= 10 ? 0 : 1)} ${unit}s/s`;
+  if (perSecond >= 1) return `${perSecond.toFixed(perSecond >= 10 ? 0 : 1)} ${unit === "it" ? "it" : `${unit}s`}/s`;
   return `${(1 / perSecond).toFixed(1)} s/${unit}`;
 }
