@@ -139,6 +139,7 @@ export function lower(outputs: Readonly<Record<string, Tensor>>): Program {
 
 class Emitter {
   readonly #names = new Map<Tensor, string[]>();
+  readonly #visited = new Set<Tensor>();
   readonly #initializers = new Map<string, InitializerProto>();
   readonly #root: Scope = { parent: null, nodes: [], symbols: new Map(), dims: new Map() };
   #scope: Scope = this.#root;
@@ -147,9 +148,13 @@ class Emitter {
   program(outputs: Readonly<Record<string, Tensor>>): Program {
     const inputs = this.#graphInputs(Object.values(outputs));
     for (const tensor of inputs) this.#bind(tensor, tensor.attributes.name);
-    for (const tensor of topological(Object.values(outputs))) this.#visit(tensor);
-    for (const [name, tensor] of Object.entries(outputs)) {
-      this.node("Identity", [this.name(tensor)], [outputName(name)]);
+    const order = topological(Object.values(outputs));
+    const entries = Object.entries(outputs);
+    // Naming a value after the output it becomes spares a copy; what the graph did not make itself has a name already.
+    for (const [name, tensor] of entries) if (!this.#names.has(tensor)) this.alias(tensor, outputName(name));
+    for (const tensor of order) this.#visit(tensor);
+    for (const [name, tensor] of entries) {
+      if (this.name(tensor) !== outputName(name)) this.node("Identity", [this.name(tensor)], [outputName(name)]);
     }
     const value = (name: string, tensor: Tensor): ValueProto => ({ name, type: tensor.dtype, shape: tensor.shape });
     const model = encodeModel({
@@ -176,11 +181,9 @@ class Emitter {
   }
 
   names(tensor: Tensor, count: number): string[] {
-    let names = this.#names.get(tensor);
-    if (names === undefined) {
-      names = Array.from({ length: count }, () => this.fresh());
-      this.#names.set(tensor, names);
-    }
+    const names = this.#names.get(tensor) ?? [];
+    while (names.length < count) names.push(this.fresh());
+    this.#names.set(tensor, names);
     return names;
   }
 
@@ -242,9 +245,15 @@ class Emitter {
     const placeholders = [step, ...stateInputs];
     for (const tensor of placeholders) this.#bind(tensor, this.fresh());
     for (const tensor of order) if (inside.has(tensor)) this.#visit(tensor);
+    const used = new Set(placeholders.map((tensor) => this.name(tensor)));
     const outputs = results.map((tensor) => {
-      const name = this.fresh();
-      this.node("Identity", [this.name(tensor)], [name]);
+      let name = this.name(tensor);
+      // A name may leave the body once, and only if the body made it.
+      if (used.has(name) || !inside.has(tensor)) {
+        name = this.fresh();
+        this.node("Identity", [this.name(tensor)], [name]);
+      }
+      used.add(name);
       return { name, type: tensor.dtype };
     });
     const [stepValue, ...stateValues] = placeholders.map((tensor) => ({
@@ -270,12 +279,14 @@ class Emitter {
   }
 
   #visit(tensor: Tensor): void {
-    if (this.#names.has(tensor)) return;
+    if (this.#visited.has(tensor)) return;
+    this.#visited.add(tensor);
     const inputs = tensor.inputs.map((x) => this.name(x));
     (lowerings[tensor.op] as Lowering<OpName>)(tensor, inputs, this);
   }
 
   #bind(tensor: Tensor, name: string): void {
+    this.#visited.add(tensor);
     this.alias(tensor, name);
     for (const [axis, dim] of tensor.shape.entries()) {
       if (typeof dim === "string" && !/[*+]/.test(dim) && !this.#scope.symbols.has(dim)) {
