@@ -1,12 +1,15 @@
 /**
  * The configuration: one YAML file for a stage or a whole pipeline. A section that is present is a stage that runs.
- * Defaults that are published practice name their source in a comment; PPO.md in docs/ says more.
+ * Defaults that are published practice name their source in a comment; docs/config.md says more of every field.
  */
 import { z } from "zod";
 
 const positive = z.number().positive();
 const count = z.int().positive();
 const share = z.number().min(0).max(1);
+const shareBelow1 = z.number().min(0).lt(1);
+/** Names of reward components and safety categories stand in metric keys. */
+const keyName = z.string().regex(/^[A-Za-z0-9._-]+$/, "letters, digits, dots, dashes and underscores only");
 
 /** Where rows come from. With no path, the section `demo` must be there and gives them. */
 export const dataSchema = z.strictObject({
@@ -55,8 +58,8 @@ const optimizerShape = {
   /** Share of the steps (iterations in PPO) over which the rate rises from 0. */
   warmup: share.default(0.05),
   /** Adam's moments: 0.9 and 0.999 are Kingma and Ba's. */
-  beta1: share.default(0.9),
-  beta2: share.default(0.999),
+  beta1: shareBelow1.default(0.9),
+  beta2: shareBelow1.default(0.999),
   weightDecay: z.number().min(0).default(0),
   /** Global norm to clip gradients to: 1.0; published 0.5 to 2.0. null does not clip. */
   maxGradNorm: positive.nullable().default(1),
@@ -74,7 +77,7 @@ export const sftSchema = z.strictObject({
   data: dataSchema.optional(),
   evaluation: dataSchema.optional(),
   /** Share of the rows held out where `evaluation` is not given. */
-  evaluationShare: share.default(0.05),
+  evaluationShare: shareBelow1.default(0.05),
   steps: count.default(300),
   batchSize: count.default(64),
   learningRate: positive.default(3e-4),
@@ -87,7 +90,7 @@ export const sftSchema = z.strictObject({
 export const rewardModelSchema = z.strictObject({
   data: dataSchema.optional(),
   evaluation: dataSchema.optional(),
-  evaluationShare: share.default(0.1),
+  evaluationShare: shareBelow1.default(0.1),
   /** A folder to start from; the SFT stage's result in a pipeline, else `model.path`. */
   from: z.string().optional(),
   steps: count.default(200),
@@ -104,7 +107,7 @@ export const rewardModelSchema = z.strictObject({
 });
 
 const weight = z.number().default(1);
-const name = z.string().min(1).optional();
+const name = keyName.optional();
 
 /** One component of the reward. The score is the weighted sum; every component is recorded by name. */
 export const rewardComponentSchema = z.discriminatedUnion("kind", [
@@ -168,7 +171,7 @@ export const ppoSchema = z.strictObject({
     .array(rewardComponentSchema)
     .min(1)
     .default([{ kind: "model", weight: 1 }]),
-  /** Refuse to resume where a user's reward function changed. */
+  /** Resume although a user's reward function has changed since. */
   allowChangedReward: z.boolean().default(false),
   iterations: count.default(100),
   /** Sequences sampled an iteration. */
@@ -196,7 +199,7 @@ export const ppoSchema = z.strictObject({
   /** Dual clip's constant (Ye et al. 2019), null without. */
   dualClip: z.number().gt(1).nullable().default(null),
   valueClip: positive.nullable().default(0.2),
-  /** Weight of the value loss, with a shared trunk only (PPO.md row 10). */
+  /** Weight of the value loss, with a shared trunk only, 1 there by default (PPO.md row 10). */
   valueCoef: positive.optional(),
   /** 0.01; 0.02 if entropy collapses. */
   entropyCoef: z.number().min(0).default(0.01),
@@ -213,9 +216,10 @@ export const ppoSchema = z.strictObject({
   stopEpochsAtKl: positive.nullable().default(null),
   kl: z
     .strictObject({
-      /** Exactly one of the two (PPO.md row 2). k1 enters the reward, k3 or k2 the loss. */
+      /** Exactly one of the two (PPO.md row 2): k1 in the reward, or `estimator` in the loss. */
       in: z.enum(["reward", "loss"]).default("reward"),
-      estimator: z.enum(["k2", "k3"]).default("k3"),
+      /** Of the KL in the loss. k2's gradient is the KL's, k3's is biased (PPO.md row 2). */
+      estimator: z.enum(["k2", "k3"]).default("k2"),
       /** 0.05; published 0.05 to 0.2, better too high at first. */
       coef: z.number().min(0).default(0.05),
       controller: z.enum(["fixed", "ziegler"]).default("fixed"),
@@ -229,7 +233,7 @@ export const ppoSchema = z.strictObject({
   safety: z
     .strictObject({
       /** Word lists by category, matched as whole words without regard to case; added to the built-in ones unless `builtIn` is false. */
-      categories: z.record(z.string(), z.array(z.string().min(1)).min(1)).default({}),
+      categories: z.record(keyName, z.array(z.string().min(1)).min(1)).default({}),
       builtIn: z.boolean().default(true),
     })
     .prefault({}),
@@ -244,7 +248,7 @@ export const evaluationSchema = z.strictObject({
   samples: count.default(1024),
   maxNewTokens: count.optional(),
   temperature: z.number().min(0).optional(),
-  seed: z.int().default(1234),
+  seed: z.int().min(0).default(1234),
   prompts: dataSchema.optional(),
 });
 
@@ -253,10 +257,10 @@ export const configSchema = z.strictObject({
   objective: z.string().default(""),
   name: z
     .string()
-    .regex(/^[A-Za-z0-9._-]+$/, "letters, digits, dots, dashes and underscores only")
+    .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*$/, "letters, digits, dots, dashes and underscores only, no dot or dash first")
     .optional(),
-  /** Folder of runs and of their database. */
-  workspace: z.string().default("runs"),
+  /** Folder of runs and of their database, relative to the current directory. */
+  workspace: z.string().min(1).default("runs"),
   seed: z.int().min(0).default(1),
   /** Threads of the engine; 0 takes the physical cores. Part of what makes a run repeatable to the bit. */
   threads: z.int().min(0).default(0),

@@ -1,0 +1,107 @@
+/** `key=value` on the command line: changes values that the file gives, before they are checked. */
+import { parseDocument } from "yaml";
+import { UsageError } from "../util/errors.ts";
+import { type Path, schemaAt, unwrap } from "./fields.ts";
+import { dotted } from "./problems.ts";
+
+export interface Override {
+  /** As it was typed. */
+  readonly text: string;
+  readonly path: Path;
+  /** The value's text. */
+  readonly value: string;
+}
+
+export interface Overridden {
+  readonly root: Record<string, unknown>;
+  /** The override that wrote or made what stands at a path or above it. */
+  overrideAt(path: Path): Override | undefined;
+}
+
+/** Throws UsageError for a text that is no `key=value`. */
+export function parseOverride(text: string): Override {
+  const equals = text.indexOf("=");
+  const keys = text.slice(0, equals).trim().split(".");
+  if (equals < 1 || keys.some((key) => key === "")) {
+    throw new UsageError(`override ${text}: expected key=value`, "As in ppo.epochs=2 or ppo.rewards.0.weight=0.5");
+  }
+  return { text, path: keys.map((key) => (/^\d+$/.test(key) ? Number(key) : key)), value: text.slice(equals + 1) };
+}
+
+/**
+ * Applies overrides in order. A section that is not there yet is made, a default list is copied so that one of its
+ * entries can be changed, and `null` takes a key away where null is not one of its values. The root is not changed.
+ * Throws UsageError for a value that is not YAML and a list index that is out of range.
+ */
+export function applyOverrides(root: Record<string, unknown>, overrides: readonly Override[]): Overridden {
+  const touched = new Map<string, Override>();
+  let result = root;
+  for (const override of overrides) {
+    const { path } = override;
+    const fail = (message: string): never => {
+      throw new UsageError(`override ${override.text}: ${message}`);
+    };
+    const changed = (container: unknown, depth: number): unknown => {
+      const key = path[depth]!;
+      const here = path.slice(0, depth);
+      if (container === undefined) {
+        touched.set(dotted(here), override);
+        container = emptyAt(here, result);
+      }
+      if (typeof container !== "object" || container === null) {
+        // The file's own mistake: it is reported with its line.
+        if (!touched.has(dotted(here)) && schemaIsSection(here, result)) return container;
+        return fail(`${dotted(here)} has no keys`);
+      }
+      if (Array.isArray(container)) {
+        if (typeof key !== "number" || key > container.length) {
+          return fail(`${dotted(here)} is a list of ${container.length}; its entries are ${dotted(here)}.0 and on`);
+        }
+        const copy = [...container];
+        copy[key] = next(container[key], depth);
+        return copy;
+      }
+      const { [key]: old, ...rest } = container as Record<string, unknown>;
+      const value = next(old, depth);
+      return value === undefined ? rest : { ...container, [key]: value };
+    };
+    const next = (old: unknown, depth: number): unknown =>
+      depth + 1 === path.length ? valueOf(override, result) : changed(old, depth + 1);
+    result = changed(result, 0) as Record<string, unknown>;
+    touched.set(dotted(path), override);
+  }
+  return {
+    root: result,
+    overrideAt: (path) => {
+      for (let length = path.length; length > 0; length--) {
+        const override = touched.get(dotted(path.slice(0, length)));
+        if (override) return override;
+      }
+      return undefined;
+    },
+  };
+}
+
+/** The value an override gives; undefined takes the key away. */
+function valueOf({ text, path, value }: Override, root: unknown): unknown {
+  const schema = schemaAt(path, root);
+  const document = parseDocument(value, { prettyErrors: false });
+  const parsed: unknown = document.errors.length > 0 ? undefined : document.toJS();
+  // Text needs no quotes here, whatever it looks like: name=007, pattern=^a: b.
+  if (schema && unwrap(schema).schema._zod.def.type === "string" && typeof parsed !== "string" && parsed !== null) return value;
+  if (document.errors.length > 0) {
+    throw new UsageError(`override ${text}: not valid YAML: ${document.errors[0]!.message}`, "Quote the value for the shell and for YAML.");
+  }
+  return parsed === null && !(schema && unwrap(schema).nullable) ? undefined : parsed;
+}
+
+function emptyAt(path: Path, root: unknown): unknown {
+  const schema = schemaAt(path, root);
+  if (!schema || unwrap(schema).schema._zod.def.type !== "array") return {};
+  return structuredClone(unwrap(schema).defaultValue ?? []);
+}
+
+function schemaIsSection(path: Path, root: unknown): boolean {
+  const schema = schemaAt(path, root);
+  return schema !== undefined && ["object", "array", "record", "union"].includes(unwrap(schema).schema._zod.def.type);
+}

@@ -1,0 +1,83 @@
+/** Reads a YAML text into plain values and remembers the line of each. */
+import { isAlias, isCollection, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
+import { messageOf, UsageError } from "../util/errors.ts";
+import type { Path } from "./fields.ts";
+
+export interface Source {
+  readonly file: string;
+  /** The keys and values of the top. */
+  readonly root: Record<string, unknown>;
+  /** Whether the text itself has something at this path. */
+  has(path: Path): boolean;
+  /** Line of the key (or list entry) at this path, or of the nearest thing above it that the text has. */
+  lineOf(path: Path): number;
+}
+
+/** Aliases that a text may resolve to before it is taken for a bomb; the library's own number. */
+const maxAliasCount = 100;
+
+/** Throws UsageError, with file and line, for a text that is empty, no YAML, or not keys and values. */
+export function readSource(text: string, file: string): Source {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const lineAt = (offset: number) => lines.linePos(offset).line;
+  const fail = (offset: number, message: string, hint?: string): never => {
+    throw new UsageError(`${file}:${lineAt(offset)}: ${message}`, hint);
+  };
+
+  const duplicates = document.errors.filter((error) => error.code === "DUPLICATE_KEY");
+  const broken = document.errors.find((error) => error.code !== "DUPLICATE_KEY") ?? document.warnings[0];
+  // What follows a syntax error is mostly its echo: only the first is shown.
+  if (broken?.code === "MULTIPLE_DOCS") fail(broken.pos[0], "a second document begins here; a configuration is one", "Remove the line ---.");
+  if (broken) fail(broken.pos[0], `not valid YAML: ${broken.message.split("\n")[0]}`);
+  if (duplicates.length > 0) {
+    const listed = duplicates.map(({ pos }) => {
+      const key = /^["']?([^\s:"']+)/.exec(text.slice(pos[0]))?.[1] ?? "";
+      return `${file}:${lineAt(pos[0])}: the key "${key}" is given twice in the same section`;
+    });
+    throw new UsageError(listed.join("\n"), "Keep one of them.");
+  }
+  let firstAlias = 0;
+  visit(document, {
+    Pair: (_, pair) => {
+      const key = pair.key as Node;
+      if (isCollection(key)) fail(key.range?.[0] ?? 0, "a key must be plain text, not a list or a section");
+    },
+    Alias: (_, alias) => {
+      firstAlias ||= alias.range?.[0] ?? 0;
+      if (!alias.resolve(document)) fail(alias.range?.[0] ?? 0, `the alias *${alias.source} has no anchor &${alias.source} before it`);
+    },
+  });
+  if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
+    fail(0, "the file is empty", "Start from a copy of examples/helpdesk/pipeline.yaml; docs/config.md lists every key.");
+  }
+  if (!isMap(document.contents)) fail(document.contents.range[0], "expected keys and values at the top, such as `seed: 1`");
+
+  const offsetOf = (path: Path): { offset: number; complete: boolean } => {
+    let node: unknown = document.contents;
+    let offset = (document.contents as Node).range?.[0] ?? 0;
+    for (const key of path) {
+      if (isAlias(node)) node = node.resolve(document);
+      const pair = isMap(node) ? node.items.find((item) => String((item.key as { value?: unknown }).value) === String(key)) : undefined;
+      const found: unknown = pair ? pair.key : isSeq(node) ? node.items[Number(key)] : undefined;
+      if (found === undefined) return { offset, complete: false };
+      offset = (found as Node).range?.[0] ?? offset;
+      node = pair ? pair.value : found;
+    }
+    return { offset, complete: true };
+  };
+  return {
+    file,
+    root: plainValues(),
+    has: (path) => offsetOf(path).complete,
+    lineOf: (path) => lineAt(offsetOf(path).offset),
+  };
+
+  function plainValues(): Record<string, unknown> {
+    try {
+      return document.toJS({ maxAliasCount });
+    } catch (error) {
+      return fail(firstAlias, `the aliases cannot be expanded: ${messageOf(error)}`, "Write the values out.");
+    }
+  }
+}
