@@ -41,6 +41,8 @@ export class Session {
         graphOptimizationLevel: "all",
         // Shapes vary from run to run: a memory plan kept for each of them would grow without end.
         enableMemPattern: false,
+        // A pool spins for work inside a run, not after it, when the core belongs to the next session.
+        extra: { session: { force_spinning_stop: "1" } },
         logSeverityLevel: 3,
       });
       return new Session(program, session);
