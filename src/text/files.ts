@@ -1,0 +1,96 @@
+/** The two files of a Hugging Face tokenizer as plain objects: types of what is read from them, reading and writing. */
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { DataError, messageOf } from "../util/errors.ts";
+
+/** `tokenizer.json`, as far as Ballast looks into it. */
+export interface TokenizerJson {
+  readonly model: { readonly type?: string; readonly unk_token?: string | null; readonly [key: string]: unknown };
+  readonly added_tokens: readonly AddedTokenJson[];
+  readonly decoder: unknown;
+  readonly [key: string]: unknown;
+}
+
+export interface AddedTokenJson {
+  readonly id: number;
+  readonly content: string;
+  readonly special: boolean;
+  readonly [key: string]: unknown;
+}
+
+/** `tokenizer_config.json`, as far as Ballast looks into it. */
+export interface TokenizerConfigJson {
+  readonly bos_token?: SpecialTokenJson;
+  readonly eos_token?: SpecialTokenJson;
+  readonly pad_token?: SpecialTokenJson;
+  readonly unk_token?: SpecialTokenJson;
+  readonly chat_template?: string | readonly { readonly name: string; readonly template: string }[] | null;
+  readonly clean_up_tokenization_spaces?: boolean;
+  readonly [key: string]: unknown;
+}
+
+export type SpecialTokenJson = string | { readonly content: string } | null | undefined;
+
+export interface TokenizerFiles {
+  readonly tokenizer: TokenizerJson;
+  readonly config: TokenizerConfigJson;
+}
+
+/**
+ * Reads `tokenizer.json`, and `tokenizer_config.json` and `chat_template.jinja` where they exist.
+ * @throws DataError where a file is missing, is not JSON, or has no vocabulary
+ */
+export function readTokenizerFiles(folder: string): TokenizerFiles {
+  const path = join(folder, "tokenizer.json");
+  if (!existsSync(path)) {
+    throw new DataError(
+      `${path} does not exist`,
+      "a tokenizer is a folder with tokenizer.json, and tokenizer_config.json beside it",
+    );
+  }
+  const tokenizer = readObject(path);
+  const model = tokenizer.model;
+  if (typeof model !== "object" || model === null || !("vocab" in model)) {
+    throw new DataError(`${path} has no model with a vocabulary`, "save it again with Hugging Face tokenizers");
+  }
+  const configPath = join(folder, "tokenizer_config.json");
+  const config = existsSync(configPath) ? readObject(configPath) : {};
+  const templatePath = join(folder, "chat_template.jinja");
+  const template = existsSync(templatePath) ? { chat_template: readFileSync(templatePath, "utf8") } : {};
+  return {
+    tokenizer: { ...tokenizer, added_tokens: tokenizer.added_tokens ?? [] } as TokenizerJson,
+    config: { ...config, ...template },
+  };
+}
+
+/** Writes both files and flushes them to disk. The folder exists. */
+export function writeTokenizerFiles(folder: string, files: TokenizerFiles): void {
+  writeFlushed(join(folder, "tokenizer.json"), `${JSON.stringify(files.tokenizer, null, 1)}\n`);
+  writeFlushed(join(folder, "tokenizer_config.json"), `${JSON.stringify(files.config, null, 2)}\n`);
+}
+
+function readObject(path: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new DataError(`${path} cannot be read: ${messageOf(error)}`, "restore the file; it may be cut short", {
+      cause: error,
+    });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new DataError(`${path} is not a JSON object`, "it must be a file that Hugging Face tokenizers wrote");
+  }
+  return value as Record<string, unknown>;
+}
+
+function writeFlushed(path: string, text: string): void {
+  const file = openSync(path, "w");
+  try {
+    const bytes = Buffer.from(text);
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}

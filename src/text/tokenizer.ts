@@ -1,0 +1,37 @@
+/** What the rest of Ballast knows about text: messages, and a tokenizer as an interface. */
+
+export interface Message {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
+}
+
+/**
+ * Text to token ids and back.
+ *
+ * Content (everything but the chat template's own words) never becomes a special token: a user who types `<eos>`
+ * gets the characters `<eos>`.
+ */
+export interface Tokenizer {
+  /** Largest id + 1: the least vocabulary that a model for this tokenizer has. */
+  readonly vocabularySize: number;
+  /**
+   * For display only. Padding is known by its length, never by this id, so that it may equal `eosId` where a file
+   * names no pad token without the end of a response being mistaken for padding.
+   */
+  readonly padId: number;
+  readonly eosId: number;
+  /** The id of what the vocabulary lacks; null where the tokenizer has none. */
+  readonly unkId: number | null;
+  /** Ids of content; no special token is added or parsed. */
+  encode(text: string): number[];
+  /** The text of a whole sequence; special tokens are left out by default, ids outside the vocabulary always. */
+  decode(ids: readonly number[], options?: { special?: boolean }): string;
+  /** One token for display: part of a multi-byte character reads `<0xF0>`. */
+  tokenText(id: number): string;
+  /** The conversation through the chat template, with the generation prompt. Never empty. */
+  encodePrompt(messages: readonly Message[]): number[];
+  /** Content, then EOS. */
+  encodeCompletion(text: string): number[];
+  /** Writes `tokenizer.json` and `tokenizer_config.json`, flushed to disk, into a folder that exists. */
+  save(folder: string): void;
+}
