@@ -121,7 +121,8 @@ function numberInWords(def: z.core.$ZodNumberDef): string {
     if (bound.check === "greater_than") {
       if (whole) words.push(`from ${bound.inclusive ? bound.value : bound.value + 1}`);
       else words.push(bound.inclusive ? `from ${bound.value}` : `above ${bound.value}`);
-    } else if (bound.check === "less_than") words.push(bound.inclusive ? `to ${bound.value}` : `to below ${bound.value}`);
+    } else if (bound.check === "less_than")
+      words.push(bound.inclusive ? `to ${bound.value}` : `to below ${bound.value}`);
   }
   return words.join(" ");
 }

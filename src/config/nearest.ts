@@ -1,4 +1,4 @@
-/** "Did you mean": the word nearest to a misspelt one. */
+/** "Did you mean": the word nearest to a misspelt one, the numbers nearest to one that does not divide. */
 
 /**
  * The candidate within an edit distance of a third of the word's length (at least 2 for words of 4 letters and more), else
@@ -23,10 +23,17 @@ export function editDistance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1];
       let cost = Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, rows[i - 2]![j - 2]! + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, rows[i - 2]![j - 2]! + 1);
       row.push(cost);
     }
     rows.push(row);
   }
   return rows[a.length]![b.length]!;
+}
+
+/** The nearest multiples of `step` below and above n, without 0. */
+export function multiplesNear(n: number, step: number): number[] {
+  const below = Math.floor(n / step) * step;
+  return below === 0 ? [step] : [below, below + step];
 }

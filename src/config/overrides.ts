@@ -2,7 +2,7 @@
 import { parseDocument } from "yaml";
 import { UsageError } from "../util/errors.ts";
 import { type Path, schemaAt, unwrap } from "./fields.ts";
-import { dotted } from "./problems.ts";
+import { dotted, pathOf } from "./problems.ts";
 
 export interface Override {
   /** As it was typed. */
@@ -21,11 +21,11 @@ export interface Overridden {
 /** Throws UsageError for a text that is no `key=value`. */
 export function parseOverride(text: string): Override {
   const equals = text.indexOf("=");
-  const keys = text.slice(0, equals).trim().split(".");
-  if (equals < 1 || keys.some((key) => key === "")) {
+  const path = pathOf(text.slice(0, Math.max(0, equals)).trim());
+  if (path.includes("")) {
     throw new UsageError(`override ${text}: expected key=value`, "As in ppo.epochs=2 or ppo.rewards.0.weight=0.5");
   }
-  return { text, path: keys.map((key) => (/^\d+$/.test(key) ? Number(key) : key)), value: text.slice(equals + 1) };
+  return { text, path, value: text.slice(equals + 1) };
 }
 
 /**
@@ -44,13 +44,13 @@ export function applyOverrides(root: Record<string, unknown>, overrides: readonl
     const changed = (container: unknown, depth: number): unknown => {
       const key = path[depth]!;
       const here = path.slice(0, depth);
-      if (container === undefined) {
+      if (container === undefined && !isScalarAt(here, result)) {
         touched.set(dotted(here), override);
         container = emptyAt(here, result);
       }
       if (typeof container !== "object" || container === null) {
         // The file's own mistake: it is reported with its line.
-        if (!touched.has(dotted(here)) && schemaIsSection(here, result)) return container;
+        if (!touched.has(dotted(here)) && !isScalarAt(here, result)) return container;
         return fail(`${dotted(here)} has no keys`);
       }
       if (Array.isArray(container)) {
@@ -66,7 +66,7 @@ export function applyOverrides(root: Record<string, unknown>, overrides: readonl
       return value === undefined ? rest : { ...container, [key]: value };
     };
     const next = (old: unknown, depth: number): unknown =>
-      depth + 1 === path.length ? valueOf(override, result) : changed(old, depth + 1);
+      depth + 1 === path.length ? valueGiven(override, result) : changed(old, depth + 1);
     result = changed(result, 0) as Record<string, unknown>;
     touched.set(dotted(path), override);
   }
@@ -83,14 +83,18 @@ export function applyOverrides(root: Record<string, unknown>, overrides: readonl
 }
 
 /** The value an override gives; undefined takes the key away. */
-function valueOf({ text, path, value }: Override, root: unknown): unknown {
+function valueGiven({ text, path, value }: Override, root: unknown): unknown {
   const schema = schemaAt(path, root);
   const document = parseDocument(value, { prettyErrors: false });
   const parsed: unknown = document.errors.length > 0 ? undefined : document.toJS();
   // Text needs no quotes here, whatever it looks like: name=007, pattern=^a: b.
-  if (schema && unwrap(schema).schema._zod.def.type === "string" && typeof parsed !== "string" && parsed !== null) return value;
+  if (schema && unwrap(schema).schema._zod.def.type === "string" && typeof parsed !== "string" && parsed !== null)
+    return value;
   if (document.errors.length > 0) {
-    throw new UsageError(`override ${text}: not valid YAML: ${document.errors[0]!.message}`, "Quote the value for the shell and for YAML.");
+    throw new UsageError(
+      `override ${text}: not valid YAML: ${document.errors[0]!.message}`,
+      "Quote the value for the shell and for YAML.",
+    );
   }
   return parsed === null && !(schema && unwrap(schema).nullable) ? undefined : parsed;
 }
@@ -101,7 +105,7 @@ function emptyAt(path: Path, root: unknown): unknown {
   return structuredClone(unwrap(schema).defaultValue ?? []);
 }
 
-function schemaIsSection(path: Path, root: unknown): boolean {
+function isScalarAt(path: Path, root: unknown): boolean {
   const schema = schemaAt(path, root);
-  return schema !== undefined && ["object", "array", "record", "union"].includes(unwrap(schema).schema._zod.def.type);
+  return schema !== undefined && !["object", "array", "record", "union"].includes(unwrap(schema).schema._zod.def.type);
 }

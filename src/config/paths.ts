@@ -7,10 +7,17 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { at, type Path } from "./fields.ts";
-import { dotted, type Problem, valueAt } from "./problems.ts";
+import { type Checked, dotted, type Problem, valueAt } from "./problems.ts";
 
 /** `*` is every entry of a list. `workspace` is not among them: runs go where the command is given. */
-const dataFiles = ["sft.data.path", "sft.evaluation.path", "reward.data.path", "reward.evaluation.path", "ppo.prompts.path", "evaluation.prompts.path"];
+const dataFiles = [
+  "sft.data.path",
+  "sft.evaluation.path",
+  "reward.data.path",
+  "reward.evaluation.path",
+  "ppo.prompts.path",
+  "evaluation.prompts.path",
+];
 const modelFolders = ["model.path", "tokenizer.path", "reward.from", "ppo.policy", "ppo.reference", "ppo.critic"];
 const componentPath = "ppo.rewards.*.path";
 
@@ -32,32 +39,31 @@ function rebase(path: string, from: string, to: string): string {
 
 /**
  * What the configuration names and is not there. Data and code are errors; a model's folder is a warning, because an
- * earlier command may be about to make it. `file` is the configuration's, or null.
+ * earlier command may be about to make it, unless it exists where the writer seems to have meant it. `file` is the
+ * configuration's, or null.
  */
-export function missingPaths(root: unknown, file: string | null): { errors: Problem[]; warnings: Problem[] } {
-  const missing = (patterns: readonly string[], what: string): Problem[] =>
-    patterns
-      .flatMap((pattern) => placesOf(pattern, root))
-      .flatMap((place) => {
-        const path = valueAt(root, place);
-        if (typeof path !== "string" || existsSync(path)) return [];
-        return [{ paths: [place], message: `${dotted(place)}: there is no ${what} ${path}${advice(path, file)}` }];
-      });
-  const components = placesOf(componentPath, root).map(dotted);
-  const isFunction = (place: string) => valueAt(root, [...place.split(".").slice(0, -1), "kind"]) === "function";
-  return {
-    errors: [...missing(dataFiles, "file"), ...missing(components.filter(isFunction), "file")],
-    warnings: [...missing(modelFolders, "folder"), ...missing(components.filter((place) => !isFunction(place)), "folder")],
-  };
+export function missingPaths(root: unknown, file: string | null): Checked {
+  const errors: Problem[] = [];
+  const warnings: Problem[] = [];
+  for (const pattern of [...dataFiles, ...modelFolders, componentPath]) {
+    for (const place of placesOf(pattern, root)) {
+      const path = valueAt(root, place) as string;
+      if (existsSync(path)) continue;
+      const isFile = dataFiles.includes(pattern) || valueAt(root, [...place.slice(0, -1), "kind"]) === "function";
+      const meant = file === null ? undefined : meantPath(path, file);
+      const advice = meant && `; paths are relative to the configuration's folder: write ${meant}`;
+      const message = `${dotted(place)}: there is no ${isFile ? "file" : "folder"} ${path}${advice ?? ""}`;
+      (isFile || advice ? errors : warnings).push({ paths: [place], message });
+    }
+  }
+  return { errors, warnings };
 }
 
-/** Where the writer of the file seems to have meant the current directory. */
-function advice(path: string, file: string | null): string {
-  if (file === null || isAbsolute(path)) return "";
+/** What to write where the writer of the file meant a path from the current directory. */
+function meantPath(path: string, file: string): string | undefined {
   const folder = dirname(file);
   const written = relative(folder, path);
-  if (folder === "." || !existsSync(written)) return "";
-  return `; paths are relative to the configuration's folder: write ${relative(folder, written)}`;
+  return isAbsolute(path) || folder === "." || !existsSync(written) ? undefined : relative(folder, written);
 }
 
 /** The paths that a pattern stands for in this value. */

@@ -9,6 +9,25 @@ export interface Problem {
   readonly message: string;
 }
 
+/** What checks find: contradictions, and settings that are odd or without effect. */
+export interface Checked {
+  readonly errors: Problem[];
+  readonly warnings: Problem[];
+}
+
+/** Whether the user wrote this key, in the file or as an override. */
+export type Given = (path: string) => boolean;
+
+/** A problem at these keys, the most telling first. */
+export function problem(keys: string | readonly string[], message: string): Problem {
+  return { paths: [keys].flat().map(pathOf), message };
+}
+
+/** The path of a dotted key; an index is a number. */
+export function pathOf(key: string): Path {
+  return key.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+}
+
 /** The problems behind one issue of the schema; `root` is the value that was checked. */
 export function describeIssue(issue: z.core.$ZodIssue, root: unknown): Problem[] {
   const path = issue.path as Path;
@@ -31,7 +50,12 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): Problem[]
   }
   const empty = issue.code === "too_small" && (issue.origin === "array" || issue.origin === "string");
   const expected = `${expectation(schema)}${empty ? " that is not empty" : ""}`;
-  return [{ paths: [path], message: `${dotted(path)}: expected ${expected}, found ${inWords(found)}${advice(found, schema)}` }];
+  return [
+    {
+      paths: [path],
+      message: `${dotted(path)}: expected ${expected}, found ${inWords(found)}${advice(found, schema)}`,
+    },
+  ];
 }
 
 /** `ppo.kl.coef`, `ppo.rewards.0.weight`; "the configuration" for the top. */
@@ -49,10 +73,16 @@ function unknownKey(path: Path, key: string, root: unknown): string {
   const near = nearest(key, keys);
   if (near !== undefined) return `unknown key "${key}"${section}; did you mean ${near}?`;
   if (key === "<<") return `unknown key "<<"${section}: merge keys are not part of YAML 1.2; write the values out`;
-  const elsewhere = fields()
-    .map((field) => field.path)
-    .filter((place) => place.split(".").at(-1) === key && !place.includes("["));
-  if (elsewhere.length > 0) return `unknown key "${key}"${section}; did you mean ${inList(elsewhere.slice(0, 3), "or")}?`;
+  const places = fields()
+    .map((field) => field.path.split("."))
+    .filter((place) => !place.join().includes("["));
+  const nearElsewhere = nearest(
+    key,
+    places.map((place) => place.at(-1)!),
+  );
+  const elsewhere = places.filter((place) => place.at(-1) === nearElsewhere).map((place) => place.join("."));
+  if (elsewhere.length > 0)
+    return `unknown key "${key}"${section}; did you mean ${inList(elsewhere.slice(0, 3), "or")}?`;
   return `unknown key "${key}"${section}; it may have ${inList(keys, "and")}`;
 }
 
@@ -60,7 +90,8 @@ function unknownKind(path: Path, root: unknown): Problem {
   const component = path.slice(0, -1);
   const expected = expectation(schemaAt(component, root)!).replace("a component whose kind is ", "");
   const found = valueAt(root, path);
-  if (found === undefined) return { paths: [component], message: `${dotted(component)} needs the key kind: ${expected}` };
+  if (found === undefined)
+    return { paths: [component], message: `${dotted(component)} needs the key kind: ${expected}` };
   const near = typeof found === "string" ? nearest(found, expected.replace("one of ", "").split(", ")) : undefined;
   const message = `${dotted(path)}: expected ${expected}, found ${inWords(found)}${near ? `; did you mean ${near}?` : ""}`;
   return { paths: [path], message };

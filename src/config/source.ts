@@ -28,7 +28,8 @@ export function readSource(text: string, file: string): Source {
   const duplicates = document.errors.filter((error) => error.code === "DUPLICATE_KEY");
   const broken = document.errors.find((error) => error.code !== "DUPLICATE_KEY") ?? document.warnings[0];
   // What follows a syntax error is mostly its echo: only the first is shown.
-  if (broken?.code === "MULTIPLE_DOCS") fail(broken.pos[0], "a second document begins here; a configuration is one", "Remove the line ---.");
+  if (broken?.code === "MULTIPLE_DOCS")
+    fail(broken.pos[0], "a second document begins here; a configuration is one", "Remove the line ---.");
   if (broken) fail(broken.pos[0], `not valid YAML: ${broken.message.split("\n")[0]}`);
   if (duplicates.length > 0) {
     const listed = duplicates.map(({ pos }) => {
@@ -45,20 +46,28 @@ export function readSource(text: string, file: string): Source {
     },
     Alias: (_, alias) => {
       firstAlias ||= alias.range?.[0] ?? 0;
-      if (!alias.resolve(document)) fail(alias.range?.[0] ?? 0, `the alias *${alias.source} has no anchor &${alias.source} before it`);
+      if (!alias.resolve(document))
+        fail(alias.range?.[0] ?? 0, `the alias *${alias.source} has no anchor &${alias.source} before it`);
     },
   });
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
-    fail(0, "the file is empty", "Start from a copy of examples/helpdesk/pipeline.yaml; docs/config.md lists every key.");
+    fail(
+      0,
+      "the file is empty",
+      "Start from a copy of examples/helpdesk/pipeline.yaml; docs/config.md lists every key.",
+    );
   }
-  if (!isMap(document.contents)) fail(document.contents.range[0], "expected keys and values at the top, such as `seed: 1`");
+  if (!isMap(document.contents))
+    fail(document.contents?.range[0] ?? 0, "expected keys and values at the top, such as `seed: 1`");
 
   const offsetOf = (path: Path): { offset: number; complete: boolean } => {
     let node: unknown = document.contents;
     let offset = (document.contents as Node).range?.[0] ?? 0;
     for (const key of path) {
       if (isAlias(node)) node = node.resolve(document);
-      const pair = isMap(node) ? node.items.find((item) => String((item.key as { value?: unknown }).value) === String(key)) : undefined;
+      const pair = isMap(node)
+        ? node.items.find((item) => String((item.key as { value?: unknown }).value) === String(key))
+        : undefined;
       const found: unknown = pair ? pair.key : isSeq(node) ? node.items[Number(key)] : undefined;
       if (found === undefined) return { offset, complete: false };
       offset = (found as Node).range?.[0] ?? offset;

@@ -1,0 +1,232 @@
+/** What one field of PPO says about another: batches, lengths, sampling, critic, KL and reward. */
+import { multiplesNear } from "./nearest.ts";
+import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
+import type { Config, PpoConfig } from "./schema.ts";
+
+export function checkPpo(config: Config, given: Given): Checked {
+  const { ppo } = config;
+  if (!ppo) return { errors: [], warnings: [] };
+  const parts = [
+    checkStart(config, ppo),
+    checkBatches(ppo),
+    checkLengths(config, ppo),
+    checkSampling(ppo),
+    checkCritic(ppo),
+    checkKl(ppo, given),
+    checkRewards(config, ppo),
+  ];
+  return {
+    errors: parts.flatMap(({ errors }) => errors ?? []),
+    warnings: parts.flatMap(({ warnings }) => warnings ?? []),
+  };
+}
+
+type Part = { readonly errors?: Problem[]; readonly warnings?: Problem[] };
+
+function checkStart({ sft, model }: Config, ppo: PpoConfig): Part {
+  if (sft && ppo.policy !== undefined) {
+    return {
+      warnings: [
+        problem(
+          "ppo.policy",
+          `PPO starts from ppo.policy ${ppo.policy}, not from the result of the stage sft; remove one of them`,
+        ),
+      ],
+    };
+  }
+  if (sft || ppo.policy !== undefined || model.path !== undefined) return {};
+  return {
+    warnings: [
+      problem(
+        "ppo",
+        "PPO starts from random weights: give ppo.policy or model.path, a folder such as runs/NAME-1/sft/final, or a section sft",
+      ),
+    ],
+  };
+}
+
+function checkBatches({ sequences, minibatches, responsesPerPrompt }: PpoConfig): Part {
+  const errors: Problem[] = [];
+  const step = leastCommonMultiple(minibatches, responsesPerPrompt);
+  const try_ = inList(multiplesNear(sequences, step), "or");
+  if (sequences % minibatches !== 0) {
+    const message = `ppo.sequences ${sequences} is not divisible by ${minibatches} minibatches; try ${try_}`;
+    errors.push(problem(["ppo.sequences", "ppo.minibatches"], message));
+  }
+  if (sequences % responsesPerPrompt !== 0) {
+    const message = `ppo.sequences ${sequences} is not a multiple of ppo.responsesPerPrompt ${responsesPerPrompt}; try ${try_}`;
+    errors.push(problem(["ppo.sequences", "ppo.responsesPerPrompt"], message));
+  }
+  return { errors };
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  const divisor = (x: number, y: number): number => (y === 0 ? x : divisor(y, x % y));
+  return (a / divisor(a, b)) * b;
+}
+
+/** Known only where the policy is made here: the context of a model that is loaded is in its folder. */
+function checkLengths({ model, sft, evaluation }: Config, ppo: PpoConfig): Part {
+  if (model.path !== undefined || (ppo.policy !== undefined && !sft)) return {};
+  const lengths = { "ppo.maxNewTokens": ppo.maxNewTokens, "evaluation.maxNewTokens": evaluation.maxNewTokens };
+  const errors = Object.entries(lengths).flatMap(([key, length]) =>
+    length === undefined || length < model.context
+      ? []
+      : problem(
+          [key, "model.context"],
+          `${key} ${length} leaves no room for a prompt in model.context ${model.context}; try ${Math.max(1, Math.floor(model.context / 2))}, or a context of ${length * 2}`,
+        ),
+  );
+  return { errors };
+}
+
+function checkSampling({ topK, topP, allowTruncatedSampling }: PpoConfig): Part {
+  const truncating = [...(topK > 0 ? [`topK ${topK}`] : []), ...(topP < 1 ? [`topP ${topP}`] : [])];
+  if (truncating.length === 0) return {};
+  const keys = [topK > 0 ? "ppo.topK" : "ppo.topP", "ppo.topP"];
+  const what = `ppo.${inList(truncating, "and")} truncates the rollout's sampling: tokens then no longer come from the policy whose KL and ratio PPO computes, and the sampled KL is wrong, even negative`;
+  if (allowTruncatedSampling) return { warnings: [problem(keys, what)] };
+  return { errors: [problem(keys, `${what}; use topK 0 and topP 1, or set ppo.allowTruncatedSampling: true`)] };
+}
+
+function checkCritic({ criticKind, valueCoef, criticLearningRate, critic }: PpoConfig): Part {
+  const errors: Problem[] = [];
+  if (criticKind === "separate" && valueCoef !== undefined) {
+    errors.push(
+      problem(
+        "ppo.valueCoef",
+        `ppo.valueCoef ${valueCoef} weighs the value loss on a shared trunk; a separate critic has its own optimizer, where Adam cancels the factor: remove it and set ppo.criticLearningRate, or set ppo.criticKind: shared`,
+      ),
+    );
+  }
+  const separateOnly = { criticLearningRate, critic };
+  for (const [key, value] of Object.entries(separateOnly)) {
+    if (criticKind === "shared" && value !== undefined) {
+      errors.push(
+        problem(
+          `ppo.${key}`,
+          `ppo.${key} ${value} belongs to a separate critic; with ppo.criticKind shared the policy's trunk and rate are the critic's: remove it`,
+        ),
+      );
+    }
+  }
+  return { errors };
+}
+
+function checkKl({ kl }: PpoConfig, given: Given): Part {
+  const errors: Problem[] = [];
+  const warnings: Problem[] = [];
+  if (kl.controller === "ziegler") {
+    if (kl.target === undefined) {
+      errors.push(
+        problem(
+          "ppo.kl.controller",
+          "ppo.kl.controller ziegler needs ppo.kl.target, the KL to steer to: target: 6 with targetUnit: sequence is Ziegler et al.'s",
+        ),
+      );
+    }
+    if (kl.in !== "reward") {
+      errors.push(
+        problem(
+          ["ppo.kl.in", "ppo.kl.controller"],
+          "ppo.kl.controller ziegler steers the penalty in the reward; set ppo.kl.in: reward, or controller: fixed",
+        ),
+      );
+    }
+    if (kl.coef === 0) {
+      errors.push(
+        problem(
+          ["ppo.kl.coef", "ppo.kl.controller"],
+          "ppo.kl.coef 0 stays 0 under ziegler, which multiplies it; start from 0.05",
+        ),
+      );
+    }
+  } else {
+    const unused = ["target", "targetUnit", "horizon"].filter((key) => given(`ppo.kl.${key}`));
+    for (const key of unused) {
+      warnings.push(
+        problem(
+          `ppo.kl.${key}`,
+          `ppo.kl.${key} has no effect with the controller fixed; set ppo.kl.controller: ziegler or remove it`,
+        ),
+      );
+    }
+  }
+  if (kl.in === "reward" && given("ppo.kl.estimator")) {
+    warnings.push(
+      problem(
+        "ppo.kl.estimator",
+        `ppo.kl.estimator ${kl.estimator} has no effect with ppo.kl.in reward: the reward takes k1, the one estimator unbiased there`,
+      ),
+    );
+  }
+  if (kl.in === "loss" && kl.estimator === "k3") {
+    warnings.push(
+      problem("ppo.kl.estimator", "ppo.kl.estimator k3 in the loss has a biased gradient; k2's is the KL's own"),
+    );
+  }
+  return { errors, warnings };
+}
+
+function checkRewards({ reward }: Config, { rewards, safety }: PpoConfig): Part {
+  const errors: Problem[] = [];
+  const names = rewards.map(({ name, kind }) => name ?? kind);
+  names.forEach((name, i) => {
+    const first = names.indexOf(name);
+    if (first < i) {
+      errors.push(
+        problem(
+          [`ppo.rewards.${i}.name`, `ppo.rewards.${i}`],
+          `ppo.rewards.${i} has the name ${name} of ppo.rewards.${first}; give it a name of its own, such as name: ${name}_${i}`,
+        ),
+      );
+    }
+  });
+  if (rewards.every(({ weight }) => weight === 0)) {
+    errors.push(
+      problem("ppo.rewards", "ppo.rewards: every weight is 0, so every score is 0; give one of them a weight"),
+    );
+  }
+  rewards.forEach((component, i) => {
+    const key = `ppo.rewards.${i}`;
+    const { kind } = component;
+    if ((kind === "model" || kind === "comparison") && component.path === undefined && !reward) {
+      errors.push(
+        problem(
+          [key, "ppo"],
+          `${key} (${kind}) has no reward model: give its path, a folder such as runs/NAME-1/reward/final, or a section reward`,
+        ),
+      );
+    }
+    if (kind === "length" && component.min > component.max) {
+      errors.push(
+        problem([`${key}.min`, key], `${key}: min ${component.min} is above max ${component.max}; swap them`),
+      );
+    }
+    if (kind === "pattern") {
+      const reason = whyNoPattern(component);
+      if (reason)
+        errors.push(
+          problem(
+            [`${key}.pattern`, key],
+            `${key}: /${component.pattern}/${component.flags} is no regular expression: ${reason}`,
+          ),
+        );
+    }
+    if (kind === "safety" && !safety.builtIn && Object.keys(safety.categories).length === 0) {
+      errors.push(
+        problem(key, `${key} (safety) has no words: give ppo.safety.categories, or ppo.safety.builtIn: true`),
+      );
+    }
+  });
+  return { errors };
+}
+
+function whyNoPattern({ pattern, flags }: { pattern: string; flags: string }): string | null {
+  try {
+    new RegExp(pattern, flags);
+    return null;
+  } catch (error) {
+    return (error as Error).message.replace(/^Invalid regular expression: \/.*\/[a-z]*: /s, "");
+  }
+}

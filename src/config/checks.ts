@@ -1,0 +1,114 @@
+/** What one field says about another: model, tokenizer and where each stage's rows come from. */
+import { checkPpo } from "./checks-ppo.ts";
+import { multiplesNear } from "./nearest.ts";
+import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
+import type { Config } from "./schema.ts";
+
+/** Every contradiction (errors) and every setting without effect (warnings) in a configuration whose values are right one by one. */
+export function checkConfig(config: Config, given: Given): Checked {
+  const parts = [
+    checkModel(config, given),
+    checkTokenizer(config, given),
+    checkRows(config, given),
+    checkPpo(config, given),
+  ];
+  return { errors: parts.flatMap(({ errors }) => errors), warnings: parts.flatMap(({ warnings }) => warnings) };
+}
+
+function checkModel({ model }: Config, given: Given): Checked {
+  const errors: Problem[] = [];
+  const sizes = ["layers", "width", "heads", "context", "tieEmbeddings"].filter((key) => given(`model.${key}`));
+  if (model.path !== undefined && sizes.length > 0) {
+    errors.push(
+      problem(
+        [`model.${sizes[0]}`, "model.path"],
+        `model.${inList(sizes, "and")}: the model in ${model.path} brings its own sizes; remove ${sizes.length > 1 ? "them" : "it"}, or model.path to make a model from scratch`,
+      ),
+    );
+  }
+  if (model.path === undefined && model.width % model.heads !== 0) {
+    const heads = [...Array(model.width).keys()].map((i) => i + 1).filter((n) => model.width % n === 0);
+    const near = heads.sort((a, b) => Math.abs(a - model.heads) - Math.abs(b - model.heads)).slice(0, 2);
+    errors.push(
+      problem(
+        ["model.width", "model.heads"],
+        `model.width ${model.width} is not divisible by ${model.heads} heads; try ${inList(
+          near.sort((a, b) => a - b),
+          "or",
+        )} heads, or width ${inList(multiplesNear(model.width, model.heads), "or")}`,
+      ),
+    );
+  }
+  return { errors, warnings: [] };
+}
+
+/** The folder of the model that the first stage starts from; undefined where it starts from scratch. */
+export function startFolder({ model, sft, reward, ppo }: Config): string | undefined {
+  if (sft) return model.path;
+  return reward?.from ?? ppo?.policy ?? model.path;
+}
+
+function checkTokenizer(config: Config, given: Given): Checked {
+  const { tokenizer } = config;
+  const errors: Problem[] = [];
+  const warnings: Problem[] = [];
+  const folder = startFolder(config);
+  const scratch = given("tokenizer.kind") && tokenizer.kind !== "file";
+  if (scratch && folder !== undefined) {
+    errors.push(
+      problem(
+        "tokenizer.kind",
+        `tokenizer.kind ${tokenizer.kind}: the model in ${folder} was trained with its own tokenizer; remove the key`,
+      ),
+    );
+  }
+  if (tokenizer.kind === "file" && tokenizer.path === undefined && folder === undefined) {
+    errors.push(
+      problem(
+        "tokenizer.kind",
+        "tokenizer.kind file needs tokenizer.path, a folder with tokenizer.json, or model.path, whose own is then read",
+      ),
+    );
+  }
+  if (tokenizer.kind !== "file" && given("tokenizer.path")) {
+    errors.push(
+      problem(
+        "tokenizer.path",
+        `tokenizer.path is read with kind: file, not with ${tokenizer.kind}; set tokenizer.kind to file or remove the path`,
+      ),
+    );
+  }
+  if (tokenizer.kind !== "word" && given("tokenizer.vocabularySize")) {
+    warnings.push(
+      problem(
+        "tokenizer.vocabularySize",
+        `tokenizer.vocabularySize has no effect with kind ${tokenizer.kind}; only word has a largest vocabulary`,
+      ),
+    );
+  }
+  return { errors, warnings };
+}
+
+function checkRows(config: Config, given: Given): Checked {
+  const { demo, sft, reward, ppo } = config;
+  const errors: Problem[] = [];
+  const warnings: Problem[] = [];
+  const needs = (section: string, key: string, rows: string) =>
+    errors.push(
+      problem(section, `${section} has no ${rows}: give ${section}.${key}.path, a JSONL file, or a section demo`),
+    );
+  if (!demo && sft && !sft.data) needs("sft", "data", "demonstrations");
+  if (!demo && reward && !reward.data) needs("reward", "data", "preference pairs");
+  if (!demo && ppo && !ppo.prompts) needs("ppo", "prompts", "prompts");
+  for (const stage of ["sft", "reward"] as const) {
+    if (config[stage]?.evaluation && given(`${stage}.evaluationShare`)) {
+      warnings.push(
+        problem(
+          `${stage}.evaluationShare`,
+          `${stage}.evaluationShare has no effect: ${stage}.evaluation gives the held-out rows`,
+        ),
+      );
+    }
+  }
+  return { errors, warnings };
+}

@@ -1,0 +1,27 @@
+/** How two configurations differ, key by key. */
+import type { Config } from "./schema.ts";
+
+export interface Difference {
+  /** `ppo.kl.coef`, `ppo.rewards.0.weight`. */
+  readonly key: string;
+  /** Undefined where the configuration does not have the key. */
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+/** Every value that differs, in the order of `a`, then what only `b` has. */
+export function differences(a: Config, b: Config): Difference[] {
+  const before = flatten(a);
+  const after = flatten(b);
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .map((key) => ({ key, before: before.get(key), after: after.get(key) }))
+    .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after));
+}
+
+function flatten(value: unknown, path = "", values = new Map<string, unknown>()): Map<string, unknown> {
+  const entries = typeof value === "object" && value !== null ? Object.entries(value) : [];
+  if (value === undefined) return values;
+  if (entries.length === 0) return values.set(path, value);
+  for (const [key, child] of entries) flatten(child, path === "" ? key : `${path}.${key}`, values);
+  return values;
+}
