@@ -1,0 +1,38 @@
+/** A held-out split, by prompt: rows that share one never stand on both sides. */
+import type { Message } from "../text/index.ts";
+import { random } from "../util/random.ts";
+
+/**
+ * Holds out about `share` of the rows, at least one where the share is above 0 and there are two; each side keeps the
+ * rows' order. Rows of one prompt stay together (so that fewer may be held out, or one prompt's rows more); only if all
+ * rows have the same prompt are they split singly.
+ */
+export function splitHeldOut<Row extends { readonly prompt: readonly Message[] }>(
+  rows: readonly Row[],
+  share: number,
+  seed: number,
+): { train: Row[]; heldOut: Row[] } {
+  const wanted =
+    share > 0 && rows.length > 1 ? Math.min(rows.length - 1, Math.max(1, Math.round(rows.length * share))) : 0;
+  let groups = new Map<string, number[]>();
+  for (const [index, row] of rows.entries()) {
+    const key = JSON.stringify(row.prompt);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [index]);
+    else group.push(index);
+  }
+  if (groups.size === 1) groups = new Map(rows.map((_, index) => [String(index), [index]]));
+
+  const shuffled = random(seed, "held-out").shuffle([...groups.values()]);
+  const heldOut = new Set<number>();
+  for (const group of shuffled) {
+    if (heldOut.size + group.length <= wanted) for (const index of group) heldOut.add(index);
+  }
+  if (heldOut.size === 0 && wanted > 0) {
+    for (const index of shuffled.reduce((a, b) => (b.length < a.length ? b : a))) heldOut.add(index);
+  }
+  return {
+    train: rows.filter((_, index) => !heldOut.has(index)),
+    heldOut: rows.filter((_, index) => heldOut.has(index)),
+  };
+}

@@ -1,0 +1,16 @@
+/** Data: rows from files or from the built-in task, their split, their order, their encoding. */
+export {
+  createTally,
+  describeTally,
+  type EncodedSequence,
+  type EncodeOptions,
+  encodePair,
+  encodePrompt,
+  encodeSft,
+  type LengthTally,
+  type LongPrompts,
+} from "./encode.ts";
+export { splitHeldOut } from "./heldout.ts";
+export { type StepIndicesOptions, stepIndices } from "./order.ts";
+export { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read.ts";
+export type { PreferenceRow, PromptRow, SftRow } from "./rows.ts";

@@ -1,0 +1,145 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BallastError, DataError, UsageError } from "../util/errors.ts";
+import { readPreferenceRows, readPromptRows, readSftRows } from "./read.ts";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "ballast-data-"));
+  path = join(folder, "rows.jsonl");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const write = (...lines: (string | object)[]) =>
+  writeFileSync(path, lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n"));
+const failure = (read: () => unknown): BallastError => {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof BallastError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+};
+const user = (content: string) => ({ role: "user", content });
+const assistant = (content: string) => ({ role: "assistant", content });
+
+describe("rows", () => {
+  it("SFT: prompt and completion, or messages, in one file", () => {
+    write(
+      { prompt: "a", completion: "b" },
+      { messages: [user("c"), assistant("d"), user("e"), assistant("f")] },
+      { prompt: [user("g")], completion: [assistant("h")] },
+    );
+    expect(readSftRows({ path })).toEqual([
+      { prompt: [user("a")], completion: "b" },
+      { prompt: [user("c"), assistant("d"), user("e")], completion: "f" },
+      { prompt: [user("g")], completion: "h" },
+    ]);
+  });
+
+  it("preferences: texts, or conversations that end with the completion", () => {
+    write({ prompt: "a", chosen: "b", rejected: [user("a"), assistant("c")] });
+    expect(readPreferenceRows({ path })).toEqual([{ prompt: [user("a")], chosen: "b", rejected: "c" }]);
+  });
+
+  it("prompts: with a reference, text or number or none, and a kind", () => {
+    write(
+      { prompt: "a", reference: "b", kind: "k" },
+      { prompt: "c", reference: 12 },
+      { prompt: "d", reference: null },
+      { messages: [user("e"), assistant("f")] },
+    );
+    expect(readPromptRows({ path })).toEqual([
+      { prompt: [user("a")], reference: "b", kind: "k" },
+      { prompt: [user("c")], reference: "12" },
+      { prompt: [user("d")], reference: null },
+      { prompt: [user("e")], reference: null },
+    ]);
+  });
+
+  it("renames fields and stops at the limit, before what is wrong below it", () => {
+    write({ question: "a", answer: "b" }, { question: "c", answer: "d" }, "nonsense");
+    const fields = { prompt: "question", completion: "answer" };
+    expect(readSftRows({ path, fields, limit: 2 }).map((row) => row.completion)).toEqual(["b", "d"]);
+  });
+
+  it("bears a byte order mark, CRLF, blank lines and a missing last newline", () => {
+    writeFileSync(path, '\uFEFF{"prompt": "a", "completion": "é"}\r\n\r\n{"prompt": "b", "completion": "c"}\r\n\n  \n');
+    expect(readSftRows({ path }).map((row) => row.completion)).toEqual(["é", "c"]);
+  });
+
+  it("reads lines that span chunks of the file", () => {
+    const long = "é".repeat(700_001);
+    write({ prompt: "a", completion: long }, { prompt: "b", completion: `${long}!` }, { prompt: "c", completion: "d" });
+    expect(readSftRows({ path }).map((row) => row.completion.length)).toEqual([700_001, 700_002, 1]);
+  });
+});
+
+describe("what is wrong is said by file, line and remedy", () => {
+  const good = { prompt: "a", completion: "b" };
+  const cases: [name: string, lines: (string | object)[], message: RegExp, hint: RegExp][] = [
+    ["malformed", [good, "", '{"prompt": "a'], /rows\.jsonl:3: not valid JSON/, /cut short/],
+    ["a JSON array", ["[", good], /rows\.jsonl:1: not valid JSON/, /starts with "\["/],
+    ["CSV", ["prompt,completion"], /:1: not valid JSON/, /starts with "p"/],
+    ["not an object", [good, "[1]"], /:2: a JSON object is needed, this is a list/, /one object a line/],
+    [
+      "a missing field",
+      [good, { question: "a", answer: "b" }],
+      /:2: the field "prompt" is missing; the row has "question", "answer"/,
+      /fields: \{prompt: question\}/,
+    ],
+    ["no fields at all", [{}], /the row has no fields/, /name_in_the_file/],
+    [
+      "an empty completion",
+      [good, { prompt: "a", completion: " \n" }],
+      /:2: "completion" is empty/,
+      /leave the row out/,
+    ],
+    ["an empty prompt", [{ prompt: "", completion: "b" }], /:1: "prompt" is empty/, /leave the row out/],
+    ["a wrong type", [{ prompt: "a", completion: 3 }], /:1: "completion" is a number, a text is needed/, /correct/],
+    ["null", [{ prompt: null, completion: "b" }], /:1: "prompt" is null/, /correct/],
+    [
+      "a wrong role",
+      [{ messages: [{ role: "bot", content: "x" }] }],
+      /message 1 of "messages" is \{"role":"bot"/,
+      /role/,
+    ],
+    ["no answer", [{ messages: [user("x")] }], /the last message of "messages" is the user's/, /assistant/],
+    ["no question", [{ messages: [assistant("x")] }], /no message before the completion/, /add/],
+    ["an empty conversation", [{ messages: [] }], /"messages" has no messages/, /fill/],
+    ["nothing", [], /rows\.jsonl is empty/, /one JSON object a line/],
+    ["only blank lines", ["", "  "], /rows\.jsonl is empty/, /one JSON object a line/],
+  ];
+  it.each(cases)("%s", (_, lines, message, hint) => {
+    write(...lines);
+    const error = failure(() => readSftRows({ path }));
+    expect(error).toBeInstanceOf(DataError);
+    expect(error.message).toMatch(message);
+    expect(error.hint).toMatch(hint);
+  });
+
+  it("a field that the configuration names and the row lacks", () => {
+    write({ prompt: "a", ref: "b" });
+    expect(failure(() => readPromptRows({ path, fields: { reference: "answer" } })).message).toMatch(
+      /"answer" is missing/,
+    );
+  });
+
+  it("a name in `fields` that is none of Ballast's", () => {
+    write(good);
+    const error = failure(() => readSftRows({ path, fields: { promt: "q" } }));
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.hint).toMatch(/prompt, completion, messages/);
+  });
+
+  it("no such file, a folder, not UTF-8", () => {
+    expect(failure(() => readSftRows({ path: `${path}x` })).message).toMatch(/no such file/);
+    expect(failure(() => readSftRows({ path: folder })).message).toMatch(/it is a folder/);
+    writeFileSync(path, Buffer.from([...Buffer.from(`${JSON.stringify(good)}\n`), 0xff, 0xfe, 0x0a]));
+    expect(failure(() => readSftRows({ path })).message).toMatch(/rows\.jsonl:2: not UTF-8/);
+  });
+});
