@@ -27,15 +27,13 @@ function checkModel({ model }: Config, given: Given): Checked {
     );
   }
   if (model.path === undefined && model.width % model.heads !== 0) {
-    const heads = [...Array(model.width).keys()].map((i) => i + 1).filter((n) => model.width % n === 0);
-    const near = heads.sort((a, b) => Math.abs(a - model.heads) - Math.abs(b - model.heads)).slice(0, 2);
+    const divisors = [...Array(model.width + 1).keys()].filter((n) => n > 0 && model.width % n === 0);
+    const heads = [divisors.findLast((n) => n < model.heads), divisors.find((n) => n > model.heads)];
+    const near = heads.filter((n) => n !== undefined);
     errors.push(
       problem(
         ["model.width", "model.heads"],
-        `model.width ${model.width} is not divisible by ${model.heads} heads; try ${inList(
-          near.sort((a, b) => a - b),
-          "or",
-        )} heads, or width ${inList(multiplesNear(model.width, model.heads), "or")}`,
+        `model.width ${model.width} is not divisible by ${model.heads} heads; try ${inList(near, "or")} heads, or width ${inList(multiplesNear(model.width, model.heads), "or")}`,
       ),
     );
   }

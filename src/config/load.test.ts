@@ -123,7 +123,15 @@ describe("one wrong value", () => {
     ],
     [
       "ppo:\n  safety:\n    categories:\n      a/b: [c]\n",
-      "a.yaml:4: the name ppo.safety.categories.a/b is not allowed: letters, digits, dots, dashes and underscores only",
+      'a.yaml:4: the name "a/b" in ppo.safety.categories is not allowed: letters, digits, dots, dashes and underscores only',
+    ],
+    [
+      "sft:\n  data:\n    path: x\n    fields: {promt: question}\n",
+      'a.yaml:4: unknown field "promt" in sft.data.fields; did you mean prompt?',
+    ],
+    [
+      "ppo:\n  prompts:\n    path: x\n    fields: {completion: answer}\n",
+      'a.yaml:4: unknown field "completion" in ppo.prompts.fields; it renames one of prompt, messages, reference, kind',
     ],
   ])("%j", (text, message) => {
     expect(messageFor(text)).toBe(message);

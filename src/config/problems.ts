@@ -35,7 +35,7 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): Problem[]
     return issue.keys.map((key) => ({ paths: [[...path, key]], message: unknownKey(path, key, root) }));
   }
   if (issue.code === "invalid_key") {
-    return [{ paths: [path], message: `the name ${dotted(path)} is not allowed: ${issue.issues[0]?.message}` }];
+    return [{ paths: [path], message: wrongName(path, issue.issues[0]?.message ?? "") }];
   }
   if (issue.code === "invalid_union" && issue.path.at(-1) === "kind") return [unknownKind(path, root)];
   const schema = schemaAt(path, root);
@@ -84,6 +84,15 @@ function unknownKey(path: Path, key: string, root: unknown): string {
   if (elsewhere.length > 0)
     return `unknown key "${key}"${section}; did you mean ${inList(elsewhere.slice(0, 3), "or")}?`;
   return `unknown key "${key}"${section}; it may have ${inList(keys, "and")}`;
+}
+
+/** A key of the user's own choosing, within limits. */
+function wrongName(path: Path, allowed: string): string {
+  const key = String(path.at(-1));
+  const section = dotted(path.slice(0, -1));
+  if (!allowed.startsWith("one of ")) return `the name "${key}" in ${section} is not allowed: ${allowed}`;
+  const near = nearest(key, allowed.replace("one of ", "").split(", "));
+  return `unknown field "${key}" in ${section}; ${near ? `did you mean ${near}?` : `it renames ${allowed}`}`;
 }
 
 function unknownKind(path: Path, root: unknown): Problem {

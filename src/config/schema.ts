@@ -11,15 +11,21 @@ const shareBelow1 = z.number().min(0).lt(1);
 /** Names of reward components and safety categories stand in metric keys. */
 const keyName = z.string().regex(/^[A-Za-z0-9._-]+$/, "letters, digits, dots, dashes and underscores only");
 
-/** Where rows come from. With no path, the section `demo` must be there and gives them. */
-export const dataSchema = z.strictObject({
-  /** A JSONL file. */
-  path: z.string().min(1),
-  /** Names of the fields in the file, where they differ: `{prompt: question, completion: answer}`. */
-  fields: z.record(z.string(), z.string()).default({}),
-  /** Use only the first rows; 0 is all. */
-  limit: z.int().min(0).default(0),
-});
+/** Where rows with these fields come from. A stage without rows of its own takes those of the section `demo`. */
+const rowsWith = (...names: string[]) =>
+  z.strictObject({
+    /** A JSONL file. */
+    path: z.string().min(1),
+    /** Names of the fields in the file, where they differ: `{prompt: question, completion: answer}`. */
+    fields: z
+      .record(z.string().regex(new RegExp(`^(${names.join("|")})$`), `one of ${names.join(", ")}`), z.string().min(1))
+      .default({}),
+    /** Use only the first rows; 0 is all. */
+    limit: z.int().min(0).default(0),
+  });
+const demonstrations = rowsWith("prompt", "completion", "messages");
+const preferences = rowsWith("prompt", "chosen", "rejected");
+const prompts = rowsWith("prompt", "messages", "reference", "kind");
 
 export const modelSchema = z.strictObject({
   /** A Hugging Face folder to start from. Without it a model is made from scratch with the sizes below. */
@@ -74,8 +80,8 @@ const optimizerShape = {
 };
 
 export const sftSchema = z.strictObject({
-  data: dataSchema.optional(),
-  evaluation: dataSchema.optional(),
+  data: demonstrations.optional(),
+  evaluation: demonstrations.optional(),
   /** Share of the rows held out where `evaluation` is not given. */
   evaluationShare: shareBelow1.default(0.05),
   steps: count.default(300),
@@ -88,8 +94,8 @@ export const sftSchema = z.strictObject({
 });
 
 export const rewardModelSchema = z.strictObject({
-  data: dataSchema.optional(),
-  evaluation: dataSchema.optional(),
+  data: preferences.optional(),
+  evaluation: preferences.optional(),
   evaluationShare: shareBelow1.default(0.1),
   /** A folder to start from; the SFT stage's result in a pipeline, else `model.path`. */
   from: z.string().optional(),
@@ -166,7 +172,7 @@ export const ppoSchema = z.strictObject({
   critic: z.string().optional(),
   /** `separate`: a full-depth transformer of its own. `shared`: a scalar head on the policy's trunk. */
   criticKind: z.enum(["separate", "shared"]).default("separate"),
-  prompts: dataSchema.optional(),
+  prompts: prompts.optional(),
   rewards: z
     .array(rewardComponentSchema)
     .min(1)
@@ -249,7 +255,7 @@ export const evaluationSchema = z.strictObject({
   maxNewTokens: count.optional(),
   temperature: z.number().min(0).optional(),
   seed: z.int().min(0).default(1234),
-  prompts: dataSchema.optional(),
+  prompts: prompts.optional(),
 });
 
 export const configSchema = z.strictObject({
@@ -274,7 +280,7 @@ export const configSchema = z.strictObject({
 });
 
 export type Config = z.infer<typeof configSchema>;
-export type DataConfig = z.infer<typeof dataSchema>;
+export type DataConfig = z.infer<typeof prompts>;
 export type ModelSection = z.infer<typeof modelSchema>;
 export type TokenizerSection = z.infer<typeof tokenizerSchema>;
 export type DemoSection = z.infer<typeof demoSchema>;

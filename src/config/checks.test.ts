@@ -1,0 +1,188 @@
+import { describe, expect, it } from "vitest";
+import { messageOf } from "../util/errors.ts";
+import { parseConfig } from "./load.ts";
+
+/** The findings on a whole pipeline with these overrides, without the place they begin with. */
+function findings(...overrides: string[]): { error: string | null; warnings: string[] } {
+  const text = "demo: {}\nsft: {}\nreward: {}\nppo: {}\n";
+  const withoutPlace = (message: string) => {
+    const override = overrides.find((text) => message.startsWith(`override ${text}: `));
+    return override ? message.slice(`override ${override}: `.length) : message.replace(/^a\.yaml:\d+: /, "");
+  };
+  try {
+    const { warnings } = parseConfig(text, "a.yaml", overrides);
+    return { error: null, warnings: warnings.map(withoutPlace) };
+  } catch (error) {
+    return { error: withoutPlace(messageOf(error)), warnings: [] };
+  }
+}
+
+it("a pipeline of defaults is in order", () => {
+  expect(findings()).toEqual({ error: null, warnings: [] });
+});
+
+describe("errors", () => {
+  it.each<[string[], string]>([
+    [["model.heads=5"], "model.width 128 is not divisible by 5 heads; try 4 or 8 heads, or width 125 or 130"],
+    [
+      ["model.path=m", "model.width=64", "model.heads=2"],
+      "model.width and heads: the model in m brings its own sizes; remove them, or model.path to make a model from scratch",
+    ],
+    [
+      ["model.path=m", "tokenizer.kind=word"],
+      "tokenizer.kind word: the model in m was trained with its own tokenizer; remove the key",
+    ],
+    [
+      ["tokenizer.kind=file"],
+      "tokenizer.kind file needs tokenizer.path, a folder with tokenizer.json, or model.path, whose own is then read",
+    ],
+    [
+      ["tokenizer.path=t"],
+      "tokenizer.path is read with kind: file, not with byte; set tokenizer.kind to file or remove the path",
+    ],
+    [
+      ["demo=null", "reward=null", "ppo=null"],
+      "sft has no demonstrations: give sft.data.path, a JSONL file, or a section demo",
+    ],
+    [
+      ["demo=null", "sft=null", "ppo=null"],
+      "reward has no preference pairs: give reward.data.path, a JSONL file, or a section demo",
+    ],
+    [
+      ["demo=null", "sft=null", "reward.data.path=x"],
+      "ppo has no prompts: give ppo.prompts.path, a JSONL file, or a section demo",
+    ],
+    [["ppo.sequences=10", "ppo.minibatches=4"], "ppo.sequences 10 is not divisible by 4 minibatches; try 8 or 12"],
+    [["ppo.sequences=3", "ppo.minibatches=4"], "ppo.sequences 3 is not divisible by 4 minibatches; try 4"],
+    [
+      ["ppo.sequences=16", "ppo.minibatches=4", "ppo.responsesPerPrompt=3"],
+      "ppo.sequences 16 is not a multiple of ppo.responsesPerPrompt 3; try 12 or 24",
+    ],
+    [
+      ["ppo.maxNewTokens=128"],
+      "ppo.maxNewTokens 128 leaves no room for a prompt in model.context 128; try 64, or a context of 256",
+    ],
+    [
+      ["evaluation.maxNewTokens=200"],
+      "evaluation.maxNewTokens 200 leaves no room for a prompt in model.context 128; try 64, or a context of 400",
+    ],
+    [
+      ["ppo.topK=5", "ppo.topP=0.9"],
+      "ppo.topK 5 and topP 0.9 truncates the rollout's sampling: tokens then no longer come from the policy whose KL and ratio PPO computes, and the sampled KL is wrong, even negative; use topK 0 and topP 1, or set ppo.allowTruncatedSampling: true",
+    ],
+    [
+      ["ppo.valueCoef=0.5"],
+      "ppo.valueCoef 0.5 weighs the value loss on a shared trunk; a separate critic has its own optimizer, where Adam cancels the factor: remove it and set ppo.criticLearningRate, or set ppo.criticKind: shared",
+    ],
+    [
+      ["ppo.criticKind=shared", "ppo.criticLearningRate=1"],
+      "ppo.criticLearningRate 1 belongs to a separate critic; with ppo.criticKind shared the policy's trunk and rate are the critic's: remove it",
+    ],
+    [
+      ["ppo.criticKind=shared", "ppo.critic=c"],
+      "ppo.critic c belongs to a separate critic; with ppo.criticKind shared the policy's trunk and rate are the critic's: remove it",
+    ],
+    [
+      ["ppo.kl.controller=ziegler"],
+      "ppo.kl.controller ziegler needs ppo.kl.target, the KL to steer to: target: 6 with targetUnit: sequence is Ziegler et al.'s",
+    ],
+    [
+      ["ppo.kl={controller: ziegler, target: 6, in: loss}"],
+      "ppo.kl.controller ziegler steers the penalty in the reward; set ppo.kl.in: reward, or controller: fixed",
+    ],
+    [
+      ["ppo.kl={controller: ziegler, target: 6, coef: 0}"],
+      "ppo.kl.coef 0 stays 0 under ziegler, which multiplies it; start from 0.05",
+    ],
+    [
+      ["ppo.rewards=[{kind: exact}, {kind: exact}]"],
+      "ppo.rewards.1 has the name exact of ppo.rewards.0; give it a name of its own, such as name: exact_1",
+    ],
+    [
+      ["ppo.rewards=[{kind: exact, name: length}, {kind: length, max: 3}]"],
+      "ppo.rewards.1 has the name length of ppo.rewards.0; give it a name of its own, such as name: length_1",
+    ],
+    [
+      ["ppo.rewards=[{kind: exact, weight: 0}]"],
+      "ppo.rewards: every weight is 0, so every score is 0; give one of them a weight",
+    ],
+    [
+      ["reward=null"],
+      "ppo.rewards.0 (model) has no reward model: give its path, a folder such as runs/NAME-1/reward/final, or a section reward",
+    ],
+    [
+      ["reward=null", "ppo.rewards=[{kind: comparison}]"],
+      "ppo.rewards.0 (comparison) has no reward model: give its path, a folder such as runs/NAME-1/reward/final, or a section reward",
+    ],
+    [["ppo.rewards=[{kind: length, min: 9, max: 3}]"], "ppo.rewards.0: min 9 is above max 3; swap them"],
+    [
+      ["ppo.rewards=[{kind: pattern, pattern: '(a'}]"],
+      "ppo.rewards.0: /(a/ is no regular expression: Unterminated group",
+    ],
+    [
+      ["ppo.rewards=[{kind: pattern, pattern: a, flags: q}]"],
+      "ppo.rewards.0: /a/q is no regular expression: Invalid flags supplied to RegExp constructor 'q'",
+    ],
+    [
+      ["ppo.rewards=[{kind: safety}]", "ppo.safety.builtIn=false"],
+      "ppo.rewards.0 (safety) has no words: give ppo.safety.categories, or ppo.safety.builtIn: true",
+    ],
+  ])("%j", (overrides, expected) => {
+    expect(findings(...overrides).error).toBe(expected);
+  });
+});
+
+describe("warnings", () => {
+  it.each<[string[], string[]]>([
+    [
+      ["ppo.topK=5", "ppo.allowTruncatedSampling=true"],
+      [
+        "ppo.topK 5 truncates the rollout's sampling: tokens then no longer come from the policy whose KL and ratio PPO computes, and the sampled KL is wrong, even negative",
+      ],
+    ],
+    [
+      ["ppo.kl.target=6"],
+      ["ppo.kl.target has no effect with the controller fixed; set ppo.kl.controller: ziegler or remove it"],
+    ],
+    [
+      ["ppo.kl.estimator=k2"],
+      [
+        "ppo.kl.estimator k2 has no effect with ppo.kl.in reward: the reward takes k1, the one estimator unbiased there",
+      ],
+    ],
+    [
+      ["ppo.kl={in: loss, estimator: k3}"],
+      ["ppo.kl.estimator k3 in the loss has a biased gradient; k2's is the KL's own"],
+    ],
+    [["ppo.kl={in: loss}"], []],
+    [
+      ["tokenizer.vocabularySize=9"],
+      ["tokenizer.vocabularySize has no effect with kind byte; only word has a largest vocabulary"],
+    ],
+    [["tokenizer={kind: word, vocabularySize: 9}"], []],
+    [
+      ["sft.evaluation.path=x", "sft.evaluationShare=0.1"],
+      ["sft.evaluationShare has no effect: sft.evaluation gives the held-out rows"],
+    ],
+    [
+      ["sft=null"],
+      [
+        "PPO starts from random weights: give ppo.policy or model.path, a folder such as runs/NAME-1/sft/final, or a section sft",
+      ],
+    ],
+    [["ppo.policy=p"], ["PPO starts from ppo.policy p, not from the result of the stage sft; remove one of them"]],
+    [["sft=null", "reward.from=r", "ppo.policy=p", "ppo.maxNewTokens=4000"], []],
+  ])("%j", (overrides, expected) => {
+    expect(findings(...overrides)).toEqual({ error: null, warnings: expected });
+  });
+});
+
+it("a finding stands at the key that made it", () => {
+  const load =
+    (ppo: string, ...overrides: string[]) =>
+    () =>
+      parseConfig(`demo: {}\nsft: {}\nreward: {}\nppo:\n${ppo}`, "a.yaml", overrides);
+  expect(load("  epochs: 1\n  minibatches: 5\n")).toThrow("a.yaml:6: ppo.sequences 512 is not divisible");
+  expect(load("  sequences: 10\n  minibatches: 4\n")).toThrow("a.yaml:5: ppo.sequences 10 is not divisible");
+  expect(load("  sequences: 10\n", "ppo.minibatches=4")).toThrow("override ppo.minibatches=4: ppo.sequences 10");
+});
