@@ -1,0 +1,183 @@
+/** One connection to a workspace's database: pragmas, schema and version check, cached statements, transactions, errors. */
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import Database from "libsql";
+import { messageOf, StoreError } from "../util/errors.ts";
+import { applicationId, schema, schemaVersion } from "./schema.ts";
+
+export type Parameter = number | string | Uint8Array | null;
+type Statement = ReturnType<InstanceType<typeof Database>["prepare"]>;
+
+/** How long a statement waits for another process's write before it gives up with SQLITE_BUSY, in milliseconds. */
+const busyTimeout = 2_000;
+
+export class Connection {
+  readonly path: string;
+  readonly #database: InstanceType<typeof Database>;
+  readonly #statements = new Map<string, Statement>();
+  #open = true;
+
+  constructor(path: string, database: InstanceType<typeof Database>) {
+    this.path = path;
+    this.#database = database;
+  }
+
+  /** Every row of a query. Always read to its end: a half-read statement would pin an old snapshot and hold up checkpoints. */
+  all<Row>(sql: string, parameters: readonly Parameter[] = []): Row[] {
+    return this.#guard(() => this.#statement(sql).all(parameters) as Row[]);
+  }
+
+  /** The first row of a query that has one row or none. */
+  get<Row>(sql: string, parameters: readonly Parameter[] = []): Row | undefined {
+    return this.all<Row>(sql, parameters)[0];
+  }
+
+  /** Runs a statement that changes rows; returns the rowid of the last one inserted. */
+  run(sql: string, parameters: readonly Parameter[] = []): number {
+    return this.#guard(() => Number(this.#statement(sql).run(parameters).lastInsertRowid));
+  }
+
+  exec(sql: string): void {
+    this.#guard(() => this.#database.exec(sql));
+  }
+
+  /** Runs `body` in one transaction; rolls back if it throws. Takes the write lock first, so that rowids are in commit order. */
+  write<Result>(body: () => Result): Result {
+    return this.#transaction("BEGIN IMMEDIATE", body);
+  }
+
+  /** Runs `body` on one snapshot of the database. Keep it short: checkpoints wait for it. */
+  read<Result>(body: () => Result): Result {
+    return this.#database.inTransaction ? body() : this.#transaction("BEGIN", body);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #transaction<Result>(begin: string, body: () => Result): Result {
+    this.exec(begin);
+    try {
+      const result = body();
+      this.exec("COMMIT");
+      return result;
+    } catch (error) {
+      // A full disk may have rolled back already.
+      if (this.#database.inTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #statement(sql: string): Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #guard<Result>(body: () => Result): Result {
+    if (!this.#open) throw new StoreError(`${this.path} is closed`);
+    try {
+      return body();
+    } catch (error) {
+      throw storeError(this.path, error);
+    }
+  }
+}
+
+/**
+ * Opens `path`, creating file and schema where there are none.
+ *
+ * @throws StoreError if the file is not a Ballast database, is of a newer version, or is missing and `readonly` is set.
+ */
+export function openConnection(path: string, options: { readonly?: boolean } = {}): Connection {
+  const { readonly = false } = options;
+  if (readonly && !existsSync(path))
+    throw new StoreError(`no database at ${path}`, "Start a run in this workspace first, or name another workspace.");
+  if (!existsSync(dirname(path)))
+    throw new StoreError(`no folder ${dirname(path)} for the database`, "Create the workspace's folder first.");
+  let database: InstanceType<typeof Database>;
+  try {
+    database = new Database(path, { timeout: busyTimeout });
+  } catch (error) {
+    throw storeError(path, error);
+  }
+  const connection = new Connection(path, database);
+  try {
+    if (!readonly) setUp(connection);
+    checkVersion(connection);
+    if (readonly) connection.exec("PRAGMA query_only = ON");
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function setUp(connection: Connection): void {
+  // Enough against the death of the process: the system has the pages. Only a power cut may cost the newest commits, never consistency.
+  connection.exec("PRAGMA synchronous = NORMAL");
+  connection.exec("PRAGMA cache_size = -16384");
+  if (version(connection) > 0 || hasTables(connection)) return;
+  connection.exec("PRAGMA journal_mode = WAL");
+  connection.write(() => {
+    if (version(connection) > 0) return;
+    connection.exec(schema);
+    connection.exec(`PRAGMA application_id = ${applicationId}`);
+    connection.exec(`PRAGMA user_version = ${schemaVersion}`);
+  });
+}
+
+function hasTables(connection: Connection): boolean {
+  return connection.get<{ n: number }>("SELECT count(*) AS n FROM sqlite_schema")!.n > 0;
+}
+
+function version(connection: Connection): number {
+  return connection.get<{ user_version: number }>("PRAGMA user_version")!.user_version;
+}
+
+function checkVersion(connection: Connection): void {
+  const found = version(connection);
+  const id = connection.get<{ application_id: number }>("PRAGMA application_id")!.application_id;
+  if (found === 0 && !hasTables(connection))
+    throw new StoreError(`${connection.path} is empty`, "Start a run in this workspace first.");
+  if (id !== applicationId)
+    throw new StoreError(
+      `${connection.path} is not a Ballast database`,
+      "Move that file away, or name another workspace.",
+    );
+  if (found > schemaVersion)
+    throw new StoreError(
+      `${connection.path} has schema version ${found}; this Ballast reads up to ${schemaVersion}`,
+      "A newer Ballast wrote it: upgrade this one, or use another workspace.",
+    );
+}
+
+/** Whether a write that failed so may succeed later: no space, an I/O error, or a lock that another process held too long. */
+export function isTransient(error: unknown): boolean {
+  const code = error instanceof StoreError ? (error.cause as { code?: unknown } | undefined)?.code : undefined;
+  return typeof code === "string" && /^SQLITE_(FULL|IOERR|BUSY|LOCKED|CANTOPEN|READONLY|PROTOCOL|NOMEM)/.test(code);
+}
+
+function storeError(path: string, error: unknown): StoreError {
+  const code = (error as { code?: unknown }).code;
+  return new StoreError(`${path}: ${messageOf(error)}`, hintFor(String(code)), { cause: error });
+}
+
+function hintFor(code: string): string | undefined {
+  if (code.startsWith("SQLITE_FULL")) return "The disk is full: free some space.";
+  if (code.startsWith("SQLITE_IOERR"))
+    return "The disk failed or is full: look at its free space and the system's log.";
+  if (code.startsWith("SQLITE_BUSY")) return "Another process holds the database: is a long query open in it?";
+  if (code.startsWith("SQLITE_NOTADB")) return "This file is not a database: move it away, or name another workspace.";
+  if (code.startsWith("SQLITE_CORRUPT"))
+    return `Save what can be read with: sqlite3 ballast.db ".recover" | sqlite3 recovered.db`;
+  if (code.startsWith("SQLITE_CANTOPEN") || code.startsWith("SQLITE_READONLY"))
+    return "Check that the folder exists and that you may write in it.";
+  return undefined;
+}

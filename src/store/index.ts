@@ -1,0 +1,5 @@
+/** The store's public names. */
+export { isTransient } from "./connection.ts";
+export { type RecorderOptions, StoreRecorder } from "./recorder.ts";
+export type * from "./rows.ts";
+export { type NewCommand, openStore, Store, type StoreOptions } from "./store.ts";

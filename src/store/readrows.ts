@@ -1,0 +1,219 @@
+/** Queries for what a run recorded: metrics, events, settings and samples, from a cursor or at an iteration. */
+import type { EventKind, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
+import type { Connection, Parameter } from "./connection.ts";
+import { decodeFloats, decodeJson, decodeText, numberOf } from "./encode.ts";
+import type { EventRow, Feed, FeedQuery, LatestValue, MetricRow, RowHead, SampleRow, SettingRow } from "./rows.ts";
+import { superseded } from "./schema.ts";
+import { readLastValue } from "./series.ts";
+
+type Text = string | Uint8Array;
+
+interface StoredHead {
+  readonly seq: number;
+  readonly attempt: number;
+  readonly stage: Stage;
+  readonly iteration: number;
+  readonly superseded: number;
+}
+
+interface StoredMetric extends StoredHead {
+  readonly key: Text;
+  readonly value: number | null;
+  readonly flag: number;
+}
+
+// CROSS JOIN fixes the order of the loops: first the new rows, then the series of each.
+const metricsSql = `SELECT m.seq, s.attempt, s.stage, m.iteration, s.key, m.value, m.flag, ${superseded("s", "m.iteration")}
+  FROM metrics AS m CROSS JOIN series AS s ON s.id = m.series WHERE s.run_id = ? AND m.seq > ?`;
+
+/** Metrics of a run from a cursor, every stage and key. */
+export function readMetrics(connection: Connection, runId: string, query?: FeedQuery): Feed<MetricRow> {
+  return readFeed(connection, { table: "metrics", sql: metricsSql, parameters: [runId], convert: metricOf }, query);
+}
+
+export function readEvents(
+  connection: Connection,
+  runId: string,
+  { kind, ...query }: FeedQuery & { kind?: EventKind } = {},
+): Feed<EventRow> {
+  const condition = kind === undefined ? "" : " AND kind = ?";
+  const sql = `SELECT * FROM event_rows WHERE run_id = ? AND seq > ?${condition}`;
+  const more = kind === undefined ? [] : [kind];
+  return readFeed(connection, { table: "events", sql, parameters: [runId], more, convert: eventOf }, query);
+}
+
+export function readSettings(connection: Connection, runId: string, query?: FeedQuery): Feed<SettingRow> {
+  const sql = "SELECT * FROM setting_rows WHERE run_id = ? AND seq > ?";
+  return readFeed(connection, { table: "settings", sql, parameters: [runId], convert: settingOf }, query);
+}
+
+/** The current samples of one iteration, in the order in which they were recorded. */
+export function readSamples(connection: Connection, runId: string, stage: Stage, iteration: number): SampleRow[] {
+  return connection
+    .all<StoredSample>(
+      "SELECT * FROM sample_rows WHERE run_id = ? AND stage = ? AND iteration = ? AND NOT superseded ORDER BY seq",
+      [runId, stage, iteration],
+    )
+    .map(sampleOf);
+}
+
+/** Samples of a run from a cursor. */
+export function readSampleFeed(connection: Connection, runId: string, query?: FeedQuery): Feed<SampleRow> {
+  // The plus keeps SQLite off the index by run: new rows lie at the end of the table.
+  const sql = "SELECT * FROM sample_rows WHERE +run_id = ? AND seq > ?";
+  return readFeed(connection, { table: "samples", sql, parameters: [runId], convert: sampleOf }, query);
+}
+
+/** The iterations of a stage that have current samples, in order. */
+export function readSampleIterations(connection: Connection, runId: string, stage: Stage): number[] {
+  return connection
+    .all<{ iteration: number }>(
+      "SELECT DISTINCT iteration FROM sample_rows WHERE run_id = ? AND stage = ? AND NOT superseded ORDER BY iteration",
+      [runId, stage],
+    )
+    .map((row) => row.iteration);
+}
+
+/** The metrics that a run has recorded, in the order in which they first came. */
+export function readKeys(connection: Connection, runId: string): { stage: Stage; key: string }[] {
+  return connection
+    .all<{ stage: Stage; key: Text }>(
+      "SELECT stage, key FROM series WHERE run_id = ? GROUP BY stage, key ORDER BY min(id)",
+      [runId],
+    )
+    .map(({ stage, key }) => ({ stage, key: decodeText(key) }));
+}
+
+/** The newest current value of each metric of a stage, with its iteration. */
+export function readLatest(connection: Connection, runId: string, stage: Stage): LatestValue[] {
+  return connection.read(() =>
+    readKeys(connection, runId)
+      .filter((name) => name.stage === stage)
+      .flatMap(({ key }) => {
+        const last = readLastValue(connection, { runId, stage, key });
+        return last ? [{ key, ...last }] : [];
+      }),
+  );
+}
+
+/** The current value of each metric at one iteration. */
+export function readValues(
+  connection: Connection,
+  runId: string,
+  stage: Stage,
+  iteration: number,
+): Record<string, number> {
+  const rows = connection.all<{ key: Text; value: number | null; flag: number }>(
+    `SELECT key, value, flag FROM metric_rows WHERE run_id = ?1 AND stage = ?2 AND iteration = ?3 AND NOT superseded
+     AND attempt IN (SELECT attempt FROM attempts WHERE run_id = ?1) ORDER BY seq`,
+    [runId, stage, iteration],
+  );
+  return Object.fromEntries(rows.map((row) => [decodeText(row.key), numberOf(row.value, row.flag)]));
+}
+
+interface FeedSource<Stored, Row> {
+  readonly table: "metrics" | "events" | "settings" | "samples";
+  /** Ends in a condition; takes `parameters`, then the cursor, then `more`. */
+  readonly sql: string;
+  readonly parameters: readonly Parameter[];
+  readonly more?: readonly Parameter[];
+  readonly convert: (row: Stored) => Row;
+}
+
+function readFeed<Stored extends StoredHead, Row extends RowHead>(
+  connection: Connection,
+  { table, sql, parameters, more = [], convert }: FeedSource<Stored, Row>,
+  { after = 0, limit = 10_000, current = false }: FeedQuery = {},
+): Feed<Row> {
+  return connection.read(() => {
+    const rows = connection
+      .all<Stored>(`${sql}${current ? " AND NOT superseded" : ""} ORDER BY seq LIMIT ?`, [
+        ...parameters,
+        after,
+        ...more,
+        limit,
+      ])
+      .map(convert);
+    if (rows.length === limit) return { rows, cursor: rows[rows.length - 1]!.seq };
+    // Past other runs' rows too, so that the next call need not scan them again.
+    const newest = connection.get<{ seq: number | null }>(`SELECT max(seq) AS seq FROM ${table}`)!.seq;
+    return { rows, cursor: Math.max(after, newest ?? 0) };
+  });
+}
+
+function headOf(row: StoredHead): RowHead {
+  const { seq, attempt, stage, iteration } = row;
+  return { seq, attempt, stage, iteration, superseded: row.superseded === 1 };
+}
+
+function metricOf(row: StoredMetric): MetricRow {
+  return { ...headOf(row), key: decodeText(row.key), value: numberOf(row.value, row.flag) };
+}
+
+interface StoredEvent extends StoredHead {
+  readonly kind: EventKind;
+  readonly message: Text;
+  readonly data: string | null;
+  readonly at: number;
+}
+
+function eventOf(row: StoredEvent): EventRow {
+  const data = row.data === null ? {} : { data: decodeJson(row.data) as NonNullable<EventRow["data"]> };
+  return { ...headOf(row), kind: row.kind, message: decodeText(row.message), ...data, at: row.at };
+}
+
+interface StoredSetting extends StoredHead {
+  readonly key: Text;
+  readonly before: string;
+  readonly value: string;
+  readonly cause: SettingRecord["cause"];
+  readonly at: number;
+}
+
+function settingOf(row: StoredSetting): SettingRow {
+  return {
+    ...headOf(row),
+    key: decodeText(row.key),
+    before: decodeJson(row.before) as SettingRow["before"],
+    value: decodeJson(row.value) as SettingRow["value"],
+    cause: row.cause,
+    at: row.at,
+  };
+}
+
+interface StoredSample extends StoredHead {
+  readonly sample: number;
+  readonly reason: SampleRecord["reason"];
+  readonly prompt: Text;
+  readonly response: Text;
+  readonly score: number | null;
+  readonly score_flag: number;
+  readonly kl: number | null;
+  readonly kl_flag: number;
+  readonly stop_reason: SampleRecord["stopReason"];
+  readonly components: string;
+  readonly tokens: string;
+  readonly logprobs: Uint8Array;
+  readonly ref_logprobs: Uint8Array;
+  readonly values: Uint8Array;
+  readonly advantages: Uint8Array;
+}
+
+function sampleOf(row: StoredSample): SampleRow {
+  return {
+    ...headOf(row),
+    index: row.sample,
+    prompt: decodeText(row.prompt),
+    response: decodeText(row.response),
+    score: numberOf(row.score, row.score_flag),
+    components: decodeJson(row.components) as SampleRow["components"],
+    kl: numberOf(row.kl, row.kl_flag),
+    stopReason: row.stop_reason,
+    tokens: decodeJson(row.tokens) as string[],
+    logprobs: decodeFloats(row.logprobs),
+    refLogprobs: decodeFloats(row.ref_logprobs),
+    values: decodeFloats(row.values),
+    advantages: decodeFloats(row.advantages),
+    reason: row.reason,
+  };
+}

@@ -1,0 +1,243 @@
+/** The `Recorder` over the store: keeps what an iteration writes and makes it durable in one transaction. */
+import type {
+  CommandRecord,
+  EventRecord,
+  MetricValues,
+  Recorder,
+  RunState,
+  SampleRecord,
+  SettingRecord,
+  Stage,
+} from "../types/records.ts";
+import { messageOf, StoreError } from "../util/errors.ts";
+import { type Connection, isTransient } from "./connection.ts";
+import { readCommandsAppliedAt, readPendingCommands } from "./readruns.ts";
+import { blockSize, closeBefore, openBuckets } from "./rollup.ts";
+import type { Position } from "./rows.ts";
+import {
+  insert,
+  insertApplication,
+  insertEvent,
+  insertSample,
+  insertSetting,
+  type OpenSeries,
+  type Place,
+  performWrites,
+  type Write,
+} from "./writerows.ts";
+
+export interface RecorderOptions {
+  /** Told once when writes start to fail and once when everything that waited is written: a sentence for a person. */
+  readonly onWarning?: (message: string) => void;
+  /** Milliseconds between two beats of the heart; 5,000 by default. */
+  readonly beatInterval?: number;
+}
+
+export interface RecorderPlace {
+  readonly runId: string;
+  readonly attempt: number;
+  /** Where the attempt was said to begin. */
+  readonly begins: Position | null;
+  readonly now: () => number;
+}
+
+const stageOrder: readonly Stage[] = ["sft", "reward", "ppo"];
+
+/** Made by `Store.recorder`, once an attempt; ended by `close`, or with the store. */
+export class StoreRecorder implements Recorder {
+  readonly runId: string;
+  readonly attempt: number;
+  readonly #connection: Connection;
+  readonly #onWarning: (message: string) => void;
+  readonly #beatInterval: number;
+  readonly #now: () => number;
+  readonly #timer: NodeJS.Timeout;
+  readonly #series = new Map<Stage, Map<string, OpenSeries>>();
+  /** The newest iteration of each stage. */
+  readonly #clock = new Map<Stage, number>();
+  /** Commands marked as applied by rows that still wait. */
+  readonly #applied = new Set<number>();
+  #waiting: Write[] = [];
+  #begins: Position | null;
+  /** Whether `#begins` is where the first metrics were, and so final. */
+  #begun = false;
+  #newest: Position | null = null;
+  #failing = false;
+  #closed = false;
+
+  constructor(
+    connection: Connection,
+    { runId, attempt, begins, now }: RecorderPlace,
+    { onWarning = () => {}, beatInterval = 5_000 }: RecorderOptions = {},
+  ) {
+    this.runId = runId;
+    this.attempt = attempt;
+    this.#connection = connection;
+    this.#begins = begins;
+    this.#now = now;
+    this.#onWarning = onWarning;
+    this.#beatInterval = beatInterval;
+    this.#try([this.#beat()]);
+    this.#timer = setInterval(() => this.#try([this.#beat()]), beatInterval);
+    // The heart alone keeps no process alive.
+    this.#timer.unref();
+  }
+
+  /** Writes that are not in the database yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /**
+   * @throws StoreError if the attempt has recorded a later iteration of the stage or this one of the metric, or if a value is not
+   * a number.
+   */
+  metrics(stage: Stage, iteration: number, values: MetricValues): void {
+    this.#advance(stage, iteration);
+    const known = this.#series.get(stage)!;
+    for (const [key, value] of Object.entries(values)) {
+      if (typeof value !== "number") throw new StoreError(`metric ${key} is ${typeof value} ${value}, not a number`);
+      let series = known.get(key);
+      if (series === undefined) {
+        const { runId, attempt } = this;
+        series = { runId, attempt, stage, key, id: null, newest: -1, open: openBuckets() };
+        known.set(key, series);
+      }
+      if (series.newest === iteration)
+        throw new StoreError(`metric ${key} of ${stage} has a value for iteration ${iteration} already`);
+      series.newest = iteration;
+      series.open.iterations.push(iteration);
+      series.open.values.push(value);
+      this.#waiting.push({ kind: "metric", series, iteration, value });
+    }
+  }
+
+  /** The event `resumed` says at once where this attempt begins: rows of older attempts from there on are superseded. */
+  event(event: EventRecord): void {
+    const { kind, stage, iteration } = event;
+    const alone = this.#waiting.length === 0;
+    if (kind === "resumed" && !this.#begun) this.#begin({ stage, iteration });
+    this.#waiting.push(insertEvent(this.#place(stage, iteration), event, this.#now()));
+    if (kind === "resumed" && alone) this.commit();
+  }
+
+  setting(setting: SettingRecord): void {
+    this.#waiting.push(insertSetting(this.#place(setting.stage, setting.iteration), setting, this.#now()));
+  }
+
+  samples(stage: Stage, iteration: number, samples: readonly SampleRecord[]): void {
+    const place = this.#place(stage, iteration);
+    for (const sample of samples) this.#waiting.push(insertSample(place, sample));
+  }
+
+  /** Where the disk is full or another process holds the lock, everything waits for the next commit, and `onWarning` is told. */
+  commit(): void {
+    const rows = this.#waiting.length;
+    if (!this.#try([...this.#waiting, this.#beat()])) return;
+    this.#waiting = [];
+    this.#applied.clear();
+    if (this.#failing)
+      this.#onWarning(`the database takes writes again: the ${rows} that waited are in it, none is lost`);
+    this.#failing = false;
+  }
+
+  pendingCommands(): CommandRecord[] {
+    return readPendingCommands(this.#connection, this.runId).filter(({ id }) => !this.#applied.has(id));
+  }
+
+  commandsAppliedAt(stage: Stage, iteration: number): CommandRecord[] {
+    return readCommandsAppliedAt(this.#connection, { runId: this.runId, attempt: this.attempt, stage, iteration });
+  }
+
+  markApplied(commandId: number, stage: Stage, iteration: number): void {
+    this.#applied.add(commandId);
+    this.#waiting.push(insertApplication(this.#place(stage, iteration), commandId, this.#now()));
+  }
+
+  /** Durable at once unless a part of an iteration waits for its commit. */
+  state(state: RunState): void {
+    const alone = this.#waiting.length === 0;
+    this.#waiting.push(insert("states", { run_id: this.runId, attempt: this.attempt, state, at: this.#now() }));
+    if (alone) this.commit();
+  }
+
+  /** Commits and stops the heart. What cannot be written even now is lost, and `onWarning` is told. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#timer);
+    if (this.#waiting.length > 0) this.commit();
+    if (this.#waiting.length > 0) this.#onWarning(`closed with ${this.#waiting.length} writes that never got through`);
+  }
+
+  /** Whether the writes are in the database; false where they may succeed later. */
+  #try(writes: readonly Write[]): boolean {
+    try {
+      performWrites(this.#connection, writes, this.#now());
+      return true;
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      if (!this.#failing) {
+        const { hint = "" } = error as StoreError;
+        this.#onWarning(
+          `cannot write: ${messageOf(error)}. Records wait in memory and nothing is lost. ${hint}`.trim(),
+        );
+      }
+      this.#failing = true;
+      return false;
+    }
+  }
+
+  #beat(): Write {
+    const { stage = null, iteration = null } = this.#newest ?? {};
+    return {
+      kind: "row",
+      sql: `UPDATE heartbeats SET at = ?, interval_ms = ?, stage = coalesce(?, stage), iteration = coalesce(?, iteration)
+        WHERE run_id = ? AND attempt = ?`,
+      parameters: [this.#now(), this.#beatInterval, stage, iteration, this.runId, this.attempt],
+    };
+  }
+
+  #place(stage: Stage, iteration: number): Place {
+    if (!Number.isSafeInteger(iteration) || iteration < 0)
+      throw new StoreError(`iteration ${iteration} of ${stage} is not a whole number from 0`);
+    return { runId: this.runId, attempt: this.attempt, stage, iteration };
+  }
+
+  /** Moves a stage on to an iteration, and closes what lies behind it. */
+  #advance(stage: Stage, iteration: number): void {
+    this.#place(stage, iteration);
+    if (!this.#begun && !(this.#begins?.stage === stage && this.#begins.iteration === iteration))
+      this.#begin({ stage, iteration });
+    this.#begun = true;
+    const newest = this.#clock.get(stage) ?? -1;
+    const begins = this.#begins!;
+    const early = stageOrder.indexOf(stage) - stageOrder.indexOf(begins.stage) || iteration - begins.iteration;
+    if (iteration < newest || early < 0)
+      throw new StoreError(
+        iteration < newest
+          ? `metrics of ${stage} ${iteration} after those of ${newest}`
+          : `metrics of ${stage} ${iteration} in attempt ${this.attempt}, which began at ${begins.stage} ${begins.iteration}`,
+        "Within an attempt iterations only go on; to go back, start a new attempt.",
+      );
+    if (!this.#series.has(stage)) this.#series.set(stage, new Map());
+    if (Math.floor(iteration / blockSize) > Math.floor(newest / blockSize)) {
+      for (const series of this.#series.get(stage)!.values())
+        closeBefore(series.open, iteration, {
+          block: (block) => this.#waiting.push({ kind: "block", series, block }),
+          bucket: (bucket) => this.#waiting.push({ kind: "bucket", series, bucket }),
+        });
+    }
+    this.#clock.set(stage, iteration);
+    this.#newest = { stage, iteration };
+  }
+
+  #begin(begins: Position): void {
+    this.#begins = begins;
+    this.#waiting.push({
+      kind: "row",
+      sql: "UPDATE attempts SET stage = ?, iteration = ? WHERE run_id = ? AND attempt = ?",
+      parameters: [begins.stage, begins.iteration, this.runId, this.attempt],
+    });
+  }
+}

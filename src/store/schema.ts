@@ -1,0 +1,196 @@
+/** The tables and views of a workspace's database, and the version of their shape. */
+
+/** `PRAGMA user_version`. Raised with every change of the schema. */
+export const schemaVersion = 1;
+
+/** `PRAGMA application_id`: "BLST". */
+export const applicationId = 0x424c5354;
+
+const rank = (stage: string) => `CASE ${stage} WHEN 'sft' THEN 0 WHEN 'reward' THEN 1 WHEN 'ppo' THEN 2 END`;
+
+/**
+ * SQL for the first iteration of `row`'s stage that a newer attempt has taken over: NULL where none has. `row` is a table or
+ * alias with columns run_id, attempt and stage.
+ */
+export const supersededFrom = (row: string) =>
+  `(SELECT min(CASE WHEN ${rank("later.stage")} < ${rank(`${row}.stage`)} THEN 0
+      WHEN later.stage = ${row}.stage THEN later.iteration END)
+    FROM attempts AS later WHERE later.run_id = ${row}.run_id AND later.attempt > ${row}.attempt)`;
+
+/** SQL for a column `superseded`: 1 where a newer attempt has taken this iteration over, else 0. */
+export const superseded = (row: string, iteration: string) =>
+  `coalesce(${iteration} >= ${supersededFrom(row)}, 0) AS superseded`;
+
+export const schema = `
+CREATE TABLE runs (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  objective TEXT NOT NULL,
+  seed INTEGER NOT NULL,
+  folder TEXT NOT NULL,
+  config TEXT NOT NULL,
+  machine TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+);
+
+CREATE TABLE attempts (
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  stage TEXT,
+  iteration INTEGER,
+  started_at INTEGER NOT NULL,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  PRIMARY KEY (run_id, attempt)
+) WITHOUT ROWID;
+
+CREATE TABLE heartbeats (
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  interval_ms INTEGER NOT NULL,
+  stage TEXT,
+  iteration INTEGER,
+  PRIMARY KEY (run_id, attempt)
+) WITHOUT ROWID;
+
+CREATE TABLE states (
+  seq INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  at INTEGER NOT NULL
+);
+CREATE INDEX states_of_run ON states (run_id, attempt, seq);
+
+CREATE TABLE series (
+  id INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  stage TEXT NOT NULL,
+  key TEXT NOT NULL,
+  UNIQUE (run_id, stage, key, attempt)
+);
+
+CREATE TABLE metrics (
+  seq INTEGER PRIMARY KEY,
+  series INTEGER NOT NULL REFERENCES series (id),
+  iteration INTEGER NOT NULL,
+  value REAL,
+  flag INTEGER NOT NULL
+);
+
+CREATE TABLE spans (
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  stage TEXT NOT NULL,
+  iteration INTEGER NOT NULL,
+  first_seq INTEGER NOT NULL,
+  last_seq INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (run_id, attempt, stage, iteration, first_seq)
+) WITHOUT ROWID;
+
+CREATE TABLE blocks (
+  series INTEGER NOT NULL REFERENCES series (id),
+  block INTEGER NOT NULL,
+  present INTEGER NOT NULL,
+  "values" BLOB NOT NULL,
+  PRIMARY KEY (series, block)
+) WITHOUT ROWID;
+
+CREATE TABLE rollups (
+  series INTEGER NOT NULL REFERENCES series (id),
+  level INTEGER NOT NULL,
+  bucket INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  non_finite INTEGER NOT NULL,
+  min REAL,
+  max REAL,
+  sum REAL,
+  last REAL,
+  last_flag INTEGER NOT NULL,
+  PRIMARY KEY (series, level, bucket)
+) WITHOUT ROWID;
+
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  stage TEXT NOT NULL,
+  iteration INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  message TEXT NOT NULL,
+  data TEXT,
+  at INTEGER NOT NULL
+);
+CREATE INDEX events_of_run ON events (run_id, seq);
+
+CREATE TABLE settings (
+  seq INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  stage TEXT NOT NULL,
+  iteration INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  before TEXT NOT NULL,
+  value TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  at INTEGER NOT NULL
+);
+CREATE INDEX settings_of_run ON settings (run_id, seq);
+
+CREATE TABLE samples (
+  seq INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  stage TEXT NOT NULL,
+  iteration INTEGER NOT NULL,
+  sample INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  prompt TEXT NOT NULL,
+  response TEXT NOT NULL,
+  score REAL,
+  score_flag INTEGER NOT NULL,
+  kl REAL,
+  kl_flag INTEGER NOT NULL,
+  stop_reason TEXT NOT NULL,
+  components TEXT NOT NULL,
+  tokens TEXT NOT NULL,
+  logprobs BLOB NOT NULL,
+  ref_logprobs BLOB NOT NULL,
+  "values" BLOB NOT NULL,
+  advantages BLOB NOT NULL
+);
+CREATE INDEX samples_of_run ON samples (run_id, stage, iteration, attempt);
+
+CREATE TABLE commands (
+  id INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  kind TEXT NOT NULL,
+  payload TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX commands_of_run ON commands (run_id, id);
+
+CREATE TABLE applications (
+  seq INTEGER PRIMARY KEY,
+  command_id INTEGER NOT NULL REFERENCES commands (id),
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  stage TEXT NOT NULL,
+  iteration INTEGER NOT NULL,
+  at INTEGER NOT NULL
+);
+CREATE INDEX applications_of_command ON applications (command_id, seq);
+CREATE INDEX applications_of_run ON applications (run_id, stage, iteration);
+
+CREATE VIEW metric_rows AS
+  SELECT m.seq, p.run_id, p.attempt, p.stage, p.iteration, s.key, m.value, m.flag, p.at, ${superseded("p", "p.iteration")}
+  FROM spans AS p CROSS JOIN metrics AS m ON m.seq BETWEEN p.first_seq AND p.last_seq
+  CROSS JOIN series AS s ON s.id = m.series;
+CREATE VIEW event_rows AS SELECT e.*, ${superseded("e", "e.iteration")} FROM events AS e;
+CREATE VIEW setting_rows AS SELECT s.*, ${superseded("s", "s.iteration")} FROM settings AS s;
+CREATE VIEW sample_rows AS SELECT s.*, ${superseded("s", "s.iteration")} FROM samples AS s;
+`;

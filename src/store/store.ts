@@ -1,0 +1,242 @@
+/** A workspace's store: runs, what they record and what they are told, in one SQLite file that many processes may have open. */
+import { hostname } from "node:os";
+import type { CommandKind, EventKind, RunRecord, Stage } from "../types/records.ts";
+import { StoreError } from "../util/errors.ts";
+import { type Connection, openConnection } from "./connection.ts";
+import { encodeJson, encodeText } from "./encode.ts";
+import {
+  readEvents,
+  readKeys,
+  readLatest,
+  readMetrics,
+  readSampleFeed,
+  readSampleIterations,
+  readSamples,
+  readSettings,
+  readValues,
+} from "./readrows.ts";
+import { readAttempts, readCommands, readRun, readRuns, readStates } from "./readruns.ts";
+import { type RecorderOptions, StoreRecorder } from "./recorder.ts";
+import type {
+  AttemptRow,
+  CommandRow,
+  EventRow,
+  Feed,
+  FeedQuery,
+  LatestValue,
+  MetricRow,
+  Position,
+  RunRow,
+  SampleRow,
+  Series,
+  SeriesQuery,
+  SettingRow,
+  StateRow,
+} from "./rows.ts";
+import { readSeries } from "./series.ts";
+import { insert } from "./writerows.ts";
+
+export interface StoreOptions {
+  /** Refuse to create the file and to change anything in it. */
+  readonly readonly?: boolean;
+  /** Clock, in Unix milliseconds. */
+  readonly now?: () => number;
+}
+
+export interface NewCommand {
+  readonly kind: CommandKind;
+  /** For `set`: {key, value}. */
+  readonly payload?: Readonly<Record<string, unknown>>;
+  readonly reason?: string;
+}
+
+/**
+ * Opens a workspace's database, `<workspace>/ballast.db`, and creates it where there is none.
+ *
+ * @example
+ * const store = openStore("runs/ballast.db");
+ * store.createRun({ id: "demo-1", objective: "...", seed: 1, folder, config, machine, createdAt: Date.now() });
+ * const recorder = store.recorder("demo-1", store.startAttempt("demo-1"));
+ * recorder.metrics("ppo", 0, { "score/mean": 0.3 });
+ * recorder.commit();
+ *
+ * @throws StoreError if it is no Ballast database, of a newer version, or missing while `readonly` is set.
+ */
+export function openStore(path: string, { readonly = false, now = Date.now }: StoreOptions = {}): Store {
+  return new Store(openConnection(path, { readonly }), { readonly, now });
+}
+
+/** Made by `openStore`; ended by `close`. */
+export class Store {
+  readonly path: string;
+  readonly readonly: boolean;
+  readonly #connection: Connection;
+  readonly #now: () => number;
+  readonly #recorders: StoreRecorder[] = [];
+
+  constructor(connection: Connection, { readonly, now }: Required<StoreOptions>) {
+    this.path = connection.path;
+    this.readonly = readonly;
+    this.#connection = connection;
+    this.#now = now;
+  }
+
+  /** @throws StoreError if there is a run of this id. */
+  createRun({ id, objective, seed, folder, config, machine, createdAt }: RunRecord): void {
+    this.#checkWritable();
+    if (this.run(id)) throw new StoreError(`${this.path} has a run ${id} already`, "Give the new run another id.");
+    const texts = { objective: encodeText(objective), folder: encodeText(folder) };
+    this.#insert("runs", { id, seed, ...texts, config, machine, created_at: createdAt });
+  }
+
+  /**
+   * Starts the next attempt at a run, as running, and returns its number, from 1.
+   *
+   * `begins` is the first iteration that it will run: rows of older attempts from there on are superseded from now. Where it is
+   * not known yet, the recorder's event `resumed`, or else its first metrics, say it.
+   */
+  startAttempt(runId: string, { begins }: { begins?: Position } = {}): number {
+    this.#checkWritable();
+    this.#checkRun(runId);
+    const { stage = null, iteration = null } = begins ?? {};
+    const at = this.#now();
+    return this.#connection.write(() => {
+      const attempt = (readAttempts(this.#connection, runId).at(-1)?.attempt ?? 0) + 1;
+      const row = { run_id: runId, attempt };
+      this.#insert("attempts", { ...row, stage, iteration, started_at: at, host: hostname(), pid: process.pid });
+      this.#insert("states", { ...row, state: "running", at });
+      this.#connection.run(
+        `INSERT INTO heartbeats (run_id, attempt, at, interval_ms, stage, iteration)
+         SELECT ?1, ?2, ?3, 5000, (SELECT stage FROM heartbeats WHERE run_id = ?1 AND attempt = ?2 - 1),
+           (SELECT iteration FROM heartbeats WHERE run_id = ?1 AND attempt = ?2 - 1)`,
+        [runId, attempt, at],
+      );
+      return attempt;
+    });
+  }
+
+  /** The recorder of an attempt; each attempt is recorded by one. Its heart beats until it is closed, or the store is. */
+  recorder(runId: string, attempt: number, options?: RecorderOptions): StoreRecorder {
+    this.#checkWritable();
+    const row = this.attempts(runId).find((candidate) => candidate.attempt === attempt);
+    if (!row) throw new StoreError(`run ${runId} has no attempt ${attempt}`, "Start one with startAttempt.");
+    const used = "SELECT 1 FROM series WHERE run_id = ? AND attempt = ? LIMIT 1";
+    if (this.#connection.get(used, [runId, attempt]))
+      throw new StoreError(`attempt ${attempt} of run ${runId} was recorded already`, "Start a new attempt.");
+    const place = { runId, attempt, begins: row.begins, now: this.#now };
+    const recorder = new StoreRecorder(this.#connection, place, options);
+    this.#recorders.push(recorder);
+    return recorder;
+  }
+
+  /** Gives a run a command, which its trainer reads between iterations; returns its id. Any process may. */
+  addCommand(runId: string, { kind, payload = {}, reason = "" }: NewCommand): number {
+    this.#checkWritable();
+    this.#checkRun(runId);
+    const row = { kind, payload: encodeJson(payload), reason: encodeText(reason), created_at: this.#now() };
+    return this.#insert("commands", { run_id: runId, ...row });
+  }
+
+  /** Every run, newest first. */
+  runs(): RunRow[] {
+    return readRuns(this.#connection, this.#now());
+  }
+
+  run(id: string): RunRow | undefined {
+    return readRun(this.#connection, id, this.#now());
+  }
+
+  /** The attempts at a run, oldest first. */
+  attempts(runId: string): AttemptRow[] {
+    return readAttempts(this.#connection, runId);
+  }
+
+  /** Every state a run was in, oldest first. */
+  states(runId: string): StateRow[] {
+    return readStates(this.#connection, runId);
+  }
+
+  /** Every command given to a run, oldest first. */
+  commands(runId: string): CommandRow[] {
+    return readCommands(this.#connection, runId);
+  }
+
+  /** A run's metrics, in the order in which they first came. */
+  keys(runId: string): { stage: Stage; key: string }[] {
+    return readKeys(this.#connection, runId);
+  }
+
+  /** One metric over its current iterations, in at most `maxPoints` points. */
+  series(runId: string, stage: Stage, key: string, query?: SeriesQuery): Series {
+    return readSeries(this.#connection, { runId, stage, key }, query);
+  }
+
+  /** Metric rows from a cursor. */
+  metrics(runId: string, query?: FeedQuery): Feed<MetricRow> {
+    return readMetrics(this.#connection, runId, query);
+  }
+
+  /** The newest current value of each metric of a stage, with its iteration. */
+  latest(runId: string, stage: Stage): LatestValue[] {
+    return readLatest(this.#connection, runId, stage);
+  }
+
+  /** The current value of each metric at one iteration. */
+  values(runId: string, stage: Stage, iteration: number): Record<string, number> {
+    return readValues(this.#connection, runId, stage, iteration);
+  }
+
+  /** Events from a cursor. */
+  events(runId: string, query?: FeedQuery & { readonly kind?: EventKind }): Feed<EventRow> {
+    return readEvents(this.#connection, runId, query);
+  }
+
+  /** Changes of hyperparameters from a cursor. */
+  settings(runId: string, query?: FeedQuery): Feed<SettingRow> {
+    return readSettings(this.#connection, runId, query);
+  }
+
+  /** The current samples of one iteration. */
+  samples(runId: string, stage: Stage, iteration: number): SampleRow[] {
+    return readSamples(this.#connection, runId, stage, iteration);
+  }
+
+  /** Samples from a cursor. */
+  sampleFeed(runId: string, query?: FeedQuery): Feed<SampleRow> {
+    return readSampleFeed(this.#connection, runId, query);
+  }
+
+  /** The iterations of a stage that have current samples. */
+  sampleIterations(runId: string, stage: Stage): number[] {
+    return readSampleIterations(this.#connection, runId, stage);
+  }
+
+  /** Runs several queries on one snapshot of the database. Keep it short: checkpoints wait for it. */
+  snapshot<Result>(body: () => Result): Result {
+    return this.#connection.read(body);
+  }
+
+  /** A number that changes whenever another process or connection has written: cheap to poll. */
+  dataVersion(): number {
+    return this.#connection.get<{ data_version: number }>("PRAGMA data_version")!.data_version;
+  }
+
+  /** Closes the recorders that are still open, then the file. */
+  close(): void {
+    for (const recorder of this.#recorders) recorder.close();
+    this.#connection.close();
+  }
+
+  #insert(table: string, row: Parameters<typeof insert>[1]): number {
+    const { sql, parameters } = insert(table, row);
+    return this.#connection.run(sql, parameters);
+  }
+
+  #checkRun(runId: string): void {
+    if (!this.run(runId)) throw new StoreError(`${this.path} has no run ${runId}`);
+  }
+
+  #checkWritable(): void {
+    if (this.readonly) throw new StoreError(`${this.path} was opened to be read only`);
+  }
+}

@@ -1,0 +1,160 @@
+/** Turns records into inserts, and performs in one transaction what waits in a recorder. */
+import type { EventRecord, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
+import type { Connection, Parameter } from "./connection.ts";
+import { encodeDoubles, encodeFloats, encodeJson, encodeText, finiteOrNull, flagOf } from "./encode.ts";
+import { type Block, type Bucket, blockSize, type OpenBuckets } from "./rollup.ts";
+
+/** One metric of one attempt: a row of the series table. */
+export interface OpenSeries {
+  readonly runId: string;
+  readonly attempt: number;
+  readonly stage: Stage;
+  readonly key: string;
+  /** Null until it is written. */
+  id: number | null;
+  /** Iteration of its newest row; -1 before the first. */
+  newest: number;
+  readonly open: OpenBuckets;
+}
+
+/** A write that waits for the next commit. */
+export type Write =
+  | { readonly kind: "metric"; readonly series: OpenSeries; readonly iteration: number; readonly value: number }
+  | { readonly kind: "block"; readonly series: OpenSeries; readonly block: Block }
+  | { readonly kind: "bucket"; readonly series: OpenSeries; readonly bucket: Bucket }
+  | { readonly kind: "row"; readonly sql: string; readonly parameters: readonly Parameter[] };
+
+/** Where a row belongs. */
+export interface Place {
+  readonly runId: string;
+  readonly attempt: number;
+  readonly stage: Stage;
+  readonly iteration: number;
+}
+
+const metricSql = "INSERT INTO metrics (series, iteration, value, flag) VALUES (?, ?, ?, ?)";
+const blockSql = `INSERT INTO blocks (series, block, present, "values") VALUES (?, ?, ?, ?)`;
+const bucketSql = `INSERT INTO rollups (series, level, bucket, count, non_finite, min, max, sum, last, last_flag)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+/** Performs the writes in order, in one transaction: all or none. `at` is the time that spans of metrics carry. */
+export function performWrites(connection: Connection, writes: readonly Write[], at: number): void {
+  const created: OpenSeries[] = [];
+  const idOf = (series: OpenSeries): number => {
+    if (series.id !== null) return series.id;
+    created.push(series);
+    series.id = insertSeries(connection, series);
+    return series.id;
+  };
+  try {
+    connection.write(() => {
+      let span = null as Span | null;
+      for (const write of writes) {
+        if (write.kind === "metric") {
+          const { series, iteration, value } = write;
+          const parameters = [idOf(series), iteration, finiteOrNull(value), flagOf(value)];
+          const seq = connection.run(metricSql, parameters);
+          if (span?.iteration === iteration && span.series.stage === series.stage) span.last = seq;
+          else {
+            insertSpan(connection, span, at);
+            span = { series, iteration, first: seq, last: seq };
+          }
+        } else if (write.kind === "block") connection.run(blockSql, blockRow(idOf(write.series), write.block));
+        else if (write.kind === "bucket") connection.run(bucketSql, bucketRow(idOf(write.series), write.bucket));
+        else connection.run(write.sql, write.parameters);
+      }
+      insertSpan(connection, span, at);
+    });
+  } catch (error) {
+    for (const series of created) series.id = null;
+    throw error;
+  }
+}
+
+/** Rows of metrics that follow one another and belong to one iteration. */
+interface Span {
+  readonly series: OpenSeries;
+  readonly iteration: number;
+  readonly first: number;
+  last: number;
+}
+
+function insertSeries(connection: Connection, { runId, attempt, stage, key }: OpenSeries): number {
+  const { sql, parameters } = insert("series", { run_id: runId, attempt, stage, key: encodeText(key) });
+  return connection.run(sql, parameters);
+}
+
+function insertSpan(connection: Connection, span: Span | null, at: number): void {
+  if (span === null) return;
+  const { series, iteration, first, last } = span;
+  const { sql, parameters } = insert("spans", {
+    ...placeColumns({ ...series, iteration }),
+    first_seq: first,
+    last_seq: last,
+    at,
+  });
+  connection.run(sql, parameters);
+}
+
+/** `present` has bit i set where the block has a value for its iteration i. */
+function blockRow(series: number, { block, iterations, values }: Block): Parameter[] {
+  const present = iterations.reduce((bits, iteration) => bits | (1 << (iteration % blockSize)), 0);
+  return [series, block, present, encodeDoubles(values)];
+}
+
+function bucketRow(series: number, { level, bucket, rollup }: Bucket): Parameter[] {
+  const { count, nonFinite, min, max, sum, last } = rollup;
+  const extremes = count > 0 ? [min, max] : [null, null];
+  return [series, level, bucket, count, nonFinite, ...extremes, sum, finiteOrNull(last), flagOf(last)];
+}
+
+/** An insert of one row, its columns named by the keys. */
+export function insert(table: string, row: Readonly<Record<string, Parameter>>): Extract<Write, { kind: "row" }> {
+  const names = Object.keys(row).map((name) => `"${name}"`);
+  const sql = `INSERT INTO ${table} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`;
+  return { kind: "row", sql, parameters: Object.values(row) };
+}
+
+export function insertEvent(place: Place, { kind, message, data }: EventRecord, at: number): Write {
+  return insert("events", {
+    ...placeColumns(place),
+    kind,
+    message: encodeText(message),
+    data: data === undefined ? null : encodeJson(data),
+    at,
+  });
+}
+
+export function insertSetting(place: Place, { key, before, value, cause }: SettingRecord, at: number): Write {
+  const values = { before: encodeJson(before), value: encodeJson(value) };
+  return insert("settings", { ...placeColumns(place), key: encodeText(key), ...values, cause, at });
+}
+
+export function insertApplication(place: Place, commandId: number, at: number): Write {
+  return insert("applications", { command_id: commandId, ...placeColumns(place), at });
+}
+
+export function insertSample(place: Place, sample: SampleRecord): Write {
+  return insert("samples", {
+    ...placeColumns(place),
+    sample: sample.index,
+    reason: sample.reason,
+    prompt: encodeText(sample.prompt),
+    response: encodeText(sample.response),
+    score: finiteOrNull(sample.score),
+    score_flag: flagOf(sample.score),
+    kl: finiteOrNull(sample.kl),
+    kl_flag: flagOf(sample.kl),
+    stop_reason: sample.stopReason,
+    components: encodeJson(sample.components),
+    tokens: encodeJson(sample.tokens),
+    logprobs: encodeFloats(sample.logprobs),
+    ref_logprobs: encodeFloats(sample.refLogprobs),
+    values: encodeFloats(sample.values),
+    advantages: encodeFloats(sample.advantages),
+  });
+}
+
+function placeColumns({ runId, attempt, stage, iteration }: Place): Record<string, Parameter> {
+  return { run_id: runId, attempt, stage, iteration };
+}

@@ -1,0 +1,57 @@
+/** Workspaces, runs and samples for tests of the store. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach } from "vitest";
+import { openStore, type Store, type StoreOptions } from "../../src/store/index.ts";
+import type { RunRecord, SampleRecord } from "../../src/types/records.ts";
+
+/** A folder that is removed after the test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "ballast-store-"));
+  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** An empty store that is closed and removed after the test. */
+export function temporaryStore(options?: StoreOptions): Store {
+  return closedAfterwards(openStore(join(temporaryFolder(), "ballast.db"), options));
+}
+
+/** Closes a store after the test. */
+export function closedAfterwards(store: Store): Store {
+  cleanups.push(() => store.close());
+  return store;
+}
+
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  while (cleanups.length > 0) cleanups.pop()!();
+});
+
+export const runRecord = (id: string): RunRecord => ({
+  id,
+  objective: "when a request is unclear, prefer a question over a guess",
+  seed: 7,
+  folder: `/runs/${id}`,
+  config: `{"seed":7}`,
+  machine: `{"threads":2}`,
+  createdAt: 1_700_000_000_000,
+});
+
+export const sampleRecord = (changes: Partial<SampleRecord> = {}): SampleRecord => ({
+  index: 0,
+  prompt: "what is 7 plus 5 ?",
+  response: "12",
+  score: 0.5,
+  components: { learned: 0.5 },
+  kl: 0.25,
+  stopReason: "stop",
+  tokens: ["12", "<eos>"],
+  logprobs: [-0.5, -0.25],
+  refLogprobs: [-1, -0.125],
+  values: [0.5, 0.75],
+  advantages: [1.5, -1.5],
+  reason: "chosen",
+  ...changes,
+});
