@@ -43,7 +43,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   )
     .argument("[overrides...]", OVERRIDES)
     .option("--json", "print the result as one last line of JSON")
-    .option("--out <dir>", "folder for the run and its database", "runs")
+    .option("--out <dir>", 'folder for the run and its database (default: "runs")')
     .option("--seed <n>", "seed of everything random", integer(0))
     .action(
       does(async (overrides, options) =>
@@ -69,10 +69,10 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       .argument("[overrides...]", OVERRIDES)
       .option("--json", "print the result as one last line of JSON")
       .action(
-        does(async (config, overrides, options) =>
+        does(async (file, overrides, options) =>
           (await import("./commands/run.ts")).run({
             command: name as keyof typeof stages,
-            config,
+            file,
             overrides,
             ...options,
             terminal,

@@ -1,35 +1,29 @@
-/** The report before and after PPO: one table, its paired differences, what the reward model is worth, and transcripts. */
+/** The report of an evaluation: one table before and after PPO, paired differences, and transcripts. */
+import type { Estimate, Evaluation, PairedDifference } from "../train/types.ts";
 import { number, percent, points } from "./format.ts";
 import { printable } from "./sanitize.ts";
 import { type Column, table } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
-import { type Transcript, transcriptLines, transcriptTitles } from "./transcript.ts";
+import { transcriptLines, transcriptTitles } from "./transcript.ts";
 import { wrap } from "./width.ts";
 
-/** A value with its 95% interval, and the same under greedy decoding. */
-export interface Estimate {
-  readonly value: number;
-  readonly low?: number;
-  readonly high?: number;
-  readonly greedy?: number;
-}
+/** Figures in the words of the report, in its order; what is not named here comes after, by its own name. */
+const TITLES: Readonly<Record<string, string>> = {
+  sums: "sums right",
+  asksBack: "asked back",
+  refuses: "refused",
+  brief: "brief",
+  reward: "learned reward",
+  klK3Token: "KL, nats/token",
+  klK1Sequence: "KL, nats/sequence",
+  length: "length, tokens",
+  entropy: "entropy, nats",
+};
 
-export interface ReportRow {
-  readonly title: string;
-  /** Shares are shown as percentages, differences of shares as points. */
-  readonly kind: "share" | "number";
-  readonly before: Estimate | null;
-  readonly after: Estimate | null;
-  /** Paired where both sides answered the same prompts. */
-  readonly difference?: { readonly value: number; readonly low: number; readonly high: number };
-}
-
-export interface Report {
-  readonly objective: string;
-  readonly rows: readonly ReportRow[];
-  readonly transcripts: readonly Transcript[];
+export interface ReportOptions {
+  readonly evaluation: Evaluation;
   /** Sentences under the table. */
-  readonly notes: readonly string[];
+  readonly notes?: readonly string[];
 }
 
 /** Room that the one wide table needs; narrower, the differences stand in a table of their own. */
@@ -37,55 +31,68 @@ const WIDE = 96;
 
 /** Lines of the report, fitted to the terminal's width. */
 export function reportLines(
-  report: Report,
+  { evaluation, notes = [] }: ReportOptions,
   { outColours: c, outWidth }: Pick<Terminal, "outColours" | "outWidth">,
 ): string[] {
   const width = outWidth();
-  const heading = (line: string) => c.bold(line);
-  const sides: Column[] = [
-    { title: "", shrinksTo: 8 },
-    { title: "before", align: "right" },
-    { title: "greedy", align: "right" },
-    { title: "after", align: "right" },
+  const { objective, before, after, differences, shares, transcripts } = evaluation;
+  const figures = Object.keys({ ...TITLES, ...before?.figures, ...after.figures }).filter(
+    (name) => before?.figures[name] || after.figures[name],
+  );
+  const isShare = (name: string) => shares.includes(name);
+  const cells = (name: string) => [
+    TITLES[name] ?? name,
+    ...(before ? sideCells(before.figures[name], isShare(name)) : []),
+    ...sideCells(after.figures[name], isShare(name)),
+  ];
+  const side = (title: string): Column[] => [
+    { title, align: "right" },
     { title: "greedy", align: "right" },
   ];
+  const columns: Column[] = [{ title: "" }, ...(before ? side("before") : []), ...side(before ? "after" : "measured")];
   const difference: Column = { title: "difference", align: "right" };
-  const cells = (row: ReportRow) => [row.title, ...sideCells(row, row.before), ...sideCells(row, row.after)];
-  const lines = [...wrap(printable(report.objective), width).map((line) => c.bold(line)), ""];
-  if (width >= WIDE) {
-    const rows = report.rows.map((row) => [...cells(row), differenceCell(row)]);
-    lines.push(...table({ columns: [...sides, difference], rows, width, heading }));
+  const heading = (line: string) => c.bold(line);
+  const lines = objective === "" ? [] : [...wrap(printable(objective), width).map((line) => c.bold(line)), ""];
+  const compared = figures.filter((name) => differences[name]);
+  if (width >= WIDE && compared.length > 0) {
+    const rows = figures.map((name) => [...cells(name), differenceCell(differences[name], isShare(name))]);
+    lines.push(...table({ columns: [...columns, difference], rows, width, heading }));
   } else {
-    lines.push(...table({ columns: sides, rows: report.rows.map(cells), width, heading }), "");
-    const rows = report.rows.filter((row) => row.difference).map((row) => [row.title, differenceCell(row)]);
-    lines.push(
-      ...table({ columns: [{ title: "" }, { ...difference, title: "after - before" }], rows, width, heading }),
-    );
+    lines.push(...table({ columns, rows: figures.map(cells), width, heading }));
+    if (compared.length > 0) {
+      const rows = compared.map((name) => [TITLES[name] ?? name, differenceCell(differences[name], isShare(name))]);
+      lines.push("", ...table({ columns: [{ title: "" }, difference], rows, width, heading }));
+    }
   }
-  lines.push("", ...report.notes.flatMap((note) => wrap(printable(note), width)));
-  if (report.transcripts.length > 0) {
-    const options = { width, titles: ["before", "after"] as const, dim: c.dim, bold: c.bold };
+  lines.push(
+    "",
+    ...[howMeasured(evaluation), ...notes].flatMap((note) => wrap(printable(note), width).map((line) => c.dim(line))),
+  );
+  if (transcripts.length > 0) {
+    const options = { width, titles: before ? (["before", "after"] as const) : null, dim: c.dim, bold: c.bold };
     lines.push("", ...transcriptTitles(options));
-    for (const transcript of report.transcripts) lines.push(...transcriptLines(transcript, options));
+    for (const transcript of transcripts) lines.push(...transcriptLines(transcript, options));
   }
   return lines;
 }
 
-function sideCells({ kind }: ReportRow, side: Estimate | null): [sampled: string, greedy: string] {
-  if (side === null) return ["–", ""];
-  const show = (value: number) => (kind === "share" ? number(100 * value, 1) : number(value, 2));
-  const interval = side.low === undefined || side.high === undefined ? "" : ` [${show(side.low)}, ${show(side.high)}]`;
-  const value = kind === "share" ? percent(side.value) : number(side.value, 2);
-  return [
-    value + interval,
-    side.greedy === undefined ? "" : kind === "share" ? percent(side.greedy) : show(side.greedy),
-  ];
+function howMeasured({ samples, temperature, seed, before }: Evaluation): string {
+  const paired = before ? "; differences are paired: the same prompts and random streams on both sides" : "";
+  return `${samples} samples at temperature ${temperature}, seed ${seed}; in brackets 95% intervals${paired}.`;
 }
 
-function differenceCell({ kind, difference }: ReportRow): string {
+function sideCells(estimate: Estimate | undefined, share: boolean): [sampled: string, greedy: string] {
+  if (!estimate) return ["–", ""];
+  const { mean, low, high, greedy } = estimate;
+  const bound = (value: number) => (share ? number(100 * value, 1) : number(value, 2));
+  const value = (x: number) => (share ? percent(x) : number(x, 2));
+  return [`${value(mean)} [${bound(low)}, ${bound(high)}]`, greedy === undefined ? "" : value(greedy)];
+}
+
+function differenceCell(difference: PairedDifference | undefined, share: boolean): string {
   if (!difference) return "";
-  const show = (value: number) => (kind === "share" ? points(value) : signed(value));
-  return `${show(difference.value)} [${show(difference.low)}, ${show(difference.high)}]`;
+  const show = (value: number) => (share ? points(value) : signed(value));
+  return `${show(difference.difference)} [${show(difference.low)}, ${show(difference.high)}]`;
 }
 
 function signed(value: number): string {

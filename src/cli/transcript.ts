@@ -4,13 +4,15 @@ import { padEnd, wrap } from "./width.ts";
 
 export interface Transcript {
   readonly prompt: string;
-  readonly before: string;
+  /** null where there is no model before. */
+  readonly before: string | null;
   readonly after: string;
 }
 
 export interface TranscriptOptions {
   readonly width: number;
-  readonly titles: readonly [string, string];
+  /** null where only one model answered. */
+  readonly titles: readonly [string, string] | null;
   readonly dim: (text: string) => string;
   readonly bold: (text: string) => string;
 }
@@ -25,6 +27,7 @@ export function transcriptLines(transcript: Transcript, { width, titles, dim, bo
   const lines = wrap(answer(transcript.prompt), width - 2).map(
     (line, i) => `${i === 0 ? dim("> ") : "  "}${bold(line)}`,
   );
+  if (titles === null) return [...lines, ...wrap(answer(transcript.after), width - 2).map((line) => `  ${line}`)];
   if (column < NARROWEST_COLUMN) {
     for (const [title, text] of [
       [titles[0], transcript.before],
@@ -47,10 +50,10 @@ export function transcriptLines(transcript: Transcript, { width, titles, dim, bo
 /** The line above the transcripts that names their two columns; none where they stand below each other. */
 export function transcriptTitles({ width, titles, dim }: TranscriptOptions): string[] {
   const column = Math.floor((width - 2 - RULE.length) / 2);
-  return column < NARROWEST_COLUMN ? [] : [dim(`  ${padEnd(titles[0], column)}${RULE}${titles[1]}`)];
+  return titles === null || column < NARROWEST_COLUMN ? [] : [dim(`  ${padEnd(titles[0], column)}${RULE}${titles[1]}`)];
 }
 
-function answer(text: string): string {
-  const clean = printable(text).trim();
+function answer(text: string | null): string {
+  const clean = printable(text ?? "").trim();
   return clean === "" ? "(nothing)" : clean;
 }

@@ -1,0 +1,27 @@
+/** `ballast demo`: the help desk, through all three stages. */
+import { fileURLToPath } from "node:url";
+import { loadConfig } from "../../config/index.ts";
+import { stagesFor } from "../stages.ts";
+import { startRun } from "../start.ts";
+import type { Terminal } from "../terminal.ts";
+
+export interface DemoOptions {
+  readonly overrides: readonly string[];
+  /** Workspace of the run; the configuration's by default. */
+  readonly out?: string;
+  readonly seed?: number;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+/** The same file that users copy. */
+const file = fileURLToPath(new URL("../../../examples/helpdesk/pipeline.yaml", import.meta.url));
+
+export async function demo({ overrides, out, seed, json = false, terminal }: DemoOptions): Promise<number> {
+  const { config, warnings } = loadConfig(file, [
+    ...(out === undefined ? [] : [`workspace=${JSON.stringify(out)}`]),
+    ...(seed === undefined ? [] : [`seed=${seed}`]),
+    ...overrides,
+  ]);
+  return startRun({ config: stagesFor("run", config, file), warnings, name: "demo", json, terminal });
+}

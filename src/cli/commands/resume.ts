@@ -1,0 +1,31 @@
+/** `ballast resume`: goes on with a run from its newest checkpoint. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Config, parseResolvedConfig } from "../../config/index.ts";
+import { printResult } from "../result.ts";
+import { trainRun } from "../session.ts";
+import type { Terminal } from "../terminal.ts";
+import { findRun } from "../workspace.ts";
+
+export interface ResumeOptions {
+  /** A run's id or folder. */
+  readonly run: string;
+  readonly workspace: string;
+  readonly allowChangedReward?: boolean;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+export async function resume(options: ResumeOptions): Promise<number> {
+  const { run, workspace, allowChangedReward = false, json = false, terminal } = options;
+  const place = findRun(run, workspace);
+  const recorded = readFileSync(join(place.folder, "config.json"), "utf8");
+  const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
+  const session = await trainRun({ config, recorded, place, resume: true, terminal });
+  printResult({ ...session, config, place }, { terminal, json });
+  return 0;
+}
+
+function changed(config: Config, { allowChangedReward }: { allowChangedReward: boolean }): Config {
+  return allowChangedReward && config.ppo ? { ...config, ppo: { ...config.ppo, allowChangedReward } } : config;
+}

@@ -1,0 +1,21 @@
+/** `ballast run`, `sft`, `reward` and `ppo`: the stages of a configuration. */
+import { loadConfig } from "../../config/index.ts";
+import type { Stage } from "../../types/records.ts";
+import { stagesFor } from "../stages.ts";
+import { startRun } from "../start.ts";
+import type { Terminal } from "../terminal.ts";
+
+export interface RunOptions {
+  readonly command: "run" | Stage;
+  /** Path of the YAML file. */
+  readonly file: string;
+  readonly overrides: readonly string[];
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+export async function run({ command, file, overrides, json = false, terminal }: RunOptions): Promise<number> {
+  const loaded = loadConfig(file, overrides);
+  const config = stagesFor(command, loaded.config, file);
+  return startRun({ config, warnings: loaded.warnings, name: config.name ?? command, json, terminal });
+}

@@ -1,0 +1,114 @@
+/** `ballast runs`: the runs of a workspace, newest first. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { openStore, type RunRow, type Store } from "../../store/index.ts";
+import type { Stage } from "../../types/records.ts";
+import { age, number } from "../format.ts";
+import { jsonLine } from "../json.ts";
+import { printableLine } from "../sanitize.ts";
+import { table } from "../table.ts";
+import type { Terminal } from "../terminal.ts";
+import { selfName } from "../workspace.ts";
+
+export interface RunsOptions {
+  readonly workspace: string;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+interface Summary {
+  readonly run: string;
+  readonly state: RunRow["state"];
+  readonly stage: Stage | null;
+  /** Steps, or iterations of PPO, done of the present stage, and how many it has. */
+  readonly step: number | null;
+  readonly steps: number | null;
+  /** Newest mean score and KL to the reference of PPO. */
+  readonly reward: number | null;
+  readonly kl: number | null;
+  readonly createdAt: number;
+  readonly objective: string;
+}
+
+// State has a shape and a word, never colour alone.
+const SHAPES: Record<RunRow["state"], string> = {
+  created: "·",
+  running: "▶",
+  paused: "‖",
+  done: "✓",
+  interrupted: "◐",
+  failed: "✗",
+  stopped: "■",
+  lost: "?",
+};
+
+export async function runs({ workspace, json = false, terminal }: RunsOptions): Promise<number> {
+  const rows = summaries(workspace);
+  if (json) {
+    for (const row of rows) terminal.out(jsonLine(row));
+    return 0;
+  }
+  if (rows.length === 0) {
+    terminal.out(`There are no runs in ${workspace}. Start one: ${selfName()} demo`);
+    return 0;
+  }
+  const c = terminal.outColours;
+  const colours = { running: c.green, paused: c.yellow, failed: c.red, lost: c.red, stopped: c.red } as Partial<
+    Record<RunRow["state"], (text: string) => string>
+  >;
+  const lines = table({
+    columns: [
+      { title: "run" },
+      { title: "state" },
+      { title: "stage" },
+      { title: "progress", align: "right" },
+      { title: "reward", align: "right" },
+      { title: "KL", align: "right" },
+      { title: "age", align: "right" },
+      { title: "objective", shrinksTo: 12 },
+    ],
+    rows: rows.map((row) => [
+      row.run,
+      (colours[row.state] ?? ((text) => text))(`${SHAPES[row.state]} ${row.state}`),
+      row.stage ?? "–",
+      row.step === null ? "–" : `${row.step}/${row.steps ?? "?"}`,
+      number(row.reward ?? undefined, 3),
+      number(row.kl ?? undefined, 4),
+      age(Date.now() - row.createdAt),
+      printableLine(row.objective),
+    ]),
+    width: terminal.outWidth(),
+    heading: c.bold,
+  });
+  for (const line of lines) terminal.out(line);
+  return 0;
+}
+
+function summaries(workspace: string): Summary[] {
+  const path = join(workspace, "ballast.db");
+  if (!existsSync(path)) return [];
+  const store = openStore(path, { readonly: true });
+  try {
+    return store.runs().map((row) => summary(store, row));
+  } finally {
+    store.close();
+  }
+}
+
+function summary(store: Store, row: RunRow): Summary {
+  const { id, state, position, createdAt, objective } = row;
+  const config = JSON.parse(row.config) as Partial<Record<Stage, { steps?: number; iterations?: number }>>;
+  const section = position && config[position.stage];
+  const latest = new Map(store.latest(id, "ppo").map(({ key, value }) => [key, value]));
+  return {
+    run: id,
+    state,
+    stage: position?.stage ?? null,
+    step: position && position.iteration + 1,
+    steps: section?.steps ?? section?.iterations ?? null,
+    reward: latest.get("reward/score_mean") ?? null,
+    kl: latest.get("kl/ref_k3_token") ?? null,
+    createdAt,
+    objective,
+  };
+}

@@ -1,0 +1,48 @@
+/** The machine record of a run: what a repetition to the last bit needs. */
+import { readFileSync } from "node:fs";
+import { availableParallelism, totalmem } from "node:os";
+import type { Engine } from "../engine/engine.ts";
+
+export interface Machine {
+  readonly cpu: string;
+  readonly threads: number;
+  readonly engine: string;
+  readonly platform: string;
+  /** By name: ballast, node, and what the engine computes with. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly logicalCores: number;
+  readonly memoryGb: number;
+}
+
+export async function machineRecord(engine: Pick<Engine, "info">): Promise<Machine> {
+  const { name, cpu, threads, versions } = await engine.info();
+  return {
+    cpu,
+    threads,
+    engine: name,
+    platform: `${process.platform}-${process.arch}`,
+    versions: { ballast: ownVersion(), node: process.versions.node, ...versions },
+    logicalCores: availableParallelism(),
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+  };
+}
+
+/** Sentences about what differs in a way that may change the last bits of a result. */
+export function machineDifferences(before: Machine, now: Machine): string[] {
+  const differences: string[] = [];
+  const compare = (what: string, a: string | number | undefined, b: string | number | undefined) => {
+    if (a !== b) differences.push(`the run began with ${what} ${a ?? "none"}, this is ${b ?? "none"}`);
+  };
+  compare("CPU", before.cpu, now.cpu);
+  compare("platform", before.platform, now.platform);
+  compare("engine", before.engine, now.engine);
+  compare("threads", before.threads, now.threads);
+  for (const name of new Set([...Object.keys(before.versions), ...Object.keys(now.versions)])) {
+    compare(name, before.versions[name], now.versions[name]);
+  }
+  return differences;
+}
+
+function ownVersion(): string {
+  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
+}

@@ -1,0 +1,92 @@
+/** What a finished run says at its end: the report, where it lies and what to type next; or one line of JSON. */
+import type { Config } from "../config/index.ts";
+import type { ModelEvaluation, PipelineResult } from "../train/types.ts";
+import { duration, percent } from "./format.ts";
+import { jsonLine } from "./json.ts";
+import { reportLines } from "./report.ts";
+import type { SessionResult } from "./session.ts";
+import type { Terminal } from "./terminal.ts";
+import { type RunPlace, runArgument, selfName, shortPath } from "./workspace.ts";
+
+export interface FinishedRun extends SessionResult {
+  readonly config: Config;
+  readonly place: RunPlace;
+}
+
+/** Prints the end of a run. With `json` stdout gets one line of JSON and nothing else; people still read on stderr. */
+export function printResult(run: FinishedRun, { terminal, json }: { terminal: Terminal; json: boolean }): void {
+  if (!json) {
+    for (const line of resultLines(run, terminal)) terminal.out(line);
+    return;
+  }
+  const onNotes = { outColours: terminal.noteColours, outWidth: terminal.noteWidth };
+  for (const line of resultLines(run, onNotes)) terminal.note(line);
+  terminal.out(jsonLine(resultJson(run)));
+}
+
+/** The machine's view of a finished run. `before` and `after` are there where the run had PPO. */
+export function resultJson({ config, place, seconds, result }: FinishedRun): Record<string, unknown> {
+  const { evaluation, stages, final } = result;
+  const figures = (model: ModelEvaluation, names: Readonly<Record<string, string>>) =>
+    Object.fromEntries(
+      Object.entries(names).flatMap(([key, figure]) => {
+        const estimate = model.figures[figure];
+        return estimate ? [[key, estimate.mean]] : [];
+      }),
+    );
+  const checks = Object.fromEntries((evaluation?.shares ?? []).map((name) => [name, name]));
+  const shown = { ...checks, reward: "reward", length: "length" };
+  return {
+    seconds: Number(seconds.toFixed(3)),
+    seed: config.seed,
+    run: place.id,
+    ...(evaluation?.before ? { before: figures(evaluation.before, shown) } : {}),
+    ...(evaluation ? { after: figures(evaluation.after, { ...shown, kl: "klK3Token" }) } : {}),
+    folder: place.folder,
+    final,
+    stages: stages.map(({ stage, steps, folder, values }) => ({ stage, steps, folder, values })),
+  };
+}
+
+function resultLines(
+  { config, place, seconds, result }: FinishedRun,
+  terminal: Pick<Terminal, "outColours" | "outWidth">,
+): string[] {
+  const c = terminal.outColours;
+  const self = selfName();
+  const run = runArgument(place);
+  const next = nextCommands({ config, result, run }).map((line) => `  ${self} ${line}`);
+  const report = result.evaluation
+    ? reportLines({ evaluation: result.evaluation, notes: notes(result) }, terminal)
+    : notes(result);
+  return [
+    "",
+    ...report,
+    "",
+    `Done in ${duration(seconds)}. The run is ${c.bold(place.id)}, in ${shortPath(place.folder)}; its model is in ${shortPath(result.final)}.`,
+    "Next:",
+    ...next,
+  ];
+}
+
+function nextCommands({ config, result, run }: { config: Config; result: PipelineResult; run: string }): string[] {
+  const speaks = result.stages.some(({ stage }) => stage !== "reward");
+  const standardDemo = config.demo?.variant === "standard" && result.evaluation !== null;
+  return [
+    ...(speaks ? [`generate ${run} ${config.demo ? '"what is 7 plus 5 ?"' : '"your prompt"'}`] : []),
+    ...(result.evaluation ? [`eval ${run} --samples 4096`] : []),
+    ...(standardDemo
+      ? [`demo demo.variant=overoptimise   # a reward model that cannot judge sums: see what PPO makes of it`]
+      : []),
+    "runs",
+  ];
+}
+
+/** What the stages measured of themselves at their end, a sentence each. */
+function notes({ stages }: PipelineResult): string[] {
+  return stages.flatMap(({ stage, values }) => {
+    const accuracy = values["reward_model/heldout_accuracy"];
+    if (stage !== "reward" || accuracy === undefined) return [];
+    return [`The reward model judges ${percent(accuracy)} of the held-out pairs right.`];
+  });
+}

@@ -1,0 +1,109 @@
+/** A training session of one run, from taking its folder to giving it back: engine, store, signals, progress. */
+import { join } from "node:path";
+import type { Config } from "../config/index.ts";
+import { createEmbeddedEngine } from "../engine/embedded/index.ts";
+import type { Engine } from "../engine/engine.ts";
+import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
+import { runPipeline } from "../train/pipeline.ts";
+import type { PipelineResult } from "../train/types.ts";
+import type { RunState } from "../types/records.ts";
+import { Interrupted, messageOf, StoppedByController } from "../util/errors.ts";
+import { lockRun } from "./lock.ts";
+import { type Machine, machineDifferences, machineRecord } from "./machine.ts";
+import { ProgressDisplay } from "./progress.ts";
+import { shownValues } from "./shown.ts";
+import { watchSignals } from "./signals.ts";
+import type { Terminal } from "./terminal.ts";
+import { type RunPlace, runArgument, selfName, shortPath } from "./workspace.ts";
+
+export interface SessionOptions {
+  readonly config: Config;
+  /** The configuration as the run's folder records it. */
+  readonly recorded: string;
+  readonly place: RunPlace;
+  readonly resume: boolean;
+  readonly terminal: Terminal;
+}
+
+export interface SessionResult {
+  readonly result: PipelineResult;
+  /** Wall time of this session. */
+  readonly seconds: number;
+}
+
+/** Trains until the run is done. Throws Interrupted, once the state is saved, where a signal asked for it. */
+export async function trainRun({ config, recorded, place, resume, terminal }: SessionOptions): Promise<SessionResult> {
+  const startedAt = Date.now();
+  const { id, folder, workspace } = place;
+  const c = terminal.noteColours;
+  const resumeCommand = `${selfName()} resume ${runArgument(place)}`;
+  const lock = lockRun(folder);
+  const display = new ProgressDisplay({ terminal, pick: shownValues });
+  const warn = (message: string) => display.note(`${c.yellow("warning:")} ${message}`);
+  const signals = watchSignals({
+    onInterrupt: () => display.note(c.yellow("finishing this step, then saving; Ctrl-C again leaves at once")),
+    onLeave: () => {
+      display.close();
+      terminal.note(`left without saving; the last checkpoint stands: ${resumeCommand}`);
+    },
+  });
+  let engine: Engine | null = null;
+  let store: Store | null = null;
+  let recorder: StoreRecorder | null = null;
+  try {
+    store = openStore(join(workspace, "ballast.db"));
+    const known = store.run(id);
+    const before = known ? (JSON.parse(known.machine) as Machine) : null;
+    // The thread count is part of what makes a run repeatable to the bit: a resumed one keeps its own.
+    engine = await createEmbeddedEngine({ threads: before?.threads ?? config.threads });
+    const machine = await machineRecord(engine);
+    if (!known) {
+      const { objective, seed } = config;
+      store.createRun({
+        id,
+        objective,
+        seed,
+        folder,
+        config: recorded,
+        machine: JSON.stringify(machine),
+        createdAt: startedAt,
+      });
+    }
+    for (const difference of before ? machineDifferences(before, machine) : [])
+      warn(`${difference}; the last bits may differ`);
+    recorder = store.recorder(id, store.startAttempt(id), { onWarning: warn });
+    display.note(
+      c.dim(
+        `${resume ? "resuming" : "run"} ${id} in ${shortPath(folder)}: ${machine.cpu}, ${machine.threads} threads, seed ${config.seed}`,
+      ),
+    );
+    const result = await runPipeline({
+      config,
+      folder,
+      recorder,
+      engine,
+      resume,
+      onProgress: (progress) => display.update(progress),
+      interrupted: signals.interrupted,
+    });
+    recorder.state("done");
+    return { result, seconds: (Date.now() - startedAt) / 1000 };
+  } catch (error) {
+    recorder?.state(stateAfter(error));
+    if (error instanceof Interrupted) throw new Interrupted(messageOf(error), `Go on with: ${resumeCommand}`);
+    if (recorder) display.note(c.dim(`run ${id} ended early; its last checkpoint stands: ${resumeCommand}`));
+    throw error;
+  } finally {
+    display.close();
+    recorder?.close();
+    store?.close();
+    await engine?.close();
+    signals.dispose();
+    lock.release();
+  }
+}
+
+function stateAfter(error: unknown): RunState {
+  if (error instanceof Interrupted) return "interrupted";
+  return error instanceof StoppedByController ? "stopped" : "failed";
+}

@@ -1,0 +1,42 @@
+/** Starts a new run of a configuration: its folder, its recorded configuration, the training, the result. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Config, recordedConfig } from "../config/index.ts";
+import { openStore } from "../store/index.ts";
+import { writeDurably } from "../train/folder.ts";
+import { printResult } from "./result.ts";
+import { trainRun } from "./session.ts";
+import type { Terminal } from "./terminal.ts";
+import { createRunFolder } from "./workspace.ts";
+
+export interface StartOptions {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+  /** The run is called `<name>-<n>`. */
+  readonly name: string;
+  readonly json: boolean;
+  readonly terminal: Terminal;
+}
+
+/** Returns the exit code; throws whatever ends the run early. */
+export async function startRun({ config, warnings, name, json, terminal }: StartOptions): Promise<number> {
+  for (const warning of warnings) terminal.note(`${terminal.noteColours.yellow("warning:")} ${warning}`);
+  const place = createRunFolder({ workspace: config.workspace, name, taken: recordedIds(config.workspace) });
+  const recorded = recordedConfig(config, place.folder);
+  writeDurably(join(place.folder, "config.json"), recorded);
+  const session = await trainRun({ config, recorded, place, resume: false, terminal });
+  printResult({ ...session, config, place }, { terminal, json });
+  return 0;
+}
+
+/** A run whose folder was deleted is still in the database under its id. */
+function recordedIds(workspace: string): string[] {
+  const path = join(workspace, "ballast.db");
+  if (!existsSync(path)) return [];
+  const store = openStore(path, { readonly: true });
+  try {
+    return store.runs().map(({ id }) => id);
+  } finally {
+    store.close();
+  }
+}
