@@ -55,6 +55,8 @@ export interface IterationRecord {
   readonly rollout: RolloutRecord;
   /** In the order in which they ran. */
   readonly minibatches: readonly MinibatchRecord[];
+  /** The minibatch that ended the update early: its KL was measured, and no step was taken. */
+  readonly endedBy?: { readonly epoch: number; readonly statistics: UpdateStatistics } | undefined;
   /** Largest |ratio - 1| on the first micro-batch of the update, before any step: PPO.md row 21. */
   readonly firstRatioDeviation: number;
   /** Settings in force. */

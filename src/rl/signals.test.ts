@@ -124,9 +124,19 @@ describe("the signals of an iteration", () => {
       "clip/fraction": 1 / 4,
       "policy/loss": -0.5,
       "update/epochs": 2,
+      "update/ended_early": 0,
       "update/steps": 4,
       "update/steps_skipped": 0,
     });
+  });
+
+  it("of an update that ended early: what ended it was measured, but is no step", () => {
+    const ended = iterationSignals({ ...record, endedBy: { epoch: 2, statistics: statistics(1) } });
+    expect(ended["kl/old_new_k3_token"]).toBeCloseTo(Math.E ** 2 - 3, 12);
+    expect(ended["clip/fraction"]).toBeCloseTo(2 / 5, 12);
+    expect(ended["update/epochs"]).toBe(3);
+    expect(ended["update/ended_early"]).toBe(1);
+    expect(ended["update/steps"]).toBe(4);
   });
 
   it("of the reference: d is 0, 1, 0; 0, 0, 0.5; 1, -2", () => {

@@ -11,12 +11,13 @@ import { signFlipRate } from "./signs.ts";
 import { mean, slope, standardDeviation, sum } from "./statistics.ts";
 import { explainedVariance } from "./value.ts";
 
-export function update({ minibatches, firstRatioDeviation }: IterationRecord): Signals {
-  const lastEpoch = minibatches.at(-1)?.epoch;
+export function update({ minibatches, endedBy, firstRatioDeviation }: IterationRecord): Signals {
+  const measured = [...minibatches, ...(endedBy ? [endedBy] : [])];
+  const lastEpoch = measured.at(-1)?.epoch;
   const reached = mergeUpdateStatistics(
-    minibatches.filter((minibatch) => minibatch.epoch === lastEpoch).map((minibatch) => minibatch.statistics),
+    measured.filter(({ epoch }) => epoch === lastEpoch).map(({ statistics }) => statistics),
   );
-  const all = mergeUpdateStatistics(minibatches.map((minibatch) => minibatch.statistics));
+  const all = mergeUpdateStatistics(measured.map(({ statistics }) => statistics));
   return {
     "kl/old_new_k3_token": reached.approxKlMean,
     "kl/old_new_k3_token_max": reached.approxKlMax,
@@ -27,7 +28,8 @@ export function update({ minibatches, firstRatioDeviation }: IterationRecord): S
     "clip/fraction": all.clipFraction,
     "clip/dual_fraction": all.dualClipFraction,
     "policy/loss": mean(minibatches.map((minibatch) => minibatch.policyLoss)),
-    "update/epochs": new Set(minibatches.map((minibatch) => minibatch.epoch)).size,
+    "update/epochs": new Set(measured.map(({ epoch }) => epoch)).size,
+    "update/ended_early": Number(endedBy !== undefined),
     "update/steps": minibatches.length,
     "update/steps_skipped": minibatches.filter((minibatch) => minibatch.skipped).length,
   };

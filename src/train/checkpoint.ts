@@ -1,0 +1,102 @@
+/** A stage's checkpoints: models with their optimizers as Hugging Face folders, beside the trainer's own state. */
+import { existsSync } from "node:fs";
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { ModelId } from "../engine/engine.ts";
+import type { Stage } from "../types/records.ts";
+import { CheckpointError, messageOf } from "../util/errors.ts";
+import type { StageContext } from "./context.ts";
+import { readFolder, removeFolder, removeTemporary, writeFolder } from "./folder.ts";
+import type { Change } from "./settings.ts";
+
+/**
+ * All that a stage needs beside its models to go on as if nothing had happened. Random streams and the position in the
+ * data are functions of (seed, purpose, step), and the schedule of the step, so that `step` stands for all three.
+ */
+export interface TrainerState<Own> {
+  readonly format: 1;
+  readonly stage: Stage;
+  /** Steps (iterations) done; the metrics of those, and of no later one, are recorded. */
+  readonly step: number;
+  /** Attempt that saved it. */
+  readonly attempt: number;
+  /** Settings changed by people so far, oldest first. */
+  readonly changes: readonly AppliedChange[];
+  /** What the stage itself carries from step to step. */
+  readonly own: Own;
+}
+
+/** A change with the command that asked for it and the value it replaced. */
+export interface AppliedChange extends Change {
+  readonly command: number;
+  readonly before: Change["value"];
+}
+
+export interface Checkpoint<Own> {
+  readonly folder: string;
+  readonly state: TrainerState<Own>;
+}
+
+/** Models by the name of their folder in a checkpoint. */
+export type SavedModels = Readonly<Record<string, ModelId>>;
+
+const namePattern = /^checkpoint-(\d+)$/;
+
+/** Writes `checkpoint-000050` (50 steps done), then prunes all but the newest `keep`. Throws what writing throws. */
+export async function saveCheckpoint<Own>(
+  context: StageContext,
+  { state, models, keep }: { state: TrainerState<Own>; models: SavedModels; keep: number },
+): Promise<string> {
+  const folder = join(context.folder, `checkpoint-${String(state.step).padStart(6, "0")}`);
+  await writeFolder({
+    folder,
+    state,
+    write: async (temporary) => {
+      for (const [name, model] of Object.entries(models)) {
+        const place = join(temporary, name);
+        await mkdir(place);
+        await context.engine.saveModel(model, place, { optimizer: true });
+        context.tokenizer.save(place);
+      }
+    },
+  });
+  for (const { folder: old } of (await checkpointsIn(context.folder)).slice(keep)) await removeFolder(old);
+  return folder;
+}
+
+/**
+ * The newest checkpoint that is whole. Damaged ones that are newer are passed over with a warning; where only damaged
+ * ones are left that is a CheckpointError. null where there is none at all.
+ */
+export async function openCheckpoint<Own>(context: StageContext): Promise<Checkpoint<Own> | null> {
+  await removeTemporary(context.folder);
+  const damaged: string[] = [];
+  for (const { folder, step } of await checkpointsIn(context.folder)) {
+    try {
+      const state = (await readFolder(folder)) as TrainerState<Own>;
+      if (damaged.length > 0) {
+        const message = `${damaged.join("; ")}. Going on from ${folder} instead`;
+        const { stage, recorder } = context;
+        recorder.event({ kind: "warning", stage, iteration: step, message, data: { damaged, used: folder } });
+      }
+      return { folder, state };
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      damaged.push(messageOf(error));
+    }
+  }
+  if (damaged.length === 0) return null;
+  throw new CheckpointError(
+    `no checkpoint of ${context.stage} can be used: ${damaged.join("; ")}`,
+    `Move ${context.folder} away to start the stage over.`,
+  );
+}
+
+/** Newest first. */
+async function checkpointsIn(folder: string): Promise<{ folder: string; step: number }[]> {
+  if (!existsSync(folder)) return [];
+  return (await readdir(folder))
+    .map((name) => ({ folder: join(folder, name), step: Number(namePattern.exec(name)?.[1] ?? Number.NaN) }))
+    .filter(({ step }) => !Number.isNaN(step))
+    .sort((a, b) => b.step - a.step);
+}

@@ -1,0 +1,20 @@
+/** What every stage is given. */
+import type { Config } from "../config/schema.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Tokenizer } from "../text/index.ts";
+import type { Recorder, Stage } from "../types/records.ts";
+import type { Progress } from "./types.ts";
+
+export interface StageContext {
+  readonly stage: Stage;
+  readonly config: Config;
+  /** The stage's own, below the run's: checkpoints, dumps and `final` lie in it. */
+  readonly folder: string;
+  readonly engine: Engine;
+  readonly recorder: Recorder;
+  readonly tokenizer: Tokenizer;
+  /** Go on from the newest checkpoint in the folder, where there is one. */
+  readonly resume: boolean;
+  readonly onProgress: (progress: Progress) => void;
+  readonly interrupted: () => boolean;
+}

@@ -1,0 +1,225 @@
+/** What every stage does around its steps: commands, settings, checkpoints, interruption, events. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CommandRecord, EventKind, MetricValues, SettingRecord, Stage } from "../types/records.ts";
+import { BallastError, CheckpointError, Interrupted, messageOf } from "../util/errors.ts";
+import { type AppliedChange, type Checkpoint, openCheckpoint, type SavedModels, saveCheckpoint } from "./checkpoint.ts";
+import type { StageContext } from "./context.ts";
+import { applyChange, type Change, hyperparameters, settingOf, stageOfKey, stages } from "./settings.ts";
+import type { Progress } from "./types.ts";
+
+/** How often a paused run looks for commands, in milliseconds. */
+const pausedPoll = 200;
+
+interface LoopSettings {
+  readonly checkpointEvery: number;
+  readonly keep: number;
+}
+
+export interface LoopOptions<Settings extends LoopSettings, Own> {
+  readonly settings: Settings;
+  readonly steps: number;
+  readonly unit: Progress["unit"];
+  readonly checkpoint: Checkpoint<Own> | null;
+  /** What a checkpoint holds now. */
+  readonly snapshot: () => { own: Own; models: SavedModels };
+  /** Told of a setting that a person changed. */
+  readonly onChange?: (change: Change) => void;
+}
+
+/** Thrown inside a step to leave it; `StageLoop.leave` turns it into an Interrupted. */
+class LeaveStep extends Error {}
+
+/** The life of one stage, from its first step to its last. */
+export class StageLoop<Settings extends LoopSettings, Own> {
+  /** 0, or where the checkpoint left off. */
+  readonly first: number;
+  /** In force now. */
+  settings: Settings;
+  readonly #context: StageContext;
+  readonly #options: LoopOptions<Settings, Own>;
+  #changes: AppliedChange[];
+  #savedStep: number | null;
+  #savedFolder: string | null;
+  readonly #warned = new Set<string>();
+
+  constructor(context: StageContext, options: LoopOptions<Settings, Own>) {
+    const { checkpoint, settings } = options;
+    this.#context = context;
+    this.#options = options;
+    this.first = checkpoint?.state.step ?? 0;
+    this.#changes = [...(checkpoint?.state.changes ?? [])];
+    const { config, stage } = context;
+    this.settings = this.#changes.reduce(
+      (section, change) => applyChange({ config, stage, section, change }),
+      settings,
+    );
+    this.#savedStep = checkpoint?.state.step ?? null;
+    this.#savedFolder = checkpoint?.folder ?? null;
+    this.#announce();
+  }
+
+  /** Before a step: applies commands, waits while paused, leaves if the run is to end. Returns the settings in force. */
+  async begin(step: number): Promise<Settings> {
+    const { recorder, stage, interrupted } = this.#context;
+    for (const command of recorder.commandsAppliedAt(stage, step)) if (command.kind === "set") this.#set(command, step);
+    for (let paused = false; ; await sleep(pausedPoll)) {
+      for (const command of recorder.pendingCommands()) {
+        if (isForLater(command, stage)) continue;
+        recorder.markApplied(command.id, stage, step);
+        if (command.kind === "set") this.#set(command, step);
+        else this.event("command", step, `${command.kind}${reasonOf(command)}`, { id: command.id });
+        if (command.kind === "save") await this.save(step);
+        if (command.kind === "stop") await this.#end(step, "stopped by a command");
+        if (command.kind === "pause" || command.kind === "resume") {
+          const pausing = command.kind === "pause";
+          if (pausing !== paused) recorder.state(pausing ? "paused" : "running");
+          paused = pausing;
+        }
+        recorder.commit();
+      }
+      if (interrupted()) await this.#end(step, "interrupted");
+      if (!paused) return this.settings;
+    }
+  }
+
+  /** Leaves the step if the run is to end. Only where nothing of the step has reached the weights. */
+  poll(): void {
+    if (this.#context.interrupted()) throw new LeaveStep();
+  }
+
+  /**
+   * What to do with an error of a step: saves the state before the step, where `clean` says that the weights are still
+   * those, and throws.
+   */
+  async leave(step: number, error: unknown, { clean }: { clean: boolean }): Promise<never> {
+    if (error instanceof LeaveStep) return this.#end(step, "interrupted");
+    // Without an engine there is nothing to save, and its error is the one that matters.
+    if (clean && error instanceof BallastError) await this.save(step);
+    throw error;
+  }
+
+  /** After a step: makes its records durable, tells of progress, saves where that is due. `done` counts this step. */
+  async end(done: number, values: MetricValues): Promise<void> {
+    const { recorder } = this.#context;
+    recorder.commit();
+    this.progress(done, { values });
+    const { checkpointEvery } = this.settings;
+    if (checkpointEvery > 0 && done % checkpointEvery === 0) await this.save(done);
+  }
+
+  progress(step: number, { values = {}, message }: { values?: MetricValues; message?: string } = {}): void {
+    const { stage, onProgress } = this.#context;
+    const { steps, unit } = this.#options;
+    onProgress({ stage, step, steps, unit, values, ...(message === undefined ? {} : { message }) });
+  }
+
+  /** Saves the state of `step` done steps. What goes wrong is a warning: the older checkpoints are still there. */
+  async save(step: number): Promise<boolean> {
+    if (this.#savedStep === step) return true;
+    const { stage, recorder } = this.#context;
+    const { own, models } = this.#options.snapshot();
+    try {
+      const state = { format: 1 as const, stage, step, attempt: recorder.attempt, changes: this.#changes, own };
+      this.#savedFolder = await saveCheckpoint(this.#context, { state, models, keep: this.settings.keep });
+      this.#savedStep = step;
+      this.event("checkpoint", step, `saved ${this.#savedFolder}`, { folder: this.#savedFolder });
+      return true;
+    } catch (error) {
+      this.event("warning", step, `could not save the state of ${stage} ${step}: ${messageOf(error)}. ${this.#kept()}`);
+      return false;
+    } finally {
+      recorder.commit();
+    }
+  }
+
+  event(kind: EventKind, iteration: number, message: string, data?: Readonly<Record<string, unknown>>): void {
+    const { recorder, stage } = this.#context;
+    recorder.event({ kind, stage, iteration, message, ...(data === undefined ? {} : { data }) });
+  }
+
+  /** A warning that would say the same at every step: the first time only. */
+  warnOnce(topic: string, step: number, message: string): void {
+    if (this.#warned.has(topic)) return;
+    this.#warned.add(topic);
+    this.event("warning", step, message);
+  }
+
+  setting(record: Omit<SettingRecord, "stage">): void {
+    this.#context.recorder.setting({ stage: this.#context.stage, ...record });
+  }
+
+  async #end(step: number, why: string): Promise<never> {
+    const { stage, recorder } = this.#context;
+    const { unit, steps } = this.#options;
+    const saved = await this.save(step);
+    const what = `${why} in ${stage} at ${unit} ${step} of ${steps}`;
+    this.event("interrupted", step, saved ? `${what}; the state is saved` : `${what}; the state could not be saved`);
+    recorder.commit();
+    if (!saved) throw new CheckpointError(`${what}, and its state could not be saved. ${this.#kept()}`);
+    throw new Interrupted(`${what}; its state is saved in ${this.#savedFolder}`, `ballast resume ${recorder.runId}`);
+  }
+
+  #kept(): string {
+    return this.#savedFolder === null ? "There is no older checkpoint." : `${this.#savedFolder} is still there.`;
+  }
+
+  #set(command: CommandRecord, step: number): void {
+    const { stage, config } = this.#context;
+    const { id } = command;
+    const change = changeOf(command);
+    // Saved with the change in it, and resumed there: only its record belongs to the attempt that was cut off.
+    const known = this.#changes.find((applied) => applied.command === id);
+    try {
+      const settings = known ? this.settings : applyChange({ config, stage, section: this.settings, change });
+      const before = known ? known.before : ((settingOf(stage, this.settings, change.key) ?? null) as Change["value"]);
+      if (!known) {
+        this.settings = settings;
+        this.#changes = [...this.#changes, { ...change, command: id, before }];
+        this.#options.onChange?.(change);
+      }
+      this.setting({ iteration: step, key: change.key, before, value: change.value, cause: "person" });
+      this.event("command", step, `${change.key} set from ${before} to ${change.value}${reasonOf(command)}`, { id });
+    } catch (error) {
+      if (!(error instanceof BallastError)) throw error;
+      this.event("command", step, `refused: ${error.message}. ${error.hint ?? ""}`.trim(), { id });
+    }
+  }
+
+  #announce(): void {
+    const { resume, stage, recorder } = this.#context;
+    const { checkpoint, unit, steps } = this.#options;
+    const from = checkpoint === null ? "from the beginning" : `from ${checkpoint.folder}`;
+    if (resume) this.event("resumed", this.first, `${stage} resumed at ${unit} ${this.first} of ${steps}, ${from}`);
+    if (this.first === 0) {
+      this.event("stage_started", 0, `${stage}: ${steps} ${unit}s`);
+      for (const { key, value } of hyperparameters(stage, this.settings))
+        this.setting({ iteration: 0, key, before: null, value, cause: "config" });
+    }
+    recorder.commit();
+  }
+}
+
+/** Opens a stage's loop at its newest checkpoint, or at the beginning. Throws CheckpointError for a folder in use. */
+export async function findCheckpoint<Own>(context: StageContext): Promise<Checkpoint<Own> | null> {
+  const checkpoint = await openCheckpoint<Own>(context);
+  if (checkpoint === null || context.resume) return checkpoint;
+  throw new CheckpointError(
+    `${context.folder} holds a checkpoint of an earlier run`,
+    `Go on with it by ballast resume ${context.recorder.runId}, or choose another folder.`,
+  );
+}
+
+/** A setting of a stage that is still to come. */
+function isForLater(command: CommandRecord, stage: Stage): boolean {
+  const target = command.kind === "set" ? stageOfKey(changeOf(command).key) : null;
+  return target !== null && stages.indexOf(target) > stages.indexOf(stage);
+}
+
+function changeOf({ payload }: CommandRecord): Change {
+  const { key, value } = payload as { key?: unknown; value?: unknown };
+  return { key: String(key), value: (value ?? null) as Change["value"] };
+}
+
+function reasonOf({ reason }: CommandRecord): string {
+  return reason === "" ? "" : ` (${reason})`;
+}

@@ -1,0 +1,29 @@
+/** Splits a step's sequences into the passes that an engine holds at once. */
+
+/** Padded tokens of one pass where `microBatch` is 0: enough to keep matrix products busy, measured on CPUs. */
+const autoTokens = 4096;
+
+/**
+ * Indices of the sequences, shortest first (little padding), in groups: of `microBatch` sequences, or, for 0, of as many
+ * as stay within a budget of padded tokens.
+ */
+export function microBatches(lengths: readonly number[], microBatch: number): number[][] {
+  const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
+  const groups: number[][] = [];
+  let group: number[] = [];
+  for (const i of order) {
+    // The order ascends, so the newcomer sets the padded length.
+    const full = microBatch > 0 ? group.length === microBatch : (group.length + 1) * lengths[i]! > autoTokens;
+    if (full && group.length > 0) {
+      groups.push(group);
+      group = [];
+    }
+    group.push(i);
+  }
+  return group.length > 0 ? [...groups, group] : groups;
+}
+
+/** The entries at these indices. */
+export function take<T>(items: readonly T[], indices: readonly number[]): T[] {
+  return indices.map((i) => items[i] as T);
+}

@@ -1,0 +1,103 @@
+/** Sampling responses to prompts: for PPO, for the reward model's normalisation and for evaluation. */
+import { encodePrompt, type LengthTally, type LongPrompts, type PromptRow } from "../data/index.ts";
+import type { Engine, ModelId, Sequence, StopReason } from "../engine/engine.ts";
+import type { Tokenizer } from "../text/index.ts";
+
+/** Tokens (prompt and longest response) that one call of the engine samples: between two calls the run can be interrupted. */
+const tokensAtOnce = 32_768;
+
+/** A prompt as the policy reads it, with its row. */
+export interface Prompt {
+  readonly row: PromptRow;
+  readonly tokens: readonly number[];
+}
+
+export interface Rollout {
+  /** B prompts, one a response. */
+  readonly prompts: readonly Prompt[];
+  /** Response tokens, EOS included. */
+  readonly responses_B_T: number[][];
+  readonly stopReasons: StopReason[];
+  readonly endsWithEos: boolean[];
+  /** Responses as text, without special tokens. */
+  readonly texts: string[];
+  /** Prompt and response, scored from the response's first token. */
+  readonly sequences: Sequence[];
+  /** Of the sampler, not of the training graph: for reports alone. */
+  readonly samplerLogprobs_B_T: number[][];
+}
+
+export interface RolloutOptions {
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  readonly model: ModelId;
+  readonly prompts: readonly Prompt[];
+  readonly maxNewTokens: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  /** Response b draws from the stream (seed, b). */
+  readonly seed: number;
+  /** Told how many responses are done; may throw to leave. */
+  readonly onProgress: (done: number) => void;
+}
+
+export async function rollOut(options: RolloutOptions): Promise<Rollout> {
+  const { engine, tokenizer, model, prompts, maxNewTokens, temperature, topK, topP, seed, onProgress } = options;
+  const responses_B_T: number[][] = [];
+  const samplerLogprobs_B_T: number[][] = [];
+  const stopReasons: StopReason[] = [];
+  const longest = Math.max(...prompts.map(({ tokens }) => tokens.length)) + maxNewTokens;
+  const rowsAtOnce = Math.max(1, Math.floor(tokensAtOnce / longest));
+  for (let at = 0; at < prompts.length; at += rowsAtOnce) {
+    onProgress(at);
+    const part = prompts.slice(at, at + rowsAtOnce);
+    const result = await engine.sample(model, {
+      prompts: part.map(({ tokens }) => tokens),
+      maxNewTokens,
+      stopTokens: [tokenizer.eosId],
+      temperature,
+      topK,
+      topP,
+      seed,
+      streams: part.map((_, i) => at + i),
+    });
+    responses_B_T.push(...result.tokens);
+    samplerLogprobs_B_T.push(...result.logprobs);
+    stopReasons.push(...result.stopReasons);
+  }
+  return {
+    prompts,
+    responses_B_T,
+    stopReasons,
+    endsWithEos: responses_B_T.map((tokens) => tokens.at(-1) === tokenizer.eosId),
+    texts: responses_B_T.map((tokens) => tokenizer.decode(tokens)),
+    sequences: responses_B_T.map((tokens, b) => {
+      const prompt = prompts[b]!.tokens;
+      return { tokens: [...prompt, ...tokens], start: prompt.length };
+    }),
+    samplerLogprobs_B_T,
+  };
+}
+
+/** Prompts that leave room for a response; those that do not are cut, skipped or an error, and tallied. */
+export function encodePrompts(
+  rows: readonly PromptRow[],
+  options: {
+    readonly tokenizer: Tokenizer;
+    readonly context: number;
+    readonly maxNewTokens: number;
+    readonly longPrompts: LongPrompts;
+    readonly tally?: LengthTally;
+  },
+): Prompt[] {
+  return rows.flatMap((row) => {
+    const tokens = encodePrompt(row, options.tokenizer, options);
+    return tokens === null ? [] : [{ row, tokens }];
+  });
+}
+
+/** What a person reads of a conversation: its one message, or each with its role. */
+export function promptText({ prompt }: PromptRow): string {
+  return prompt.length === 1 ? prompt[0]!.content : prompt.map(({ role, content }) => `${role}: ${content}`).join("\n");
+}
