@@ -239,7 +239,9 @@ export const ppoSchema = z.strictObject({
   safety: z
     .strictObject({
       /** Word lists by category, matched as whole words without regard to case; added to the built-in ones unless `builtIn` is false. */
-      categories: z.record(keyName, z.array(z.string().min(1)).min(1)).default({}),
+      categories: z
+        .record(keyName, z.array(z.string().regex(/[\p{L}\p{N}]/u, "a word or phrase with a letter or digit")).min(1))
+        .default({}),
       builtIn: z.boolean().default(true),
     })
     .prefault({}),

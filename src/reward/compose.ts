@@ -1,0 +1,161 @@
+/** The reward of a run: its components, each recorded by name, added up by their weights. */
+import type { RewardComponentConfig } from "../config/schema.ts";
+import type { Engine } from "../engine/engine.ts";
+import { RewardError } from "../util/errors.ts";
+import { hashFunction } from "./function-hash.ts";
+import { FunctionRunner } from "./function-runner.ts";
+import { type Baseline, comparisonScores, type LearnedModel, type LearnedScores, learnedScores } from "./learned.ts";
+import { exact, lastNumber, length, pattern, repetition } from "./rules.ts";
+import { createSafetyFilter, type SafetyOptions } from "./safety.ts";
+import type { Scored, Scores } from "./types.ts";
+
+export interface RewardOptions {
+  readonly components: readonly RewardComponentConfig[];
+  readonly safety?: SafetyOptions;
+  readonly engine: Engine;
+  /** The models of `learnedComponents`, by component name. */
+  readonly models?: Readonly<Record<string, LearnedModel>>;
+  /** Needed by `comparison`. */
+  readonly baseline?: Baseline;
+  /** Sequences in one pass of the engine. */
+  readonly microBatch?: number;
+}
+
+export interface RewardPipeline {
+  /** Loads the user's functions, so that one that does not load is known before training. Errors: RewardError. */
+  ready(): Promise<void>;
+  /** Errors: RewardError for a reference that is missing and for a user's function that fails. */
+  score(rows: readonly Scored[]): Promise<Scores>;
+  /** SHA-256 of the users' functions by component name; empty where there are none. */
+  readonly hash: string;
+  close(): Promise<void>;
+}
+
+/** The name under which a component is recorded. */
+export function componentName({ name, kind }: Pick<RewardComponentConfig, "name" | "kind">): string {
+  return name ?? kind;
+}
+
+/** The components that need a reward model of the engine, and its folder where it is not the pipeline's own. */
+export function learnedComponents(
+  components: readonly RewardComponentConfig[],
+): { name: string; path: string | undefined }[] {
+  return components.flatMap((component) =>
+    component.kind === "model" || component.kind === "comparison"
+      ? [{ name: componentName(component), path: component.path }]
+      : [],
+  );
+}
+
+type Component = (rows: readonly Scored[]) => Promise<LearnedScores>;
+
+/**
+ * @example
+ * const reward = createReward({ components: [{ kind: "length", weight: 1, min: 0, max: 20, slack: 5 }], engine });
+ * const { score } = await reward.score(rows);
+ */
+export function createReward({
+  components,
+  safety,
+  engine,
+  models = {},
+  baseline,
+  microBatch = 64,
+}: RewardOptions): RewardPipeline {
+  const filter = createSafetyFilter(safety);
+  const runners: FunctionRunner[] = [];
+  const hashes: string[] = [];
+
+  const componentOf = (config: RewardComponentConfig): Component => {
+    const name = componentName(config);
+    const rule =
+      (score: (row: Scored) => number): Component =>
+      async (rows) => ({ scores: rows.map(score), outsideTraining: Number.NaN });
+    const learned = (): LearnedModel => {
+      const model = models[name];
+      if (!model)
+        throw new RewardError(`the component ${name} has no reward model`, "Give its path, or a section reward.");
+      return model;
+    };
+    switch (config.kind) {
+      case "exact":
+        return rule(exact);
+      case "last_number":
+        return rule((row) => lastNumber(row, config));
+      case "pattern":
+        return rule((row) => pattern(row, config));
+      case "length":
+        return rule((row) => length(row, config));
+      case "repetition":
+        return rule((row) => repetition(row, config));
+      case "safety":
+        return rule(({ response }) => (Object.values(filter.trips(response)).some(Boolean) ? -1 : 0));
+      case "model": {
+        const model = learned();
+        return (rows) => learnedScores(rows, { engine, learned: model, microBatch });
+      }
+      case "comparison": {
+        const model = learned();
+        if (!baseline) throw new RewardError(`the component ${name} has no reference policy to compare with`);
+        return (rows) => comparisonScores(rows, { engine, learned: model, baseline, microBatch });
+      }
+      case "function": {
+        const runner = new FunctionRunner(config);
+        runners.push(runner);
+        hashes.push(`${name}=${hashFunction(config.path)}`);
+        return async (rows) => ({ scores: await runner.score(rows.map(inputOf)), outsideTraining: Number.NaN });
+      }
+    }
+  };
+  const parts = components.map((config) => ({
+    name: componentName(config),
+    weight: config.weight,
+    component: componentOf(config),
+  }));
+
+  return {
+    hash: hashes.join(" "),
+    async ready() {
+      await Promise.all(runners.map((runner) => runner.ready()));
+    },
+    async score(rows) {
+      const results = await Promise.all(parts.map(({ component }) => component(rows)));
+      const trips = rows.map(({ response }) => filter.trips(response));
+      const named = <T>(values: (result: LearnedScores, i: number) => T): Record<string, T> =>
+        Object.fromEntries(parts.map(({ name }, i) => [name, values(results[i]!, i)]));
+      const score = rows.map((_, row) => weightedSum(parts.map(({ weight }, i) => [weight, results[i]!.scores[row]!])));
+      return {
+        score,
+        components: named(({ scores }) => scores),
+        safety: Object.fromEntries(
+          filter.categories.map((category) => [category, trips.map((trip) => trip[category]!)]),
+        ),
+        outsideTraining: Object.fromEntries(
+          Object.entries(named(({ outsideTraining }) => outsideTraining)).filter(([, share]) => !Number.isNaN(share)),
+        ),
+        warnings: warningsFor(score),
+      };
+    },
+    async close() {
+      await Promise.all(runners.map((runner) => runner.close()));
+    },
+  };
+}
+
+/** A weight of 0 leaves the component out, whatever it says: it is only watched. */
+function weightedSum(terms: readonly (readonly [number, number])[]): number {
+  return terms.reduce((sum, [weight, value]) => (weight === 0 ? sum : sum + weight * value), 0);
+}
+
+function warningsFor(score: readonly number[]): string[] {
+  const bad = score.filter((value) => !Number.isFinite(value)).length;
+  if (bad > 0) return [`${bad} of ${score.length} scores are not finite`];
+  if (score.length < 2 || score.some((value) => value !== score[0])) return [];
+  return [
+    `all ${score.length} scores are equal (${score[0]}): PPO cannot tell one response from another; look at the samples and the reward`,
+  ];
+}
+
+function inputOf({ prompt, response, reference, messages }: Scored) {
+  return { prompt, response, reference, messages };
+}

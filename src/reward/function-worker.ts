@@ -1,0 +1,54 @@
+/** The thread that runs a user's reward function: loads its file, TypeScript or JavaScript, and answers calls. */
+import { basename } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parentPort, workerData } from "node:worker_threads";
+import { tsImport } from "tsx/esm/api";
+import type { FunctionCall, FunctionInput, FunctionReply } from "./function-protocol.ts";
+
+const { path } = workerData as { path: string };
+const port = parentPort!;
+const reply = (message: FunctionReply) => port.postMessage(message);
+
+const score = await load();
+if (score) {
+  port.on("message", async ({ id, input }: FunctionCall) => {
+    reply({ kind: "started", id });
+    try {
+      const value = await score(input);
+      if (typeof value === "number") reply({ kind: "number", id, value });
+      else reply({ kind: "other", id, what: inWords(value) });
+    } catch (error) {
+      reply({ kind: "threw", id, reason: reasonOf(error) });
+    }
+  });
+  reply({ kind: "ready" });
+}
+
+async function load(): Promise<((input: FunctionInput) => unknown) | null> {
+  try {
+    const module = await tsImport(pathToFileURL(path).href, import.meta.url);
+    // A TypeScript file in a folder whose package.json says no `type: module` comes with its exports one level down.
+    const exported = typeof module.default === "function" ? module.default : module.default?.default;
+    if (typeof exported === "function") return exported;
+    const found = Object.keys(module).join(", ") || "nothing";
+    reply({ kind: "unusable", reason: `it exports ${found}, but no function as its default` });
+  } catch (error) {
+    reply({ kind: "unusable", reason: reasonOf(error) });
+  }
+  return null;
+}
+
+/** The error and the place in the user's file that it came from. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return `threw ${inWords(error)}`;
+  const file = basename(path);
+  const frame = (error.stack ?? "").split("\n").find((line) => line.includes(`/${file}`));
+  const place = /(:\d+:\d+)\)?$/.exec(frame ?? "");
+  return `${error.name}: ${error.message}${place ? ` (at ${file}${place[1]})` : ""}`;
+}
+
+function inWords(value: unknown): string {
+  if (typeof value === "string") return `the text ${JSON.stringify(value.slice(0, 40))}`;
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
+  return typeof value === "function" ? "a function" : String(value);
+}

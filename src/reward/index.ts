@@ -1,0 +1,14 @@
+/** The reward: learned, by rule, by verifier, by a user's function; composed, normalised, and watched for safety. */
+export { componentName, createReward, learnedComponents, type RewardOptions, type RewardPipeline } from "./compose.ts";
+export { hashFunction } from "./function-hash.ts";
+export { type Baseline, type LearnedModel, rawScores } from "./learned.ts";
+export {
+  computeNormalisation,
+  type Normalisation,
+  normalise,
+  readNormalisation,
+  writeNormalisation,
+} from "./normalisation.ts";
+export { checkReferences } from "./rules.ts";
+export type { SafetyOptions } from "./safety.ts";
+export type { Scored, Scores } from "./types.ts";

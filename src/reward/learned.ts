@@ -1,0 +1,117 @@
+/** Rewards that a model gives, through the engine: its score, and its score against a baseline response. */
+import type { Engine, ModelId, Sequence } from "../engine/engine.ts";
+import { RewardError } from "../util/errors.ts";
+import { type Normalisation, normalise } from "./normalisation.ts";
+import type { Scored } from "./types.ts";
+
+/** A reward model held by the engine; without a normalisation its raw scores count. */
+export interface LearnedModel {
+  readonly model: ModelId;
+  readonly normalisation: Normalisation | null;
+}
+
+/** Where baseline responses come from. The same prompt gets the same one as long as these stay. */
+export interface Baseline {
+  /** The reference policy. */
+  readonly reference: ModelId;
+  readonly maxNewTokens: number;
+  readonly stopTokens: readonly number[];
+  readonly temperature: number;
+  readonly seed: number;
+}
+
+type Tokens = Pick<Scored, "promptTokens" | "tokens">;
+
+export interface LearnedScores {
+  /** Normalised, one a row. */
+  readonly scores: number[];
+  /** Share of the responses' raw scores outside the reward model's training p1 to p99; NaN without a normalisation. */
+  readonly outsideTraining: number;
+}
+
+/** Raw scores of token sequences, in micro-batches of similar length. */
+export async function rawScores(
+  rows: readonly Tokens[],
+  { engine, model, microBatch }: { engine: Engine; model: ModelId; microBatch: number },
+): Promise<number[]> {
+  const sequences = rows.map(
+    ({ promptTokens, tokens }): Sequence => ({ tokens: [...promptTokens, ...tokens], start: promptTokens.length }),
+  );
+  const order = sequences
+    .map((_, i) => i)
+    .sort((a, b) => sequences[b]!.tokens.length - sequences[a]!.tokens.length || a - b);
+  const scores = new Array<number>(rows.length);
+  for (let from = 0; from < order.length; from += microBatch) {
+    const batch = order.slice(from, from + microBatch);
+    const result = await engine.forward(model, { sequences: batch.map((i) => sequences[i]!), outputs: ["score"] });
+    if (result.scores?.length !== batch.length)
+      throw new RewardError(`the engine gave no scores for the reward model ${model}`);
+    batch.forEach((i, j) => {
+      scores[i] = result.scores![j]!;
+    });
+  }
+  return scores;
+}
+
+export async function learnedScores(
+  rows: readonly Tokens[],
+  { engine, learned, microBatch }: { engine: Engine; learned: LearnedModel; microBatch: number },
+): Promise<LearnedScores> {
+  const raw = await rawScores(rows, { engine, model: learned.model, microBatch });
+  return {
+    scores: raw.map((score) => normalise(score, learned.normalisation)),
+    outsideTraining: outsideShare(raw, learned.normalisation),
+  };
+}
+
+/** Each response's normalised score minus that of the baseline response to the same prompt. */
+export async function comparisonScores(
+  rows: readonly Tokens[],
+  {
+    engine,
+    learned,
+    baseline,
+    microBatch,
+  }: { engine: Engine; learned: LearnedModel; baseline: Baseline; microBatch: number },
+): Promise<LearnedScores> {
+  const keys = rows.map(({ promptTokens }) => promptTokens.join(" "));
+  const prompts = [...new Map(keys.map((key, i) => [key, rows[i]!.promptTokens]))];
+  const baselineRows: Tokens[] = [];
+  for (let from = 0; from < prompts.length; from += microBatch) {
+    const batch = prompts.slice(from, from + microBatch);
+    const { tokens } = await engine.sample(baseline.reference, {
+      prompts: batch.map(([, promptTokens]) => promptTokens),
+      // By the prompt, so that its baseline does not depend on what else is in the rollout.
+      streams: batch.map(([key]) => streamOf(key)),
+      seed: baseline.seed,
+      maxNewTokens: baseline.maxNewTokens,
+      stopTokens: baseline.stopTokens,
+      temperature: baseline.temperature,
+      topK: 0,
+      topP: 1,
+    });
+    batch.forEach(([, promptTokens], i) => {
+      baselineRows.push({ promptTokens, tokens: tokens[i]! });
+    });
+  }
+  const own = await learnedScores(rows, { engine, learned, microBatch });
+  const others = await learnedScores(baselineRows, { engine, learned, microBatch });
+  const baselineScore = new Map(prompts.map(([key], i) => [key, others.scores[i]!]));
+  return {
+    scores: own.scores.map((score, i) => score - baselineScore.get(keys[i]!)!),
+    outsideTraining: own.outsideTraining,
+  };
+}
+
+function outsideShare(raw: readonly number[], normalisation: Normalisation | null): number {
+  if (normalisation === null) return Number.NaN;
+  const { trainingP1, trainingP99 } = normalisation;
+  return raw.filter((score) => !(score >= trainingP1 && score <= trainingP99)).length / raw.length;
+}
+
+/** A 31-bit number from a prompt (FNV-1a). */
+function streamOf(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  return hash >>> 1;
+}
