@@ -30,8 +30,7 @@ async function load(): Promise<((input: FunctionInput) => unknown) | null> {
     // A TypeScript file in a folder whose package.json says no `type: module` comes with its exports one level down.
     const exported = typeof module.default === "function" ? module.default : module.default?.default;
     if (typeof exported === "function") return exported;
-    const found = Object.keys(module).join(", ") || "nothing";
-    reply({ kind: "unusable", reason: `it exports ${found}, but no function as its default` });
+    reply({ kind: "unusable", reason: "its default export is not a function" });
   } catch (error) {
     reply({ kind: "unusable", reason: reasonOf(error) });
   }

@@ -5,7 +5,7 @@
  * separators; a fraction.
  */
 const numberPattern =
-  /((?<![\p{L}\p{N})\]}])[-\u2212])?[$€£¥]?(-)?((?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)/gu;
+  /((?<![\p{L}\p{N})\]}])[-\u2212])?(?:[$€£¥](-)?)?((?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)/gu;
 
 /** Every number of a text, in order, each in canonical decimal form: `-1234.5`. */
 export function numbersIn(text: string): string[] {

@@ -1,0 +1,172 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { RewardError } from "../util/errors.ts";
+import { type FunctionOptions, FunctionRunner } from "./function-runner.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "ballast-function-"));
+const runners: FunctionRunner[] = [];
+afterEach(async () => {
+  await Promise.all(runners.splice(0).map((runner) => runner.close()));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+function runnerOf(
+  source: string,
+  { suffix = ".ts", ...options }: Partial<FunctionOptions> & { suffix?: string } = {},
+): FunctionRunner {
+  const path = join(folder, `reward-${files++}${suffix}`);
+  writeFileSync(path, source);
+  const runner = new FunctionRunner({ path, timeoutMs: 2000, retries: 0, ...options });
+  runners.push(runner);
+  return runner;
+}
+
+const input = (response: string) => ({
+  prompt: "why ?",
+  response,
+  reference: null,
+  messages: [{ role: "user" as const, content: "why ?" }],
+});
+
+async function failureOf(work: Promise<unknown>): Promise<RewardError> {
+  const error = await work.then(
+    () => null,
+    (reason) => reason,
+  );
+  expect(error).toBeInstanceOf(RewardError);
+  return error;
+}
+
+describe("a function", () => {
+  it.each([
+    [
+      "TypeScript",
+      ".ts",
+      "export default async ({ response }: { response: string }): Promise<number> => response.length;",
+    ],
+    ["an ES module", ".mjs", "export default ({ response }) => response.length;"],
+    ["JavaScript without a package", ".js", "export default ({ response }) => response.length;"],
+    ["CommonJS", ".cjs", "module.exports = ({ response }) => response.length;"],
+  ])("in %s is called", async (_, suffix, source) => {
+    expect(await runnerOf(source, { suffix }).score([input("abc"), input("")])).toEqual([3, 0]);
+  });
+
+  it("is given prompt, response, reference and messages, and may import", async () => {
+    writeFileSync(join(folder, "helper.ts"), "export const weight: number = 10;");
+    const runner = runnerOf(
+      'import { weight } from "./helper.ts";\n' +
+        "export default ({ prompt, response, reference, messages }: any) =>\n" +
+        '  prompt === "why ?" && reference === null && messages[0].role === "user" ? weight * response.length : -1;',
+    );
+    expect(await runner.score([input("ab")])).toEqual([20]);
+  });
+
+  it("is asked for many answers at once, which come back in order", async () => {
+    const runner = runnerOf(
+      "let now = 0, most = 0;\n" +
+        "export default async ({ response }: any) => {\n" +
+        "  most = Math.max(most, ++now);\n" +
+        "  await new Promise((done) => setTimeout(done, 40 - Number(response)));\n" +
+        "  now--;\n" +
+        '  return response === "39" ? most : Number(response);\n' +
+        "};",
+    );
+    const scores = await runner.score(Array.from({ length: 40 }, (_, i) => input(String(i))));
+    expect(scores.slice(0, 39)).toEqual([...Array(39).keys()]);
+    expect(scores[39]).toBeGreaterThan(8);
+    expect(await runner.score([])).toEqual([]);
+  });
+
+  it("that is slow is not late because it waited for its turn", async () => {
+    const source =
+      "export default ({ response }: any) => { const end = Date.now() + 60; while (Date.now() < end); return Number(response); };";
+    const runner = runnerOf(source, { timeoutMs: 500 });
+    await runner.ready();
+    expect(await runner.score(Array.from({ length: 12 }, (_, i) => input(String(i))))).toEqual([...Array(12).keys()]);
+  });
+
+  it("that fails at times is asked again", async () => {
+    const runner = runnerOf(
+      'const calls = new Map();\nexport default ({ response }: any) => {\n  calls.set(response, (calls.get(response) ?? 0) + 1);\n  if (calls.get(response) < 3) throw new Error("busy");\n  return calls.get(response);\n};',
+      { retries: 2 },
+    );
+    expect(await runner.score([input("a"), input("b")])).toEqual([3, 3]);
+  });
+
+  it("that hangs costs its own call an attempt, and the others nothing", async () => {
+    const flag = join(folder, "hung");
+    const runner = runnerOf(
+      'import { existsSync, writeFileSync } from "node:fs";\n' +
+        "export default async ({ response }: any) => {\n" +
+        `  if (response === "hang" && !existsSync(${JSON.stringify(flag)})) { writeFileSync(${JSON.stringify(flag)}, ""); for (;;); }\n` +
+        "  return response.length;\n" +
+        "};",
+      { timeoutMs: 300, retries: 1 },
+    );
+    expect(await runner.score([input("a"), input("hang"), input("abc"), input("")])).toEqual([1, 4, 3, 0]);
+  });
+});
+
+describe("a failure names the file, the prompt and the remedy", () => {
+  it("when it throws", async () => {
+    const runner = runnerOf("export default () => {\n  return missing.length;\n};", { suffix: ".mts", retries: 1 });
+    const { message, hint } = await failureOf(runner.score([input("a")]));
+    expect(message).toMatch(
+      /^the reward function \S+\.mts failed on the prompt "why \?": ReferenceError: missing is not defined \(at reward-\d+\.mts:2:\d+\) \(2 attempts\)$/,
+    );
+    expect(hint).toContain("resume");
+  });
+
+  it("when it is late", async () => {
+    const runner = runnerOf("export default () => new Promise(() => {});", { timeoutMs: 50 });
+    const { message, hint } = await failureOf(runner.score([input("a")]));
+    expect(message).toMatch(/failed on the prompt "why \?": no answer within 50 ms$/);
+    expect(hint).toContain("raise timeoutMs (50)");
+  });
+
+  it.each([
+    ["NaN", "NaN"],
+    ["1 / 0", "Infinity"],
+    ["undefined", "undefined"],
+    ["'5'", 'the text "5"'],
+    ["() => 5", "a function"],
+    ["[5]", "a list"],
+  ])("when it returns %s, without asking again", async (expression, words) => {
+    const runner = runnerOf(
+      `let calls = 0;\nexport default () => { if (calls++) throw new Error("again"); return ${expression}; };`,
+      { retries: 5 },
+    );
+    const { message } = await failureOf(runner.score([input("a")]));
+    expect(message).toContain(`returned ${words} for the prompt "why ?"`);
+  });
+
+  it("when it ends its thread", async () => {
+    const runner = runnerOf("export default () => process.exit(7);");
+    expect((await failureOf(runner.score([input("a")]))).message).toContain("its thread ended with code 7");
+    const rejecting = runnerOf(
+      'export default () => { void Promise.reject(new Error("lost")); return new Promise(() => {}); };',
+    );
+    expect((await failureOf(rejecting.score([input("a")]))).message).toContain("Error: lost");
+  });
+
+  it.each([
+    ["does not parse", "export default (", /cannot be used: .*(TransformError|SyntaxError)/s],
+    ["throws while it loads", 'throw new Error("no key");', /cannot be used: Error: no key/],
+    ["exports something else", "export const score = 3;", /cannot be used: its default export is not a function/],
+    ["ends its thread", "process.exit(3);", /cannot be used: its thread ended with code 3/],
+  ])("when the file %s", async (_, source, message) => {
+    const runner = runnerOf(source);
+    expect((await failureOf(runner.ready())).message).toMatch(message);
+    expect((await failureOf(runner.score([input("a")]))).message).toMatch(message);
+  });
+
+  it("after it was closed", async () => {
+    const runner = runnerOf("export default () => 1;");
+    expect(await runner.score([input("a")])).toEqual([1]);
+    await runner.close();
+    expect((await failureOf(runner.score([input("a")]))).message).toContain("after it was closed");
+  });
+});
