@@ -107,8 +107,10 @@ export class StoreRecorder implements Recorder {
         throw new StoreError(`metric ${key} of ${stage} has a value for iteration ${iteration} already`);
       series.newest = iteration;
       series.open.iterations.push(iteration);
-      series.open.values.push(value);
-      this.#waiting.push({ kind: "metric", series, iteration, value });
+      // SQLite keeps -0 as 0; a block would keep it as it is.
+      const stored = value === 0 ? 0 : value;
+      series.open.values.push(stored);
+      this.#waiting.push({ kind: "metric", series, iteration, value: stored });
     }
   }
 

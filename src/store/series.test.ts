@@ -35,8 +35,8 @@ const value = fc.oneof(
   fc.constantFrom(Number.NaN, Infinity, -Infinity),
 );
 const attempt = fc.record({
-  /** Where it goes on, as a share of what is there; above 1: a gap. */
-  resume: fc.double({ min: 0, max: 1.05, noNaN: true }),
+  /** Where it goes on, in percent of what is there; above 100: a gap. */
+  resume: fc.integer({ min: 0, max: 105 }),
   /** The metric is recorded every this many iterations, the run's others always. */
   every: fc.constantFrom(1, 1, 1, 2, 7, 50),
   iterations: fc.integer({ min: 1, max: 900 }),
@@ -138,7 +138,7 @@ function record(store: Store, id: string, attempts: readonly Attempt[]): Map<num
   const rows = new Map<number, number>();
   let end = 0;
   for (const { resume, every, iterations, values, barren } of attempts) {
-    const begins = Math.floor(resume * end);
+    const begins = Math.floor((resume * end) / 100);
     const number = store.startAttempt(id);
     const recorder = store.recorder(id, number);
     recorder.event({ kind: "resumed", stage: "ppo", iteration: begins, message: "resumed" });
