@@ -9,17 +9,20 @@ export const applicationId = 0x424c5354;
 const rank = (stage: string) => `CASE ${stage} WHEN 'sft' THEN 0 WHEN 'reward' THEN 1 WHEN 'ppo' THEN 2 END`;
 
 /**
- * SQL for the first iteration of `row`'s stage that a newer attempt has taken over: NULL where none has. `row` is a table or
- * alias with columns run_id, attempt and stage.
+ * SQL for the first iteration of `row`'s stage that a newer attempt has taken over: NULL where none has, -1 where the whole
+ * stage comes after its beginning. `row` is a table or alias with columns run_id, attempt and stage.
  */
 export const supersededFrom = (row: string) =>
-  `(SELECT min(CASE WHEN ${rank("later.stage")} < ${rank(`${row}.stage`)} THEN 0
+  `(SELECT min(CASE WHEN ${rank("later.stage")} < ${rank(`${row}.stage`)} THEN -1
       WHEN later.stage = ${row}.stage THEN later.iteration END)
     FROM attempts AS later WHERE later.run_id = ${row}.run_id AND later.attempt > ${row}.attempt)`;
 
 /** SQL for a column `superseded`: 1 where a newer attempt has taken this iteration over, else 0. */
 export const superseded = (row: string, iteration: string) =>
   `coalesce(${iteration} >= ${supersededFrom(row)}, 0) AS superseded`;
+
+/** Events that are about the state before their iteration: an attempt that begins there goes on from them. */
+const beforeIteration = "e.kind IN ('checkpoint', 'interrupted')";
 
 export const schema = `
 CREATE TABLE runs (
@@ -190,7 +193,7 @@ CREATE VIEW metric_rows AS
   SELECT m.seq, p.run_id, p.attempt, p.stage, p.iteration, s.key, m.value, m.flag, p.at, ${superseded("p", "p.iteration")}
   FROM spans AS p CROSS JOIN metrics AS m ON m.seq BETWEEN p.first_seq AND p.last_seq
   CROSS JOIN series AS s ON s.id = m.series;
-CREATE VIEW event_rows AS SELECT e.*, ${superseded("e", "e.iteration")} FROM events AS e;
+CREATE VIEW event_rows AS SELECT e.*, ${superseded("e", `e.iteration - (${beforeIteration})`)} FROM events AS e;
 CREATE VIEW setting_rows AS SELECT s.*, ${superseded("s", "s.iteration")} FROM settings AS s;
 CREATE VIEW sample_rows AS SELECT s.*, ${superseded("s", "s.iteration")} FROM samples AS s;
 `;

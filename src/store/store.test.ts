@@ -242,6 +242,25 @@ describe("attempts", () => {
     expect(store.series("a", "ppo", "x").points.map((point) => point.last)).toEqual([1, 1, 1, 1, 1, 2]);
   });
 
+  it("leave the checkpoint current from which they go on, and no later one", () => {
+    const { store } = storeWithRun();
+    const recorder = store.recorder("a", store.startAttempt("a"));
+    for (let iteration = 0; iteration < 4; iteration++) {
+      recorder.metrics("ppo", iteration, { x: 1 });
+      recorder.event({ kind: "checkpoint", stage: "ppo", iteration: iteration + 1, message: "saved" });
+    }
+    recorder.event({ kind: "interrupted", stage: "ppo", iteration: 4, message: "interrupted" });
+    recorder.event({ kind: "note", stage: "ppo", iteration: 4, message: "note" });
+    recorder.commit();
+    const currentEvents = () => store.events("a", { current: true }).rows.map((row) => `${row.kind} ${row.iteration}`);
+    store.startAttempt("a", { begins: { stage: "ppo", iteration: 4 } });
+    expect(currentEvents()).toEqual(["checkpoint 1", "checkpoint 2", "checkpoint 3", "checkpoint 4", "interrupted 4"]);
+    store.startAttempt("a", { begins: { stage: "ppo", iteration: 2 } });
+    expect(currentEvents()).toEqual(["checkpoint 1", "checkpoint 2"]);
+    store.startAttempt("a", { begins: { stage: "sft", iteration: 0 } });
+    expect(currentEvents()).toEqual([]);
+  });
+
   it("are recorded once", () => {
     const store = tenIterations();
     expect(() => store.recorder("a", 1)).toThrow("attempt 1 of run a was recorded already");
