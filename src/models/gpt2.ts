@@ -70,7 +70,7 @@ export function trunkWithCache(
   const { width, layers, heads } = config;
   const [B, S] = ids_B_S.shape as [Dim, Dim];
   const size = width / heads;
-  const positions_S_D = gather(parameter(parameters, "transformer.wpe.weight"), range(S));
+  const positions_S_D = gather(parameter(parameters, "transformer.wpe.weight"), range(S), { distinct: true });
   const embedded_B_S_D = add(gather(parameter(parameters, "transformer.wte.weight"), ids_B_S), positions_S_D);
   const mask_S_S = causalMask(S);
   const keys: Tensor[] = [];

@@ -154,10 +154,11 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
       );
     }
     const flat = reshape(g, [productOf(indices.shape), width as Dim]);
-    return [scatterAdd(flat, reshape(indices, [productOf(indices.shape)]), rows as Dim), null];
+    const { distinct } = y.attributes;
+    return [scatterAdd(flat, reshape(indices, [productOf(indices.shape)]), rows as Dim, { distinct }), null];
   },
   // Each update was added once.
-  scatterAdd: (y, g) => [gather(g, y.inputs[1] as Tensor), null],
+  scatterAdd: (y, g) => [gather(g, y.inputs[1] as Tensor, { distinct: y.attributes.distinct }), null],
   // The picked entry takes the gradient, the others 0.
   pick: (y, g) => {
     const [x, index] = y.inputs as readonly [Tensor, Tensor];

@@ -46,8 +46,9 @@ export interface Ops {
   range: object;
   sizeOf: { readonly dim: Dim };
   // indexing
-  gather: { readonly axis: number };
-  scatterAdd: object;
+  /** `distinct`: no index comes twice, so that several threads may scatter. */
+  gather: { readonly axis: number; readonly distinct: boolean };
+  scatterAdd: { readonly distinct: boolean };
   pick: object;
   oneHot: { readonly size: number };
   topK: { readonly k: number };

@@ -90,7 +90,12 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
     emit.node("Cast", [indices as string], [long], { to: { int: elementTypes.int64 } });
     emit.node("Unsqueeze", [long, emit.ints([1])], [column]);
     emit.node("Expand", [emit.initializer([0], [], "float32"), emit.shape(y.shape)], [zeros]);
-    emit.node("ScatterND", [zeros, column, updates as string], [emit.name(y)], { reduction: { string: "add" } });
+    if (y.attributes.distinct) return emit.node("ScatterND", [zeros, column, updates as string], [emit.name(y)]);
+    // ScatterND adds from several threads at once and loses updates where an index comes twice; this one does not.
+    const spread = emit.fresh();
+    emit.node("Expand", [column, emit.shape((y.inputs[0] as Tensor).shape)], [spread]);
+    const attributes = { axis: { int: 0 }, reduction: { string: "add" } };
+    emit.node("ScatterElements", [zeros, spread, updates as string], [emit.name(y)], attributes);
   },
   pick: (y, [x, index], emit) => {
     const [column, picked] = [emit.fresh(), emit.fresh()];

@@ -200,21 +200,32 @@ export function sizeOf(dim: Dim): Tensor {
   return node("sizeOf", [], { dim }, "int64", []);
 }
 
+export interface GatherOptions {
+  readonly axis?: number;
+  /** The caller's word that no index comes twice; the gradient is cheaper then, and wrong if it is not so. */
+  readonly distinct?: boolean;
+}
+
 /** Slices of `table` along an axis at integer `indices`: [n, d] by [B, T] along 0 -> [B, T, d]. */
-export function gather(table: Tensor, indices: Tensor, axis = 0): Tensor {
+export function gather(table: Tensor, indices: Tensor, { axis = 0, distinct = false }: GatherOptions = {}): Tensor {
   requireType("gather", indices, "int32", "int64");
   const at = axisOf("gather", axis, table.shape);
   const shape = [...table.shape.slice(0, at), ...indices.shape, ...table.shape.slice(at + 1)];
-  return node("gather", [table, indices], { axis: at }, table.dtype, shape);
+  return node("gather", [table, indices], { axis: at, distinct }, table.dtype, shape);
 }
 
 /** Zeros of shape [rows, d] to which row i of `updates` [N, d] is added at `indices` [N]. */
-export function scatterAdd(updates: Tensor, indices: Tensor, rows: Dim): Tensor {
+export function scatterAdd(
+  updates: Tensor,
+  indices: Tensor,
+  rows: Dim,
+  { distinct = false }: { readonly distinct?: boolean } = {},
+): Tensor {
   requireType("scatterAdd", indices, "int32", "int64");
   if (updates.shape.length !== 2 || indices.shape.length !== 1 || updates.shape[0] !== indices.shape[0]) {
     throw new GraphError(`scatterAdd: rows ${show(updates.shape)} at indices ${show(indices.shape)}`);
   }
-  return node("scatterAdd", [updates, indices], {}, updates.dtype, [rows, updates.shape[1] as Dim]);
+  return node("scatterAdd", [updates, indices], { distinct }, updates.dtype, [rows, updates.shape[1] as Dim]);
 }
 
 /** x[..., index[...]]: one entry of the last axis for each index. [..., n] by [...] -> [...] */

@@ -109,7 +109,8 @@ function crossEntropy(config: ModelConfig, parameters: Parameters): Loss {
 /** sum w * -log sigmoid(gap) = sum w * softplus(-gap), gap = score(chosen) - score(rejected) - margin: PPO.md row 18. */
 function pairwise(config: ModelConfig, parameters: Parameters): Loss {
   const hidden = trunk(config, parameters, input("ids", ["B", "S"], "int32"));
-  const score = (rows: string) => scalarHead(parameters, gather(hidden, input(rows, ["N"], "int32")));
+  const score = (rows: string) =>
+    scalarHead(parameters, gather(hidden, input(rows, ["N"], "int32"), { distinct: true }));
   const [chosen_N, rejected_N] = [score("chosenRows"), score("rejectedRows")];
   const gap_N = sub(sub(chosen_N, rejected_N), input("margins", ["N"]));
   return { loss: sum(mul(weights(), softplus(neg(gap_N)))), outputs: { chosen: chosen_N, rejected: rejected_N } };
@@ -160,7 +161,7 @@ function weights(): Tensor {
 /** Hidden states at the rows that are scored. [N, D] */
 function scoredHidden(config: ModelConfig, parameters: Parameters): Tensor {
   const hidden = trunk(config, parameters, input("ids", ["B", "S"], "int32"));
-  return gather(hidden, input("rows", ["N"], "int32"));
+  return gather(hidden, input("rows", ["N"], "int32"), { distinct: true });
 }
 
 /** Log-probability of the target and entropy of the whole distribution, both at the temperature (PPO.md rows 1, 11). */
