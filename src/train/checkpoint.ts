@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ModelId } from "../engine/engine.ts";
-import type { Stage } from "../types/records.ts";
+import type { MetricValues, Stage } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import type { StageContext } from "./context.ts";
 import { readFolder, removeFolder, removeTemporary, writeFolder } from "./folder.ts";
@@ -22,6 +22,8 @@ export interface TrainerState<Own> {
   readonly attempt: number;
   /** Settings changed by people so far, oldest first. */
   readonly changes: readonly AppliedChange[];
+  /** Metrics of the last step. */
+  readonly values: MetricValues;
   /** What the stage itself carries from step to step. */
   readonly own: Own;
 }

@@ -1,11 +1,12 @@
 /** What every stage does around its steps: commands, settings, checkpoints, interruption, events. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CommandRecord, EventKind, MetricValues, SettingRecord, Stage } from "../types/records.ts";
-import { BallastError, CheckpointError, Interrupted, messageOf } from "../util/errors.ts";
+import { BallastError, CheckpointError, EngineError, Interrupted, messageOf } from "../util/errors.ts";
 import { type AppliedChange, type Checkpoint, openCheckpoint, type SavedModels, saveCheckpoint } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
+import { type FinalRequest, saveFinal } from "./final.ts";
 import { applyChange, type Change, hyperparameters, settingOf, stageOfKey, stages } from "./settings.ts";
-import type { Progress } from "./types.ts";
+import type { Progress, StageResult } from "./types.ts";
 
 /** How often a paused run looks for commands, in milliseconds. */
 const pausedPoll = 200;
@@ -35,6 +36,8 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   readonly first: number;
   /** In force now. */
   settings: Settings;
+  /** Metrics of the last step that ended. */
+  values: MetricValues;
   readonly #context: StageContext;
   readonly #options: LoopOptions<Settings, Own>;
   #changes: AppliedChange[];
@@ -53,6 +56,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
       (section, change) => applyChange({ config, stage, section, change }),
       settings,
     );
+    this.values = checkpoint?.state.values ?? {};
     this.#savedStep = checkpoint?.state.step ?? null;
     this.#savedFolder = checkpoint?.folder ?? null;
     this.#announce();
@@ -87,14 +91,11 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     if (this.#context.interrupted()) throw new LeaveStep();
   }
 
-  /**
-   * What to do with an error of a step: saves the state before the step, where `clean` says that the weights are still
-   * those, and throws.
-   */
-  async leave(step: number, error: unknown, { clean }: { clean: boolean }): Promise<never> {
+  /** What to do with an error of a step of which nothing has reached the weights: saves the state before it, and throws. */
+  async leave(step: number, error: unknown): Promise<never> {
     if (error instanceof LeaveStep) return this.#end(step, "interrupted");
-    // Without an engine there is nothing to save, and its error is the one that matters.
-    if (clean && error instanceof BallastError) await this.save(step);
+    // An engine that failed has nothing to save, and its error is the one that matters.
+    if (error instanceof BallastError && !(error instanceof EngineError)) await this.save(step);
     throw error;
   }
 
@@ -102,15 +103,23 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   async end(done: number, values: MetricValues): Promise<void> {
     const { recorder } = this.#context;
     recorder.commit();
-    this.progress(done, { values });
+    this.values = values;
+    this.progress(done);
     const { checkpointEvery } = this.settings;
     if (checkpointEvery > 0 && done % checkpointEvery === 0) await this.save(done);
   }
 
-  progress(step: number, { values = {}, message }: { values?: MetricValues; message?: string } = {}): void {
+  /** After the last step: saves the whole state once more, then what the stage was for. */
+  async finish(result: Omit<FinalRequest, "steps" | "values">): Promise<StageResult> {
+    const { steps } = this.#options;
+    await this.save(steps);
+    return saveFinal(this.#context, { ...result, steps, values: this.values });
+  }
+
+  progress(step: number, message?: string): void {
     const { stage, onProgress } = this.#context;
     const { steps, unit } = this.#options;
-    onProgress({ stage, step, steps, unit, values, ...(message === undefined ? {} : { message }) });
+    onProgress({ stage, step, steps, unit, values: this.values, ...(message === undefined ? {} : { message }) });
   }
 
   /** Saves the state of `step` done steps. What goes wrong is a warning: the older checkpoints are still there. */
@@ -119,7 +128,15 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     const { stage, recorder } = this.#context;
     const { own, models } = this.#options.snapshot();
     try {
-      const state = { format: 1 as const, stage, step, attempt: recorder.attempt, changes: this.#changes, own };
+      const state = {
+        format: 1 as const,
+        stage,
+        step,
+        attempt: recorder.attempt,
+        changes: this.#changes,
+        values: this.values,
+        own,
+      };
       this.#savedFolder = await saveCheckpoint(this.#context, { state, models, keep: this.settings.keep });
       this.#savedStep = step;
       this.event("checkpoint", step, `saved ${this.#savedFolder}`, { folder: this.#savedFolder });

@@ -1,4 +1,5 @@
-/** Splits a step's sequences into the passes that an engine holds at once. */
+/** Splits a step's sequences into the passes that an engine holds at once, and puts their results together again. */
+import type { ForwardBackwardResult } from "../engine/engine.ts";
 
 /** Padded tokens of one pass where `microBatch` is 0: enough to keep matrix products busy, measured on CPUs. */
 const autoTokens = 4096;
@@ -26,4 +27,27 @@ export function microBatches(lengths: readonly number[], microBatch: number): nu
 /** The entries at these indices. */
 export function take<T>(items: readonly T[], indices: readonly number[]): T[] {
   return indices.map((i) => items[i] as T);
+}
+
+/** Runs the passes of one step, one after the other: their gradients add up. */
+export async function accumulate(
+  parts: readonly (readonly number[])[],
+  pass: (part: readonly number[]) => Promise<ForwardBackwardResult>,
+): Promise<ForwardBackwardResult[]> {
+  const passes: ForwardBackwardResult[] = [];
+  for (const part of parts) passes.push(await pass(part));
+  return passes;
+}
+
+/** A per-token output of the passes, in the order of the step's sequences. */
+export function inOrder(
+  parts: readonly (readonly number[])[],
+  passes: readonly ForwardBackwardResult[],
+  output: "logprobs" | "values",
+): number[][] {
+  const rows: number[][] = [];
+  for (const [p, part] of parts.entries()) {
+    for (const [j, i] of part.entries()) rows[i] = passes[p]![output]![j]!;
+  }
+  return rows;
 }

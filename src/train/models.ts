@@ -4,6 +4,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine, HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine/engine.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { StageContext } from "./context.ts";
 import { sha256Of } from "./folder.ts";
 
 /**
@@ -20,6 +22,29 @@ export async function loadTrunk(
   if (!heads.includes("scalar")) return loaded;
   const model = await engine.cloneModel(loaded.id, { heads, scalarInit, seed });
   await engine.disposeModel(loaded.id);
+  return model;
+}
+
+/** A folder to load, or the sizes of a model from scratch. */
+export type ModelSource = { readonly folder: string } | { readonly sizes: ModelConfig };
+
+/** The one model of a stage with one head: as its checkpoint has it, or from its source with a fresh optimizer. */
+export async function openModel(
+  { engine, tokenizer, config }: StageContext,
+  options: {
+    readonly source: ModelSource;
+    readonly checkpoint: Checkpoint<unknown> | null;
+    readonly head: HeadKind;
+    readonly scalarInit: ScalarInit;
+  },
+): Promise<ModelInfo> {
+  const { source, checkpoint, head, scalarInit } = options;
+  const fresh = { heads: [head], scalarInit, seed: config.seed };
+  let model: ModelInfo;
+  if (checkpoint) model = await engine.loadModel(join(checkpoint.folder, "model"), { heads: [head], optimizer: true });
+  else if ("folder" in source) model = await loadTrunk(engine, source.folder, fresh);
+  else model = await engine.createModel({ config: source.sizes, ...fresh });
+  checkVocabulary("folder" in source ? `the model in ${source.folder}` : "the model", model.config, tokenizer);
   return model;
 }
 
@@ -56,8 +81,7 @@ export async function fingerprints(folders: FrozenFolders): Promise<Record<strin
 /** Throws CheckpointError where a folder is not what it was when the checkpoint was saved. */
 export function checkFingerprints(
   folders: FrozenFolders,
-  saved: Readonly<Record<string, string>>,
-  found: Readonly<Record<string, string>>,
+  { saved, found }: { saved: Readonly<Record<string, string>>; found: Readonly<Record<string, string>> },
 ): void {
   for (const [name, folder] of Object.entries(folders)) {
     if (saved[name] === found[name]) continue;

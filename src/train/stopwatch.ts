@@ -19,13 +19,15 @@ export class Stopwatch {
     return new Stopwatch(engine, (await engine.usage()).nativeSeconds);
   }
 
-  /** Ends a phase: what passed since the one before it. Returns its seconds. */
-  lap(phase: string): number {
+  /** Ends a phase: it has what passed since the one before it. */
+  lap(phase: string): void {
     const now = performance.now();
-    const seconds = (now - this.#phaseStarted) / 1000;
+    this.#seconds[phase] = (now - this.#phaseStarted) / 1000;
     this.#phaseStarted = now;
-    this.#seconds[phase] = seconds;
-    return seconds;
+  }
+
+  secondsOf(phase: string): number {
+    return this.#seconds[phase] ?? Number.NaN;
   }
 
   /** `time/<phase>_s`, `time/total_s`, and the machine's figures: none of them is the same twice. */

@@ -1,0 +1,58 @@
+/** What a finished stage leaves: `final`, a Hugging Face folder with the trainer's summary beside the model. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { HeadKind, ModelId } from "../engine/engine.ts";
+import type { MetricValues } from "../types/records.ts";
+import { CheckpointError, messageOf } from "../util/errors.ts";
+import type { StageContext } from "./context.ts";
+import { readFolder, writeFolder } from "./folder.ts";
+import type { StageResult } from "./types.ts";
+
+export interface FinalRequest {
+  readonly model: ModelId;
+  /** What the stage is for: a policy has a language head, a reward model a scalar one. */
+  readonly heads: readonly HeadKind[];
+  readonly steps: number;
+  readonly values: MetricValues;
+  /** Writes more files into the folder, flushed to disk. */
+  readonly extra?: (folder: string) => void;
+}
+
+/** Throws CheckpointError where the folder cannot be written: the stage's last checkpoint is there to go on from. */
+export async function saveFinal(context: StageContext, request: FinalRequest): Promise<StageResult> {
+  const { engine, tokenizer, recorder, stage } = context;
+  const { model, heads, steps, values, extra } = request;
+  const folder = join(context.folder, "final");
+  const result: StageResult = { stage, folder, steps, values };
+  const published = await engine.cloneModel(model, { heads });
+  try {
+    await writeFolder({
+      folder,
+      state: { format: 1, stage, steps, values },
+      write: async (temporary) => {
+        await engine.saveModel(published.id, temporary);
+        tokenizer.save(temporary);
+        extra?.(temporary);
+      },
+    });
+  } catch (error) {
+    throw new CheckpointError(
+      `could not save the result of ${stage}: ${messageOf(error)}`,
+      `Make room on the disk, then go on: ballast resume ${recorder.runId}`,
+      { cause: error },
+    );
+  } finally {
+    await engine.disposeModel(published.id);
+  }
+  recorder.event({ kind: "stage_finished", stage, iteration: steps, message: `${stage} is done: ${folder}` });
+  recorder.commit();
+  return result;
+}
+
+/** What an earlier attempt left of a stage; null where it is not done. Throws CheckpointError for a damaged folder. */
+export async function readFinal(stageFolder: string): Promise<StageResult | null> {
+  const folder = join(stageFolder, "final");
+  if (!existsSync(folder)) return null;
+  const { stage, steps, values } = (await readFolder(folder)) as Omit<StageResult, "folder">;
+  return { stage, folder, steps, values };
+}

@@ -1,0 +1,41 @@
+/** What must hold before anything has been learned (PPO.md row 21): most failures of PPO show here first. */
+import { klRows, type RolloutRecord } from "../rl/index.ts";
+import { TrainingError } from "../util/errors.ts";
+
+/** Far above float32's rounding (1e-5), far below what one optimizer step does. */
+const tolerance = 1e-3;
+
+/**
+ * Throws TrainingError where anything of the first rollout is not finite, or the policy does not agree with the reference
+ * although both have the same weights.
+ */
+export function checkStart(record: RolloutRecord, { sameWeights }: { sameWeights: boolean }): void {
+  const { logprobs, refLogprobs, entropy, values, rewards, advantages } = record;
+  for (const [name, rows] of Object.entries({ logprobs, refLogprobs, entropy, values, rewards, advantages })) {
+    const numbers = rows.flat();
+    const bad = numbers.filter((x) => !Number.isFinite(x)).length;
+    if (bad > 0)
+      throw new TrainingError(
+        `${bad} of ${numbers.length} numbers among the ${name} of the first rollout are not finite`,
+        "Nothing has been learned yet: look at the models that PPO starts from, and at the reward.",
+      );
+  }
+  if (!sameWeights) return;
+  const deviation = klRows(logprobs, refLogprobs, "k1")
+    .flat()
+    .reduce((largest, d) => Math.max(largest, Math.abs(d)), 0);
+  if (deviation > tolerance)
+    throw new TrainingError(
+      `the policy starts as its reference, but their log-probabilities differ by up to ${deviation} nats`,
+      "One of the two was not loaded as it was saved, or they are read at different temperatures.",
+    );
+}
+
+/** The error of an update whose first ratio is not 1, which would not be PPO's; null where it is. */
+export function checkFirstRatio(deviation: number): TrainingError | null {
+  if (!(deviation > tolerance)) return null;
+  return new TrainingError(
+    `the ratio is off from 1 by up to ${deviation} on the first micro-batch, before any step of this update`,
+    "Old and new log-probabilities do not come from the same weights, temperature and tokens.",
+  );
+}

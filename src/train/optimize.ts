@@ -1,0 +1,74 @@
+/** One optimizer step of one model from its accumulated gradient, and what follows when that gradient is not finite. */
+import type { Engine, ForwardBackwardResult, ModelId, OptimStepRequest } from "../engine/engine.ts";
+import { TrainingError } from "../util/errors.ts";
+import type { StageContext } from "./context.ts";
+import { dumpMinibatch } from "./dump.ts";
+
+/** What the sections of the three stages share. */
+export interface OptimizerSettings {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  readonly maxGradNorm: number | null;
+}
+
+export interface StepTaken {
+  /** Global norm before clipping; NaN or infinite where the step was skipped. */
+  readonly gradNorm: number;
+  readonly skipped: boolean;
+}
+
+/**
+ * Steps, or, where a loss or a gradient is not finite, drops the gradient before it reaches the weights (PPO.md row 15).
+ * `passes` are the micro-batches that were accumulated.
+ */
+export async function takeStep(
+  engine: Engine,
+  model: ModelId,
+  options: {
+    readonly settings: OptimizerSettings;
+    readonly learningRate: number;
+    readonly passes: readonly Pick<ForwardBackwardResult, "loss" | "gradSquaredNorm">[];
+  },
+): Promise<StepTaken> {
+  const { settings, learningRate, passes } = options;
+  if (!passes.every(({ loss, gradSquaredNorm }) => Number.isFinite(loss) && Number.isFinite(gradSquaredNorm))) {
+    await engine.zeroGrad(model);
+    return { gradNorm: Number.NaN, skipped: true };
+  }
+  const { beta1, beta2, epsilon, weightDecay, maxGradNorm } = settings;
+  const request: OptimStepRequest = { learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm };
+  const { gradNorm, skipped } = await engine.optimStep(model, request);
+  return { gradNorm, skipped };
+}
+
+export interface SkippedStep {
+  readonly iteration: number;
+  /** Step within the iteration; 0 in the stages where the two are the same. */
+  readonly step: number;
+  /** Skipped steps without a good one between them, this one included. */
+  readonly inARow: number;
+  /** What the step was made of. */
+  readonly content: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Dumps the minibatch of a skipped step and records it. Returns the error that should end the stage, once its state is
+ * saved, where this is the second in a row; else null.
+ */
+export function reportSkip(
+  context: StageContext,
+  { iteration, step, inARow, content }: SkippedStep,
+): TrainingError | null {
+  const dumped = dumpMinibatch(context, { iteration, step, content });
+  const fatal = inARow >= 2;
+  const message = `a loss or gradient is not finite: the step is skipped and the weights are as before; ${dumped}`;
+  const { stage, recorder } = context;
+  recorder.event({ kind: fatal ? "error" : "warning", stage, iteration, message, data: { step, inARow } });
+  if (!fatal) return null;
+  return new TrainingError(
+    `${stage} ${iteration}: a loss or gradient is not finite, for the second step in a row; ${dumped}`,
+    `The weights are those before it. Lower ${stage}.learningRate or look at the data, then resume.`,
+  );
+}

@@ -1,0 +1,58 @@
+/** The models of PPO: the policy that learns, the frozen reference, and the critic, separate or on the policy's trunk. */
+import { join } from "node:path";
+import type { PpoConfig } from "../config/schema.ts";
+import type { ModelId, ModelInfo } from "../engine/engine.ts";
+import { UsageError } from "../util/errors.ts";
+import type { StageContext } from "./context.ts";
+import { checkVocabulary, loadTrunk } from "./models.ts";
+
+/** Folders that the models start from. */
+export interface PpoSources {
+  readonly policy: string;
+  readonly reference: string;
+  /** Trunk of a separate critic. */
+  readonly critic: string;
+}
+
+export interface PpoModels {
+  readonly policy: ModelInfo;
+  readonly reference: ModelId;
+  /** The policy itself where the trunk is shared. */
+  readonly critic: ModelId;
+  readonly shared: boolean;
+}
+
+/** `checkpoint` is the folder of one, or null to start. */
+export async function openPpoModels(
+  { engine, tokenizer, config }: StageContext,
+  { sources, settings, checkpoint }: { sources: PpoSources; settings: PpoConfig; checkpoint: string | null },
+): Promise<PpoModels> {
+  const { seed } = config;
+  const shared = settings.criticKind === "shared";
+  const heads = shared ? (["lm", "scalar"] as const) : (["lm"] as const);
+  const policy =
+    checkpoint === null
+      ? await loadTrunk(engine, sources.policy, { heads, scalarInit: "zero", seed })
+      : await engine.loadModel(join(checkpoint, "policy"), { heads, optimizer: true });
+  const reference = await loadTrunk(engine, sources.reference, { heads: ["lm"], scalarInit: "zero", seed });
+  checkVocabulary(`the policy in ${sources.policy}`, policy.config, tokenizer);
+  checkVocabulary(`the reference in ${sources.reference}`, reference.config, tokenizer);
+  checkContext(`the reference in ${sources.reference}`, reference, policy);
+  if (shared) return { policy, reference: reference.id, critic: policy.id, shared };
+  // A full-depth transformer of its own, whose value head starts at zero (PPO.md row 19).
+  const critic =
+    checkpoint === null
+      ? await loadTrunk(engine, sources.critic, { heads: ["scalar"], scalarInit: "zero", seed })
+      : await engine.loadModel(join(checkpoint, "critic"), { heads: ["scalar"], optimizer: true });
+  checkVocabulary(`the critic in ${sources.critic}`, critic.config, tokenizer);
+  checkContext(`the critic in ${sources.critic}`, critic, policy);
+  return { policy, reference: reference.id, critic: critic.id, shared };
+}
+
+function checkContext(what: string, { config }: ModelInfo, policy: ModelInfo): void {
+  if (config.context >= policy.config.context) return;
+  throw new UsageError(
+    `${what} reads ${config.context} tokens; the policy writes up to ${policy.config.context}`,
+    "Give one with a context as long as the policy's.",
+  );
+}

@@ -1,0 +1,74 @@
+/** What PPO records beside its signals: settings in force, and samples to read. */
+import type { PpoConfig } from "../config/schema.ts";
+import { klRows, type RolloutRecord, sum } from "../rl/index.ts";
+import type { Tokenizer } from "../text/index.ts";
+import type { MetricValues, SampleRecord } from "../types/records.ts";
+import { random } from "../util/random.ts";
+import { promptText, type Rollout } from "./rollout.ts";
+
+/** Every number that steers the iteration; the KL coefficient is among the signals. A setting that is off is absent. */
+export function settingsInForce(
+  settings: PpoConfig,
+  { policyRate, criticRate }: { policyRate: number; criticRate: number | null },
+): MetricValues {
+  const all: Record<string, number | null | undefined> = {
+    policy_learning_rate: policyRate,
+    critic_learning_rate: criticRate,
+    sequences: settings.sequences,
+    minibatches: settings.minibatches,
+    epochs: settings.epochs,
+    temperature: settings.temperature,
+    clip_low: settings.clipLow,
+    clip_high: settings.clipHigh,
+    dual_clip: settings.dualClip,
+    value_clip: settings.valueClip,
+    value_coef: settings.valueCoef,
+    entropy_coef: settings.entropyCoef,
+    gamma: settings.gamma,
+    lambda: settings.lambda,
+    max_grad_norm: settings.maxGradNorm,
+    weight_decay: settings.weightDecay,
+    score_clip: settings.scoreClip,
+    missing_eos_penalty: settings.missingEosPenalty,
+    stop_epochs_at_kl: settings.stopEpochsAtKl,
+    kl_target: settings.kl.target,
+  };
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([key, value]) => (typeof value === "number" ? [[`settings/${key}`, value]] : [])),
+  );
+}
+
+/** A random few responses, and beside them the one with the lowest score. */
+export function chooseSamples(options: {
+  readonly rollout: Rollout;
+  readonly record: RolloutRecord;
+  readonly tokenizer: Tokenizer;
+  readonly count: number;
+  readonly seed: number;
+  readonly iteration: number;
+}): SampleRecord[] {
+  const { rollout, record, tokenizer, count, seed, iteration } = options;
+  const { scores, components } = record;
+  const worst = scores.reduce((lowest, score, b) => (score < scores[lowest]! ? b : lowest), 0);
+  const others = scores.map((_, b) => b).filter((b) => b !== worst);
+  const chosen = random(seed, "samples", iteration)
+    .shuffle(others)
+    .slice(0, count)
+    .sort((a, b) => a - b);
+  const k1_B_T = klRows(record.logprobs, record.refLogprobs, "k1");
+  return [...chosen, worst].map((b) => ({
+    index: b,
+    prompt: promptText(rollout.prompts[b]!.row),
+    response: rollout.texts[b]!,
+    score: scores[b]!,
+    components: Object.fromEntries(Object.entries(components).map(([name, values]) => [name, values[b]!])),
+    kl: sum(k1_B_T[b]!),
+    stopReason: rollout.stopReasons[b]!,
+    tokens: rollout.responses_B_T[b]!.map((token) => tokenizer.tokenText(token)),
+    logprobs: record.logprobs[b]!,
+    refLogprobs: record.refLogprobs[b]!,
+    values: record.values[b]!,
+    advantages: record.advantages[b]!,
+    reason: b === worst ? "worst" : "chosen",
+  }));
+}

@@ -1,0 +1,33 @@
+/** What PPO carries from iteration to iteration beside its models. */
+import type { PpoConfig } from "../config/schema.ts";
+import type { SignalHistory } from "../rl/index.ts";
+import { CheckpointError } from "../util/errors.ts";
+
+export interface PpoState {
+  /** In force; a controller or a person moves it. */
+  klCoef: number;
+  /** Optimizer steps skipped without a good one between them. */
+  skippedInARow: number;
+  history: SignalHistory | undefined;
+  /** Fingerprints of reference and reward models. */
+  frozen: Readonly<Record<string, string>>;
+  /** Of the user's reward functions. */
+  rewardHash: string;
+}
+
+export function firstState(settings: PpoConfig): PpoState {
+  return { klCoef: settings.kl.coef, skippedInARow: 0, history: undefined, frozen: {}, rewardHash: "" };
+}
+
+/** Throws CheckpointError where a user's reward function is not the one that the run began with. */
+export function checkRewardHash(options: {
+  readonly saved: string;
+  readonly found: string;
+  readonly settings: Pick<PpoConfig, "allowChangedReward">;
+}): void {
+  if (options.saved === options.found || options.settings.allowChangedReward) return;
+  throw new CheckpointError(
+    "the code of a reward function has changed since the checkpoint",
+    "Put the old code back, or resume with --allow-changed-reward: the curve will then mix two rewards.",
+  );
+}

@@ -1,0 +1,328 @@
+/**
+ * An engine small enough to hold in the head: a bigram language model and a bag-of-tokens scalar head, with gradients by
+ * hand in float64. It keeps the interface's promises to the bit and takes microseconds.
+ *
+ * Logits at a token are a row of W; the scalar at a position is c plus the sum of U over the tokens up to it.
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type {
+  CloneModelRequest,
+  CreateModelRequest,
+  Engine,
+  EngineInfo,
+  EngineUsage,
+  ForwardBackwardResult,
+  ForwardRequest,
+  ForwardResult,
+  HeadKind,
+  LoadModelRequest,
+  LossRequest,
+  ModelConfig,
+  ModelId,
+  ModelInfo,
+  OptimStepRequest,
+  OptimStepResult,
+  SampleRequest,
+  SampleResult,
+  Sequence,
+} from "../../src/engine/engine.ts";
+import {
+  entropyOfLogits,
+  k2,
+  k3,
+  klDerivative,
+  logSoftmax,
+  pairwiseLoss,
+  policyTerms,
+  valueTerms,
+} from "../../src/rl/index.ts";
+import { CheckpointError, EngineError } from "../../src/util/errors.ts";
+import { random } from "../../src/util/random.ts";
+
+interface Bigram {
+  readonly info: ModelInfo;
+  /** By group: `W` (V x V), `U` (V, then the bias c). */
+  readonly weights: Record<string, number[]>;
+  gradients: Record<string, number[]>;
+  moments: { m: Record<string, number[]>; v: Record<string, number[]>; steps: number };
+}
+
+/** A word to say before each verb: may throw, as a dying process or a full disk would. */
+export type BeforeVerb = (verb: keyof Engine, args: readonly unknown[]) => void;
+
+export class BigramEngine implements Engine {
+  /** Called before each verb. */
+  before: BeforeVerb = () => {};
+  /** May change what forwardBackward gives back: to make a loss NaN, say. */
+  distort: (result: ForwardBackwardResult, loss: LossRequest) => ForwardBackwardResult = (result) => result;
+  readonly models = new Map<ModelId, Bigram>();
+  #next = 1;
+
+  async info(): Promise<EngineInfo> {
+    const capabilities = { bitExact: true, truncatedSampling: true, layerNorms: false };
+    return { name: "bigram", cpu: "none", threads: 1, versions: {}, capabilities };
+  }
+
+  async usage(): Promise<EngineUsage> {
+    return { nativeSeconds: 0, residentMb: 1 };
+  }
+
+  async createModel(request: CreateModelRequest): Promise<ModelInfo> {
+    this.before("createModel", [request]);
+    return this.#add(request.config, request.heads, request, {});
+  }
+
+  async cloneModel(id: ModelId, request: CloneModelRequest = {}): Promise<ModelInfo> {
+    this.before("cloneModel", [id, request]);
+    const source = this.#model(id);
+    return this.#add(source.info.config, request.heads ?? source.info.heads, request, structuredClone(source.weights));
+  }
+
+  async loadModel(folder: string, request: LoadModelRequest = {}): Promise<ModelInfo> {
+    this.before("loadModel", [folder, request]);
+    if (!existsSync(join(folder, "config.json"))) throw new CheckpointError(`cannot read ${folder}/config.json`);
+    const { config, heads } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+    const weights = JSON.parse(readFileSync(join(folder, "model.safetensors"), "utf8"));
+    const info = this.#add(config, request.heads ?? heads, request, weights);
+    if (request.optimizer)
+      this.#model(info.id).moments = JSON.parse(readFileSync(join(folder, "optimizer.safetensors"), "utf8"));
+    return info;
+  }
+
+  async saveModel(id: ModelId, folder: string, { optimizer = false }: { optimizer?: boolean } = {}): Promise<void> {
+    this.before("saveModel", [id, folder]);
+    const { info, weights, moments } = this.#model(id);
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ config: info.config, heads: info.heads }));
+    writeFileSync(join(folder, "model.safetensors"), JSON.stringify(weights));
+    if (optimizer) writeFileSync(join(folder, "optimizer.safetensors"), JSON.stringify(moments));
+  }
+
+  async ema(): Promise<void> {
+    throw new EngineError("the bigram engine has no ema");
+  }
+
+  async disposeModel(id: ModelId): Promise<void> {
+    this.#model(id);
+    this.models.delete(id);
+  }
+
+  async sample(id: ModelId, request: SampleRequest): Promise<SampleResult> {
+    this.before("sample", [id, request]);
+    const { prompts, maxNewTokens, stopTokens, temperature, seed, streams } = request;
+    const result: SampleResult = { tokens: [], logprobs: [], stopReasons: [] };
+    for (const [b, prompt] of prompts.entries()) {
+      const stream = random(seed, "sample", streams?.[b] ?? b);
+      const tokens: number[] = [];
+      const logprobs: number[] = [];
+      while (tokens.length < maxNewTokens && !stopTokens.includes(tokens.at(-1) ?? -1)) {
+        const logp_V = logSoftmax(this.#logits(id, (tokens.at(-1) ?? prompt.at(-1))!), temperature || 1);
+        const token = temperature === 0 ? logp_V.indexOf(Math.max(...logp_V)) : draw(logp_V, stream.uniform());
+        tokens.push(token);
+        logprobs.push(logp_V[token]!);
+      }
+      result.tokens.push(tokens);
+      result.logprobs.push(logprobs);
+      result.stopReasons.push(stopTokens.includes(tokens.at(-1)!) ? "stop" : "length");
+    }
+    return result;
+  }
+
+  async forward(id: ModelId, request: ForwardRequest): Promise<ForwardResult> {
+    this.before("forward", [id, request]);
+    const { sequences, outputs, temperature = 1 } = request;
+    const result: Record<string, number[][] | number[]> = {};
+    const rows = (f: (before: number, token: number, at: number, tokens: readonly number[]) => number) =>
+      sequences.map(({ tokens, start }) =>
+        tokens.slice(start).map((x, t) => f(tokens[start + t - 1]!, x, start + t, tokens)),
+      );
+    for (const output of outputs) {
+      if (output === "logprobs")
+        result.logprobs = rows((before, token) => logSoftmax(this.#logits(id, before), temperature)[token]!);
+      if (output === "entropy")
+        result.entropy = rows((before) => entropyOfLogits(this.#logits(id, before), temperature));
+      if (output === "values") result.values = rows((_, __, at, tokens) => this.#scalar(id, tokens.slice(0, at)));
+      if (output === "score") result.scores = sequences.map(({ tokens }) => this.#scalar(id, tokens));
+    }
+    return result as ForwardResult;
+  }
+
+  async forwardBackward(id: ModelId, loss: LossRequest): Promise<ForwardBackwardResult> {
+    this.before("forwardBackward", [id, loss]);
+    const model = this.#model(id);
+    const before = structuredClone(model.gradients);
+    const result = await this.#loss(id, loss);
+    let gradSquaredNorm = 0;
+    for (const [group, gradient] of Object.entries(model.gradients))
+      for (const [i, g] of gradient.entries()) gradSquaredNorm += (g - before[group]![i]!) ** 2;
+    return this.distort({ ...result, gradSquaredNorm }, loss);
+  }
+
+  async optimStep(id: ModelId, request: OptimStepRequest): Promise<OptimStepResult> {
+    this.before("optimStep", [id, request]);
+    const model = this.#model(id);
+    const { learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm } = request;
+    const gradNorm = Math.sqrt(
+      Object.values(model.gradients)
+        .flat()
+        .reduce((sum, g) => sum + g * g, 0),
+    );
+    const skipped = !Number.isFinite(gradNorm);
+    if (!skipped) {
+      const scale = maxGradNorm === null ? 1 : Math.min(1, maxGradNorm / (gradNorm + 1e-6));
+      const { m, v } = model.moments;
+      const steps = ++model.moments.steps;
+      for (const [group, weights] of Object.entries(model.weights)) {
+        for (let i = 0; i < weights.length; i++) {
+          const g = model.gradients[group]![i]! * scale;
+          m[group]![i] = beta1 * m[group]![i]! + (1 - beta1) * g;
+          v[group]![i] = beta2 * v[group]![i]! + (1 - beta2) * g * g;
+          const mHat = m[group]![i]! / (1 - beta1 ** steps);
+          const vHat = v[group]![i]! / (1 - beta2 ** steps);
+          weights[i] =
+            weights[i]! * (1 - learningRate * weightDecay) - (learningRate * mHat) / (Math.sqrt(vHat) + epsilon);
+        }
+      }
+    }
+    await this.zeroGrad(id);
+    return { gradNorm, skipped, groupNorms: {} };
+  }
+
+  async zeroGrad(id: ModelId): Promise<void> {
+    const model = this.#model(id);
+    model.gradients = zerosLike(model.weights);
+  }
+
+  async close(): Promise<void> {
+    this.models.clear();
+  }
+
+  async #loss(id: ModelId, loss: LossRequest): Promise<Omit<ForwardBackwardResult, "gradSquaredNorm">> {
+    if (loss.name === "pairwise") {
+      const score = (sequences: readonly Sequence[]) => sequences.map(({ tokens }) => this.#scalar(id, tokens));
+      const chosenScores = score(loss.chosen);
+      const rejectedScores = score(loss.rejected);
+      let total = 0;
+      for (const [i, weight] of loss.weights.entries()) {
+        const pair = { chosen: [chosenScores[i]!], rejected: [rejectedScores[i]!], margins: [loss.margins[i]!] };
+        const { loss: one, gradChosen, gradRejected } = pairwiseLoss(pair);
+        total += weight * one;
+        this.#addScalar(id, loss.chosen[i]!.tokens, weight * gradChosen[0]!);
+        this.#addScalar(id, loss.rejected[i]!.tokens, weight * gradRejected[0]!);
+      }
+      return { loss: total, chosenScores, rejectedScores };
+    }
+    const { sequences, weights } = loss;
+    let total = 0;
+    const each = (f: (b: number, t: number, weight: number, tokens: readonly number[], at: number) => void) => {
+      for (const [b, { tokens, start }] of sequences.entries())
+        for (let at = start; at < tokens.length; at++)
+          if (weights[b]![at - start] !== 0) f(b, at - start, weights[b]![at - start]!, tokens, at);
+    };
+    if (loss.name === "value") {
+      const { values } = await this.forward(id, { sequences, outputs: ["values"] });
+      const { oldValues, returns, config } = loss;
+      const terms = valueTerms({ values: values!, oldValues, returns, ...config });
+      each((b, t, weight, tokens, at) => {
+        total += weight * terms.loss[b]![t]!;
+        this.#addScalar(id, tokens.slice(0, at), weight * terms.gradient[b]![t]!);
+      });
+      return { loss: total, values: values! };
+    }
+    const temperature = loss.name === "policy" ? loss.config.temperature : 1;
+    const { logprobs, entropy } = await this.forward(id, { sequences, outputs: ["logprobs", "entropy"], temperature });
+    if (loss.name === "cross_entropy") {
+      each((b, t, weight, tokens, at) => {
+        total -= weight * logprobs![b]![t]!;
+        this.#addLogprob(id, tokens[at - 1]!, tokens[at]!, -weight, temperature);
+      });
+      return { loss: total, logprobs: logprobs! };
+    }
+    const { oldLogprobs, advantages, refLogprobs, config } = loss;
+    const terms = policyTerms({ logprobs: logprobs!, oldLogprobs, advantages, ...config });
+    each((b, t, weight, tokens, at) => {
+      const d = config.kl ? logprobs![b]![t]! - refLogprobs![b]![t]! : 0;
+      const kl = config.kl ? config.kl.coef * (config.kl.estimator === "k2" ? k2(d) : k3(d)) : 0;
+      const klGradient = config.kl ? config.kl.coef * klDerivative(d, config.kl.estimator) : 0;
+      total += weight * (terms.loss[b]![t]! - config.entropyCoef * entropy![b]![t]! + kl);
+      this.#addLogprob(id, tokens[at - 1]!, tokens[at]!, weight * (terms.gradient[b]![t]! + klGradient), temperature);
+      this.#addEntropy(id, tokens[at - 1]!, -weight * config.entropyCoef, temperature);
+    });
+    return { loss: total, logprobs: logprobs!, entropy: entropy! };
+  }
+
+  #logits(id: ModelId, token: number): number[] {
+    const { info, weights } = this.#model(id);
+    const V = info.config.vocabularySize;
+    if (!weights.W) throw new EngineError(`model ${id} has no lm head`);
+    if (token >= V) throw new EngineError(`token ${token} is outside the vocabulary of ${V}`);
+    return weights.W.slice(token * V, (token + 1) * V);
+  }
+
+  #scalar(id: ModelId, tokens: readonly number[]): number {
+    const { U } = this.#model(id).weights;
+    if (!U) throw new EngineError(`model ${id} has no scalar head`);
+    return tokens.reduce((sum, token) => sum + U[token]!, U.at(-1)!);
+  }
+
+  #addScalar(id: ModelId, tokens: readonly number[], g: number): void {
+    const { U } = this.#model(id).gradients;
+    for (const token of tokens) U![token]! += g;
+    U![U!.length - 1]! += g;
+  }
+
+  /** d log p(token) / dz_v = (1[v = token] - p_v) / temperature. */
+  #addLogprob(id: ModelId, before: number, token: number, g: number, temperature: number): void {
+    const { info, gradients } = this.#model(id);
+    const logp_V = logSoftmax(this.#logits(id, before), temperature);
+    for (const [v, logp] of logp_V.entries())
+      gradients.W![before * info.config.vocabularySize + v]! +=
+        (g * (Number(v === token) - Math.exp(logp))) / temperature;
+  }
+
+  /** dH / dz_v = -p_v (log p_v + H) / temperature. */
+  #addEntropy(id: ModelId, before: number, g: number, temperature: number): void {
+    const { info, gradients } = this.#model(id);
+    const logp_V = logSoftmax(this.#logits(id, before), temperature);
+    const entropy = -logp_V.reduce((sum, logp) => sum + Math.exp(logp) * logp, 0);
+    for (const [v, logp] of logp_V.entries())
+      gradients.W![before * info.config.vocabularySize + v]! -= (g * Math.exp(logp) * (logp + entropy)) / temperature;
+  }
+
+  #add(
+    config: ModelConfig,
+    heads: readonly HeadKind[],
+    { scalarInit = "zero", seed = 0 }: CloneModelRequest,
+    from: Record<string, number[]>,
+  ): ModelInfo {
+    const V = config.vocabularySize;
+    const stream = random(seed, "init");
+    const weights: Record<string, number[]> = {};
+    if (heads.includes("lm")) weights.W = from.W ?? Array.from({ length: V * V }, () => 0.1 * stream.normal());
+    if (heads.includes("scalar"))
+      weights.U = from.U ?? Array.from({ length: V + 1 }, () => (scalarInit === "zero" ? 0 : 0.1 * stream.normal()));
+    const info = { id: `bigram-${this.#next++}`, config, heads, parameters: Object.values(weights).flat().length };
+    const moments = { m: zerosLike(weights), v: zerosLike(weights), steps: 0 };
+    this.models.set(info.id, { info, weights, gradients: zerosLike(weights), moments });
+    return info;
+  }
+
+  #model(id: ModelId): Bigram {
+    const model = this.models.get(id);
+    if (!model) throw new EngineError(`there is no model ${id}`);
+    return model;
+  }
+}
+
+function zerosLike(groups: Record<string, number[]>): Record<string, number[]> {
+  return Object.fromEntries(Object.entries(groups).map(([name, values]) => [name, values.map(() => 0)]));
+}
+
+function draw(logp_V: readonly number[], uniform: number): number {
+  let total = 0;
+  for (const [v, logp] of logp_V.entries()) {
+    total += Math.exp(logp);
+    if (uniform < total) return v;
+  }
+  return logp_V.length - 1;
+}
