@@ -37,7 +37,7 @@ export function parameterSpecs(
 ): ParameterSpec[] {
   const { vocabularySize, context, width, layers } = config;
   // GPT-2: 0.02, and the projections into the residual stream smaller by the square root of their number.
-  const sd = 0.02;
+  const sd = 1.0 / Math.sqrt(width);
   const residual = sd / Math.sqrt(2 * layers);
   const specs: ParameterSpec[] = [];
   const matrix = (group: string, name: string, rows: number, columns: number, deviation: number) =>
