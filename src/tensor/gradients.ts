@@ -263,11 +263,7 @@ function applyRule<K extends OpName>(
   if (rule === "stops") return [];
   if (rule === "unsupported") throw new GraphError(`${y.op}: has no gradient`);
   if (typeof rule === "function") return rule(y, g as Tensor);
-  const count = (y.attributes as { parts: number }).parts;
-  return rule.many(
-    y,
-    Array.from({ length: count }, (_, i) => gs?.[i]),
-  );
+  return rule.many(y, gs ?? []);
 }
 
 /** The tensors that depend on one of `sources`, the sources included. */
