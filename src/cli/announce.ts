@@ -1,7 +1,21 @@
 /** Shows the events that a stage records, as they come, to whoever watches the terminal. */
-import type { EventRecord, Recorder } from "../types/records.ts";
+import type { EventRecord, MetricValues, Recorder } from "../types/records.ts";
+import { duration } from "./format.ts";
 import { printableLine } from "./sanitize.ts";
+import { shownValues } from "./shown.ts";
 import type { Terminal } from "./terminal.ts";
+
+export interface AnnouncerOptions {
+  /** Prints a line that stays. */
+  readonly note: (line: string) => void;
+  readonly colours: Terminal["noteColours"];
+  readonly now?: () => number;
+}
+
+export interface Announcer {
+  event(event: EventRecord): void;
+  progress(report: { readonly values: MetricValues }): void;
+}
 
 /** The recorder, with every event told to `onEvent` as well. */
 export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => void): Recorder {
@@ -23,25 +37,25 @@ export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => 
   };
 }
 
-/** The line for an event; null for those that only the record needs. */
-export function eventLine({ kind, message }: EventRecord, c: Terminal["noteColours"]): string | null {
-  const text = printableLine(message);
-  switch (kind) {
-    case "stage_started":
-      return c.bold(text);
-    case "stage_finished":
-    case "evaluation":
-      return text;
-    case "warning":
-    case "invariant":
-      return `${c.yellow("warning:")} ${text}`;
-    case "error":
-      return `${c.red("error:")} ${text}`;
-    case "resumed":
-    case "command":
-    case "note":
-      return c.dim(text);
-    default:
-      return null;
-  }
+/** Tells of events and of how long each stage took. */
+export function createAnnouncer({ note, colours: c, now = Date.now }: AnnouncerOptions): Announcer {
+  let startedAt = now();
+  let last: MetricValues = {};
+  return {
+    progress({ values }) {
+      last = values;
+    },
+    event({ kind, stage, message }) {
+      const text = printableLine(message);
+      if (kind === "stage_started" || kind === "resumed") startedAt = now();
+      if (kind === "stage_started") note(c.bold(text));
+      else if (kind === "stage_finished") {
+        const figures = shownValues(last).map(([label, value]) => `${label} ${value}`);
+        note([`${c.green("✓")} ${stage} done in ${duration((now() - startedAt) / 1000)}`, ...figures].join(", "));
+        last = {};
+      } else if (kind === "warning" || kind === "invariant") note(`${c.yellow("warning:")} ${text}`);
+      else if (kind === "error") note(`${c.red("error:")} ${text}`);
+      else if (kind === "resumed" || kind === "command" || kind === "note" || kind === "evaluation") note(c.dim(text));
+    },
+  };
 }

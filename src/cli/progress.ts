@@ -84,7 +84,7 @@ const PLAIN_SECONDS = 15;
 export interface ProgressOptions {
   readonly terminal: Terminal;
   /** The values worth a place on the line. */
-  readonly pick: (report: ProgressReport) => (readonly [label: string, text: string])[];
+  readonly pick: (values: ProgressReport["values"]) => (readonly [label: string, text: string])[];
   readonly now?: () => number;
 }
 
@@ -151,7 +151,7 @@ export class ProgressDisplay {
   }
 
   #line(report: ProgressReport, options: { width: number; withBar?: boolean }): string {
-    return progressLine({ ...report, perSecond: this.#rate.perSecond(), shown: this.#pick(report) }, options);
+    return progressLine({ ...report, perSecond: this.#rate.perSecond(), shown: this.#pick(report.values) }, options);
   }
 
   /** A terminal that was made narrower has folded the line: every row it takes now is cleared. */

@@ -1,7 +1,7 @@
 /** What a finished run says at its end: the report, where it lies and what to type next; or one line of JSON. */
 import type { Config } from "../config/index.ts";
 import type { ModelEvaluation, PipelineResult } from "../train/types.ts";
-import { duration, percent } from "./format.ts";
+import { duration, number, percent } from "./format.ts";
 import { jsonLine } from "./json.ts";
 import { reportLines } from "./report.ts";
 import type { SessionResult } from "./session.ts";
@@ -57,8 +57,8 @@ function resultLines(
   const run = runArgument(place);
   const next = nextCommands({ config, result, run }).map((line) => `  ${self} ${line}`);
   const report = result.evaluation
-    ? reportLines({ evaluation: result.evaluation, notes: notes(result) }, terminal)
-    : notes(result);
+    ? reportLines({ evaluation: result.evaluation, notes: notes(result, config) }, terminal)
+    : notes(result, config);
   return [
     "",
     ...report,
@@ -82,11 +82,13 @@ function nextCommands({ config, result, run }: { config: Config; result: Pipelin
   ];
 }
 
-/** What the stages measured of themselves at their end, a sentence each. */
-function notes({ stages }: PipelineResult): string[] {
-  return stages.flatMap(({ stage, values }) => {
-    const accuracy = values["reward_model/heldout_accuracy"];
-    if (stage !== "reward" || accuracy === undefined) return [];
-    return [`The reward model judges ${percent(accuracy)} of the held-out pairs right.`];
+/** What the reward model is worth, in a sentence. */
+function notes({ stages }: PipelineResult, { demo }: Config): string[] {
+  return stages.flatMap(({ values }) => {
+    const of = (key: string) => values[`reward_model/heldout_${key}`];
+    if (of("accuracy") === undefined) return [];
+    const interval = `[${number(100 * of("accuracy_low")!, 1)}, ${number(100 * of("accuracy_high")!, 1)}]`;
+    const labels = demo ? ", whose labels are clean (of those it learned from, one in ten is flipped)" : "";
+    return [`The reward model judges ${percent(of("accuracy"))} ${interval} of the held-out pairs right${labels}.`];
   });
 }

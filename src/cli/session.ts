@@ -8,6 +8,7 @@ import { runPipeline } from "../train/pipeline.ts";
 import type { PipelineResult } from "../train/types.ts";
 import type { RunState } from "../types/records.ts";
 import { Interrupted, messageOf, StoppedByController } from "../util/errors.ts";
+import { createAnnouncer, withEvents } from "./announce.ts";
 import { lockRun } from "./lock.ts";
 import { type Machine, machineDifferences, machineRecord } from "./machine.ts";
 import { ProgressDisplay } from "./progress.ts";
@@ -39,6 +40,7 @@ export async function trainRun({ config, recorded, place, resume, terminal }: Se
   const resumeCommand = `${selfName()} resume ${runArgument(place)}`;
   const lock = lockRun(folder);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
+  const announcer = createAnnouncer({ note: (line) => display.note(line), colours: c });
   const warn = (message: string) => display.note(`${c.yellow("warning:")} ${message}`);
   const signals = watchSignals({
     onInterrupt: () => display.note(c.yellow("finishing this step, then saving; Ctrl-C again leaves at once")),
@@ -80,10 +82,13 @@ export async function trainRun({ config, recorded, place, resume, terminal }: Se
     const result = await runPipeline({
       config,
       folder,
-      recorder,
+      recorder: withEvents(recorder, announcer.event),
       engine,
       resume,
-      onProgress: (progress) => display.update(progress),
+      onProgress: (progress) => {
+        announcer.progress(progress);
+        display.update(progress);
+      },
       interrupted: signals.interrupted,
     });
     recorder.state("done");

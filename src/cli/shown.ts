@@ -1,17 +1,23 @@
-/** Which of a stage's metrics stand on the progress line, and under what name. */
+/** Which of a stage's metrics people see as it goes, and under what name. */
+import type { MetricValues } from "../types/records.ts";
 import { number, percent } from "./format.ts";
-import type { ProgressReport } from "./progress.ts";
 
-const SHOWN: readonly (readonly [key: string, label: string, format: (value: number) => string])[] = [
-  ["reward/score_mean", "reward", (value) => number(value, 3)],
-  ["kl/ref_k3_token", "KL", (value) => number(value, 4)],
-  ["sft/loss", "loss", (value) => number(value, 3)],
-  ["reward_model/loss", "loss", (value) => number(value, 3)],
-  ["reward_model/accuracy", "accuracy", (value) => percent(value, 0)],
+type Shown = readonly [key: string, label: string, format: (value: number) => string];
+
+const fixed = (decimals: number) => (value: number) => number(value, decimals);
+
+/** In order of rank: the last are the first to go where there is no room. */
+const PROGRESS: readonly Shown[] = [
+  ["reward/score_mean", "reward", fixed(3)],
+  ["kl/ref_k3_token", "KL", fixed(4)],
+  ["sft/loss", "loss", fixed(3)],
+  ["sft/heldout_loss", "held-out loss", fixed(3)],
+  ["reward_model/loss", "loss", fixed(3)],
+  ["reward_model/heldout_accuracy", "held-out accuracy", percent],
 ];
 
-export function shownValues({ values }: ProgressReport): (readonly [label: string, text: string])[] {
-  return SHOWN.flatMap(([key, label, format]) => {
+export function shownValues(values: MetricValues): (readonly [label: string, text: string])[] {
+  return PROGRESS.flatMap(([key, label, format]) => {
     const value = values[key];
     return value === undefined ? [] : [[label, format(value)] as const];
   });
