@@ -1,49 +1,64 @@
 /**
  * Dimensions of a tensor: numbers, or symbols such as "B" whose value is known only when the graph runs.
  *
- * A symbolic dimension is an atom ("B"), a product ("4*B*T") or a sum ("P+1"). Atoms are bound by the graph's inputs.
+ * A symbolic dimension is an atom ("B"), a product ("4*B*T") or a sum of these ("2*P+R+1"). Atoms are bound by the graph's inputs.
  */
 import { GraphError } from "../util/errors.ts";
 
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
-/** The product of dimensions in canonical form: the number first, atoms sorted. */
+/** The product of dimensions in canonical form, so that equal ones are equal strings. */
 export function product(dims: Shape): Dim {
-  let factor = 1;
-  const atoms: string[] = [];
+  let result: Polynomial = new Map([["", 1]]);
   for (const dim of dims) {
-    if (typeof dim === "number") {
-      factor *= dim;
-      continue;
-    }
-    for (const part of isSum(dim) ? [dim] : dim.split("*")) {
-      if (/^\d+$/.test(part)) factor *= Number(part);
-      else atoms.push(part);
-    }
+    const next = new Map<string, number>();
+    for (const [a, m] of result) for (const [b, n] of parse(dim)) addTerm(next, monomial([a, b]), m * n);
+    result = next;
   }
-  if (atoms.length === 0 || factor === 0) return factor;
-  return [...(factor === 1 ? [] : [String(factor)]), ...atoms.sort()].join("*");
+  return format(result);
 }
 
-/** The sum of dimensions; atoms in order, numbers added up at the end. */
+/** The sum of dimensions in canonical form. */
 export function sum(dims: Shape): Dim {
-  let constant = 0;
-  const terms: string[] = [];
-  for (const dim of dims) {
-    if (typeof dim === "number") constant += dim;
-    else
-      for (const term of dim.split("+")) {
-        if (/^\d+$/.test(term)) constant += Number(term);
-        else terms.push(term);
-      }
-  }
-  if (terms.length === 0) return constant;
-  return [...terms, ...(constant === 0 ? [] : [String(constant)])].join("+");
+  const result = new Map<string, number>();
+  for (const dim of dims) for (const [atoms, factor] of parse(dim)) addTerm(result, atoms, factor);
+  return format(result);
 }
 
-function isSum(dim: string): boolean {
-  return dim.includes("+");
+/** Factors by products of atoms; the constant's is "". */
+type Polynomial = ReadonlyMap<string, number>;
+
+function parse(dim: Dim): Polynomial {
+  const result = new Map<string, number>();
+  for (const term of String(dim).split("+")) {
+    const parts = term.split("*");
+    const factor = parts.filter(isNumber).reduce((product, part) => product * Number(part), 1);
+    addTerm(result, monomial(parts.filter((part) => !isNumber(part))), factor);
+  }
+  return result;
+}
+
+/** Terms in order, the number last. */
+function format(polynomial: Polynomial): Dim {
+  const terms = [...polynomial].filter(([atoms, factor]) => atoms !== "" && factor !== 0);
+  const constant = polynomial.get("") ?? 0;
+  if (terms.length === 0) return constant;
+  const texts = terms.map(([atoms, factor]) => (factor === 1 ? atoms : `${factor}*${atoms}`));
+  return [...texts.sort(), ...(constant === 0 ? [] : [String(constant)])].join("+");
+}
+
+function monomial(parts: readonly string[]): string {
+  const atoms = parts.filter((part) => part !== "").flatMap((part) => part.split("*"));
+  return atoms.sort().join("*");
+}
+
+function addTerm(polynomial: Map<string, number>, atoms: string, factor: number): void {
+  polynomial.set(atoms, (polynomial.get(atoms) ?? 0) + factor);
+}
+
+function isNumber(part: string): boolean {
+  return /^\d+$/.test(part);
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {

@@ -162,7 +162,7 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
   // The picked entry takes the gradient, the others 0.
   pick: (y, g) => {
     const [x, index] = y.inputs as readonly [Tensor, Tensor];
-    return [mul(oneHot(index, x.shape.at(-1) as number), reshape(g, [...g.shape, 1])), null];
+    return [mul(oneHot(index, knownWidth(y.op, x)), reshape(g, [...g.shape, 1])), null];
   },
   oneHot: "stops",
   topK: "unsupported",
@@ -202,7 +202,7 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
   // dscale = column sums of g n, dshift = column sums of g. Means over the last axis are products with `scale`.
   layerNorm: (y, g) => {
     const [x, scale] = y.inputs as readonly [Tensor, Tensor];
-    const width = x.shape.at(-1) as number;
+    const width = knownWidth(y.op, x);
     const lead = x.shape.slice(0, -1);
     const rows = productOf(lead);
     const flat = (t: Tensor, columns: Dim) => reshape(t, [rows, columns]);
@@ -281,6 +281,13 @@ function first(y: Tensor): Tensor {
 
 function each(y: Tensor, rule: (a: Tensor, b: Tensor) => (Tensor | null)[]): (Tensor | null)[] {
   return rule(y.inputs[0] as Tensor, y.inputs[1] as Tensor);
+}
+
+/** The size of the last axis, which must not be a symbol. */
+function knownWidth(op: OpName, x: Tensor): number {
+  const width = x.shape.at(-1);
+  if (typeof width === "number") return width;
+  throw new GraphError(`${op}: no gradient along the symbolic last axis of ${show(x.shape)}`);
 }
 
 function chosen(condition: Tensor, g: Tensor, a: Tensor, b: Tensor): Tensor[] {

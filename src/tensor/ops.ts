@@ -18,9 +18,16 @@ function requireType(op: OpName, tensor: Tensor, ...types: DType[]): void {
   }
 }
 
-function binary(op: Binary, a: Operand, b: Operand): Tensor {
+/** Both as tensors, of the same type. */
+function alike(op: OpName, a: Operand, b: Operand): [Tensor, Tensor] {
   const [x, y] = [tensorOf(a), tensorOf(b)];
-  if (x.dtype !== y.dtype) throw new GraphError(`${op}: types ${x.dtype} and ${y.dtype} differ`);
+  if (x.dtype === y.dtype) return [x, y];
+  throw new GraphError(`${op}: types differ, ${x.dtype} ${show(x.shape)} and ${y.dtype} ${show(y.shape)}`);
+}
+
+function binary(op: Binary, a: Operand, b: Operand): Tensor {
+  const [x, y] = alike(op, a, b);
+  requireType(op, x, "float32", "int32", "int64");
   return node(op, [x, y], {}, x.dtype, broadcast(op, x.shape, y.shape));
 }
 
@@ -50,8 +57,8 @@ export function clamp(x: Tensor, low: Operand, high: Operand): Tensor {
 }
 
 function comparison(op: "less" | "equal", a: Operand, b: Operand): Tensor {
-  const [x, y] = [tensorOf(a), tensorOf(b)];
-  if (x.dtype !== y.dtype) throw new GraphError(`${op}: types ${x.dtype} and ${y.dtype} differ`);
+  const [x, y] = alike(op, a, b);
+  requireType(op, x, "float32", "int32", "int64");
   return node(op, [x, y], {}, "bool", broadcast(op, x.shape, y.shape));
 }
 
@@ -73,8 +80,7 @@ export function not(a: Tensor): Tensor {
 /** a where the condition holds, else b. */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   requireType("where", condition, "bool");
-  const [x, y] = [tensorOf(a), tensorOf(b)];
-  if (x.dtype !== y.dtype) throw new GraphError(`where: types ${x.dtype} and ${y.dtype} differ`);
+  const [x, y] = alike("where", a, b);
   const shape = broadcast("where", condition.shape, broadcast("where", x.shape, y.shape));
   return node("where", [condition, x, y], {}, x.dtype, shape);
 }
@@ -91,6 +97,8 @@ export function stopGradient(x: Tensor): Tensor {
 function reduce(op: "sum" | "max", x: Tensor, axes: readonly number[] | undefined, keepDims: boolean): Tensor {
   requireType(op, x, "float32", "int32", "int64");
   const normal = (axes ?? x.shape.map((_, i) => i)).map((axis) => axisOf(op, axis, x.shape));
+  // ONNX takes no axes for all of them.
+  if (normal.length === 0) return x;
   const shape = keepDims
     ? x.shape.map((dim, i) => (normal.includes(i) ? 1 : dim))
     : x.shape.filter((_, i) => !normal.includes(i));
@@ -221,6 +229,7 @@ export function scatterAdd(
   rows: Dim,
   { distinct = false }: { readonly distinct?: boolean } = {},
 ): Tensor {
+  requireType("scatterAdd", updates, "float32");
   requireType("scatterAdd", indices, "int32", "int64");
   if (updates.shape.length !== 2 || indices.shape.length !== 1 || updates.shape[0] !== indices.shape[0]) {
     throw new GraphError(`scatterAdd: rows ${show(updates.shape)} at indices ${show(indices.shape)}`);
@@ -246,6 +255,10 @@ export function oneHot(index: Tensor, size: number): Tensor {
 /** The k largest entries along the last axis, largest first, and their indices. */
 export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
   requireType("topK", x, "float32");
+  const size = x.shape.at(-1) ?? 0;
+  if (k < 1 || (typeof size === "number" && k > size)) {
+    throw new GraphError(`topK: ${k} of the last axis of ${show(x.shape)}`);
+  }
   const shape = [...x.shape.slice(0, -1), k];
   const both = node("topK", [x], { k }, x.dtype, shape);
   return { values: output(both, 0, x.dtype, shape), indices: output(both, 1, "int64", shape) };
