@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -360,7 +360,16 @@ describe("a recorded configuration", () => {
   });
 });
 
-it.each(["pipeline", "sft", "reward", "ppo"])("the help desk's %s.yaml is in order", (name) => {
-  const file = `examples/helpdesk/${name}.yaml`;
+const examples = readdirSync("examples", { recursive: true, encoding: "utf8" }).filter((file) =>
+  file.endsWith(".yaml"),
+);
+
+it.each(examples)("examples/%s is in order", (name) => {
+  const file = join("examples", name);
   expect(parseConfig(readFileSync(file, "utf8"), file).warnings).toEqual([]);
+});
+
+it("the pipeline in docs/config.md is in order", () => {
+  const [, yaml] = /```yaml\n(.*?)```/s.exec(readFileSync("docs/config.md", "utf8"))!;
+  expect(parseConfig(yaml!, "pipeline.yaml").warnings).toEqual([]);
 });

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { RewardError } from "../util/errors.ts";
 import { type FunctionOptions, FunctionRunner } from "./function-runner.ts";
@@ -169,4 +171,22 @@ describe("a failure names the file, the prompt and the remedy", () => {
     await runner.close();
     expect((await failureOf(runner.score([input("a")]))).message).toContain("after it was closed");
   });
+});
+
+it("what a function prints goes to standard error, and its idle thread holds no process", async () => {
+  const path = join(folder, "loud.ts");
+  writeFileSync(path, 'export default () => { console.log("hear me"); return 5; };');
+  const code =
+    `import { FunctionRunner } from ${JSON.stringify(new URL("./function-runner.ts", import.meta.url).href)};\n` +
+    `const runner = new FunctionRunner({ path: ${JSON.stringify(path)}, timeoutMs: 5000, retries: 0 });\n` +
+    `console.log(await runner.score([${JSON.stringify(input("a"))}]));`;
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    ["--import", "tsx", "--input-type=module", "-e", code],
+    {
+      timeout: 30_000,
+    },
+  );
+  expect(stdout).toBe("[ 5 ]\n");
+  expect(stderr).toContain("hear me");
 });

@@ -127,12 +127,7 @@ export class FunctionRunner {
 
   #start(): Thread {
     const { path } = this.#options;
-    const worker = startWorker("./function-worker", import.meta.url, {
-      workerData: { path: resolve(path) },
-      stdout: true,
-    });
-    // What the user's code prints is for the user, and standard output is for results.
-    worker.stdout.on("data", (text) => process.stderr.write(text));
+    const worker = startWorker("./function-worker", import.meta.url, { workerData: { path: resolve(path) } });
     const calls: Thread["calls"] = new Map();
     let loaded = false;
     const ready = new Promise<void>((loadedNow, fail) => {

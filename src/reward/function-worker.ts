@@ -9,6 +9,9 @@ const { path } = workerData as { path: string };
 const port = parentPort!;
 const reply = (message: FunctionReply) => port.postMessage(message);
 
+// What the user's code prints is for the user, and standard output is for results.
+process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+
 const score = await load();
 if (score) {
   port.on("message", async ({ id, input }: FunctionCall) => {
