@@ -1,8 +1,9 @@
 /** Splits a step's sequences into the passes that an engine holds at once, and puts their results together again. */
 import type { ForwardBackwardResult } from "../engine/engine.ts";
 
-/** Padded tokens of one pass where `microBatch` is 0: enough to keep matrix products busy, measured on CPUs. */
-const autoTokens = 4096;
+/** Padded tokens of one pass where `microBatch` is 0: enough to keep matrix products busy, few enough for their
+ * activations to stay in the cache: measured on CPUs (docs/performance.md). */
+const autoTokens = 2048;
 
 /**
  * Indices of the sequences, shortest first (little padding), in groups: of `microBatch` sequences, or, for 0, of as many

@@ -48,6 +48,16 @@ export async function openModel(
   return model;
 }
 
+/** What a folder's model is, without keeping it. */
+export async function modelSizes(
+  engine: Engine,
+  folder: string,
+): Promise<{ context: number; heads: readonly HeadKind[] }> {
+  const { id, config, heads } = await engine.loadModel(folder);
+  await engine.disposeModel(id);
+  return { context: config.context, heads };
+}
+
 /** Throws UsageError where a model cannot read every token that the tokenizer writes. */
 export function checkVocabulary(
   what: string,

@@ -21,7 +21,7 @@ import { tokenOutputs } from "./passes.ts";
 import { openPpoModels, type PpoModels, type PpoSources } from "./ppo-models.ts";
 import { chooseSamples, settingsInForce } from "./ppo-record.ts";
 import { checkRewardHash, firstState, type PpoState } from "./ppo-state.ts";
-import { type Prompt, promptText, type Rollout, rollOut } from "./rollout.ts";
+import { type Prompt, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import type { StageResult } from "./types.ts";
 
@@ -144,17 +144,7 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
 
   // 2. Score each response as a whole. Learned scores come normalised (row 18).
   tell("scoring");
-  const scored = await reward.score(
-    rollout.prompts.map(({ row, tokens }, b) => ({
-      prompt: promptText(row),
-      messages: row.prompt,
-      response: rollout.texts[b]!,
-      reference: row.reference,
-      promptTokens: tokens,
-      tokens: rollout.responses_B_T[b]!,
-      stopReason: rollout.stopReasons[b]!,
-    })),
-  );
+  const scored = await reward.score(scoredRows(rollout));
   if (!scored.score.every(Number.isFinite))
     throw new RewardError(scored.warnings.join("; "), "Look at the components of the reward, the learned ones first.");
   for (const warning of scored.warnings) loop.warnOnce("scores", iteration, warning);

@@ -1,6 +1,7 @@
 /** Sampling responses to prompts: for PPO, for the reward model's normalisation and for evaluation. */
 import { encodePrompt, type LengthTally, type LongPrompts, type PromptRow } from "../data/index.ts";
 import type { Engine, ModelId, Sequence, StopReason } from "../engine/engine.ts";
+import type { Scored } from "../reward/index.ts";
 import type { Tokenizer } from "../text/index.ts";
 
 /** Tokens (prompt and longest response) that one call of the engine samples: between two calls the run can be interrupted. */
@@ -36,14 +37,16 @@ export interface RolloutOptions {
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
-  /** Response b draws from the stream (seed, b). */
+  /** Response b draws from the stream (seed, streams[b] or b). */
   readonly seed: number;
+  readonly streams?: readonly number[];
   /** Told how many responses are done; may throw to leave. */
   readonly onProgress: (done: number) => void;
 }
 
 export async function rollOut(options: RolloutOptions): Promise<Rollout> {
-  const { engine, tokenizer, model, prompts, maxNewTokens, temperature, topK, topP, seed, onProgress } = options;
+  const { engine, tokenizer, model, prompts, maxNewTokens, temperature, topK, topP, seed, streams, onProgress } =
+    options;
   const responses_B_T: number[][] = [];
   const samplerLogprobs_B_T: number[][] = [];
   const stopReasons: StopReason[] = [];
@@ -60,7 +63,7 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
       topK,
       topP,
       seed,
-      streams: part.map((_, i) => at + i),
+      streams: part.map((_, i) => streams?.[at + i] ?? at + i),
     });
     responses_B_T.push(...result.tokens);
     samplerLogprobs_B_T.push(...result.logprobs);
@@ -95,6 +98,19 @@ export function encodePrompts(
     const tokens = encodePrompt(row, options.tokenizer, options);
     return tokens === null ? [] : [{ row, tokens }];
   });
+}
+
+/** The responses as a reward reads them. */
+export function scoredRows({ prompts, responses_B_T, texts, stopReasons }: Rollout): Scored[] {
+  return prompts.map(({ row, tokens }, b) => ({
+    prompt: promptText(row),
+    messages: row.prompt,
+    response: texts[b]!,
+    reference: row.reference,
+    promptTokens: tokens,
+    tokens: responses_B_T[b]!,
+    stopReason: stopReasons[b]!,
+  }));
 }
 
 /** What a person reads of a conversation: its one message, or each with its role. */

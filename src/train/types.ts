@@ -98,6 +98,8 @@ export interface Evaluation {
   readonly differences: Readonly<Record<string, PairedDifference>>;
   /** Sampled at the same temperature, from prompts of every kind in turn. */
   readonly transcripts: readonly Transcript[];
+  /** True where the policy trained on these prompts: what it shows is no more than memory. */
+  readonly seenInTraining?: boolean;
 }
 
 /** What one model answered to one prompt. */

@@ -1,0 +1,98 @@
+/** Measures a run's models: at the end of its pipeline, and whenever `ballast eval` asks. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "../config/schema.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Tokenizer } from "../text/index.ts";
+import { CheckpointError, Interrupted, UsageError } from "../util/errors.ts";
+import { evaluate } from "./evaluate.ts";
+import { readFinal } from "./final.ts";
+import { modelSizes } from "./models.ts";
+import { openReward, rewardFolders } from "./reward-models.ts";
+import { encodePrompts } from "./rollout.ts";
+import { openRows, type RunRows } from "./rows.ts";
+import { openTokenizer } from "./tokenizer.ts";
+import type { Evaluation, Progress } from "./types.ts";
+
+export interface EvaluateRunOptions {
+  readonly config: Config;
+  /** Of the run. */
+  readonly folder: string;
+  readonly engine: Engine;
+  /** The configuration's by default; PPO's where that has none. */
+  readonly samples?: number;
+  readonly temperature?: number;
+  readonly seed?: number;
+  readonly onProgress: (progress: Progress) => void;
+  readonly interrupted: () => boolean;
+  /** Where the caller has opened them already. */
+  readonly rows?: RunRows;
+  readonly tokenizer?: Tokenizer;
+}
+
+/**
+ * The policy after PPO against the one it started from; after SFT alone, that model by itself. Throws UsageError for a
+ * run without either, CheckpointError for one that has not got there yet.
+ */
+export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluation> {
+  const { config, folder, engine, interrupted } = options;
+  const { evaluation: section, ppo, seed: runSeed } = config;
+  const rows = options.rows ?? openRows(config);
+  const tokenizer = options.tokenizer ?? (await openTokenizer(config, { folder, texts: rows.texts }));
+  const stage = ppo ? "ppo" : "sft";
+  if (!ppo && !config.sft)
+    throw new UsageError(
+      "the run has no policy to evaluate",
+      "It needs a section sft or ppo; a reward model alone answers nothing.",
+    );
+  const after = (await readFinal(join(folder, stage)))?.folder;
+  if (after === undefined)
+    throw new CheckpointError(
+      `${stage} of the run in ${folder} is not done`,
+      "Go on with it first: ballast resume RUN.",
+    );
+
+  const start = ppo ? startingPolicy(config, folder) : null;
+  const { rows: promptRows, seen, check } = rows.evaluation();
+  const { context } = await modelSizes(engine, after);
+  const maxNewTokens = section.maxNewTokens ?? ppo?.maxNewTokens ?? Math.floor(context / 2);
+  const longPrompts = (ppo ?? config.sft!).longPrompts;
+  const prompts = encodePrompts(promptRows, { tokenizer, context, maxNewTokens, longPrompts });
+  const samples = options.samples ?? section.samples;
+  const result = await evaluate({
+    engine,
+    tokenizer,
+    objective: rows.objective,
+    before: start,
+    after,
+    reference: ppo ? (ppo.reference ?? start) : null,
+    prompts,
+    samples,
+    maxNewTokens,
+    temperature: options.temperature ?? section.temperature ?? ppo?.temperature ?? 1,
+    seed: options.seed ?? section.seed,
+    openReward: ppo
+      ? (reference) => {
+          const folders = rewardFolders(ppo, ownRewardModel(folder));
+          return openReward({ engine, tokenizer, settings: ppo, folders, reference, seed: runSeed });
+        }
+      : null,
+    check,
+    onProgress: (step, steps) => {
+      if (interrupted()) throw new Interrupted("interrupted while evaluating; training is done and saved");
+      options.onProgress({ stage, step, steps, unit: "sample", message: "evaluating", values: {} });
+    },
+  });
+  return { ...result, seenInTraining: seen };
+}
+
+/** The folder that PPO's policy starts from: a named one, the SFT stage's result, or the model from scratch. */
+export function startingPolicy({ ppo, sft, model }: Config, folder: string): string {
+  return ppo?.policy ?? (sft ? join(folder, "sft", "final") : (model.path ?? join(folder, "ppo", "start")));
+}
+
+/** The reward stage's result, null where the run has none. */
+export function ownRewardModel(folder: string): string | null {
+  const own = join(folder, "reward", "final");
+  return existsSync(own) ? own : null;
+}

@@ -1,0 +1,71 @@
+/** Lets a model answer prompts: what `ballast generate` does. */
+import { encodePrompt } from "../data/index.ts";
+import type { Engine } from "../engine/engine.ts";
+import { sum } from "../rl/index.ts";
+import type { Message, Tokenizer } from "../text/index.ts";
+import { take } from "./microbatches.ts";
+import { checkVocabulary, loadTrunk } from "./models.ts";
+import { promptText, rollOut } from "./rollout.ts";
+import type { Generation } from "./types.ts";
+
+export interface GenerateOptions {
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  /** A Hugging Face folder. */
+  readonly folder: string;
+  readonly prompts: readonly (readonly Message[])[];
+  /** Answers to each prompt. */
+  readonly samples: number;
+  /** Fewer where a prompt leaves less room in the context. */
+  readonly maxNewTokens: number;
+  /** 0 is greedy. */
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly seed: number;
+}
+
+/**
+ * Answers in the order of the prompts, the samples of one prompt together. Throws DataError for a prompt that does not
+ * fit the context.
+ */
+export async function generate(options: GenerateOptions): Promise<Generation[]> {
+  const { engine, tokenizer, folder, samples, maxNewTokens, seed } = options;
+  const model = await loadTrunk(engine, folder, { heads: ["lm"], scalarInit: "zero", seed });
+  checkVocabulary(`the model in ${folder}`, model.config, tokenizer);
+  const { context } = model.config;
+  const rows = options.prompts.flatMap((messages) => {
+    const row = { prompt: messages, reference: null };
+    const tokens = encodePrompt(row, tokenizer, { context, maxNewTokens: 1, longPrompts: "error" })!;
+    return Array.from({ length: samples }, () => ({ row, tokens }));
+  });
+  // What a prompt is answered does not depend on its neighbours: each has its own room and its own random stream.
+  const byRoom = new Map<number, number[]>();
+  for (const [i, { tokens }] of rows.entries()) {
+    const room = Math.min(maxNewTokens, context - tokens.length);
+    byRoom.set(room, [...(byRoom.get(room) ?? []), i]);
+  }
+  const generations: Generation[] = [];
+  for (const [room, indices] of byRoom) {
+    const prompts = take(rows, indices);
+    const rollout = await rollOut({
+      ...options,
+      model: model.id,
+      prompts,
+      maxNewTokens: room,
+      streams: indices,
+      onProgress: () => {},
+    });
+    for (const [b, i] of indices.entries()) {
+      generations[i] = {
+        prompt: promptText(rows[i]!.row),
+        response: rollout.texts[b]!,
+        stopReason: rollout.stopReasons[b]!,
+        tokens: rollout.responses_B_T[b]!.length,
+        logprob: sum(rollout.samplerLogprobs_B_T[b]!),
+      };
+    }
+  }
+  await engine.disposeModel(model.id);
+  return generations;
+}

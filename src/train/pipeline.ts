@@ -1,0 +1,219 @@
+/** The whole of a run: SFT, reward model, PPO, evaluation, each where it is asked for and from where it was left. */
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  createTally,
+  describeTally,
+  type EncodeOptions,
+  encodePair,
+  encodeSft,
+  type LengthTally,
+  type LongPrompts,
+} from "../data/index.ts";
+import type { ModelConfig } from "../engine/engine.ts";
+import type { Tokenizer } from "../text/index.ts";
+import type { Stage } from "../types/records.ts";
+import { CheckpointError, DataError } from "../util/errors.ts";
+import type { StageContext } from "./context.ts";
+import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
+import { readFinal } from "./final.ts";
+import { removeTemporary, writeDurably, writeFolder } from "./folder.ts";
+import { fromJson, toJson } from "./json.ts";
+import { type ModelSource, modelSizes } from "./models.ts";
+import { trainPpo } from "./ppo.ts";
+import { trainReward } from "./reward.ts";
+import { openReward, rewardFolders, sameTokenizer } from "./reward-models.ts";
+import { encodePrompts } from "./rollout.ts";
+import { openRows, type RunRows } from "./rows.ts";
+import { stages } from "./settings.ts";
+import { trainSft } from "./sft.ts";
+import { openTokenizer, tokenizerFolder } from "./tokenizer.ts";
+import type { Evaluation, PipelineResult, RunOptions, StageResult } from "./types.ts";
+
+interface Run extends RunOptions {
+  readonly rows: RunRows;
+  readonly tokenizer: Tokenizer;
+}
+
+/**
+ * Runs the stages that the configuration has a section for, in order, and evaluates the policy before and after PPO. With
+ * `resume` it goes on at the first stage that is not finished. Throws Interrupted once the state is saved.
+ */
+export async function runPipeline(options: RunOptions): Promise<PipelineResult> {
+  const { config, folder, recorder, resume } = options;
+  recorder.state("running");
+  const rows = openRows(config);
+  await removeTemporary(folder);
+  const run: Run = { ...options, rows, tokenizer: await openTokenizer(config, { folder, texts: rows.texts }) };
+  const results: StageResult[] = [];
+  let trained = false;
+  for (const stage of stages) {
+    if (config[stage] === undefined) continue;
+    const finished = await readFinal(join(folder, stage));
+    if (finished !== null && !resume)
+      throw new CheckpointError(
+        `${folder} holds an earlier run, whose ${stage} is done`,
+        "Resume it, or start in an empty folder.",
+      );
+    results.push(finished ?? (await trainers[stage](run)));
+    trained ||= finished === null;
+  }
+  const last = results.at(-1);
+  if (last === undefined)
+    throw new DataError("the configuration has no stage", "Give it a section sft, reward or ppo.");
+  return {
+    stages: results,
+    final: last.folder,
+    evaluation: config.ppo ? await finalEvaluation(run, { trained }) : null,
+  };
+}
+
+const trainers: Readonly<Record<Stage, (run: Run) => Promise<StageResult>>> = { sft, reward, ppo };
+
+async function sft(run: Run): Promise<StageResult> {
+  const { config, rows, tokenizer } = run;
+  const context = contextOf(run, "sft");
+  const settings = config.sft!;
+  const source = fromFolder(config.model.path) ?? { sizes: scratchSizes(run) };
+  const split = rows.sft();
+  const encode = await encoding(run, source, settings);
+  const train = fitted(split.train, (row) => encodeSft(row, tokenizer, encode));
+  const heldOut = fitted(split.heldOut, (row) => encodeSft(row, tokenizer, encode));
+  tellTally(context, encode.tally);
+  return trainSft(context, { settings, source, train: notEmpty(train, "demonstrations"), heldOut });
+}
+
+async function reward(run: Run): Promise<StageResult> {
+  const { config, folder, rows, tokenizer, engine } = run;
+  const context = contextOf(run, "reward");
+  const settings = config.reward!;
+  const ownPolicy = config.sft ? join(folder, "sft", "final") : undefined;
+  const from = settings.from ?? ownPolicy ?? config.model.path;
+  const source = fromFolder(from) ?? { sizes: scratchSizes(run) };
+  const split = rows.pairs();
+  const encode = await encoding(run, source, settings);
+  const train = fitted(split.train, (row) => encodePair(row, tokenizer, encode));
+  const heldOut = fitted(split.heldOut, (row) => encodePair(row, tokenizer, encode));
+  tellTally(context, encode.tally);
+
+  // Samples of the policy that PPO starts from, as PPO will draw them, to the prompts that PPO will ask where they are known.
+  const policy = ownPolicy ?? from;
+  const promptRows =
+    config.ppo || config.demo ? rows.prompts() : split.train.map(({ prompt }) => ({ prompt, reference: null }));
+  const maxNewTokens = config.ppo?.maxNewTokens ?? Math.floor(encode.context / 2);
+  const prompts = encodePrompts(promptRows, { tokenizer, ...encode, maxNewTokens, longPrompts: "truncate" });
+  const speaks = policy !== undefined && (await modelSizes(engine, policy)).heads.includes("lm");
+  const normalisation = speaks ? { policy, prompts, maxNewTokens, temperature: config.ppo?.temperature ?? 1 } : null;
+  return trainReward(context, { settings, source, train: notEmpty(train, "pairs"), heldOut, normalisation });
+}
+
+async function ppo(run: Run): Promise<StageResult> {
+  const { config, folder, rows, tokenizer, engine } = run;
+  const context = contextOf(run, "ppo");
+  const settings = config.ppo!;
+  const policy = startingPolicy(config, folder);
+  if (policy === join(folder, "ppo", "start") && !existsSync(policy)) await makeStart(run, policy);
+  const reference = settings.reference ?? policy;
+  const rewardModels = rewardFolders(settings, ownRewardModel(folder));
+  const critic = settings.critic ?? ownRewardModel(folder) ?? Object.values(rewardModels)[0] ?? policy;
+  for (const other of new Set([reference, critic, ...Object.values(rewardModels)])) {
+    if (sameTokenizer(tokenizerFolder(folder), other)) continue;
+    const message = `the tokenizer in ${other} is another than the policy's: its model will read other tokens than it was trained on`;
+    context.recorder.event({ kind: "warning", stage: "ppo", iteration: 0, message });
+  }
+  const tally = createTally();
+  const { context: length } = await modelSizes(engine, policy);
+  const { maxNewTokens, longPrompts } = settings;
+  const prompts = encodePrompts(rows.prompts(), { tokenizer, context: length, maxNewTokens, longPrompts, tally });
+  tellTally(context, tally);
+  const frozen = Object.fromEntries(
+    Object.entries(rewardModels).map(([name, model]) => [`reward model of ${name}`, model]),
+  );
+  return trainPpo(context, {
+    settings,
+    sources: { policy, reference, critic },
+    frozen: { reference, ...frozen },
+    prompts: notEmpty(prompts, "prompts"),
+    openReward: ({ reference: model }) =>
+      openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
+  });
+}
+
+/** Kept in the run's folder: a run that is resumed when all is done says the same again. */
+async function finalEvaluation(run: Run, { trained }: { trained: boolean }): Promise<Evaluation> {
+  const { config, folder, recorder, resume } = run;
+  const path = join(folder, "evaluation.json");
+  if (existsSync(path)) return fromJson(readFileSync(path, "utf8")) as Evaluation;
+  const iteration = config.ppo!.iterations;
+  const event = (kind: "resumed" | "evaluation" | "warning", message: string, data?: Record<string, unknown>) =>
+    recorder.event({ kind, stage: "ppo", iteration, message, ...(data && { data }) });
+  if (resume && !trained) event("resumed", "resumed at the evaluation");
+  const evaluation = await evaluateRun(run);
+  const { before, after, samples, temperature } = evaluation;
+  for (const [side, figures] of Object.entries({ before: before?.figures ?? {}, after: after.figures })) {
+    const named = Object.entries(figures).map(([name, { mean }]) => [`evaluation/${side}/${name}`, mean]);
+    recorder.metrics("ppo", iteration, Object.fromEntries(named));
+  }
+  if (evaluation.seenInTraining)
+    event("warning", "the evaluation's prompts are the training's: give evaluation.prompts to know what was learned");
+  event("evaluation", `evaluated on ${samples} samples at temperature ${temperature}`, { ...evaluation });
+  recorder.commit();
+  writeDurably(`${path}.new`, toJson(evaluation));
+  await rename(`${path}.new`, path);
+  return evaluation;
+}
+
+function contextOf({ config, engine, recorder, tokenizer, resume, ...run }: Run, stage: Stage): StageContext {
+  const folder = join(run.folder, stage);
+  mkdirSync(folder, { recursive: true });
+  const { onProgress, interrupted } = run;
+  return { stage, config, folder, engine, recorder, tokenizer, resume, onProgress, interrupted };
+}
+
+function fromFolder(folder: string | undefined): ModelSource | null {
+  return folder === undefined ? null : { folder };
+}
+
+function scratchSizes({ config, tokenizer }: Run): ModelConfig {
+  const { family, layers, width, heads, context, tieEmbeddings } = config.model;
+  return { family, vocabularySize: tokenizer.vocabularySize, context, width, layers, heads, tieEmbeddings };
+}
+
+/** The random model that PPO starts from where it has no other, in a folder like any. */
+async function makeStart(run: Run, folder: string): Promise<void> {
+  const { engine, tokenizer, config } = run;
+  const { id } = await engine.createModel({ config: scratchSizes(run), heads: ["lm"], seed: config.seed });
+  const write = async (temporary: string) => {
+    await engine.saveModel(id, temporary);
+    tokenizer.save(temporary);
+  };
+  await writeFolder({ folder, state: {}, write });
+  await engine.disposeModel(id);
+}
+
+async function encoding(
+  { engine }: Run,
+  source: ModelSource,
+  { longPrompts }: { longPrompts: LongPrompts },
+): Promise<EncodeOptions & { tally: LengthTally }> {
+  const { context } = "sizes" in source ? source.sizes : await modelSizes(engine, source.folder);
+  return { context, longPrompts, tally: createTally() };
+}
+
+function fitted<Row, Encoded>(rows: readonly Row[], encode: (row: Row) => Encoded | null): Encoded[] {
+  return rows.flatMap((row) => encode(row) ?? []);
+}
+
+function notEmpty<T>(rows: T[], what: string): T[] {
+  if (rows.length > 0) return rows;
+  throw new DataError(
+    `no ${what} are left: none fits the model's context`,
+    "Set longPrompts to truncate, or raise model.context.",
+  );
+}
+
+function tellTally({ recorder, stage }: StageContext, tally: LengthTally): void {
+  const message = describeTally(tally);
+  if (message !== null) recorder.event({ kind: "warning", stage, iteration: 0, message, data: { ...tally } });
+}

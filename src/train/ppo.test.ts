@@ -1,0 +1,311 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { BigramEngine } from "../../test/support/bigram-engine.ts";
+import {
+  newWorld,
+  openContext,
+  prompts,
+  rewardOf,
+  startFolder,
+  tokenizer,
+  type World,
+} from "../../test/support/stage.ts";
+import type { PpoConfig } from "../config/schema.ts";
+import type { Scored } from "../reward/index.ts";
+import type { StageContext } from "./context.ts";
+import { type PpoInputs, trainPpo } from "./ppo.ts";
+
+const word = (text: string) => tokenizer.encode(text)[0]!;
+
+/** 1 for every "a", and a little for ending. */
+const wantsA = ({ tokens }: Scored) => tokens.filter((token) => token === word("a")).length;
+
+const base = {
+  iterations: 3,
+  sequences: 16,
+  minibatches: 2,
+  epochs: 2,
+  maxNewTokens: 6,
+  learningRate: 0.05,
+  entropyCoef: 0,
+  checkpointEvery: 0,
+  storedSamples: 4,
+};
+
+interface Run {
+  readonly world?: World;
+  readonly ppo?: object;
+  readonly score?: (row: Scored) => number;
+  readonly hash?: string;
+  readonly context?: Partial<StageContext>;
+  readonly prepare?: (engine: BigramEngine) => void;
+  readonly texts?: string[];
+}
+
+async function run({ world = newWorld(), ppo, score = wantsA, hash, context: more, prepare, texts }: Run = {}) {
+  const context = openContext(world, "ppo", { ppo: { ...base, ...ppo } }, more);
+  const settings = context.config.ppo as PpoConfig;
+  const start = await startFolder(world);
+  prepare?.(context.engine);
+  const inputs: PpoInputs = {
+    settings,
+    sources: { policy: start, reference: start, critic: start },
+    frozen: { reference: start },
+    prompts: prompts(...(texts ?? ["b", "c d", "e f g", "d"])),
+    openReward: async () => rewardOf(score, hash),
+  };
+  const result = await trainPpo(context, inputs);
+  const weights = readFileSync(join(result.folder, "model.safetensors"), "utf8");
+  return { world, context, result, weights, curve: world.store.curve("ppo") };
+}
+
+describe("an iteration", () => {
+  it("starts with a ratio of 1 and no KL to the reference", async () => {
+    const { curve, world } = await run();
+    const first = curve.get(0)!;
+    expect(first["ratio/first_max_deviation"]).toBeLessThan(1e-12);
+    expect(first["kl/ref_k1_token"]).toBe(0);
+    expect(first["kl/ref_k3_sequence"]).toBe(0);
+    expect(first["rollout/nonfinite_count"]).toBe(0);
+    // Later rollouts have moved off the reference, and their updates start at 1 again.
+    expect(curve.get(2)!["kl/ref_k3_token"]).toBeGreaterThan(1e-6);
+    expect(curve.get(2)!["ratio/first_max_deviation"]).toBeLessThan(1e-12);
+    expect(world.store.messages("invariant")).toHaveLength(1);
+  });
+
+  it("has a value of zero everywhere at first", async () => {
+    const { curve } = await run();
+    expect(curve.get(0)!["value/mean"]).toBe(0);
+    expect(curve.get(1)!["value/mean"]).not.toBe(0);
+  });
+
+  it("keeps samples, one of which is the worst", async () => {
+    const { world } = await run();
+    const kept = world.store.samples.filter(({ iteration }) => iteration === 1);
+    expect(kept.map(({ reason }) => reason)).toEqual(["chosen", "chosen", "chosen", "chosen", "worst"]);
+    expect(Math.min(...kept.map(({ score }) => score))).toBe(kept.at(-1)!.score);
+    for (const sample of kept) {
+      for (const list of [sample.logprobs, sample.refLogprobs, sample.values, sample.advantages])
+        expect(list).toHaveLength(sample.tokens.length);
+    }
+  });
+
+  it("writes every setting it began with", async () => {
+    const { world } = await run();
+    const written = Object.fromEntries(world.store.settings.map(({ key, value }) => [key, value]));
+    expect(written).toMatchObject({ "ppo.learningRate": 0.05, "ppo.kl.coef": 0.05, "ppo.criticKind": "separate" });
+  });
+});
+
+describe("learning", () => {
+  it("makes the rewarded token near certain, and the critic knows what it is worth", async () => {
+    const { curve, weights } = await run({ ppo: { iterations: 80, sequences: 32, kl: { coef: 0 }, gamma: 1 } });
+    const { W } = JSON.parse(weights) as { W: number[] };
+    const V = tokenizer.vocabularySize;
+    const row = W.slice(word("a") * V, (word("a") + 1) * V);
+    const total = row.reduce((sum, z) => sum + Math.exp(z), 0);
+    expect(Math.exp(row[word("a")]!) / total).toBeGreaterThan(0.9);
+    expect(curve.get(79)!["reward/score_mean"]).toBeGreaterThan(5);
+    expect(curve.get(0)!["reward/score_mean"]).toBeLessThan(1.5);
+  });
+
+  it("learns on a shared trunk as well", async () => {
+    const { curve, result } = await run({
+      ppo: { iterations: 60, sequences: 32, criticKind: "shared", kl: { coef: 0 } },
+    });
+    expect(curve.get(59)!["reward/score_mean"]).toBeGreaterThan(4);
+    expect(curve.get(0)!["gradient/critic_norm"]).toBeUndefined();
+    expect(JSON.parse(readFileSync(join(result.folder, "config.json"), "utf8")).heads).toEqual(["lm"]);
+  });
+
+  it("stays near the reference when the KL weighs more", async () => {
+    const kl = async (coef: number, where: "reward" | "loss") => {
+      const { curve } = await run({ ppo: { iterations: 30, kl: { coef, in: where, estimator: "k2" } } });
+      return curve.get(29)!["kl/ref_k3_token"]!;
+    };
+    const free = await kl(0, "reward");
+    expect(await kl(1, "reward")).toBeLessThan(free / 2);
+    expect(await kl(1, "loss")).toBeLessThan(free / 2);
+  });
+});
+
+describe("accumulation", () => {
+  it.each(["token-mean", "sequence-mean"])("equals one big batch (%s)", async (aggregation) => {
+    const whole = await run({ ppo: { aggregation, microBatch: 16 } });
+    const split = await run({ ppo: { aggregation, microBatch: 3 } });
+    const weights = (text: string) => (JSON.parse(text) as { W: number[] }).W;
+    const difference = weights(whole.weights).map((w, i) => Math.abs(w - weights(split.weights)[i]!));
+    expect(Math.max(...difference)).toBeLessThan(1e-9);
+    for (const [iteration, row] of whole.curve)
+      for (const [key, value] of Object.entries(row))
+        if (Number.isFinite(value)) expect(split.curve.get(iteration)![key], key).toBeCloseTo(value, 6);
+  });
+});
+
+describe("the end of epochs on KL", () => {
+  it("comes before the step that would go further", async () => {
+    const free = await run({ ppo: { epochs: 4, learningRate: 0.2 } });
+    const limited = await run({ ppo: { epochs: 4, learningRate: 0.2, stopEpochsAtKl: 0.01 } });
+    expect(free.curve.get(0)!["update/steps"]).toBe(8);
+    expect(limited.curve.get(0)!["update/steps"]).toBeLessThan(8);
+    expect(limited.curve.get(0)!["update/ended_early"]).toBe(1);
+    expect(limited.curve.get(0)!["kl/old_new_k3_token"]).toBeGreaterThan(0.01);
+    expect(free.curve.get(0)!["update/ended_early"]).toBe(0);
+  });
+});
+
+/** Each field with a value that must show. `watch` narrows what must change to one metric. */
+const alive: [name: string, ppo: object, options?: { base?: object; watch?: string }][] = [
+  ["iterations", { iterations: 2 }],
+  ["sequences", { sequences: 8 }],
+  ["responsesPerPrompt", { responsesPerPrompt: 2 }],
+  ["minibatches", { minibatches: 4 }],
+  ["epochs", { epochs: 1 }],
+  ["maxNewTokens", { maxNewTokens: 3 }],
+  ["temperature", { temperature: 0.7 }],
+  ["learningRate", { learningRate: 0.01 }],
+  ["criticLearningRate", { criticLearningRate: 0.01 }],
+  ["criticKind", { criticKind: "shared" }],
+  ["valueCoef", { valueCoef: 3 }, { base: { criticKind: "shared", maxGradNorm: 0.01 } }],
+  ["epsilon", { epsilon: 0.1 }],
+  ["beta1", { beta1: 0.5 }],
+  ["beta2", { beta2: 0.5 }],
+  ["weightDecay", { weightDecay: 0.5 }],
+  ["maxGradNorm", { maxGradNorm: null }, { base: { maxGradNorm: 1e-4 } }],
+  ["schedule", { schedule: "linear" }],
+  ["warmup", { warmup: 0.7 }],
+  ["clipLow", { clipLow: 0.01 }],
+  ["clipHigh", { clipHigh: 0.01 }],
+  ["dualClip", { dualClip: 1.01 }, { base: { learningRate: 0.5 } }],
+  ["valueClip", { valueClip: null }, { base: { valueClip: 0.001 } }],
+  ["entropyCoef", { entropyCoef: 0.5 }],
+  ["gamma", { gamma: 0.5 }],
+  ["lambda", { lambda: 0.1 }],
+  ["aggregation", { aggregation: "sequence-mean" }],
+  ["whitenAdvantages", { whitenAdvantages: false }],
+  ["whitenRewards", { whitenRewards: true }],
+  ["scoreClip", { scoreClip: 0.5 }],
+  ["missingEosPenalty", { missingEosPenalty: 2 }],
+  ["stopEpochsAtKl", { stopEpochsAtKl: 1e-4 }],
+  ["kl.in", { kl: { in: "loss", coef: 0.5 } }, { base: { kl: { coef: 0.5 } } }],
+  ["kl.estimator", { kl: { in: "loss", estimator: "k3", coef: 1 } }, { base: { kl: { in: "loss", coef: 1 } } }],
+  ["kl.coef", { kl: { coef: 1 } }],
+  ["kl.controller", { kl: { controller: "ziegler", target: 1e-6, coef: 0.05 } }],
+  [
+    "kl.target",
+    { kl: { controller: "ziegler", target: 10 } },
+    { base: { kl: { controller: "ziegler", target: 1e-6 } } },
+  ],
+  [
+    "kl.targetUnit",
+    { kl: { controller: "ziegler", target: 0.2, targetUnit: "sequence" } },
+    { base: { learningRate: 0.3, kl: { controller: "ziegler", target: 0.2 } } },
+  ],
+  [
+    "kl.horizon",
+    { kl: { controller: "ziegler", target: 1e-6, horizon: 1e6 } },
+    { base: { kl: { controller: "ziegler", target: 1e-6 } } },
+  ],
+];
+
+describe("every field of the section", () => {
+  it.each(alive)("%s shows", async (_, ppo, options) => {
+    const strip = ({ curve, weights }: Awaited<ReturnType<typeof run>>) =>
+      JSON.stringify([
+        [...curve].map(([i, row]) => [i, Object.entries(row).filter(([key]) => !key.startsWith("settings/"))]),
+        weights,
+      ]);
+    const before = await run({ ppo: options?.base });
+    const after = await run({ ppo: { ...options?.base, ...ppo } });
+    expect(strip(after)).not.toBe(strip(before));
+    // And nothing else is random: the same settings give the same run.
+    expect(strip(await run({ ppo: { ...options?.base, ...ppo } }))).toBe(strip(after));
+  });
+
+  it("storedSamples", async () => {
+    const { world } = await run({ ppo: { storedSamples: 2 } });
+    expect(world.store.samples.filter(({ iteration }) => iteration === 0)).toHaveLength(3);
+  });
+
+  it("keep and checkpointEvery", async () => {
+    const { context } = await run({ ppo: { iterations: 6, checkpointEvery: 1, keep: 3 } });
+    const left = readdirSync(context.folder).filter((name) => name.startsWith("checkpoint-"));
+    expect(left.sort()).toEqual(["checkpoint-000004", "checkpoint-000005", "checkpoint-000006"]);
+  });
+});
+
+describe("odd input", () => {
+  it("all rewards equal: a warning, once, and on", async () => {
+    const { world, curve } = await run({ score: () => 1, ppo: { kl: { coef: 0 }, missingEosPenalty: 0 } });
+    expect(world.store.messages("warning")).toEqual(["all scores are equal"]);
+    expect(curve.size).toBe(3);
+    expect(curve.get(2)!["rollout/nonfinite_count"]).toBe(0);
+  });
+
+  it("a single prompt: a warning, and on", async () => {
+    const { world, curve } = await run({ texts: ["b"] });
+    expect(world.store.messages("warning").join()).toMatch(/single prompt/);
+    expect(curve.size).toBe(3);
+  });
+
+  it("a score that is not finite stops the run, with its state saved", async () => {
+    const world = newWorld();
+    let calls = 0;
+    const score = (row: Scored) => (calls++ === 16 + 3 ? Number.NaN : wantsA(row));
+    await expect(run({ world, score })).rejects.toThrow(/scores are not finite/);
+    expect(existsSync(join(world.folder, "ppo", "checkpoint-000001", "policy", "optimizer.safetensors"))).toBe(true);
+  });
+
+  it("a model whose first log-probabilities are not finite is refused", async () => {
+    const prepare = (engine: BigramEngine) => {
+      engine.before = (verb) => {
+        if (verb === "sample")
+          for (const model of engine.models.values()) if (model.weights.U) model.weights.U[3] = Number.NaN;
+      };
+    };
+    await expect(run({ prepare })).rejects.toThrow(/numbers among the values of the first rollout are not finite/);
+  });
+
+  it("old and new log-probabilities that do not agree are refused", async () => {
+    const prepare = (engine: BigramEngine) => {
+      engine.distort = (result, loss) =>
+        loss.name === "policy"
+          ? { ...result, logprobs: result.logprobs!.map((row) => row.map((x) => x - 0.01)) }
+          : result;
+    };
+    await expect(run({ prepare })).rejects.toThrow(/ratio is off from 1 by up to 0\.00995/);
+  });
+});
+
+describe("a loss that turns NaN", () => {
+  const nanAt =
+    (...calls: number[]) =>
+    (engine: BigramEngine) => {
+      let call = 0;
+      engine.distort = (result, loss) =>
+        loss.name === "policy" && calls.includes(call++) ? { ...result, loss: Number.NaN } : result;
+    };
+
+  it("is skipped before it reaches the weights, and its minibatch is kept", async () => {
+    const { world, curve, weights } = await run({ prepare: nanAt(5) });
+    expect(curve.get(1)!["update/steps_skipped"]).toBe(1);
+    expect(curve.get(1)!["gradient/nonfinite_count"]).toBe(1);
+    expect(curve.get(2)!["update/steps_skipped"]).toBe(0);
+    expect(weights).not.toMatch(/null/);
+    const dump = JSON.parse(readFileSync(join(world.folder, "ppo", "dumps", "iteration-1-step-1.json"), "utf8"));
+    expect(dump.sequences).toHaveLength(8);
+    expect(dump.advantages).toHaveLength(8);
+    expect(world.store.messages("warning").join()).toMatch(/step is skipped.*iteration-1-step-1\.json/);
+  });
+
+  it("twice in a row ends the run with sound weights saved, from which it resumes", async () => {
+    const world = newWorld();
+    await expect(run({ world, prepare: nanAt(5, 6) })).rejects.toThrow(/for the second step in a row/);
+    expect(existsSync(join(world.folder, "ppo", "checkpoint-000002"))).toBe(true);
+    const { curve } = await run({ world, context: { resume: true } });
+    expect(curve.size).toBe(3);
+    expect(curve.get(1)!["update/steps_skipped"]).toBe(2);
+    expect(curve.get(2)!["update/steps_skipped"]).toBe(0);
+  });
+});

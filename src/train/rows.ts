@@ -1,0 +1,82 @@
+/** Which rows each stage reads: the user's files, or the built-in task's where there are none. */
+import type { Config, DataConfig } from "../config/schema.ts";
+import {
+  helpdesk,
+  type PreferenceRow,
+  type PromptRow,
+  readPreferenceRows,
+  readPromptRows,
+  readSftRows,
+  type SftRow,
+  splitHeldOut,
+} from "../data/index.ts";
+import type { Message } from "../text/index.ts";
+import { UsageError } from "../util/errors.ts";
+import type { GoldCheck } from "./evaluate.ts";
+
+interface Split<Row> {
+  readonly train: readonly Row[];
+  readonly heldOut: readonly Row[];
+}
+
+/** The rows of a run, each list read when it is asked for. */
+export interface RunRows {
+  readonly objective: string;
+  sft(): Split<SftRow>;
+  pairs(): Split<PreferenceRow>;
+  prompts(): readonly PromptRow[];
+  /** Prompts that reports are measured on, whether the policy trains on them too, and the task's gold checks for them. */
+  evaluation(): { readonly rows: readonly PromptRow[]; readonly seen: boolean; readonly check: GoldCheck | null };
+  /** Every text of the stages that run, for a word tokenizer. */
+  texts(): Iterable<string>;
+}
+
+export function openRows(config: Config): RunRows {
+  const task = config.demo ? helpdesk({ seed: config.seed, variant: config.demo.variant }) : null;
+  const { seed, sft, reward, ppo, evaluation } = config;
+
+  function rowsOf<Row>(
+    data: DataConfig | undefined,
+    read: (source: DataConfig) => Row[],
+    own: readonly Row[] | undefined,
+  ) {
+    if (data) return read(data);
+    if (own) return own;
+    throw new UsageError("a stage has no rows", "Give it a JSONL file, or the configuration a section demo.");
+  }
+  const check: GoldCheck | null =
+    task && ((kind, reference, response) => task.check(kind, reference, response) as Record<string, boolean>);
+  const rows: RunRows = {
+    objective: config.objective || (task?.objective ?? ""),
+    sft() {
+      const all = rowsOf(sft?.data, readSftRows, task?.sft);
+      if (sft?.evaluation) return { train: all, heldOut: readSftRows(sft.evaluation) };
+      return splitHeldOut(all, sft?.evaluationShare ?? 0, seed);
+    },
+    pairs() {
+      const all = rowsOf(reward?.data, readPreferenceRows, task?.preferences);
+      if (reward?.evaluation) return { train: all, heldOut: readPreferenceRows(reward.evaluation) };
+      // The task's own are better than a split: their labels are clean, their phrasings new.
+      if (task && !reward?.data) return { train: all, heldOut: task.preferenceEvaluation };
+      return splitHeldOut(all, reward?.evaluationShare ?? 0, seed);
+    },
+    prompts: () => rowsOf(ppo?.prompts, readPromptRows, task?.prompts),
+    evaluation() {
+      if (evaluation.prompts) return { rows: readPromptRows(evaluation.prompts), seen: false, check: null };
+      if (task && !ppo?.prompts) return { rows: task.evaluation, seen: false, check };
+      return { rows: rows.prompts(), seen: true, check: null };
+    },
+    *texts() {
+      if (task) yield* task.texts;
+      if (sft?.data) for (const row of rows.sft().train) yield* [...contents(row.prompt), row.completion];
+      if (reward?.data)
+        for (const row of rows.pairs().train) yield* [...contents(row.prompt), row.chosen, row.rejected];
+      if (ppo?.prompts) for (const row of rows.prompts()) yield* contents(row.prompt);
+    },
+  };
+  return rows;
+}
+
+function contents(messages: readonly Message[]): string[] {
+  return messages.map(({ content }) => content);
+}
