@@ -1,6 +1,6 @@
 /** `key=value` on the command line: changes values that the file gives, before they are checked. */
-import { parseDocument } from "yaml";
-import { UsageError } from "../util/errors.ts";
+import { parse } from "yaml";
+import { messageOf, UsageError } from "../util/errors.ts";
 import { type Path, schemaAt, unwrap } from "./fields.ts";
 import { dotted, pathOf } from "./problems.ts";
 
@@ -85,17 +85,16 @@ export function applyOverrides(root: Record<string, unknown>, overrides: readonl
 /** The value an override gives; undefined takes the key away. */
 function valueGiven({ text, path, value }: Override, root: unknown): unknown {
   const schema = schemaAt(path, root);
-  const document = parseDocument(value, { prettyErrors: false });
-  const parsed: unknown = document.errors.length > 0 ? undefined : document.toJS();
-  // Text needs no quotes here, whatever it looks like: name=007, pattern=^a: b.
-  if (schema && unwrap(schema).schema._zod.def.type === "string" && typeof parsed !== "string" && parsed !== null)
-    return value;
-  if (document.errors.length > 0) {
-    throw new UsageError(
-      `override ${text}: not valid YAML: ${document.errors[0]!.message}`,
-      "Quote the value for the shell and for YAML.",
-    );
+  const isText = schema !== undefined && unwrap(schema).schema._zod.def.type === "string";
+  let parsed: unknown;
+  try {
+    parsed = parse(value, { prettyErrors: false, logLevel: "error" });
+  } catch (error) {
+    if (isText) return value;
+    throw new UsageError(`override ${text}: not valid YAML: ${messageOf(error).split("\n")[0]}`);
   }
+  // Text needs no quotes here, whatever it looks like: name=007, pattern=^a: b.
+  if (isText && typeof parsed !== "string" && parsed !== null) return value;
   return parsed === null && !(schema && unwrap(schema).nullable) ? undefined : parsed;
 }
 
