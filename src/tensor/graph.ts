@@ -2,7 +2,8 @@
  * The lazy tensor graph: a `Tensor` is a node that remembers its op, its inputs, its type and its shape. Nothing is
  * computed here; `gradients.ts` derives more graph from it and `lower.ts` writes it as ONNX.
  */
-import type { Dim, Shape } from "./dims.ts";
+import { GraphError } from "../util/errors.ts";
+import { type Dim, type Shape, show } from "./dims.ts";
 
 export type DType = "float32" | "int32" | "int64" | "bool";
 
@@ -105,7 +106,11 @@ export function constant(
   shape: readonly number[] = typeof values === "number" ? [] : [values.length],
   dtype: DType = "float32",
 ): Tensor<"constant"> {
-  return node("constant", [], { values: typeof values === "number" ? [values] : values }, dtype, shape);
+  const list = typeof values === "number" ? [values] : values;
+  if (shape.reduce((size, dim) => size * dim, 1) !== list.length) {
+    throw new GraphError(`constant: ${list.length} values for the shape ${show(shape)}`);
+  }
+  return node("constant", [], { values: list }, dtype, shape);
 }
 
 /** Every tensor that the outputs depend on, inputs before users. Loop bodies are not entered. */

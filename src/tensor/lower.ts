@@ -241,7 +241,7 @@ class Emitter {
 
   loop(y: Tensor<"loop">, inputs: string[]): void {
     const { step, stateInputs, stateOutputs, stacked } = y.attributes;
-    const results = [...stateOutputs, ...stacked];
+    const results = bodyOutputs(y.attributes);
     const inside = this.#inside(y.attributes, results);
     const order = topological(results);
     for (const tensor of order) if (!inside.has(tensor)) this.#visit(tensor);
@@ -341,10 +341,16 @@ class Emitter {
     const placeholders = new Set<Tensor>([attributes.step, ...attributes.stateInputs]);
     const symbols = new Set(attributes.stateInputs.flatMap((state) => state.shape.filter((dim) => this.#isNew(dim))));
     const inside = new Set<Tensor>();
-    for (const tensor of topological(results)) {
-      const changes = tensor.shape.some((dim) => [...symbols].some((symbol) => mentions(dim, symbol as string)));
-      if (placeholders.has(tensor) || changes || tensor.inputs.some((x) => inside.has(x))) inside.add(tensor);
-    }
+    const search = (outputs: readonly Tensor[]) => {
+      for (const tensor of topological(outputs)) {
+        const body = tensor.op === "loop" ? bodyOutputs(tensor.attributes as LoopAttributes) : [];
+        search(body);
+        const changes = dimsOf(tensor).some((dim) => [...symbols].some((symbol) => mentions(dim, symbol as string)));
+        const depends = [...tensor.inputs, ...body].some((x) => inside.has(x));
+        if (placeholders.has(tensor) || changes || depends) inside.add(tensor);
+      }
+    };
+    search(results);
     return inside;
   }
 
@@ -362,8 +368,8 @@ class Emitter {
     const search = (tensors: readonly Tensor[], bound: ReadonlySet<Tensor>) => {
       for (const tensor of topological(tensors)) {
         if (tensor.op === "loop") {
-          const { step, stateInputs, stateOutputs, stacked } = tensor.attributes as LoopAttributes;
-          search([...stateOutputs, ...stacked], new Set([...bound, step, ...stateInputs]));
+          const attributes = tensor.attributes as LoopAttributes;
+          search(bodyOutputs(attributes), new Set([...bound, attributes.step, ...attributes.stateInputs]));
         }
         if (tensor.op !== "input" || bound.has(tensor)) continue;
         const { name } = (tensor as Tensor<"input">).attributes;
@@ -375,6 +381,15 @@ class Emitter {
     search(outputs, new Set());
     return [...found.values()];
   }
+}
+
+function bodyOutputs({ stateOutputs, stacked }: LoopAttributes): Tensor[] {
+  return [...stateOutputs, ...stacked];
+}
+
+/** The dimensions that a tensor's own value depends on. */
+function dimsOf(tensor: Tensor): readonly Dim[] {
+  return tensor.op === "sizeOf" ? [(tensor as Tensor<"sizeOf">).attributes.dim] : tensor.shape;
 }
 
 function mentions(dim: Dim, symbol: string): boolean {
