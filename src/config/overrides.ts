@@ -1,7 +1,7 @@
 /** `key=value` on the command line: changes values that the file gives, before they are checked. */
 import { parse } from "yaml";
 import { messageOf, UsageError } from "../util/errors.ts";
-import { type Path, schemaAt, unwrap } from "./fields.ts";
+import { at, type Path, schemaAt, unwrap } from "./fields.ts";
 import { dotted, pathOf } from "./problems.ts";
 
 export interface Override {
@@ -61,9 +61,9 @@ export function applyOverrides(root: Record<string, unknown>, overrides: readonl
         copy[key] = next(container[key], depth);
         return copy;
       }
-      const { [key]: old, ...rest } = container as Record<string, unknown>;
-      const value = next(old, depth);
-      return value === undefined ? rest : { ...container, [key]: value };
+      const value = next(at(container, key), depth);
+      const entries = Object.entries({ ...container, [key]: value });
+      return Object.fromEntries(entries.filter(([, entry]) => entry !== undefined));
     };
     const next = (old: unknown, depth: number): unknown =>
       depth + 1 === path.length ? valueGiven(override, result) : changed(old, depth + 1);
