@@ -10,6 +10,7 @@ const evaluation: Evaluation = {
   samples: 1024,
   temperature: 1,
   seed: 1234,
+  seenInTraining: false,
   shares: ["refuses"],
   before: {
     folder: "a",

@@ -20,6 +20,11 @@ const TITLES: Readonly<Record<string, string>> = {
   entropy: "entropy, nats",
 };
 
+/** What a figure is called. */
+export function figureTitle(name: string): string {
+  return TITLES[name] ?? name;
+}
+
 export interface ReportOptions {
   readonly evaluation: Evaluation;
   /** Sentences under the table. */
@@ -41,7 +46,7 @@ export function reportLines(
   );
   const isShare = (name: string) => shares.includes(name);
   const cells = (name: string) => [
-    TITLES[name] ?? name,
+    figureTitle(name),
     ...(before ? sideCells(before.figures[name], isShare(name)) : []),
     ...sideCells(after.figures[name], isShare(name)),
   ];
@@ -60,7 +65,7 @@ export function reportLines(
   } else {
     lines.push(...table({ columns, rows: figures.map(cells), width, heading }));
     if (compared.length > 0) {
-      const rows = compared.map((name) => [TITLES[name] ?? name, differenceCell(differences[name], isShare(name))]);
+      const rows = compared.map((name) => [figureTitle(name), differenceCell(differences[name], isShare(name))]);
       lines.push("", ...table({ columns: [{ title: "" }, difference], rows, width, heading }));
     }
   }

@@ -1,0 +1,147 @@
+/** `ballast compare`: how runs differ in configuration, and in what came of them. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Config, differences, parseResolvedConfig } from "../../config/index.ts";
+import { openStore } from "../../store/index.ts";
+import { fromJson } from "../../train/json.ts";
+import type { Evaluation } from "../../train/types.ts";
+import type { Stage } from "../../types/records.ts";
+import { number, percent } from "../format.ts";
+import { jsonLine } from "../json.ts";
+import { figureTitle } from "../report.ts";
+import { table } from "../table.ts";
+import type { Terminal } from "../terminal.ts";
+import { findRun } from "../workspace.ts";
+
+export interface CompareOptions {
+  /** Ids or folders. */
+  readonly runs: readonly string[];
+  readonly workspace: string;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+interface Compared {
+  readonly run: string;
+  readonly state: string;
+  readonly config: Config;
+  /** null before the run has got there. */
+  readonly evaluation: Evaluation | null;
+  /** Newest metrics by stage. */
+  readonly latest: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+type Shown = readonly [title: string, stage: Stage, key: string, format: (value: number | undefined) => string];
+
+/** What stages say of themselves, for runs without an evaluation as well. */
+const LATEST: readonly Shown[] = [
+  ["SFT, held-out loss", "sft", "sft/heldout_loss", (value) => number(value)],
+  ["reward model, held-out accuracy", "reward", "reward_model/heldout_accuracy", (value) => percent(value)],
+  ["PPO, score of the last rollout", "ppo", "reward/score_mean", (value) => number(value)],
+  ["PPO, KL of the last rollout", "ppo", "kl/ref_k3_token", (value) => number(value, 4)],
+];
+
+export async function compare({ runs, workspace, json = false, terminal }: CompareOptions): Promise<number> {
+  const compared = runs.map((run) => read(run, workspace));
+  const settings = settingRows(compared);
+  if (json) {
+    const sides = compared.map(({ run, state, evaluation, latest }) => ({
+      run,
+      state,
+      before: meansOf(evaluation?.before?.figures),
+      after: meansOf(evaluation?.after.figures),
+      latest,
+    }));
+    terminal.out(jsonLine({ runs: sides, config: settings }));
+    return 0;
+  }
+  const c = terminal.outColours;
+  const show = (title: string, rows: readonly (readonly string[])[]) => {
+    const columns = [{ title, shrinksTo: 12 }, ...compared.map(({ run }) => ({ title: run, shrinksTo: 10 }))];
+    for (const line of table({ columns, rows, width: terminal.outWidth(), heading: c.bold })) terminal.out(line);
+  };
+  if (settings.length === 0) terminal.out("The configurations are the same.");
+  else
+    show(
+      "configuration",
+      settings.map(({ key, values }) => [key, ...values.map(settingText)]),
+    );
+  terminal.out("");
+  show("result", resultRows(compared));
+  return 0;
+}
+
+function read(text: string, workspace: string): Compared {
+  const { id, folder, workspace: home } = findRun(text, workspace);
+  const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
+  const path = join(folder, "evaluation.json");
+  const evaluation = existsSync(path) ? (fromJson(readFileSync(path, "utf8")) as Evaluation) : null;
+  const store = openStore(join(home, "ballast.db"), { readonly: true });
+  try {
+    const stages = (["sft", "reward", "ppo"] as const).map((stage) => [
+      stage,
+      Object.fromEntries(store.latest(id, stage).map(({ key, value }) => [key, value])),
+    ]);
+    return {
+      run: id,
+      state: store.run(id)?.state ?? "unknown",
+      config,
+      evaluation,
+      latest: Object.fromEntries(stages),
+    };
+  } finally {
+    store.close();
+  }
+}
+
+/** Settings in which any run differs from the first, with every run's value. */
+function settingRows(compared: readonly Compared[]): { key: string; values: unknown[] }[] {
+  const [first, ...others] = compared as [Compared, ...Compared[]];
+  const found = others.map(({ config }) => differences(first.config, config));
+  const keys = [...new Set(found.flat().map(({ key }) => key))];
+  return keys.map((key) => {
+    const own = found.flat().find((difference) => difference.key === key)?.before;
+    const of = (list: (typeof found)[number]) => list.find((difference) => difference.key === key);
+    return {
+      key,
+      values: [own, ...found.map((list) => (of(list) ? of(list)?.after : own))].map((value) => value ?? null),
+    };
+  });
+}
+
+function settingText(value: unknown): string {
+  if (value === null) return "–";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function resultRows(compared: readonly Compared[]): string[][] {
+  const names = [...new Set(compared.flatMap(({ evaluation }) => Object.keys(evaluation?.after.figures ?? {})))];
+  const rows = [["state", ...compared.map(({ state }) => state)]];
+  for (const name of names) {
+    rows.push([
+      figureTitle(name),
+      ...compared.map(({ evaluation }) => (evaluation ? beforeAfter(evaluation, name) : "–")),
+    ]);
+  }
+  for (const [title, stage, key, format] of LATEST) {
+    const values = compared.map(({ latest }) => latest[stage]?.[key]);
+    if (values.some((value) => value !== undefined)) rows.push([title, ...values.map(format)]);
+  }
+  return rows;
+}
+
+/** `46.1% → 100.0%`, or the one side there is. */
+function beforeAfter({ before, after, shares }: Evaluation, name: string): string {
+  const show = (value: number | undefined) => (shares.includes(name) ? percent(value) : number(value, 2));
+  const values = [before?.figures[name]?.mean, after.figures[name]?.mean];
+  return (
+    values
+      .filter((value) => value !== undefined)
+      .map(show)
+      .join(" → ") || "–"
+  );
+}
+
+function meansOf(figures: Evaluation["after"]["figures"] | undefined): Record<string, number> | null {
+  return figures ? Object.fromEntries(Object.entries(figures).map(([name, { mean }]) => [name, mean])) : null;
+}

@@ -1,0 +1,51 @@
+/** `ballast eval`: measures a run's policy again, with more samples or other seeds. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseResolvedConfig } from "../../config/index.ts";
+import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
+import { evaluateRun } from "../../train/evaluate-run.ts";
+import { jsonLine } from "../json.ts";
+import { ProgressDisplay } from "../progress.ts";
+import { reportLines } from "../report.ts";
+import { shownValues } from "../shown.ts";
+import type { Terminal } from "../terminal.ts";
+import { findRun } from "../workspace.ts";
+
+export interface EvalOptions {
+  /** A run's id or folder. */
+  readonly run: string;
+  readonly workspace: string;
+  readonly samples?: number;
+  readonly temperature?: number;
+  readonly seed?: number;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+export async function evaluate(options: EvalOptions): Promise<number> {
+  const { run, workspace, samples, temperature, seed, json = false, terminal } = options;
+  const { id, folder } = findRun(run, workspace);
+  const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
+  const display = new ProgressDisplay({ terminal, pick: shownValues });
+  const engine = await createEmbeddedEngine({ threads: config.threads });
+  try {
+    const evaluation = await evaluateRun({
+      config,
+      folder,
+      engine,
+      samples,
+      temperature,
+      seed,
+      onProgress: (progress) => display.update(progress),
+      // Nothing would be lost: Ctrl-C ends the process as it always does.
+      interrupted: () => false,
+    });
+    display.close();
+    if (json) terminal.out(jsonLine({ run: id, ...evaluation }));
+    else for (const line of reportLines({ evaluation }, terminal)) terminal.out(line);
+  } finally {
+    display.close();
+    await engine.close();
+  }
+  return 0;
+}

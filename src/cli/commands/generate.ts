@@ -1,0 +1,101 @@
+/** `ballast generate`: a model answers prompts from the command line or from stdin. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
+import { loadTokenizer, type Message } from "../../text/index.ts";
+import { generate as answer } from "../../train/generate.ts";
+import type { Generation } from "../../train/types.ts";
+import { CheckpointError, UsageError } from "../../util/errors.ts";
+import { jsonLine } from "../json.ts";
+import { printable } from "../sanitize.ts";
+import type { Terminal } from "../terminal.ts";
+import { findRun } from "../workspace.ts";
+
+export interface GenerateOptions {
+  /** A model's folder, a run's id or a run's folder. */
+  readonly model: string;
+  /** Each line of stdin where there are none. */
+  readonly prompts: readonly string[];
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly maxTokens: number;
+  /** Answers to each prompt. */
+  readonly samples: number;
+  readonly seed: number;
+  readonly system?: string;
+  readonly threads: number;
+  readonly workspace: string;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+export async function generate(options: GenerateOptions): Promise<number> {
+  const { prompts, system, maxTokens, threads, terminal } = options;
+  const folder = findModel(options.model, options.workspace);
+  const tokenizer = loadTokenizer(folder);
+  const engine = await createEmbeddedEngine({ threads });
+  const reply = async (texts: readonly string[]) => {
+    const conversations = texts.map((content): Message[] => [
+      ...(system === undefined ? [] : [{ role: "system" as const, content: system }]),
+      { role: "user", content },
+    ]);
+    const answers = await answer({
+      ...options,
+      engine,
+      tokenizer,
+      folder,
+      prompts: conversations,
+      maxNewTokens: maxTokens,
+    });
+    print(answers, options);
+  };
+  try {
+    if (prompts.length > 0) await reply(prompts);
+    else if (process.stdin.isTTY === true) {
+      terminal.note("Type a prompt and press Enter; end with Ctrl-D.");
+      for await (const line of lines()) await reply([line]);
+    } else {
+      const texts: string[] = [];
+      for await (const line of lines()) texts.push(line);
+      if (texts.length === 0)
+        throw new UsageError("there is no prompt", "Give one as an argument, or one a line on stdin.");
+      await reply(texts);
+    }
+  } finally {
+    await engine.close();
+  }
+  return 0;
+}
+
+/** The folder of the model that is meant: itself, or of a run the last stage's that speaks. */
+function findModel(model: string, workspace: string): string {
+  for (const folder of [model, join(model, "final")]) if (existsSync(join(folder, "model.safetensors"))) return folder;
+  const { id, folder: run } = findRun(model, workspace);
+  for (const stage of ["ppo", "sft"]) {
+    const folder = join(run, stage, "final");
+    if (existsSync(folder)) return folder;
+  }
+  throw new CheckpointError(
+    `no stage of run ${id} that makes a language model is done`,
+    "Let it go on: ballast resume RUN.",
+  );
+}
+
+async function* lines(): AsyncGenerator<string> {
+  for await (const line of createInterface({ input: process.stdin })) if (line.trim() !== "") yield line;
+}
+
+function print(answers: readonly Generation[], { json = false, samples, prompts, terminal }: GenerateOptions): void {
+  const c = terminal.outColours;
+  const alone = samples === 1 && (answers.length === 1 || prompts.length === 1);
+  for (const [i, answer] of answers.entries()) {
+    if (json) terminal.out(jsonLine(answer));
+    else {
+      if (!alone && i % samples === 0) terminal.out(c.bold(`> ${printable(answer.prompt)}`));
+      const cut = answer.stopReason === "length" ? c.dim(" […]") : "";
+      terminal.out(`${alone ? "" : "  "}${printable(answer.response)}${cut}`);
+    }
+  }
+}
