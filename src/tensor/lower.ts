@@ -66,7 +66,8 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   max: (y, [x], emit) => reduction("ReduceMax", y, x as string, emit),
   argmax: single("ArgMax", { axis: { int: -1 }, keepdims: { int: 0 } }),
   cumsum: (y, [x], emit) => emit.node("CumSum", [x as string, emit.ints([-1], [])], [emit.name(y)]),
-  reshape: (y, [x], emit) => emit.node("Reshape", [x as string, emit.shape(y.shape)], [emit.name(y)]),
+  reshape: (y, [x], emit) =>
+    emit.node("Reshape", [x as string, emit.shape(y.shape)], [emit.name(y)], { allowzero: { int: 1 } }),
   expand: (y, [x], emit) => emit.node("Expand", [x as string, emit.shape(y.shape)], [emit.name(y)]),
   transpose: (y, inputs, emit) =>
     emit.node("Transpose", inputs, [emit.name(y)], { perm: { ints: y.attributes.permutation } }),

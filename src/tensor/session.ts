@@ -53,7 +53,8 @@ export class Session {
 
   /**
    * Computes the named outputs (all by default). An array given in `into` is filled in place and is the output's data;
-   * it must have the right size. Feeds are read without a copy.
+   * it must have the right size. Feeds are read without a copy, so such an array may also be the feed of an input that
+   * only the makers of that output read.
    */
   async run(
     feeds: Readonly<Record<string, Value>>,
