@@ -2,63 +2,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
-import {
-  newWorld,
-  openContext,
-  prompts,
-  rewardOf,
-  startFolder,
-  tokenizer,
-  type World,
-} from "../../test/support/stage.ts";
-import type { PpoConfig } from "../config/schema.ts";
+import { runPpo as run, wantsA, word } from "../../test/support/run-ppo.ts";
+import { newWorld, tokenizer } from "../../test/support/stage.ts";
 import type { Scored } from "../reward/index.ts";
-import type { StageContext } from "./context.ts";
-import { type PpoInputs, trainPpo } from "./ppo.ts";
-
-const word = (text: string) => tokenizer.encode(text)[0]!;
-
-/** 1 for every "a", and a little for ending. */
-const wantsA = ({ tokens }: Scored) => tokens.filter((token) => token === word("a")).length;
-
-const base = {
-  iterations: 3,
-  sequences: 16,
-  minibatches: 2,
-  epochs: 2,
-  maxNewTokens: 6,
-  learningRate: 0.05,
-  entropyCoef: 0,
-  checkpointEvery: 0,
-  storedSamples: 4,
-};
-
-interface Run {
-  readonly world?: World;
-  readonly ppo?: object;
-  readonly score?: (row: Scored) => number;
-  readonly hash?: string;
-  readonly context?: Partial<StageContext>;
-  readonly prepare?: (engine: BigramEngine) => void;
-  readonly texts?: string[];
-}
-
-async function run({ world = newWorld(), ppo, score = wantsA, hash, context: more, prepare, texts }: Run = {}) {
-  const context = openContext(world, "ppo", { ppo: { ...base, ...ppo } }, more);
-  const settings = context.config.ppo as PpoConfig;
-  const start = await startFolder(world);
-  prepare?.(context.engine);
-  const inputs: PpoInputs = {
-    settings,
-    sources: { policy: start, reference: start, critic: start },
-    frozen: { reference: start },
-    prompts: prompts(...(texts ?? ["b", "c d", "e f g", "d"])),
-    openReward: async () => rewardOf(score, hash),
-  };
-  const result = await trainPpo(context, inputs);
-  const weights = readFileSync(join(result.folder, "model.safetensors"), "utf8");
-  return { world, context, result, weights, curve: world.store.curve("ppo") };
-}
 
 describe("an iteration", () => {
   it("starts with a ratio of 1 and no KL to the reference", async () => {

@@ -65,8 +65,11 @@ export function applyChange<Section extends object>(options: {
     const schema = schemaAt(path, config);
     throw new UsageError(`${key}: expected ${schema ? expectation(schema) : "another value"}, found ${value}`);
   }
-  const { errors } = checkConfig({ ...config, [stage]: parsed.data }, (path) => path === key);
-  if (errors.length > 0) throw new UsageError(errors.map(({ message }) => message).join("; "));
+  const mistakes = (settings: unknown) =>
+    checkConfig({ ...config, [stage]: settings }, (path) => path === key).errors.map(({ message }) => message);
+  const before = mistakes(section);
+  const made = mistakes(parsed.data).filter((message) => !before.includes(message));
+  if (made.length > 0) throw new UsageError(made.join("; "));
   return parsed.data as Section;
 }
 

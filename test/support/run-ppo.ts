@@ -1,0 +1,56 @@
+/** A short PPO run on the bigram engine, whose reward is a count of one word. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { PpoConfig } from "../../src/config/schema.ts";
+import type { Scored } from "../../src/reward/index.ts";
+import type { StageContext } from "../../src/train/context.ts";
+import { type PpoInputs, trainPpo } from "../../src/train/ppo.ts";
+import type { BigramEngine } from "./bigram-engine.ts";
+import { newWorld, openContext, prompts, rewardOf, startFolder, tokenizer, type World } from "./stage.ts";
+
+export const word = (text: string) => tokenizer.encode(text)[0]!;
+
+/** 1 for every "a". */
+export const wantsA = ({ tokens }: Scored) => tokens.filter((token) => token === word("a")).length;
+
+const base = {
+  iterations: 3,
+  sequences: 16,
+  minibatches: 2,
+  epochs: 2,
+  maxNewTokens: 6,
+  learningRate: 0.05,
+  entropyCoef: 0,
+  checkpointEvery: 0,
+  storedSamples: 4,
+};
+
+export interface PpoRun {
+  readonly world?: World;
+  readonly ppo?: object;
+  readonly score?: (row: Scored) => number;
+  readonly hash?: string;
+  readonly context?: Partial<StageContext>;
+  readonly prepare?: (engine: BigramEngine) => void;
+  readonly texts?: string[];
+  /** Which model to start from. */
+  readonly start?: number;
+}
+
+export async function runPpo(options: PpoRun = {}) {
+  const { world = newWorld(), ppo, score = wantsA, hash, context: more, prepare, texts } = options;
+  const context = openContext(world, "ppo", { ppo: { ...base, ...ppo } }, more);
+  const settings = context.config.ppo as PpoConfig;
+  const start = await startFolder(world, options.start);
+  prepare?.(context.engine);
+  const inputs: PpoInputs = {
+    settings,
+    sources: { policy: start, reference: start, critic: start },
+    frozen: { reference: start },
+    prompts: prompts(...(texts ?? ["b", "c d", "e f g", "d"])),
+    openReward: async () => rewardOf(score, hash),
+  };
+  const result = await trainPpo(context, inputs);
+  const weights = readFileSync(join(result.folder, "model.safetensors"), "utf8");
+  return { world, context, result, weights, curve: world.store.curve("ppo") };
+}
