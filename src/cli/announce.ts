@@ -1,6 +1,7 @@
 /** Shows the events that a stage records, as they come, to whoever watches the terminal. */
 import type { EventRecord, MetricValues, Recorder } from "../types/records.ts";
 import { duration } from "./format.ts";
+import { withoutCurrentDirectory } from "./paths.ts";
 import { printableLine } from "./sanitize.ts";
 import { shownValues } from "./shown.ts";
 import type { Terminal } from "./terminal.ts";
@@ -46,16 +47,16 @@ export function createAnnouncer({ note, colours: c, now = Date.now }: AnnouncerO
       last = values;
     },
     event({ kind, stage, message }) {
-      const text = printableLine(message);
+      const text = printableLine(withoutCurrentDirectory(message));
       if (kind === "stage_started" || kind === "resumed") startedAt = now();
       if (kind === "stage_started") note(c.bold(text));
       else if (kind === "stage_finished") {
         const figures = shownValues(last).map(([label, value]) => `${label} ${value}`);
         note([`${c.green("✓")} ${stage} done in ${duration((now() - startedAt) / 1000)}`, ...figures].join(", "));
         last = {};
-      } else if (kind === "warning" || kind === "invariant") note(`${c.yellow("warning:")} ${text}`);
+      } else if (kind === "warning") note(`${c.yellow("warning:")} ${text}`);
       else if (kind === "error") note(`${c.red("error:")} ${text}`);
-      else if (kind === "resumed" || kind === "command" || kind === "note" || kind === "evaluation") note(c.dim(text));
+      else if (kind !== "checkpoint" && kind !== "setting" && kind !== "interrupted") note(c.dim(text));
     },
   };
 }

@@ -1,19 +1,21 @@
 /** How a failure is told: message and hint for what a user can mend, a stack for what only we can. */
 import { BallastError } from "../util/errors.ts";
+import { withoutCurrentDirectory } from "./paths.ts";
 import { printable } from "./sanitize.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Prints what went wrong and returns the exit code. BALLAST_DEBUG=1 shows the stack of every error. */
-export function reportError(error: unknown, { note: print, noteColours: c }: Terminal, env = process.env): number {
+export function reportError(error: unknown, { note, noteColours: c }: Terminal, env = process.env): number {
   const expected = error instanceof BallastError;
   const message = error instanceof Error ? error.message : String(error);
-  const label = expected && error.exitCode === 130 ? c.yellow("interrupted:") : c.red("error:");
   // Messages quote files and rows, which may hold anything.
-  print(`${label} ${printable(message)}`);
-  if (expected && error.hint) print(`  ${printable(error.hint)}`);
+  const print = (text: string, prefix = "") => note(prefix + printable(withoutCurrentDirectory(text)));
+  if (expected && error.exitCode === 130) note(c.yellow(printable(withoutCurrentDirectory(message))));
+  else print(message, `${c.red("error:")} `);
+  if (expected && error.hint) print(error.hint, "  ");
   if (!expected || env.BALLAST_DEBUG === "1") {
-    if (error instanceof Error) print(printable(stackOf(error)));
-    if (!expected) print("  This is a fault in ballast, not in what you typed: please report it with the lines above.");
+    if (error instanceof Error) print(stackOf(error));
+    if (!expected) note("  This is a fault in ballast, not in what you typed: please report it with the lines above.");
   }
   return expected ? error.exitCode : 1;
 }

@@ -32,7 +32,8 @@ export function progressLine(
 ): string {
   const { stage, step, steps, unit, perSecond, shown, message } = state;
   const head = `${stage}  ${unit} ${step}/${steps}`;
-  const left = Number.isFinite(perSecond) && perSecond > 0 ? `${clock((steps - step) / perSecond)} left` : "";
+  const left =
+    Number.isFinite(perSecond) && perSecond > 0 && step < steps ? `${clock((steps - step) / perSecond)} left` : "";
   // By rank: what comes earlier is the last to go when the terminal is narrow.
   const optional = [
     { place: 3, text: left },

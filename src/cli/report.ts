@@ -13,7 +13,7 @@ const TITLES: Readonly<Record<string, string>> = {
   asksBack: "asked back",
   refuses: "refused",
   brief: "brief",
-  reward: "learned reward",
+  reward: "reward",
   klK3Token: "KL, nats/token",
   klK1Sequence: "KL, nats/sequence",
   length: "length, tokens",
@@ -29,6 +29,8 @@ export interface ReportOptions {
   readonly evaluation: Evaluation;
   /** Sentences under the table. */
   readonly notes?: readonly string[];
+  /** Whether the reward is a learned model and nothing else. */
+  readonly learned?: boolean;
 }
 
 /** Room that the one wide table needs; narrower, the differences stand in a table of their own. */
@@ -36,7 +38,7 @@ const WIDE = 96;
 
 /** Lines of the report, fitted to the terminal's width. */
 export function reportLines(
-  { evaluation, notes = [] }: ReportOptions,
+  { evaluation, notes = [], learned = false }: ReportOptions,
   { outColours: c, outWidth }: Pick<Terminal, "outColours" | "outWidth">,
 ): string[] {
   const width = outWidth();
@@ -44,14 +46,15 @@ export function reportLines(
   const figures = Object.keys({ ...TITLES, ...before?.figures, ...after.figures }).filter(
     (name) => before?.figures[name] || after.figures[name],
   );
+  const title = (name: string) => (learned && name === "reward" ? "learned reward" : figureTitle(name));
   const isShare = (name: string) => shares.includes(name);
   const cells = (name: string) => [
-    figureTitle(name),
+    title(name),
     ...(before ? sideCells(before.figures[name], isShare(name)) : []),
     ...sideCells(after.figures[name], isShare(name)),
   ];
-  const side = (title: string): Column[] => [
-    { title, align: "right" },
+  const side = (name: string): Column[] => [
+    { title: name, align: "right" },
     { title: "greedy", align: "right" },
   ];
   const columns: Column[] = [{ title: "" }, ...(before ? side("before") : []), ...side(before ? "after" : "measured")];
@@ -65,7 +68,7 @@ export function reportLines(
   } else {
     lines.push(...table({ columns, rows: figures.map(cells), width, heading }));
     if (compared.length > 0) {
-      const rows = compared.map((name) => [figureTitle(name), differenceCell(differences[name], isShare(name))]);
+      const rows = compared.map((name) => [title(name), differenceCell(differences[name], isShare(name))]);
       lines.push("", ...table({ columns: [{ title: "" }, difference], rows, width, heading }));
     }
   }

@@ -3,10 +3,11 @@ import type { Config } from "../config/index.ts";
 import type { ModelEvaluation, PipelineResult } from "../train/types.ts";
 import { duration, number, percent } from "./format.ts";
 import { jsonLine } from "./json.ts";
+import { shortPath } from "./paths.ts";
 import { reportLines } from "./report.ts";
 import type { SessionResult } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
-import { type RunPlace, runArgument, selfName, shortPath } from "./workspace.ts";
+import { type RunPlace, runArgument, selfName } from "./workspace.ts";
 
 export interface FinishedRun extends SessionResult {
   readonly config: Config;
@@ -56,8 +57,9 @@ function resultLines(
   const self = selfName();
   const run = runArgument(place);
   const next = nextCommands({ config, result, run }).map((line) => `  ${self} ${line}`);
+  const learned = config.ppo?.rewards.every(({ kind }) => kind === "model") ?? false;
   const report = result.evaluation
-    ? reportLines({ evaluation: result.evaluation, notes: notes(result, config) }, terminal)
+    ? reportLines({ evaluation: result.evaluation, notes: notes(result, config), learned }, terminal)
     : notes(result, config);
   return [
     "",

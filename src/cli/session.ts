@@ -11,11 +11,12 @@ import { Interrupted, messageOf, StoppedByController } from "../util/errors.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 import { lockRun } from "./lock.ts";
 import { type Machine, machineDifferences, machineRecord } from "./machine.ts";
+import { shortPath } from "./paths.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { shownValues } from "./shown.ts";
 import { watchSignals } from "./signals.ts";
 import type { Terminal } from "./terminal.ts";
-import { type RunPlace, runArgument, selfName, shortPath } from "./workspace.ts";
+import { type RunPlace, runArgument, selfName } from "./workspace.ts";
 
 export interface SessionOptions {
   readonly config: Config;

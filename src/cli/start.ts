@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
 import { openStore } from "../store/index.ts";
 import { writeDurably } from "../train/folder.ts";
+import { withoutCurrentDirectory } from "./paths.ts";
 import { printResult } from "./result.ts";
 import { trainRun } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
@@ -20,7 +21,8 @@ export interface StartOptions {
 
 /** Returns the exit code; throws whatever ends the run early. */
 export async function startRun({ config, warnings, name, json, terminal }: StartOptions): Promise<number> {
-  for (const warning of warnings) terminal.note(`${terminal.noteColours.yellow("warning:")} ${warning}`);
+  for (const warning of warnings)
+    terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(warning)}`);
   const place = createRunFolder({ workspace: config.workspace, name, taken: recordedIds(config.workspace) });
   const recorded = recordedConfig(config, place.folder);
   writeDurably(join(place.folder, "config.json"), recorded);

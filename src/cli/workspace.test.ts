@@ -68,4 +68,6 @@ it("names a run by its id in the default workspace, by its folder elsewhere", ()
 it("calls itself as the user did", () => {
   expect(selfName(resolve("bin/ballast"))).toBe("./bin/ballast");
   expect(selfName(resolve("node_modules/.bin/ballast"))).toBe("npx ballast");
+  expect(selfName("/usr/local/bin/ballast", "/usr/bin:/usr/local/bin")).toBe("ballast");
+  expect(selfName("/elsewhere/bin/ballast", "/usr/bin")).toBe("/elsewhere/bin/ballast");
 });

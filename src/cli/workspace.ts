@@ -1,7 +1,8 @@
 /** Where runs lie: the folder of a new run, and the folder that a user means by a run's id. */
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { basename, delimiter, dirname, join, relative, resolve, sep } from "node:path";
 import { BallastError, UsageError } from "../util/errors.ts";
+import { shortPath } from "./paths.ts";
 
 export interface RunPlace {
   readonly id: string;
@@ -69,20 +70,15 @@ function runIds(workspace: string): string[] {
     .map((entry) => entry.name);
 }
 
-/** A path as a user would type it: relative where that is shorter. */
-export function shortPath(path: string): string {
-  const short = relative(process.cwd(), path) || ".";
-  return short.length < path.length && !short.startsWith(`..${sep}..`) ? short : path;
-}
-
 /** How to name the run on a command line: by its id in the default workspace, else by its folder. */
 export function runArgument({ id, workspace, folder }: RunPlace): string {
   return resolve("runs") === workspace ? id : shortPath(folder);
 }
 
 /** How the user calls this program from where they are. */
-export function selfName(script = process.argv[1] ?? ""): string {
+export function selfName(script = process.argv[1] ?? "", searchPath = process.env.PATH ?? ""): string {
   if (script.includes(`${sep}node_modules${sep}`)) return "npx ballast";
+  if (searchPath.split(delimiter).includes(dirname(script))) return basename(script);
   const short = relative(process.cwd(), script);
-  return short.startsWith("..") || short === "" ? "ballast" : `.${sep}${short}`;
+  return short.startsWith("..") || short === "" ? script : `.${sep}${short}`;
 }

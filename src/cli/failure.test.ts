@@ -1,0 +1,46 @@
+/** What users see of an error, and which code they get. */
+import pc from "picocolors";
+import { describe, expect, it } from "vitest";
+import { BallastError, Interrupted, StoppedByController, UsageError } from "../util/errors.ts";
+import { reportError } from "./failure.ts";
+import type { Terminal } from "./terminal.ts";
+
+function report(error: unknown, env: NodeJS.ProcessEnv = {}) {
+  const lines: string[] = [];
+  const terminal = { note: (line: string) => lines.push(line), noteColours: pc.createColors(false) };
+  return { code: reportError(error, terminal as unknown as Terminal, env), text: lines.join("\n") };
+}
+
+describe("reportError", () => {
+  it.each([
+    [new BallastError("no"), 1],
+    [new UsageError("no"), 2],
+    [new StoppedByController("no"), 3],
+    [new Interrupted("no"), 130],
+    [new TypeError("no"), 1],
+    ["thrown text", 1],
+  ])("%s ends with %i", (error, code) => {
+    expect(report(error).code).toBe(code);
+  });
+
+  it("prints message and hint without a stack, and the stack with BALLAST_DEBUG", () => {
+    const error = new UsageError("no such key", "Did you mean kl?");
+    expect(report(error).text).toBe("error: no such key\n  Did you mean kl?");
+    expect(report(error, { BALLAST_DEBUG: "1" }).text).toContain("failure.test.ts");
+  });
+
+  it("prints the stack and the cause of what nobody expected", () => {
+    const { text } = report(new TypeError("x is undefined", { cause: new Error("deep") }));
+    expect(text).toContain("error: x is undefined\n    at ");
+    expect(text).toContain("caused by: deep");
+    expect(text).toContain("fault in ballast");
+  });
+
+  it("names files from where the user stands", () => {
+    expect(report(new Interrupted(`saved in ${process.cwd()}/runs/a-1`)).text).toBe("saved in runs/a-1");
+  });
+
+  it("cleans what a message quotes", () => {
+    expect(report(new BallastError("bad row \x1b[2J\u202e")).text).toBe("error: bad row ");
+  });
+});
