@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, truncateSync, wr
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
+import { Killed, killedAt, wasKilled } from "../../test/support/killed.ts";
 import { type PpoRun, runPpo, wantsA } from "../../test/support/run-ppo.ts";
 import { newWorld, type World } from "../../test/support/stage.ts";
 import { Interrupted } from "../util/errors.ts";
@@ -17,25 +18,8 @@ const ppo = {
   kl: { controller: "ziegler", target: 0.01, horizon: 100 },
 };
 
-/** Dies at the n-th call of the engine, as by kill -9: nothing more is written. */
-class Killed extends Error {}
-const killedAt = (n: number) => (engine: BigramEngine) => {
-  let calls = 0;
-  engine.before = () => {
-    if (++calls >= n) throw new Killed();
-  };
-};
-
-async function killedRun(world: World, n: number, options: PpoRun = {}): Promise<boolean> {
-  const attempt = runPpo({ ppo, world, prepare: killedAt(n), context: { resume: true }, ...options });
-  return attempt.then(
-    () => false,
-    (error) => {
-      if (error instanceof Killed) return true;
-      throw error;
-    },
-  );
-}
+const killedRun = (world: World, n: number, options: PpoRun = {}) =>
+  wasKilled(runPpo({ ppo, world, prepare: killedAt(n), context: { resume: true }, ...options }));
 
 describe("a run killed at any call of the engine", () => {
   it.each([1, 2, 3, 4])("ends in the same weights and the same metrics (%i)", async (seed) => {
