@@ -8,6 +8,14 @@ import { type NamedTensor, readSafetensors, writeSafetensors } from "./safetenso
 export const weightsFile = "model.safetensors";
 export const optimizerFile = "optimizer.safetensors";
 
+/** What else a GPT-2 may be by its config.json, and this one is not: it would be read without an error, and be wrong. */
+const supportedVariant = {
+  activation_function: "gelu_new",
+  layer_norm_epsilon: layerNormEpsilon,
+  scale_attn_weights: true,
+  scale_attn_by_inverse_layer_idx: false,
+};
+
 export interface ModelFolder {
   readonly config: DecoderConfig;
   readonly heads: readonly Head[];
@@ -45,15 +53,13 @@ export function readModelFolder(folder: string): ModelFolder {
   const { config, recordedHeads } = readConfig(join(folder, "config.json"));
   const path = join(folder, weightsFile);
   const found = new Map<string, NamedTensor>();
-  for (const [name, tensor] of readSafetensors(path).tensors) {
-    // GPT-2's causal masks are buffers, not parameters.
-    if (/\.attn\.(masked_)?bias$/.test(name)) continue;
+  // GPT-2's causal masks are buffers, not parameters.
+  const wanted = (name: string) => !/\.attn\.(masked_)?bias$/.test(name);
+  for (const [name, tensor] of readSafetensors(path, { wanted }).tensors) {
     found.set(/^(wte|wpe|h|ln_f)\./.test(name) ? `transformer.${name}` : name, tensor);
   }
-  const tied = config.tieEmbeddings || !found.has("lm_head.weight");
   const heads: Head[] = recordedHeads ?? (found.has("score.weight") ? ["scalar"] : ["lm"]);
-  const all: DecoderConfig = { ...config, tieEmbeddings: tied };
-  for (const { name, shape } of parameterSpecs(all, heads)) {
+  for (const { name, shape } of parameterSpecs(config, heads)) {
     const tensor = found.get(name);
     if (tensor === undefined && name === "score.bias") {
       found.set(name, { shape, data: new Float32Array(1) });
@@ -64,13 +70,13 @@ export function readModelFolder(folder: string): ModelFolder {
       throw new CheckpointError(`${path}: ${name} has shape [${tensor.shape}], config.json wants [${shape}]`);
     }
   }
-  return { config: all, heads, tensors: found };
+  return { config, heads, tensors: found };
 }
 
 function readConfig(path: string): { config: DecoderConfig; recordedHeads: Head[] | null } {
   let json: Record<string, unknown>;
   try {
-    json = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    json = (JSON.parse(readFileSync(path, "utf8")) ?? {}) as Record<string, unknown>;
   } catch (error) {
     throw new CheckpointError(
       `cannot read ${path}: ${messageOf(error)}`,
@@ -80,9 +86,11 @@ function readConfig(path: string): { config: DecoderConfig; recordedHeads: Head[
   if (json.model_type !== "gpt2") {
     throw new CheckpointError(`${path}: model_type is ${JSON.stringify(json.model_type)}; only gpt2 is supported`);
   }
-  const activation = json.activation_function ?? "gelu_new";
-  if (activation !== "gelu_new")
-    throw new CheckpointError(`${path}: activation_function ${activation}; only gelu_new is supported`);
+  for (const [key, supported] of Object.entries(supportedVariant)) {
+    const value = json[key] ?? supported;
+    if (value !== supported)
+      throw new CheckpointError(`${path}: ${key} is ${JSON.stringify(value)}; only ${supported} is supported`);
+  }
   const number = (key: string): number => {
     const value = json[key];
     if (typeof value === "number" && Number.isInteger(value) && value > 0) return value;
@@ -90,6 +98,7 @@ function readConfig(path: string): { config: DecoderConfig; recordedHeads: Head[
   };
   const recorded = json.ballast_heads;
   const recordedHeads = Array.isArray(recorded) ? recorded.filter((head) => head === "lm" || head === "scalar") : null;
+  if (recordedHeads?.length === 0) throw new CheckpointError(`${path}: ballast_heads names neither lm nor scalar`);
   const config: DecoderConfig = {
     family: "gpt2",
     vocabularySize: number("vocab_size"),
@@ -99,6 +108,8 @@ function readConfig(path: string): { config: DecoderConfig; recordedHeads: Head[
     heads: number("n_head"),
     tieEmbeddings: json.tie_word_embeddings !== false,
   };
+  const { width, heads } = config;
+  if (width % heads !== 0) throw new CheckpointError(`${path}: n_embd ${width} is not divisible by n_head ${heads}`);
   return { config, recordedHeads };
 }
 

@@ -47,8 +47,16 @@ export function writeSafetensors(
   }
 }
 
-/** Reads all tensors as float32. Throws a CheckpointError for a file that is missing, truncated or not of this format. */
-export function readSafetensors(path: string): { tensors: Map<string, NamedTensor>; metadata: Record<string, string> } {
+export interface ReadOptions {
+  /** Which tensors to read, by name; all by default. */
+  readonly wanted?: (name: string) => boolean;
+}
+
+/** Reads tensors as float32. Throws a CheckpointError for a file that is missing, truncated or not of this format. */
+export function readSafetensors(
+  path: string,
+  { wanted = () => true }: ReadOptions = {},
+): { tensors: Map<string, NamedTensor>; metadata: Record<string, string> } {
   let file: number;
   try {
     file = openSync(path, "r");
@@ -56,29 +64,42 @@ export function readSafetensors(path: string): { tensors: Map<string, NamedTenso
     throw new CheckpointError(`cannot read ${path}: ${messageOf(error)}`, undefined, { cause: error });
   }
   try {
-    const size = fstatSync(file).size;
+    const status = fstatSync(file);
+    if (!status.isFile()) throw new CheckpointError(`cannot read ${path}: it is not a file`);
+    const { size } = status;
     const headerLength = size < 8 ? 0 : Number(new DataView(readAt(file, 0, 8).buffer).getBigUint64(0, true));
     if (headerLength <= 0 || headerLength > Math.min(maxHeader, size - 8)) {
       throw damaged(path, `its header of ${headerLength} bytes does not fit into ${size}`);
     }
-    const { __metadata__: metadata = {}, ...entries } = parseHeader(path, readAt(file, 8, headerLength));
+    const { __metadata__: metadata, ...entries } = parseHeader(path, readAt(file, 8, headerLength));
     const start = 8 + headerLength;
     const tensors = new Map<string, NamedTensor>();
-    for (const [name, entry] of Object.entries(entries as Record<string, HeaderEntry>)) {
+    for (const [name, entry] of Object.entries(entries)) {
+      if (!wanted(name)) continue;
+      if (!isEntry(entry)) throw damaged(path, `its entry for ${name} is ${JSON.stringify(entry)}`);
       tensors.set(name, readTensor(path, file, name, entry, start, size));
     }
-    return { tensors, metadata: metadata as unknown as Record<string, string> };
+    return { tensors, metadata: { ...(metadata as Record<string, string> | undefined) } };
   } finally {
     closeSync(file);
   }
 }
 
 function parseHeader(path: string, bytes: Uint8Array): Record<string, unknown> {
+  let header: unknown;
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    header = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
     throw damaged(path, `its header is not JSON (${messageOf(error)})`);
   }
+  if (typeof header === "object" && header !== null && !Array.isArray(header)) return header as Record<string, unknown>;
+  throw damaged(path, "its header is not a JSON object");
+}
+
+function isEntry(entry: unknown): entry is HeaderEntry {
+  const { dtype, shape, data_offsets: offsets } = { ...(entry as Partial<HeaderEntry> | null) };
+  const sizes = (list: unknown) => Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
+  return typeof dtype === "string" && sizes(shape) && sizes(offsets) && offsets?.length === 2;
 }
 
 function readTensor(
