@@ -19,6 +19,7 @@ import {
   logSoftmax,
   loop,
   matmul,
+  minimum,
   mul,
   not,
   pick,
@@ -172,9 +173,10 @@ function sample(
   }
   const { values, indices } = topK(logprobs_B_V, keep === 0 ? V : Math.min(keep, V));
   const p_B_K = exp(values);
-  // A token stays while the probability before it is below topP; the first always does.
+  // A token stays while those before it hold less than topP of what top-k left; the first always does.
   const before_B_K = sub(cumsum(p_B_K), p_B_K);
-  const kept_B_K = topP ? where(less(before_B_K, input("topP", [])), p_B_K, 0) : p_B_K;
+  const share_B_1 = topP ? mul(sum(p_B_K, { axes: [1], keepDims: true }), input("topP", [])) : null;
+  const kept_B_K = share_B_1 === null ? p_B_K : where(less(before_B_K, share_B_1), p_B_K, 0);
   const choice_B = invert(kept_B_K, uniform_B, values.shape[1] as number);
   return { token_B: pick(indices, choice_B), logprob_B: pick(values, choice_B) };
 }
@@ -185,5 +187,6 @@ function invert(weights_B_K: Tensor, uniform_B: Tensor, K: number): Tensor {
   const total_B_1 = slice(running_B_K, 1, K - 1, K);
   const target_B_1 = mul(reshape(uniform_B, ["B", 1]), total_B_1);
   const below_B = sum(cast(not(less(target_B_1, running_B_K)), "float32"), { axes: [1] });
-  return cast(below_B, "int64");
+  // Weights that are no numbers choose the last index, and the log-probability says NaN.
+  return cast(minimum(below_B, K - 1), "int64");
 }

@@ -45,7 +45,7 @@ export class Sampler {
     const { config } = model.info;
     if (!model.info.heads.includes("lm"))
       throw new EngineError(`model ${model.info.id} has no language head to sample from`);
-    if (!(maxNewTokens >= 1)) throw new EngineError(`maxNewTokens is ${maxNewTokens}; at least 1 is needed`);
+    checkSettings(request);
     for (const [i, prompt] of prompts.entries()) {
       checkTokens(config, prompt, `prompt ${i}`);
       if (prompt.length + maxNewTokens > config.context) {
@@ -150,6 +150,24 @@ export class Sampler {
     return Object.fromEntries(
       names.map((name, i) => [name, { data: (set[i] as Float32Array).subarray(0, B * width * T), shape }]),
     );
+  }
+}
+
+function checkSettings({ prompts, maxNewTokens, temperature, topK, topP, streams }: SampleRequest): void {
+  const need = (name: string, value: number, wanted: string, holds: boolean) => {
+    if (!holds) throw new EngineError(`${name} is ${value}; it must be ${wanted}`);
+  };
+  need(
+    "maxNewTokens",
+    maxNewTokens,
+    "a whole number of at least 1",
+    Number.isInteger(maxNewTokens) && maxNewTokens >= 1,
+  );
+  need("temperature", temperature, "0 or more", temperature >= 0 && temperature < Number.POSITIVE_INFINITY);
+  need("topK", topK, "a whole number, 0 for all", Number.isInteger(topK) && topK >= 0);
+  need("topP", topP, "above 0 and at most 1", topP > 0 && topP <= 1);
+  if (streams !== undefined && streams.length !== prompts.length) {
+    throw new EngineError(`${streams.length} streams for ${prompts.length} prompts`);
   }
 }
 
