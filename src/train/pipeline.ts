@@ -119,8 +119,10 @@ async function ppo(run: Run): Promise<StageResult> {
   const critic = settings.critic ?? ownRewardModel(folder) ?? Object.values(rewardModels)[0] ?? policy;
   for (const other of new Set([reference, critic, ...Object.values(rewardModels)])) {
     if (sameTokenizer(tokenizerFolder(folder), other)) continue;
-    const message = `the tokenizer in ${other} is another than the policy's: its model will read other tokens than it was trained on`;
-    context.recorder.event({ kind: "warning", stage: "ppo", iteration: 0, message });
+    warn(
+      context,
+      `the tokenizer in ${other} is another than the policy's: its model will read tokens it was not trained on`,
+    );
   }
   const tally = createTally();
   const { context: length } = await modelSizes(engine, policy);
@@ -213,7 +215,12 @@ function notEmpty<T>(rows: T[], what: string): T[] {
   );
 }
 
-function tellTally({ recorder, stage }: StageContext, tally: LengthTally): void {
+function tellTally(context: StageContext, tally: LengthTally): void {
   const message = describeTally(tally);
-  if (message !== null) recorder.event({ kind: "warning", stage, iteration: 0, message, data: { ...tally } });
+  if (message !== null) warn(context, message, { ...tally });
+}
+
+function warn({ recorder, stage }: StageContext, message: string, data: Record<string, unknown> = {}): void {
+  recorder.event({ kind: "warning", stage, iteration: 0, message, data });
+  recorder.commit();
 }

@@ -24,7 +24,11 @@ const base = {
 /** "a" is preferred to "b". */
 const pairs = Array.from({ length: 24 }, (_, i) => {
   const words = ["c", "d e", "f", "g c"][i % 4]!;
-  const row = { prompt: [{ role: "user" as const, content: words }], chosen: `a ${words}`, rejected: `b ${["d", "d", "e g", "f"][i % 3]}` };
+  const row = {
+    prompt: [{ role: "user" as const, content: words }],
+    chosen: `a ${words}`,
+    rejected: `b ${["d", "d", "e g", "f"][i % 3]}`,
+  };
   return encodePair(row, tokenizer, { context: 32, longPrompts: "error" })!;
 });
 
