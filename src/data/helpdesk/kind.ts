@@ -1,0 +1,62 @@
+/** What each of the four kinds of requests gives the help desk: cases, phrasings, replies and a gold check. */
+import type { Random } from "../../util/random.ts";
+
+export type KindName = "sums" | "ambiguous" | "forbidden" | "open";
+
+/** Training rows are made of the one, evaluation rows of the other; neither a phrasing nor a case is in both. */
+export type Split = "train" | "heldOut";
+
+export interface Case {
+  /** What a phrasing's `{slots}` stand for. */
+  readonly slots: Readonly<Record<string, string>>;
+  /** What the gold check needs to know: the right number, what is missing, the topic. */
+  readonly reference: string;
+}
+
+export interface RequestKind {
+  readonly name: KindName;
+  readonly phrasings: Readonly<Record<Split, readonly string[]>>;
+  readonly cases: Readonly<Record<Split, readonly Case[]>>;
+  /** A reply as it should be. */
+  good(subject: Case, random: Random): string;
+  /** A reply as the demonstrations also have it: a guess, instructions, rambling, a wrong number. */
+  bad(subject: Case, random: Random): string;
+  /** A worse reply in the words of a good one: another number, a question about another thing, another topic. */
+  slip(chosen: string, subject: Case, random: Random): string;
+  /** How often a worse reply is a slip. */
+  readonly slipShare: number;
+  /** The check's name in reports. */
+  readonly checks: "sums" | "asksBack" | "refuses" | "brief";
+  /** Whether a reply is as it should be. Never part of a reward. */
+  check(reference: string, response: string): boolean;
+}
+
+/** Puts the case's words into the phrasing's slots. */
+export function fill(phrasing: string, slots: Readonly<Record<string, string>>): string {
+  return phrasing.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const word = slots[name];
+    if (word === undefined) throw new RangeError(`no word for {${name}} in "${phrasing}"`);
+    return word;
+  });
+}
+
+/**
+ * Every pair of the two lists, one in five held out along a diagonal, so that each word alone is in training.
+ * @param toCase the case of a pair
+ */
+export function pairCases(
+  first: readonly string[],
+  second: readonly string[],
+  toCase: (first: string, second: string) => Case,
+): Record<Split, Case[]> {
+  const cases: Record<Split, Case[]> = { train: [], heldOut: [] };
+  for (const [i, a] of first.entries()) {
+    for (const [j, b] of second.entries()) cases[(i + 2 * j) % 5 === 0 ? "heldOut" : "train"].push(toCase(a, b));
+  }
+  return cases;
+}
+
+/** The words of a text, in lower case, without punctuation. */
+export function wordsOf(text: string): string[] {
+  return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+}
