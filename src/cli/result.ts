@@ -57,18 +57,25 @@ function resultLines(
   const self = selfName();
   const run = runArgument(place);
   const next = nextCommands({ config, result, run }).map((line) => `  ${self} ${line}`);
-  const learned = config.ppo?.rewards.every(({ kind }) => kind === "model") ?? false;
   const report = result.evaluation
-    ? reportLines({ evaluation: result.evaluation, notes: notes(result, config), learned }, terminal)
+    ? reportLines(
+        { evaluation: result.evaluation, notes: notes(result, config), learned: rewardIsLearned(config) },
+        terminal,
+      )
     : notes(result, config);
   return [
     "",
     ...report,
-    "",
+    ...(report.length > 0 ? [""] : []),
     `Done in ${duration(seconds)}. The run is ${c.bold(place.id)}, in ${shortPath(place.folder)}; its model is in ${shortPath(result.final)}.`,
     "Next:",
     ...next,
   ];
+}
+
+/** Whether the reward is a learned model and nothing else. */
+export function rewardIsLearned({ ppo }: Config): boolean {
+  return ppo?.rewards.every(({ kind }) => kind === "model") ?? false;
 }
 
 function nextCommands({ config, result, run }: { config: Config; result: PipelineResult; run: string }): string[] {

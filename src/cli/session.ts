@@ -16,7 +16,7 @@ import { ProgressDisplay } from "./progress.ts";
 import { shownValues } from "./shown.ts";
 import { watchSignals } from "./signals.ts";
 import type { Terminal } from "./terminal.ts";
-import { type RunPlace, runArgument, selfName } from "./workspace.ts";
+import { hasCheckpoint, type RunPlace, runArgument, selfName } from "./workspace.ts";
 
 export interface SessionOptions {
   readonly config: Config;
@@ -39,6 +39,7 @@ export async function trainRun({ config, recorded, place, resume, terminal }: Se
   const { id, folder, workspace } = place;
   const c = terminal.noteColours;
   const resumeCommand = `${selfName()} resume ${runArgument(place)}`;
+  const goOn = () => (hasCheckpoint(folder) ? `from its last checkpoint it goes on with ${resumeCommand}` : null);
   const lock = lockRun(folder);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
   const announcer = createAnnouncer({ note: (line) => display.note(line), colours: c });
@@ -47,7 +48,7 @@ export async function trainRun({ config, recorded, place, resume, terminal }: Se
     onInterrupt: () => display.note(c.yellow("finishing this step, then saving; Ctrl-C again leaves at once")),
     onLeave: () => {
       display.close();
-      terminal.note(`left without saving; the last checkpoint stands: ${resumeCommand}`);
+      terminal.note(`left without saving; ${goOn() ?? "nothing was saved before"}`);
     },
   });
   let engine: Engine | null = null;
@@ -77,7 +78,7 @@ export async function trainRun({ config, recorded, place, resume, terminal }: Se
     recorder = store.recorder(id, store.startAttempt(id), { onWarning: warn });
     display.note(
       c.dim(
-        `${resume ? "resuming" : "run"} ${id} in ${shortPath(folder)}: ${machine.cpu}, ${machine.threads} threads, seed ${config.seed}`,
+        `${resume ? "resuming" : "run"} ${id} in ${shortPath(folder)}: ${machine.cpu}, ${machine.threads} ${machine.threads === 1 ? "thread" : "threads"}, seed ${config.seed}`,
       ),
     );
     const result = await runPipeline({
@@ -97,7 +98,7 @@ export async function trainRun({ config, recorded, place, resume, terminal }: Se
   } catch (error) {
     recorder?.state(stateAfter(error));
     if (error instanceof Interrupted) throw new Interrupted(messageOf(error), `Go on with: ${resumeCommand}`);
-    if (recorder) display.note(c.dim(`run ${id} ended early; its last checkpoint stands: ${resumeCommand}`));
+    if (goOn() !== null) display.note(c.dim(`run ${id} ended early; ${goOn()}`));
     throw error;
   } finally {
     display.close();

@@ -47,7 +47,7 @@ export function createRunFolder({
 }
 
 /** The run that a user means: an id in the workspace, or the path of a run's folder. */
-export function findRun(run: string, workspace: string): RunPlace {
+export function findRun(run: string, workspace: string, what = "run"): RunPlace {
   const candidates = [join(workspace, run), run].map((path) => resolve(path));
   for (const folder of candidates) {
     if (existsSync(join(folder, "config.json")) && !existsSync(join(folder, "model.safetensors"))) {
@@ -56,7 +56,7 @@ export function findRun(run: string, workspace: string): RunPlace {
   }
   const present = runIds(workspace);
   throw new UsageError(
-    `there is no run ${run} in ${workspace}${sep}`,
+    `there is no ${what} ${run} in ${workspace}${sep}`,
     present.length > 0
       ? `Its runs: ${present.slice(-8).join(", ")}. Another workspace: --workspace DIR, or the path of the run's folder.`
       : "It holds no runs. Another workspace: --workspace DIR, or the path of the run's folder.",
@@ -68,6 +68,13 @@ function runIds(workspace: string): string[] {
   return readdirSync(workspace, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(join(workspace, entry.name, "config.json")))
     .map((entry) => entry.name);
+}
+
+/** Whether any stage of the run has saved something to go on from. */
+export function hasCheckpoint(folder: string): boolean {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((stage) => stage.isDirectory())
+    .some((stage) => readdirSync(join(folder, stage.name)).some((name) => /^(checkpoint-\d+|final)$/.test(name)));
 }
 
 /** How to name the run on a command line: by its id in the default workspace, else by its folder. */

@@ -7,6 +7,7 @@ import { evaluateRun } from "../../train/evaluate-run.ts";
 import { jsonLine } from "../json.ts";
 import { ProgressDisplay } from "../progress.ts";
 import { reportLines } from "../report.ts";
+import { rewardIsLearned } from "../result.ts";
 import { shownValues } from "../shown.ts";
 import type { Terminal } from "../terminal.ts";
 import { findRun } from "../workspace.ts";
@@ -42,7 +43,7 @@ export async function evaluate(options: EvalOptions): Promise<number> {
     });
     display.close();
     if (json) terminal.out(jsonLine({ run: id, ...evaluation }));
-    else for (const line of reportLines({ evaluation }, terminal)) terminal.out(line);
+    else for (const line of reportLines({ evaluation, learned: rewardIsLearned(config) }, terminal)) terminal.out(line);
   } finally {
     display.close();
     await engine.close();

@@ -72,7 +72,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
 /** The folder of the model that is meant: itself, or of a run the last stage's that speaks. */
 function findModel(model: string, workspace: string): string {
   for (const folder of [model, join(model, "final")]) if (existsSync(join(folder, "model.safetensors"))) return folder;
-  const { id, folder: run } = findRun(model, workspace);
+  const { id, folder: run } = findRun(model, workspace, "model or run");
   for (const stage of ["ppo", "sft"]) {
     const folder = join(run, stage, "final");
     if (existsSync(folder)) return folder;
@@ -95,7 +95,8 @@ function print(answers: readonly Generation[], { json = false, samples, prompts,
     else {
       if (!alone && i % samples === 0) terminal.out(c.bold(`> ${printable(answer.prompt)}`));
       const cut = answer.stopReason === "length" ? c.dim(" […]") : "";
-      terminal.out(`${alone ? "" : "  "}${printable(answer.response)}${cut}`);
+      const text = printable(answer.response);
+      terminal.out(alone ? text + cut : `  ${text === "" ? c.dim("(nothing)") : text}${cut}`);
     }
   }
 }

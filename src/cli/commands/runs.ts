@@ -99,13 +99,15 @@ function summary(store: Store, row: RunRow): Summary {
   const { id, state, position, createdAt, objective } = row;
   const config = JSON.parse(row.config) as Partial<Record<Stage, { steps?: number; iterations?: number }>>;
   const section = position && config[position.stage];
+  const steps = section?.steps ?? section?.iterations ?? null;
   const latest = new Map(store.latest(id, "ppo").map(({ key, value }) => [key, value]));
   return {
     run: id,
     state,
     stage: position?.stage ?? null,
-    step: position && position.iteration + 1,
-    steps: section?.steps ?? section?.iterations ?? null,
+    // What is measured at the end stands one past the last step.
+    step: position && Math.min(position.iteration + 1, steps ?? Number.POSITIVE_INFINITY),
+    steps,
     reward: latest.get("reward/score_mean") ?? null,
     kl: latest.get("kl/ref_k3_token") ?? null,
     createdAt,

@@ -1,0 +1,115 @@
+/** Bad input through the command line: a message that says what and where, the right exit code, never a stack. */
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { ballast, tinyFolder } from "./ballast.ts";
+
+const folder = tinyFolder();
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const files: Record<string, string> = {
+  "empty.jsonl": "",
+  "malformed.jsonl": '{"prompt":"a","completion":"b"}\n{"prompt": oops}\n',
+  "missing.jsonl": '{"prompt":"a"}\n',
+  "unanswered.jsonl": '{"prompt":"a","completion":""}\n',
+  "long.jsonl": `${JSON.stringify({ prompt: `say ${"red ".repeat(60)}`, completion: "red" })}\n{"prompt":"say red","completion":"red"}\n`,
+  "one.jsonl": '{"prompt":"say red cat"}\n',
+  "throws.mjs": 'export default () => { throw new Error("no \\x1b[2J judge"); };',
+  "nan.mjs": "export default () => Number.NaN;",
+  "ones.mjs": "export default () => 1;",
+  "wrong.yaml": "sft:\n  steps: many\n  batchsize: 3\n",
+  "broken.yaml": "sft: [1, 2\nppo: }",
+  "ppo.yaml": `
+name: ppo
+threads: 1
+model: {layers: 1, width: 16, heads: 2, context: 24}
+tokenizer: {kind: word}
+ppo: {prompts: {path: prompts.jsonl}, iterations: 2, sequences: 8, maxNewTokens: 6, rewards: [{kind: function, path: ones.mjs}]}
+evaluation: {samples: 8}
+`,
+};
+for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+
+const sft = ["sft", "tiny.yaml", "sft.steps=2", "sft.evaluationShare=0"];
+const cases: [what: string, args: string[], code: number, ...messages: (string | RegExp)[]][] = [
+  ["an empty file", [...sft, "sft.data.path=empty.jsonl"], 1, "empty.jsonl is empty"],
+  ["a malformed line", [...sft, "sft.data.path=malformed.jsonl"], 1, "malformed.jsonl:2: not valid JSON"],
+  ["a missing field", [...sft, "sft.data.path=missing.jsonl"], 1, 'missing.jsonl:1: the field "completion" is missing'],
+  ["an empty response", [...sft, "sft.data.path=unanswered.jsonl"], 1, 'unanswered.jsonl:1: "completion" is empty'],
+  ["a missing file", [...sft, "sft.data.path=nowhere.jsonl"], 2, "there is no file nowhere.jsonl"],
+  ["long prompts, cut", [...sft, "sft.data.path=long.jsonl"], 0, /of 2 rows, .*1 prompts? cut/],
+  ["long prompts, skipped", [...sft, "sft.data.path=long.jsonl", "sft.longPrompts=skip"], 0, /of 2 rows, .*1 skipped/],
+  [
+    "long prompts, refused",
+    [...sft, "sft.data.path=long.jsonl", "sft.longPrompts=error"],
+    1,
+    "more than the context of 24",
+  ],
+  [
+    "values of the wrong type and unknown keys",
+    ["sft", "wrong.yaml"],
+    2,
+    "wrong.yaml:2: sft.steps: expected a whole number",
+    'wrong.yaml:3: unknown key "batchsize" in sft; did you mean batchSize?',
+  ],
+  ["a file that is no YAML", ["sft", "broken.yaml"], 2, "broken.yaml:"],
+  ["an override that is none", ["sft", "tiny.yaml", "fast"], 2, "fast"],
+  [
+    "a batch that does not divide",
+    ["run", "tiny.yaml", "ppo.minibatches=3"],
+    2,
+    "ppo.sequences 16 is not divisible by 3 minibatches; try 15 or 18",
+  ],
+  [
+    "a reward function that throws",
+    ["ppo", "ppo.yaml", "ppo.rewards.0.path=throws.mjs", "ppo.rewards.0.retries=0"],
+    1,
+    "the reward function throws.mjs failed on the prompt",
+  ],
+  [
+    "a reward function that returns NaN",
+    ["ppo", "ppo.yaml", "ppo.rewards.0.path=nan.mjs"],
+    1,
+    "the reward function nan.mjs returned NaN for the prompt",
+  ],
+  ["all rewards equal", ["ppo", "ppo.yaml"], 0, "all 8 scores are equal (1)"],
+  ["a single prompt", ["ppo", "ppo.yaml", "ppo.prompts.path=one.jsonl"], 0, "there is a single prompt"],
+  [
+    "a model that is not there",
+    ["ppo", "ppo.yaml", "ppo.policy=nowhere", "tokenizer=null", "model=null"],
+    1,
+    "nowhere",
+  ],
+];
+
+describe("bad input", () => {
+  it.concurrent.each(cases)("%s", async (_what, args, code, ...messages) => {
+    const { code: actual, stdout, stderr } = await ballast(folder, ...args);
+    for (const message of messages) expect(stderr).toMatch(typeof message === "string" ? literally(message) : message);
+    expect(stderr).not.toMatch(/^ {4}at |fault in ballast/m);
+    expect(stderr).not.toContain("\x1b");
+    expect(actual, stderr).toBe(code);
+    if (code !== 0) expect(stdout).toBe("");
+  });
+
+  it("stops before a loss that is not finite reaches the weights, and keeps the minibatch", async () => {
+    const { code, stderr } = await ballast(folder, ...sft, "name=nan", "sft.learningRate=1e30", "sft.steps=20");
+    expect(code).toBe(1);
+    expect(stderr).toContain("not finite");
+    const [dump] = readdirSync(join(folder, "runs", "nan-1", "sft", "dumps"));
+    expect(stderr).toContain(`runs/nan-1/sft/dumps/${dump}`);
+  });
+
+  it("names model and tokenizer where their vocabularies do not match", async () => {
+    expect((await ballast(folder, ...sft, "name=small", "sft.data.path=long.jsonl")).code).toBe(0);
+    expect((await ballast(folder, ...sft, "name=large")).code).toBe(0);
+    const wrong = ["model={path: runs/small-1/sft/final}", "tokenizer={kind: file, path: runs/large-1/sft/final}"];
+    const { code, stderr } = await ballast(folder, ...sft, ...wrong);
+    expect(stderr).toMatch(/vocabulary of \d+ tokens; the tokenizer writes \d+/);
+    expect(code).toBe(2);
+  });
+});
+
+function literally(text: string): RegExp {
+  return new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+}

@@ -1,0 +1,62 @@
+/** A run killed at any instant and resumed ends as the one that was not: the same weights to the bit, the same metrics. */
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ballast, type Ended, metricsOf, start, tinyFolder, weights } from "./ballast.ts";
+
+/** The run's time is cut in so many parts; in each a run is killed at a random instant. */
+const parts = 5;
+
+const folder = tinyFolder();
+const runs = join(folder, "runs");
+let whole: Ended;
+
+beforeAll(async () => {
+  whole = await ballast(folder, "run", "tiny.yaml", "name=whole");
+}, 120_000);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs the program and kills it after so many seconds, unless it has ended by then. */
+async function killed(seconds: number, ...args: string[]): Promise<Ended> {
+  const run = start(folder, ...args);
+  const timer = setTimeout(() => run.child.kill("SIGKILL"), seconds * 1000);
+  const ended = await run.ended;
+  clearTimeout(timer);
+  return ended;
+}
+
+/** The run of that name that has begun, if any has. */
+function begun(name: string): string | undefined {
+  const ids = existsSync(runs) ? readdirSync(runs).filter((id) => id.startsWith(`${name}-`)) : [];
+  return ids.find((id) => existsSync(join(runs, id, "config.json")));
+}
+
+describe("kill -9, then resume", () => {
+  it("runs to its end when nobody kills it", () => {
+    expect(whole.code, whole.stderr).toBe(0);
+  });
+
+  it.each(Array.from({ length: parts }, (_, part) => part))(
+    "in part %i of the run, and once more after that",
+    async (part) => {
+      const name = `part${part}`;
+      const instants = [whole.seconds * ((part + Math.random()) / parts), whole.seconds * Math.random()];
+      let last: Ended | undefined;
+      for (const seconds of [...instants, 120]) {
+        const id = begun(name);
+        last = await killed(seconds, ...(id ? ["resume", id] : ["run", "tiny.yaml", `name=${name}`]));
+        if (last.code === 0) break;
+        expect(last.signal, last.stderr).toBe("SIGKILL");
+      }
+      const where = `killed after ${instants.map((instant) => `${instant.toFixed(3)} s`).join(" and ")}\n${last?.stderr}`;
+      expect(last?.code, where).toBe(0);
+      const id = begun(name) as string;
+      for (const stage of ["sft", "reward", "ppo"]) {
+        const same = weights(join(runs, id), stage).equals(weights(join(runs, "whole-1"), stage));
+        expect(same, `weights of ${stage}, ${where}`).toBe(true);
+      }
+      expect(metricsOf(runs, id), where).toEqual(metricsOf(runs, "whole-1"));
+    },
+    120_000,
+  );
+});
