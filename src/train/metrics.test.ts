@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { runPpo } from "../../test/support/run-ppo.ts";
+import { newWorld, openContext, sizes, startFolder, tokenizer, type World } from "../../test/support/stage.ts";
+import { encodePair, encodeSft } from "../data/index.ts";
+import { trainReward } from "./reward.ts";
+import { trainSft } from "./sft.ts";
+
+const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
+const [, ofStages] = page.split(/^## Recorded by the stages/m) as [string, string];
+const keysOf = (text: string) => [...text.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1]!);
+const sectionOf = (title: string) => ofStages.split(`### ${title}\n`)[1]!.split("###")[0]!;
+
+/** Keys that a stage recorded beside PPO's signals, under the names of the page. */
+function recorded(world: World): string[] {
+  const signals = new Set(keysOf(page.split(/^## Recorded by the stages/m)[0]!));
+  const named = world.store.metrics
+    .flatMap(({ values }) => Object.keys(values))
+    .map((key) => key.replace(/^reward\/component\/only_/, "reward/component/<name>_"))
+    .map((key) => (/^settings\/(?!policy_learning|critic_learning|learning)/.test(key) ? "settings/<setting>" : key))
+    .map((key) => key.replace(/_prompt_\d+$/, "_prompt_<n>"));
+  return [...new Set(named)].filter((key) => !signals.has(key)).sort();
+}
+
+const row = { prompt: [{ role: "user" as const, content: "c" }], completion: "a", chosen: "a", rejected: "b d" };
+const encode = { context: 32, longPrompts: "error" } as const;
+
+it("docs/metrics.md has a line for every key of PPO, and no line for another", async () => {
+  const { world } = await runPpo();
+  // These two are the reward model's and the evaluation's, which the pipeline's tests see.
+  const elsewhere = keysOf(sectionOf("PPO")).filter((key) => /outside_training|^evaluation/.test(key));
+  expect([...recorded(world), ...elsewhere].sort()).toEqual(
+    [...keysOf(sectionOf("PPO")), ...keysOf(sectionOf("Every stage"))].sort(),
+  );
+});
+
+it("and of SFT", async () => {
+  const world = newWorld();
+  const context = openContext(world, "sft", { sft: { steps: 2 } });
+  const rows = [encodeSft(row, tokenizer, encode)!];
+  await trainSft(context, { settings: context.config.sft!, source: { sizes }, train: rows, heldOut: rows });
+  const documented = ["SFT", "SFT and reward model", "Every stage"].flatMap((title) => keysOf(sectionOf(title)));
+  expect(recorded(world)).toEqual(documented.sort());
+});
+
+it("and of the reward model", async () => {
+  const world = newWorld();
+  const context = openContext(world, "reward", { reward: { steps: 2, normalisationSamples: 2 } });
+  const rows = [encodePair(row, tokenizer, encode)!];
+  const source = { folder: await startFolder(world) };
+  await trainReward(context, {
+    settings: context.config.reward!,
+    source,
+    train: rows,
+    heldOut: rows,
+    normalisation: null,
+  });
+  const documented = ["Reward model", "SFT and reward model", "Every stage"].flatMap((title) =>
+    keysOf(sectionOf(title)),
+  );
+  expect(recorded(world)).toEqual(documented.sort());
+});
