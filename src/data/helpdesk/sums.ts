@@ -24,6 +24,7 @@ export function sumsKind(largest: number): RequestKind {
         "give me the sum of {a} and {b}.",
         "{a} and {b} make how much?",
         "could you tell me how much {a} plus {b} is?",
+        "could you tell me {a} plus {b}?",
         "tell me what {a} and {b} make.",
         "please tell me how much {a} and {b} is.",
         "what is {a} and {b}?",

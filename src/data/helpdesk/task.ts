@@ -36,8 +36,8 @@ export interface HelpdeskTask {
   readonly preferenceEvaluation: PreferenceRow[];
   readonly prompts: PromptRow[];
   /**
-   * Held-out phrasings and cases, 256 of each kind, in turn. Fewer are distinct (README of the task): prompts repeat,
-   * each time to be sampled with its own random stream. The same for every seed.
+   * Held-out phrasings and cases, 256 of each kind, in turn. Distinct are 68 (sums), 60, 32 and 56: a prompt
+   * comes several times, each time to be sampled with its own random stream. The same for every seed.
    */
   readonly evaluation: PromptRow[];
   /** @throws RangeError where the kind is none of the task's, or the reference is missing */
