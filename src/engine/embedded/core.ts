@@ -100,6 +100,7 @@ export class EmbeddedCore implements Engine {
   async forward(id: ModelId, { sequences, outputs, temperature = 1 }: ForwardRequest): Promise<ForwardResult> {
     const model = this.#model(id);
     const { config, heads } = model.info;
+    if (outputs.length === 0) throw new EngineError("forward: no outputs were asked for");
     const wantsScore = outputs.includes("score");
     if (wantsScore && outputs.length > 1)
       throw new EngineError('forward: "score" stands alone; ask for the others in a second call');
