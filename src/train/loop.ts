@@ -23,6 +23,8 @@ export interface LoopOptions<Settings extends LoopSettings, Own> {
   readonly checkpoint: Checkpoint<Own> | null;
   /** What a checkpoint holds now. */
   readonly snapshot: () => { own: Own; models: SavedModels };
+  /** The value in force of a setting that something else than the settings holds; undefined for the others. */
+  readonly inForce?: (key: string) => Change["value"] | undefined;
   /** Told of a setting that a person changed. */
   readonly onChange?: (change: Change) => void;
 }
@@ -188,7 +190,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     const known = this.#changes.find((applied) => applied.command === id);
     try {
       const settings = known ? this.settings : applyChange({ config, stage, section: this.settings, change });
-      const before = known ? known.before : ((settingOf(stage, this.settings, change.key) ?? null) as Change["value"]);
+      const before = known ? known.before : this.#valueOf(change.key);
       if (!known) {
         this.settings = settings;
         this.#changes = [...this.#changes, { ...change, command: id, before }];
@@ -200,6 +202,11 @@ export class StageLoop<Settings extends LoopSettings, Own> {
       if (!(error instanceof BallastError)) throw error;
       this.event("command", step, `refused: ${error.message}. ${error.hint ?? ""}`.trim(), { id });
     }
+  }
+
+  #valueOf(key: string): Change["value"] {
+    const value = this.#options.inForce?.(key) ?? settingOf(this.#context.stage, this.settings, key);
+    return (value ?? null) as Change["value"];
   }
 
   #announce(): void {

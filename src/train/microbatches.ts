@@ -15,14 +15,20 @@ export function microBatches(lengths: readonly number[], microBatch: number): nu
   let group: number[] = [];
   for (const i of order) {
     // The order ascends, so the newcomer sets the padded length.
-    const full = microBatch > 0 ? group.length === microBatch : (group.length + 1) * lengths[i]! > autoTokens;
-    if (full && group.length > 0) {
+    if (group.length > 0 && isFull(group, lengths[i]!)) {
       groups.push(group);
       group = [];
     }
     group.push(i);
   }
   return group.length > 0 ? [...groups, group] : groups;
+
+  function isFull(members: readonly number[], next: number): boolean {
+    if (microBatch > 0) return members.length === microBatch;
+    const padded = members.length * lengths[members.at(-1)!]!;
+    const uneven = next > spread * lengths[members[0]!]!;
+    return (members.length + 1) * next > mostTokens || (uneven && padded >= enoughTokens);
+  }
 }
 
 /** The entries at these indices. */

@@ -76,6 +76,7 @@ export async function trainPpo(context: StageContext, inputs: PpoInputs): Promis
       unit: "iteration",
       checkpoint,
       snapshot: () => ({ own: state, models: saved }),
+      inForce: (key) => (key === "ppo.kl.coef" ? state.klCoef : undefined),
       onChange: ({ key, value }) => {
         if (key === "ppo.kl.coef") state.klCoef = value as number;
       },

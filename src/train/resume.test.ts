@@ -99,8 +99,12 @@ describe("commands", () => {
     expect(curve.get(3)!["kl/coef"]).not.toBe(0.7);
     expect(curve.get(4)!["kl/coef"]).toBe(0.7);
     const change = world.store.settings.find(({ cause }) => cause === "person")!;
-    expect(change).toMatchObject({ key: "ppo.kl.coef", before: 0.05, value: 0.7, iteration: 4 });
-    expect(world.store.messages("command")).toEqual(["ppo.kl.coef set from 0.05 to 0.7 (drifts)"]);
+    // Not the configured 0.05, but where the controller had got to.
+    const before = world.store.settings.find(
+      ({ cause, iteration }) => cause === "controller" && iteration === 4,
+    )!.value;
+    expect(change).toMatchObject({ key: "ppo.kl.coef", before, value: 0.7, iteration: 4 });
+    expect(world.store.messages("command")).toEqual([`ppo.kl.coef set from ${before} to 0.7 (drifts)`]);
   });
 
   it("are applied again where they were, when the run is killed and resumed", async () => {

@@ -72,7 +72,7 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
     const stopwatch = await Stopwatch.start(engine);
 
     // 2. The step's gradient: the mean over its pairs, whatever the micro-batches.
-    const indices = stepIndices({ rows: train.length, batchSize: settings.batchSize, seed, step, lengths });
+    const indices = stepIndices({ rows: train.length, batchSize: settings.batchSize, seed, step });
     const pairs = take(train, indices);
     let passes: ForwardBackwardResult[];
     let measured: MetricValues = {};

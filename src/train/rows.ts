@@ -1,7 +1,7 @@
 /** Which rows each stage reads: the user's files, or the built-in task's where there are none. */
 import type { Config, DataConfig } from "../config/schema.ts";
-import { helpdesk } from "../data/helpdesk/task.ts";
 import {
+  helpdesk,
   type PreferenceRow,
   type PromptRow,
   readPreferenceRows,

@@ -52,7 +52,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     const stopwatch = await Stopwatch.start(engine);
 
     // 2. The step's gradient: the mean over all completion tokens of the step, whatever the micro-batches (row 12).
-    const indices = stepIndices({ rows: train.length, batchSize: settings.batchSize, seed, step, lengths });
+    const indices = stepIndices({ rows: train.length, batchSize: settings.batchSize, seed, step });
     const sequences = take(train, indices);
     const weights = tokenWeights({
       lengths: sequences.map(({ tokens, start }) => tokens.length - start),
