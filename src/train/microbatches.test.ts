@@ -14,7 +14,7 @@ describe("micro-batches", () => {
         expect(seen).toEqual([...seen].sort((a, b) => a - b));
         for (const group of groups) {
           const padded = group.length * Math.max(...group.map((i) => all[i]!));
-          expect(size === 0 ? group.length === 1 || padded <= 4096 : group.length <= size).toBe(true);
+          expect(size === 0 ? group.length === 1 || padded <= 2048 : group.length <= size).toBe(true);
         }
       }),
     );

@@ -1,13 +1,19 @@
 /** Splits a step's sequences into the passes that an engine holds at once, and puts their results together again. */
 import type { ForwardBackwardResult } from "../engine/engine.ts";
 
-/** Padded tokens of one pass where `microBatch` is 0: enough to keep matrix products busy, few enough for their
- * activations to stay in the cache: measured on CPUs (docs/performance.md). */
-const autoTokens = 2048;
+/**
+ * Most padded tokens of a pass where `microBatch` is 0: enough to keep matrix products busy, few enough for their activations
+ * to stay in the cache. Measured on CPUs (docs/performance.md).
+ */
+const mostTokens = 2048;
+/** A pass of that many takes no sequence more that is this much longer than its shortest: it would pad all of them. */
+const enoughTokens = 768;
+const spread = 1.25;
 
 /**
- * Indices of the sequences, shortest first (little padding), in groups: of `microBatch` sequences, or, for 0, of as many
- * as stay within a budget of padded tokens.
+ * Indices of the sequences, shortest first, in groups: of `microBatch` sequences, or, for 0, of as many as one pass should
+ * hold. Lengths are sorted within a step only: steps of one length each would also be steps of one kind of row each, whose
+ * gradients pull in turns (on the help desk that tripled the held-out loss).
  */
 export function microBatches(lengths: readonly number[], microBatch: number): number[][] {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
