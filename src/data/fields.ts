@@ -29,7 +29,12 @@ export function checkFieldNames(fields: Readonly<Record<string, string>>, known:
   }
 }
 
-export function createFieldReader(path: string, row: JsonlRow, fields: Readonly<Record<string, string>>): FieldReader {
+/** @param known the names that this kind of rows has, so that a suggestion is none of them */
+export function createFieldReader(
+  path: string,
+  row: JsonlRow,
+  { fields, known }: { fields: Readonly<Record<string, string>>; known: readonly string[] },
+): FieldReader {
   const nameInFile = (field: string) => fields[field] ?? field;
   const fail = (problem: string, hint: string): never => {
     throw new DataError(`${path}:${row.line}: ${problem}`, hint);
@@ -38,11 +43,13 @@ export function createFieldReader(path: string, row: JsonlRow, fields: Readonly<
     const name = nameInFile(field);
     if (Object.hasOwn(row.value, name)) return row.value[name];
     const present = Object.keys(row.value);
+    const taken = [...known, ...Object.values(fields)];
+    const unused = present.find((key) => !taken.includes(key));
     const list = present.map((key) => `"${key}"`).join(", ");
     return fail(
       `the field "${name}" is missing; the row has ${list || "no fields"}`,
       fields[field] === undefined
-        ? `if it has another name in the file, say so in the configuration: fields: {${field}: ${present[0] ?? "name_in_the_file"}}`
+        ? `if it has another name in the file, say so in the configuration: fields: {${field}: ${unused ?? "name_in_the_file"}}`
         : `fields.${field} in the configuration says "${name}"; correct it, or the row`,
     );
   };

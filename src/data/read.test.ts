@@ -122,6 +122,13 @@ describe("what is wrong is said by file, line and remedy", () => {
     expect(error.hint).toMatch(hint);
   });
 
+  it("suggests a field of the row that nothing else uses", () => {
+    write({ prompt: "a", chosen: "b", reject: "c" });
+    expect(failure(() => readPreferenceRows({ path })).hint).toMatch(/fields: \{rejected: reject\}/);
+    write({ question: "a", answer: "b" });
+    expect(failure(() => readSftRows({ path, fields: { prompt: "question" } })).hint).toMatch(/\{completion: answer\}/);
+  });
+
   it("a field that the configuration names and the row lacks", () => {
     write({ prompt: "a", ref: "b" });
     expect(failure(() => readPromptRows({ path, fields: { reference: "answer" } })).message).toMatch(

@@ -62,6 +62,6 @@ function readRows<Row>(source: DataSource, known: readonly string[], toRow: (row
   const fields = source.fields ?? {};
   checkFieldNames(fields, known);
   return readJsonl(source.path, { limit: source.limit ?? 0 }).map((row) =>
-    toRow(createFieldReader(source.path, row, fields)),
+    toRow(createFieldReader(source.path, row, { fields, known })),
   );
 }
