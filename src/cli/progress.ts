@@ -1,7 +1,7 @@
 /** Progress of a run: one pinned line on a terminal, an occasional plain line elsewhere. */
 import { clock, rate } from "./format.ts";
 import type { Terminal } from "./terminal.ts";
-import { cut, displayWidth } from "./width.ts";
+import { cut, displayWidth, wrap } from "./width.ts";
 
 /** What a stage reports; `train/` has the same shape. */
 export interface ProgressReport {
@@ -120,7 +120,8 @@ export class ProgressDisplay {
   /** Prints a line that stays, above the pinned one. */
   note(line: string): void {
     this.#erase();
-    this.#terminal.note(line);
+    const { redraws, noteWidth } = this.#terminal;
+    for (const part of redraws ? wrap(line, noteWidth()) : [line]) this.#terminal.note(part);
     if (this.#report && this.#terminal.redraws) this.#draw();
   }
 

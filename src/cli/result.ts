@@ -7,6 +7,7 @@ import { shortPath } from "./paths.ts";
 import { reportLines } from "./report.ts";
 import type { SessionResult } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
+import { wrap } from "./width.ts";
 import { type RunPlace, runArgument, selfName } from "./workspace.ts";
 
 export interface FinishedRun extends SessionResult {
@@ -67,7 +68,10 @@ function resultLines(
     "",
     ...report,
     ...(report.length > 0 ? [""] : []),
-    `Done in ${duration(seconds)}. The run is ${c.bold(place.id)}, in ${shortPath(place.folder)}; its model is in ${shortPath(result.final)}.`,
+    ...wrap(
+      `Done in ${duration(seconds)}. The run is ${c.bold(place.id)}, in ${shortPath(place.folder)}; its model is in ${shortPath(result.final)}.`,
+      terminal.outWidth(),
+    ),
     "Next:",
     ...next,
   ];
@@ -84,9 +88,7 @@ function nextCommands({ config, result, run }: { config: Config; result: Pipelin
   return [
     ...(speaks ? [`generate ${run} ${config.demo ? '"what is 7 plus 5 ?"' : '"your prompt"'}`] : []),
     ...(result.evaluation ? [`eval ${run} --samples 4096`] : []),
-    ...(standardDemo
-      ? [`demo demo.variant=overoptimise   # a reward model that cannot judge sums: see what PPO makes of it`]
-      : []),
+    ...(standardDemo ? [`demo demo.variant=overoptimise   # what PPO makes of a bad reward model`] : []),
     "runs",
   ];
 }
