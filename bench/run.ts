@@ -1,0 +1,38 @@
+/** `npm run bench`: how fast the engine and the trainer are, as shares of what the machine can do in the same run. */
+import { parseArgs } from "node:util";
+import { defaultThreads } from "../src/engine/embedded/machine.ts";
+import { benchSampling, benchUpdate, startEngine, type UpdateResult } from "./engine.ts";
+import { benchIteration } from "./iteration.ts";
+import { ceiling } from "./measure.ts";
+
+const { values: options } = parseArgs({ options: { json: { type: "boolean", default: false } } });
+const threads = defaultThreads();
+const say = (text: string) => (options.json ? process.stderr : process.stdout).write(`${text}\n`);
+const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+
+const before = await ceiling(threads);
+say(`ceiling, before     ${before.toFixed(0)} GFLOP/s on ${threads} threads`);
+const engine = await startEngine(threads);
+// Shares are known once the ceiling has been measured a second time.
+const updates: UpdateResult[] = [];
+for (const width of [128, 256, 512]) updates.push(await benchUpdate(engine, width, 1));
+const sampled = await benchSampling(engine, 1);
+const { outsideEngineShare, peakMb, ...iteration } = await benchIteration(engine);
+await engine.close();
+const after = await ceiling(threads);
+say(`ceiling, after      ${after.toFixed(0)} GFLOP/s`);
+
+const ceilingGflops = Math.max(before, after);
+const update = updates.map((result) => ({ ...result, share: result.share / ceilingGflops }));
+const sampling = { ...sampled, share: sampled.share / ceilingGflops };
+for (const { width, milliseconds, gflops, share } of update) {
+  say(`update, width ${width}   ${milliseconds.toFixed(0)} ms, ${gflops.toFixed(0)} GFLOP/s, ${percent(share)}`);
+}
+say(`sampling            ${sampling.tokensPerSecond.toFixed(0)} tokens/s, ${percent(sampling.share)}`);
+const phases = Object.entries(iteration).map(([name, seconds]) => `${name} ${seconds.toFixed(3)}`);
+say(`iteration, seconds  ${phases.join(", ")}`);
+say(`outside the engine  ${percent(outsideEngineShare)} of an iteration; peak ${peakMb.toFixed(0)} MB`);
+if (options.json) {
+  const result = { ceilingGflops, threads, update, sampling, iteration, outsideEngineShare, peakMb };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
