@@ -63,7 +63,7 @@ function resultLines(
         { evaluation: result.evaluation, notes: notes(result, config), learned: rewardIsLearned(config) },
         terminal,
       )
-    : notes(result, config);
+    : notes(result, config).flatMap((note) => wrap(note, terminal.outWidth()));
   return [
     "",
     ...report,
