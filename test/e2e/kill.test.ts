@@ -12,7 +12,7 @@ const runs = join(folder, "runs");
 let whole: Ended;
 
 beforeAll(async () => {
-  whole = await ballast(folder, "run", "tiny.yaml", "name=whole");
+  whole = await ballast(folder, "run", "tiny.yaml", "threads=2", "name=whole");
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -34,6 +34,7 @@ function begun(name: string): string | undefined {
 describe("kill -9, then resume", () => {
   it("runs to its end when nobody kills it", () => {
     expect(whole.code, whole.stderr).toBe(0);
+    expect(metricsOf(runs, "whole-1").size).toBeGreaterThan(500);
   });
 
   it.each(Array.from({ length: parts }, (_, part) => part))(
@@ -44,7 +45,7 @@ describe("kill -9, then resume", () => {
       let last: Ended | undefined;
       for (const seconds of [...instants, 120]) {
         const id = begun(name);
-        last = await killed(seconds, ...(id ? ["resume", id] : ["run", "tiny.yaml", `name=${name}`]));
+        last = await killed(seconds, ...(id ? ["resume", id] : ["run", "tiny.yaml", "threads=2", `name=${name}`]));
         if (last.code === 0) break;
         expect(last.signal, last.stderr).toBe("SIGKILL");
       }
