@@ -110,6 +110,8 @@ const alive: [name: string, ppo: object, options?: { base?: object; watch?: stri
   ["epochs", { epochs: 1 }],
   ["maxNewTokens", { maxNewTokens: 3 }],
   ["temperature", { temperature: 0.7 }],
+  ["topK", { topK: 3, allowTruncatedSampling: true }],
+  ["topP", { topP: 0.4, allowTruncatedSampling: true }],
   ["learningRate", { learningRate: 0.01 }],
   ["criticLearningRate", { criticLearningRate: 0.01 }],
   ["criticKind", { criticKind: "shared" }],
@@ -156,17 +158,29 @@ const alive: [name: string, ppo: object, options?: { base?: object; watch?: stri
 ];
 
 describe("every field of the section", () => {
+  /** Metrics and weights: all that a run says, but for the settings themselves. */
+  const strip = ({ curve, weights }: Awaited<ReturnType<typeof run>>) =>
+    JSON.stringify([
+      [...curve].map(([i, row]) => [i, Object.entries(row).filter(([key]) => !key.startsWith("settings/"))]),
+      weights,
+    ]);
+  const baselines = new Map<string, Promise<string>>();
+  const baseline = (ppo: object = {}) => {
+    const key = JSON.stringify(ppo);
+    if (!baselines.has(key)) baselines.set(key, run({ ppo }).then(strip));
+    return baselines.get(key)!;
+  };
+
   it.each(alive)("%s shows", async (_, ppo, options) => {
-    const strip = ({ curve, weights }: Awaited<ReturnType<typeof run>>) =>
-      JSON.stringify([
-        [...curve].map(([i, row]) => [i, Object.entries(row).filter(([key]) => !key.startsWith("settings/"))]),
-        weights,
-      ]);
-    const before = await run({ ppo: options?.base });
-    const after = await run({ ppo: { ...options?.base, ...ppo } });
-    expect(strip(after)).not.toBe(strip(before));
-    // And nothing else is random: the same settings give the same run.
-    expect(strip(await run({ ppo: { ...options?.base, ...ppo } }))).toBe(strip(after));
+    expect(strip(await run({ ppo: { ...options?.base, ...ppo } }))).not.toBe(await baseline(options?.base));
+  });
+
+  it("shows because of the field: the same settings give the same run", async () => {
+    expect(strip(await run())).toBe(await baseline());
+  });
+
+  it("and so does the seed", async () => {
+    expect(strip(await run({ seed: 8 }))).not.toBe(await baseline());
   });
 
   it("storedSamples", async () => {

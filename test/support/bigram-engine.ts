@@ -117,7 +117,8 @@ export class BigramEngine implements Engine {
       const logprobs: number[] = [];
       while (tokens.length < maxNewTokens && !stopTokens.includes(tokens.at(-1) ?? -1)) {
         const logp_V = logSoftmax(this.#logits(id, (tokens.at(-1) ?? prompt.at(-1))!), temperature || 1);
-        const token = temperature === 0 ? logp_V.indexOf(Math.max(...logp_V)) : draw(logp_V, stream.uniform());
+        const kept_V = truncate(logp_V, request);
+        const token = temperature === 0 ? logp_V.indexOf(Math.max(...logp_V)) : draw(kept_V, stream.uniform());
         tokens.push(token);
         logprobs.push(logp_V[token]!);
       }
@@ -316,6 +317,19 @@ export class BigramEngine implements Engine {
 
 function zerosLike(groups: Record<string, number[]>): Record<string, number[]> {
   return Object.fromEntries(Object.entries(groups).map(([name, values]) => [name, values.map(() => 0)]));
+}
+
+/** Log-probabilities of the likeliest tokens alone, which sum up to 1 again. */
+function truncate(logp_V: readonly number[], { topK, topP }: SampleRequest): number[] {
+  const order = logp_V.map((_, v) => v).sort((a, b) => logp_V[b]! - logp_V[a]!);
+  const kept = new Set<number>();
+  let total = 0;
+  for (const v of order) {
+    if ((topK > 0 && kept.size === topK) || total >= topP) break;
+    kept.add(v);
+    total += Math.exp(logp_V[v]!);
+  }
+  return logp_V.map((logp, v) => (kept.has(v) ? logp - Math.log(total) : -Infinity));
 }
 
 function draw(logp_V: readonly number[], uniform: number): number {

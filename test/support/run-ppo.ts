@@ -33,13 +33,19 @@ export interface PpoRun {
   readonly context?: Partial<StageContext>;
   readonly prepare?: (engine: BigramEngine) => void;
   readonly texts?: string[];
+  readonly seed?: number;
   /** Which model to start from. */
   readonly start?: number;
 }
 
 export async function runPpo(options: PpoRun = {}) {
   const { world = newWorld(), ppo, score = wantsA, hash, context: more, prepare, texts } = options;
-  const context = openContext(world, "ppo", { ppo: { ...base, ...ppo } }, more);
+  const context = openContext(
+    world,
+    "ppo",
+    { ...(options.seed !== undefined && { seed: options.seed }), ppo: { ...base, ...ppo } },
+    more,
+  );
   const settings = context.config.ppo as PpoConfig;
   const start = await startFolder(world, options.start);
   prepare?.(context.engine);

@@ -100,8 +100,3 @@ export function rewardOf(score: (row: Scored) => number, hash = ""): RewardPipel
     },
   };
 }
-
-/** The text of everything below a folder that decides what a model is: its weights. */
-export function weightsIn(engine: BigramEngine, id: string): Record<string, number[]> {
-  return structuredClone(engine.models.get(id)!.weights);
-}

@@ -1,0 +1,57 @@
+/** PPO on the real engine, with a model small enough to train in seconds. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createEmbeddedEngine } from "../../src/engine/embedded/index.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { trainPpo } from "../../src/train/ppo.ts";
+import { wantsA } from "../support/run-ppo.ts";
+import { newWorld, openContext, prompts, rewardOf, sizes } from "../support/stage.ts";
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await createEmbeddedEngine({ threads: 1 });
+});
+afterAll(() => engine.close());
+
+async function run(ppo: object) {
+  const world = newWorld();
+  const context = { ...openContext(world, "ppo", { ppo: { maxNewTokens: 6, checkpointEvery: 0, ...ppo } }), engine };
+  const start = join(world.folder, "start");
+  mkdirSync(start);
+  const { id } = await engine.createModel({ config: { ...sizes, width: 32, heads: 2 }, heads: ["lm"], seed: 5 });
+  await engine.saveModel(id, start);
+  await engine.disposeModel(id);
+  await trainPpo(context, {
+    settings: context.config.ppo!,
+    sources: { policy: start, reference: start, critic: start },
+    frozen: { reference: start },
+    prompts: prompts("b", "c d", "e f g", "d"),
+    openReward: async () => rewardOf(wantsA),
+  });
+  return world.store.curve("ppo");
+}
+
+it("starts at a ratio of 1 within 1e-5 in every update, and learns", async () => {
+  const curve = await run({ iterations: 40, sequences: 32, epochs: 3, learningRate: 5e-3, kl: { coef: 0 } });
+  expect(curve.get(0)!["kl/ref_k1_token"]).toBe(0);
+  for (const [iteration, row] of curve) {
+    expect(row["ratio/first_max_deviation"], `iteration ${iteration}`).toBeLessThan(1e-5);
+    expect(row["rollout/nonfinite_count"]).toBe(0);
+  }
+  expect(curve.get(0)!["reward/score_mean"]).toBeLessThan(2);
+  expect(curve.get(39)!["reward/score_mean"]).toBeGreaterThan(4);
+});
+
+it.each(["separate", "shared"])(
+  "accumulates micro-batches to one big batch within 1e-5 (%s critic)",
+  async (criticKind) => {
+    const settings = { iterations: 1, sequences: 32, epochs: 1, learningRate: 1e-3, criticKind };
+    const whole = (await run({ ...settings, microBatch: 32 })).get(0)!;
+    const split = (await run({ ...settings, microBatch: 5 })).get(0)!;
+    for (const key of ["policy/loss", "value/loss", "gradient/policy_norm", "gradient/critic_norm"]) {
+      if (criticKind === "shared" && key === "gradient/critic_norm") continue;
+      expect(Math.abs(split[key]! - whole[key]!), key).toBeLessThan(1e-5 * Math.max(1, Math.abs(whole[key]!)));
+    }
+  },
+);
