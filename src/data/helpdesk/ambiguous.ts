@@ -82,7 +82,7 @@ export const ambiguousKind: RequestKind = {
       "please {verb} {object} for me.",
       "can you help me {verb} {object}?",
       "could you please {verb} {object}?",
-      "i want to {verb} {object}.",
+      "i need you to {verb} {object} for me.",
     ],
   },
   cases: ambiguousCases(),

@@ -26,7 +26,7 @@ export function drawRequest(
 }
 
 /**
- * A reply that is worse than `chosen`: mostly the kind's own bad manners and slips, one time in six an odd one, so that
+ * A reply that is worse than `chosen`: mostly the kind's own bad manners and slips, one time in four an odd one, so that
  * a reward model learns more than what sets two manners apart.
  */
 export function drawRejected(
@@ -36,7 +36,7 @@ export function drawRejected(
 ): string {
   for (;;) {
     const rejected =
-      draw.uniform() < 1 / 6
+      draw.uniform() < 1 / 4
         ? oddReply(kinds, kind, chosen, draw)
         : draw.uniform() < kind.slipShare
           ? kind.slip(chosen, subject, draw)
@@ -45,17 +45,30 @@ export function drawRejected(
   }
 }
 
-/** An answer to another kind of request, the chosen reply cut short, or said twice. */
+/**
+ * An answer to another kind of request, the chosen reply cut short or said twice, or its beginning with the end of
+ * another: what a policy tries when it looks for what a reward model overlooks.
+ */
 function oddReply(kinds: readonly RequestKind[], kind: RequestKind, chosen: string, draw: Random): string {
   const words = chosen.split(" ");
-  switch (draw.integer(4)) {
+  const middle = Math.max(1, Math.floor(words.length / 2));
+  const other = () => {
+    const { good, bad, cases } = draw.pick(kinds);
+    return (draw.uniform() < 0.5 ? good : bad)(draw.pick(cases.train), draw);
+  };
+  switch (draw.integer(6)) {
     case 0:
-      return words.slice(0, Math.max(1, Math.floor(words.length / 2))).join(" ");
+      return words.slice(0, middle).join(" ");
     case 1:
       return `${chosen} ${chosen}`;
+    case 2:
+    case 3: {
+      const end = other().split(" ");
+      return [...words.slice(0, middle), ...end.slice(Math.floor(end.length / 2))].join(" ");
+    }
     default: {
-      const other = draw.pick(kinds.filter((candidate) => candidate !== kind));
-      return other.good(draw.pick(other.cases.train), draw);
+      const { good, cases } = draw.pick(kinds.filter((candidate) => candidate !== kind));
+      return good(draw.pick(cases.train), draw);
     }
   }
 }

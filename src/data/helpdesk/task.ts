@@ -51,11 +51,11 @@ interface Variant {
 }
 
 const variants: Readonly<Record<HelpdeskOptions["variant"], Variant>> = {
-  standard: { largestOperand: 9, sums: { sft: 0.4, pairs: 0.5 } },
+  standard: { largestOperand: 5, sums: { sft: 0.4, pairs: 0.35 } },
   overoptimise: { largestOperand: 20, sums: { sft: 0.4, pairs: 0.04 } },
 };
 
-const sizes = { sft: 12_000, preferences: 12_000, preferenceEvaluation: 1000, prompts: 4096, evaluation: 1024 };
+const sizes = { sft: 12_000, preferences: 24_000, preferenceEvaluation: 1000, prompts: 4096, evaluation: 1024 };
 /** Share of right answers among the demonstrations of sums, and of good manners among the others. */
 const rightSums = 0.97;
 const goodManners = 0.5;
