@@ -111,7 +111,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   command(
     "generate",
     "let a model answer: prompts as arguments, or one a line on stdin",
-    'generate demo-1 "what is 7 plus 5 ?"',
+    'generate demo-1 "what is 2 plus 3 ?"',
     'generate runs/demo-1/sft/final "book it" --samples 4 --temperature 1',
     "generate demo-1 < prompts.txt",
   )

@@ -86,7 +86,7 @@ function nextCommands({ config, result, run }: { config: Config; result: Pipelin
   const speaks = result.stages.some(({ stage }) => stage !== "reward");
   const standardDemo = config.demo?.variant === "standard" && result.evaluation !== null;
   return [
-    ...(speaks ? [`generate ${run} ${config.demo ? '"what is 7 plus 5 ?"' : '"your prompt"'}`] : []),
+    ...(speaks ? [`generate ${run} ${config.demo ? '"what is 2 plus 3 ?"' : '"your prompt"'}`] : []),
     ...(result.evaluation ? [`eval ${run} --samples 4096`] : []),
     ...(standardDemo ? [`demo demo.variant=overoptimise   # what PPO makes of a bad reward model`] : []),
     "runs",
