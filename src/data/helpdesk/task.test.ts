@@ -70,7 +70,7 @@ describe("held-out requests", () => {
 
   it("are 256 of each kind", () => {
     for (const kind of kinds) expect(task.evaluation.filter((row) => row.kind === kind.name)).toHaveLength(256);
-    expect(new Set(task.evaluation.map(text)).size).toBe(68 + 60 + 32 + 56);
+    expect(new Set(task.evaluation.map(text)).size).toBe(24 + 60 + 32 + 56);
   });
 });
 
@@ -112,9 +112,9 @@ describe("pairs", () => {
     expect(wrong.every((row) => passes(row, row.rejected) && !passes(row, row.chosen))).toBe(true);
   });
 
-  it("are about sums half the time, with near and far wrong numbers, other operands and other formats", () => {
+  it("are about sums a third of the time, with near and far wrong numbers, other operands and other formats", () => {
     const sums = task.preferenceEvaluation.filter((row) => requests.get(text(row))!.kind === "sums");
-    expect(Math.abs(share(sums, task.preferenceEvaluation) - 0.5)).toBeLessThan(0.05);
+    expect(Math.abs(share(sums, task.preferenceEvaluation) - 0.35)).toBeLessThan(0.05);
     const distances = sums.map((row) => {
       const { reference } = requests.get(text(row))!;
       const said = /^(\d+) (?:plus|and) (\d+) (?:is|make) (\d+)\.$/.exec(row.rejected);
