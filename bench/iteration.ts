@@ -53,7 +53,7 @@ export async function benchIteration(engine: Engine): Promise<IterationResult> {
           components: settings.rewards,
           engine,
           models: { model: { model: reward.id, normalisation: null } },
-          microBatch: 0,
+          microBatch: shape.sequences,
         }),
     });
     for (const { id } of [model, reward]) await engine.disposeModel(id);
