@@ -53,7 +53,6 @@ export async function benchIteration(engine: Engine): Promise<IterationResult> {
           components: settings.rewards,
           engine,
           models: { model: { model: reward.id, normalisation: null } },
-          microBatch: shape.sequences,
         }),
     });
     for (const { id } of [model, reward]) await engine.disposeModel(id);
@@ -73,8 +72,6 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
       ...{ iterations, sequences, epochs, minibatches, maxNewTokens: response },
       learningRate: 1e-5,
       checkpointEvery: 0,
-      // One token short of the whole: the context has no room for a template's own.
-      longPrompts: "truncate",
     },
   });
   const recorder: Recorder = {

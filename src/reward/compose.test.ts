@@ -76,6 +76,23 @@ describe("the learned model", () => {
     expect(forwards[0]!.sequences[0]).toEqual({ tokens: [1, 1, 1, 1, 0], start: 1 });
   });
 
+  it("chooses the passes itself for a microBatch of 0, for a baseline too", async () => {
+    for (const kind of ["model", "comparison"] as const) {
+      const options = {
+        components: [{ kind, weight: 1 }],
+        models: { [kind]: { model: "m", normalisation: null } },
+        baseline: { reference: "r", maxNewTokens: 2, stopTokens: [0], temperature: 1, seed: 1 },
+      };
+      const rows = [
+        [5, 0],
+        [1, 1, 0],
+      ].map((tokens) => row({ tokens }));
+      const whole = createReward({ ...options, engine: fakeEngine().engine, microBatch: 2 });
+      const chosen = createReward({ ...options, engine: fakeEngine().engine, microBatch: 0 });
+      expect((await chosen.score(rows)).score).toEqual((await whole.score(rows)).score);
+    }
+  });
+
   it("gives raw scores without a normalisation, and lets what is not finite through, counted", async () => {
     const { engine } = fakeEngine();
     const reward = createReward({

@@ -17,7 +17,7 @@ export interface RewardOptions {
   readonly models?: Readonly<Record<string, LearnedModel>>;
   /** Needed by `comparison`. */
   readonly baseline?: Baseline;
-  /** Sequences in one pass of the engine. */
+  /** Sequences in one pass of the engine; 0, the default, lets the reward choose. */
   readonly microBatch?: number;
 }
 
@@ -49,6 +49,8 @@ export function learnedComponents(
 
 type Component = (rows: readonly Scored[]) => Promise<LearnedScores>;
 
+const autoMicroBatch = 64;
+
 /**
  * @example
  * const reward = createReward({ components: [{ kind: "length", weight: 1, min: 0, max: 20, slack: 5 }], engine });
@@ -60,8 +62,9 @@ export function createReward({
   engine,
   models = {},
   baseline,
-  microBatch = 64,
+  microBatch: wanted = 0,
 }: RewardOptions): RewardPipeline {
+  const microBatch = wanted || autoMicroBatch;
   const filter = createSafetyFilter(safety);
   const runners: FunctionRunner[] = [];
   const hashes: string[] = [];

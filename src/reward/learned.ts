@@ -41,10 +41,8 @@ export async function rawScores(
     .map((_, i) => i)
     .sort((a, b) => sequences[b]!.tokens.length - sequences[a]!.tokens.length || a - b);
   const scores = new Array<number>(rows.length);
-  // 0 leaves the split to the engine.
-  const size = microBatch > 0 ? microBatch : Math.max(1, order.length);
-  for (let from = 0; from < order.length; from += size) {
-    const batch = order.slice(from, from + size);
+  for (let from = 0; from < order.length; from += microBatch) {
+    const batch = order.slice(from, from + microBatch);
     const result = await engine.forward(model, { sequences: batch.map((i) => sequences[i]!), outputs: ["score"] });
     if (result.scores?.length !== batch.length)
       throw new RewardError(`the engine gave no scores for the reward model ${model}`);

@@ -60,7 +60,7 @@ export async function openReward(options: OpenRewardOptions): Promise<RewardPipe
     ...(reference !== null && {
       baseline: { reference, maxNewTokens, stopTokens: [tokenizer.eosId], temperature, seed },
     }),
-    ...(settings.microBatch > 0 && { microBatch: settings.microBatch }),
+    microBatch: settings.microBatch,
   });
   return {
     hash: reward.hash,
