@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
 import { openStore } from "../store/index.ts";
-import { writeDurably } from "../train/folder.ts";
+import { writeDurably } from "../util/durable.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
 import { printResult } from "./result.ts";
 import { trainRun } from "./session.ts";

@@ -1,6 +1,7 @@
 /** Models as Hugging Face folders: `config.json` and `model.safetensors`. */
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import { type DecoderConfig, type Head, layerNormEpsilon, parameterSpecs } from "./config.ts";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
@@ -44,7 +45,7 @@ export function writeModelFolder(folder: string, { config, heads, tensors }: Mod
     // Hugging Face has no class with both heads; its readers ignore this key.
     ballast_heads: heads,
   };
-  writeText(join(folder, "config.json"), `${JSON.stringify(json, null, 2)}\n`);
+  writeDurably(join(folder, "config.json"), `${JSON.stringify(json, null, 2)}\n`);
   writeSafetensors(join(folder, weightsFile), tensors);
 }
 
@@ -111,14 +112,4 @@ function readConfig(path: string): { config: DecoderConfig; recordedHeads: Head[
   const { width, heads } = config;
   if (width % heads !== 0) throw new CheckpointError(`${path}: n_embd ${width} is not divisible by n_head ${heads}`);
   return { config, recordedHeads };
-}
-
-function writeText(path: string, text: string): void {
-  const file = openSync(path, "w");
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -1,8 +1,9 @@
 /** Folders that appear whole or not at all, with a manifest that tells a damaged one. */
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, createReadStream, existsSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
+import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import { fromJson, toJson } from "./json.ts";
 
@@ -88,17 +89,6 @@ export async function readFolder(folder: string): Promise<unknown> {
   }
   if (manifest.files?.[stateFile] === undefined) throw damaged(`${manifestFile} does not name ${stateFile}`);
   return fromJson(readFileSync(join(folder, stateFile), "utf8"));
-}
-
-/** Writes a file and flushes it to disk. */
-export function writeDurably(path: string, text: string): void {
-  const file = openSync(path, "w");
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }
 
 export async function sha256Of(path: string): Promise<string> {

@@ -14,11 +14,12 @@ import {
 import type { ModelConfig } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { Stage } from "../types/records.ts";
+import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, DataError } from "../util/errors.ts";
 import type { StageContext } from "./context.ts";
 import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
 import { readFinal } from "./final.ts";
-import { removeTemporary, writeDurably, writeFolder } from "./folder.ts";
+import { removeTemporary, writeFolder } from "./folder.ts";
 import { fromJson, toJson } from "./json.ts";
 import { type ModelSource, modelSizes } from "./models.ts";
 import { trainPpo } from "./ppo.ts";
