@@ -11,6 +11,8 @@ export interface FunctionCall {
 
 export type FunctionReply =
   | { readonly kind: "ready" }
+  /** What the user's code printed. */
+  | { readonly kind: "printed"; readonly text: string }
   /** The file does not load, or exports no function. */
   | { readonly kind: "unusable"; readonly reason: string }
   /** The clock of the call starts: calls that wait for a busy thread are not late. */

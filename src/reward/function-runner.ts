@@ -147,7 +147,8 @@ export class FunctionRunner {
       const timer = setTimeout(() => unusable(`it did not load within ${loadTimeoutMs} ms`), loadTimeoutMs);
       let reason = "";
       worker.on("message", (message: FunctionReply) => {
-        if (message.kind === "unusable") unusable(message.reason);
+        if (message.kind === "printed") process.stderr.write(message.text);
+        else if (message.kind === "unusable") unusable(message.reason);
         else if (message.kind === "ready") {
           loaded = true;
           clearTimeout(timer);
@@ -168,7 +169,7 @@ export class FunctionRunner {
     return { worker, ready, calls };
   }
 
-  #answer(reply: Exclude<FunctionReply, { kind: "ready" | "unusable" }>, calls: Thread["calls"]): void {
+  #answer(reply: Exclude<FunctionReply, { kind: "printed" | "ready" | "unusable" }>, calls: Thread["calls"]): void {
     const call = calls.get(reply.id);
     if (!call) return;
     if (reply.kind === "started") {

@@ -9,8 +9,15 @@ const { path } = workerData as { path: string };
 const port = parentPort!;
 const reply = (message: FunctionReply) => port.postMessage(message);
 
-// What the user's code prints is for the user, and standard output is for results.
-process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+// What the user's code prints is for the user, and standard output is for results. It travels with the replies: a thread's
+// own standard error arrives later, and is lost where the process ends first.
+const decoder = new TextDecoder();
+process.stdout.write = process.stderr.write = (chunk: Uint8Array | string, ...rest: unknown[]) => {
+  reply({ kind: "printed", text: typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true }) });
+  const written = rest.at(-1);
+  if (typeof written === "function") queueMicrotask(() => written());
+  return true;
+};
 
 const score = await load();
 if (score) {

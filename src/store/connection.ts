@@ -141,8 +141,19 @@ function version(connection: Connection): number {
   return connection.get<{ user_version: number }>("PRAGMA user_version")!.user_version;
 }
 
+/** The version, once another process that is just making this database has made it; 0 where none is. */
+function awaitedVersion(connection: Connection): number {
+  const deadline = performance.now() + busyTimeout;
+  let found = version(connection);
+  while (found === 0 && !hasTables(connection) && performance.now() < deadline) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    found = version(connection);
+  }
+  return found;
+}
+
 function checkVersion(connection: Connection): void {
-  const found = version(connection);
+  const found = awaitedVersion(connection);
   const id = connection.get<{ application_id: number }>("PRAGMA application_id")!.application_id;
   if (found === 0 && !hasTables(connection))
     throw new StoreError(`${connection.path} is empty`, "Start a run in this workspace first.");

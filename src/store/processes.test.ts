@@ -157,3 +157,31 @@ function openAndCommand(path: string): number {
     store.close();
   }
 }
+
+it("a reader that finds a database in the making waits for it", { timeout: 60_000 }, async () => {
+  const folder = temporaryFolder();
+  const databases = Array.from({ length: 40 }, (_, i) => join(folder, `${i}.db`));
+  const code = `
+    import { existsSync } from "node:fs";
+    import { openStore } from ${JSON.stringify(new URL("./index.ts", import.meta.url).href)};
+    process.stdout.write("ready");
+    for (const path of ${JSON.stringify(databases)}) {
+      while (!existsSync(path));
+      openStore(path, { readonly: true }).close();
+    }`;
+  const reader = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  onTestFinished(() => {
+    reader.kill("SIGKILL");
+  });
+  let stderr = "";
+  reader.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const ended = once(reader, "exit");
+  await once(reader.stdout, "data");
+  for (const path of databases) openStore(path).close();
+  await ended;
+  expect(stderr).toBe("");
+});
