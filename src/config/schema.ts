@@ -251,6 +251,35 @@ export const ppoSchema = z.strictObject({
   schedule: scheduleSchema.default("constant"),
 });
 
+/** Every how many iterations a measurement beside training runs; 0 never. */
+const every = (iterations: number) => z.int().min(0).default(iterations);
+
+/** The stability controller: docs/control.md. */
+export const controlSchema = z.strictObject({
+  /** `fixed`: constant hyperparameters, tier 1 and recording alone. `adaptive`: every rule, schedules and estimators too. */
+  profile: z.enum(["fixed", "adaptive"]).default("fixed"),
+  /** `off` keeps every alert and acts on none; tier 1 neither. The same seed then shows both curves. */
+  interventions: z.enum(["on", "off"]).default("on"),
+  /** A YAML file of rules beside the shipped ones; a rule with the id of one of those replaces it. */
+  rules: z.string().min(1).optional(),
+  /** Ids of rules that are not used. */
+  disable: z.array(z.string()).default([]),
+  /** `absolute`: nats, for large vocabularies. `relative`: to iteration 0. */
+  entropy: z.strictObject({ scale: z.enum(["absolute", "relative"]).default("relative") }).prefault({}),
+  /** `absolute`: shares. `relative`: rise over iteration 0, for a policy that starts unsafe on purpose. */
+  safety: z.strictObject({ scale: z.enum(["absolute", "relative"]).default("absolute") }).prefault({}),
+  /** Interventions keep the KL coefficient within these. */
+  klCoef: z.strictObject({ min: z.number().min(0).default(0.001), max: positive.default(1) }).prefault({}),
+  /** Similarity of consecutive policies on fixed prompts and seeds; the reward model's accuracy on fixed held-out pairs. */
+  probes: z.strictObject({ every: every(10), prompts: count.default(16), pairs: count.default(64) }).prefault({}),
+  /** Gradient noise from the micro-batches of one step (PPO.md row 17). */
+  noise: z.strictObject({ every: every(10), microBatches: z.int().min(2).default(8) }).prefault({}),
+  /** The gold check on a monitoring set, which is neither trained on nor in the final report. */
+  monitor: z.strictObject({ every: every(10), samples: count.default(128), prompts: prompts.optional() }).prefault({}),
+  /** Scores and gold checks on perturbed prompts against the clean ones. */
+  robustness: z.strictObject({ every: every(50), prompts: count.default(16) }).prefault({}),
+});
+
 export const evaluationSchema = z.strictObject({
   /** Samples at the rollout's temperature. */
   samples: count.default(1024),
@@ -278,6 +307,7 @@ export const configSchema = z.strictObject({
   sft: sftSchema.optional(),
   reward: rewardModelSchema.optional(),
   ppo: ppoSchema.optional(),
+  control: controlSchema.prefault({}),
   evaluation: evaluationSchema.prefault({}),
 });
 
@@ -290,4 +320,5 @@ export type SftConfig = z.infer<typeof sftSchema>;
 export type RewardModelConfig = z.infer<typeof rewardModelSchema>;
 export type PpoConfig = z.infer<typeof ppoSchema>;
 export type RewardComponentConfig = z.infer<typeof rewardComponentSchema>;
+export type ControlConfig = z.infer<typeof controlSchema>;
 export type EvaluationConfig = z.infer<typeof evaluationSchema>;

@@ -51,12 +51,11 @@ export interface CloneModelRequest {
   readonly heads?: readonly HeadKind[];
   readonly scalarInit?: ScalarInit;
   readonly seed?: number;
-}
-
-export interface LoadModelRequest extends CloneModelRequest {
-  /** Load the optimizer's state as well; an error if the folder has none. */
+  /** Copy, or load, the optimizer's state as well; an error if there is none to load. */
   readonly optimizer?: boolean;
 }
+
+export type LoadModelRequest = CloneModelRequest;
 
 export interface Sequence {
   readonly tokens: readonly number[];
@@ -88,8 +87,8 @@ export interface SampleResult {
   readonly stopReasons: StopReason[];
 }
 
-/** `score`: the scalar head at the last token, one number a sequence. */
-export type ForwardOutput = "logprobs" | "entropy" | "values" | "score";
+/** `top1`: the likeliest token at each scored position. `score`: the scalar head at the last token, one number a sequence. */
+export type ForwardOutput = "logprobs" | "entropy" | "top1" | "values" | "score";
 
 export interface ForwardRequest {
   readonly sequences: readonly Sequence[];
@@ -101,6 +100,7 @@ export interface ForwardRequest {
 export interface ForwardResult {
   readonly logprobs?: number[][];
   readonly entropy?: number[][];
+  readonly top1?: number[][];
   readonly values?: number[][];
   readonly scores?: number[];
 }
@@ -128,7 +128,7 @@ export interface PairwiseLoss {
   readonly weights: readonly number[];
 }
 
-/** PPO-clip (PPO.md rows 7, 8, 11 and, with `kl` set, row 2 in the loss). */
+/** PPO-clip, or with `penalty` PPO-penalty (PPO.md rows 7, 8, 9, 11 and, with `kl` set, row 2 in the loss). */
 export interface PolicyLoss {
   readonly name: "policy";
   readonly sequences: readonly Sequence[];
@@ -143,6 +143,8 @@ export interface PolicyLoss {
     /** The constant c > 1 of dual clip, or null. */
     readonly dualClip: number | null;
     readonly entropyCoef: number;
+    /** -r A + beta KL(old, new), over the whole vocabulary, in place of the clipped term: `oldModel` is the policy that sampled. */
+    readonly penalty?: { readonly beta: number; readonly oldModel: ModelId } | null;
     /** KL(policy, reference) added to the loss, where the KL is not in the reward. */
     readonly kl: { readonly coef: number; readonly estimator: "k2" | "k3" } | null;
     readonly temperature: number;
@@ -196,6 +198,8 @@ export interface OptimStepResult {
   readonly skipped: boolean;
   /** L2 norm of the gradient by parameter group. */
   readonly groupNorms: Record<ParameterGroup, number>;
+  /** Mean and biased variance of the gradient's entries by parameter group, before clipping. */
+  readonly groupMoments: Record<ParameterGroup, { readonly mean: number; readonly variance: number }>;
 }
 
 export interface EngineInfo {

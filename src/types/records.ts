@@ -1,5 +1,7 @@
 /** The records that the trainer writes, the store keeps and pages read; and the `Recorder` through which they pass. No code. */
 
+import type { Consultation, IncidentRecord, NewIncident } from "./control.ts";
+
 /** A stage of RLHF. */
 export type Stage = "sft" | "reward" | "ppo";
 
@@ -34,6 +36,11 @@ export type EventKind =
   | "error"
   | "invariant"
   | "evaluation"
+  | "alert"
+  | "intervention"
+  | "outcome"
+  | "incident"
+  | "rollback"
   | "note";
 
 export interface EventRecord {
@@ -53,7 +60,8 @@ export interface SettingRecord {
   readonly key: string;
   readonly before: number | string | boolean | null;
   readonly value: number | string | boolean | null;
-  readonly cause: "config" | "schedule" | "controller" | "person";
+  /** `controller`: one that steers a coefficient to a target; `intervention`: of the stability controller. */
+  readonly cause: "config" | "schedule" | "controller" | "intervention" | "person";
 }
 
 export interface SampleRecord {
@@ -110,4 +118,12 @@ export interface Recorder {
   commandsAppliedAt(stage: Stage, iteration: number): CommandRecord[];
   markApplied(commandId: number, stage: Stage, iteration: number): void;
   state(state: RunState): void;
+  /** What the stability controller was shown. */
+  consultation(consultation: Consultation): void;
+  /** Commits, the incident with it. Returns its number, or null where it has to wait for the disk. */
+  incident(incident: NewIncident): number | null;
+  /** Incidents of this run that nobody has decided on, oldest first. */
+  openIncidents(): IncidentRecord[];
+  /** null where there is no such incident of this run. */
+  incidentById(id: number): IncidentRecord | null;
 }
