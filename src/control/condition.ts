@@ -1,0 +1,89 @@
+/** Whether a condition holds on a history. A NaN holds nothing; a history that is too short neither. */
+import { correlation, mean, quantile, slope } from "../rl/statistics.ts";
+import type { Condition, Rule, Statistic } from "./rule.ts";
+import type { History, Series } from "./series.ts";
+
+/** Values of the first signal that a condition needs. */
+export function lookback({ statistic, over }: Pick<Condition, "statistic" | "over">): number {
+  return comparesWithBefore.has(statistic) ? over + 1 : over;
+}
+
+const comparesWithBefore: ReadonlySet<Statistic> = new Set(["ratio_to_median", "below_minimum", "standard_errors"]);
+
+/** How many values of each signal the rules look back on. */
+export function historyLengths(rules: readonly Rule[]): Map<string, number> {
+  const lengths = new Map<string, number>();
+  const need = (signal: string, length: number) => lengths.set(signal, Math.max(length, lengths.get(signal) ?? 0));
+  for (const { conditions, window } of rules) {
+    for (const [i, condition] of conditions.entries()) {
+      need(condition.signal, Math.max(lookback(condition), i === 0 ? window.of : 1));
+      if (condition.with !== null) need(condition.with, lookback(condition));
+      if (condition.unit === "reference_std") for (const signal of referenceScale) need(signal, 1);
+    }
+  }
+  return lengths;
+}
+
+/** The statistic of a condition; null where the history does not reach that far back. */
+export function statisticOf(condition: Condition, history: History): number | null {
+  const series = history[condition.signal];
+  if (series === undefined || series.values.length < lookback(condition)) return null;
+  const { statistic, over } = condition;
+  const newest = series.values.at(-1)!;
+  const window = series.values.slice(-over);
+  const before = series.values.slice(-over - 1, -1);
+  switch (statistic) {
+    case "value":
+      return newest;
+    case "rise":
+      return newest - series.first;
+    case "ratio_to_first":
+      return newest / series.first;
+    case "ratio_to_median":
+      return newest / quantile(before, 0.5);
+    case "ratio_to_max":
+      return newest / Math.max(...window);
+    case "below_minimum":
+      return newest - Math.min(...before);
+    case "change":
+      return newest - window[0]!;
+    case "range":
+      return Math.max(...window) - Math.min(...window);
+    case "slope":
+      return slope(window);
+    case "standard_errors": {
+      const error = otherOf(condition, history)?.values.at(-1);
+      return error === undefined ? null : (newest - mean(before)) / (error * Math.sqrt(1 + 1 / over));
+    }
+    case "correlation": {
+      const other = otherOf(condition, history)?.values.slice(-over);
+      return other === undefined || other.length < over ? null : correlation(window, other);
+    }
+    case "changed":
+      return Number(!Object.is(newest, series.first));
+  }
+}
+
+function otherOf({ with: other }: Condition, history: History): Series | undefined {
+  return other === null ? undefined : history[other];
+}
+
+export function holds(condition: Condition, history: History): boolean {
+  const value = statisticOf(condition, history);
+  if (value === null) return false;
+  const scale = condition.unit === "reference_std" ? scoreScale(history) : 1;
+  const { above, below } = condition;
+  return above !== null ? value > above * scale : value < below! * scale;
+}
+
+const referenceScale = ["reward/score_std", "reward/score_p5", "reward/score_p95"] as const;
+
+/** At its first iteration the policy is the reference: the spread of its scores is the unit, or 1 for scores within [0, 1]. */
+function scoreScale(history: History): number {
+  const [std, low, high] = referenceScale.map((signal) => history[signal]?.first ?? Number.NaN) as [
+    number,
+    number,
+    number,
+  ];
+  return low >= 0 && high <= 1 ? 1 : std;
+}

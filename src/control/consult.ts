@@ -1,0 +1,146 @@
+/** The controller: rules, what it remembers and what it is shown, in; alerts, interventions and orders, out. Pure. */
+import type { Alert, Consultation, Intervention, InterventionOutcome } from "../types/control.ts";
+import { historyLengths, holds, statisticOf } from "./condition.ts";
+import { type ActOptions, act, expire } from "./interventions.ts";
+import { type Action, conditionWords, isStepRule, type Rule } from "./rule.ts";
+import { observed } from "./series.ts";
+import type { ControlState } from "./state.ts";
+
+export interface ConsultOptions extends ActOptions {
+  /** Those in use, in the order in which they are listed. */
+  readonly rules: readonly Rule[];
+  readonly state: ControlState;
+  readonly consultation: Pick<Consultation, "iteration" | "point" | "step" | "signals">;
+}
+
+/** What the trainer is to do at once. */
+export interface Orders {
+  /** Save, and wait for a person: tier 1, or a rule whose action is to pause. */
+  readonly stop: Alert | null;
+  /** End the run; nobody is asked. */
+  readonly end: Alert | null;
+  readonly rollback: { readonly alert: Alert; readonly set: Action["set"] } | null;
+  readonly mask: boolean;
+  readonly skip: boolean;
+  readonly endEpochs: boolean;
+}
+
+export interface Consulted {
+  readonly state: ControlState;
+  readonly alerts: readonly Alert[];
+  readonly interventions: readonly Intervention[];
+  readonly outcomes: readonly InterventionOutcome[];
+  readonly orders: Orders;
+}
+
+export const noOrders: Orders = { stop: null, end: null, rollback: null, mask: false, skip: false, endEpochs: false };
+
+/** One consultation. The same input gives the same output: a recorded run can be replayed, against other rules too. */
+export function consult(options: ConsultOptions): Consulted {
+  const { rules, consultation } = options;
+  const { iteration, point, signals } = consultation;
+  if (point === "step") return decide(options, options.state, stepAlerts(options));
+
+  const used = rules.filter((rule) => !isStepRule(rule));
+  const history = observed(options.state.history, { iteration, signals, lengths: historyLengths(used) });
+  let state: ControlState = { ...options.state, history };
+  const spoken: [Rule, Alert][] = [];
+  for (const rule of used) {
+    const { id, conditions, window, minHistory } = rule;
+    const series = history[conditions[0].signal];
+    if (series?.iteration !== iteration || state.evaluated[id] === iteration) continue;
+    const holdsNow = conditions.every((condition) => holds(condition, history));
+    const held = [...(state.held[id] ?? []), holdsNow].slice(-window.of);
+    state = {
+      ...state,
+      evaluated: { ...state.evaluated, [id]: iteration },
+      held: { ...state.held, [id]: held },
+      active: state.active.map((one) => (one.rule === id ? judged(one, { rule, iteration, holdsNow }) : one)),
+    };
+    const breached = held.filter(Boolean).length >= window.hits && held.length >= window.hits;
+    if (!breached || series.count < minHistory) continue;
+    if (rule.tier < 3) state = { ...state, troubled: iteration };
+    if (iteration >= (state.silentUntil[id] ?? 0)) spoken.push([rule, alertOf(rule, state, consultation)]);
+  }
+  const decided = decide(options, state, spoken);
+  if (point === "scored") return decided;
+  const ended = expire(decided.state, { iteration, rules });
+  const troubled = ended.state.active.length > 0 ? iteration : ended.state.troubled;
+  return { ...decided, state: { ...ended.state, troubled }, outcomes: [...decided.outcomes, ...ended.outcomes] };
+}
+
+/** Acts on what the rules said: the higher tier first, then the higher priority, then the order of the list. */
+function decide(options: ConsultOptions, state: ControlState, spoken: readonly (readonly [Rule, Alert])[]): Consulted {
+  const { iteration } = options.consultation;
+  const order = [...spoken].sort(([a], [b]) => a.tier - b.tier || b.priority - a.priority);
+  const interventions: Intervention[] = [];
+  const outcomes: InterventionOutcome[] = [];
+  let orders = noOrders;
+  let now = state;
+  for (const [rule, alert] of order) {
+    now = { ...now, silentUntil: { ...now.silentUntil, [rule.id]: iteration + rule.cooldown } };
+    const acted = act(now, { ...options, rule, alert });
+    now = acted.state;
+    interventions.push(...acted.interventions);
+    outcomes.push(...acted.outcomes);
+    orders = merged(orders, acted.orders);
+  }
+  return { state: now, alerts: spoken.map(([, alert]) => alert), interventions, outcomes, orders };
+}
+
+function merged(orders: Orders, more: Partial<Orders>): Orders {
+  return {
+    stop: orders.stop ?? more.stop ?? null,
+    end: orders.end ?? more.end ?? null,
+    rollback: orders.rollback ?? more.rollback ?? null,
+    mask: orders.mask || more.mask === true,
+    skip: orders.skip || more.skip === true,
+    endEpochs: orders.endEpochs || more.endEpochs === true,
+  };
+}
+
+function judged(
+  one: ControlState["active"][number],
+  { rule, iteration, holdsNow }: { rule: Rule; iteration: number; holdsNow: boolean },
+): ControlState["active"][number] {
+  if (iteration < one.from) return one;
+  const quiet = holdsNow ? 0 : one.quiet + 1;
+  const effective = one.effectiveAfter === null && quiet >= rule.window.of;
+  return { ...one, quiet, effectiveAfter: effective ? iteration - rule.window.of + 2 - one.from : one.effectiveAfter };
+}
+
+function stepAlerts({ rules, state, consultation }: ConsultOptions): [Rule, Alert][] {
+  const { iteration, signals } = consultation;
+  const history = Object.fromEntries(
+    Object.entries(signals).map(([key, value]) => [key, { first: value, count: 1, values: [value], iteration }]),
+  );
+  return rules
+    .filter((rule) => isStepRule(rule) && iteration >= (state.silentUntil[rule.id] ?? 0))
+    .filter(({ conditions }) => conditions.every((condition) => holds(condition, history)))
+    .map((rule) => [rule, alertOf(rule, { history }, consultation)]);
+}
+
+function alertOf(rule: Rule, { history }: Pick<ControlState, "history">, at: ConsultOptions["consultation"]): Alert {
+  const { id, tier, says, conditions, window } = rule;
+  const [first] = conditions;
+  const { values } = history[first.signal]!;
+  const condition = conditionWords(rule);
+  const newest = number(values.at(-1)!);
+  const seen = first.statistic === "value" ? "" : ` (${number(statisticOf(first, history) ?? Number.NaN)})`;
+  return {
+    rule: id,
+    tier,
+    iteration: at.iteration,
+    point: at.point,
+    step: at.step,
+    signal: first.signal,
+    values: values.slice(-Math.max(window.of, first.over)),
+    condition,
+    message: `${says} ${newest}${seen} ${condition}${window.of > 1 ? " iterations" : ""}`,
+  };
+}
+
+/** Three significant digits; NaN and infinities by name. */
+function number(value: number): string {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : String(value);
+}

@@ -1,0 +1,36 @@
+/** The recent history of signals that rules look back on, as plain data that a checkpoint holds. */
+import type { MetricValues } from "../types/records.ts";
+
+export interface Series {
+  /** The first value of the run. */
+  readonly first: number;
+  /** Observations so far, those no longer held too. */
+  readonly count: number;
+  /** The newest ones, oldest first. */
+  readonly values: readonly number[];
+  /** The iteration of the newest. */
+  readonly iteration: number;
+}
+
+export type History = Readonly<Record<string, Series>>;
+
+/** Adds one iteration's values of the signals that `lengths` names, each with the number of values to hold. */
+export function observed(
+  history: History,
+  options: {
+    readonly iteration: number;
+    readonly signals: MetricValues;
+    readonly lengths: ReadonlyMap<string, number>;
+  },
+): History {
+  const { iteration, signals, lengths } = options;
+  const added: Record<string, Series> = {};
+  for (const [key, length] of lengths) {
+    const value = signals[key];
+    const series = history[key];
+    if (value === undefined || series?.iteration === iteration) continue;
+    const values = [...(series?.values ?? []), value].slice(-length);
+    added[key] = { first: series?.first ?? value, count: (series?.count ?? 0) + 1, values, iteration };
+  }
+  return { ...history, ...added };
+}

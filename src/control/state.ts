@@ -1,0 +1,59 @@
+/** What the controller carries from consultation to consultation: plain data that a checkpoint holds. */
+import type { Intervention } from "../types/control.ts";
+import type { SettingName } from "./rule.ts";
+import type { History } from "./series.ts";
+
+export interface ActiveIntervention extends Intervention {
+  readonly setting: SettingName;
+  readonly factor: number;
+  readonly until: number;
+  /** Observations in a row, since it began, in which the rule's conditions did not hold. */
+  readonly quiet: number;
+  /** Iterations until the conditions were false for the rule's window; null so far. */
+  readonly effectiveAfter: number | null;
+}
+
+/** The middle time scale of the learning rate: how a rule's next breach is answered. */
+export interface Observation {
+  /** Iterations. */
+  readonly window: number;
+  /** First iteration after it. */
+  readonly until: number;
+  /** Lowest multiplier in force in it. */
+  readonly lowest: number;
+  /** The same of the last window that no breach cut short; 1 before there was one. */
+  readonly lowestHealthy: number;
+}
+
+export interface ControlState {
+  readonly history: History;
+  /** By rule: whether its conditions held at the last observations of its first signal, newest last. */
+  readonly held: Readonly<Record<string, readonly boolean[]>>;
+  /** By rule: the iteration in which it was last evaluated. */
+  readonly evaluated: Readonly<Record<string, number>>;
+  /** By rule: the first iteration in which it may speak again. */
+  readonly silentUntil: Readonly<Record<string, number>>;
+  readonly active: readonly ActiveIntervention[];
+  readonly observations: Readonly<Record<string, Observation>>;
+  /** Interventions so far. */
+  readonly interventions: number;
+  /** The last iteration in which a rule of tier 1 or 2 held or an intervention was in force; -1 for none. */
+  readonly troubled: number;
+}
+
+export const firstControlState: ControlState = {
+  history: {},
+  held: {},
+  evaluated: {},
+  silentUntil: {},
+  active: [],
+  observations: {},
+  interventions: 0,
+  troubled: -1,
+};
+
+/** What config and schedule say of each setting is multiplied by this: 1 where no intervention is in force. */
+export function multipliers(state: ControlState): Record<SettingName, number> {
+  const of = (setting: SettingName) => state.active.find((one) => one.setting === setting)?.factor ?? 1;
+  return { learningRate: of("learningRate"), clip: of("clip"), valueUpdates: of("valueUpdates"), klCoef: of("klCoef") };
+}
