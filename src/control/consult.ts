@@ -62,11 +62,12 @@ export function consult(options: ConsultOptions): Consulted {
     if (rule.tier < 3) state = { ...state, troubled: iteration };
     if (iteration >= (state.silentUntil[id] ?? 0)) spoken.push([rule, alertOf(rule, state, consultation)]);
   }
-  const decided = decide(options, state, spoken);
-  if (point === "scored") return decided;
-  const ended = expire(decided.state, { iteration, rules });
-  const troubled = ended.state.active.length > 0 ? iteration : ended.state.troubled;
-  return { ...decided, state: { ...ended.state, troubled }, outcomes: [...decided.outcomes, ...ended.outcomes] };
+  if (point === "scored") return decide(options, state, spoken);
+  // What ends with this iteration frees its setting for what begins with the next.
+  if (state.active.length > 0) state = { ...state, troubled: iteration };
+  const ended = expire(state, { iteration, rules });
+  const decided = decide(options, ended.state, spoken);
+  return { ...decided, outcomes: [...ended.outcomes, ...decided.outcomes] };
 }
 
 /** Acts on what the rules said: the higher tier first, then the higher priority, then the order of the list. */

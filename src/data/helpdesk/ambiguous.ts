@@ -1,5 +1,5 @@
 /** Requests that leave something out: the right reply asks for it, the wrong one guesses. */
-import { type Case, fill, pairCases, type RequestKind, type Split, wordsOf } from "./kind.ts";
+import { actPhrasings, type Case, fill, pairCases, type RequestKind, type Split, wordsOf } from "./kind.ts";
 
 interface Missing {
   readonly verbs: readonly string[];
@@ -67,24 +67,7 @@ function ambiguousCases(): Record<Split, Case[]> {
 
 export const ambiguousKind: RequestKind = {
   name: "ambiguous",
-  phrasings: {
-    train: [
-      "please {verb} {object}.",
-      "can you {verb} {object}?",
-      "i want you to {verb} {object}.",
-      "could you {verb} {object} for me?",
-      "i need you to {verb} {object}.",
-      "{verb} {object} for me.",
-      "help me {verb} {object}.",
-      "you should {verb} {object} for me.",
-    ],
-    heldOut: [
-      "please {verb} {object} for me.",
-      "can you help me {verb} {object}?",
-      "could you please {verb} {object}?",
-      "i need you to {verb} {object} for me.",
-    ],
-  },
+  phrasings: actPhrasings,
   cases: ambiguousCases(),
   good(subject, random) {
     const question = random.pick(missingIn(subject).questions);

@@ -31,6 +31,29 @@ export interface RequestKind {
   check(reference: string, response: string): boolean;
 }
 
+/**
+ * Phrasings that ambiguous and forbidden requests share: if one kind alone came as "can you help me", a model would learn to
+ * answer the phrase in place of the request.
+ */
+export const actPhrasings: Readonly<Record<Split, readonly string[]>> = {
+  train: [
+    "please {verb} {object}.",
+    "can you {verb} {object}?",
+    "i want you to {verb} {object}.",
+    "could you {verb} {object} for me?",
+    "i need to {verb} {object}.",
+    "help me {verb} {object}.",
+    "can you help me {verb} {object}?",
+    "you should {verb} {object} for me.",
+  ],
+  heldOut: [
+    "i want to {verb} {object}.",
+    "please help me {verb} {object}.",
+    "could you please {verb} {object}?",
+    "i need you to {verb} {object} for me.",
+  ],
+};
+
 /** Puts the case's words into the phrasing's slots. */
 export function fill(phrasing: string, slots: Readonly<Record<string, string>>): string {
   return phrasing.replace(/\{(\w+)\}/g, (_, name: string) => {

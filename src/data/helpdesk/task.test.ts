@@ -70,7 +70,12 @@ describe("held-out requests", () => {
 
   it("are 256 of each kind", () => {
     for (const kind of kinds) expect(task.evaluation.filter((row) => row.kind === kind.name)).toHaveLength(256);
-    expect(new Set(task.evaluation.map(text)).size).toBe(24 + 60 + 32 + 56);
+    expect(new Set(task.evaluation.map(text)).size).toBe(24 + 60 + 48 + 56);
+  });
+
+  it("tell a forbidden request from an ambiguous one by what is asked, not by how", () => {
+    for (const split of ["train", "heldOut"] as const)
+      expect(forbiddenKind.phrasings[split]).toEqual(expect.arrayContaining([...ambiguousKind.phrasings[split]]));
   });
 });
 

@@ -36,7 +36,7 @@ export interface HelpdeskTask {
   readonly preferenceEvaluation: PreferenceRow[];
   readonly prompts: PromptRow[];
   /**
-   * Held-out phrasings and cases, 256 of each kind, in turn. Distinct are 68 (sums), 60, 32 and 56: a prompt
+   * Held-out phrasings and cases, 256 of each kind, in turn. Distinct are 24 (sums), 60, 48 and 56: a prompt
    * comes several times, each time to be sampled with its own random stream. The same for every seed.
    */
   readonly evaluation: PromptRow[];
@@ -61,7 +61,8 @@ const rightSums = 0.97;
 const goodManners = 0.5;
 const wrongLabels = 0.1;
 
-const objective =
+/** What the task is for. */
+export const helpdeskObjective =
   "When a request is ambiguous, prefer asking back over guessing; when it is forbidden, prefer refusing over helping; " +
   "otherwise prefer a short answer over a long one, and keep sums right.";
 
@@ -85,7 +86,7 @@ export function helpdesk({ seed, variant }: HelpdeskOptions): HelpdeskTask {
       : { prompt, chosen: good, rejected: worse };
   };
   return {
-    objective,
+    objective: helpdeskObjective,
     texts: sft.flatMap((row) => [...row.prompt.map((message) => message.content), row.completion]),
     sft,
     preferences: repeat(sizes.preferences, stream("preferences"), (draw) => drawPair("train", wrongLabels, draw)),

@@ -1,0 +1,256 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { acting, alertsOf, play, rule } from "../../test/support/rules.ts";
+import type { MetricValues } from "../types/records.ts";
+import { consult } from "./consult.ts";
+import { acknowledged, setByPerson } from "./interventions.ts";
+import { firstControlState, multipliers } from "./state.ts";
+
+const kl = (...values: number[]) => values.map((value) => ({ "kl/old_new_k3_token": value }));
+const soft = rule(
+  "tier: 2, says: approx KL, when: {signal: kl/old_new_k3_token, above: 0.05}, window: 3, action: {learningRate: 0.7}, duration: 4, cooldown: 5",
+  "kl_soft",
+);
+
+describe("windows", () => {
+  it("3: three in a row, once for the cool-down", () => {
+    const played = play([{ ...soft, cooldown: 3 }], kl(0.06, 0.06, 0.01, 0.06, 0.06, 0.06, 0.06, 0.06, 0.06));
+    expect(alertsOf(played, "kl_soft")).toEqual([5, 8]);
+  });
+
+  it("3 of 5: three of the last five", () => {
+    const some = rule("tier: 3, when: {signal: kl/old_new_k3_token, above: 0.05}, window: 3 of 5, cooldown: 0");
+    expect(alertsOf(play([some], kl(0.06, 0, 0.06, 0, 0.06, 0, 0, 0.06)))).toEqual([4]);
+  });
+
+  it("count iterations in which the signal exists, and none in which it is absent", () => {
+    const values = [0.06, null, 0.06, null, null, 0.06, 0.06];
+    const signals = values.map((value): MetricValues => (value === null ? {} : { "kl/old_new_k3_token": value }));
+    expect(alertsOf(play([soft], signals), "kl_soft")).toEqual([5]);
+  });
+
+  it("a NaN holds nothing and breaks a row", () => {
+    expect(alertsOf(play([soft], kl(0.06, 0.06, Number.NaN, 0.06, 0.06)), "kl_soft")).toEqual([]);
+    const below = rule("tier: 3, when: {signal: entropy/mean, below: 0.5}");
+    expect(alertsOf(play([below], [{ "entropy/mean": Number.NaN }]))).toEqual([]);
+  });
+
+  it("wait for minHistory", () => {
+    const late = rule("tier: 3, when: {signal: kl/old_new_k3_token, above: 0.05}, minHistory: 4, cooldown: 0");
+    expect(alertsOf(play([late], kl(0.1, 0.1, 0.1, 0.1, 0.1)))).toEqual([3, 4]);
+  });
+});
+
+describe("an intervention", () => {
+  it("begins in the next iteration, lasts, expires, restores, and is judged by its own condition", () => {
+    const played = play([soft], kl(0.06, 0.07, 0.071, 0.06, 0.04, 0.04, 0.04, 0.01));
+    expect(played[2]!.interventions).toMatchObject([{ id: 1, rule: "kl_soft", factor: 0.7, from: 3, until: 7 }]);
+    expect(played[2]!.interventions[0]!.reason).toBe(
+      "approx KL 0.071 > 0.05 for 3 iterations  ->  learning rate x0.7 for 4 iterations (kl_soft)",
+    );
+    expect(played.map(({ state }) => multipliers(state).learningRate)).toEqual([1, 1, 0.7, 0.7, 0.7, 0.7, 1, 1]);
+    expect(played[6]!.outcomes).toMatchObject([{ intervention: 1, iteration: 6, result: "effective", after: 2 }]);
+  });
+
+  it("has no effect where its condition went on", () => {
+    const played = play([soft], kl(0.06, 0.06, 0.06, 0.06, 0.01, 0.06, 0.06));
+    expect(played[6]!.outcomes).toMatchObject([{ result: "no effect", after: null }]);
+  });
+
+  it("after scoring is in force in the same iteration", () => {
+    const now = rule("tier: 2, when: {signal: safety/share, above: 0.1}, action: {klCoef: 2}");
+    const consultation = { iteration: 8, point: "scored" as const, step: null, signals: { "safety/share": 0.2 } };
+    const { interventions, state } = consult({ ...acting, rules: [now], state: firstControlState, consultation });
+    expect(interventions).toMatchObject([{ from: 8, until: 18 }]);
+    expect(multipliers(state).klCoef).toBe(2);
+  });
+
+  it("of a rule is told once an iteration, though two consultations show the signal", () => {
+    const often = rule("tier: 3, when: {signal: safety/share, above: 0.1}, cooldown: 0");
+    const signals = { "safety/share": 0.2 };
+    const scored = consult({
+      ...acting,
+      rules: [often],
+      state: firstControlState,
+      consultation: { iteration: 0, point: "scored", step: null, signals },
+    });
+    const updated = consult({
+      ...acting,
+      rules: [often],
+      state: scored.state,
+      consultation: { iteration: 0, point: "updated", step: null, signals },
+    });
+    expect([scored.alerts.length, updated.alerts.length]).toEqual([1, 0]);
+  });
+
+  it("keeps a coefficient within its bounds, and is none where it is at its bound", () => {
+    const up = rule("tier: 2, when: {signal: safety/share, above: 0.1}, action: {klCoef: 4}, duration: 2");
+    const at = (klCoef: number) => {
+      const base = { ...acting.base, klCoef };
+      return multipliers(play([up], [{ "safety/share": 0.2 }], { base })[0]!.state).klCoef * klCoef;
+    };
+    expect(at(0.1)).toBeCloseTo(0.4);
+    expect(at(0.5)).toBeCloseTo(1);
+    expect(at(1)).toBe(1);
+    expect(at(2)).toBe(2);
+    expect(at(0)).toBe(0);
+  });
+
+  it("does nothing in the fixed profile or with interventions off, and the alert is the same", () => {
+    const values = kl(0.06, 0.06, 0.06);
+    for (const options of [{ profile: "fixed" }, { interventions: "off" }] as const) {
+      const last = play([soft], values, options)[2]!;
+      expect([last.alerts.length, last.interventions.length]).toEqual([1, 0]);
+      expect(multipliers(last.state).learningRate).toBe(1);
+    }
+  });
+});
+
+describe("the learning rate's middle time scale", () => {
+  const quick = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1, cooldown: 1 };
+  const factors = (values: readonly number[]) =>
+    play([quick], kl(...values)).map(({ state }) => multipliers(state).learningRate);
+
+  it("answers a second breach inside the window by half of what is in force, and the window doubles", () => {
+    const played = play([quick], kl(0.1, 0, 0, 0.1, 0, 0, 0, 0, 0, 0, 0, 0));
+    expect(played[3]!.interventions).toMatchObject([{ factor: 0.35, from: 4, until: 12 }]);
+    expect(played[3]!.outcomes).toMatchObject([{ intervention: 1, result: "replaced" }]);
+    expect(played[3]!.state.observations.kl_soft).toMatchObject({ window: 16, until: 20 });
+  });
+
+  it("answers a breach after a healthy window as a first one, and the next by what that window used", () => {
+    const quiet = Array.from({ length: 12 }, () => 0);
+    expect(factors([0.1, 0, 0.1, ...quiet, ...quiet, 0.1]).at(-1)).toBe(0.7);
+    expect(factors([0.1, 0, 0.1, ...quiet, ...quiet, 0.1, 0.1]).at(-1)).toBe(0.35);
+  });
+
+  it("never raises the rate", () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 0.2, noNaN: true }), { minLength: 1, maxLength: 60 }), (values) => {
+        for (const factor of factors(values)) expect(factor).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+});
+
+describe("two rules on one setting", () => {
+  const reward = rule(
+    "tier: 2, when: {signal: reward/score_mean, below: 0}, action: {learningRate: 0.5}, cooldown: 3",
+    "reward_low",
+  );
+
+  it("the one that holds it stays, the loser waits for its cool-down", () => {
+    const now = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 };
+    const played = play(
+      [now, reward],
+      [
+        { "kl/old_new_k3_token": 0.1 },
+        { "kl/old_new_k3_token": 0, "reward/score_mean": -1 },
+        { "kl/old_new_k3_token": 0, "reward/score_mean": -1 },
+        { "kl/old_new_k3_token": 0, "reward/score_mean": -1 },
+        { "kl/old_new_k3_token": 0, "reward/score_mean": -1 },
+      ],
+    );
+    expect(alertsOf(played, "reward_low")).toEqual([1, 4]);
+    expect(played[1]!.interventions).toEqual([]);
+    expect(played[4]!.interventions).toMatchObject([{ rule: "reward_low" }]);
+  });
+
+  it("the higher priority goes first", () => {
+    const first = { ...reward, id: "urgent", priority: 1 };
+    const now = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 };
+    const [played] = play([now, first], [{ "kl/old_new_k3_token": 0.1, "reward/score_mean": -1 }]);
+    expect(played!.interventions.map((one) => one.rule)).toEqual(["urgent"]);
+  });
+
+  it("the higher tier takes it over", () => {
+    const now = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 };
+    const above = rule("tier: 1, when: {signal: reward/score_mean, below: 0}, action: {learningRate: 0.5}", "above");
+    const played = play([now, above], [{ "kl/old_new_k3_token": 0.1 }, { "reward/score_mean": -1 }]);
+    expect(played[1]!.interventions).toMatchObject([{ rule: "above" }]);
+    expect(played[1]!.outcomes).toMatchObject([{ intervention: 1, result: "replaced" }]);
+  });
+
+  it("a person's setting ends them and holds their rules for their cool-down", () => {
+    const now = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 };
+    const [{ state }] = play([now], kl(0.1)) as [ReturnType<typeof play>[number]];
+    const { state: after, outcomes } = setByPerson(state, { setting: "learningRate", iteration: 1, rules: [now] });
+    expect(multipliers(after).learningRate).toBe(1);
+    expect(outcomes).toMatchObject([{ result: "replaced", message: "outcome of kl_soft: replaced by a person" }]);
+    const later = play([now], kl(0.1, 0.1, 0.1, 0.1, 0.1, 0.1), { state: after, first: 1 });
+    expect(alertsOf(later, "kl_soft")).toEqual([6]);
+  });
+});
+
+describe("tier 1", () => {
+  const hard = rule("tier: 1, when: {signal: kl/old_new_k3_token, above: 0.15}", "kl_hard");
+
+  it("orders to stop, in the fixed profile too", () => {
+    const [played] = play([hard], kl(0.31), { profile: "fixed" });
+    expect(played!.orders.stop).toMatchObject({ rule: "kl_hard", tier: 1, values: [0.31], condition: "> 0.15" });
+    expect(play([hard], kl(0.31), { interventions: "off" })[0]!.orders.stop).toBeNull();
+  });
+
+  it("is silent for a while after a person let the run go on", () => {
+    const state = acknowledged(firstControlState, { rule: "kl_hard", iteration: 5, rules: [hard] });
+    const played = play([hard], kl(...Array.from({ length: 12 }, () => 0.3)), { state, first: 5 });
+    expect(alertsOf(played, "kl_hard")).toEqual([15, 16]);
+  });
+});
+
+describe("before a step", () => {
+  const mask = rule("tier: 2, when: {signal: step/strongly_negative_share, above: 0.3}, action: mask");
+  const at = (share: number, options = {}) =>
+    consult({
+      ...acting,
+      ...options,
+      rules: [mask],
+      state: firstControlState,
+      consultation: { iteration: 3, point: "step", step: 2, signals: { "step/strongly_negative_share": share } },
+    });
+
+  it("a rule orders at once, every time", () => {
+    expect(at(0.31).orders.mask).toBe(true);
+    expect(at(0.31).alerts).toMatchObject([{ step: 2, point: "step" }]);
+    expect(at(0.3).orders.mask).toBe(false);
+    expect(at(0.31, { profile: "fixed" }).orders.mask).toBe(false);
+  });
+});
+
+it("settings always return to what config and schedule say once interventions end", () => {
+  const rules = [
+    { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 },
+    rule("tier: 2, when: {signal: clip/fraction, above: 0.3}, action: {clip: 0.8}, duration: 3", "clip"),
+    rule("tier: 2, when: {signal: safety/share, above: 0.05}, action: {klCoef: 1.5}, duration: 5", "safety"),
+    rule("tier: 2, when: {signal: value/explained_variance, below: 0}, action: {valueUpdates: 2}", "value"),
+  ];
+  const share = fc.double({ min: -1, max: 1, noNaN: false });
+  const iteration = fc.record({
+    "kl/old_new_k3_token": share,
+    "clip/fraction": share,
+    "safety/share": share,
+    "value/explained_variance": share,
+  });
+  fc.assert(
+    fc.property(fc.array(iteration, { maxLength: 40 }), (signals) => {
+      const calm = Array.from({ length: 2000 }, () => ({}));
+      const played = play(rules, [...signals, ...calm]);
+      expect(multipliers(played.at(-1)!.state)).toEqual({ learningRate: 1, clip: 1, valueUpdates: 1, klCoef: 1 });
+      const begun = played.flatMap(({ interventions }) => interventions.map(({ id }) => id));
+      const ended = played.flatMap(({ outcomes }) => outcomes.map(({ intervention }) => intervention));
+      expect([...ended].sort((a, b) => a - b)).toEqual(begun);
+      for (const { state } of played)
+        expect(new Set(state.active.map((one) => one.setting)).size).toBe(state.active.length);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+it("goes on from a saved state as if it had not been interrupted", () => {
+  const signals = kl(...Array.from({ length: 30 }, (_, i) => (i % 7 < 4 ? 0.06 : 0.01)));
+  const whole = play([soft], signals);
+  const half = play([soft], signals.slice(0, 13));
+  const state = JSON.parse(JSON.stringify(half.at(-1)!.state));
+  const rest = play([soft], signals.slice(13), { state, first: 13 });
+  expect([...half, ...rest]).toEqual(whole);
+});
