@@ -86,6 +86,10 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
     commandsAppliedAt: () => [],
     markApplied: () => {},
     state: () => {},
+    consultation: () => {},
+    incident: () => null,
+    openIncidents: () => [],
+    incidentById: () => null,
   };
   return {
     stage: "ppo",

@@ -47,6 +47,10 @@ it("passes everything on to the recorder", () => {
     "commandsAppliedAt",
     "markApplied",
     "state",
+    "consultation",
+    "incident",
+    "openIncidents",
+    "incidentById",
   ] as const;
   const recorder = Object.fromEntries(
     methods.map((name) => [name, () => void calls.push(name)]),

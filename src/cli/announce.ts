@@ -35,6 +35,10 @@ export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => 
     commandsAppliedAt: (...args) => recorder.commandsAppliedAt(...args),
     markApplied: (...args) => recorder.markApplied(...args),
     state: (state) => recorder.state(state),
+    consultation: (consultation) => recorder.consultation(consultation),
+    incident: (incident) => recorder.incident(incident),
+    openIncidents: () => recorder.openIncidents(),
+    incidentById: (id) => recorder.incidentById(id),
   };
 }
 

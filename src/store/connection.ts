@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "libsql";
 import { messageOf, StoreError } from "../util/errors.ts";
-import { applicationId, schema, schemaVersion } from "./schema.ts";
+import { applicationId, migration, schema, schemaVersion } from "./schema.ts";
 
 export type Parameter = number | string | Uint8Array | null;
 type Statement = ReturnType<InstanceType<typeof Database>["prepare"]>;
@@ -91,7 +91,8 @@ export class Connection {
 }
 
 /**
- * Opens `path`, creating file and schema where there are none.
+ * Opens `path`, creating file and schema where there are none. A database of an older version gets what the present one added,
+ * `readonly` or not: rows stay as they are.
  *
  * @throws StoreError if the file is not a Ballast database, is of a newer version, or is missing and `readonly` is set.
  */
@@ -111,6 +112,7 @@ export function openConnection(path: string, options: { readonly?: boolean } = {
   try {
     if (!readonly) setUp(connection);
     checkVersion(connection);
+    migrate(connection);
     if (readonly) connection.exec("PRAGMA query_only = ON");
     return connection;
   } catch (error) {
@@ -167,6 +169,15 @@ function checkVersion(connection: Connection): void {
       `${connection.path} has schema version ${found}; this Ballast reads up to ${schemaVersion}`,
       "A newer Ballast wrote it: upgrade this one, or use another workspace.",
     );
+}
+
+function migrate(connection: Connection): void {
+  if (version(connection) === schemaVersion) return;
+  connection.write(() => {
+    // Another process may have been first.
+    connection.exec(migration(version(connection)));
+    connection.exec(`PRAGMA user_version = ${schemaVersion}`);
+  });
 }
 
 /** Whether a write that failed so may succeed later: no space, an I/O error, or a lock that another process held too long. */

@@ -1,8 +1,19 @@
 /** Queries for what a run recorded: metrics, events, settings and samples, from a cursor or at an iteration. */
+import type { Consultation } from "../types/control.ts";
 import type { EventKind, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
-import { decodeFloats, decodeJson, decodeText, numberOf } from "./encode.ts";
-import type { EventRow, Feed, FeedQuery, LatestValue, MetricRow, RowHead, SampleRow, SettingRow } from "./rows.ts";
+import { decodeFloats, decodeJson, decodeText, encodeText, numberOf } from "./encode.ts";
+import type {
+  ConsultationRow,
+  EventRow,
+  Feed,
+  FeedQuery,
+  LatestValue,
+  MetricRow,
+  RowHead,
+  SampleRow,
+  SettingRow,
+} from "./rows.ts";
 import { superseded } from "./schema.ts";
 import { readLastValue } from "./series.ts";
 
@@ -42,9 +53,26 @@ export function readEvents(
   return readFeed(connection, { table: "events", sql, parameters: [runId], more, convert: eventOf }, query);
 }
 
-export function readSettings(connection: Connection, runId: string, query?: FeedQuery): Feed<SettingRow> {
-  const sql = "SELECT * FROM setting_rows WHERE run_id = ? AND seq > ?";
-  return readFeed(connection, { table: "settings", sql, parameters: [runId], convert: settingOf }, query);
+export function readSettings(
+  connection: Connection,
+  runId: string,
+  { key, ...query }: FeedQuery & { key?: string } = {},
+): Feed<SettingRow> {
+  const condition = key === undefined ? "" : " AND key = ?";
+  const sql = `SELECT * FROM setting_rows WHERE run_id = ? AND seq > ?${condition}`;
+  const more = key === undefined ? [] : [encodeText(key)];
+  return readFeed(connection, { table: "settings", sql, parameters: [runId], more, convert: settingOf }, query);
+}
+
+/** What the stability controller was shown, in order. */
+export function readConsultations(
+  connection: Connection,
+  runId: string,
+  { current = true, ...query }: FeedQuery = {},
+): Feed<ConsultationRow> {
+  const sql = "SELECT * FROM consultation_rows WHERE run_id = ? AND seq > ?";
+  const source = { table: "consultations", sql, parameters: [runId], convert: consultationOf } as const;
+  return readFeed(connection, source, { current, ...query });
 }
 
 /** The current samples of one iteration, in the order in which they were recorded. */
@@ -112,7 +140,7 @@ export function readValues(
 }
 
 interface FeedSource<Stored, Row> {
-  readonly table: "metrics" | "events" | "settings" | "samples";
+  readonly table: "metrics" | "events" | "settings" | "samples" | "consultations";
   /** Ends in a condition; takes `parameters`, then the cursor, then `more`. */
   readonly sql: string;
   readonly parameters: readonly Parameter[];
@@ -167,6 +195,7 @@ interface StoredSetting extends StoredHead {
   readonly before: string;
   readonly value: string;
   readonly cause: SettingRecord["cause"];
+  readonly intervention: number | null;
   readonly at: number;
 }
 
@@ -177,8 +206,20 @@ function settingOf(row: StoredSetting): SettingRow {
     before: decodeJson(row.before) as SettingRow["before"],
     value: decodeJson(row.value) as SettingRow["value"],
     cause: row.cause,
+    ...(row.intervention === null ? {} : { intervention: row.intervention }),
     at: row.at,
   };
+}
+
+interface StoredConsultation extends StoredHead {
+  readonly point: Consultation["point"];
+  readonly step: number | null;
+  readonly signals: string;
+}
+
+function consultationOf(row: StoredConsultation): ConsultationRow {
+  const { point, step, signals } = row;
+  return { ...headOf(row), point, step, signals: decodeJson(signals) as Consultation["signals"] };
 }
 
 interface StoredSample extends StoredHead {

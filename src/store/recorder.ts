@@ -1,4 +1,5 @@
 /** The `Recorder` over the store: keeps what an iteration writes and makes it durable in one transaction. */
+import type { Consultation, IncidentRecord, NewIncident } from "../types/control.ts";
 import type {
   CommandRecord,
   EventRecord,
@@ -11,13 +12,16 @@ import type {
 } from "../types/records.ts";
 import { messageOf, StoreError } from "../util/errors.ts";
 import { type Connection, isTransient } from "./connection.ts";
+import { readIncidents } from "./incidents.ts";
 import { readCommandsAppliedAt, readPendingCommands } from "./readruns.ts";
 import { blockSize, closeBefore, openBuckets } from "./rollup.ts";
 import type { Position } from "./rows.ts";
 import {
   insert,
   insertApplication,
+  insertConsultation,
   insertEvent,
+  insertIncident,
   insertSample,
   insertSetting,
   type OpenSeries,
@@ -130,6 +134,28 @@ export class StoreRecorder implements Recorder {
   samples(stage: Stage, iteration: number, samples: readonly SampleRecord[]): void {
     const place = this.#place(stage, iteration);
     for (const sample of samples) this.#waiting.push(insertSample(place, sample));
+  }
+
+  consultation(consultation: Consultation): void {
+    const { stage, iteration } = consultation;
+    this.#waiting.push(insertConsultation(this.#place(stage, iteration), consultation));
+  }
+
+  /** Durable at once, with everything before it; where that cannot be, it waits with everything else and gets its number then. */
+  incident(incident: NewIncident): number | null {
+    const { stage, iteration } = incident;
+    this.#waiting.push(insertIncident(this.#place(stage, iteration), incident, this.#now()));
+    this.commit();
+    if (this.#waiting.length > 0) return null;
+    return readIncidents(this.#connection, { run: this.runId }).at(-1)!.id;
+  }
+
+  openIncidents(): IncidentRecord[] {
+    return readIncidents(this.#connection, { run: this.runId, open: true });
+  }
+
+  incidentById(id: number): IncidentRecord | null {
+    return readIncidents(this.#connection, { run: this.runId, id })[0] ?? null;
   }
 
   /** Where the disk is full or another process holds the lock, everything waits for the next commit, and `onWarning` is told. */

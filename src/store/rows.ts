@@ -1,4 +1,5 @@
 /** What the store answers with. Times are Unix milliseconds; `superseded` says that a newer attempt has taken that iteration over. */
+import type { Consultation } from "../types/control.ts";
 import type {
   CommandRecord,
   EventRecord,
@@ -70,6 +71,8 @@ export interface SettingRow extends RowHead, SettingRecord {
 }
 
 export interface SampleRow extends RowHead, SampleRecord {}
+
+export interface ConsultationRow extends RowHead, Consultation {}
 
 export interface StateRow {
   readonly seq: number;

@@ -1,7 +1,7 @@
 /** The tables and views of a workspace's database, and the version of their shape. */
 
 /** `PRAGMA user_version`. Raised with every change of the schema. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /** `PRAGMA application_id`: "BLST". */
 export const applicationId = 0x424c5354;
@@ -24,6 +24,53 @@ export const superseded = (row: string, iteration: string) =>
 /** Events that are about the state before their iteration: an attempt that begins there goes on from them. */
 const beforeIteration = "e.kind IN ('checkpoint', 'interrupted')";
 
+/** What version 2 added: what the controller saw, incidents and what people decided on them, and which intervention changed a setting. */
+const version2 = `
+CREATE TABLE consultations (
+  seq INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  stage TEXT NOT NULL,
+  iteration INTEGER NOT NULL,
+  point TEXT NOT NULL,
+  step INTEGER,
+  signals TEXT NOT NULL
+);
+CREATE INDEX consultations_of_run ON consultations (run_id, seq);
+
+CREATE TABLE incidents (
+  id INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  stage TEXT NOT NULL,
+  iteration INTEGER NOT NULL,
+  rule TEXT NOT NULL,
+  summary TEXT NOT NULL,
+  evidence TEXT NOT NULL,
+  opened_at INTEGER NOT NULL
+);
+CREATE INDEX incidents_of_run ON incidents (run_id, id);
+
+CREATE TABLE decisions (
+  incident_id INTEGER PRIMARY KEY REFERENCES incidents (id),
+  action TEXT NOT NULL,
+  "to" INTEGER,
+  changes TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  decided_at INTEGER NOT NULL
+);
+
+ALTER TABLE settings ADD COLUMN intervention INTEGER;
+
+CREATE VIEW consultation_rows AS SELECT c.*, ${superseded("c", "c.iteration")} FROM consultations AS c;
+`;
+
+/** SQL that turns a database of version `from` into one of the present version, the number apart. */
+export function migration(from: number): string {
+  return from < 2 ? version2 : "";
+}
+
+/** A new database is made as its ancestors became what they are. */
 export const schema = `
 CREATE TABLE runs (
   seq INTEGER PRIMARY KEY,
@@ -196,4 +243,4 @@ CREATE VIEW metric_rows AS
 CREATE VIEW event_rows AS SELECT e.*, ${superseded("e", `e.iteration - (${beforeIteration})`)} FROM events AS e;
 CREATE VIEW setting_rows AS SELECT s.*, ${superseded("s", "s.iteration")} FROM settings AS s;
 CREATE VIEW sample_rows AS SELECT s.*, ${superseded("s", "s.iteration")} FROM samples AS s;
-`;
+${migration(1)}`;

@@ -1,10 +1,13 @@
 /** A workspace's store: runs, what they record and what they are told, in one SQLite file that many processes may have open. */
 import { hostname } from "node:os";
+import type { IncidentDecision, IncidentRecord } from "../types/control.ts";
 import type { CommandKind, EventKind, RunRecord, Stage } from "../types/records.ts";
 import { StoreError } from "../util/errors.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { encodeJson, encodeText } from "./encode.ts";
+import { decideIncident, type IncidentQuery, readIncidents } from "./incidents.ts";
 import {
+  readConsultations,
   readEvents,
   readKeys,
   readLatest,
@@ -20,6 +23,7 @@ import { type RecorderOptions, StoreRecorder } from "./recorder.ts";
 import type {
   AttemptRow,
   CommandRow,
+  ConsultationRow,
   EventRow,
   Feed,
   FeedQuery,
@@ -37,7 +41,7 @@ import { readSeries } from "./series.ts";
 import { insert } from "./writerows.ts";
 
 export interface StoreOptions {
-  /** Refuse to create the file and to change anything in it. */
+  /** Refuse to create the file and to change anything in it, its schema apart where an older version wrote it. */
   readonly readonly?: boolean;
   /** Clock, in Unix milliseconds. */
   readonly now?: () => number;
@@ -191,9 +195,33 @@ export class Store {
     return readEvents(this.#connection, runId, query);
   }
 
-  /** Changes of hyperparameters from a cursor. */
-  settings(runId: string, query?: FeedQuery): Feed<SettingRow> {
+  /** Changes of hyperparameters from a cursor; with `key` of one alone: its history over all attempts. */
+  settings(runId: string, query?: FeedQuery & { readonly key?: string }): Feed<SettingRow> {
     return readSettings(this.#connection, runId, query);
+  }
+
+  /** What the stability controller was shown, from a cursor; the newest attempt's unless `current` is false. */
+  consultations(runId: string, query?: FeedQuery): Feed<ConsultationRow> {
+    return readConsultations(this.#connection, runId, query);
+  }
+
+  /** Incidents of the workspace, or of one run, oldest first, each with what was decided. */
+  incidents(query?: IncidentQuery): IncidentRecord[] {
+    return readIncidents(this.#connection, query);
+  }
+
+  incident(id: number): IncidentRecord | undefined {
+    return readIncidents(this.#connection, { id })[0];
+  }
+
+  /**
+   * Writes what a person decided on an incident; its trainer reads it. Any process may.
+   *
+   * @throws StoreError where there is no such incident, or it was decided already: the first decision holds.
+   */
+  decide(id: number, decision: Omit<IncidentDecision, "decidedAt">): void {
+    this.#checkWritable();
+    decideIncident(this.#connection, id, { ...decision, decidedAt: this.#now() });
   }
 
   /** The current samples of one iteration. */

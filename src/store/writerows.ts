@@ -1,4 +1,5 @@
 /** Turns records into inserts, and performs in one transaction what waits in a recorder. */
+import type { Consultation, NewIncident } from "../types/control.ts";
 import type { EventRecord, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
 import { encodeDoubles, encodeFloats, encodeJson, encodeText, finiteOrNull, flagOf } from "./encode.ts";
@@ -125,9 +126,19 @@ export function insertEvent(place: Place, { kind, message, data }: EventRecord, 
   });
 }
 
-export function insertSetting(place: Place, { key, before, value, cause }: SettingRecord, at: number): Write {
+export function insertSetting(place: Place, setting: SettingRecord, at: number): Write {
+  const { key, before, value, cause, intervention = null } = setting;
   const values = { before: encodeJson(before), value: encodeJson(value) };
-  return insert("settings", { ...placeColumns(place), key: encodeText(key), ...values, cause, at });
+  return insert("settings", { ...placeColumns(place), key: encodeText(key), ...values, cause, at, intervention });
+}
+
+export function insertConsultation(place: Place, { point, step, signals }: Consultation): Write {
+  return insert("consultations", { ...placeColumns(place), point, step, signals: encodeJson(signals) });
+}
+
+export function insertIncident(place: Place, { rule, summary, evidence }: NewIncident, at: number): Write {
+  const texts = { rule: encodeText(rule), summary: encodeText(summary), evidence: encodeJson(evidence) };
+  return insert("incidents", { ...placeColumns(place), ...texts, opened_at: at });
 }
 
 export function insertApplication(place: Place, commandId: number, at: number): Write {

@@ -62,6 +62,8 @@ export interface SettingRecord {
   readonly value: number | string | boolean | null;
   /** `controller`: one that steers a coefficient to a target; `intervention`: of the stability controller. */
   readonly cause: "config" | "schedule" | "controller" | "intervention" | "person";
+  /** Which intervention, where one is the cause. */
+  readonly intervention?: number;
 }
 
 export interface SampleRecord {

@@ -1,4 +1,5 @@
 /** A recorder over plain lists that outlive it, as a database outlives a process: what was not committed is lost. */
+import type { Consultation, IncidentDecision, IncidentRecord, NewIncident } from "../../src/types/control.ts";
 import type {
   CommandKind,
   CommandRecord,
@@ -22,6 +23,8 @@ export class MemoryStore {
   readonly samples: (SampleRecord & { stage: Stage; iteration: number } & Attempted)[] = [];
   readonly states: RunState[] = [];
   readonly commands: CommandRecord[] = [];
+  readonly consultations: (Consultation & Attempted)[] = [];
+  readonly incidents: IncidentRecord[] = [];
   readonly applications: ({ id: number; stage: Stage; iteration: number } & Attempted)[] = [];
   #attempts = 0;
 
@@ -32,6 +35,12 @@ export class MemoryStore {
   command(kind: CommandKind, payload: CommandRecord["payload"] = {}, reason = ""): void {
     const id = this.commands.length + 1;
     this.commands.push({ id, kind, payload, reason, createdAt: 0, appliedStage: null, appliedIteration: null });
+  }
+
+  decide(id: number, decision: Partial<IncidentDecision> & Pick<IncidentDecision, "action">): void {
+    const index = this.incidents.findIndex((incident) => incident.id === id);
+    const whole: IncidentDecision = { to: null, changes: [], reason: "", decidedAt: 0, ...decision };
+    this.incidents[index] = { ...this.incidents[index]!, decision: whole };
   }
 
   /** A stage's metrics by iteration, the newest attempt's, without the clock's. */
@@ -111,6 +120,26 @@ export class MemoryRecorder implements Recorder {
 
   state(state: RunState): void {
     this.#later(() => this.#store.states.push(state));
+  }
+
+  consultation(consultation: Consultation): void {
+    this.#later(() => this.#store.consultations.push({ ...consultation, attempt: this.attempt }));
+  }
+
+  incident(incident: NewIncident): number {
+    const { runId, attempt } = this;
+    const id = this.#store.incidents.length + 1;
+    this.#later(() => this.#store.incidents.push({ ...incident, id, runId, attempt, openedAt: 0, decision: null }));
+    this.commit();
+    return id;
+  }
+
+  openIncidents(): IncidentRecord[] {
+    return this.#store.incidents.filter(({ decision }) => decision === null);
+  }
+
+  incidentById(id: number): IncidentRecord | null {
+    return this.#store.incidents.find((incident) => incident.id === id) ?? null;
   }
 
   #later(write: () => void): void {
