@@ -7,6 +7,7 @@ export function checkPpo(config: Config, given: Given): Checked {
   const { ppo } = config;
   if (!ppo) return { errors: [], warnings: [] };
   const parts = [
+    checkObjective(config),
     checkStart(config, ppo),
     checkBatches(ppo),
     checkLengths(config, ppo),
@@ -22,6 +23,13 @@ export function checkPpo(config: Config, given: Given): Checked {
 }
 
 type Part = { readonly errors?: Problem[]; readonly warnings?: Problem[] };
+
+function checkObjective({ objective }: Config): Part {
+  if (objective.trim() !== "") return {};
+  const message =
+    'ppo has no objective: say in a sentence what the run is for, as in objective: "when X, prefer Y over Z"; it heads every report';
+  return { errors: [problem(["objective", "ppo"], message)] };
+}
 
 function checkStart({ sft, model }: Config, ppo: PpoConfig): Part {
   if (sft && ppo.policy !== undefined) {

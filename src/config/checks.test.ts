@@ -4,7 +4,7 @@ import { parseConfig } from "./load.ts";
 
 /** The findings on a whole pipeline with these overrides, without the place they begin with. */
 function findings(...overrides: string[]): { error: string | null; warnings: string[] } {
-  const text = "demo: {}\nsft: {}\nreward: {}\nppo: {}\n";
+  const text = "demo: {}\nsft: {}\nreward: {}\nppo: {}\nobjective: when a, prefer b over c\n";
   const withoutPlace = (message: string) => {
     const override = overrides.find((text) => message.startsWith(`override ${text}: `));
     return override ? message.slice(`override ${override}: `.length) : message.replace(/^a\.yaml:\d+: /, "");
@@ -57,6 +57,10 @@ describe("errors", () => {
     [
       ["ppo.sequences=16", "ppo.minibatches=4", "ppo.responsesPerPrompt=3"],
       "ppo.sequences 16 is not a multiple of ppo.responsesPerPrompt 3; try 12 or 24",
+    ],
+    [
+      ["objective=' '"],
+      'ppo has no objective: say in a sentence what the run is for, as in objective: "when X, prefer Y over Z"; it heads every report',
     ],
     [
       ["ppo.maxNewTokens=128"],

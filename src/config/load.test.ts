@@ -300,6 +300,16 @@ describe("paths", () => {
     expect(config.workspace).toBe("out");
   });
 
+  it("of a previous experiment move with the file, and its id stays", () => {
+    const previous = (text: string) => {
+      const { config } = parseConfig(`experiment: {stage: 2, previous: ${text}}`, "configs/b.yaml");
+      return config.experiment?.previous;
+    };
+    expect(previous("a.yaml")).toBe("configs/a.yaml");
+    expect(previous("../runs/a-1")).toBe("runs/a-1");
+    expect(previous("a-1")).toBe("a-1");
+  });
+
   it("are recorded relative to the run, and survive its move together with them", () => {
     const folder = place("sft: {data: {path: ../data/rows.jsonl}}\n", "data/rows.jsonl");
     const { config } = loadConfig(join(folder, "configs/a.yaml"));
@@ -313,7 +323,7 @@ describe("paths", () => {
 
   it("that lead nowhere are errors for data and code, warnings for models", () => {
     const folder = place(
-      "ppo:\n  policy: ../none\n  prompts: {path: no.jsonl}\n  rewards:\n    - kind: function\n      path: reward.ts\n    - {kind: model, path: /none}\n",
+      "ppo:\n  policy: ../none\n  prompts: {path: no.jsonl}\n  rewards:\n    - kind: function\n      path: reward.ts\n    - {kind: model, path: /none}\nobjective: when a, prefer b\n",
       "configs/reward.ts",
     );
     const file = join(folder, "configs/a.yaml");
@@ -372,4 +382,11 @@ it.each(examples)("examples/%s is in order", (name) => {
 it("the pipeline in docs/config.md is in order", () => {
   const [, yaml] = /```yaml\n(.*?)```/s.exec(readFileSync("docs/config.md", "utf8"))!;
   expect(parseConfig(yaml!, "pipeline.yaml").warnings).toEqual([]);
+});
+
+it("PPO on the built-in task has the task's objective, and any other needs its own", () => {
+  expect(parseConfig("demo: {}\nsft: {}\nreward: {}\nppo: {}\n", "a.yaml").config.objective).toMatch(/^When .* prefer/);
+  expect(() =>
+    parseConfig("model: {path: m}\nppo: {prompts: {path: p}, rewards: [{kind: exact}]}\n", "a.yaml"),
+  ).toThrow("a.yaml:2: ppo has no objective");
 });

@@ -1,6 +1,7 @@
 /** From a YAML file and overrides to a checked configuration; and from the configuration that a run recorded. */
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { helpdeskObjective } from "../data/index.ts";
 import { CheckpointError, messageOf, UsageError } from "../util/errors.ts";
 import { checkConfig, startFolder } from "./checks.ts";
 import type { Path } from "./fields.ts";
@@ -66,6 +67,7 @@ function withDerivedDefaults(config: Config, given: (path: string) => boolean): 
   const ownTokenizer = folder !== undefined && (config.tokenizer.kind === "file" || !given("tokenizer.kind"));
   return {
     ...config,
+    objective: config.objective === "" && config.demo ? helpdeskObjective : config.objective,
     tokenizer:
       ownTokenizer && config.tokenizer.path === undefined
         ? { ...config.tokenizer, kind: "file", path: folder }

@@ -20,12 +20,16 @@ const dataFiles = [
 ];
 const modelFolders = ["model.path", "tokenizer.path", "reward.from", "ppo.policy", "ppo.reference", "ppo.critic"];
 const componentPath = "ppo.rewards.*.path";
+/** A run's id, which stays as it is, or a path, which has a separator or names a YAML file. */
+const runOrPath = "experiment.previous";
 
 /** A copy whose paths, relative to the folder `from`, are relative to the folder `to`. Absolute paths stay. */
 export function rebasePaths<T>(root: T, { from, to }: { from: string; to: string }): T {
   let result: unknown = root;
-  for (const place of [...dataFiles, ...modelFolders, componentPath].flatMap((pattern) => placesOf(pattern, root))) {
+  const patterns = [...dataFiles, ...modelFolders, componentPath, runOrPath];
+  for (const place of patterns.flatMap((pattern) => placesOf(pattern, root))) {
     const path = valueAt(result, place);
+    if (place.join(".") === runOrPath && !/[\\/]|\.ya?ml$/.test(String(path))) continue;
     if (typeof path === "string" && path !== "") result = withValue(result, place, rebase(path, from, to));
   }
   return result as T;

@@ -280,6 +280,21 @@ export const controlSchema = z.strictObject({
   robustness: z.strictObject({ every: every(50), prompts: count.default(16) }).prefault({}),
 });
 
+/** Where an experiment stands among those before it: docs/doctor.md. */
+export const experimentSchema = z.strictObject({
+  /** 1: is the behaviour controllable at all; 2: the reward, finely; 3: wider data; 4: harder evaluation. */
+  stage: z.int().min(1).max(4),
+  /** The experiment it goes on from: a run's id, its folder, or a configuration. */
+  previous: z.string().min(1).optional(),
+});
+
+export const doctorSchema = z.strictObject({
+  /** Why a finding is meant to be as it is, by the finding's id. */
+  explain: z.record(z.string(), z.string().min(1)).default({}),
+  /** What the reward judges, where the doctor would guess otherwise: a turn, fine steps, or a late result alone. */
+  grain: z.enum(["turn", "steps", "late"]).optional(),
+});
+
 export const evaluationSchema = z.strictObject({
   /** Samples at the rollout's temperature. */
   samples: count.default(1024),
@@ -290,7 +305,7 @@ export const evaluationSchema = z.strictObject({
 });
 
 export const configSchema = z.strictObject({
-  /** "When X, prefer Y over Z": heads every report. */
+  /** "When X, prefer Y over Z": heads every report. PPO does not start without it; the task of a section `demo` brings its own. */
   objective: z.string().default(""),
   name: z
     .string()
@@ -308,6 +323,8 @@ export const configSchema = z.strictObject({
   reward: rewardModelSchema.optional(),
   ppo: ppoSchema.optional(),
   control: controlSchema.prefault({}),
+  experiment: experimentSchema.optional(),
+  doctor: doctorSchema.prefault({}),
   evaluation: evaluationSchema.prefault({}),
 });
 

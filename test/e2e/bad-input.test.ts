@@ -21,6 +21,7 @@ const files: Record<string, string> = {
   "broken.yaml": "sft: [1, 2\nppo: }",
   "ppo.yaml": `
 name: ppo
+objective: When asked anything, prefer a short answer over a long one.
 threads: 1
 model: {layers: 1, width: 16, heads: 2, context: 24}
 tokenizer: {kind: word}

@@ -11,7 +11,7 @@ export const bin = fileURLToPath(new URL("../../bin/ballast", import.meta.url));
 
 /** Three stages in a few seconds. Checkpoints fall at uneven steps, so that a resumed run does not start at round numbers. */
 const tinyConfig = `
-objective: Repeat the first word of two.
+objective: When asked to say two words, prefer the first over both.
 name: tiny
 threads: 1
 model: {layers: 1, width: 16, heads: 2, context: 24}
