@@ -92,5 +92,18 @@ export function decideIncident(connection: Connection, id: number, decision: Inc
     const texts = { changes: encodeJson(changes), reason: encodeText(reason) };
     const row = insert("decisions", { incident_id: id, action, to, ...texts, decided_at: decidedAt });
     connection.run(row.sql, row.parameters);
+    // The trainer reads them like any change that a person asks for, and applies them again where it resumes.
+    for (const { key, value } of changes) {
+      const payload = encodeJson({ key, value });
+      const command = {
+        run_id: incident.runId,
+        kind: "set",
+        payload,
+        reason: encodeText(reason),
+        created_at: decidedAt,
+      };
+      const { sql, parameters } = insert("commands", command);
+      connection.run(sql, parameters);
+    }
   });
 }

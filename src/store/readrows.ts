@@ -1,6 +1,6 @@
 /** Queries for what a run recorded: metrics, events, settings and samples, from a cursor or at an iteration. */
 import type { Consultation } from "../types/control.ts";
-import type { EventKind, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
+import type { EventKind, RecentRecord, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
 import { decodeFloats, decodeJson, decodeText, encodeText, numberOf } from "./encode.ts";
 import type {
@@ -62,6 +62,27 @@ export function readSettings(
   const sql = `SELECT * FROM setting_rows WHERE run_id = ? AND seq > ?${condition}`;
   const more = key === undefined ? [] : [encodeText(key)];
   return readFeed(connection, { table: "settings", sql, parameters: [runId], more, convert: settingOf }, query);
+}
+
+/** Metrics and changed settings of the last iterations, those recorded at the start of the run left out. */
+export function readRecent(
+  connection: Connection,
+  runId: string,
+  { stage, upTo, iterations }: { readonly stage: Stage; readonly upTo: number; readonly iterations: number },
+): RecentRecord {
+  const from = Math.max(0, upTo - iterations + 1);
+  return connection.read(() => ({
+    iterations: Array.from({ length: upTo - from + 1 }, (_, i) => from + i)
+      .map((iteration) => ({ iteration, values: readValues(connection, runId, stage, iteration) }))
+      .filter(({ values }) => Object.keys(values).length > 0),
+    changes: connection
+      .all<StoredSetting>(
+        `SELECT * FROM setting_rows WHERE run_id = ? AND stage = ? AND iteration BETWEEN ? AND ?
+         AND cause <> 'config' AND NOT superseded ORDER BY seq`,
+        [runId, stage, from, upTo + 1],
+      )
+      .map(settingOf),
+  }));
 }
 
 /** What the stability controller was shown, in order. */

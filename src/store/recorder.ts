@@ -4,6 +4,7 @@ import type {
   CommandRecord,
   EventRecord,
   MetricValues,
+  RecentRecord,
   Recorder,
   RunState,
   SampleRecord,
@@ -13,6 +14,7 @@ import type {
 import { messageOf, StoreError } from "../util/errors.ts";
 import { type Connection, isTransient } from "./connection.ts";
 import { readIncidents } from "./incidents.ts";
+import { readRecent } from "./readrows.ts";
 import { readCommandsAppliedAt, readPendingCommands } from "./readruns.ts";
 import { blockSize, closeBefore, openBuckets } from "./rollup.ts";
 import type { Position } from "./rows.ts";
@@ -156,6 +158,10 @@ export class StoreRecorder implements Recorder {
 
   incidentById(id: number): IncidentRecord | null {
     return readIncidents(this.#connection, { run: this.runId, id })[0] ?? null;
+  }
+
+  recent(stage: Stage, { upTo, iterations }: { readonly upTo: number; readonly iterations: number }): RecentRecord {
+    return readRecent(this.#connection, this.runId, { stage, upTo, iterations });
   }
 
   /** Where the disk is full or another process holds the lock, everything waits for the next commit, and `onWarning` is told. */

@@ -1,0 +1,82 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "libsql";
+import { describe, expect, it } from "vitest";
+import { incidentRecord } from "../../test/support/incident.ts";
+import { closedAfterwards, runRecord, temporaryFolder, temporaryStore } from "../../test/support/store.ts";
+import { openStore } from "./index.ts";
+import { schemaVersion } from "./schema.ts";
+
+/** Rows as version 1 wrote them: a run of 20 iterations, resumed at 16, with a NaN and a NUL. */
+function version1(): string {
+  const path = join(temporaryFolder(), "ballast.db");
+  const raw = new Database(path);
+  raw.exec(readFileSync("test/fixtures/store-version-1.sql", "utf8"));
+  raw.exec("PRAGMA journal_mode = WAL");
+  raw.close();
+  return path;
+}
+
+function shape(path: string): unknown {
+  const raw = new Database(path);
+  const rows = raw.prepare("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name").all();
+  const columns = raw.prepare("SELECT name, type FROM pragma_table_info('setting_rows')").all();
+  raw.close();
+  const squeezed = (rows as { name: string; sql: string }[]).map(({ name, sql }) => [name, sql.replace(/\s+/g, " ")]);
+  return { tables: squeezed, columns };
+}
+
+describe("a database of version 1", () => {
+  it("keeps its rows and becomes what a new one is", () => {
+    const path = version1();
+    const store = closedAfterwards(openStore(path));
+    expect(store.run("old-1")).toMatchObject({ seed: 7, attempt: 2, position: { stage: "ppo", iteration: 23 } });
+    const score = store.series("old-1", "ppo", "reward/score_mean").points.map((point) => point.last);
+    expect(score).toEqual(Array.from({ length: 24 }, (_, i) => i / 8));
+    expect(store.values("old-1", "ppo", 18)["kl/ref_k3_token"]).toBeNaN();
+    expect(store.events("old-1").rows.map(({ message, superseded }) => [message, superseded])).toEqual([
+      ["half\0way", true],
+      ["half\0way", false],
+    ]);
+    const settings = store.settings("old-1", { current: true }).rows;
+    expect(settings.map(({ iteration }) => iteration)).toEqual([0, 4, 8, 12, 16, 20]);
+    expect(settings[0]).not.toHaveProperty("intervention");
+    expect(store.incidents()).toEqual([]);
+    expect(store.consultations("old-1").rows).toEqual([]);
+    expect(shape(path)).toEqual(shape(temporaryStore().path));
+  });
+
+  it("takes what version 2 added", () => {
+    const path = version1();
+    const store = closedAfterwards(openStore(path));
+    const recorder = store.recorder("old-1", store.startAttempt("old-1"));
+    expect(recorder.incident(incidentRecord())).toBe(1);
+    store.close();
+    expect(closedAfterwards(openStore(path)).incidents()).toMatchObject([{ runId: "old-1", attempt: 3 }]);
+  });
+
+  it("may be opened by readers alone, and by several at once", () => {
+    const path = version1();
+    const stores = [1, 2].map(() => closedAfterwards(openStore(path, { readonly: true })));
+    for (const store of stores) {
+      expect(store.incidents()).toEqual([]);
+      expect(() => store.createRun(runRecord("b"))).toThrow("opened to be read only");
+    }
+    const raw = new Database(path);
+    expect(raw.pragma("user_version")).toEqual([{ user_version: schemaVersion }]);
+    raw.close();
+  });
+
+  it("that an older process has open goes on taking its rows", () => {
+    const path = version1();
+    const old = new Database(path);
+    const insert = old.prepare(
+      `INSERT INTO settings (run_id, attempt, stage, iteration, key, before, value, cause, at)
+       VALUES ('old-1', 2, 'ppo', 23, 'ppo.clipLow', '0.2', '0.1', 'person', 0)`,
+    );
+    const store = closedAfterwards(openStore(path));
+    insert.run();
+    old.close();
+    expect(store.settings("old-1", { key: "ppo.clipLow" }).rows).toMatchObject([{ before: 0.2, value: 0.1 }]);
+  });
+});
