@@ -90,6 +90,7 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
     incident: () => null,
     openIncidents: () => [],
     incidentById: () => null,
+    recent: () => ({ iterations: [], changes: [] }),
   };
   return {
     stage: "ppo",

@@ -39,6 +39,7 @@ export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => 
     incident: (incident) => recorder.incident(incident),
     openIncidents: () => recorder.openIncidents(),
     incidentById: (id) => recorder.incidentById(id),
+    recent: (...args) => recorder.recent(...args),
   };
 }
 

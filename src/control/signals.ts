@@ -93,3 +93,20 @@ const patterns = signalKeys.map(
 export function isKnownSignal(key: string): boolean {
   return patterns.some((pattern) => pattern.test(key));
 }
+
+const rolloutGroups = [
+  "reward/",
+  "kl/ref_",
+  "kl/coef",
+  "reference/",
+  "entropy/",
+  "advantage/",
+  "response/",
+  "safety/",
+  "rollout/",
+];
+
+/** Whether a signal is known once a rollout is scored, before its update. */
+export function knownAfterScoring(key: string): boolean {
+  return rolloutGroups.some((group) => key.startsWith(group));
+}

@@ -101,6 +101,11 @@ export interface CommandRecord {
   readonly appliedIteration: number | null;
 }
 
+export interface RecentRecord {
+  readonly iterations: readonly { readonly iteration: number; readonly values: MetricValues }[];
+  readonly changes: readonly SettingRecord[];
+}
+
 /**
  * Where a stage writes what it sees. It never throws for a full disk: it buffers and warns.
  * All writes of one iteration become durable together, at `commit`.
@@ -128,4 +133,6 @@ export interface Recorder {
   openIncidents(): IncidentRecord[];
   /** null where there is no such incident of this run. */
   incidentById(id: number): IncidentRecord | null;
+  /** What is recorded of the last iterations of a stage, oldest first: their metrics, and the settings changed in them. */
+  recent(stage: Stage, options: { readonly upTo: number; readonly iterations: number }): RecentRecord;
 }

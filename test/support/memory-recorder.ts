@@ -5,6 +5,7 @@ import type {
   CommandRecord,
   EventRecord,
   MetricValues,
+  RecentRecord,
   Recorder,
   RunState,
   SampleRecord,
@@ -140,6 +141,18 @@ export class MemoryRecorder implements Recorder {
 
   incidentById(id: number): IncidentRecord | null {
     return this.#store.incidents.find((incident) => incident.id === id) ?? null;
+  }
+
+  recent(stage: Stage, { upTo, iterations }: { upTo: number; iterations: number }): RecentRecord {
+    const within = (iteration: number) => iteration > upTo - iterations && iteration <= upTo + 1;
+    return {
+      iterations: [...this.#store.curve(stage)]
+        .filter(([iteration]) => within(iteration))
+        .map(([iteration, values]) => ({ iteration, values })),
+      changes: this.#store.settings.filter(
+        (change) => change.stage === stage && change.cause !== "config" && within(change.iteration),
+      ),
+    };
   }
 
   #later(write: () => void): void {

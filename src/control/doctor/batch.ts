@@ -1,0 +1,115 @@
+/** Sequences per step, rate and clip belong together: findings on the size of a step. */
+import { nearestCorner } from "./corners.ts";
+import { type DoctorFacts, sequencesPerStep } from "./facts.ts";
+import { type Finding, inWords, parametersInWords, percent } from "./finding.ts";
+import { rateBand } from "./scale.ts";
+
+/** CONTROL.md section 4: under 256 warns, under 64 loudly. */
+const few = 256;
+const tiny = 64;
+/** Twice the largest known-good corner. */
+const many = 1024;
+const swingSource = "PPO.md, defaults: 64 sequences a step swing by more than 10%, 512 stay within 3%";
+
+/** How much a metric swings from draw to draw: 10% at 64 sequences, falling with their root. */
+export function expectedSwing(sequences: number): number {
+  return 0.1 * Math.sqrt(64 / sequences);
+}
+
+export function batchFindings(facts: DoctorFacts): Finding[] {
+  return [...fewSequences(facts), ...manySequences(facts), ...corner(facts), ...tokenBudget(facts)];
+}
+
+function fewSequences({ ppo }: DoctorFacts): Finding[] {
+  const n = sequencesPerStep(ppo);
+  if (n >= few) return [];
+  const { sequences, minibatches, learningRate, clipHigh, klCoef } = ppo;
+  const more =
+    sequences >= few
+      ? `ppo.minibatches=${Math.max(1, Math.floor(sequences / few))} makes it ${inWords(sequences / Math.max(1, Math.floor(sequences / few)))} from the same samples`
+      : `ppo.sequences=${few * minibatches}`;
+  const dispute =
+    `Where that cannot be, the sources disagree: one widens the clip (${inWords(clipHigh)} to 0.3), the other halves the rate ` +
+    `(${inWords(learningRate)} to ${inWords(learningRate / 2)}) and doubles the KL coefficient (${inWords(klCoef)} to ${inWords(2 * klCoef)}). Try one of them, not both.`;
+  return [
+    {
+      id: n < tiny ? "batch/tiny_step" : "batch/few_sequences",
+      severity: n < tiny ? "error" : "warning",
+      what: `${n < tiny ? "ONLY " : ""}${inWords(n)} sequences a step (${inWords(sequences)} in ${minibatches} ${minibatches === 1 ? "minibatch" : "minibatches"})`,
+      why: `at ${inWords(n)} metrics swing by about ${percent(expectedSwing(n))} from one draw to the next; ${n < tiny ? "most of such a gradient is noise" : "512 stay within 3%"}`,
+      remedy: `${more}. ${dispute}`,
+      source: `${swingSource}; CONTROL.md section 4 for the two answers`,
+    },
+  ];
+}
+
+/** Without the model's size nothing is said: which rate is high depends on it. */
+function manySequences({ ppo, model }: DoctorFacts): Finding[] {
+  const n = sequencesPerStep(ppo);
+  if (n <= many || model.parameters === null) return [];
+  const { typical } = rateBand(model.parameters);
+  const { learningRate, clipHigh } = ppo;
+  if (learningRate <= typical || clipHigh < 0.2) return [];
+  return [
+    {
+      id: "batch/many_sequences",
+      severity: "warning",
+      what: `${inWords(n)} sequences a step with a rate of ${inWords(learningRate)} and a clip of ${inWords(clipHigh)}`,
+      why: "a step that large has little noise left to be averaged out: it goes further than a small one at the same rate",
+      remedy: `lower the rate (${inWords(typical)} is usual at this size) or the clip (0.1)`,
+      source: "CONTROL.md section 4: more sequences, lower rate or clip; known-good corners end at 512",
+    },
+  ];
+}
+
+function corner({ ppo, model }: DoctorFacts): Finding[] {
+  if (model.parameters === null) return [];
+  const n = sequencesPerStep(ppo);
+  const near = nearestCorner({ parameters: model.parameters, sequencesPerStep: n });
+  const said = (sequences: number, rate: number, clip: number, epochs: number) =>
+    `${inWords(sequences)} a step, rate ${inWords(rate)}, clip ${inWords(clip)}, ${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
+  const yours = said(n, ppo.learningRate, ppo.clipHigh, ppo.epochs);
+  const known = said(near.sequencesPerStep, near.learningRate, near.clip, near.epochs);
+  const size = `${parametersInWords(model.parameters)} parameters`;
+  return [
+    {
+      id: "batch/corner",
+      severity: "note",
+      what:
+        yours === known
+          ? `at ${size}: ${yours}, as in the known-good corner of ${near.name}`
+          : `at ${size}: ${yours}; the nearest known-good corner is that of ${near.name} (${parametersInWords(near.parameters)}): ${known}`,
+      why: "sequences per step, rate and clip were found together; one of them moved alone is untried",
+      remedy: "move towards the corner, or move all three: docs/doctor.md has the table",
+      source: near.source,
+    },
+  ];
+}
+
+/** How many sequences fit the tokens that a step may hold. */
+function tokenBudget({ ppo, model, promptTokens, tokenBudget }: DoctorFacts): Finding[] {
+  if (tokenBudget === null || promptTokens === null) return [];
+  const response = model.spread?.lengthMean ?? ppo.maxNewTokens;
+  const tokens = promptTokens + response;
+  const fits = Math.floor(tokenBudget / tokens);
+  const n = sequencesPerStep(ppo);
+  const measured = model.spread === null ? "at their longest" : "as measured";
+  return [
+    {
+      id: "batch/token_budget",
+      severity: n > fits || fits < few ? "warning" : "note",
+      what: `${inWords(tokenBudget)} tokens a step hold ${inWords(fits)} sequences of ${inWords(Math.round(tokens))} tokens (prompt ${inWords(Math.round(promptTokens))}, responses ${measured} ${inWords(Math.round(response))}); configured are ${inWords(n)}`,
+      why:
+        fits < few
+          ? `fewer than ${few} sequences a step make metrics swing by ${percent(expectedSwing(Math.max(1, fits)))}`
+          : "advice on batch size counts sequences; memory and time count tokens",
+      remedy:
+        fits < few
+          ? `accumulate: ppo.microBatch=${Math.max(1, fits)} holds that many at once, and ${few} sequences a step stay exact`
+          : n > fits
+            ? `accumulate: ppo.microBatch=${fits} keeps within the budget, and the step stays the same`
+            : "nothing to do",
+      source: "PPO.md row 12: accumulated sums are exact; defaults, sequences per step",
+    },
+  ];
+}

@@ -1,0 +1,92 @@
+/** Findings on gamma and lambda against the grain of the reward, and on what the reward is made of. */
+import type { DoctorFacts, RewardGrain } from "./facts.ts";
+import { type Finding, inWords, percent } from "./finding.ts";
+
+const source = "PPO.md, defaults: gamma and lambda";
+/** A response of this many tokens or more is judged late. */
+const lateFrom = 512;
+/** The middle of published lambdas: 0.95. */
+const medium = { low: 0.9, high: 0.97 };
+
+/** What the reward judges, where the configuration does not say: every component here gives one score a response. */
+export function grainOf({ grain, ppo }: Pick<DoctorFacts, "grain" | "ppo">): RewardGrain {
+  return grain ?? (ppo.maxNewTokens >= lateFrom ? "late" : "turn");
+}
+
+const grainWords: Readonly<Record<RewardGrain, string>> = {
+  turn: "a score a turn",
+  steps: "a reward that scores fine steps",
+  late: "a score late, after a long response",
+};
+
+export function creditFindings(facts: DoctorFacts): Finding[] {
+  return [...discount(facts), ...lambdas(facts), ...components(facts)];
+}
+
+function discount({ ppo, grain }: DoctorFacts): Finding[] {
+  const { gamma, maxNewTokens } = ppo;
+  const left = gamma ** maxNewTokens;
+  if (grain === "steps" || left >= 0.5) return [];
+  return [
+    {
+      id: "credit/gamma_forgets",
+      severity: "warning",
+      what: `with gamma ${inWords(gamma)} a score after ${maxNewTokens} tokens reaches the first one at ${percent(left)} of its weight`,
+      why: "a score at the end judges all of the response; discounting teaches the policy that its beginning hardly matters, and to be brief",
+      remedy: "ppo.gamma=1",
+      source,
+    },
+  ];
+}
+
+function lambdas({ ppo, grain: configured }: DoctorFacts): Finding[] {
+  const { lambda, learningRate, criticLearningRate } = ppo;
+  const grain = grainOf({ ppo, grain: configured });
+  const findings: Finding[] = [];
+  if (grain === "late" && lambda > medium.high)
+    findings.push({
+      id: "credit/lambda_high",
+      severity: "warning",
+      what: `lambda ${inWords(lambda)} with ${grainWords[grain]}`,
+      why: "late, sparse feedback carried back almost undiminished is mostly noise",
+      remedy: "ppo.lambda=0.95",
+      source,
+    });
+  if (grain !== "late" && lambda < medium.low)
+    findings.push({
+      id: "credit/lambda_low",
+      severity: "warning",
+      what: `lambda ${inWords(lambda)} with ${grainWords[grain]}`,
+      why:
+        grain === "steps"
+          ? "fine steps are worth carrying back further: they say much about the tokens before them"
+          : `a score reaches back about ${inWords(1 / (1 - Math.min(lambda, 0.999)))} tokens by itself; the rest rests on the critic, which is poor at first`,
+      remedy: `ppo.lambda=${grain === "steps" ? "0.97" : "0.95"}`,
+      source,
+    });
+  if (grain === "steps" && criticLearningRate !== null && criticLearningRate < 1.5 * learningRate)
+    findings.push({
+      id: "critic/weak_for_steps",
+      severity: "warning",
+      what: `${grainWords[grain]}, and a critic with ${inWords(criticLearningRate / learningRate)} times the policy's rate`,
+      why: "fine steps want a stronger critic, trained more often",
+      remedy: `ppo.criticLearningRate=${inWords(2 * learningRate)}`,
+      source,
+    });
+  return findings;
+}
+
+function components({ rewards }: DoctorFacts): Finding[] {
+  if (rewards.length !== 1) return [];
+  return [
+    {
+      id: "reward/one_component",
+      severity: "warning",
+      what: `the reward has one component, ${rewards[0]}`,
+      why: "whatever that one cannot see may go wrong unseen, and a policy finds the gaps of a single judge soonest",
+      remedy:
+        "add one that judges something else, such as {kind: length, max: 64} or {kind: repetition}, with weight 0 to watch it first",
+      source: "CONTROL.md section 4; Gao et al. 2023, Scaling laws for reward model overoptimization",
+    },
+  ];
+}

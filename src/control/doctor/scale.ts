@@ -1,0 +1,36 @@
+/** The learning rates that fit a model of some size. */
+
+/** Between these points rates are interpolated in log-log; beyond them they stay. */
+const points = [
+  // Measured on the help desk, two cores: examples/helpdesk/pipeline.yaml.
+  { parameters: 0.8e6, rate: 2e-4 },
+  // The middle, in logarithms, of the published 1e-6 to 1e-5 above a billion parameters (PPO.md, defaults).
+  { parameters: 1e9, rate: Math.sqrt(1e-6 * 1e-5) },
+] as const;
+
+/** The published band is one decade wide; so is every other. */
+const halfBand = Math.sqrt(10);
+/** PPO.md, defaults: 5e-7 above 7 billion parameters. */
+const lowestRate = { above: 7e9, rate: 5e-7 };
+
+export interface RateBand {
+  readonly low: number;
+  readonly typical: number;
+  readonly high: number;
+}
+
+/**
+ * The policy's peak rates for PPO with Adam. The line between the two points passes 1.1e-5 at GPT-2's 124 million
+ * parameters, where Ziegler et al. 2019 and its reproduction (Huang et al. 2023) take 1e-5.
+ */
+export function rateBand(parameters: number): RateBand {
+  const [small, large] = points;
+  const place = Math.log(parameters / small.parameters) / Math.log(large.parameters / small.parameters);
+  const typical = small.rate * (large.rate / small.rate) ** Math.min(1, Math.max(0, place));
+  const low = parameters > lowestRate.above ? lowestRate.rate : typical / halfBand;
+  return { low, typical, high: typical * halfBand };
+}
+
+/** In words, where the band comes from. */
+export const rateSource =
+  "PPO.md, defaults: 1e-6 to 1e-5 above a billion parameters; 2e-4 measured at 0.8 million; between them log-log";

@@ -1,0 +1,55 @@
+/** Going back to an older checkpoint: asked for in a small file, carried out when the stage is next opened. */
+import { existsSync, readFileSync } from "node:fs";
+import { readdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { writeDurably } from "../util/durable.ts";
+import { CheckpointError } from "../util/errors.ts";
+import type { Change } from "./settings.ts";
+
+export interface Rollback {
+  /** Iterations done at the checkpoint to go back to. */
+  readonly to: number;
+  /** The iteration that it was decided in. */
+  readonly from: number;
+  /** The rule that stopped the run or asked for it: silent for its cool-down. */
+  readonly rule: string;
+  readonly incident: number | null;
+  /** What a rule's action changes; what a person changes comes as commands. */
+  readonly changes: readonly Change[];
+  /**
+   * The attempt that carried it out; null until then. Random streams go on from (seed, attempt): the same ones would lead
+   * to the same place.
+   */
+  readonly attempt: number | null;
+}
+
+const file = (folder: string) => join(folder, "rollback.json");
+
+/** Asks for a rollback of the stage whose folder it is. Throws CheckpointError where that checkpoint is gone. */
+export function requestRollback(folder: string, rollback: Omit<Rollback, "attempt">): void {
+  if (!existsSync(join(folder, checkpointName(rollback.to))))
+    throw new CheckpointError(
+      `${join(folder, checkpointName(rollback.to))} is gone: there is nothing to roll back to`,
+      "Choose another checkpoint of that folder.",
+    );
+  writeDurably(file(folder), `${JSON.stringify({ ...rollback, attempt: null }, null, 2)}\n`);
+}
+
+/** Moves the checkpoints that a rollback abandons out of the way, once. Returns the newest rollback of the stage, or null. */
+export async function carryOutRollback(folder: string, attempt: number): Promise<Rollback | null> {
+  if (!existsSync(file(folder))) return null;
+  const asked = JSON.parse(readFileSync(file(folder), "utf8")) as Rollback;
+  if (asked.attempt !== null) return asked;
+  for (const name of await readdir(folder)) {
+    const step = Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? -1);
+    if (step > asked.to) await rename(join(folder, name), join(folder, `abandoned-${attempt}-${name}`));
+  }
+  const done = { ...asked, attempt };
+  writeDurably(file(folder), `${JSON.stringify(done, null, 2)}\n`);
+  return done;
+}
+
+/** The folder's name of a checkpoint of so many steps. */
+export function checkpointName(step: number): string {
+  return `checkpoint-${String(step).padStart(6, "0")}`;
+}
