@@ -88,8 +88,7 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
     state: () => {},
     consultation: () => {},
     incident: () => null,
-    openIncidents: () => [],
-    incidentById: () => null,
+    incidents: () => [],
     recent: () => ({ iterations: [], changes: [] }),
   };
   return {

@@ -13,7 +13,9 @@ function announcer() {
     now: () => clock.now,
   });
   const event = (kind: EventKind, message: string) => made.event({ kind, stage: "sft", iteration: 1, message });
-  return { lines, clock, event, progress: made.progress };
+  const raw = (more: Pick<EventRecord, "kind" | "message" | "data">) =>
+    made.event({ stage: "ppo", iteration: 1, ...more });
+  return { lines, clock, event, raw, progress: made.progress };
 }
 
 it("ends a stage with its time and its figures", () => {
@@ -34,6 +36,27 @@ it("says warnings and errors as such, cleaned, and keeps to itself what only the
   expect(lines).toEqual(['warning: bad row "" in data.jsonl', "error: stopped"]);
 });
 
+it("prints what the stability controller does as lines by tier, and alerts only where a person must know", () => {
+  const { lines, event, raw } = announcer();
+  const alert = (tier: number) => raw({ kind: "alert", message: "approx KL 0.071 > 0.05", data: { alert: { tier } } });
+  alert(3);
+  alert(2);
+  expect(lines).toEqual([]);
+  const intervention = { id: 4, tier: 2 };
+  raw({ kind: "intervention", message: "KL  ->  learning rate x0.7 (kl_soft)", data: { intervention, tier: 2 } });
+  raw({ kind: "outcome", message: "outcome of kl_soft: KL back", data: { outcome: { intervention: 4 } } });
+  alert(1);
+  raw({ kind: "intervention", message: "KL  ->  pause", data: { intervention: { id: 5, tier: 1, action: "pause" } } });
+  event("incident", "approx KL 0.31 > 0.15  ->  saved, paused: incident 3\x1b[2J");
+  expect(lines).toEqual([
+    "tier 2  it 1  KL  ->  learning rate x0.7 (kl_soft)",
+    "tier 2  it 1  outcome of kl_soft: KL back",
+    "tier 1  it 1  approx KL 0.071 > 0.05",
+    "tier 1  it 1  KL  ->  pause",
+    "tier 1  it 1  approx KL 0.31 > 0.15  ->  saved, paused: incident 3",
+  ]);
+});
+
 it("passes everything on to the recorder", () => {
   const calls: string[] = [];
   const told: EventRecord[] = [];
@@ -49,8 +72,8 @@ it("passes everything on to the recorder", () => {
     "state",
     "consultation",
     "incident",
-    "openIncidents",
-    "incidentById",
+    "incidents",
+    "recent",
   ] as const;
   const recorder = Object.fromEntries(
     methods.map((name) => [name, () => void calls.push(name)]),

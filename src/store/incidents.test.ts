@@ -28,9 +28,14 @@ describe("an incident", () => {
     const { store, recorders } = start(["a", "b"]);
     const ids = [0, 1, 0].map((i) => recorders[i]!.incident(incidentRecord()));
     expect(ids).toEqual([1, 2, 3]);
-    expect(recorders[0]!.openIncidents().map(({ id }) => id)).toEqual([1, 3]);
-    expect(recorders[0]!.incidentById(2)).toBeNull();
-    expect(recorders[1]!.incidentById(2)).toMatchObject({ runId: "b" });
+    expect(
+      recorders[0]!
+        .incidents()
+        .filter(({ decision }) => decision === null)
+        .map(({ id }) => id),
+    ).toEqual([1, 3]);
+    expect(recorders[0]!.incidents().map(({ id }) => id)).toEqual([1, 3]);
+    expect(recorders[1]!.incidents()).toMatchObject([{ id: 2, runId: "b" }]);
     expect(store.incidents({ run: "b" }).map(({ id }) => id)).toEqual([2]);
   });
 
@@ -44,9 +49,12 @@ describe("an incident", () => {
       /^incident 1 was decided 2023-11-14T22:13:20.000Z: rollback to 50, "the rate/,
     );
     expect(() => store.decide(2, decision)).toThrow("has no incident 2");
-    expect(recorders[0]!.openIncidents()).toEqual([]);
+    expect(recorders[0]!.incidents()[0]!.decision).toMatchObject({ action: "rollback" });
     const later = store.recorder("a", store.startAttempt("a"));
-    expect(later.incidentById(1)!.decision).toEqual({ ...decision, decidedAt: 1_700_000_000_000 });
+    expect(later.incidents()[0]!.decision).toEqual({
+      ...decision,
+      decidedAt: 1_700_000_000_000,
+    });
     expect(store.incidents({ open: true })).toEqual([]);
     expect(store.incidents({ open: false })).toHaveLength(1);
   });
@@ -63,12 +71,12 @@ describe("an incident", () => {
     recorder.consultation({ stage: "ppo", iteration: 77, point: "scored", step: null, signals: { x: 1 } });
     expect(recorder.incident(incidentRecord({ evidence: large }))).toBeNull();
     expect(warnings).toEqual([expect.stringMatching(/full.*nothing is lost/i)]);
-    expect(recorder.openIncidents()).toEqual([]);
+    expect(recorder.incidents()).toEqual([]);
 
     connection.exec("PRAGMA max_page_count = 1073741823");
     recorder.commit();
     expect(warnings[1]).toMatch(/none is lost/);
-    expect(recorder.openIncidents()).toMatchObject([{ id: 1, evidence: large }]);
+    expect(recorder.incidents()).toMatchObject([{ id: 1, evidence: large }]);
     expect(store.consultations("a").rows).toHaveLength(1);
   });
 });

@@ -152,12 +152,8 @@ export class StoreRecorder implements Recorder {
     return readIncidents(this.#connection, { run: this.runId }).at(-1)!.id;
   }
 
-  openIncidents(): IncidentRecord[] {
-    return readIncidents(this.#connection, { run: this.runId, open: true });
-  }
-
-  incidentById(id: number): IncidentRecord | null {
-    return readIncidents(this.#connection, { run: this.runId, id })[0] ?? null;
+  incidents(): IncidentRecord[] {
+    return readIncidents(this.#connection, { run: this.runId });
   }
 
   recent(stage: Stage, { upTo, iterations }: { readonly upTo: number; readonly iterations: number }): RecentRecord {

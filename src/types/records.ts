@@ -129,10 +129,8 @@ export interface Recorder {
   consultation(consultation: Consultation): void;
   /** Commits, the incident with it. Returns its number, or null where it has to wait for the disk. */
   incident(incident: NewIncident): number | null;
-  /** Incidents of this run that nobody has decided on, oldest first. */
-  openIncidents(): IncidentRecord[];
-  /** null where there is no such incident of this run. */
-  incidentById(id: number): IncidentRecord | null;
+  /** Incidents of this run, oldest first. */
+  incidents(): IncidentRecord[];
   /** What is recorded of the last iterations of a stage, oldest first: their metrics, and the settings changed in them. */
   recent(stage: Stage, options: { readonly upTo: number; readonly iterations: number }): RecentRecord;
 }

@@ -135,12 +135,8 @@ export class MemoryRecorder implements Recorder {
     return id;
   }
 
-  openIncidents(): IncidentRecord[] {
-    return this.#store.incidents.filter(({ decision }) => decision === null);
-  }
-
-  incidentById(id: number): IncidentRecord | null {
-    return this.#store.incidents.find((incident) => incident.id === id) ?? null;
+  incidents(): IncidentRecord[] {
+    return [...this.#store.incidents];
   }
 
   recent(stage: Stage, { upTo, iterations }: { upTo: number; iterations: number }): RecentRecord {
