@@ -7,6 +7,7 @@ import type { MetricValues, Stage } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import type { StageContext } from "./context.ts";
 import { readFolder, removeFolder, removeTemporary, writeFolder } from "./folder.ts";
+import { checkpointName } from "./rollback.ts";
 import type { Change } from "./settings.ts";
 
 /**
@@ -24,13 +25,18 @@ export interface TrainerState<Own> {
   readonly changes: readonly AppliedChange[];
   /** Metrics of the last step. */
   readonly values: MetricValues;
+  /** Steps of the newest checkpoints that a rollback may go back to, oldest first. */
+  readonly healthy: readonly number[];
+  /** Steps of checkpoints that are evidence of an incident. */
+  readonly evidence: readonly number[];
   /** What the stage itself carries from step to step. */
   readonly own: Own;
 }
 
 /** A change with the command that asked for it and the value it replaced. */
 export interface AppliedChange extends Change {
-  readonly command: number;
+  /** null where a rollback made it. */
+  readonly command: number | null;
   readonly before: Change["value"];
 }
 
@@ -44,12 +50,12 @@ export type SavedModels = Readonly<Record<string, ModelId>>;
 
 const namePattern = /^checkpoint-(\d+)$/;
 
-/** Writes `checkpoint-000050` (50 steps done), then prunes all but the newest `keep`. Throws what writing throws. */
+/** Writes `checkpoint-000050` (50 steps done), then prunes all but the newest `keep` and those that its state names. Throws what writing throws. */
 export async function saveCheckpoint<Own>(
   context: StageContext,
   { state, models, keep }: { state: TrainerState<Own>; models: SavedModels; keep: number },
 ): Promise<string> {
-  const folder = join(context.folder, `checkpoint-${String(state.step).padStart(6, "0")}`);
+  const folder = join(context.folder, checkpointName(state.step));
   await writeFolder({
     folder,
     state,
@@ -62,7 +68,9 @@ export async function saveCheckpoint<Own>(
       }
     },
   });
-  for (const { folder: old } of (await checkpointsIn(context.folder)).slice(keep)) await removeFolder(old);
+  const pinned = [...state.healthy, ...state.evidence];
+  for (const { folder: old, step } of (await checkpointsIn(context.folder)).slice(keep))
+    if (!pinned.includes(step)) await removeFolder(old);
   return folder;
 }
 

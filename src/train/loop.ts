@@ -8,6 +8,9 @@ import { type FinalRequest, saveFinal } from "./final.ts";
 import { applyChange, type Change, hyperparameters, settingOf, stageOfKey, stages } from "./settings.ts";
 import type { Progress, StageResult } from "./types.ts";
 
+/** Healthy checkpoints that `keep` does not prune: an incident's window may reach behind the newest. */
+const healthyKept = 2;
+
 /** How often a paused run looks for commands, in milliseconds. */
 const pausedPoll = 200;
 
@@ -25,8 +28,12 @@ export interface LoopOptions<Settings extends LoopSettings, Own> {
   readonly snapshot: () => { own: Own; models: SavedModels };
   /** The value in force of a setting that something else than the settings holds; undefined for the others. */
   readonly inForce?: (key: string) => Change["value"] | undefined;
-  /** Told of a setting that a person changed. */
-  readonly onChange?: (change: Change) => void;
+  /** Told of a setting that a person changed, before the step. */
+  readonly onChange?: (change: Change, step: number) => void;
+  /** Whether the state after so many steps is one to roll back to. */
+  readonly healthy?: (step: number) => boolean;
+  /** What a rollback to this checkpoint changes. */
+  readonly changes?: readonly Change[];
 }
 
 /** Thrown inside a step to leave it; `StageLoop.leave` turns it into an Interrupted. */
@@ -43,6 +50,8 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   readonly #context: StageContext;
   readonly #options: LoopOptions<Settings, Own>;
   #changes: AppliedChange[];
+  #healthy: readonly number[];
+  #evidence: readonly number[];
   #savedStep: number | null;
   #savedFolder: string | null;
   readonly #warned = new Set<string>();
@@ -52,7 +61,12 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     this.#context = context;
     this.#options = options;
     this.first = checkpoint?.state.step ?? 0;
-    this.#changes = [...(checkpoint?.state.changes ?? [])];
+    const rolledBack = (options.changes ?? []).map(
+      (change): AppliedChange => ({ ...change, command: null, before: null }),
+    );
+    this.#changes = [...(checkpoint?.state.changes ?? []), ...rolledBack];
+    this.#healthy = checkpoint?.state.healthy ?? [];
+    this.#evidence = checkpoint?.state.evidence ?? [];
     const { config, stage } = context;
     this.settings = this.#changes.reduce(
       (section, change) => applyChange({ config, stage, section, change }),
@@ -124,11 +138,22 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     onProgress({ stage, step, steps, unit, values: this.values, ...(message === undefined ? {} : { message }) });
   }
 
+  /** The newest checkpoint to roll back to that has no more than so many steps done; null where there is none. */
+  lastHealthy(step: number): number | null {
+    return this.#healthy.filter((healthy) => healthy <= step).at(-1) ?? null;
+  }
+
+  /** Keeps the checkpoint of so many steps whatever `keep` says, and lets earlier evidence go. */
+  keepAsEvidence(step: number): void {
+    this.#evidence = [step];
+  }
+
   /** Saves the state of `step` done steps. What goes wrong is a warning: the older checkpoints are still there. */
-  async save(step: number): Promise<boolean> {
+  async save(step: number, snapshot = this.#options.snapshot()): Promise<boolean> {
     if (this.#savedStep === step) return true;
     const { stage, recorder } = this.#context;
-    const { own, models } = this.#options.snapshot();
+    const { own, models } = snapshot;
+    if (this.#options.healthy?.(step)) this.#healthy = [...this.#healthy, step].slice(-healthyKept);
     try {
       const state = {
         format: 1 as const,
@@ -137,6 +162,8 @@ export class StageLoop<Settings extends LoopSettings, Own> {
         attempt: recorder.attempt,
         changes: this.#changes,
         values: this.values,
+        healthy: this.#healthy,
+        evidence: this.#evidence,
         own,
       };
       this.#savedFolder = await saveCheckpoint(this.#context, { state, models, keep: this.settings.keep });
@@ -194,7 +221,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
       if (!known) {
         this.settings = settings;
         this.#changes = [...this.#changes, { ...change, command: id, before }];
-        this.#options.onChange?.(change);
+        this.#options.onChange?.(change, step);
       }
       this.setting({ iteration: step, key: change.key, before, value: change.value, cause: "person" });
       this.event("command", step, `${change.key} set from ${before} to ${change.value}${reasonOf(command)}`, { id });

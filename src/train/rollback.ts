@@ -1,5 +1,5 @@
 /** Going back to an older checkpoint: asked for in a small file, carried out when the stage is next opened. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync } from "node:fs";
 import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
@@ -32,7 +32,7 @@ export function requestRollback(folder: string, rollback: Omit<Rollback, "attemp
       `${join(folder, checkpointName(rollback.to))} is gone: there is nothing to roll back to`,
       "Choose another checkpoint of that folder.",
     );
-  writeDurably(file(folder), `${JSON.stringify({ ...rollback, attempt: null }, null, 2)}\n`);
+  write(folder, { ...rollback, attempt: null });
 }
 
 /** Moves the checkpoints that a rollback abandons out of the way, once. Returns the newest rollback of the stage, or null. */
@@ -45,8 +45,13 @@ export async function carryOutRollback(folder: string, attempt: number): Promise
     if (step > asked.to) await rename(join(folder, name), join(folder, `abandoned-${attempt}-${name}`));
   }
   const done = { ...asked, attempt };
-  writeDurably(file(folder), `${JSON.stringify(done, null, 2)}\n`);
+  write(folder, done);
   return done;
+}
+
+function write(folder: string, rollback: Rollback): void {
+  writeDurably(`${file(folder)}.new`, `${JSON.stringify(rollback, null, 2)}\n`);
+  renameSync(`${file(folder)}.new`, file(folder));
 }
 
 /** The folder's name of a checkpoint of so many steps. */

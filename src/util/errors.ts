@@ -43,6 +43,9 @@ export class StoppedByController extends BallastError {
   override readonly exitCode = 3;
 }
 
+/** The run goes back to an older checkpoint: whoever runs it opens it again, as a new attempt. */
+export class RolledBack extends BallastError {}
+
 /** The user interrupted the run; its state is saved. */
 export class Interrupted extends BallastError {
   override readonly exitCode = 130;
