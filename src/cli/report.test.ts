@@ -49,6 +49,13 @@ describe("reportLines", () => {
     expect(lines).toContain("The reward model judges 92.0% right.");
   });
 
+  it("says how many prompts differ where some are asked more than once", () => {
+    const said = (changes: Partial<Evaluation>) => at(300, changes).find((line) => line.includes("samples"));
+    expect(said({ distinctPrompts: 172 })).toContain("1024 samples over 172 distinct prompts at temperature 1");
+    expect(said({ distinctPrompts: 1024 })).toContain("1024 samples at temperature 1");
+    expect(said({})).not.toContain("distinct");
+  });
+
   it("parts the differences from the sides where it is narrow", () => {
     const lines = at(80);
     expect(lines.map((line) => line.replace(/ +/g, " "))).toContain("refused +53.9 [+49.0, +58.8]");

@@ -84,9 +84,12 @@ export function reportLines(
   return lines;
 }
 
-function howMeasured({ samples, temperature, seed, before }: Evaluation): string {
+function howMeasured({ samples, distinctPrompts = samples, temperature, seed, before }: Evaluation): string {
   const paired = before ? "; differences are paired: the same prompts and random streams on both sides" : "";
-  return `${samples} samples at temperature ${temperature}, seed ${seed}; in brackets 95% intervals${paired}.`;
+  const repeats = distinctPrompts < samples;
+  const prompts = repeats ? ` over ${distinctPrompts} distinct ${distinctPrompts === 1 ? "prompt" : "prompts"}` : "";
+  const intervals = `95% intervals${repeats ? ", which count answers to one prompt as alike as they are" : ""}`;
+  return `${samples} samples${prompts} at temperature ${temperature}, seed ${seed}; in brackets ${intervals}${paired}.`;
 }
 
 function sideCells(estimate: Estimate | undefined, share: boolean): [sampled: string, greedy: string] {

@@ -44,6 +44,7 @@ export function resultJson({ config, place, seconds, result }: FinishedRun): Rec
     run: place.id,
     ...(evaluation?.before ? { before: figures(evaluation.before, shown) } : {}),
     ...(evaluation ? { after: figures(evaluation.after, { ...shown, kl: "klK3Token" }) } : {}),
+    ...(evaluation ? { samples: evaluation.samples, distinctPrompts: evaluation.distinctPrompts } : {}),
     folder: place.folder,
     final,
     stages: stages.map(({ stage, steps, folder, values }) => ({ stage, steps, folder, values })),

@@ -1,12 +1,24 @@
-/** 95% intervals for shares, means and paired differences, by the normal approximation: for thirty samples and more. */
+/** 95% intervals for shares, means and paired differences, by the normal approximation: for thirty clusters and more. */
 import { checkSameLength } from "./rows.ts";
-import { mean, variance } from "./statistics.ts";
+import { mean, sum, variance } from "./statistics.ts";
 
 const z = 1.959963984540054;
 
+/** What a value belongs to: answers to the same prompt are alike, and count for less than as many to distinct ones. */
+export type Cluster = string | number;
+
+export interface Interval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 /** Wilson's score interval for a share of successes among n (Wilson 1927); [NaN, NaN] for none. */
 export function wilson95(successes: number, n: number): [low: number, high: number] {
-  const p = successes / n;
+  return wilsonOfShare(successes / n, n);
+}
+
+function wilsonOfShare(p: number, n: number): [low: number, high: number] {
   const scale = 1 + (z * z) / n;
   const center = (p + (z * z) / (2 * n)) / scale;
   const half = (z * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n))) / scale;
@@ -14,22 +26,75 @@ export function wilson95(successes: number, n: number): [low: number, high: numb
   return [p === 0 ? 0 : center - half, p === 1 ? 1 : center + half];
 }
 
-/** mean +- 1.96 s / sqrt(n), with the unbiased s. */
-export function meanInterval95(values: readonly number[]): { mean: number; low: number; high: number } {
+/**
+ * The share of verdicts that hold, with Wilson's interval at the effective sample size n / deff. deff is the design effect
+ * (Kish 1965), the variance by clusters over that of independent verdicts: sum_g (sum of residuals in g)^2 / sum_i residual_i^2.
+ * It is kept between 1 and sum_g n_g^2 / n, that of clusters which answer as one (the number of values a cluster, where they
+ * are equal); where all verdicts are alike it cannot be estimated and is the latter. Wilson's interval with an effective
+ * sample size: Dean and Pagano (2015), Journal of Survey Statistics and Methodology 3(4). With distinct clusters it is
+ * `wilson95`. Throws where the lists differ in length.
+ */
+export function shareInterval95(verdicts: readonly (boolean | number)[], clusters: readonly Cluster[]): Interval {
+  checkSameLength({ verdicts, clusters });
+  const values = verdicts.map(Number);
+  const n = values.length;
+  const share = mean(values);
+  const residuals = values.map((value) => value - share);
+  const squares = sum(residuals.map((residual) => residual ** 2));
+  const groups = [...totals(residuals, clusters).values()];
+  const worst = sum(groups.map(({ size }) => size ** 2)) / n;
+  const estimated = sum(groups.map(({ total }) => total ** 2)) / squares;
+  const designEffect = squares === 0 ? worst : Math.min(worst, Math.max(1, estimated));
+  const [low, high] = wilsonOfShare(share, n / designEffect);
+  return { mean: share, low, high };
+}
+
+/**
+ * mean +- 1.96 standard errors. The error is s / sqrt(n) with the unbiased s for independent values; where clusters repeat it
+ * is the cluster-robust one, G / (G - 1) * sum_g (sum of residuals in g)^2 / n^2 for G clusters (Liang and Zeger 1986; for
+ * evaluations that ask the same question often, Miller 2024, arXiv 2411.00640, section 2.2). [NaN, NaN] for a single cluster.
+ * Throws where the lists differ in length.
+ */
+export function meanInterval95(values: readonly number[], clusters: readonly Cluster[] = []): Interval {
+  if (clusters.length > 0) checkSameLength({ values, clusters });
+  const n = values.length;
   const center = mean(values);
-  const half = z * Math.sqrt(variance(values, { unbiased: true }) / values.length);
+  const G = new Set(clusters).size;
+  let squaredError = variance(values, { unbiased: true }) / n;
+  if (G < clusters.length) {
+    const residuals = values.map((value) => value - center);
+    const squares = sum([...totals(residuals, clusters).values()].map(({ total }) => total ** 2));
+    // Residuals of a single cluster sum to 0 but for rounding, over which nothing must be divided by 0.
+    squaredError = G === 1 ? NaN : ((G / (G - 1)) * squares) / n ** 2;
+  }
+  const half = z * Math.sqrt(squaredError);
   return { mean: center, low: center - half, high: center + half };
 }
 
 /**
- * Mean of after - before over the same n cases, with its interval. For checks that pass or fail, the difference of two
- * shares in which what does not change between the two adds no noise.
+ * Mean of after - before over the same n cases, with its interval (`meanInterval95`). For checks that pass or fail, the
+ * difference of two shares in which what does not change between the two adds no noise.
  */
 export function pairedDifference95(
   before: readonly (boolean | number)[],
   after: readonly (boolean | number)[],
+  clusters: readonly Cluster[] = [],
 ): { difference: number; low: number; high: number } {
   checkSameLength({ before, after });
-  const interval = meanInterval95(after.map((value, i) => Number(value) - Number(before[i]!)));
-  return { difference: interval.mean, low: interval.low, high: interval.high };
+  const changes = after.map((value, i) => Number(value) - Number(before[i]!));
+  const { mean: difference, low, high } = meanInterval95(changes, clusters);
+  return { difference, low, high };
+}
+
+/** Sum and number of the values of each cluster. */
+function totals(
+  values: readonly number[],
+  clusters: readonly Cluster[],
+): ReadonlyMap<Cluster, { readonly total: number; readonly size: number }> {
+  const found = new Map<Cluster, { total: number; size: number }>();
+  values.forEach((value, i) => {
+    const { total, size } = found.get(clusters[i]!) ?? { total: 0, size: 0 };
+    found.set(clusters[i]!, { total: total + value, size: size + 1 });
+  });
+  return found;
 }

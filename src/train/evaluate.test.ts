@@ -60,6 +60,22 @@ describe("an evaluation", () => {
     expect(before!.figures.klK3Token).toMatchObject({ mean: 0, low: 0, high: 0 });
   });
 
+  it("counts the prompts that differ, and no repeat as news", async () => {
+    const world = newWorld();
+    const { distinctPrompts, after, differences } = await evaluate(await options(world));
+    expect(distinctPrompts).toBe(3);
+    expect([after.figures.says!.distinctPrompts, after.figures.silent!.distinctPrompts]).toEqual([2, 1]);
+    // Temperature 0 answers every repeat alike: thirty copies of three answers know no more than the three.
+    const greedy = { temperature: 0, check: null };
+    const many = await evaluate(await options(world, { ...greedy, samples: 90 }));
+    const few = await evaluate(await options(world, { ...greedy, samples: 3 }));
+    for (const name of ["reward", "length"]) {
+      expect(many.after.figures[name]!.high).toBeCloseTo(few.after.figures[name]!.high, 9);
+      expect(many.differences[name]!.low).toBeCloseTo(few.differences[name]!.low, 9);
+    }
+    expect(differences.silent!.low).toBeNaN();
+  });
+
   it("of a model against itself finds no difference at all", async () => {
     const world = newWorld();
     const all = await options(world);

@@ -1,7 +1,7 @@
 /** Measures models on the same prompts and random streams: gold checks, reward, KL, length, entropy, transcripts. */
 import type { Engine, ModelId } from "../engine/engine.ts";
 import type { RewardPipeline } from "../reward/index.ts";
-import { klRows, mean, meanInterval95, pairedDifference95, sum, wilson95 } from "../rl/index.ts";
+import { klRows, mean, meanInterval95, pairedDifference95, shareInterval95, sum } from "../rl/index.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { loadTrunk } from "./models.ts";
 import { tokenOutputs } from "./passes.ts";
@@ -62,12 +62,13 @@ export async function evaluate(options: EvaluateOptions): Promise<Omit<Evaluatio
     return {
       objective,
       samples,
+      distinctPrompts: new Set(prompts.map(promptKey)).size,
       temperature,
       seed,
       shares: [...new Set(last.verdicts.flatMap(Object.keys))],
       before: first?.evaluation ?? null,
       after: last.evaluation,
-      differences: first === null ? {} : differencesOf(first, last),
+      differences: first === null ? {} : differencesOf(first, last, prompts.map(promptKey)),
       transcripts: transcriptsOf(prompts, first?.texts ?? null, last.texts, options.transcripts ?? 6),
     };
   } finally {
@@ -98,29 +99,36 @@ async function measure(options: MeasureOptions): Promise<Measured> {
   const scores = reward && (await scoresOf(reward, rollout));
   const greedyScores = reward && (await scoresOf(reward, greedy));
   const verdicts = verdictsOf(options.check, rollout);
+  const asked = options.prompts.map(promptKey);
   const lengths = rollout.responses_B_T.map((tokens) => tokens.length);
   const figures: Record<string, Estimate> = {
-    ...shareFigures(verdicts, verdictsOf(options.check, greedy)),
-    ...(scores && { reward: meanFigure(scores, greedyScores) }),
+    ...shareFigures(verdicts, verdictsOf(options.check, greedy), asked),
+    ...(scores && { reward: meanFigure(scores, greedyScores, asked) }),
     length: meanFigure(
       lengths,
       greedy.responses_B_T.map((tokens) => tokens.length),
+      asked,
     ),
-    entropy: perTokenFigure(entropy),
+    entropy: perTokenFigure(entropy, asked),
   };
   const numbers: Record<string, number[]> = { ...(scores && { reward: scores }), length: lengths };
   if (ofReference) {
     const k1Sequence = klRows(logprobs, ofReference.logprobs, "k1").map(sum);
-    figures.klK3Token = perTokenFigure(klRows(logprobs, ofReference.logprobs, "k3"));
-    figures.klK1Sequence = meanFigure(k1Sequence, null);
+    figures.klK3Token = perTokenFigure(klRows(logprobs, ofReference.logprobs, "k3"), asked);
+    figures.klK1Sequence = meanFigure(k1Sequence, null, asked);
     numbers.klK1Sequence = k1Sequence;
   }
   return { evaluation: { folder, figures }, verdicts, numbers, texts: rollout.texts };
 }
 
+/** Prompts are the same where their tokens are: repeats draw from streams of their own, and are one cluster of the intervals. */
+function promptKey({ tokens }: Prompt): string {
+  return tokens.join(" ");
+}
+
 /** Greedy responses to the same prompts; each distinct prompt is answered once. */
 async function greedyOf(options: MeasureOptions, model: ModelId): Promise<Rollout> {
-  const keys = options.prompts.map(({ tokens }) => tokens.join(" "));
+  const keys = options.prompts.map(promptKey);
   const firsts = [...new Map(keys.map((key, k) => [key, k])).entries()];
   const rollout = await rollOut({
     ...options,
@@ -155,56 +163,52 @@ function verdictsOf(check: GoldCheck | null, { prompts, texts }: Rollout): Reado
   );
 }
 
-/** A share for every check, over the samples that it applies to. */
+/** A share for every check, over the samples that it applies to; `asked` says which prompt each answers. */
 function shareFigures(
   sampled: readonly Readonly<Record<string, boolean>>[],
   greedy: readonly Readonly<Record<string, boolean>>[],
+  asked: readonly string[],
 ): Record<string, Estimate> {
   const names = new Set(sampled.flatMap(Object.keys));
-  const of = (list: typeof sampled, name: string) => list.flatMap((one) => (name in one ? [Number(one[name])] : []));
   return Object.fromEntries(
     [...names].map((name) => {
-      const verdicts = of(sampled, name);
-      const [low, high] = wilson95(sum(verdicts), verdicts.length);
-      const greedyVerdicts = of(greedy, name);
-      return [
-        name,
-        {
-          mean: mean(verdicts),
-          low,
-          high,
-          n: verdicts.length,
-          greedy: mean(greedyVerdicts),
-          greedyN: greedyVerdicts.length,
-        },
-      ];
+      const verdicts = sampled.flatMap((one) => (name in one ? [one[name]!] : []));
+      const clusters = asked.filter((_, k) => name in sampled[k]!);
+      const greedyVerdicts = greedy.flatMap((one) => (name in one ? [Number(one[name])] : []));
+      const estimate = { ...shareInterval95(verdicts, clusters), ...counts(clusters) };
+      return [name, { ...estimate, greedy: mean(greedyVerdicts), greedyN: greedyVerdicts.length }];
     }),
   );
 }
 
-function meanFigure(values: readonly number[], greedy: readonly number[] | null): Estimate {
-  const estimate = { ...meanInterval95(values), n: values.length };
+function meanFigure(values: readonly number[], greedy: readonly number[] | null, asked: readonly string[]): Estimate {
+  const estimate = { ...meanInterval95(values, asked), ...counts(asked) };
   return greedy === null ? estimate : { ...estimate, greedy: mean(greedy), greedyN: greedy.length };
 }
 
-/** A mean over all tokens; its interval counts sequences, whose tokens are not independent of each other. */
-function perTokenFigure(rows_B_T: readonly (readonly number[])[]): Estimate {
+/** A mean over all tokens; its interval counts prompts, as the tokens of a sequence are not independent either. */
+function perTokenFigure(rows_B_T: readonly (readonly number[])[], asked: readonly string[]): Estimate {
   const ratio = sum(rows_B_T.map(sum)) / sum(rows_B_T.map((row) => row.length));
   const meanLength = mean(rows_B_T.map((row) => row.length));
   const residuals = rows_B_T.map((row) => (sum(row) - ratio * row.length) / meanLength);
-  const { low, high } = meanInterval95(residuals);
-  return { mean: ratio, low: ratio + low, high: ratio + high, n: rows_B_T.length };
+  const { low, high } = meanInterval95(residuals, asked);
+  return { mean: ratio, low: ratio + low, high: ratio + high, ...counts(asked) };
 }
 
-function differencesOf(before: Measured, after: Measured): Record<string, PairedDifference> {
+function counts(asked: readonly string[]): { n: number; distinctPrompts: number } {
+  return { n: asked.length, distinctPrompts: new Set(asked).size };
+}
+
+function differencesOf(before: Measured, after: Measured, asked: readonly string[]): Record<string, PairedDifference> {
   const names = new Set(before.verdicts.flatMap(Object.keys));
   const shares = [...names].map((name) => {
     const applies = before.verdicts.map((_, k) => k).filter((k) => name in before.verdicts[k]!);
     const of = ({ verdicts }: Measured) => applies.map((k) => verdicts[k]![name]!);
-    return [name, pairedDifference95(of(before), of(after))] as const;
+    const clusters = applies.map((k) => asked[k]!);
+    return [name, pairedDifference95(of(before), of(after), clusters)] as const;
   });
   const numbers = Object.entries(before.numbers).map(
-    ([name, values]) => [name, pairedDifference95(values, after.numbers[name]!)] as const,
+    ([name, values]) => [name, pairedDifference95(values, after.numbers[name]!, asked)] as const,
   );
   return Object.fromEntries([...shares, ...numbers]);
 }

@@ -48,13 +48,18 @@ export interface PipelineResult {
   readonly evaluation: Evaluation | null;
 }
 
-/** A mean over samples with its 95% interval: Wilson's for shares, normal for other numbers. */
+/**
+ * A mean over samples with its 95% interval, whose clusters are the distinct prompts: Wilson's for shares, normal for other
+ * numbers (src/rl/interval.ts).
+ */
 export interface Estimate {
   readonly mean: number;
   readonly low: number;
   readonly high: number;
   /** Samples the mean is over. */
   readonly n: number;
+  /** Prompts among them that differ; absent in evaluations of earlier versions. */
+  readonly distinctPrompts?: number;
   /** The same under greedy decoding, over `greedyN` prompts; absent where it means nothing. */
   readonly greedy?: number;
   readonly greedyN?: number;
@@ -70,7 +75,7 @@ export interface ModelEvaluation {
   readonly figures: Readonly<Record<string, Estimate>>;
 }
 
-/** After minus before on the same prompts and random streams, with a 95% interval. */
+/** After minus before on the same prompts and random streams, with a 95% interval whose clusters are the distinct prompts. */
 export interface PairedDifference {
   readonly difference: number;
   readonly low: number;
@@ -88,6 +93,8 @@ export interface Transcript {
 export interface Evaluation {
   readonly objective: string;
   readonly samples: number;
+  /** Prompts that differ among those of the samples; absent in evaluations of earlier versions. */
+  readonly distinctPrompts?: number;
   readonly temperature: number;
   readonly seed: number;
   /** Names of figures that are shares, from 0 to 1. */
