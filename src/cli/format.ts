@@ -53,3 +53,11 @@ export function rate(perSecond: number, unit: string): string {
   if (perSecond >= 1) return `${perSecond.toFixed(perSecond >= 10 ? 0 : 1)} ${unit === "it" ? "it" : `${unit}s`}/s`;
   return `${(1 / perSecond).toFixed(1)} s/${unit}`;
 }
+
+/** Four significant digits, as short as they go; a number that is not finite by its name. */
+export function figure(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return number(value);
+  const text =
+    value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-4) ? value.toExponential(3) : value.toPrecision(4);
+  return text.includes(".") ? text.replace(/\.?0+(?=e|$)/, "") : text;
+}

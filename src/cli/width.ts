@@ -41,10 +41,17 @@ export function padStart(text: string, width: number): string {
   return " ".repeat(Math.max(0, width - displayWidth(text))) + text;
 }
 
-/** Lines of at most `width` columns, broken between words, inside them only where a word is wider than a line. Never empty. */
+/**
+ * Lines of at most `width` columns, broken between words, inside them only where a word is wider than a line. What fits stays
+ * as it is. Never empty.
+ */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const paragraph of text.split("\n")) {
+    if (displayWidth(paragraph) <= width) {
+      lines.push(paragraph);
+      continue;
+    }
     let line = "";
     for (const word of paragraph.split(/ +/).flatMap((word) => pieces(word, width))) {
       const joined = line === "" ? word : `${line} ${word}`;

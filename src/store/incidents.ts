@@ -82,13 +82,7 @@ export function decideIncident(connection: Connection, id: number, decision: Inc
     const incident = readIncidents(connection, { id })[0];
     if (incident === undefined)
       throw new StoreError(`${connection.path} has no incident ${id}`, "`ballast incidents list` shows those it has.");
-    if (incident.decision !== null) {
-      const { action: first, to: target, reason: why, decidedAt: when } = incident.decision;
-      throw new StoreError(
-        `incident ${id} was decided ${new Date(when).toISOString()}: ${first}${target === null ? "" : ` to ${target}`}, "${why}"`,
-        "The first decision holds. `ballast resume` goes on with the run as it says.",
-      );
-    }
+    if (incident.decision !== null) throw alreadyDecided(id, incident.decision);
     const texts = { changes: encodeJson(changes), reason: encodeText(reason) };
     const row = insert("decisions", { incident_id: id, action, to, ...texts, decided_at: decidedAt });
     connection.run(row.sql, row.parameters);
@@ -106,4 +100,13 @@ export function decideIncident(connection: Connection, id: number, decision: Inc
       connection.run(sql, parameters);
     }
   });
+}
+
+/** Why an incident cannot be decided again. */
+export function alreadyDecided(id: number, { action, to, reason, decidedAt }: IncidentDecision): StoreError {
+  const target = to === null ? "" : ` to ${to}`;
+  return new StoreError(
+    `incident ${id} was decided ${new Date(decidedAt).toISOString()}: ${action}${target}, "${reason}"`,
+    "The first decision holds. `ballast resume` goes on with the run as it says.",
+  );
 }

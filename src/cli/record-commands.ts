@@ -1,0 +1,58 @@
+/** The commands about what runs recorded: incidents, history, exports, reports, Prometheus. */
+import type { Command } from "commander";
+import { integer } from "./arguments.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface CommandMaker {
+  /** Adds a command with examples in its help. */
+  readonly command: (name: string, description: string, ...examples: string[]) => Command;
+  /** The action of a command: its code is loaded only when it runs. */
+  readonly does: <A extends unknown[]>(work: (...args: A) => Promise<number>) => (...args: A) => Promise<void>;
+  readonly terminal: Terminal;
+}
+
+export function addRecordCommands({ command, does, terminal }: CommandMaker): void {
+  const incidents = command(
+    "incidents",
+    "see what stopped a run, and decide on it",
+    "incidents list --open",
+    "incidents show 3",
+    'incidents resolve 3 --rollback last-healthy --set ppo.learningRate=1e-4 --reason "the rate was too high"',
+    'incidents resolve 3 --resume --reason "a batch of odd prompts"',
+  );
+  const workspace = ["--workspace <dir>", "folder of the runs", "runs"] as const;
+  const id = ["<id>", "an incident's number, as `ballast incidents list` shows it", integer(1)] as const;
+  incidents
+    .command("list")
+    .description("list incidents, oldest first")
+    .option("--open", "only those that wait for a decision")
+    .option("--run <run>", "only those of one run")
+    .option(...workspace)
+    .option("--json", "print one line of JSON an incident")
+    .action(does(async (options) => (await import("./commands/incidents.ts")).listIncidents({ ...options, terminal })));
+  incidents
+    .command("show")
+    .description("show an incident's evidence: signals, samples, what changed before, what to type next")
+    .argument(...id)
+    .option(...workspace)
+    .option("--json", "print one line of JSON, with every signal")
+    .action(
+      does(async (id, options) => (await import("./commands/incidents.ts")).showIncident({ id, ...options, terminal })),
+    );
+  incidents
+    .command("resolve")
+    .description("decide on an incident, once: go on, go back to a checkpoint, or stop")
+    .argument(...id)
+    .option("--resume", "go on from the present state")
+    .option("--rollback <to>", "go back: last-healthy, before, or the iterations done at a checkpoint")
+    .option("--stop", "end the run here")
+    .option("--set <key=value...>", "change settings from there on")
+    .option("--reason <text>", "why; it stands in the record")
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (id, options) =>
+        (await import("./commands/incidents.ts")).resolveIncident({ id, ...options, terminal }),
+      ),
+    );
+}
