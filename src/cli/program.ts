@@ -1,6 +1,8 @@
 /** The commands, their arguments and their help. Imports nothing heavy: each command's work is loaded when it runs. */
 import { readFileSync } from "node:fs";
-import { type Argument, Command, CommanderError, InvalidArgumentError } from "commander";
+import { type Argument, Command, CommanderError } from "commander";
+import { decimal, integer } from "./arguments.ts";
+import { addRecordCommands } from "./record-commands.ts";
 import type { Terminal } from "./terminal.ts";
 
 const OVERRIDES = "change settings of the configuration: key=value, as in ppo.kl.coef=0.1";
@@ -94,6 +96,26 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .action(does(async (run, options) => (await import("./commands/resume.ts")).resume({ run, ...options, terminal })));
 
   command(
+    "doctor",
+    "say what is wrong with a configuration before it runs, or go through a run's checklist",
+    "doctor examples/helpdesk/pipeline.yaml",
+    "doctor my.yaml ppo.learningRate=1e-4 --tokens-per-step 65536",
+    "doctor demo-1",
+    "doctor my.yaml --json",
+  )
+    .argument("<config-or-run>", `a YAML file; or ${RUN}`)
+    .argument("[overrides...]", OVERRIDES)
+    .option("--tokens-per-step <n>", "tokens that one step may hold: how many sequences are they?", integer(1))
+    .option("--no-model", "do not load and sample the policy")
+    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (subject, overrides, options) =>
+        (await import("./commands/doctor.ts")).doctor({ subject, overrides, ...options, terminal }),
+      ),
+    );
+
+  command(
     "eval",
     "measure a run's policy on its evaluation prompts, before and after PPO",
     "eval demo-1",
@@ -154,6 +176,8 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       ),
     );
 
+  addRecordCommands({ command, does, terminal });
+
   program.addHelpText(
     "after",
     `
@@ -181,25 +205,4 @@ function argumentTerm(argument: Argument): string {
 
 function version(): string {
   return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
-}
-
-function integer(min: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < min)
-      throw new InvalidArgumentError(`It must be a whole number from ${min}.`);
-    return value;
-  };
-}
-
-function decimal(min: number, max = Number.POSITIVE_INFINITY): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === "" || !Number.isFinite(value) || value < min || value > max) {
-      throw new InvalidArgumentError(
-        `It must be a number ${max === Number.POSITIVE_INFINITY ? `from ${min}` : `from ${min} to ${max}`}.`,
-      );
-    }
-    return value;
-  };
 }

@@ -4,7 +4,7 @@ import { type DoctorFacts, sequencesPerStep } from "./facts.ts";
 import { type Finding, inWords, parametersInWords, percent } from "./finding.ts";
 import { rateBand } from "./scale.ts";
 
-/** CONTROL.md section 4: under 256 warns, under 64 loudly. */
+/** docs/doctor.md: under 256 warns, under 64 loudly. */
 const few = 256;
 const tiny = 64;
 /** Twice the largest known-good corner. */
@@ -38,7 +38,7 @@ function fewSequences({ ppo }: DoctorFacts): Finding[] {
       what: `${n < tiny ? "ONLY " : ""}${inWords(n)} sequences a step (${inWords(sequences)} in ${minibatches} ${minibatches === 1 ? "minibatch" : "minibatches"})`,
       why: `at ${inWords(n)} metrics swing by about ${percent(expectedSwing(n))} from one draw to the next; ${n < tiny ? "most of such a gradient is noise" : "512 stay within 3%"}`,
       remedy: `${more}. ${dispute}`,
-      source: `${swingSource}; CONTROL.md section 4 for the two answers`,
+      source: `${swingSource}; docs/doctor.md for the two answers`,
     },
   ];
 }
@@ -57,7 +57,7 @@ function manySequences({ ppo, model }: DoctorFacts): Finding[] {
       what: `${inWords(n)} sequences a step with a rate of ${inWords(learningRate)} and a clip of ${inWords(clipHigh)}`,
       why: "a step that large has little noise left to be averaged out: it goes further than a small one at the same rate",
       remedy: `lower the rate (${inWords(typical)} is usual at this size) or the clip (0.1)`,
-      source: "CONTROL.md section 4: more sequences, lower rate or clip; known-good corners end at 512",
+      source: "docs/doctor.md: more sequences, lower rate or clip; known-good corners end at 512",
     },
   ];
 }
@@ -88,7 +88,18 @@ function corner({ ppo, model }: DoctorFacts): Finding[] {
 
 /** How many sequences fit the tokens that a step may hold. */
 function tokenBudget({ ppo, model, promptTokens, tokenBudget }: DoctorFacts): Finding[] {
-  if (tokenBudget === null || promptTokens === null) return [];
+  if (tokenBudget === null) return [];
+  if (promptTokens === null)
+    return [
+      {
+        id: "batch/token_budget",
+        severity: "note",
+        what: `how many sequences ${inWords(tokenBudget)} tokens hold cannot be told yet`,
+        why: "prompts or tokenizer are not there",
+        remedy: "ask again when they are",
+        source: "PPO.md, defaults: sequences per step",
+      },
+    ];
   const response = model.spread?.lengthMean ?? ppo.maxNewTokens;
   const tokens = promptTokens + response;
   const fits = Math.floor(tokenBudget / tokens);

@@ -85,8 +85,8 @@ function components({ rewards }: DoctorFacts): Finding[] {
       what: `the reward has one component, ${rewards[0]}`,
       why: "whatever that one cannot see may go wrong unseen, and a policy finds the gaps of a single judge soonest",
       remedy:
-        "add one that judges something else, such as {kind: length, max: 64} or {kind: repetition}, with weight 0 to watch it first",
-      source: "CONTROL.md section 4; Gao et al. 2023, Scaling laws for reward model overoptimization",
+        "add one that judges something else, such as {kind: length, max: 64} or {kind: repetition}, with a small weight; weight 0 only watches it",
+      source: "docs/doctor.md; Gao et al. 2023, Scaling laws for reward model overoptimization",
     },
   ];
 }

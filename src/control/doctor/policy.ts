@@ -4,7 +4,7 @@ import { type Finding, inWords, percent } from "./finding.ts";
 
 /** Entropy over that of a uniform choice among all tokens: random weights have 1. */
 const untrainedShare = 0.7;
-/** Nats; a fine-tuned policy with a large vocabulary starts between 1.5 and 2.0 (CONTROL.md section 4, first eighth). */
+/** Nats; a fine-tuned policy with a large vocabulary starts between 1.5 and 2.0 (docs/doctor.md, first eighth). */
 const wideEntropy = 3;
 /** From here on a vocabulary is large: nats then have a scale of their own. */
 const largeVocabulary = 10_000;
@@ -15,7 +15,7 @@ const narrowEntropy = 0.05;
 const why =
   "PPO sharpens what a policy does now and then; it does not teach a language. Supervised fine-tuning comes first (Ouyang et al. 2022)";
 const remedy = "fine-tune first: a section sft, or ppo.policy with the folder of a fine-tuned model";
-const source = "CONTROL.md section 4: a policy never fine-tuned, by its measured spread";
+const source = "docs/doctor.md: a policy never fine-tuned, by its measured spread";
 
 export function policyFindings({ model }: DoctorFacts): Finding[] {
   if (model.start === "random" && model.spread === null)

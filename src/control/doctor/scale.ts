@@ -27,7 +27,7 @@ export function rateBand(parameters: number): RateBand {
   const [small, large] = points;
   const place = Math.log(parameters / small.parameters) / Math.log(large.parameters / small.parameters);
   const typical = small.rate * (large.rate / small.rate) ** Math.min(1, Math.max(0, place));
-  const low = parameters > lowestRate.above ? lowestRate.rate : typical / halfBand;
+  const low = parameters >= lowestRate.above ? lowestRate.rate : typical / halfBand;
   return { low, typical, high: typical * halfBand };
 }
 

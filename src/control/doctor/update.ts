@@ -69,7 +69,7 @@ function clipAndEpochs({ ppo: { clipLow, clipHigh, epochs } }: DoctorFacts): Fin
       what: `the clip range ${inWords(narrowest)} is tight`,
       why: "most tokens are clipped after the first step, and learn nothing from the others",
       remedy: "0.05 at least",
-      source: "CONTROL.md section 3: never below 0.05",
+      source: "docs/doctor.md: never below 0.05",
     });
   if (epochs > 4)
     findings.push({

@@ -1,0 +1,143 @@
+/** Gathers what the doctor judges: the settings, the prompts, the model's size and, where it can be loaded, its spread. */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Config, differences, type PpoConfig, parseConfig, parseResolvedConfig } from "../config/index.ts";
+import type { DoctorFacts, ExperimentFacts, ModelFacts, PpoFacts, PromptFacts } from "../control/doctor/index.ts";
+import type { PromptRow } from "../data/index.ts";
+import { parameterSpecs } from "../models/config.ts";
+import { mean } from "../rl/index.ts";
+import { buildTokenizer, loadTokenizer, type Tokenizer } from "../text/index.ts";
+import { promptText } from "../train/rollout.ts";
+import { openRows, type RunRows } from "../train/rows.ts";
+import { messageOf, UsageError } from "../util/errors.ts";
+import { measureSpread } from "./doctor-spread.ts";
+import { findRun } from "./workspace.ts";
+
+export interface GatherOptions {
+  readonly config: Config;
+  readonly ppo: PpoConfig;
+  readonly tokenBudget: number | null;
+  /** Whether the policy may be loaded and sampled. */
+  readonly measure: boolean;
+}
+
+export interface Gathered {
+  readonly facts: DoctorFacts;
+  /** What could not be looked at, one sentence each. */
+  readonly unread: readonly string[];
+}
+
+/** Prompts that say how long a prompt is. */
+const promptsCounted = 512;
+
+export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherOptions): Promise<Gathered> {
+  const unread: string[] = [];
+  const rows = openRows(config);
+  const promptRows = orNull(() => rows.prompts(), unread);
+  const evaluation = promptRows && orNull(() => rows.evaluation(), unread);
+  const policy = config.sft ? null : (ppo.policy ?? config.model.path ?? null);
+  const folder = policy !== null && existsSync(join(policy, "model.safetensors")) ? policy : null;
+  const tokenizer = orNull(() => tokenizerOf(config, { folder, rows }), unread);
+  const spread =
+    folder && tokenizer && promptRows && measure
+      ? await measureSpread({ config, ppo, folder, tokenizer, rows: promptRows })
+      : null;
+  const model: ModelFacts = {
+    parameters: spread?.parameters ?? (folder ? null : scratchParameters(config, tokenizer)),
+    start: config.sft ? "stage" : policy === null ? "random" : "folder",
+    spread: spread?.spread ?? null,
+  };
+  const facts: DoctorFacts = {
+    objective: config.objective,
+    ppo: ppoFacts(ppo),
+    rewards: ppo.rewards.filter(({ weight }) => weight !== 0).map(({ name, kind }) => name ?? kind),
+    grain: config.doctor.grain ?? null,
+    model,
+    sftLearningRate: config.sft?.learningRate ?? (policy === null ? null : sftRateOf(policy)),
+    prompts: promptRows?.map(promptFacts) ?? null,
+    evaluationPrompts: evaluation && (evaluation.seen ? "training" : evaluation.rows.map(promptFacts)),
+    promptTokens:
+      promptRows && tokenizer
+        ? mean(promptRows.slice(0, promptsCounted).map(({ prompt }) => tokenizer.encodePrompt(prompt).length))
+        : null,
+    tokenBudget,
+    experiment: experimentFacts(config),
+    explain: config.doctor.explain,
+  };
+  return { facts, unread };
+}
+
+function ppoFacts(ppo: PpoConfig): PpoFacts {
+  const { iterations, sequences, minibatches, epochs, responsesPerPrompt, maxNewTokens, temperature } = ppo;
+  const { learningRate, criticLearningRate, clipLow, clipHigh, gamma, lambda, kl, maxGradNorm } = ppo;
+  return {
+    ...{ iterations, sequences, minibatches, epochs, responsesPerPrompt, maxNewTokens, temperature },
+    learningRate,
+    criticLearningRate: ppo.criticKind === "shared" ? null : (criticLearningRate ?? 2 * learningRate),
+    ...{ clipLow, clipHigh, gamma, lambda, maxGradNorm },
+    klCoef: kl.coef,
+    // A preset's name, wherever the controller's settings have it.
+    klBounded: JSON.stringify(kl).includes('"bounded"'),
+  };
+}
+
+function promptFacts(row: PromptRow): PromptFacts {
+  return { text: promptText(row), kind: row.kind ?? null };
+}
+
+/** The policy's own, or the one that this configuration would make; null where neither is there yet. */
+function tokenizerOf(
+  { tokenizer: section, model }: Config,
+  { folder, rows }: { folder: string | null; rows: RunRows },
+): Tokenizer | null {
+  const { kind, vocabularySize, chatTemplate, path } = section;
+  const own = folder ?? path ?? model.path;
+  if (own !== undefined) return existsSync(own) ? loadTokenizer(own) : null;
+  if (kind === "file") return null;
+  return buildTokenizer({ kind, vocabularySize, chatTemplate }, kind === "word" ? rows.texts() : []);
+}
+
+function scratchParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | null): number | null {
+  if (tokenizer === null || model.path !== undefined || (!sft && ppo?.policy !== undefined)) return null;
+  const specs = parameterSpecs({ ...model, vocabularySize: tokenizer.vocabularySize }, ["lm"]);
+  return specs.reduce((total, { shape }) => total + shape.reduce((product, size) => product * size, 1), 0);
+}
+
+/** The rate of the run that made a policy in `<run>/sft/final`; null where the folder is no run's. */
+function sftRateOf(policy: string): number | null {
+  const run = resolve(policy, "..", "..");
+  try {
+    return parseResolvedConfig(readFileSync(join(run, "config.json"), "utf8"), run).sft?.learningRate ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function experimentFacts(config: Config): ExperimentFacts | null {
+  const { experiment } = config;
+  if (experiment === undefined) return null;
+  const { stage, previous: name } = experiment;
+  const previous = name === undefined ? null : { name, changedKeys: changedSince(name, config) };
+  return { stage: stage as ExperimentFacts["stage"], previous };
+}
+
+function changedSince(name: string, config: Config): string[] {
+  let before: Config;
+  if (/\.ya?ml$/.test(name)) {
+    if (!existsSync(name)) throw new UsageError(`experiment.previous: there is no configuration ${name}`);
+    before = parseConfig(readFileSync(name, "utf8"), name).config;
+  } else {
+    const { folder } = findRun(name, config.workspace);
+    before = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
+  }
+  return differences(before, config).map(({ key }) => key);
+}
+
+function orNull<T>(look: () => T, unread: string[]): T | null {
+  try {
+    return look();
+  } catch (error) {
+    unread.push(messageOf(error));
+    return null;
+  }
+}

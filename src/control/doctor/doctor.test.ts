@@ -1,0 +1,280 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { corners } from "./corners.ts";
+import { examine, unexplained } from "./doctor.ts";
+import { experimentStages, partOf } from "./experiment.ts";
+import type { DoctorFacts, PolicySpread, PpoFacts, PromptFacts } from "./facts.ts";
+import { type FindingId, findingIds } from "./finding.ts";
+import { rateBand } from "./scale.ts";
+
+const ppo: PpoFacts = {
+  iterations: 100,
+  sequences: 512,
+  minibatches: 1,
+  epochs: 4,
+  responsesPerPrompt: 1,
+  maxNewTokens: 64,
+  temperature: 1,
+  learningRate: 3e-6,
+  criticLearningRate: 6e-6,
+  clipLow: 0.2,
+  clipHigh: 0.2,
+  gamma: 1,
+  lambda: 0.95,
+  klCoef: 0.05,
+  klBounded: false,
+  maxGradNorm: 1,
+};
+const spread: PolicySpread = {
+  samples: 64,
+  entropyMean: 1.8,
+  vocabularySize: 50_000,
+  eosShare: 0.9,
+  agreement: 0.1,
+  lengthMean: 40,
+};
+const asked = (n: number, kinds = 4): PromptFacts[] =>
+  Array.from({ length: n }, (_, i) => ({ text: `${"qwertzui"[i % 8]} ${i * 7919} ${i}?`, kind: `kind ${i % kinds}` }));
+const good: DoctorFacts = {
+  objective: "when asked, prefer a short answer over a long one",
+  ppo,
+  rewards: ["model", "length"],
+  grain: null,
+  model: { parameters: 1e9, start: "folder", spread },
+  sftLearningRate: 1e-5,
+  prompts: asked(1000),
+  evaluationPrompts: [{ text: "something else entirely", kind: "kind 1" }],
+  promptTokens: 30,
+  tokenBudget: null,
+  experiment: null,
+  explain: {},
+};
+const found = (facts: Partial<DoctorFacts>) =>
+  examine({ ...good, ...facts }).map(({ id, severity }) => (severity === "note" ? `note ${id}` : id));
+const withPpo = (settings: Partial<PpoFacts>, facts: Partial<DoctorFacts> = {}) =>
+  found({ ...facts, ppo: { ...ppo, ...settings } });
+
+it("has nothing to say of settings that are known to be good, but which corner they are near", () => {
+  expect(found({})).toEqual(["note batch/corner"]);
+});
+
+describe("each finding, on either side of its threshold", () => {
+  const spreadOf = (change: Partial<PolicySpread>): Partial<DoctorFacts> => ({
+    model: { ...good.model, spread: { ...spread, ...change } },
+  });
+  const sized = (parameters: number, learningRate: number): Partial<DoctorFacts> => ({
+    model: { ...good.model, parameters },
+    ppo: { ...ppo, learningRate, criticLearningRate: 2 * learningRate },
+    sftLearningRate: null,
+  });
+  const evaluated = (texts: string[]): Partial<DoctorFacts> => ({
+    evaluationPrompts: texts.map((text) => ({ text, kind: null })),
+    prompts: [...asked(1000), { text: "please book a table for two at the inn tonight", kind: "kind 1" }],
+  });
+  it.each<[FindingId, Partial<DoctorFacts>, Partial<DoctorFacts>]>([
+    ["objective/form", { objective: "be good" }, { objective: "Prefer brief over long" }],
+    ["batch/few_sequences", { ppo: { ...ppo, sequences: 255 } }, { ppo: { ...ppo, sequences: 256 } }],
+    ["batch/few_sequences", { ppo: { ...ppo, minibatches: 8 } }, { ppo: { ...ppo, minibatches: 2 } }],
+    ["batch/tiny_step", { ppo: { ...ppo, sequences: 63 } }, { ppo: { ...ppo, sequences: 64 } }],
+    [
+      "batch/many_sequences",
+      { ppo: { ...ppo, sequences: 1025, learningRate: 4e-6, criticLearningRate: 8e-6 } },
+      { ppo: { ...ppo, sequences: 1024, learningRate: 4e-6, criticLearningRate: 8e-6 } },
+    ],
+    [
+      "batch/many_sequences",
+      { ppo: { ...ppo, sequences: 2048, learningRate: 4e-6 } },
+      { ppo: { ...ppo, sequences: 2048 } },
+    ],
+    ["rate/above_band", sized(1e9, 1.1e-5), sized(1e9, 1e-5)],
+    ["rate/below_band", sized(1e9, 0.9e-6), sized(1e9, 1e-6)],
+    ["rate/below_band", sized(0.8e6, 1e-6), sized(0.8e6, 2e-4)],
+    ["rate/above_band", sized(124e6, 2e-4), sized(124e6, 1e-5)],
+    ["rate/below_band", sized(13e9, 4e-7), sized(13e9, 5e-7)],
+    ["rate/above_sft", { sftLearningRate: 2e-6 }, { sftLearningRate: 3e-6 }],
+    ["clip/loose", { ppo: { ...ppo, clipHigh: 0.3 } }, { ppo: { ...ppo, clipHigh: 0.28 } }],
+    ["clip/tight", { ppo: { ...ppo, clipLow: 0.04 } }, { ppo: { ...ppo, clipLow: 0.05 } }],
+    ["update/many_epochs", { ppo: { ...ppo, epochs: 5 } }, { ppo: { ...ppo, epochs: 4 } }],
+    ["gradient/unclipped", { ppo: { ...ppo, maxGradNorm: null } }, { ppo: { ...ppo, maxGradNorm: 2 } }],
+    ["gradient/clip_unusual", { ppo: { ...ppo, maxGradNorm: 0.4 } }, { ppo: { ...ppo, maxGradNorm: 0.5 } }],
+    ["critic/slow", { ppo: { ...ppo, criticLearningRate: 2.9e-6 } }, { ppo: { ...ppo, criticLearningRate: 3e-6 } }],
+    ["critic/slow", { ppo: { ...ppo, criticLearningRate: 1e-9 } }, { ppo: { ...ppo, criticLearningRate: null } }],
+    [
+      "critic/rate_unusual",
+      { ppo: { ...ppo, criticLearningRate: 4e-6 } },
+      { ppo: { ...ppo, criticLearningRate: 4.5e-6 } },
+    ],
+    [
+      "critic/weak_for_steps",
+      { grain: "steps", ppo: { ...ppo, criticLearningRate: 4e-6 } },
+      { grain: "turn", ppo: { ...ppo, criticLearningRate: 4e-6 } },
+    ],
+    ["credit/gamma_forgets", { ppo: { ...ppo, gamma: 0.98 } }, { ppo: { ...ppo, gamma: 0.99 } }],
+    ["credit/gamma_forgets", { ppo: { ...ppo, gamma: 0.98 } }, { grain: "steps", ppo: { ...ppo, gamma: 0.98 } }],
+    ["credit/lambda_low", { ppo: { ...ppo, lambda: 0.89 } }, { ppo: { ...ppo, lambda: 0.9 } }],
+    [
+      "credit/lambda_high",
+      { ppo: { ...ppo, lambda: 0.99, maxNewTokens: 512 } },
+      { ppo: { ...ppo, lambda: 0.99, maxNewTokens: 511 } },
+    ],
+    ["credit/lambda_high", { grain: "late", ppo: { ...ppo, lambda: 0.98 } }, { grain: "late" }],
+    ["kl/no_reference", { ppo: { ...ppo, klCoef: 0 } }, { ppo: { ...ppo, klCoef: 0.01 } }],
+    ["kl/starts_low", { ppo: { ...ppo, klCoef: 0.049 } }, { ppo: { ...ppo, klCoef: 0.05 } }],
+    [
+      "kl/bounded_controller",
+      { ppo: { ...ppo, klBounded: true } },
+      { ppo: { ...ppo, klBounded: true, sequences: 255 } },
+    ],
+    ["reward/one_component", { rewards: ["model"] }, { rewards: ["model", "safety"] }],
+    ["policy/untrained", { model: { parameters: 1e9, start: "random", spread: null } }, {}],
+    ["policy/untrained", spreadOf({ entropyMean: 7.7 }), spreadOf({ entropyMean: 7.5 })],
+    ["policy/wide", spreadOf({ entropyMean: 3.1 }), spreadOf({ entropyMean: 3 })],
+    ["policy/wide", spreadOf({ entropyMean: 3.1 }), spreadOf({ entropyMean: 3.1, vocabularySize: 9999 })],
+    ["policy/never_ends", spreadOf({ eosShare: 0.09 }), spreadOf({ eosShare: 0.1 })],
+    ["policy/narrow", spreadOf({ agreement: 0.91 }), spreadOf({ agreement: 0.9 })],
+    ["policy/narrow", spreadOf({ entropyMean: 0.04, agreement: null }), spreadOf({ agreement: null })],
+    ["prompts/few", { prompts: asked(511) }, { prompts: asked(512) }],
+    ["prompts/few", { prompts: asked(511) }, { prompts: asked(511), ppo: { ...ppo, responsesPerPrompt: 2 } }],
+    [
+      "prompts/repeated",
+      { prompts: [...asked(600), ...asked(600), ...asked(1)] },
+      { prompts: [...asked(600), ...asked(600)] },
+    ],
+    ["prompts/narrow", { prompts: asked(600, 2) }, { prompts: asked(600, 3) }],
+    [
+      "prompts/narrow",
+      { prompts: Array.from({ length: 600 }, (_, i) => ({ text: `what is ${i} plus 3 ?`, kind: null })) },
+      {
+        prompts: Array.from({ length: 600 }, (_, i) => ({
+          text: `${["what is", "tell", "add"][i % 3]} ${i} ?`,
+          kind: null,
+        })),
+      },
+    ],
+    ["evaluation/is_training", { evaluationPrompts: "training" }, { evaluationPrompts: null }],
+    [
+      "evaluation/exact_overlap",
+      evaluated(["Please  book a table for two at the inn tonight", "b"]),
+      evaluated(["please book a table for ten at an inn today", "b"]),
+    ],
+    [
+      "evaluation/near_overlap",
+      evaluated(["please book a table for two at the inn tonight!"]),
+      evaluated(["please book me a room for ten people in the tavern tonight"]),
+    ],
+    ["batch/token_budget", { tokenBudget: 100_000 }, { tokenBudget: null }],
+    ["doctor/unknown_explanation", { explain: { "clip/lose": "x" } }, {}],
+    ["doctor/idle_explanation", { explain: { "clip/loose": "x" } }, { explain: { "batch/corner": "x" } }],
+  ])("%s", (id, wrong, right) => {
+    const ids = (facts: Partial<DoctorFacts>) => found(facts).map((name) => name.replace("note ", ""));
+    expect(ids(wrong)).toContain(id);
+    expect(ids(right)).not.toContain(id);
+  });
+
+  it("of an experiment", () => {
+    const changed = (stage: 1 | 2 | 3 | 4, ...changedKeys: string[]) =>
+      found({ experiment: { stage, previous: { name: "before", changedKeys } } }).filter((id) =>
+        /^experiment/.test(id),
+      );
+    expect(changed(2, "ppo.rewards.0.weight", "name", "seed", "objective")).toEqual([]);
+    expect(changed(2, "ppo.learningRate")).toEqual(["experiment/outside_stage"]);
+    expect(changed(1, "ppo.learningRate")).toEqual([]);
+    expect(changed(3, "ppo.prompts.path")).toEqual([]);
+    expect(changed(3, "ppo.prompts.path", "ppo.rewards.0.weight")).toEqual([
+      "experiment/confounded",
+      "experiment/outside_stage",
+    ]);
+    expect(changed(4, "evaluation.prompts.path")).toEqual([]);
+    const [all] = examine({
+      ...good,
+      experiment: {
+        stage: 3,
+        previous: { name: "before", changedKeys: ["ppo.prompts.path", "reward.steps", "sft.steps", "model.width"] },
+      },
+    });
+    expect(all).toMatchObject({ id: "experiment/confounded", severity: "error" });
+    expect(all?.what).toBe(
+      "against before, reward (reward.steps), prompts (ppo.prompts.path), model (sft.steps, model.width) changed together",
+    );
+    const note = examine({ ...good, experiment: { stage: 1, previous: null } }).find(
+      ({ id }) => id === "experiment/stage",
+    );
+    expect(note?.remedy).toContain("consistency and caution");
+  });
+});
+
+it("a small step shows what both sources say, and what the same samples allow", () => {
+  const [finding] = examine({ ...good, ppo: { ...ppo, sequences: 512, minibatches: 4 } });
+  expect(finding?.what).toBe("128 sequences a step (512 in 4 minibatches)");
+  expect(finding?.remedy).toContain("ppo.minibatches=2 makes it 256 from the same samples");
+  expect(finding?.remedy).toContain("widens the clip (0.2 to 0.3)");
+  expect(finding?.remedy).toContain("halves the rate (3e-6 to 1.5e-6) and doubles the KL coefficient (0.05 to 0.1)");
+});
+
+it("the step under 64 is an error, and a warning from there on", () => {
+  const severityAt = (sequences: number) => examine({ ...good, ppo: { ...ppo, sequences } })[0]?.severity;
+  expect([severityAt(63), severityAt(64)]).toEqual(["error", "warning"]);
+});
+
+it("tells how many sequences a token budget holds", () => {
+  const budget = (tokenBudget: number, facts: Partial<DoctorFacts> = {}) =>
+    examine({ ...good, ...facts, tokenBudget }).find(({ id }) => id === "batch/token_budget")!;
+  // Prompts of 30 and measured responses of 40 tokens: 70 a sequence, 512 of them configured.
+  expect(budget(512 * 70)).toMatchObject({ severity: "note", remedy: "nothing to do" });
+  expect(budget(300 * 70)).toMatchObject({ severity: "warning" });
+  expect(budget(300 * 70).remedy).toContain("ppo.microBatch=300");
+  expect(budget(100 * 70).what).toContain("hold 100 sequences of 70 tokens");
+  expect(budget(1000, { promptTokens: null }).what).toContain("cannot be told yet");
+  const unmeasured = { model: { ...good.model, spread: null } };
+  expect(budget(512 * 94, unmeasured).what).toContain("hold 512 sequences of 94 tokens");
+});
+
+it("what is explained no longer counts, and stands last of its severity", () => {
+  const findings = examine({
+    ...good,
+    ppo: { ...ppo, sequences: 128, epochs: 5 },
+    explain: { "batch/few_sequences": "two cores" },
+  });
+  expect(findings.map(({ id, explained }) => [id, explained])).toEqual([
+    ["update/many_epochs", null],
+    ["batch/few_sequences", "two cores"],
+    ["batch/corner", null],
+  ]);
+  expect(unexplained(findings).map(({ id }) => id)).toEqual(["update/many_epochs"]);
+});
+
+it("an unknown rate or size is judged by nothing", () => {
+  const ids = withPpo(
+    { learningRate: 1, criticLearningRate: 2 },
+    {
+      model: { parameters: null, start: "folder", spread: null },
+      sftLearningRate: null,
+    },
+  );
+  expect(ids).toEqual([]);
+});
+
+it("the band of rates passes what is published and measured", () => {
+  expect(rateBand(0.8e6).typical).toBeCloseTo(2e-4, 10);
+  expect(rateBand(1e9).low).toBeCloseTo(1e-6, 12);
+  expect(rateBand(1e9).high).toBeCloseTo(1e-5, 12);
+  expect(rateBand(8e9)).toMatchObject({ low: 5e-7 });
+  for (const { parameters, learningRate } of corners) {
+    const { low, high } = rateBand(parameters);
+    expect(learningRate).toBeGreaterThanOrEqual(low);
+    expect(learningRate).toBeLessThan(high);
+  }
+});
+
+it("settings of a key by its section", () => {
+  expect(["ppo.kl.coef", "ppo.rewards.1.weight", "reward.steps", "demo.variant", "name", "sftish"].map(partOf)).toEqual(
+    ["settings", "reward", "reward", "prompts", null, null],
+  );
+});
+
+it("docs/doctor.md has every finding, corner and stage", () => {
+  const page = readFileSync("docs/doctor.md", "utf8");
+  for (const id of findingIds) expect(page, id).toMatch(new RegExp(`^\\| .*\`${id}\`.* \\|`, "m"));
+  for (const { name } of corners) expect(page).toContain(`| ${name} |`);
+  for (const { asks } of Object.values(experimentStages)) expect(page).toContain(asks);
+});

@@ -1,0 +1,83 @@
+/** The doctor: what is wrong with a PPO run before money is spent on it. Pure: it is handed every statistic. */
+import { batchFindings } from "./batch.ts";
+import { creditFindings } from "./credit.ts";
+import { experimentFindings } from "./experiment.ts";
+import type { DoctorFacts } from "./facts.ts";
+import { type Finding, findingIds, type Severity } from "./finding.ts";
+import { policyFindings } from "./policy.ts";
+import { promptFindings } from "./prompts.ts";
+import { updateFindings } from "./update.ts";
+
+export interface Judged extends Finding {
+  /** Why it is meant to be so, where the configuration says it. */
+  readonly explained: string | null;
+}
+
+const ranks: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 2 };
+
+/** Every finding, the gravest first; those that the configuration explains after all others of their severity. `found` are the caller's own. */
+export function examine(facts: DoctorFacts, found: readonly Finding[] = []): Judged[] {
+  const findings = [
+    ...found,
+    ...objective(facts),
+    ...batchFindings(facts),
+    ...updateFindings(facts),
+    ...creditFindings(facts),
+    ...policyFindings(facts),
+    ...promptFindings(facts),
+    ...experimentFindings(facts),
+  ];
+  const judged = [...findings, ...explanations(facts, findings)].map((finding): Judged => {
+    const explained = Object.hasOwn(facts.explain, finding.id) ? facts.explain[finding.id]! : null;
+    return { ...finding, explained };
+  });
+  const rank = ({ severity, explained }: Judged) => 2 * ranks[severity] + (explained === null ? 0 : 1);
+  return judged.sort((a, b) => rank(a) - rank(b));
+}
+
+/** Findings that somebody should act upon: errors and warnings that nobody has explained. */
+export function unexplained(findings: readonly Judged[]): Judged[] {
+  return findings.filter(({ severity, explained }) => severity !== "note" && explained === null);
+}
+
+function objective({ objective }: DoctorFacts): Finding[] {
+  if (/\bprefer\b/i.test(objective)) return [];
+  return [
+    {
+      id: "objective/form",
+      severity: "note",
+      what: `the objective "${objective}" prefers nothing over anything`,
+      why: "a preference says when it is met and when it is not; it is what a person will judge the run by",
+      remedy: 'the form "when X, prefer Y over Z"',
+      source: "docs/doctor.md",
+    },
+  ];
+}
+
+function explanations({ explain }: DoctorFacts, findings: readonly Finding[]): Finding[] {
+  const source = "docs/doctor.md";
+  return Object.keys(explain).flatMap((id): Finding[] => {
+    if (!(findingIds as readonly string[]).includes(id))
+      return [
+        {
+          id: "doctor/unknown_explanation",
+          severity: "warning",
+          what: `doctor.explain has ${id}, which is no finding`,
+          why: "it explains nothing",
+          remedy: `findings of that group: ${findingIds.filter((known) => known.split("/")[0] === id.split("/")[0]).join(", ") || "none; docs/doctor.md lists all"}`,
+          source,
+        },
+      ];
+    if (findings.some((finding) => finding.id === id)) return [];
+    return [
+      {
+        id: "doctor/idle_explanation",
+        severity: "note",
+        what: `doctor.explain has ${id}, which was not found`,
+        why: "what it explained is mended, or could not be looked at this time",
+        remedy: "take it out once it is mended",
+        source,
+      },
+    ];
+  });
+}

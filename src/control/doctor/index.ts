@@ -1,0 +1,15 @@
+/** The doctor: findings on a configuration, and the checklist of a run as it goes. */
+export * from "./checklist.ts";
+export { type Corner, corners } from "./corners.ts";
+export { examine, type Judged, unexplained } from "./doctor.ts";
+export { experimentStages } from "./experiment.ts";
+export type {
+  DoctorFacts,
+  ExperimentFacts,
+  ModelFacts,
+  PolicySpread,
+  PpoFacts,
+  PromptFacts,
+  RewardGrain,
+} from "./facts.ts";
+export { type Finding, type FindingId, findingIds, type Severity } from "./finding.ts";
