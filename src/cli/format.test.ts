@@ -1,6 +1,6 @@
 /** Numbers and durations as people read them. */
 import { expect, it } from "vitest";
-import { age, clock, duration, number, percent, points, rate } from "./format.ts";
+import { age, clock, duration, figure, number, percent, points, rate } from "./format.ts";
 
 it("shows numbers that are not finite as what they are", () => {
   expect([
@@ -41,4 +41,11 @@ it("turns slow rates round", () => {
 it("rounds ages down", () => {
   expect([age(59_000), age(61_000), age(3 * 3600_000), age(49 * 3600_000)]).toEqual(["59 s", "1 min", "3 h", "2 days"]);
   expect(clock(60)).toBe("1:00");
+});
+
+it("shows four significant digits of any size", () => {
+  const cases = [0.0123456, 3e-5, 1.5e-7, 123456, 12345678, 1, 0, -0, 100, Number.NaN, -1e-9, 9.9999e-5];
+  expect(cases.map(figure)).toEqual([
+    ...["0.01235", "3e-5", "1.5e-7", "123456", "1.235e+7", "1", "0", "0", "100", "NaN", "-1e-9", "1e-4"],
+  ]);
 });

@@ -54,10 +54,11 @@ export function rate(perSecond: number, unit: string): string {
   return `${(1 / perSecond).toFixed(1)} s/${unit}`;
 }
 
-/** Four significant digits, as short as they go; a number that is not finite by its name. */
+/** Four significant digits, as short as they go, and every digit before the point; a number that is not finite by its name. */
 export function figure(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return number(value);
-  const text =
-    value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-4) ? value.toExponential(3) : value.toPrecision(4);
+  const size = Math.abs(value);
+  if (size >= 1e3 && size < 1e6) return value.toFixed(0);
+  const text = value !== 0 && (size >= 1e6 || size < 1e-4) ? value.toExponential(3) : value.toPrecision(4);
   return text.includes(".") ? text.replace(/\.?0+(?=e|$)/, "") : text;
 }

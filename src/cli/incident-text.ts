@@ -6,6 +6,7 @@ import { checkpointPlace } from "./decision.ts";
 import { age, figure } from "./format.ts";
 import { shortPath } from "./paths.ts";
 import { printableLine } from "./sanitize.ts";
+import { settingText } from "./settings-text.ts";
 import { type Column, table } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { displayWidth, wrap } from "./width.ts";
@@ -76,11 +77,6 @@ export function incidentLines(
     ...section("checkpoints", checkpointLines(options)),
     ...(decision === null ? nextSteps(options) : decided(decision, options)),
   ];
-}
-
-/** What a setting is, as it is typed. */
-export function settingText(value: unknown): string {
-  return typeof value === "number" ? figure(value) : String(value);
 }
 
 /** What was decided, in a sentence. */

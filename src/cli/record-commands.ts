@@ -3,6 +3,8 @@ import type { Command } from "commander";
 import { integer } from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
 
+const RUN = "a run's id, as `ballast runs` shows it, or its folder";
+
 export interface CommandMaker {
   /** Adds a command with examples in its help. */
   readonly command: (name: string, description: string, ...examples: string[]) => Command;
@@ -53,6 +55,23 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .action(
       does(async (id, options) =>
         (await import("./commands/incidents.ts")).resolveIncident({ id, ...options, terminal }),
+      ),
+    );
+
+  command(
+    "history",
+    "show every value that a run's hyperparameters had, when, and why",
+    "history demo-1",
+    "history demo-1 ppo.learningRate",
+    "history demo-1 ppo.kl.coef --json",
+  )
+    .argument("<run>", RUN)
+    .argument("[key]", "one hyperparameter, each of its changes: ppo.learningRate")
+    .option(...workspace)
+    .option("--json", "print one line of JSON a change")
+    .action(
+      does(async (run, key, options) =>
+        (await import("./commands/history.ts")).history({ run, key, ...options, terminal }),
       ),
     );
 }
