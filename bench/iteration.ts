@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseConfig } from "../src/config/index.ts";
+import { defaultRules, fitsScale } from "../src/config/rules.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { createReward } from "../src/reward/index.ts";
 import type { Tokenizer } from "../src/text/index.ts";
@@ -54,6 +55,7 @@ export async function benchIteration(engine: Engine): Promise<IterationResult> {
           engine,
           models: { model: { model: reward.id, normalisation: null } },
         }),
+      rules: defaultRules().filter((rule) => fitsScale(rule, context.config.control)),
     });
     for (const { id } of [model, reward]) await engine.disposeModel(id);
     return summary(measured.slice(1));
@@ -65,6 +67,7 @@ export async function benchIteration(engine: Engine): Promise<IterationResult> {
 function contextOf(engine: Engine, folder: string, start: string, measured: MetricValues[]): StageContext {
   const { sequences, epochs, minibatches, response } = shape;
   const text = JSON.stringify({
+    objective: "Be measured.",
     ppo: {
       policy: start,
       prompts: { path: "none.jsonl" },
@@ -101,6 +104,7 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
     resume: false,
     onProgress: () => {},
     interrupted: () => false,
+    wait: false,
   };
 }
 

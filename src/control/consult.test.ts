@@ -48,7 +48,9 @@ describe("an intervention", () => {
     expect(played[2]!.interventions[0]!.reason).toBe(
       "approx KL 0.071 > 0.05 for 3 iterations  ->  learning rate x0.7 for 4 iterations (kl_soft)",
     );
-    expect(played.map(({ state }) => multipliers(state).learningRate)).toEqual([1, 1, 0.7, 0.7, 0.7, 0.7, 1, 1]);
+    expect(played.map(({ state, iteration }) => multipliers(state, iteration + 1).learningRate)).toEqual([
+      1, 1, 0.7, 0.7, 0.7, 0.7, 1, 1,
+    ]);
     expect(played[6]!.outcomes).toMatchObject([{ intervention: 1, iteration: 6, result: "effective", after: 2 }]);
   });
 
@@ -58,11 +60,11 @@ describe("an intervention", () => {
   });
 
   it("after scoring is in force in the same iteration", () => {
-    const now = rule("tier: 2, when: {signal: safety/share, above: 0.1}, action: {klCoef: 2}");
+    const now = rule("tier: 2, when: {signal: safety/share, above: 0.1}, action: {clip: 0.5}");
     const consultation = { iteration: 8, point: "scored" as const, step: null, signals: { "safety/share": 0.2 } };
     const { interventions, state } = consult({ ...acting, rules: [now], state: firstControlState, consultation });
     expect(interventions).toMatchObject([{ from: 8, until: 18 }]);
-    expect(multipliers(state).klCoef).toBe(2);
+    expect([7, 8, 17, 18].map((at) => multipliers(state, at).clip)).toEqual([1, 0.5, 0.5, 1]);
   });
 
   it("of a rule is told once an iteration, though two consultations show the signal", () => {
@@ -87,7 +89,7 @@ describe("an intervention", () => {
     const up = rule("tier: 2, when: {signal: safety/share, above: 0.1}, action: {klCoef: 4}, duration: 2");
     const at = (klCoef: number) => {
       const base = { ...acting.base, klCoef };
-      return multipliers(play([up], [{ "safety/share": 0.2 }], { base })[0]!.state).klCoef * klCoef;
+      return multipliers(play([up], [{ "safety/share": 0.2 }], { base })[0]!.state, 1).klCoef * klCoef;
     };
     expect(at(0.1)).toBeCloseTo(0.4);
     expect(at(0.5)).toBeCloseTo(1);
@@ -101,7 +103,7 @@ describe("an intervention", () => {
     for (const options of [{ profile: "fixed" }, { interventions: "off" }] as const) {
       const last = play([soft], values, options)[2]!;
       expect([last.alerts.length, last.interventions.length]).toEqual([1, 0]);
-      expect(multipliers(last.state).learningRate).toBe(1);
+      expect(multipliers(last.state, 3).learningRate).toBe(1);
     }
   });
 });
@@ -109,7 +111,7 @@ describe("an intervention", () => {
 describe("the learning rate's middle time scale", () => {
   const quick = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1, cooldown: 1 };
   const factors = (values: readonly number[]) =>
-    play([quick], kl(...values)).map(({ state }) => multipliers(state).learningRate);
+    play([quick], kl(...values)).map(({ state, iteration }) => multipliers(state, iteration + 1).learningRate);
 
   it("answers a second breach inside the window by half of what is in force, and the window doubles", () => {
     const played = play([quick], kl(0.1, 0, 0, 0.1, 0, 0, 0, 0, 0, 0, 0, 0));
@@ -175,7 +177,7 @@ describe("two rules on one setting", () => {
     const now = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 };
     const [{ state }] = play([now], kl(0.1)) as [ReturnType<typeof play>[number]];
     const { state: after, outcomes } = setByPerson(state, { setting: "learningRate", iteration: 1, rules: [now] });
-    expect(multipliers(after).learningRate).toBe(1);
+    expect(multipliers(after, 1).learningRate).toBe(1);
     expect(outcomes).toMatchObject([{ result: "replaced", message: "outcome of kl_soft: replaced by a person" }]);
     const later = play([now], kl(0.1, 0.1, 0.1, 0.1, 0.1, 0.1), { state: after, first: 1 });
     expect(alertsOf(later, "kl_soft")).toEqual([6]);
@@ -235,7 +237,12 @@ it("settings always return to what config and schedule say once interventions en
     fc.property(fc.array(iteration, { maxLength: 40 }), (signals) => {
       const calm = Array.from({ length: 2000 }, () => ({}));
       const played = play(rules, [...signals, ...calm]);
-      expect(multipliers(played.at(-1)!.state)).toEqual({ learningRate: 1, clip: 1, valueUpdates: 1, klCoef: 1 });
+      expect(multipliers(played.at(-1)!.state, played.length)).toEqual({
+        learningRate: 1,
+        clip: 1,
+        valueUpdates: 1,
+        klCoef: 1,
+      });
       const begun = played.flatMap(({ interventions }) => interventions.map(({ id }) => id));
       const ended = played.flatMap(({ outcomes }) => outcomes.map(({ intervention }) => intervention));
       expect([...ended].sort((a, b) => a - b)).toEqual(begun);

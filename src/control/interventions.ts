@@ -54,8 +54,8 @@ const stopAction = { kind: "pause", factor: null, set: {} } as const;
 function change(state: ControlState, options: ActOptions & { rule: Rule; alert: Alert; setting: SettingName }): Acted {
   const { rule, alert, setting, base, bounds } = options;
   const nothing: Acted = { state, interventions: [], outcomes: [], orders: {} };
-  // After scoring the update is still to come; after it, the next one is.
-  const from = alert.point === "updated" ? alert.iteration + 1 : alert.iteration;
+  // After scoring the update is still to come; after it, the next one is. The rewards of this iteration are made already.
+  const from = alert.point === "updated" || setting === "klCoef" ? alert.iteration + 1 : alert.iteration;
   const holder = state.active.find((one) => one.setting === setting);
   const breach = setting === "learningRate" ? observationOf(state, { rule, holder, iteration: from }) : null;
   if (holder?.rule === rule.id && breach?.again !== true) return nothing;

@@ -52,8 +52,9 @@ export const firstControlState: ControlState = {
   troubled: -1,
 };
 
-/** What config and schedule say of each setting is multiplied by this: 1 where no intervention is in force. */
-export function multipliers(state: ControlState): Record<SettingName, number> {
-  const of = (setting: SettingName) => state.active.find((one) => one.setting === setting)?.factor ?? 1;
+/** What config and schedule say of each setting is multiplied by this in an iteration: 1 where no intervention is in force. */
+export function multipliers(state: ControlState, iteration: number): Record<SettingName, number> {
+  const of = (setting: SettingName) =>
+    state.active.find((one) => one.setting === setting && one.from <= iteration && iteration < one.until)?.factor ?? 1;
   return { learningRate: of("learningRate"), clip: of("clip"), valueUpdates: of("valueUpdates"), klCoef: of("klCoef") };
 }

@@ -1,15 +1,16 @@
 /** Signals of what the policy does and is paid for: reward, response, safety. */
 import { distinctN, distinctShare, repeatedNgramShare } from "./diversity.ts";
-import { type IterationRecord, type Signals, slopeWindow } from "./iteration-record.ts";
+import { type RolloutView, type Signals, slopeWindow } from "./iteration-record.ts";
 import { validRows } from "./rows.ts";
 import { correlation, mean, quantile, slope, standardDeviation, sum, variance } from "./statistics.ts";
 
-export function reward({ rollout, settings, history }: IterationRecord): Signals {
+export function reward({ rollout, settings, history }: RolloutView): Signals {
   const { scores, components, responses, rewards, mask } = rollout;
   const scoreMean = mean(scores);
   const recent = [...(history?.scoreMeans ?? []), scoreMean].slice(-slopeWindow);
   return {
     ...spread("reward/score", scores),
+    "reward/score_se": standardDeviation(scores) / Math.sqrt(scores.length),
     ...(recent.length > 1 && { "reward/score_slope": slope(recent) }),
     "reward/score_clipped_share": mean(
       scores.map((score) => Number(Math.abs(score) > (settings.scoreClip ?? Infinity))),
@@ -36,7 +37,7 @@ function spread(prefix: string, values: readonly number[]): Signals {
   };
 }
 
-export function response({ rollout }: IterationRecord): Signals {
+export function response({ rollout }: RolloutView): Signals {
   const { prompts, responses, stopReasons, endsWithEos } = rollout;
   const lengths = responses.map((tokens) => tokens.length);
   return {
@@ -65,7 +66,7 @@ function lengthVarianceByPromptLength(prompts: readonly (readonly number[])[], l
   );
 }
 
-export function safety({ rollout }: IterationRecord): Signals {
+export function safety({ rollout }: RolloutView): Signals {
   const categories = Object.entries(rollout.safety);
   const any = rollout.responses.map((_, b) => Number(categories.some(([, trips]) => trips[b])));
   return {

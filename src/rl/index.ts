@@ -19,5 +19,6 @@ export * from "./schedule.ts";
 export * from "./signals.ts";
 export * from "./signs.ts";
 export * from "./statistics.ts";
+export { stronglyNegativeShare } from "./update-signals.ts";
 export * from "./value.ts";
 export * from "./whiten.ts";

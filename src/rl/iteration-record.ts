@@ -43,22 +43,19 @@ export interface MinibatchRecord {
   readonly policyLoss: number;
   readonly valueLoss: number;
   readonly valueClipFraction: number;
-  /** Global norm before clipping; with a shared trunk, of both losses together. */
-  readonly policyGradNorm: number;
+  /** Global norm before clipping; with a shared trunk, of both losses together; null where the policy's gradient was masked. */
+  readonly policyGradNorm: number | null;
   /** null where the trunk is shared. */
   readonly criticGradNorm: number | null;
+  /** The controller dropped the policy's gradient of it. */
+  readonly masked: boolean;
   /** A step of policy or critic was skipped for a gradient that is not finite. */
   readonly skipped: boolean;
 }
 
-export interface IterationRecord {
+/** What is known of an iteration before its update. */
+export interface RolloutView {
   readonly rollout: RolloutRecord;
-  /** In the order in which they ran. */
-  readonly minibatches: readonly MinibatchRecord[];
-  /** The minibatch that ended the update early: its KL was measured, and no step was taken. */
-  readonly endedBy?: { readonly epoch: number; readonly statistics: UpdateStatistics } | undefined;
-  /** Largest |ratio - 1| on the first micro-batch of the update, before any step: PPO.md row 21. */
-  readonly firstRatioDeviation: number;
   /** Settings in force. */
   readonly settings: {
     readonly klIn: "reward" | "loss";
@@ -69,6 +66,15 @@ export interface IterationRecord {
   };
   /** From iterations before this one, oldest first; left out, or empty, at the first. */
   readonly history?: SignalHistory | undefined;
+}
+
+export interface IterationRecord extends RolloutView {
+  /** In the order in which they ran. */
+  readonly minibatches: readonly MinibatchRecord[];
+  /** The minibatch that ended the update early: its KL was measured, and no step was taken. */
+  readonly endedBy?: { readonly epoch: number; readonly statistics: UpdateStatistics } | undefined;
+  /** Largest |ratio - 1| on the first micro-batch of the update, before any step: PPO.md row 21. */
+  readonly firstRatioDeviation: number;
 }
 
 export interface SignalHistory {

@@ -86,6 +86,7 @@ const minibatch = (epoch: number, newLogprob: number, more: Partial<MinibatchRec
   valueLoss: 2,
   valueClipFraction: 0.25,
   policyGradNorm: 0.5,
+  masked: false,
   criticGradNorm: 4,
   skipped: false,
   ...more,

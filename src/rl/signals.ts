@@ -3,23 +3,36 @@
  * docs/metrics.md has a line for every key: unit, estimator, source.
  */
 import { response, reward, safety } from "./behaviour-signals.ts";
-import { type IterationRecord, type SignalHistory, type Signals, slopeWindow } from "./iteration-record.ts";
+import {
+  type IterationRecord,
+  type RolloutView,
+  type SignalHistory,
+  type Signals,
+  slopeWindow,
+} from "./iteration-record.ts";
 import { advantage, exploration, gradient, reference, rollout, update, value } from "./update-signals.ts";
 
-/** All signals of one iteration. */
-export function iterationSignals(record: IterationRecord): Signals {
+/** What a rollout shows once it is scored and its advantages are made: known before anything reaches the weights. */
+export function rolloutSignals(record: RolloutView): Signals {
   return {
     ...reward(record),
     ...reference(record),
-    ...update(record),
     ...exploration(record),
-    ...gradient(record),
     ...advantage(record),
-    ...value(record),
     ...response(record),
     ...safety(record),
     ...rollout(record),
   };
+}
+
+/** What the update adds. */
+export function updateSignals(record: IterationRecord): Signals {
+  return { ...update(record), ...gradient(record), ...value(record) };
+}
+
+/** All signals of one iteration. */
+export function iterationSignals(record: IterationRecord): Signals {
+  return { ...rolloutSignals(record), ...updateSignals(record) };
 }
 
 /** The history that the next iteration's signals want: what to keep in the trainer's state. */

@@ -2,11 +2,11 @@
 
 import { repeatAgreement } from "./diversity.ts";
 import { fingerprint } from "./fingerprint.ts";
-import { type IterationRecord, type Signals, slopeWindow } from "./iteration-record.ts";
+import { type IterationRecord, type RolloutView, type Signals, slopeWindow } from "./iteration-record.ts";
 import { klPerSequence, klPerToken, klRows } from "./kl.ts";
 import { mergeUpdateStatistics } from "./policy.ts";
 import { finalScore } from "./rewards.ts";
-import { validRows, validValues } from "./rows.ts";
+import { type Rows, validRows, validValues } from "./rows.ts";
 import { signFlipRate } from "./signs.ts";
 import { mean, slope, standardDeviation, sum } from "./statistics.ts";
 import { explainedVariance } from "./value.ts";
@@ -32,10 +32,11 @@ export function update({ minibatches, endedBy, firstRatioDeviation }: IterationR
     "update/ended_early": Number(endedBy !== undefined),
     "update/steps": minibatches.length,
     "update/steps_skipped": minibatches.filter((minibatch) => minibatch.skipped).length,
+    "update/minibatches_masked": minibatches.filter((minibatch) => minibatch.masked).length,
   };
 }
 
-export function reference({ rollout, settings }: IterationRecord): Signals {
+export function reference({ rollout, settings }: RolloutView): Signals {
   const { logprobs, refLogprobs, mask, scores, endsWithEos, probeRefLogprobs } = rollout;
   const k1_B_T = klRows(logprobs, refLogprobs, "k1", mask);
   const k3_B_T = klRows(logprobs, refLogprobs, "k3", mask);
@@ -54,7 +55,7 @@ export function reference({ rollout, settings }: IterationRecord): Signals {
   };
 }
 
-export function exploration({ rollout, history }: IterationRecord): Signals {
+export function exploration({ rollout, history }: RolloutView): Signals {
   const entropy = validValues(rollout.entropy, rollout.mask);
   const entropyMean = mean(entropy);
   const recent = [...(history?.entropyMeans ?? []), entropyMean].slice(-slopeWindow);
@@ -69,7 +70,7 @@ export function exploration({ rollout, history }: IterationRecord): Signals {
 }
 
 export function gradient({ minibatches, settings }: IterationRecord): Signals {
-  const policyNorms = minibatches.map((minibatch) => minibatch.policyGradNorm);
+  const policyNorms = minibatches.map((minibatch) => minibatch.policyGradNorm).filter((norm) => norm !== null);
   const criticNorms = minibatches.map((minibatch) => minibatch.criticGradNorm).filter((norm) => norm !== null);
   const norms = (name: "policy" | "critic", values: readonly number[]): Signals =>
     values.length === 0
@@ -88,21 +89,23 @@ export function gradient({ minibatches, settings }: IterationRecord): Signals {
   };
 }
 
-export function advantage({ rollout }: IterationRecord): Signals {
+export function advantage({ rollout }: RolloutView): Signals {
   const { advantagesRaw, advantages, mask } = rollout;
   const raw = validValues(advantagesRaw, mask);
   const flips = signFlipRate(advantages, mask);
-  const sequenceMeans = validRows(advantages, mask)
-    .filter((row) => row.length > 0)
-    .map(mean);
   return {
     "advantage/abs_mean_raw": mean(raw.map(Math.abs)),
     "advantage/abs_mean": mean(validValues(advantages, mask).map(Math.abs)),
     "advantage/std_raw": standardDeviation(raw, { unbiased: true }),
     "advantage/sign_flip_rate": flips.rate,
     "advantage/sign_flip_chance": flips.chance,
-    "advantage/strongly_negative_share": mean(sequenceMeans.map((x) => Number(x < -1))),
+    "advantage/strongly_negative_share": stronglyNegativeShare(validRows(advantages, mask)),
   };
+}
+
+/** Share of sequences whose mean advantage, as the loss sees it, is below -1; NaN where there is none. */
+export function stronglyNegativeShare(advantages: Rows): number {
+  return mean(advantages.filter((row) => row.length > 0).map((row) => Number(mean(row) < -1)));
 }
 
 export function value({ rollout, minibatches }: IterationRecord): Signals {
@@ -124,7 +127,7 @@ export function value({ rollout, minibatches }: IterationRecord): Signals {
 }
 
 /** PPO.md row 21: everything finite. */
-export function rollout({ rollout }: IterationRecord): Signals {
+export function rollout({ rollout }: RolloutView): Signals {
   const { logprobs, refLogprobs, entropy, values, returns, rewards, advantagesRaw, advantages, mask, scores } = rollout;
   const tokenNumbers = [logprobs, refLogprobs, entropy, values, returns, rewards, advantagesRaw, advantages];
   const numbers = [

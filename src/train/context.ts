@@ -17,4 +17,6 @@ export interface StageContext {
   readonly resume: boolean;
   readonly onProgress: (progress: Progress) => void;
   readonly interrupted: () => boolean;
+  /** Wait for a person's decision on an incident; without it the run ends, and goes on when it is resumed. */
+  readonly wait: boolean;
 }

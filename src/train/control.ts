@@ -5,7 +5,7 @@ import { acknowledged, setByPerson } from "../control/interventions.ts";
 import type { Rule, SettingName } from "../control/rule.ts";
 import { knownAfterScoring } from "../control/signals.ts";
 import { type ControlState, multipliers } from "../control/state.ts";
-import type { Alert, ConsultationPoint } from "../types/control.ts";
+import type { Alert } from "../types/control.ts";
 import type { MetricValues, Recorder, SettingRecord } from "../types/records.ts";
 
 /** What config and schedule say of the settings that interventions move, in one iteration. */
@@ -27,6 +27,8 @@ export interface ControlOptions {
   readonly rules: readonly Rule[];
   readonly settings: ControlConfig;
   readonly state: ControlState;
+  /** The first iteration to come. */
+  readonly iteration: number;
   readonly recorder: Recorder;
 }
 
@@ -44,18 +46,21 @@ export class Control {
   readonly #rules: readonly Rule[];
   readonly #settings: ControlConfig;
   readonly #recorder: Recorder;
+  /** The multipliers that the settings' history knows of. */
+  #recorded: Readonly<Record<SettingName, number>>;
   /** Seconds spent in it. */
   seconds = 0;
 
-  constructor({ rules, settings, state, recorder }: ControlOptions) {
+  constructor({ rules, settings, state, iteration, recorder }: ControlOptions) {
     this.state = state;
+    this.#recorded = multipliers(state, iteration);
     this.#rules = rules;
     this.#settings = settings;
     this.#recorder = recorder;
   }
 
-  inForce(base: Base): InForce {
-    const { learningRate, clip, valueUpdates, klCoef } = multipliers(this.state);
+  inForce(iteration: number, base: Base): InForce {
+    const { learningRate, clip, valueUpdates, klCoef } = multipliers(this.state, iteration);
     return {
       policyRate: base.policyRate * learningRate,
       criticRate: base.criticRate * learningRate,
@@ -89,8 +94,8 @@ export class Control {
       if (!keys.includes(key)) continue;
       const options = { setting: name as SettingName, iteration, rules: this.#rules };
       const { state, outcomes } = setByPerson(this.state, options);
-      this.#recordSettings(iteration, state, base);
       this.state = state;
+      this.#recordSettings(iteration, base);
       for (const outcome of outcomes) this.#event("outcome", iteration, outcome.message, { outcome });
     }
   }
@@ -133,17 +138,19 @@ export class Control {
     for (const alert of alerts) this.#event("alert", iteration, alert.message, { alert });
     for (const outcome of said.outcomes) this.#event("outcome", iteration, outcome.message, { outcome });
     for (const intervention of said.interventions)
-      this.#event("intervention", iteration, intervention.reason, { intervention, tier: intervention.tier });
-    this.#recordSettings(point === "updated" ? iteration + 1 : iteration, state, base);
+      this.#event("intervention", iteration, intervention.reason, { intervention });
     this.state = state;
+    // After scoring, what begins at once; after the update, what begins and ends with the next iteration.
+    this.#recordSettings(point === "updated" ? iteration + 1 : iteration, base);
     this.seconds += (performance.now() - started) / 1000;
     return said.orders;
   }
 
   /** Every hyperparameter has a history: what interventions change, and restore, too. */
-  #recordSettings(iteration: number, next: ControlState, base: Base): void {
-    const before = multipliers(this.state);
-    const after = multipliers(next);
+  #recordSettings(iteration: number, base: Base): void {
+    const before = this.#recorded;
+    const after = multipliers(this.state, iteration);
+    this.#recorded = after;
     const values: Readonly<Record<SettingName, Readonly<Record<string, number>>>> = {
       learningRate: { "ppo.learningRate": base.policyRate, "ppo.criticLearningRate": base.criticRate },
       clip: { "ppo.clipLow": base.clipLow, "ppo.clipHigh": base.clipHigh },

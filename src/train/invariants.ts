@@ -30,12 +30,3 @@ export function checkStart(record: RolloutRecord, { sameWeights }: { sameWeights
       "One of the two was not loaded as it was saved, or they are read at different temperatures.",
     );
 }
-
-/** The error of an update whose first ratio is not 1, which would not be PPO's; null where it is. */
-export function checkFirstRatio(deviation: number): TrainingError | null {
-  if (!(deviation > tolerance)) return null;
-  return new TrainingError(
-    `the ratio is off from 1 by up to ${deviation} on the first micro-batch, before any step of this update`,
-    "Old and new log-probabilities do not come from the same weights, temperature and tokens.",
-  );
-}

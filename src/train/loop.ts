@@ -149,7 +149,10 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   }
 
   /** Saves the state of `step` done steps. What goes wrong is a warning: the older checkpoints are still there. */
-  async save(step: number, snapshot = this.#options.snapshot()): Promise<boolean> {
+  async save(
+    step: number,
+    snapshot: { readonly own: Own; readonly models: SavedModels } = this.#options.snapshot(),
+  ): Promise<boolean> {
     if (this.#savedStep === step) return true;
     const { stage, recorder } = this.#context;
     const { own, models } = snapshot;

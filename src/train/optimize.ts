@@ -33,7 +33,7 @@ export async function takeStep(
   },
 ): Promise<StepTaken> {
   const { settings, learningRate, passes } = options;
-  if (!passes.every(({ loss, gradSquaredNorm }) => Number.isFinite(loss) && Number.isFinite(gradSquaredNorm))) {
+  if (nonfiniteCount(passes) > 0) {
     await engine.zeroGrad(model);
     return { gradNorm: Number.NaN, skipped: true };
   }
@@ -41,6 +41,12 @@ export async function takeStep(
   const request: OptimStepRequest = { learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm };
   const { gradNorm, skipped } = await engine.optimStep(model, request);
   return { gradNorm, skipped };
+}
+
+/** How many of the losses and squared gradient norms of a step's micro-batches are not finite. */
+export function nonfiniteCount(passes: readonly Pick<ForwardBackwardResult, "loss" | "gradSquaredNorm">[]): number {
+  return passes.flatMap(({ loss, gradSquaredNorm }) => [loss, gradSquaredNorm]).filter((x) => !Number.isFinite(x))
+    .length;
 }
 
 export interface SkippedStep {

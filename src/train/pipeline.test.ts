@@ -11,6 +11,7 @@ import { random } from "../util/random.ts";
 import { evaluateRun } from "./evaluate-run.ts";
 import { generate } from "./generate.ts";
 import { runPipeline } from "./pipeline.ts";
+import { checkRows } from "./rows.ts";
 import type { RunOptions } from "./types.ts";
 
 /** The user's own files: a few rows of each kind. */
@@ -239,6 +240,26 @@ describe("input that cannot be", () => {
     const small = newWorld();
     const changes = { model: { context: 4 }, sft: { ...sft, longPrompts: "skip" } };
     await expect(run({ world: small, changes })).rejects.toThrow(/no demonstrations are left/);
+  });
+
+  it("prompts without the answer that a verifier needs are counted before anything is trained", async () => {
+    const rewards = [{ kind: "exact" }];
+    const bare = (world: World) => {
+      const path = join(world.folder, "bare.jsonl");
+      writeFileSync(path, `${JSON.stringify({ prompt: "say red", reference: "red" })}\n{"prompt":"say blue"}\n`);
+      return { path };
+    };
+    const world = newWorld();
+    const { ppo } = configOf(world);
+    const prompts = bare(world);
+    const message = /exact needs a reference answer, and 1 of 2 prompts have none, the first of them .*say blue/;
+    await expect(run({ world, changes: { ppo: { ...ppo, rewards, prompts } } })).rejects.toThrow(message);
+    // The evaluation is scored with the same reward, when all is trained.
+    const changes = { ppo: { ...ppo, rewards }, evaluation: { samples: 24, prompts } };
+    await expect(run({ world, changes })).rejects.toThrow(message);
+    expect(existsSync(join(world.folder, "sft"))).toBe(false);
+    expect(() => checkRows(configSchema.parse({ ...configOf(world), ...changes }))).toThrow(message);
+    expect(() => checkRows(configOf(world))).not.toThrow();
   });
 
   it("a reward model that reads other tokens is told", async () => {

@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import { fitsScale, loadRules } from "../config/rules.ts";
+import type { Rule } from "../control/rule.ts";
 import {
   createTally,
   describeTally,
@@ -26,7 +28,7 @@ import { trainPpo } from "./ppo.ts";
 import { trainReward } from "./reward.ts";
 import { openReward, rewardFolders, sameTokenizer } from "./reward-models.ts";
 import { encodePrompts } from "./rollout.ts";
-import { openRows, type RunRows } from "./rows.ts";
+import { checkAnswers, openRows, type RunRows } from "./rows.ts";
 import { stages } from "./settings.ts";
 import { trainSft } from "./sft.ts";
 import { openTokenizer, tokenizerFolder } from "./tokenizer.ts";
@@ -45,6 +47,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   const { config, folder, recorder, resume } = options;
   recorder.state("running");
   const rows = openRows(config);
+  checkAnswers(config, rows);
   await removeTemporary(folder);
   const run: Run = { ...options, rows, tokenizer: await openTokenizer(config, { folder, texts: rows.texts }) };
   const results: StageResult[] = [];
@@ -140,7 +143,19 @@ async function ppo(run: Run): Promise<StageResult> {
     prompts: notEmpty(prompts, "prompts"),
     openReward: ({ reference: model }) =>
       openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
+    rules: runRules(run),
   });
+}
+
+/** Kept in the run's folder, so that a run keeps its rules while the files they came from change. */
+function runRules({ config, folder }: Run): readonly Rule[] {
+  const path = join(folder, "rules.json");
+  if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8"));
+  const { rules: own, disable } = config.control;
+  const all = loadRules({ path: own, disable, iterations: config.ppo!.iterations });
+  const rules = all.filter((rule) => fitsScale(rule, config.control));
+  writeDurably(path, `${JSON.stringify(rules, null, 2)}\n`);
+  return rules;
 }
 
 /** Kept in the run's folder: a run that is resumed when all is done says the same again. */
@@ -170,8 +185,8 @@ async function finalEvaluation(run: Run, { trained }: { trained: boolean }): Pro
 function contextOf({ config, engine, recorder, tokenizer, resume, ...run }: Run, stage: Stage): StageContext {
   const folder = join(run.folder, stage);
   mkdirSync(folder, { recursive: true });
-  const { onProgress, interrupted } = run;
-  return { stage, config, folder, engine, recorder, tokenizer, resume, onProgress, interrupted };
+  const { onProgress, interrupted, wait = false } = run;
+  return { stage, config, folder, engine, recorder, tokenizer, resume, onProgress, interrupted, wait };
 }
 
 function fromFolder(folder: string | undefined): ModelSource | null {

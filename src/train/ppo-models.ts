@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { PpoConfig } from "../config/schema.ts";
 import type { ModelId, ModelInfo } from "../engine/engine.ts";
 import { UsageError } from "../util/errors.ts";
+import type { SavedModels } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
 import { checkVocabulary, loadTrunk } from "./models.ts";
 
@@ -20,6 +21,11 @@ export interface PpoModels {
   /** The policy itself where the trunk is shared. */
   readonly critic: ModelId;
   readonly shared: boolean;
+}
+
+/** The models that a checkpoint holds, by the name of their folder in it. */
+export function trainedModels({ policy, critic, shared }: PpoModels): SavedModels {
+  return { policy: policy.id, ...(shared ? {} : { critic }) };
 }
 
 /** `checkpoint` is the folder of one, or null to start. */

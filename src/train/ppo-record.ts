@@ -9,11 +9,12 @@ import { promptText, type Rollout } from "./rollout.ts";
 /** Every number that steers the iteration; the KL coefficient is among the signals. A setting that is off is absent. */
 export function settingsInForce(
   settings: PpoConfig,
-  { policyRate, criticRate }: { policyRate: number; criticRate: number | null },
+  { policyRate, criticRate, valueUpdates }: { policyRate: number; criticRate: number | null; valueUpdates: number },
 ): MetricValues {
   const all: Record<string, number | null | undefined> = {
     policy_learning_rate: policyRate,
     critic_learning_rate: criticRate,
+    value_updates: valueUpdates,
     sequences: settings.sequences,
     minibatches: settings.minibatches,
     epochs: settings.epochs,
@@ -70,5 +71,19 @@ export function chooseSamples(options: {
     values: record.values[b]!,
     advantages: record.advantages[b]!,
     reason: b === worst ? "worst" : "chosen",
+  }));
+}
+
+/** The responses with the lowest scores, lowest first: what a person should read first. */
+export function worstSamples(
+  rollout: Rollout,
+  scores: readonly number[],
+  count: number,
+): { prompt: string; response: string; score: number }[] {
+  const order = scores.map((_, b) => b).sort((a, b) => scores[a]! - scores[b]! || a - b);
+  return order.slice(0, count).map((b) => ({
+    prompt: promptText(rollout.prompts[b]!.row),
+    response: rollout.texts[b]!,
+    score: scores[b]!,
   }));
 }

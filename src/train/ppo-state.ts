@@ -1,7 +1,9 @@
 /** What PPO carries from iteration to iteration beside its models. */
 import type { PpoConfig } from "../config/schema.ts";
+import { type ControlState, firstControlState } from "../control/state.ts";
 import type { SignalHistory } from "../rl/index.ts";
 import { CheckpointError } from "../util/errors.ts";
+import { random } from "../util/random.ts";
 
 export interface PpoState {
   /** In force; a controller or a person moves it. */
@@ -9,6 +11,11 @@ export interface PpoState {
   /** Optimizer steps skipped without a good one between them. */
   skippedInARow: number;
   history: SignalHistory | undefined;
+  control: ControlState;
+  /** The attempt that last rolled back, from which random streams go on; 0 before any did. */
+  rolledBackIn: number;
+  /** Iterations done at the checkpoint that it went back to. */
+  rolledBackTo: number;
   /** Fingerprints of reference and reward models. */
   frozen: Readonly<Record<string, string>>;
   /** Of the user's reward functions. */
@@ -16,7 +23,16 @@ export interface PpoState {
 }
 
 export function firstState(settings: PpoConfig): PpoState {
-  return { klCoef: settings.kl.coef, skippedInARow: 0, history: undefined, frozen: {}, rewardHash: "" };
+  return {
+    klCoef: settings.kl.coef,
+    skippedInARow: 0,
+    history: undefined,
+    control: firstControlState,
+    rolledBackIn: 0,
+    rolledBackTo: 0,
+    frozen: {},
+    rewardHash: "",
+  };
 }
 
 /** Throws CheckpointError where a user's reward function is not the one that the run began with. */
@@ -30,4 +46,9 @@ export function checkRewardHash(options: {
     "the code of a reward function has changed since the checkpoint",
     "Put the old code back, or resume with --allow-changed-reward: the curve will then mix two rewards.",
   );
+}
+
+/** The seed of rollouts and minibatches: the run's, or, after a rollback, one of (seed, attempt). */
+export function seedOf({ rolledBackIn }: PpoState, seed: number): number {
+  return rolledBackIn === 0 ? seed : random(seed, "attempt", rolledBackIn).uint32();
 }

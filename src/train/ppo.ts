@@ -5,23 +5,29 @@
  * and Huang et al. 2024 ("The N+ implementation details of RLHF with PPO"). Row numbers are those of PPO.md's table.
  */
 import type { PpoConfig } from "../config/schema.ts";
+import type { Rule } from "../control/rule.ts";
 import { stepIndices } from "../data/index.ts";
-import type { RewardPipeline, Scores } from "../reward/index.ts";
+import type { RewardPipeline } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
+import type { Alert } from "../types/control.ts";
 import type { MetricValues } from "../types/records.ts";
-import { RewardError, type TrainingError } from "../util/errors.ts";
+import { RewardError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import type { StageContext } from "./context.ts";
-import { checkFirstRatio, checkStart } from "./invariants.ts";
-import { findCheckpoint, StageLoop } from "./loop.ts";
-import { accumulate, inOrder, microBatches, take } from "./microbatches.ts";
-import { checkFingerprints, type FrozenFolders, fingerprints } from "./models.ts";
-import { reportSkip, takeStep } from "./optimize.ts";
+import type { Base, Control } from "./control.ts";
+import { keepBefore, obey } from "./incident.ts";
+import { checkStart } from "./invariants.ts";
+import type { StageLoop } from "./loop.ts";
+import type { FrozenFolders } from "./models.ts";
+import { nonfiniteCount, reportSkip, takeStep } from "./optimize.ts";
 import { tokenOutputs } from "./passes.ts";
-import { openPpoModels, type PpoModels, type PpoSources } from "./ppo-models.ts";
+import type { PpoModels, PpoSources } from "./ppo-models.ts";
+import { openPpo } from "./ppo-open.ts";
 import { chooseSamples, settingsInForce } from "./ppo-record.ts";
-import { checkRewardHash, firstState, type PpoState } from "./ppo-state.ts";
+import type { PpoState } from "./ppo-state.ts";
+import { firstRatioDeviation, type Minibatch, minibatchOf, policyGradient, valueGradient } from "./ppo-step.ts";
 import { type Prompt, type Rollout, rollOut, scoredRows } from "./rollout.ts";
+import type { Change } from "./settings.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import type { StageResult } from "./types.ts";
 
@@ -34,76 +40,68 @@ export interface PpoInputs {
   readonly prompts: readonly Prompt[];
   /** Opens the reward, given the models it may ask the engine for. Called once. */
   readonly openReward: (models: PpoModels) => Promise<RewardPipeline>;
+  /** Of the stability controller. */
+  readonly rules: readonly Rule[];
 }
 
 /** What the phases of an iteration share. */
-interface Ppo {
+export interface Ppo {
   readonly context: StageContext;
   readonly inputs: PpoInputs;
   readonly models: PpoModels;
   readonly reward: RewardPipeline;
   readonly loop: StageLoop<PpoConfig, PpoState>;
   readonly state: PpoState;
+  readonly control: Control;
+  /** Of the random streams of this attempt. */
+  readonly seed: number;
   readonly stopwatch: Stopwatch;
   /** Says what is going on. */
   readonly tell: (message: string) => void;
 }
 
 /** What phases 1 to 4 know of the rollout. */
-interface Experience {
+export interface Experience {
   readonly rollout: Rollout;
   readonly record: rl.RolloutRecord;
-  readonly outsideTraining: Scores["outsideTraining"];
+  /** That its rewards were made with. */
+  readonly klCoef: number;
+  /** What is known of it before the update. */
+  readonly signals: MetricValues;
 }
 
 /** Trains the policy, from its newest checkpoint where the context says so. */
 export async function trainPpo(context: StageContext, inputs: PpoInputs): Promise<StageResult> {
-  const { settings, sources, frozen } = inputs;
-  const checkpoint = await findCheckpoint<PpoState>(context);
-  const frozenNow = await fingerprints(frozen);
-  if (checkpoint) checkFingerprints(frozen, { saved: checkpoint.state.own.frozen, found: frozenNow });
-  const models = await openPpoModels(context, { sources, settings, checkpoint: checkpoint?.folder ?? null });
-  const reward = await inputs.openReward(models);
+  const run = await openPpo(context, inputs);
+  const { models, reward, loop } = run;
   try {
-    await reward.ready();
-    if (checkpoint) checkRewardHash({ saved: checkpoint.state.own.rewardHash, found: reward.hash, settings });
-    const state = checkpoint?.state.own ?? firstState(settings);
-    Object.assign(state, { frozen: frozenNow, rewardHash: reward.hash });
-    const saved = { policy: models.policy.id, ...(models.shared ? {} : { critic: models.critic }) };
-    const loop = new StageLoop<PpoConfig, PpoState>(context, {
-      settings,
-      steps: settings.iterations,
-      unit: "iteration",
-      checkpoint,
-      snapshot: () => ({ own: state, models: saved }),
-      inForce: (key) => (key === "ppo.kl.coef" ? state.klCoef : undefined),
-      onChange: ({ key, value }) => {
-        if (key === "ppo.kl.coef") state.klCoef = value as number;
-      },
-    });
-    if (inputs.prompts.length === 1)
-      loop.warnOnce(
-        "prompts",
-        loop.first,
-        "there is a single prompt: the policy learns to answer that one, and nothing else",
-      );
-
-    for (let iteration = loop.first; iteration < settings.iterations; iteration++) {
+    for (let iteration = loop.first; iteration < inputs.settings.iterations; iteration++) {
       await loop.begin(iteration);
       const stopwatch = await Stopwatch.start(context.engine);
       const tell = (message: string) => loop.progress(iteration, message);
-      const ppo: Ppo = { context, inputs, models, reward, loop, state, stopwatch, tell };
+      const ppo: Ppo = { ...run, context, inputs, stopwatch, tell };
+      const before = await keepBefore(ppo);
       let experience: Experience;
       try {
         experience = await gather(ppo, iteration);
       } catch (error) {
         return await loop.leave(iteration, error);
       }
+
+      // The controller sees the rollout before anything reaches the weights. Where a person has let the run go on, the
+      // iteration begins anew, with what they changed.
+      const scored = run.control.afterScoring(iteration, experience.signals, baseOf(ppo, iteration));
+      if (await obey(ppo, { orders: scored, iteration, experience, before, done: iteration })) {
+        iteration--;
+        continue;
+      }
       const outcome = await update(ppo, iteration, experience);
       stopwatch.lap("update");
-      await loop.end(iteration + 1, await record(ppo, iteration, experience, outcome));
-      if (outcome.failure) await loop.save(iteration + 1);
-      if (outcome.failure) throw outcome.failure;
+      const values = await record(ppo, iteration, experience, outcome);
+      const { stop, ...updated } = run.control.afterUpdate(iteration, values, baseOf(ppo, iteration));
+      await loop.end(iteration + 1, values);
+      const orders = { ...updated, stop: outcome.stop ?? stop };
+      await obey(ppo, { orders, iteration, experience, before, done: iteration + 1 });
     }
     const result = await loop.finish({ model: models.policy.id, heads: ["lm"] });
     const ids = new Set([models.policy.id, models.reference, models.critic]);
@@ -116,16 +114,16 @@ export async function trainPpo(context: StageContext, inputs: PpoInputs): Promis
 
 /** Phases 1 to 4: nothing of them reaches the weights, so that a run may leave at any point. */
 async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
-  const { context, inputs, models, reward, loop, state, stopwatch, tell } = ppo;
+  const { context, inputs, models, reward, loop, control, seed, stopwatch, tell } = ppo;
   const { engine, tokenizer, config } = context;
   const { prompts } = inputs;
   const { settings } = loop;
   const { sequences, responsesPerPrompt, maxNewTokens, temperature, topK, topP, microBatch } = settings;
-  const { seed } = config;
+  const { klCoef } = control.inForce(iteration, baseOf(ppo, iteration));
 
   // 1. Roll out: responses from the policy as it is, over its whole distribution (row 1).
   const batchSize = sequences / responsesPerPrompt;
-  const rows = stepIndices({ rows: prompts.length, batchSize, seed, step: iteration });
+  const rows = stepIndices({ rows: prompts.length, batchSize, seed: config.seed, step: iteration });
   const rollout = await rollOut({
     engine,
     tokenizer,
@@ -173,7 +171,7 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
     refLogprobs: refLogprobs_B_T,
     scores: scored.score,
     endsWithEos: rollout.endsWithEos,
-    klCoef: settings.kl.in === "reward" ? state.klCoef : 0,
+    klCoef: settings.kl.in === "reward" ? klCoef : 0,
     scoreClip: settings.scoreClip,
     missingEosPenalty: settings.missingEosPenalty,
   });
@@ -204,38 +202,44 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
     probeRefLogprobs: ofProbes.logprobs,
   };
   if (iteration === 0) checkStart(record, { sameWeights: inputs.sources.reference === inputs.sources.policy });
-  return { rollout, record, outsideTraining: scored.outsideTraining };
+  const outside = Object.entries(scored.outsideTraining).map(([name, share]) => [
+    `reward/component/${name}_outside_training_share`,
+    share,
+  ]);
+  const { target, targetUnit } = settings.kl;
+  const signals = rl.rolloutSignals({ rollout: record, ...signalSettings(ppo, klCoef) });
+  return {
+    rollout,
+    record,
+    klCoef,
+    signals: {
+      ...signals,
+      ...Object.fromEntries(outside),
+      ...(target !== undefined && { "kl/ref_to_target": signals[`kl/ref_k1_${targetUnit}`]! / target }),
+    },
+  };
 }
 
 interface Outcome {
   readonly minibatches: rl.MinibatchRecord[];
   endedBy: rl.IterationRecord["endedBy"];
   firstRatioDeviation: number;
-  policyRate: number;
-  criticRate: number;
-  /** Why the run cannot go on; the weights are sound. */
-  failure: TrainingError | null;
+  /** What the controller stopped the update for. */
+  stop: Alert | null;
 }
 
 /** Phase 5: epochs over reshuffled minibatches, each one step of the policy and one of the critic. */
 async function update(ppo: Ppo, iteration: number, { rollout, record }: Experience): Promise<Outcome> {
-  const { context, models, loop, state, tell } = ppo;
+  const { context, models, loop, state, control, seed, tell } = ppo;
   const { engine } = context;
   const { settings } = loop;
-  const { seed } = context.config;
-  const { epochs, minibatches, sequences: B, aggregation, microBatch, temperature } = settings;
-  const { clipLow, clipHigh, dualClip, valueClip, entropyCoef, stopEpochsAtKl } = settings;
-  const clip = { clipLow, clipHigh, dualClip };
-  const kl = settings.kl.in === "loss" ? { coef: state.klCoef, estimator: settings.kl.estimator } : null;
-  // With a trunk of its own the critic has an optimizer of its own, in which Adam cancels a coefficient (row 10).
-  const valueCoef = models.shared ? (settings.valueCoef ?? 1) : 1;
-  const outcome: Outcome = {
-    minibatches: [],
-    endedBy: undefined,
-    firstRatioDeviation: Number.NaN,
-    policyRate: rateAt(settings.learningRate),
-    criticRate: rateAt(settings.criticLearningRate ?? 2 * settings.learningRate),
-    failure: null,
+  const { epochs, minibatches, sequences: B, stopEpochsAtKl } = settings;
+  const base = baseOf(ppo, iteration);
+  const { policyRate, criticRate, valueUpdates, ...inForce } = control.inForce(iteration, base);
+  const outcome: Outcome = { minibatches: [], endedBy: undefined, firstRatioDeviation: Number.NaN, stop: null };
+  const drop = async () => {
+    await engine.zeroGrad(models.policy.id);
+    if (!models.shared) await engine.zeroGrad(models.critic);
   };
 
   for (let epoch = 0; epoch < epochs; epoch++) {
@@ -243,147 +247,135 @@ async function update(ppo: Ppo, iteration: number, { rollout, record }: Experien
     for (let m = 0; m < minibatches; m++) {
       const step = epoch * minibatches + m;
       tell(`update ${step + 1}/${epochs * minibatches}`);
-      const minibatch = order.slice((m * B) / minibatches, ((m + 1) * B) / minibatches);
-      const of = <T>(rows: readonly T[]) => take(rows, minibatch);
-      const sequences = of(rollout.sequences);
-      const oldLogprobs = of(record.logprobs);
-      const refLogprobs = of(record.refLogprobs);
-      const advantages = of(record.advantages);
-      const oldValues = of(record.values);
-      const returns = of(record.returns);
-      // Weights of the mean over the whole step: micro-batches of sums add up to it exactly (row 12).
-      const weights = rl.tokenWeights({ lengths: oldLogprobs.map((row) => row.length), aggregation });
-      const parts = microBatches(
-        sequences.map(({ tokens }) => tokens.length),
-        microBatch,
-      );
-
-      // The policy's gradient: PPO-clip, the entropy bonus and, where it is not in the reward, the KL (rows 7, 8, 11).
-      const policyPasses = await accumulate(parts, (part) =>
-        engine.forwardBackward(models.policy.id, {
-          name: "policy",
-          sequences: take(sequences, part),
-          weights: take(weights, part),
-          oldLogprobs: take(oldLogprobs, part),
-          advantages: take(advantages, part),
-          ...(kl && { refLogprobs: take(refLogprobs, part) }),
-          config: { ...clip, entropyCoef, kl, temperature },
-        }),
-      );
-      const logprobs = inOrder(parts, policyPasses, "logprobs");
-      if (step === 0) {
-        // Nothing has been learned from this rollout yet: every ratio is 1 (row 21).
-        const first = <T>(rows: readonly T[]) => take(rows, parts[0]!);
-        outcome.firstRatioDeviation = rl.updateStatistics({
-          logprobs: first(logprobs),
-          oldLogprobs: first(oldLogprobs),
-          advantages: first(advantages),
-          ...clip,
-        }).ratioMaxDeviation;
-        outcome.failure = checkFirstRatio(outcome.firstRatioDeviation);
-        if (outcome.failure) return outcome;
-      }
+      const rows = order.slice((m * B) / minibatches, ((m + 1) * B) / minibatches);
+      const minibatch = minibatchOf({ sequences: rollout.sequences, record }, rows, settings);
+      const policy = await policyGradient({ engine, models, minibatch, settings, ...inForce });
+      const { statistics } = policy;
+      // Nothing has been learned yet from this rollout at its first step: every ratio is 1 (row 21).
+      if (step === 0) outcome.firstRatioDeviation = firstRatioDeviation(minibatch, policy.logprobs, inForce);
 
       // The policy has moved far enough: no step more on this rollout (row 13; Spinning Up stops here too).
-      const statistics = rl.updateStatistics({ logprobs, oldLogprobs, advantages, ...clip });
       if (stopEpochsAtKl !== null && statistics.approxKlMean > stopEpochsAtKl) {
-        await engine.zeroGrad(models.policy.id);
+        await drop();
         outcome.endedBy = { epoch, statistics };
         return outcome;
       }
+      const critic = await valueGradient({ engine, models, minibatch, settings });
 
-      // The critic's gradient: the clipped value loss, around the values at rollout (row 10).
-      const valuePasses = await accumulate(parts, (part) =>
-        engine.forwardBackward(models.critic, {
-          name: "value",
-          sequences: take(sequences, part),
-          weights: take(weights, part).map((row) => row.map((weight) => weight * valueCoef)),
-          returns: take(returns, part),
-          oldValues: take(oldValues, part),
-          config: { valueClip },
-        }),
-      );
-      const values = inOrder(parts, valuePasses, "values");
+      // The controller sees the step before the weights do.
+      const nonfinite = nonfiniteCount([...policy.passes, ...critic.passes]);
+      state.skippedInARow = nonfinite > 0 ? state.skippedInARow + 1 : 0;
+      const signals: MetricValues = {
+        "step/approx_kl": statistics.approxKlMean,
+        "step/strongly_negative_share": rl.stronglyNegativeShare(minibatch.advantages),
+        "step/nonfinite": nonfinite,
+        "step/nonfinite_in_a_row": state.skippedInARow,
+        ...(step === 0 && { "step/first_ratio_deviation": outcome.firstRatioDeviation }),
+      };
+      const orders = control.beforeStep(iteration, step, signals, base);
+      outcome.stop = orders.stop ?? orders.end;
+      const { logprobs } = policy;
+      const content = { ...minibatch, logprobs, values: critic.values };
+      if (nonfinite > 0) reportSkip(context, { iteration, step, inARow: state.skippedInARow, content });
+      if (outcome.stop !== null || orders.endEpochs) {
+        await drop();
+        if (orders.endEpochs) outcome.endedBy = { epoch, statistics };
+        return outcome;
+      }
+      if (orders.skip || nonfinite > 0) await drop();
+      else if (orders.mask) await maskPolicy(ppo, minibatch);
+      const skipped = orders.skip || nonfinite > 0;
 
       // Clip to the global norm and step (rows 15 and 16); with a shared trunk the two gradients are one.
-      const { policyRate, criticRate } = outcome;
-      const policyStep = await takeStep(engine, models.policy.id, {
-        settings,
-        learningRate: policyRate,
-        passes: models.shared ? [...policyPasses, ...valuePasses] : policyPasses,
-      });
-      const criticStep = models.shared
-        ? null
-        : await takeStep(engine, models.critic, { settings, learningRate: criticRate, passes: valuePasses });
-      const skipped = policyStep.skipped || criticStep?.skipped === true;
-      const clippedValues = rl.valueTerms({ values, oldValues, returns, valueClip }).clipped.flat();
+      const trunk = models.shared ? [...policy.passes, ...critic.passes] : policy.passes;
+      const masked = orders.mask && !skipped;
+      const policyStep =
+        skipped || (masked && !models.shared)
+          ? null
+          : await takeStep(engine, models.policy.id, { settings, learningRate: policyRate, passes: trunk });
+      const criticOptions = { settings, learningRate: criticRate };
+      const criticStep =
+        skipped || models.shared
+          ? null
+          : await takeStep(engine, models.critic, { ...criticOptions, passes: critic.passes });
+      // More passes of a critic that lags, over the same minibatch.
+      for (let extra = 1; extra < valueUpdates && criticStep !== null; extra++) {
+        const { passes } = await valueGradient({ engine, models, minibatch, settings });
+        await takeStep(engine, models.critic, { ...criticOptions, passes });
+      }
+      const { oldValues, returns } = minibatch;
+      const { clipped } = rl.valueTerms({ values: critic.values, oldValues, returns, valueClip: settings.valueClip });
       outcome.minibatches.push({
         epoch,
         statistics,
-        policyLoss: rl.sum(policyPasses.map(({ loss }) => loss)),
-        valueLoss: rl.sum(valuePasses.map(({ loss }) => loss)) / valueCoef,
-        valueClipFraction: rl.mean(clippedValues.map(Number)),
-        policyGradNorm: policyStep.gradNorm,
-        criticGradNorm: criticStep?.gradNorm ?? null,
-        skipped,
+        policyLoss: rl.sum(policy.passes.map(({ loss }) => loss)),
+        valueLoss: critic.loss,
+        valueClipFraction: rl.mean(clipped.flat().map(Number)),
+        policyGradNorm: masked ? null : (policyStep?.gradNorm ?? Number.NaN),
+        criticGradNorm: models.shared ? null : (criticStep?.gradNorm ?? Number.NaN),
+        skipped: skipped || policyStep?.skipped === true || criticStep?.skipped === true,
+        masked,
       });
-      state.skippedInARow = skipped ? state.skippedInARow + 1 : 0;
-      if (!skipped) continue;
-      const content = {
-        sequences,
-        weights,
-        oldLogprobs,
-        logprobs,
-        refLogprobs,
-        advantages,
-        oldValues,
-        values,
-        returns,
-      };
-      outcome.failure = reportSkip(context, { iteration, step, inARow: state.skippedInARow, content });
-      if (outcome.failure) return outcome;
     }
   }
   return outcome;
+}
 
-  function rateAt(base: number): number {
-    const { schedule, warmup, iterations } = settings;
-    return rl.learningRateAt({ base, schedule, warmup, step: iteration, steps: iterations });
-  }
+/** The minibatch's policy gradient is dropped, its value update stays: it leaves numerator and denominator of row 12. */
+async function maskPolicy({ context, models, loop }: Ppo, minibatch: Minibatch): Promise<void> {
+  const { engine } = context;
+  await engine.zeroGrad(models.policy.id);
+  // On a shared trunk the value's gradient went with it.
+  if (models.shared) await valueGradient({ engine, models, minibatch, settings: loop.settings });
+}
+
+/** What config and schedules say of this iteration; interventions multiply it. */
+function baseOf({ loop, state }: Pick<Ppo, "loop" | "state">, iteration: number): Base {
+  const { settings } = loop;
+  const { learningRate, criticLearningRate, schedule, warmup, iterations, clipLow, clipHigh } = settings;
+  const rateAt = (base: number) => rl.learningRateAt({ base, schedule, warmup, step: iteration, steps: iterations });
+  return {
+    policyRate: rateAt(learningRate),
+    criticRate: rateAt(criticLearningRate ?? 2 * learningRate),
+    clipLow,
+    clipHigh,
+    klCoef: state.klCoef,
+  };
 }
 
 /** Phase 6: the iteration's signals, settings, times and samples; then the KL coefficient follows its controller. */
 async function record(ppo: Ppo, iteration: number, experience: Experience, outcome: Outcome): Promise<MetricValues> {
-  const { context, models, loop, state, stopwatch } = ppo;
+  const { context, models, loop, state, control, stopwatch } = ppo;
   const { recorder, tokenizer, config } = context;
   const { settings } = loop;
-  const { rollout, outsideTraining } = experience;
-  const { policyRate, criticRate, firstRatioDeviation } = outcome;
-  const { scoreClip, missingEosPenalty, maxGradNorm } = settings;
-  const { klCoef } = state;
+  const { rollout, klCoef } = experience;
+  const { firstRatioDeviation } = outcome;
+  const { policyRate, criticRate, clipLow, clipHigh, valueUpdates } = control.inForce(
+    iteration,
+    baseOf(ppo, iteration),
+  );
 
-  const signals = rl.iterationSignals({
-    rollout: experience.record,
-    minibatches: outcome.minibatches,
-    endedBy: outcome.endedBy,
-    firstRatioDeviation,
-    settings: { klIn: settings.kl.in, klCoef, scoreClip, missingEosPenalty, maxGradNorm },
-    history: state.history,
-  });
+  const signals: MetricValues = {
+    ...experience.signals,
+    ...rl.updateSignals({
+      rollout: experience.record,
+      minibatches: outcome.minibatches,
+      endedBy: outcome.endedBy,
+      firstRatioDeviation,
+      ...signalSettings(ppo, klCoef),
+    }),
+  };
   state.history = rl.nextHistory(state.history, signals);
   const sampledTokens = rl.sum(rollout.responses_B_T.map((tokens) => tokens.length));
+  const rates = { policyRate, criticRate: models.shared ? null : criticRate };
   const values: MetricValues = {
     ...signals,
-    ...Object.fromEntries(
-      Object.entries(outsideTraining).map(([name, share]) => [
-        `reward/component/${name}_outside_training_share`,
-        share,
-      ]),
-    ),
-    ...settingsInForce(settings, { policyRate, criticRate: models.shared ? null : criticRate }),
+    ...settingsInForce({ ...settings, clipLow, clipHigh }, { ...rates, valueUpdates }),
     ...(await stopwatch.values()),
     "time/sampled_tokens_per_s": sampledTokens / stopwatch.secondsOf("rollout"),
+    "time/control_s": control.seconds,
   };
+  control.seconds = 0;
   recorder.metrics("ppo", iteration, values);
   const { storedSamples: count } = settings;
   recorder.samples(
@@ -391,7 +383,7 @@ async function record(ppo: Ppo, iteration: number, experience: Experience, outco
     iteration,
     chooseSamples({ rollout, record: experience.record, tokenizer, count, seed: config.seed, iteration }),
   );
-  if (iteration === 0 && outcome.failure === null) {
+  if (iteration === 0 && outcome.stop === null) {
     const klToReference = signals["kl/ref_k1_token"];
     const message = `before anything was learned: the first ratio was 1 within ${firstRatioDeviation}, the KL to the reference ${klToReference} nats a token, everything finite`;
     loop.event("invariant", 0, message, { firstRatioDeviation, klToReference });
@@ -399,18 +391,35 @@ async function record(ppo: Ppo, iteration: number, experience: Experience, outco
 
   const { controller, target, targetUnit, horizon } = settings.kl;
   if (controller === "ziegler" && target !== undefined) {
+    const before = state.klCoef;
     // Row 9: the horizon is by default a tenth of the run's sequences.
     state.klCoef = rl.zieglerStep({
-      coef: klCoef,
+      coef: before,
       kl: signals[`kl/ref_k1_${targetUnit}`]!,
       target,
       sequences: settings.sequences,
       horizon: horizon ?? (settings.iterations * settings.sequences) / 10,
     });
-    const change = { key: "ppo.kl.coef", before: klCoef, value: state.klCoef, cause: "controller" } as const;
-    if (state.klCoef !== klCoef) loop.setting({ iteration: iteration + 1, ...change });
+    const change = { key: "ppo.kl.coef", before, value: state.klCoef, cause: "controller" } as const;
+    if (state.klCoef !== before) loop.setting({ iteration: iteration + 1, ...change });
   }
   return values;
+}
+
+/** A person changed a setting before this iteration: what interventions made of it ends. */
+export function personSet(
+  { loop, state, control }: Pick<Ppo, "loop" | "state" | "control">,
+  { key, value }: Change,
+  iteration: number,
+): void {
+  if (key === "ppo.kl.coef") state.klCoef = value as number;
+  control.setByPerson(key, iteration, baseOf({ loop, state }, iteration));
+}
+
+/** What the signals need to know of the settings. */
+function signalSettings({ loop, state }: Ppo, klCoef: number): Pick<rl.RolloutView, "settings" | "history"> {
+  const { kl, scoreClip, missingEosPenalty, maxGradNorm } = loop.settings;
+  return { settings: { klIn: kl.in, klCoef, scoreClip, missingEosPenalty, maxGradNorm }, history: state.history };
 }
 
 /** Prompts on which the reference's log-probabilities are watched: they must never change. */

@@ -10,6 +10,7 @@ import {
   type SftRow,
   splitHeldOut,
 } from "../data/index.ts";
+import { checkReferences } from "../reward/index.ts";
 import type { Message } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import type { GoldCheck } from "./evaluate.ts";
@@ -75,6 +76,28 @@ export function openRows(config: Config): RunRows {
     },
   };
   return rows;
+}
+
+/**
+ * Reads every list that the run will need, so that what is wrong with one is known before a folder is made or a step taken.
+ * Throws DataError with file and line; RewardError where `checkAnswers` does.
+ */
+export function checkRows(config: Config): void {
+  const rows = openRows(config);
+  if (config.sft) rows.sft();
+  if (config.reward) rows.pairs();
+  checkAnswers(config, rows);
+}
+
+/**
+ * That every prompt has the reference answer that the reward's verifiers need: those trained on, and those that reports are
+ * measured on with the same reward. Throws RewardError with their number.
+ */
+export function checkAnswers({ ppo }: Config, rows: RunRows): void {
+  if (!ppo) return;
+  checkReferences(ppo.rewards, rows.prompts());
+  const { rows: evaluation, seen } = rows.evaluation();
+  if (!seen) checkReferences(ppo.rewards, evaluation);
 }
 
 function contents(messages: readonly Message[]): string[] {

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly onProgress: (progress: Progress) => void;
   /** Asked between steps and between passes of the engine: true ends the run after its state is saved. */
   readonly interrupted: () => boolean;
+  /** Wait in this process for a person's decision on an incident. */
+  readonly wait?: boolean;
 }
 
 /** What one finished stage left behind. */

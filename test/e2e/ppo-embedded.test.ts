@@ -28,6 +28,7 @@ async function run(ppo: object) {
     frozen: { reference: start },
     prompts: prompts("b", "c d", "e f g", "d"),
     openReward: async () => rewardOf(wantsA),
+    rules: [],
   });
   return world.store.curve("ppo");
 }

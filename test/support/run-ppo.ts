@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PpoConfig } from "../../src/config/schema.ts";
+import type { Rule } from "../../src/control/rule.ts";
 import type { Scored } from "../../src/reward/index.ts";
 import type { StageContext } from "../../src/train/context.ts";
 import { type PpoInputs, trainPpo } from "../../src/train/ppo.ts";
@@ -36,6 +37,9 @@ export interface PpoRun {
   readonly seed?: number;
   /** Which model to start from. */
   readonly start?: number;
+  /** Of the controller; none by default: these small runs take steps that would stop them. */
+  readonly rules?: readonly Rule[];
+  readonly control?: object;
 }
 
 export async function runPpo(options: PpoRun = {}) {
@@ -43,7 +47,11 @@ export async function runPpo(options: PpoRun = {}) {
   const context = openContext(
     world,
     "ppo",
-    { ...(options.seed !== undefined && { seed: options.seed }), ppo: { ...base, ...ppo } },
+    {
+      ...(options.seed !== undefined && { seed: options.seed }),
+      ...(options.control && { control: options.control }),
+      ppo: { ...base, ...ppo },
+    },
     more,
   );
   const settings = context.config.ppo as PpoConfig;
@@ -55,6 +63,7 @@ export async function runPpo(options: PpoRun = {}) {
     frozen: { reference: start },
     prompts: prompts(...(texts ?? ["b", "c d", "e f g", "d"])),
     openReward: async () => rewardOf(score, hash),
+    rules: options.rules ?? [],
   };
   const result = await trainPpo(context, inputs);
   const weights = readFileSync(join(result.folder, "model.safetensors"), "utf8");

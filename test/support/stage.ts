@@ -69,6 +69,7 @@ export function openContext(
     resume: false,
     onProgress: (seen) => progress.push(seen),
     interrupted: () => false,
+    wait: false,
     ...more,
     engine: (more.engine as BigramEngine) ?? engine,
     progress,

@@ -1,0 +1,200 @@
+/** Tier 1: the run stops, what a person needs to decide is kept, and their decision is carried out. */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Orders } from "../control/consult.ts";
+import type { Alert, IncidentRecord } from "../types/control.ts";
+import { CheckpointError, Interrupted, RolledBack, StoppedByController } from "../util/errors.ts";
+import type { SavedModels } from "./checkpoint.ts";
+import type { Experience, Ppo } from "./ppo.ts";
+import { trainedModels } from "./ppo-models.ts";
+import { worstSamples } from "./ppo-record.ts";
+import type { PpoState } from "./ppo-state.ts";
+import { checkpointName, requestRollback } from "./rollback.ts";
+
+/** How often a waiting run looks for a decision, in milliseconds. */
+const decisionPoll = 200;
+/** Iterations of signals, and lowest scores, that an incident shows. */
+const evidenceIterations = 20;
+const evidenceSamples = 5;
+
+/** A state as a checkpoint holds it, in memory. */
+export interface Kept {
+  readonly own: PpoState;
+  readonly models: SavedModels;
+}
+
+/** Copies of the models as they were before an iteration, by engine: the one before is let go of. */
+const copies = new WeakMap<object, SavedModels>();
+
+/** Keeps the state before an iteration, so that an incident in its update has it to show and to go back to. */
+export async function keepBefore({ context, models, state, control, loop }: Ppo): Promise<Kept> {
+  const own = structuredClone({ ...state, control: control.state });
+  const trained = trainedModels(models);
+  if (context.config.control.interventions === "off") return { own, models: trained };
+  const { engine } = context;
+  for (const id of Object.values(copies.get(loop) ?? {})) await engine.disposeModel(id);
+  const entries = Object.entries(trained);
+  const kept = await Promise.all(
+    entries.map(async ([name, id]) => [name, (await engine.cloneModel(id, { optimizer: true })).id] as const),
+  );
+  copies.set(loop, Object.fromEntries(kept));
+  return { own, models: Object.fromEntries(kept) };
+}
+
+export interface ObeyOptions {
+  readonly orders: Orders;
+  readonly iteration: number;
+  readonly experience: Experience;
+  readonly before: Kept;
+  /** Iterations that the present state has behind it. */
+  readonly done: number;
+}
+
+/**
+ * Carries out what the controller orders once nothing of the iteration is under way. True where a person has let the run go
+ * on; throws RolledBack, StoppedByController or Interrupted where it does not.
+ */
+export async function obey(ppo: Ppo, options: ObeyOptions): Promise<boolean> {
+  const { orders, iteration, done } = options;
+  const { context, loop, state } = ppo;
+  if (orders.end) {
+    await loop.save(done);
+    throw new StoppedByController(`stopped by the rule ${orders.end.rule}: ${orders.end.message}`);
+  }
+  if (orders.rollback && !orders.stop) {
+    const { alert, set } = orders.rollback;
+    const to = healthyBefore(ppo, alert);
+    const again = state.rolledBackIn > 0 && state.rolledBackTo === to;
+    if (to !== null && !again) {
+      const changes = Object.entries(set).map(([key, value]) => ({ key, value }));
+      requestRollback(context.folder, { to, from: iteration, rule: alert.rule, incident: null, changes });
+      context.recorder.commit();
+      throw new RolledBack(`${alert.message}  ->  rolled back to iteration ${to} (${alert.rule})`);
+    }
+    // There is nothing to go back to, or it led here before.
+    return callPerson(ppo, { ...options, alert });
+  }
+  return orders.stop ? callPerson(ppo, { ...options, alert: orders.stop }) : false;
+}
+
+async function callPerson(ppo: Ppo, options: ObeyOptions & { alert: Alert }): Promise<boolean> {
+  const { context, state } = ppo;
+  const { recorder } = context;
+  const { alert, iteration } = options;
+  // A resumed run comes by again at what a person has decided on.
+  const known = recorder
+    .incidents()
+    .filter((one) => one.rule === alert.rule && one.iteration === iteration && one.attempt >= state.rolledBackIn)
+    .at(-1);
+  const incident = known ?? (await openIncident(ppo, options));
+  if (incident === null)
+    throw new StoppedByController(
+      `${alert.message}  ->  saved, stopped; the incident could not be written yet`,
+      "Free some space on the disk, then resume: the run stops here again.",
+    );
+  return decided(ppo, incident.decision === null ? await awaitDecision(ppo, incident) : incident);
+}
+
+async function openIncident(ppo: Ppo, options: ObeyOptions & { alert: Alert }): Promise<IncidentRecord | null> {
+  const { context, loop, control } = ppo;
+  const { recorder, folder, stage } = context;
+  const { alert, iteration, experience, before, done } = options;
+  loop.keepAsEvidence(iteration);
+  await loop.save(iteration, before);
+  await loop.save(done);
+  const place = (step: number | null) => (step === null ? null : join(folder, checkpointName(step)));
+  const recent = recorder.recent(stage, { upTo: iteration, iterations: evidenceIterations });
+  const present = { iteration, values: experience.signals };
+  const seen = recent.iterations.some((one) => one.iteration === iteration);
+  const id = recorder.incident({
+    stage,
+    iteration,
+    rule: alert.rule,
+    summary: alert.message,
+    evidence: {
+      alert,
+      iterations: seen ? recent.iterations : [...recent.iterations, present].slice(-evidenceIterations),
+      worstSamples: worstSamples(experience.rollout, experience.record.scores, evidenceSamples),
+      changes: recent.changes,
+      active: control.state.active,
+      checkpoints: {
+        before: place(iteration),
+        present: done === iteration ? null : place(done),
+        lastHealthy: place(healthyBefore(ppo, alert)),
+      },
+    },
+  });
+  const incident = recorder.incidents().find((one) => one.id === id) ?? null;
+  if (incident !== null)
+    loop.event("incident", iteration, `${alert.message}  ->  saved, paused: incident ${id}`, { incident: id });
+  recorder.commit();
+  return incident;
+}
+
+/** Waits where the run was told to; else ends it, to be resumed once a person has decided. */
+async function awaitDecision({ context, loop, tell }: Ppo, { id, summary }: IncidentRecord): Promise<IncidentRecord> {
+  const { recorder, wait, interrupted } = context;
+  const hint = `ballast incidents show ${id}, then ballast incidents resolve ${id}, then ballast resume ${recorder.runId}`;
+  if (!wait) throw new StoppedByController(`stopped by the controller: incident ${id}, ${summary}`, hint);
+  recorder.state("paused");
+  tell(`incident ${id} waits for a decision: ballast incidents show ${id}`);
+  for (;;) {
+    const incident = recorder.incidents().find((one) => one.id === id)!;
+    if (incident.decision !== null) {
+      recorder.state("running");
+      return incident;
+    }
+    if (interrupted()) {
+      loop.event("interrupted", incident.iteration, `interrupted while incident ${id} waits; the state is saved`);
+      recorder.commit();
+      throw new Interrupted(`interrupted while incident ${id} waits for a decision; the state is saved`, hint);
+    }
+    await sleep(decisionPoll);
+    // The heart beats with every commit.
+    recorder.commit();
+  }
+}
+
+/** Carries a decision out; true where the run goes on from here. */
+function decided(
+  { context, loop, control }: Pick<Ppo, "context" | "loop" | "control">,
+  incident: IncidentRecord,
+): boolean {
+  const { id, rule, iteration } = incident;
+  const { action, to, reason } = incident.decision!;
+  if (action === "stop") throw new StoppedByController(`stopped by a person on incident ${id}: ${reason}`);
+  if (action === "rollback") {
+    if (to === null) throw new CheckpointError(`the decision on incident ${id} names no checkpoint to roll back to`);
+    requestRollback(context.folder, { to, from: iteration, rule, incident: id, changes: [] });
+    context.recorder.commit();
+    throw new RolledBack(`incident ${id}: rolled back to iteration ${to} (${reason})`);
+  }
+  control.acknowledge(rule, iteration);
+  loop.event("command", iteration, `incident ${id}: goes on (${reason})`, { incident: id });
+  return true;
+}
+
+/**
+ * Before the first iteration of a resumed run: what was decided on the incident that ended it. Throws StoppedByController
+ * where nobody has decided yet.
+ */
+export function obeyEarlier(ppo: Pick<Ppo, "context" | "loop" | "control" | "state">): void {
+  const { context, loop, state } = ppo;
+  const earlier = context.recorder
+    .incidents()
+    .filter(({ attempt, iteration }) => attempt >= state.rolledBackIn && iteration >= loop.first - 1);
+  for (const incident of earlier) {
+    const { id, summary, decision, iteration } = incident;
+    if (decision === null)
+      throw new StoppedByController(
+        `incident ${id} waits for a decision: ${summary}`,
+        `ballast incidents show ${id}, then ballast incidents resolve ${id}`,
+      );
+    // One that stopped the run after scoring is come by again, and obeyed there.
+    if (decision.action !== "resume" || iteration === loop.first - 1) decided(ppo, incident);
+  }
+}
+
+function healthyBefore({ loop, control }: Ppo, alert: Alert): number | null {
+  return loop.lastHealthy(alert.iteration - control.windowOf(alert) + 1);
+}

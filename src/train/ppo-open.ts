@@ -1,0 +1,68 @@
+/** Opens a run of PPO: from the beginning, from its newest checkpoint, or where a rollback leads. */
+import type { PpoConfig } from "../config/schema.ts";
+import type { StageContext } from "./context.ts";
+import { Control } from "./control.ts";
+import { obeyEarlier } from "./incident.ts";
+import { findCheckpoint, StageLoop } from "./loop.ts";
+import { checkFingerprints, fingerprints } from "./models.ts";
+import { type Ppo, type PpoInputs, personSet } from "./ppo.ts";
+import { openPpoModels, trainedModels } from "./ppo-models.ts";
+import { checkRewardHash, firstState, type PpoState, seedOf } from "./ppo-state.ts";
+import { carryOutRollback } from "./rollback.ts";
+
+export type OpenPpo = Pick<Ppo, "models" | "reward" | "loop" | "state" | "control" | "seed">;
+
+/** Throws what cannot go on: a changed reference or reward, an incident that waits for a decision. */
+export async function openPpo(context: StageContext, inputs: PpoInputs): Promise<OpenPpo> {
+  const { settings, sources, frozen } = inputs;
+  const { recorder, config } = context;
+  const rollback = context.resume ? await carryOutRollback(context.folder, recorder.attempt) : null;
+  const checkpoint = await findCheckpoint<PpoState>(context);
+  const saved = checkpoint?.state;
+  // Later checkpoints have it in them already.
+  const fresh = rollback !== null && saved?.step === rollback.to && saved.attempt < rollback.attempt! ? rollback : null;
+  const frozenNow = await fingerprints(frozen);
+  if (saved) checkFingerprints(frozen, { saved: saved.own.frozen, found: frozenNow });
+  const models = await openPpoModels(context, { sources, settings, checkpoint: checkpoint?.folder ?? null });
+  const reward = await inputs.openReward(models);
+  try {
+    await reward.ready();
+    if (saved) checkRewardHash({ saved: saved.own.rewardHash, found: reward.hash, settings });
+    const state = saved?.own ?? firstState(settings);
+    Object.assign(state, { frozen: frozenNow, rewardHash: reward.hash });
+    if (fresh) Object.assign(state, { rolledBackIn: fresh.attempt!, rolledBackTo: fresh.to });
+    const control = new Control({
+      rules: inputs.rules,
+      settings: config.control,
+      state: state.control,
+      iteration: saved?.step ?? 0,
+      recorder,
+    });
+    const loop: StageLoop<PpoConfig, PpoState> = new StageLoop<PpoConfig, PpoState>(context, {
+      settings,
+      steps: settings.iterations,
+      unit: "iteration",
+      checkpoint,
+      snapshot: () => ({ own: { ...state, control: control.state }, models: trainedModels(models) }),
+      inForce: (key) => (key === "ppo.kl.coef" ? state.klCoef : undefined),
+      onChange: (change, step) => personSet({ loop, state, control }, change, step),
+      healthy: (step) => control.healthyAfter(step - 1),
+      changes: fresh?.changes ?? [],
+    });
+    if (fresh) {
+      const message = `rolled back from iteration ${fresh.from} to ${fresh.to}: ${fresh.incident === null ? fresh.rule : `incident ${fresh.incident}`}`;
+      loop.event("rollback", loop.first, message, { ...fresh });
+    }
+    obeyEarlier({ context, loop, control, state });
+    if (inputs.prompts.length === 1)
+      loop.warnOnce(
+        "prompts",
+        loop.first,
+        "there is a single prompt: the policy learns to answer that one, and nothing else",
+      );
+    return { models, reward, loop, state, control, seed: seedOf(state, config.seed) };
+  } catch (error) {
+    await reward.close();
+    throw error;
+  }
+}
