@@ -140,7 +140,9 @@ function fieldsBelow(schema: Schema, path: string): Field[] {
     const prefix = path === "" ? "" : `${path}.`;
     return Object.entries(def.shape).flatMap(([key, child]) => fieldsBelow(child, `${prefix}${key}`));
   }
-  if (def.type !== "array" || unwrap(def.element).schema._zod.def.type !== "union") return [leaf];
+  const element = def.type === "array" ? unwrap(def.element).schema : undefined;
+  if (element?._zod.def.type === "object") return [leaf, ...fieldsBelow(element, `${path}[]`)];
+  if (def.type !== "array" || element?._zod.def.type !== "union") return [leaf];
   return [leaf, ...componentFields(unwrap(def.element).schema as z.core.$ZodUnion, path)];
 }
 

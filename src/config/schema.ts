@@ -254,6 +254,29 @@ export const ppoSchema = z.strictObject({
 /** Every how many iterations a measurement beside training runs; 0 never. */
 const every = (iterations: number) => z.int().min(0).default(iterations);
 
+/** The name of an environment variable: addresses and tokens never stand in a file. */
+const variable = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of an environment variable, which holds the address or token itself");
+
+/** Someone who is told: docs/incidents.md. */
+const notifySchema = z.strictObject({
+  /** `json`: the record itself. `slack`: text, for Slack and what takes its incoming webhooks. */
+  kind: z.enum(["json", "slack"]).default("json"),
+  /** The environment variable that holds the address. */
+  urlEnv: variable,
+  /** The one that holds a token, sent as `Authorization: Bearer`. */
+  tokenEnv: variable.optional(),
+  /** 1: incidents and what else stops a run; 2: interventions and their outcomes; 3: alerts that are only recorded. */
+  tiers: z.array(z.int().min(1).max(3)).default([1]),
+  /** Send prompts and responses too. */
+  samples: z.boolean().default(false),
+  /** One attempt, in milliseconds. */
+  timeoutMs: count.default(5000),
+  /** Further attempts, 1 s, 2 s, 4 s and so on apart. */
+  retries: z.int().min(0).max(10).default(3),
+});
+
 /** The stability controller: docs/control.md. */
 export const controlSchema = z.strictObject({
   /** `fixed`: constant hyperparameters, tier 1 and recording alone. `adaptive`: every rule, schedules and estimators too. */
@@ -278,6 +301,17 @@ export const controlSchema = z.strictObject({
   monitor: z.strictObject({ every: every(10), samples: count.default(128), prompts: prompts.optional() }).prefault({}),
   /** Scores and gold checks on perturbed prompts against the clean ones. */
   robustness: z.strictObject({ every: every(50), prompts: count.default(16) }).prefault({}),
+  /** Webhooks. */
+  notify: z.array(notifySchema).default([]),
+  /** How often `notify` is sent a report of the run: `7d`, `12h`. */
+  report: z
+    .strictObject({
+      every: z
+        .string()
+        .regex(/^[1-9]\d{0,5}[mhdw]$/, "a duration such as 7d, 12h or 30m")
+        .optional(),
+    })
+    .prefault({}),
 });
 
 /** Where an experiment stands among those before it: docs/doctor.md. */
@@ -337,5 +371,6 @@ export type SftConfig = z.infer<typeof sftSchema>;
 export type RewardModelConfig = z.infer<typeof rewardModelSchema>;
 export type PpoConfig = z.infer<typeof ppoSchema>;
 export type RewardComponentConfig = z.infer<typeof rewardComponentSchema>;
+export type NotifyConfig = z.infer<typeof notifySchema>;
 export type ControlConfig = z.infer<typeof controlSchema>;
 export type EvaluationConfig = z.infer<typeof evaluationSchema>;
