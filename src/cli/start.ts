@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
 import { openStore } from "../store/index.ts";
+import { checkRows } from "../train/rows.ts";
 import { writeDurably } from "../util/durable.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
 import { printResult } from "./result.ts";
@@ -23,6 +24,8 @@ export interface StartOptions {
 export async function startRun({ config, warnings, name, json, terminal }: StartOptions): Promise<number> {
   for (const warning of warnings)
     terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(warning)}`);
+  // Bad rows are an error of what was typed, and leave no run behind.
+  checkRows(config);
   const place = createRunFolder({ workspace: config.workspace, name, taken: recordedIds(config.workspace) });
   const recorded = recordedConfig(config, place.folder);
   writeDurably(join(place.folder, "config.json"), recorded);

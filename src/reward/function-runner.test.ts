@@ -119,7 +119,7 @@ describe("a failure names the file, the prompt and the remedy", () => {
     expect(message).toMatch(
       /^the reward function \S+\.mts failed on the prompt "why \?": ReferenceError: missing is not defined \(at reward-\d+\.mts:2:\d+\) \(2 attempts\)$/,
     );
-    expect(hint).toContain("resume");
+    expect(hint).toContain("ballast resume RUN --allow-changed-reward");
   });
 
   it("when it is late", async () => {

@@ -23,6 +23,9 @@ const loadTimeoutMs = 30_000;
 const firstBackoffMs = 100;
 const longestBackoffMs = 5_000;
 
+/** A corrected file is another than the run began with, which `resume` takes only when it is told to. */
+const correctIt = "Correct it, then go on with: ballast resume RUN --allow-changed-reward.";
+
 type Outcome =
   | { readonly kind: "value"; readonly value: number }
   /** It answered, wrongly: asking again would not help. */
@@ -90,7 +93,7 @@ export class FunctionRunner {
         const what = outcome.kind === "value" ? String(outcome.value) : outcome.what;
         throw new RewardError(
           `the reward function ${path} returned ${what} for the prompt ${quote(input.prompt)}`,
-          "It must return a finite number for every response: 0, say, for one that it cannot judge.",
+          `It must return a finite number for every response: 0, say, for one that it cannot judge. ${correctIt}`,
         );
       }
       if (attempt > retries) {
@@ -99,7 +102,7 @@ export class FunctionRunner {
           `the reward function ${path} failed on the prompt ${quote(input.prompt)}: ${outcome.reason}${attempts}`,
           outcome.late
             ? `Make it faster, or raise timeoutMs (${timeoutMs}) of its component.`
-            : "Correct it and resume; if it depends on a service that fails at times, raise retries of its component.",
+            : `${correctIt} If it depends on a service that fails at times, raise retries of its component.`,
         );
       }
       await sleep(Math.min(longestBackoffMs, firstBackoffMs * 2 ** (attempt - 1)));

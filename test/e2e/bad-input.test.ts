@@ -1,5 +1,5 @@
 /** Bad input through the command line: a message that says what and where, the right exit code, never a stack. */
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { ballast, tinyFolder } from "./ballast.ts";
@@ -91,6 +91,17 @@ describe("bad input", () => {
     expect(stderr).not.toContain("\x1b");
     expect(actual, stderr).toBe(code);
     if (code !== 0) expect(stdout).toBe("");
+  });
+
+  it("in the rows leaves no run behind", async () => {
+    const bad = ["name=bad", "workspace=clean"];
+    for (const file of ["empty.jsonl", "malformed.jsonl", "unanswered.jsonl"])
+      expect((await ballast(folder, ...sft, ...bad, `sft.data.path=${file}`)).code).toBe(1);
+    expect(
+      (await ballast(folder, "ppo", "ppo.yaml", ...bad, "ppo.rewards=[{kind: exact}]", "ppo.prompts.path=one.jsonl"))
+        .code,
+    ).toBe(1);
+    expect(existsSync(join(folder, "clean"))).toBe(false);
   });
 
   it("stops before a loss that is not finite reaches the weights, and keeps the minibatch", async () => {
