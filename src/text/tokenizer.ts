@@ -20,6 +20,8 @@ export interface Tokenizer {
    */
   readonly padId: number;
   readonly eosId: number;
+  /** The id that text begins with; null where the tokenizer has none. */
+  readonly bosId: number | null;
   /** The id of what the vocabulary lacks; null where the tokenizer has none. */
   readonly unkId: number | null;
   /** Ids of content; no special token is added or parsed. */

@@ -60,6 +60,7 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
     vocabularySize,
     padId: idOf(named.pad_token) ?? eosId,
     eosId,
+    bosId: bosId ?? null,
     unkId: idOf(named.unk_token) ?? null,
     encode: (text) => idsOfPieces(cutter.pieces(text)),
     decode: (ids, { special = false } = {}) => decode(ids, special),

@@ -7,6 +7,7 @@ import type { MetricValues, Stage } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import type { StageContext } from "./context.ts";
 import { readFolder, removeFolder, removeTemporary, writeFolder } from "./folder.ts";
+import { saveModelFolder } from "./model-folder.ts";
 import { checkpointName } from "./rollback.ts";
 import type { Change } from "./settings.ts";
 
@@ -55,6 +56,7 @@ export async function saveCheckpoint<Own>(
   context: StageContext,
   { state, models, keep }: { state: TrainerState<Own>; models: SavedModels; keep: number },
 ): Promise<string> {
+  const { engine, tokenizer } = context;
   const folder = join(context.folder, checkpointName(state.step));
   await writeFolder({
     folder,
@@ -63,8 +65,7 @@ export async function saveCheckpoint<Own>(
       for (const [name, model] of Object.entries(models)) {
         const place = join(temporary, name);
         await mkdir(place);
-        await context.engine.saveModel(model, place, { optimizer: true });
-        context.tokenizer.save(place);
+        await saveModelFolder({ engine, tokenizer, model, folder: place, optimizer: true });
       }
     },
   });

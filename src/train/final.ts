@@ -6,6 +6,7 @@ import type { MetricValues } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import type { StageContext } from "./context.ts";
 import { readFolder, writeFolder } from "./folder.ts";
+import { saveModelFolder } from "./model-folder.ts";
 import type { StageResult } from "./types.ts";
 
 export interface FinalRequest {
@@ -30,8 +31,7 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
       folder,
       state: { format: 1, stage, steps, values },
       write: async (temporary) => {
-        await engine.saveModel(published.id, temporary);
-        tokenizer.save(temporary);
+        await saveModelFolder({ engine, tokenizer, model: published.id, folder: temporary });
         extra?.(temporary);
       },
     });

@@ -23,6 +23,7 @@ import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
 import { readFinal } from "./final.ts";
 import { removeTemporary, writeFolder } from "./folder.ts";
 import { fromJson, toJson } from "./json.ts";
+import { saveModelFolder } from "./model-folder.ts";
 import { type ModelSource, modelSizes } from "./models.ts";
 import { trainPpo } from "./ppo.ts";
 import { trainReward } from "./reward.ts";
@@ -202,10 +203,7 @@ function scratchSizes({ config, tokenizer }: Run): ModelConfig {
 async function makeStart(run: Run, folder: string): Promise<void> {
   const { engine, tokenizer, config } = run;
   const { id } = await engine.createModel({ config: scratchSizes(run), heads: ["lm"], seed: config.seed });
-  const write = async (temporary: string) => {
-    await engine.saveModel(id, temporary);
-    tokenizer.save(temporary);
-  };
+  const write = (temporary: string) => saveModelFolder({ engine, tokenizer, model: id, folder: temporary });
   await writeFolder({ folder, state: {}, write });
   await engine.disposeModel(id);
 }

@@ -1,0 +1,40 @@
+/** A model's folder as Hugging Face's libraries want it: model, tokenizer, and the ids that generating and padding need. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Engine, ModelId } from "../engine/engine.ts";
+import type { Tokenizer } from "../text/index.ts";
+import { writeDurably } from "../util/durable.ts";
+
+export interface ModelFolderRequest {
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  readonly model: ModelId;
+  /** Exists; every file in it is flushed to disk. */
+  readonly folder: string;
+  readonly optimizer?: boolean;
+}
+
+/**
+ * Writes what the engine and the tokenizer write, `generation_config.json`, and the special tokens' ids into `config.json`,
+ * where GPT-2's class would otherwise assume 50256 for the first two.
+ */
+export async function saveModelFolder(request: ModelFolderRequest): Promise<void> {
+  const { engine, tokenizer, model, folder, optimizer = false } = request;
+  await engine.saveModel(model, folder, { optimizer });
+  tokenizer.save(folder);
+  const { bosId, eosId, padId } = tokenizer;
+  const path = join(folder, "config.json");
+  const config = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+  // A classifier reads its score at the last token that is no padding: EOS under the name of padding would be passed over.
+  const ids = { bos_token_id: bosId, eos_token_id: eosId, pad_token_id: padId === eosId ? null : padId };
+  writeJson(path, { ...config, ...ids });
+  writeJson(join(folder, "generation_config.json"), {
+    ...(bosId !== null && { bos_token_id: bosId }),
+    eos_token_id: eosId,
+    pad_token_id: padId,
+  });
+}
+
+function writeJson(path: string, value: unknown): void {
+  writeDurably(path, `${JSON.stringify(value, null, 2)}\n`);
+}
