@@ -8,6 +8,7 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
 
 const rows: Readonly<Record<string, number>> = {
   cli: 10,
+  notify: 9,
   server: 9,
   lab: 9,
   train: 8,

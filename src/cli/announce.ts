@@ -1,5 +1,5 @@
 /** Shows the events that a stage records, as they come, to whoever watches the terminal. */
-import type { Alert, Intervention, InterventionOutcome, Tier } from "../types/control.ts";
+import { tierReader } from "../notify/tier.ts";
 import type { EventRecord, MetricValues, Recorder } from "../types/records.ts";
 import { duration } from "./format.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
@@ -47,13 +47,14 @@ export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => 
 export function createAnnouncer({ note, colours: c, now = Date.now }: AnnouncerOptions): Announcer {
   let startedAt = now();
   let last: MetricValues = {};
-  const tiers = new Map<number, Tier>();
+  const tierOf = tierReader();
   return {
     progress({ values }) {
       last = values;
     },
     event(event) {
       const { kind, stage, iteration, message } = event;
+      const tier = tierOf(event);
       const text = printableLine(withoutCurrentDirectory(message));
       if (kind === "stage_started" || kind === "resumed") startedAt = now();
       if (kind === "stage_started") note(c.bold(text));
@@ -63,27 +64,11 @@ export function createAnnouncer({ note, colours: c, now = Date.now }: AnnouncerO
         last = {};
       } else if (kind === "warning") note(`${c.yellow("warning:")} ${text}`);
       else if (kind === "error") note(`${c.red("error:")} ${text}`);
-      else if (kind in controllerKinds) {
-        const tier = tierOf(event, tiers);
+      else if (tier !== null) {
         if (kind === "alert" && tier !== 1) return;
         const colour = { 1: c.red, 2: c.yellow, 3: c.dim }[tier];
         note(`${colour(`tier ${tier}`)}  it ${iteration}  ${text}`);
       } else if (kind !== "checkpoint" && kind !== "setting" && kind !== "interrupted") note(c.dim(text));
     },
   };
-}
-
-const controllerKinds = { alert: true, intervention: true, outcome: true, incident: true, rollback: true };
-
-/** The tier of what the stability controller said; an outcome has that of its intervention, which `tiers` remembers. */
-function tierOf({ kind, data = {} }: EventRecord, tiers: Map<number, Tier>): Tier {
-  const { alert, intervention, outcome } = data as {
-    readonly alert?: Alert;
-    readonly intervention?: Intervention;
-    readonly outcome?: InterventionOutcome;
-  };
-  if (intervention !== undefined) tiers.set(intervention.id, intervention.tier);
-  if (kind === "incident" || kind === "rollback") return 1;
-  // One from before a resume is of tier 2: those of tier 1 do not last.
-  return alert?.tier ?? intervention?.tier ?? tiers.get(outcome?.intervention ?? 0) ?? 2;
 }

@@ -1,4 +1,5 @@
 /** JSON for programs that read our output, safe to look at on a terminal as well. */
+import { numbersAsWords } from "../util/json.ts";
 
 // What JSON leaves as it is and a terminal may act upon: DEL, C1 controls, separators, marks of direction.
 const UNSAFE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
@@ -8,7 +9,8 @@ const UNSAFE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufef
  * Control characters of every kind are escaped: nothing is lost and nothing acts.
  */
 export function jsonLine(value: unknown): string {
-  return JSON.stringify(value, (_, x: unknown) =>
-    typeof x === "number" && !Number.isFinite(x) ? String(x) : x,
-  ).replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(value, numbersAsWords).replace(
+    UNSAFE,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

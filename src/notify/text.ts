@@ -1,0 +1,43 @@
+/** Text that came from a model or a person, made harmless: for HTML, Markdown and Slack. */
+
+// Controls but the newline; what turns the writing direction, is invisible or breaks lines; halves of surrogate pairs.
+const UNSEEN =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
+  /[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
+
+/** The text with every character that acts or hides written out: a right-to-left override is `\u202e`. Newlines stay. */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, (character) => {
+    if (character === "\t") return "  ";
+    const code = character.codePointAt(0)!.toString(16);
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+  });
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** Text of an HTML element, or of an attribute in quotes. */
+export function html(text: string): string {
+  return visible(text).replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+}
+
+/** Text within a line of Markdown, or a cell of its tables: no markup, no HTML, no link, also none that GitHub makes by itself. */
+export function markdown(text: string): string {
+  return visible(text)
+    .replace(/\s+/g, " ")
+    .trim()
+    .replace(/[\\`*_[\]<>#|~$@!]|:(?=\/)|(?<=\bwww)\./gi, "\\$&")
+    .replaceAll("&", "&amp;")
+    .replace(/^([-+=]|\d+(?=[.)]))/, (start) => (/\d/.test(start) ? `${start}\\` : `\\${start}`));
+}
+
+/** Text of a Slack message: its three characters of control are written out, so that no mention and no link comes of it. */
+export function slack(text: string): string {
+  return visible(text).replace(/[&<>]/g, (character) => ENTITIES[character] as string);
+}
