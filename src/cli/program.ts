@@ -116,6 +116,19 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     );
 
   command(
+    "diagnose",
+    "say what is wrong with a run: likely causes, their evidence and remedies",
+    "diagnose demo-1",
+    "diagnose demo-1 --json",
+  )
+    .argument("<run>", RUN)
+    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (run, options) => (await import("./commands/diagnose.ts")).diagnose({ run, ...options, terminal })),
+    );
+
+  command(
     "eval",
     "measure a run's policy on its evaluation prompts, before and after PPO",
     "eval demo-1",

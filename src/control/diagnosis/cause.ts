@@ -1,0 +1,110 @@
+/** What a diagnosis is made of: symptoms, their causes, and what each is read from. */
+import type { RunHistory } from "./history.ts";
+
+export const symptoms = {
+  reward_flat: "the reward does not rise",
+  reward_falls: "the reward falls suddenly",
+  entropy_collapses: "entropy collapses",
+  kl_explodes: "KL explodes",
+  metrics_swing: "metrics swing by more than 10%",
+  advantage_signs: "advantage signs flip between neighbours beyond chance",
+  critic_lags: "the critic lags",
+  critic_overfits: "the critic overfits",
+  gold_jumps: "the gold check jumps at once",
+  out_of_memory: "out of memory",
+  reward_too_clever: "a reward too clever: shortcuts",
+  kl_too_small: "KL too small: drift",
+  prompts_narrow: "prompts too narrow",
+  evaluation_is_training: "the evaluation equals the training",
+  trend_unproven: "the trend is not significant yet",
+} as const;
+
+export type Symptom = keyof typeof symptoms;
+
+/**
+ * How likely a cause is: 0.9 where something of its own was seen besides the symptom, 0.5 where the symptom and the
+ * settings agree with it, 0.2 where only the symptom speaks for it.
+ */
+export const likelihood = { likely: 0.9, possible: 0.5, conceivable: 0.2 } as const;
+
+export interface Diagnosis {
+  readonly symptom: Symptom;
+  /** The symptom in numbers. */
+  readonly seen: string;
+  readonly cause: string;
+  readonly likelihood: number;
+  readonly evidence: string;
+  readonly remedy: string;
+  /** Samples worth reading, where the cause is best judged by a person. */
+  readonly samples: readonly SampleSeen[];
+}
+
+export interface SampleSeen {
+  readonly prompt: string;
+  readonly response: string;
+  readonly score: number;
+}
+
+/** What the detectors read. */
+export interface DiagnosisInput {
+  readonly history: RunHistory;
+  /** Iterations recorded. */
+  readonly done: number;
+  readonly settings: {
+    readonly sequences: number;
+    readonly minibatches: number;
+    readonly responsesPerPrompt: number;
+    readonly epochs: number;
+    readonly learningRate: number;
+    readonly criticLearningRate: number | null;
+    readonly clipHigh: number;
+    readonly valueClip: number | null;
+    readonly klCoef: number;
+    readonly entropyCoef: number;
+    readonly temperature: number;
+    readonly gamma: number;
+    readonly lambda: number;
+    readonly maxGradNorm: number | null;
+    readonly maxNewTokens: number;
+    readonly microBatch: number;
+    /** Whether a component of the reward judges length. */
+    readonly lengthReward: boolean;
+  };
+  readonly entropyScale: "absolute" | "relative";
+  /** Whether the evaluation asks the prompts that train. */
+  readonly evaluationIsTraining: boolean;
+  /** Messages of errors and warnings, oldest first. */
+  readonly messages: readonly string[];
+  /** Whether the process died without a word. */
+  readonly lost: boolean;
+  /** MiB of the machine; null where it is not known. */
+  readonly memoryMb: number | null;
+  /** Of the newest iteration. */
+  readonly samples: readonly SampleSeen[];
+}
+
+/** One cause of a symptom; `evidence` null where nothing but the symptom speaks for it. */
+interface Candidate {
+  readonly cause: string;
+  /** What was seen that speaks for this cause alone. */
+  readonly evidence: string | null;
+  /** What the settings say, where they agree with it. */
+  readonly settings?: string | null;
+  readonly remedy: string;
+  readonly samples?: readonly SampleSeen[];
+}
+
+export function diagnoses(symptom: Symptom, seen: string, candidates: readonly Candidate[]): Diagnosis[] {
+  return candidates.map(({ cause, evidence, settings = null, remedy, samples = [] }) => ({
+    symptom,
+    seen,
+    cause,
+    likelihood:
+      evidence !== null ? likelihood.likely : settings !== null ? likelihood.possible : likelihood.conceivable,
+    evidence: [evidence, settings].filter((text) => text !== null).join("; ") || "the symptom alone",
+    remedy,
+    samples,
+  }));
+}
+
+export type Detector = (input: DiagnosisInput) => Diagnosis[];

@@ -1,0 +1,277 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { type DiagnosisInput, likelihood, type Symptom, symptoms } from "./cause.ts";
+import { diagnose } from "./diagnose.ts";
+import { type Point, type RunHistory, swing, trend } from "./history.ts";
+
+const iterations = 60;
+const series = (value: (iteration: number) => number, { every = 1, n = iterations } = {}): Point[] =>
+  Array.from({ length: n }, (_, iteration) => ({ iteration, value: value(iteration) })).filter(
+    ({ iteration }) => iteration % every === 0,
+  );
+/** Noise that is the same each time: between -1 and 1, neighbours unlike. */
+const wobble = (i: number) => Math.sin(2.4 * i);
+
+const healthy: RunHistory = {
+  "kl/old_new_k3_token": series((i) => 0.008 + 0.002 * wobble(i)),
+  "clip/fraction": series(() => 0.08),
+  "kl/ref_k3_token": series((i) => 0.002 * i),
+  "kl/coef": series(() => 0.05),
+  "entropy/mean": series((i) => 2 - 0.015 * i),
+  "response/repeat_agreement": series((i) => 0.1 + 0.005 * i),
+  "gradient/policy_norm": series(() => 0.5),
+  "gradient/policy_norm_max": series(() => 0.9),
+  "gradient/critic_norm": series(() => 0.7),
+  "advantage/sign_flip_rate": series(() => 0.2),
+  "advantage/sign_flip_chance": series(() => 0.48),
+  "value/loss": series((i) => 0.2 + 0.3 / (1 + i) + 0.01 * wobble(i)),
+  "value/explained_variance": series((i) => Math.min(0.8, 0.05 * i)),
+  "value/clip_fraction": series(() => 0.02),
+  "reward/score_mean": series((i) => 1.5 * (1 - Math.exp(-i / 15)) + 0.03 * wobble(i)),
+  "reward/score_std": series(() => 1),
+  "reward/score_p5": series(() => -1.7),
+  "reward/score_p95": series(() => 1.8),
+  "reward/gold_correlation": series(() => 0.7, { every: 10 }),
+  "reward/length_correlation": series(() => 0.1),
+  "response/length_mean": series((i) => 20 - 0.05 * i),
+  "response/distinct_2": series(() => 0.3),
+  "response/distinct_prompts_share": series(() => 0.9),
+  "monitor/gold": series((i) => 0.4 + 0.008 * i, { every: 10 }),
+  "machine/resident_mb": series(() => 900),
+};
+const input: DiagnosisInput = {
+  history: healthy,
+  done: iterations,
+  settings: {
+    sequences: 512,
+    minibatches: 1,
+    responsesPerPrompt: 1,
+    epochs: 4,
+    learningRate: 1e-5,
+    criticLearningRate: 2e-5,
+    clipHigh: 0.2,
+    valueClip: 0.2,
+    klCoef: 0.05,
+    entropyCoef: 0.01,
+    temperature: 1,
+    gamma: 1,
+    lambda: 0.95,
+    maxGradNorm: 1,
+    maxNewTokens: 64,
+    microBatch: 0,
+    lengthReward: false,
+  },
+  entropyScale: "relative",
+  evaluationIsTraining: false,
+  messages: ["checkpoint saved"],
+  lost: false,
+  memoryMb: 4096,
+  samples: [{ prompt: "p", response: "r", score: 1 }],
+};
+type Change = Partial<Omit<DiagnosisInput, "history" | "settings">> & {
+  readonly history?: RunHistory;
+  readonly settings?: Partial<DiagnosisInput["settings"]>;
+};
+const changed = ({ history, settings, ...more }: Change): DiagnosisInput => ({
+  ...input,
+  ...more,
+  history: { ...healthy, ...history },
+  settings: { ...input.settings, ...settings },
+});
+const symptomsOf = (change: Change) => [...new Set(diagnose(changed(change)).map(({ symptom }) => symptom))];
+
+it("finds nothing in a healthy run, nor in one that recorded nothing", () => {
+  expect(diagnose(input)).toEqual([]);
+  expect(diagnose({ ...input, history: {}, done: 0 })).toEqual([]);
+});
+
+const flat = { "reward/score_mean": series((i) => 0.02 * wobble(i)) };
+const fallen = {
+  "reward/score_mean": series((i) => (i < 30 ? 0.05 * i : 0.3) + 0.02 * wobble(i)),
+};
+const collapsed = { "entropy/mean": series((i) => Math.max(0.1, 2 - 0.05 * i)) };
+const exploded = { "kl/old_new_k3_token": series((i) => (i >= 40 ? 0.06 : 0.01)) };
+const lagging = { "value/explained_variance": series(() => 0.1) };
+const overfitted = { "value/loss": series((i) => (i % 2 === 0 ? 0.2 : 0.5)) };
+
+describe("each row of the table, the likeliest cause first", () => {
+  it.each<[Symptom, string, Change]>([
+    ["reward_flat", "the rate is too low", { history: { ...flat, "kl/old_new_k3_token": series(() => 1e-5) } }],
+    ["reward_flat", "too few sequences", { history: flat, settings: { sequences: 128 } }],
+    ["reward_flat", "the reward or its verifier", { history: flat }],
+    [
+      "reward_flat",
+      "the reward or its verifier",
+      { history: { ...flat, "reward/score_std": series((i) => (i === 0 ? 1 : 0)) } },
+    ],
+    [
+      "reward_falls",
+      "the rate is too high",
+      { history: { ...fallen, "kl/old_new_k3_token": series((i) => (i === 30 ? 0.1 : 0.01)) } },
+    ],
+    [
+      "reward_falls",
+      "the KL coefficient",
+      { history: { ...fallen, "kl/ref_k3_token": series((i) => (i < 28 ? 0.05 : 0.4)) } },
+    ],
+    [
+      "reward_falls",
+      "gradients are not clipped",
+      {
+        history: { ...fallen, "gradient/policy_norm_max": series((i) => (i === 30 ? 50 : 0.9)) },
+        settings: { maxGradNorm: null },
+      },
+    ],
+    [
+      "entropy_collapses",
+      "the sampling temperature",
+      { history: { ...collapsed, "response/repeat_agreement": series((i) => (i < 20 ? 0.1 : 0.9)) } },
+    ],
+    ["entropy_collapses", "the entropy bonus", { history: collapsed, settings: { temperature: 0.8 } }],
+    [
+      "entropy_collapses",
+      "a length penalty",
+      {
+        history: { ...collapsed, "response/length_mean": series((i) => (i < 30 ? 20 : 5)) },
+        settings: { lengthReward: true },
+      },
+    ],
+    [
+      "kl_explodes",
+      "the clip is too wide",
+      { history: { ...exploded, "clip/fraction": series(() => 0.01) }, settings: { clipHigh: 0.4 } },
+    ],
+    ["kl_explodes", "too many epochs", { history: exploded, settings: { epochs: 8 } }],
+    ["kl_explodes", "too few sequences", { history: exploded, settings: { sequences: 32, epochs: 2, clipHigh: 0.1 } }],
+    [
+      "kl_explodes",
+      "the rate jumped",
+      { history: { ...exploded, "settings/policy_learning_rate": series((i) => (i < 40 ? 1e-5 : 3e-4)) } },
+    ],
+    [
+      "metrics_swing",
+      "too few sequences",
+      { history: { "reward/score_mean": series((i) => 0.03 * i + 0.2 * wobble(i)) }, settings: { sequences: 64 } },
+    ],
+    ["advantage_signs", "lambda and gamma", { history: { "advantage/sign_flip_rate": series(() => 0.54) } }],
+    ["critic_lags", "the critic's rate is too low", { history: lagging, settings: { criticLearningRate: 1e-6 } }],
+    [
+      "critic_lags",
+      "the critic's rate is too low",
+      { history: { ...lagging, "gradient/critic_norm": series(() => 0) } },
+    ],
+    ["critic_lags", "the value clip", { history: { ...lagging, "value/clip_fraction": series(() => 0.6) } }],
+    [
+      "critic_overfits",
+      "the critic's rate is too high",
+      { history: overfitted, settings: { criticLearningRate: 1e-3 } },
+    ],
+    ["critic_overfits", "too many passes", { history: overfitted, settings: { epochs: 8 } }],
+    ["critic_overfits", "nothing clips", { history: overfitted, settings: { valueClip: null } }],
+    [
+      "gold_jumps",
+      "the reward or the check",
+      { history: { "monitor/gold": series((i) => (i < 30 ? 0.3 : 0.9), { every: 10 }) } },
+    ],
+    [
+      "out_of_memory",
+      "too many sequences in one pass",
+      { messages: ["onnxruntime: Failed to allocate memory for 12 MB"] },
+    ],
+    ["out_of_memory", "sequences are too long", { messages: ["out of memory"], settings: { maxNewTokens: 4096 } }],
+    ["out_of_memory", "too many sequences in one pass", { lost: true, memoryMb: 950 }],
+    [
+      "reward_too_clever",
+      "the policy has found a shortcut",
+      { history: { "monitor/gold": series((i) => 0.8 - 0.005 * i, { every: 10 }) } },
+    ],
+    [
+      "reward_too_clever",
+      "the policy has found a shortcut",
+      { history: { "reward/component/model_outside_training_share": series((i) => i / 60) } },
+    ],
+    [
+      "kl_too_small",
+      "the policy drifts",
+      { history: { "kl/ref_k3_token": series((i) => 0.02 * i), "kl/coef": series(() => 0.001) } },
+    ],
+    [
+      "prompts_narrow",
+      "a handful of prompts",
+      { history: { "response/distinct_prompts_share": series((i) => (i < 30 ? 0.9 : 0.01)) } },
+    ],
+    ["evaluation_is_training", "what is measured", { evaluationIsTraining: true }],
+    [
+      "trend_unproven",
+      "it is judged too early",
+      {
+        history: Object.fromEntries(Object.entries(healthy).map(([key, points]) => [key, points.slice(0, 8)])),
+        done: 8,
+      },
+    ],
+  ])("%s: %s", (symptom, cause, change) => {
+    const first = diagnose(changed(change)).find((found) => found.symptom === symptom);
+    expect(first?.cause).toContain(cause.replace(/^the reward or its verifier.*/, "the reward or its verifier"));
+    expect(first?.remedy).not.toBe("");
+  });
+
+  it("has a test", () => {
+    const page = readFileSync("docs/diagnosis.md", "utf8");
+    for (const symptom of Object.keys(symptoms)) expect(page).toContain(`| \`${symptom}\` |`);
+  });
+});
+
+describe("thresholds, the healthy side", () => {
+  it.each<[Symptom, Change]>([
+    ["reward_flat", { history: { "reward/score_mean": series((i) => i * 0.003) } }],
+    ["reward_flat", { history: { "reward/score_mean": series(() => 0, { n: 19 }) } }],
+    ["reward_falls", { history: { "reward/score_mean": series((i) => (i < 30 ? 0.05 * i : 1.05)) } }],
+    ["entropy_collapses", { history: { "entropy/mean": series((i) => 2 - 0.0265 * i) } }],
+    ["kl_explodes", { history: { "kl/old_new_k3_token": series((i) => (i % 3 < 2 ? 0.14 : 0.04)) } }],
+    ["kl_explodes", { history: { "kl/ref_to_target": series(() => 4) } }],
+    ["metrics_swing", { history: { "reward/score_mean": series((i) => 0.03 * i + 0.05 * wobble(i)) } }],
+    ["advantage_signs", { history: { "advantage/sign_flip_rate": series(() => 0.52) } }],
+    ["critic_lags", { history: { "value/explained_variance": series(() => 0.31) } }],
+    ["critic_overfits", { history: { "value/loss": series((i) => (i % 2 === 0 ? 0.3 : 0.45)) } }],
+    ["gold_jumps", { history: { "monitor/gold": series((i) => (i < 30 ? 0.3 : 0.5), { every: 10 }) } }],
+    ["out_of_memory", { lost: true }],
+    ["reward_too_clever", { history: { "monitor/gold": series((i) => 0.8 - 0.002 * i, { every: 10 }) } }],
+    ["kl_too_small", { history: { "kl/ref_k3_token": series((i) => 0.02 * i) } }],
+    [
+      "prompts_narrow",
+      { history: { "response/distinct_prompts_share": series(() => 0.125) }, settings: { responsesPerPrompt: 8 } },
+    ],
+    ["trend_unproven", { history: { "reward/score_mean": series((i) => i * 0.01 + wobble(i) * 0.3) } }],
+  ])("no %s", (symptom, change) => {
+    expect(symptomsOf(change)).not.toContain(symptom);
+  });
+});
+
+it("the absolute scale knows a floor of 0.8 nats", () => {
+  const history = { "entropy/mean": series((i) => 1.2 - 0.008 * i) };
+  expect(symptomsOf({ history })).toEqual([]);
+  expect(symptomsOf({ history, entropyScale: "absolute" })).toEqual(["entropy_collapses"]);
+});
+
+it("causes with evidence of their own stand first, and the samples go with the reward", () => {
+  const samples = [3, 1, 2].map((score) => ({ prompt: "p", response: "r", score }));
+  const found = diagnose(changed({ history: flat, samples, settings: { sequences: 128 } }));
+  const likelihoods = found.map((one) => one.likelihood);
+  expect(likelihoods).toEqual([...likelihoods].sort((a, b) => b - a));
+  expect(likelihoods).toContain(likelihood.possible);
+  const reward = diagnose(changed({ history: flat, samples })).find(({ cause }) => cause.includes("verifier"));
+  expect(reward?.samples.map(({ score }) => score)).toEqual([3, 2, 1]);
+});
+
+it("NaN and missing values speak for nothing", () => {
+  const history = Object.fromEntries(Object.keys(healthy).map((key) => [key, series(() => Number.NaN)]));
+  expect(diagnose({ ...input, history })).toEqual([]);
+});
+
+it("a trend is as sure as its line; a swing does not count the trend", () => {
+  expect(trend([0, 1, 2, 3])).toEqual({ rise: 3, standardErrors: Number.POSITIVE_INFINITY });
+  // Slope 0.6, residual variance 1.6 / 2, sum of squares 5: 0.6 / sqrt(0.8 / 5).
+  expect(trend([0, 2, 1, 2.333333333]).standardErrors).toBeCloseTo(1.53, 1);
+  expect(swing([0, 1, 2, 3, 4])).toBe(0);
+  expect(swing([0, 1, 0, 1, 0])).toBe(1);
+});
