@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Orders } from "../control/consult.ts";
+import type { Engine, ModelId } from "../engine/engine.ts";
 import type { Alert, IncidentRecord } from "../types/control.ts";
 import { CheckpointError, Interrupted, RolledBack, StoppedByController } from "../util/errors.ts";
 import type { SavedModels } from "./checkpoint.ts";
@@ -23,22 +24,31 @@ export interface Kept {
   readonly models: SavedModels;
 }
 
-/** Copies of the models as they were before an iteration, by engine: the one before is let go of. */
-const copies = new WeakMap<object, SavedModels>();
-
-/** Keeps the state before an iteration, so that an incident in its update has it to show and to go back to. */
-export async function keepBefore({ context, models, state, control, loop }: Ppo): Promise<Kept> {
+/**
+ * Keeps the state before an iteration, so that an incident in its update has it to show and to go back to; lets go of what was
+ * kept before the last one.
+ */
+export async function keepBefore({ context, models, state, control }: Ppo, last: Kept | null): Promise<Kept> {
+  const { engine, config } = context;
   const own = structuredClone({ ...state, control: control.state });
   const trained = trainedModels(models);
-  if (context.config.control.interventions === "off") return { own, models: trained };
-  const { engine } = context;
-  for (const id of Object.values(copies.get(loop) ?? {})) await engine.disposeModel(id);
-  const entries = Object.entries(trained);
-  const kept = await Promise.all(
-    entries.map(async ([name, id]) => [name, (await engine.cloneModel(id, { optimizer: true })).id] as const),
-  );
-  copies.set(loop, Object.fromEntries(kept));
-  return { own, models: Object.fromEntries(kept) };
+  if (config.control.interventions === "off") return { own, models: trained };
+  if (last) await letGo(engine, last);
+  const kept: Record<string, ModelId> = {};
+  for (const [name, id] of Object.entries(trained)) {
+    kept[name] = (await engine.cloneModel(id, { optimizer: true })).id;
+  }
+  return { own, models: kept };
+}
+
+async function letGo(engine: Engine, { models }: Kept): Promise<void> {
+  for (const id of Object.values(models)) await engine.disposeModel(id);
+}
+
+/** Lets go of all models of a run of PPO. */
+export async function closeModels({ context, models }: Pick<Ppo, "context" | "models">, last: Kept | null) {
+  const ids = new Set([models.policy.id, models.reference, models.critic, ...Object.values(last?.models ?? {})]);
+  for (const id of ids) await context.engine.disposeModel(id);
 }
 
 export interface ObeyOptions {

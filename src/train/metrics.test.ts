@@ -28,7 +28,7 @@ const encode = { context: 32, longPrompts: "error" } as const;
 it("docs/metrics.md has a line for every key of PPO, and no line for another", async () => {
   const { world } = await runPpo();
   // These two are the reward model's and the evaluation's, which the pipeline's tests see.
-  const elsewhere = keysOf(sectionOf("PPO")).filter((key) => /outside_training|^evaluation/.test(key));
+  const elsewhere = keysOf(sectionOf("PPO")).filter((key) => /outside_training|^evaluation|ref_to_target/.test(key));
   expect([...recorded(world), ...elsewhere].sort()).toEqual(
     [...keysOf(sectionOf("PPO")), ...keysOf(sectionOf("Every stage"))].sort(),
   );

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
 import { runPpo as run, wantsA, word } from "../../test/support/run-ppo.ts";
 import { newWorld, tokenizer } from "../../test/support/stage.ts";
+import { defaultRules } from "../config/rules.ts";
 import type { Scored } from "../reward/index.ts";
 
 describe("an iteration", () => {
@@ -234,7 +235,11 @@ describe("odd input", () => {
           ? { ...result, logprobs: result.logprobs!.map((row) => row.map((x) => x - 0.01)) }
           : result;
     };
-    await expect(run({ prepare })).rejects.toThrow(/ratio is off from 1 by up to 0\.00995/);
+    const world = newWorld();
+    await expect(run({ world, prepare, rules: defaultRules() })).rejects.toThrow(
+      /incident 1, deviation of the first ratio from 1 0\.00995 > 0\.001/,
+    );
+    expect(world.store.curve("ppo").get(0)!["update/steps"]).toBe(0);
   });
 });
 
@@ -259,13 +264,16 @@ describe("a loss that turns NaN", () => {
     expect(world.store.messages("warning").join()).toMatch(/step is skipped.*iteration-1-step-1\.json/);
   });
 
-  it("twice in a row ends the run with sound weights saved, from which it resumes", async () => {
+  it("twice in a row stops the run before a third, with sound weights, and goes on when a person says so", async () => {
     const world = newWorld();
-    await expect(run({ world, prepare: nanAt(5, 6) })).rejects.toThrow(/for the second step in a row/);
+    const rules = defaultRules();
+    await expect(run({ world, prepare: nanAt(5, 6), rules })).rejects.toThrow(/incident 1, steps in a row/);
+    expect(world.store.curve("ppo").get(1)!["update/steps"]).toBe(2);
     expect(existsSync(join(world.folder, "ppo", "checkpoint-000002"))).toBe(true);
-    const { curve } = await run({ world, context: { resume: true } });
+    await expect(run({ world, rules, context: { resume: true } })).rejects.toThrow(/incident 1 waits for a decision/);
+    world.store.decide(1, { action: "resume", to: null, changes: [], reason: "it was the disk", decidedAt: 0 });
+    const { curve } = await run({ world, rules, context: { resume: true } });
     expect(curve.size).toBe(3);
-    expect(curve.get(1)!["update/steps_skipped"]).toBe(2);
     expect(curve.get(2)!["update/steps_skipped"]).toBe(0);
   });
 });

@@ -7,19 +7,20 @@
 import type { PpoConfig } from "../config/schema.ts";
 import type { Rule } from "../control/rule.ts";
 import { stepIndices } from "../data/index.ts";
+import type { ForwardBackwardResult } from "../engine/engine.ts";
 import type { RewardPipeline } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
 import type { Alert } from "../types/control.ts";
 import type { MetricValues } from "../types/records.ts";
-import { RewardError } from "../util/errors.ts";
+import { RewardError, RolledBack } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import type { StageContext } from "./context.ts";
 import type { Base, Control } from "./control.ts";
-import { keepBefore, obey } from "./incident.ts";
+import { closeModels, type Kept, keepBefore, obey } from "./incident.ts";
 import { checkStart } from "./invariants.ts";
 import type { StageLoop } from "./loop.ts";
 import type { FrozenFolders } from "./models.ts";
-import { nonfiniteCount, reportSkip, takeStep } from "./optimize.ts";
+import { nonfiniteCount, reportSkip, type StepTaken, takeStep } from "./optimize.ts";
 import { tokenOutputs } from "./passes.ts";
 import type { PpoModels, PpoSources } from "./ppo-models.ts";
 import { openPpo } from "./ppo-open.ts";
@@ -74,13 +75,14 @@ export interface Experience {
 export async function trainPpo(context: StageContext, inputs: PpoInputs): Promise<StageResult> {
   const run = await openPpo(context, inputs);
   const { models, reward, loop } = run;
+  let before: Kept | null = null;
   try {
     for (let iteration = loop.first; iteration < inputs.settings.iterations; iteration++) {
       await loop.begin(iteration);
       const stopwatch = await Stopwatch.start(context.engine);
       const tell = (message: string) => loop.progress(iteration, message);
       const ppo: Ppo = { ...run, context, inputs, stopwatch, tell };
-      const before = await keepBefore(ppo);
+      before = await keepBefore(ppo, before);
       let experience: Experience;
       try {
         experience = await gather(ppo, iteration);
@@ -104,9 +106,12 @@ export async function trainPpo(context: StageContext, inputs: PpoInputs): Promis
       await obey(ppo, { orders, iteration, experience, before, done: iteration + 1 });
     }
     const result = await loop.finish({ model: models.policy.id, heads: ["lm"] });
-    const ids = new Set([models.policy.id, models.reference, models.critic]);
-    for (const id of ids) await context.engine.disposeModel(id);
+    await closeModels({ context, models }, before);
     return result;
+  } catch (error) {
+    // The run goes on in this process, with models that it opens anew.
+    if (error instanceof RolledBack) await closeModels({ context, models }, before);
+    throw error;
   } finally {
     await reward.close();
   }
@@ -282,20 +287,19 @@ async function update(ppo: Ppo, iteration: number, { rollout, record }: Experien
         if (orders.endEpochs) outcome.endedBy = { epoch, statistics };
         return outcome;
       }
-      if (orders.skip || nonfinite > 0) await drop();
+      if (orders.skip) await drop();
       else if (orders.mask) await maskPolicy(ppo, minibatch);
-      const skipped = orders.skip || nonfinite > 0;
+      const masked = orders.mask && !orders.skip;
 
       // Clip to the global norm and step (rows 15 and 16); with a shared trunk the two gradients are one.
       const trunk = models.shared ? [...policy.passes, ...critic.passes] : policy.passes;
-      const masked = orders.mask && !skipped;
       const policyStep =
-        skipped || (masked && !models.shared)
+        orders.skip || (masked && !models.shared)
           ? null
           : await takeStep(engine, models.policy.id, { settings, learningRate: policyRate, passes: trunk });
       const criticOptions = { settings, learningRate: criticRate };
       const criticStep =
-        skipped || models.shared
+        orders.skip || models.shared
           ? null
           : await takeStep(engine, models.critic, { ...criticOptions, passes: critic.passes });
       // More passes of a critic that lags, over the same minibatch.
@@ -311,14 +315,19 @@ async function update(ppo: Ppo, iteration: number, { rollout, record }: Experien
         policyLoss: rl.sum(policy.passes.map(({ loss }) => loss)),
         valueLoss: critic.loss,
         valueClipFraction: rl.mean(clipped.flat().map(Number)),
-        policyGradNorm: masked ? null : (policyStep?.gradNorm ?? Number.NaN),
-        criticGradNorm: models.shared ? null : (criticStep?.gradNorm ?? Number.NaN),
-        skipped: skipped || policyStep?.skipped === true || criticStep?.skipped === true,
+        policyGradNorm: normOf(policyStep, policy.passes),
+        criticGradNorm: models.shared ? null : normOf(criticStep, critic.passes),
+        skipped: orders.skip || policyStep?.skipped === true || criticStep?.skipped === true,
         masked,
       });
     }
   }
   return outcome;
+}
+
+/** Of a step that was not taken there is a norm only where it is not finite. */
+function normOf(step: StepTaken | null, passes: readonly ForwardBackwardResult[]): number | null {
+  return step?.gradNorm ?? (nonfiniteCount(passes) > 0 ? Number.NaN : null);
 }
 
 /** The minibatch's policy gradient is dropped, its value update stays: it leaves numerator and denominator of row 12. */

@@ -110,7 +110,7 @@ describe("commands", () => {
   it("are applied again where they were, when the run is killed and resumed", async () => {
     const kept = newWorld();
     const whole = await runPpo({ ppo, world: kept, context: commanded(4, setClip(kept)) });
-    for (const n of [125, 140, 170, 200]) {
+    for (const n of [150, 165, 190, 220]) {
       const world = newWorld();
       const killed = await killedRun(world, n, { context: commanded(4, setClip(world)) });
       expect(killed).toBe(true);
