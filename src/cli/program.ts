@@ -6,6 +6,7 @@ import { addRecordCommands } from "./record-commands.ts";
 import type { Terminal } from "./terminal.ts";
 
 const OVERRIDES = "change settings of the configuration: key=value, as in ppo.kl.coef=0.1";
+const WAIT = "stay, and wait for a person's decision, where the controller stops the run";
 const RUN = "a run's id, as `ballast runs` shows it, or its folder";
 
 /** Runs the command that the arguments name and returns the exit code; throws what the command throws. */
@@ -44,6 +45,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     "demo --json | tail -1",
   )
     .argument("[overrides...]", OVERRIDES)
+    .option("--wait", WAIT)
     .option("--json", "print the result as one last line of JSON")
     .option("--out <dir>", 'folder for the run and its database (default: "runs")')
     .option("--seed <n>", "seed of everything random", integer(0))
@@ -69,6 +71,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     )
       .argument("<config>", "a YAML file")
       .argument("[overrides...]", OVERRIDES)
+      .option("--wait", WAIT)
       .option("--json", "print the result as one last line of JSON")
       .action(
         does(async (file, overrides, options) =>
@@ -92,6 +95,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .argument("<run>", RUN)
     .option("--allow-changed-reward", "go on although the reward function's code has changed")
     .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--wait", WAIT)
     .option("--json", "print the result as one last line of JSON")
     .action(does(async (run, options) => (await import("./commands/resume.ts")).resume({ run, ...options, terminal })));
 

@@ -7,7 +7,7 @@ import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
 import { runPipeline } from "../train/pipeline.ts";
 import type { PipelineResult } from "../train/types.ts";
 import type { RunState } from "../types/records.ts";
-import { Interrupted, messageOf, StoppedByController } from "../util/errors.ts";
+import { Interrupted, messageOf, RolledBack, StoppedByController } from "../util/errors.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 import { lockRun } from "./lock.ts";
 import { type Machine, machineDifferences, machineRecord } from "./machine.ts";
@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly recorded: string;
   readonly place: RunPlace;
   readonly resume: boolean;
+  /** Stay, and wait for a person's decision, where the controller stops the run. */
+  readonly wait: boolean;
   readonly terminal: Terminal;
 }
 
@@ -34,7 +36,14 @@ export interface SessionResult {
 }
 
 /** Trains until the run is done. Throws Interrupted, once the state is saved, where a signal asked for it. */
-export async function trainRun({ config, recorded, place, resume, terminal }: SessionOptions): Promise<SessionResult> {
+export async function trainRun({
+  config,
+  recorded,
+  place,
+  resume,
+  wait,
+  terminal,
+}: SessionOptions): Promise<SessionResult> {
   const startedAt = Date.now();
   const { id, folder, workspace } = place;
   const c = terminal.noteColours;
@@ -75,30 +84,49 @@ export async function trainRun({ config, recorded, place, resume, terminal }: Se
     }
     for (const difference of before ? machineDifferences(before, machine) : [])
       warn(`${difference}; the last bits may differ`);
-    recorder = store.recorder(id, store.startAttempt(id), { onWarning: warn });
+    const waiting = store.incidents({ run: id, open: true })[0];
+    if (waiting)
+      throw new StoppedByController(
+        `incident ${waiting.id} of ${id} waits for a decision: ${waiting.summary}`,
+        `${selfName()} incidents show ${waiting.id}, then ${selfName()} incidents resolve ${waiting.id}`,
+      );
     display.note(
       c.dim(
         `${resume ? "resuming" : "run"} ${id} in ${shortPath(folder)}: ${machine.cpu}, ${machine.threads} ${machine.threads === 1 ? "thread" : "threads"}, seed ${config.seed}`,
       ),
     );
-    const result = await runPipeline({
-      config,
-      folder,
-      recorder: withEvents(recorder, announcer.event),
-      engine,
-      resume,
-      onProgress: (progress) => {
-        announcer.progress(progress);
-        display.update(progress);
-      },
-      interrupted: signals.interrupted,
-    });
-    recorder.state("done");
+    let result: PipelineResult | null = null;
+    // A run that rolls back goes on as a new attempt.
+    for (let again = resume; result === null; again = true) {
+      recorder?.close();
+      recorder = store.recorder(id, store.startAttempt(id), { onWarning: warn });
+      try {
+        result = await runPipeline({
+          config,
+          folder,
+          recorder: withEvents(recorder, announcer.event),
+          engine,
+          resume: again,
+          wait,
+          onProgress: (progress) => {
+            announcer.progress(progress);
+            display.update(progress);
+          },
+          interrupted: signals.interrupted,
+        });
+      } catch (error) {
+        if (!(error instanceof RolledBack)) throw error;
+        recorder.state("interrupted");
+        display.note(c.yellow(messageOf(error)));
+      }
+    }
+    recorder!.state("done");
     return { result, seconds: (Date.now() - startedAt) / 1000 };
   } catch (error) {
     recorder?.state(stateAfter(error));
     if (error instanceof Interrupted) throw new Interrupted(messageOf(error), `Go on with: ${resumeCommand}`);
-    if (goOn() !== null) display.note(c.dim(`run ${id} ended early; ${goOn()}`));
+    if (goOn() !== null && !(error instanceof StoppedByController))
+      display.note(c.dim(`run ${id} ended early; ${goOn()}`));
     throw error;
   } finally {
     display.close();

@@ -17,11 +17,12 @@ export interface StartOptions {
   /** The run is called `<name>-<n>`. */
   readonly name: string;
   readonly json: boolean;
+  readonly wait: boolean;
   readonly terminal: Terminal;
 }
 
 /** Returns the exit code; throws whatever ends the run early. */
-export async function startRun({ config, warnings, name, json, terminal }: StartOptions): Promise<number> {
+export async function startRun({ config, warnings, name, json, wait, terminal }: StartOptions): Promise<number> {
   for (const warning of warnings)
     terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(warning)}`);
   // Bad rows are an error of what was typed, and leave no run behind.
@@ -29,7 +30,7 @@ export async function startRun({ config, warnings, name, json, terminal }: Start
   const place = createRunFolder({ workspace: config.workspace, name, taken: recordedIds(config.workspace) });
   const recorded = recordedConfig(config, place.folder);
   writeDurably(join(place.folder, "config.json"), recorded);
-  const session = await trainRun({ config, recorded, place, resume: false, terminal });
+  const session = await trainRun({ config, recorded, place, resume: false, wait, terminal });
   printResult({ ...session, config, place }, { terminal, json });
   return 0;
 }

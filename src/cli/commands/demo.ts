@@ -10,6 +10,7 @@ export interface DemoOptions {
   /** Workspace of the run; the configuration's by default. */
   readonly out?: string;
   readonly seed?: number;
+  readonly wait?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
 }
@@ -17,11 +18,18 @@ export interface DemoOptions {
 /** The same file that users copy. */
 const file = fileURLToPath(new URL("../../../examples/helpdesk/pipeline.yaml", import.meta.url));
 
-export async function demo({ overrides, out, seed, json = false, terminal }: DemoOptions): Promise<number> {
+export async function demo({
+  overrides,
+  out,
+  seed,
+  wait = false,
+  json = false,
+  terminal,
+}: DemoOptions): Promise<number> {
   const { config, warnings } = loadConfig(file, [
     ...(out === undefined ? [] : [`workspace=${JSON.stringify(out)}`]),
     ...(seed === undefined ? [] : [`seed=${seed}`]),
     ...overrides,
   ]);
-  return startRun({ config: stagesFor("run", config, file), warnings, name: "demo", json, terminal });
+  return startRun({ config: stagesFor("run", config, file), warnings, name: "demo", json, wait, terminal });
 }

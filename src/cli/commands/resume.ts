@@ -12,16 +12,17 @@ export interface ResumeOptions {
   readonly run: string;
   readonly workspace: string;
   readonly allowChangedReward?: boolean;
+  readonly wait?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
 }
 
 export async function resume(options: ResumeOptions): Promise<number> {
-  const { run, workspace, allowChangedReward = false, json = false, terminal } = options;
+  const { run, workspace, allowChangedReward = false, wait = false, json = false, terminal } = options;
   const place = findRun(run, workspace);
   const recorded = readFileSync(join(place.folder, "config.json"), "utf8");
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
-  const session = await trainRun({ config, recorded, place, resume: true, terminal });
+  const session = await trainRun({ config, recorded, place, resume: true, wait, terminal });
   printResult({ ...session, config, place }, { terminal, json });
   return 0;
 }

@@ -10,12 +10,20 @@ export interface RunOptions {
   /** Path of the YAML file. */
   readonly file: string;
   readonly overrides: readonly string[];
+  readonly wait?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
 }
 
-export async function run({ command, file, overrides, json = false, terminal }: RunOptions): Promise<number> {
+export async function run({
+  command,
+  file,
+  overrides,
+  wait = false,
+  json = false,
+  terminal,
+}: RunOptions): Promise<number> {
   const loaded = loadConfig(file, overrides);
   const config = stagesFor(command, loaded.config, file);
-  return startRun({ config, warnings: loaded.warnings, name: config.name ?? command, json, terminal });
+  return startRun({ config, warnings: loaded.warnings, name: config.name ?? command, json, wait, terminal });
 }
