@@ -94,6 +94,8 @@ export const entropyCollapses: Detector = ({ history, settings, entropyScale }) 
   // Few prompts come twice in an iteration: three together are less of a chance.
   const three = (from: number) => mean(agreement.slice(from, from + 3));
   const agreed = agreement.findIndex((_, i) => i >= 3 && i + 3 <= agreement.length && three(i) - three(i - 3) > 0.5);
+  // A policy that is thrown far agrees with itself as well.
+  const moved = valuesOf(history, "kl/old_new_k3_token").some((kl) => kl > klForThree);
   const sampled = valuesOf(history, "settings/temperature").at(-1) ?? temperature;
   return diagnoses("entropy_collapses", seen, [
     {
@@ -101,7 +103,7 @@ export const entropyCollapses: Detector = ({ history, settings, entropyScale }) 
       evidence:
         sampled < 0.5
           ? `responses are sampled at ${sampled}`
-          : agreed > 0
+          : agreed > 0 && !moved
             ? `samples of one prompt agree all at once: ${short(three(agreed - 3))}, then ${short(three(agreed))}`
             : null,
       settings: sampled !== 0.8 ? `ppo.temperature ${temperature}` : null,
