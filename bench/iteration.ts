@@ -113,6 +113,7 @@ const neverStopping: Tokenizer = {
   vocabularySize: 512,
   padId: 0,
   eosId: -1,
+  bosId: null,
   unkId: null,
   encode: () => [],
   decode: (ids) => ids.join(" "),
