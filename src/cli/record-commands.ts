@@ -1,5 +1,5 @@
 /** The commands about what runs recorded: incidents, history, exports, reports, Prometheus. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { integer } from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -74,4 +74,20 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
         (await import("./commands/history.ts")).history({ run, key, ...options, terminal }),
       ),
     );
+
+  command(
+    "report",
+    "tell what runs did lately: incidents, interventions, alerts, settings changed, health",
+    "report --since 7d",
+    "report --since 24h --run demo-1 --format html --out report.html",
+    "report --since 7d --send",
+  )
+    .option("--since <duration>", "how far back: 30m, 12h, 7d, 2w", "7d")
+    .option("--run <run>", "one run alone")
+    .addOption(new Option("--format <format>", "how it is written").choices(["md", "html"]).default("md"))
+    .option("--out <file>", "write it there instead of printing it")
+    .option("--samples", "with the worst prompts and responses of incidents")
+    .option("--send", "send it to the webhooks of the runs in it (control.notify)")
+    .option(...workspace)
+    .action(does(async (options) => (await import("./commands/report.ts")).report({ ...options, terminal })));
 }

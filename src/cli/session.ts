@@ -3,10 +3,11 @@ import { join } from "node:path";
 import type { Config } from "../config/index.ts";
 import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import type { Engine } from "../engine/engine.ts";
+import { hooksOf } from "../notify/index.ts";
 import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
 import { runPipeline } from "../train/pipeline.ts";
 import type { PipelineResult } from "../train/types.ts";
-import type { RunState } from "../types/records.ts";
+import type { EventRecord, RunState } from "../types/records.ts";
 import { Interrupted, messageOf, RolledBack, StoppedByController } from "../util/errors.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 import { lockRun } from "./lock.ts";
@@ -15,6 +16,7 @@ import { shortPath } from "./paths.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { shownValues } from "./shown.ts";
 import { watchSignals } from "./signals.ts";
+import { openTelling, type Telling } from "./telling.ts";
 import type { Terminal } from "./terminal.ts";
 import { hasCheckpoint, type RunPlace, runArgument, selfName } from "./workspace.ts";
 
@@ -46,6 +48,7 @@ export async function trainRun({
 }: SessionOptions): Promise<SessionResult> {
   const startedAt = Date.now();
   const { id, folder, workspace } = place;
+  const hooks = hooksOf(config.control.notify, process.env);
   const c = terminal.noteColours;
   const resumeCommand = `${selfName()} resume ${runArgument(place)}`;
   const goOn = () => (hasCheckpoint(folder) ? `from its last checkpoint it goes on with ${resumeCommand}` : null);
@@ -63,6 +66,7 @@ export async function trainRun({
   let engine: Engine | null = null;
   let store: Store | null = null;
   let recorder: StoreRecorder | null = null;
+  let telling: Telling | null = null;
   try {
     store = openStore(join(workspace, "ballast.db"));
     const known = store.run(id);
@@ -95,16 +99,22 @@ export async function trainRun({
         `${resume ? "resuming" : "run"} ${id} in ${shortPath(folder)}: ${machine.cpu}, ${machine.threads} ${machine.threads === 1 ? "thread" : "threads"}, seed ${config.seed}`,
       ),
     );
+    telling = openTelling({ config, hooks, runId: id, store, onWarning: warn });
+    const tell = (event: EventRecord) => {
+      announcer.event(event);
+      telling?.event(event);
+    };
     let result: PipelineResult | null = null;
     // A run that rolls back goes on as a new attempt.
     for (let again = resume; result === null; again = true) {
       recorder?.close();
       recorder = store.recorder(id, store.startAttempt(id), { onWarning: warn });
+      telling.recordWith(recorder);
       try {
         result = await runPipeline({
           config,
           folder,
-          recorder: withEvents(recorder, announcer.event),
+          recorder: withEvents(recorder, tell),
           engine,
           resume: again,
           wait,
@@ -130,6 +140,7 @@ export async function trainRun({
     throw error;
   } finally {
     display.close();
+    await telling?.close();
     recorder?.close();
     store?.close();
     await engine?.close();

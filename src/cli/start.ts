@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
+import { hooksOf } from "../notify/index.ts";
 import { openStore } from "../store/index.ts";
 import { checkRows } from "../train/rows.ts";
 import { writeDurably } from "../util/durable.ts";
@@ -27,6 +28,8 @@ export async function startRun({ config, warnings, name, json, wait, terminal }:
     terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(warning)}`);
   // Bad rows are an error of what was typed, and leave no run behind.
   checkRows(config);
+  // So is a webhook whose address the environment lacks.
+  hooksOf(config.control.notify, process.env);
   const place = createRunFolder({ workspace: config.workspace, name, taken: recordedIds(config.workspace) });
   const recorded = recordedConfig(config, place.folder);
   writeDurably(join(place.folder, "config.json"), recorded);

@@ -34,7 +34,7 @@ export function markdown(text: string): string {
     .trim()
     .replace(/[\\`*_[\]<>#|~$@!]|:(?=\/)|(?<=\bwww)\./gi, "\\$&")
     .replaceAll("&", "&amp;")
-    .replace(/^([-+=]|\d+(?=[.)]))/, (start) => (/\d/.test(start) ? `${start}\\` : `\\${start}`));
+    .replace(/^([-+=]|\d+(?=[.)](?:\s|$)))/, (start) => (/\d/.test(start) ? `${start}\\` : `\\${start}`));
 }
 
 /** Text of a Slack message: its three characters of control are written out, so that no mention and no link comes of it. */

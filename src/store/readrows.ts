@@ -160,6 +160,17 @@ export function readValues(
   return Object.fromEntries(rows.map((row) => [decodeText(row.key), numberOf(row.value, row.flag)]));
 }
 
+/** The first iteration of a stage whose metrics were written at `at` or later; undefined where none was. */
+export function readFirstIterationSince(
+  connection: Connection,
+  options: { runId: string; stage: Stage; at: number },
+): number | undefined {
+  const { runId, stage, at } = options;
+  const sql = `SELECT min(iteration) AS first FROM spans
+    WHERE run_id = ?1 AND stage = ?2 AND at >= ?3 AND attempt IN (SELECT attempt FROM attempts WHERE run_id = ?1)`;
+  return connection.get<{ first: number | null }>(sql, [runId, stage, at])?.first ?? undefined;
+}
+
 interface FeedSource<Stored, Row> {
   readonly table: "metrics" | "events" | "settings" | "samples" | "consultations";
   /** Ends in a condition; takes `parameters`, then the cursor, then `more`. */

@@ -9,6 +9,7 @@ import { decideIncident, type IncidentQuery, readIncidents } from "./incidents.t
 import {
   readConsultations,
   readEvents,
+  readFirstIterationSince,
   readKeys,
   readLatest,
   readMetrics,
@@ -188,6 +189,11 @@ export class Store {
   /** The current value of each metric at one iteration. */
   values(runId: string, stage: Stage, iteration: number): Record<string, number> {
     return readValues(this.#connection, runId, stage, iteration);
+  }
+
+  /** The first iteration of a stage that was recorded at `at` (Unix milliseconds) or later; undefined where none was. */
+  firstIterationSince(runId: string, stage: Stage, at: number): number | undefined {
+    return readFirstIterationSince(this.#connection, { runId, stage, at });
   }
 
   /** Events from a cursor. */
