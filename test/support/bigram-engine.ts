@@ -33,9 +33,11 @@ import {
   k3,
   klDerivative,
   logSoftmax,
+  mean,
   pairwiseLoss,
   policyTerms,
   valueTerms,
+  variance,
 } from "../../src/rl/index.ts";
 import { CheckpointError, EngineError } from "../../src/util/errors.ts";
 import { random } from "../../src/util/random.ts";
@@ -76,7 +78,10 @@ export class BigramEngine implements Engine {
   async cloneModel(id: ModelId, request: CloneModelRequest = {}): Promise<ModelInfo> {
     this.before("cloneModel", [id, request]);
     const source = this.#model(id);
-    return this.#add(source.info.config, request.heads ?? source.info.heads, request, structuredClone(source.weights));
+    const heads = request.heads ?? source.info.heads;
+    const info = this.#add(source.info.config, heads, request, structuredClone(source.weights));
+    if (request.optimizer) this.#model(info.id).moments = structuredClone(source.moments);
+    return info;
   }
 
   async loadModel(folder: string, request: LoadModelRequest = {}): Promise<ModelInfo> {
@@ -142,6 +147,11 @@ export class BigramEngine implements Engine {
         result.logprobs = rows((before, token) => logSoftmax(this.#logits(id, before), temperature)[token]!);
       if (output === "entropy")
         result.entropy = rows((before) => entropyOfLogits(this.#logits(id, before), temperature));
+      if (output === "top1")
+        result.top1 = rows((before) => {
+          const logits_V = this.#logits(id, before);
+          return logits_V.indexOf(Math.max(...logits_V));
+        });
       if (output === "values") result.values = rows((_, __, at, tokens) => this.#scalar(id, tokens.slice(0, at)));
       if (output === "score") result.scores = sequences.map(({ tokens }) => this.#scalar(id, tokens));
     }
@@ -185,8 +195,14 @@ export class BigramEngine implements Engine {
         }
       }
     }
+    const groupNorms: Record<string, number> = {};
+    const groupMoments: Record<string, { mean: number; variance: number }> = {};
+    for (const [group, gradient] of Object.entries(model.gradients)) {
+      groupNorms[group] = Math.hypot(...gradient);
+      groupMoments[group] = { mean: mean(gradient), variance: variance(gradient) };
+    }
     await this.zeroGrad(id);
-    return { gradNorm, skipped, groupNorms: {} };
+    return { gradNorm, skipped, groupNorms, groupMoments };
   }
 
   async zeroGrad(id: ModelId): Promise<void> {

@@ -105,7 +105,7 @@ export function flatten(name: string, rows: readonly (readonly number[])[], leng
 export function unflatten(value: Value, lengths: readonly number[]): number[][] {
   let offset = 0;
   return lengths.map((length) => {
-    const row = Array.from((value.data as Float32Array).subarray(offset, offset + length));
+    const row = Array.from(value.data.subarray(offset, offset + length) as Iterable<number | bigint>, Number);
     offset += length;
     return row;
   });

@@ -60,9 +60,16 @@ export class EmbeddedCore implements Engine {
     const source = this.#model(id);
     const { config, heads } = source.info;
     const { scalarInit = "zero", seed = 0 } = request;
-    return this.#add(
-      new Model({ id: this.#id(), config, heads: request.heads ?? heads, scalarInit, seed, from: source.named() }),
-    );
+    const model = new Model({
+      id: this.#id(),
+      config,
+      heads: request.heads ?? heads,
+      scalarInit,
+      seed,
+      from: source.named(),
+    });
+    if (request.optimizer) model.copyOptimizer(source);
+    return this.#add(model);
   }
 
   async loadModel(folder: string, request: LoadModelRequest = {}): Promise<ModelInfo> {
@@ -105,7 +112,7 @@ export class EmbeddedCore implements Engine {
     if (wantsScore && outputs.length > 1)
       throw new EngineError('forward: "score" stands alone; ask for the others in a second call');
     this.#requireHeads(model, outputs.some((output) => output === "values" || output === "score") ? "scalar" : null);
-    this.#requireHeads(model, outputs.some((output) => output === "logprobs" || output === "entropy") ? "lm" : null);
+    this.#requireHeads(model, outputs.some((output) => ["logprobs", "entropy", "top1"].includes(output)) ? "lm" : null);
     const session = await this.#sessions.get(["forward", config, heads, outputs], () =>
       forwardGraph(config, heads, outputs),
     );
@@ -119,8 +126,14 @@ export class EmbeddedCore implements Engine {
       const batch = wantsScore
         ? { ...scoreBatch(config, part), targets: undefined, lengths: part.map(() => 1) }
         : tokenBatch(config, part);
-      const feeds = { ...parameters, ids: batch.ids, rows: batch.rows, temperature: scalar(temperature) };
-      const results = await session.run(batch.targets === undefined ? feeds : { ...feeds, targets: batch.targets });
+      const scored = outputs.includes("logprobs") || outputs.includes("entropy");
+      const results = await session.run({
+        ...parameters,
+        ids: batch.ids,
+        rows: batch.rows,
+        ...(scored && { temperature: scalar(temperature) }),
+        ...(outputs.includes("logprobs") && batch.targets !== undefined && { targets: batch.targets }),
+      });
       for (const output of outputs) {
         const values = unflatten(results[output] as Value, batch.lengths);
         for (const [j, i] of group.entries()) (rows[output] as number[][])[i] = values[j] as number[];
@@ -164,14 +177,16 @@ export class EmbeddedCore implements Engine {
     const squares = await this.#sessions.get(["squares", ...key], () => squaresGraph(specs));
     const row = (spec: (typeof specs)[number]) => [1, count(spec.shape)];
     const norms = await squares.run(model.values("sum.", model.gradients(), row));
-    const squaresByGroup: Record<string, number> = {};
-    let total = 0;
-    for (const { name, group } of specs) {
-      const square = scalarOf(norms[`squares.${name}`]);
-      squaresByGroup[group] = (squaresByGroup[group] ?? 0) + square;
-      total += square;
+    const groups: Record<string, { squares: number; total: number; entries: number }> = {};
+    for (const { name, group, shape } of specs) {
+      const { squares, total, entries } = groups[group] ?? { squares: 0, total: 0, entries: 0 };
+      groups[group] = {
+        squares: squares + scalarOf(norms[`squares.${name}`]),
+        total: total + scalarOf(norms[`total.${name}`]),
+        entries: entries + count(shape),
+      };
     }
-    const gradNorm = Math.sqrt(total);
+    const gradNorm = Math.sqrt(Object.values(groups).reduce((all, { squares }) => all + squares, 0));
     const skipped = !Number.isFinite(gradNorm);
     if (!skipped) {
       model.steps++;
@@ -205,10 +220,15 @@ export class EmbeddedCore implements Engine {
       );
     }
     model.clearGradients();
-    const groupNorms = Object.fromEntries(
-      Object.entries(squaresByGroup).map(([group, square]) => [group, Math.sqrt(square)]),
+    const byGroup = Object.entries(groups);
+    const groupNorms = Object.fromEntries(byGroup.map(([group, { squares }]) => [group, Math.sqrt(squares)]));
+    const groupMoments = Object.fromEntries(
+      byGroup.map(([group, { squares, total, entries }]) => {
+        const mean = total / entries;
+        return [group, { mean, variance: squares / entries - mean * mean }];
+      }),
     );
-    return { gradNorm, skipped, groupNorms };
+    return { gradNorm, skipped, groupNorms, groupMoments };
   }
 
   async zeroGrad(id: ModelId): Promise<void> {

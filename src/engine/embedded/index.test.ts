@@ -27,6 +27,46 @@ async function train(on: Engine, id: string, steps: number): Promise<void> {
   }
 }
 
+test("a copy with its optimizer goes on as the original does, to the bit; one without does not", async () => {
+  const { id } = await create();
+  await train(engine, id, 3);
+  const { id: whole } = await engine.cloneModel(id, { optimizer: true });
+  const { id: bare } = await engine.cloneModel(id);
+  for (const model of [id, whole, bare]) await train(engine, model, 2);
+  const logprobs = async (model: string) =>
+    (await engine.forward(model, { sequences, outputs: ["logprobs"] })).logprobs!;
+  expect(await logprobs(whole)).toEqual(await logprobs(id));
+  expect(await logprobs(bare)).not.toEqual(await logprobs(id));
+});
+
+test("a step tells norm, mean and variance of the gradient by group", async () => {
+  const { id, parameters } = await create();
+  await engine.forwardBackward(id, loss);
+  const { gradNorm, groupNorms, groupMoments } = await engine.optimStep(id, {
+    ...adam,
+    weightDecay: 0,
+    maxGradNorm: null,
+  });
+  expect(Object.keys(groupMoments)).toEqual(Object.keys(groupNorms));
+  expect(Math.hypot(...Object.values(groupNorms))).toBeCloseTo(gradNorm, 6);
+  // Squared norm = entries (variance + mean^2), so that all groups together have as many entries as the model.
+  const entries = Object.entries(groupMoments).map(
+    ([group, { mean, variance }]) => groupNorms[group]! ** 2 / (variance + mean ** 2),
+  );
+  expect(entries.reduce((a, b) => a + b)).toBeCloseTo(parameters, 0);
+  for (const { mean, variance } of Object.values(groupMoments))
+    expect(Math.abs(mean)).toBeLessThan(Math.sqrt(variance));
+});
+
+test("top1 is what greedy sampling takes", async () => {
+  const { id } = await create();
+  const prompts = sequences.map(({ tokens, start }) => tokens.slice(0, start));
+  const greedy = { maxNewTokens: 3, stopTokens: [], temperature: 0, topK: 0, topP: 1, seed: 1 };
+  const { tokens } = await engine.sample(id, { prompts, ...greedy });
+  const answered = prompts.map((prompt, b) => ({ tokens: [...prompt, ...tokens[b]!], start: prompt.length }));
+  expect((await engine.forward(id, { sequences: answered, outputs: ["top1"] })).top1).toEqual(tokens);
+});
+
 async function expectError(call: Promise<unknown>, kind: new (message: string) => Error, message: string | RegExp) {
   await expect(call).rejects.toBeInstanceOf(kind);
   await expect(call).rejects.toThrow(message);

@@ -8,6 +8,7 @@ import { gradients } from "../../tensor/gradients.ts";
 import { input, type Tensor } from "../../tensor/graph.ts";
 import {
   add,
+  argmax,
   clamp,
   div,
   exp,
@@ -81,6 +82,7 @@ export function forwardGraph(
     if (outputs.includes("logprobs")) results.logprobs = logprobs_N;
     if (outputs.includes("entropy")) results.entropy = entropy_N;
   }
+  if (outputs.includes("top1")) results.top1 = argmax(languageHead(config, parameters, hidden_N_D));
   if (outputs.includes("values")) results.values = scalarHead(parameters, hidden_N_D);
   if (outputs.includes("score")) results.score = scalarHead(parameters, hidden_N_D);
   return results;

@@ -70,6 +70,16 @@ export class Model {
     }
   }
 
+  /** Throws EngineError where the other has other parameters. */
+  copyOptimizer(from: Model): void {
+    if (from.weights.length !== this.weights.length)
+      throw new EngineError(`the optimizer of ${from.info.id} is of other heads than those of its copy`);
+    this.steps = from.steps;
+    if (from.#moments === null) return;
+    this.moments().m.set(from.#moments.m);
+    this.moments().v.set(from.#moments.v);
+  }
+
   #loadOptimizer(path: string): void {
     const { tensors, metadata } = readSafetensors(path);
     const { m, v } = this.moments();

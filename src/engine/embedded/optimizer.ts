@@ -1,7 +1,7 @@
 /** AdamW as one graph over all parameters (Loshchilov and Hutter 2019; epsilon where PyTorch puts it: PPO.md row 16). */
 import type { ParameterSpec } from "../../models/config.ts";
 import { input, type Tensor } from "../../tensor/graph.ts";
-import { add, div, matmul, mul, reshape, slice, sqrt, sub } from "../../tensor/ops.ts";
+import { add, div, matmul, mul, reshape, slice, sqrt, sub, sum } from "../../tensor/ops.ts";
 
 /**
  * Inputs: for each parameter `w.<name>`, `m.<name>`, `v.<name>` and `sum.<name>` (the gradient); scalars below; and
@@ -40,12 +40,13 @@ export function adamGraph(specs: readonly ParameterSpec[]): Record<string, Tenso
   return results;
 }
 
-/** Inputs `sum.<name>`; output `squares.<name>`: the sum of squares of each gradient. */
+/** Inputs `sum.<name>`; outputs `squares.<name>` and `total.<name>`: the sum of squares and the sum of each gradient. */
 export function squaresGraph(specs: readonly ParameterSpec[]): Record<string, Tensor> {
   const results: Record<string, Tensor> = {};
   for (const { name, shape } of specs) {
     const row = input(`sum.${name}`, [1, shape.reduce((a, b) => a * b, 1)]);
     results[`squares.${name}`] = reshape(matmul(row, row, { transB: true }), []);
+    results[`total.${name}`] = sum(row);
   }
   return results;
 }
