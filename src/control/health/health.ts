@@ -1,0 +1,152 @@
+/** Health from 0 to 100, in six parts, each iteration. Pure, and no more than a few dozen comparisons. */
+import { quantile } from "../../rl/statistics.ts";
+import type { MetricValues } from "../../types/records.ts";
+import type { History, Series } from "../series.ts";
+import { type Gauge, gauges, type Part, parts } from "./parts.ts";
+
+export interface Health {
+  /** null where no part could be judged. */
+  readonly total: number | null;
+  /** Those that could be judged. */
+  readonly parts: Partial<Record<Part, number>>;
+  /** One sentence for each signal that takes something away, the worst first. */
+  readonly lowered: readonly string[];
+}
+
+const scoreUnitSignals = ["reward/score_std", "reward/score_p5", "reward/score_p95"] as const;
+
+/** How many values of each signal `health` looks back on, for `observed`; a component's name is not known before it is seen. */
+export const healthLengths: ReadonlyMap<string, number> = lengths();
+
+function lengths(): Map<string, number> {
+  const result = new Map<string, number>(scoreUnitSignals.map((signal) => [signal, 1]));
+  for (const { signal, reading, over = 1 } of gauges) {
+    if (signal.includes("*")) continue;
+    result.set(signal, Math.max(result.get(signal) ?? 1, reading === "ratio_to_median" ? over + 1 : over));
+  }
+  return result;
+}
+
+/**
+ * Health of the iteration whose `signals` these are. `history` has them too: `observed` with at least `healthLengths`.
+ *
+ * A signal's score is 100 at its gauge's `good` and beyond, 0 at `bad` and beyond, and in between as far as it has come
+ * from the one to the other. A part is the lowest score of its signals. The total is the mean of the parts, the lowest
+ * weighing 1/2, the next 1/4 and so on, over the sum of the weights. What is absent or NaN is left out; parts without a
+ * signal too.
+ */
+export function health({ signals, history }: { readonly signals: MetricValues; readonly history: History }): Health {
+  const now = Math.max(-1, ...Object.values(history).map(({ iteration }) => iteration));
+  const scored = gauges.flatMap((gauge) => {
+    const value = read(gauge, { signals, history, now });
+    return value === null || Number.isNaN(value) ? [] : [{ gauge, value, score: scoreOf(gauge, value) }];
+  });
+  const found: Partial<Record<Part, number>> = {};
+  for (const { gauge, score } of scored) found[gauge.part] = Math.min(found[gauge.part] ?? 100, score);
+  const lowered = scored.filter(({ score }) => score < 100).sort((a, b) => a.score - b.score);
+  return {
+    total: combined(Object.values(found)),
+    parts: found,
+    lowered: lowered.map(({ gauge, value, score }) => sentence(gauge, value, score)),
+  };
+}
+
+/** What an iteration records: `health/total`, and `health/<part>` for each part there is. */
+export function healthMetrics({ total, parts: found }: Health): MetricValues {
+  const named = Object.entries(found).map(([part, score]) => [`health/${part}`, score]);
+  return { ...(total !== null && { "health/total": total }), ...Object.fromEntries(named) };
+}
+
+/** Weights 1/2, 1/4, 1/8 and so on from the lowest up, over their sum; null of nothing. */
+export function combined(scores: readonly number[]): number | null {
+  if (scores.length === 0) return null;
+  const sorted = [...scores].sort((a, b) => a - b);
+  let total = 0;
+  let weights = 0;
+  sorted.forEach((score, i) => {
+    const weight = 0.5 ** (i + 1);
+    total += weight * score;
+    weights += weight;
+  });
+  return total / weights;
+}
+
+/** 0 to 100. */
+export function scoreOf({ good, bad, scale }: Pick<Gauge, "good" | "bad" | "scale">, value: number): number {
+  const on = (x: number) => (scale === "log" ? Math.log(Math.max(x, 0)) : x);
+  const way = (on(value) - on(good)) / (on(bad) - on(good));
+  return 100 * (1 - Math.min(1, Math.max(0, way)));
+}
+
+/** The gauge's reading; null where its signal is not of this iteration, nor held, or its history is too short. */
+function read(
+  gauge: Gauge,
+  { signals, history, now }: { signals: MetricValues; history: History; now: number },
+): number | null {
+  const { signal, reading, over = 1, from = 1, holds = 0, unit } = gauge;
+  if (signal.includes("*")) return largestOf(signal, signals);
+  const series = history[signal];
+  const value = signals[signal] ?? (series && now - series.iteration <= holds ? series.values.at(-1) : undefined);
+  if (value === undefined) return null;
+  if (reading === "value" && from === 1) return value;
+  if (series === undefined || series.count < from) return null;
+  const read = statistic(reading, over, { value, series });
+  return unit === "reference_std" && read !== null ? read / scoreUnit(history) : read;
+}
+
+function statistic(
+  reading: Gauge["reading"],
+  over: number,
+  { value, series }: { value: number; series: Series },
+): number | null {
+  const { first } = series;
+  const values = series.values.filter((x) => !Number.isNaN(x));
+  switch (reading) {
+    case "value":
+      return value;
+    case "rise":
+      return value - first;
+    case "ratio_to_first":
+      return value / first;
+    case "ratio_to_max":
+      return value / Math.max(...values.slice(-over));
+    case "fall_from_max":
+      return Math.max(...values.slice(-over)) - value;
+    case "ratio_to_median": {
+      const before = values.slice(-over - 1, -1);
+      return before.length === 0 ? null : value / quantile(before, 0.5);
+    }
+    case "changed":
+      return Number(!Object.is(value, first));
+  }
+}
+
+function largestOf(pattern: string, signals: MetricValues): number | null {
+  const [start, end] = pattern.split("*") as [string, string];
+  const values = Object.keys(signals)
+    .filter((key) => key.startsWith(start) && key.endsWith(end))
+    .map((key) => signals[key]!)
+    .filter((value) => !Number.isNaN(value));
+  return values.length === 0 ? null : Math.max(...values);
+}
+
+/** The spread of the first iteration's scores, when the policy was the reference; 1 for scores within [0, 1]. */
+function scoreUnit(history: History): number {
+  const [std, low, high] = scoreUnitSignals.map((signal) => history[signal]?.first ?? Number.NaN) as [
+    number,
+    number,
+    number,
+  ];
+  return (low >= 0 && high <= 1) || !(std > 0) ? 1 : std;
+}
+
+function sentence(gauge: Gauge, value: number, score: number): string {
+  const { part, says, good, bad, unit } = gauge;
+  const scale = unit === "reference_std" ? " of the reference's spread" : "";
+  const side = bad > good ? "from" : "to";
+  return `${parts[part]} ${score.toFixed(0)}: ${says} ${short(value)}${scale} (100 ${bad > good ? "up to" : "from"} ${good}, 0 ${side} ${bad})`;
+}
+
+function short(value: number): string {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : String(value);
+}

@@ -1,0 +1,282 @@
+/** The six parts of health and the signals each is read from, with the values that make 100 and 0. docs/health.md has this table. */
+import type { Statistic } from "../rule.ts";
+
+/** Iterations that a measurement made now and then is good for: twice the default distance of two. */
+const held = 20;
+
+/** A key of `health/<part>`. */
+export const parts = {
+  update_size: "update size",
+  exploration: "exploration",
+  gradient: "gradient",
+  value_fit: "value fit",
+  reward_integrity: "reward integrity",
+  behaviour: "behaviour",
+} as const;
+
+export type Part = keyof typeof parts;
+
+/** What is read of a signal's history; those of rules, and what only health asks. */
+export type Reading =
+  | Extract<Statistic, "value" | "rise" | "ratio_to_first" | "ratio_to_median" | "ratio_to_max" | "changed">
+  | "fall_from_max";
+
+export interface Gauge {
+  readonly part: Part;
+  /** A key of docs/metrics.md; `*` is any component's name. */
+  readonly signal: string;
+  /** What a person calls it. */
+  readonly says: string;
+  readonly reading: Reading;
+  /** Observations that the reading is over, the newest among them where it is a maximum, before it where it is a median. */
+  readonly over?: number;
+  /** 100 at this value and on its far side ... */
+  readonly good: number;
+  /** ... 0 at this one and beyond; in between by the value, or by its logarithm. */
+  readonly bad: number;
+  readonly scale?: "log";
+  /** Observations before it counts. */
+  readonly from?: number;
+  /** Measured now and then: the newest counts for so many iterations; 0 for what every iteration has. */
+  readonly holds?: number;
+  /** `reference_std`: `good` and `bad` are in standard deviations of the first iteration's scores. */
+  readonly unit?: "reference_std";
+}
+
+export const gauges: readonly Gauge[] = [
+  // Tier 3, 2 and 1 of the KL rules stand at 0.02, 0.05 and 0.15: 100, 55 and 0 here.
+  {
+    part: "update_size",
+    signal: "kl/old_new_k3_token",
+    says: "approx KL",
+    reading: "value",
+    good: 0.02,
+    bad: 0.15,
+    scale: "log",
+  },
+  { part: "update_size", signal: "clip/fraction", says: "clip fraction", reading: "value", good: 0.2, bad: 0.5 },
+  {
+    part: "update_size",
+    signal: "ratio/first_max_deviation",
+    says: "first ratio's distance from 1",
+    reading: "value",
+    good: 1e-4,
+    bad: 1e-3,
+    scale: "log",
+  },
+  {
+    part: "update_size",
+    signal: "kl/ref_to_target",
+    says: "KL to the reference over its target",
+    reading: "value",
+    good: 1.2,
+    bad: 4,
+    scale: "log",
+  },
+  {
+    part: "update_size",
+    signal: "advantage/abs_mean",
+    says: "mean absolute advantage over the first",
+    reading: "ratio_to_first",
+    good: 2,
+    bad: 20,
+    scale: "log",
+  },
+
+  // Healthy help-desk runs end between 0.38 and 0.52.
+  {
+    part: "exploration",
+    signal: "entropy/ratio_to_first",
+    says: "entropy over the first",
+    reading: "value",
+    good: 0.35,
+    bad: 0.1,
+  },
+  {
+    part: "exploration",
+    signal: "entropy/mean",
+    says: "entropy over the largest of 10",
+    reading: "ratio_to_max",
+    over: 10,
+    good: 0.6,
+    bad: 0.3,
+  },
+  {
+    part: "exploration",
+    signal: "response/distinct_2",
+    says: "distinct bigrams over the first",
+    reading: "ratio_to_first",
+    good: 0.55,
+    bad: 0.2,
+  },
+  {
+    part: "exploration",
+    signal: "response/distinct_prompts_share",
+    says: "distinct prompts over the first",
+    reading: "ratio_to_first",
+    good: 0.7,
+    bad: 0.1,
+  },
+
+  {
+    part: "gradient",
+    signal: "gradient/nonfinite_count",
+    says: "gradients that are not finite",
+    reading: "value",
+    good: 0,
+    bad: 1,
+  },
+  {
+    part: "gradient",
+    signal: "gradient/policy_norm",
+    says: "policy's gradient norm over its median",
+    reading: "ratio_to_median",
+    over: 20,
+    good: 3,
+    bad: 30,
+    scale: "log",
+    from: 6,
+  },
+  {
+    part: "gradient",
+    signal: "gradient/critic_norm",
+    says: "critic's gradient norm over its median",
+    reading: "ratio_to_median",
+    over: 20,
+    good: 4,
+    bad: 40,
+    scale: "log",
+    from: 6,
+  },
+
+  // The critic's head starts at 0: it is judged once it has had time to learn.
+  {
+    part: "value_fit",
+    signal: "value/explained_variance",
+    says: "explained variance",
+    reading: "value",
+    good: 0.3,
+    bad: -0.2,
+    from: 20,
+  },
+  {
+    part: "value_fit",
+    signal: "value/loss",
+    says: "value loss over its median",
+    reading: "ratio_to_median",
+    over: 20,
+    good: 3,
+    bad: 30,
+    scale: "log",
+    from: 6,
+  },
+  {
+    part: "value_fit",
+    signal: "gradient/critic_norm",
+    says: "critic's gradient norm over its median",
+    reading: "ratio_to_median",
+    over: 20,
+    good: 0.1,
+    bad: 0.001,
+    scale: "log",
+    from: 6,
+  },
+
+  {
+    part: "reward_integrity",
+    signal: "reward_model/probe_accuracy",
+    says: "reward model's accuracy on held-out pairs over the first",
+    reading: "ratio_to_first",
+    good: 0.9,
+    bad: 0.6,
+    holds: held,
+  },
+  {
+    part: "reward_integrity",
+    signal: "reward/gold_correlation",
+    says: "correlation of score and gold",
+    reading: "value",
+    good: 0.3,
+    bad: -0.3,
+    holds: held,
+  },
+  {
+    part: "reward_integrity",
+    signal: "monitor/gold",
+    says: "fall of gold from its best of 5",
+    reading: "fall_from_max",
+    over: 5,
+    good: 0.05,
+    bad: 0.3,
+    holds: held,
+  },
+  {
+    part: "reward_integrity",
+    signal: "reward/score_mean",
+    says: "fall of the score from its best of 10",
+    reading: "fall_from_max",
+    over: 10,
+    good: 0.3,
+    bad: 1,
+    unit: "reference_std",
+  },
+  {
+    part: "reward_integrity",
+    signal: "reward/component/*_outside_training_share",
+    says: "scores outside the reward model's training",
+    reading: "value",
+    good: 0.15,
+    bad: 0.6,
+  },
+  {
+    part: "reward_integrity",
+    signal: "reference/fingerprint",
+    says: "changes of the reference",
+    reading: "changed",
+    good: 0,
+    bad: 1,
+  },
+
+  {
+    part: "behaviour",
+    signal: "response/truncated_share",
+    says: "truncated responses",
+    reading: "value",
+    good: 0.3,
+    bad: 0.9,
+  },
+  {
+    part: "behaviour",
+    signal: "response/length_mean",
+    says: "length over the first",
+    reading: "ratio_to_first",
+    good: 1.5,
+    bad: 4,
+    scale: "log",
+  },
+  {
+    part: "behaviour",
+    signal: "response/length_mean",
+    says: "length over the first",
+    reading: "ratio_to_first",
+    good: 0.4,
+    bad: 0.1,
+    scale: "log",
+  },
+  {
+    part: "behaviour",
+    signal: "response/repeated_4gram_share",
+    says: "rise of repeated 4-grams",
+    reading: "rise",
+    good: 0.1,
+    bad: 0.5,
+  },
+  {
+    part: "behaviour",
+    signal: "safety/share",
+    says: "rise of unsafe responses",
+    reading: "rise",
+    good: 0.02,
+    bad: 0.15,
+  },
+];
