@@ -1,0 +1,150 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { rule } from "../../test/support/rules.ts";
+import { runPpo } from "../../test/support/run-ppo.ts";
+import { newWorld, type World } from "../../test/support/stage.ts";
+import { RolledBack, StoppedByController } from "../util/errors.ts";
+
+const ppo = { iterations: 6, checkpointEvery: 1, keep: 2 };
+/** Stops at the end of iteration 3, whatever happens: the length of a history is a fact. */
+const afterUpdate = rule("tier: 1, says: epochs, when: {signal: update/epochs, above: 0}, minHistory: 4", "fourth");
+const afterScoring = rule(
+  "tier: 1, says: length, when: {signal: response/length_mean, above: 0}, minHistory: 4",
+  "fourth",
+);
+const state = (world: World) => readdirSync(join(world.folder, "ppo")).filter((name) => !name.endsWith(".json"));
+
+describe("tier 1", () => {
+  it("after the update keeps the state before the iteration and the present one, and ends with code 3", async () => {
+    const world = newWorld();
+    const stopped = await runPpo({ world, ppo, rules: [afterUpdate] }).catch((error) => error);
+    expect(stopped).toBeInstanceOf(StoppedByController);
+    expect(stopped.exitCode).toBe(3);
+    expect(stopped.hint).toContain("ballast incidents show 1");
+    expect([...world.store.curve("ppo").keys()]).toEqual([0, 1, 2, 3]);
+    const [incident] = world.store.incidents;
+    expect(incident).toMatchObject({ id: 1, rule: "fourth", iteration: 3, decision: null });
+    const { evidence } = incident!;
+    expect(evidence.iterations.map(({ iteration }) => iteration)).toEqual([0, 1, 2, 3]);
+    expect(evidence.worstSamples).toHaveLength(5);
+    expect(evidence.worstSamples[0]!.score).toBeLessThanOrEqual(evidence.worstSamples[4]!.score);
+    for (const [name, step] of [
+      ["before", 3],
+      ["present", 4],
+    ] as const) {
+      expect(evidence.checkpoints[name]).toMatch(new RegExp(`checkpoint-00000${step}$`));
+      expect(existsSync(evidence.checkpoints[name]!)).toBe(true);
+    }
+    expect(world.store.messages("incident")[0]).toMatch(/^epochs 2 > 0 {2}-> {2}saved, paused: incident 1$/);
+  });
+
+  it("after scoring stops before anything reaches the weights", async () => {
+    const world = newWorld();
+    await expect(runPpo({ world, ppo, rules: [afterScoring] })).rejects.toThrow(StoppedByController);
+    expect([...world.store.curve("ppo").keys()]).toEqual([0, 1, 2]);
+    const { iterations, checkpoints } = world.store.incidents[0]!.evidence;
+    expect(iterations.at(-1)!.iteration).toBe(3);
+    expect(checkpoints).toMatchObject({ before: expect.stringMatching(/checkpoint-000003$/), present: null });
+  });
+
+  it("with interventions off is an alert, and the run is the one without rules", async () => {
+    const off = { interventions: "off" };
+    const watched = await runPpo({ ppo, rules: [afterUpdate], control: off });
+    const alone = await runPpo({ ppo, control: off });
+    expect(watched.world.store.messages("alert")).toHaveLength(3);
+    expect(watched.world.store.incidents).toEqual([]);
+    expect(watched.weights).toBe(alone.weights);
+  });
+
+  it.each([
+    ["after the update", afterUpdate],
+    ["after scoring", afterScoring],
+  ])("%s: a run that a person lets go on ends as one that was not stopped, waiting or resumed", async (_, stopping) => {
+    const whole = await runPpo({ ppo });
+    const resumed = newWorld();
+    await expect(runPpo({ world: resumed, ppo, rules: [stopping] })).rejects.toThrow("incident 1");
+    await expect(runPpo({ world: resumed, ppo, rules: [stopping], context: { resume: true } })).rejects.toThrow(
+      "incident 1 waits for a decision",
+    );
+    resumed.store.decide(1, { action: "resume", reason: "as it should be" });
+    const after = await runPpo({ world: resumed, ppo, rules: [stopping], context: { resume: true } });
+    expect(after.weights).toBe(whole.weights);
+    expect([...after.curve]).toEqual([...whole.curve]);
+
+    const waiting = newWorld();
+    const decides = setInterval(() => {
+      if (waiting.store.incidents.length > 0) waiting.store.decide(1, { action: "resume", reason: "go on" });
+    }, 20);
+    const waited = await runPpo({ world: waiting, ppo, rules: [stopping], context: { wait: true } });
+    clearInterval(decides);
+    expect(waited.weights).toBe(whole.weights);
+    expect(waiting.store.states).toEqual(expect.arrayContaining(["paused", "running"]));
+    expect(waiting.store.incidents).toHaveLength(1);
+  });
+
+  it("a person stops the run for good", async () => {
+    const world = newWorld();
+    await expect(runPpo({ world, ppo, rules: [afterUpdate] })).rejects.toThrow("incident 1");
+    world.store.decide(1, { action: "stop", reason: "enough" });
+    await expect(runPpo({ world, ppo, rules: [afterUpdate], context: { resume: true } })).rejects.toThrow(
+      "stopped by a person on incident 1: enough",
+    );
+  });
+});
+
+describe("a rollback", () => {
+  it("that a person asks for goes back, moves what it abandons away, and takes other random streams", async () => {
+    const world = newWorld();
+    await expect(runPpo({ world, ppo, rules: [afterUpdate] })).rejects.toThrow("incident 1");
+    world.store.decide(1, { action: "rollback", to: 3, reason: "before it" });
+    const again = (more = {}) => runPpo({ world, ppo, rules: [{ ...afterUpdate, minHistory: 99 }], ...more });
+    await expect(again({ context: { resume: true } })).rejects.toThrow(RolledBack);
+    const after = await again({ context: { resume: true } });
+    expect(state(world)).toContain(`abandoned-${world.store.events.at(-1)!.attempt}-checkpoint-000004`);
+    expect(world.store.messages("rollback")).toEqual(["rolled back from iteration 3 to 3: incident 1"]);
+    expect([...after.curve.keys()]).toEqual([0, 1, 2, 3, 4, 5]);
+    const whole = await runPpo({ ppo });
+    expect(after.curve.get(2)).toEqual(whole.curve.get(2));
+    expect(after.curve.get(3)!["reward/score_mean"]).not.toBe(whole.curve.get(3)!["reward/score_mean"]);
+  });
+
+  it("of a rule goes to the last healthy checkpoint with a changed setting, once; then a person is called", async () => {
+    const world = newWorld();
+    const back = rule(
+      "tier: 2, says: epochs, when: {signal: update/epochs, above: 0}, minHistory: 4, action: {rollback: {ppo.clipLow: 0.1}}, cooldown: 0",
+      "back",
+    );
+    const options = { world, ppo, rules: [back], control: { profile: "adaptive" } };
+    await expect(runPpo(options)).rejects.toThrow(RolledBack);
+    // Healthy is what ended before the rule held: three iterations are done.
+    await expect(runPpo({ ...options, context: { resume: true } })).rejects.toThrow("incident 1");
+    expect(world.store.messages("rollback")).toEqual(["rolled back from iteration 3 to 3: back"]);
+    expect(world.store.curve("ppo").get(3)!["settings/clip_low"]).toBe(0.1);
+    expect(world.store.curve("ppo").get(2)!["settings/clip_low"]).toBe(0.2);
+  });
+
+  it("killed on the way ends as one that was not", async () => {
+    const run = async (kill: boolean) => {
+      const world = newWorld();
+      await expect(runPpo({ world, ppo, rules: [afterUpdate] })).rejects.toThrow("incident 1");
+      world.store.decide(1, { action: "rollback", to: 2, reason: "further back" });
+      const options = { world, ppo: { ...ppo, checkpointEvery: 0 }, rules: [], context: { resume: true } };
+      await expect(runPpo(options)).rejects.toThrow(RolledBack);
+      // The attempt that carries it out reseeds; the next one goes on from the same checkpoint with the same seed.
+      if (kill) {
+        let calls = 0;
+        const prepare = (engine: { before: () => void }) => {
+          engine.before = () => {
+            if (++calls > 40) throw new Error("killed");
+          };
+        };
+        await expect(runPpo({ ...options, prepare })).rejects.toThrow("killed");
+      }
+      return runPpo(options);
+    };
+    const [whole, killed] = [await run(false), await run(true)];
+    expect(killed.weights).toBe(whole.weights);
+    expect([...killed.curve]).toEqual([...whole.curve]);
+  });
+});
