@@ -1,5 +1,6 @@
 /** A run's history as the store has it: each metric's values by iteration, and what is asked of them. */
 import { mean, quantile, slope, standardDeviation } from "../../rl/statistics.ts";
+import { scoreUnitOf } from "../health/score-unit.ts";
 
 export interface Point {
   readonly iteration: number;
@@ -31,15 +32,14 @@ export function lastMean(values: readonly number[], n: number): number {
   return mean(values.slice(-n));
 }
 
-/**
- * The unit in which scores are judged: the standard deviation of the first iteration's scores, when the policy was the
- * reference, or 1 where scores lie within [0, 1].
- */
+/** The unit of the run's scores, from its first iteration's. */
 export function scoreUnit(history: RunHistory): number {
   const first = (key: string) => valuesOf(history, key)[0] ?? Number.NaN;
-  const std = first("reward/score_std");
-  const within = first("reward/score_p5") >= 0 && first("reward/score_p95") <= 1;
-  return within || !(std > 0) ? 1 : std;
+  return scoreUnitOf({
+    std: first("reward/score_std"),
+    p5: first("reward/score_p5"),
+    p95: first("reward/score_p95"),
+  });
 }
 
 /** A line through values against 0, 1, 2, ...: how far it rises over all of them, and how sure that is. */

@@ -12,7 +12,7 @@ const many = 1024;
 const swingSource = "PPO.md, defaults: 64 sequences a step swing by more than 10%, 512 stay within 3%";
 
 /** How much a metric swings from draw to draw: 10% at 64 sequences, falling with their root. */
-export function expectedSwing(sequences: number): number {
+function expectedSwing(sequences: number): number {
   return 0.1 * Math.sqrt(64 / sequences);
 }
 

@@ -9,7 +9,7 @@ const lateFrom = 512;
 const medium = { low: 0.9, high: 0.97 };
 
 /** What the reward judges, where the configuration does not say: every component here gives one score a response. */
-export function grainOf({ grain, ppo }: Pick<DoctorFacts, "grain" | "ppo">): RewardGrain {
+function grainOf({ grain, ppo }: Pick<DoctorFacts, "grain" | "ppo">): RewardGrain {
   return grain ?? (ppo.maxNewTokens >= lateFrom ? "late" : "turn");
 }
 

@@ -18,7 +18,7 @@ export function promptFindings(facts: DoctorFacts): Finding[] {
  * Kinds as the rows name them, where all do; else the distinct openings of the prompts: their first two words, figures
  * taken for one.
  */
-export function kindsOf(prompts: readonly PromptFacts[]): { readonly count: number; readonly by: "kind" | "opening" } {
+function kindsOf(prompts: readonly PromptFacts[]): { readonly count: number; readonly by: "kind" | "opening" } {
   const named = prompts.every(({ kind }) => kind !== null);
   const opening = (text: string) => normalised(text).replace(/\d+/g, "0").split(" ").slice(0, 2).join(" ");
   const kinds = new Set(prompts.map(({ kind, text }) => (named ? kind : opening(text))));

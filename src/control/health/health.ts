@@ -3,6 +3,7 @@ import { quantile } from "../../rl/statistics.ts";
 import type { MetricValues } from "../../types/records.ts";
 import type { History, Series } from "../series.ts";
 import { type Gauge, gauges, type Part, parts } from "./parts.ts";
+import { scoreUnitOf } from "./score-unit.ts";
 
 export interface Health {
   /** null where no part could be judged. */
@@ -130,14 +131,9 @@ function largestOf(pattern: string, signals: MetricValues): number | null {
   return values.length === 0 ? null : Math.max(...values);
 }
 
-/** The spread of the first iteration's scores, when the policy was the reference; 1 for scores within [0, 1]. */
 function scoreUnit(history: History): number {
-  const [std, low, high] = scoreUnitSignals.map((signal) => history[signal]?.first ?? Number.NaN) as [
-    number,
-    number,
-    number,
-  ];
-  return (low >= 0 && high <= 1) || !(std > 0) ? 1 : std;
+  const first = (statistic: string) => history[`reward/score_${statistic}`]?.first ?? Number.NaN;
+  return scoreUnitOf({ std: first("std"), p5: first("p5"), p95: first("p95") });
 }
 
 function sentence(gauge: Gauge, value: number, score: number): string {
