@@ -1,8 +1,10 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { keptTerminal } from "../../../test/support/terminal.ts";
+import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
+import { buildTokenizer } from "../../text/index.ts";
 import { doctor } from "./doctor.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-doctor-"));
@@ -92,6 +94,23 @@ it("a configuration's own fields: an explanation, the reward's grain, the experi
   await expect(examined(file, "experiment={stage: 2, previous: no-such-run}")).rejects.toThrow(
     "there is no run no-such-run",
   );
+});
+
+it("loads the policy where it is there, and sees by its answers that it was never trained", async () => {
+  const policy = join(folder, "random");
+  mkdirSync(policy);
+  const tokenizer = buildTokenizer({ kind: "byte", vocabularySize: 300, chatTemplate: undefined }, []);
+  tokenizer.save(policy);
+  const engine = await createEmbeddedEngine({ threads: 1 });
+  const sizes = { family: "gpt2", layers: 1, width: 16, heads: 2, context: 64, tieEmbeddings: true } as const;
+  const { vocabularySize } = tokenizer;
+  const { id } = await engine.createModel({ config: { ...sizes, vocabularySize }, heads: ["lm"], seed: 1 });
+  await engine.saveModel(id, policy);
+  await engine.close();
+  const file = configuration("policy.yaml", mine.replace(/model: .*\n/, "threads: 1\n"));
+  const { byId } = await examined(file, `ppo.policy=${policy}`);
+  expect(byId.get("policy/untrained")?.what).toMatch(/nats of the 5\.5\d of a blind choice \(measured on 64 samples\)/);
+  expect(byId.get("batch/corner")?.what).toContain("0.009 million parameters");
 });
 
 it("what is wrong is an error with the exit code 1; every line fits", async () => {

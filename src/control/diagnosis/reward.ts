@@ -124,7 +124,7 @@ export const metricsSwing: Detector = ({ history, settings }) => {
   if (!(size > swingLimit)) return [];
   const step = settings.sequences / settings.minibatches;
   const wanted = Math.ceil((step * (size / restfulSwing) ** 2) / 32) * 32;
-  const noise = valuesOf(history, "noise/scale").at(-1);
+  const noise = valuesOf(history, "gradient/noise_scale").at(-1);
   const measured = noise === undefined ? "" : `; the gradient's noise scale is ${short(noise)} sequences`;
   return diagnoses(
     "metrics_swing",
