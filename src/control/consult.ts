@@ -1,5 +1,5 @@
 /** The controller: rules, what it remembers and what it is shown, in; alerts, interventions and orders, out. Pure. */
-import type { Alert, Consultation, Intervention, InterventionOutcome } from "../types/control.ts";
+import type { Alert, Consultation, ConsultationPoint, Intervention, InterventionOutcome } from "../types/control.ts";
 import { historyLengths, holds, statisticOf } from "./condition.ts";
 import { type ActOptions, act, expire } from "./interventions.ts";
 import { type Action, conditionWords, isStepRule, type Rule } from "./rule.ts";
@@ -10,7 +10,7 @@ export interface ConsultOptions extends ActOptions {
   /** Those in use, in the order in which they are listed. */
   readonly rules: readonly Rule[];
   readonly state: ControlState;
-  readonly consultation: Pick<Consultation, "iteration" | "point" | "step" | "signals">;
+  readonly consultation: Pick<Consultation, "iteration" | "step" | "signals"> & { readonly point: ConsultationPoint };
 }
 
 /** What the trainer is to do at once. */

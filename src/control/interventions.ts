@@ -15,6 +15,17 @@ export interface ActOptions {
   readonly bounds: Readonly<Record<SettingName, { readonly min: number; readonly max: number }>>;
 }
 
+/** The bounds of the settings; those of the KL coefficient are the configuration's. */
+export function boundsOf(klCoef: ActOptions["bounds"]["klCoef"]): ActOptions["bounds"] {
+  return {
+    learningRate: { min: 0, max: Number.POSITIVE_INFINITY },
+    // CONTROL.md, section 3: never below 0.05.
+    clip: { min: 0.05, max: 1 },
+    valueUpdates: { min: 1, max: 8 },
+    klCoef,
+  };
+}
+
 interface Acted {
   readonly state: ControlState;
   readonly interventions: readonly Intervention[];

@@ -27,6 +27,8 @@ export interface Observation {
 
 export interface ControlState {
   readonly history: History;
+  /** What health looks back on. */
+  readonly watched: History;
   /** By rule: whether its conditions held at the last observations of its first signal, newest last. */
   readonly held: Readonly<Record<string, readonly boolean[]>>;
   /** By rule: the iteration in which it was last evaluated. */
@@ -43,6 +45,7 @@ export interface ControlState {
 
 export const firstControlState: ControlState = {
   history: {},
+  watched: {},
   held: {},
   evaluated: {},
   silentUntil: {},

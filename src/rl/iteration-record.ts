@@ -43,9 +43,9 @@ export interface MinibatchRecord {
   readonly policyLoss: number;
   readonly valueLoss: number;
   readonly valueClipFraction: number;
-  /** Global norm before clipping; with a shared trunk, of both losses together; null where the policy's gradient was masked. */
+  /** Global norm before clipping; with a shared trunk, of both losses together; null where no step was taken. */
   readonly policyGradNorm: number | null;
-  /** null where the trunk is shared. */
+  /** null where the trunk is shared, or no step was taken. */
   readonly criticGradNorm: number | null;
   /** The controller dropped the policy's gradient of it. */
   readonly masked: boolean;

@@ -1,8 +1,12 @@
 /** The trainer's side of the stability controller: shows it what was measured, records what it says, keeps what it changes. */
 import type { ControlConfig } from "../config/schema.ts";
 import { type ConsultOptions, consult, type Orders } from "../control/consult.ts";
-import { acknowledged, setByPerson } from "../control/interventions.ts";
+import { type Decision, decisionsOf } from "../control/decisions.ts";
+import { health, healthLengths, healthMetrics } from "../control/health/index.ts";
+import { type ActOptions, acknowledged, boundsOf, setByPerson } from "../control/interventions.ts";
+import { told } from "../control/replay.ts";
 import type { Rule, SettingName } from "../control/rule.ts";
+import { observed } from "../control/series.ts";
 import { knownAfterScoring } from "../control/signals.ts";
 import { type ControlState, multipliers } from "../control/state.ts";
 import type { Alert } from "../types/control.ts";
@@ -48,6 +52,8 @@ export class Control {
   readonly #recorder: Recorder;
   /** The multipliers that the settings' history knows of. */
   #recorded: Readonly<Record<SettingName, number>>;
+  /** The iteration of the last consultation, and the signals that it has been shown in it. */
+  #shown: { readonly iteration: number; readonly keys: ReadonlySet<string> } = { iteration: -1, keys: new Set() };
   /** Seconds spent in it. */
   seconds = 0;
 
@@ -79,7 +85,6 @@ export class Control {
 
   /** Before a step; these signals are kept with the consultation alone. */
   beforeStep(iteration: number, step: number, signals: MetricValues, base: Base): Orders {
-    this.#recorder.consultation({ stage: "ppo", iteration, point: "step", step, signals });
     return this.#consult({ iteration, point: "step", step, signals }, base);
   }
 
@@ -88,20 +93,30 @@ export class Control {
     return this.#consult({ iteration, point: "updated", step: null, signals }, base);
   }
 
+  /** Health of an iteration, on all of its metrics: what is recorded beside them. */
+  health(iteration: number, signals: MetricValues): MetricValues {
+    const watched = observed(this.state.watched, { iteration, signals, lengths: healthLengths });
+    this.state = { ...this.state, watched };
+    return healthMetrics(health({ signals, history: watched }));
+  }
+
   /** A person set `key`: their word outranks interventions. */
   setByPerson(key: string, iteration: number, base: Base): void {
     for (const [name, keys] of Object.entries(keysOf)) {
       if (!keys.includes(key)) continue;
-      const options = { setting: name as SettingName, iteration, rules: this.#rules };
+      const setting = name as SettingName;
+      const options = { setting, iteration, rules: this.#rules };
+      this.#tell(iteration, { [told.set(setting)]: 1 });
       const { state, outcomes } = setByPerson(this.state, options);
       this.state = state;
       this.#recordSettings(iteration, base);
-      for (const outcome of outcomes) this.#event("outcome", iteration, outcome.message, { outcome });
+      this.#record(decisionsOf(iteration, { outcomes }));
     }
   }
 
-  /** A person decided to go on after the rule had stopped the run. */
-  acknowledge(rule: string, iteration: number): void {
+  /** A person decided to go on, from the iteration `next`, after the rule had stopped the run in `iteration`. */
+  acknowledge(rule: string, { iteration, next }: { iteration: number; next: number }): void {
+    this.#tell(next, { [told.acknowledged(rule)]: iteration });
     this.state = acknowledged(this.state, { rule, iteration, rules: this.#rules });
   }
 
@@ -116,34 +131,45 @@ export class Control {
     return found === undefined ? 1 : Math.max(found.window.of, found.conditions[0].over);
   }
 
-  #consult(consultation: ConsultOptions["consultation"], base: Base): Orders {
+  #consult(consultation: ConsultOptions["consultation"], at: Base): Orders {
     const started = performance.now();
     const { profile, interventions, klCoef } = this.#settings;
-    const { state, alerts, ...said } = consult({
+    const { iteration, point } = consultation;
+    const base = { learningRate: at.policyRate, clip: at.clipHigh, valueUpdates: 1, klCoef: at.klCoef };
+    this.#keep(consultation, base);
+    const { state, orders, ...said } = consult({
       rules: this.#rules,
       state: this.state,
       consultation,
       profile,
       interventions,
-      base: { learningRate: base.policyRate, clip: base.clipHigh, valueUpdates: 1, klCoef: base.klCoef },
-      bounds: {
-        learningRate: { min: 0, max: Number.POSITIVE_INFINITY },
-        // PPO.md and CONTROL.md, section 3: never below 0.05.
-        clip: { min: 0.05, max: 1 },
-        valueUpdates: { min: 1, max: 8 },
-        klCoef,
-      },
+      base,
+      bounds: boundsOf(klCoef),
     });
-    const { iteration, point } = consultation;
-    for (const alert of alerts) this.#event("alert", iteration, alert.message, { alert });
-    for (const outcome of said.outcomes) this.#event("outcome", iteration, outcome.message, { outcome });
-    for (const intervention of said.interventions)
-      this.#event("intervention", iteration, intervention.reason, { intervention });
+    this.#record(decisionsOf(iteration, said));
     this.state = state;
     // After scoring, what begins at once; after the update, what begins and ends with the next iteration.
-    this.#recordSettings(point === "updated" ? iteration + 1 : iteration, base);
+    this.#recordSettings(point === "updated" ? iteration + 1 : iteration, at);
     this.seconds += (performance.now() - started) / 1000;
-    return said.orders;
+    return orders;
+  }
+
+  /** What it is shown, for `ballast replay`: each signal where the iteration first shows it, which is where it counts. */
+  #keep({ iteration, point, step, signals }: ConsultOptions["consultation"], base: ActOptions["base"]): void {
+    if (point === "step") {
+      this.#recorder.consultation({ stage: "ppo", iteration, point, step, signals });
+      return;
+    }
+    const before = this.#shown.iteration === iteration ? this.#shown.keys : new Set<string>();
+    const fresh = Object.entries(signals).filter(([key]) => !before.has(key) && !/^(time|machine)\//.test(key));
+    this.#shown = { iteration, keys: new Set([...before, ...fresh.map(([key]) => key)]) };
+    const said = Object.entries(base).map(([name, value]) => [told.base(name as SettingName), value] as const);
+    const kept = Object.fromEntries([...fresh, ...said]);
+    this.#recorder.consultation({ stage: "ppo", iteration, point, step, signals: kept });
+  }
+
+  #tell(iteration: number, signals: MetricValues): void {
+    this.#recorder.consultation({ stage: "ppo", iteration, point: "person", step: null, signals });
   }
 
   /** Every hyperparameter has a history: what interventions change, and restore, too. */
@@ -173,12 +199,8 @@ export class Control {
     }
   }
 
-  #event(
-    kind: "alert" | "intervention" | "outcome",
-    iteration: number,
-    message: string,
-    data: Readonly<Record<string, unknown>>,
-  ): void {
-    this.#recorder.event({ kind, stage: "ppo", iteration, message, data });
+  #record(decisions: readonly Decision[]): void {
+    for (const { kind, iteration, message, data } of decisions)
+      this.#recorder.event({ kind, stage: "ppo", iteration, message, data: { ...data } });
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { Killed, killedAt } from "../../test/support/killed.ts";
 import { rule } from "../../test/support/rules.ts";
 import { runPpo } from "../../test/support/run-ppo.ts";
 import { newWorld, type World } from "../../test/support/stage.ts";
@@ -133,13 +134,7 @@ describe("a rollback", () => {
       await expect(runPpo(options)).rejects.toThrow(RolledBack);
       // The attempt that carries it out reseeds; the next one goes on from the same checkpoint with the same seed.
       if (kill) {
-        let calls = 0;
-        const prepare = (engine: { before: () => void }) => {
-          engine.before = () => {
-            if (++calls > 40) throw new Error("killed");
-          };
-        };
-        await expect(runPpo({ ...options, prepare })).rejects.toThrow("killed");
+        await expect(runPpo({ ...options, prepare: killedAt(40) })).rejects.toThrow(Killed);
       }
       return runPpo(options);
     };

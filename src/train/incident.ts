@@ -102,7 +102,8 @@ async function callPerson(ppo: Ppo, options: ObeyOptions & { alert: Alert }): Pr
       `${alert.message}  ->  saved, stopped; the incident could not be written yet`,
       "Free some space on the disk, then resume: the run stops here again.",
     );
-  return decided(ppo, incident.decision === null ? await awaitDecision(ppo, incident) : incident);
+  const { done } = options;
+  return decided(ppo, incident.decision === null ? await awaitDecision(ppo, incident) : incident, done);
 }
 
 async function openIncident(ppo: Ppo, options: ObeyOptions & { alert: Alert }): Promise<IncidentRecord | null> {
@@ -165,10 +166,11 @@ async function awaitDecision({ context, loop, tell }: Ppo, { id, summary }: Inci
   }
 }
 
-/** Carries a decision out; true where the run goes on from here. */
+/** Carries a decision out; true where the run goes on from here, with the iteration `next`. */
 function decided(
   { context, loop, control }: Pick<Ppo, "context" | "loop" | "control">,
   incident: IncidentRecord,
+  next: number,
 ): boolean {
   const { id, rule, iteration } = incident;
   const { action, to, reason } = incident.decision!;
@@ -179,7 +181,7 @@ function decided(
     context.recorder.commit();
     throw new RolledBack(`incident ${id}: rolled back to iteration ${to} (${reason})`);
   }
-  control.acknowledge(rule, iteration);
+  control.acknowledge(rule, { iteration, next });
   loop.event("command", iteration, `incident ${id}: goes on (${reason})`, { incident: id });
   return true;
 }
@@ -201,7 +203,7 @@ export function obeyEarlier(ppo: Pick<Ppo, "context" | "loop" | "control" | "sta
         `ballast incidents show ${id}, then ballast incidents resolve ${id}`,
       );
     // One that stopped the run after scoring is come by again, and obeyed there.
-    if (decision.action !== "resume" || iteration === loop.first - 1) decided(ppo, incident);
+    if (decision.action !== "resume" || iteration === loop.first - 1) decided(ppo, incident, loop.first);
   }
 }
 

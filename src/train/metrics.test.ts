@@ -18,6 +18,7 @@ function recorded(world: World): string[] {
     .flatMap(({ values }) => Object.keys(values))
     .map((key) => key.replace(/^reward\/component\/only_/, "reward/component/<name>_"))
     .map((key) => (/^settings\/(?!policy_learning|critic_learning|learning)/.test(key) ? "settings/<setting>" : key))
+    .map((key) => key.replace(/^health\/(?!total)\w+$/, "health/<part>"))
     .map((key) => key.replace(/_prompt_\d+$/, "_prompt_<n>"));
   return [...new Set(named)].filter((key) => !signals.has(key)).sort();
 }

@@ -379,6 +379,7 @@ async function record(ppo: Ppo, iteration: number, experience: Experience, outco
   const rates = { policyRate, criticRate: models.shared ? null : criticRate };
   const values: MetricValues = {
     ...signals,
+    ...control.health(iteration, signals),
     ...settingsInForce({ ...settings, clipLow, clipHigh }, { ...rates, valueUpdates }),
     ...(await stopwatch.values()),
     "time/sampled_tokens_per_s": sampledTokens / stopwatch.secondsOf("rollout"),

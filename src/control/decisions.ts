@@ -1,0 +1,45 @@
+/** What the controller decided, one record each, as a run keeps them among its events. */
+import type { Alert, Intervention, InterventionOutcome } from "../types/control.ts";
+import type { EventKind } from "../types/records.ts";
+
+export interface Decision {
+  readonly kind: Extract<EventKind, "alert" | "outcome" | "intervention">;
+  readonly iteration: number;
+  /** One sentence. */
+  readonly message: string;
+  readonly data: DecisionData;
+}
+
+export type DecisionData =
+  | { readonly alert: Alert }
+  | { readonly outcome: InterventionOutcome }
+  | { readonly intervention: Intervention };
+
+/** In the order in which they are recorded. */
+export function decisionsOf(
+  iteration: number,
+  {
+    alerts = [],
+    outcomes = [],
+    interventions = [],
+  }: {
+    readonly alerts?: readonly Alert[];
+    readonly outcomes?: readonly InterventionOutcome[];
+    readonly interventions?: readonly Intervention[];
+  },
+): Decision[] {
+  return [
+    ...alerts.map((alert): Decision => ({ kind: "alert", iteration, message: alert.message, data: { alert } })),
+    ...outcomes.map(
+      (outcome): Decision => ({ kind: "outcome", iteration, message: outcome.message, data: { outcome } }),
+    ),
+    ...interventions.map(
+      (intervention): Decision => ({
+        kind: "intervention",
+        iteration,
+        message: intervention.reason,
+        data: { intervention },
+      }),
+    ),
+  ];
+}
