@@ -76,6 +76,26 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     );
 
   command(
+    "export",
+    "write the whole history of a run's metrics to a file",
+    "export demo-1 --format csv --out demo-1.csv",
+    "export demo-1 --format parquet --out demo-1.parquet --attempts newest",
+    "export demo-1 --format jsonl | head",
+  )
+    .argument("<run>", RUN)
+    .addOption(new Option("--format <format>", "how it is written").choices(["csv", "jsonl", "parquet"]).default("csv"))
+    .option("--out <file>", "write it there instead of printing it")
+    .addOption(
+      new Option("--attempts <which>", "newest leaves out what a resume or a rollback has taken over")
+        .choices(["all", "newest"])
+        .default("all"),
+    )
+    .option(...workspace)
+    .action(
+      does(async (run, options) => (await import("./commands/export.ts")).exportRun({ run, ...options, terminal })),
+    );
+
+  command(
     "report",
     "tell what runs did lately: incidents, interventions, alerts, settings changed, health",
     "report --since 7d",

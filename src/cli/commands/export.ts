@@ -1,0 +1,100 @@
+/** `ballast export`: the whole history of a run's metrics as CSV, JSON lines or Parquet. */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { openStore, type Store } from "../../store/index.ts";
+import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
+import { COLUMNS, csvLine, type ExportRow, jsonRow } from "../export-rows.ts";
+import { jsonLine } from "../json.ts";
+import { shortPath } from "../paths.ts";
+import type { Terminal } from "../terminal.ts";
+import { findRun } from "../workspace.ts";
+
+export interface ExportOptions {
+  /** A run's id or folder. */
+  readonly run: string;
+  readonly format: "csv" | "jsonl" | "parquet";
+  /** A file; standard output by default, but for Parquet. */
+  readonly out?: string;
+  /** `newest`: what resumes and rollbacks have taken over is left out. */
+  readonly attempts: "all" | "newest";
+  readonly workspace: string;
+  readonly terminal: Terminal;
+}
+
+/** Rows read, and written, at a time. */
+const batchSize = 20_000;
+
+/** Characters. */
+const longestWrite = 1 << 20;
+
+export async function exportRun({ run, format, out, attempts, workspace, terminal }: ExportOptions): Promise<number> {
+  const place = findRun(run, workspace);
+  if (format === "parquet" && out === undefined)
+    throw new UsageError("Parquet is not written to a terminal", `Name a file: --out ${place.id}.parquet`);
+  const store = openStore(join(place.workspace, "ballast.db"), { readonly: true });
+  try {
+    const batches = batchesOf(store, place.id, { current: attempts === "newest" });
+    if (out === undefined) for (const line of lines(batches, format)) terminal.out(line);
+    else {
+      const count = await writeWhole(out, (path) => write(path, batches, format));
+      terminal.note(`${count} rows written to ${shortPath(out)}`);
+    }
+  } finally {
+    store.close();
+  }
+  return 0;
+}
+
+function* batchesOf(store: Store, runId: string, { current }: { current: boolean }): Generator<ExportRow[]> {
+  for (let after = 0; ; ) {
+    const { rows, cursor } = store.metrics(runId, { after, limit: batchSize, current });
+    yield rows.map((row) => ({ run: runId, ...row }));
+    if (rows.length < batchSize) return;
+    after = cursor;
+  }
+}
+
+function* lines(batches: Iterable<readonly ExportRow[]>, format: ExportOptions["format"]): Generator<string> {
+  if (format === "csv") yield COLUMNS.join(",");
+  for (const rows of batches) for (const row of rows) yield format === "csv" ? csvLine(row) : jsonLine(jsonRow(row));
+}
+
+/** Returns how many rows there were. */
+async function write(
+  path: string,
+  batches: Iterable<readonly ExportRow[]>,
+  format: ExportOptions["format"],
+): Promise<number> {
+  if (format === "parquet") return (await import("../export-parquet.ts")).writeParquet(path, batches);
+  const file = openSync(path, "w");
+  try {
+    let text = "";
+    let count = format === "csv" ? -1 : 0;
+    for (const line of lines(batches, format)) {
+      text += `${line}\n`;
+      count++;
+      if (text.length < longestWrite) continue;
+      writeSync(file, text);
+      text = "";
+    }
+    writeSync(file, text);
+    fsyncSync(file);
+    return count;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A file that is there is whole: it gets its name last. */
+async function writeWhole(path: string, body: (path: string) => Promise<number>): Promise<number> {
+  const temporary = `${path}.partial`;
+  try {
+    const count = await body(temporary);
+    renameSync(temporary, path);
+    return count;
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    if (error instanceof BallastError) throw error;
+    throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "Free some space or name another file.");
+  }
+}
