@@ -10,14 +10,20 @@ export type Tier = 1 | 2 | 3;
  */
 export type ConsultationPoint = "scored" | "step" | "updated";
 
-/** What the controller was shown at one consultation. Replay shows it the same again. */
+/**
+ * What the controller was shown at one consultation, or told of a person. Replay shows and tells it the same again.
+ *
+ * Beside signals stand what config and schedule said of each setting (`base/<setting>`, but at a step), and for `person`
+ * nothing but what they did before this iteration: set a setting (`set/<setting>`: 1) or let the run go on after a rule had
+ * stopped it (`acknowledged/<rule>`: the iteration in which it did).
+ */
 export interface Consultation {
   readonly stage: Stage;
   readonly iteration: number;
-  readonly point: ConsultationPoint;
+  readonly point: ConsultationPoint | "person";
   /** Step within the iteration; null at the other points. */
   readonly step: number | null;
-  /** Signals by the keys of docs/metrics.md. At `scored` and `updated` the iteration's metrics hold them too. */
+  /** Signals by the keys of docs/metrics.md, each where the iteration first shows it. The iteration's metrics hold them too, but a step's. */
   readonly signals: MetricValues;
 }
 
