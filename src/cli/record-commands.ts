@@ -110,4 +110,14 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--send", "send it to the webhooks of the runs in it (control.notify)")
     .option(...workspace)
     .action(does(async (options) => (await import("./commands/report.ts")).report({ ...options, terminal })));
+
+  command(
+    "serve",
+    "give Prometheus the newest values of a workspace's runs, on this machine alone",
+    "serve",
+    "serve --port 9000 --workspace /tmp/runs",
+  )
+    .option("--port <n>", "port on 127.0.0.1; 0 takes a free one", integer(0, 65_535), 9464)
+    .option(...workspace)
+    .action(does(async (options) => (await import("./commands/serve.ts")).serve({ ...options, terminal })));
 }

@@ -1,5 +1,5 @@
 /** Queries for what a run recorded: metrics, events, settings and samples, from a cursor or at an iteration. */
-import type { Consultation } from "../types/control.ts";
+import type { Consultation, Tier } from "../types/control.ts";
 import type { EventKind, RecentRecord, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
 import { decodeFloats, decodeJson, decodeText, encodeText, numberOf } from "./encode.ts";
@@ -158,6 +158,20 @@ export function readValues(
     [runId, stage, iteration],
   );
   return Object.fromEntries(rows.map((row) => [decodeText(row.key), numberOf(row.value, row.flag)]));
+}
+
+/** How many alerts, or interventions, a run has had of each tier, over all of its attempts. */
+export function readTierCounts(
+  connection: Connection,
+  runId: string,
+  kind: "alert" | "intervention",
+): Record<Tier, number> {
+  const rows = connection.all<{ tier: Tier; count: number }>(
+    `SELECT json_extract(data, '$.${kind}.tier') AS tier, count(*) AS count FROM events
+     WHERE run_id = ? AND kind = ? AND tier IN (1, 2, 3) GROUP BY tier`,
+    [runId, kind],
+  );
+  return { 1: 0, 2: 0, 3: 0, ...Object.fromEntries(rows.map(({ tier, count }) => [tier, count])) };
 }
 
 /** The first iteration of a stage whose metrics were written at `at` or later; undefined where none was. */

@@ -1,6 +1,6 @@
 /** A workspace's store: runs, what they record and what they are told, in one SQLite file that many processes may have open. */
 import { hostname } from "node:os";
-import type { IncidentDecision, IncidentRecord } from "../types/control.ts";
+import type { IncidentDecision, IncidentRecord, Tier } from "../types/control.ts";
 import type { CommandKind, EventKind, RunRecord, Stage } from "../types/records.ts";
 import { StoreError } from "../util/errors.ts";
 import { type Connection, openConnection } from "./connection.ts";
@@ -17,6 +17,7 @@ import {
   readSampleIterations,
   readSamples,
   readSettings,
+  readTierCounts,
   readValues,
 } from "./readrows.ts";
 import { readAttempts, readCommands, readRun, readRuns, readStates } from "./readruns.ts";
@@ -189,6 +190,11 @@ export class Store {
   /** The current value of each metric at one iteration. */
   values(runId: string, stage: Stage, iteration: number): Record<string, number> {
     return readValues(this.#connection, runId, stage, iteration);
+  }
+
+  /** How many alerts, or interventions, a run has had of each tier, over all of its attempts. */
+  countByTier(runId: string, kind: "alert" | "intervention"): Record<Tier, number> {
+    return readTierCounts(this.#connection, runId, kind);
   }
 
   /** The first iteration of a stage that was recorded at `at` (Unix milliseconds) or later; undefined where none was. */

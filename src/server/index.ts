@@ -1,0 +1,3 @@
+/** The server's public names. */
+export { type AppOptions, createApp } from "./app.ts";
+export { type Listening, listen } from "./listen.ts";
