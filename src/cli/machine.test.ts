@@ -7,7 +7,7 @@ const info = async () => ({
   cpu: "A CPU",
   threads: 2,
   versions: { "onnxruntime-node": "1.30.0" },
-  capabilities: { bitExact: true, truncatedSampling: true, layerNorms: true },
+  capabilities: { bitExact: true, truncatedSampling: true, layerNorms: true, fullKl: true },
 });
 
 it("records CPU, threads and versions", async () => {

@@ -143,8 +143,11 @@ export interface PolicyLoss {
     /** The constant c > 1 of dual clip, or null. */
     readonly dualClip: number | null;
     readonly entropyCoef: number;
-    /** -r A + beta KL(old, new), over the whole vocabulary, in place of the clipped term: `oldModel` is the policy that sampled. */
-    readonly penalty?: { readonly beta: number; readonly oldModel: ModelId } | null;
+    /**
+     * -r A + beta KL(old, new), over the whole vocabulary, in place of the clipped term: `oldModel` is the policy that sampled.
+     * Without it the KL is k3 on the samples, (r - 1) - ln r, for engines that cannot hold two models in one pass.
+     */
+    readonly penalty?: { readonly beta: number; readonly oldModel: ModelId | null } | null;
     /** KL(policy, reference) added to the loss, where the KL is not in the reward. */
     readonly kl: { readonly coef: number; readonly estimator: "k2" | "k3" } | null;
     readonly temperature: number;
@@ -170,6 +173,8 @@ export interface ForwardBackwardResult {
   readonly logprobs?: number[][];
   readonly entropy?: number[][];
   readonly values?: number[][];
+  /** KL(old, new) at each scored token, in nats (policy with `penalty`). */
+  readonly penaltyKl?: number[][];
   /** Scores of chosen and rejected (pairwise). */
   readonly chosenScores?: number[];
   readonly rejectedScores?: number[];
@@ -212,6 +217,8 @@ export interface EngineInfo {
     readonly bitExact: boolean;
     readonly truncatedSampling: boolean;
     readonly layerNorms: boolean;
+    /** KL(old, new) over the whole vocabulary, in a policy loss with a penalty. */
+    readonly fullKl: boolean;
   };
 }
 

@@ -21,8 +21,9 @@ import { type DecoderConfig, type Head, layerNormEpsilon, parameterSpecs } from 
 /** Parameters by name: inputs of the graph, since they change at every step. */
 export type Parameters = ReadonlyMap<string, Tensor>;
 
-export function parameterInputs(config: DecoderConfig, heads: readonly Head[]): Parameters {
-  return new Map(parameterSpecs(config, heads).map(({ name, shape }) => [name, input(name, shape)]));
+/** `prefix` goes before the inputs' names, for a second model in one graph; the parameters keep theirs. */
+export function parameterInputs(config: DecoderConfig, heads: readonly Head[], prefix = ""): Parameters {
+  return new Map(parameterSpecs(config, heads).map(({ name, shape }) => [name, input(`${prefix}${name}`, shape)]));
 }
 
 export function parameter(parameters: Parameters, name: string): Tensor {

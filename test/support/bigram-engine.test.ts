@@ -30,12 +30,23 @@ const losses: LossRequest[] = [
       config: { ...clip, entropyCoef: 0.7, kl: { coef: 0.4, estimator }, temperature: 0.8 },
     }),
   ),
+  ...["bigram-2", null].map(
+    (oldModel): LossRequest => ({
+      name: "policy",
+      sequences,
+      weights,
+      oldLogprobs: rows("old").map((row) => row.map((x) => -2.5 + 0.3 * x)),
+      advantages: rows("advantages"),
+      config: { ...clip, entropyCoef: 0.7, kl: null, penalty: { beta: 0.6, oldModel }, temperature: 0.8 },
+    }),
+  ),
 ];
 
 describe("the bigram engine's gradients", () => {
   it.each(losses)("$name: as finite differences have them", async (loss) => {
     const engine = new BigramEngine();
     const { id } = await engine.createModel({ config: sizes, heads: ["lm", "scalar"], scalarInit: "normal", seed: 2 });
+    await engine.createModel({ config: sizes, heads: ["lm"], seed: 3 });
     await engine.forwardBackward(id, loss);
     const gradients = structuredClone(engine.models.get(id)!.gradients);
     const h = 1e-5;

@@ -23,6 +23,7 @@ import type {
   ModelInfo,
   OptimStepRequest,
   OptimStepResult,
+  PolicyLoss,
   SampleRequest,
   SampleResult,
   Sequence,
@@ -58,11 +59,13 @@ export class BigramEngine implements Engine {
   before: BeforeVerb = () => {};
   /** May change what forwardBackward gives back: to make a loss NaN, say. */
   distort: (result: ForwardBackwardResult, loss: LossRequest) => ForwardBackwardResult = (result) => result;
+  /** Whether it has the whole KL in a penalty. */
+  fullKl = true;
   readonly models = new Map<ModelId, Bigram>();
   #next = 1;
 
   async info(): Promise<EngineInfo> {
-    const capabilities = { bitExact: true, truncatedSampling: true, layerNorms: false };
+    const capabilities = { bitExact: true, truncatedSampling: true, layerNorms: false, fullKl: this.fullKl };
     return { name: "bigram", cpu: "none", threads: 1, versions: {}, capabilities };
   }
 
@@ -103,8 +106,11 @@ export class BigramEngine implements Engine {
     if (optimizer) writeFileSync(join(folder, "optimizer.safetensors"), JSON.stringify(moments));
   }
 
-  async ema(): Promise<void> {
-    throw new EngineError("the bigram engine has no ema");
+  async ema(target: ModelId, source: ModelId, decay: number): Promise<void> {
+    this.before("ema", [target, source, decay]);
+    const from = this.#model(source).weights;
+    for (const [name, weights] of Object.entries(this.#model(target).weights))
+      for (let i = 0; i < weights.length; i++) weights[i] = decay * weights[i]! + (1 - decay) * from[name]![i]!;
   }
 
   async disposeModel(id: ModelId): Promise<void> {
@@ -172,7 +178,9 @@ export class BigramEngine implements Engine {
   async optimStep(id: ModelId, request: OptimStepRequest): Promise<OptimStepResult> {
     this.before("optimStep", [id, request]);
     const model = this.#model(id);
-    const { learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm } = request;
+    const { learningRate, rateFactors = {}, beta1, beta2, epsilon, weightDecay, maxGradNorm } = request;
+    const { tieEmbeddings } = model.info.config;
+    const groupOf = (name: string) => (name === "U" ? "score" : tieEmbeddings ? "embeddings" : "lm_head");
     const gradNorm = Math.sqrt(
       Object.values(model.gradients)
         .flat()
@@ -184,20 +192,21 @@ export class BigramEngine implements Engine {
       const { m, v } = model.moments;
       const steps = ++model.moments.steps;
       for (const [group, weights] of Object.entries(model.weights)) {
+        const rate = learningRate * (rateFactors[groupOf(group)] ?? 1);
         for (let i = 0; i < weights.length; i++) {
           const g = model.gradients[group]![i]! * scale;
           m[group]![i] = beta1 * m[group]![i]! + (1 - beta1) * g;
           v[group]![i] = beta2 * v[group]![i]! + (1 - beta2) * g * g;
           const mHat = m[group]![i]! / (1 - beta1 ** steps);
           const vHat = v[group]![i]! / (1 - beta2 ** steps);
-          weights[i] =
-            weights[i]! * (1 - learningRate * weightDecay) - (learningRate * mHat) / (Math.sqrt(vHat) + epsilon);
+          weights[i] = weights[i]! * (1 - rate * weightDecay) - (rate * mHat) / (Math.sqrt(vHat) + epsilon);
         }
       }
     }
     const groupNorms: Record<string, number> = {};
     const groupMoments: Record<string, { mean: number; variance: number }> = {};
-    for (const [group, gradient] of Object.entries(model.gradients)) {
+    for (const [name, gradient] of Object.entries(model.gradients)) {
+      const group = groupOf(name);
       groupNorms[group] = Math.hypot(...gradient);
       groupMoments[group] = { mean: mean(gradient), variance: variance(gradient) };
     }
@@ -256,7 +265,9 @@ export class BigramEngine implements Engine {
       return { loss: total, logprobs: logprobs! };
     }
     const { oldLogprobs, advantages, refLogprobs, config } = loss;
-    const terms = policyTerms({ logprobs: logprobs!, oldLogprobs, advantages, ...config });
+    const terms = config.penalty
+      ? this.#penaltyTerms(id, loss, logprobs!)
+      : policyTerms({ logprobs: logprobs!, oldLogprobs, advantages, ...config });
     each((b, t, weight, tokens, at) => {
       const d = config.kl ? logprobs![b]![t]! - refLogprobs![b]![t]! : 0;
       const kl = config.kl ? config.kl.coef * (config.kl.estimator === "k2" ? k2(d) : k3(d)) : 0;
@@ -264,8 +275,48 @@ export class BigramEngine implements Engine {
       total += weight * (terms.loss[b]![t]! - config.entropyCoef * entropy![b]![t]! + kl);
       this.#addLogprob(id, tokens[at - 1]!, tokens[at]!, weight * (terms.gradient[b]![t]! + klGradient), temperature);
       this.#addEntropy(id, tokens[at - 1]!, -weight * config.entropyCoef, temperature);
+      if (config.penalty?.oldModel) this.#addFullKl(id, tokens[at - 1]!, weight, config);
     });
-    return { loss: total, logprobs: logprobs!, entropy: entropy! };
+    const penaltyKl = "kl" in terms ? { penaltyKl: terms.kl } : {};
+    return { loss: total, logprobs: logprobs!, entropy: entropy!, ...penaltyKl };
+  }
+
+  /** -A r + beta KL(old, new); the gradient by the token's log-probability, without that of a full KL. */
+  #penaltyTerms(id: ModelId, { sequences, oldLogprobs, advantages, config }: PolicyLoss, logprobs: number[][]) {
+    const { beta, oldModel } = config.penalty!;
+    const rows = (f: (logRatio: number, advantage: number, before: number) => number) =>
+      sequences.map(({ tokens, start }, b) =>
+        logprobs[b]!.map((x, t) => f(x - oldLogprobs[b]![t]!, advantages[b]![t]!, tokens[start + t - 1]!)),
+      );
+    const sampled = (logRatio: number) => Math.expm1(logRatio) - logRatio;
+    const kl = rows((logRatio, _, before) =>
+      oldModel === null ? sampled(logRatio) : this.#fullKl(id, oldModel, before, config.temperature),
+    );
+    const gain = rows((logRatio, advantage) => -advantage * Math.exp(logRatio));
+    return {
+      kl,
+      loss: gain.map((row, b) => row.map((x, t) => x + beta * kl[b]![t]!)),
+      gradient: rows(
+        (logRatio, advantage) =>
+          -advantage * Math.exp(logRatio) + (oldModel === null ? beta * Math.expm1(logRatio) : 0),
+      ),
+    };
+  }
+
+  #fullKl(id: ModelId, oldModel: ModelId, before: number, temperature: number): number {
+    const logp_V = logSoftmax(this.#logits(id, before), temperature);
+    const oldLogp_V = logSoftmax(this.#logits(oldModel, before), temperature);
+    return oldLogp_V.reduce((total, old, v) => total + Math.exp(old) * (old - logp_V[v]!), 0);
+  }
+
+  /** dKL(old, new) / dz_v = (p_v - p_old_v) / temperature. */
+  #addFullKl(id: ModelId, before: number, weight: number, { penalty, temperature }: PolicyLoss["config"]): void {
+    const { info, gradients } = this.#model(id);
+    const logp_V = logSoftmax(this.#logits(id, before), temperature);
+    const oldLogp_V = logSoftmax(this.#logits(penalty!.oldModel!, before), temperature);
+    for (const [v, logp] of logp_V.entries())
+      gradients.W![before * info.config.vocabularySize + v]! +=
+        (weight * penalty!.beta * (Math.exp(logp) - Math.exp(oldLogp_V[v]!))) / temperature;
   }
 
   #logits(id: ModelId, token: number): number[] {

@@ -17,6 +17,7 @@ import type {
   ModelInfo,
   OptimStepRequest,
   OptimStepResult,
+  PolicyLoss,
   SampleRequest,
   SampleResult,
 } from "../engine.ts";
@@ -147,12 +148,16 @@ export class EmbeddedCore implements Engine {
     const model = this.#model(id);
     const { config, heads } = model.info;
     this.#requireHeads(model, loss.name === "value" || loss.name === "pairwise" ? "scalar" : "lm");
+    const old = loss.name === "policy" ? this.#oldParameters(model, loss) : {};
     const shape = shapeOf(loss);
     const session = await this.#sessions.get(["loss", config, heads, shape], () => lossGraph(config, heads, shape));
     const { feeds, lengths } = lossFeeds(model, loss);
     // The sums are read and written in place: each is the result of an addition, entry by entry.
     const sums = model.values("sum.", model.gradients());
-    const results = await session.run({ ...model.values("", model.weights), ...sums, ...feeds }, { into: sums });
+    const results = await session.run(
+      { ...model.values("", model.weights), ...sums, ...feeds, ...old },
+      { into: sums },
+    );
     model.accumulated++;
     const rows = (name: string) => (results[name] === undefined ? undefined : unflatten(results[name], lengths));
     const flat = (name: string) =>
@@ -163,6 +168,7 @@ export class EmbeddedCore implements Engine {
       logprobs: rows("logprobs"),
       entropy: rows("entropy"),
       values: rows("values"),
+      penaltyKl: rows("penaltyKl"),
       chosenScores: flat("chosen"),
       rejectedScores: flat("rejected"),
     };
@@ -225,7 +231,7 @@ export class EmbeddedCore implements Engine {
     const groupMoments = Object.fromEntries(
       byGroup.map(([group, { squares, total, entries }]) => {
         const mean = total / entries;
-        return [group, { mean, variance: squares / entries - mean * mean }];
+        return [group, { mean, variance: Math.max(0, squares / entries - mean * mean) }];
       }),
     );
     return { gradNorm, skipped, groupNorms, groupMoments };
@@ -255,6 +261,16 @@ export class EmbeddedCore implements Engine {
     return model;
   }
 
+  /** The parameters of the policy that sampled, where the loss has its whole distribution. */
+  #oldParameters(model: Model, { config: { penalty } }: PolicyLoss): Record<string, Value> {
+    if (!penalty || penalty.oldModel === null) return {};
+    const old = this.#model(penalty.oldModel);
+    this.#requireHeads(old, "lm");
+    if (JSON.stringify(old.info.config) !== JSON.stringify(model.info.config))
+      throw new EngineError(`policy: model ${old.info.id} is not of the same shape as ${model.info.id}`);
+    return old.values("old.", old.weights);
+  }
+
   #requireHeads(model: Model, head: "lm" | "scalar" | null): void {
     if (head !== null && !model.info.heads.includes(head)) {
       throw new EngineError(`model ${model.info.id} has no ${head} head (it has ${model.info.heads.join(", ")})`);
@@ -270,10 +286,11 @@ function shapeOf(loss: LossRequest): LossShape {
     case "value":
       return { name: "value", clip: loss.config.valueClip !== null };
     case "policy": {
-      const { dualClip, entropyCoef, kl } = loss.config;
+      const { penalty, dualClip, entropyCoef, kl } = loss.config;
       return {
         name: "policy",
-        dualClip: dualClip !== null,
+        penalty: penalty ? (penalty.oldModel === null ? "sampled" : "full") : null,
+        dualClip: !penalty && dualClip !== null,
         entropyBonus: entropyCoef !== 0,
         kl: kl?.estimator ?? null,
       };
@@ -310,13 +327,14 @@ function lossFeeds(model: Model, loss: LossRequest): { feeds: Record<string, Val
     feeds.oldValues = flat("oldValues", loss.oldValues);
     if (loss.config.valueClip !== null) feeds.valueClip = scalar(loss.config.valueClip);
   } else if (loss.name === "policy") {
-    const { clipLow, clipHigh, dualClip, entropyCoef, kl, temperature } = loss.config;
+    const { clipLow, clipHigh, dualClip, entropyCoef, kl, penalty, temperature } = loss.config;
     feeds.oldLogprobs = flat("oldLogprobs", loss.oldLogprobs);
     feeds.advantages = flat("advantages", loss.advantages);
     feeds.temperature = scalar(temperature);
     feeds.clipLow = scalar(clipLow);
     feeds.clipHigh = scalar(clipHigh);
     feeds.entropyCoef = scalar(entropyCoef);
+    if (penalty) feeds.penaltyBeta = scalar(penalty.beta);
     if (dualClip !== null) feeds.dualClip = scalar(dualClip);
     if (kl !== null) {
       if (loss.refLogprobs === undefined) throw new EngineError("policy: a KL term in the loss needs refLogprobs");

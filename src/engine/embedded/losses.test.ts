@@ -117,7 +117,8 @@ function shapeOf(loss: LossRequest): LossShape {
   if (loss.name === "value") return { name: "value", clip: loss.config.valueClip !== null };
   if (loss.name !== "policy") return { name: loss.name };
   const { dualClip, entropyCoef, kl } = loss.config;
-  return { name: "policy", dualClip: dualClip !== null, entropyBonus: entropyCoef !== 0, kl: kl?.estimator ?? null };
+  const bonus = { entropyBonus: entropyCoef !== 0, kl: kl?.estimator ?? null };
+  return { name: "policy", penalty: null, dualClip: dualClip !== null, ...bonus };
 }
 
 /** What a loss's graph reads, written from its documentation. */

@@ -37,6 +37,8 @@ export type LossShape =
   | { readonly name: "value"; readonly clip: boolean }
   | {
       readonly name: "policy";
+      /** `full`: KL(old, new) over the vocabulary; `sampled`: k3 on the samples; null: the clipped loss. */
+      readonly penalty: "full" | "sampled" | null;
       readonly dualClip: boolean;
       readonly entropyBonus: boolean;
       readonly kl: "k2" | "k3" | null;
@@ -132,19 +134,30 @@ function value(config: ModelConfig, parameters: Parameters, clip: boolean): Loss
   return { loss: mul(0.5, sum(mul(weights(), term_N))), outputs: { values: values_N } };
 }
 
-/** PPO.md rows 7, 8, 11 and, in the loss, 2. */
+/** PPO.md rows 7, 8 or 9, 11 and, in the loss, 2. */
 function policy(config: ModelConfig, parameters: Parameters, shape: LossShape & { name: "policy" }): Loss {
-  const hidden_N_D = scoredHidden(config, parameters);
+  // Two models read the same batch, where the penalty is over both their distributions.
+  const read = batch();
+  const hidden_N_D = scoredHidden(config, parameters, read);
   const temperature = input("temperature", []);
-  const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, temperature);
+  const { logprobs_N, logprobs_N_V, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, temperature);
   const advantages_N = input("advantages", ["N"]);
-  const ratio_N = exp(clamp(sub(logprobs_N, input("oldLogprobs", ["N"])), -20, 20));
-  const clipped_N = clamp(ratio_N, sub(1, input("clipLow", [])), add(1, input("clipHigh", [])));
+  const logRatio_N = sub(logprobs_N, input("oldLogprobs", ["N"]));
+  const ratio_N = exp(clamp(logRatio_N, -20, 20));
   const loss_N = (r: Tensor) => neg(mul(advantages_N, r));
-  let term_N = maximum(loss_N(ratio_N), loss_N(clipped_N));
-  if (shape.dualClip) {
-    const bounded_N = minimum(term_N, neg(mul(advantages_N, input("dualClip", []))));
-    term_N = where(less(advantages_N, 0), bounded_N, term_N);
+  let term_N = loss_N(ratio_N);
+  let penaltyKl_N: Tensor | null = null;
+  if (shape.penalty !== null) {
+    penaltyKl_N =
+      shape.penalty === "full" ? fullKl(config, read, logprobs_N_V, temperature) : sub(sub(ratio_N, 1), logRatio_N);
+    term_N = add(term_N, mul(input("penaltyBeta", []), penaltyKl_N));
+  } else {
+    const clipped_N = clamp(ratio_N, sub(1, input("clipLow", [])), add(1, input("clipHigh", [])));
+    term_N = maximum(term_N, loss_N(clipped_N));
+    if (shape.dualClip) {
+      const bounded_N = minimum(term_N, neg(mul(advantages_N, input("dualClip", []))));
+      term_N = where(less(advantages_N, 0), bounded_N, term_N);
+    }
   }
   if (shape.entropyBonus) term_N = sub(term_N, mul(input("entropyCoef", []), entropy_N));
   if (shape.kl !== null) {
@@ -152,18 +165,36 @@ function policy(config: ModelConfig, parameters: Parameters, shape: LossShape & 
     const kl_N = shape.kl === "k2" ? mul(0.5, mul(d_N, d_N)) : add(sub(exp(neg(d_N)), 1), d_N);
     term_N = add(term_N, mul(input("klCoef", []), kl_N));
   }
-  const outputs = { logprobs: logprobs_N, entropy: stopGradient(entropy_N) };
+  const outputs: Record<string, Tensor> = { logprobs: logprobs_N, entropy: stopGradient(entropy_N) };
+  if (penaltyKl_N !== null) outputs.penaltyKl = stopGradient(penaltyKl_N);
   return { loss: sum(mul(weights(), term_N)), outputs };
+}
+
+/** KL(old, new) = sum_v p_old (log p_old - log p), of the model whose parameters are the inputs `old.<name>`: row 9. [N] */
+function fullKl(
+  config: ModelConfig,
+  read: ReturnType<typeof batch>,
+  logprobs_N_V: Tensor,
+  temperature: Tensor,
+): Tensor {
+  const old = parameterInputs(config, ["lm"], "old.");
+  const logits_N_V = languageHead(config, old, scoredHidden(config, old, read));
+  const oldLogprobs_N_V = stopGradient(logSoftmax(div(logits_N_V, temperature)));
+  return sum(mul(exp(oldLogprobs_N_V), sub(oldLogprobs_N_V, logprobs_N_V)), { axes: [-1] });
 }
 
 function weights(): Tensor {
   return input("weights", ["N"]);
 }
 
+/** What is read, and the rows of it that are scored. */
+function batch(): { ids: Tensor; rows: Tensor } {
+  return { ids: input("ids", ["B", "S"], "int32"), rows: input("rows", ["N"], "int32") };
+}
+
 /** Hidden states at the rows that are scored. [N, D] */
-function scoredHidden(config: ModelConfig, parameters: Parameters): Tensor {
-  const hidden = trunk(config, parameters, input("ids", ["B", "S"], "int32"));
-  return gather(hidden, input("rows", ["N"], "int32"), { distinct: true });
+function scoredHidden(config: ModelConfig, parameters: Parameters, { ids, rows } = batch()): Tensor {
+  return gather(trunk(config, parameters, ids), rows, { distinct: true });
 }
 
 /** Log-probability of the target and entropy of the whole distribution, both at the temperature (PPO.md rows 1, 11). */
@@ -172,9 +203,10 @@ function tokenDistribution(
   parameters: Parameters,
   hidden_N_D: Tensor,
   temperature: Tensor,
-): { logprobs_N: Tensor; entropy_N: Tensor } {
+): { logprobs_N: Tensor; logprobs_N_V: Tensor; entropy_N: Tensor } {
   const logprobs_N_V = logSoftmax(div(languageHead(config, parameters, hidden_N_D), temperature));
   return {
+    logprobs_N_V,
     logprobs_N: pick(logprobs_N_V, input("targets", ["N"], "int32")),
     entropy_N: neg(sum(mul(exp(logprobs_N_V), logprobs_N_V), { axes: [-1] })),
   };

@@ -11,7 +11,7 @@ export function machineInfo(threads: number): EngineInfo {
     cpu: cpus()[0]?.model ?? "unknown",
     threads,
     versions: { node: process.versions.node, "onnxruntime-node": version },
-    capabilities: { bitExact: true, truncatedSampling: true, layerNorms: true },
+    capabilities: { bitExact: true, truncatedSampling: true, layerNorms: true, fullKl: true },
   };
 }
 
