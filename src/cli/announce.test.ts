@@ -44,6 +44,7 @@ it("prints what the stability controller does as lines by tier, and alerts only 
   expect(lines).toEqual([]);
   const intervention = { id: 4, tier: 2 };
   raw({ kind: "intervention", message: "KL  ->  learning rate x0.7 (kl_soft)", data: { intervention, tier: 2 } });
+  raw({ kind: "intervention", message: "KL  ->  learning rate x0.7 (kl_soft)", data: { intervention, tier: 2 } });
   raw({ kind: "outcome", message: "outcome of kl_soft: KL back", data: { outcome: { intervention: 4 } } });
   alert(1);
   raw({ kind: "intervention", message: "KL  ->  pause", data: { intervention: { id: 5, tier: 1, action: "pause" } } });
@@ -52,7 +53,6 @@ it("prints what the stability controller does as lines by tier, and alerts only 
     "tier 2  it 1  KL  ->  learning rate x0.7 (kl_soft)",
     "tier 2  it 1  outcome of kl_soft: KL back",
     "tier 1  it 1  approx KL 0.071 > 0.05",
-    "tier 1  it 1  KL  ->  pause",
     "tier 1  it 1  approx KL 0.31 > 0.15  ->  saved, paused: incident 3",
   ]);
 });

@@ -46,6 +46,7 @@ export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => 
 /** Tells of events and of how long each stage took. */
 export function createAnnouncer({ note, colours: c, now = Date.now }: AnnouncerOptions): Announcer {
   let startedAt = now();
+  let told = "";
   let last: MetricValues = {};
   const tierOf = tierReader();
   return {
@@ -65,10 +66,18 @@ export function createAnnouncer({ note, colours: c, now = Date.now }: AnnouncerO
       } else if (kind === "warning") note(`${c.yellow("warning:")} ${text}`);
       else if (kind === "error") note(`${c.red("error:")} ${text}`);
       else if (tier !== null) {
-        if (kind === "alert" && tier !== 1) return;
+        // What acts tells of itself: tier 2 as its intervention, tier 1 as its incident. What happens in every minibatch
+        // of an iteration is told once.
+        if ((kind === "alert" && tier !== 1) || isStop(event) || `${iteration} ${message}` === told) return;
+        told = `${iteration} ${message}`;
         const colour = { 1: c.red, 2: c.yellow, 3: c.dim }[tier];
         note(`${colour(`tier ${tier}`)}  it ${iteration}  ${text}`);
       } else if (kind !== "checkpoint" && kind !== "setting" && kind !== "interrupted") note(c.dim(text));
     },
   };
+}
+
+function isStop({ kind, data }: EventRecord): boolean {
+  const { action } = (data?.intervention ?? {}) as { action?: unknown };
+  return kind === "intervention" && (action === "pause" || action === "stop" || action === "rollback");
 }

@@ -92,7 +92,7 @@ export async function trainRun({
     if (waiting)
       throw new StoppedByController(
         `incident ${waiting.id} of ${id} waits for a decision: ${waiting.summary}`,
-        `${selfName()} incidents show ${waiting.id}, then ${selfName()} incidents resolve ${waiting.id}`,
+        `ballast incidents show ${waiting.id}, then ballast incidents resolve ${waiting.id}`,
       );
     display.note(
       c.dim(
