@@ -1,5 +1,6 @@
 /** The configuration: its schema, loading it, and comparing two. */
 export { type Difference, differences } from "./differences.ts";
+export { injected, withFaults } from "./faults.ts";
 export { type Field, fields } from "./fields.ts";
 export { type Loaded, loadConfig, parseConfig, parseResolvedConfig, recordedConfig } from "./load.ts";
 export * from "./schema.ts";

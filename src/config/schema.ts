@@ -353,6 +353,8 @@ export const configSchema = z.strictObject({
   model: modelSchema.prefault({}),
   tokenizer: tokenizerSchema.prefault({}),
   demo: demoSchema.optional(),
+  /** Faults to inject into PPO, as `lr-spike@40`: docs/faults.md. */
+  faults: z.array(z.string()).default([]),
   sft: sftSchema.optional(),
   reward: rewardModelSchema.optional(),
   ppo: ppoSchema.optional(),

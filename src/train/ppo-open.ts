@@ -1,7 +1,9 @@
 /** Opens a run of PPO: from the beginning, from its newest checkpoint, or where a rollback leads. */
+import { faultsOf } from "../config/faults.ts";
 import type { PpoConfig } from "../config/schema.ts";
 import type { StageContext } from "./context.ts";
 import { Control } from "./control.ts";
+import { createFaults } from "./faults.ts";
 import { obeyEarlier } from "./incident.ts";
 import { findCheckpoint, StageLoop } from "./loop.ts";
 import { checkFingerprints, fingerprints } from "./models.ts";
@@ -10,7 +12,7 @@ import { openPpoModels, trainedModels } from "./ppo-models.ts";
 import { checkRewardHash, firstState, type PpoState, seedOf } from "./ppo-state.ts";
 import { carryOutRollback } from "./rollback.ts";
 
-export type OpenPpo = Pick<Ppo, "models" | "reward" | "loop" | "state" | "control" | "seed">;
+export type OpenPpo = Pick<Ppo, "models" | "reward" | "loop" | "state" | "control" | "faults" | "seed">;
 
 /** Throws what cannot go on: a changed reference or reward, an incident that waits for a decision. */
 export async function openPpo(context: StageContext, inputs: PpoInputs): Promise<OpenPpo> {
@@ -31,6 +33,7 @@ export async function openPpo(context: StageContext, inputs: PpoInputs): Promise
     const state = saved?.own ?? firstState(settings);
     Object.assign(state, { frozen: frozenNow, rewardHash: reward.hash });
     if (fresh) Object.assign(state, { rolledBackIn: fresh.attempt!, rolledBackTo: fresh.to });
+    const faults = createFaults({ faults: faultsOf(config), seed: config.seed });
     const control = new Control({
       rules: inputs.rules,
       settings: config.control,
@@ -45,7 +48,7 @@ export async function openPpo(context: StageContext, inputs: PpoInputs): Promise
       checkpoint,
       snapshot: () => ({ own: { ...state, control: control.state }, models: trainedModels(models) }),
       inForce: (key) => (key === "ppo.kl.coef" ? state.klCoef : undefined),
-      onChange: (change, step) => personSet({ loop, state, control }, change, step),
+      onChange: (change, step) => personSet({ loop, state, control, faults }, change, step),
       healthy: (step) => control.healthyAfter(step - 1),
       changes: fresh?.changes ?? [],
     });
@@ -60,7 +63,7 @@ export async function openPpo(context: StageContext, inputs: PpoInputs): Promise
         loop.first,
         "there is a single prompt: the policy learns to answer that one, and nothing else",
       );
-    return { models, reward, loop, state, control, seed: seedOf(state, config.seed) };
+    return { models, reward, loop, state, control, faults, seed: seedOf(state, config.seed) };
   } catch (error) {
     await reward.close();
     throw error;

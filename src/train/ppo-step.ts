@@ -96,8 +96,10 @@ export async function valueGradient(options: {
   readonly models: PpoModels;
   readonly minibatch: Minibatch;
   readonly settings: PpoConfig;
+  /** A fault: the gradient is lost. */
+  readonly frozen?: boolean;
 }): Promise<{ readonly passes: readonly ForwardBackwardResult[]; readonly values: number[][]; readonly loss: number }> {
-  const { engine, models, minibatch, settings } = options;
+  const { engine, models, minibatch, settings, frozen = false } = options;
   const { sequences, weights, returns, oldValues, parts } = minibatch;
   // With a trunk of its own the critic has an optimizer of its own, in which Adam cancels a coefficient (row 10).
   const coef = models.shared ? (settings.valueCoef ?? 1) : 1;
@@ -111,5 +113,6 @@ export async function valueGradient(options: {
       config: { valueClip: settings.valueClip },
     }),
   );
+  if (frozen) await engine.zeroGrad(models.critic);
   return { passes, values: inOrder(parts, passes, "values"), loss: rl.sum(passes.map(({ loss }) => loss)) / coef };
 }

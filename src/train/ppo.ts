@@ -16,6 +16,7 @@ import { RewardError, RolledBack } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import type { StageContext } from "./context.ts";
 import type { Base, Control } from "./control.ts";
+import type { Faults } from "./faults.ts";
 import { closeModels, type Kept, keepBefore, obey } from "./incident.ts";
 import { checkStart } from "./invariants.ts";
 import type { StageLoop } from "./loop.ts";
@@ -54,6 +55,8 @@ export interface Ppo {
   readonly loop: StageLoop<PpoConfig, PpoState>;
   readonly state: PpoState;
   readonly control: Control;
+  /** Injected on purpose; none in most runs. */
+  readonly faults: Faults;
   /** Of the random streams of this attempt. */
   readonly seed: number;
   readonly stopwatch: Stopwatch;
@@ -74,14 +77,16 @@ export interface Experience {
 /** Trains the policy, from its newest checkpoint where the context says so. */
 export async function trainPpo(context: StageContext, inputs: PpoInputs): Promise<StageResult> {
   const run = await openPpo(context, inputs);
-  const { models, reward, loop } = run;
+  const { models, reward, loop, faults } = run;
   let before: Kept | null = null;
   try {
     for (let iteration = loop.first; iteration < inputs.settings.iterations; iteration++) {
       await loop.begin(iteration);
       const stopwatch = await Stopwatch.start(context.engine);
       const tell = (message: string) => loop.progress(iteration, message);
-      const ppo: Ppo = { ...run, context, inputs, stopwatch, tell };
+      const ppo: Ppo = { ...run, reward: faults.reward(iteration, reward), context, inputs, stopwatch, tell };
+      for (const name of faults.beginning(iteration))
+        loop.event("fault", iteration, `injected: ${name}`, { fault: name });
       before = await keepBefore(ppo, before);
       let experience: Experience;
       try {
@@ -119,20 +124,22 @@ export async function trainPpo(context: StageContext, inputs: PpoInputs): Promis
 
 /** Phases 1 to 4: nothing of them reaches the weights, so that a run may leave at any point. */
 async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
-  const { context, inputs, models, reward, loop, control, seed, stopwatch, tell } = ppo;
+  const { context, inputs, models, reward, loop, control, faults, seed, stopwatch, tell } = ppo;
   const { engine, tokenizer, config } = context;
   const { prompts } = inputs;
-  const { settings } = loop;
+  const settings = settingsOf(ppo, iteration);
   const { sequences, responsesPerPrompt, maxNewTokens, temperature, topK, topP, microBatch } = settings;
   const { klCoef } = control.inForce(iteration, baseOf(ppo, iteration));
 
   // 1. Roll out: responses from the policy as it is, over its whole distribution (row 1).
   const batchSize = sequences / responsesPerPrompt;
-  const rows = stepIndices({ rows: prompts.length, batchSize, seed: config.seed, step: iteration });
+  const drawn = stepIndices({ rows: prompts.length, batchSize, seed: config.seed, step: iteration });
+  const rows = faults.prompts(iteration, drawn);
+  const sampler = faults.sampler(iteration, models);
   const rollout = await rollOut({
     engine,
     tokenizer,
-    model: models.policy.id,
+    model: sampler,
     prompts: rows.flatMap((row) => Array.from({ length: responsesPerPrompt }, () => prompts[row]!)),
     maxNewTokens,
     temperature,
@@ -158,12 +165,13 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
   //    new ones will: the sampler's own would put the first ratio off 1 (row 1).
   tell("reference and value passes");
   const pass = { engine, sequences: rollout.sequences, temperature, microBatch, poll: () => loop.poll() };
-  const ofPolicy = await tokenOutputs({ ...pass, model: models.policy.id }, ["logprobs", "entropy"]);
-  const ofReference = await tokenOutputs({ ...pass, model: models.reference }, ["logprobs"]);
+  const ofPolicy = await tokenOutputs({ ...pass, model: sampler }, ["logprobs", "entropy"]);
+  const reference = faults.reference(iteration, models);
+  const ofReference = await tokenOutputs({ ...pass, model: reference }, ["logprobs"]);
   const ofCritic = await tokenOutputs({ ...pass, model: models.critic }, ["values"]);
   const probes = prompts.filter(({ tokens }) => tokens.length > 1).slice(0, probeCount);
   const probeSequences = probes.map(({ tokens }) => ({ tokens, start: 1 }));
-  const ofProbes = await tokenOutputs({ ...pass, model: models.reference, sequences: probeSequences }, ["logprobs"]);
+  const ofProbes = await tokenOutputs({ ...pass, model: reference, sequences: probeSequences }, ["logprobs"]);
   stopwatch.lap("passes");
 
   // 4. Rewards and advantages. The KL enters the reward (as k1) or the loss (as k2 or k3), never both (row 2); the score
@@ -185,7 +193,8 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
   // Returns are the raw advantages + values: made before whitening (rows 4 and 5).
   const estimates = rl.gae({ rewards: rewards_B_T, values: values_B_T, gamma, lambda });
   // Whitened over all tokens of the rollout, never of a minibatch (row 6).
-  const advantages_B_T = settings.whitenAdvantages ? rl.whiten(estimates.advantages).rows : estimates.advantages;
+  const whitened_B_T = settings.whitenAdvantages ? rl.whiten(estimates.advantages).rows : estimates.advantages;
+  const advantages_B_T = faults.advantages(iteration, whitened_B_T);
   stopwatch.lap("advantages");
 
   const record: rl.RolloutRecord = {
@@ -235,9 +244,9 @@ interface Outcome {
 
 /** Phase 5: epochs over reshuffled minibatches, each one step of the policy and one of the critic. */
 async function update(ppo: Ppo, iteration: number, { rollout, record }: Experience): Promise<Outcome> {
-  const { context, models, loop, state, control, seed, tell } = ppo;
+  const { context, models, state, control, faults, seed, tell } = ppo;
   const { engine } = context;
-  const { settings } = loop;
+  const settings = settingsOf(ppo, iteration);
   const { epochs, minibatches, sequences: B, stopEpochsAtKl } = settings;
   const base = baseOf(ppo, iteration);
   const { policyRate, criticRate, valueUpdates, ...inForce } = control.inForce(iteration, base);
@@ -253,7 +262,8 @@ async function update(ppo: Ppo, iteration: number, { rollout, record }: Experien
       const step = epoch * minibatches + m;
       tell(`update ${step + 1}/${epochs * minibatches}`);
       const rows = order.slice((m * B) / minibatches, ((m + 1) * B) / minibatches);
-      const minibatch = minibatchOf({ sequences: rollout.sequences, record }, rows, settings);
+      const drawn = minibatchOf({ sequences: rollout.sequences, record }, rows, settings);
+      const minibatch = faults.minibatch(iteration, step, drawn);
       const policy = await policyGradient({ engine, models, minibatch, settings, ...inForce });
       const { statistics } = policy;
       // Nothing has been learned yet from this rollout at its first step: every ratio is 1 (row 21).
@@ -265,7 +275,8 @@ async function update(ppo: Ppo, iteration: number, { rollout, record }: Experien
         outcome.endedBy = { epoch, statistics };
         return outcome;
       }
-      const critic = await valueGradient({ engine, models, minibatch, settings });
+      const valueOptions = { engine, models, minibatch, settings, frozen: faults.criticFrozen(iteration) };
+      const critic = await valueGradient(valueOptions);
 
       // The controller sees the step before the weights do.
       const nonfinite = nonfiniteCount([...policy.passes, ...critic.passes]);
@@ -304,7 +315,7 @@ async function update(ppo: Ppo, iteration: number, { rollout, record }: Experien
           : await takeStep(engine, models.critic, { ...criticOptions, passes: critic.passes });
       // More passes of a critic that lags, over the same minibatch.
       for (let extra = 1; extra < valueUpdates && criticStep !== null; extra++) {
-        const { passes } = await valueGradient({ engine, models, minibatch, settings });
+        const { passes } = await valueGradient(valueOptions);
         await takeStep(engine, models.critic, { ...criticOptions, passes });
       }
       const { oldValues, returns } = minibatch;
@@ -338,9 +349,14 @@ async function maskPolicy({ context, models, loop }: Ppo, minibatch: Minibatch):
   if (models.shared) await valueGradient({ engine, models, minibatch, settings: loop.settings });
 }
 
+/** The settings in force; a fault may change them. */
+function settingsOf({ loop, faults }: Pick<Ppo, "loop" | "faults">, iteration: number): PpoConfig {
+  return faults.settings(iteration, loop.settings);
+}
+
 /** What config and schedules say of this iteration; interventions multiply it. */
-function baseOf({ loop, state }: Pick<Ppo, "loop" | "state">, iteration: number): Base {
-  const { settings } = loop;
+function baseOf({ loop, state, faults }: Pick<Ppo, "loop" | "state" | "faults">, iteration: number): Base {
+  const settings = settingsOf({ loop, faults }, iteration);
   const { learningRate, criticLearningRate, schedule, warmup, iterations, clipLow, clipHigh } = settings;
   const rateAt = (base: number) => rl.learningRateAt({ base, schedule, warmup, step: iteration, steps: iterations });
   return {
@@ -356,7 +372,7 @@ function baseOf({ loop, state }: Pick<Ppo, "loop" | "state">, iteration: number)
 async function record(ppo: Ppo, iteration: number, experience: Experience, outcome: Outcome): Promise<MetricValues> {
   const { context, models, loop, state, control, stopwatch } = ppo;
   const { recorder, tokenizer, config } = context;
-  const { settings } = loop;
+  const settings = settingsOf(ppo, iteration);
   const { rollout, klCoef } = experience;
   const { firstRatioDeviation } = outcome;
   const { policyRate, criticRate, clipLow, clipHigh, valueUpdates } = control.inForce(
@@ -418,12 +434,12 @@ async function record(ppo: Ppo, iteration: number, experience: Experience, outco
 
 /** A person changed a setting before this iteration: what interventions made of it ends. */
 export function personSet(
-  { loop, state, control }: Pick<Ppo, "loop" | "state" | "control">,
+  { loop, state, control, faults }: Pick<Ppo, "loop" | "state" | "control" | "faults">,
   { key, value }: Change,
   iteration: number,
 ): void {
   if (key === "ppo.kl.coef") state.klCoef = value as number;
-  control.setByPerson(key, iteration, baseOf({ loop, state }, iteration));
+  control.setByPerson(key, iteration, baseOf({ loop, state, faults }, iteration));
 }
 
 /** What the signals need to know of the settings. */

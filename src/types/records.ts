@@ -41,6 +41,7 @@ export type EventKind =
   | "outcome"
   | "incident"
   | "rollback"
+  | "fault"
   | "note";
 
 export interface EventRecord {

@@ -40,6 +40,7 @@ export interface PpoRun {
   /** Of the controller; none by default: these small runs take steps that would stop them. */
   readonly rules?: readonly Rule[];
   readonly control?: object;
+  readonly faults?: readonly string[];
 }
 
 export async function runPpo(options: PpoRun = {}) {
@@ -50,6 +51,7 @@ export async function runPpo(options: PpoRun = {}) {
     {
       ...(options.seed !== undefined && { seed: options.seed }),
       ...(options.control && { control: options.control }),
+      ...(options.faults && { faults: options.faults }),
       ppo: { ...base, ...ppo },
     },
     more,

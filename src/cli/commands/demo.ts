@@ -1,6 +1,6 @@
 /** `ballast demo`: the help desk, through all three stages. */
 import { fileURLToPath } from "node:url";
-import { loadConfig } from "../../config/index.ts";
+import { injected, loadConfig } from "../../config/index.ts";
 import { stagesFor } from "../stages.ts";
 import { startRun } from "../start.ts";
 import type { Terminal } from "../terminal.ts";
@@ -10,6 +10,7 @@ export interface DemoOptions {
   /** Workspace of the run; the configuration's by default. */
   readonly out?: string;
   readonly seed?: number;
+  readonly inject?: readonly string[];
   readonly wait?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
@@ -22,6 +23,7 @@ export async function demo({
   overrides,
   out,
   seed,
+  inject = [],
   wait = false,
   json = false,
   terminal,
@@ -30,6 +32,7 @@ export async function demo({
     ...(out === undefined ? [] : [`workspace=${JSON.stringify(out)}`]),
     ...(seed === undefined ? [] : [`seed=${seed}`]),
     ...overrides,
+    ...injected(inject),
   ]);
   return startRun({ config: stagesFor("run", config, file), warnings, name: "demo", json, wait, terminal });
 }

@@ -1,7 +1,8 @@
 /** `ballast resume`: goes on with a run from its newest checkpoint. */
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, parseResolvedConfig } from "../../config/index.ts";
+import { type Config, parseResolvedConfig, recordedConfig, withFaults } from "../../config/index.ts";
+import { writeDurably } from "../../util/durable.ts";
 import { printResult } from "../result.ts";
 import { trainRun } from "../session.ts";
 import type { Terminal } from "../terminal.ts";
@@ -12,15 +13,25 @@ export interface ResumeOptions {
   readonly run: string;
   readonly workspace: string;
   readonly allowChangedReward?: boolean;
+  /** Faults to inject from here on, beside those that the run has. */
+  readonly inject?: readonly string[];
   readonly wait?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
 }
 
 export async function resume(options: ResumeOptions): Promise<number> {
-  const { run, workspace, allowChangedReward = false, wait = false, json = false, terminal } = options;
+  const { run, workspace, allowChangedReward = false, inject = [], wait = false, json = false, terminal } = options;
   const place = findRun(run, workspace);
-  const recorded = readFileSync(join(place.folder, "config.json"), "utf8");
+  const path = join(place.folder, "config.json");
+  const before = readFileSync(path, "utf8");
+  const found = parseResolvedConfig(before, place.folder);
+  // Faults are the run's from now on: it has them again when it is resumed once more.
+  const recorded = inject.length > 0 ? recordedConfig(withFaults(found, inject), place.folder) : before;
+  if (recorded !== before) {
+    writeDurably(`${path}.new`, recorded);
+    renameSync(`${path}.new`, path);
+  }
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
   const session = await trainRun({ config, recorded, place, resume: true, wait, terminal });
   printResult({ ...session, config, place }, { terminal, json });

@@ -1,5 +1,5 @@
 /** `ballast run`, `sft`, `reward` and `ppo`: the stages of a configuration. */
-import { loadConfig } from "../../config/index.ts";
+import { injected, loadConfig } from "../../config/index.ts";
 import type { Stage } from "../../types/records.ts";
 import { stagesFor } from "../stages.ts";
 import { startRun } from "../start.ts";
@@ -10,6 +10,7 @@ export interface RunOptions {
   /** Path of the YAML file. */
   readonly file: string;
   readonly overrides: readonly string[];
+  readonly inject?: readonly string[];
   readonly wait?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
@@ -19,11 +20,12 @@ export async function run({
   command,
   file,
   overrides,
+  inject = [],
   wait = false,
   json = false,
   terminal,
 }: RunOptions): Promise<number> {
-  const loaded = loadConfig(file, overrides);
+  const loaded = loadConfig(file, [...overrides, ...injected(inject)]);
   const config = stagesFor(command, loaded.config, file);
   return startRun({ config, warnings: loaded.warnings, name: config.name ?? command, json, wait, terminal });
 }
