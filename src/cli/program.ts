@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { type Argument, Command, CommanderError } from "commander";
 import { decimal, integer } from "./arguments.ts";
+import { addControlCommands } from "./control-commands.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -194,6 +195,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     );
 
   addRecordCommands({ command, does, terminal });
+  addControlCommands({ command, does, terminal });
 
   program.addHelpText(
     "after",

@@ -2,7 +2,15 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { lookback } from "../control/condition.ts";
-import { type Action, type Condition, isStepRule, type Rule, type Statistic, settingOf } from "../control/rule.ts";
+import {
+  type Action,
+  type Condition,
+  defaultCooldown,
+  isStepRule,
+  type Rule,
+  type Statistic,
+  settingOf,
+} from "../control/rule.ts";
 import { isKnownSignal, signalKeys } from "../control/signals.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import { nearest } from "./nearest.ts";
@@ -184,7 +192,7 @@ function toRule(raw: z.infer<typeof ruleSchema>): Rule {
     minHistory: raw.minHistory ?? Math.max(of, lookback(conditions[0])),
     action: raw.action === undefined ? null : toAction(raw.action),
     duration: raw.duration,
-    cooldown: raw.cooldown ?? (raw.tier === 1 || isStepRule(rule) ? 0 : 10),
+    cooldown: raw.cooldown ?? defaultCooldown(rule),
     priority: raw.priority,
     scale: {
       ...(raw.scale.entropy && { entropy: raw.scale.entropy }),

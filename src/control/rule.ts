@@ -95,6 +95,11 @@ export function isStepRule({ conditions }: Pick<Rule, "conditions">): boolean {
   return conditions[0].signal.startsWith("step/");
 }
 
+/** Where a rule does not say: tier 1 and rules on a step speak each time. */
+export function defaultCooldown(rule: Pick<Rule, "tier" | "conditions">): number {
+  return rule.tier === 1 || isStepRule(rule) ? 0 : 10;
+}
+
 /** `> 0.05 for 3`, `range over 10 > 0.3`, `< 0.2 and response/distinct_2 ratio to first < 0.5`. */
 export function conditionWords({ conditions, window }: Pick<Rule, "conditions" | "window">): string {
   const [first, ...others] = conditions;

@@ -1,0 +1,57 @@
+/** The commands about the stability controller: its rules, and what they decide on the record of a run. */
+import type { CommandMaker } from "./record-commands.ts";
+
+const RUN = "a run's id, as `ballast runs` shows it, or its folder";
+
+export function addControlCommands({ command, does, terminal }: CommandMaker): void {
+  const workspace = ["--workspace <dir>", "folder of the runs", "runs"] as const;
+
+  const rules = command(
+    "rules",
+    "see the controller's rules, and try your own on a run's record",
+    "rules list",
+    "rules list --config my.yaml",
+    "rules list --yaml > mine.yaml",
+    "rules explain kl_soft",
+    "rules test mine.yaml --on demo-1",
+  );
+  rules
+    .command("list")
+    .description("list the rules: the shipped ones, or those of a configuration")
+    .option("--config <file>", "the rules that this configuration uses, and which of them are in use")
+    .option("--yaml", "print them as a file of rules")
+    .option("--json", "print one line of JSON a rule")
+    .action(does(async (options) => (await import("./commands/rules.ts")).listRules({ ...options, terminal })));
+  rules
+    .command("explain")
+    .description("say what a rule watches, when it holds, what it does, and where its numbers come from")
+    .argument("<id>", "a rule's id, as `ballast rules list` shows it")
+    .option("--config <file>", "as this configuration uses it")
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (id, options) => (await import("./commands/rules.ts")).explainRule({ id, ...options, terminal })),
+    );
+  rules
+    .command("test")
+    .description("check a file of rules; with --on, say what they would have said and done on a run's record")
+    .argument("<file>", "a YAML file of rules")
+    .option("--on <run>", RUN)
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (file, options) => (await import("./commands/rules.ts")).testRules({ file, ...options, terminal })),
+    );
+
+  command(
+    "replay",
+    "show what rules decide on a run's record, beside what was decided",
+    "replay demo-1",
+    "replay demo-1 --rules mine.yaml",
+    "replay demo-1 --rules mine.yaml --json",
+  )
+    .argument("<run>", RUN)
+    .option("--rules <file>", "a YAML file of rules beside the shipped ones; the run's own rules without it")
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(does(async (run, options) => (await import("./commands/replay.ts")).replay({ run, ...options, terminal })));
+}

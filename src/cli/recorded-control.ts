@@ -1,0 +1,94 @@
+/** What a run's controller was shown and decided, from its store; and what rules decide on it. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Config, parseResolvedConfig } from "../config/index.ts";
+import { fitsScale, loadRules } from "../config/rules.ts";
+import type { Decision } from "../control/decisions.ts";
+import { replay } from "../control/replay.ts";
+import type { Rule } from "../control/rule.ts";
+import { type ConsultationRow, openStore } from "../store/index.ts";
+import { UsageError } from "../util/errors.ts";
+import { findRun, type RunPlace } from "./workspace.ts";
+
+export interface RecordedControl {
+  readonly place: RunPlace;
+  readonly config: Config;
+  /** The run's own. */
+  readonly rules: readonly Rule[];
+  readonly consultations: readonly ConsultationRow[];
+  readonly decided: readonly Decision[];
+}
+
+/** Throws UsageError for a run whose controller was shown nothing yet, or by a version that did not record it. */
+export function readControl(run: string, workspace: string): RecordedControl {
+  const place = findRun(run, workspace);
+  const config = parseResolvedConfig(readFileSync(join(place.folder, "config.json"), "utf8"), place.folder);
+  const rulesFile = join(place.folder, "rules.json");
+  const database = join(place.workspace, "ballast.db");
+  if (!existsSync(rulesFile) || !existsSync(database))
+    throw new UsageError(`run ${place.id} has no PPO iterations yet`, "There is nothing to show to rules.");
+  const store = openStore(database, { readonly: true });
+  try {
+    const all = { limit: Number.MAX_SAFE_INTEGER, current: true };
+    const consultations = store.consultations(place.id, all).rows;
+    if (!consultations.some(({ point }) => point === "scored"))
+      throw new UsageError(
+        `run ${place.id} does not hold what its controller was shown`,
+        "Runs of PPO hold it from their first iteration on; one made by an earlier version cannot be replayed.",
+      );
+    const decided = store
+      .events(place.id, all)
+      .rows.filter(({ kind }) => kind === "alert" || kind === "outcome" || kind === "intervention")
+      .map(({ kind, iteration, message, data }) => ({ kind, iteration, message, data }) as Decision);
+    const rules = JSON.parse(readFileSync(rulesFile, "utf8")) as Rule[];
+    return { place, config, rules, consultations, decided };
+  } finally {
+    store.close();
+  }
+}
+
+/** The shipped rules and those of a file, as the run would use them. Errors: UsageError for a bad file. */
+export function otherRules({ config }: Pick<RecordedControl, "config">, path: string): Rule[] {
+  const { disable } = config.control;
+  const all = loadRules({ path, disable, ...(config.ppo && { iterations: config.ppo.iterations }) });
+  return all.filter((rule) => fitsScale(rule, config.control));
+}
+
+export function replayOn({ config, consultations }: RecordedControl, rules: readonly Rule[]): Decision[] {
+  const { profile, interventions, klCoef } = config.control;
+  return replay({ rules, consultations, profile, interventions, klCoef });
+}
+
+/** One thing that a rule said in an iteration, and what was done about it. */
+export interface Said {
+  readonly iteration: number;
+  readonly rule: string;
+  readonly kind: "said" | "outcome";
+  /** The reason of an intervention, where there was one; else the alert. */
+  readonly text: string;
+  readonly acted: boolean;
+  readonly step: number | null;
+}
+
+/** Decisions as a person reads them: an alert and its intervention are one. */
+export function storyOf(decisions: readonly Decision[]): Said[] {
+  const story: Said[] = [];
+  const ruleOf = new Map<number, string>();
+  for (const { iteration, message, data } of decisions) {
+    if ("alert" in data) {
+      const { rule, step } = data.alert;
+      story.push({ iteration, rule, kind: "said", text: message, acted: false, step });
+    } else if ("intervention" in data) {
+      const { id, rule } = data.intervention;
+      ruleOf.set(id, rule);
+      const said = story.findLastIndex(
+        (one) => one.iteration === iteration && one.rule === rule && one.kind === "said",
+      );
+      if (said >= 0) story[said] = { ...story[said]!, text: message, acted: true };
+    } else {
+      const rule = ruleOf.get(data.outcome.intervention) ?? "";
+      story.push({ iteration, rule, kind: "outcome", text: message, acted: false, step: null });
+    }
+  }
+  return story;
+}
