@@ -56,7 +56,10 @@ export function incidentLines(
     ...text(summary),
     ...(objective === "" ? [] : text(`objective: ${objective}`)),
     ...text(`rule ${rule}: ${alert.signal} ${alert.condition}; it saw ${alert.values.map(figure).join(", ")}`),
-    ...section(`the last ${evidence.iterations.length} iterations`, signalTable(incident, width)),
+    ...section(
+      evidence.iterations.length === 1 ? "the last iteration" : `the last ${evidence.iterations.length} iterations`,
+      signalTable(incident, width),
+    ),
     ...section(
       "worst samples",
       worstSamples.flatMap(({ prompt, response, score }) => [

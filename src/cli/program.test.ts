@@ -19,7 +19,10 @@ function ballast(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-const COMMANDS = ["demo", "run", "sft", "reward", "ppo", "resume", "eval", "generate", "runs", "compare"];
+const COMMANDS = [
+  ...["demo", "run", "sft", "reward", "ppo", "resume", "eval", "generate", "runs", "compare"],
+  ...["incidents", "history", "report", "export", "serve"],
+];
 
 describe("help", () => {
   it("lists every command and the exit codes", () => {
@@ -56,6 +59,11 @@ describe("a wrong command line ends with code 2", () => {
     [["generate", "m", "--top-p", "1.5"], "It must be a number from 0 to 1."],
     [["generate", "m", "--temperature", ""], "It must be a number from 0."],
     [["demo", "--seed", "1.5"], "It must be a whole number from 0."],
+    [["incidents", "shw", "1"], "unknown command 'shw'", "show"],
+    [["incidents", "show", "x"], "It must be a whole number from 1."],
+    [["export", "r", "--format", "xml"], "Allowed choices are csv, jsonl, parquet."],
+    [["serve", "--port", "70000"], "It must be a whole number from 0 to 65535."],
+    [["report", "--since", "soon"], "--since soon: expected a duration"],
     [["resume", "no-such-run"], "there is no run no-such-run"],
     [["run", "no-such-file.yaml"], "no-such-file.yaml"],
   ])("%j", (args, message, suggestion = "") => {
