@@ -1,5 +1,6 @@
 /** PPO's arithmetic on plain arrays, in float64: slow, obvious, and what the engine's graphs are tested against. */
 export * from "./aggregate.ts";
+export * from "./clip-phases.ts";
 export * from "./diversity.ts";
 export * from "./fingerprint.ts";
 export * from "./gae.ts";

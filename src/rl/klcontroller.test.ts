@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { exponentialStep, stepController, stepPresets, zieglerStep } from "./klcontroller.ts";
+import {
+  exponentialStep,
+  klTargetAt,
+  nextCoefficient,
+  stepController,
+  stepPresets,
+  zieglerStep,
+} from "./klcontroller.ts";
 
 const settings = { coef: 0.05, target: 6, sequences: 512, horizon: 10_000 };
 const kl = fc.double({ min: 0, max: 100, noNaN: true });
@@ -43,5 +50,54 @@ describe("the exponential controller", () => {
     expect(up).toBeCloseTo(0.05 * Math.exp(0.2), 14);
     expect(exponentialStep({ coef: up, kl: -0.01, target: 0.01, alpha: 10 })).toBeCloseTo(0.05, 14);
     expect(exponentialStep({ coef: 0.05, kl: NaN, target: 0.01, alpha: 10 })).toBe(0.05);
+  });
+});
+
+describe("the controller that a configuration asks for", () => {
+  const base = { preset: "schulman2017" as const, alpha: 10 };
+  const seen = { coef: 0.05, kl: 0.03, target: 0.01, sequences: 64, iterations: 100 };
+
+  it("is one of the four", () => {
+    expect(nextCoefficient({ ...base, controller: "fixed" }, seen)).toBe(0.05);
+    expect(nextCoefficient({ ...base, controller: "step" }, seen)).toBe(0.1);
+    expect(nextCoefficient({ ...base, controller: "step", preset: "rllib" }, seen)).toBeCloseTo(0.075, 12);
+    expect(nextCoefficient({ ...base, controller: "exponential" }, seen)).toBe(exponentialStep({ ...seen, alpha: 10 }));
+    // A tenth of 6,400 sequences.
+    const { iterations: _, ...one } = seen;
+    expect(nextCoefficient({ ...base, controller: "ziegler" }, seen)).toBe(zieglerStep({ ...one, horizon: 640 }));
+    expect(nextCoefficient({ ...base, controller: "ziegler", horizon: 99 }, seen)).toBe(
+      zieglerStep({ ...one, horizon: 99 }),
+    );
+  });
+
+  it("takes a preset with numbers of one's own in it", () => {
+    const step = { ...base, controller: "step" as const };
+    expect(nextCoefficient({ ...step, up: 3 }, seen)).toBeCloseTo(0.15, 12);
+    expect(nextCoefficient({ ...step, high: 4 }, seen)).toBe(0.05);
+    expect(nextCoefficient({ ...step, low: 4, high: 9, down: 0.1 }, seen)).toBeCloseTo(0.005, 12);
+    expect(nextCoefficient({ ...step, preset: "bounded" }, { ...seen, coef: 0.9 })).toBe(1);
+    expect(nextCoefficient({ ...step, preset: "bounded", max: 1.2 }, { ...seen, coef: 0.9 })).toBe(1.2);
+  });
+
+  it.each(["step", "exponential", "ziegler"] as const)("stays within its bounds (%s)", (controller) => {
+    fc.assert(
+      fc.property(kl, (kl) => {
+        const next = nextCoefficient({ ...base, controller, min: 0.04, max: 0.06 }, { ...seen, kl });
+        expect(next).toBeGreaterThanOrEqual(0.04);
+        expect(next).toBeLessThanOrEqual(0.06);
+      }),
+    );
+  });
+});
+
+describe("the target", () => {
+  it("falls in a line from the first iteration to the last", () => {
+    const at = (iteration: number) => klTargetAt({ target: 0.2, targetEnd: 0.05 }, { iteration, iterations: 4 });
+    expect([0, 1, 2, 3].map(at)).toEqual([0.2, 0.15, 0.1, 0.05].map((x) => expect.closeTo(x, 12)));
+  });
+
+  it("stays, where nothing says otherwise", () => {
+    expect(klTargetAt({ target: 0.2 }, { iteration: 3, iterations: 4 })).toBe(0.2);
+    expect(klTargetAt({ targetEnd: 0.2 }, { iteration: 3, iterations: 4 })).toBeUndefined();
   });
 });

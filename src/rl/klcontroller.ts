@@ -59,3 +59,64 @@ export function exponentialStep(options: {
   const { coef, kl, target, alpha } = options;
   return Number.isNaN(kl) ? coef : coef * Math.exp(alpha * (kl - target));
 }
+
+/** Which controller moves a coefficient, and how; bounds hold for every one that moves. */
+export interface KlController {
+  readonly controller: "fixed" | "step" | "exponential" | "ziegler";
+  /** Of `step`; `high`, `low`, `up` and `down` replace its numbers, `min` and `max` its bounds. */
+  readonly preset: keyof typeof stepPresets;
+  readonly high?: number | undefined;
+  readonly low?: number | undefined;
+  readonly up?: number | undefined;
+  readonly down?: number | undefined;
+  /** Of `exponential`. */
+  readonly alpha: number;
+  /** Of `ziegler`, in sequences; a tenth of the run's by default. */
+  readonly horizon?: number | undefined;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+}
+
+/** The coefficient of the next iteration, after one that sampled `sequences` and measured `kl`, in the target's unit. */
+export function nextCoefficient(
+  settings: KlController,
+  options: {
+    readonly coef: number;
+    readonly kl: number;
+    readonly target: number;
+    readonly sequences: number;
+    readonly iterations: number;
+  },
+): number {
+  const { controller, preset, alpha, horizon } = settings;
+  const { coef, kl, target, sequences, iterations } = options;
+  const step: StepController = { ...stepPresets[preset], ...defined(settings, ["high", "low", "up", "down"]) };
+  const { min, max } = { ...(controller === "step" ? step : {}), ...defined(settings, ["min", "max"]) };
+  const bounded = (next: number) => Math.min(Math.max(next, min ?? 0), max ?? Infinity);
+  switch (controller) {
+    case "fixed":
+      return coef;
+    case "step":
+      return bounded(stepController({ ...step, min: 0, max: Infinity, coef, kl, target }));
+    case "exponential":
+      return bounded(exponentialStep({ coef, kl, target, alpha }));
+    case "ziegler":
+      // PPO.md row 9: the horizon is by default a tenth of the run's sequences.
+      return bounded(zieglerStep({ coef, kl, target, sequences, horizon: horizon ?? (iterations * sequences) / 10 }));
+  }
+}
+
+/** The target of one iteration: from `target` in a line to `targetEnd`, which the last iteration has. */
+export function klTargetAt(
+  { target, targetEnd }: { readonly target?: number | undefined; readonly targetEnd?: number | undefined },
+  { iteration, iterations }: { readonly iteration: number; readonly iterations: number },
+): number | undefined {
+  if (target === undefined || targetEnd === undefined || iterations < 2) return target;
+  return target + ((targetEnd - target) * iteration) / (iterations - 1);
+}
+
+function defined<T extends object, K extends keyof T>(from: T, keys: readonly K[]): { [P in K]?: NonNullable<T[P]> } {
+  return Object.fromEntries(keys.flatMap((key) => (from[key] === undefined ? [] : [[key, from[key]]]))) as {
+    [P in K]?: NonNullable<T[P]>;
+  };
+}

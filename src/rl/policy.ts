@@ -84,6 +84,8 @@ export interface UpdateStatistics {
   readonly ratioMaxDeviation: number;
   readonly clipFraction: number;
   readonly dualClipFraction: number;
+  /** Mean KL(old, new) over the whole vocabulary, in nats per token; only where the loss has it (row 9). */
+  readonly fullKlMean?: number;
   /** Valid tokens that the means are over. */
   readonly tokens: number;
 }
@@ -130,6 +132,8 @@ export function mergeUpdateStatistics(parts: readonly UpdateStatistics[]): Updat
     ratioMaxDeviation: largest(filled.map((part) => part.ratioMaxDeviation)),
     clipFraction: weighed((part) => part.clipFraction),
     dualClipFraction: weighed((part) => part.dualClipFraction),
+    ...(filled.length > 0 &&
+      filled.every((part) => part.fullKlMean !== undefined) && { fullKlMean: weighed((part) => part.fullKlMean!) }),
     tokens,
   };
 }

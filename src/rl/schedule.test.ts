@@ -15,6 +15,15 @@ describe("the learning rate", () => {
     expect(rates("cosine", 0, 4)).toEqual([half(0), half(1), half(2), half(3)].map(near));
   });
 
+  it("goes down by steps, counted from the end of the warm-up", () => {
+    const at = (step: number) =>
+      learningRateAt({ base: 1, schedule: "step", warmup: 0.1, step, steps: 20, stepFactor: 0.5, stepEvery: 4 });
+    expect([0, 1, 2, 5, 6, 9, 10, 19].map(at)).toEqual([1 / 3, 2 / 3, 1, 1, 0.5, 0.5, 0.25, 0.0625].map(near));
+    const far = { base: 1, schedule: "step", warmup: 0, steps: 2000 } as const;
+    expect(learningRateAt({ ...far, step: 499 })).toBe(1);
+    expect(learningRateAt({ ...far, step: 1000 })).toBeCloseTo(0.81, 12);
+  });
+
   it("stays, where it is constant", () => {
     expect(rates("constant", 0.5, 4)).toEqual([1 / 3, 2 / 3, 1, 1].map(near));
   });

@@ -21,6 +21,7 @@ export function update({ minibatches, endedBy, firstRatioDeviation }: IterationR
   return {
     "kl/old_new_k3_token": reached.approxKlMean,
     "kl/old_new_k3_token_max": reached.approxKlMax,
+    ...(reached.fullKlMean !== undefined && { "kl/old_new_full_token": reached.fullKlMean }),
     "ratio/mean": reached.ratioMean,
     "ratio/max": reached.ratioMax,
     "ratio/variance": reached.ratioVariance,

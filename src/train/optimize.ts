@@ -29,16 +29,19 @@ export async function takeStep(
   options: {
     readonly settings: OptimizerSettings;
     readonly learningRate: number;
+    /** Factors on the rate by parameter group; 1 for all without. */
+    readonly rateFactors?: Readonly<Record<string, number>> | undefined;
     readonly passes: readonly Pick<ForwardBackwardResult, "loss" | "gradSquaredNorm">[];
   },
 ): Promise<StepTaken> {
-  const { settings, learningRate, passes } = options;
+  const { settings, learningRate, rateFactors, passes } = options;
   if (nonfiniteCount(passes) > 0) {
     await engine.zeroGrad(model);
     return { gradNorm: Number.NaN, skipped: true };
   }
   const { beta1, beta2, epsilon, weightDecay, maxGradNorm } = settings;
-  const request: OptimStepRequest = { learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm };
+  const adam = { learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm };
+  const request: OptimStepRequest = rateFactors === undefined ? adam : { ...adam, rateFactors };
   const { gradNorm, skipped } = await engine.optimStep(model, request);
   return { gradNorm, skipped };
 }
