@@ -36,7 +36,7 @@ function required(env: NodeJS.ProcessEnv, name: string, key: string): string {
   if (value) return value;
   throw new UsageError(
     `${key}: the environment has no ${name}`,
-    `Set it (export ${name}=...), or go without: control.notify=[]`,
+    `Set it: export ${name}=... A new run goes without by control.notify=[].`,
   );
 }
 

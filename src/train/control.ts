@@ -52,6 +52,8 @@ export class Control {
   readonly #recorder: Recorder;
   /** The multipliers that the settings' history knows of. */
   #recorded: Readonly<Record<SettingName, number>>;
+  /** The intervention that moved each setting last. */
+  readonly #holders = new Map<SettingName, number>();
   /** The iteration of the last consultation, and the signals that it has been shown in it. */
   #shown: { readonly iteration: number; readonly keys: ReadonlySet<string> } = { iteration: -1, keys: new Set() };
   /** Seconds spent in it. */
@@ -184,6 +186,9 @@ export class Control {
       klCoef: { "ppo.kl.coef": base.klCoef },
     };
     for (const name of Object.keys(values) as SettingName[]) {
+      // One that expires is not active any more, and restores all the same.
+      const intervention = this.state.active.find(({ setting }) => setting === name)?.id ?? this.#holders.get(name);
+      if (intervention !== undefined) this.#holders.set(name, intervention);
       if (before[name] === after[name]) continue;
       for (const [key, value] of Object.entries(values[name])) {
         const record: SettingRecord = {
@@ -193,6 +198,7 @@ export class Control {
           before: value * before[name],
           value: value * after[name],
           cause: "intervention",
+          ...(intervention !== undefined && { intervention }),
         };
         this.#recorder.setting(record);
       }
