@@ -11,7 +11,14 @@ export {
   type LongPrompts,
 } from "./encode.ts";
 export { splitHeldOut } from "./heldout.ts";
-export { type HelpdeskChecks, type HelpdeskOptions, type HelpdeskTask, helpdesk, helpdeskObjective } from "./helpdesk/task.ts";
+export {
+  type HelpdeskChecks,
+  type HelpdeskOptions,
+  type HelpdeskTask,
+  helpdesk,
+  helpdeskObjective,
+} from "./helpdesk/task.ts";
 export { type StepIndicesOptions, stepIndices } from "./order.ts";
+export { type Perturbation, perturb, perturbations } from "./perturb.ts";
 export { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read.ts";
 export type { PreferenceRow, PromptRow, SftRow } from "./rows.ts";

@@ -79,6 +79,39 @@ describe("held-out requests", () => {
   });
 });
 
+describe("the monitoring set", () => {
+  it("is 256 prompts that differ, in nothing that trains and not in the evaluation", () => {
+    for (const one of [task, failing]) {
+      const { sft, preferences, preferenceEvaluation, prompts, evaluation, monitor } = one;
+      expect(monitor).toHaveLength(256);
+      expect(new Set(monitor.map(text)).size).toBe(256);
+      const elsewhere = new Set([...sft, ...preferences, ...preferenceEvaluation, ...prompts, ...evaluation].map(text));
+      expect(monitor.filter((row) => elsewhere.has(text(row)))).toEqual([]);
+    }
+    for (const kind of kinds) expect(task.monitor.filter((row) => row.kind === kind.name)).toHaveLength(64);
+    expect(task.monitor.slice(0, 8).map((row) => row.kind)).toEqual([...kinds, ...kinds].map(({ name }) => name));
+  });
+
+  it("is disjoint by make: of every prompt, the phrasing or the case is held out, and never both", () => {
+    for (const kind of [...kinds, sumsKind(5), sumsKind(20)]) {
+      const textsOf = (phrasings: "train" | "heldOut", cases: "train" | "heldOut") =>
+        kind.phrasings[phrasings].flatMap((phrasing) =>
+          kind.cases[cases].map(({ slots }) => phrasing.replace(/\{(\w+)\}/g, (_, slot: string) => slots[slot]!)),
+        );
+      const watched = new Set([...textsOf("heldOut", "train"), ...textsOf("train", "heldOut")]);
+      const others = [...textsOf("train", "train"), ...textsOf("heldOut", "heldOut")];
+      expect(others.filter((one) => watched.has(one))).toEqual([]);
+    }
+  });
+
+  it("has words that the demonstrations teach, and is the same for every seed", () => {
+    const known = new Set(task.sft.flatMap((row) => [...wordsOf(text(row)), ...wordsOf(row.completion)]));
+    expect(task.monitor.flatMap((row) => wordsOf(text(row))).filter((word) => !known.has(word))).toEqual([]);
+    expect(helpdesk({ seed: 2, variant: "standard" }).monitor).toEqual(task.monitor);
+    for (const { kind, reference } of task.monitor) expect(() => task.check(kind!, reference, "yes")).not.toThrow();
+  });
+});
+
 describe("demonstrations", () => {
   it("have good manners about half the time, and nearly always right sums", () => {
     for (const kind of kinds) {

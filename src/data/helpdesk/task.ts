@@ -55,7 +55,14 @@ const variants: Readonly<Record<HelpdeskOptions["variant"], Variant>> = {
   overoptimise: { largestOperand: 20, sums: { sft: 0.4, pairs: 0.04 } },
 };
 
-const sizes = { sft: 12_000, preferences: 24_000, preferenceEvaluation: 1000, prompts: 4096, evaluation: 1024 };
+const sizes = {
+  sft: 12_000,
+  preferences: 24_000,
+  preferenceEvaluation: 1000,
+  prompts: 4096,
+  evaluation: 1024,
+  monitor: 256,
+};
 /** Share of right answers among the demonstrations of sums, and of good manners among the others. */
 const rightSums = 0.97;
 const goodManners = 0.5;
@@ -98,6 +105,7 @@ export function helpdesk({ seed, variant }: HelpdeskOptions): HelpdeskTask {
       return { prompt, reference: subject.reference, kind: kind.name };
     }),
     evaluation: evaluationRows(kinds),
+    monitor: monitorRows(kinds),
     check(kind, reference, response) {
       const checked = kinds.find((candidate) => candidate.name === kind);
       if (checked === undefined || reference === null) {
@@ -109,20 +117,37 @@ export function helpdesk({ seed, variant }: HelpdeskOptions): HelpdeskTask {
 }
 
 function evaluationRows(kinds: readonly RequestKind[]): PromptRow[] {
-  const requests = kinds.map((kind) =>
-    kind.phrasings.heldOut.flatMap((phrasing) =>
-      kind.cases.heldOut.map(
-        (subject): PromptRow => ({
-          prompt: promptOf(phrasing, subject),
-          reference: subject.reference,
-          kind: kind.name,
-        }),
-      ),
+  const requests = kinds.map((kind) => allRows(kind, { phrasings: "heldOut", cases: "heldOut" }));
+  return inTurn(requests, sizes.evaluation);
+}
+
+function monitorRows(kinds: readonly RequestKind[]): PromptRow[] {
+  const requests = kinds.map((kind) => {
+    const half = (phrasings: Split, cases: Split) =>
+      random("helpdesk", "monitor", kind.name, phrasings).shuffle(allRows(kind, { phrasings, cases }));
+    return inTurn([half("heldOut", "train"), half("train", "heldOut")], sizes.monitor / kinds.length);
+  });
+  return inTurn(requests, sizes.monitor);
+}
+
+/** Every case of one split in every phrasing of one. */
+function allRows(kind: RequestKind, { phrasings, cases }: { phrasings: Split; cases: Split }): PromptRow[] {
+  return kind.phrasings[phrasings].flatMap((phrasing) =>
+    kind.cases[cases].map(
+      (subject): PromptRow => ({
+        prompt: promptOf(phrasing, subject),
+        reference: subject.reference,
+        kind: kind.name,
+      }),
     ),
   );
-  return Array.from({ length: sizes.evaluation }, (_, index) => {
-    const ofKind = requests[index % kinds.length]!;
-    return ofKind[Math.floor(index / kinds.length) % ofKind.length]!;
+}
+
+/** One row of each list after the other, each list over and over. */
+function inTurn<Row>(lists: readonly (readonly Row[])[], count: number): Row[] {
+  return Array.from({ length: count }, (_, index) => {
+    const list = lists[index % lists.length]!;
+    return list[Math.floor(index / lists.length) % list.length]!;
   });
 }
 
