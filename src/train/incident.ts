@@ -47,7 +47,7 @@ async function letGo(engine: Engine, { models }: Kept): Promise<void> {
 
 /** Lets go of all models of a run of PPO. */
 export async function closeModels({ context, models }: Pick<Ppo, "context" | "models">, last: Kept | null) {
-  const ids = new Set([models.policy.id, models.reference, models.critic, ...Object.values(last?.models ?? {})]);
+  const ids = new Set([...Object.values(trainedModels(models)), models.reference, ...Object.values(last?.models ?? {})]);
   for (const id of ids) await context.engine.disposeModel(id);
 }
 
@@ -136,8 +136,9 @@ async function openIncident(ppo: Ppo, options: ObeyOptions & { alert: Alert }): 
     },
   });
   const incident = recorder.incidents().find((one) => one.id === id) ?? null;
-  if (incident !== null)
-    loop.event("incident", iteration, `${alert.message}  ->  saved, paused: incident ${id}`, { incident: id });
+  // Where the disk is full people are told all the same.
+  const what = incident === null ? "stopped; the incident waits for room on the disk" : `saved, paused: incident ${id}`;
+  loop.event("incident", iteration, `${alert.message}  ->  ${what}`, { incident: id });
   recorder.commit();
   return incident;
 }
