@@ -8,6 +8,7 @@ import type { Path } from "./fields.ts";
 import { applyOverrides, type Overridden, parseOverride } from "./overrides.ts";
 import { missingPaths, rebasePaths } from "./paths.ts";
 import { describeIssue, type Problem, valueAt } from "./problems.ts";
+import { knownRules, unknownRule, usedRules } from "./rules.ts";
 import { type Config, configSchema } from "./schema.ts";
 import { readSource, type Source } from "./source.ts";
 
@@ -31,6 +32,7 @@ export function loadConfig(path: string | null, overrides: readonly string[] = [
   const reading = path === null ? read(null, overrides) : read(readSource(textOf(path), path), overrides);
   const missing = missingPaths(reading.root, path);
   if (missing.errors.length > 0) throw failure(missing.errors.map(reading.placed));
+  checkRules(reading);
   return { config: reading.config, warnings: [...reading.warnings, ...missing.warnings.map(reading.placed)] };
 }
 
@@ -59,6 +61,16 @@ function read(source: Source | null, overrides: readonly string[]): Reading {
   const { errors, warnings } = checkConfig(config, given);
   if (errors.length > 0) throw failure(errors.map(placed));
   return { config, warnings: warnings.map(placed), root: overridden.root, placed };
+}
+
+/** Bad rules are found before anything is trained. Their messages have the lines of their own file. */
+function checkRules({ config, placed }: Reading): void {
+  const { rules: path, disable } = config.control;
+  const known = knownRules(path);
+  const unknown = unknownRule(known.rules, disable);
+  if (unknown !== null)
+    throw failure([placed({ paths: [["control", "disable"]], message: `control.disable: ${unknown}` })]);
+  if (config.ppo) usedRules(known, { disable, iterations: config.ppo.iterations });
 }
 
 /** Defaults that depend on other fields. */

@@ -17,6 +17,8 @@ const dataFiles = [
   "reward.evaluation.path",
   "ppo.prompts.path",
   "evaluation.prompts.path",
+  "control.monitor.prompts.path",
+  "control.rules",
 ];
 const modelFolders = ["model.path", "tokenizer.path", "reward.from", "ppo.policy", "ppo.reference", "ppo.critic"];
 const componentPath = "ppo.rewards.*.path";

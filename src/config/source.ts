@@ -16,8 +16,23 @@ export interface Source {
 /** Aliases that a text may resolve to before it is taken for a bomb; the library's own number. */
 const maxAliasCount = 100;
 
+/** What a text is, for messages. */
+export interface SourceWords {
+  readonly what: string;
+  /** Where to begin, for someone whose file is empty. */
+  readonly start: string;
+  /** What stands at the top. */
+  readonly top: string;
+}
+
+const ofConfiguration: SourceWords = {
+  what: "a configuration",
+  start: "Start from a copy of examples/helpdesk/pipeline.yaml; docs/config.md lists every key.",
+  top: "keys and values at the top, such as `seed: 1`",
+};
+
 /** Throws UsageError, with file and line, for a text that is empty, no YAML, or not keys and values. */
-export function readSource(text: string, file: string): Source {
+export function readSource(text: string, file: string, words: SourceWords = ofConfiguration): Source {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const lineAt = (offset: number) => lines.linePos(offset).line;
@@ -29,7 +44,7 @@ export function readSource(text: string, file: string): Source {
   const broken = document.errors.find((error) => error.code !== "DUPLICATE_KEY") ?? document.warnings[0];
   // What follows a syntax error is mostly its echo: only the first is shown.
   if (broken?.code === "MULTIPLE_DOCS")
-    fail(broken.pos[0], "a second document begins here; a configuration is one", "Remove the line ---.");
+    fail(broken.pos[0], `a second document begins here; ${words.what} is one`, "Remove the line ---.");
   if (broken) fail(broken.pos[0], `not valid YAML: ${broken.message.split("\n")[0]}`);
   if (duplicates.length > 0) {
     const listed = duplicates.map(({ pos }) => {
@@ -51,14 +66,9 @@ export function readSource(text: string, file: string): Source {
     },
   });
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
-    fail(
-      0,
-      "the file is empty",
-      "Start from a copy of examples/helpdesk/pipeline.yaml; docs/config.md lists every key.",
-    );
+    fail(0, "the file is empty", words.start);
   }
-  if (!isMap(document.contents))
-    fail(document.contents?.range[0] ?? 0, "expected keys and values at the top, such as `seed: 1`");
+  if (!isMap(document.contents)) fail(document.contents?.range[0] ?? 0, `expected ${words.top}`);
 
   const offsetOf = (path: Path): { offset: number; complete: boolean } => {
     let node: unknown = document.contents;

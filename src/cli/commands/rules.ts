@@ -1,11 +1,10 @@
 /** `ballast rules`: the controller's rules in words, and a person's own tried on the record of a run. */
-import { readFileSync } from "node:fs";
-import { type Config, type ControlConfig, loadConfig } from "../../config/index.ts";
+import { type ControlConfig, loadConfig } from "../../config/index.ts";
 import { nearest } from "../../config/nearest.ts";
 import { rulesToYaml } from "../../config/rule-yaml.ts";
-import { defaultRules, fitsScale, loadRules, parseRules } from "../../config/rules.ts";
+import { fitsScale, knownRules, usedRules } from "../../config/rules.ts";
 import { actionWords, conditionWords, isStepRule, type Rule, settingOf, settingWords } from "../../control/rule.ts";
-import { messageOf, UsageError } from "../../util/errors.ts";
+import { UsageError } from "../../util/errors.ts";
 import { jsonLine } from "../json.ts";
 import { metricMeaning } from "../metric-meaning.ts";
 import { otherRules, readControl, replayOn, type Said, storyOf } from "../recorded-control.ts";
@@ -104,8 +103,9 @@ export interface TestOptions {
 /** Throws UsageError, with every mistake and its line, for a file that cannot be used. */
 export async function testRules({ file, on, workspace, json = false, terminal }: TestOptions): Promise<number> {
   // Against the shipped ones too: rules of two files may contradict each other.
-  loadRules({ path: file });
-  const own = parseRules(readText(file), file);
+  const known = knownRules(file);
+  usedRules(known);
+  const own = known.own.rules;
   if (on === undefined) {
     if (json) terminal.out(jsonLine({ file, rules: own }));
     else terminal.out(`${file}: ${plural(own.length, "rule")}, without a mistake. Try them: --on RUN`);
@@ -196,11 +196,9 @@ function testLines({ counts, story }: { counts: Count[]; story: Said[] }, termin
   ];
 }
 
-function rulesOf(file: string | undefined): { rules: Rule[]; control: ControlConfig | null } {
-  if (file === undefined) return { rules: defaultRules(), control: null };
-  const { config }: { config: Config } = loadConfig(file);
-  const path = config.control.rules;
-  return { rules: loadRules({ path, disable: [] }), control: config.control };
+function rulesOf(file: string | undefined): { rules: readonly Rule[]; control: ControlConfig | null } {
+  const control = file === undefined ? null : loadConfig(file).config.control;
+  return { rules: knownRules(control?.rules).rules, control };
 }
 
 const tierWords = {
@@ -262,14 +260,6 @@ function useOf(rule: Rule, control: ControlConfig): string {
   if (rule.tier === 3) return "records";
   if (control.interventions === "off") return "alerts alone: off";
   return rule.tier === 2 && control.profile === "fixed" ? "alerts alone: fixed" : rule.tier === 1 ? "stops" : "acts";
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new UsageError(`cannot read the rules ${file}: ${messageOf(error)}`);
-  }
 }
 
 function plural(n: number, word: string): string {
