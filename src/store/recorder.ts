@@ -157,7 +157,17 @@ export class StoreRecorder implements Recorder {
   }
 
   recent(stage: Stage, { upTo, iterations }: { readonly upTo: number; readonly iterations: number }): RecentRecord {
-    return readRecent(this.#connection, this.runId, { stage, upTo, iterations });
+    const recent = readRecent(this.#connection, this.runId, { stage, upTo, iterations });
+    // On a full disk, iterations that ended wait: an incident must have them in its evidence.
+    const waiting = new Map<number, Record<string, number>>();
+    for (const write of this.#waiting) {
+      if (write.kind !== "metric" || write.series.stage !== stage || write.iteration >= upTo) continue;
+      const values = waiting.get(write.iteration) ?? {};
+      values[write.series.key] = write.value;
+      waiting.set(write.iteration, values);
+    }
+    const ended = [...waiting].map(([iteration, values]) => ({ iteration, values }));
+    return { ...recent, iterations: [...recent.iterations, ...ended].slice(-iterations) };
   }
 
   /** Where the disk is full or another process holds the lock, everything waits for the next commit, and `onWarning` is told. */

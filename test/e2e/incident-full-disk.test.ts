@@ -46,6 +46,7 @@ it("loses nothing", async () => {
   expect(warnings[1]).toMatch(/takes writes again.*none is lost/);
   const [incident] = store.incidents({ run: "a", open: true });
   expect(incident).toMatchObject({ id: 1, rule: "fourth", iteration: 3 });
+  expect(incident!.evidence.iterations.map(({ iteration }) => iteration)).toEqual([0, 1, 2, 3]);
   expect(incident!.evidence.worstSamples).toHaveLength(5);
   expect(store.series("a", "ppo", "update/epochs").points.map(({ from }) => from)).toEqual([0, 1, 2, 3]);
 });
