@@ -40,6 +40,8 @@ export interface HelpdeskTask {
    * comes several times, each time to be sampled with its own random stream. The same for every seed.
    */
   readonly evaluation: PromptRow[];
+  /** Prompts that no stage trains on and the evaluation does not use: what is watched while PPO runs. The same for every seed. */
+  readonly monitor: PromptRow[];
   /** @throws RangeError where the kind is none of the task's, or the reference is missing */
   check(kind: string, reference: string | null, response: string): HelpdeskChecks;
 }
