@@ -1,11 +1,12 @@
 /** Signals of what the policy does and is paid for: reward, response, safety. */
 import { distinctN, distinctShare, repeatedNgramShare } from "./diversity.ts";
+import { goldSignals } from "./gold-signals.ts";
 import { type RolloutView, type Signals, slopeWindow } from "./iteration-record.ts";
 import { validRows } from "./rows.ts";
 import { correlation, mean, quantile, slope, standardDeviation, sum, variance } from "./statistics.ts";
 
 export function reward({ rollout, settings, history }: RolloutView): Signals {
-  const { scores, components, responses, rewards, mask } = rollout;
+  const { scores, components, responses, rewards, mask, learned = [], verdicts = [] } = rollout;
   const scoreMean = mean(scores);
   const recent = [...(history?.scoreMeans ?? []), scoreMean].slice(-slopeWindow);
   return {
@@ -20,11 +21,18 @@ export function reward({ rollout, settings, history }: RolloutView): Signals {
       scores,
       responses.map((tokens) => tokens.length),
     ),
+    ...goldSignals(scores, verdicts),
+    ...(learned.length > 1 && { "reward/disagreement": disagreement(learned.map((name) => components[name]!)) }),
     ...Object.assign(
       {},
       ...Object.entries(components).map(([name, values]) => spread(`reward/component/${name}`, values)),
     ),
   };
+}
+
+/** Standard deviation of the members' scores of a response, averaged over the responses. */
+function disagreement(members: readonly (readonly number[])[]): number {
+  return mean(members[0]!.map((_, b) => standardDeviation(members.map((scores) => scores[b]!))));
 }
 
 function spread(prefix: string, values: readonly number[]): Signals {

@@ -1,4 +1,6 @@
 /** What is known of one PPO iteration when it ends, as plain arrays: what its signals are computed from. */
+import type { Verdicts } from "./gold-signals.ts";
+import type { LayerGradients } from "./layer-signals.ts";
 import type { UpdateStatistics } from "./policy.ts";
 import type { Mask, Rows } from "./rows.ts";
 
@@ -28,6 +30,10 @@ export interface RolloutRecord {
   readonly scores: readonly number[];
   /** Raw scores of each component by name. */
   readonly components: Readonly<Record<string, readonly number[]>>;
+  /** Names of the components that a model gives. */
+  readonly learned?: readonly string[] | undefined;
+  /** Of the task's gold check, one entry a response, where the task has one. */
+  readonly verdicts?: readonly Verdicts[] | undefined;
   /** By category of the safety filter, whether a response trips it. */
   readonly safety: Readonly<Record<string, readonly boolean[]>>;
   /** The reference's log-probabilities on fixed probes, where they were computed. */
@@ -47,6 +53,9 @@ export interface MinibatchRecord {
   readonly policyGradNorm: number | null;
   /** null where the trunk is shared, or no step was taken. */
   readonly criticGradNorm: number | null;
+  /** By parameter group; left out where no step was taken, and for a critic that shares the trunk. */
+  readonly policyLayers?: LayerGradients | undefined;
+  readonly criticLayers?: LayerGradients | undefined;
   /** The controller dropped the policy's gradient of it. */
   readonly masked: boolean;
   /** A step of policy or critic was skipped for a gradient that is not finite. */

@@ -64,7 +64,9 @@ const rollout: RolloutRecord = {
     [-2, -1, NaN],
   ],
   scores: [1, 3, -20],
-  components: { quality: [1, 2, 6], brief: [0, 1, NaN] },
+  components: { quality: [1, 2, 6], brief: [0, 1, NaN], second: [3, 2, 0] },
+  learned: ["quality", "second"],
+  verdicts: [{ sums: true }, { brief: false }, {}],
   safety: { threat: [false, false, true], insult: [false, true, true] },
   probeRefLogprobs: [[-1, -2]],
 };
@@ -86,6 +88,8 @@ const minibatch = (epoch: number, newLogprob: number, more: Partial<MinibatchRec
   valueLoss: 2,
   valueClipFraction: 0.25,
   policyGradNorm: 0.5,
+  policyLayers: { norms: { embeddings: 3 }, moments: { embeddings: { mean: 0, variance: 1 } } },
+  criticLayers: { norms: { score: 4 }, moments: { score: { mean: 1, variance: 2 } } },
   masked: false,
   criticGradNorm: 4,
   skipped: false,
@@ -173,7 +177,14 @@ describe("the signals of an iteration", () => {
       "gradient/critic_norm": 4,
       "gradient/critic_clipped_share": 1,
       "gradient/nonfinite_count": 0,
+      "gradient/policy/embeddings_norm": 3,
+      "gradient/critic/score_variance": 2,
+      "gradient/critic_layer_norm_mean": 4,
     });
+    const masked = minibatch(0, -1, { masked: true, policyLayers: undefined });
+    const without = iterationSignals({ ...record, minibatches: [masked] });
+    expect(without).not.toHaveProperty(["gradient/policy/embeddings_norm"]);
+    expect(without["update/minibatches_masked"]).toBe(1);
   });
 
   it("of advantages and values", () => {
@@ -211,6 +222,12 @@ describe("the signals of an iteration", () => {
     expect(signals["reward/length_correlation"]).toBeGreaterThan(0.9);
   });
 
+  it("of disagreement and gold: what two models say of a response, and whether a check agrees with the score", () => {
+    // 1 and 3, 2 and 2, 6 and 0.
+    expectAll({ "reward/disagreement": (1 + 0 + 3) / 3, "gold/mean": 0.5, "gold/sums": 1, "gold/brief": 0 });
+    expectAll({ "reward/gold_correlation": -1 });
+  });
+
   it("of responses and safety", () => {
     expectAll({
       "response/length_mean": 8 / 3,
@@ -242,7 +259,13 @@ describe("the signals of an iteration", () => {
     const first = iterationSignals({
       ...record,
       history: undefined,
-      rollout: { ...rollout, prompts: [[1], [2], [3]], probeRefLogprobs: undefined },
+      rollout: {
+        ...rollout,
+        prompts: [[1], [2], [3]],
+        probeRefLogprobs: undefined,
+        learned: ["quality"],
+        verdicts: undefined,
+      },
       minibatches: [minibatch(0, -1, { criticGradNorm: null })],
     });
     expect(first["entropy/ratio_to_first"]).toBe(1);
@@ -252,6 +275,9 @@ describe("the signals of an iteration", () => {
       "response/repeat_agreement",
       "reference/fingerprint",
       "gradient/critic_norm",
+      "reward/disagreement",
+      "reward/gold_correlation",
+      "gold/mean",
     ])
       expect(first, key).not.toHaveProperty([key]);
   });
@@ -283,8 +309,10 @@ describe("docs/metrics.md", () => {
     const documented = rows.map((line) => line.split("`")[1]!);
     const given = Object.keys(iterationSignals(record)).map((key) =>
       key
-        .replace(/^reward\/component\/(quality|brief)_/, "reward/component/<name>_")
+        .replace(/^reward\/component\/(quality|brief|second)_/, "reward/component/<name>_")
         .replace(/^safety\/(threat|insult)_/, "safety/<category>_")
+        .replace(/^gold\/(?!mean$).*/, "gold/<check>")
+        .replace(/^(gradient\/(?:policy|critic))\/.*_/, "$1/<group>_")
         .replace(/_prompt_\d+$/, "_prompt_<n>"),
     );
     expect([...documented].sort()).toEqual([...new Set(given)].sort());

@@ -4,6 +4,7 @@ import { repeatAgreement } from "./diversity.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { type IterationRecord, type RolloutView, type Signals, slopeWindow } from "./iteration-record.ts";
 import { klPerSequence, klPerToken, klRows } from "./kl.ts";
+import { layerSignals } from "./layer-signals.ts";
 import { mergeUpdateStatistics } from "./policy.ts";
 import { finalScore } from "./rewards.ts";
 import { type Rows, validRows, validValues } from "./rows.ts";
@@ -73,6 +74,8 @@ export function exploration({ rollout, history }: RolloutView): Signals {
 export function gradient({ minibatches, settings }: IterationRecord): Signals {
   const policyNorms = minibatches.map((minibatch) => minibatch.policyGradNorm).filter((norm) => norm !== null);
   const criticNorms = minibatches.map((minibatch) => minibatch.criticGradNorm).filter((norm) => norm !== null);
+  const layers = (name: "policyLayers" | "criticLayers") =>
+    minibatches.map((minibatch) => minibatch[name]).filter((one) => one !== undefined);
   const norms = (name: "policy" | "critic", values: readonly number[]): Signals =>
     values.length === 0
       ? {}
@@ -86,6 +89,8 @@ export function gradient({ minibatches, settings }: IterationRecord): Signals {
   return {
     ...norms("policy", policyNorms),
     ...norms("critic", criticNorms),
+    ...layerSignals("policy", layers("policyLayers")),
+    ...layerSignals("critic", layers("criticLayers")),
     "gradient/nonfinite_count": [...policyNorms, ...criticNorms].filter((norm) => !Number.isFinite(norm)).length,
   };
 }

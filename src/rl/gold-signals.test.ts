@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+import { checkSignals, goldOf, goldSignals, type Verdicts } from "./gold-signals.ts";
+
+const verdicts: Verdicts[] = [{ sums: true }, { sums: false }, { brief: true }, {}, { sums: true, brief: false }];
+
+describe("gold checks", () => {
+  it("are shares of the responses they apply to", () => {
+    expect(checkSignals("monitor", verdicts)).toEqual({ "monitor/sums": 2 / 3, "monitor/brief": 1 / 2 });
+    expect(verdicts.map(goldOf)).toEqual([1, 0, 1, null, 0.5]);
+  });
+
+  it("correlate with the score over the responses that are judged", () => {
+    const scores = [2, -1, 3, 100, 0];
+    const [x, y] = [
+      [2, -1, 3, 0],
+      [1, 0, 1, 0.5],
+    ];
+    let [xy, xx, yy] = [0, 0, 0];
+    for (let i = 0; i < 4; i++) {
+      xy += (x![i]! - 1) * (y![i]! - 0.625);
+      xx += (x![i]! - 1) ** 2;
+      yy += (y![i]! - 0.625) ** 2;
+    }
+    expect(goldSignals(scores, verdicts)).toEqual({
+      "gold/mean": 0.625,
+      "gold/sums": 2 / 3,
+      "gold/brief": 0.5,
+      "reward/gold_correlation": expect.closeTo(xy / Math.sqrt(xx * yy), 12),
+    });
+  });
+
+  it("are absent without a verdict; the correlation is NaN where all pass", () => {
+    expect(goldSignals([1, 2], [{}, {}])).toEqual({});
+    expect(goldSignals([1, 2], [{ sums: true }, { sums: true }])["reward/gold_correlation"]).toBeNaN();
+  });
+});
