@@ -1,4 +1,5 @@
 /** What one field of PPO says about another: batches, lengths, sampling, critic, KL and reward. */
+import { checkSteering } from "./checks-steering.ts";
 import { multiplesNear } from "./nearest.ts";
 import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
 import type { Config, PpoConfig } from "./schema.ts";
@@ -14,6 +15,7 @@ export function checkPpo(config: Config, given: Given): Checked {
     checkSampling(ppo),
     checkCritic(ppo),
     checkKl(ppo, given),
+    checkSteering(ppo, given),
     checkRewards(config, ppo),
   ];
   return {
@@ -124,38 +126,21 @@ function checkCritic({ criticKind, valueCoef, criticLearningRate, critic }: PpoC
 function checkKl({ kl }: PpoConfig, given: Given): Part {
   const errors: Problem[] = [];
   const warnings: Problem[] = [];
-  if (kl.controller === "ziegler") {
-    if (kl.target === undefined) {
-      errors.push(
-        problem(
-          "ppo.kl.controller",
-          "ppo.kl.controller ziegler needs ppo.kl.target, the KL to steer to: target: 6 with targetUnit: sequence is Ziegler et al.'s",
-        ),
-      );
-    }
+  const { controller, coef } = kl;
+  if (controller !== "fixed") {
     if (kl.in !== "reward") {
       errors.push(
         problem(
           ["ppo.kl.in", "ppo.kl.controller"],
-          "ppo.kl.controller ziegler steers the penalty in the reward; set ppo.kl.in: reward, or controller: fixed",
+          `ppo.kl.controller ${controller} steers the penalty in the reward; set ppo.kl.in: reward, or controller: fixed`,
         ),
       );
     }
-    if (kl.coef === 0) {
+    if (coef === 0) {
       errors.push(
         problem(
           ["ppo.kl.coef", "ppo.kl.controller"],
-          "ppo.kl.coef 0 stays 0 under ziegler, which multiplies it; start from 0.05",
-        ),
-      );
-    }
-  } else {
-    const unused = ["target", "targetUnit", "horizon"].filter((key) => given(`ppo.kl.${key}`));
-    for (const key of unused) {
-      warnings.push(
-        problem(
-          `ppo.kl.${key}`,
-          `ppo.kl.${key} has no effect with the controller fixed; set ppo.kl.controller: ziegler or remove it`,
+          `ppo.kl.coef 0 stays 0 under ${controller}, which multiplies it; start from 0.05`,
         ),
       );
     }

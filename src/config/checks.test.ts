@@ -91,6 +91,24 @@ describe("errors", () => {
       "ppo.kl.controller ziegler needs ppo.kl.target, the KL to steer to: target: 6 with targetUnit: sequence is Ziegler et al.'s",
     ],
     [
+      ["ppo={policyLoss: penalty, penalty: {controller: step}}"],
+      "ppo.penalty.controller step needs ppo.penalty.target, 0.01, say",
+    ],
+    [
+      ["ppo={policyLoss: penalty, penalty: {controller: step, target: 0.01, beta: 0}}"],
+      "ppo.penalty.beta 0 stays 0 under step, which multiplies it; start from 1",
+    ],
+    [["ppo.kl.targetEnd=0.05"], "ppo.kl.targetEnd needs ppo.kl.target, where it starts from"],
+    [
+      ["ppo.kl={controller: step, target: 6, low: 2}"],
+      "ppo.kl.low 2 is not below ppo.kl.high 1.5: between them the coefficient rests; schulman2017 has 0.67 and 1.5",
+    ],
+    [["ppo.kl={controller: exponential, target: 6, min: 2, max: 1}"], "ppo.kl.min 2 is above ppo.kl.max 1; swap them"],
+    [
+      ["ppo.layerRates={embeddings: 2, head: 1}"],
+      "ppo.layerRates.embeddings 2 is above ppo.layerRates.head 1; published is a third to half of it",
+    ],
+    [
       ["ppo.kl={controller: ziegler, target: 6, in: loss}"],
       "ppo.kl.controller ziegler steers the penalty in the reward; set ppo.kl.in: reward, or controller: fixed",
     ],
@@ -145,8 +163,29 @@ describe("warnings", () => {
       ],
     ],
     [
-      ["ppo.kl.target=6"],
-      ["ppo.kl.target has no effect with the controller fixed; set ppo.kl.controller: ziegler or remove it"],
+      ["ppo.kl.horizon=100"],
+      ["ppo.kl.horizon has no effect with the controller fixed; set ppo.kl.controller: ziegler or remove it"],
+    ],
+    [
+      ["ppo.kl={controller: ziegler, target: 6, alpha: 3, min: 0.01}"],
+      ["ppo.kl.alpha has no effect with the controller ziegler; set ppo.kl.controller: exponential or remove it"],
+    ],
+    [["ppo.kl.max=1"], ["ppo.kl.max has no effect with the controller fixed, which moves nothing; remove it"]],
+    [["ppo.penalty.beta=2"], ["ppo.penalty.beta has no effect with ppo.policyLoss clip; set policyLoss: penalty"]],
+    [
+      ["ppo={policyLoss: penalty, clipLow: 0.1, epochs: 1, penalty: {target: 0.01}}"],
+      [
+        "ppo.clipLow has no effect with ppo.policyLoss penalty, which clips nothing",
+        "ppo.policyLoss penalty with a single step an iteration: old and new policy are the same there, and so the penalty has no gradient; take more epochs or minibatches",
+        "ppo.penalty.target has no effect with the controller fixed, which moves nothing; remove it",
+      ],
+    ],
+    [
+      ["ppo.clipWide=0.25", "ppo.stepEvery=9"],
+      [
+        "ppo.clipWide has no effect with ppo.clipSchedule constant; set clipSchedule: phases",
+        "ppo.stepEvery has no effect with the schedule constant; set ppo.schedule: step or remove it",
+      ],
     ],
     [
       ["ppo.kl.estimator=k2"],

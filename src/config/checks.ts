@@ -1,5 +1,6 @@
 /** What one field says about another: model, tokenizer and where each stage's rows come from. */
 import { checkPpo } from "./checks-ppo.ts";
+import { checkStepSchedule } from "./checks-steering.ts";
 import { checkFaults } from "./faults.ts";
 import { multiplesNear } from "./nearest.ts";
 import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
@@ -12,6 +13,7 @@ export function checkConfig(config: Config, given: Given): Checked {
     checkTokenizer(config, given),
     checkRows(config, given),
     checkPpo(config, given),
+    checkStepSchedule(config, given),
     { errors: checkFaults(config), warnings: [] },
   ];
   return { errors: parts.flatMap(({ errors }) => errors), warnings: parts.flatMap(({ warnings }) => warnings) };

@@ -61,7 +61,7 @@ describe("one wrong value", () => {
     ["sft:\n  Steps: 1\n", 'a.yaml:2: unknown key "Steps" in sft; did you mean steps?'],
     [
       "ppo:\n  kl:\n    xyzzy: 1\n",
-      'a.yaml:3: unknown key "xyzzy" in ppo.kl; it may have in, estimator, coef, controller, target, targetUnit and horizon',
+      'a.yaml:3: unknown key "xyzzy" in ppo.kl; it may have in, estimator, coef, controller, target, targetEnd, preset, high, low, up, down, alpha, horizon, min, max and targetUnit',
     ],
     [
       "sft: &x {}\nppo:\n  <<: *x\n",
@@ -97,7 +97,7 @@ describe("one wrong value", () => {
     ],
     [
       "sft:\n  schedule: cosin\n",
-      'a.yaml:2: sft.schedule: expected one of constant, linear, cosine, found the text "cosin"; did you mean cosine?',
+      'a.yaml:2: sft.schedule: expected one of constant, linear, cosine, step, found the text "cosin"; did you mean cosine?',
     ],
     ["name: 123\n", 'a.yaml:1: name: expected text, found 123; write "123"'],
     [

@@ -55,7 +55,7 @@ export const demoSchema = z.strictObject({
   variant: z.enum(["standard", "overoptimise"]).default("standard"),
 });
 
-const scheduleSchema = z.enum(["constant", "linear", "cosine"]);
+const scheduleSchema = z.enum(["constant", "linear", "cosine", "step"]);
 const longPromptsSchema = z.enum(["truncate", "skip", "error"]);
 
 /** What the three stages share. */
@@ -63,6 +63,9 @@ const optimizerShape = {
   schedule: scheduleSchema.default("cosine"),
   /** Share of the steps (iterations in PPO) over which the rate rises from 0. */
   warmup: share.default(0.05),
+  /** Of the schedule `step`: the rate is multiplied by the one after every so many steps. */
+  stepFactor: z.number().gt(0).max(1).default(0.9),
+  stepEvery: count.default(500),
   /** Adam's moments: 0.9 and 0.999 are Kingma and Ba's. */
   beta1: shareBelow1.default(0.9),
   beta2: shareBelow1.default(0.999),
@@ -163,6 +166,30 @@ export const rewardComponentSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
+/** What moves a KL coefficient (PPO.md row 9): the one to the reference, and the one from old to new. */
+const klController = {
+  controller: z.enum(["fixed", "step", "exponential", "ziegler"]).default("fixed"),
+  /** KL that the controller steers to. */
+  target: positive.optional(),
+  /** What the target has come to in the last iteration, in a line; published: from 0.2 to 0.05. */
+  targetEnd: positive.optional(),
+  /** Of `step`: published numbers, each of which the four below replace. */
+  preset: z.enum(["schulman2017", "guide", "rllib", "bounded"]).default("schulman2017"),
+  /** Times the target, over which the coefficient rises, and under which it falls. */
+  high: positive.optional(),
+  low: positive.optional(),
+  /** What it is then multiplied by. */
+  up: z.number().min(1).optional(),
+  down: z.number().gt(0).max(1).optional(),
+  /** Of `exponential`. */
+  alpha: positive.default(10),
+  /** Of `ziegler`: sequences; a tenth of the run's by default. */
+  horizon: positive.optional(),
+  /** A coefficient that moves stays within these. */
+  min: z.number().min(0).optional(),
+  max: positive.optional(),
+};
+
 export const ppoSchema = z.strictObject({
   /** Folder of the policy to start from; the SFT stage's result in a pipeline, else `model.path`. */
   policy: z.string().optional(),
@@ -200,6 +227,30 @@ export const ppoSchema = z.strictObject({
   criticLearningRate: positive.optional(),
   /** Adam's epsilon in PPO (Huang et al., The N implementation details of RLHF with PPO). */
   epsilon: positive.default(1e-5),
+  /** `clip`: the clipped loss. `penalty`: no clip, and a KL from the old policy to the new in the loss (PPO.md row 9). */
+  policyLoss: z.enum(["clip", "penalty"]).default("clip"),
+  /** Of the penalty; not the KL to the reference. */
+  penalty: z
+    .strictObject({
+      /** 1 is where the controllers of Schulman et al. 2017 start; they hardly depend on it. */
+      beta: z.number().min(0).default(1),
+      ...klController,
+    })
+    .prefault({}),
+  /** `phases`: wide in the first quarter, then by KL and the reward's slope, fine in the last. */
+  clipSchedule: z.enum(["constant", "phases"]).default("constant"),
+  /** The clip of the first quarter: 0.2 to 0.3. */
+  clipWide: z.number().gt(0).max(1).default(0.3),
+  /** Factors on both rates by layer: embeddings a third to half of the head's; blocks in between. null: one rate. */
+  layerRates: z
+    .strictObject({ embeddings: positive.default(0.5), head: positive.default(1) })
+    .nullable()
+    .default(null),
+  /** GAE and returns from a slow average of the critic (PPO.md row 20): 0.995 to 0.999 a step. null: from the critic itself. */
+  slowCritic: z
+    .strictObject({ decay: shareBelow1.default(0.995) })
+    .nullable()
+    .default(null),
   clipLow: share.default(0.2),
   clipHigh: positive.default(0.2),
   /** Dual clip's constant (Ye et al. 2019), null without. */
@@ -228,12 +279,9 @@ export const ppoSchema = z.strictObject({
       estimator: z.enum(["k2", "k3"]).default("k2"),
       /** 0.05; published 0.05 to 0.2, better too high at first. */
       coef: z.number().min(0).default(0.05),
-      controller: z.enum(["fixed", "ziegler"]).default("fixed"),
-      /** KL to the reference that `ziegler` steers to. 6 nats a sequence is Ziegler et al.'s. */
-      target: positive.optional(),
+      ...klController,
+      /** 6 nats a sequence is Ziegler et al.'s target. */
       targetUnit: z.enum(["token", "sequence"]).default("token"),
-      /** Sequences; a tenth of the run's by default. */
-      horizon: positive.optional(),
     })
     .prefault({}),
   safety: z

@@ -24,6 +24,7 @@ export * from "./schedule.ts";
 export * from "./signals.ts";
 export * from "./signs.ts";
 export * from "./similarity-signals.ts";
+export * from "./slow-critic.ts";
 export * from "./statistics.ts";
 export { stronglyNegativeShare } from "./update-signals.ts";
 export * from "./value.ts";

@@ -110,7 +110,7 @@ describe("the statistics of an update", () => {
         });
       const whole = part(0, 4);
       const merged = mergeUpdateStatistics([part(0, 1), part(1, 1), part(1, 4)]);
-      for (const key of Object.keys(whole) as (keyof typeof whole)[]) expect(merged[key]).toBeCloseTo(whole[key], 8);
+      for (const key of Object.keys(whole) as (keyof typeof whole)[]) expect(merged[key]).toBeCloseTo(whole[key]!, 8);
     }
   });
 

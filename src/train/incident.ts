@@ -47,7 +47,11 @@ async function letGo(engine: Engine, { models }: Kept): Promise<void> {
 
 /** Lets go of all models of a run of PPO. */
 export async function closeModels({ context, models }: Pick<Ppo, "context" | "models">, last: Kept | null) {
-  const ids = new Set([...Object.values(trainedModels(models)), models.reference, ...Object.values(last?.models ?? {})]);
+  const ids = new Set([
+    ...Object.values(trainedModels(models)),
+    models.reference,
+    ...Object.values(last?.models ?? {}),
+  ]);
   for (const id of ids) await context.engine.disposeModel(id);
 }
 

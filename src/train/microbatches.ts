@@ -56,7 +56,7 @@ export async function accumulate(
 export function inOrder(
   parts: readonly (readonly number[])[],
   passes: readonly ForwardBackwardResult[],
-  output: "logprobs" | "values",
+  output: "logprobs" | "values" | "penaltyKl",
 ): number[][] {
   const rows: number[][] = [];
   for (const [p, part] of parts.entries()) {

@@ -20,12 +20,15 @@ export interface PpoModels {
   readonly reference: ModelId;
   /** The policy itself where the trunk is shared. */
   readonly critic: ModelId;
+  readonly criticInfo: ModelInfo;
+  /** The critic's average over its steps; null without. */
+  readonly slowCritic: ModelId | null;
   readonly shared: boolean;
 }
 
 /** The models that a checkpoint holds, by the name of their folder in it. */
-export function trainedModels({ policy, critic, shared }: PpoModels): SavedModels {
-  return { policy: policy.id, ...(shared ? {} : { critic }) };
+export function trainedModels({ policy, critic, slowCritic, shared }: PpoModels): SavedModels {
+  return { policy: policy.id, ...(shared ? {} : { critic }), ...(slowCritic === null ? {} : { slowCritic }) };
 }
 
 /** `checkpoint` is the folder of one, or null to start. */
@@ -44,7 +47,19 @@ export async function openPpoModels(
   checkVocabulary(`the policy in ${sources.policy}`, policy.config, tokenizer);
   checkVocabulary(`the reference in ${sources.reference}`, reference.config, tokenizer);
   checkContext(`the reference in ${sources.reference}`, reference, policy);
-  if (shared) return { policy, reference: reference.id, critic: policy.id, shared };
+  // Before the critic's first step its average is the critic as it starts.
+  const slowOf = async ({ id, heads }: ModelInfo) => {
+    if (settings.slowCritic === null) return null;
+    const slow =
+      checkpoint === null
+        ? await engine.cloneModel(id)
+        : await engine.loadModel(join(checkpoint, "slowCritic"), { heads });
+    return slow.id;
+  };
+  if (shared) {
+    const slowCritic = await slowOf(policy);
+    return { policy, reference: reference.id, critic: policy.id, criticInfo: policy, slowCritic, shared };
+  }
   // A full-depth transformer of its own, whose value head starts at zero (PPO.md row 19).
   const critic =
     checkpoint === null
@@ -52,7 +67,8 @@ export async function openPpoModels(
       : await engine.loadModel(join(checkpoint, "critic"), { heads: ["scalar"], optimizer: true });
   checkVocabulary(`the critic in ${sources.critic}`, critic.config, tokenizer);
   checkContext(`the critic in ${sources.critic}`, critic, policy);
-  return { policy, reference: reference.id, critic: critic.id, shared };
+  const slowCritic = await slowOf(critic);
+  return { policy, reference: reference.id, critic: critic.id, criticInfo: critic, slowCritic, shared };
 }
 
 function checkContext(what: string, { config }: ModelInfo, policy: ModelInfo): void {

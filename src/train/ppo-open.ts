@@ -7,10 +7,11 @@ import { createFaults } from "./faults.ts";
 import { obeyEarlier } from "./incident.ts";
 import { findCheckpoint, StageLoop } from "./loop.ts";
 import { checkFingerprints, fingerprints } from "./models.ts";
-import { type Ppo, type PpoInputs, personSet } from "./ppo.ts";
+import type { Ppo, PpoInputs } from "./ppo.ts";
 import { openPpoModels, trainedModels } from "./ppo-models.ts";
 import { checkRewardHash, firstState, type PpoState, seedOf } from "./ppo-state.ts";
 import { carryOutRollback } from "./rollback.ts";
+import { heldByState, personSet, recordClip } from "./steering.ts";
 
 export type OpenPpo = Pick<Ppo, "models" | "reward" | "loop" | "state" | "control" | "faults" | "seed">;
 
@@ -47,11 +48,12 @@ export async function openPpo(context: StageContext, inputs: PpoInputs): Promise
       unit: "iteration",
       checkpoint,
       snapshot: () => ({ own: { ...state, control: control.state }, models: trainedModels(models) }),
-      inForce: (key) => (key === "ppo.kl.coef" ? state.klCoef : undefined),
+      inForce: (key) => heldByState(state, key),
       onChange: (change, step) => personSet({ loop, state, control, faults }, change, step),
       healthy: (step) => control.healthyAfter(step - 1),
       changes: fresh?.changes ?? [],
     });
+    if (loop.first === 0) recordClip({ loop, state }, 0, { low: settings.clipLow, high: settings.clipHigh });
     if (fresh) {
       const message = `rolled back from iteration ${fresh.from} to ${fresh.to}: ${fresh.incident === null ? fresh.rule : `incident ${fresh.incident}`}`;
       loop.event("rollback", loop.first, message, { ...fresh });

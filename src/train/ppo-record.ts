@@ -32,7 +32,6 @@ export function settingsInForce(
     score_clip: settings.scoreClip,
     missing_eos_penalty: settings.missingEosPenalty,
     stop_epochs_at_kl: settings.stopEpochsAtKl,
-    kl_target: settings.kl.target,
   };
   return Object.fromEntries(
     Object.entries(all).flatMap(([key, value]) => (typeof value === "number" ? [[`settings/${key}`, value]] : [])),

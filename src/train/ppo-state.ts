@@ -1,13 +1,20 @@
 /** What PPO carries from iteration to iteration beside its models. */
 import type { PpoConfig } from "../config/schema.ts";
 import { type ControlState, firstControlState } from "../control/state.ts";
-import type { SignalHistory } from "../rl/index.ts";
+import type { ClipRange, SignalHistory } from "../rl/index.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
+import { firstClip } from "./steering.ts";
 
 export interface PpoState {
   /** In force; a controller or a person moves it. */
   klCoef: number;
+  /** In force: the weight of KL(old, new) in the loss. */
+  penaltyBeta: number;
+  /** In force, where the clip has phases; else null. */
+  clip: ClipRange | null;
+  /** Steps that the slow critic has behind it. */
+  slowCriticSteps: number;
   /** Optimizer steps skipped without a good one between them. */
   skippedInARow: number;
   history: SignalHistory | undefined;
@@ -25,6 +32,9 @@ export interface PpoState {
 export function firstState(settings: PpoConfig): PpoState {
   return {
     klCoef: settings.kl.coef,
+    penaltyBeta: settings.penalty.beta,
+    clip: firstClip(settings),
+    slowCriticSteps: 0,
     skippedInARow: 0,
     history: undefined,
     control: firstControlState,

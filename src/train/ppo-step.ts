@@ -3,6 +3,7 @@ import type { PpoConfig } from "../config/schema.ts";
 import type { Engine, ForwardBackwardResult, Sequence } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
 import { accumulate, inOrder, microBatches, take } from "./microbatches.ts";
+import type { Penalty } from "./penalty.ts";
 import type { PpoModels } from "./ppo-models.ts";
 
 export interface Minibatch {
@@ -49,7 +50,7 @@ export interface PolicyGradient {
   readonly statistics: rl.UpdateStatistics;
 }
 
-/** The policy's gradient: PPO-clip, the entropy bonus and, where it is not in the reward, the KL (rows 7, 8, 11). */
+/** The policy's gradient: PPO-clip or PPO-penalty, the entropy bonus and, where it is not in the reward, the KL (rows 7, 8, 9, 11). */
 export async function policyGradient(options: {
   readonly engine: Engine;
   readonly models: PpoModels;
@@ -58,8 +59,9 @@ export async function policyGradient(options: {
   readonly clipLow: number;
   readonly clipHigh: number;
   readonly klCoef: number;
+  readonly penalty?: Penalty | null;
 }): Promise<PolicyGradient> {
-  const { engine, models, minibatch, settings, clipLow, clipHigh, klCoef } = options;
+  const { engine, models, minibatch, settings, clipLow, clipHigh, klCoef, penalty = null } = options;
   const { sequences, weights, oldLogprobs, refLogprobs, advantages, parts } = minibatch;
   const { dualClip, entropyCoef, temperature } = settings;
   const clip = { clipLow, clipHigh, dualClip };
@@ -72,11 +74,16 @@ export async function policyGradient(options: {
       oldLogprobs: take(oldLogprobs, part),
       advantages: take(advantages, part),
       ...(kl && { refLogprobs: take(refLogprobs, part) }),
-      config: { ...clip, entropyCoef, kl, temperature },
+      config: { ...clip, penalty, entropyCoef, kl, temperature },
     }),
   );
   const logprobs = inOrder(parts, passes, "logprobs");
-  return { passes, logprobs, statistics: rl.updateStatistics({ logprobs, oldLogprobs, advantages, ...clip }) };
+  // With a penalty nothing is clipped, and nothing counted as such.
+  const bounds = penalty === null ? clip : { clipLow: 1, clipHigh: Infinity, dualClip: null };
+  const statistics = rl.updateStatistics({ logprobs, oldLogprobs, advantages, ...bounds });
+  if (!penalty?.oldModel) return { passes, logprobs, statistics };
+  const fullKlMean = rl.mean(inOrder(parts, passes, "penaltyKl").flat());
+  return { passes, logprobs, statistics: { ...statistics, fullKlMean } };
 }
 
 /** Largest |ratio - 1| on the first micro-batch: 0 but for rounding where nothing was learned from the rollout (row 21). */

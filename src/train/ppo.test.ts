@@ -156,7 +156,49 @@ const alive: [name: string, ppo: object, options?: { base?: object; watch?: stri
     { kl: { controller: "ziegler", target: 1e-6, horizon: 1e6 } },
     { base: { kl: { controller: "ziegler", target: 1e-6 } } },
   ],
+  ...steered("kl", {}),
+  ...steered("penalty", { policyLoss: "penalty", learningRate: 0.2 }),
+  ["policyLoss", { policyLoss: "penalty" }],
+  ["penalty.beta", { penalty: { beta: 30 } }, { base: { policyLoss: "penalty" } }],
+  ["clipSchedule", { clipSchedule: "phases", clipWide: 0.25, clipLow: 0.1, clipHigh: 0.1, learningRate: 0.3 }],
+  [
+    "clipWide",
+    { clipWide: 0.02 },
+    { base: { clipSchedule: "phases", clipLow: 0.1, clipHigh: 0.1, learningRate: 0.3 } },
+  ],
+  ["layerRates.head", { layerRates: { embeddings: 0.1, head: 0.5 } }, { base: { layerRates: {} } }],
+  ["slowCritic", { slowCritic: {} }],
+  ["slowCritic.decay", { slowCritic: { decay: 0.5 } }, { base: { slowCritic: {} } }],
+  ["schedule step", { schedule: "step", stepEvery: 1 }],
+  ["stepFactor", { stepFactor: 0.5 }, { base: { schedule: "step", stepEvery: 1 } }],
+  ["stepEvery", { stepEvery: 1 }, { base: { schedule: "step" } }],
 ];
+
+/** The fields of a KL coefficient's controller. */
+function steered(section: "kl" | "penalty", base: object): typeof alive {
+  const of = (settings: object) => ({ ...base, [section]: { target: 1e-4, ...settings } });
+  const field = (name: string, change: object, from: object): (typeof alive)[number] => [
+    `${section}.${name}`,
+    of({ ...from, ...change }),
+    { base: of(from) },
+  ];
+  const step = { controller: "step" };
+  return [
+    field("controller step", step, {}),
+    field("controller exponential", { controller: "exponential" }, {}),
+    field("controller ziegler", { controller: "ziegler" }, {}),
+    field("targetEnd", { targetEnd: 5 }, step),
+    field("preset", { preset: "rllib" }, step),
+    field("high", { high: 1e6 }, step),
+    field("low", { low: 1e5, high: 1e6 }, { ...step, high: 1e6 }),
+    field("up", { up: 3 }, step),
+    field("down", { down: 0.1 }, { ...step, target: 100 }),
+    field("alpha", { alpha: 30 }, { controller: "exponential" }),
+    field("horizon", { horizon: 20 }, { controller: "ziegler" }),
+    field("min", { min: 0.9 }, { ...step, target: 100 }),
+    field("max", { max: 0.03 }, step),
+  ];
+}
 
 describe("every field of the section", () => {
   /** Metrics and weights: all that a run says, but for the settings themselves. */

@@ -15,7 +15,7 @@ import type { MetricValues } from "../types/records.ts";
 import { RewardError, RolledBack } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import type { StageContext } from "./context.ts";
-import type { Base, Control } from "./control.ts";
+import type { Control } from "./control.ts";
 import type { Faults } from "./faults.ts";
 import { closeModels, type Kept, keepBefore, obey } from "./incident.ts";
 import { checkStart } from "./invariants.ts";
@@ -23,13 +23,15 @@ import type { StageLoop } from "./loop.ts";
 import type { FrozenFolders } from "./models.ts";
 import { nonfiniteCount, reportSkip, type StepTaken, takeStep } from "./optimize.ts";
 import { tokenOutputs } from "./passes.ts";
+import { closePenalty, openPenalty, type Penalty } from "./penalty.ts";
 import type { PpoModels, PpoSources } from "./ppo-models.ts";
 import { openPpo } from "./ppo-open.ts";
 import { chooseSamples, settingsInForce } from "./ppo-record.ts";
 import type { PpoState } from "./ppo-state.ts";
 import { firstRatioDeviation, type Minibatch, minibatchOf, policyGradient, valueGradient } from "./ppo-step.ts";
 import { type Prompt, type Rollout, rollOut, scoredRows } from "./rollout.ts";
-import type { Change } from "./settings.ts";
+import { followCritic } from "./slow-critic.ts";
+import { baseOf, layerFactors, settingsOf, steer, steeringSignals } from "./steering.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import type { StageResult } from "./types.ts";
 
@@ -102,7 +104,9 @@ export async function trainPpo(context: StageContext, inputs: PpoInputs): Promis
         iteration--;
         continue;
       }
-      const outcome = await update(ppo, iteration, experience);
+      const penalty = await openPenalty(ppo, iteration);
+      const outcome = await update(ppo, iteration, { ...experience, penalty });
+      await closePenalty(ppo, penalty);
       stopwatch.lap("update");
       const values = await record(ppo, iteration, experience, outcome);
       const { stop, ...updated } = run.control.afterUpdate(iteration, values, baseOf(ppo, iteration));
@@ -169,6 +173,8 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
   const reference = faults.reference(iteration, models);
   const ofReference = await tokenOutputs({ ...pass, model: reference }, ["logprobs"]);
   const ofCritic = await tokenOutputs({ ...pass, model: models.critic }, ["values"]);
+  const { slowCritic } = models;
+  const ofSlow = slowCritic === null ? null : await tokenOutputs({ ...pass, model: slowCritic }, ["values"]);
   const probes = prompts.filter(({ tokens }) => tokens.length > 1).slice(0, probeCount);
   const probeSequences = probes.map(({ tokens }) => ({ tokens, start: 1 }));
   const ofProbes = await tokenOutputs({ ...pass, model: reference, sequences: probeSequences }, ["logprobs"]);
@@ -191,7 +197,9 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
   const rewards_B_T = settings.whitenRewards ? rl.whitenRewards(tokenRewards_B_T) : tokenRewards_B_T;
   const { gamma, lambda } = settings;
   // Returns are the raw advantages + values: made before whitening (rows 4 and 5).
-  const estimates = rl.gae({ rewards: rewards_B_T, values: values_B_T, gamma, lambda });
+  // They come from the slow critic, where there is one; what the value loss is clipped around does not (row 20).
+  const slowValues_B_T = ofSlow?.values ?? values_B_T;
+  const estimates = rl.gae({ rewards: rewards_B_T, values: slowValues_B_T, gamma, lambda });
   // Whitened over all tokens of the rollout, never of a minibatch (row 6).
   const whitened_B_T = settings.whitenAdvantages ? rl.whiten(estimates.advantages).rows : estimates.advantages;
   const advantages_B_T = faults.advantages(iteration, whitened_B_T);
@@ -220,7 +228,6 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
     `reward/component/${name}_outside_training_share`,
     share,
   ]);
-  const { target, targetUnit } = settings.kl;
   const signals = rl.rolloutSignals({ rollout: record, ...signalSettings(ppo, klCoef) });
   return {
     rollout,
@@ -229,7 +236,8 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
     signals: {
       ...signals,
       ...Object.fromEntries(outside),
-      ...(target !== undefined && { "kl/ref_to_target": signals[`kl/ref_k1_${targetUnit}`]! / target }),
+      ...steeringSignals(ppo, iteration, signals),
+      ...(ofSlow && { "value/slow_distance": rl.slowDistance(values_B_T, ofSlow.values) }),
     },
   };
 }
@@ -243,13 +251,18 @@ interface Outcome {
 }
 
 /** Phase 5: epochs over reshuffled minibatches, each one step of the policy and one of the critic. */
-async function update(ppo: Ppo, iteration: number, { rollout, record }: Experience): Promise<Outcome> {
+async function update(
+  ppo: Ppo,
+  iteration: number,
+  { rollout, record, penalty }: Experience & { readonly penalty: Penalty | null },
+): Promise<Outcome> {
   const { context, models, state, control, faults, seed, tell } = ppo;
   const { engine } = context;
   const settings = settingsOf(ppo, iteration);
   const { epochs, minibatches, sequences: B, stopEpochsAtKl } = settings;
   const base = baseOf(ppo, iteration);
   const { policyRate, criticRate, valueUpdates, ...inForce } = control.inForce(iteration, base);
+  const factors = layerFactors(ppo);
   const outcome: Outcome = { minibatches: [], endedBy: undefined, firstRatioDeviation: Number.NaN, stop: null };
   const drop = async () => {
     await engine.zeroGrad(models.policy.id);
@@ -264,7 +277,7 @@ async function update(ppo: Ppo, iteration: number, { rollout, record }: Experien
       const rows = order.slice((m * B) / minibatches, ((m + 1) * B) / minibatches);
       const drawn = minibatchOf({ sequences: rollout.sequences, record }, rows, settings);
       const minibatch = faults.minibatch(iteration, step, drawn);
-      const policy = await policyGradient({ engine, models, minibatch, settings, ...inForce });
+      const policy = await policyGradient({ engine, models, minibatch, settings, penalty, ...inForce });
       const { statistics } = policy;
       // Nothing has been learned yet from this rollout at its first step: every ratio is 1 (row 21).
       if (step === 0) outcome.firstRatioDeviation = firstRatioDeviation(minibatch, policy.logprobs, inForce);
@@ -304,19 +317,21 @@ async function update(ppo: Ppo, iteration: number, { rollout, record }: Experien
 
       // Clip to the global norm and step (rows 15 and 16); with a shared trunk the two gradients are one.
       const trunk = models.shared ? [...policy.passes, ...critic.passes] : policy.passes;
+      const policyOptions = { settings, learningRate: policyRate, rateFactors: factors.policy };
       const policyStep =
         orders.skip || (masked && !models.shared)
           ? null
-          : await takeStep(engine, models.policy.id, { settings, learningRate: policyRate, passes: trunk });
-      const criticOptions = { settings, learningRate: criticRate };
+          : await takeStep(engine, models.policy.id, { ...policyOptions, passes: trunk });
+      const criticOptions = { settings, learningRate: criticRate, rateFactors: factors.critic };
       const criticStep =
         orders.skip || models.shared
           ? null
           : await takeStep(engine, models.critic, { ...criticOptions, passes: critic.passes });
+      await followCritic(ppo, models.shared ? policyStep : criticStep);
       // More passes of a critic that lags, over the same minibatch.
       for (let extra = 1; extra < valueUpdates && criticStep !== null; extra++) {
         const { passes } = await valueGradient(valueOptions);
-        await takeStep(engine, models.critic, { ...criticOptions, passes });
+        await followCritic(ppo, await takeStep(engine, models.critic, { ...criticOptions, passes }));
       }
       const { oldValues, returns } = minibatch;
       const { clipped } = rl.valueTerms({ values: critic.values, oldValues, returns, valueClip: settings.valueClip });
@@ -349,26 +364,7 @@ async function maskPolicy({ context, models, loop }: Ppo, minibatch: Minibatch):
   if (models.shared) await valueGradient({ engine, models, minibatch, settings: loop.settings });
 }
 
-/** The settings in force; a fault may change them. */
-function settingsOf({ loop, faults }: Pick<Ppo, "loop" | "faults">, iteration: number): PpoConfig {
-  return faults.settings(iteration, loop.settings);
-}
-
-/** What config and schedules say of this iteration; interventions multiply it. */
-function baseOf({ loop, state, faults }: Pick<Ppo, "loop" | "state" | "faults">, iteration: number): Base {
-  const settings = settingsOf({ loop, faults }, iteration);
-  const { learningRate, criticLearningRate, schedule, warmup, iterations, clipLow, clipHigh } = settings;
-  const rateAt = (base: number) => rl.learningRateAt({ base, schedule, warmup, step: iteration, steps: iterations });
-  return {
-    policyRate: rateAt(learningRate),
-    criticRate: rateAt(criticLearningRate ?? 2 * learningRate),
-    clipLow,
-    clipHigh,
-    klCoef: state.klCoef,
-  };
-}
-
-/** Phase 6: the iteration's signals, settings, times and samples; then the KL coefficient follows its controller. */
+/** Phase 6: the iteration's signals, settings, times and samples; then controllers and schedules follow them. */
 async function record(ppo: Ppo, iteration: number, experience: Experience, outcome: Outcome): Promise<MetricValues> {
   const { context, models, loop, state, control, stopwatch } = ppo;
   const { recorder, tokenizer, config } = context;
@@ -415,31 +411,8 @@ async function record(ppo: Ppo, iteration: number, experience: Experience, outco
     loop.event("invariant", 0, message, { firstRatioDeviation, klToReference });
   }
 
-  const { controller, target, targetUnit, horizon } = settings.kl;
-  if (controller === "ziegler" && target !== undefined) {
-    const before = state.klCoef;
-    // Row 9: the horizon is by default a tenth of the run's sequences.
-    state.klCoef = rl.zieglerStep({
-      coef: before,
-      kl: signals[`kl/ref_k1_${targetUnit}`]!,
-      target,
-      sequences: settings.sequences,
-      horizon: horizon ?? (settings.iterations * settings.sequences) / 10,
-    });
-    const change = { key: "ppo.kl.coef", before, value: state.klCoef, cause: "controller" } as const;
-    if (state.klCoef !== before) loop.setting({ iteration: iteration + 1, ...change });
-  }
+  steer(ppo, iteration, signals);
   return values;
-}
-
-/** A person changed a setting before this iteration: what interventions made of it ends. */
-export function personSet(
-  { loop, state, control, faults }: Pick<Ppo, "loop" | "state" | "control" | "faults">,
-  { key, value }: Change,
-  iteration: number,
-): void {
-  if (key === "ppo.kl.coef") state.klCoef = value as number;
-  control.setByPerson(key, iteration, baseOf({ loop, state, faults }, iteration));
 }
 
 /** What the signals need to know of the settings. */

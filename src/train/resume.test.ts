@@ -18,6 +18,19 @@ const ppo = {
   kl: { controller: "ziegler", target: 0.01, horizon: 100 },
 };
 
+/** The same with what else moves: a coefficient of the penalty, a target, clip phases, the critic's average, rates. */
+const moving = {
+  ...ppo,
+  schedule: "step",
+  stepEvery: 2,
+  kl: { ...ppo.kl, targetEnd: 0.001 },
+  policyLoss: "penalty",
+  penalty: { controller: "exponential", target: 1e-4, alpha: 100 },
+  clipSchedule: "phases",
+  slowCritic: { decay: 0.9 },
+  layerRates: {},
+};
+
 const killedRun = (world: World, n: number, options: PpoRun = {}) =>
   wasKilled(runPpo({ ppo, world, prepare: killedAt(n), context: { resume: true }, ...options }));
 
@@ -35,6 +48,18 @@ describe("a run killed at any call of the engine", () => {
     }));
     expect(weights).toBe(whole.weights);
     expect([...curve]).toEqual([...whole.curve]);
+  });
+
+  it.each([0, 1, 2])("whatever schedules and controllers move (%i)", async (seed) => {
+    const settings = { ...moving, policyLoss: seed === 0 ? "clip" : "penalty" };
+    const whole = await runPpo({ ppo: settings });
+    const stream = random("kill", "moving", seed);
+    const world = newWorld();
+    let kills = 0;
+    while (await killedRun(world, 40 + stream.integer(160), { ppo: settings })) kills++;
+    expect(kills).toBeGreaterThan(0);
+    expect(readFileSync(join(world.folder, "ppo", "final", "model.safetensors"), "utf8")).toBe(whole.weights);
+    expect([...world.store.curve("ppo")]).toEqual([...whole.curve]);
   });
 
   it("while it saves: the checkpoint before is used, and nothing half written is left", async () => {

@@ -6,7 +6,13 @@ const config = configSchema.parse({
   demo: {},
   sft: {},
   reward: {},
-  ppo: { dualClip: 3, criticLearningRate: 1e-5, kl: { controller: "ziegler", target: 1 } },
+  ppo: {
+    dualClip: 3,
+    criticLearningRate: 1e-5,
+    kl: { controller: "ziegler", target: 1 },
+    penalty: { target: 1 },
+    layerRates: {},
+  },
 });
 
 const change = (key: string, value: number | string | boolean | null) =>
@@ -44,11 +50,14 @@ describe("a change of a setting", () => {
   });
 });
 
-it("hyperparameters are numbers, words and switches, below kl too", () => {
+it("hyperparameters are numbers, words and switches, in sections below too", () => {
   const written = Object.fromEntries(hyperparameters("ppo", config.ppo!).map(({ key, value }) => [key, value]));
   expect(written).toMatchObject({
     "ppo.kl.target": 1,
     "ppo.kl.controller": "ziegler",
+    "ppo.penalty.beta": 1,
+    "ppo.layerRates.embeddings": 0.5,
+    "ppo.slowCritic": null,
     "ppo.clipLow": 0.2,
     "ppo.dualClip": 3,
   });

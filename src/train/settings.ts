@@ -29,9 +29,13 @@ export const liveSettings: Readonly<Record<Stage, readonly string[]>> = {
     ...optimizer,
     ...["criticLearningRate", "epochs", "minibatches", "stopEpochsAtKl", "temperature"],
     ...["clipLow", "clipHigh", "dualClip", "valueClip", "valueCoef", "entropyCoef", "kl.coef", "kl.target"],
+    ...["penalty.beta", "penalty.target"],
     ...["gamma", "lambda", "scoreClip", "missingEosPenalty", "storedSamples"],
   ],
 };
+
+/** Sections within a stage's that hold hyperparameters. */
+const nested = ["kl", "penalty", "layerRates", "slowCritic"];
 
 /** The stage that a key belongs to; null for none. */
 export function stageOfKey(key: string): Stage | null {
@@ -86,7 +90,8 @@ export function hyperparameters(stage: Stage, section: object): Change[] {
   return Object.entries(section).flatMap(([name, value]) => {
     const key = `${stage}.${name}`;
     if (value === null || ["number", "string", "boolean"].includes(typeof value)) return [{ key, value }];
-    return name === "kl" ? hyperparameters(stage, value).map((x) => ({ ...x, key: x.key.replace(".", ".kl.") })) : [];
+    if (!nested.includes(name) || value === undefined) return [];
+    return hyperparameters(stage, value).map((x) => ({ ...x, key: x.key.replace(".", `.${name}.`) }));
   });
 }
 

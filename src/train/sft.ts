@@ -73,8 +73,9 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     }
 
     // 3. Clip, step, record.
-    const { schedule, warmup } = settings;
-    const learningRate = learningRateAt({ base: settings.learningRate, schedule, warmup, step, steps });
+    const { schedule, warmup, stepFactor, stepEvery } = settings;
+    const shape = { schedule, warmup, stepFactor, stepEvery };
+    const learningRate = learningRateAt({ base: settings.learningRate, ...shape, step, steps });
     const { gradNorm, skipped } = await takeStep(engine, model, { settings, learningRate, passes });
     stopwatch.lap("update");
     state.skippedInARow = skipped ? state.skippedInARow + 1 : 0;

@@ -1,0 +1,141 @@
+/** What one field of PPO's schedules and controllers says about another: KL coefficients, the penalty, clip and rates. */
+import { stepPresets } from "../rl/index.ts";
+import { type Given, type Problem, problem } from "./problems.ts";
+import type { Config, PpoConfig } from "./schema.ts";
+
+type Part = { readonly errors: readonly Problem[]; readonly warnings: readonly Problem[] };
+
+export function checkSteering(ppo: PpoConfig, given: Given): { errors: Problem[]; warnings: Problem[] } {
+  const parts = [checkController("kl", ppo.kl, given), checkPolicyLoss(ppo, given), checkSchedules(ppo, given)];
+  return { errors: parts.flatMap(({ errors }) => errors), warnings: parts.flatMap(({ warnings }) => warnings) };
+}
+
+/** A stage's step schedule. */
+export function checkStepSchedule(config: Config, given: Given): { errors: Problem[]; warnings: Problem[] } {
+  const warnings: Problem[] = [];
+  for (const stage of ["sft", "reward", "ppo"] as const) {
+    const schedule = config[stage]?.schedule;
+    if (schedule === undefined || schedule === "step") continue;
+    for (const key of ["stepFactor", "stepEvery"].filter((key) => given(`${stage}.${key}`)))
+      warnings.push(
+        problem(
+          `${stage}.${key}`,
+          `${stage}.${key} has no effect with the schedule ${schedule}; set ${stage}.schedule: step or remove it`,
+        ),
+      );
+  }
+  return { errors: [], warnings };
+}
+
+const ofController = {
+  step: ["preset", "high", "low", "up", "down"],
+  exponential: ["alpha"],
+  ziegler: ["horizon"],
+};
+
+/** What one field of a KL controller says about another: `ppo.kl`, and `ppo.penalty`. */
+function checkController(
+  section: "kl" | "penalty",
+  settings: PpoConfig["kl"] | PpoConfig["penalty"],
+  given: Given,
+): { errors: Problem[]; warnings: Problem[] } {
+  const errors: Problem[] = [];
+  const warnings: Problem[] = [];
+  const { controller, target, targetEnd, preset, min, max } = settings;
+  const at = (key: string) => `ppo.${section}.${key}`;
+  const of =
+    section === "kl" ? "the KL to steer to: target: 6 with targetUnit: sequence is Ziegler et al.'s" : "0.01, say";
+  if (controller !== "fixed" && target === undefined)
+    errors.push(problem(at("controller"), `${at("controller")} ${controller} needs ${at("target")}, ${of}`));
+  if (targetEnd !== undefined && target === undefined)
+    errors.push(problem(at("targetEnd"), `${at("targetEnd")} needs ${at("target")}, where it starts from`));
+  for (const [name, keys] of Object.entries(ofController)) {
+    if (name === controller) continue;
+    for (const key of keys.filter((key) => given(at(key))))
+      warnings.push(
+        problem(
+          at(key),
+          `${at(key)} has no effect with the controller ${controller}; set ${at("controller")}: ${name} or remove it`,
+        ),
+      );
+  }
+  if (controller === "fixed") {
+    // A target of the KL to the reference is what rules and clip phases measure it by, whoever steers.
+    const idle = ["min", "max", ...(section === "penalty" ? ["target", "targetEnd"] : [])];
+    for (const key of idle.filter((key) => given(at(key))))
+      warnings.push(
+        problem(at(key), `${at(key)} has no effect with the controller fixed, which moves nothing; remove it`),
+      );
+  }
+  const { high, low } = { ...stepPresets[preset], ...numbersOf(settings) };
+  if (controller === "step" && low >= high)
+    errors.push(
+      problem(
+        [at("low"), at("high"), at("controller")],
+        `${at("low")} ${low} is not below ${at("high")} ${high}: between them the coefficient rests; schulman2017 has 0.67 and 1.5`,
+      ),
+    );
+  if (min !== undefined && max !== undefined && min > max)
+    errors.push(problem([at("min"), at("max")], `${at("min")} ${min} is above ${at("max")} ${max}; swap them`));
+  return { errors, warnings };
+}
+
+function numbersOf({ high, low }: { high?: number | undefined; low?: number | undefined }): {
+  high?: number;
+  low?: number;
+} {
+  return { ...(high !== undefined && { high }), ...(low !== undefined && { low }) };
+}
+
+function checkPolicyLoss(ppo: PpoConfig, given: Given): Part {
+  const { policyLoss, penalty, epochs, minibatches } = ppo;
+  const warnings: Problem[] = [];
+  if (policyLoss === "clip") {
+    const unused = Object.keys(penalty).filter((key) => given(`ppo.penalty.${key}`));
+    for (const key of unused)
+      warnings.push(
+        problem(
+          `ppo.penalty.${key}`,
+          `ppo.penalty.${key} has no effect with ppo.policyLoss clip; set policyLoss: penalty`,
+        ),
+      );
+    return { errors: [], warnings };
+  }
+  const { errors, warnings: ofController } = checkController("penalty", penalty, given);
+  if (penalty.beta === 0 && penalty.controller !== "fixed")
+    errors.push(
+      problem(
+        ["ppo.penalty.beta", "ppo.penalty.controller"],
+        `ppo.penalty.beta 0 stays 0 under ${penalty.controller}, which multiplies it; start from 1`,
+      ),
+    );
+  for (const key of ["clipLow", "clipHigh", "dualClip", "clipSchedule", "clipWide"].filter((key) =>
+    given(`ppo.${key}`),
+  ))
+    warnings.push(problem(`ppo.${key}`, `ppo.${key} has no effect with ppo.policyLoss penalty, which clips nothing`));
+  if (epochs * minibatches === 1)
+    warnings.push(
+      problem(
+        ["ppo.policyLoss", "ppo.epochs"],
+        "ppo.policyLoss penalty with a single step an iteration: old and new policy are the same there, and so the penalty has no gradient; take more epochs or minibatches",
+      ),
+    );
+  return { errors, warnings: [...warnings, ...ofController] };
+}
+
+function checkSchedules({ clipSchedule, layerRates }: PpoConfig, given: Given): Part {
+  const errors: Problem[] = [];
+  const warnings: Problem[] = [];
+  if (clipSchedule === "constant" && given("ppo.clipWide"))
+    warnings.push(
+      problem("ppo.clipWide", "ppo.clipWide has no effect with ppo.clipSchedule constant; set clipSchedule: phases"),
+    );
+  if (layerRates !== null && layerRates.embeddings > layerRates.head)
+    errors.push(
+      problem(
+        ["ppo.layerRates.embeddings", "ppo.layerRates.head", "ppo.layerRates"],
+        `ppo.layerRates.embeddings ${layerRates.embeddings} is above ppo.layerRates.head ${layerRates.head}; published is a third to half of it`,
+      ),
+    );
+  return { errors, warnings };
+}

@@ -1,0 +1,193 @@
+import { describe, expect, it } from "vitest";
+import type { BigramEngine } from "../../test/support/bigram-engine.ts";
+import { runPpo as run } from "../../test/support/run-ppo.ts";
+import { newWorld } from "../../test/support/stage.ts";
+import { correctedDecay } from "../rl/index.ts";
+
+const settingsOf = (world: ReturnType<typeof newWorld>, key: string, cause: string) =>
+  world.store.settings.filter((record) => record.key === key && record.cause === cause);
+
+describe("the KL coefficient under its controller", () => {
+  it("doubles while KL is over its target, within its bounds, and each change is a record", async () => {
+    const kl = { controller: "step", preset: "guide", target: 1e-6, coef: 0.05, max: 0.15 };
+    const { world, curve } = await run({ ppo: { iterations: 5, kl } });
+    const rows = [...curve.values()];
+    const expected = [0.05];
+    for (const row of rows) {
+      const [kl, coef] = [row["kl/ref_k1_token"]!, expected.at(-1)!];
+      expected.push(Math.min(0.15, kl > 1.5e-6 ? coef * 2 : kl < 0.5e-6 ? coef * 0.5 : coef));
+    }
+    expect(rows.map((row) => row["kl/coef"])).toEqual(expected.slice(0, 5));
+    expect(new Set(expected).size).toBeGreaterThan(1);
+    const changes = expected.flatMap((value, i) =>
+      i > 0 && value !== expected[i - 1] ? [[i, expected[i - 1], value]] : [],
+    );
+    const records = settingsOf(world, "ppo.kl.coef", "controller");
+    expect(records.map(({ iteration, before, value }) => [iteration, before, value])).toEqual(changes);
+  });
+
+  it("follows a target that decays, which is recorded", async () => {
+    const { curve } = await run({ ppo: { iterations: 4, kl: { target: 0.2, targetEnd: 0.05 } } });
+    const near = (x: number) => expect.closeTo(x, 12);
+    expect([...curve.values()].map((row) => row["kl/target"])).toEqual([0.2, 0.15, 0.1, 0.05].map(near));
+    const last = curve.get(3)!;
+    expect(last["kl/ref_to_target"]).toBeCloseTo(last["kl/ref_k1_token"]! / 0.05, 12);
+  });
+});
+
+describe("the penalty", () => {
+  const penalty = { policyLoss: "penalty", epochs: 4, learningRate: 0.1 };
+
+  it("holds the new policy near the old, and clips nothing", async () => {
+    const kl = async (beta: number) => {
+      const { curve } = await run({ ppo: { ...penalty, penalty: { beta } } });
+      expect(curve.get(2)!["clip/fraction"]).toBe(0);
+      expect(curve.get(2)!["kl/penalty_beta"]).toBe(beta);
+      return curve.get(2)!["kl/old_new_full_token"]!;
+    };
+    const free = await kl(0);
+    expect(free).toBeGreaterThan(1e-3);
+    expect(await kl(100)).toBeLessThan(free / 3);
+  });
+
+  it("is over the whole vocabulary: close to what the samples say, and not the same", async () => {
+    const { curve } = await run({ ppo: { ...penalty, sequences: 64 } });
+    const { "kl/old_new_full_token": full, "kl/old_new_k3_token": sampled } = curve.get(1)!;
+    expect(full).not.toBe(sampled);
+    expect(full! / sampled!).toBeGreaterThan(0.5);
+    expect(full! / sampled!).toBeLessThan(2);
+  });
+
+  it("moves its coefficient by KL(old, new), not that of the reference", async () => {
+    const settings = { beta: 1, controller: "step", preset: "rllib", target: 1e-9 };
+    const { world, curve } = await run({ ppo: { ...penalty, penalty: settings } });
+    expect([...curve.values()].map((row) => row["kl/penalty_beta"])).toEqual([1, 1.5, 2.25]);
+    expect([...curve.values()].map((row) => row["kl/coef"])).toEqual([0.05, 0.05, 0.05]);
+    expect(settingsOf(world, "ppo.penalty.beta", "controller").map(({ value }) => value)).toEqual([1.5, 2.25, 3.375]);
+  });
+
+  it("is k3 on the samples where the engine has no more, and the log says so, once", async () => {
+    const prepare = (engine: BigramEngine) => {
+      engine.fullKl = false;
+      engine.distort = (result, loss) => {
+        if (loss.name === "policy") expect(loss.config.penalty).toEqual({ beta: 1, oldModel: null });
+        return result;
+      };
+    };
+    const { world, curve } = await run({ ppo: penalty, prepare });
+    expect(world.store.messages("warning")).toEqual([expect.stringMatching(/the penalty is k3 on the samples/)]);
+    expect(curve.get(1)!["kl/old_new_full_token"]).toBeUndefined();
+  });
+
+  it("leaves no copy of the old policy behind", async () => {
+    const clip = await run();
+    const { context } = await run({ ppo: penalty });
+    expect(context.engine.models.size).toBe(clip.context.engine.models.size);
+  });
+
+  it("lets a person set its coefficient", async () => {
+    const world = newWorld();
+    world.store.command("set", { key: "ppo.penalty.beta", value: 7 });
+    const { curve } = await run({ world, ppo: penalty });
+    expect(curve.get(0)!["kl/penalty_beta"]).toBe(7);
+    expect(settingsOf(world, "ppo.penalty.beta", "person")).toMatchObject([{ before: 1, value: 7 }]);
+  });
+});
+
+describe("clip phases", () => {
+  const ppo = {
+    iterations: 8,
+    clipSchedule: "phases",
+    clipLow: 0.2,
+    clipHigh: 0.28,
+    kl: { target: 1e-4 },
+    learningRate: 0.2,
+  };
+
+  it("are wide, then by KL and slope, then still; every change is a record of the schedule", async () => {
+    const { world, curve } = await run({ ppo });
+    const clip = [...curve.values()].map((row) => [row["settings/clip_low"], row["settings/clip_high"]]);
+    expect(clip.slice(0, 2)).toEqual([
+      [0.3, 0.3],
+      [0.3, 0.3],
+    ]);
+    for (const [i, [low, high]] of clip.slice(2, 6).entries()) {
+      const before = curve.get(i + 1)!;
+      const factor = Math.min(1, 1 / before["kl/ref_to_target"]!) * (before["reward/score_slope"]! > 0 ? 1 : 0.9);
+      expect(low).toBeCloseTo(Math.max(0.05, 0.2 * factor), 12);
+      expect(high).toBeCloseTo(Math.max(0.05, 0.28 * factor), 12);
+    }
+    expect(clip[3]![0]).toBeLessThan(0.2);
+    expect(clip[6]).toEqual(clip[5]);
+    expect(clip[7]).toEqual(clip[5]);
+    const records = settingsOf(world, "ppo.clipLow", "schedule");
+    expect(records[0]).toMatchObject({ iteration: 0, before: 0.2, value: 0.3 });
+    for (const { iteration, value } of records) expect(clip[iteration]![0]).toBe(value);
+  });
+});
+
+describe("the slow critic", () => {
+  it("is the corrected average of the critic after each of its steps", async () => {
+    const path: { values: number[]; slow: number[] }[] = [];
+    const prepare = (engine: BigramEngine) => {
+      const ema = engine.ema.bind(engine);
+      engine.ema = async (target, source, decay) => {
+        await ema(target, source, decay);
+        const of = (id: string) => [...engine.models.get(id)!.weights.U!];
+        path.push({ values: of(source), slow: of(target) });
+      };
+    };
+    const { curve } = await run({ ppo: { slowCritic: { decay: 0.9 } }, prepare });
+    // 3 iterations of 2 epochs of 2 minibatches.
+    expect(path).toHaveLength(12);
+    const shares = path.map((_, i) => 0.9 ** (11 - i));
+    const total = shares.reduce((a, b) => a + b);
+    for (const [i, slow] of path.at(-1)!.slow.entries())
+      expect(slow).toBeCloseTo(path.reduce((sum, { values }, t) => sum + shares[t]! * values[i]!, 0) / total, 10);
+    expect(correctedDecay(0.9, 1)).toBe(0);
+    expect(curve.get(0)!["value/slow_distance"]).toBe(0);
+    expect(curve.get(2)!["value/slow_distance"]).toBeGreaterThan(0);
+  });
+
+  it("makes advantages and returns; the value loss is clipped around the critic itself", async () => {
+    const seen: { oldValues: number[][]; returns: number[][] }[] = [];
+    const prepare = (engine: BigramEngine) => {
+      engine.distort = (result, loss) => {
+        if (loss.name === "value")
+          seen.push(structuredClone({ oldValues: loss.oldValues, returns: loss.returns }) as never);
+        return result;
+      };
+    };
+    const one = { minibatches: 1, epochs: 1, kl: { coef: 0 }, lambda: 0 };
+    const { curve } = await run({ ppo: { ...one, slowCritic: { decay: 0.9 } }, prepare });
+    // Before the second step of the average there is nothing to differ: step 1 alone is the critic.
+    expect(curve.get(1)!["value/slow_distance"]).toBeCloseTo(0, 12);
+    expect(curve.get(2)!["value/slow_distance"]).toBeGreaterThan(0);
+    const plain: typeof seen = seen.splice(0);
+    await run({ ppo: one, prepare });
+    expect(plain[1]).toEqual(seen[1]);
+    expect(plain[2]!.oldValues).toEqual(seen[2]!.oldValues);
+    expect(plain[2]!.returns).not.toEqual(seen[2]!.returns);
+  });
+
+  it("follows a critic on a shared trunk too", async () => {
+    const { curve } = await run({ ppo: { criticKind: "shared", slowCritic: {} } });
+    expect(curve.get(2)!["value/slow_distance"]).toBeGreaterThan(0);
+  });
+});
+
+it("layer rates reach the engine, of policy and critic", async () => {
+  const factors: unknown[] = [];
+  const prepare = (engine: BigramEngine) => {
+    engine.before = (verb, [, request]) => {
+      if (verb === "optimStep") factors.push((request as { rateFactors?: unknown }).rateFactors);
+    };
+  };
+  await run({ prepare, ppo: { layerRates: { embeddings: 0.4 } } });
+  // One block, between the embeddings and an untied head.
+  const expected = { embeddings: 0.4, "block.0": 0.7, final: 1, lm_head: 1, score: 1 };
+  expect(factors.slice(0, 2)).toEqual([expected, expected]);
+  factors.length = 0;
+  await run({ prepare });
+  expect(factors[0]).toBeUndefined();
+});
