@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import { type Argument, Command, CommanderError } from "commander";
 import { decimal, integer } from "./arguments.ts";
 import { addControlCommands } from "./control-commands.ts";
+import { addLabCommands } from "./lab-commands.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import type { Terminal } from "./terminal.ts";
 
 const OVERRIDES = "change settings of the configuration: key=value, as in ppo.kl.coef=0.1";
+const INJECT = "a fault to inject, as lr-spike@40; several may be given (docs/faults.md)";
 const WAIT = "stay, and wait for a person's decision, where the controller stops the run";
 const RUN = "a run's id, as `ballast runs` shows it, or its folder";
 
@@ -46,6 +48,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     "demo --json | tail -1",
   )
     .argument("[overrides...]", OVERRIDES)
+    .option("--inject <fault>", INJECT, several)
     .option("--wait", WAIT)
     .option("--json", "print the result as one last line of JSON")
     .option("--out <dir>", 'folder for the run and its database (default: "runs")')
@@ -72,6 +75,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     )
       .argument("<config>", "a YAML file")
       .argument("[overrides...]", OVERRIDES)
+      .option("--inject <fault>", INJECT, several)
       .option("--wait", WAIT)
       .option("--json", "print the result as one last line of JSON")
       .action(
@@ -96,6 +100,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .argument("<run>", RUN)
     .option("--allow-changed-reward", "go on although the reward function's code has changed")
     .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--inject <fault>", INJECT, several)
     .option("--wait", WAIT)
     .option("--json", "print the result as one last line of JSON")
     .action(does(async (run, options) => (await import("./commands/resume.ts")).resume({ run, ...options, terminal })));
@@ -195,6 +200,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     );
 
   addRecordCommands({ command, does, terminal });
+  addLabCommands({ command, does, terminal });
   addControlCommands({ command, does, terminal });
 
   program.addHelpText(
@@ -215,6 +221,10 @@ Exit codes: 0 done, 1 error, 2 usage or configuration, 3 stopped by the controll
     throw error;
   }
   return exitCode;
+}
+
+function several(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
 }
 
 function argumentTerm(argument: Argument): string {

@@ -19,6 +19,8 @@ export interface EvaluateRunOptions {
   /** Of the run. */
   readonly folder: string;
   readonly engine: Engine;
+  /** Folder of a model to measure in place of the last one: a checkpoint's policy. */
+  readonly model?: string;
   /** The configuration's by default; PPO's where that has none. */
   readonly samples?: number;
   readonly temperature?: number;
@@ -45,7 +47,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       "the run has no policy to evaluate",
       "It needs a section sft or ppo; a reward model alone answers nothing.",
     );
-  const after = (await readFinal(join(folder, stage)))?.folder;
+  const after = options.model ?? (await readFinal(join(folder, stage)))?.folder;
   if (after === undefined)
     throw new CheckpointError(
       `${stage} of the run in ${folder} is not done`,

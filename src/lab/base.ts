@@ -1,0 +1,58 @@
+/** The models that every run of the laboratory starts from: SFT and reward model, trained once and kept. */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type Config, recordedConfig } from "../config/index.ts";
+import { createEmbeddedEngine } from "../engine/embedded/index.ts";
+import { openStore } from "../store/index.ts";
+import { runPipeline } from "../train/pipeline.ts";
+import { writeDurably } from "../util/durable.ts";
+import type { LabContext } from "./cell.ts";
+
+/** Trains them where they are not there yet. Returns the configuration of PPO alone, from these models. Throws Interrupted. */
+export async function openBase(context: LabContext): Promise<Config> {
+  const { config, folder: lab, machine, onProgress, interrupted } = context;
+  const stages: Config = { ...config, ppo: undefined, faults: [] };
+  const { sft, reward, model, tokenizer, demo, seed, threads } = stages;
+  const hash = createHash("sha256").update(JSON.stringify({ sft, reward, model, tokenizer, demo, seed, threads }));
+  const run = `base-${hash.digest("hex").slice(0, 12)}`;
+  const folder = join(lab, run);
+  const done = [join(folder, "sft", "final"), join(folder, "reward", "final")] as const;
+  if (!done.every(existsSync)) {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const store = openStore(join(lab, "ballast.db"));
+    const engine = await createEmbeddedEngine({ threads });
+    try {
+      const recorded = recordedConfig(stages, folder);
+      writeDurably(join(folder, "config.json"), recorded);
+      if (store.run(run) === undefined)
+        store.createRun({
+          id: run,
+          objective: config.objective,
+          seed,
+          folder,
+          config: recorded,
+          machine: await machine(engine),
+          createdAt: Date.now(),
+        });
+      const recorder = store.recorder(run, store.startAttempt(run));
+      await runPipeline({ config: stages, folder, recorder, engine, resume: false, onProgress, interrupted });
+      recorder.state("done");
+    } finally {
+      store.close();
+      await engine.close();
+    }
+  }
+  const [policy, critic] = done;
+  const rewards = config.ppo!.rewards.map((one) =>
+    one.kind === "model" || one.kind === "comparison" ? { ...one, path: critic } : one,
+  );
+  return {
+    ...config,
+    sft: undefined,
+    reward: undefined,
+    tokenizer: { ...tokenizer, kind: "file", path: policy },
+    ppo: { ...config.ppo!, policy, critic, rewards },
+  };
+}
