@@ -123,12 +123,19 @@ function checkPolicyLoss(ppo: PpoConfig, given: Given): Part {
   return { errors, warnings: [...warnings, ...ofController] };
 }
 
-function checkSchedules({ clipSchedule, layerRates }: PpoConfig, given: Given): Part {
+function checkSchedules({ clipSchedule, layerRates, kl }: PpoConfig, given: Given): Part {
   const errors: Problem[] = [];
   const warnings: Problem[] = [];
   if (clipSchedule === "constant" && given("ppo.clipWide"))
     warnings.push(
       problem("ppo.clipWide", "ppo.clipWide has no effect with ppo.clipSchedule constant; set clipSchedule: phases"),
+    );
+  if (clipSchedule === "phases" && kl.target === undefined)
+    warnings.push(
+      problem(
+        "ppo.clipSchedule",
+        "ppo.clipSchedule phases without ppo.kl.target: the clip follows the reward's slope alone; set a target for it to follow KL",
+      ),
     );
   if (layerRates !== null && layerRates.embeddings > layerRates.head)
     errors.push(

@@ -181,6 +181,12 @@ describe("warnings", () => {
       ],
     ],
     [
+      ["ppo.clipSchedule=phases"],
+      [
+        "ppo.clipSchedule phases without ppo.kl.target: the clip follows the reward's slope alone; set a target for it to follow KL",
+      ],
+    ],
+    [
       ["ppo.clipWide=0.25", "ppo.stepEvery=9"],
       [
         "ppo.clipWide has no effect with ppo.clipSchedule constant; set clipSchedule: phases",
