@@ -2,6 +2,7 @@
 import { checkPpo } from "./checks-ppo.ts";
 import { checkStepSchedule } from "./checks-steering.ts";
 import { checkFaults } from "./faults.ts";
+import { checkStop } from "./checks-stop.ts";
 import { multiplesNear } from "./nearest.ts";
 import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
 import type { Config } from "./schema.ts";
@@ -13,6 +14,7 @@ export function checkConfig(config: Config, given: Given): Checked {
     checkTokenizer(config, given),
     checkRows(config, given),
     checkPpo(config, given),
+    checkStop(config),
     checkStepSchedule(config, given),
     { errors: checkFaults(config), warnings: [] },
   ];

@@ -81,8 +81,9 @@ function optionOf(options: readonly Schema[], value: unknown): Schema | undefine
 }
 
 function kindOf(option: Schema): unknown {
-  const def = unwrap(childSchema(option, "kind") as Schema).schema._zod.def;
-  return def.type === "literal" ? def.values[0] : undefined;
+  const kind = childSchema(option, "kind");
+  const def = kind && unwrap(kind).schema._zod.def;
+  return def?.type === "literal" ? def.values[0] : undefined;
 }
 
 /** What a schema allows, in words: "a whole number from 1", "one of constant, linear, cosine". */
@@ -107,7 +108,9 @@ function expectationOf(schema: z.core.$ZodTypes): string {
     case "array":
       return "a list";
     case "union":
-      return `a component whose kind is one of ${def.options.map(kindOf).join(", ")}`;
+      return def.options.some((option) => kindOf(option) === undefined)
+        ? def.options.map(expectation).join(", or ")
+        : `a component whose kind is one of ${def.options.map(kindOf).join(", ")}`;
     default:
       return "a section of keys and values";
   }

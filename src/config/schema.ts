@@ -190,6 +190,15 @@ const klController = {
   max: positive.optional(),
 };
 
+/** A target: training ends where it held in so many measurements in a row. */
+const targetSchema = z.strictObject({
+  /** A key of docs/metrics.md. */
+  signal: z.string().min(1),
+  above: z.number().optional(),
+  below: z.number().optional(),
+  for: count.default(1),
+});
+
 export const ppoSchema = z.strictObject({
   /** Folder of the policy to start from; the SFT stage's result in a pipeline, else `model.path`. */
   policy: z.string().optional(),
@@ -295,8 +304,12 @@ export const ppoSchema = z.strictObject({
     .prefault({}),
   /** Samples stored an iteration, beside the worst. */
   storedSamples: z.int().min(0).default(16),
+  /** Any of the targets ends training, as done: the model is saved and evaluated. */
+  stop: z.strictObject({ when: z.array(targetSchema).default([]) }).prefault({}),
   ...optimizerShape,
   schedule: scheduleSchema.default("constant"),
+  /** Checkpoints to keep; `best`: the newest, and the one with the best gold check of the monitoring set, else the best score. */
+  keep: z.union([count, z.literal("best")]).default(2),
 });
 
 /** Every how many iterations a measurement beside training runs; 0 never. */

@@ -7,6 +7,7 @@ import type { MetricValues, Stage } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import type { StageContext } from "./context.ts";
 import { readFolder, removeFolder, removeTemporary, writeFolder } from "./folder.ts";
+import type { Best } from "./keep-best.ts";
 import { saveModelFolder } from "./model-folder.ts";
 import { checkpointName } from "./rollback.ts";
 import type { Change } from "./settings.ts";
@@ -30,6 +31,8 @@ export interface TrainerState<Own> {
   readonly healthy: readonly number[];
   /** Steps of checkpoints that are evidence of an incident. */
   readonly evidence: readonly number[];
+  /** Which checkpoint is the best so far, where `keep` asks for it. */
+  readonly best: Best;
   /** What the stage itself carries from step to step. */
   readonly own: Own;
 }
@@ -54,7 +57,7 @@ const namePattern = /^checkpoint-(\d+)$/;
 /** Writes `checkpoint-000050` (50 steps done), then prunes all but the newest `keep` and those that its state names. Throws what writing throws. */
 export async function saveCheckpoint<Own>(
   context: StageContext,
-  { state, models, keep }: { state: TrainerState<Own>; models: SavedModels; keep: number },
+  { state, models, keep }: { state: TrainerState<Own>; models: SavedModels; keep: number | "best" },
 ): Promise<string> {
   const { engine, tokenizer } = context;
   const folder = join(context.folder, checkpointName(state.step));
@@ -69,8 +72,9 @@ export async function saveCheckpoint<Own>(
       }
     },
   });
-  const pinned = [...state.healthy, ...state.evidence];
-  for (const { folder: old, step } of (await checkpointsIn(context.folder)).slice(keep))
+  const best = keep === "best" ? state.best.checkpoint : null;
+  const pinned = [...state.healthy, ...state.evidence, ...(best ? [best.step] : [])];
+  for (const { folder: old, step } of (await checkpointsIn(context.folder)).slice(keep === "best" ? 1 : keep))
     if (!pinned.includes(step)) await removeFolder(old);
   return folder;
 }

@@ -5,6 +5,7 @@ import { BallastError, CheckpointError, EngineError, Interrupted, messageOf } fr
 import { type AppliedChange, type Checkpoint, openCheckpoint, type SavedModels, saveCheckpoint } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
 import { type FinalRequest, saveFinal } from "./final.ts";
+import { type Best, judged, measured, noBest } from "./keep-best.ts";
 import { applyChange, type Change, hyperparameters, settingOf, stageOfKey, stages } from "./settings.ts";
 import type { Progress, StageResult } from "./types.ts";
 
@@ -16,7 +17,7 @@ const pausedPoll = 200;
 
 interface LoopSettings {
   readonly checkpointEvery: number;
-  readonly keep: number;
+  readonly keep: number | "best";
 }
 
 export interface LoopOptions<Settings extends LoopSettings, Own> {
@@ -52,6 +53,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   #changes: AppliedChange[];
   #healthy: readonly number[];
   #evidence: readonly number[];
+  #best: Best;
   #savedStep: number | null;
   #savedFolder: string | null;
   readonly #warned = new Set<string>();
@@ -67,6 +69,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     this.#changes = [...(checkpoint?.state.changes ?? []), ...rolledBack];
     this.#healthy = checkpoint?.state.healthy ?? [];
     this.#evidence = checkpoint?.state.evidence ?? [];
+    this.#best = checkpoint?.state.best ?? noBest;
     const { config, stage } = context;
     this.settings = this.#changes.reduce(
       (section, change) => applyChange({ config, stage, section, change }),
@@ -120,14 +123,17 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     const { recorder } = this.#context;
     recorder.commit();
     this.values = values;
+    this.#best = measured(this.#best, values);
     this.progress(done);
     const { checkpointEvery } = this.settings;
     if (checkpointEvery > 0 && done % checkpointEvery === 0) await this.save(done);
   }
 
-  /** After the last step: saves the whole state once more, then what the stage was for. */
-  async finish(result: Omit<FinalRequest, "steps" | "values">): Promise<StageResult> {
-    const { steps } = this.#options;
+  /** After the last step, or after so many where they were enough: saves the whole state once more, then what the stage was for. */
+  async finish(
+    result: Omit<FinalRequest, "steps" | "values">,
+    { steps }: { readonly steps: number } = this.#options,
+  ): Promise<StageResult> {
     await this.save(steps);
     return saveFinal(this.#context, { ...result, steps, values: this.values });
   }
@@ -157,6 +163,8 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     const { stage, recorder } = this.#context;
     const { own, models } = snapshot;
     if (this.#options.healthy?.(step)) this.#healthy = [...this.#healthy, step].slice(-healthyKept);
+    const { keep } = this.settings;
+    const best = keep === "best" ? judged(this.#best, step) : this.#best;
     try {
       const state = {
         format: 1 as const,
@@ -167,11 +175,14 @@ export class StageLoop<Settings extends LoopSettings, Own> {
         values: this.values,
         healthy: this.#healthy,
         evidence: this.#evidence,
+        best,
         own,
       };
-      this.#savedFolder = await saveCheckpoint(this.#context, { state, models, keep: this.settings.keep });
+      this.#savedFolder = await saveCheckpoint(this.#context, { state, models, keep });
       this.#savedStep = step;
-      this.event("checkpoint", step, `saved ${this.#savedFolder}`, { folder: this.#savedFolder });
+      this.#best = best;
+      const judgement = best.checkpoint?.step === step ? `, the best so far: ${bestWords(best.checkpoint)}` : "";
+      this.event("checkpoint", step, `saved ${this.#savedFolder}${judgement}`, { folder: this.#savedFolder });
       return true;
     } catch (error) {
       this.event("warning", step, `could not save the state of ${stage} ${step}: ${messageOf(error)}. ${this.#kept()}`);
@@ -261,6 +272,10 @@ export async function findCheckpoint<Own>(context: StageContext): Promise<Checkp
     `${context.folder} holds a checkpoint of an earlier run`,
     `Go on with it by ballast resume ${context.recorder.runId}, or choose another folder.`,
   );
+}
+
+function bestWords({ signal, value }: { readonly signal: string; readonly value: number }): string {
+  return `${signal} ${Number(value.toPrecision(3))}`;
 }
 
 /** A setting of a stage that is still to come. */

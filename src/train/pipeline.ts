@@ -70,7 +70,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   return {
     stages: results,
     final: last.folder,
-    evaluation: config.ppo ? await finalEvaluation(run, { trained }) : null,
+    evaluation: config.ppo ? await finalEvaluation(run, { trained, iteration: last.steps }) : null,
   };
 }
 
@@ -160,11 +160,13 @@ function runRules({ config, folder }: Run): readonly Rule[] {
 }
 
 /** Kept in the run's folder: a run that is resumed when all is done says the same again. */
-async function finalEvaluation(run: Run, { trained }: { trained: boolean }): Promise<Evaluation> {
-  const { config, folder, recorder, resume } = run;
+async function finalEvaluation(
+  run: Run,
+  { trained, iteration }: { trained: boolean; iteration: number },
+): Promise<Evaluation> {
+  const { folder, recorder, resume } = run;
   const path = join(folder, "evaluation.json");
   if (existsSync(path)) return fromJson(readFileSync(path, "utf8")) as Evaluation;
-  const iteration = config.ppo!.iterations;
   const event = (kind: "resumed" | "evaluation" | "warning", message: string, data?: Record<string, unknown>) =>
     recorder.event({ kind, stage: "ppo", iteration, message, ...(data && { data }) });
   if (resume && !trained) event("resumed", "resumed at the evaluation");

@@ -4,6 +4,7 @@ import { type ControlState, firstControlState } from "../control/state.ts";
 import type { ClipRange, SignalHistory } from "../rl/index.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
+import type { TargetProgress } from "./stop.ts";
 import { firstClip } from "./steering.ts";
 
 export interface PpoState {
@@ -19,6 +20,8 @@ export interface PpoState {
   skippedInARow: number;
   history: SignalHistory | undefined;
   control: ControlState;
+  /** Of `stop.when`. */
+  targets: readonly TargetProgress[];
   /** The attempt that last rolled back, from which random streams go on; 0 before any did. */
   rolledBackIn: number;
   /** Iterations done at the checkpoint that it went back to. */
@@ -38,6 +41,7 @@ export function firstState(settings: PpoConfig): PpoState {
     skippedInARow: 0,
     history: undefined,
     control: firstControlState,
+    targets: [],
     rolledBackIn: 0,
     rolledBackTo: 0,
     frozen: {},

@@ -32,6 +32,7 @@ import { firstRatioDeviation, type Minibatch, minibatchOf, policyGradient, value
 import { type Prompt, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 import { followCritic } from "./slow-critic.ts";
 import { baseOf, layerFactors, settingsOf, steer, steeringSignals } from "./steering.ts";
+import { observeTargets, targetMet } from "./stop.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import type { StageResult } from "./types.ts";
 
@@ -82,7 +83,10 @@ export async function trainPpo(context: StageContext, inputs: PpoInputs): Promis
   const { models, reward, loop, faults } = run;
   let before: Kept | null = null;
   try {
-    for (let iteration = loop.first; iteration < inputs.settings.iterations; iteration++) {
+    const { iterations, stop: target } = inputs.settings;
+    const met = () => targetMet(target.when, run.state.targets);
+    let iteration = loop.first;
+    for (; iteration < iterations && met() === null; iteration++) {
       await loop.begin(iteration);
       const stopwatch = await Stopwatch.start(context.engine);
       const tell = (message: string) => loop.progress(iteration, message);
@@ -110,11 +114,14 @@ export async function trainPpo(context: StageContext, inputs: PpoInputs): Promis
       stopwatch.lap("update");
       const values = await record(ppo, iteration, experience, outcome);
       const { stop, ...updated } = run.control.afterUpdate(iteration, values, baseOf(ppo, iteration));
+      run.state.targets = observeTargets(target.when, run.state.targets, values);
       await loop.end(iteration + 1, values);
       const orders = { ...updated, stop: outcome.stop ?? stop };
       await obey(ppo, { orders, iteration, experience, before, done: iteration + 1 });
     }
-    const result = await loop.finish({ model: models.policy.id, heads: ["lm"] });
+    const why = met();
+    if (why !== null) loop.event("note", iteration, why);
+    const result = await loop.finish({ model: models.policy.id, heads: ["lm"] }, { steps: iteration });
     await closeModels({ context, models }, before);
     return result;
   } catch (error) {

@@ -1,0 +1,32 @@
+/** What `ppo.stop.when` says of signals: that there are such, on one side of a threshold, and that the run measures them. */
+import { isKnownSignal, signalKeys } from "../control/signals.ts";
+import { nearest } from "./nearest.ts";
+import { type Problem, problem } from "./problems.ts";
+import type { Config } from "./schema.ts";
+
+export function checkStop({ ppo, control }: Config): { errors: Problem[]; warnings: Problem[] } {
+  const errors = (ppo?.stop.when ?? []).flatMap(({ signal, above, below, for: times }, i) => {
+    const at = `ppo.stop.when.${i}`;
+    const wrong: Problem[] = [];
+    if (!isKnownSignal(signal)) {
+      const near = nearest(signal, signalKeys);
+      const advice = near ? `did you mean ${near}?` : "docs/metrics.md lists all";
+      wrong.push(problem(`${at}.signal`, `${at}: there is no signal ${signal}; ${advice}`));
+    } else if (signal.startsWith("step/"))
+      wrong.push(problem(`${at}.signal`, `${at}: ${signal} is of a step; a target needs a signal of an iteration`));
+    if ((above === undefined) === (below === undefined))
+      wrong.push(problem(at, `${at}: a target needs one threshold, above or below`));
+    if (signal.startsWith("monitor/") && control.monitor.every === 0)
+      wrong.push(problem(`${at}.signal`, `${at}: ${signal} is never measured; set control.monitor.every above 0`));
+    const measurements = signal.startsWith("monitor/") ? control.monitor.every || 1 : 1;
+    if (times * measurements > ppo!.iterations)
+      wrong.push(
+        problem(
+          `${at}.for`,
+          `${at}: ${times} measurements in a row take ${times * measurements} iterations, and the run has ${ppo!.iterations}`,
+        ),
+      );
+    return wrong;
+  });
+  return { errors, warnings: [] };
+}
