@@ -73,8 +73,8 @@ describe("ppo.stop.when", () => {
 
   it.each([
     [
-      "signal: monitor/golt, above: 0.8",
-      "ppo.stop.when.0: there is no signal monitor/golt; did you mean monitor/gold?",
+      "signal: entropy/meam, above: 0.8",
+      "ppo.stop.when.0: there is no signal entropy/meam; did you mean entropy/mean?",
     ],
     ["signal: step/approx_kl, above: 0.8", "step/approx_kl is of a step"],
     ["signal: monitor/gold", "ppo.stop.when.0: a target needs one threshold, above or below"],
