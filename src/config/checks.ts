@@ -1,8 +1,8 @@
 /** What one field says about another: model, tokenizer and where each stage's rows come from. */
 import { checkPpo } from "./checks-ppo.ts";
 import { checkStepSchedule } from "./checks-steering.ts";
-import { checkFaults } from "./faults.ts";
 import { checkStop } from "./checks-stop.ts";
+import { checkFaults } from "./faults.ts";
 import { multiplesNear } from "./nearest.ts";
 import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
 import type { Config } from "./schema.ts";
