@@ -95,7 +95,10 @@ export async function labFaults(options: LabFaultsOptions): Promise<number> {
 
 function print(cells: readonly Cell[], { terminal, json }: { terminal: Terminal; json: boolean }): void {
   const summary = summarise(cells);
-  if (json) return terminal.out(JSON.stringify({ ...summary, cells }));
+  if (json) {
+    terminal.out(JSON.stringify({ ...summary, cells }));
+    return;
+  }
   for (const line of labReport(summary, { width: terminal.outWidth(), colours: terminal.outColours }))
     terminal.out(line);
 }
