@@ -38,11 +38,11 @@ export function statisticOf(condition: Condition, history: History): number | nu
     case "rise":
       return newest - series.first;
     case "ratio_to_first":
-      return newest / series.first;
+      return ratio(newest, series.first);
     case "ratio_to_median":
-      return newest / quantile(before, 0.5);
+      return ratio(newest, quantile(before, 0.5));
     case "ratio_to_max":
-      return newest / Math.max(...window);
+      return ratio(newest, Math.max(...window));
     case "below_minimum":
       return newest - Math.min(...before);
     case "change":
@@ -62,6 +62,11 @@ export function statisticOf(condition: Condition, history: History): number | nu
     case "changed":
       return Number(!Object.is(newest, series.first));
   }
+}
+
+/** To nothing there is no ratio: NaN, which holds nothing. */
+function ratio(value: number, to: number): number {
+  return to === 0 ? Number.NaN : value / to;
 }
 
 function otherOf({ with: other }: Condition, history: History): Series | undefined {

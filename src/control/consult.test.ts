@@ -35,6 +35,11 @@ describe("windows", () => {
     expect(alertsOf(play([below], [{ "entropy/mean": Number.NaN }]))).toEqual([]);
   });
 
+  it("of a ratio to 0 hold nothing: a first rollout whose scores were all equal has no advantages", () => {
+    const grown = rule("tier: 3, when: {signal: advantage/abs_mean, statistic: ratio_to_first, above: 10}");
+    expect(alertsOf(play([grown], [{ "advantage/abs_mean": 0 }, { "advantage/abs_mean": 0.4 }]))).toEqual([]);
+  });
+
   it("wait for minHistory", () => {
     const late = rule("tier: 3, when: {signal: kl/old_new_k3_token, above: 0.05}, minHistory: 4, cooldown: 0");
     expect(alertsOf(play([late], kl(0.1, 0.1, 0.1, 0.1, 0.1)))).toEqual([3, 4]);
