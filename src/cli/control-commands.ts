@@ -1,4 +1,5 @@
 /** The commands about the stability controller: its rules, and what they decide on the record of a run. */
+import { integer } from "./arguments.ts";
 import type { CommandMaker } from "./record-commands.ts";
 
 const RUN = "a run's id, as `ballast runs` shows it, or its folder";
@@ -54,4 +55,20 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(does(async (run, options) => (await import("./commands/replay.ts")).replay({ run, ...options, terminal })));
+
+  command(
+    "reproduce",
+    "run a run again, and compare every number and the weights bit by bit",
+    "reproduce demo-1",
+    "reproduce demo-1 --until 20",
+    "reproduce demo-1 --out /tmp/again --json",
+  )
+    .argument("<run>", RUN)
+    .option("--until <n>", "steps of the last stage, iterations of PPO; as far as the run came without it", integer(1))
+    .option("--out <dir>", "an empty folder to run it in; a temporary one, which is removed, without it")
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (run, options) => (await import("./commands/reproduce.ts")).reproduce({ run, ...options, terminal })),
+    );
 }
