@@ -21,4 +21,5 @@ export {
 export { type StepIndicesOptions, stepIndices } from "./order.ts";
 export { type Perturbation, perturb, perturbations } from "./perturb.ts";
 export { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read.ts";
+export { looksLikeRefusal } from "./refusal.ts";
 export type { PreferenceRow, PromptRow, SftRow } from "./rows.ts";

@@ -79,6 +79,17 @@ export class Control {
     };
   }
 
+  /** What interventions multiply the settings by, as metrics. */
+  multipliers(iteration: number): MetricValues {
+    const { learningRate, clip, valueUpdates, klCoef } = multipliers(this.state, iteration);
+    return {
+      "settings/learning_rate_multiplier": learningRate,
+      "settings/clip_multiplier": clip,
+      "settings/value_updates_multiplier": valueUpdates,
+      "settings/kl_coef_multiplier": klCoef,
+    };
+  }
+
   /** Before the update, on what the rollout shows. */
   afterScoring(iteration: number, signals: MetricValues, base: Base): Orders {
     const known = Object.fromEntries(Object.entries(signals).filter(([key]) => knownAfterScoring(key)));

@@ -157,7 +157,8 @@ async function scoresOf(reward: RewardPipeline, rollout: Rollout): Promise<numbe
   return score;
 }
 
-function verdictsOf(check: GoldCheck | null, { prompts, texts }: Rollout): Readonly<Record<string, boolean>>[] {
+/** Each response's verdicts; empty where the check, or the kind of the prompt, is missing. */
+export function verdictsOf(check: GoldCheck | null, { prompts, texts }: Rollout): Readonly<Record<string, boolean>>[] {
   return prompts.map(({ row }, k) =>
     check && row.kind !== undefined ? check(row.kind, row.reference, texts[k]!) : {},
   );

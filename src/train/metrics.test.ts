@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { measured } from "../../test/support/measuring.ts";
 import { runPpo } from "../../test/support/run-ppo.ts";
 import { newWorld, openContext, sizes, startFolder, tokenizer, type World } from "../../test/support/stage.ts";
 import { encodePair, encodeSft } from "../data/index.ts";
@@ -17,8 +18,12 @@ function recorded(world: World): string[] {
   const named = world.store.metrics
     .flatMap(({ values }) => Object.keys(values))
     .map((key) => key.replace(/^reward\/component\/only_/, "reward/component/<name>_"))
-    .map((key) => (/^settings\/(?!policy_learning|critic_learning|learning)/.test(key) ? "settings/<setting>" : key))
+    .map((key) => (/^settings\/(?!(policy_|critic_|)learning_rate$)/.test(key) ? "settings/<setting>" : key))
     .map((key) => key.replace(/^health\/(?!total)\w+$/, "health/<part>"))
+    .map((key) => key.replace(/^monitor\/(?!gold$|score$).*/, "monitor/<check>"))
+    .map((key) => key.replace(/^robustness\/[a-z]+_/, "robustness/<perturbation>_"))
+    .map((key) => key.replace(/^gold\/(?!mean$).*/, "gold/<check>"))
+    .map((key) => key.replace(/^(gradient\/(?:policy|critic))\/.*_/, "$1/<group>_"))
     .map((key) => key.replace(/_prompt_\d+$/, "_prompt_<n>"));
   return [...new Set(named)].filter((key) => !signals.has(key)).sort();
 }
@@ -28,7 +33,11 @@ const encode = { context: 32, longPrompts: "error" } as const;
 
 it("docs/metrics.md has a line for every key of PPO, and no line for another", async () => {
   const penalty = { policyLoss: "penalty", penalty: { target: 0.01 } };
-  const { world } = await runPpo({ ppo: { ...penalty, kl: { target: 0.1 }, slowCritic: {} } });
+  const { world } = await runPpo({
+    ppo: { ...penalty, kl: { target: 0.1 }, slowCritic: {} },
+    measuring: measured(),
+    control: { probes: { every: 1 }, noise: { every: 1 }, monitor: {}, robustness: {} },
+  });
   // These two are the reward model's and the evaluation's, which the pipeline's tests see.
   const elsewhere = keysOf(sectionOf("PPO")).filter((key) => /outside_training|^evaluation/.test(key));
   expect([...recorded(world), ...elsewhere].sort()).toEqual(

@@ -5,7 +5,7 @@ import type { ForwardBackwardResult } from "../engine/engine.ts";
  * Most padded tokens of a pass where `microBatch` is 0: enough to keep matrix products busy, few enough for their activations
  * to stay in the cache. Measured on CPUs (docs/performance.md).
  */
-const mostTokens = 2048;
+export const mostTokens = 2048;
 /** A pass of that many takes no sequence more that is this much longer than its shortest: it would pad all of them. */
 const enoughTokens = 768;
 const spread = 1.25;

@@ -1,5 +1,6 @@
 /** One optimizer step of one model from its accumulated gradient, and what follows when that gradient is not finite. */
 import type { Engine, ForwardBackwardResult, ModelId, OptimStepRequest } from "../engine/engine.ts";
+import type { LayerGradients } from "../rl/index.ts";
 import { TrainingError } from "../util/errors.ts";
 import type { StageContext } from "./context.ts";
 import { dumpMinibatch } from "./dump.ts";
@@ -17,6 +18,8 @@ export interface StepTaken {
   /** Global norm before clipping; NaN or infinite where the step was skipped. */
   readonly gradNorm: number;
   readonly skipped: boolean;
+  /** By parameter group; left out where the step was skipped. */
+  readonly layers?: LayerGradients;
 }
 
 /**
@@ -42,8 +45,8 @@ export async function takeStep(
   const { beta1, beta2, epsilon, weightDecay, maxGradNorm } = settings;
   const adam = { learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm };
   const request: OptimStepRequest = rateFactors === undefined ? adam : { ...adam, rateFactors };
-  const { gradNorm, skipped } = await engine.optimStep(model, request);
-  return { gradNorm, skipped };
+  const { gradNorm, skipped, groupNorms, groupMoments } = await engine.optimStep(model, request);
+  return skipped ? { gradNorm, skipped } : { gradNorm, skipped, layers: { norms: groupNorms, moments: groupMoments } };
 }
 
 /** How many of the losses and squared gradient norms of a step's micro-batches are not finite. */

@@ -15,7 +15,7 @@ export interface PassOptions {
 }
 
 /** Per-token outputs, aligned with the scored tokens. */
-export async function tokenOutputs<K extends "logprobs" | "entropy" | "values">(
+export async function tokenOutputs<K extends "logprobs" | "entropy" | "top1" | "values">(
   options: PassOptions,
   outputs: readonly K[],
 ): Promise<Record<K, number[][]>> {

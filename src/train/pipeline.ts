@@ -26,6 +26,7 @@ import { fromJson, toJson } from "./json.ts";
 import { saveModelFolder } from "./model-folder.ts";
 import { type ModelSource, modelSizes } from "./models.ts";
 import { trainPpo } from "./ppo.ts";
+import { measuringOf } from "./probes-inputs.ts";
 import { trainReward } from "./reward.ts";
 import { openReward, rewardFolders, sameTokenizer } from "./reward-models.ts";
 import { encodePrompts } from "./rollout.ts";
@@ -145,6 +146,7 @@ async function ppo(run: Run): Promise<StageResult> {
     openReward: ({ reference: model }) =>
       openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
     rules: runRules(run),
+    measuring: measuringOf({ config, rows, tokenizer, context: length }),
   });
 }
 

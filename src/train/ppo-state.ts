@@ -1,10 +1,11 @@
 /** What PPO carries from iteration to iteration beside its models. */
 import type { PpoConfig } from "../config/schema.ts";
 import { type ControlState, firstControlState } from "../control/state.ts";
-import type { ClipRange, SignalHistory } from "../rl/index.ts";
+import type { ClipRange, NoiseHistory, SignalHistory } from "../rl/index.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import type { TargetProgress } from "./stop.ts";
+import type { Probe } from "./probes.ts";
 import { firstClip } from "./steering.ts";
 
 export interface PpoState {
@@ -19,6 +20,10 @@ export interface PpoState {
   /** Optimizer steps skipped without a good one between them. */
   skippedInARow: number;
   history: SignalHistory | undefined;
+  /** Of the gradient, as it was measured. */
+  noise: NoiseHistory;
+  /** The policy as it was last probed; null before it was. */
+  probe: Probe | null;
   control: ControlState;
   /** Of `stop.when`. */
   targets: readonly TargetProgress[];
@@ -40,6 +45,8 @@ export function firstState(settings: PpoConfig): PpoState {
     slowCriticSteps: 0,
     skippedInARow: 0,
     history: undefined,
+    noise: [],
+    probe: null,
     control: firstControlState,
     targets: [],
     rolledBackIn: 0,

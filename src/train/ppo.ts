@@ -8,7 +8,7 @@ import type { PpoConfig } from "../config/schema.ts";
 import type { Rule } from "../control/rule.ts";
 import { stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult } from "../engine/engine.ts";
-import type { RewardPipeline } from "../reward/index.ts";
+import { learnedComponents, type RewardPipeline } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
 import type { Alert } from "../types/control.ts";
 import type { MetricValues } from "../types/records.ts";
@@ -16,6 +16,7 @@ import { RewardError, RolledBack } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import type { StageContext } from "./context.ts";
 import type { Control } from "./control.ts";
+import { verdictsOf } from "./evaluate.ts";
 import type { Faults } from "./faults.ts";
 import { closeModels, type Kept, keepBefore, obey } from "./incident.ts";
 import { checkStart } from "./invariants.ts";
@@ -29,6 +30,9 @@ import { openPpo } from "./ppo-open.ts";
 import { chooseSamples, settingsInForce } from "./ppo-record.ts";
 import type { PpoState } from "./ppo-state.ts";
 import { firstRatioDeviation, type Minibatch, minibatchOf, policyGradient, valueGradient } from "./ppo-step.ts";
+import { measure } from "./probes.ts";
+import type { Measuring } from "./probes-ask.ts";
+import { measureNoise } from "./probes-noise.ts";
 import { type Prompt, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 import { followCritic } from "./slow-critic.ts";
 import { baseOf, layerFactors, settingsOf, steer, steeringSignals } from "./steering.ts";
@@ -47,6 +51,7 @@ export interface PpoInputs {
   readonly openReward: (models: PpoModels) => Promise<RewardPipeline>;
   /** Of the stability controller. */
   readonly rules: readonly Rule[];
+  readonly measuring: Measuring;
 }
 
 /** What the phases of an iteration share. */
@@ -108,11 +113,13 @@ export async function trainPpo(context: StageContext, inputs: PpoInputs): Promis
         iteration--;
         continue;
       }
+      const noise = await measureNoise(ppo, iteration, experience);
       const penalty = await openPenalty(ppo, iteration);
       const outcome = await update(ppo, iteration, { ...experience, penalty });
       await closePenalty(ppo, penalty);
       stopwatch.lap("update");
-      const values = await record(ppo, iteration, experience, outcome);
+      const measured = { ...noise, ...(await measure(ppo, iteration)) };
+      const values = await record(ppo, iteration, { ...experience, measured }, outcome);
       const { stop, ...updated } = run.control.afterUpdate(iteration, values, baseOf(ppo, iteration));
       run.state.targets = observeTargets(target.when, run.state.targets, values);
       await loop.end(iteration + 1, values);
@@ -227,6 +234,8 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
     advantages: advantages_B_T,
     scores: scored.score,
     components: scored.components,
+    learned: learnedComponents(settings.rewards).flatMap(({ name }) => (name in scored.components ? [name] : [])),
+    verdicts: verdictsOf(inputs.measuring.check, rollout),
     safety: scored.safety,
     probeRefLogprobs: ofProbes.logprobs,
   };
@@ -351,6 +360,8 @@ async function update(
         policyGradNorm: normOf(policyStep, policy.passes),
         criticGradNorm: models.shared ? null : normOf(criticStep, critic.passes),
         skipped: orders.skip || policyStep?.skipped === true || criticStep?.skipped === true,
+        policyLayers: policyStep?.layers,
+        criticLayers: criticStep?.layers,
         masked,
       });
     }
@@ -372,7 +383,12 @@ async function maskPolicy({ context, models, loop }: Ppo, minibatch: Minibatch):
 }
 
 /** Phase 6: the iteration's signals, settings, times and samples; then controllers and schedules follow them. */
-async function record(ppo: Ppo, iteration: number, experience: Experience, outcome: Outcome): Promise<MetricValues> {
+async function record(
+  ppo: Ppo,
+  iteration: number,
+  experience: Experience & { readonly measured: MetricValues },
+  outcome: Outcome,
+): Promise<MetricValues> {
   const { context, models, loop, state, control, stopwatch } = ppo;
   const { recorder, tokenizer, config } = context;
   const settings = settingsOf(ppo, iteration);
@@ -399,7 +415,9 @@ async function record(ppo: Ppo, iteration: number, experience: Experience, outco
   const values: MetricValues = {
     ...signals,
     ...control.health(iteration, signals),
+    ...experience.measured,
     ...settingsInForce({ ...settings, clipLow, clipHigh }, { ...rates, valueUpdates }),
+    ...control.multipliers(iteration),
     ...(await stopwatch.values()),
     "time/sampled_tokens_per_s": sampledTokens / stopwatch.secondsOf("rollout"),
     "time/control_s": control.seconds,

@@ -28,13 +28,17 @@ export interface RunRows {
   prompts(): readonly PromptRow[];
   /** Prompts that reports are measured on, whether the policy trains on them too, and the task's gold checks for them. */
   evaluation(): { readonly rows: readonly PromptRow[]; readonly seen: boolean; readonly check: GoldCheck | null };
+  /** The task's gold check of the prompts that PPO trains on; null where they are the user's. */
+  readonly check: GoldCheck | null;
+  /** Prompts to watch the run on, which neither train nor report; empty without any. The check is the task's. */
+  monitoring(): { readonly rows: readonly PromptRow[]; readonly check: GoldCheck | null };
   /** Every text of the stages that run, for a word tokenizer. */
   texts(): Iterable<string>;
 }
 
 export function openRows(config: Config): RunRows {
   const task = config.demo ? helpdesk({ seed: config.seed, variant: config.demo.variant }) : null;
-  const { seed, sft, reward, ppo, evaluation } = config;
+  const { seed, sft, reward, ppo, evaluation, control } = config;
 
   function rowsOf<Row>(
     data: DataConfig | undefined,
@@ -67,6 +71,12 @@ export function openRows(config: Config): RunRows {
       if (task && !ppo?.prompts) return { rows: task.evaluation, seen: false, check };
       return { rows: rows.prompts(), seen: true, check: null };
     },
+    check: ppo?.prompts ? null : check,
+    monitoring() {
+      if (control.monitor.prompts) return { rows: readPromptRows(control.monitor.prompts), check: null };
+      if (task && !ppo?.prompts) return { rows: task.monitor, check };
+      return { rows: [], check: null };
+    },
     *texts() {
       if (task) yield* task.texts;
       if (sft?.data) for (const row of rows.sft().train) yield* [...contents(row.prompt), row.completion];
@@ -90,14 +100,15 @@ export function checkRows(config: Config): void {
 }
 
 /**
- * That every prompt has the reference answer that the reward's verifiers need: those trained on, and those that reports are
- * measured on with the same reward. Throws RewardError with their number.
+ * That every prompt has the reference answer that the reward's verifiers need: those trained on, and those that reports and
+ * the monitoring are measured on with the same reward. Throws RewardError with their number.
  */
 export function checkAnswers({ ppo }: Config, rows: RunRows): void {
   if (!ppo) return;
   checkReferences(ppo.rewards, rows.prompts());
   const { rows: evaluation, seen } = rows.evaluation();
   if (!seen) checkReferences(ppo.rewards, evaluation);
+  checkReferences(ppo.rewards, rows.monitoring().rows);
 }
 
 function contents(messages: readonly Message[]): string[] {

@@ -29,6 +29,7 @@ async function run(ppo: object) {
     prompts: prompts("b", "c d", "e f g", "d"),
     openReward: async () => rewardOf(wantsA),
     rules: [],
+    measuring: { check: null, monitor: [], monitorCheck: null, pairs: [] },
   });
   return world.store.curve("ppo");
 }

@@ -6,6 +6,7 @@ import type { Rule } from "../../src/control/rule.ts";
 import type { Scored } from "../../src/reward/index.ts";
 import type { StageContext } from "../../src/train/context.ts";
 import { type PpoInputs, trainPpo } from "../../src/train/ppo.ts";
+import type { Measuring } from "../../src/train/probes-ask.ts";
 import type { BigramEngine } from "./bigram-engine.ts";
 import { newWorld, openContext, prompts, rewardOf, startFolder, tokenizer, type World } from "./stage.ts";
 
@@ -26,6 +27,9 @@ const base = {
   storedSamples: 4,
 };
 
+/** Tests count what the engine and the reward are asked. */
+const unmeasured = { probes: { every: 0 }, noise: { every: 0 }, monitor: { every: 0 }, robustness: { every: 0 } };
+
 export interface PpoRun {
   readonly world?: World;
   readonly ppo?: object;
@@ -34,9 +38,12 @@ export interface PpoRun {
   readonly context?: Partial<StageContext>;
   readonly prepare?: (engine: BigramEngine) => void;
   readonly texts?: string[];
+  /** In place of `texts`. */
+  readonly prompts?: PpoInputs["prompts"];
   readonly seed?: number;
   /** Which model to start from. */
   readonly start?: number;
+  readonly measuring?: Partial<Measuring>;
   /** Of the controller; none by default: these small runs take steps that would stop them. */
   readonly rules?: readonly Rule[];
   readonly control?: object;
@@ -50,7 +57,7 @@ export async function runPpo(options: PpoRun = {}) {
     "ppo",
     {
       ...(options.seed !== undefined && { seed: options.seed }),
-      ...(options.control && { control: options.control }),
+      control: { ...unmeasured, ...options.control },
       ...(options.faults && { faults: options.faults }),
       ppo: { ...base, ...ppo },
     },
@@ -63,9 +70,10 @@ export async function runPpo(options: PpoRun = {}) {
     settings,
     sources: { policy: start, reference: start, critic: start },
     frozen: { reference: start },
-    prompts: prompts(...(texts ?? ["b", "c d", "e f g", "d"])),
+    prompts: options.prompts ?? prompts(...(texts ?? ["b", "c d", "e f g", "d"])),
     openReward: async () => rewardOf(score, hash),
     rules: options.rules ?? [],
+    measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ...options.measuring },
   };
   const result = await trainPpo(context, inputs);
   const weights = readFileSync(join(result.folder, "model.safetensors"), "utf8");

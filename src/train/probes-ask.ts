@@ -1,0 +1,60 @@
+/** Asking policy and reward beside the run: what there is to ask, and how. */
+import type { Scored } from "../reward/index.ts";
+import { RewardError } from "../util/errors.ts";
+import type { GoldCheck } from "./evaluate.ts";
+import type { Ppo } from "./ppo.ts";
+import { type Prompt, type Rollout, rollOut, scoredRows } from "./rollout.ts";
+
+/** What a run is measured on; everything but its own prompts may be missing. */
+export interface Measuring {
+  /** The task's gold check of the prompts that train. */
+  readonly check: GoldCheck | null;
+  /** Prompts that no stage trains on and no report uses; empty where there are none. */
+  readonly monitor: readonly Prompt[];
+  readonly monitorCheck: GoldCheck | null;
+  /** Held-out pairs; empty where there are none, and where no part of the reward is learned. */
+  readonly pairs: readonly { readonly chosen: Scored; readonly rejected: Scored }[];
+}
+
+/** The first distinct prompts of the monitoring set, or of those that train where there is none. */
+export function probesOf({ inputs }: Ppo, count: number): { prompts: Prompt[]; check: GoldCheck | null } {
+  const { monitor, monitorCheck, check } = inputs.measuring;
+  const own = monitor.length > 0;
+  const distinct = new Map((own ? monitor : inputs.prompts).map((prompt) => [prompt.tokens.join(" "), prompt]));
+  return { prompts: [...distinct.values()].slice(0, count), check: own ? monitorCheck : check };
+}
+
+/** Responses over the whole distribution; each prompt's depends on nothing but itself, the weights and the seed. */
+export function probeRollout(
+  { context, models, loop }: Ppo,
+  options: { readonly prompts: readonly Prompt[]; readonly temperature: number; readonly seed: number },
+): Promise<Rollout> {
+  const { engine, tokenizer } = context;
+  const { maxNewTokens } = loop.settings;
+  const whole = { topK: 0, topP: 1, onProgress: () => {} };
+  return rollOut({ engine, tokenizer, model: models.policy.id, maxNewTokens, ...whole, ...options });
+}
+
+/** As the rollout is scored; null, and a warning, where the reward cannot judge these. */
+export async function scoresOf(ppo: Ppo, topic: string, rollout: Rollout): Promise<number[] | null> {
+  return scoreRows(ppo, topic, scoredRows(rollout));
+}
+
+/** The same of rows that no policy wrote. */
+export async function scoreRows(
+  { reward, loop }: Ppo,
+  topic: string,
+  rows: readonly Scored[],
+): Promise<number[] | null> {
+  try {
+    return (await reward.score(rows)).score;
+  } catch (error) {
+    if (!(error instanceof RewardError)) throw error;
+    loop.warnOnce(
+      topic,
+      loop.first,
+      `the reward cannot judge what ${topic} asks, so that it has no score: ${error.message}`,
+    );
+    return null;
+  }
+}

@@ -1,0 +1,94 @@
+/** The noise of the policy's gradient (PPO.md row 17), measured on a copy of the policy: the run is as it would be without. */
+import type { PpoConfig } from "../config/schema.ts";
+import type { ModelInfo } from "../engine/engine.ts";
+import * as rl from "../rl/index.ts";
+import type { MetricValues } from "../types/records.ts";
+import { random } from "../util/random.ts";
+import { mostTokens } from "./microbatches.ts";
+import type { Experience, Ppo } from "./ppo.ts";
+import { minibatchOf, policyGradient } from "./ppo-step.ts";
+
+/** The guide's own estimate: so many draws of so many sequences. */
+const guide = { draws: 10, sequences: 64 };
+
+/**
+ * Before the update, every `control.noise.every` iterations: the gradients of micro-batches of as many sequences as a step
+ * has, drawn from the rollout. Nothing where it is not due, or where a step is a single sequence.
+ */
+export async function measureNoise(ppo: Ppo, iteration: number, experience: Experience): Promise<MetricValues> {
+  const { context, models, loop, state, faults, seed, stopwatch, tell } = ppo;
+  const { every, microBatches } = context.config.control.noise;
+  if (every === 0 || iteration % every !== 0) return {};
+  const settings = faults.settings(iteration, loop.settings);
+  const lengths = experience.rollout.sequences.map(({ tokens }) => tokens.length);
+  const limit = settings.microBatch || Math.max(1, Math.floor(mostTokens / Math.max(...lengths)));
+  const step = settings.sequences / settings.minibatches;
+  const draws = drawsOf(step, { wanted: microBatches, limit });
+  if (draws === null) return {};
+
+  tell("gradient noise");
+  const copy = await context.engine.cloneModel(models.policy.id, { heads: ["lm"] });
+  const order = random(seed, "noise", iteration).shuffle(lengths.map((_, b) => b));
+  const options = { ppo, copy, settings, experience };
+  const ofStep = await normsOf({ ...options, rows: order.slice(0, step), draws });
+  const guided = guide.draws * guide.sequences;
+  const ofDraws =
+    order.length >= guided && guide.sequences <= limit
+      ? await normsOf({ ...options, rows: order.slice(0, guided), draws: guide.draws })
+      : ofStep;
+  await context.engine.disposeModel(copy.id);
+  const { signals, history } = rl.noiseSignals(ofStep, state.noise);
+  state.noise = history;
+  stopwatch.lap("noise");
+  return { ...signals, ...rl.drawSignals(ofDraws) };
+}
+
+/**
+ * Into how many equal parts of at most `limit` sequences to cut so many: as near to what is wanted as divides them, the
+ * larger of two alike; null where there is nothing to cut.
+ */
+export function drawsOf(
+  sequences: number,
+  { wanted, limit }: { readonly wanted: number; readonly limit: number },
+): number | null {
+  const distance = (draws: number) => Math.abs(Math.log(draws / wanted));
+  const possible = Array.from({ length: sequences }, (_, i) => sequences - i).filter(
+    (draws) => draws > 1 && sequences % draws === 0 && sequences / draws <= limit,
+  );
+  return possible.reduce<number | null>(
+    (best, draws) => (best === null || distance(draws) < distance(best) ? draws : best),
+    null,
+  );
+}
+
+/**
+ * Nothing has been learned from the rollout yet: every ratio is 1, where no clip binds and a penalty has no gradient. The
+ * engine's gradients are parts of a sum with token weights: over its own weights, each becomes a mean.
+ */
+async function normsOf(options: {
+  readonly ppo: Ppo;
+  readonly copy: ModelInfo;
+  readonly settings: PpoConfig;
+  readonly experience: Experience;
+  readonly rows: readonly number[];
+  readonly draws: number;
+}): Promise<rl.NoiseOptions> {
+  const { ppo, copy, settings, experience, rows, draws } = options;
+  const { engine } = ppo.context;
+  const { rollout, record, klCoef } = experience;
+  const size = rows.length / draws;
+  const parts = Array.from({ length: draws }, (_, d) => Array.from({ length: size }, (_, i) => d * size + i));
+  const minibatch = { ...minibatchOf({ sequences: rollout.sequences, record }, rows, settings), parts };
+  const models = { ...ppo.models, policy: copy };
+  const { clipLow, clipHigh, beta1, beta2, epsilon } = settings;
+  const { passes } = await policyGradient({ engine, models, minibatch, settings, clipLow, clipHigh, klCoef });
+  const weights = parts.map((part) => rl.sum(part.map((b) => rl.sum(minibatch.weights[b]!))));
+  const still = { learningRate: 0, beta1, beta2, epsilon, weightDecay: 0, maxGradNorm: null };
+  const { gradNorm } = await engine.optimStep(copy.id, still);
+  return {
+    squaredNorms: passes.map(({ gradSquaredNorm }, d) => gradSquaredNorm / weights[d]! ** 2),
+    meanSquaredNorm: gradNorm ** 2,
+    sequencesPerMicroBatch: size,
+    parameters: copy.parameters,
+  };
+}

@@ -1,0 +1,38 @@
+/** Robustness: what perturbed prompts change about the policy's greedy responses. */
+import { looksLikeRefusal, perturb, perturbations } from "../data/index.ts";
+import * as rl from "../rl/index.ts";
+import type { MetricValues } from "../types/records.ts";
+import { verdictsOf } from "./evaluate.ts";
+import type { Ppo } from "./ppo.ts";
+import { probeRollout, probesOf, scoresOf } from "./probes-ask.ts";
+import { encodePrompts, type Prompt } from "./rollout.ts";
+
+/**
+ * Each response is judged as an answer to the clean prompt, by the reward too: what is measured is the policy, not whether
+ * the reward can read a misspelt prompt.
+ */
+export async function robustness(ppo: Ppo): Promise<MetricValues> {
+  const { context, models, loop, tell } = ppo;
+  const { tokenizer, config } = context;
+  const { prompts: clean, check } = probesOf(ppo, config.control.robustness.prompts);
+  const judge = async (prompts: readonly Prompt[]): Promise<rl.Judged> => {
+    const rollout = await probeRollout(ppo, { prompts, temperature: 0, seed: 0 });
+    const answers = { ...rollout, prompts: clean };
+    return {
+      scores: await scoresOf(ppo, "robustness", answers),
+      refusals: rollout.texts.map(looksLikeRefusal),
+      verdicts: verdictsOf(check, answers),
+    };
+  };
+  tell("robustness");
+  const ofClean = await judge(clean);
+  const { maxNewTokens } = loop.settings;
+  const encoding = { tokenizer, context: models.policy.config.context, maxNewTokens, longPrompts: "truncate" } as const;
+  const values: Record<string, number> = {};
+  for (const name of perturbations) {
+    const rows = clean.map(({ row }) => perturb(row, name, { seed: config.seed }));
+    const perturbed = await judge(encodePrompts(rows, encoding));
+    Object.assign(values, rl.robustnessSignals(name, { clean: ofClean, perturbed }));
+  }
+  return values;
+}

@@ -1,0 +1,139 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { BigramEngine } from "../../test/support/bigram-engine.ts";
+import { killedAt, wasKilled } from "../../test/support/killed.ts";
+import { measured } from "../../test/support/measuring.ts";
+import { runPpo, wantsA } from "../../test/support/run-ppo.ts";
+import { newWorld, prompts } from "../../test/support/stage.ts";
+import { RewardError } from "../util/errors.ts";
+
+const every = (iterations: number) => ({
+  probes: { every: iterations },
+  noise: { every: iterations },
+  monitor: { every: iterations, samples: 7 },
+  robustness: { every: iterations },
+});
+const ppo = { iterations: 5, sequences: 8, learningRate: 0.3 };
+const groups = /^(similarity|monitor|robustness|gradient\/(noise|draw|variance)|reward_model)/;
+const keysOf = (values: Readonly<Record<string, number>> | undefined) =>
+  Object.keys(values ?? {}).filter((key) => groups.test(key));
+
+describe("measurements", () => {
+  it("come when they are due, and are absent otherwise", async () => {
+    const { curve } = await runPpo({ ppo, measuring: measured(), control: every(2) });
+    expect(keysOf(curve.get(1))).toEqual([]);
+    expect(keysOf(curve.get(3))).toEqual([]);
+    expect(keysOf(curve.get(0))).not.toContain("similarity/kl_k3_token");
+    expect(keysOf(curve.get(2))).toEqual(
+      expect.arrayContaining(["similarity/kl_k3_token", "monitor/gold", "robustness/typos_gold_change"]),
+    );
+    const { curve: never } = await runPpo({ ppo, measuring: measured(), control: every(0) });
+    for (const values of never.values()) expect(keysOf(values)).toEqual([]);
+  });
+
+  it("change nothing of the run", async () => {
+    const run = (control: object) => runPpo({ ppo, measuring: measured(), control });
+    const [with_, without] = [await run(every(1)), await run(every(0))];
+    expect(with_.weights).toBe(without.weights);
+    for (const [iteration, values] of without.curve) expect(with_.curve.get(iteration)).toMatchObject(values);
+  });
+
+  it("are the same to the bit when the run is killed and resumed", async () => {
+    const options = { ppo: { ...ppo, checkpointEvery: 1 }, measuring: measured(), control: every(1) };
+    const whole = await runPpo(options);
+    const world = newWorld();
+    let kills = 0;
+    const attempt = (n: number) => runPpo({ ...options, world, prepare: killedAt(n), context: { resume: true } });
+    while (await wasKilled(attempt(130 + 17 * kills))) kills++;
+    expect(kills).toBeGreaterThan(1);
+    expect(readFileSync(join(world.folder, "ppo", "final", "model.safetensors"), "utf8")).toBe(whole.weights);
+    expect([...world.store.curve("ppo")]).toEqual([...whole.curve]);
+  });
+});
+
+describe("similarity", () => {
+  it("is complete between a policy and itself, and less where it learned", async () => {
+    const control = { probes: { every: 1 } };
+    const still = await runPpo({ ppo: { ...ppo, learningRate: 1e-30 }, control });
+    expect(still.curve.get(1)).toMatchObject({
+      "similarity/kl_k3_token": 0,
+      "similarity/top1_agreement": 1,
+      "similarity/greedy_changed_share": 0,
+      "similarity/iterations": 1,
+    });
+    const { curve } = await runPpo({ ppo, control });
+    expect(curve.get(1)!["similarity/kl_k3_token"]).toBeGreaterThan(0.01);
+    expect(curve.get(1)!["similarity/top1_agreement"]).toBeLessThan(1);
+  });
+
+  it("is asked on so many prompts, of the monitoring set where there is one", async () => {
+    const asked = async (measuring: Partial<ReturnType<typeof measured>>, count: number) => {
+      const seen: (readonly number[])[] = [];
+      const prepare = (engine: BigramEngine) => {
+        engine.before = (verb, [, request]) => {
+          const { temperature, prompts: all } = request as { temperature: number; prompts: number[][] };
+          if (verb === "sample" && temperature === 0) seen.push(...all);
+        };
+      };
+      const control = { probes: { prompts: count } };
+      await runPpo({ ppo: { ...ppo, iterations: 1 }, measuring, control, prepare });
+      return seen;
+    };
+    const tokens = (...texts: string[]) => prompts(...texts).map((prompt) => prompt.tokens);
+    expect(await asked({}, 3)).toEqual(tokens("b", "c d", "e f g"));
+    expect(await asked(measured(), 2)).toEqual(tokens("g", "f e"));
+  });
+});
+
+describe("the reward's accuracy", () => {
+  const accuracy = async (options: object) =>
+    (await runPpo({ ppo: { ...ppo, iterations: 1 }, measuring: measured(), control: every(1), ...options })).curve.get(
+      0,
+    )!["reward_model/probe_accuracy"];
+
+  it("is that of the whole reward, ties wrong; a fault in the reward shows", async () => {
+    expect(await accuracy({})).toBe(2 / 3);
+    expect(await accuracy({ faults: ["reward-flip@0"] })).toBe(0);
+  });
+
+  it("is absent, with a warning, where the reward cannot judge the pairs", async () => {
+    const score: typeof wantsA = (row) => {
+      if (row.response === "a a b") throw new RewardError("no reference");
+      return wantsA(row);
+    };
+    const world = newWorld();
+    expect(await accuracy({ score, world })).toBeUndefined();
+    expect(world.store.messages("warning")).toEqual(
+      expect.arrayContaining([expect.stringMatching(/cannot judge what probes asks.*no reference/)]),
+    );
+  });
+});
+
+describe("monitoring", () => {
+  it("rises with what the policy learns, over so many samples", async () => {
+    const control = { monitor: { every: 4, samples: 60 } };
+    const { curve } = await runPpo({ ppo: { ...ppo, sequences: 32 }, measuring: measured(), control });
+    const [first, last] = [curve.get(0)!, curve.get(4)!];
+    expect(last["monitor/saysA"]).toBeGreaterThan(first["monitor/saysA"]!);
+    expect(last["monitor/score"]).toBeGreaterThan(first["monitor/score"]!);
+    expect(first["monitor/gold"]).toBe(first["monitor/saysA"]);
+    expect((first["monitor/gold"]! * 60) % 1).toBeCloseTo(0, 9);
+  });
+});
+
+describe("gold on the rollout", () => {
+  it("is measured where the prompts have a check, and never rewarded", async () => {
+    const row = (prompt: ReturnType<typeof prompts>[number]) => ({ ...prompt, row: { ...prompt.row, kind: "any" } });
+    const texts = prompts("b", "c d").map(row);
+    const run = (check: ReturnType<typeof measured>["check"]) =>
+      runPpo({ ppo, prompts: texts, measuring: { ...measured(), check } });
+    const [judged, not] = [await run(measured().check), await run(null)];
+    expect(judged.weights).toBe(not.weights);
+    expect(judged.curve.get(0)).toHaveProperty(["gold/saysA"]);
+    expect(judged.curve.get(0)!["reward/gold_correlation"]).toBeGreaterThan(0.3);
+    expect(
+      Object.keys(not.curve.get(0)!).filter((key) => /gold(\/|_corr)/.test(key) && !key.startsWith("monitor")),
+    ).toEqual([]);
+  });
+});

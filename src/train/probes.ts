@@ -1,0 +1,101 @@
+/** What is measured beside the update, every so many iterations: similarity of policies, the reward's accuracy, gold, robustness. */
+import type { Sequence } from "../engine/engine.ts";
+import * as rl from "../rl/index.ts";
+import type { MetricValues } from "../types/records.ts";
+import { random } from "../util/random.ts";
+import { verdictsOf } from "./evaluate.ts";
+import { type PassOptions, tokenOutputs } from "./passes.ts";
+import type { Ppo } from "./ppo.ts";
+import { probeRollout, probesOf, scoreRows, scoresOf } from "./probes-ask.ts";
+import { robustness } from "./probes-robustness.ts";
+
+/** The policy at its last probe: what it said, and how. */
+export interface Probe {
+  readonly iteration: number;
+  /** Responses that it sampled, after their prompts. */
+  readonly sequences: readonly Sequence[];
+  readonly logprobs: rl.Rows;
+  readonly top1: rl.Rows;
+  readonly greedy: rl.Rows;
+}
+
+/** After the update of an iteration, whatever is due in it. Draws from streams of its own: the run is as it would be without. */
+export async function measure(ppo: Ppo, iteration: number): Promise<MetricValues> {
+  const { context, inputs, stopwatch } = ppo;
+  const { probes, monitor, robustness: robust } = context.config.control;
+  const due = (every: number) => every > 0 && iteration % every === 0;
+  const values: Record<string, number> = {};
+  if (due(probes.every)) {
+    Object.assign(values, await similarity(ppo, iteration), await probeAccuracy(ppo));
+    stopwatch.lap("probes");
+  }
+  if (due(monitor.every) && inputs.measuring.monitor.length > 0) {
+    Object.assign(values, await monitoring(ppo));
+    stopwatch.lap("monitor");
+  }
+  if (due(robust.every)) {
+    Object.assign(values, await robustness(ppo));
+    stopwatch.lap("robustness");
+  }
+  return values;
+}
+
+/** At temperature 1, whatever the rollout's: a setting that changes is not a policy that does. */
+async function similarity(ppo: Ppo, iteration: number): Promise<MetricValues> {
+  const { context, models, loop, state, tell } = ppo;
+  tell("probes");
+  const { prompts } = probesOf(ppo, context.config.control.probes.prompts);
+  const seed = random(context.config.seed, "probes").uint32();
+  const pass: Omit<PassOptions, "sequences"> = {
+    engine: context.engine,
+    model: models.policy.id,
+    temperature: 1,
+    microBatch: loop.settings.microBatch,
+    poll: () => {},
+  };
+  const outputs = ["logprobs", "top1"] as const;
+  const { sequences } = await probeRollout(ppo, { prompts, temperature: 1, seed });
+  const { responses_B_T: greedy } = await probeRollout(ppo, { prompts, temperature: 0, seed });
+  const before = state.probe;
+  const now = before && (await tokenOutputs({ ...pass, sequences: before.sequences }, outputs));
+  state.probe = { iteration, sequences, greedy, ...(await tokenOutputs({ ...pass, sequences }, outputs)) };
+  if (before === null || now === null) return {};
+  return {
+    ...rl.similaritySignals({ before, now, greedyBefore: before.greedy, greedyNow: greedy }),
+    "similarity/iterations": iteration - before.iteration,
+  };
+}
+
+/** Share of the pairs whose chosen response has the higher score; a tie is wrong. */
+async function probeAccuracy(ppo: Ppo): Promise<MetricValues> {
+  const { pairs } = ppo.inputs.measuring;
+  if (pairs.length === 0) return {};
+  const scores = await scoreRows(ppo, "probes", [
+    ...pairs.map(({ chosen }) => chosen),
+    ...pairs.map(({ rejected }) => rejected),
+  ]);
+  if (scores === null) return {};
+  return {
+    "reward_model/probe_accuracy": rl.mean(pairs.map((_, i) => Number(scores[i]! > scores[pairs.length + i]!))),
+  };
+}
+
+/** The policy as it samples, on the same prompts and streams each time: what differs between two of these is the policy. */
+async function monitoring(ppo: Ppo): Promise<MetricValues> {
+  const { context, inputs, loop, tell } = ppo;
+  const { monitor, monitorCheck } = inputs.measuring;
+  const { samples } = context.config.control.monitor;
+  tell("monitoring");
+  const prompts = Array.from({ length: samples }, (_, k) => monitor[k % monitor.length]!);
+  const seed = random(context.config.seed, "monitor").uint32();
+  const rollout = await probeRollout(ppo, { prompts, temperature: loop.settings.temperature, seed });
+  const scores = await scoresOf(ppo, "monitor", rollout);
+  const verdicts = verdictsOf(monitorCheck, rollout);
+  const checks = rl.checkSignals("monitor", verdicts);
+  const shares = Object.values(checks);
+  return {
+    ...checks,
+    ...(shares.length > 0 && { "monitor/gold": rl.mean(shares) }),
+    ...(scores && { "monitor/score": rl.mean(scores) }),
+  };
+}

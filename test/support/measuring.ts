@@ -1,0 +1,34 @@
+/** What the bigram engine's runs are measured on: a gold check, a monitoring set, held-out pairs. */
+import type { Scored } from "../../src/reward/index.ts";
+import type { Measuring } from "../../src/train/probes-ask.ts";
+import { prompts, tokenizer } from "./stage.ts";
+
+/** A response of so many tokens to the prompt "b", EOS included. */
+export function scoredText(response: string): Scored {
+  const messages = [{ role: "user" as const, content: "b" }];
+  return {
+    prompt: "b",
+    messages,
+    response,
+    reference: null,
+    promptTokens: tokenizer.encodePrompt(messages),
+    tokens: tokenizer.encodeCompletion(response),
+    stopReason: "stop",
+  };
+}
+
+/** Gold is to say "a"; of the pairs, a reward that counts "a" gets two of three right, the last is a tie. */
+export function measured(): Measuring {
+  const check: Measuring["check"] = (_, __, response) => ({ saysA: response.split(" ").includes("a") });
+  const monitor = prompts("g", "f e", "a g f").map((prompt) => ({ ...prompt, row: { ...prompt.row, kind: "any" } }));
+  return {
+    check,
+    monitor,
+    monitorCheck: check,
+    pairs: [
+      { chosen: scoredText("a a b"), rejected: scoredText("b") },
+      { chosen: scoredText("a"), rejected: scoredText("c d") },
+      { chosen: scoredText("a b"), rejected: scoredText("a c") },
+    ],
+  };
+}
