@@ -1,7 +1,7 @@
 /** The tables and views of a workspace's database, and the version of their shape. */
 
 /** `PRAGMA user_version`. Raised with every change of the schema. */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 /** `PRAGMA application_id`: "BLST". */
 export const applicationId = 0x424c5354;
@@ -65,9 +65,24 @@ ALTER TABLE settings ADD COLUMN intervention INTEGER;
 CREATE VIEW consultation_rows AS SELECT c.*, ${superseded("c", "c.iteration")} FROM consultations AS c;
 `;
 
+/** What version 3 added: what people say of responses. `response` is the rated one or the preferred one. */
+const version3 = `
+CREATE TABLE ratings (
+  id INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  rater TEXT NOT NULL,
+  prompt TEXT NOT NULL,
+  response TEXT NOT NULL,
+  score INTEGER,
+  rejected TEXT,
+  at INTEGER NOT NULL
+);
+CREATE INDEX ratings_of_run ON ratings (run_id, id);
+`;
+
 /** SQL that turns a database of version `from` into one of the present version, the number apart. */
 export function migration(from: number): string {
-  return from < 2 ? version2 : "";
+  return `${from < 2 ? version2 : ""}${from < 3 ? version3 : ""}`;
 }
 
 /** A new database is made as its ancestors became what they are. */

@@ -1,11 +1,13 @@
 /** A workspace's store: runs, what they record and what they are told, in one SQLite file that many processes may have open. */
 import { hostname } from "node:os";
 import type { IncidentDecision, IncidentRecord, Tier } from "../types/control.ts";
+import type { NewRating, RatingRecord } from "../types/ratings.ts";
 import type { CommandKind, EventKind, RunRecord, Stage } from "../types/records.ts";
 import { StoreError } from "../util/errors.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { encodeJson, encodeText } from "./encode.ts";
 import { decideIncident, type IncidentQuery, readIncidents } from "./incidents.ts";
+import { insertRating, readRatings } from "./ratings.ts";
 import {
   readConsultations,
   readEvents,
@@ -234,6 +236,18 @@ export class Store {
   decide(id: number, decision: Omit<IncidentDecision, "decidedAt">): void {
     this.#checkWritable();
     decideIncident(this.#connection, id, { ...decision, decidedAt: this.#now() });
+  }
+
+  /** Writes what a person says of responses of a run; returns its number. Any process may. */
+  addRating(runId: string, rating: NewRating): number {
+    this.#checkWritable();
+    this.#checkRun(runId);
+    return insertRating(this.#connection, runId, { ...rating, at: this.#now() });
+  }
+
+  /** What people said of a run's responses, oldest first. */
+  ratings(runId: string): RatingRecord[] {
+    return readRatings(this.#connection, runId);
   }
 
   /** The current samples of one iteration. */
