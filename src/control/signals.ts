@@ -108,6 +108,7 @@ export const signalKeys: readonly string[] = [
   "gradient/variance_of_mean",
   "gradient/noise_resolved",
   "gradient/noise_scale",
+  "gradient/noise_scale_to_step",
   "gradient/suggested_sequences",
   "gradient/draw_variance",
   "gradient/draws",

@@ -40,7 +40,9 @@ export async function measureNoise(ppo: Ppo, iteration: number, experience: Expe
   const { signals, history } = rl.noiseSignals(ofStep, state.noise);
   state.noise = history;
   stopwatch.lap("noise");
-  return { ...signals, ...rl.drawSignals(ofDraws) };
+  const scale = signals["gradient/noise_scale"];
+  const toStep = scale === undefined ? {} : { "gradient/noise_scale_to_step": scale / step };
+  return { ...signals, ...toStep, ...rl.drawSignals(ofDraws) };
 }
 
 /**
