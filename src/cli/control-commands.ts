@@ -71,4 +71,25 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .action(
       does(async (run, options) => (await import("./commands/reproduce.ts")).reproduce({ run, ...options, terminal })),
     );
+
+  command(
+    "rate",
+    "rate a run's responses, or say which of two is better; the pairs can train a reward model",
+    "rate demo-1",
+    "rate demo-1 --pairs --count 50 --rater ann",
+    "rate demo-1 --export pairs.jsonl",
+    "rate demo-1 --import pairs.jsonl --rater bob",
+  )
+    .argument("<run>", RUN)
+    .option("--pairs", "two responses to one prompt: which is better?")
+    .option("--count <n>", "questions to ask", integer(1), 20)
+    .option("--rater <name>", "whose answers they are; your user name without it")
+    .option("--export <file>", "write preferences as JSONL: prompt, chosen, rejected")
+    .option(
+      "--import <file>",
+      "read preferences (prompt, chosen, rejected) or ratings (prompt, response, score) from JSONL",
+    )
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(does(async (run, options) => (await import("./commands/rate.ts")).rate({ run, ...options, terminal })));
 }

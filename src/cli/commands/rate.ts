@@ -1,0 +1,213 @@
+/** `ballast rate`: a person rates a run's responses, or prefers one of two to the same prompt. */
+import { writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { openStore, type SampleRow, type Store } from "../../store/index.ts";
+import type { NewRating, RatingRecord } from "../../types/ratings.ts";
+import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
+import { random } from "../../util/random.ts";
+import { jsonLine } from "../json.ts";
+import { type KeyStream, keysOf } from "../keys.ts";
+import { pairsOf, readRatings } from "../ratings-file.ts";
+import { printable } from "../sanitize.ts";
+import type { Terminal } from "../terminal.ts";
+import { wrap } from "../width.ts";
+import { findRun, runArgument, selfName } from "../workspace.ts";
+
+export interface RateOptions {
+  /** A run's id or folder. */
+  readonly run: string;
+  /** Ask which of two is better. */
+  readonly pairs?: boolean;
+  /** Questions to ask. */
+  readonly count: number;
+  readonly rater?: string;
+  /** A JSONL file to write preferences to. */
+  readonly export?: string;
+  /** A JSONL file to read preferences or ratings from. */
+  readonly import?: string;
+  readonly workspace: string;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+  /** stdin by default. */
+  readonly keys?: KeyStream;
+}
+
+export async function rate(options: RateOptions): Promise<number> {
+  const { run, rater = userName(), workspace, json = false, terminal } = options;
+  if (options.export !== undefined && options.import !== undefined)
+    throw new UsageError("--import and --export do not go together", "Give one, then the other.");
+  const place = findRun(run, workspace);
+  const store = openStore(join(place.workspace, "ballast.db"), { readonly: options.export !== undefined });
+  const report = (counts: Record<string, number | string>, sentence: string) =>
+    terminal.out(json ? jsonLine({ run: place.id, ...counts }) : sentence);
+  try {
+    if (options.import !== undefined) {
+      const { added, known } = importRatings(store, place.id, readRatings(options.import, rater));
+      report({ added, known }, `${added} added to ${place.id}${known > 0 ? `; ${known} were there already` : ""}.`);
+    } else if (options.export !== undefined) {
+      const pairs = exportPairs(store.ratings(place.id), options.export, place.id);
+      report({ pairs, file: options.export }, `${pairs} preferences of ${place.id} are in ${options.export}.`);
+    } else {
+      const given = await ask(store, place.id, { ...options, rater });
+      const next = `${selfName()} rate ${runArgument(place)} --export pairs.jsonl`;
+      report({ given, rater }, `${given} answers of ${rater} are stored.${given > 0 ? ` Next: ${next}` : ""}`);
+    }
+    return 0;
+  } finally {
+    store.close();
+  }
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user that the system has no name for.
+    return "person";
+  }
+}
+
+interface Question {
+  readonly prompt: string;
+  /** One to rate, or two to choose from. */
+  readonly responses: readonly string[];
+}
+
+/** Returns the number of answers. Each is stored at once. */
+async function ask(
+  store: Store,
+  runId: string,
+  { pairs = false, count, rater, terminal, keys: stream = process.stdin }: RateOptions & { readonly rater: string },
+): Promise<number> {
+  const samples = store.sampleFeed(runId, { current: true, limit: Number.MAX_SAFE_INTEGER }).rows;
+  const before = store.ratings(runId);
+  const questions = questionsOf(samples, { before, rater, pairs }).slice(0, count);
+  if (questions.length === 0) throw nothingToAsk(samples, pairs);
+  const keys = keysOf(stream);
+  const legend = pairs ? "1 or 2 is better, s skips, q ends" : "1 (bad) to 5 (good), s skips, q ends";
+  let given = 0;
+  try {
+    for (const [i, question] of questions.entries()) {
+      show(question, { number: i + 1, of: questions.length, terminal });
+      terminal.note(terminal.noteColours.dim(legend));
+      const answer = await answerTo(keys, { pairs, retry: () => terminal.note(`There is no such key: ${legend}`) });
+      if (answer === "q") break;
+      if (answer === "s") continue;
+      store.addRating(runId, ratingOf(question, Number(answer), rater));
+      given++;
+    }
+  } finally {
+    await keys.return(undefined);
+  }
+  return given;
+}
+
+function nothingToAsk(samples: readonly SampleRow[], pairs: boolean): UsageError {
+  if (samples.length === 0)
+    return new UsageError("the run has no stored samples", "PPO stores some each iteration: ppo.storedSamples.");
+  return pairs
+    ? new UsageError(
+        "no prompt is left that has two different responses among the stored samples",
+        "Rate them one by one, without --pairs; or store more samples in the next run: ppo.storedSamples.",
+      )
+    : new UsageError("every stored sample is rated", "Another person can rate them: --rater NAME.");
+}
+
+/** What this person has not answered, in an order that depends on nothing but what was asked before. */
+function questionsOf(
+  samples: readonly SampleRow[],
+  { before, rater, pairs }: { before: readonly RatingRecord[]; rater: string; pairs: boolean },
+): Question[] {
+  const own = before.filter((rating) => rating.rater === rater);
+  const stream = random(own.length, "rate", rater, pairs ? "pairs" : "single");
+  const byPrompt = new Map<string, Set<string>>();
+  for (const { prompt, response } of samples) byPrompt.set(prompt, (byPrompt.get(prompt) ?? new Set()).add(response));
+  const key = (prompt: string, ...responses: string[]) => JSON.stringify([prompt, ...responses.sort()]);
+  const answered = new Set(
+    own.map((rating) =>
+      rating.kind === "rating"
+        ? key(rating.prompt, rating.response)
+        : key(rating.prompt, rating.chosen, rating.rejected),
+    ),
+  );
+  const questions = [...byPrompt].flatMap(([prompt, found]): Question[] => {
+    const responses = stream.shuffle([...found]);
+    if (!pairs) return responses.map((response) => ({ prompt, responses: [response] }));
+    // Neighbours of a shuffled list: no response stands in more than one pair of this round.
+    return responses.flatMap((response, i) =>
+      i % 2 === 1 ? [{ prompt, responses: [responses[i - 1]!, response] }] : [],
+    );
+  });
+  return stream.shuffle(questions.filter(({ prompt, responses }) => !answered.has(key(prompt, ...responses))));
+}
+
+function show(
+  { prompt, responses }: Question,
+  { number, of, terminal }: { number: number; of: number; terminal: Terminal },
+): void {
+  const c = terminal.noteColours;
+  const width = terminal.noteWidth();
+  terminal.note("");
+  terminal.note(c.bold(`${number} of ${of}`));
+  const part = (name: string, text: string) => {
+    const lines = (printable(text).trim() === "" ? "(nothing)" : printable(text))
+      .split("\n")
+      .flatMap((line) => wrap(line, width - 10));
+    for (const [i, line] of lines.entries()) terminal.note(`${(i === 0 ? name : "").padEnd(10)}${line}`);
+  };
+  part("prompt", prompt);
+  for (const [i, response] of responses.entries()) part(responses.length === 1 ? "response" : `${i + 1}`, response);
+}
+
+/** The end of the keys is the end of the questions. */
+async function answerTo(
+  keys: AsyncGenerator<string>,
+  { pairs, retry }: { pairs: boolean; retry: () => void },
+): Promise<string> {
+  for (;;) {
+    const { value, done } = await keys.next();
+    if (done) return "q";
+    const key = String(value).toLowerCase();
+    if (key === "s" || key === "q" || (pairs ? /[12]/ : /[1-5]/).test(key)) return key;
+    retry();
+  }
+}
+
+function ratingOf({ prompt, responses }: Question, answer: number, rater: string): NewRating {
+  const [a, b] = responses as [string, string?];
+  if (b === undefined) return { kind: "rating", prompt, response: a, score: answer, rater };
+  const [chosen, rejected] = answer === 1 ? [a, b] : [b, a];
+  return { kind: "preference", prompt, chosen, rejected, rater };
+}
+
+function importRatings(store: Store, runId: string, rows: readonly NewRating[]): { added: number; known: number } {
+  const key = (rating: NewRating) =>
+    rating.kind === "rating"
+      ? JSON.stringify([rating.rater, rating.prompt, rating.response, rating.score])
+      : JSON.stringify([rating.rater, rating.prompt, rating.chosen, rating.rejected]);
+  const present = new Set(store.ratings(runId).map(key));
+  let added = 0;
+  for (const row of rows) {
+    if (present.has(key(row))) continue;
+    present.add(key(row));
+    store.addRating(runId, row);
+    added++;
+  }
+  return { added, known: rows.length - added };
+}
+
+function exportPairs(ratings: readonly RatingRecord[], path: string, runId: string): number {
+  const pairs = pairsOf(ratings).filter(({ chosen, rejected }) => chosen.trim() !== "" && rejected.trim() !== "");
+  if (pairs.length === 0)
+    throw new UsageError(
+      `run ${runId} has no preference to export`,
+      "Give some: ballast rate RUN --pairs; two responses to one prompt that are rated apart count too.",
+    );
+  try {
+    writeFileSync(path, pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(""));
+  } catch (error) {
+    throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "Name another file.");
+  }
+  return pairs.length;
+}
