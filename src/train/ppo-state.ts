@@ -4,9 +4,9 @@ import { type ControlState, firstControlState } from "../control/state.ts";
 import type { ClipRange, NoiseHistory, SignalHistory } from "../rl/index.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
-import type { TargetProgress } from "./stop.ts";
 import type { Probe } from "./probes.ts";
 import { firstClip } from "./steering.ts";
+import type { TargetProgress } from "./stop.ts";
 
 export interface PpoState {
   /** In force; a controller or a person moves it. */

@@ -78,6 +78,7 @@ describe("the noise of a run", () => {
       score: () => 1,
     });
     expect(values["gradient/noise_signal"]).toBeGreaterThan(1e-3);
+    expect(values["gradient/noise_scale_to_step"]).toBe(values["gradient/noise_scale"]! / 16);
     expect(values["gradient/noise_trace"]! / values["gradient/noise_signal"]!).toBeCloseTo(0, 9);
   });
 

@@ -41,8 +41,11 @@ export async function measureNoise(ppo: Ppo, iteration: number, experience: Expe
   state.noise = history;
   stopwatch.lap("noise");
   const scale = signals["gradient/noise_scale"];
-  const toStep = scale === undefined ? {} : { "gradient/noise_scale_to_step": scale / step };
-  return { ...signals, ...toStep, ...rl.drawSignals(ofDraws) };
+  return {
+    ...signals,
+    ...(scale !== undefined && { "gradient/noise_scale_to_step": scale / step }),
+    ...rl.drawSignals(ofDraws),
+  };
 }
 
 /**
