@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -6,6 +6,7 @@ import { keptTerminal } from "../../test/support/terminal.ts";
 import { runProgram } from "../cli/program.ts";
 import { UsageError } from "../util/errors.ts";
 import { loadConfig } from "./load.ts";
+import { conditionSchema, factors, moments, ruleSchema } from "./rule-schema.ts";
 import { rulesToYaml } from "./rule-yaml.ts";
 import { defaultRules, loadRules, parseRules } from "./rules.ts";
 
@@ -293,6 +294,21 @@ describe("a user's rules beside the shipped ones", () => {
       });
     }
   });
+});
+
+it("docs/control.md has an example that is read, and every key, statistic and action", () => {
+  const page = readFileSync("docs/control.md", "utf8");
+  const [, example] = /```yaml\n(# mine.yaml\n[\s\S]*?)```/.exec(page)!;
+  expect(parseRules(example!, "docs/control.md")).toHaveLength(1);
+  const words = [...page.matchAll(/`\{?([A-Za-z_]+)(?:: [^`]*)?`/g)].map(([, word]) => word);
+  const wanted = [
+    ...Object.keys(ruleSchema.shape),
+    ...Object.keys(conditionSchema.shape).filter((key) => key !== "unit"),
+    ...conditionSchema.shape.statistic.unwrap().options,
+    ...Object.keys(factors),
+    ...moments,
+  ];
+  expect(wanted.filter((word) => !words.includes(word))).toEqual([]);
 });
 
 it("rules written as YAML are read back the same", () => {

@@ -46,8 +46,12 @@ export async function rate(options: RateOptions): Promise<number> {
       const { added, known } = importRatings(store, place.id, readRatings(options.import, rater));
       report({ added, known }, `${added} added to ${place.id}${known > 0 ? `; ${known} were there already` : ""}.`);
     } else if (options.export !== undefined) {
-      const pairs = exportPairs(store.ratings(place.id), options.export, place.id);
-      report({ pairs, file: options.export }, `${pairs} preferences of ${place.id} are in ${options.export}.`);
+      const { pairs, empty } = exportPairs(store.ratings(place.id), options.export, place.id);
+      const left = empty > 0 ? ` ${empty} with an empty response are left out.` : "";
+      report(
+        { pairs, empty, file: options.export },
+        `${pairs} preferences of ${place.id} are in ${options.export}.${left}`,
+      );
     } else {
       const given = await ask(store, place.id, { ...options, rater });
       const next = `${selfName()} rate ${runArgument(place)} --export pairs.jsonl`;
@@ -197,8 +201,10 @@ function importRatings(store: Store, runId: string, rows: readonly NewRating[]):
   return { added, known: rows.length - added };
 }
 
-function exportPairs(ratings: readonly RatingRecord[], path: string, runId: string): number {
-  const pairs = pairsOf(ratings).filter(({ chosen, rejected }) => chosen.trim() !== "" && rejected.trim() !== "");
+function exportPairs(ratings: readonly RatingRecord[], path: string, runId: string): { pairs: number; empty: number } {
+  const all = pairsOf(ratings);
+  // The reward model's reader takes no blank text.
+  const pairs = all.filter(({ chosen, rejected }) => chosen.trim() !== "" && rejected.trim() !== "");
   if (pairs.length === 0)
     throw new UsageError(
       `run ${runId} has no preference to export`,
@@ -209,5 +215,5 @@ function exportPairs(ratings: readonly RatingRecord[], path: string, runId: stri
   } catch (error) {
     throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "Name another file.");
   }
-  return pairs.length;
+  return { pairs: pairs.length, empty: all.length - pairs.length };
 }
