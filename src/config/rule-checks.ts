@@ -3,7 +3,8 @@ import { z } from "zod";
 import { lookback } from "../control/condition.ts";
 import { type Condition, isStepRule, type Rule, type Statistic, settingOf } from "../control/rule.ts";
 import { isKnownSignal, signalKeys } from "../control/signals.ts";
-import { expectation, fields, schemaAt } from "./fields.ts";
+import { expectation, schemaAt } from "./fields.ts";
+import { liveSettings } from "./live-settings.ts";
 import { nearest } from "./nearest.ts";
 import { type Mistake, suggestion } from "./rule-words.ts";
 
@@ -84,19 +85,17 @@ function* actionOddities(rule: Rule): Generator<Mistake> {
   if (["mask", "skip", "endEpochs"].includes(action.kind) && !step)
     yield [["action"], `${action.kind} is for rules on a step's signals (step/...)`];
   for (const [key, value] of Object.entries(action.set)) {
-    const settings = fields()
-      .map(({ path }) => path)
-      .filter((path) => path.startsWith("ppo.") && !path.includes("["));
-    const schema = settings.includes(key) ? schemaAt(key.split("."), {}) : undefined;
-    if (schema === undefined) yield [["action"], `there is no setting ${key}${nearSetting(key, settings)}`];
-    else if (!z.core.safeParse(schema, value).success)
+    const schema = live.includes(key) ? schemaAt(key.split("."), {}) : undefined;
+    if (schema === undefined) {
+      const advice = suggestion(key, live, "it may change");
+      yield [["action"], `a rollback cannot change ${key}${advice}`];
+    } else if (!z.core.safeParse(schema, value).success)
       yield [["action"], `${key}: expected ${expectation(schema)}, found ${value}`];
   }
 }
 
-function nearSetting(key: string, settings: readonly string[]): string {
-  return nearest(key, settings) === undefined ? "; docs/config.md lists all" : suggestion(key, settings, "");
-}
+/** What may change while PPO runs. */
+const live = liveSettings.ppo.map((name) => `ppo.${name}`);
 
 /** Two rules that would pull one setting both ways on the same reading of one signal. */
 export interface Contradiction {

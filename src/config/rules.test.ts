@@ -97,7 +97,12 @@ const bad: [string, string, string | RegExp][] = [
   [
     "a rollback to a setting that does not exist",
     one(`tier: 2\nwhen: {${good}}\naction: {rollback: {ppo.learningrate: 1e-4}}`),
-    "r.yaml:6: rule mine: there is no setting ppo.learningrate; did you mean ppo.learningRate?",
+    "r.yaml:6: rule mine: a rollback cannot change ppo.learningrate; did you mean ppo.learningRate?",
+  ],
+  [
+    "a rollback to a setting that shapes the run as a whole",
+    one(`tier: 2\nwhen: {${good}}\naction: {rollback: {ppo.iterations: 10}}`),
+    /^r.yaml:6: rule mine: a rollback cannot change ppo.iterations; it may change ppo.learningRate, /,
   ],
   [
     "a rollback to a value that cannot be",

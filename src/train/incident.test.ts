@@ -125,6 +125,25 @@ describe("a rollback", () => {
     expect(world.store.curve("ppo").get(2)!["settings/clip_low"]).toBe(0.2);
   });
 
+  it("of a rule changes what something else than the settings holds too, and says so in their history", async () => {
+    const world = newWorld();
+    const back = rule(
+      "tier: 2, says: epochs, when: {signal: update/epochs, above: 0}, minHistory: 4, action: {rollback: {ppo.kl.coef: 0.5, ppo.minibatches: 3}}, cooldown: 0",
+      "back",
+    );
+    const options = { world, ppo, rules: [back], control: { profile: "adaptive" } };
+    await expect(runPpo(options)).rejects.toThrow(RolledBack);
+    await expect(runPpo({ ...options, context: { resume: true } })).rejects.toThrow("incident 1");
+    expect(world.store.curve("ppo").get(3)!["kl/coef"]).toBe(0.5);
+    expect(world.store.settings.filter(({ cause }) => cause === "intervention")).toMatchObject([
+      { iteration: 3, key: "ppo.kl.coef", before: 0.05, value: 0.5 },
+    ]);
+    // 16 sequences are no three minibatches.
+    expect(world.store.messages("warning")).toEqual([
+      expect.stringMatching(/^the rollback leaves ppo.minibatches as it was: /),
+    ]);
+  });
+
   it("killed on the way ends as one that was not", async () => {
     const run = async (kill: boolean) => {
       const world = newWorld();

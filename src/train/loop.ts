@@ -33,8 +33,6 @@ export interface LoopOptions<Settings extends LoopSettings, Own> {
   readonly onChange?: (change: Change, step: number) => void;
   /** Whether the state after so many steps is one to roll back to. */
   readonly healthy?: (step: number) => boolean;
-  /** What a rollback to this checkpoint changes. */
-  readonly changes?: readonly Change[];
 }
 
 /** Thrown inside a step to leave it; `StageLoop.leave` turns it into an Interrupted. */
@@ -63,10 +61,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     this.#context = context;
     this.#options = options;
     this.first = checkpoint?.state.step ?? 0;
-    const rolledBack = (options.changes ?? []).map(
-      (change): AppliedChange => ({ ...change, command: null, before: null }),
-    );
-    this.#changes = [...(checkpoint?.state.changes ?? []), ...rolledBack];
+    this.#changes = [...(checkpoint?.state.changes ?? [])];
     this.#healthy = checkpoint?.state.healthy ?? [];
     this.#evidence = checkpoint?.state.evidence ?? [];
     this.#best = checkpoint?.state.best ?? noBest;
@@ -202,6 +197,24 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     if (this.#warned.has(topic)) return;
     this.#warned.add(topic);
     this.event("warning", step, message);
+  }
+
+  /** A change that comes with a rollback, in force from this step on. False, with a warning, where it cannot be. */
+  change(change: Change, step: number): boolean {
+    const { stage, config } = this.#context;
+    const { key, value } = change;
+    try {
+      const settings = applyChange({ config, stage, section: this.settings, change });
+      const before = this.#valueOf(key);
+      this.settings = settings;
+      this.#changes = [...this.#changes, { ...change, command: null, before }];
+      this.setting({ iteration: step, key, before, value, cause: "intervention" });
+      return true;
+    } catch (error) {
+      if (!(error instanceof BallastError)) throw error;
+      this.event("warning", step, `the rollback leaves ${key} as it was: ${error.message}`);
+      return false;
+    }
   }
 
   setting(record: Omit<SettingRecord, "stage">): void {

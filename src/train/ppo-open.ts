@@ -11,7 +11,7 @@ import type { Ppo, PpoInputs } from "./ppo.ts";
 import { openPpoModels, trainedModels } from "./ppo-models.ts";
 import { checkRewardHash, firstState, type PpoState, seedOf } from "./ppo-state.ts";
 import { carryOutRollback } from "./rollback.ts";
-import { heldByState, personSet, recordClip } from "./steering.ts";
+import { heldByState, hold, personSet, recordClip } from "./steering.ts";
 
 export type OpenPpo = Pick<Ppo, "models" | "reward" | "loop" | "state" | "control" | "faults" | "seed">;
 
@@ -51,12 +51,12 @@ export async function openPpo(context: StageContext, inputs: PpoInputs): Promise
       inForce: (key) => heldByState(state, key),
       onChange: (change, step) => personSet({ loop, state, control, faults }, change, step),
       healthy: (step) => control.healthyAfter(step - 1),
-      changes: fresh?.changes ?? [],
     });
     if (loop.first === 0) recordClip({ loop, state }, 0, { low: settings.clipLow, high: settings.clipHigh });
     if (fresh) {
       const message = `rolled back from iteration ${fresh.from} to ${fresh.to}: ${fresh.incident === null ? fresh.rule : `incident ${fresh.incident}`}`;
       loop.event("rollback", loop.first, message, { ...fresh });
+      for (const change of fresh.changes) if (loop.change(change, loop.first)) hold(state, change);
     }
     obeyEarlier({ context, loop, control, state });
     if (inputs.prompts.length === 1)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { liveSettings } from "../config/live-settings.ts";
 import { configSchema } from "../config/schema.ts";
-import { applyChange, hyperparameters, liveSettings, settingOf, stages } from "./settings.ts";
+import { applyChange, hyperparameters, settingOf, stages } from "./settings.ts";
 
 const config = configSchema.parse({
   demo: {},

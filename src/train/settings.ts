@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { checkConfig } from "../config/checks.ts";
 import { at, expectation, schemaAt } from "../config/fields.ts";
+import { liveSettings } from "../config/live-settings.ts";
 import { nearest } from "../config/nearest.ts";
 import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "../config/schema.ts";
 import type { Stage } from "../types/records.ts";
@@ -18,21 +19,6 @@ export interface Change {
 export const stages: readonly Stage[] = ["sft", "reward", "ppo"];
 
 const sectionSchemas: Record<Stage, z.ZodType> = { sft: sftSchema, reward: rewardModelSchema, ppo: ppoSchema };
-
-const optimizer = ["learningRate", "weightDecay", "maxGradNorm", "microBatch", "checkpointEvery", "keep"];
-
-/** What is not here shapes the run as a whole (its data, its number of steps) and cannot change half way. */
-export const liveSettings: Readonly<Record<Stage, readonly string[]>> = {
-  sft: [...optimizer, "evaluateEvery"],
-  reward: [...optimizer, "evaluateEvery"],
-  ppo: [
-    ...optimizer,
-    ...["criticLearningRate", "epochs", "minibatches", "stopEpochsAtKl", "temperature"],
-    ...["clipLow", "clipHigh", "dualClip", "valueClip", "valueCoef", "entropyCoef", "kl.coef", "kl.target"],
-    ...["penalty.beta", "penalty.target"],
-    ...["gamma", "lambda", "scoreClip", "missingEosPenalty", "storedSamples"],
-  ],
-};
 
 /** Sections within a stage's that hold hyperparameters. */
 const nested = ["kl", "penalty", "layerRates", "slowCritic"];

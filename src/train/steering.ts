@@ -120,16 +120,21 @@ export function heldByState({ klCoef, penaltyBeta, clip }: Ppo["state"], key: st
   return key === "ppo.clipHigh" ? clip?.high : undefined;
 }
 
-/** A person changed a setting before this iteration: what interventions made of it ends. */
-export function personSet(
-  { loop, state, control, faults }: Pick<Ppo, "loop" | "state" | "control" | "faults">,
-  { key, value }: Change,
-  iteration: number,
-): void {
+/** Takes a changed setting over, where the state is what holds it. */
+export function hold(state: Ppo["state"], { key, value }: Change): void {
   if (key === "ppo.kl.coef") state.klCoef = value as number;
   if (key === "ppo.penalty.beta") state.penaltyBeta = value as number;
   // Until the phases next look at it.
   if (key === "ppo.clipLow" && state.clip) state.clip = { ...state.clip, low: value as number };
   if (key === "ppo.clipHigh" && state.clip) state.clip = { ...state.clip, high: value as number };
-  control.setByPerson(key, iteration, baseOf({ loop, state, faults }, iteration));
+}
+
+/** A person changed a setting before this iteration: what interventions made of it ends. */
+export function personSet(
+  { loop, state, control, faults }: Pick<Ppo, "loop" | "state" | "control" | "faults">,
+  change: Change,
+  iteration: number,
+): void {
+  hold(state, change);
+  control.setByPerson(change.key, iteration, baseOf({ loop, state, faults }, iteration));
 }
