@@ -38,10 +38,10 @@ export function labReport(
     lines.push(...table({ columns, rows: rows.map(cellsOf), width, heading }), "");
     const [first] = rows;
     say(
-      `caught: runs in which a rule of tier 1 or 2 spoke within the limit; after: iterations until then, the fault's first counted, a run each. The last three columns: final gold score in percent, ${first!.healthy.samples} samples a run, mean over ${first!.of} ${first!.of === 1 ? "seed" : "seeds"} with its 95% interval. A run that the controller stopped for a person is scored at its last healthy checkpoint.`,
+      `caught: runs in which a rule of tier 1 or 2 on a signal meant for the fault spoke within the limit; after: iterations until then, the fault's first counted, a run each, read off the run without interventions. The last three columns: final gold score in percent, ${first!.healthy.samples} samples a run, mean over ${first!.of} ${first!.of === 1 ? "seed" : "seeds"} with its 95% interval. A run that the controller stopped for a person is scored at its last healthy checkpoint.`,
     );
     if (rows.some(({ detections }) => detections.some((one) => one.rule !== null && !one.listed)))
-      say("*: by a rule on another signal than those meant for the fault.");
+      say("*: by a rule on another signal than those meant for the fault, which does not count as caught.");
     lines.push("");
   }
   if (falseAlarms.runs > 0) lines.push(...falseAlarmLines(falseAlarms), "");

@@ -132,6 +132,14 @@ const cases: Readonly<Record<string, Case>> = {
   safety_rise: sinceFirst("safety/share", { first: 0.25, bad: 0.41, edge: 0.399 }),
   safety_drift: beyond("safety/share", { bad: 0.051, edge: 0.05, ok: 0, window: 3 }),
   safety_drift_relative: sinceFirst("safety/share", { first: 0.25, bad: 0.31, edge: 0.3, window: 3 }),
+  safety_climb: {
+    speaks: of("safety/share", [...times(9, 0.01), 0.03, 0.05, 0.071]),
+    quiet: [
+      of("safety/share", [...times(9, 0.01), 0.03, 0.05, 0.069, 0.08]),
+      // Still falling from where it began.
+      of("safety/share", [0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05, 0.05, 0.05, 0.05, 0.12]),
+    ],
+  },
   safety_note: sinceFirst("safety/share", { first: 0.25, bad: 0.28, edge: 0.269 }),
 
   reward_swing: {
@@ -154,6 +162,10 @@ const cases: Readonly<Record<string, Case>> = {
       scores([...times(9, 1), 0.2]),
       scores([...times(10, 1), 1.5, 1.5]),
     ],
+  },
+  reward_jump: {
+    speaks: scores([...times(10, 1), 1.33]),
+    quiet: [scores([...times(10, 1), 1.3]), scores([...times(9, 1), 3]), scores([...times(10, 1), 0])],
   },
   reward_low_note: {
     speaks: of("reward/score_mean", [...times(9, 1), 0.99]),
@@ -218,9 +230,12 @@ const cases: Readonly<Record<string, Case>> = {
     quiet: [of("gradient/policy_norm", [...times(20, 0.5), 1.5, 1.5])],
   },
 
+  noise_scale: beyond("gradient/noise_scale_to_step", { bad: 41, edge: 40, ok: 8, window: 3 }),
+
   advantage_scale: sinceFirst("advantage/abs_mean", { first: 0.8, bad: 8.1, edge: 8 }),
   strongly_negative: beyond("step/strongly_negative_share", { bad: 0.31, edge: 0.3, ok: 0.1 }),
 
+  critic_frozen: beyond("gradient/critic_norm", { bad: 0, edge: 1e-7, ok: 0.5, window: 2 }),
   explained_variance: beyond("value/explained_variance", { bad: -0.01, edge: 0, ok: 0.5, window: 20 }),
   explained_variance_note: beyond("value/explained_variance", { bad: 0.29, edge: 0.3, ok: 0.6 }),
 
@@ -234,6 +249,13 @@ const cases: Readonly<Record<string, Case>> = {
         of("reward/length_correlation", times(12, 0.7)),
         of("response/length_mean", [...times(6, 30), ...times(6, 20)]),
       ),
+    ],
+  },
+  length_correlation_rose: {
+    speaks: of("reward/length_correlation", [0.1, 0.61, 0.62, 0.63]),
+    quiet: [
+      of("reward/length_correlation", [0.1, 0.61, 0.62, 0.59, 0.63, 0.64]),
+      of("reward/length_correlation", [0.2, 0.69, 0.69, 0.69, 0.69]),
     ],
   },
   truncated_note: beyond("response/truncated_share", { bad: 0.31, edge: 0.3, ok: 0.1 }),
@@ -306,12 +328,14 @@ function healthy(seed: number): History {
       "reward/length_correlation": about(0.2, 0.15),
       "reward/component/model_outside_training_share": about(0.03, 0.02),
       "gradient/policy_norm": about(0.5, 0.2),
+      "gradient/critic_norm": about(0.4, 0.2),
       "advantage/abs_mean": about(0.78, 0.03),
       "value/explained_variance": about(0.4 + 0.3 * learned, 0.05),
       "response/truncated_share": about(0.05, 0.03),
       "response/length_mean": about(20 + 3 * learned, 0.5),
       "response/distinct_prompts_share": about(0.9, 0.03),
       ...(i % 10 === 0 && {
+        "gradient/noise_scale_to_step": about(9, 4),
         "monitor/gold": about(0.55 + 0.3 * learned, 0.03),
         "reward_model/probe_accuracy": 0.78,
       }),

@@ -56,10 +56,10 @@ describe("the table", () => {
   const cells = [
     cell({ seed: 1, gold: gold(0.9) }),
     cell({ seed: 2, gold: gold(0.8) }),
-    cell({ seed: 1, fault: "reference-drift", alerts: [once], stopped: once, gold: gold(0.88) }),
-    cell({ seed: 1, fault: "reference-drift", interventions: "off", gold: gold(0.5) }),
-    cell({ seed: 2, fault: "reference-drift", alerts: [late], gold: gold(0.78) }),
-    cell({ seed: 2, fault: "reference-drift", interventions: "off", gold: gold(0.3) }),
+    cell({ seed: 1, fault: "reference-drift", stopped: once, gold: gold(0.88) }),
+    cell({ seed: 1, fault: "reference-drift", interventions: "off", alerts: [once], gold: gold(0.5) }),
+    cell({ seed: 2, fault: "reference-drift", gold: gold(0.78) }),
+    cell({ seed: 2, fault: "reference-drift", interventions: "off", alerts: [late], gold: gold(0.3) }),
     // Its other half is still to come.
     cell({ seed: 1, fault: "unsafe" }),
   ];

@@ -12,7 +12,7 @@ export interface Detection {
   /** Iterations from the fault's first to the alert, both counted; null where there was none. */
   readonly after: number | null;
   readonly rule: string | null;
-  /** On a listed signal; false where the controller acted on another signal first and the listed one came to nothing. */
+  /** On a listed signal; false where only a rule on another signal spoke. */
   readonly listed: boolean;
 }
 
@@ -78,14 +78,15 @@ export function summarise(cells: readonly Cell[]): Summary {
       return without && well ? [{ on, without, well }] : [];
     });
     if (pairs.length === 0) return [];
-    const detections = pairs.map(({ on }) => detect(on));
+    // Where nothing acts, each signal shows what it has to show: no other rule stops the run before.
+    const detections = pairs.map(({ without }) => detect(without));
     return [
       {
         fault: plan.fault,
         limit: plan.limit,
         by: plan.says,
         detections,
-        caught: detections.filter(({ after }) => after !== null && after <= plan.limit).length,
+        caught: detections.filter(({ after, listed }) => listed && after! <= plan.limit).length,
         of: pairs.length,
         healthy: average(pairs.map(({ well }) => well.gold)),
         withController: average(pairs.map(({ on }) => on.gold)),

@@ -103,13 +103,13 @@ export async function valueGradient(options: {
   readonly models: PpoModels;
   readonly minibatch: Minibatch;
   readonly settings: PpoConfig;
-  /** A fault: the gradient is lost. */
+  /** A fault: the loss counts for nothing. */
   readonly frozen?: boolean;
 }): Promise<{ readonly passes: readonly ForwardBackwardResult[]; readonly values: number[][]; readonly loss: number }> {
   const { engine, models, minibatch, settings, frozen = false } = options;
   const { sequences, weights, returns, oldValues, parts } = minibatch;
   // With a trunk of its own the critic has an optimizer of its own, in which Adam cancels a coefficient (row 10).
-  const coef = models.shared ? (settings.valueCoef ?? 1) : 1;
+  const coef = frozen ? 0 : models.shared ? (settings.valueCoef ?? 1) : 1;
   const passes = await accumulate(parts, (part) =>
     engine.forwardBackward(models.critic, {
       name: "value",
@@ -120,6 +120,9 @@ export async function valueGradient(options: {
       config: { valueClip: settings.valueClip },
     }),
   );
-  if (frozen) await engine.zeroGrad(models.critic);
-  return { passes, values: inOrder(parts, passes, "values"), loss: rl.sum(passes.map(({ loss }) => loss)) / coef };
+  return {
+    passes,
+    values: inOrder(parts, passes, "values"),
+    loss: rl.sum(passes.map(({ loss }) => loss)) / (coef || 1),
+  };
 }
