@@ -1,6 +1,7 @@
 /** Signals of what the policy does and is paid for: reward, response, safety. */
 import { distinctN, distinctShare, repeatedNgramShare } from "./diversity.ts";
 import { goldSignals } from "./gold-signals.ts";
+import { standardError } from "./interval.ts";
 import { type RolloutView, type Signals, slopeWindow } from "./iteration-record.ts";
 import { validRows } from "./rows.ts";
 import { correlation, mean, quantile, slope, standardDeviation, sum, variance } from "./statistics.ts";
@@ -11,7 +12,11 @@ export function reward({ rollout, settings, history }: RolloutView): Signals {
   const recent = [...(history?.scoreMeans ?? []), scoreMean].slice(-slopeWindow);
   return {
     ...spread("reward/score", scores),
-    "reward/score_se": standardDeviation(scores) / Math.sqrt(scores.length),
+    "reward/score_se": standardError(
+      scores,
+      // Answers to one prompt are alike: they are one cluster.
+      rollout.prompts.map((tokens) => tokens.join(" ")),
+    ),
     ...(recent.length > 1 && { "reward/score_slope": slope(recent) }),
     "reward/score_clipped_share": mean(
       scores.map((score) => Number(Math.abs(score) > (settings.scoreClip ?? Infinity))),

@@ -56,19 +56,23 @@ export function shareInterval95(verdicts: readonly (boolean | number)[], cluster
  * Throws where the lists differ in length.
  */
 export function meanInterval95(values: readonly number[], clusters: readonly Cluster[] = []): Interval {
+  const center = mean(values);
+  const half = z * standardError(values, clusters);
+  return { mean: center, low: center - half, high: center + half };
+}
+
+/** The standard error of that mean. */
+export function standardError(values: readonly number[], clusters: readonly Cluster[] = []): number {
   if (clusters.length > 0) checkSameLength({ values, clusters });
   const n = values.length;
   const center = mean(values);
   const G = new Set(clusters).size;
-  let squaredError = variance(values, { unbiased: true }) / n;
-  if (G < clusters.length) {
-    const residuals = values.map((value) => value - center);
-    const squares = sum([...totals(residuals, clusters).values()].map(({ total }) => total ** 2));
-    // Residuals of a single cluster sum to 0 but for rounding, over which nothing must be divided by 0.
-    squaredError = G === 1 ? NaN : ((G / (G - 1)) * squares) / n ** 2;
-  }
-  const half = z * Math.sqrt(squaredError);
-  return { mean: center, low: center - half, high: center + half };
+  if (G === clusters.length || clusters.length === 0) return Math.sqrt(variance(values, { unbiased: true }) / n);
+  // Residuals of a single cluster sum to 0 but for rounding, over which nothing must be divided by 0.
+  if (G === 1) return Number.NaN;
+  const residuals = values.map((value) => value - center);
+  const squares = sum([...totals(residuals, clusters).values()].map(({ total }) => total ** 2));
+  return Math.sqrt(((G / (G - 1)) * squares) / n ** 2);
 }
 
 /**

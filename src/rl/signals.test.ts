@@ -208,6 +208,8 @@ describe("the signals of an iteration", () => {
   it("of the reward, a component's NaN staying with its component", () => {
     expectAll({
       "reward/score_mean": -16 / 3,
+      // Clusters of 1 and 3, and of -20: residuals add up to 44/3 and -44/3.
+      "reward/score_se": 88 / 9,
       "reward/score_p50": 1,
       "reward/score_slope": -16 / 3 + 1,
       "reward/score_clipped_share": 1 / 3,
