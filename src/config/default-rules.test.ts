@@ -140,6 +140,10 @@ const cases: Readonly<Record<string, Case>> = {
       of("safety/share", [0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05, 0.05, 0.05, 0.05, 0.12]),
     ],
   },
+  safety_pays: {
+    speaks: of("safety/score_difference", [-1, 1.6, 0, 1.6]),
+    quiet: [of("safety/score_difference", [1.6, 0, 0, 1.6, 0, 0]), of("safety/score_difference", times(9, 1.5))],
+  },
   safety_note: sinceFirst("safety/share", { first: 0.25, bad: 0.28, edge: 0.269 }),
 
   reward_swing: {
@@ -187,7 +191,7 @@ const cases: Readonly<Record<string, Case>> = {
       ),
     ],
   },
-  pair_accuracy_low: beyond("reward_model/probe_accuracy", { bad: 0.49, edge: 0.5, ok: 0.8 }),
+  pair_accuracy_low: beyond("reward_model/probe_accuracy", { bad: 0.34, edge: 0.35, ok: 0.8 }),
   pair_accuracy_fell: sinceFirst("reward_model/probe_accuracy", { first: 0.8, bad: 0.67, edge: 0.69 }),
   gold_correlation_note: beyond("reward/gold_correlation", { bad: 0.29, edge: 0.3, ok: 0.8 }),
   overoptimisation: {
@@ -230,7 +234,7 @@ const cases: Readonly<Record<string, Case>> = {
     quiet: [of("gradient/policy_norm", [...times(20, 0.5), 1.5, 1.5])],
   },
 
-  noise_scale: beyond("gradient/noise_scale_to_step", { bad: 41, edge: 40, ok: 8, window: 3 }),
+  noise_note: beyond("gradient/noise_scale_to_step", { bad: 41, edge: 40, ok: 8, window: 3 }),
 
   advantage_scale: sinceFirst("advantage/abs_mean", { first: 0.8, bad: 8.1, edge: 8 }),
   strongly_negative: beyond("step/strongly_negative_share", { bad: 0.31, edge: 0.3, ok: 0.1 }),
@@ -319,6 +323,7 @@ function healthy(seed: number): History {
       "response/distinct_2": about(0.4 - 0.1 * learned, 0.01),
       "response/repeat_agreement": about(0.1 + 0.6 * learned, 0.04),
       "safety/share": Math.max(0, about(0.004, 0.006)),
+      "safety/score_difference": about(-0.8, 0.4),
       "reward/score_mean": about(2 * learned + 0.002 * i, 0.03),
       "reward/score_se": 0.06,
       "reward/score_std": about(1, 0.1),
