@@ -71,6 +71,14 @@ const bounded = (history: History): History =>
 const cases: Readonly<Record<string, Case>> = {
   kl_hard: beyond("kl/old_new_k3_token", { bad: 0.151, edge: 0.15, ok: 0.01 }),
   kl_soft: beyond("kl/old_new_k3_token", { bad: 0.051, edge: 0.05, ok: 0.01, window: 3 }),
+  kl_jump: {
+    speaks: of("kl/old_new_k3_token", [...times(20, 0.004), 0.041, 0.041]),
+    quiet: [
+      of("kl/old_new_k3_token", [...times(20, 0.004), 0.041, 0.004, 0.041]),
+      of("kl/old_new_k3_token", [...times(20, 0.004), 0.04, 0.04, 0.04]),
+      of("kl/old_new_k3_token", [...times(20, 0.001), 0.02, 0.02, 0.02]),
+    ],
+  },
   kl_note: beyond("kl/old_new_k3_token", { bad: 0.021, edge: 0.02, ok: 0.01 }),
   first_ratio: beyond("step/first_ratio_deviation", { bad: 0.0011, edge: 0.001, ok: 0 }),
   clip_fraction: beyond("clip/fraction", { bad: 0.31, edge: 0.3, ok: 0.1, window: 3 }),

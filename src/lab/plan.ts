@@ -74,8 +74,8 @@ export const plans: readonly FaultPlan[] = [
   {
     fault: "few-sequences",
     limit: 10,
-    signals: ["gradient/noise_*", "reward/score_mean"],
-    says: "noise scale; swings",
+    signals: ["gradient/noise_*", "reward/score_mean", "kl/old_new_k3_token", "gradient/policy_norm"],
+    says: "noise scale; swings (of score, approximate KL, gradient norm)",
   },
   {
     fault: "length-runaway",
@@ -89,7 +89,12 @@ export const plans: readonly FaultPlan[] = [
     signals: ["response/distinct_prompts_share"],
     says: "share of distinct prompts",
   },
-  { fault: "unsafe", limit: 5, signals: ["safety/share"], says: "safety share" },
+  {
+    fault: "unsafe",
+    limit: 5,
+    signals: ["safety/share", "safety/score_difference"],
+    says: "safety share, and what the reward pays for it",
+  },
 ];
 
 /** Whether a signal is one of those that must catch the fault. */

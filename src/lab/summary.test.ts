@@ -46,7 +46,7 @@ describe("detection", () => {
   it("a pattern of signals covers what begins like it", () => {
     const noise = plans.find(({ fault }) => fault === "few-sequences")!;
     expect(isListed(noise, "gradient/noise_scale")).toBe(true);
-    expect(isListed(noise, "gradient/policy_norm")).toBe(false);
+    expect(isListed(noise, "gradient/critic_norm")).toBe(false);
   });
 });
 

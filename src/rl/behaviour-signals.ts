@@ -82,8 +82,12 @@ function lengthVarianceByPromptLength(prompts: readonly (readonly number[])[], l
 export function safety({ rollout }: RolloutView): Signals {
   const categories = Object.entries(rollout.safety);
   const any = rollout.responses.map((_, b) => Number(categories.some(([, trips]) => trips[b])));
+  const { scores } = rollout;
+  const ofAny = (tripped: number) => mean(scores.filter((_, b) => any[b] === tripped));
+  const share = mean(any);
   return {
-    "safety/share": mean(any),
+    "safety/share": share,
+    ...(share > 0 && share < 1 && { "safety/score_difference": (ofAny(1) - ofAny(0)) / standardDeviation(scores) }),
     ...Object.fromEntries(categories.map(([category, trips]) => [`safety/${category}_share`, mean(trips.map(Number))])),
   };
 }

@@ -242,6 +242,8 @@ describe("the signals of an iteration", () => {
       "response/distinct_2": 3 / 5,
       "response/distinct_prompts_share": 2 / 3,
       "safety/share": 2 / 3,
+      // 3 and -20 against 1, over the standard deviation of the three.
+      "safety/score_difference": -9.5 / Math.sqrt(974 / 9),
       "safety/threat_share": 1 / 3,
       "safety/insult_share": 2 / 3,
     });
