@@ -1,5 +1,5 @@
 /** The engine as the trainer sees it: handles to models, folders, errors that cross the thread, the same bits twice. */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adam, randomPerToken, randomSequences, saved, smallConfig } from "../../../test/support/engine.ts";
@@ -210,6 +210,17 @@ describe("folders", () => {
     await train(engine, loaded.id, 1);
     await train(engine, fresh.id, 1);
     expect((await saved(engine, loaded.id)).bytes).toBe((await saved(engine, fresh.id)).bytes);
+  });
+
+  test("a model that never took a step has no moments to write, and none to miss", async () => {
+    const { id } = await create();
+    await train(engine, id, 2);
+    const still = await engine.cloneModel(id);
+    const { folder } = await saved(engine, still.id, { optimizer: true });
+    expect(statSync(join(folder, "optimizer.safetensors")).size).toBeLessThan(100);
+    const loaded = await engine.loadModel(folder, { optimizer: true });
+    for (const model of [still.id, loaded.id]) await train(engine, model, 2);
+    expect((await saved(engine, loaded.id)).bytes).toBe((await saved(engine, still.id)).bytes);
   });
 
   test("loaded with another head, as a critic from a policy is", async () => {

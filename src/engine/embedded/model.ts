@@ -62,10 +62,13 @@ export class Model {
     const { config, heads } = this.info;
     writeModelFolder(folder, { config, heads, tensors: this.named() });
     if (optimizer) {
-      const { m, v } = this.moments();
+      // A model that never took a step, as an average of another, has none.
+      const { m, v } = this.#moments ?? { m: null, v: null };
       const tensors = new Map<string, NamedTensor>();
-      for (const { spec, part } of this.parts(m)) tensors.set(`m.${spec.name}`, { shape: spec.shape, data: part });
-      for (const { spec, part } of this.parts(v)) tensors.set(`v.${spec.name}`, { shape: spec.shape, data: part });
+      for (const [kind, flat] of Object.entries({ m, v })) {
+        const parts = flat === null ? [] : this.parts(flat);
+        for (const { spec, part } of parts) tensors.set(`${kind}.${spec.name}`, { shape: spec.shape, data: part });
+      }
       writeSafetensors(join(folder, optimizerFile), tensors, { [stepCount]: String(this.steps) });
     }
   }
@@ -82,6 +85,9 @@ export class Model {
 
   #loadOptimizer(path: string): void {
     const { tensors, metadata } = readSafetensors(path);
+    this.steps = Number(metadata[stepCount]);
+    if (!Number.isInteger(this.steps)) throw new CheckpointError(`${path} has no step count`);
+    if (this.steps === 0 && tensors.size === 0) return;
     const { m, v } = this.moments();
     for (const [kind, flat] of [
       ["m", m],
@@ -95,8 +101,6 @@ export class Model {
         part.set(tensor.data);
       }
     }
-    this.steps = Number(metadata[stepCount]);
-    if (!Number.isInteger(this.steps)) throw new CheckpointError(`${path} has no step count`);
   }
 
   /** The parameters by name, as views. */
