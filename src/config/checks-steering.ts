@@ -75,6 +75,14 @@ function checkController(
         `${at("low")} ${low} is not below ${at("high")} ${high}: between them the coefficient rests; schulman2017 has 0.67 and 1.5`,
       ),
     );
+  const factor = Math.exp(settings.alpha * (target ?? 0));
+  if (controller === "exponential" && factor > 10)
+    warnings.push(
+      problem(
+        [at("alpha"), at("target"), at("controller")],
+        `${at("alpha")} ${settings.alpha} with ${at("target")} ${target}: a KL of twice the target multiplies the coefficient by ${factor.toPrecision(2)} in a single iteration; try alpha ${(1 / target!).toPrecision(1)}`,
+      ),
+    );
   if (min !== undefined && max !== undefined && min > max)
     errors.push(problem([at("min"), at("max")], `${at("min")} ${min} is above ${at("max")} ${max}; swap them`));
   return { errors, warnings };

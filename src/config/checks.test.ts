@@ -170,6 +170,13 @@ describe("warnings", () => {
       ["ppo.kl={controller: ziegler, target: 6, alpha: 3, min: 0.01}"],
       ["ppo.kl.alpha has no effect with the controller ziegler; set ppo.kl.controller: exponential or remove it"],
     ],
+    [["ppo.kl={controller: exponential, target: 0.05}"], []],
+    [
+      ["ppo.kl={controller: exponential, target: 6, targetUnit: sequence}"],
+      [
+        "ppo.kl.alpha 10 with ppo.kl.target 6: a KL of twice the target multiplies the coefficient by 1.1e+26 in a single iteration; try alpha 0.2",
+      ],
+    ],
     [["ppo.kl.max=1"], ["ppo.kl.max has no effect with the controller fixed, which moves nothing; remove it"]],
     [["ppo.penalty.beta=2"], ["ppo.penalty.beta has no effect with ppo.policyLoss clip; set policyLoss: penalty"]],
     [

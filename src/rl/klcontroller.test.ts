@@ -49,7 +49,8 @@ describe("the exponential controller", () => {
     const up = exponentialStep({ coef: 0.05, kl: 0.03, target: 0.01, alpha: 10 });
     expect(up).toBeCloseTo(0.05 * Math.exp(0.2), 14);
     expect(exponentialStep({ coef: up, kl: -0.01, target: 0.01, alpha: 10 })).toBeCloseTo(0.05, 14);
-    expect(exponentialStep({ coef: 0.05, kl: NaN, target: 0.01, alpha: 10 })).toBe(0.05);
+    for (const kl of [NaN, Infinity, -Infinity])
+      expect(exponentialStep({ coef: 0.05, kl, target: 0.01, alpha: 10 })).toBe(0.05);
   });
 });
 

@@ -49,7 +49,7 @@ export function stepController(
   return Math.min(Math.max(next, min), max);
 }
 
-/** coef * exp(alpha (kl - target)). A KL that is not a number leaves the coefficient alone. */
+/** coef * exp(alpha (kl - target)). A KL that is not finite leaves the coefficient alone: no later one could undo 0 or infinity. */
 export function exponentialStep(options: {
   readonly coef: number;
   readonly kl: number;
@@ -57,7 +57,7 @@ export function exponentialStep(options: {
   readonly alpha: number;
 }): number {
   const { coef, kl, target, alpha } = options;
-  return Number.isNaN(kl) ? coef : coef * Math.exp(alpha * (kl - target));
+  return Number.isFinite(kl) ? coef * Math.exp(alpha * (kl - target)) : coef;
 }
 
 /** Which controller moves a coefficient, and how; bounds hold for every one that moves. */
