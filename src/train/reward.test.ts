@@ -103,6 +103,7 @@ describe("the reward model", () => {
     ["learningRate", { learningRate: 0.01 }],
     ["margin", { margin: 2 }],
     ["schedule", { schedule: "constant" }],
+    ["schedule step", { schedule: "step", stepEvery: 2 }],
     ["warmup", { warmup: 0.8 }],
     ["beta1", { beta1: 0.2 }],
     ["beta2", { beta2: 0.2 }],

@@ -78,6 +78,7 @@ describe("fine-tuning", () => {
     ["batchSize", { batchSize: 3 }],
     ["learningRate", { learningRate: 0.02 }],
     ["schedule", { schedule: "linear" }],
+    ["schedule step", { schedule: "step", stepEvery: 2 }],
     ["warmup", { warmup: 0.5 }],
     ["beta1", { beta1: 0.5 }],
     ["beta2", { beta2: 0.5 }],

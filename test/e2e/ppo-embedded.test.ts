@@ -1,12 +1,14 @@
 /** PPO on the real engine, with a model small enough to train in seconds. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createEmbeddedEngine } from "../../src/engine/embedded/index.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import type { StageContext } from "../../src/train/context.ts";
 import { trainPpo } from "../../src/train/ppo.ts";
+import { Interrupted } from "../../src/util/errors.ts";
 import { wantsA } from "../support/run-ppo.ts";
-import { newWorld, openContext, prompts, rewardOf, sizes } from "../support/stage.ts";
+import { newWorld, openContext, prompts, rewardOf, sizes, type World } from "../support/stage.ts";
 
 let engine: Engine;
 beforeAll(async () => {
@@ -14,14 +16,16 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-async function run(ppo: object) {
-  const world = newWorld();
-  const context = { ...openContext(world, "ppo", { ppo: { maxNewTokens: 6, checkpointEvery: 0, ...ppo } }), engine };
+async function run(ppo: object, { world = newWorld(), ...more }: Partial<StageContext> & { world?: World } = {}) {
+  const sections = { ppo: { maxNewTokens: 6, checkpointEvery: 0, ...ppo } };
+  const context = { ...openContext(world, "ppo", sections, more), engine };
   const start = join(world.folder, "start");
-  mkdirSync(start);
-  const { id } = await engine.createModel({ config: { ...sizes, width: 32, heads: 2 }, heads: ["lm"], seed: 5 });
-  await engine.saveModel(id, start);
-  await engine.disposeModel(id);
+  if (!existsSync(start)) {
+    mkdirSync(start);
+    const { id } = await engine.createModel({ config: { ...sizes, width: 32, heads: 2 }, heads: ["lm"], seed: 5 });
+    await engine.saveModel(id, start);
+    await engine.disposeModel(id);
+  }
   await trainPpo(context, {
     settings: context.config.ppo!,
     sources: { policy: start, reference: start, critic: start },
@@ -57,3 +61,25 @@ it.each(["separate", "shared"])(
     }
   },
 );
+
+it.each([
+  ["separate", "clip"],
+  ["shared", "penalty"],
+])("goes on to the bit with all that moves: %s critic, %s loss", async (criticKind, policyLoss) => {
+  const settings = {
+    ...{ iterations: 4, sequences: 16, epochs: 2, learningRate: 5e-3, criticKind, policyLoss },
+    ...{ schedule: "step", stepEvery: 2, layerRates: {}, slowCritic: { decay: 0.9 }, clipSchedule: "phases" },
+    kl: { controller: "ziegler", target: 0.05, targetEnd: 0.01 },
+    penalty: { controller: "step", preset: "guide", target: 1e-3 },
+  };
+  const [whole, cut] = [newWorld(), newWorld()];
+  const curve = await run(settings, { world: whole });
+  let asked = 0;
+  const interrupted = () => cut.store.curve("ppo").size === 2 && ++asked > 1;
+  await expect(run(settings, { world: cut, interrupted })).rejects.toThrow(Interrupted);
+  expect([...(await run(settings, { world: cut, resume: true }))]).toEqual([...curve]);
+  const weights = ({ folder }: World) => readFileSync(join(folder, "ppo", "final", "model.safetensors"), "hex");
+  expect(weights(cut)).toBe(weights(whole));
+  expect(curve.get(3)!["value/slow_distance"]).toBeGreaterThan(0);
+  if (policyLoss === "penalty") expect(curve.get(3)!["kl/old_new_full_token"]).toBeGreaterThan(0);
+});
