@@ -29,7 +29,7 @@ describe("the KL coefficient under its controller", () => {
   it("follows a target that decays, which is recorded", async () => {
     const { curve } = await run({ ppo: { iterations: 4, kl: { target: 0.2, targetEnd: 0.05 } } });
     const near = (x: number) => expect.closeTo(x, 12);
-    expect([...curve.values()].map((row) => row["kl/target"])).toEqual([0.2, 0.15, 0.1, 0.05].map(near));
+    expect([...curve.values()].map((row) => row["settings/kl_target"])).toEqual([0.2, 0.15, 0.1, 0.05].map(near));
     const last = curve.get(3)!;
     expect(last["kl/ref_to_target"]).toBeCloseTo(last["kl/ref_k1_token"]! / 0.05, 12);
   });

@@ -45,11 +45,11 @@ export function steeringSignals(ppo: Pick<Ppo, "loop" | "faults" | "state">, ite
   const penaltyTarget = policyLoss === "penalty" ? rl.klTargetAt(penalty, { iteration, iterations }) : undefined;
   const values: MetricValues = {
     ...(target !== undefined && {
-      "kl/target": target,
+      "settings/kl_target": target,
       "kl/ref_to_target": signals[`kl/ref_k1_${kl.targetUnit}`]! / target,
     }),
     ...(policyLoss === "penalty" && { "kl/penalty_beta": ppo.state.penaltyBeta }),
-    ...(penaltyTarget !== undefined && { "kl/old_new_target": penaltyTarget }),
+    ...(penaltyTarget !== undefined && { "settings/penalty_target": penaltyTarget }),
   };
   return values;
 }
