@@ -31,7 +31,8 @@ export async function openPpo(context: StageContext, inputs: PpoInputs): Promise
   try {
     await reward.ready();
     if (saved) checkRewardHash({ saved: saved.own.rewardHash, found: reward.hash, settings });
-    const state = saved?.own ?? firstState(settings);
+    // A checkpoint of an earlier version holds less.
+    const state = { ...firstState(settings), ...saved?.own };
     Object.assign(state, { frozen: frozenNow, rewardHash: reward.hash });
     if (fresh) Object.assign(state, { rolledBackIn: fresh.attempt!, rolledBackTo: fresh.to });
     const faults = createFaults({ faults: faultsOf(config), seed: config.seed });

@@ -1,4 +1,13 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
@@ -7,6 +16,10 @@ import { type PpoRun, runPpo, wantsA } from "../../test/support/run-ppo.ts";
 import { newWorld, type World } from "../../test/support/stage.ts";
 import { Interrupted } from "../util/errors.ts";
 import { random } from "../util/random.ts";
+import type { TrainerState } from "./checkpoint.ts";
+import { writeFolder } from "./folder.ts";
+import { fromJson } from "./json.ts";
+import type { PpoState } from "./ppo-state.ts";
 
 /** History, schedule, a moving KL coefficient, two minibatches: all that a checkpoint must carry. */
 const ppo = {
@@ -220,6 +233,29 @@ describe("a damaged checkpoint", () => {
     expect(warning).toMatch(message);
     expect(warning).toMatch(/Going on from .*checkpoint-000003 instead/);
     expect(weights).toBe(whole.weights);
+  });
+
+  it("of version 0.1, which held less, goes on as ever", async () => {
+    const whole = await runPpo({ ppo });
+    const world = newWorld();
+    await killedRun(world, 200);
+    const [old, place] = [checkpoint(world, 6), join(world.folder, "old")];
+    renameSync(old, place);
+    const { format, stage, step, attempt, changes, values, own } = fromJson(
+      readFileSync(join(place, "state.json"), "utf8"),
+    ) as TrainerState<PpoState>;
+    const { klCoef, skippedInARow, history, frozen, rewardHash } = own;
+    const state = {
+      ...{ format, stage, step, attempt, changes, values },
+      own: { klCoef, skippedInARow, history, frozen, rewardHash },
+    };
+    const write = async (to: string) => {
+      for (const model of ["policy", "critic"]) cpSync(join(place, model), join(to, model), { recursive: true });
+    };
+    await writeFolder({ folder: old, state, write });
+    const { weights } = await runPpo({ ppo, world, context: { resume: true } });
+    expect(weights).toBe(whole.weights);
+    expect(world.store.messages("warning")).toEqual([]);
   });
 
   it("that is the last one stops the run", async () => {
