@@ -3,7 +3,9 @@ import type { PpoConfig } from "../config/schema.ts";
 import type { Engine, ForwardBackwardResult, Sequence } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
 import { accumulate, inOrder, microBatches, take } from "./microbatches.ts";
+import { nonfiniteCount, type StepTaken } from "./optimize.ts";
 import type { Penalty } from "./penalty.ts";
+import type { Ppo } from "./ppo.ts";
 import type { PpoModels } from "./ppo-models.ts";
 
 export interface Minibatch {
@@ -125,4 +127,20 @@ export async function valueGradient(options: {
     values: inOrder(parts, passes, "values"),
     loss: rl.sum(passes.map(({ loss }) => loss)) / (coef || 1),
   };
+}
+
+/** Of a step that was not taken there is a norm only where it is not finite. */
+export function normOf(step: StepTaken | null, passes: readonly ForwardBackwardResult[]): number | null {
+  return step?.gradNorm ?? (nonfiniteCount(passes) > 0 ? Number.NaN : null);
+}
+
+/** The minibatch's policy gradient is dropped, its value update stays: it leaves numerator and denominator of row 12. */
+export async function maskPolicy(
+  { context, models, loop }: Pick<Ppo, "context" | "models" | "loop">,
+  minibatch: Minibatch,
+): Promise<void> {
+  const { engine } = context;
+  await engine.zeroGrad(models.policy.id);
+  // On a shared trunk the value's gradient went with it.
+  if (models.shared) await valueGradient({ engine, models, minibatch, settings: loop.settings });
 }

@@ -7,7 +7,6 @@
 import type { PpoConfig } from "../config/schema.ts";
 import type { Rule } from "../control/rule.ts";
 import { stepIndices } from "../data/index.ts";
-import type { ForwardBackwardResult } from "../engine/engine.ts";
 import { learnedComponents, type RewardPipeline } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
 import type { Alert } from "../types/control.ts";
@@ -22,14 +21,14 @@ import { closeModels, type Kept, keepBefore, obey } from "./incident.ts";
 import { checkStart } from "./invariants.ts";
 import type { StageLoop } from "./loop.ts";
 import type { FrozenFolders } from "./models.ts";
-import { nonfiniteCount, reportSkip, type StepTaken, takeStep } from "./optimize.ts";
+import { nonfiniteCount, reportSkip, takeStep } from "./optimize.ts";
 import { tokenOutputs } from "./passes.ts";
 import { closePenalty, openPenalty, type Penalty } from "./penalty.ts";
 import type { PpoModels, PpoSources } from "./ppo-models.ts";
 import { openPpo } from "./ppo-open.ts";
 import { chooseSamples, settingsInForce } from "./ppo-record.ts";
 import type { PpoState } from "./ppo-state.ts";
-import { firstRatioDeviation, type Minibatch, minibatchOf, policyGradient, valueGradient } from "./ppo-step.ts";
+import { firstRatioDeviation, maskPolicy, minibatchOf, normOf, policyGradient, valueGradient } from "./ppo-step.ts";
 import { measure } from "./probes.ts";
 import type { Measuring } from "./probes-ask.ts";
 import { measureNoise } from "./probes-noise.ts";
@@ -367,19 +366,6 @@ async function update(
     }
   }
   return outcome;
-}
-
-/** Of a step that was not taken there is a norm only where it is not finite. */
-function normOf(step: StepTaken | null, passes: readonly ForwardBackwardResult[]): number | null {
-  return step?.gradNorm ?? (nonfiniteCount(passes) > 0 ? Number.NaN : null);
-}
-
-/** The minibatch's policy gradient is dropped, its value update stays: it leaves numerator and denominator of row 12. */
-async function maskPolicy({ context, models, loop }: Ppo, minibatch: Minibatch): Promise<void> {
-  const { engine } = context;
-  await engine.zeroGrad(models.policy.id);
-  // On a shared trunk the value's gradient went with it.
-  if (models.shared) await valueGradient({ engine, models, minibatch, settings: loop.settings });
 }
 
 /** Phase 6: the iteration's signals, settings, times and samples; then controllers and schedules follow them. */
