@@ -176,8 +176,8 @@ const cases: Readonly<Record<string, Case>> = {
     ],
   },
   reward_jump: {
-    speaks: scores([...times(10, 1), 1.33]),
-    quiet: [scores([...times(10, 1), 1.3]), scores([...times(9, 1), 3]), scores([...times(10, 1), 0])],
+    speaks: scores([...times(10, 1), 1.27]),
+    quiet: [scores([...times(10, 1), 1.25]), scores([...times(9, 1), 3]), scores([...times(10, 1), 0])],
   },
   reward_low_note: {
     speaks: of("reward/score_mean", [...times(9, 1), 0.99]),
@@ -228,6 +228,10 @@ const cases: Readonly<Record<string, Case>> = {
         [...times(17, {}), ...gold(0.9, 0.8, 0.7)],
       ),
     ],
+  },
+  gold_fell: {
+    speaks: gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.82, 0.8),
+    quiet: [gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.82, 0.82), gold(0.9, 0.5, 0.5)],
   },
   outside_training_note: beyond("reward/component/model_outside_training_share", { bad: 0.31, edge: 0.3, ok: 0.02 }),
 
