@@ -172,8 +172,8 @@ export function expire(
     const restored = `${settingWords[one.setting]} restored`;
     const effective = one.effectiveAfter !== null;
     const message = effective
-      ? `outcome of ${one.rule}: no longer ${rule?.says ?? one.signal} ${what} after ${one.effectiveAfter} iterations; ${restored}`
-      : `outcome of ${one.rule}: no effect, still ${rule?.says ?? one.signal} ${what}; ${restored}`;
+      ? `outcome of ${one.rule}: ${rule?.says ?? one.signal} no longer ${what} after ${one.effectiveAfter} iterations; ${restored}`
+      : `outcome of ${one.rule}: no effect, ${rule?.says ?? one.signal} still ${what}; ${restored}`;
     const result = effective ? "effective" : "no effect";
     return { intervention: one.id, iteration, result, after: one.effectiveAfter, message };
   });
