@@ -1,8 +1,6 @@
 /** `ballast resume`: goes on with a run from its newest checkpoint. */
-import { readFileSync, renameSync } from "node:fs";
-import { join } from "node:path";
-import { type Config, parseResolvedConfig, recordedConfig, withFaults } from "../../config/index.ts";
-import { writeDurably } from "../../util/durable.ts";
+import { type Config, parseResolvedConfig } from "../../config/index.ts";
+import { injectInto } from "../inject.ts";
 import { printResult } from "../result.ts";
 import { trainRun } from "../session.ts";
 import type { Terminal } from "../terminal.ts";
@@ -23,15 +21,7 @@ export interface ResumeOptions {
 export async function resume(options: ResumeOptions): Promise<number> {
   const { run, workspace, allowChangedReward = false, inject = [], wait = false, json = false, terminal } = options;
   const place = findRun(run, workspace);
-  const path = join(place.folder, "config.json");
-  const before = readFileSync(path, "utf8");
-  const found = parseResolvedConfig(before, place.folder);
-  // Faults are the run's from now on: it has them again when it is resumed once more.
-  const recorded = inject.length > 0 ? recordedConfig(withFaults(found, inject), place.folder) : before;
-  if (recorded !== before) {
-    writeDurably(`${path}.new`, recorded);
-    renameSync(`${path}.new`, path);
-  }
+  const recorded = injectInto(place.folder, inject);
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
   const session = await trainRun({ config, recorded, place, resume: true, wait, terminal });
   printResult({ ...session, config, place }, { terminal, json });
