@@ -12,6 +12,7 @@ const rows: Readonly<Record<string, number>> = {
   server: 9,
   lab: 9,
   train: 8,
+  record: 8,
   store: 7,
   reward: 7,
   engine: 6,

@@ -5,13 +5,13 @@ import { type Config, differences, type PpoConfig, parseConfig, parseResolvedCon
 import type { DoctorFacts, ExperimentFacts, ModelFacts, PpoFacts, PromptFacts } from "../control/doctor/index.ts";
 import type { PromptRow } from "../data/index.ts";
 import { parameterSpecs } from "../models/config.ts";
+import { findRun } from "../record/places.ts";
 import { mean } from "../rl/index.ts";
 import { buildTokenizer, loadTokenizer, type Tokenizer } from "../text/index.ts";
 import { promptText } from "../train/rollout.ts";
 import { openRows, type RunRows } from "../train/rows.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import { measureSpread } from "./doctor-spread.ts";
-import { findRun } from "./workspace.ts";
 
 export interface GatherOptions {
   readonly config: Config;

@@ -1,8 +1,8 @@
 /** An incident as a person reads it: what stopped the run, the evidence, what was decided, what to type next. */
 import { existsSync } from "node:fs";
+import { checkpointPlace } from "../record/decision.ts";
 import type { IncidentDecision, IncidentRecord } from "../types/control.ts";
 import type { MetricValues } from "../types/records.ts";
-import { checkpointPlace } from "./decision.ts";
 import { age, figure } from "./format.ts";
 import { shortPath } from "./paths.ts";
 import { printableLine } from "./sanitize.ts";

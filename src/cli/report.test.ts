@@ -1,7 +1,7 @@
 /** The report holds every number, keeps to the terminal's width, and shows what is not a number as such. */
 import pc from "picocolors";
 import { describe, expect, it } from "vitest";
-import type { Evaluation } from "../train/types.ts";
+import type { Evaluation } from "../types/evaluation.ts";
 import { reportLines } from "./report.ts";
 import { displayWidth } from "./width.ts";
 

@@ -1,5 +1,5 @@
 /** The report of an evaluation: one table before and after PPO, paired differences, and transcripts. */
-import type { Estimate, Evaluation, PairedDifference } from "../train/types.ts";
+import type { Estimate, Evaluation, PairedDifference } from "../types/evaluation.ts";
 import { number, percent, points } from "./format.ts";
 import { printable } from "./sanitize.ts";
 import { type Column, table } from "./table.ts";

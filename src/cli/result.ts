@@ -1,6 +1,8 @@
 /** What a finished run says at its end: the report, where it lies and what to type next; or one line of JSON. */
 import type { Config } from "../config/index.ts";
-import type { ModelEvaluation, PipelineResult } from "../train/types.ts";
+import type { RunPlace } from "../record/places.ts";
+import type { PipelineResult } from "../train/types.ts";
+import type { ModelEvaluation } from "../types/evaluation.ts";
 import { duration, number, percent } from "./format.ts";
 import { jsonLine } from "./json.ts";
 import { shortPath } from "./paths.ts";
@@ -8,7 +10,7 @@ import { reportLines } from "./report.ts";
 import type { SessionResult } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./width.ts";
-import { type RunPlace, runArgument, selfName } from "./workspace.ts";
+import { runArgument, selfName } from "./workspace.ts";
 
 export interface FinishedRun extends SessionResult {
   readonly config: Config;

@@ -4,6 +4,7 @@ import type { Config } from "../config/index.ts";
 import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { hooksOf } from "../notify/index.ts";
+import type { RunPlace } from "../record/places.ts";
 import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
 import { runPipeline } from "../train/pipeline.ts";
 import type { PipelineResult } from "../train/types.ts";
@@ -18,7 +19,7 @@ import { shownValues } from "./shown.ts";
 import { watchSignals } from "./signals.ts";
 import { openTelling, type Telling } from "./telling.ts";
 import type { Terminal } from "./terminal.ts";
-import { hasCheckpoint, type RunPlace, runArgument, selfName } from "./workspace.ts";
+import { hasCheckpoint, runArgument, selfName } from "./workspace.ts";
 
 export interface SessionOptions {
   readonly config: Config;

@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { findRun } from "../record/places.ts";
 import { UsageError } from "../util/errors.ts";
-import { createRunFolder, findRun, runArgument, selfName } from "./workspace.ts";
+import { createRunFolder, runArgument, selfName } from "./workspace.ts";
 
 let workspace = "";
 beforeEach(() => {

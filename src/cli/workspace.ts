@@ -1,15 +1,9 @@
-/** Where runs lie: the folder of a new run, and the folder that a user means by a run's id. */
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+/** The folder of a new run, and how to name a run on a command line. */
+import { mkdirSync, readdirSync } from "node:fs";
 import { basename, delimiter, dirname, join, relative, resolve, sep } from "node:path";
-import { BallastError, UsageError } from "../util/errors.ts";
+import type { RunPlace } from "../record/places.ts";
+import { BallastError } from "../util/errors.ts";
 import { shortPath } from "./paths.ts";
-
-export interface RunPlace {
-  readonly id: string;
-  readonly folder: string;
-  /** Folder of the run's siblings and of their database. */
-  readonly workspace: string;
-}
 
 /** Makes the folder `<workspace>/<name>-<n>` of a new run, n the first number after every one in use or in `taken`. */
 export function createRunFolder({
@@ -44,30 +38,6 @@ export function createRunFolder({
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
   }
-}
-
-/** The run that a user means: an id in the workspace, or the path of a run's folder. */
-export function findRun(run: string, workspace: string, what = "run"): RunPlace {
-  const candidates = [join(workspace, run), run].map((path) => resolve(path));
-  for (const folder of candidates) {
-    if (existsSync(join(folder, "config.json")) && !existsSync(join(folder, "model.safetensors"))) {
-      return { id: basename(folder), folder, workspace: dirname(folder) };
-    }
-  }
-  const present = runIds(workspace);
-  throw new UsageError(
-    `there is no ${what} ${run} in ${workspace}${sep}`,
-    present.length > 0
-      ? `Its runs: ${present.slice(-8).join(", ")}. Another workspace: --workspace DIR, or the path of the run's folder.`
-      : "It holds no runs. Another workspace: --workspace DIR, or the path of the run's folder.",
-  );
-}
-
-function runIds(workspace: string): string[] {
-  if (!existsSync(workspace)) return [];
-  return readdirSync(workspace, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(join(workspace, entry.name, "config.json")))
-    .map((entry) => entry.name);
 }
 
 /** Whether any stage of the run has saved something to go on from. */

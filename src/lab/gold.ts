@@ -1,5 +1,5 @@
 /** The gold score of a model: the share of its samples that pass their prompt's gold check. */
-import type { Evaluation } from "../train/types.ts";
+import type { Evaluation } from "../types/evaluation.ts";
 
 /** With its 95% interval. */
 export interface Gold {

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Change } from "../config/changes.ts";
 import type { ModelId } from "../engine/engine.ts";
 import type { MetricValues, Stage } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
@@ -10,7 +11,6 @@ import { readFolder, removeFolder, removeTemporary, writeFolder } from "./folder
 import type { Best } from "./keep-best.ts";
 import { saveModelFolder } from "./model-folder.ts";
 import { checkpointName } from "./rollback.ts";
-import type { Change } from "./settings.ts";
 
 /**
  * All that a stage needs beside its models to go on as if nothing had happened. Random streams and the position in the

@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../util/errors.ts";
+import { toJson } from "../util/json.ts";
 import type { StageContext } from "./context.ts";
-import { toJson } from "./json.ts";
 
 /** Writes `dumps/iteration-7-step-2.json` below the stage's folder. Returns where it lies, or why it does not, in words. */
 export function dumpMinibatch(

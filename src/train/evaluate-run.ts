@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Config } from "../config/schema.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/index.ts";
+import type { Evaluation } from "../types/evaluation.ts";
 import { CheckpointError, Interrupted, UsageError } from "../util/errors.ts";
 import { evaluate } from "./evaluate.ts";
 import { readFinal } from "./final.ts";
@@ -12,7 +13,7 @@ import { openReward, rewardFolders } from "./reward-models.ts";
 import { encodePrompts } from "./rollout.ts";
 import { openRows, type RunRows } from "./rows.ts";
 import { openTokenizer } from "./tokenizer.ts";
-import type { Evaluation, Progress } from "./types.ts";
+import type { Progress } from "./types.ts";
 
 export interface EvaluateRunOptions {
   readonly config: Config;

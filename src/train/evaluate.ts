@@ -3,10 +3,10 @@ import type { Engine, ModelId } from "../engine/engine.ts";
 import type { RewardPipeline } from "../reward/index.ts";
 import { klRows, mean, meanInterval95, pairedDifference95, shareInterval95, sum } from "../rl/index.ts";
 import type { Tokenizer } from "../text/index.ts";
+import type { Estimate, Evaluation, ModelEvaluation, PairedDifference, Transcript } from "../types/evaluation.ts";
 import { loadTrunk } from "./models.ts";
 import { tokenOutputs } from "./passes.ts";
 import { type Prompt, promptText, type Rollout, rollOut, scoredRows } from "./rollout.ts";
-import type { Estimate, Evaluation, ModelEvaluation, PairedDifference, Transcript } from "./types.ts";
 
 /** A task's gold check of one response: verdicts by name, only of what applies to this kind of prompt. */
 export type GoldCheck = (kind: string, reference: string | null, response: string) => Readonly<Record<string, boolean>>;

@@ -5,7 +5,7 @@ import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
-import { fromJson, toJson } from "./json.ts";
+import { fromJson, toJson } from "../util/json.ts";
 
 const stateFile = "state.json";
 const manifestFile = "manifest.json";

@@ -1,12 +1,12 @@
 /** What every stage does around its steps: commands, settings, checkpoints, interruption, events. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { applyChange, type Change, hyperparameters, settingOf, stageOfKey, stages } from "../config/changes.ts";
 import type { CommandRecord, EventKind, MetricValues, SettingRecord, Stage } from "../types/records.ts";
 import { BallastError, CheckpointError, EngineError, Interrupted, messageOf } from "../util/errors.ts";
 import { type AppliedChange, type Checkpoint, openCheckpoint, type SavedModels, saveCheckpoint } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
 import { type FinalRequest, saveFinal } from "./final.ts";
 import { type Best, judged, measured, noBest } from "./keep-best.ts";
-import { applyChange, type Change, hyperparameters, settingOf, stageOfKey, stages } from "./settings.ts";
 import type { Progress, StageResult } from "./types.ts";
 
 /** Healthy checkpoints that `keep` does not prune: an incident's window may reach behind the newest. */

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import { stages } from "../config/changes.ts";
 import { fitsScale, loadRules } from "../config/rules.ts";
 import type { Rule } from "../control/rule.ts";
 import {
@@ -15,14 +16,15 @@ import {
 } from "../data/index.ts";
 import type { ModelConfig } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/index.ts";
+import type { Evaluation } from "../types/evaluation.ts";
 import type { Stage } from "../types/records.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, DataError } from "../util/errors.ts";
+import { fromJson, toJson } from "../util/json.ts";
 import type { StageContext } from "./context.ts";
 import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
 import { readFinal } from "./final.ts";
 import { removeTemporary, writeFolder } from "./folder.ts";
-import { fromJson, toJson } from "./json.ts";
 import { saveModelFolder } from "./model-folder.ts";
 import { type ModelSource, modelSizes } from "./models.ts";
 import { trainPpo } from "./ppo.ts";
@@ -31,10 +33,9 @@ import { trainReward } from "./reward.ts";
 import { openReward, rewardFolders, sameTokenizer } from "./reward-models.ts";
 import { encodePrompts } from "./rollout.ts";
 import { checkAnswers, openRows, type RunRows } from "./rows.ts";
-import { stages } from "./settings.ts";
 import { trainSft } from "./sft.ts";
 import { openTokenizer, tokenizerFolder } from "./tokenizer.ts";
-import type { Evaluation, PipelineResult, RunOptions, StageResult } from "./types.ts";
+import type { PipelineResult, RunOptions, StageResult } from "./types.ts";
 
 interface Run extends RunOptions {
   readonly rows: RunRows;

@@ -15,10 +15,10 @@ import { Killed, killedAt, wasKilled } from "../../test/support/killed.ts";
 import { type PpoRun, runPpo, wantsA } from "../../test/support/run-ppo.ts";
 import { newWorld, type World } from "../../test/support/stage.ts";
 import { Interrupted } from "../util/errors.ts";
+import { fromJson } from "../util/json.ts";
 import { random } from "../util/random.ts";
 import type { TrainerState } from "./checkpoint.ts";
 import { writeFolder } from "./folder.ts";
-import { fromJson } from "./json.ts";
 import type { PpoState } from "./ppo-state.ts";
 
 /** History, schedule, a moving KL coefficient, two minibatches: all that a checkpoint must carry. */

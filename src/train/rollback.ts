@@ -2,9 +2,9 @@
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
+import type { Change } from "../config/changes.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError } from "../util/errors.ts";
-import type { Change } from "./settings.ts";
 
 export interface Rollback {
   /** Iterations done at the checkpoint to go back to. */

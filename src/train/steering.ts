@@ -1,4 +1,6 @@
 /** What config, schedules, controllers and people say of an iteration's settings; interventions multiply it. */
+
+import type { Change } from "../config/changes.ts";
 import type { PpoConfig } from "../config/schema.ts";
 import type { ParameterGroup } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
@@ -6,7 +8,6 @@ import type { MetricValues } from "../types/records.ts";
 import type { Base } from "./control.ts";
 import type { Ppo } from "./ppo.ts";
 import { rateFactors } from "./rates.ts";
-import type { Change } from "./settings.ts";
 
 /** The settings in force; a fault may change them. */
 export function settingsOf({ loop, faults }: Pick<Ppo, "loop" | "faults">, iteration: number): PpoConfig {

@@ -1,4 +1,22 @@
-/** JSON in which numbers that are not finite stand as words, for readers that know no NaN. */
+/** JSON with numbers that are not finite: tagged, for ourselves to read back; as words, for readers that know no NaN. */
+
+const tag = "$number";
+
+/** Numbers that JSON has no word for are written `{"$number": "NaN"}`. */
+export function toJson(value: unknown): string {
+  return `${JSON.stringify(
+    value,
+    (_, x: unknown) => (typeof x === "number" && !Number.isFinite(x) ? { [tag]: String(x) } : x),
+    2,
+  )}\n`;
+}
+
+/** The reverse of `toJson`. Throws SyntaxError for text that is no JSON. */
+export function fromJson(text: string): unknown {
+  return JSON.parse(text, (_, x: unknown) =>
+    typeof x === "object" && x !== null && tag in x ? Number(x[tag as keyof typeof x]) : x,
+  );
+}
 
 /** For `JSON.stringify`: NaN and the infinities as the strings "NaN", "Infinity" and "-Infinity", which plain JSON turns into null. */
 export function numbersAsWords(_key: string, value: unknown): unknown {

@@ -1,17 +1,12 @@
 /** `ballast compare`: how runs differ in configuration, and in what came of them. */
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { type Config, differences, parseResolvedConfig } from "../../config/index.ts";
-import { openStore } from "../../store/index.ts";
-import { fromJson } from "../../train/json.ts";
-import type { Evaluation } from "../../train/types.ts";
+import { type Compared, readCompared, settingRows } from "../../record/comparison.ts";
+import type { Evaluation } from "../../types/evaluation.ts";
 import type { Stage } from "../../types/records.ts";
 import { number, percent } from "../format.ts";
 import { jsonLine } from "../json.ts";
 import { figureTitle } from "../report.ts";
 import { table } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { findRun } from "../workspace.ts";
 
 export interface CompareOptions {
   /** Ids or folders. */
@@ -19,16 +14,6 @@ export interface CompareOptions {
   readonly workspace: string;
   readonly json?: boolean;
   readonly terminal: Terminal;
-}
-
-interface Compared {
-  readonly run: string;
-  readonly state: string;
-  readonly config: Config;
-  /** null before the run has got there. */
-  readonly evaluation: Evaluation | null;
-  /** Newest metrics by stage. */
-  readonly latest: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 type Shown = readonly [title: string, stage: Stage, key: string, format: (value: number | undefined) => string];
@@ -42,7 +27,7 @@ const LATEST: readonly Shown[] = [
 ];
 
 export async function compare({ runs, workspace, json = false, terminal }: CompareOptions): Promise<number> {
-  const compared = runs.map((run) => read(run, workspace));
+  const compared = runs.map((run) => readCompared(run, workspace));
   const settings = settingRows(compared);
   if (json) {
     const sides = compared.map(({ run, state, evaluation, latest }) => ({
@@ -69,44 +54,6 @@ export async function compare({ runs, workspace, json = false, terminal }: Compa
   terminal.out("");
   show("result", resultRows(compared));
   return 0;
-}
-
-function read(text: string, workspace: string): Compared {
-  const { id, folder, workspace: home } = findRun(text, workspace);
-  const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
-  const path = join(folder, "evaluation.json");
-  const evaluation = existsSync(path) ? (fromJson(readFileSync(path, "utf8")) as Evaluation) : null;
-  const store = openStore(join(home, "ballast.db"), { readonly: true });
-  try {
-    const stages = (["sft", "reward", "ppo"] as const).map((stage) => [
-      stage,
-      Object.fromEntries(store.latest(id, stage).map(({ key, value }) => [key, value])),
-    ]);
-    return {
-      run: id,
-      state: store.run(id)?.state ?? "unknown",
-      config,
-      evaluation,
-      latest: Object.fromEntries(stages),
-    };
-  } finally {
-    store.close();
-  }
-}
-
-/** Settings in which any run differs from the first, with every run's value. */
-function settingRows(compared: readonly Compared[]): { key: string; values: unknown[] }[] {
-  const [first, ...others] = compared as [Compared, ...Compared[]];
-  const found = others.map(({ config }) => differences(first.config, config));
-  const keys = [...new Set(found.flat().map(({ key }) => key))];
-  return keys.map((key) => {
-    const own = found.flat().find((difference) => difference.key === key)?.before;
-    const of = (list: (typeof found)[number]) => list.find((difference) => difference.key === key);
-    return {
-      key,
-      values: [own, ...found.map((list) => (of(list) ? of(list)?.after : own))].map((value) => value ?? null),
-    };
-  });
 }
 
 function settingText(value: unknown): string {

@@ -1,13 +1,13 @@
 /** `ballast doctor`: what is wrong with a configuration before money is spent, or the checklist of a run as it goes. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { type Loaded, loadConfig, parseConfig } from "../../config/index.ts";
-import { iterationsDone } from "../../control/diagnosis/history.ts";
-import { checklist, examine, type Finding, type Judged, type Phase, unexplained } from "../../control/doctor/index.ts";
+import { examine, type Finding, type Judged, type Phase, unexplained } from "../../control/doctor/index.ts";
+import { checklistOf } from "../../record/checklist.ts";
+import { readRunHistory } from "../../record/run-history.ts";
 import { messageOf } from "../../util/errors.ts";
 import { gatherFacts } from "../doctor-facts.ts";
 import { jsonLine } from "../json.ts";
 import { withoutCurrentDirectory } from "../paths.ts";
-import { readRunHistory } from "../run-history.ts";
 import { printable, printableLine } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 import { wrap } from "../width.ts";
@@ -120,15 +120,7 @@ function labelled(
 
 function showChecklist({ subject, workspace, json = false, terminal }: DoctorOptions): number {
   const { place, config, history } = readRunHistory(subject, workspace, () => null);
-  const { iterations, sequences, minibatches, maxGradNorm, temperature } = config.ppo!;
-  const done = Math.min(iterations, iterationsDone(history));
-  const phases = checklist({
-    history,
-    done,
-    iterations,
-    settings: { sequences, minibatches, maxGradNorm, temperature },
-    entropyScale: config.control.entropy.scale,
-  });
+  const { done, iterations, phases } = checklistOf(config, history);
   if (json) terminal.out(jsonLine({ run: place.id, done, iterations, phases }));
   else {
     const head = headLines(`${place.id}, ${done} of ${iterations} iterations`, config.objective, terminal);

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseResolvedConfig } from "../../config/index.ts";
 import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
+import { findRun } from "../../record/places.ts";
 import { evaluateRun } from "../../train/evaluate-run.ts";
 import { jsonLine } from "../json.ts";
 import { ProgressDisplay } from "../progress.ts";
@@ -10,7 +11,6 @@ import { reportLines } from "../report.ts";
 import { rewardIsLearned } from "../result.ts";
 import { shownValues } from "../shown.ts";
 import type { Terminal } from "../terminal.ts";
-import { findRun } from "../workspace.ts";
 
 export interface EvalOptions {
   /** A run's id or folder. */

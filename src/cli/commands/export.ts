@@ -1,13 +1,13 @@
 /** `ballast export`: the whole history of a run's metrics as CSV, JSON lines or Parquet. */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { findRun } from "../../record/places.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
 import { COLUMNS, csvLine, type ExportRow, jsonRow } from "../export-rows.ts";
 import { jsonLine } from "../json.ts";
 import { shortPath } from "../paths.ts";
 import type { Terminal } from "../terminal.ts";
-import { findRun } from "../workspace.ts";
 
 export interface ExportOptions {
   /** A run's id or folder. */

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
+import { findRun } from "../../record/places.ts";
 import { loadTokenizer, type Message } from "../../text/index.ts";
 import { generate as answer } from "../../train/generate.ts";
 import type { Generation } from "../../train/types.ts";
@@ -10,7 +11,6 @@ import { CheckpointError, UsageError } from "../../util/errors.ts";
 import { jsonLine } from "../json.ts";
 import { printable } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
-import { findRun } from "../workspace.ts";
 
 export interface GenerateOptions {
   /** A model's folder, a run's id or a run's folder. */

@@ -1,6 +1,7 @@
 /** `ballast history`: every value that a run's hyperparameters had, when, and why. */
 import { join } from "node:path";
 import { nearest } from "../../config/nearest.ts";
+import { findRun } from "../../record/places.ts";
 import { openStore, type SettingRow, type Store } from "../../store/index.ts";
 import { UsageError } from "../../util/errors.ts";
 import { jsonLine } from "../json.ts";
@@ -9,7 +10,6 @@ import { settingText } from "../settings-text.ts";
 import { table } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { wrap } from "../width.ts";
-import { findRun } from "../workspace.ts";
 
 export interface HistoryOptions {
   /** A run's id or folder. */

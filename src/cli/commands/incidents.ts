@@ -2,17 +2,18 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseResolvedConfig } from "../../config/index.ts";
+import { type DecisionOptions, decisionOf } from "../../record/decision.ts";
+import { findRun } from "../../record/places.ts";
 import { alreadyDecided, openStore, type Store } from "../../store/index.ts";
 import type { IncidentRecord } from "../../types/control.ts";
 import { UsageError } from "../../util/errors.ts";
-import { type DecisionOptions, decisionOf } from "../decision.ts";
 import { age } from "../format.ts";
 import { decisionText, incidentLines } from "../incident-text.ts";
 import { jsonLine } from "../json.ts";
 import { printableLine } from "../sanitize.ts";
 import { table } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { findRun, runArgument, selfName } from "../workspace.ts";
+import { runArgument, selfName } from "../workspace.ts";
 
 interface Common {
   readonly workspace: string;

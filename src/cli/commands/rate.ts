@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { findRun } from "../../record/places.ts";
 import { openStore, type SampleRow, type Store } from "../../store/index.ts";
 import type { NewRating, RatingRecord } from "../../types/ratings.ts";
 import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
@@ -12,7 +13,7 @@ import { pairsOf, readRatings } from "../ratings-file.ts";
 import { printable } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 import { wrap } from "../width.ts";
-import { findRun, runArgument, selfName } from "../workspace.ts";
+import { runArgument, selfName } from "../workspace.ts";
 
 export interface RateOptions {
   /** A run's id or folder. */

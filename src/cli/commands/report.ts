@@ -14,12 +14,12 @@ import {
   reportTitle,
   sendNow,
 } from "../../notify/index.ts";
+import { findRun } from "../../record/places.ts";
 import { openStore } from "../../store/index.ts";
 import { writeDurably } from "../../util/durable.ts";
 import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
 import { shortPath } from "../paths.ts";
 import type { Terminal } from "../terminal.ts";
-import { findRun } from "../workspace.ts";
 
 export interface ReportOptions {
   /** `7d`. */

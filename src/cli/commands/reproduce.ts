@@ -12,12 +12,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { stages } from "../../config/changes.ts";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../config/index.ts";
 import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
+import { findRun, type RunPlace } from "../../record/places.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { runPipeline } from "../../train/pipeline.ts";
 import { checkpointName } from "../../train/rollback.ts";
-import { stages } from "../../train/settings.ts";
 import type { Stage } from "../../types/records.ts";
 import { writeDurably } from "../../util/durable.ts";
 import { Interrupted, messageOf, RolledBack, StoppedByController, UsageError } from "../../util/errors.ts";
@@ -30,7 +31,6 @@ import { printableLine } from "../sanitize.ts";
 import { shownValues } from "../shown.ts";
 import type { Terminal } from "../terminal.ts";
 import { wrap } from "../width.ts";
-import { findRun, type RunPlace } from "../workspace.ts";
 
 export interface ReproduceOptions {
   /** A run's id or folder. */

@@ -1,10 +1,10 @@
 /** `ballast resume`: goes on with a run from its newest checkpoint. */
 import { type Config, parseResolvedConfig } from "../../config/index.ts";
+import { findRun } from "../../record/places.ts";
 import { injectInto } from "../inject.ts";
 import { printResult } from "../result.ts";
 import { trainRun } from "../session.ts";
 import type { Terminal } from "../terminal.ts";
-import { findRun } from "../workspace.ts";
 
 export interface ResumeOptions {
   /** A run's id or folder. */

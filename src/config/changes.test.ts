@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { liveSettings } from "../config/live-settings.ts";
-import { configSchema } from "../config/schema.ts";
-import { applyChange, hyperparameters, settingOf, stages } from "./settings.ts";
+import { applyChange, hyperparameters, settingOf, stages } from "./changes.ts";
+import { liveSettings } from "./live-settings.ts";
+import { configSchema } from "./schema.ts";
 
 const config = configSchema.parse({
   demo: {},

@@ -1,12 +1,12 @@
 /** Settings that a person may change while a stage runs: which, checked as the configuration is, and applied to it. */
 import type { z } from "zod";
-import { checkConfig } from "../config/checks.ts";
-import { at, expectation, schemaAt } from "../config/fields.ts";
-import { liveSettings } from "../config/live-settings.ts";
-import { nearest } from "../config/nearest.ts";
-import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "../config/schema.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
+import { checkConfig } from "./checks.ts";
+import { at, expectation, schemaAt } from "./fields.ts";
+import { liveSettings } from "./live-settings.ts";
+import { nearest } from "./nearest.ts";
+import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "./schema.ts";
 
 /** One change of one setting. */
 export interface Change {

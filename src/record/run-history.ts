@@ -1,11 +1,11 @@
 /** Reads a run's PPO history and what the controller's advice needs of its configuration from the store. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, parseResolvedConfig } from "../config/index.ts";
+import type { Config } from "../config/index.ts";
 import type { Point, RunHistory } from "../control/diagnosis/history.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { UsageError } from "../util/errors.ts";
-import { findRun, type RunPlace } from "./workspace.ts";
+import { configOf, findRun, type RunPlace } from "./places.ts";
 
 export interface ReadRun {
   readonly place: RunPlace;
@@ -21,7 +21,7 @@ export function readRunHistory<T>(
   read: (store: Store, place: RunPlace) => T,
 ): ReadRun & { readonly more: T } {
   const place = findRun(run, workspace);
-  const config = parseResolvedConfig(readFileSync(join(place.folder, "config.json"), "utf8"), place.folder);
+  const config = configOf(place);
   if (!config.ppo)
     throw new UsageError(
       `run ${place.id} has no PPO`,
@@ -31,14 +31,19 @@ export function readRunHistory<T>(
   if (!existsSync(path)) throw new UsageError(`there is no database beside run ${place.id}`, `Expected ${path}.`);
   const store = openStore(path, { readonly: true });
   try {
-    const history: Record<string, Point[]> = {};
-    for (const { stage, key } of store.keys(place.id)) {
-      if (stage !== "ppo") continue;
-      const { points } = store.series(place.id, "ppo", key, { maxPoints: Number.POSITIVE_INFINITY });
-      history[key] = points.map(({ from, last }) => ({ iteration: from, value: last }));
-    }
-    return { place, config, history, more: read(store, place) };
+    return { place, config, history: historyOf(store, place.id), more: read(store, place) };
   } finally {
     store.close();
   }
+}
+
+/** PPO's metrics, every iteration. */
+export function historyOf(store: Store, runId: string): RunHistory {
+  const history: Record<string, Point[]> = {};
+  for (const { stage, key } of store.keys(runId)) {
+    if (stage !== "ppo") continue;
+    const { points } = store.series(runId, "ppo", key, { maxPoints: Number.POSITIVE_INFINITY });
+    history[key] = points.map(({ from, last }) => ({ iteration: from, value: last }));
+  }
+  return history;
 }

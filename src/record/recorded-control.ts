@@ -1,14 +1,14 @@
 /** What a run's controller was shown and decided, from its store; and what rules decide on it. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, parseResolvedConfig } from "../config/index.ts";
+import type { Config } from "../config/index.ts";
 import { fitsScale, loadRules } from "../config/rules.ts";
 import type { Decision } from "../control/decisions.ts";
 import { replay } from "../control/replay.ts";
 import type { Rule } from "../control/rule.ts";
-import { type ConsultationRow, openStore } from "../store/index.ts";
+import { type ConsultationRow, openStore, type Store } from "../store/index.ts";
 import { UsageError } from "../util/errors.ts";
-import { findRun, type RunPlace } from "./workspace.ts";
+import { configOf, findRun, type RunPlace } from "./places.ts";
 
 export interface RecordedControl {
   readonly place: RunPlace;
@@ -22,29 +22,37 @@ export interface RecordedControl {
 /** Throws UsageError for a run whose controller was shown nothing yet, or by a version that did not record it. */
 export function readControl(run: string, workspace: string): RecordedControl {
   const place = findRun(run, workspace);
-  const config = parseResolvedConfig(readFileSync(join(place.folder, "config.json"), "utf8"), place.folder);
-  const rulesFile = join(place.folder, "rules.json");
   const database = join(place.workspace, "ballast.db");
-  if (!existsSync(rulesFile) || !existsSync(database))
-    throw new UsageError(`run ${place.id} has no PPO iterations yet`, "There is nothing to show to rules.");
+  if (!existsSync(database)) throw nothingYet(place);
   const store = openStore(database, { readonly: true });
   try {
-    const all = { limit: Number.MAX_SAFE_INTEGER, current: true };
-    const consultations = store.consultations(place.id, all).rows;
-    if (!consultations.some(({ point }) => point === "scored"))
-      throw new UsageError(
-        `run ${place.id} does not hold what its controller was shown`,
-        "Runs of PPO hold it from their first iteration on; one made by an earlier version cannot be replayed.",
-      );
-    const decided = store
-      .events(place.id, all)
-      .rows.filter(({ kind }) => kind === "alert" || kind === "outcome" || kind === "intervention")
-      .map(({ kind, iteration, message, data }) => ({ kind, iteration, message, data }) as Decision);
-    const rules = JSON.parse(readFileSync(rulesFile, "utf8")) as Rule[];
-    return { place, config, rules, consultations, decided };
+    return controlOf(store, place);
   } finally {
     store.close();
   }
+}
+
+/** As `readControl`, of a store that is open. */
+export function controlOf(store: Store, place: RunPlace): RecordedControl {
+  const rulesFile = join(place.folder, "rules.json");
+  if (!existsSync(rulesFile)) throw nothingYet(place);
+  const all = { limit: Number.MAX_SAFE_INTEGER, current: true };
+  const consultations = store.consultations(place.id, all).rows;
+  if (!consultations.some(({ point }) => point === "scored"))
+    throw new UsageError(
+      `run ${place.id} does not hold what its controller was shown`,
+      "Runs of PPO hold it from their first iteration on; one made by an earlier version cannot be replayed.",
+    );
+  const decided = store
+    .events(place.id, all)
+    .rows.filter(({ kind }) => kind === "alert" || kind === "outcome" || kind === "intervention")
+    .map(({ kind, iteration, message, data }) => ({ kind, iteration, message, data }) as Decision);
+  const rules = JSON.parse(readFileSync(rulesFile, "utf8")) as Rule[];
+  return { place, config: configOf(place), rules, consultations, decided };
+}
+
+function nothingYet({ id }: RunPlace): UsageError {
+  return new UsageError(`run ${id} has no PPO iterations yet`, "There is nothing to show to rules.");
 }
 
 /** The shipped rules and those of a file, as the run would use them. Errors: UsageError for a bad file. */

@@ -2,9 +2,9 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parse } from "yaml";
+import { applyChange, type Change } from "../config/changes.ts";
 import type { Config } from "../config/index.ts";
 import { parseOverride } from "../config/overrides.ts";
-import { applyChange, type Change } from "../train/settings.ts";
 import type { IncidentDecision, IncidentRecord } from "../types/control.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";

@@ -1,0 +1,60 @@
+/** What two runs or more are compared by: their configurations, and what came of them. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Config, differences } from "../config/index.ts";
+import { openStore, type Store } from "../store/index.ts";
+import type { Evaluation } from "../types/evaluation.ts";
+import { fromJson } from "../util/json.ts";
+import { configOf, findRun, type RunPlace } from "./places.ts";
+
+export interface Compared {
+  readonly run: string;
+  readonly state: string;
+  readonly config: Config;
+  /** null before the run has got there. */
+  readonly evaluation: Evaluation | null;
+  /** Newest metrics by stage. */
+  readonly latest: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+export function readCompared(text: string, workspace: string): Compared {
+  const place = findRun(text, workspace);
+  const store = openStore(join(place.workspace, "ballast.db"), { readonly: true });
+  try {
+    return comparedOf(store, place);
+  } finally {
+    store.close();
+  }
+}
+
+/** As `readCompared`, of a store that is open. */
+export function comparedOf(store: Store, place: RunPlace): Compared {
+  const { id, folder } = place;
+  const path = join(folder, "evaluation.json");
+  const stages = (["sft", "reward", "ppo"] as const).map((stage) => [
+    stage,
+    Object.fromEntries(store.latest(id, stage).map(({ key, value }) => [key, value])),
+  ]);
+  return {
+    run: id,
+    state: store.run(id)?.state ?? "unknown",
+    config: configOf(place),
+    evaluation: existsSync(path) ? (fromJson(readFileSync(path, "utf8")) as Evaluation) : null,
+    latest: Object.fromEntries(stages),
+  };
+}
+
+/** Settings in which any run differs from the first, with every run's value. */
+export function settingRows(compared: readonly Compared[]): { key: string; values: unknown[] }[] {
+  const [first, ...others] = compared as [Compared, ...Compared[]];
+  const found = others.map(({ config }) => differences(first.config, config));
+  const keys = [...new Set(found.flat().map(({ key }) => key))];
+  return keys.map((key) => {
+    const own = found.flat().find((difference) => difference.key === key)?.before;
+    const of = (list: (typeof found)[number]) => list.find((difference) => difference.key === key);
+    return {
+      key,
+      values: [own, ...found.map((list) => (of(list) ? of(list)?.after : own))].map((value) => value ?? null),
+    };
+  });
+}
