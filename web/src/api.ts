@@ -1,0 +1,130 @@
+/** Asks the server; in a page that was exported to one file, the data in it. */
+import type { Changed, Num, Problem, Version } from "../../src/types/page.ts";
+import { hashOf, parseHash, type Query } from "./router.ts";
+
+const tokenName = "ballast-token";
+
+/** Exported pages carry their answers: an object from `answerKey` to the answer. */
+const embedded = readEmbedded();
+
+/** Whether this page is a file, without a server behind it. */
+export const isFile = embedded !== null;
+
+/** A request that failed, in the server's words. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly hint: string | undefined;
+
+  constructor({ error, hint }: Problem, status: number) {
+    super(error);
+    this.status = status;
+    this.hint = hint;
+  }
+}
+
+/** The token comes once, in the printed address, and is kept: a second tab has it too. */
+export function takeToken(): void {
+  const { path, query } = parseHash(location.hash);
+  const { token, ...rest } = query;
+  if (token === undefined) return;
+  localStorage.setItem(tokenName, token);
+  history.replaceState(null, "", hashOf(path, rest));
+  // The router read the address before this.
+  dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+export function authorization(): Record<string, string> {
+  const token = localStorage.getItem(tokenName);
+  return token === null ? {} : { authorization: `Bearer ${token}` };
+}
+
+/** Throws ApiError; status 0 where the server does not answer at all. */
+export async function get<Answer>(
+  path: string,
+  query: Query = {},
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<Answer> {
+  if (embedded !== null) return fromFile<Answer>(path, query);
+  const response = await reach(addressOf(path, query), { headers: authorization(), ...(signal && { signal }) });
+  return (await response.json()) as Answer;
+}
+
+export interface PostOptions {
+  /** What the person saw before they decided. */
+  readonly version?: Version;
+}
+
+/** Changes something, once: a repetition on a bad line does it no second time. */
+export async function post<Answer = Changed>(
+  path: string,
+  body: unknown,
+  { version }: PostOptions = {},
+): Promise<Answer> {
+  if (isFile)
+    throw new ApiError(
+      { error: "This page is a file: nothing runs behind it.", hint: "Open the run with `ballast serve`." },
+      0,
+    );
+  const headers = {
+    ...authorization(),
+    "content-type": "application/json",
+    "idempotency-key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
+    ...(version !== undefined && { "if-match": JSON.stringify(version) }),
+  };
+  const request = { method: "POST", headers, body: JSON.stringify(body) };
+  const response = await reach(path, request).catch((error: ApiError) => {
+    if (error.status !== 0) throw error;
+    return reach(path, request);
+  });
+  return (await response.json()) as Answer;
+}
+
+export function addressOf(path: string, query: Query = {}): string {
+  const words = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  const search = new URLSearchParams(words.map(([key, value]) => [key, String(value)])).toString();
+  return path + (search && `?${search}`);
+}
+
+/** Numbers that JSON has no word for come as words. */
+export function numberOf(value: Num): number {
+  return typeof value === "number" ? value : Number(value);
+}
+
+async function reach(address: string, init: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(address, init);
+  } catch (error) {
+    if ((error as Error).name === "AbortError") throw error;
+    throw new ApiError({ error: "The server does not answer.", hint: "Is `ballast serve` still running?" }, 0);
+  }
+  if (response.ok) return response;
+  const problem = (await response.json().catch(() => null)) as Problem | null;
+  throw new ApiError(problem ?? { error: `The server answered ${response.status}.` }, response.status);
+}
+
+/**
+ * Under what a file keeps an answer: the path, and of the query what chooses the answer, in the order of the alphabet. Of a series a file
+ * has all keys and all iterations: they are chosen here.
+ */
+export function answerKey(path: string, query: Query): string {
+  const words = Object.entries(query).filter(
+    ([key, value]) => value !== undefined && value !== "" && !["keys", "from", "to", "points", "limit"].includes(key),
+  );
+  return addressOf(path, Object.fromEntries(words.sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+function fromFile<Answer>(path: string, query: Query): Answer {
+  const key = answerKey(path, query);
+  if (!Object.hasOwn(embedded!, key))
+    throw new ApiError(
+      { error: "This is not in the exported file.", hint: "Open the run with `ballast serve` to see it." },
+      404,
+    );
+  return embedded![key] as Answer;
+}
+
+function readEmbedded(): Record<string, unknown> | null {
+  const text = document.getElementById("ballast-data")?.textContent;
+  return text ? (JSON.parse(text) as Record<string, unknown>) : null;
+}

@@ -1,0 +1,91 @@
+/** The shell: where one is, whether the page is live, and the view. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { WorkspaceAnswer } from "../../src/types/page.ts";
+import { isFile } from "./api.ts";
+import { Help } from "./components/help.tsx";
+import { Problem } from "./components/parts.tsx";
+import { useKey } from "./keys.ts";
+import { ComparePage } from "./pages/compare.tsx";
+import { LabPage } from "./pages/lab.tsx";
+import { RunPage } from "./pages/run.tsx";
+import { RunsPage } from "./pages/runs.tsx";
+import { go, hashOf, view } from "./router.ts";
+import { line } from "./state/live.ts";
+import { useAnswer } from "./state/use-answer.ts";
+import { workspace } from "./state/workspace.ts";
+import { nextTheme, theme } from "./theme.ts";
+
+export function App() {
+  const { answer, error } = useAnswer<WorkspaceAnswer>(isFile ? null : "/api/workspace");
+  const help = useSignal(false);
+  useEffect(() => {
+    if (answer !== null) workspace.value = answer;
+  }, [answer]);
+  useKey("?", "help", () => {
+    help.value = true;
+  });
+  useKey("g", "all runs", () => go(["runs"]));
+  useKey("t", "light, dark, or as the system has it", nextTheme);
+  const [page = "runs"] = view.value.path;
+  const link = (name: string, says: string) => (
+    <a href={hashOf([name])} aria-current={page === name ? "page" : undefined}>
+      {says}
+    </a>
+  );
+  return (
+    <>
+      <header class="top">
+        <a class="brand" href={hashOf(["runs"])}>
+          <span aria-hidden="true">⏚</span> Ballast
+        </a>
+        <nav aria-label="views">
+          {link("runs", "Runs")}
+          {!isFile && link("compare", "Compare")}
+          {!isFile && link("lab", "Lab")}
+        </nav>
+        <span class="room" />
+        <Line />
+        <button type="button" class="ghost" onClick={nextTheme} title="light, dark, or as the system has it (t)">
+          {theme.value}
+        </button>
+        <button
+          type="button"
+          class="ghost"
+          onClick={() => (help.value = true)}
+          aria-label="help"
+          title="keys and commands (?)"
+        >
+          ?
+        </button>
+      </header>
+      <main>
+        <Problem error={error} />
+        <Page name={page} />
+      </main>
+      {help.value && <Help onClose={() => (help.value = false)} />}
+    </>
+  );
+}
+
+function Page({ name }: { readonly name: string }) {
+  if (name === "compare") return <ComparePage />;
+  if (name === "lab") return <LabPage />;
+  const [, id] = view.value.path;
+  return name === "runs" && id !== undefined ? <RunPage key={id} id={id} /> : <RunsPage />;
+}
+
+/** Whether what is shown is what is: a shape and a word. */
+function Line() {
+  const words = {
+    live: ["●", "live", "good"],
+    waiting: ["○", "not connected", "warn"],
+    file: ["▣", "exported file", "quiet"],
+  } as const;
+  const [shape, word, tone] = words[line.value];
+  return (
+    <span class={`state ${tone}`} role="status">
+      <span aria-hidden="true">{shape}</span> {word}
+    </span>
+  );
+}

@@ -1,0 +1,30 @@
+/** Lines of different iterations on one axis: what is a gap and what is not. */
+import { expect, it } from "vitest";
+import { columnOf } from "../state/column.ts";
+import { align } from "./align.ts";
+
+const column = (from: number[], mean: (number | null)[], width = 1) => columnOf({ width, from, mean, nonFinite: [] });
+
+it("a line measured every ten iterations has no gaps beside one of every iteration", () => {
+  const every = column([0, 1, 2, 3, 4], [1, 2, 3, 4, 5]);
+  const rare = column([0, 2, 4], [7, 8, 9]);
+  const { x, rows } = align([every, rare], [[every.mean], [rare.mean]]);
+  expect(x).toEqual([0, 1, 2, 3, 4]);
+  expect(rows).toEqual([
+    [1, 2, 3, 4, 5],
+    [7, undefined, 8, undefined, 9],
+  ]);
+});
+
+it("iterations that are missing, and values that are not finite, break the line", () => {
+  const one = column([0, 1, 2, 6, 7], [1, null, 3, 4, 5]);
+  const { x, rows } = align([one], [[one.mean]]);
+  expect(x).toEqual([0, 1, 2, 3, 6, 7]);
+  expect(rows).toEqual([[1, null, 3, null, 4, 5]]);
+});
+
+it("buckets are as far apart as they are wide", () => {
+  const wide = column([0, 8, 16, 32], [1, 2, 3, 4], 8);
+  expect(align([wide], [[wide.mean]]).x).toEqual([0, 8, 16, 24, 32]);
+  expect(align([], [])).toEqual({ x: [], rows: [] });
+});

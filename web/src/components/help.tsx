@@ -1,0 +1,34 @@
+/** What the keys do here. */
+import { bound } from "../keys.ts";
+import { Dialog } from "./parts.tsx";
+
+const names: Readonly<Record<string, string>> = {
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  " ": "space",
+};
+
+export function Help({ onClose }: { readonly onClose: () => void }) {
+  // The newest binding of a key is the one that holds.
+  const keys = [...new Map(bound.value.map((one) => [one.key, one])).values()];
+  return (
+    <Dialog title="Keys" onClose={onClose}>
+      <dl class="keys">
+        {keys.map(({ key, says }) => (
+          <div key={key}>
+            <dt>
+              <kbd>{names[key] ?? key}</kbd>
+            </dt>
+            <dd>{says}</dd>
+          </div>
+        ))}
+      </dl>
+      <p class="quiet">
+        On a chart: drag to zoom, double click for all of it, click to choose an iteration. The address holds all of the
+        view.
+      </p>
+    </Dialog>
+  );
+}

@@ -1,0 +1,136 @@
+/** Small parts that every view uses: states, buttons with their key and command, messages, tabs. */
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { ShownState } from "../../../src/types/page.ts";
+import { ApiError } from "../api.ts";
+import { stateShapes, type Tone } from "../format.ts";
+import { useKey } from "../keys.ts";
+
+export function State({ state }: { readonly state: ShownState }) {
+  const { shape, word, tone } = stateShapes[state];
+  return (
+    <span class={`state ${tone}`}>
+      <span aria-hidden="true">{shape}</span> {word}
+    </span>
+  );
+}
+
+export function Tag({ tone = "quiet", children }: { readonly tone?: Tone; readonly children: ComponentChildren }) {
+  return <span class={`tag ${tone}`}>{children}</span>;
+}
+
+export interface ButtonProps {
+  readonly children: ComponentChildren;
+  readonly onPress: () => void;
+  /** A key that does the same. */
+  readonly shortcut?: string;
+  /** What `?` says of the key. */
+  readonly says?: string;
+  /** The command that does the same. */
+  readonly command?: string;
+  readonly tone?: Tone | "main";
+  readonly disabled?: boolean;
+  readonly pressed?: boolean;
+}
+
+export function Button({ children, onPress, shortcut, says, command, tone, disabled = false, pressed }: ButtonProps) {
+  useKey(disabled ? undefined : shortcut, says ?? String(children), onPress);
+  return (
+    <button
+      type="button"
+      class={tone ?? ""}
+      disabled={disabled}
+      aria-pressed={pressed}
+      aria-keyshortcuts={shortcut}
+      title={command === undefined ? undefined : `the same: ${command}`}
+      onClick={onPress}
+    >
+      {children}
+      {shortcut !== undefined && <kbd>{shortcut}</kbd>}
+    </button>
+  );
+}
+
+/** A command to type, with a button that copies it. */
+export function Command({ children }: { readonly children: string }) {
+  const copied = useSignal(false);
+  const copy = async () => {
+    await navigator.clipboard?.writeText(children);
+    copied.value = true;
+    setTimeout(() => {
+      copied.value = false;
+    }, 1500);
+  };
+  return (
+    <span class="command">
+      <code>{children}</code>
+      <button type="button" class="ghost" onClick={copy}>
+        {copied.value ? "copied" : "copy"}
+      </button>
+    </span>
+  );
+}
+
+export function Problem({ error }: { readonly error: Error | null }) {
+  if (error === null) return null;
+  return (
+    <p class="problem" role="alert">
+      <b>✗ {error.message}</b> {error instanceof ApiError && error.hint}
+    </p>
+  );
+}
+
+/** Where there is nothing to show: what would be here, and how to get it. */
+export function Empty({ children }: { readonly children: ComponentChildren }) {
+  return <p class="empty">{children}</p>;
+}
+
+export function Card({
+  title,
+  children,
+  aside,
+}: {
+  readonly title: string;
+  readonly children: ComponentChildren;
+  readonly aside?: ComponentChildren;
+}) {
+  return (
+    <section class="card" aria-label={title}>
+      <header>
+        <h2>{title}</h2>
+        {aside}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+/** A modal dialog; Escape closes it. */
+export function Dialog({
+  title,
+  onClose,
+  children,
+}: {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ComponentChildren;
+}) {
+  const element = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const dialog = element.current!;
+    if (!dialog.open) dialog.showModal();
+    return () => dialog.close();
+  }, []);
+  return (
+    <dialog ref={element} aria-label={title} onClose={onClose} onCancel={onClose}>
+      <header>
+        <h2>{title}</h2>
+        <button type="button" class="ghost" onClick={onClose} aria-label="close">
+          ✕
+        </button>
+      </header>
+      {children}
+    </dialog>
+  );
+}

@@ -1,0 +1,43 @@
+/** Keys of the present view: each button registers its own, and `?` lists them all. */
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+
+export interface Key {
+  /** As `KeyboardEvent.key` has it: `?`, `r`, `ArrowLeft`. */
+  readonly key: string;
+  readonly says: string;
+}
+
+interface Bound extends Key {
+  readonly run: () => void;
+}
+
+export const bound = signal<readonly Bound[]>([]);
+
+/** Binds a key for as long as the component is there; nothing while `key` is undefined. The newest binding of a key holds. */
+export function useKey(key: string | undefined, says: string, run: () => void): void {
+  const present = useRef(run);
+  present.current = run;
+  useEffect(() => {
+    if (key === undefined) return;
+    const own: Bound = { key, says, run: () => present.current() };
+    bound.value = [...bound.peek(), own];
+    return () => {
+      bound.value = bound.peek().filter((one) => one !== own);
+    };
+  }, [key, says]);
+}
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  const target = event.target as HTMLElement;
+  const typing = target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName);
+  // A slider and a box to tick do nothing with letters.
+  const types = typing && !(target instanceof HTMLInputElement && /^(range|checkbox|radio)$/.test(target.type));
+  if (types || document.querySelector("dialog[open]")) return;
+  if (typing && event.key.startsWith("Arrow")) return;
+  const found = bound.peek().findLast(({ key }) => key === event.key);
+  if (found === undefined) return;
+  event.preventDefault();
+  found.run();
+});

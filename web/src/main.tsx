@@ -1,0 +1,11 @@
+/** Starts the page: takes the token out of the address, draws the view that the address names. */
+import { render } from "preact";
+import { takeToken } from "./api.ts";
+import { App } from "./app.tsx";
+import "uplot/dist/uPlot.min.css";
+import "./style/theme.css";
+import "./style/layout.css";
+import "./style/parts.css";
+
+takeToken();
+render(<App />, document.getElementById("app")!);

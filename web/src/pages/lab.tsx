@@ -1,0 +1,4 @@
+/** Tables and pictures of experiments. */
+export function LabPage() {
+  return null;
+}

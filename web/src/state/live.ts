@@ -1,0 +1,171 @@
+/**
+ * What is new, within a second: one stream for each browser. The tab that holds the lock reads it and passes batches on to the others;
+ * hidden tabs want nothing and let go of the lock.
+ */
+import { signal } from "@preact/signals";
+import type { RunSummary, StreamBatch, StreamCursor, StreamedRun } from "../../../src/types/page.ts";
+import { isFile } from "../api.ts";
+import { openStream } from "./stream.ts";
+
+/** `live`: the stream is read, here or by another tab. */
+export const line = signal<"live" | "waiting" | "file">(isFile ? "file" : "waiting");
+
+/** Newest summaries by run, as far as the stream has told of them. */
+export const summaries = signal<ReadonlyMap<string, RunSummary>>(new Map());
+
+export type RunListener = (news: StreamedRun, cursor: StreamCursor) => void;
+
+interface Wish {
+  readonly runs: readonly string[];
+  readonly cursor: StreamCursor | null;
+}
+
+type Message =
+  | { readonly kind: "wish"; readonly tab: string; readonly wish: Wish | null }
+  | { readonly kind: "batch"; readonly batch: StreamBatch }
+  | { readonly kind: "line"; readonly state: "live" | "waiting" }
+  | { readonly kind: "who" };
+
+const tab = Math.random().toString(36).slice(2);
+const channel = isFile || typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("ballast");
+const listeners = new Map<string, Set<RunListener>>();
+/** Where each run that this tab shows has got to. */
+const cursors = new Map<string, StreamCursor>();
+let newest: StreamCursor | null = null;
+
+/** Tells `listener` of a run's news from a cursor on; rows may come twice. Returns what ends it. */
+export function watch(runId: string, from: StreamCursor, listener: RunListener): () => void {
+  const set = listeners.get(runId) ?? new Set();
+  listeners.set(runId, set.add(listener));
+  cursors.set(runId, smaller(cursors.get(runId) ?? null, from)!);
+  announce();
+  return () => {
+    set.delete(listener);
+    if (set.size > 0) return;
+    listeners.delete(runId);
+    cursors.delete(runId);
+    announce();
+  };
+}
+
+function receive(batch: StreamBatch): void {
+  newest = batch.cursor;
+  if (batch.summaries.length > 0) {
+    summaries.value = new Map([...summaries.peek(), ...batch.summaries.map((run) => [run.id, run] as const)]);
+  }
+  for (const [runId, news] of Object.entries(batch.runs)) {
+    if (cursors.has(runId)) cursors.set(runId, batch.cursor);
+    for (const listener of listeners.get(runId) ?? []) listener(news, batch.cursor);
+  }
+}
+
+/** What this tab wants to be told; null while nobody looks at it. */
+function wish(): Wish | null {
+  if (document.hidden) return null;
+  return { runs: [...listeners.keys()], cursor: [...cursors.values()].reduce<StreamCursor | null>(smaller, newest) };
+}
+
+function announce(): void {
+  if (isFile) return;
+  channel?.postMessage({ kind: "wish", tab, wish: wish() } satisfies Message);
+  leader?.changed(tab, wish());
+}
+
+/** While this tab holds the lock. */
+let leader: Leader | null = null;
+
+class Leader {
+  readonly #wishes = new Map<string, Wish>();
+  #close: (() => void) | null = null;
+  #open: { readonly runs: string; readonly cursor: StreamCursor | null } | null = null;
+  #pending: ReturnType<typeof setTimeout> | null = null;
+
+  changed(who: string, what: Wish | null): void {
+    if (what === null) this.#wishes.delete(who);
+    else this.#wishes.set(who, what);
+    // Several tabs answer at once, and a view that changes lets go of one run and takes up another.
+    this.#pending ??= setTimeout(() => {
+      this.#pending = null;
+      this.#reopen();
+    }, 30);
+  }
+
+  #reopen(): void {
+    const wishes = [...this.#wishes.values()];
+    const runs = [...new Set(wishes.flatMap((one) => one.runs))].sort();
+    const cursor = wishes.map((one) => one.cursor).reduce<StreamCursor | null>(smaller, newest);
+    const behind = cursor !== null && newest !== null && cursor.metrics < newest.metrics;
+    if (this.#open !== null && this.#open.runs === runs.join() && !behind) return;
+    this.#close?.();
+    this.#open = { runs: runs.join(), cursor };
+    this.#close = openStream({
+      runs,
+      after: cursor,
+      onBatch: (batch) => {
+        channel?.postMessage({ kind: "batch", batch } satisfies Message);
+        receive(batch);
+      },
+      onState: (state) => {
+        channel?.postMessage({ kind: "line", state } satisfies Message);
+        line.value = state;
+      },
+    });
+  }
+
+  end(): void {
+    if (this.#pending !== null) clearTimeout(this.#pending);
+    this.#close?.();
+  }
+}
+
+/** Holds the lock until this tab is hidden. Without locks (a page that is not from this machine), each tab reads for itself. */
+async function lead(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const own = new Leader();
+    leader = own;
+    channel?.postMessage({ kind: "who" } satisfies Message);
+    own.changed(tab, wish());
+    const hide = () => {
+      if (!document.hidden) return;
+      document.removeEventListener("visibilitychange", hide);
+      leader = null;
+      own.end();
+      resolve();
+    };
+    document.addEventListener("visibilitychange", hide);
+    hide();
+  });
+}
+
+async function leadWhenVisible(): Promise<void> {
+  for (;;) {
+    if (document.hidden) {
+      await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+      continue;
+    }
+    const waiting = new AbortController();
+    const hidden = () => document.hidden && waiting.abort();
+    document.addEventListener("visibilitychange", hidden);
+    if (navigator.locks === undefined) await lead();
+    else await navigator.locks.request("ballast-stream", { signal: waiting.signal }, lead).catch(() => {});
+    document.removeEventListener("visibilitychange", hidden);
+  }
+}
+
+function smaller(a: StreamCursor | null, b: StreamCursor | null): StreamCursor | null {
+  if (a === null || b === null) return a ?? b;
+  return { metrics: Math.min(a.metrics, b.metrics), events: Math.min(a.events, b.events) };
+}
+
+if (!isFile) {
+  channel?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
+    if (data.kind === "wish") leader?.changed(data.tab, data.wish);
+    else if (data.kind === "who") announce();
+    else if (document.hidden) return;
+    else if (data.kind === "batch") receive(data.batch);
+    else line.value = data.state;
+  });
+  document.addEventListener("visibilitychange", announce);
+  addEventListener("pagehide", () => channel?.postMessage({ kind: "wish", tab, wish: null } satisfies Message));
+  void leadWhenVisible();
+}

@@ -1,0 +1,37 @@
+/** A hook that asks the server for one thing and asks again when the question, or the time, is another. */
+import { type Signal, useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { ApiError, addressOf, get } from "../api.ts";
+import type { Query } from "../router.ts";
+
+export interface Asked<Answer> {
+  /** The newest answer; it stays while the next is under way. Null before the first. */
+  readonly answer: Answer | null;
+  readonly error: ApiError | null;
+  readonly again: () => void;
+}
+
+/** `path` null asks nothing. A change of `when` asks the same again. */
+export function useAnswer<Answer>(path: string | null, query: Query = {}, when: unknown = null): Asked<Answer> {
+  const answer: Signal<Answer | null> = useSignal<Answer | null>(null);
+  const error = useSignal<ApiError | null>(null);
+  const turn = useSignal(0);
+  const address = path === null ? null : addressOf(path, query);
+  useEffect(() => {
+    if (path === null) return;
+    const left = new AbortController();
+    get<Answer>(path, query, { signal: left.signal }).then(
+      (found) => {
+        if (left.signal.aborted) return;
+        answer.value = found;
+        error.value = null;
+      },
+      (failure) => {
+        if (left.signal.aborted || failure.name === "AbortError") return;
+        error.value = failure instanceof ApiError ? failure : new ApiError({ error: String(failure) }, 0);
+      },
+    );
+    return () => left.abort();
+  }, [address, when, turn.value]);
+  return { answer: answer.value, error: error.value, again: () => turn.value++ };
+}

@@ -1,0 +1,16 @@
+/** The workspace that the server stands over, and how commands name it. */
+import { signal } from "@preact/signals";
+import type { WorkspaceAnswer } from "../../../src/types/page.ts";
+
+export const workspace = signal<WorkspaceAnswer | null>(null);
+
+/** `./bin/ballast tell demo-1 pause --workspace /tmp/runs` */
+export function commandOf(words: string): string {
+  const { self, option } = workspace.value ?? { self: "ballast", option: "" };
+  return [self, words, option].filter(Boolean).join(" ");
+}
+
+/** Quoted for a shell where it must be. */
+export function quoted(text: string): string {
+  return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,25 @@
+/** Builds the page into dist/web: one script, one style sheet, one document. */
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  root: here("."),
+  // Relative addresses: the page works under any path.
+  base: "./",
+  publicDir: false,
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: {
+    outDir: here("../dist/web"),
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: false,
+    cssCodeSplit: false,
+    // Pictures in the style sheet would be data: addresses; there are none.
+    assetsInlineLimit: 0,
+    rollupOptions: {
+      output: { entryFileNames: "app.js", assetFileNames: "app[extname]", codeSplitting: false },
+    },
+  },
+});
