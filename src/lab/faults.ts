@@ -5,6 +5,7 @@
 import type { FaultName } from "../config/faults.ts";
 import { openBase } from "./base.ts";
 import { type Cell, type CellRequest, type LabContext, readCell, runCell } from "./cell.ts";
+import { iterationsDone } from "./summary.ts";
 
 export interface LabOptions extends LabContext {
   readonly faults: readonly FaultName[];
@@ -18,7 +19,7 @@ export interface LabOptions extends LabContext {
   ) => void;
 }
 
-/** Every run of the experiment, in the order in which they run: a call that is cut short has whole rows. */
+/** The runs of the experiment, in the order in which they run: a call that is cut short has whole rows. */
 export function requestsOf({
   config,
   faults,
@@ -41,15 +42,29 @@ export function requestsOf({
   ];
 }
 
-/** Throws Interrupted; what was done by then is kept, and the next call goes on from there. */
+/** Healthy runs beyond those planned, at most: a rule that stops every run would ask for more without an end. */
+const mostMore = 12;
+
+/**
+ * Where the controller stops healthy runs early, more of them are run, until there are as many healthy iterations as were asked for.
+ * Throws Interrupted; what was done by then is kept, and the next call goes on from there.
+ */
 export async function runFaults(options: LabOptions): Promise<Cell[]> {
   const requests = requestsOf(options);
+  const planned = requests.length;
   const context = { ...options, config: await openBase(options) };
   const cells: Cell[] = [];
-  for (const request of requests) {
+  for (let next = 0; next < requests.length; next++) {
+    const request = requests[next]!;
     const found = readCell(context, request);
     const cell = found ?? (await runCell(context, request));
     cells.push(cell);
+    const healthy = cells.filter(({ fault }) => fault === null);
+    if (cells.length === requests.length && requests.length < planned + mostMore) {
+      const done = healthy.reduce((sum, one) => sum + iterationsDone(one), 0);
+      const seed = 1 + Math.max(...healthy.map((one) => one.seed));
+      if (done < options.healthyIterations) requests.push({ fault: null, seed, interventions: "on" });
+    }
     options.onCell(cell, { cells: cells.length, of: requests.length, cached: found !== null });
   }
   return cells;

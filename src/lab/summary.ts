@@ -119,13 +119,17 @@ function average(golds: readonly Gold[]): Gold {
   return { mean: centre, low: centre - half, high: centre + half, samples: golds[0]!.samples };
 }
 
+/** Fewer than planned where the controller stopped the run. */
+export function iterationsDone({ stopped, iterations }: Pick<Cell, "stopped" | "iterations">): number {
+  return stopped === null ? iterations : stopped.iteration + 1;
+}
+
 function falseAlarmsOf(healthy: readonly Cell[]): FalseAlarms {
   const alerts = healthy.flatMap((cell) => cell.alerts);
   const rules: Record<string, number> = {};
   for (const { rule } of alerts) rules[rule] = (rules[rule] ?? 0) + 1;
-  const done = healthy.map(({ stopped, iterations }) => (stopped === null ? iterations : stopped.iteration + 1));
   return {
-    iterations: done.reduce((sum, n) => sum + n, 0),
+    iterations: healthy.reduce((sum, cell) => sum + iterationsDone(cell), 0),
     runs: healthy.length,
     tier1: alerts.filter(({ tier }) => tier === 1).length,
     tier2: alerts.filter(({ tier }) => tier === 2).length,

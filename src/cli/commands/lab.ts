@@ -56,7 +56,7 @@ export async function labFaults(options: LabFaultsOptions): Promise<number> {
   });
   const cells: Cell[] = [];
   const trained: number[] = [];
-  const of = requestsOf({ config, faults, seeds, healthyIterations }).length;
+  let of = requestsOf({ config, faults, seeds, healthyIterations }).length;
   try {
     display.note(c.dim(`${of} runs of ${config.ppo.iterations} iterations, one after the other, in ${folder}`));
     await runFaults({
@@ -68,7 +68,8 @@ export async function labFaults(options: LabFaultsOptions): Promise<number> {
       machine: async (engine) => JSON.stringify(await machineRecord(engine)),
       onProgress: (progress) => display.update(progress),
       interrupted: signals.interrupted,
-      onCell: (cell, { cells: done, cached }) => {
+      onCell: (cell, { cells: done, of: all, cached }) => {
+        of = all;
         cells.push(cell);
         if (!cached) trained.push(cell.seconds);
         const each = trained.reduce((sum, s) => sum + s, 0) / trained.length;
