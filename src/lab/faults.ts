@@ -31,7 +31,8 @@ export function requestsOf({
   const more = Array.from({ length: runs - seeds.length }, (_, i) => last + 1 + i);
   const healthy = (seed: number): CellRequest => ({ fault: null, seed, interventions: "on" });
   return [
-    ...seeds.map(healthy),
+    // What a fault is compared with is the run to its end, whatever the controller would have said of it.
+    ...seeds.flatMap((seed) => [healthy(seed), { ...healthy(seed), interventions: "off" as const }]),
     ...faults.flatMap((fault) =>
       seeds.flatMap((seed): CellRequest[] => [
         { fault, seed, interventions: "on" },
@@ -59,7 +60,7 @@ export async function runFaults(options: LabOptions): Promise<Cell[]> {
     const found = readCell(context, request);
     const cell = found ?? (await runCell(context, request));
     cells.push(cell);
-    const healthy = cells.filter(({ fault }) => fault === null);
+    const healthy = cells.filter(({ fault, interventions }) => fault === null && interventions === "on");
     if (cells.length === requests.length && requests.length < planned + mostMore) {
       const done = healthy.reduce((sum, one) => sum + iterationsDone(one), 0);
       const seed = 1 + Math.max(...healthy.map((one) => one.seed));

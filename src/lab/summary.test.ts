@@ -54,8 +54,10 @@ describe("the table", () => {
   const late = alert("reference_fingerprint", "reference/fingerprint", 31, 1);
   const once = { ...late, iteration: 30 };
   const cells = [
-    cell({ seed: 1, gold: gold(0.9) }),
+    cell({ seed: 1, gold: gold(0.7) }),
     cell({ seed: 2, gold: gold(0.8) }),
+    cell({ seed: 1, interventions: "off", gold: gold(0.9) }),
+    cell({ seed: 2, interventions: "off", gold: gold(0.8) }),
     cell({ seed: 1, fault: "reference-drift", stopped: once, gold: gold(0.88) }),
     cell({ seed: 1, fault: "reference-drift", interventions: "off", alerts: [once], gold: gold(0.5) }),
     cell({ seed: 2, fault: "reference-drift", gold: gold(0.78) }),

@@ -66,7 +66,8 @@ export interface Summary {
 const healthThreshold = 60;
 
 export function summarise(cells: readonly Cell[]): Summary {
-  const healthy = cells.filter(({ fault }) => fault === null);
+  const healthyRuns = (interventions: Cell["interventions"]) =>
+    cells.filter((cell) => cell.fault === null && cell.interventions === interventions);
   const rows = plans.flatMap((plan): FaultRow[] => {
     const of = (interventions: Cell["interventions"]) =>
       cells.filter((cell) => cell.fault === plan.fault && cell.interventions === interventions);
@@ -74,7 +75,7 @@ export function summarise(cells: readonly Cell[]): Summary {
     // A row needs both runs of a seed, and its healthy one.
     const pairs = of("on").flatMap((on) => {
       const without = off.find(({ seed }) => seed === on.seed);
-      const well = healthy.find(({ seed }) => seed === on.seed);
+      const well = healthyRuns("off").find(({ seed }) => seed === on.seed);
       return without && well ? [{ on, without, well }] : [];
     });
     if (pairs.length === 0) return [];
@@ -97,9 +98,12 @@ export function summarise(cells: readonly Cell[]): Summary {
   });
   return {
     rows,
-    falseAlarms: falseAlarmsOf(healthy),
+    falseAlarms: falseAlarmsOf(healthyRuns("on")),
     healthThreshold,
-    health: cells.filter(({ fault, interventions }) => fault === null || interventions === "off").flatMap(healthOf),
+    health: [
+      ...healthyRuns("on"),
+      ...cells.filter((cell) => cell.fault !== null && cell.interventions === "off"),
+    ].flatMap(healthOf),
   };
 }
 
