@@ -1,5 +1,6 @@
 /** Metric rows as CSV and JSON lines. What is not finite has a flag, as in the store: 1 NaN, 2 +Infinity, 3 -Infinity. */
 import type { MetricRow } from "../store/index.ts";
+import { csvText } from "../util/csv.ts";
 
 /** In the order of the columns. */
 export const COLUMNS = ["run", "attempt", "stage", "iteration", "key", "value", "flag", "superseded"] as const;
@@ -19,12 +20,6 @@ export function csvLine({ run, attempt, stage, iteration, key, value, superseded
   const finite = Number.isFinite(value) ? String(value) : "";
   const numbers = [flagOf(value), superseded ? 1 : 0];
   return [csvText(run), attempt, csvText(stage), iteration, csvText(key), finite, ...numbers].join(",");
-}
-
-/** A cell of text. One that a spreadsheet would take for a formula gets an apostrophe before it. */
-export function csvText(text: string): string {
-  const harmless = /^[\s\0]*[=+\-@＝＋－＠]|^[\t\r\n]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
 /** `value` is null where it is not finite. */

@@ -1,6 +1,7 @@
 /** The store's public names. */
 export { isTransient } from "./connection.ts";
 export { alreadyDecided, type IncidentQuery } from "./incidents.ts";
+export type { Ends } from "./readlive.ts";
 export { type RecorderOptions, StoreRecorder } from "./recorder.ts";
 export type * from "./rows.ts";
 export { type NewCommand, openStore, Store, type StoreOptions } from "./store.ts";

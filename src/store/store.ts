@@ -9,6 +9,24 @@ import { encodeJson, encodeText } from "./encode.ts";
 import { decideIncident, type IncidentQuery, readIncidents } from "./incidents.ts";
 import { insertRating, readRatings } from "./ratings.ts";
 import {
+  type Ends,
+  type NewRows,
+  readEnds,
+  readEventsBefore,
+  readNewEvents,
+  readNewMetrics,
+  readTakenOver,
+} from "./readlive.ts";
+import {
+  type Recorded,
+  type RuleCount,
+  readLastValues,
+  readNewestIteration,
+  readOpenIncidents,
+  readRecorded,
+  readRuleCounts,
+} from "./readpage.ts";
+import {
   readConsultations,
   readEvents,
   readFirstIterationSince,
@@ -189,6 +207,21 @@ export class Store {
     return readLatest(this.#connection, runId, stage);
   }
 
+  /** The newest current value of each of these metrics that has one. */
+  lastValues(runId: string, stage: Stage, keys: readonly string[]): Record<string, number> {
+    return readLastValues(this.#connection, { runId, stage, keys });
+  }
+
+  /** The newest current iteration of a stage; null where it has none. */
+  newestIteration(runId: string, stage: Stage): number | null {
+    return readNewestIteration(this.#connection, runId, stage);
+  }
+
+  /** When the newest iterations of a stage in one attempt were recorded, newest first. */
+  recorded(runId: string, options: { attempt: number; stage: Stage; limit: number }): Recorded[] {
+    return readRecorded(this.#connection, { runId, ...options });
+  }
+
   /** The current value of each metric at one iteration. */
   values(runId: string, stage: Stage, iteration: number): Record<string, number> {
     return readValues(this.#connection, runId, stage, iteration);
@@ -199,6 +232,11 @@ export class Store {
     return readTierCounts(this.#connection, runId, kind);
   }
 
+  /** How often each rule has spoken and acted in current iterations; those that never did are absent. */
+  ruleCounts(runId: string): RuleCount[] {
+    return readRuleCounts(this.#connection, runId);
+  }
+
   /** The first iteration of a stage that was recorded at `at` (Unix milliseconds) or later; undefined where none was. */
   firstIterationSince(runId: string, stage: Stage, at: number): number | undefined {
     return readFirstIterationSince(this.#connection, { runId, stage, at });
@@ -207,6 +245,30 @@ export class Store {
   /** Events from a cursor. */
   events(runId: string, query?: FeedQuery & { readonly kind?: EventKind }): Feed<EventRow> {
     return readEvents(this.#connection, runId, query);
+  }
+
+  /** The newest events before a `seq`, oldest first. */
+  eventsBefore(runId: string, { before, limit }: { before: number; limit: number }): EventRow[] {
+    return readEventsBefore(this.#connection, { runId, before, limit });
+  }
+
+  /** Where the tables end that readers follow. */
+  ends(): Ends {
+    return readEnds(this.#connection);
+  }
+
+  /** Visits what several runs recorded between two cursors, in the order of commits. */
+  newMetrics(rows: NewRows<MetricRow>): void {
+    readNewMetrics(this.#connection, rows);
+  }
+
+  newEvents(rows: NewRows<EventRow>): void {
+    readNewEvents(this.#connection, rows);
+  }
+
+  /** Whether a newer attempt has taken iterations over since this cursor of metrics. */
+  takenOver(runId: string, after: number): boolean {
+    return readTakenOver(this.#connection, runId, after);
   }
 
   /** Changes of hyperparameters from a cursor; with `key` of one alone: its history over all attempts. */
@@ -222,6 +284,11 @@ export class Store {
   /** Incidents of the workspace, or of one run, oldest first, each with what was decided. */
   incidents(query?: IncidentQuery): IncidentRecord[] {
     return readIncidents(this.#connection, query);
+  }
+
+  /** How many incidents of each run wait for a decision; runs without one are absent. */
+  openIncidents(): ReadonlyMap<string, number> {
+    return readOpenIncidents(this.#connection);
   }
 
   incident(id: number): IncidentRecord | undefined {

@@ -6,7 +6,7 @@ import { parquetReadObjects } from "hyparquet";
 import { describe, expect, it } from "vitest";
 import { keptTerminal } from "../../../test/support/terminal.ts";
 import { workspaceWithRun } from "../../../test/support/workspace.ts";
-import { csvText } from "../export-rows.ts";
+import { csvText } from "../../util/csv.ts";
 import { exportRun } from "./export.ts";
 
 const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0.1 + 0.2, 5e-324, -1.5, 1e300];
