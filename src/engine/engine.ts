@@ -53,9 +53,11 @@ export interface CloneModelRequest {
   readonly seed?: number;
   /** Copy, or load, the optimizer's state as well; an error if there is none to load. */
   readonly optimizer?: boolean;
+  /** A model of the same configuration and heads that is not needed any more: it becomes the copy, in the memory that it has. */
+  readonly into?: ModelId;
 }
 
-export type LoadModelRequest = CloneModelRequest;
+export type LoadModelRequest = Omit<CloneModelRequest, "into">;
 
 export interface Sequence {
   readonly tokens: readonly number[];

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Orders } from "../control/consult.ts";
-import type { Engine, ModelId } from "../engine/engine.ts";
+import type { ModelId } from "../engine/engine.ts";
 import type { Alert, IncidentRecord } from "../types/control.ts";
 import { CheckpointError, Interrupted, RolledBack, StoppedByController } from "../util/errors.ts";
 import type { SavedModels } from "./checkpoint.ts";
@@ -25,24 +25,20 @@ export interface Kept {
 }
 
 /**
- * Keeps the state before an iteration, so that an incident in its update has it to show and to go back to; lets go of what was
- * kept before the last one.
+ * Keeps the state before an iteration, so that an incident in its update has it to show and to go back to, in place of
+ * what was kept before the last one.
  */
 export async function keepBefore({ context, models, state, control }: Ppo, last: Kept | null): Promise<Kept> {
   const { engine, config } = context;
   const own = structuredClone({ ...state, control: control.state });
   const trained = trainedModels(models);
   if (config.control.interventions === "off") return { own, models: trained };
-  if (last) await letGo(engine, last);
   const kept: Record<string, ModelId> = {};
   for (const [name, id] of Object.entries(trained)) {
-    kept[name] = (await engine.cloneModel(id, { optimizer: true })).id;
+    const into = last?.models[name as keyof SavedModels];
+    kept[name] = (await engine.cloneModel(id, { optimizer: true, ...(into && { into }) })).id;
   }
   return { own, models: kept };
-}
-
-async function letGo(engine: Engine, { models }: Kept): Promise<void> {
-  for (const id of Object.values(models)) await engine.disposeModel(id);
 }
 
 /** Lets go of all models of a run of PPO. */

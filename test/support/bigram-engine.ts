@@ -83,6 +83,8 @@ export class BigramEngine implements Engine {
     const source = this.#model(id);
     const heads = request.heads ?? source.info.heads;
     const info = this.#add(source.info.config, heads, request, structuredClone(source.weights));
+    // The caller takes the answer's handle, whichever it is.
+    if (request.into) await this.disposeModel(request.into);
     if (request.optimizer) this.#model(info.id).moments = structuredClone(source.moments);
     return info;
   }

@@ -11,8 +11,10 @@ import type {
   ForwardBackwardResult,
   ForwardRequest,
   ForwardResult,
+  HeadKind,
   LoadModelRequest,
   LossRequest,
+  ModelConfig,
   ModelId,
   ModelInfo,
   OptimStepRequest,
@@ -60,15 +62,19 @@ export class EmbeddedCore implements Engine {
   async cloneModel(id: ModelId, request: CloneModelRequest = {}): Promise<ModelInfo> {
     const source = this.#model(id);
     const { config, heads } = source.info;
-    const { scalarInit = "zero", seed = 0 } = request;
-    const model = new Model({
-      id: this.#id(),
-      config,
-      heads: request.heads ?? heads,
-      scalarInit,
-      seed,
-      from: source.named(),
-    });
+    const { scalarInit = "zero", seed = 0, into } = request;
+    const options = { config, heads: request.heads ?? heads, scalarInit, seed, from: source.named() };
+    if (into !== undefined) {
+      const target = this.#model(into);
+      const shape = (one: { config: ModelConfig; heads: readonly HeadKind[] }) =>
+        JSON.stringify([one.config, one.heads]);
+      if (shape(target.info) !== shape(options))
+        throw new EngineError(`model ${into} is not of the shape of the copy that it is to become`);
+      target.become(options);
+      if (request.optimizer) target.copyOptimizer(source);
+      return target.info;
+    }
+    const model = new Model({ id: this.#id(), ...options });
     if (request.optimizer) model.copyOptimizer(source);
     return this.#add(model);
   }

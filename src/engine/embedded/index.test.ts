@@ -39,6 +39,25 @@ test("a copy with its optimizer goes on as the original does, to the bit; one wi
   expect(await logprobs(bare)).not.toEqual(await logprobs(id));
 });
 
+test("a copy into a model that has trained is as a new one, and needs one of the same shape", async () => {
+  const { id } = await create();
+  const { id: used } = await create({ seed: 2 });
+  await train(engine, id, 2);
+  await train(engine, used, 3);
+  await engine.forwardBackward(used, loss);
+  const { id: fresh } = await engine.cloneModel(id, { optimizer: true });
+  expect((await engine.cloneModel(id, { optimizer: true, into: used })).id).toBe(used);
+  const { id: bare } = await engine.cloneModel(id);
+  const { id: reused } = await engine.cloneModel(id, { into: (await engine.cloneModel(used)).id });
+  for (const model of [fresh, used, bare, reused]) await train(engine, model, 2);
+  const logprobs = async (model: string) =>
+    (await engine.forward(model, { sequences, outputs: ["logprobs"] })).logprobs!;
+  expect(await logprobs(used)).toEqual(await logprobs(fresh));
+  expect(await logprobs(reused)).toEqual(await logprobs(bare));
+  const other = await engine.cloneModel(id, { heads: ["scalar"] });
+  await expect(engine.cloneModel(id, { into: other.id })).rejects.toThrow("not of the shape");
+});
+
 test("a step tells norm, mean and variance of the gradient by group", async () => {
   const { id, parameters } = await create();
   await engine.forwardBackward(id, loss);

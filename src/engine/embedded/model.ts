@@ -38,9 +38,17 @@ export class Model {
     const size = this.specs.reduce((total, { shape }) => total + count(shape), 0);
     this.info = { id, config, heads, parameters: size };
     this.weights = new Float32Array(size);
+    this.become({ from, seed });
+  }
+
+  /** Values as of a new model, with neither gradient nor optimizer. */
+  become({ from, seed }: Pick<ModelOptions, "from" | "seed">): void {
     for (const { spec, part } of this.parts(this.weights)) {
       part.set(from?.get(spec.name)?.data ?? initialValues(spec, seed));
     }
+    this.clearGradients();
+    this.steps = 0;
+    for (const moment of Object.values(this.#moments ?? {})) moment.fill(0);
   }
 
   static load(
