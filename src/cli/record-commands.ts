@@ -113,11 +113,14 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
 
   command(
     "serve",
-    "give Prometheus the newest values of a workspace's runs, on this machine alone",
+    "show the dashboard of a workspace in the browser, and give Prometheus its newest values",
     "serve",
     "serve --port 9000 --workspace /tmp/runs",
+    "serve --host 0.0.0.0",
   )
-    .option("--port <n>", "port on 127.0.0.1; 0 takes a free one", integer(0, 65_535), 9464)
+    .option("--port <n>", "port; 0 takes a free one", integer(0, 65_535), 9464)
+    .option("--host <name>", "where to listen; from another machine everything needs the token", "127.0.0.1")
+    .option("--open", "show the page in a browser")
     .option(...workspace)
     .action(does(async (options) => (await import("./commands/serve.ts")).serve({ ...options, terminal })));
 }

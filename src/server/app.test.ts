@@ -135,7 +135,10 @@ describe("who may ask", () => {
   it("other paths and methods lead nowhere", async () => {
     const { get, app } = recorded();
     const response = await get("/none");
-    expect([response.status, await response.text()]).toEqual([404, "Prometheus finds its metrics at /metrics.\n"]);
+    expect([response.status, await response.text()]).toEqual([
+      404,
+      "Prometheus finds its metrics at /metrics, the dashboard at /.\n",
+    ]);
     const posted = await app.request("http://localhost/metrics", { method: "POST", headers: { host: "localhost" } });
     expect(posted.status).toBe(404);
     expect(response.headers.get("x-content-type-options")).toBe("nosniff");

@@ -1,33 +1,82 @@
-/** The HTTP server over a workspace's store; for now it has Prometheus' endpoint alone. */
+/** The HTTP server over a workspace's store: the dashboard's page and its API, and Prometheus' endpoint. */
+import { dirname } from "node:path";
 import { Hono } from "hono";
 import type { Store } from "../store/index.ts";
-import { messageOf } from "../util/errors.ts";
+import { ownPagesOnly, tokenNeeded } from "./access.ts";
+import { eventRoutes } from "./answers/events.ts";
+import { runRoutes } from "./answers/run.ts";
+import { runsRoutes } from "./answers/runs.ts";
+import { seriesRoutes } from "./answers/series.ts";
+import { settingRoutes } from "./answers/settings.ts";
+import { Summaries } from "./answers/summary.ts";
+import { workspaceRoutes } from "./answers/workspace.ts";
+import type { Context } from "./context.ts";
 import { familiesOf } from "./families.ts";
+import { securityHeaders } from "./headers.ts";
 import { ownHostOnly } from "./host.ts";
+import { answerProblem, Refusal } from "./problem.ts";
 import { contentType, exposition } from "./prometheus.ts";
+import { type StreamOptions, streamRoutes } from "./stream/route.ts";
+import { Tailer } from "./stream/tailer.ts";
+import { type WebFiles, webRoutes } from "./web.ts";
 
-export interface AppOptions {
+export interface AppOptions extends StreamOptions {
+  /** The folder of the runs; the one that the store lies in by default. */
+  readonly workspace?: string;
+  /** Whoever sends it may change things; without one nobody may. */
+  readonly token?: string | null;
+  /** How a person calls this program. */
+  readonly self?: string;
+  /** What a command needs to mean this workspace; empty for the default one. */
+  readonly option?: string;
+  /** Names of this machine for a server that others reach: then everything but the page itself needs the token. */
+  readonly hosts?: readonly string[] | null;
+  /** The page's files. */
+  readonly web?: WebFiles | null;
   /** Clock, in Unix milliseconds. */
   readonly now?: () => number;
+  /** Milliseconds between two looks at the database while a stream is open. */
+  readonly pollMs?: number;
+  /** Told of what nobody foresaw. */
+  readonly onError?: (error: unknown) => void;
 }
 
 /**
  * @example
- * const app = createApp(openStore("runs/ballast.db", { readonly: true }));
- * const response = await app.request("http://localhost/metrics");
+ * const app = createApp(openStore("runs/ballast.db"), { token: "..." });
+ * const response = await app.request("http://localhost/api/runs");
  */
-export function createApp(store: Store, { now = Date.now }: AppOptions = {}): Hono {
+export function createApp(store: Store, options: AppOptions = {}): Hono {
+  const { workspace = dirname(store.path), token = null, self = "ballast", option = "" } = options;
+  const { hosts = null, web = null, now = Date.now, onError = () => {} } = options;
+  const summaries = new Summaries(store);
+  const tailer = new Tailer({ store, summaries, onError, ...(options.pollMs && { pollMs: options.pollMs }) });
+  const context: Context = { store, workspace, token, self, option, now, summaries, tailer };
+
   const app = new Hono();
-  app.use(ownHostOnly);
-  app.use(async (c, next) => {
-    await next();
-    c.header("cache-control", "no-store");
-    c.header("x-content-type-options", "nosniff");
-  });
+  app.use(securityHeaders);
+  app.use(ownHostOnly(hosts ?? []));
+  app.use("/api/*", ownPagesOnly);
+  if (hosts !== null) for (const path of ["/api/*", "/metrics"]) app.use(path, tokenNeeded(context));
   app.get("/metrics", (c) =>
     c.body(exposition(familiesOf(store, { now: now() })), 200, { "content-type": contentType }),
   );
-  app.notFound((c) => c.text("Prometheus finds its metrics at /metrics.\n", 404));
-  app.onError((error, c) => c.text(`${messageOf(error)}\n`, 500));
+  for (const routes of [workspaceRoutes, runsRoutes, runRoutes, seriesRoutes, eventRoutes, settingRoutes])
+    app.route("/api", routes(context));
+  app.route("/api", streamRoutes(context, options));
+  app.all("/api/*", (c) => {
+    throw new Refusal(
+      404,
+      `there is nothing at ${c.req.method} ${c.req.path.slice(0, 100)}`,
+      "docs/api.md lists what there is.",
+    );
+  });
+  app.route("/", webRoutes(web));
+  app.notFound((c) => c.text("Prometheus finds its metrics at /metrics, the dashboard at /.\n", 404));
+  app.onError((error, c) => {
+    const answer = answerProblem(c, error);
+    if (answer.status === 500) onError(error);
+    return answer;
+  });
   return app;
 }

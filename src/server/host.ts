@@ -1,11 +1,32 @@
 /** Answers requests that name this machine alone: a page of another site cannot reach the server under a name of its own. */
+import { hostname, networkInterfaces } from "node:os";
 import type { MiddlewareHandler } from "hono";
 
-/** With or without a port. A site that has its name resolve to 127.0.0.1 (DNS rebinding) still sends that name. */
-const own = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
+/** A site that has its name resolve to 127.0.0.1 (DNS rebinding) still sends that name. */
+const loopback = ["localhost", "127.0.0.1", "[::1]"];
 
-export const ownHostOnly: MiddlewareHandler = async (c, next) => {
-  if (!own.test(c.req.header("host") ?? ""))
-    return c.text("This server answers to localhost and 127.0.0.1 alone.\n", 403);
-  return next();
-};
+/** With or without a port. */
+const parts = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i;
+
+/** `hosts`: names beside those of the loopback device. */
+export function ownHostOnly(hosts: readonly string[] = []): MiddlewareHandler {
+  const own = new Set([...loopback, ...hosts.map((host) => host.toLowerCase())]);
+  return async (c, next) => {
+    const name = parts.exec(c.req.header("host") ?? "")?.[1]?.toLowerCase();
+    if (name === undefined || !own.has(name))
+      return c.text("This server answers to the names of its own machine alone.\n", 403);
+    return next();
+  };
+}
+
+/** What a server that listens on `host` is called: that name, this machine's name, and its addresses. */
+export function namesOf(host: string): string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
+  const names = [host, hostname(), ...addresses.map((address) => address.replace(/%.*$/, ""))];
+  return [...new Set(names.map((name) => (name.includes(":") ? `[${name.replace(/^\[|\]$/g, "")}]` : name)))];
+}
+
+/** Whether only this machine reaches a server that listens there. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}

@@ -1,5 +1,6 @@
-/** Opens a port on this machine alone, and closes it. */
+/** Opens a port, on this machine alone unless another name is given, and closes it. */
 import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
 import { serve } from "@hono/node-server";
 import type { Hono } from "hono";
 import { BallastError, messageOf } from "../util/errors.ts";
@@ -7,14 +8,23 @@ import { BallastError, messageOf } from "../util/errors.ts";
 export interface Listening {
   /** The port that was taken. */
   readonly port: number;
+  /** As a browser names it, without a slash at the end. */
+  readonly url: string;
   /** Ends the connections that are open. */
   close(): Promise<void>;
 }
 
-/** Port 0 takes a free one. @throws BallastError where the port cannot be had. */
-export function listen(app: Hono, { port }: { port: number }): Promise<Listening> {
+export interface ListenOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Where others reach it, if they may; 127.0.0.1 by default. */
+  readonly host?: string;
+}
+
+/** @throws BallastError where the port cannot be had. */
+export function listen(app: Hono, { port, host = "127.0.0.1" }: ListenOptions): Promise<Listening> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port });
+    const server = serve({ fetch: app.fetch, hostname: host, port });
     server.once("error", (error: NodeJS.ErrnoException) =>
       reject(
         error.code === "EADDRINUSE"
@@ -22,12 +32,12 @@ export function listen(app: Hono, { port }: { port: number }): Promise<Listening
               `port ${port} is in use`,
               "Is another `ballast serve` running? Choose another with --port.",
             )
-          : new BallastError(`cannot listen on 127.0.0.1:${port}: ${messageOf(error)}`, "Choose another with --port."),
+          : new BallastError(`cannot listen on ${host}:${port}: ${messageOf(error)}`, "Choose another with --port."),
       ),
     );
     server.once("listening", () =>
       resolve({
-        port: (server.address() as AddressInfo).port,
+        ...addressOf(host, server.address() as AddressInfo),
         close: () =>
           new Promise((done) => {
             server.close(() => done());
@@ -36,4 +46,11 @@ export function listen(app: Hono, { port }: { port: number }): Promise<Listening
       }),
     );
   });
+}
+
+/** What listens everywhere is reached by this machine's name. */
+function addressOf(host: string, { port }: AddressInfo): Pick<Listening, "port" | "url"> {
+  const everywhere = host === "0.0.0.0" || host === "::";
+  const name = everywhere ? hostname() : host;
+  return { port, url: `http://${name.includes(":") ? `[${name}]` : name}:${port}` };
 }

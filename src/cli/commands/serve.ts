@@ -1,28 +1,98 @@
-/** `ballast serve`: a Prometheus endpoint over a workspace, on this machine alone, until Ctrl-C. */
-import { join } from "node:path";
-import { createApp, listen } from "../../server/index.ts";
-import { openStore } from "../../store/index.ts";
+/** `ballast serve`: the dashboard over a workspace, and its Prometheus endpoint, until Ctrl-C. */
+import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createApp, isLoopback, type Listening, listen, loadWeb, namesOf, workspaceToken } from "../../server/index.ts";
+import { openStore, type Store } from "../../store/index.ts";
+import { BallastError, messageOf } from "../../util/errors.ts";
+import { shortPath } from "../paths.ts";
 import type { Terminal } from "../terminal.ts";
+import { selfName } from "../workspace.ts";
 
 export interface ServeOptions {
   /** 0 takes a free one. */
   readonly port: number;
+  /** 127.0.0.1 by default: this machine alone. */
+  readonly host?: string;
   readonly workspace: string;
+  /** Show the page in a browser. */
+  readonly open?: boolean;
   readonly terminal: Terminal;
 }
 
-export async function serve({ port, workspace, terminal }: ServeOptions): Promise<number> {
-  const store = openStore(join(workspace, "ballast.db"), { readonly: true });
-  try {
-    const ended = signal();
-    const server = await listen(createApp(store), { port });
-    terminal.out(`Prometheus: http://127.0.0.1:${server.port}/metrics   (Ctrl-C ends)`);
-    await ended;
-    await server.close();
-  } finally {
-    store.close();
-  }
+export async function serve({
+  port,
+  host = "127.0.0.1",
+  workspace,
+  open = false,
+  terminal,
+}: ServeOptions): Promise<number> {
+  const ended = signal();
+  const { server, address, close } = await openDashboard({ port, host, workspace, terminal });
+  terminal.out(`Dashboard:  ${address}`);
+  terminal.out(`Prometheus: ${server.url}/metrics   (Ctrl-C ends)`);
+  if (open) showPage(address, terminal);
+  await ended;
+  await close();
   return 0;
+}
+
+export interface Dashboard {
+  readonly server: Listening;
+  /** Of the page, with the token. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** The dashboard of a workspace, which may have no runs yet. */
+export async function openDashboard({
+  port,
+  host = "127.0.0.1",
+  workspace,
+  terminal,
+}: Omit<ServeOptions, "open">): Promise<Dashboard> {
+  const c = terminal.noteColours;
+  try {
+    mkdirSync(workspace, { recursive: true });
+  } catch (error) {
+    throw new BallastError(`cannot make the folder of runs ${workspace}: ${messageOf(error)}`, "Name another one.");
+  }
+  const token = workspaceToken(workspace);
+  const web = await loadWeb({ onBuild: () => terminal.note(c.dim("building the page, once")) });
+  const store: Store = openStore(join(workspace, "ballast.db"));
+  try {
+    const app = createApp(store, {
+      workspace: resolve(workspace),
+      token,
+      web,
+      self: selfName(),
+      option: resolve(workspace) === resolve("runs") ? "" : `--workspace ${quoted(shortPath(workspace))}`,
+      hosts: isLoopback(host) ? null : namesOf(host),
+      onError: (error) => terminal.note(`${c.yellow("warning:")} ${messageOf(error)}`),
+    });
+    const server = await listen(app, { port, host });
+    const close = async () => {
+      await server.close();
+      store.close();
+    };
+    return { server, address: `${server.url}/#/?token=${token}`, close };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+function quoted(text: string): string {
+  return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Without a browser the address is there to be read. */
+function showPage(address: string, terminal: Terminal): void {
+  const programs: Readonly<Record<string, string>> = { darwin: "open", win32: "explorer" };
+  const program = programs[process.platform] ?? "xdg-open";
+  const child = spawn(program, [address], { stdio: "ignore", detached: true });
+  child.on("error", () => terminal.note(`There is no ${program}: open the address yourself.`));
+  child.unref();
 }
 
 /** Resolves with the first signal that asks the process to end; the next one ends it at once. */

@@ -1,0 +1,86 @@
+/** A run in one row: where it stands, how it does, what people noted of it. */
+import type { RunRow, Store } from "../../store/index.ts";
+import type { RunSummary } from "../../types/page.ts";
+import type { Stage } from "../../types/records.ts";
+import { cut } from "../cut.ts";
+import { recordedConfigOf } from "../place.ts";
+
+const shown = ["health/total", "reward/score_mean", "kl/ref_k3_token"] as const;
+
+/** Steps or iterations planned, by stage. */
+type Planned = Readonly<Partial<Record<Stage, number>>>;
+
+/** Kept for as long as the server: what has not changed is not read again. */
+export class Summaries {
+  readonly #store: Store;
+  readonly #planned = new Map<string, Planned>();
+  readonly #values = new Map<string, { readonly at: string; readonly values: Readonly<Record<string, number>> }>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Newest first. */
+  all(): RunSummary[] {
+    return this.#store.snapshot(() => {
+      const open = this.#store.openIncidents();
+      return this.#store.runs().map((run) => this.#summary(run, open.get(run.id) ?? 0));
+    });
+  }
+
+  one(run: RunRow): RunSummary {
+    return this.#summary(run, this.#store.openIncidents().get(run.id) ?? 0);
+  }
+
+  /** Stages that the configuration has, with what is planned of each. */
+  planned(run: RunRow): Planned {
+    const known = this.#planned.get(run.id);
+    if (known !== undefined) return known;
+    const { sft, reward, ppo } = recordedConfigOf(run);
+    const planned = {
+      ...(sft && { sft: sft.steps }),
+      ...(reward && { reward: reward.steps }),
+      ...(ppo && { ppo: ppo.iterations }),
+    };
+    this.#planned.set(run.id, planned);
+    return planned;
+  }
+
+  #summary(run: RunRow, openIncidents: number): RunSummary {
+    const { id, objective, seed, createdAt, state, alive, lastBeat, attempt, position } = run;
+    const values = this.#newest(run);
+    const of = position === null ? null : (this.planned(run)[position.stage] ?? null);
+    return {
+      id,
+      objective: cut(objective),
+      seed,
+      createdAt,
+      state,
+      alive,
+      lastBeat,
+      attempt,
+      position: position === null ? null : { ...position, of },
+      health: word(values["health/total"]),
+      reward: word(values["reward/score_mean"]),
+      kl: word(values["kl/ref_k3_token"]),
+      openIncidents,
+      tags: [],
+      note: "",
+      archived: false,
+    };
+  }
+
+  #newest({ id, attempt, position }: RunRow): Readonly<Record<string, number>> {
+    const at = `${attempt} ${position?.stage} ${position?.iteration}`;
+    const known = this.#values.get(id);
+    if (known?.at === at) return known.values;
+    const values = position === null ? {} : this.#store.lastValues(id, "ppo", shown);
+    this.#values.set(id, { at, values });
+    return values;
+  }
+}
+
+/** NaN and infinities become words as the answer is written. */
+function word(value: number | undefined): number | null {
+  return value ?? null;
+}

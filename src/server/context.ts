@@ -1,0 +1,25 @@
+/** What all routes of the server share. */
+import { readFileSync } from "node:fs";
+import type { Store } from "../store/index.ts";
+import type { Summaries } from "./answers/summary.ts";
+import type { Tailer } from "./stream/tailer.ts";
+
+export interface Context {
+  readonly store: Store;
+  /** The folder of the runs. */
+  readonly workspace: string;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** How a person calls this program. */
+  readonly self: string;
+  /** What a command needs to mean this workspace; empty for the default one. */
+  readonly option: string;
+  /** Whoever sends it may change things; null: nobody may. */
+  readonly token: string | null;
+  readonly summaries: Summaries;
+  readonly tailer: Tailer;
+}
+
+export function version(): string {
+  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
+}

@@ -1,0 +1,40 @@
+/** Requests that fail: each with a status, one sentence and, where there is one, a remedy; never with a stack. */
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { isTransient } from "../store/index.ts";
+import type { Problem } from "../types/page.ts";
+import { BallastError, StoreError, UsageError } from "../util/errors.ts";
+import { cut } from "./cut.ts";
+
+/** A request that cannot be answered as it stands. */
+export class Refusal extends BallastError {
+  readonly status: ContentfulStatusCode;
+
+  constructor(status: ContentfulStatusCode, message: string, hint?: string) {
+    super(message, hint);
+    this.status = status;
+  }
+}
+
+export function problemOf(error: unknown): { readonly status: ContentfulStatusCode; readonly problem: Problem } {
+  if (!(error instanceof BallastError))
+    return {
+      status: 500,
+      problem: { error: "the server failed on this request", hint: "Its terminal says more." },
+    };
+  const { message, hint } = error;
+  const problem: Problem = { error: cut(message), ...(hint !== undefined && { hint: cut(hint) }) };
+  return { status: statusOf(error), problem };
+}
+
+function statusOf(error: BallastError): ContentfulStatusCode {
+  if (error instanceof Refusal) return error.status;
+  if (error instanceof UsageError) return 400;
+  if (error instanceof StoreError) return isTransient(error) ? 503 : 409;
+  return 500;
+}
+
+export function answerProblem(c: Context, error: unknown): Response {
+  const { status, problem } = problemOf(error);
+  return c.json(problem, status);
+}

@@ -1,0 +1,38 @@
+/** What a request's address asks for, checked. */
+import type { Context } from "hono";
+import type { Stage } from "../types/records.ts";
+import { Refusal } from "./problem.ts";
+
+const stages: readonly Stage[] = ["sft", "reward", "ppo"];
+
+/** The stage asked for; PPO where none is named. */
+export function stageOf(c: Context): Stage {
+  const stage = c.req.query("stage") ?? "ppo";
+  if (!stages.includes(stage as Stage)) throw new Refusal(400, `stage=${stage}: expected sft, reward or ppo`);
+  return stage as Stage;
+}
+
+export interface WholeNumber<Otherwise> {
+  readonly name: string;
+  readonly otherwise: Otherwise;
+  readonly min?: number;
+  /** A larger number is taken for this one. */
+  readonly max?: number;
+}
+
+export function wholeNumber<Otherwise>(
+  c: Context,
+  { name, otherwise, min = 0, max = Number.MAX_SAFE_INTEGER }: WholeNumber<Otherwise>,
+): number | Otherwise {
+  const text = c.req.query(name);
+  if (text === undefined || text === "") return otherwise;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min)
+    throw new Refusal(400, `${name}=${text}: expected a whole number from ${min}`);
+  return Math.min(value, max);
+}
+
+/** Words with commas between them. */
+export function list(c: Context, name: string): string[] {
+  return (c.req.queries(name) ?? []).flatMap((text) => text.split(",")).filter((word) => word !== "");
+}

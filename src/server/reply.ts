@@ -1,0 +1,15 @@
+/** Answers as JSON: numbers that it has no word for as words, and no text without an end. */
+import type { Context } from "hono";
+import { numbersAsWords } from "../util/json.ts";
+import { cut, longestText } from "./cut.ts";
+
+export function reply(c: Context, answer: unknown): Response {
+  return c.body(answerText(answer), 200, { "content-type": "application/json; charset=utf-8" });
+}
+
+/** Whatever the record holds, no text in an answer is longer than a page can hold. */
+export function answerText(answer: unknown): string {
+  return JSON.stringify(answer, (key, value) =>
+    typeof value === "string" ? cut(value, longestText) : numbersAsWords(key, value),
+  );
+}

@@ -1,0 +1,81 @@
+/** One reader of the stream: takes batches as fast as its line is, and one reset where it is too slow. */
+import type { StreamBatch } from "../../types/page.ts";
+import { answerText } from "../reply.ts";
+import { batchFor, merged, type News } from "./news.ts";
+
+export interface Line {
+  /** Resolves once the line has taken it. */
+  readonly send: (message: { readonly event: string; readonly id?: string; readonly data: string }) => Promise<void>;
+  readonly closed: () => boolean;
+}
+
+export interface ClientOptions {
+  readonly watched: ReadonlySet<string>;
+  readonly beatMs: number;
+}
+
+/** Batches as text, by what is watched: clients that watch the same runs share the work. */
+const texts = new WeakMap<News, Map<string, string | null>>();
+
+export class Client {
+  readonly watched: ReadonlySet<string>;
+  readonly #beatMs: number;
+  readonly #name: string;
+  #waiting: News | null = null;
+  #wake: () => void = () => {};
+  #left = false;
+
+  constructor({ watched, beatMs }: ClientOptions) {
+    this.watched = watched;
+    this.#beatMs = beatMs;
+    this.#name = [...watched].sort().join();
+  }
+
+  /** Never waits: news that the line has not taken yet become one. */
+  readonly hear = (news: News): void => {
+    this.#waiting = this.#waiting === null ? news : merged(this.#waiting, news);
+    this.#wake();
+  };
+
+  leave(): void {
+    this.#left = true;
+    this.#wake();
+  }
+
+  /** Sends what is heard, and a beat where there is nothing, until the reader has gone. */
+  async tell({ send, closed }: Line): Promise<void> {
+    while (!this.#left && !closed()) {
+      const news = this.#waiting;
+      this.#waiting = null;
+      const data = news === null ? null : this.#textOf(news);
+      if (news !== null && data !== null)
+        await send({ event: "batch", id: `${news.cursor.metrics}.${news.cursor.events}`, data });
+      else if (news === null && !(await this.#newsOrBeat())) await send({ event: "beat", data: "" });
+    }
+  }
+
+  #textOf(news: News): string | null {
+    const known = texts.get(news) ?? new Map<string, string | null>();
+    texts.set(news, known);
+    let text = known.get(this.#name);
+    if (text === undefined) {
+      const batch: StreamBatch | null = batchFor(news, this.watched);
+      text = batch === null ? null : answerText(batch);
+      known.set(this.#name, text);
+    }
+    return text;
+  }
+
+  /** False where it is time for a beat. */
+  #newsOrBeat(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const beat = setTimeout(() => resolve(false), this.#beatMs);
+      this.#wake = () => {
+        clearTimeout(beat);
+        resolve(true);
+      };
+      // It may have come between.
+      if (this.#waiting !== null || this.#left) this.#wake();
+    });
+  }
+}

@@ -1,0 +1,110 @@
+/** What happened in a workspace between two cursors, as clients of the stream are told it, and how it adds up. */
+import type { Store } from "../../store/index.ts";
+import type { PageEvent, RunSummary, StreamBatch, StreamCursor, StreamedRun } from "../../types/page.ts";
+import type { Stage } from "../../types/records.ts";
+import { pageEvent } from "../answers/events.ts";
+
+/** More rows than this are not told one by one: the page fetches what it shows again, downsampled. */
+export const mostRows = 20_000;
+
+export interface RunNews {
+  reset: boolean;
+  /** Metrics and events. */
+  rows: number;
+  readonly iterations: { stage: Stage; iteration: number; values: Record<string, number> }[];
+  readonly events: PageEvent[];
+  version?: string;
+}
+
+export interface News {
+  readonly cursor: StreamCursor;
+  readonly runs: ReadonlyMap<string, RunNews>;
+  readonly summaries: readonly RunSummary[];
+}
+
+export function emptyNews(): RunNews {
+  return { reset: false, rows: 0, iterations: [], events: [] };
+}
+
+export interface Between {
+  readonly runs: readonly string[];
+  readonly from: StreamCursor;
+  readonly to: StreamCursor;
+}
+
+/** What runs recorded between two cursors; runs without anything are absent. */
+export function readNews(store: Store, { runs, from, to }: Between): Map<string, RunNews> {
+  const news = new Map<string, RunNews>();
+  if (runs.length === 0) return news;
+  const of = (id: string) => {
+    const known = news.get(id) ?? emptyNews();
+    news.set(id, known);
+    return known;
+  };
+  // A cursor from beyond the end is of another database.
+  const strange = from.metrics > to.metrics || from.events > to.events;
+  if (strange || to.metrics - from.metrics + to.events - from.events > mostRows) {
+    for (const id of runs) of(id).reset = true;
+    return news;
+  }
+  store.newMetrics({
+    runs,
+    after: from.metrics,
+    upTo: to.metrics,
+    visit: (id, { stage, iteration, key, value, superseded }) => {
+      if (superseded) return;
+      const run = of(id);
+      run.rows++;
+      let last = run.iterations.at(-1);
+      if (last?.stage !== stage || last.iteration !== iteration) {
+        last = { stage, iteration, values: {} };
+        run.iterations.push(last);
+      }
+      last.values[key] = value;
+    },
+  });
+  store.newEvents({
+    runs,
+    after: from.events,
+    upTo: to.events,
+    visit: (id, event) => {
+      const run = of(id);
+      run.rows++;
+      run.events.push(pageEvent(event));
+    },
+  });
+  return news;
+}
+
+/** Adds later news to earlier ones that a client has not taken yet. */
+export function merged(earlier: News, later: News): News {
+  const runs = new Map(earlier.runs);
+  for (const [id, news] of later.runs) {
+    const before = runs.get(id);
+    runs.set(id, before === undefined ? news : added(before, news));
+  }
+  const summaries = new Map([...earlier.summaries, ...later.summaries].map((one) => [one.id, one]));
+  return { cursor: later.cursor, runs, summaries: [...summaries.values()] };
+}
+
+function added(before: RunNews, after: RunNews): RunNews {
+  const rows = before.rows + after.rows;
+  const version = after.version ?? before.version;
+  const told = version === undefined ? {} : { version };
+  if (before.reset || after.reset || rows > mostRows) return { ...emptyNews(), ...told, reset: true };
+  return {
+    reset: false,
+    rows,
+    iterations: [...before.iterations, ...after.iterations],
+    events: [...before.events, ...after.events],
+    ...told,
+  };
+}
+
+/** What of the news concerns a client that watches these runs; null where nothing does. */
+export function batchFor({ cursor, runs, summaries }: News, watched: ReadonlySet<string>): StreamBatch | null {
+  const own: [string, StreamedRun][] = [];
+  for (const [id, { rows: _, ...news }] of runs) if (watched.has(id)) own.push([id, news]);
+  if (own.length === 0 && summaries.length === 0) return null;
+  return { cursor, runs: Object.fromEntries(own), summaries };
+}

@@ -1,0 +1,160 @@
+/** Follows a workspace's database while anyone listens: reads what is new once, and hands it to all of them. */
+import type { Store } from "../../store/index.ts";
+import type { RunSummary, StreamCursor } from "../../types/page.ts";
+import type { Summaries } from "../answers/summary.ts";
+import { versionOf } from "../version.ts";
+import { emptyNews, type News, type RunNews, readNews } from "./news.ts";
+
+export interface Listener {
+  readonly watched: ReadonlySet<string>;
+  readonly hear: (news: News) => void;
+}
+
+export interface TailerOptions {
+  readonly store: Store;
+  readonly summaries: Summaries;
+  /** Milliseconds between two looks at the database. */
+  readonly pollMs?: number;
+  /** Milliseconds between two looks at the runs' hearts: one that stopped writes nothing. */
+  readonly stateMs?: number;
+  readonly onError?: (error: unknown) => void;
+}
+
+/** One a server. It holds no timer while nobody listens. */
+export class Tailer {
+  readonly #store: Store;
+  readonly #summaries: Summaries;
+  readonly #pollMs: number;
+  readonly #stateMs: number;
+  readonly #onError: (error: unknown) => void;
+  readonly #listeners = new Set<Listener>();
+  /** The newest summary of each run, as text. */
+  #told = new Map<string, string>();
+  #versions = new Map<string, string>();
+  /** Where the newest attempt of each watched run begins. */
+  #begins = new Map<string, string>();
+  #cursor: StreamCursor = { metrics: 0, events: 0 };
+  #dataVersion = -1;
+  #lookedAt = 0;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor({ store, summaries, pollMs = 200, stateMs = 1_000, onError = () => {} }: TailerOptions) {
+    this.#store = store;
+    this.#summaries = summaries;
+    this.#pollMs = pollMs;
+    this.#stateMs = stateMs;
+    this.#onError = onError;
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  /**
+   * Tells a listener what is new from now on. Returns what it has missed since its cursor, with the states of all runs, and what ends
+   * it. Between the two nothing is lost.
+   */
+  listen(listener: Listener, after: StreamCursor | null): { readonly missed: News; readonly leave: () => void } {
+    // Whoever came before has heard everything up to here.
+    if (this.#listeners.size === 0) this.#begin();
+    else this.#look();
+    this.#listeners.add(listener);
+    this.#timer ??= setInterval(() => this.#look(), this.#pollMs);
+    const missed = this.#store.snapshot(() => this.#missed([...listener.watched], after ?? this.#cursor));
+    const leave = () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0 || this.#timer === null) return;
+      clearInterval(this.#timer);
+      this.#timer = null;
+    };
+    return { missed, leave };
+  }
+
+  /** This process has written: the database tells a connection of the writes of others alone. */
+  wake(): void {
+    this.#dataVersion = -1;
+    if (this.#listeners.size > 0) this.#look();
+  }
+
+  #begin(): void {
+    this.#cursor = this.#store.ends();
+    this.#dataVersion = this.#store.dataVersion();
+    this.#told = new Map(this.#summaries.all().map((one) => [one.id, JSON.stringify(one)]));
+    this.#versions = new Map();
+    this.#begins = new Map();
+    this.#lookedAt = performance.now();
+  }
+
+  #missed(runs: readonly string[], after: StreamCursor): News {
+    const news = readNews(this.#store, { runs, from: after, to: this.#cursor });
+    for (const id of runs) {
+      const version = this.#newVersion(id, { always: true });
+      if (version === undefined) continue;
+      this.#hasBegun(id);
+      const reset = news.get(id)?.reset === true || this.#store.takenOver(id, after.metrics);
+      news.set(id, { ...(reset ? { ...emptyNews(), reset } : (news.get(id) ?? emptyNews())), version });
+    }
+    return { cursor: this.#cursor, runs: news, summaries: this.#summaries.all() };
+  }
+
+  #look(): void {
+    try {
+      const dataVersion = this.#store.dataVersion();
+      const written = dataVersion !== this.#dataVersion;
+      if (!written && performance.now() - this.#lookedAt < this.#stateMs) return;
+      this.#dataVersion = dataVersion;
+      this.#lookedAt = performance.now();
+      const news = this.#store.snapshot(() => this.#news(written));
+      if (news.runs.size === 0 && news.summaries.length === 0) return;
+      for (const { hear } of this.#listeners) hear(news);
+    } catch (error) {
+      // The disk may be full or locked for a moment: the next look tries again.
+      this.#dataVersion = -1;
+      this.#onError(error);
+    }
+  }
+
+  #news(written: boolean): News {
+    const summaries = this.#changedSummaries();
+    if (!written) return { cursor: this.#cursor, runs: new Map(), summaries };
+    const runs = [...new Set([...this.#listeners].flatMap(({ watched }) => [...watched]))];
+    const to = this.#store.ends();
+    const news: Map<string, RunNews> = readNews(this.#store, { runs, from: this.#cursor, to });
+    for (const id of runs) {
+      const version = this.#newVersion(id, { always: false });
+      const reset = this.#hasBegun(id);
+      if (version === undefined && !reset) continue;
+      const known = reset ? { ...emptyNews(), reset } : (news.get(id) ?? emptyNews());
+      news.set(id, { ...known, ...(version !== undefined && { version }) });
+    }
+    this.#cursor = to;
+    return { cursor: to, runs: news, summaries };
+  }
+
+  #changedSummaries(): RunSummary[] {
+    return this.#summaries.all().filter((one) => {
+      const text = JSON.stringify(one);
+      if (this.#told.get(one.id) === text) return false;
+      this.#told.set(one.id, text);
+      return true;
+    });
+  }
+
+  /** Undefined where it is as it was, or there is no such run. */
+  #newVersion(id: string, { always }: { readonly always: boolean }): string | undefined {
+    if (this.#store.run(id) === undefined) return undefined;
+    const version = versionOf(this.#store, id);
+    const before = this.#versions.get(id);
+    this.#versions.set(id, version);
+    return always || version !== before ? version : undefined;
+  }
+
+  /** Whether a newer attempt has begun since the last call: it may go over ground that was told of already. */
+  #hasBegun(id: string): boolean {
+    const newest = this.#store.attempts(id).findLast(({ begins }) => begins !== null);
+    const now = newest === undefined ? "" : `${newest.attempt} ${newest.begins!.stage} ${newest.begins!.iteration}`;
+    const before = this.#begins.get(id);
+    this.#begins.set(id, now);
+    return before !== undefined && before !== now && newest !== undefined && newest.attempt > 1;
+  }
+}

@@ -1,0 +1,28 @@
+/** The workspace's token: a file that its owner alone can read. Who has it may change runs. */
+import { randomBytes } from "node:crypto";
+import { lstatSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { BallastError, messageOf } from "../util/errors.ts";
+
+/** Reads `<workspace>/token`, and makes it where there is none. @throws BallastError where others can read it, or it is no token. */
+export function workspaceToken(workspace: string): string {
+  const path = join(workspace, "token");
+  try {
+    writeFileSync(path, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
+      throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "The token of the dashboard lies there.");
+  }
+  const found = lstatSync(path);
+  if (!found.isFile()) throw new BallastError(`${path} is not a plain file`, `Move it away: rm ${path}`);
+  // Windows has no such bits.
+  if (process.platform !== "win32" && (found.mode & 0o077) !== 0)
+    throw new BallastError(
+      `others can read the token ${path}`,
+      `Whoever has it may change your runs. Make a new one: rm ${path}`,
+    );
+  const token = readFileSync(path, "utf8").trim();
+  if (!/^[A-Za-z0-9_-]{20,}$/.test(token))
+    throw new BallastError(`${path} holds no token`, `Make a new one: rm ${path}`);
+  return token;
+}
