@@ -56,7 +56,7 @@ export async function benchIteration(engine: Engine): Promise<IterationResult> {
           models: { model: { model: reward.id, normalisation: null } },
         }),
       rules: defaultRules().filter((rule) => fitsScale(rule, context.config.control)),
-      measuring: { check: null, monitor: [], monitorCheck: null, pairs: [] },
+      measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] },
     });
     for (const { id } of [model, reward]) await engine.disposeModel(id);
     return summary(measured.slice(1));

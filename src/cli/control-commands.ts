@@ -85,6 +85,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--count <n>", "questions to ask", integer(1), 20)
     .option("--rater <name>", "whose answers they are; your user name without it")
     .option("--export <file>", "write preferences as JSONL: prompt, chosen, rejected")
+    .option("--export-ratings <file>", "write ratings as JSONL, for control.probes.ratings: prompt, response, score")
     .option(
       "--import <file>",
       "read preferences (prompt, chosen, rejected) or ratings (prompt, response, score) from JSONL",

@@ -18,6 +18,7 @@ const dataFiles = [
   "ppo.prompts.path",
   "evaluation.prompts.path",
   "control.monitor.prompts.path",
+  "control.probes.ratings",
   "control.rules",
 ];
 const modelFolders = ["model.path", "tokenizer.path", "reward.from", "ppo.policy", "ppo.reference", "ppo.critic"];

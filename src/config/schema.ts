@@ -355,7 +355,15 @@ export const controlSchema = z.strictObject({
   /** Interventions keep the KL coefficient within these. */
   klCoef: z.strictObject({ min: z.number().min(0).default(0.001), max: positive.default(1) }).prefault({}),
   /** Similarity of consecutive policies on fixed prompts and seeds; the reward model's accuracy on fixed held-out pairs. */
-  probes: z.strictObject({ every: every(10), prompts: count.default(16), pairs: count.default(64) }).prefault({}),
+  probes: z
+    .strictObject({
+      every: every(10),
+      prompts: count.default(16),
+      pairs: count.default(64),
+      /** JSONL of responses that people rated: how the reward agrees with them. */
+      ratings: z.string().min(1).optional(),
+    })
+    .prefault({}),
   /** Gradient noise from the micro-batches of one step (PPO.md row 17). */
   noise: z.strictObject({ every: every(10), microBatches: z.int().min(2).default(8) }).prefault({}),
   /** The gold check on a monitoring set, which is neither trained on nor in the final report. */

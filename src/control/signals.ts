@@ -123,6 +123,7 @@ export const signalKeys: readonly string[] = [
   "monitor/gold",
   "monitor/score",
   "reward_model/probe_accuracy",
+  "reward/rating_correlation",
   "reward/gold_correlation",
   "gold/mean",
   "gold/<check>",

@@ -20,6 +20,7 @@ export {
 } from "./helpdesk/task.ts";
 export { type StepIndicesOptions, stepIndices } from "./order.ts";
 export { type Perturbation, perturb, perturbations } from "./perturb.ts";
+export { pairsOf, type RatedResponse, ratedResponses, readRatings } from "./ratings.ts";
 export { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read.ts";
 export { looksLikeRefusal } from "./refusal.ts";
 export type { PreferenceRow, PromptRow, SftRow } from "./rows.ts";

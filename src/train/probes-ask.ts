@@ -14,6 +14,8 @@ export interface Measuring {
   readonly monitorCheck: GoldCheck | null;
   /** Held-out pairs; empty where there are none, and where no part of the reward is learned. */
   readonly pairs: readonly { readonly chosen: Scored; readonly rejected: Scored }[];
+  /** Responses with the mean of what people gave them; empty where there are none. */
+  readonly ratings: readonly { readonly scored: Scored; readonly rating: number }[];
 }
 
 /** The first distinct prompts of the monitoring set, or of those that train where there is none. */

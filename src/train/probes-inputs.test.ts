@@ -57,7 +57,7 @@ describe("what a run is measured on", () => {
         .sort(),
     );
     const bare = of(configSchema.parse({ ppo: { ...ppo, prompts } }));
-    expect(bare).toEqual({ check: null, monitor: [], monitorCheck: null, pairs: [] });
+    expect(bare).toEqual({ check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] });
   });
 
   it("needs the answers that the reward's verifiers need, and says so before anything is trained", () => {
@@ -72,6 +72,25 @@ describe("what a run is measured on", () => {
       { fields: { prompt: "question", reference: "answer" } },
     );
     expect(() => checkRows(parse(named))).not.toThrow();
+  });
+
+  it("has what people rated, each response once, as the reward will see it", () => {
+    const prompts = { path: rowsFile([{ prompt: "add 2 and 3." }]) };
+    const rated = { prompt: "add 1 and 1.", response: "it is 2." };
+    const ratings = rowsFile([
+      { ...rated, score: 1, rater: "ann" },
+      { ...rated, score: 4, rater: "ann" },
+      { ...rated, score: 5, rater: "bob" },
+      { prompt: "add 1 and 1.", chosen: "yes.", rejected: "no." },
+    ]);
+    const config = configSchema.parse({ ppo: { ...ppo, prompts }, control: { probes: { ratings } } });
+    const [only, ...others] = of(config).ratings;
+    expect(others).toEqual([]);
+    expect(only!.rating).toBe(4.5);
+    expect(only!.scored.messages).toEqual([{ role: "user", content: "add 1 and 1." }]);
+    expect(tokenizer.decode([...only!.scored.tokens])).toBe("it is 2.");
+    const wrong = { probes: { ratings: rowsFile([{ ...rated, score: 9 }]) } };
+    expect(() => checkRows(configSchema.parse({ ppo: { ...ppo, prompts }, control: wrong }))).toThrow(/1 to 5/);
   });
 
   it("stops at the limit of monitoring prompts", () => {

@@ -26,6 +26,12 @@ export function measuringOf(options: {
     monitor: encodePrompts(monitor.rows, encoding),
     monitorCheck: monitor.check,
     pairs: pairs.slice(0, config.control.probes.pairs).flatMap((row) => scoredPair(row, { tokenizer, context }) ?? []),
+    ratings: rows.ratings().flatMap(({ prompt, response, rating }) => {
+      const messages = [{ role: "user" as const, content: prompt }];
+      // The encoder of pairs, as it is: a pair of the response and itself.
+      const pair = scoredPair({ prompt: messages, chosen: response, rejected: response }, { tokenizer, context });
+      return pair === null ? [] : [{ scored: pair.chosen, rating }];
+    }),
   };
 }
 

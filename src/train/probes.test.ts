@@ -86,6 +86,17 @@ describe("similarity", () => {
   });
 });
 
+it("agreement with people is the correlation of their ratings with the whole reward; a fault in the reward shows", async () => {
+  const agreement = async (options: object) =>
+    (await runPpo({ ppo: { ...ppo, iterations: 1 }, measuring: measured(), control: every(1), ...options })).curve.get(
+      0,
+    )!["reward/rating_correlation"];
+  // Scores 2, 1, 0 against 5, 2.5, 3.
+  expect(await agreement({})).toBeCloseTo(2 / Math.sqrt(2 * 3.5), 12);
+  expect(await agreement({ faults: ["reward-flip@0"] })).toBeCloseTo(-2 / Math.sqrt(2 * 3.5), 12);
+  expect(await agreement({ measuring: { ...measured(), ratings: [] } })).toBeUndefined();
+});
+
 describe("the reward's accuracy", () => {
   const accuracy = async (options: object) =>
     (await runPpo({ ppo: { ...ppo, iterations: 1 }, measuring: measured(), control: every(1), ...options })).curve.get(

@@ -26,7 +26,7 @@ export async function measure(ppo: Ppo, iteration: number): Promise<MetricValues
   const due = (every: number) => every > 0 && iteration % every === 0;
   const values: Record<string, number> = {};
   if (due(probes.every)) {
-    Object.assign(values, await similarity(ppo, iteration), await probeAccuracy(ppo));
+    Object.assign(values, await similarity(ppo, iteration), await probeAccuracy(ppo), await ratingCorrelation(ppo));
     stopwatch.lap("probes");
   }
   if (due(monitor.every) && inputs.measuring.monitor.length > 0) {
@@ -78,6 +78,17 @@ async function probeAccuracy(ppo: Ppo): Promise<MetricValues> {
   return {
     "reward_model/probe_accuracy": rl.mean(pairs.map((_, i) => Number(scores[i]! > scores[pairs.length + i]!))),
   };
+}
+
+/** Whether the reward still says what people say. */
+async function ratingCorrelation(ppo: Ppo): Promise<MetricValues> {
+  const { ratings } = ppo.inputs.measuring;
+  if (ratings.length === 0) return {};
+  const rows = ratings.map(({ scored }) => scored);
+  const scores = await scoreRows(ppo, "ratings", rows);
+  if (scores === null) return {};
+  const given = ratings.map(({ rating }) => rating);
+  return { "reward/rating_correlation": rl.correlation(scores, given) };
 }
 
 /** The policy as it samples, on the same prompts and streams each time: what differs between two of these is the policy. */

@@ -4,8 +4,11 @@ import {
   helpdesk,
   type PreferenceRow,
   type PromptRow,
+  type RatedResponse,
+  ratedResponses,
   readPreferenceRows,
   readPromptRows,
+  readRatings,
   readSftRows,
   type SftRow,
   splitHeldOut,
@@ -32,6 +35,8 @@ export interface RunRows {
   readonly check: GoldCheck | null;
   /** Prompts to watch the run on, which neither train nor report; empty without any. The check is the task's. */
   monitoring(): { readonly rows: readonly PromptRow[]; readonly check: GoldCheck | null };
+  /** Responses that people rated, each once with the mean of its ratings. */
+  ratings(): readonly RatedResponse[];
   /** Every text of the stages that run, for a word tokenizer. */
   texts(): Iterable<string>;
 }
@@ -77,6 +82,8 @@ export function openRows(config: Config): RunRows {
       if (task && !ppo?.prompts) return { rows: task.monitor, check };
       return { rows: [], check: null };
     },
+    ratings: () =>
+      control.probes.ratings === undefined ? [] : ratedResponses(readRatings(control.probes.ratings, "")),
     *texts() {
       if (task) yield* task.texts;
       if (sft?.data) for (const row of rows.sft().train) yield* [...contents(row.prompt), row.completion];
@@ -96,6 +103,7 @@ export function checkRows(config: Config): void {
   const rows = openRows(config);
   if (config.sft) rows.sft();
   if (config.reward) rows.pairs();
+  if (config.ppo) rows.ratings();
   checkAnswers(config, rows);
 }
 

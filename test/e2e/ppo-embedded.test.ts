@@ -33,7 +33,7 @@ async function run(ppo: object, { world = newWorld(), ...more }: Partial<StageCo
     prompts: prompts("b", "c d", "e f g", "d"),
     openReward: async () => rewardOf(wantsA),
     rules: [],
-    measuring: { check: null, monitor: [], monitorCheck: null, pairs: [] },
+    measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] },
   });
   return world.store.curve("ppo");
 }

@@ -30,5 +30,10 @@ export function measured(): Measuring {
       { chosen: scoredText("a"), rejected: scoredText("c d") },
       { chosen: scoredText("a b"), rejected: scoredText("a c") },
     ],
+    ratings: [
+      { scored: scoredText("a a b"), rating: 5 },
+      { scored: scoredText("a b"), rating: 2.5 },
+      { scored: scoredText("c"), rating: 3 },
+    ],
   };
 }

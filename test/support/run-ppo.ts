@@ -73,7 +73,7 @@ export async function runPpo(options: PpoRun = {}) {
     prompts: options.prompts ?? prompts(...(texts ?? ["b", "c d", "e f g", "d"])),
     openReward: async () => rewardOf(score, hash),
     rules: options.rules ?? [],
-    measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ...options.measuring },
+    measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [], ...options.measuring },
   };
   const result = await trainPpo(context, inputs);
   const weights = readFileSync(join(result.folder, "model.safetensors"), "utf8");

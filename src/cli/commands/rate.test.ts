@@ -4,10 +4,9 @@ import { describe, expect, it } from "vitest";
 import { sampleRecord } from "../../../test/support/store.ts";
 import { keptTerminal } from "../../../test/support/terminal.ts";
 import { type TestRun, workspaceWithRun } from "../../../test/support/workspace.ts";
-import { readPreferenceRows } from "../../data/index.ts";
+import { pairsOf, readPreferenceRows, readRatings } from "../../data/index.ts";
 import type { KeyStream } from "../keys.ts";
 import { keysOf } from "../keys.ts";
-import { pairsOf } from "../ratings-file.ts";
 import { rate } from "./rate.ts";
 
 /** A run whose samples are these responses by prompt, one an iteration. */
@@ -130,6 +129,19 @@ describe("files", () => {
     writeFileSync(path, `${line}\n{"prompt": "p", "chosen": "a", "rejected": "b"}\n`);
     await expect(rate({ ...options(run), import: path })).rejects.toThrow(message);
     expect(run.store.ratings("tiny-1")).toEqual([]);
+  });
+
+  it("ratings are exported as they were given, for a probe of the reward", async () => {
+    const run = runWith({ "say red": ["red", "blue"] });
+    await rate(options(run, typed("52")));
+    const path = join(run.workspace, "ratings.jsonl");
+    const given = options(run);
+    await rate({ ...given, exportRatings: path });
+    expect(readRatings(path, "nobody")).toEqual(
+      run.store.ratings("tiny-1").map(({ id: _, runId: __, at: ___, ...rating }) => rating),
+    );
+    expect(given.terminal.lines[0]).toContain(`control.probes.ratings=${path}`);
+    await expect(rate({ ...given, export: path, exportRatings: path })).rejects.toThrow("do not go together");
   });
 
   it("without a preference there is nothing to export", async () => {

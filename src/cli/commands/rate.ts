@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { pairsOf, readRatings } from "../../data/index.ts";
 import { findRun } from "../../record/places.ts";
 import { openStore, type SampleRow, type Store } from "../../store/index.ts";
 import type { NewRating, RatingRecord } from "../../types/ratings.ts";
@@ -9,7 +10,6 @@ import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
 import { random } from "../../util/random.ts";
 import { jsonLine } from "../json.ts";
 import { type KeyStream, keysOf } from "../keys.ts";
-import { pairsOf, readRatings } from "../ratings-file.ts";
 import { printable } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 import { wrap } from "../width.ts";
@@ -25,6 +25,8 @@ export interface RateOptions {
   readonly rater?: string;
   /** A JSONL file to write preferences to. */
   readonly export?: string;
+  /** A JSONL file to write ratings to, as they were given. */
+  readonly exportRatings?: string;
   /** A JSONL file to read preferences or ratings from. */
   readonly import?: string;
   readonly workspace: string;
@@ -36,10 +38,11 @@ export interface RateOptions {
 
 export async function rate(options: RateOptions): Promise<number> {
   const { run, rater = userName(), workspace, json = false, terminal } = options;
-  if (options.export !== undefined && options.import !== undefined)
-    throw new UsageError("--import and --export do not go together", "Give one, then the other.");
+  const files = [options.import, options.export, options.exportRatings].filter((file) => file !== undefined);
+  if (files.length > 1)
+    throw new UsageError("--import, --export and --export-ratings do not go together", "Give one, then the other.");
   const place = findRun(run, workspace);
-  const store = openStore(join(place.workspace, "ballast.db"), { readonly: options.export !== undefined });
+  const store = openStore(join(place.workspace, "ballast.db"), { readonly: files.length > 0 && !options.import });
   const report = (counts: Record<string, number | string>, sentence: string) =>
     terminal.out(json ? jsonLine({ run: place.id, ...counts }) : sentence);
   try {
@@ -52,6 +55,12 @@ export async function rate(options: RateOptions): Promise<number> {
       report(
         { pairs, empty, file: options.export },
         `${pairs} preferences of ${place.id} are in ${options.export}.${left}`,
+      );
+    } else if (options.exportRatings !== undefined) {
+      const count = exportRatings(store.ratings(place.id), options.exportRatings, place.id);
+      report(
+        { ratings: count, file: options.exportRatings },
+        `${count} ratings of ${place.id} are in ${options.exportRatings}. Next: control.probes.ratings=${options.exportRatings}`,
       );
     } else {
       const given = await ask(store, place.id, { ...options, rater });
@@ -211,10 +220,24 @@ function exportPairs(ratings: readonly RatingRecord[], path: string, runId: stri
       `run ${runId} has no preference to export`,
       "Give some: ballast rate RUN --pairs; two responses to one prompt that are rated apart count too.",
     );
+  writeRows(path, pairs);
+  return { pairs: pairs.length, empty: all.length - pairs.length };
+}
+
+function exportRatings(ratings: readonly RatingRecord[], path: string, runId: string): number {
+  const rated = ratings.flatMap((one) => (one.kind === "rating" ? [one] : []));
+  if (rated.length === 0) throw new UsageError(`run ${runId} has no rating to export`, "Give some: ballast rate RUN.");
+  writeRows(
+    path,
+    rated.map(({ prompt, response, score, rater }) => ({ prompt, response, score, rater })),
+  );
+  return rated.length;
+}
+
+function writeRows(path: string, rows: readonly object[]): void {
   try {
-    writeFileSync(path, pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(""));
+    writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   } catch (error) {
     throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "Name another file.");
   }
-  return { pairs: pairs.length, empty: all.length - pairs.length };
 }

@@ -1,7 +1,8 @@
-/** Preferences as JSONL that `ballast reward` learns from, and back. */
-import { createFieldReader } from "../data/fields.ts";
-import { readJsonl } from "../data/jsonl.ts";
+/** What people said of responses, as JSONL: ratings, and preferences that `ballast reward` learns from. */
+
 import type { NewRating } from "../types/ratings.ts";
+import { createFieldReader } from "./fields.ts";
+import { readJsonl } from "./jsonl.ts";
 
 export interface Pair {
   readonly prompt: string;
@@ -32,6 +33,30 @@ export function pairsOf(ratings: readonly NewRating[]): Pair[] {
       add(a.rater, { prompt: a.prompt, chosen: better.response, rejected: worse.response });
     }
   return [...pairs.values()];
+}
+
+export interface RatedResponse {
+  readonly prompt: string;
+  readonly response: string;
+  /** From 1, bad, to 5, good: the mean over those who rated it. */
+  readonly rating: number;
+}
+
+/** Each rated response once. Of a rater who rated it twice the newest rating counts. */
+export function ratedResponses(ratings: readonly NewRating[]): RatedResponse[] {
+  const responses = new Map<string, { prompt: string; response: string; byRater: Map<string, number> }>();
+  for (const one of ratings) {
+    if (one.kind !== "rating") continue;
+    const { prompt, response, rater, score } = one;
+    const key = JSON.stringify([prompt, response]);
+    const found = responses.get(key) ?? { prompt, response, byRater: new Map<string, number>() };
+    found.byRater.set(rater, score);
+    responses.set(key, found);
+  }
+  return [...responses.values()].map(({ prompt, response, byRater }) => {
+    const scores = [...byRater.values()];
+    return { prompt, response, rating: scores.reduce((sum, score) => sum + score, 0) / scores.length };
+  });
 }
 
 /** Rows of preferences, or of ratings: {prompt, response, score}. Throws DataError with the line of a row that is neither. */
