@@ -171,8 +171,9 @@ export interface SampleIterationsAnswer {
 }
 
 /**
- * GET /api/runs/:run/samples?stage=ppo&iteration=12: all of one iteration. With `q` (text to find), `filter` (unsafe, truncated, lowest,
- * highest) or `prompt` (the same prompt across iterations) in place of `iteration`, newest first, at most `limit`.
+ * GET /api/runs/:run/samples?stage=ppo&iteration=12: all of one iteration. With `q` (text to find in prompt or response), `filter` (unsafe,
+ * truncated, lowest, highest, pinned) or `prompt` (the seq of a sample: the same prompt across iterations), alone or together, in place of
+ * `iteration`: at most `limit`, newest first; `lowest` and `highest` by score.
  */
 export interface SamplesAnswer {
   readonly samples: readonly PageSample[];
