@@ -75,7 +75,8 @@ export interface Ended {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** What it has written on stderr so far. */
+  /** What it has written on stdout, and on stderr, so far. */
+  readonly output: () => string;
   readonly notes: () => string;
   readonly ended: Promise<Ended>;
 }
@@ -98,7 +99,7 @@ export function start(cwd: string, ...args: string[]): Running {
       resolve({ code, signal, stdout, stderr, seconds: (Date.now() - startedAt) / 1000 }),
     );
   });
-  return { child, notes: () => stderr, ended };
+  return { child, output: () => stdout, notes: () => stderr, ended };
 }
 
 export function ballast(cwd: string, ...args: string[]): Promise<Ended> {
