@@ -1,25 +1,11 @@
 /** Everything that the views of one run read: fetched once, kept up to date by the stream. */
 import { batch, type Signal, signal } from "@preact/signals";
-import type {
-  EventAnswer,
-  PageEvent,
-  RunAnswer,
-  SeriesAnswer,
-  StreamCursor,
-  StreamedRun,
-} from "../../../src/types/page.ts";
+import type { EventAnswer, PageEvent, RunAnswer, StreamCursor, StreamedRun } from "../../../src/types/page.ts";
 import type { Stage } from "../../../src/types/records.ts";
-import { ApiError, get, numberOf } from "../api.ts";
-import { append, type Column, columnOf, emptyColumn } from "./column.ts";
+import { ApiError, get } from "../api.ts";
+import type { Column } from "./column.ts";
+import { ColumnSet, type Range } from "./column-set.ts";
 import { watch } from "./live.ts";
-
-/** Buckets of a chart at first; it grows to twice that before it is fetched anew. */
-const points = 600;
-
-export interface Range {
-  readonly from: number | undefined;
-  readonly to: number | undefined;
-}
 
 /** Made by `openRun`. */
 export class RunData {
@@ -28,56 +14,48 @@ export class RunData {
   readonly error: Signal<ApiError | null> = signal(null);
   /** Newest events, oldest first. */
   readonly events: Signal<readonly PageEvent[]> = signal([]);
-  /** Grows whenever a column has changed: charts draw anew. */
-  readonly drawn: Signal<number> = signal(0);
-  readonly #columns = new Map<string, Column>();
-  /** Keys that some view shows, by stage, and how many do. */
-  readonly #wanted = new Map<Stage, Map<string, number>>();
-  #range: Range = { from: undefined, to: undefined };
-  #asked: Promise<void> | null = null;
+  /** Whether the server has older ones. */
+  readonly olderEvents: Signal<boolean> = signal(false);
+  /** What charts show, over the iterations that are zoomed to. */
+  readonly #charts: ColumnSet;
+  /** The whole run, however far charts are zoomed: what is measured against "now". */
+  readonly whole: ColumnSet;
   #unwatch: (() => void) | null = null;
   #users = 0;
 
   constructor(id: string) {
     this.id = id;
-  }
-
-  /** The column of a metric, empty until it has come. */
-  column(stage: Stage, key: string): Column {
-    return this.#columns.get(`${stage} ${key}`) ?? emptyColumn();
-  }
-
-  /** Fetches what is missing of these metrics, in one request with whatever else is asked for in the same moment. Returns what ends it. */
-  want(stage: Stage, keys: readonly string[]): () => void {
-    const counts = this.#wanted.get(stage) ?? new Map<string, number>();
-    this.#wanted.set(stage, counts);
-    for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
-    if (keys.some((key) => !this.#columns.has(`${stage} ${key}`))) this.#askSoon();
-    return () => {
-      for (const key of keys) {
-        const left = (counts.get(key) ?? 1) - 1;
-        if (left > 0) counts.set(key, left);
-        else {
-          counts.delete(key);
-          this.#columns.delete(`${stage} ${key}`);
-        }
-      }
+    const onError = (error: ApiError) => {
+      this.error.value = error;
     };
+    const path = this.#path("/series");
+    this.#charts = new ColumnSet({ path, points: 600, onError });
+    this.whole = new ColumnSet({ path, points: 200, onError });
+  }
+
+  /** Grows whenever a column has changed: charts draw anew. */
+  get drawn(): Signal<number> {
+    return this.#charts.drawn;
+  }
+
+  column(stage: Stage, key: string): Column {
+    return this.#charts.column(stage, key);
+  }
+
+  /** Fetches these metrics and keeps them up to date. Returns what ends it. */
+  want(stage: Stage, keys: readonly string[]): () => void {
+    return this.#charts.want(stage, keys);
   }
 
   /** Iterations that charts show; undefined is as far as there are any. */
   zoom(range: Range): void {
-    if (range.from === this.#range.from && range.to === this.#range.to) return;
-    this.#range = range;
-    this.refetch();
+    this.#charts.zoom(range);
   }
 
   refetch(): void {
-    this.#stale = true;
-    this.#askSoon();
+    this.#charts.refetch();
+    this.whole.refetch();
   }
-
-  #stale = false;
 
   /** Fetches the run itself again: after a change, and where the stream says so. */
   async reload(): Promise<void> {
@@ -89,6 +67,7 @@ export class RunData {
       batch(() => {
         this.answer.value = answer;
         this.events.value = events.rows;
+        this.olderEvents.value = events.more;
         this.error.value = null;
       });
     } catch (error) {
@@ -97,13 +76,14 @@ export class RunData {
     }
   }
 
-  /** Events before the oldest one here; false where there are none. */
-  async olderEvents(): Promise<boolean> {
+  async loadOlderEvents(): Promise<void> {
     const oldest = this.events.peek()[0];
-    if (oldest === undefined) return false;
-    const { rows } = await get<EventAnswer>(this.#path("/events"), { before: oldest.seq, limit: 500 });
-    this.events.value = [...rows, ...this.events.peek()];
-    return rows.length > 0;
+    if (oldest === undefined) return;
+    const { rows, more } = await get<EventAnswer>(this.#path("/events"), { before: oldest.seq, limit: 500 });
+    batch(() => {
+      this.events.value = [...rows, ...this.events.peek()];
+      this.olderEvents.value = more;
+    });
   }
 
   hold(): () => void {
@@ -125,28 +105,19 @@ export class RunData {
     this.#unwatch = watch(this.id, answer.cursor, (news, cursor) => this.#hear(news, cursor));
   }
 
-  #hear(news: StreamedRun, _cursor: StreamCursor): void {
+  #hear(news: StreamedRun, cursor: StreamCursor): void {
     if (news.reset) {
       this.refetch();
       void this.reload();
       return;
     }
-    let inOrder = true;
-    for (const { stage, iteration, values } of news.iterations) {
-      if (this.#range.to !== undefined && iteration >= this.#range.to) continue;
-      for (const key of this.#wanted.get(stage)?.keys() ?? []) {
-        const value = values[key];
-        const column = this.#columns.get(`${stage} ${key}`);
-        if (value === undefined || column === undefined) continue;
-        inOrder = append(column, iteration, numberOf(value)) && inOrder;
-        if (column.from.length > 2 * points) inOrder = false;
-      }
-    }
-    if (!inOrder) this.refetch();
+    for (const set of [this.#charts, this.whole]) set.hear(news.iterations, cursor);
     batch(() => {
       this.#hearEvents(news.events);
       this.#hearLatest(news);
-      if (news.iterations.length > 0) this.drawn.value++;
+      if (news.iterations.length === 0) return;
+      this.#charts.drawn.value++;
+      this.whole.drawn.value++;
     });
   }
 
@@ -175,40 +146,6 @@ export class RunData {
       return newest === undefined ? one : { ...one, done: Math.max(one.done, newest.iteration + 1) };
     });
     this.answer.value = { ...before, latest, keys, stages, version: version ?? before.version };
-  }
-
-  #askSoon(): void {
-    this.#asked ??= Promise.resolve().then(() => this.#ask());
-  }
-
-  async #ask(): Promise<void> {
-    this.#asked = null;
-    const { from, to } = this.#range;
-    const all = this.#stale;
-    this.#stale = false;
-    await Promise.all(
-      [...this.#wanted].map(async ([stage, counts]) => {
-        const keys = [...counts.keys()].filter((key) => all || !this.#columns.has(`${stage} ${key}`));
-        if (keys.length === 0) return;
-        for (const key of keys)
-          if (!this.#columns.has(`${stage} ${key}`)) this.#columns.set(`${stage} ${key}`, emptyColumn());
-        const answer = await get<SeriesAnswer>(this.#path("/series"), {
-          stage,
-          keys: keys.join(","),
-          from,
-          to,
-          points,
-        });
-        for (const key of keys) {
-          const columns = answer.series[key];
-          if (columns !== undefined && counts.has(key)) this.#columns.set(`${stage} ${key}`, columnOf(columns));
-        }
-      }),
-    ).catch((error) => {
-      if (!(error instanceof ApiError)) throw error;
-      this.error.value = error;
-    });
-    this.drawn.value++;
   }
 
   #path(rest = ""): string {

@@ -10,8 +10,11 @@ export function useRun(id: string): RunData {
   return data;
 }
 
-/** Fetches these metrics and keeps them up to date for as long as the component is there. */
-export function useColumns(data: RunData, stage: Stage, keys: readonly string[]): void {
+/**
+ * Fetches these metrics and keeps them up to date for as long as the component is there: those of a `RunData`, over what charts are zoomed
+ * to, or those of its `whole`.
+ */
+export function useColumns(data: Pick<RunData, "want">, stage: Stage, keys: readonly string[]): void {
   const list = keys.join(",");
   useEffect(() => data.want(stage, list === "" ? [] : list.split(",")), [data, stage, list]);
 }
