@@ -36,6 +36,8 @@ addEventListener("keydown", (event) => {
   const types = typing && !(target instanceof HTMLInputElement && /^(range|checkbox|radio)$/.test(target.type));
   if (types || document.querySelector("dialog[open]")) return;
   if (typing && event.key.startsWith("Arrow")) return;
+  // What has the focus is pressed by these.
+  if ((event.key === "Enter" || event.key === " ") && target.closest("a, button, summary, input")) return;
   const found = bound.peek().findLast(({ key }) => key === event.key);
   if (found === undefined) return;
   event.preventDefault();

@@ -1,0 +1,129 @@
+/** A run's row, opened: its objective in full, and tags, note and archive to change. */
+import { useSignal } from "@preact/signals";
+import type { RunSummary } from "../../../../src/types/page.ts";
+import { isFile } from "../../api.ts";
+import { Button, Command, Problem } from "../../components/parts.tsx";
+import { visible } from "../../format.ts";
+import { mark } from "../../state/marks.ts";
+import { commandOf, quoted, workspace } from "../../state/workspace.ts";
+
+export function Details({ run }: { readonly run: RunSummary }) {
+  const error = useSignal<Error | null>(null);
+  const attempt = async (change: Parameters<typeof mark>[1]) => {
+    error.value = null;
+    await mark(run, change).catch((failure: Error) => {
+      error.value = failure;
+    });
+  };
+  const mayChange = !isFile && workspace.value?.mayChange !== false;
+  const goesOn = ["lost", "interrupted", "stopped", "failed"].includes(run.state);
+  return (
+    <div class="details">
+      <p class="wide">{visible(run.objective)}</p>
+      <dl class="facts wide">
+        <div>
+          <dt>seed</dt>
+          <dd>{run.seed}</dd>
+        </div>
+        <div>
+          <dt>attempt</dt>
+          <dd>{run.attempt}</dd>
+        </div>
+        <div>
+          <dt>created</dt>
+          <dd>{new Date(run.createdAt).toLocaleString()}</dd>
+        </div>
+        {goesOn && !isFile && (
+          <div>
+            <dt>goes on with</dt>
+            <dd>
+              <Command>{commandOf(`resume ${quoted(run.id)}`)}</Command>
+            </dd>
+          </div>
+        )}
+      </dl>
+      <Problem error={error.value} />
+      {mayChange ? (
+        <>
+          <TagEditor run={run} onChange={attempt} />
+          <NoteEditor key={run.id} run={run} onChange={attempt} />
+          <div>
+            <Button
+              shortcut="a"
+              says={run.archived ? "take the run back from the archive" : "archive the run"}
+              onPress={() => attempt({ kind: "archived", value: "", present: !run.archived })}
+            >
+              {run.archived ? "Take back from the archive" : "Archive"}
+            </Button>
+          </div>
+        </>
+      ) : (
+        <p class="quiet wide">
+          {isFile
+            ? "This page is a file: tags and notes are changed where the run lies."
+            : "To change tags, note or archive, open the address that `ballast serve` printed: it carries the token."}
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface EditorProps {
+  readonly run: RunSummary;
+  readonly onChange: (change: Parameters<typeof mark>[1]) => Promise<void>;
+}
+
+function TagEditor({ run, onChange }: EditorProps) {
+  const add = (event: SubmitEvent) => {
+    event.preventDefault();
+    const input = (event.currentTarget as HTMLFormElement).elements.namedItem("tag") as HTMLInputElement;
+    // The address keeps tags in a list that commas part.
+    const tags = input.value.split(",").map((tag) => tag.trim());
+    input.value = "";
+    for (const tag of tags.filter(Boolean)) void onChange({ kind: "tag", value: tag, present: true });
+  };
+  return (
+    <form class="tag-editor" onSubmit={add}>
+      {run.tags.map((tag) => (
+        <span key={tag} class="tag">
+          {visible(tag)}
+          <button
+            type="button"
+            class="ghost"
+            aria-label={`take the tag ${tag} away`}
+            onClick={() => onChange({ kind: "tag", value: tag, present: false })}
+          >
+            ✕
+          </button>
+        </span>
+      ))}
+      <label>
+        <span class="quiet">add a tag </span>
+        <input name="tag" size={12} maxLength={60} enterkeyhint="done" />
+      </label>
+    </form>
+  );
+}
+
+/** Saved when one leaves it, so that nothing typed is lost. */
+function NoteEditor({ run, onChange }: EditorProps) {
+  const save = (event: Event) => {
+    const note = (event.currentTarget as HTMLTextAreaElement).value.trim();
+    if (note !== run.note) void onChange({ kind: "note", value: note, present: note !== "" });
+  };
+  return (
+    <label class="note-editor">
+      <span class="quiet">note, saved as you leave it </span>
+      <textarea
+        rows={2}
+        maxLength={4000}
+        defaultValue={run.note}
+        onBlur={save}
+        onKeyDown={(event) => {
+          if (event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey)))
+            event.currentTarget.blur();
+        }}
+      />
+    </label>
+  );
+}
