@@ -30,8 +30,16 @@ export interface KnownRules {
 
 /** Errors: UsageError with line and remedy, for all mistakes of the file at once. */
 export function knownRules(path: string | undefined): KnownRules {
+  return besideShipped(path === undefined ? { rules: [], placed: String } : read(textOf(path), path));
+}
+
+/** As `knownRules`, of a text that `file` names in messages. */
+export function knownRulesIn(text: string, file: string): KnownRules {
+  return besideShipped(read(text, file));
+}
+
+function besideShipped(own: Reading): KnownRules {
   const shipped = defaultRules();
-  const own = path === undefined ? { rules: [], placed: String } : read(textOf(path), path);
   const replaced = shipped.map((rule) => own.rules.find(({ id }) => id === rule.id) ?? rule);
   const added = own.rules.filter(({ id }) => !shipped.some((rule) => rule.id === id));
   return { rules: [...replaced, ...added], own };

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/index.ts";
-import { fitsScale, loadRules } from "../config/rules.ts";
+import { fitsScale, type KnownRules, knownRules, knownRulesIn, usedRules } from "../config/rules.ts";
 import type { Decision } from "../control/decisions.ts";
 import { replay } from "../control/replay.ts";
 import type { Rule } from "../control/rule.ts";
@@ -56,9 +56,18 @@ function nothingYet({ id }: RunPlace): UsageError {
 }
 
 /** The shipped rules and those of a file, as the run would use them. Errors: UsageError for a bad file. */
-export function otherRules({ config }: Pick<RecordedControl, "config">, path: string): Rule[] {
+export function otherRules(recorded: Pick<RecordedControl, "config">, path: string): Rule[] {
+  return inUse(recorded, knownRules(path));
+}
+
+/** As `otherRules`, of a text. */
+export function otherRulesIn(recorded: Pick<RecordedControl, "config">, text: string): Rule[] {
+  return inUse(recorded, knownRulesIn(text, "rules"));
+}
+
+function inUse({ config }: Pick<RecordedControl, "config">, known: KnownRules): Rule[] {
   const { disable } = config.control;
-  const all = loadRules({ path, disable, ...(config.ppo && { iterations: config.ppo.iterations }) });
+  const all = usedRules(known, { disable, ...(config.ppo && { iterations: config.ppo.iterations }) });
   return all.filter((rule) => fitsScale(rule, config.control));
 }
 

@@ -37,13 +37,18 @@ export function readRunHistory<T>(
   }
 }
 
-/** PPO's metrics, every iteration. */
-export function historyOf(store: Store, runId: string): RunHistory {
+/** PPO's metrics, every iteration; of a longer run the last of each bucket, so that there are at most `maxPoints`. */
+export function historyOf(
+  store: Store,
+  runId: string,
+  { maxPoints = Number.POSITIVE_INFINITY }: { readonly maxPoints?: number } = {},
+): RunHistory {
   const history: Record<string, Point[]> = {};
+  const newest = store.newestIteration(runId, "ppo") ?? 0;
   for (const { stage, key } of store.keys(runId)) {
     if (stage !== "ppo") continue;
-    const { points } = store.series(runId, "ppo", key, { maxPoints: Number.POSITIVE_INFINITY });
-    history[key] = points.map(({ from, last }) => ({ iteration: from, value: last }));
+    const { points } = store.series(runId, "ppo", key, { maxPoints });
+    history[key] = points.map(({ to, last }) => ({ iteration: Math.min(to - 1, newest), value: last }));
   }
   return history;
 }

@@ -3,13 +3,20 @@ import { dirname } from "node:path";
 import { Hono } from "hono";
 import type { Store } from "../store/index.ts";
 import { ownPagesOnly, tokenNeeded } from "./access.ts";
+import { compareRoutes } from "./answers/compare.ts";
+import { controlRoutes } from "./answers/control.ts";
+import { csvRoutes } from "./answers/csv.ts";
+import { diagnosisRoutes } from "./answers/diagnosis.ts";
 import { eventRoutes } from "./answers/events.ts";
+import { labRoutes } from "./answers/lab.ts";
 import { runRoutes } from "./answers/run.ts";
 import { runsRoutes } from "./answers/runs.ts";
+import { sampleRoutes } from "./answers/samples.ts";
 import { seriesRoutes } from "./answers/series.ts";
 import { settingRoutes } from "./answers/settings.ts";
 import { Summaries } from "./answers/summary.ts";
 import { workspaceRoutes } from "./answers/workspace.ts";
+import { replayRoutes } from "./changes/replay.ts";
 import type { Context } from "./context.ts";
 import { familiesOf } from "./families.ts";
 import { securityHeaders } from "./headers.ts";
@@ -61,8 +68,12 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
   app.get("/metrics", (c) =>
     c.body(exposition(familiesOf(store, { now: now() })), 200, { "content-type": contentType }),
   );
-  for (const routes of [workspaceRoutes, runsRoutes, runRoutes, seriesRoutes, eventRoutes, settingRoutes])
-    app.route("/api", routes(context));
+  const answers = [
+    ...[workspaceRoutes, runsRoutes, runRoutes, seriesRoutes, csvRoutes, eventRoutes, settingRoutes, sampleRoutes],
+    ...[controlRoutes, diagnosisRoutes, compareRoutes, labRoutes],
+  ];
+  for (const routes of answers) app.route("/api", routes(context));
+  for (const routes of [replayRoutes]) app.route("/api", routes(context));
   app.route("/api", streamRoutes(context, options));
   app.all("/api/*", (c) => {
     throw new Refusal(

@@ -27,7 +27,10 @@ function recorded() {
 describe("a run as a page shows it", () => {
   it("has the newest value of each metric asked for, however old", () => {
     const { store } = recorded();
-    expect(store.lastValues("a-1", "ppo", ["kl", "rare", "none"])).toEqual({ kl: 3.9, rare: 30 });
+    expect(store.latest("a-1", "ppo", ["kl", "rare", "none"])).toEqual([
+      { key: "kl", iteration: 39, value: 3.9 },
+      { key: "rare", iteration: 30, value: 30 },
+    ]);
     expect(store.newestIteration("a-1", "ppo")).toBe(39);
     expect(store.newestIteration("a-1", "sft")).toBeNull();
     expect(store.recorded("a-1", { attempt: 1, stage: "ppo", limit: 2 })).toEqual([

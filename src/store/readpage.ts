@@ -1,22 +1,6 @@
-/** Queries for what a page shows of a run as a whole: newest values of a few metrics, the pace, how often each rule spoke. */
+/** Queries for what a page shows of a run as a whole: how far it has come, at what pace, how often each rule spoke. */
 import type { Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
-import { readLastValue } from "./series.ts";
-
-/** The newest current values of these metrics; those that have none are absent. */
-export function readLastValues(
-  connection: Connection,
-  { runId, stage, keys }: { readonly runId: string; readonly stage: Stage; readonly keys: readonly string[] },
-): Record<string, number> {
-  return connection.read(() =>
-    Object.fromEntries(
-      keys.flatMap((key) => {
-        const last = readLastValue(connection, { runId, stage, key });
-        return last ? [[key, last.value]] : [];
-      }),
-    ),
-  );
-}
 
 export interface Recorded {
   readonly iteration: number;

@@ -133,16 +133,19 @@ export function readKeys(connection: Connection, runId: string): { stage: Stage;
     .map(({ stage, key }) => ({ stage, key: decodeText(key) }));
 }
 
-/** The newest current value of each metric of a stage, with its iteration. */
-export function readLatest(connection: Connection, runId: string, stage: Stage): LatestValue[] {
-  return connection.read(() =>
-    readKeys(connection, runId)
-      .filter((name) => name.stage === stage)
-      .flatMap(({ key }) => {
-        const last = readLastValue(connection, { runId, stage, key });
-        return last ? [{ key, ...last }] : [];
-      }),
-  );
+/** The newest current value of each metric of a stage, or of those named, with its iteration; what has none is left out. */
+export function readLatest(
+  connection: Connection,
+  runId: string,
+  { stage, keys }: { readonly stage: Stage; readonly keys?: readonly string[] | undefined },
+): LatestValue[] {
+  return connection.read(() => {
+    const own = () => readKeys(connection, runId).filter((name) => name.stage === stage);
+    return (keys ?? own().map(({ key }) => key)).flatMap((key) => {
+      const last = readLastValue(connection, { runId, stage, key });
+      return last ? [{ key, ...last }] : [];
+    });
+  });
 }
 
 /** The current value of each metric at one iteration. */

@@ -20,7 +20,6 @@ import {
 import {
   type Recorded,
   type RuleCount,
-  readLastValues,
   readNewestIteration,
   readOpenIncidents,
   readRecorded,
@@ -202,14 +201,9 @@ export class Store {
     return readMetrics(this.#connection, runId, query);
   }
 
-  /** The newest current value of each metric of a stage, with its iteration. */
-  latest(runId: string, stage: Stage): LatestValue[] {
-    return readLatest(this.#connection, runId, stage);
-  }
-
-  /** The newest current value of each of these metrics that has one. */
-  lastValues(runId: string, stage: Stage, keys: readonly string[]): Record<string, number> {
-    return readLastValues(this.#connection, { runId, stage, keys });
+  /** The newest current value of each metric of a stage, or of those named, with its iteration; what has none is left out. */
+  latest(runId: string, stage: Stage, keys?: readonly string[]): LatestValue[] {
+    return readLatest(this.#connection, runId, { stage, keys });
   }
 
   /** The newest current iteration of a stage; null where it has none. */

@@ -335,8 +335,8 @@ export interface DiagnosisAnswer {
 /** POST /api/runs/:run/replay {rules: YAML text}; changes nothing, and needs the token all the same: it is work. */
 export interface ReplayAnswer {
   readonly same: boolean;
-  readonly then: readonly Said[];
-  readonly now: readonly Said[];
+  readonly recorded: readonly Said[];
+  readonly replayed: readonly Said[];
 }
 
 /** One thing that a rule said in an iteration, and what was done about it. */

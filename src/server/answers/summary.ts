@@ -74,7 +74,8 @@ export class Summaries {
     const at = `${attempt} ${position?.stage} ${position?.iteration}`;
     const known = this.#values.get(id);
     if (known?.at === at) return known.values;
-    const values = position === null ? {} : this.#store.lastValues(id, "ppo", shown);
+    const newest = position === null ? [] : this.#store.latest(id, "ppo", shown);
+    const values = Object.fromEntries(newest.map(({ key, value }) => [key, value]));
     this.#values.set(id, { at, values });
     return values;
   }

@@ -1,0 +1,133 @@
+/** GET /api/runs/:run/control: what the stability controller watches, has done and waits for, and what a person may do. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Hono } from "hono";
+import { settingOf } from "../../config/changes.ts";
+import { liveSettings } from "../../config/live-settings.ts";
+import { actionWords, conditionWords, type Rule } from "../../control/rule.ts";
+import { healthOf } from "../../record/health.ts";
+import type { RunPlace } from "../../record/places.ts";
+import type { RunRow, Store } from "../../store/index.ts";
+import type { IncidentRecord, Intervention, InterventionOutcome } from "../../types/control.ts";
+import type { ControlAnswer, PageRule } from "../../types/page.ts";
+import type { Stage } from "../../types/records.ts";
+import type { Context } from "../context.ts";
+import { cut } from "../cut.ts";
+import { fileOf, placeOf, recordedConfigOf, runOf } from "../place.ts";
+import { reply } from "../reply.ts";
+import { versionOf } from "../version.ts";
+import { rulesOf } from "./run.ts";
+
+/** Newest commands and incidents that are shown. */
+const mostShown = 200;
+
+export function controlRoutes(context: Context): Hono {
+  return new Hono().get("/runs/:run/control", (c) => reply(c, controlAnswer(context, c.req.param("run"))));
+}
+
+function controlAnswer(context: Context, id: string): ControlAnswer {
+  const { store } = context;
+  return store.snapshot(() => {
+    const run = runOf(context, id);
+    const place = placeOf(context, id);
+    const { control } = recordedConfigOf(run);
+    const found = healthOf(store, id);
+    return {
+      profile: control?.profile ?? "fixed",
+      interventions: control?.interventions ?? "on",
+      rules: pageRules(store, { id, rules: rulesOf(context, id) }),
+      active: activeOf(store, run),
+      incidents: store.incidents({ run: id }).slice(-mostShown).map(shortened),
+      health: found && { ...found, parts: found.parts as Record<string, number> },
+      commands: store
+        .commands(id)
+        .slice(-mostShown)
+        .map(({ runId: _, ...command }) => ({ ...command, reason: cut(command.reason) })),
+      settable: settableOf(store, run),
+      checkpoints: checkpointsOf(place, run.position?.stage ?? "ppo"),
+      version: versionOf(store, id),
+    };
+  });
+}
+
+function pageRules(store: Store, { id, rules }: { readonly id: string; readonly rules: readonly Rule[] }): PageRule[] {
+  const counts = new Map(store.ruleCounts(id).map((count) => [count.rule, count]));
+  return rules.map((rule) => {
+    const [{ signal, above, below, statistic }] = rule.conditions;
+    const { spoke = 0, acted = 0, lastSpoke = null } = counts.get(rule.id) ?? {};
+    return {
+      id: rule.id,
+      tier: rule.tier,
+      says: rule.says,
+      condition: conditionWords(rule),
+      // Tier 1 stops a run whatever else it says.
+      action: rule.tier === 1 && rule.action === null ? "saved, paused" : actionWords(rule),
+      signal,
+      above,
+      below,
+      statistic,
+      source: rule.source,
+      spoke,
+      acted,
+      lastSpoke,
+    };
+  });
+}
+
+/** Temporary interventions that are in force in the iteration to come. */
+function activeOf(store: Store, { id, position }: RunRow): Intervention[] {
+  const all = { current: true, limit: Number.MAX_SAFE_INTEGER };
+  const next = (position?.iteration ?? -1) + 1;
+  const ended = new Set(
+    store
+      .events(id, { ...all, kind: "outcome" })
+      .rows.map(({ data }) => (data as { outcome?: InterventionOutcome } | undefined)?.outcome?.intervention),
+  );
+  return store.events(id, { ...all, kind: "intervention" }).rows.flatMap(({ data }) => {
+    const { intervention } = (data ?? {}) as { intervention?: Intervention };
+    if (intervention === undefined || ended.has(intervention.id)) return [];
+    return intervention.until !== null && intervention.until > next ? [intervention] : [];
+  });
+}
+
+function shortened(incident: IncidentRecord): IncidentRecord {
+  const { evidence } = incident;
+  const worstSamples = evidence.worstSamples.map(({ prompt, response, score }) => ({
+    prompt: cut(prompt),
+    response: cut(response),
+    score,
+  }));
+  return { ...incident, evidence: { ...evidence, worstSamples } };
+}
+
+/** Schedules and interventions multiply what `set` sets: its value is the one before them. */
+function settableOf(store: Store, run: RunRow): ControlAnswer["settable"] {
+  const stage = run.position?.stage ?? "ppo";
+  const section = recordedConfigOf(run)[stage];
+  if (section === undefined) return [];
+  const changed = new Map<string, number | string | boolean | null>();
+  for (const { key, value, cause } of store.settings(run.id, { current: true, limit: Number.MAX_SAFE_INTEGER }).rows)
+    if (cause !== "schedule" && cause !== "intervention") changed.set(key, value);
+  return liveSettings[stage].map((name) => {
+    const key = `${stage}.${name}`;
+    const own = changed.get(key) ?? settingOf(stage, section, key) ?? null;
+    return { key, value: own as number | string | boolean | null };
+  });
+}
+
+function checkpointsOf(place: RunPlace | null, stage: Stage): ControlAnswer["checkpoints"] {
+  const folder = place && join(place.folder, stage);
+  if (folder === null || !existsSync(folder)) return [];
+  const steps = readdirSync(folder)
+    .flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+  const newest = steps.at(-1);
+  const state = newest === undefined ? null : fileOf(place, join(stage, nameOf(newest), "state.json"));
+  const healthy = (state as { readonly healthy?: readonly number[] } | null)?.healthy ?? [];
+  return steps.map((iteration) => ({ iteration, healthy: healthy.includes(iteration) }));
+}
+
+function nameOf(step: number): string {
+  return `checkpoint-${String(step).padStart(6, "0")}`;
+}
