@@ -77,13 +77,16 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
 
   command(
     "export",
-    "write the whole history of a run's metrics to a file",
+    "write the whole history of a run's metrics to a file, or its dashboard as one page",
     "export demo-1 --format csv --out demo-1.csv",
     "export demo-1 --format parquet --out demo-1.parquet --attempts newest",
     "export demo-1 --format jsonl | head",
+    "export demo-1 --format html --out demo-1.html",
   )
     .argument("<run>", RUN)
-    .addOption(new Option("--format <format>", "how it is written").choices(["csv", "jsonl", "parquet"]).default("csv"))
+    .addOption(
+      new Option("--format <format>", "how it is written").choices(["csv", "jsonl", "parquet", "html"]).default("csv"),
+    )
     .option("--out <file>", "write it there instead of printing it")
     .addOption(
       new Option("--attempts <which>", "newest leaves out what a resume or a rollback has taken over")

@@ -36,3 +36,8 @@ export function wholeNumber<Otherwise>(
 export function list(c: Context, name: string): string[] {
   return (c.req.queries(name) ?? []).flatMap((text) => text.split(",")).filter((word) => word !== "");
 }
+
+/** Metrics: `keys` with commas between them, or `key` for each, as one with a comma in it must be named. */
+export function keysOf(c: Context): string[] {
+  return [...new Set([...list(c, "keys"), ...(c.req.queries("key") ?? [])])];
+}

@@ -1,7 +1,7 @@
-/** `ballast export`: the whole history of a run's metrics as CSV, JSON lines or Parquet. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+/** `ballast export`: the whole history of a run's metrics as CSV, JSON lines or Parquet; or its dashboard as one HTML file. */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { findRun } from "../../record/places.ts";
+import { findRun, type RunPlace } from "../../record/places.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
 import { COLUMNS, csvLine, type ExportRow, jsonRow } from "../export-rows.ts";
@@ -12,7 +12,7 @@ import type { Terminal } from "../terminal.ts";
 export interface ExportOptions {
   /** A run's id or folder. */
   readonly run: string;
-  readonly format: "csv" | "jsonl" | "parquet";
+  readonly format: "csv" | "jsonl" | "parquet" | "html";
   /** A file; standard output by default, but for Parquet. */
   readonly out?: string;
   /** `newest`: what resumes and rollbacks have taken over is left out. */
@@ -33,6 +33,15 @@ export async function exportRun({ run, format, out, attempts, workspace, termina
     throw new UsageError("Parquet is not written to a terminal", `Name a file: --out ${place.id}.parquet`);
   const store = openStore(join(place.workspace, "ballast.db"), { readonly: true });
   try {
+    if (format === "html") {
+      const page = await pageOf(store, { place, terminal });
+      if (out === undefined) terminal.out(page.trimEnd());
+      else {
+        await writeWhole(out, async (path) => writeFileSync(path, page));
+        terminal.note(`${place.id} written to ${shortPath(out)}: open it in a browser, or send it to someone`);
+      }
+      return 0;
+    }
     const batches = batchesOf(store, place.id, { current: attempts === "newest" });
     if (out === undefined) for (const line of lines(batches, format)) terminal.out(line);
     else {
@@ -45,6 +54,12 @@ export async function exportRun({ run, format, out, attempts, workspace, termina
   return 0;
 }
 
+async function pageOf(store: Store, { place, terminal }: { place: RunPlace; terminal: Terminal }): Promise<string> {
+  const { createApp, loadWeb, staticPage } = await import("../../server/index.ts");
+  const web = await loadWeb({ onBuild: () => terminal.note(terminal.noteColours.dim("building the page, once")) });
+  return staticPage({ app: createApp(store, { workspace: place.workspace }), run: place.id, web });
+}
+
 function* batchesOf(store: Store, runId: string, { current }: { current: boolean }): Generator<ExportRow[]> {
   for (let after = 0; ; ) {
     const { rows, cursor } = store.metrics(runId, { after, limit: batchSize, current });
@@ -54,17 +69,15 @@ function* batchesOf(store: Store, runId: string, { current }: { current: boolean
   }
 }
 
-function* lines(batches: Iterable<readonly ExportRow[]>, format: ExportOptions["format"]): Generator<string> {
+type RowFormat = Exclude<ExportOptions["format"], "html">;
+
+function* lines(batches: Iterable<readonly ExportRow[]>, format: RowFormat): Generator<string> {
   if (format === "csv") yield COLUMNS.join(",");
   for (const rows of batches) for (const row of rows) yield format === "csv" ? csvLine(row) : jsonLine(jsonRow(row));
 }
 
 /** Returns how many rows there were. */
-async function write(
-  path: string,
-  batches: Iterable<readonly ExportRow[]>,
-  format: ExportOptions["format"],
-): Promise<number> {
+async function write(path: string, batches: Iterable<readonly ExportRow[]>, format: RowFormat): Promise<number> {
   if (format === "parquet") return (await import("../export-parquet.ts")).writeParquet(path, batches);
   const file = openSync(path, "w");
   try {
@@ -86,12 +99,12 @@ async function write(
 }
 
 /** A file that is there is whole: it gets its name last. */
-async function writeWhole(path: string, body: (path: string) => Promise<number>): Promise<number> {
+async function writeWhole<Result>(path: string, body: (path: string) => Promise<Result>): Promise<Result> {
   const temporary = `${path}.partial`;
   try {
-    const count = await body(temporary);
+    const result = await body(temporary);
     renameSync(temporary, path);
-    return count;
+    return result;
   } catch (error) {
     rmSync(temporary, { force: true });
     if (error instanceof BallastError) throw error;

@@ -5,7 +5,7 @@ import { csvText } from "../../util/csv.ts";
 import type { Context } from "../context.ts";
 import { runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
-import { list, stageOf } from "../query.ts";
+import { keysOf, stageOf } from "../query.ts";
 
 const mostKeys = 50;
 
@@ -14,7 +14,7 @@ export function csvRoutes(context: Context): Hono {
   return new Hono().get("/runs/:run/metrics.csv", (c) => {
     const { id } = runOf(context, c.req.param("run"));
     const stage = stageOf(c);
-    const keys = [...new Set(list(c, "keys"))];
+    const keys = keysOf(c);
     if (keys.length === 0 || keys.length > mostKeys)
       throw new Refusal(
         400,

@@ -5,7 +5,7 @@ import type { SeriesAnswer, SeriesColumns } from "../../types/page.ts";
 import type { Context } from "../context.ts";
 import { runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
-import { list, stageOf, wholeNumber } from "../query.ts";
+import { keysOf, stageOf, wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
 
 const usualPoints = 600;
@@ -16,7 +16,7 @@ export function seriesRoutes(context: Context): Hono {
   const { store } = context;
   return new Hono().get("/runs/:run/series", (c) => {
     const stage = stageOf(c);
-    const keys = [...new Set(list(c, "keys"))];
+    const keys = keysOf(c);
     if (keys.length > mostKeys)
       throw new Refusal(400, `${keys.length} keys at once`, `Ask for ${mostKeys} at most, and for the rest next.`);
     const from = wholeNumber(c, { name: "from", otherwise: 0 });

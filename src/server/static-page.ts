@@ -1,0 +1,108 @@
+/** A run as one HTML file: the page with its script and style inside, and the answers that it would ask a server for. */
+import { createHash } from "node:crypto";
+import type { Hono } from "hono";
+import type { ControlAnswer, RunAnswer, SampleIterationsAnswer, SeriesAnswer } from "../types/page.ts";
+import { contentSecurityPolicy } from "./headers.ts";
+import { Refusal } from "./problem.ts";
+import type { WebFiles } from "./web.ts";
+
+export interface StaticPageOptions {
+  /** Of a workspace that has the run. */
+  readonly app: Hono;
+  readonly run: string;
+  readonly web: WebFiles;
+}
+
+/** Iterations with samples, the newest ones; those of incidents are in beside them. */
+const mostSampled = 50;
+
+/** Buckets of a chart, and keys that are asked for at a time. */
+const points = 600;
+const keysAtOnce = 100;
+
+/** The whole document. @throws Refusal where the workspace has no such run. */
+export async function staticPage({ app, run, web }: StaticPageOptions): Promise<string> {
+  const answers = await answersOf(app, run);
+  const script = harmlessScript(web["app.js"].body.toString("utf8"));
+  const style = web["app.css"].body.toString("utf8").replace(/<(?=\/style)/gi, "\\3c ");
+  const policy = contentSecurityPolicy({ script: hashOf(script), style: hashOf(style), connect: "'none'" });
+  const head = [
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    `<style>${style}</style>`,
+    `<script type="module">${script}</script>`,
+  ].join("\n");
+  const data = `<script type="application/json" id="ballast-data">${dataText(answers)}</script>`;
+  return web["index.html"].body
+    .toString("utf8")
+    .replace(/\s*<script\b[^>]*\bsrc=[^>]*><\/script>/g, "")
+    .replace(/\s*<link\b[^>]*\brel="stylesheet"[^>]*>/g, "")
+    .replace(/<title>[^<]*<\/title>/, () => `<title>${htmlText(`${run} · Ballast`)}</title>`)
+    .replace("<head>", () => `<head>\n${head}`)
+    .replace("</body>", () => `${data}\n</body>`);
+}
+
+/** By the address at which the page asks for them, as `answerKey` of web/src/api.ts makes it. */
+async function answersOf(app: Hono, run: string): Promise<Record<string, unknown>> {
+  const answers: Record<string, unknown> = {};
+  const ask = async <Answer>(path: string): Promise<Answer> => {
+    const response = await app.request(`http://localhost${path}`, { headers: { host: "localhost" } });
+    const answer = (await response.json()) as Answer & { readonly error?: string; readonly hint?: string };
+    if (!response.ok) throw new Refusal(404, answer.error ?? `no answer at ${path}`, answer.hint);
+    return answer;
+  };
+  /** What some runs cannot answer is absent. */
+  const keep = async <Answer>(path: string): Promise<Answer | null> => {
+    const answer = await ask<Answer>(path).catch((error: Refusal) => error);
+    if (answer instanceof Error) return null;
+    answers[path] = answer;
+    return answer;
+  };
+  const base = `/api/runs/${encodeURIComponent(run)}`;
+  const whole = await ask<RunAnswer>(base);
+  answers[base] = whole;
+  answers["/api/runs"] = { runs: [whole.run] };
+  answers[`${base}/events?before=newest`] = await ask(`${base}/events?before=newest&limit=2000`);
+  for (const { stage } of whole.stages) {
+    const keys = whole.keys.filter((name) => name.stage === stage).map(({ key }) => key);
+    const parts: SeriesAnswer[] = [];
+    for (let i = 0; i < keys.length; i += keysAtOnce) {
+      const some = keys.slice(i, i + keysAtOnce).map((key) => `&key=${encodeURIComponent(key)}`);
+      parts.push(await ask<SeriesAnswer>(`${base}/series?stage=${stage}&points=${points}${some.join("")}`));
+    }
+    const series = Object.assign({}, ...parts.map((part) => part.series));
+    answers[`${base}/series?stage=${stage}`] = { stage, series, cursor: whole.cursor.metrics };
+  }
+  for (const path of ["/settings", "/diagnosis", "/behaviour"]) await keep(base + path);
+  const control = await keep<ControlAnswer>(`${base}/control`);
+  const sampled = await keep<SampleIterationsAnswer>(`${base}/samples/iterations?stage=ppo`);
+  if (sampled !== null) {
+    const incidents = (control?.incidents ?? []).map(({ iteration }) => iteration);
+    const kept = sampled.iterations.filter(
+      (iteration, i, all) => i >= all.length - mostSampled || incidents.includes(iteration),
+    );
+    answers[`${base}/samples/iterations?stage=ppo`] = { iterations: kept };
+    for (const iteration of kept) await keep(`${base}/samples?iteration=${iteration}&stage=ppo`);
+  }
+  return answers;
+}
+
+/** JSON that stays inside its element and on its line, whatever a model wrote. */
+export function dataText(answers: unknown): string {
+  return JSON.stringify(answers).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** A script in a document ends, or changes its meaning, at these words; in a text of JavaScript the escape means the same. */
+function harmlessScript(script: string): string {
+  return script.replace(/<(?=\/script|script|!--)/gi, "\\x3c");
+}
+
+function hashOf(text: string): string {
+  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+}
+
+function htmlText(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
