@@ -74,7 +74,7 @@ const stateOrder: readonly string[] = [
 /** In stages done; null before the first iteration. */
 export function progressOf({ position }: Pick<RunSummary, "position">): number | null {
   if (position === null) return null;
-  const share = position.of === null ? 0 : (position.iteration + 1) / position.of;
+  const share = position.of === null ? 0 : Math.min(1, (position.iteration + 1) / position.of);
   return ["sft", "reward", "ppo"].indexOf(position.stage) + share;
 }
 

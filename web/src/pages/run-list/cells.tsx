@@ -32,19 +32,20 @@ export function StateCell({ run }: { readonly run: RunSummary }) {
 
 export function ProgressCell({ run: { position } }: { readonly run: RunSummary }) {
   if (position === null) return <span class="quiet">–</span>;
-  const done = position.iteration + 1;
   const { of, stage } = position;
+  // What is measured after the last iteration stands under the next number.
+  const done = Math.min(position.iteration + 1, of ?? Number.POSITIVE_INFINITY);
   return (
     <span class="progress">
-      <span>
-        {stageWords[stage]} {done}
-        {of !== null && <span class="quiet">/{of}</span>}
-      </span>
       {of !== null && (
         <span class="bar" aria-hidden="true">
           <span style={{ width: `${Math.min(100, (100 * done) / of)}%` }} />
         </span>
       )}
+      <span>
+        {stageWords[stage]} {done}
+        {of !== null && <span class="quiet">/{of}</span>}
+      </span>
     </span>
   );
 }

@@ -59,9 +59,14 @@ export function Details({ run }: { readonly run: RunSummary }) {
         </>
       ) : (
         <p class="quiet wide">
-          {isFile
-            ? "This page is a file: tags and notes are changed where the run lies."
-            : "To change tags, note or archive, open the address that `ballast serve` printed: it carries the token."}
+          {isFile ? (
+            "This page is a file: tags and notes are changed where the run lies."
+          ) : (
+            <>
+              To change tags, note or archive, open the address that <code>ballast serve</code> printed: it carries the
+              token.
+            </>
+          )}
         </p>
       )}
     </div>
