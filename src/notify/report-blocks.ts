@@ -1,12 +1,16 @@
 /** A report as headings, sentences and tables of plain text, which Markdown and HTML each write in their own way. */
 import type { SettingRow } from "../store/index.ts";
 import type { IncidentRecord } from "../types/control.ts";
+import { cut } from "../util/cut.ts";
 import type { HealthReport, Report, RunReport } from "./report-data.ts";
 
 export type Block =
   | { readonly kind: "heading"; readonly level: 1 | 2 | 3; readonly text: string }
   | { readonly kind: "paragraph"; readonly text: string }
   | { readonly kind: "table"; readonly columns: readonly string[]; readonly rows: readonly (readonly string[])[] };
+
+/** Characters of a prompt or response. */
+const longestSample = 2_000;
 
 export interface BlockOptions {
   /** Show the worst prompts and responses of incidents. */
@@ -89,7 +93,9 @@ function incidentRow({ id, iteration, rule, summary, decision }: IncidentRecord)
 }
 
 function sampleRows({ id, evidence }: IncidentRecord): string[][] {
-  return evidence.worstSamples.map(({ prompt, response, score }) => [String(id), String(score), prompt, response]);
+  return evidence.worstSamples.map(({ prompt, response, score }) => [
+    ...[String(id), String(score), cut(prompt, longestSample), cut(response, longestSample)],
+  ]);
 }
 
 /** What a schedule or a controller did to one setting is one row. */

@@ -3,8 +3,8 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { isTransient } from "../store/index.ts";
 import type { Problem } from "../types/page.ts";
+import { cut } from "../util/cut.ts";
 import { BallastError, StoreError, UsageError } from "../util/errors.ts";
-import { cut } from "./cut.ts";
 
 /** A request that cannot be answered as it stands. */
 export class Refusal extends BallastError {

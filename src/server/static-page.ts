@@ -66,8 +66,8 @@ async function answersOf(app: Hono, run: string): Promise<Record<string, unknown
     const keys = whole.keys.filter((name) => name.stage === stage).map(({ key }) => key);
     const parts: SeriesAnswer[] = [];
     for (let i = 0; i < keys.length; i += keysAtOnce) {
-      const some = keys.slice(i, i + keysAtOnce).map((key) => `&key=${encodeURIComponent(key)}`);
-      parts.push(await ask<SeriesAnswer>(`${base}/series?stage=${stage}&points=${points}${some.join("")}`));
+      const some = new URLSearchParams(keys.slice(i, i + keysAtOnce).map((key): [string, string] => ["key", key]));
+      parts.push(await ask<SeriesAnswer>(`${base}/series?stage=${stage}&points=${points}&${some}`));
     }
     const series = Object.assign({}, ...parts.map((part) => part.series));
     answers[`${base}/series?stage=${stage}`] = { stage, series, cursor: whole.cursor.metrics };
@@ -89,7 +89,7 @@ async function answersOf(app: Hono, run: string): Promise<Record<string, unknown
 /** JSON that stays inside its element and on its line, whatever a model wrote. */
 export function dataText(answers: unknown): string {
   return JSON.stringify(answers).replace(
-    /[<>&\u2028\u2029]/g,
+    /[<>&\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

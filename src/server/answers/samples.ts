@@ -3,15 +3,15 @@ import { Hono } from "hono";
 import { createSafetyFilter, type SafetyFilter } from "../../reward/safety.ts";
 import type { RunRow, SampleRow } from "../../store/index.ts";
 import type { PageSample, SampleIterationsAnswer, SamplesAnswer } from "../../types/page.ts";
+import { beginning, longestText } from "../../util/cut.ts";
 import type { Context } from "../context.ts";
-import { beginning, longestText } from "../cut.ts";
 import { recordedConfigOf, runOf } from "../place.ts";
 import { stageOf, wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
 
 /** Tokens of a response, and characters of a token. */
 const mostTokens = 2_000;
-const longestToken = 200;
+const longestToken = 100;
 
 export function sampleRoutes(context: Context): Hono {
   const { store } = context;

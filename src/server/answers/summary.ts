@@ -2,7 +2,7 @@
 import type { RunRow, Store } from "../../store/index.ts";
 import type { RunSummary } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
-import { cut } from "../cut.ts";
+import { cut } from "../../util/cut.ts";
 import { recordedConfigOf } from "../place.ts";
 
 const shown = ["health/total", "reward/score_mean", "kl/ref_k3_token"] as const;
