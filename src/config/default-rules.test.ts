@@ -176,8 +176,8 @@ const cases: Readonly<Record<string, Case>> = {
     ],
   },
   reward_jump: {
-    speaks: scores([...times(10, 1), 1.27]),
-    quiet: [scores([...times(10, 1), 1.25]), scores([...times(9, 1), 3]), scores([...times(10, 1), 0])],
+    speaks: scores([1, 1, 2.21]),
+    quiet: [scores([1, 1, 2.19]), scores([1, 2, 3, 4, 5]), scores([3, 1])],
   },
   reward_low_note: {
     speaks: of("reward/score_mean", [...times(9, 1), 0.99]),
@@ -230,8 +230,12 @@ const cases: Readonly<Record<string, Case>> = {
     ],
   },
   gold_fell: {
-    speaks: gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.82, 0.8),
-    quiet: [gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.82, 0.82), gold(0.9, 0.5, 0.5)],
+    speaks: gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.8, 0.8),
+    quiet: [
+      gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.82, 0.82),
+      gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.8, 0.82),
+      gold(0.9, 0.5, 0.5),
+    ],
   },
   outside_training_note: beyond("reward/component/model_outside_training_share", { bad: 0.31, edge: 0.3, ok: 0.02 }),
 
