@@ -2,7 +2,7 @@
 import type { Cell } from "../lab/cell.ts";
 import type { Gold } from "../lab/gold.ts";
 import { detect, type FalseAlarms, type FaultRow, type HealthRow, type Summary } from "../lab/summary.ts";
-import { table } from "./table.ts";
+import { type Column, table } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./width.ts";
 
@@ -17,37 +17,80 @@ export function cellLine(cell: Cell): string {
 }
 
 export function labReport(
-  { rows, falseAlarms, health, healthThreshold }: Summary,
+  summary: Summary,
   { width, colours }: { readonly width: number; readonly colours: Terminal["outColours"] },
 ): string[] {
   const heading = (line: string) => colours.dim(line);
-  const lines: string[] = [];
-  const say = (text: string) => lines.push(...wrap(text, width));
-  if (rows.length > 0) {
-    const right = { align: "right" } as const;
-    const columns = [
-      { title: "fault" },
-      { title: "limit", ...right },
-      { title: "caught", ...right },
-      { title: "after", ...right },
-      { title: "by", shrinksTo: 14 },
-      { title: "healthy", ...right },
-      { title: "controller", ...right },
-      { title: "without", ...right },
-    ];
-    lines.push(...table({ columns, rows: rows.map(cellsOf), width, heading }), "");
-    const [first] = rows;
-    say(
-      `caught: runs in which a rule of tier 1 or 2 on a signal meant for the fault spoke within the limit; after: iterations until then, the fault's first counted, a run each, read off the run without interventions. The last three columns: final gold score in percent, ${first!.healthy.samples} samples a run, mean over ${first!.of} ${first!.of === 1 ? "seed" : "seeds"} with its 95% interval. A run that the controller stopped for a person is scored at its last healthy checkpoint.`,
-    );
-    if (rows.some(({ detections }) => detections.some((one) => one.rule !== null && !one.listed)))
-      say("*: by a rule on another signal than those meant for the fault, which does not count as caught.");
-    lines.push("");
-  }
-  if (falseAlarms.runs > 0) lines.push(...falseAlarmLines(falseAlarms), "");
-  if (health.length > 0) lines.push(...healthLines(health, healthThreshold, { width, heading }));
-  return lines;
+  return sectionsOf(summary)
+    .flatMap(({ columns, rows, notes }) => [
+      ...(rows.length === 0 ? [] : [...table({ columns, rows, width, heading }), ""]),
+      ...notes.flatMap((note) => wrap(note, width)),
+      "",
+    ])
+    .slice(0, -1);
 }
+
+/** As the dashboard shows it. */
+export function labExperiment(
+  summary: Summary,
+  { at, runs }: { readonly at: number; readonly runs: readonly string[] },
+) {
+  const sections = sectionsOf(summary);
+  return {
+    title: "Faults, with and without the controller",
+    at,
+    notes: sections.flatMap(({ notes }) => notes),
+    tables: sections
+      .filter(({ rows }) => rows.length > 0)
+      .map(({ title, columns, rows }) => ({ title, columns: columns.map((column) => column.title), rows })),
+    runs,
+  };
+}
+
+interface Section {
+  readonly title: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly string[])[];
+  readonly notes: readonly string[];
+}
+
+function sectionsOf({ rows, falseAlarms, health, healthThreshold }: Summary): Section[] {
+  return [
+    ...(rows.length > 0 ? [faultSection(rows)] : []),
+    ...(falseAlarms.runs > 0
+      ? [{ title: "False alarms", columns: [], rows: [], notes: falseAlarmLines(falseAlarms) }]
+      : []),
+    ...(health.length > 0 ? [healthSection(health, healthThreshold)] : []),
+  ];
+}
+
+function faultSection(rows: readonly FaultRow[]): Section {
+  const [first] = rows;
+  const starred = rows.some(({ detections }) => detections.some((one) => one.rule !== null && !one.listed));
+  return {
+    title: "Faults",
+    columns: faultColumns,
+    rows: rows.map(cellsOf),
+    notes: [
+      `caught: runs in which a rule of tier 1 or 2 on a signal meant for the fault spoke within the limit; after: iterations until then, the fault's first counted, a run each, read off the run without interventions. The last three columns: final gold score in percent, ${first!.healthy.samples} samples a run, mean over ${first!.of} ${first!.of === 1 ? "seed" : "seeds"} with its 95% interval. A run that the controller stopped for a person is scored at its last healthy checkpoint.`,
+      ...(starred
+        ? ["*: by a rule on another signal than those meant for the fault, which does not count as caught."]
+        : []),
+    ],
+  };
+}
+
+const right = { align: "right" } as const;
+const faultColumns = [
+  { title: "fault" },
+  { title: "limit", ...right },
+  { title: "caught", ...right },
+  { title: "after", ...right },
+  { title: "by", shrinksTo: 14 },
+  { title: "healthy", ...right },
+  { title: "controller", ...right },
+  { title: "without", ...right },
+];
 
 function cellsOf({ fault, limit, caught, of, detections, ...gold }: FaultRow): string[] {
   const rules = new Map<string, number>();
@@ -76,12 +119,7 @@ function falseAlarmLines({ iterations, runs, tier1, tier2, rules }: FalseAlarms)
   ];
 }
 
-function healthLines(
-  health: readonly HealthRow[],
-  threshold: number,
-  { width, heading }: { readonly width: number; readonly heading: (line: string) => string },
-): string[] {
-  const right = { align: "right" } as const;
+function healthSection(health: readonly HealthRow[], threshold: number): Section {
   const columns = [
     { title: "health of" },
     { title: "runs", ...right },
@@ -103,14 +141,10 @@ function healthLines(
       collapsed.length === 0 ? "-" : `${collapsed.filter(({ fellAt }) => fellAt !== null).length}/${collapsed.length}`,
     ];
   });
-  return [
-    ...table({ columns, rows, width, heading }),
-    "",
-    ...wrap(
-      "Runs with faults are those without interventions. lowest: lowest health/total from the fault on, before the collapse where there was one.",
-      width,
-    ),
+  const notes = [
+    "Runs with faults are those without interventions. lowest: lowest health/total from the fault on, before the collapse where there was one.",
   ];
+  return { title: "Health", columns, rows, notes };
 }
 
 function points({ mean, low, high }: Gold): string {

@@ -7,9 +7,10 @@ import { loadConfig } from "../../config/index.ts";
 import type { Cell } from "../../lab/cell.ts";
 import { requestsOf, runFaults } from "../../lab/faults.ts";
 import { summarise } from "../../lab/summary.ts";
+import { writeDurably } from "../../util/durable.ts";
 import { Interrupted, messageOf, UsageError } from "../../util/errors.ts";
 import { clock } from "../format.ts";
-import { cellLine, labReport } from "../lab-text.ts";
+import { cellLine, labExperiment, labReport } from "../lab-text.ts";
 import { lockRun } from "../lock.ts";
 import { machineRecord } from "../machine.ts";
 import { ProgressDisplay } from "../progress.ts";
@@ -91,7 +92,14 @@ export async function labFaults(options: LabFaultsOptions): Promise<number> {
     lock.release();
   }
   print(cells, { terminal, json });
+  keepForDashboard(cells, folder);
   return 0;
+}
+
+/** The page of the laboratory reads it, over this workspace or over the laboratory's own. */
+function keepForDashboard(cells: readonly Cell[], folder: string): void {
+  const experiment = labExperiment(summarise(cells), { at: Date.now(), runs: cells.map(({ run }) => run) });
+  writeDurably(join(folder, "faults.json"), JSON.stringify(experiment));
 }
 
 function print(cells: readonly Cell[], { terminal, json }: { terminal: Terminal; json: boolean }): void {
