@@ -16,7 +16,7 @@ export function figure(value: Num | null | undefined, digits = 4): string {
 export function percent(value: Num | null | undefined, digits = 1): string {
   if (value === null || value === undefined) return "–";
   const number = Number(value);
-  return Number.isFinite(number) ? `${(100 * number).toFixed(digits)}%` : figure(value);
+  return Number.isFinite(number) ? `${(100 * number).toFixed(digits).replace("-", "−")}%` : figure(value);
 }
 
 /** `12 s`, `3:05`, `2:10:00`: seconds. */

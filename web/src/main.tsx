@@ -6,6 +6,7 @@ import "uplot/dist/uPlot.min.css";
 import "./style/theme.css";
 import "./style/layout.css";
 import "./style/parts.css";
+import "./style/compare.css";
 import "./style/runs.css";
 
 takeToken();

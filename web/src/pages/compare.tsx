@@ -1,4 +1,72 @@
-/** Runs over one another: curves, configurations with only the differences, results. */
+/** Several runs side by side: their curves over one another, the settings that differ, and what came of them. */
+import { useEffect } from "preact/hooks";
+import type { CompareAnswer } from "../../../src/types/page.ts";
+import { Command, Empty, Problem } from "../components/parts.tsx";
+import { inksOf } from "../hues.ts";
+import { hashOf, view } from "../router.ts";
+import { useRuns, wordsOf } from "../state/run-list.ts";
+import { useAnswer } from "../state/use-answer.ts";
+import { useRunsData } from "../state/use-runs.ts";
+import { commandOf, quoted } from "../state/workspace.ts";
+import { Chooser } from "./compare/chooser.tsx";
+import { Curves } from "./compare/curves.tsx";
+import { countDifferences } from "./compare/differences.ts";
+import { Results } from "./compare/results.tsx";
+import { Settings, VerdictLine } from "./compare/settings.tsx";
+
 export function ComparePage() {
-  return null;
+  const { query } = view.value;
+  const ids = [...new Set(wordsOf(query.runs))];
+  const inks = inksOf(ids);
+  const list = useRuns();
+  // Another state may mean another evaluation.
+  const states = list.runs?.filter(({ id }) => ids.includes(id)).map(({ id, state }) => `${id} ${state}`);
+  const asked = useAnswer<CompareAnswer>(
+    ids.length === 0 ? null : "/api/compare",
+    { runs: ids.join(",") },
+    states?.join(),
+  );
+  const data = useRunsData(ids);
+  useEffect(() => {
+    document.title = ids.length === 0 ? "Compare – Ballast" : `${ids.join(", ")} – Ballast`;
+  }, [query.runs]);
+
+  // While the next answer is under way, the one before it is of other runs.
+  const answer = asked.answer?.runs.map(({ id }) => id).join() === ids.join() ? asked.answer : null;
+  const differences = answer && countDifferences(answer.settings);
+  return (
+    <div class="compare">
+      <h1>Compare</h1>
+      <Problem error={asked.error ?? list.error} />
+      {list.runs?.length === 0 ? (
+        <Empty>
+          There are no runs to compare yet. <Command>{commandOf("demo")}</Command> makes the first.
+        </Empty>
+      ) : (
+        <Chooser inks={inks} runs={list.runs ?? []} />
+      )}
+      {ids.length === 0 && list.runs !== null && list.runs.length > 0 && (
+        <Empty>
+          Add runs above, or choose them among <a href={hashOf(["runs"])}>all runs</a> (x) and compare them (c).
+        </Empty>
+      )}
+      {ids.length === 1 && <p class="quiet">One run alone: add another to compare it with.</p>}
+      {ids.length > 0 && asked.error === null && answer === null && <Empty>Reading the runs…</Empty>}
+      {answer && differences && (
+        <>
+          {ids.length > 1 && <VerdictLine differences={differences} inks={inks} />}
+          <Curves runs={data} inks={inks} known={answer.keys} query={query} />
+          <div class="compare-tables">
+            {ids.length > 1 && <Settings differences={differences} inks={inks} />}
+            <Results results={answer.results} inks={inks} />
+          </div>
+          {ids.length > 1 && (
+            <p class="quiet">
+              The same in a terminal: <Command>{commandOf(`compare ${ids.map(quoted).join(" ")}`)}</Command>
+            </p>
+          )}
+        </>
+      )}
+    </div>
+  );
 }

@@ -1,0 +1,222 @@
+/** Curves of several runs over one another, a chart for each metric. */
+import { useEffect } from "preact/hooks";
+import type { CompareAnswer } from "../../../../src/types/page.ts";
+import type { Stage } from "../../../../src/types/records.ts";
+import { Chart } from "../../components/chart.tsx";
+import { Button, Empty } from "../../components/parts.tsx";
+import { duration } from "../../format.ts";
+import type { RunInk } from "../../hues.ts";
+import { setQuery } from "../../router.ts";
+import type { Column } from "../../state/column.ts";
+import type { RunData } from "../../state/run-data.ts";
+import { toggled, wordsOf } from "../../state/run-list.ts";
+import { useColumnsOfAll } from "../../state/use-runs.ts";
+import { overTime } from "./time-axis.ts";
+
+export interface CurvesProps {
+  readonly runs: readonly RunData[];
+  readonly inks: readonly RunInk[];
+  /** Metrics that any of the runs has. */
+  readonly known: CompareAnswer["keys"];
+  readonly query: Readonly<Record<string, string>>;
+}
+
+const usual: Readonly<Record<Stage, readonly string[]>> = {
+  ppo: [
+    "reward/score_mean",
+    "kl/ref_k3_token",
+    "monitor/gold",
+    "entropy/mean",
+    "value/explained_variance",
+    "health/total",
+  ],
+  reward: ["reward_model/loss", "reward_model/heldout_accuracy", "reward_model/score_gap"],
+  sft: ["sft/loss", "sft/heldout_loss", "gradient/norm"],
+};
+
+const timeKey = "time/total_s";
+const smoothings = ["", "0.6", "0.9"] as const;
+
+const ofCharts = (run: RunData) => run;
+const ofWhole = (run: RunData) => run.whole;
+
+export function Curves({ runs, inks, known, query }: CurvesProps) {
+  const stages = (["ppo", "reward", "sft"] as const).filter((one) => known.some(({ stage }) => stage === one));
+  const stage = stages.find((one) => one === query.stage) ?? stages[0];
+  const has = (key: string) => known.some((one) => one.stage === stage && one.key === key);
+  const keys = (stage === undefined ? [] : query.keys ? wordsOf(query.keys) : usual[stage]).filter(has);
+  const timed = query.x === "time" && has(timeKey);
+  const smooth = smoothings.find((one) => one === query.smooth) ?? "";
+  const range = { from: numberIn(query.from), to: numberIn(query.to) };
+  // Iterations of several runs share an axis: the whole of each is what is cut to seconds.
+  const of = timed ? ofWhole : ofCharts;
+  useColumnsOfAll(runs, stage ?? "ppo", timed ? [...keys, timeKey] : keys, of);
+  useEffect(() => {
+    if (!timed) for (const run of runs) run.zoom(range);
+  }, [runs, timed, range.from, range.to]);
+  const drawn = runs.reduce((sum, run) => sum + of(run).drawn.value, 0);
+  if (stage === undefined) return <Empty>None of these runs has recorded a metric yet.</Empty>;
+
+  const columnOf = (run: RunData, key: string): Column =>
+    timed ? overTime(run.whole.column(stage, key), run.whole.column(stage, timeKey)) : run.column(stage, key);
+  return (
+    <section aria-label="curves">
+      <div class="curve-bar">
+        <h2>Curves</h2>
+        {stages.length > 1 && (
+          <label>
+            <span class="quiet">stage </span>
+            <select
+              value={stage}
+              onChange={({ currentTarget }) =>
+                setQuery({
+                  stage: currentTarget.value === stages[0] ? "" : currentTarget.value,
+                  keys: "",
+                  from: "",
+                  to: "",
+                })
+              }
+            >
+              {stages.map((one) => (
+                <option key={one} value={one}>
+                  {one}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        {has(timeKey) && (
+          <Button
+            shortcut="x"
+            says="iterations or training time across"
+            pressed={timed}
+            onPress={() => setQuery({ x: timed ? "" : "time", from: "", to: "" })}
+          >
+            over training time
+          </Button>
+        )}
+        <Button
+          shortcut="s"
+          says="smooth more, or not"
+          pressed={smooth !== ""}
+          onPress={() => setQuery({ smooth: smoothings[(smoothings.indexOf(smooth) + 1) % smoothings.length] })}
+        >
+          {smooth === "" ? "smooth" : `smooth ${smooth}`}
+        </Button>
+        <Button
+          shortcut="l"
+          says="logarithmic axes, where all values are above 0"
+          pressed={query.log === "1"}
+          onPress={() => setQuery({ log: query.log === "1" ? "" : "1" })}
+        >
+          log
+        </Button>
+        {(range.from !== undefined || range.to !== undefined) && (
+          <Button shortcut="0" says="all iterations" onPress={() => setQuery({ from: "", to: "" })}>
+            all of it
+          </Button>
+        )}
+        <KeyChooser
+          keys={keys}
+          known={known.filter((one) => one.stage === stage).map(({ key }) => key)}
+          isUsual={!query.keys}
+        />
+      </div>
+      {keys.length === 0 && <Empty>No metric is chosen: add one above.</Empty>}
+      <div class="curves">
+        {keys.map((key) => {
+          const lines = runs.map((run, i) => ({
+            label: inks[i]!.letter,
+            letter: inks[i]!.letter,
+            colour: inks[i]!.colour,
+            dashed: inks[i]!.dashed,
+            column: columnOf(run, key),
+          }));
+          const log =
+            query.log === "1" && lines.every(({ column }) => column.min.every((low) => low === null || low > 0));
+          return (
+            <Chart
+              key={key}
+              title={key}
+              {...(query.log === "1" && !log && { unit: "not log: some values are 0 or below" })}
+              lines={lines}
+              drawn={drawn}
+              smooth={Number(smooth)}
+              log={log}
+              sync="compare"
+              from={range.from}
+              to={range.to}
+              {...(timed && { x: { name: "seconds", text: duration } })}
+              onZoom={(zoomed) => setQuery({ from: zoomed?.from ?? "", to: zoomed?.to ?? "" }, { replace: false })}
+              file={`compare-${key}`}
+            />
+          );
+        })}
+      </div>
+      {timed && (
+        <p class="quiet">
+          Training time is the sum of {timeKey}: pauses and abandoned iterations do not count. Curves are of the whole
+          run in at most 200 steps each.
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** Chips of the metrics shown, and a field for another. */
+function KeyChooser({
+  keys,
+  known,
+  isUsual,
+}: {
+  readonly keys: readonly string[];
+  readonly known: readonly string[];
+  readonly isUsual: boolean;
+}) {
+  const add = (input: HTMLInputElement) => {
+    if (!known.includes(input.value) || keys.includes(input.value)) return;
+    setQuery({ keys: [...keys, input.value].join(",") });
+    input.value = "";
+  };
+  return (
+    <details class="key-chooser">
+      <summary>metrics {keys.length}</summary>
+      <div>
+        <label>
+          <span class="quiet">add </span>
+          <input list="metrics-to-add" size={28} onInput={({ currentTarget }) => add(currentTarget)} />
+          <datalist id="metrics-to-add">
+            {known
+              .filter((key) => !keys.includes(key))
+              .map((key) => (
+                <option key={key} value={key} />
+              ))}
+          </datalist>
+        </label>
+        {keys.map((key) => (
+          <span key={key} class="tag">
+            {key}
+            <button
+              type="button"
+              class="ghost"
+              aria-label={`leave ${key} out`}
+              onClick={() => setQuery({ keys: toggled(keys, key).join(",") })}
+            >
+              ✕
+            </button>
+          </span>
+        ))}
+        {!isUsual && (
+          <button type="button" class="ghost" onClick={() => setQuery({ keys: "" })}>
+            the usual ones
+          </button>
+        )}
+      </div>
+    </details>
+  );
+}
+
+function numberIn(text: string | undefined): number | undefined {
+  const number = Number(text);
+  return text && Number.isFinite(number) ? number : undefined;
+}

@@ -1,0 +1,92 @@
+/** How many settings tell runs apart, as a person would count them. Pure. */
+
+export interface SettingDifference {
+  readonly key: string;
+  /** In the order of the runs. */
+  readonly values: readonly unknown[];
+}
+
+export interface Differences {
+  /** What can make a difference to what is learned or measured; keys of one list, or of one thing that is there or not, are one. */
+  readonly settings: readonly { readonly name: string; readonly rows: readonly SettingDifference[] }[];
+  /** What cannot: names, places, who is told, what is kept. */
+  readonly ignored: readonly SettingDifference[];
+}
+
+const cannotMatter = /^(objective|name|workspace)$|^doctor\.|^control\.(notify|report)(\.|$)|\.(storedSamples|keep)$/;
+
+export function countDifferences(rows: readonly SettingDifference[]): Differences {
+  const ignored = rows.filter(({ key }) => cannotMatter.test(key));
+  const settings = new Map<string, SettingDifference[]>();
+  const keys = new Set(rows.map(({ key }) => key));
+  for (const row of rows) {
+    if (cannotMatter.test(row.key)) continue;
+    const name = nameOf(row.key, keys);
+    settings.set(name, [...(settings.get(name) ?? []), row]);
+  }
+  return { settings: [...settings].map(([name, own]) => ({ name, rows: shownOf(own) })), ignored };
+}
+
+/** A list that is empty in some runs has a row of its own, which says no more than the rows of what is in it. */
+function shownOf(rows: readonly SettingDifference[]): readonly SettingDifference[] {
+  const telling = rows.filter(({ values }) => values.some((value) => !/^(–|\[\]|\{\})$/.test(settingText(value))));
+  return telling.length > 0 ? telling : rows;
+}
+
+/** `faults.0.at` and `faults.1.at` are `faults`; `ppo.slowCritic.every` is `ppo.slowCritic` where that itself is null in some run. */
+function nameOf(key: string, keys: ReadonlySet<string>): string {
+  const words = key.split(".");
+  for (let n = 1; n < words.length; n++) {
+    const start = words.slice(0, n).join(".");
+    if (/^\d+$/.test(words[n]!) || keys.has(start)) return start;
+  }
+  return key;
+}
+
+export interface Verdict {
+  readonly says: string;
+  readonly tone: "warn" | "quiet";
+}
+
+/** What the comparison can show: each run is held against the first. `names` are what the page calls the runs. */
+export function verdict({ settings }: Differences, names: readonly string[]): Verdict {
+  const [first = "", ...others] = names;
+  const found = others.map((name, i) => ({
+    name,
+    settings: settings.filter(({ rows }) => rows.some(({ values }) => !same(values[0], values[i + 1]))),
+  }));
+  const confounded = found.filter((one) => one.settings.length > 1);
+  const list = (own: Differences["settings"]) => shortened(own.map(({ name }) => name));
+  if (confounded.length > 0) {
+    const each = confounded.map(
+      (one) => `${one.name} differs from ${first} in ${one.settings.length} settings (${list(one.settings)})`,
+    );
+    return { tone: "warn", says: `${each.join("; ")}: what made the difference cannot be told apart.` };
+  }
+  if (settings.length === 0)
+    return {
+      tone: "quiet",
+      says: "No setting differs: what differs below is chance, or the machine, or what people did.",
+    };
+  if (settings.length === 1 && settings[0]!.name === "seed")
+    return { tone: "quiet", says: "Only the seed differs: what differs below is chance." };
+  const each = found.filter((one) => one.settings.length === 1).map((one) => `${one.name} in ${list(one.settings)}`);
+  return {
+    tone: "quiet",
+    says: `From ${first} differs ${each.join(", ")}, and in nothing else. Chance may still be the cause: other seeds would tell.`,
+  };
+}
+
+function shortened(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(", ");
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return settingText(a) === settingText(b);
+}
+
+export function settingText(value: unknown): string {
+  if (value === null || value === undefined) return "–";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

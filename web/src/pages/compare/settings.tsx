@@ -1,0 +1,89 @@
+/** The settings that differ, and how much that lets one say. */
+import { Card } from "../../components/parts.tsx";
+import { TableCopies } from "../../components/table-copies.tsx";
+import { plural, visible } from "../../format.ts";
+import type { RunInk } from "../../hues.ts";
+import { RunName } from "./chooser.tsx";
+import { type Differences, type SettingDifference, settingText, verdict } from "./differences.ts";
+
+export interface SettingsProps {
+  readonly differences: Differences;
+  readonly inks: readonly RunInk[];
+}
+
+/** Stands above the curves: it says what they can show. */
+export function VerdictLine({ differences, inks }: SettingsProps) {
+  const { says, tone } = verdict(
+    differences,
+    inks.map(({ letter }) => letter),
+  );
+  return (
+    <p class={`verdict ${tone}`} role={tone === "warn" ? "alert" : undefined}>
+      {tone === "warn" && <span aria-hidden="true">▲ </span>}
+      {visible(says)}
+    </p>
+  );
+}
+
+export function Settings({ differences: { settings, ignored }, inks }: SettingsProps) {
+  const rows = settings.flatMap((one) => one.rows);
+  const table = () => ({
+    columns: ["setting", ...inks.map(({ id }) => id)],
+    rows: [...rows, ...ignored].map(({ key, values }) => [key, ...values.map(settingText)]),
+  });
+  return (
+    <Card title="Settings that differ" aside={rows.length > 0 && <TableCopies title="settings" table={table} />}>
+      {rows.length + ignored.length === 0 ? (
+        <p class="quiet">The configurations are the same.</p>
+      ) : (
+        <div class="scroll">
+          <table class="settings">
+            <thead>
+              <tr>
+                <th>setting</th>
+                {inks.map((ink) => (
+                  <th key={ink.id}>
+                    <RunName ink={ink} />
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((row) => (
+                <Row key={row.key} row={row} />
+              ))}
+              {ignored.length > 0 && (
+                <tr class="quiet">
+                  <th colSpan={inks.length + 1} scope="rowgroup">
+                    {plural(ignored.length, "more")} that cannot change what is learned: not counted
+                  </th>
+                </tr>
+              )}
+              {ignored.map((row) => (
+                <Row key={row.key} row={row} quiet />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+/** What is not as in the first run is bold. */
+function Row({ row: { key, values }, quiet = false }: { readonly row: SettingDifference; readonly quiet?: boolean }) {
+  const first = settingText(values[0]);
+  return (
+    <tr class={quiet ? "quiet" : ""}>
+      <th scope="row">{visible(key)}</th>
+      {values.map((value, i) => {
+        const text = settingText(value);
+        return (
+          <td key={i} class={text === first || quiet ? "" : "differs"}>
+            {visible(text)}
+          </td>
+        );
+      })}
+    </tr>
+  );
+}

@@ -1,0 +1,37 @@
+/** Hooks by which a view reads several runs at once. */
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import type { Stage } from "../../../src/types/records.ts";
+import { openRun, type RunData } from "./run-data.ts";
+
+/** The runs' data, held for as long as the component is there; a run that stays in the list is not fetched anew. */
+export function useRunsData(ids: readonly string[]): readonly RunData[] {
+  const runs = useMemo(() => ids.map(openRun), [ids.join()]);
+  useHeld(() => runs.map((run) => run.hold()), [runs]);
+  return runs;
+}
+
+/** Fetches these metrics of each and keeps them up to date. `of`: a run's charts, or its `whole`. */
+export function useColumnsOfAll(
+  runs: readonly RunData[],
+  stage: Stage,
+  keys: readonly string[],
+  of: (run: RunData) => Pick<RunData, "want">,
+): void {
+  useHeld(() => runs.map((run) => of(run).want(stage, keys)), [runs, stage, keys.join(), of]);
+}
+
+/** What is taken anew is taken before what was held is let go, so that what is in both is never free. */
+function useHeld(take: () => readonly (() => void)[], when: readonly unknown[]): void {
+  const held = useRef<readonly (() => void)[]>([]);
+  useEffect(() => {
+    const before = held.current;
+    held.current = take();
+    for (const free of before) free();
+  }, when);
+  useEffect(
+    () => () => {
+      for (const free of held.current) free();
+    },
+    [],
+  );
+}
