@@ -44,10 +44,10 @@ export class Client {
 
   /** Sends what is heard, and a beat where there is nothing, until the reader has gone. */
   async tell({ send, closed }: Line): Promise<void> {
-    while (!this.#left && !closed()) {
+    for (let first = true; !this.#left && !closed(); first = false) {
       const news = this.#waiting;
       this.#waiting = null;
-      const data = news === null ? null : this.#textOf(news);
+      const data = news === null ? null : (this.#textOf(news) ?? (first ? this.#nothing(news) : null));
       if (news !== null && data !== null)
         await send({ event: "batch", id: `${news.cursor.metrics}.${news.cursor.events}`, data });
       else if (news === null && !(await this.#newsOrBeat())) await send({ event: "beat", data: "" });
@@ -64,6 +64,11 @@ export class Client {
       known.set(this.#name, text);
     }
     return text;
+  }
+
+  /** Even of an empty workspace a reader learns at once that the line is open, and where it is. */
+  #nothing({ cursor }: News): string {
+    return answerText({ cursor, runs: {}, summaries: [] } satisfies StreamBatch);
   }
 
   /** False where it is time for a beat. */
