@@ -93,17 +93,38 @@ function at(value: number, { from, to }: Scale): string {
   return `${(100 * Math.max(0, Math.min(1, share))).toFixed(2)}%`;
 }
 
-/** Round values within, and ends that hold all. */
+/** Room for all, and round values within. */
 export function scaleOf(
   items: readonly Pick<Interval, "low" | "high">[],
 ): Scale & { readonly grid: readonly number[] } {
   const low = Math.min(...items.map((item) => item.low));
   const high = Math.max(...items.map((item) => item.high));
-  const rough = (high - low || Math.abs(high) || 1) / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((one) => one >= rough)!;
-  const from = Math.floor(low / step);
-  const to = Math.max(from + 1, Math.ceil(high / step));
-  const grid = Array.from({ length: to - from + 1 }, (_, i) => Number(((from + i) * step).toPrecision(12)));
-  return { from: grid[0]!, to: grid.at(-1)!, grid };
+  const span = high - low || Math.abs(high) || 1;
+  const [from, to] = [low - 0.04 * span, high + 0.04 * span];
+  const power = 10 ** Math.floor(Math.log10(span / 3));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((one) => one >= span / 4)!;
+  const grid: number[] = [];
+  for (let n = Math.ceil(from / step); n * step <= to; n++) grid.push(Number((n * step).toPrecision(12)));
+  return { from, to, grid };
+}
+
+/** The values of the hairlines, under them. */
+export function Ticks({
+  grid,
+  scale,
+  text,
+}: {
+  readonly grid: readonly number[];
+  readonly scale: Scale;
+  readonly text: (value: number) => string;
+}) {
+  return (
+    <span class="dot-ticks quiet" aria-hidden="true">
+      {grid.map((value) => (
+        <span key={value} style={{ left: at(value, scale) }}>
+          {text(value)}
+        </span>
+      ))}
+    </span>
+  );
 }

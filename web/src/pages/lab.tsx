@@ -1,4 +1,70 @@
-/** Tables and pictures of experiments. */
+/** The laboratory: experiments of many runs, their tables and pictures. */
+import { useEffect } from "preact/hooks";
+import type { LabAnswer } from "../../../src/types/page.ts";
+import { Command, Empty, Problem } from "../components/parts.tsx";
+import { ago, visible } from "../format.ts";
+import { useKey } from "../keys.ts";
+import { hashOf, setQuery, view } from "../router.ts";
+import { now } from "../state/clock.ts";
+import { useAnswer } from "../state/use-answer.ts";
+import { commandOf } from "../state/workspace.ts";
+import { Experiment } from "./lab/experiment.tsx";
+
 export function LabPage() {
-  return null;
+  const { answer, error, again } = useAnswer<LabAnswer>("/api/lab");
+  const { query } = view.value;
+  const experiments = answer?.experiments ?? [];
+  const shown = experiments.find(({ id }) => id === query.experiment) ?? experiments[0];
+  const move = (step: number) => {
+    const next = experiments[experiments.indexOf(shown!) + step];
+    if (next !== undefined) setQuery({ experiment: next.id });
+  };
+  useKey(experiments.length > 1 ? "j" : undefined, "next experiment", () => move(1));
+  useKey(experiments.length > 1 ? "k" : undefined, "previous experiment", () => move(-1));
+  useKey("r", "read the tables again", again);
+  useEffect(() => {
+    document.title = shown === undefined ? "Lab – Ballast" : `${shown.title} – Ballast`;
+  }, [shown?.title]);
+  return (
+    <div class="lab">
+      <h1>Lab</h1>
+      <Problem error={error} />
+      {answer === null && error === null && <Empty>Reading the experiments…</Empty>}
+      {answer !== null && experiments.length === 0 && <NoExperiment />}
+      {experiments.length > 1 && (
+        <nav class="tabs" aria-label="experiments">
+          {experiments.map(({ id, title }) => (
+            <a key={id} href={hashOf(["lab"], { experiment: id })} aria-current={id === shown?.id ? "page" : undefined}>
+              {visible(title)}
+            </a>
+          ))}
+        </nav>
+      )}
+      {shown && (
+        <>
+          <header class="lab-head">
+            <h2>{visible(shown.title)}</h2>
+            <time class="quiet" dateTime={new Date(shown.at).toISOString()} title={new Date(shown.at).toLocaleString()}>
+              {ago(now.value - shown.at)}
+            </time>
+          </header>
+          <Experiment key={shown.id} experiment={shown} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function NoExperiment() {
+  return (
+    <section class="empty" aria-label="no experiments yet">
+      <p>
+        No experiment lies in this workspace yet. This one trains a small help desk with each of fourteen faults, with
+        the controller and without it, and takes hours; what is done is kept if it is cut short:
+      </p>
+      <Command>{commandOf("lab faults")}</Command>
+      <p>Smaller, with one fault and one seed:</p>
+      <Command>{commandOf("lab faults --faults lr-spike --seeds 11")}</Command>
+    </section>
+  );
 }

@@ -70,10 +70,12 @@ export function verdict({ settings }: Differences, names: readonly string[]): Ve
     };
   if (settings.length === 1 && settings[0]!.name === "seed")
     return { tone: "quiet", says: "Only the seed differs: what differs below is chance." };
-  const each = found.filter((one) => one.settings.length === 1).map((one) => `${one.name} in ${list(one.settings)}`);
+  const each = found
+    .filter((one) => one.settings.length === 1)
+    .map((one) => `${one.name} differs in ${list(one.settings)} alone`);
   return {
     tone: "quiet",
-    says: `From ${first} differs ${each.join(", ")}, and in nothing else. Chance may still be the cause: other seeds would tell.`,
+    says: `Against ${first}: ${each.join(", ")}. Chance may still be the cause: other seeds would tell.`,
   };
 }
 

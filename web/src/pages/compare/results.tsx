@@ -3,7 +3,7 @@
 import type { Estimate, Evaluation } from "../../../../src/types/evaluation.ts";
 import type { CompareAnswer, Num } from "../../../../src/types/page.ts";
 import type { Stage } from "../../../../src/types/records.ts";
-import { type Interval, Intervals, scaleOf } from "../../components/intervals.tsx";
+import { type Interval, Intervals, scaleOf, Ticks } from "../../components/intervals.tsx";
 import { Card, Empty } from "../../components/parts.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
 import { figure, percent, visible } from "../../format.ts";
@@ -155,16 +155,13 @@ function Picture({
   });
   if (items.length === 0) return null;
   const isShare = evaluations.some((one) => one?.shares.includes(name));
-  const scale = isShare ? { from: 0, to: 1, grid: [0, 0.25, 0.5, 0.75, 1] } : scaleOf(items);
+  const scale = isShare ? { from: 0, to: 1, grid: [0, 0.5, 1] } : scaleOf(items);
   const show = (value: number) => (isShare ? percent(value) : figure(value, 3));
   const says = items.map(({ label, mean, low, high }) => `${label} ${show(mean)}, ${show(low)} to ${show(high)}`);
   return (
     <>
       <Intervals items={items} scale={scale} grid={scale.grid} label={says.join("; ")} />
-      <span class="ends quiet" aria-hidden="true">
-        <span>{isShare ? percent(scale.from, 0) : figure(scale.from, 3)}</span>
-        <span>{isShare ? percent(scale.to, 0) : figure(scale.to, 3)}</span>
-      </span>
+      <Ticks grid={scale.grid} scale={scale} text={(value) => (isShare ? percent(value, 0) : figure(value, 3))} />
     </>
   );
 }

@@ -1,0 +1,61 @@
+/** Which numbers of a table want a picture: columns whose cells are a mean with an interval. Pure. */
+import type { DotShape, Interval } from "../../components/intervals.tsx";
+import type { PlainTable } from "../../components/table-files.ts";
+
+export interface Picture {
+  /** Titles of the columns that are drawn, each with its shape. */
+  readonly series: readonly { readonly title: string; readonly shape: DotShape; readonly colour: string }[];
+  /** One for each row that has any of them. */
+  readonly rows: readonly { readonly label: string; readonly items: readonly Interval[] }[];
+}
+
+/** Hue means run, so that here the shape alone tells columns apart. */
+const shapes: readonly DotShape[] = ["ring", "dot", "diamond", "square"];
+
+/** Null where no column has intervals in most of its cells. */
+export function pictureOf({ columns, rows }: PlainTable): Picture | null {
+  const drawn = columns.flatMap((title, column) => {
+    const found = rows.filter((row) => intervalIn(row[column] ?? "") !== null).length;
+    return column > 0 && rows.length > 0 && found > rows.length / 2 ? [{ title, column }] : [];
+  });
+  if (drawn.length === 0) return null;
+  const series = drawn.map(({ title }, i) => ({
+    title,
+    shape: shapes[i % shapes.length]!,
+    colour: i === 0 ? "--quiet" : "--text",
+  }));
+  return {
+    series,
+    rows: rows.flatMap((row) => {
+      const items = drawn.flatMap(({ column }, i) => {
+        const found = intervalIn(row[column] ?? "");
+        const { title, shape, colour } = series[i]!;
+        return found === null ? [] : [{ ...found, label: title, shape, colour }];
+      });
+      return items.length === 0 ? [] : [{ label: row[0] ?? "", items }];
+    }),
+  };
+}
+
+/** `83.8±3.2`, `83.8% ± 3.2` or `83.8 [80.6, 87.0]`. */
+export function intervalIn(
+  text: string,
+): { readonly mean: number; readonly low: number; readonly high: number } | null {
+  const plain = text.trim().replaceAll("−", "-").replaceAll("%", "");
+  const number = String.raw`(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)`;
+  const half = new RegExp(String.raw`^${number}\s*(?:±|\+/-)\s*${number}$`, "i").exec(plain);
+  if (half) {
+    const [mean, width] = [Number(half[1]), Number(half[2])];
+    return { mean, low: mean - width, high: mean + width };
+  }
+  const ends = new RegExp(String.raw`^${number}\s*\[\s*${number}\s*,\s*${number}\s*\]$`, "i").exec(plain);
+  return ends && { mean: Number(ends[1]), low: Number(ends[2]), high: Number(ends[3]) };
+}
+
+/** Cells that are numbers, with signs, units and intervals, stand to the right. */
+export function isNumeric(rows: PlainTable["rows"], column: number): boolean {
+  const cells = rows
+    .map((row) => row[column]?.trim() ?? "")
+    .filter((text) => text !== "" && text !== "-" && text !== "–");
+  return cells.length > 0 && cells.every((text) => /^[-−+]?[\d.]+([±%/e\s.\d[\],−-]|x)*$/.test(text));
+}
