@@ -8,6 +8,20 @@ export interface Key {
   readonly says: string;
 }
 
+const names: Readonly<Record<string, string>> = {
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  "-": "−",
+  " ": "space",
+};
+
+/** As it stands on the key. */
+export function keyName(key: string): string {
+  return names[key] ?? key;
+}
+
 interface Bound extends Key {
   readonly run: () => void;
 }

@@ -4,9 +4,17 @@ import type { Column } from "../state/column.ts";
 /** A value; null is a gap in the line; undefined is an iteration that this line has no business with. */
 export type Cell = number | null | undefined;
 
+export interface Row {
+  readonly column: Column;
+  /** One for each of the column's buckets. */
+  readonly values: readonly (number | null)[];
+  /** A value holds until the next one, however far that is. */
+  readonly holds?: boolean;
+}
+
 export interface Aligned {
   readonly x: number[];
-  /** One row for each of `rows`, as long as `x`. */
+  /** One row for each row given, as long as `x`. */
   readonly rows: Cell[][];
 }
 
@@ -14,21 +22,29 @@ export interface Aligned {
  * A line has a gap where more than one and a half times its usual step lies between two values, and where a value is not finite; what is measured
  * every ten iterations has none in between.
  */
-export function align(columns: readonly Column[], rows: readonly (readonly (readonly (number | null)[])[])[]): Aligned {
-  const gaps = columns.map(gapsOf);
-  const x = [...new Set([...columns.flatMap(({ from }) => from), ...gaps.flat()])].sort((a, b) => a - b);
+export function align(rows: readonly Row[]): Aligned {
+  const columns = [...new Set(rows.map(({ column }) => column))];
+  const held = new Set(rows.filter(({ holds }) => holds).map(({ column }) => column));
+  const gaps = new Map(columns.map((column) => [column, held.has(column) ? [] : gapsOf(column)]));
+  const [first] = columns;
+  // The usual case, in a chart that is drawn anew many times.
+  if (first !== undefined && columns.every((column) => gaps.get(column)!.length === 0 && sameSteps(column, first)))
+    return { x: [...first.from], rows: rows.map(({ values }) => [...values]) };
+  const x = [...new Set(columns.flatMap((column) => [...column.from, ...gaps.get(column)!]))].sort((a, b) => a - b);
   const place = new Map(x.map((iteration, i) => [iteration, i]));
-  const aligned = columns.flatMap(({ from }, c) =>
-    rows[c]!.map((values) => {
-      const row = new Array<Cell>(x.length).fill(undefined);
-      from.forEach((iteration, i) => {
-        row[place.get(iteration)!] = values[i] ?? null;
-      });
-      for (const iteration of gaps[c]!) row[place.get(iteration)!] ??= null;
-      return row;
-    }),
-  );
+  const aligned = rows.map(({ column, values }) => {
+    const row = new Array<Cell>(x.length).fill(undefined);
+    column.from.forEach((iteration, i) => {
+      row[place.get(iteration)!] = values[i] ?? null;
+    });
+    for (const iteration of gaps.get(column)!) row[place.get(iteration)!] ??= null;
+    return row;
+  });
   return { x, rows: aligned };
+}
+
+function sameSteps({ from }: Column, other: Column): boolean {
+  return from.length === other.from.length && from.every((iteration, i) => iteration === other.from[i]);
 }
 
 /** Iterations at which the line is to be broken. */

@@ -1,15 +1,23 @@
-/** What a chart draws besides its lines: thresholds, marks of events, triangles for values that are not finite. */
+/** What a chart draws besides its lines: thresholds, marks of events, the chosen iteration, triangles for values that are not finite. */
 import type uPlot from "uplot";
 import type { Tone } from "../format.ts";
 import type { Column } from "../state/column.ts";
+import { isBelowLog } from "./chart-rows.ts";
 
 export interface Guides {
-  /** Hairlines across: a rule's bound. */
-  readonly thresholds: readonly { readonly value: number; readonly says: string; readonly tier: 1 | 2 | 3 }[];
+  /** Hairlines across: a rule's bound, or (without a tier) what is aimed at. */
+  readonly thresholds: readonly Hairline[];
   /** Lines through: what happened in an iteration. */
   readonly marks: readonly Mark[];
   /** An iteration that a view looks at. */
   readonly chosen: number | null;
+}
+
+export interface Hairline {
+  readonly value: number;
+  /** `> 0.05` */
+  readonly says: string;
+  readonly tier: 1 | 2 | 3 | null;
 }
 
 export interface Mark {
@@ -19,9 +27,12 @@ export interface Mark {
   /** One character at the top of the line. */
   readonly shape: string;
   readonly tone: Tone;
+  /** Ordinary business: a short line on the floor. */
+  readonly quiet?: boolean;
 }
 
-type Ink = (name: string) => string;
+/** A colour by its name in the style sheet. */
+export type Ink = (name: string) => string;
 
 export const toneInk: Readonly<Record<Tone, string>> = {
   good: "--good",
@@ -30,72 +41,105 @@ export const toneInk: Readonly<Record<Tone, string>> = {
   quiet: "--mark",
 };
 
-/** Below the lines. */
+const tierInk = (tier: Hairline["tier"]) => (tier === 1 ? "--bad" : tier === 2 ? "--warn" : "--mark");
+
+/** Above the grid, below the lines. */
 export function drawGuides(u: uPlot, { thresholds = [], marks = [], chosen = null }: Partial<Guides>, ink: Ink): void {
   const { ctx, bbox } = u;
-  const pixel = devicePixelRatio;
-  const [lowest, highest] = [u.scales.y!.min ?? 0, u.scales.y!.max ?? 1];
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  ctx.lineWidth = pixel;
-  ctx.font = `${10 * pixel}px system-ui, sans-serif`;
-  for (const { value, tier } of thresholds) {
-    if (value < lowest || value > highest) continue;
-    const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
-    ctx.strokeStyle = ink(tier === 1 ? "--bad" : tier === 2 ? "--warn" : "--mark");
-    ctx.setLineDash([4 * pixel, 4 * pixel]);
-    stroke(ctx, [bbox.left, y], [bbox.left + bbox.width, y]);
-    ctx.setLineDash([]);
-    ctx.fillStyle = ctx.strokeStyle;
-    ctx.textAlign = "right";
-    ctx.fillText(`tier ${tier}`, bbox.left + bbox.width - 2 * pixel, y - 3 * pixel);
-  }
-  ctx.textAlign = "center";
-  for (const { iteration, shape, tone } of marks) {
-    const x = Math.round(u.valToPos(iteration, "x", true)) + 0.5;
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    ctx.strokeStyle = ink(toneInk[tone]);
-    ctx.globalAlpha = 0.55;
-    stroke(ctx, [x, bbox.top + 10 * pixel], [x, bbox.top + bbox.height]);
-    ctx.globalAlpha = 1;
-    ctx.fillStyle = ctx.strokeStyle;
-    ctx.fillText(shape, x, bbox.top + 9 * pixel);
-  }
+  drawMarks(u, marks, ink);
+  drawThresholds(u, thresholds, ink);
   if (chosen !== null) {
-    const x = Math.round(u.valToPos(chosen, "x", true)) + 0.5;
     ctx.strokeStyle = ink("--accent");
-    ctx.lineWidth = 2 * pixel;
+    ctx.lineWidth = 2 * devicePixelRatio;
+    const x = Math.round(u.valToPos(chosen, "x", true));
     stroke(ctx, [x, bbox.top], [x, bbox.top + bbox.height]);
   }
   ctx.restore();
 }
 
-/** NaN points up from the floor, +Infinity up at the top, -Infinity down from the floor: each with its letter where there is room. */
-export function drawNonFinite(
-  u: uPlot,
-  lines: readonly { readonly column: Column; readonly colour: string }[],
-  ink: Ink,
-): void {
+function drawThresholds(u: uPlot, thresholds: readonly Hairline[], ink: Ink): void {
+  const { ctx, bbox } = u;
+  const pixel = devicePixelRatio;
+  const [lowest, highest] = [u.scales.y!.min ?? 0, u.scales.y!.max ?? 1];
+  const said: number[] = [];
+  ctx.lineWidth = pixel;
+  ctx.font = `${10 * pixel}px system-ui, sans-serif`;
+  ctx.textAlign = "right";
+  for (const { value, says, tier } of thresholds) {
+    if (value < lowest || value > highest) continue;
+    const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
+    ctx.strokeStyle = ctx.fillStyle = ink(tierInk(tier));
+    ctx.setLineDash(tier === null ? [pixel, 3 * pixel] : [5 * pixel, 4 * pixel]);
+    stroke(ctx, [bbox.left, y], [bbox.left + bbox.width, y]);
+    // Words that would lie upon one another are left out: the line is there, and its value is on the axis.
+    if (said.some((other) => Math.abs(other - y) < 11 * pixel)) continue;
+    said.push(y);
+    const above = y - bbox.top > 13 * pixel;
+    const words = tier === null ? says : `tier ${tier} ${says}`;
+    ctx.fillText(words, bbox.left + bbox.width - 3 * pixel, above ? y - 3 * pixel : y + 10 * pixel);
+  }
+  ctx.setLineDash([]);
+}
+
+function drawMarks(u: uPlot, marks: readonly Mark[], ink: Ink): void {
+  const { ctx, bbox } = u;
+  const pixel = devicePixelRatio;
+  const bottom = bbox.top + bbox.height;
+  ctx.lineWidth = pixel;
+  ctx.textAlign = "center";
+  const shapes = new Set<string>();
+  // What matters most is drawn last, over the rest.
+  for (const { iteration, shape, tone, quiet = false } of [...marks].sort((a, b) => weightOf(a) - weightOf(b))) {
+    const x = Math.round(u.valToPos(iteration, "x", true)) + 0.5;
+    if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
+    const place = `${Math.round(x / (4 * pixel))} ${shape} ${quiet}`;
+    if (shapes.has(place)) continue;
+    shapes.add(place);
+    ctx.strokeStyle = ctx.fillStyle = ink(toneInk[tone]);
+    ctx.globalAlpha = quiet ? 0.16 : 0.6;
+    stroke(ctx, [x, bbox.top + (quiet ? 0 : 11 * pixel)], [x, bottom]);
+    ctx.globalAlpha = quiet ? 0.75 : 1;
+    ctx.font = `${(quiet ? 8 : 10) * pixel}px system-ui, sans-serif`;
+    ctx.fillText(shape, x, quiet ? bottom - 1 * pixel : bbox.top + 9 * pixel);
+  }
+  ctx.globalAlpha = 1;
+}
+
+function weightOf({ tone, quiet = false }: Mark): number {
+  return (quiet ? 0 : 10) + ["quiet", "good", "warn", "bad"].indexOf(tone);
+}
+
+/** NaN points up from the floor, +Infinity up at the top, -Infinity down from the floor; on a logarithmic axis 0 and below is hollow on the floor. */
+export function drawNonFinite(u: uPlot, columns: readonly Column[], { ink, log }: { ink: Ink; log: boolean }): void {
   const { ctx, bbox } = u;
   const size = 5 * devicePixelRatio;
+  const floor = bbox.top + bbox.height - size;
   ctx.save();
-  for (const { column } of lines) {
+  ctx.fillStyle = ctx.strokeStyle = ink("--bad");
+  ctx.lineWidth = devicePixelRatio;
+  const triangle = (iteration: number, y: number, tip: 1 | -1, fill: boolean) => {
+    const x = u.valToPos(iteration, "x", true);
+    if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) return;
+    ctx.beginPath();
+    ctx.moveTo(x, y + tip * size);
+    ctx.lineTo(x - size, y - tip * size);
+    ctx.lineTo(x + size, y - tip * size);
+    ctx.closePath();
+    if (fill) ctx.fill();
+    else ctx.stroke();
+  };
+  for (const column of columns) {
     for (const [index, { last }] of column.nonFinite) {
-      const x = u.valToPos(column.from[index]!, "x", true);
-      if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
       const top = last === Number.POSITIVE_INFINITY;
-      const tip = last === Number.NEGATIVE_INFINITY ? 1 : -1;
-      const y = top ? bbox.top + size : bbox.top + bbox.height - size;
-      ctx.fillStyle = ink("--bad");
-      ctx.beginPath();
-      ctx.moveTo(x, y + tip * size);
-      ctx.lineTo(x - size, y - tip * size);
-      ctx.lineTo(x + size, y - tip * size);
-      ctx.closePath();
-      ctx.fill();
+      triangle(column.from[index]!, top ? bbox.top + size : floor, last === Number.NEGATIVE_INFINITY ? 1 : -1, true);
     }
+    if (!log) continue;
+    ctx.strokeStyle = ink("--mark");
+    for (const [i, iteration] of column.from.entries()) if (isBelowLog(column, i)) triangle(iteration, floor, 1, false);
   }
   ctx.restore();
 }

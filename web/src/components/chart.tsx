@@ -2,19 +2,13 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { figure } from "../format.ts";
-import { type Column, smoothed } from "../state/column.ts";
-import { align } from "./align.ts";
 import { csvOf, save, savePicture } from "./chart-files.ts";
-import { drawGuides, drawNonFinite, type Guides } from "./chart-ink.ts";
+import type { Guides } from "./chart-ink.ts";
+import { Legend, Said, valueText } from "./chart-legend.tsx";
+import { optionsOf, type Pointed } from "./chart-options.ts";
+import { dataOf, type Line, shapeOf } from "./chart-rows.ts";
 
-export interface Line {
-  readonly label: string;
-  readonly column: Column;
-  /** A custom property of the style sheet: `--run-1`. */
-  readonly colour: string;
-  readonly dashed?: boolean;
-}
+export type { Line } from "./chart-rows.ts";
 
 export interface ChartProps extends Partial<Guides> {
   readonly title: string;
@@ -33,34 +27,42 @@ export interface ChartProps extends Partial<Guides> {
   readonly onZoom?: (range: { readonly from: number; readonly to: number } | null) => void;
   /** Charts of one name share their cursor. */
   readonly sync?: string;
-  /** Called with the iteration that was clicked on. */
-  readonly onPick?: (iteration: number) => void;
+  /** Called with the iteration that was clicked on; with null where it was the chosen one. */
+  readonly onPick?: (iteration: number | null) => void;
   readonly height?: number;
   /** Ends of the vertical axis where the data do not reach further. */
   readonly floor?: number;
   readonly ceiling?: number;
   /** What a file of it is called. */
   readonly file?: string;
+  /** What an iteration is called; `it` by default. */
   readonly xLabel?: string;
 }
 
 export function Chart(props: ChartProps) {
-  const { title, unit, lines, height = 170, drawn = 0 } = props;
+  const { title, unit, lines, height = 150, drawn = 0, marks = [], chosen = null, thresholds = [] } = props;
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const present = useRef(props);
   present.current = props;
-  const cursor = useSignal<number | null>(null);
-  const shape = `${lines.map(({ label, colour, dashed }) => `${label} ${colour} ${dashed}`).join()} ${props.log} ${(props.smooth ?? 0) > 0}`;
+  const pointed = useSignal<Pointed | null>(null);
+  const shape = shapeOf(props);
 
   useEffect(() => {
     const element = frame.current!;
     const build = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(optionsOf(element, present, cursor), dataOf(present.current), element);
+      const onPoint = (at: Pointed | null) => {
+        pointed.value = at;
+      };
+      const options = optionsOf({ element, height, sync: props.sync, present, onPoint });
+      plot.current = new uPlot(options, dataOf(present.current), element);
     };
     build();
-    const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
+    const resized = new ResizeObserver(() => {
+      const width = element.clientWidth;
+      if (width > 0 && width !== plot.current?.width) plot.current?.setSize({ width, height });
+    });
     resized.observe(element);
     // Ink is of the theme.
     const theme = matchMedia("(prefers-color-scheme: dark)");
@@ -74,192 +76,62 @@ export function Chart(props: ChartProps) {
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [shape, height]);
+  }, [shape, height, props.sync]);
 
+  const guides = thresholds.map(({ value, tier }) => `${value} ${tier}`).join();
   useEffect(() => {
     plot.current?.setData(dataOf(present.current));
-  }, [drawn, lines.map(({ column }) => column), props.from, props.to, props.smooth, props.marks, props.thresholds]);
+  }, [
+    drawn,
+    props.from,
+    props.to,
+    props.smooth,
+    props.floor,
+    props.ceiling,
+    guides,
+    ...lines.map(({ column }) => column),
+  ]);
+  useEffect(() => plot.current?.redraw(false, false), [marks, chosen]);
 
   const name = props.file ?? title;
   return (
     <figure class="chart">
-      <figcaption>
+      <figcaption class={lines.length > 1 ? "many" : "one"}>
         <span class="chart-title">{title}</span>
-        {unit !== undefined && <span class="quiet"> {unit}</span>}
-        {props.log && <span class="quiet"> log</span>}
-        <Legend lines={lines} at={cursor.value} marks={props.marks ?? []} />
-        <span class="chart-files">
-          <button
-            type="button"
-            class="ghost"
-            title={`${title} as PNG`}
-            onClick={() => savePicture(plot.current, `${name}.png`, title)}
-          >
-            PNG
-          </button>
-          <button
-            type="button"
-            class="ghost"
-            title={`${title} as CSV`}
-            onClick={() => save(`${name}.csv`, "text/csv", csvOf(lines))}
-          >
-            CSV
-          </button>
+        <span class="quiet chart-unit">
+          {unit} {props.log && "log"}
         </span>
+        <Legend lines={lines} pointed={pointed} chosen={chosen} xLabel={props.xLabel ?? "it"} />
       </figcaption>
-      <div ref={frame} class="plot" role="img" aria-label={summaryOf(props)} style={{ height: `${height}px` }} />
+      <div class="plot" role="img" aria-label={summaryOf(props)} style={{ height: `${height}px` }}>
+        <div ref={frame} />
+        <Said marks={marks} pointed={pointed} pixels={(iteration) => plot.current?.valToPos(iteration, "x") ?? -1} />
+      </div>
+      <span class="chart-files">
+        <button
+          type="button"
+          class="ghost"
+          title={`${title} as PNG`}
+          aria-label={`${title} as PNG`}
+          onClick={() => savePicture(plot.current, { name: `${name}.png`, title, lines })}
+        >
+          PNG
+        </button>
+        <button
+          type="button"
+          class="ghost"
+          title={`${title} as CSV`}
+          aria-label={`${title} as CSV`}
+          onClick={() => save(`${name}.csv`, "text/csv", csvOf(lines))}
+        >
+          CSV
+        </button>
+      </span>
     </figure>
   );
-}
-
-/** The values under the cursor, else the newest. */
-function Legend({ lines, at, marks }: { lines: readonly Line[]; at: number | null; marks: Guides["marks"] }) {
-  const said = at === null ? [] : marks.filter(({ iteration }) => iteration === at);
-  return (
-    <span class="legend">
-      {at !== null && <span class="quiet">it {at}</span>}
-      {lines.map(({ label, column, colour }) => (
-        <span key={label} class="legend-entry">
-          <span class="swatch" style={{ background: `var(${colour})` }} />
-          {lines.length > 1 && label} <b>{valueText(column, at)}</b>
-        </span>
-      ))}
-      {said.map(({ says }) => (
-        <span key={says} class="legend-mark">
-          {says}
-        </span>
-      ))}
-    </span>
-  );
-}
-
-function valueText(column: Column, at: number | null): string {
-  const index = at === null ? column.from.length - 1 : column.from.findLastIndex((from) => from <= at);
-  if (index < 0 || (at !== null && at >= column.from[index]! + column.width)) return "–";
-  const bad = column.nonFinite.get(index);
-  const mean = column.mean[index] ?? null;
-  if (mean === null) return bad === undefined ? "–" : figure(bad.last);
-  const [min, max] = [column.min[index]!, column.max[index]!];
-  const range = min === max ? "" : ` [${figure(min, 3)}, ${figure(max, 3)}]`;
-  return `${figure(mean)}${range}${bad === undefined ? "" : ` and ${bad.count} not finite`}`;
 }
 
 function summaryOf({ title, unit, lines }: ChartProps): string {
   const each = lines.map(({ label, column }) => `${label}: ${valueText(column, null)}, ${column.from.length} points`);
   return `${title}${unit === undefined ? "" : `, ${unit}`}. ${each.join("; ")}`;
-}
-
-/** Four rows a line: raw, smoothed, and the ends of its band. */
-function dataOf({ lines, smooth = 0 }: ChartProps): uPlot.AlignedData {
-  const columns = lines.map(({ column }) => column);
-  const rows = columns.map(({ mean, min, max }) => [mean, smooth > 0 ? smoothed(mean, smooth) : mean, max, min]);
-  const { x, rows: cells } = align(columns, rows);
-  return [x, ...cells] as uPlot.AlignedData;
-}
-
-function optionsOf(
-  element: HTMLElement,
-  present: { readonly current: ChartProps },
-  cursor: { value: number | null },
-): uPlot.Options {
-  const style = getComputedStyle(element);
-  const ink = (name: string) => style.getPropertyValue(name).trim();
-  const { lines, log = false, smooth = 0, height = 170, sync } = present.current;
-  const font = `11px ${style.fontFamily}`;
-  const axis = { stroke: ink("--quiet"), font, grid: { stroke: ink("--grid"), width: 1 }, ticks: { show: false } };
-  return {
-    width: element.clientWidth,
-    height,
-    padding: [8, 8, 0, 0],
-    legend: { show: false },
-    cursor: {
-      ...(sync !== undefined && { sync: { key: sync } }),
-      drag: { x: true, y: false, setScale: false },
-      points: { size: 6 },
-      y: false,
-    },
-    scales: {
-      x: { time: false, range: (_, low, high) => xRange(present.current, low, high) },
-      y: { ...(log ? { distr: 3 as const } : {}), range: (_, low, high) => yRange(present.current, low, high) },
-    },
-    axes: [
-      { ...axis, size: 24, values: (_, splits) => splits.map((n) => (Number.isInteger(n) ? String(n) : "")) },
-      { ...axis, size: 52, values: (_, splits) => splits.map((n) => (n === null ? "" : figure(n, 3))) },
-    ],
-    series: [
-      {},
-      ...lines.flatMap(({ label, colour, dashed }): uPlot.Series[] => {
-        const stroke = ink(colour);
-        const spans = { points: { show: sparse, size: 4, fill: stroke }, ...(dashed && { dash: [5, 4] }) };
-        const end = { label: `${label} end`, width: 0, points: { show: false } };
-        const raw = smooth > 0 ? faint(stroke) : stroke;
-        return [
-          { label, stroke: raw, width: smooth > 0 ? 1 : 1.5, ...spans },
-          { label: `${label} smoothed`, stroke, width: 1.75, show: smooth > 0, points: { show: false } },
-          end,
-          end,
-        ];
-      }),
-    ],
-    bands: lines.map(({ colour }, i) => ({ series: [4 * i + 3, 4 * i + 4], fill: faint(ink(colour)) })),
-    hooks: {
-      drawClear: [(u) => drawGuides(u, present.current, ink)],
-      draw: [(u) => drawNonFinite(u, present.current.lines, ink)],
-      setCursor: [
-        (u) => {
-          cursor.value =
-            u.cursor.idx === null || u.cursor.idx === undefined ? null : (u.data[0]![u.cursor.idx] ?? null);
-        },
-      ],
-      setSelect: [
-        (u) => {
-          const { left, width } = u.select;
-          const [from, to] = [u.posToVal(left, "x"), u.posToVal(left + width, "x")];
-          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          if (width > 4)
-            present.current.onZoom?.({ from: Math.floor(from), to: Math.max(Math.floor(from) + 2, Math.ceil(to) + 1) });
-        },
-      ],
-      ready: [
-        (u) => {
-          u.over.addEventListener("dblclick", () => present.current.onZoom?.(null));
-          u.over.addEventListener("click", () => cursor.value !== null && present.current.onPick?.(cursor.value));
-        },
-      ],
-    },
-  };
-}
-
-/** Single values are dots where few are on the chart. */
-function sparse(u: uPlot, series: number): boolean {
-  const values = u.data[series] ?? [];
-  let count = 0;
-  for (const value of values) if (typeof value === "number") count++;
-  return count <= 30;
-}
-
-function xRange({ from, to }: ChartProps, low: number, high: number): [number, number] {
-  const [first, last] = [from ?? low ?? 0, to === undefined ? (high ?? 1) : to - 1];
-  return first < last ? [first, last] : [first - 0.5, first + 0.5];
-}
-
-function yRange(
-  { floor, ceiling, log = false }: ChartProps,
-  low: number | null,
-  high: number | null,
-): [number, number] {
-  const [a, b] = [
-    Math.min(low ?? 0, floor ?? Number.POSITIVE_INFINITY),
-    Math.max(high ?? 1, ceiling ?? Number.NEGATIVE_INFINITY),
-  ];
-  if (log) return [a > 0 ? a / 1.2 : 1e-6, b > 0 ? b * 1.2 : 1];
-  const room = (b - a || Math.abs(b) || 1) * 0.06;
-  return [
-    floor !== undefined && a >= floor ? floor : a - room,
-    ceiling !== undefined && b <= ceiling ? ceiling : b + room,
-  ];
-}
-
-function faint(colour: string): string {
-  return `color-mix(in srgb, ${colour} 28%, transparent)`;
 }

@@ -1,14 +1,6 @@
 /** What the keys do here. */
-import { bound } from "../keys.ts";
+import { bound, keyName } from "../keys.ts";
 import { Dialog } from "./parts.tsx";
-
-const names: Readonly<Record<string, string>> = {
-  ArrowLeft: "←",
-  ArrowRight: "→",
-  ArrowUp: "↑",
-  ArrowDown: "↓",
-  " ": "space",
-};
 
 export function Help({ onClose }: { readonly onClose: () => void }) {
   // The newest binding of a key is the one that holds.
@@ -19,7 +11,7 @@ export function Help({ onClose }: { readonly onClose: () => void }) {
         {keys.map(({ key, says }) => (
           <div key={key}>
             <dt>
-              <kbd>{names[key] ?? key}</kbd>
+              <kbd>{keyName(key)}</kbd>
             </dt>
             <dd>{says}</dd>
           </div>

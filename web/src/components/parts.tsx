@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { ShownState } from "../../../src/types/page.ts";
 import { ApiError } from "../api.ts";
 import { stateShapes, type Tone } from "../format.ts";
-import { useKey } from "../keys.ts";
+import { keyName, useKey } from "../keys.ts";
 
 export function State({ state }: { readonly state: ShownState }) {
   const { shape, word, tone } = stateShapes[state];
@@ -32,9 +32,12 @@ export interface ButtonProps {
   readonly tone?: Tone | "main";
   readonly disabled?: boolean;
   readonly pressed?: boolean;
+  /** Its name, where it shows a sign alone. */
+  readonly label?: string;
 }
 
-export function Button({ children, onPress, shortcut, says, command, tone, disabled = false, pressed }: ButtonProps) {
+export function Button(props: ButtonProps) {
+  const { children, onPress, shortcut, says, command, tone, disabled = false, pressed, label } = props;
   useKey(disabled ? undefined : shortcut, says ?? String(children), onPress);
   return (
     <button
@@ -42,12 +45,13 @@ export function Button({ children, onPress, shortcut, says, command, tone, disab
       class={tone ?? ""}
       disabled={disabled}
       aria-pressed={pressed}
+      aria-label={label}
       aria-keyshortcuts={shortcut}
       title={command === undefined ? undefined : `the same: ${command}`}
       onClick={onPress}
     >
       {children}
-      {shortcut !== undefined && <kbd>{shortcut}</kbd>}
+      {shortcut !== undefined && keyName(shortcut) !== children && <kbd>{keyName(shortcut)}</kbd>}
     </button>
   );
 }

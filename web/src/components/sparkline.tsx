@@ -2,13 +2,15 @@
 
 export interface SparklineProps {
   readonly values: readonly (number | null)[];
+  /** Places of values that are not finite. */
+  readonly bad?: { readonly keys: () => Iterable<number> };
   readonly width?: number;
   readonly height?: number;
   /** What it shows, in words. */
   readonly label: string;
 }
 
-export function Sparkline({ values, width = 96, height = 24, label }: SparklineProps) {
+export function Sparkline({ values, bad, width = 96, height = 24, label }: SparklineProps) {
   const finite = values.filter((value) => value !== null);
   const [low, high] = [Math.min(...finite), Math.max(...finite)];
   const x = (i: number) => 1 + (i / Math.max(1, values.length - 1)) * (width - 2);
@@ -32,7 +34,10 @@ export function Sparkline({ values, width = 96, height = 24, label }: SparklineP
       role="img"
       aria-label={label}
     >
-      <path d={path} fill="none" stroke="currentColor" stroke-width="1.5" />
+      <path d={path} fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round" />
+      {[...(bad?.keys() ?? [])].map((i) => (
+        <path key={i} class="sparkline-bad" d={`M${x(i).toFixed(1)} ${height - 7}l3.5 6h-7z`} />
+      ))}
     </svg>
   );
 }

@@ -1,0 +1,85 @@
+/** What a chart says in figures: the values under the pointer, at the chosen iteration, or the newest; and what happened there. */
+import type { ReadonlySignal } from "@preact/signals";
+import { figure } from "../format.ts";
+import type { Column } from "../state/column.ts";
+import type { Mark } from "./chart-ink.ts";
+import type { Pointed } from "./chart-options.ts";
+import type { Line } from "./chart-rows.ts";
+
+export interface LegendProps {
+  readonly lines: readonly Line[];
+  readonly pointed: ReadonlySignal<Pointed | null>;
+  readonly chosen: number | null;
+  /** What an iteration is called. */
+  readonly xLabel: string;
+}
+
+export function Legend({ lines, pointed, chosen, xLabel }: LegendProps) {
+  const at = pointed.value?.iteration ?? chosen;
+  return (
+    <span class="legend">
+      <span class="quiet legend-at">{at === null ? "" : `${xLabel} ${at}`}</span>
+      {lines.map(({ label, column, colour, dashed, band }) => (
+        <span key={label} class="legend-entry">
+          <span class={dashed ? "swatch dashed" : "swatch"} style={{ color: `var(${colour})` }} />
+          {lines.length > 1 && `${label} `}
+          <b>{valueText(column, at)}</b>
+          {band !== undefined && <span class="quiet"> {bandText(band, at)}</span>}
+        </span>
+      ))}
+    </span>
+  );
+}
+
+/** Sentences of the marks next to the pointer, in the chart that it is on. */
+export function Said({
+  marks,
+  pointed,
+  pixels,
+}: {
+  readonly marks: readonly Mark[];
+  readonly pointed: ReadonlySignal<Pointed | null>;
+  /** Where an iteration lies, in pixels from the left of the plot. */
+  readonly pixels: (iteration: number) => number;
+}) {
+  const at = pointed.value;
+  if (at === null || !at.here) return null;
+  const near = marks.filter(({ iteration }) => Math.abs(pixels(iteration) - at.left) <= 5);
+  if (near.length === 0) return null;
+  const shown = near.slice(-4);
+  return (
+    <div class={at.left > at.width / 2 ? "chart-said left" : "chart-said"}>
+      {near.length > shown.length && <p class="quiet">and {near.length - shown.length} more</p>}
+      {shown.map(({ iteration, shape, says, tone }, i) => (
+        <p key={i}>
+          <span class={tone} aria-hidden="true">
+            {shape}
+          </span>{" "}
+          {iteration}: {says}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+/** Of the bucket that has the iteration; null is the newest. */
+export function valueText(column: Column, at: number | null): string {
+  const index = indexOf(column, at);
+  if (index === null) return "–";
+  const bad = column.nonFinite.get(index);
+  const mean = column.mean[index] ?? null;
+  if (mean === null) return bad === undefined ? "–" : figure(bad.last);
+  const [min, max] = [column.min[index]!, column.max[index]!];
+  const range = min === max ? "" : ` [${figure(min, 3)}, ${figure(max, 3)}]`;
+  return `${figure(mean)}${range}${bad === undefined ? "" : ` and ${bad.count} not finite`}`;
+}
+
+function bandText({ low, high }: NonNullable<Line["band"]>, at: number | null): string {
+  const [i, j] = [indexOf(low, at), indexOf(high, at)];
+  return i === null || j === null ? "" : `${figure(low.mean[i], 3)} to ${figure(high.mean[j], 3)}`;
+}
+
+function indexOf({ from, width }: Column, at: number | null): number | null {
+  const index = at === null ? from.length - 1 : from.findLastIndex((first) => first <= at);
+  return index < 0 || (at !== null && at >= from[index]! + width) ? null : index;
+}

@@ -1,0 +1,194 @@
+/** How uPlot draws a chart: its series, scales, axes, cursor, and what it does when pressed. */
+import uPlot from "uplot";
+import { figure } from "../format.ts";
+import { ticks, xRange, yRange } from "./chart-axes.ts";
+import { drawGuides, drawNonFinite, type Guides, type Ink } from "./chart-ink.ts";
+import { type ChartRow, type RowOptions, rowsOf } from "./chart-rows.ts";
+
+export interface DrawOptions extends RowOptions, Partial<Guides> {
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly floor?: number;
+  readonly ceiling?: number;
+  readonly onZoom?: (range: { readonly from: number; readonly to: number } | null) => void;
+  readonly onPick?: (iteration: number | null) => void;
+}
+
+/** Where the pointer is: here, or on a chart that shares its cursor with this one. */
+export interface Pointed {
+  /** The nearest iteration that this chart has. */
+  readonly iteration: number;
+  readonly here: boolean;
+  /** CSS pixels from the left of the plot, and how wide that is. */
+  readonly left: number;
+  readonly width: number;
+}
+
+export interface OptionsOf {
+  readonly element: HTMLElement;
+  readonly height: number;
+  readonly sync: string | undefined;
+  /** The newest: they change while the chart stands. */
+  readonly present: { readonly current: DrawOptions };
+  readonly onPoint: (pointed: Pointed | null) => void;
+}
+
+const steps = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6, 7].map((power) => n * 10 ** power)).sort((a, b) => a - b);
+
+export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf): uPlot.Options {
+  const style = getComputedStyle(element);
+  const ink: Ink = (name) => style.getPropertyValue(name).trim();
+  const { log = false, smooth = 0 } = present.current;
+  const rows = rowsOf(present.current);
+  const axis = {
+    stroke: ink("--quiet"),
+    font: `11px ${style.fontFamily}`,
+    grid: { stroke: ink("--grid"), width: 1 },
+    ticks: { show: false },
+  };
+  return {
+    width: element.clientWidth,
+    height,
+    padding: [6, 8, 0, 0],
+    legend: { show: false },
+    cursor: {
+      // A drag is of one chart: what it chose comes to the others through the address.
+      ...(sync !== undefined && {
+        sync: { key: sync, filters: { pub: (type: string) => type === "mousemove", sub: () => true } },
+      }),
+      drag: { x: true, y: false, setScale: false, dist: 4 },
+      points: { size: 6 },
+      y: false,
+    },
+    scales: {
+      x: { time: false, range: (_, low, high) => xRange({ ...present.current, low, high }) },
+      y: {
+        ...(log && { distr: 3 as const }),
+        range: (_, low, high) => {
+          const { floor, ceiling, thresholds = [] } = present.current;
+          return yRange({ low, high, log, floor, ceiling, guides: thresholds.map(({ value }) => value) });
+        },
+      },
+    },
+    axes: [
+      { ...axis, size: 22, gap: 3, incrs: steps, space: 60 },
+      {
+        ...axis,
+        size: 50,
+        gap: 4,
+        space: 26,
+        values: (_, splits, _axis, _space, step) =>
+          log
+            ? splits.map((value) => (value === null ? "" : figure(value, 2)))
+            : ticks(
+                splits.filter((value) => value !== null),
+                step,
+              ),
+      },
+    ],
+    series: [{}, ...rows.map((row) => seriesOf(row, { ink, smooth }))],
+    bands: rows.flatMap(({ kind, line }, i): uPlot.Band[] =>
+      kind === "high" || kind === "most"
+        ? [{ series: [i + 1, i + 2], fill: faint(ink(line.colour), kind === "high" ? 14 : 30) }]
+        : [],
+    ),
+    hooks: {
+      drawAxes: [(u) => drawGuides(u, present.current, ink)],
+      draw: [
+        (u) =>
+          drawNonFinite(
+            u,
+            present.current.lines.map(({ column }) => column),
+            { ink, log },
+          ),
+      ],
+      setCursor: [(u) => onPoint(pointedOf(u))],
+      setSelect: [
+        (u) => {
+          const { left, width } = u.select;
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          const from = Math.max(0, Math.round(u.posToVal(left, "x")));
+          const to = Math.round(u.posToVal(left + width, "x")) + 1;
+          if (width > 4) present.current.onZoom?.({ from, to: Math.max(to, from + 2) });
+        },
+      ],
+      ready: [(u) => listen(u, present)],
+    },
+  };
+}
+
+/** Click chooses, the same again takes it back; double click is for all of it, and chooses nothing. */
+function listen(u: uPlot, present: OptionsOf["present"]): void {
+  let before: number | null = null;
+  u.over.addEventListener("click", (event) => {
+    if (event.detail > 1) return;
+    const { chosen = null, onPick } = present.current;
+    const pointed = pointedOf(u);
+    before = chosen;
+    if (pointed !== null) onPick?.(pointed.iteration === chosen ? null : pointed.iteration);
+  });
+  u.over.addEventListener("dblclick", () => {
+    present.current.onPick?.(before);
+    present.current.onZoom?.(null);
+  });
+}
+
+function pointedOf(u: uPlot): Pointed | null {
+  const { idx, left = -1, event } = u.cursor;
+  const iteration = idx === null || idx === undefined || left < 0 ? undefined : u.data[0][idx];
+  if (iteration === undefined) return null;
+  return { iteration, here: (event ?? null) !== null, left, width: u.over.clientWidth };
+}
+
+function seriesOf(
+  { line, kind }: ChartRow,
+  { ink, smooth }: { readonly ink: Ink; readonly smooth: number },
+): uPlot.Series {
+  const { label, colour, dashed, stepped } = line;
+  const colourInk = ink(colour);
+  const none = { show: false };
+  if (kind === "smooth")
+    return { label, stroke: colourInk, width: 1.75, points: none, ...(dashed && { dash: [6, 4] }) };
+  // The ends of a band have no line of their own, and still they are what the axis must hold.
+  if (kind !== "raw") return { label, width: 0, points: none };
+  const isUnder = smooth > 0 && stepped !== true;
+  const stroke = isUnder ? faint(colourInk, 38) : colourInk;
+  return {
+    label,
+    stroke,
+    width: isUnder ? 1 : 1.5,
+    points: {
+      show: areFew,
+      size: 4.5,
+      width: 0,
+      fill: stroke,
+      filter: (u, i, show) => (show ? null : alone(u.data[i]!)),
+    },
+    ...(dashed && { dash: [6, 4] }),
+    ...(stepped && { paths: uPlot.paths.stepped!({ align: 1 }) }),
+  };
+}
+
+/** Single values are dots where few are shown. */
+function areFew(u: uPlot, series: number, first: number, last: number): boolean {
+  let count = 0;
+  for (let i = first; i <= last && count <= 40; i++) if (typeof u.data[series]![i] === "number") count++;
+  return count <= 40;
+}
+
+/** Values between two gaps: no line passes through them. */
+function alone(values: ArrayLike<number | null | undefined>): number[] | null {
+  const found: number[] = [];
+  let [beforeLast, last] = [-1, -1];
+  const isValue = (i: number) => i >= 0 && typeof values[i] === "number";
+  for (let i = 0; i <= values.length; i++) {
+    if (i < values.length && values[i] === undefined) continue;
+    if (isValue(last) && !isValue(beforeLast) && !(i < values.length && isValue(i))) found.push(last);
+    [beforeLast, last] = [last, i];
+  }
+  return found.length === 0 ? null : found;
+}
+
+function faint(colour: string, share: number): string {
+  return `color-mix(in srgb, ${colour} ${share}%, transparent)`;
+}

@@ -1,0 +1,76 @@
+/** The rows that a chart draws: of each line its raw values, the smoothed ones, and the two ends of its bands. */
+import type uPlot from "uplot";
+import { type Column, smoothed } from "../state/column.ts";
+import { align, type Row } from "./align.ts";
+
+export interface Line {
+  readonly label: string;
+  readonly column: Column;
+  /** A custom property of the style sheet: `--run-1`. */
+  readonly colour: string;
+  readonly dashed?: boolean;
+  /** A value holds until the next one. */
+  readonly stepped?: boolean;
+  /** An interval around the line: quantiles, or what a measurement leaves open. */
+  readonly band?: { readonly low: Column; readonly high: Column };
+}
+
+export interface ChartRow extends Row {
+  readonly line: Line;
+  /** `high` and `low`, and `most` and `least`, follow one another. */
+  readonly kind: "raw" | "smooth" | "high" | "low" | "most" | "least";
+}
+
+export interface RowOptions {
+  readonly lines: readonly Line[];
+  readonly smooth?: number;
+  readonly log?: boolean;
+}
+
+export function rowsOf({ lines, smooth = 0, log = false }: RowOptions): ChartRow[] {
+  const rows = lines.flatMap((line): ChartRow[] => {
+    const { column, band } = line;
+    return [
+      ...(band === undefined
+        ? []
+        : [
+            { line, kind: "high" as const, column: band.high, values: band.high.max },
+            { line, kind: "low" as const, column: band.low, values: band.low.min },
+          ]),
+      ...(column.width === 1
+        ? []
+        : [
+            { line, kind: "most" as const, column, values: column.max },
+            { line, kind: "least" as const, column, values: column.min },
+          ]),
+      { line, kind: "raw", column, values: column.mean, ...(line.stepped && { holds: true }) },
+      ...(smooth > 0 && line.stepped !== true
+        ? [{ line, kind: "smooth" as const, column, values: smoothed(column.mean, smooth) }]
+        : []),
+    ];
+  });
+  return log ? rows.map((row) => ({ ...row, values: row.values.map(positive) })) : rows;
+}
+
+/** A chart whose rows are of other kinds must be built anew. */
+export function shapeOf(options: RowOptions): string {
+  const rows = rowsOf(options).map(({ line: { label, colour, dashed, stepped }, kind }) =>
+    [label, colour, dashed, stepped, kind].join(),
+  );
+  return `${options.log} ${rows.join(" ")}`;
+}
+
+export function dataOf(options: RowOptions): uPlot.AlignedData {
+  const { x, rows } = align(rowsOf(options));
+  return [x, ...rows] as uPlot.AlignedData;
+}
+
+/** A logarithmic axis has no place for these: they are drawn on its floor. */
+export function isBelowLog(column: Column, index: number): boolean {
+  const low = column.min[index];
+  return low !== null && low !== undefined && low <= 0;
+}
+
+function positive(value: number | null): number | null {
+  return value !== null && value > 0 ? value : null;
+}

@@ -1,0 +1,179 @@
+/** What happened, as sentences, newest first: each marks its iteration in the charts and leads to its samples. */
+import { computed } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import type { PageEvent } from "../../../../../src/types/page.ts";
+import type { EventKind, Stage } from "../../../../../src/types/records.ts";
+import { Empty } from "../../../components/parts.tsx";
+import { ago } from "../../../format.ts";
+import { hashOf, setQuery } from "../../../router.ts";
+import { now } from "../../../state/clock.ts";
+import type { RunData } from "../../../state/run-data.ts";
+import { type Fold, folded, foldWords, kindWords, lookOf, matches, sentenceOf } from "./event-words.ts";
+import { choose, type OverviewState } from "./view-state.ts";
+
+/** Hundreds of ages need not move every second. */
+const quarterMinute = computed(() => 15_000 * Math.floor(now.value / 15_000));
+
+export interface EventListProps {
+  readonly data: RunData;
+  readonly stage: Stage;
+  readonly state: OverviewState;
+}
+
+export function EventList({ data, stage, state }: EventListProps) {
+  const all = data.events.value;
+  const { kind, tier, it } = state;
+  const own = useMemo(() => all.filter((event) => event.stage === stage), [all, stage]);
+  const rows = useMemo(() => folded(own.filter((event) => matches(event, { kind, tier }))), [own, kind, tier]);
+  const list = useRef<HTMLOListElement>(null);
+  useEffect(() => {
+    const row = list.current?.querySelector<HTMLElement>("[data-chosen]");
+    const box = list.current;
+    if (!row || !box) return;
+    const [top, bottom] = [row.offsetTop - box.offsetTop, row.offsetTop - box.offsetTop + row.offsetHeight];
+    if (top < box.scrollTop || bottom > box.scrollTop + box.clientHeight) box.scrollTop = top - 20;
+  }, [it]);
+  return (
+    <aside class="events" aria-label="what happened">
+      <header>
+        <h2>What happened</h2>
+        <Filters own={own} kind={kind} tier={tier} />
+      </header>
+      {rows.length === 0 && (
+        <Empty>{own.length === 0 ? "Nothing has happened yet." : "Nothing of this kind has happened."}</Empty>
+      )}
+      <ol ref={list} tabIndex={-1}>
+        {rows.map((row) =>
+          "events" in row ? (
+            <FoldRow key={`fold ${row.events.at(-1)!.seq}`} fold={row} runId={data.id} it={it} />
+          ) : (
+            <EventRow key={row.seq} event={row} runId={data.id} it={it} />
+          ),
+        )}
+        {data.olderEvents.value && (
+          <li>
+            <button type="button" onClick={() => void data.loadOlderEvents()}>
+              load older ones
+            </button>
+          </li>
+        )}
+      </ol>
+    </aside>
+  );
+}
+
+interface FiltersProps {
+  readonly own: readonly PageEvent[];
+  readonly kind: EventKind | null;
+  readonly tier: 1 | 2 | 3 | null;
+}
+
+function Filters({ own, kind, tier }: FiltersProps) {
+  const kinds = (Object.keys(kindWords) as EventKind[]).filter((one) => own.some((event) => event.kind === one));
+  const count = (isIt: (event: PageEvent) => boolean) => own.filter(isIt).length;
+  return (
+    <span class="filters">
+      <select
+        aria-label="kind of event"
+        value={kind ?? ""}
+        onChange={(event) => setQuery({ kind: event.currentTarget.value })}
+      >
+        <option value="">all {own.length}</option>
+        {kinds.map((one) => (
+          <option key={one} value={one}>
+            {kindWords[one]} {count((event) => event.kind === one)}
+          </option>
+        ))}
+      </select>
+      <select aria-label="tier" value={tier ?? ""} onChange={(event) => setQuery({ tier: event.currentTarget.value })}>
+        <option value="">any tier</option>
+        {([1, 2, 3] as const).map((one) => (
+          <option key={one} value={one}>
+            tier {one}: {count((event) => event.tier === one)}
+          </option>
+        ))}
+      </select>
+    </span>
+  );
+}
+
+interface RowProps {
+  readonly runId: string;
+  readonly it: number | null;
+}
+
+function FoldRow({ fold, runId, it }: RowProps & { readonly fold: Fold }) {
+  const { events } = fold;
+  const iterations = events.map(({ iteration }) => iteration);
+  const [first, last] = [Math.min(...iterations), Math.max(...iterations)];
+  const tone = events.some(({ tier }) => tier !== 3) ? "warn" : "quiet";
+  return (
+    <li data-chosen={events.some(({ iteration }) => iteration === it) || undefined}>
+      <details>
+        <summary>
+          <span class={`event-shape ${tone}`} aria-hidden="true">
+            {tone === "warn" ? "▲" : "△"}
+          </span>
+          <span class="event-says">{foldWords(fold)}</span>
+          <span class="event-when quiet">
+            it {first} to {last}
+          </span>
+        </summary>
+        <ol>
+          {events.map((event) => (
+            <EventRow key={event.seq} event={event} runId={runId} it={it} />
+          ))}
+        </ol>
+      </details>
+    </li>
+  );
+}
+
+function EventRow({ event, runId, it }: RowProps & { readonly event: PageEvent }) {
+  const { iteration, stage, message, superseded, tier, attempt, kind, at } = event;
+  const { shape, tone } = lookOf(event);
+  const isChosen = iteration === it;
+  const says = sentenceOf(message, runId);
+  return (
+    <li class="event" data-chosen={isChosen || undefined}>
+      <button
+        type="button"
+        class="event-main"
+        aria-pressed={isChosen}
+        title="mark this iteration in the charts"
+        onClick={() => choose(isChosen ? null : iteration)}
+      >
+        <span class={`event-shape ${tone}`} aria-hidden="true">
+          {shape}
+        </span>
+        <span class="event-says">{superseded ? <s>{says}</s> : says}</span>
+      </button>
+      <span class="event-when quiet">
+        {tier !== undefined && `tier ${tier} · `}
+        {superseded && `attempt ${attempt}, superseded · `}
+        {stage === "ppo" ? "it" : "step"} {iteration} · <Age at={at} />
+        {stage === "ppo" && (
+          <>
+            {" · "}
+            <a
+              href={hashOf(["runs", runId, "samples"], { it: iteration })}
+              aria-label={`samples of iteration ${iteration}`}
+            >
+              samples
+            </a>
+          </>
+        )}
+        {(kind === "incident" || kind === "intervention") && (
+          <>
+            {" · "}
+            <a href={hashOf(["runs", runId, "control"])}>{kind === "incident" ? "decide" : "undo"}</a>
+          </>
+        )}
+      </span>
+    </li>
+  );
+}
+
+function Age({ at }: { readonly at: number }) {
+  return <time dateTime={new Date(at).toISOString()}>{ago(quarterMinute.value - at)}</time>;
+}

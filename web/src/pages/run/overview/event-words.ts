@@ -1,0 +1,147 @@
+/** Events as a list shows them and as charts mark them: shape, tone and words by kind, and many small ones as one. */
+import type { PageEvent } from "../../../../../src/types/page.ts";
+import type { EventKind, Stage } from "../../../../../src/types/records.ts";
+import type { Mark } from "../../../components/chart-ink.ts";
+import { type Tone, visible } from "../../../format.ts";
+
+interface Look {
+  readonly shape: string;
+  readonly tone: Tone;
+  /** Ordinary business. */
+  readonly quiet?: boolean;
+}
+
+const looks: Readonly<Record<EventKind, Look>> = {
+  stage_started: { shape: "▷", tone: "quiet", quiet: true },
+  stage_finished: { shape: "✓", tone: "good", quiet: true },
+  checkpoint: { shape: "◆", tone: "quiet", quiet: true },
+  resumed: { shape: "↻", tone: "quiet" },
+  interrupted: { shape: "◼", tone: "warn" },
+  setting: { shape: "Δ", tone: "quiet" },
+  command: { shape: "›", tone: "quiet" },
+  warning: { shape: "!", tone: "warn" },
+  error: { shape: "✗", tone: "bad" },
+  invariant: { shape: "=", tone: "quiet", quiet: true },
+  evaluation: { shape: "≡", tone: "quiet", quiet: true },
+  alert: { shape: "▲", tone: "warn" },
+  intervention: { shape: "◈", tone: "warn" },
+  outcome: { shape: "◇", tone: "quiet" },
+  incident: { shape: "■", tone: "bad" },
+  rollback: { shape: "↶", tone: "bad" },
+  fault: { shape: "↯", tone: "bad" },
+  note: { shape: "·", tone: "quiet", quiet: true },
+};
+
+const alertLooks: Readonly<Record<1 | 2 | 3, Look>> = {
+  1: { shape: "✗", tone: "bad" },
+  2: { shape: "▲", tone: "warn" },
+  3: { shape: "△", tone: "quiet", quiet: true },
+};
+
+export function lookOf({ kind, tier }: Pick<PageEvent, "kind" | "tier">): Look {
+  return kind === "alert" && tier !== undefined ? alertLooks[tier] : (looks[kind] ?? looks.note);
+}
+
+/** What an event is called where one chooses among kinds. */
+export const kindWords: Readonly<Record<EventKind, string>> = {
+  alert: "alerts",
+  intervention: "interventions",
+  outcome: "outcomes",
+  incident: "incidents",
+  rollback: "rollbacks",
+  checkpoint: "checkpoints",
+  setting: "changed settings",
+  command: "commands",
+  resumed: "resumes",
+  interrupted: "interruptions",
+  evaluation: "evaluations",
+  warning: "warnings",
+  error: "errors",
+  invariant: "invariants",
+  fault: "injected faults",
+  stage_started: "beginnings",
+  stage_finished: "ends",
+  note: "notes",
+};
+
+/** A sentence, without the folders that lead to the run's own. */
+export function sentenceOf(message: string, runId: string): string {
+  const words = visible(message).split(" ");
+  const short = words.map((word) => {
+    const place = word.startsWith("/") ? word.lastIndexOf(`/${runId}/`) : -1;
+    return place < 0 ? word : word.slice(place + runId.length + 2);
+  });
+  return short.join(" ").replace(/\s+->\s+/g, " → ");
+}
+
+export interface Filter {
+  readonly kind: EventKind | null;
+  readonly tier: 1 | 2 | 3 | null;
+}
+
+export function matches(event: PageEvent, { kind, tier }: Filter): boolean {
+  return (kind === null || event.kind === kind) && (tier === null || event.tier === tier);
+}
+
+/** Superseded events belong to iterations that the charts no longer show. */
+export function marksOf(events: readonly PageEvent[], { stage, runId }: { stage: Stage; runId: string }): Mark[] {
+  return events
+    .filter((event) => event.stage === stage && !event.superseded)
+    .map((event) => {
+      const { shape, tone, quiet = false } = lookOf(event);
+      return { iteration: event.iteration, says: sentenceOf(event.message, runId), shape, tone, quiet };
+    });
+}
+
+export interface Fold {
+  /** Newest first. */
+  readonly events: readonly PageEvent[];
+}
+
+/** Fewer lines are no trouble to read. */
+const atLeast = 3;
+/** Iterations within which the same word again is a repetition. */
+const episode = 10;
+
+/** Newest first. Notes (alerts of tier 3), and what only repeats a newer line, are folded where three or more stand together. */
+export function folded(events: readonly PageEvent[]): (PageEvent | Fold)[] {
+  const list: (PageEvent | Fold)[] = [];
+  const said = new Map<string, number>();
+  let open: PageEvent[] = [];
+  const close = () => {
+    if (open.length >= atLeast) list.push({ events: open });
+    else list.push(...open);
+    open = [];
+  };
+  for (const event of [...events].reverse()) {
+    const subject = subjectOf(event);
+    const newer = said.get(subject);
+    said.set(subject, event.iteration);
+    const canRepeat = event.kind === "alert" || event.kind === "warning";
+    if (event.tier === 3 || (canRepeat && newer !== undefined && newer - event.iteration <= episode)) open.push(event);
+    else {
+      close();
+      list.push(event);
+    }
+  }
+  close();
+  return list;
+}
+
+/** `6 notes: KL to the reference, entropy` */
+export function foldWords({ events }: Fold): string {
+  const rules = new Map<string, number>();
+  for (const event of events) {
+    const name = event.rule?.replace(/_note$/, "").replaceAll("_", " ") ?? kindWords[event.kind];
+    rules.set(name, (rules.get(name) ?? 0) + 1);
+  }
+  const each = [...rules].sort((a, b) => b[1] - a[1]).map(([name, n]) => (n > 1 ? `${name} ×${n}` : name));
+  const shown = each.slice(0, 4).join(", ");
+  const notes = events.every(({ tier }) => tier === 3) ? "notes" : "like these";
+  return `${events.length} ${notes}: ${shown}${each.length > 4 ? `, ${each.length - 4} more` : ""}`;
+}
+
+/** Messages without a rule differ by their numbers. */
+function subjectOf({ kind, stage, rule, message, superseded }: PageEvent): string {
+  return `${kind} ${stage} ${superseded} ${rule ?? message.replace(/[\d.e-]+/g, "#")}`;
+}

@@ -1,0 +1,134 @@
+/** Where the run is, how fast it goes, how healthy it is; and what is wrong now. */
+import type { RunAnswer, RunSummary } from "../../../../../src/types/page.ts";
+import type { Stage } from "../../../../../src/types/records.ts";
+import { Health } from "../../../components/health.tsx";
+import { Command, State } from "../../../components/parts.tsx";
+import { ago, duration, figure } from "../../../format.ts";
+import { hashOf } from "../../../router.ts";
+import { now } from "../../../state/clock.ts";
+import type { RunData } from "../../../state/run-data.ts";
+import { commandOf, quoted } from "../../../state/workspace.ts";
+import { sentenceOf } from "./event-words.ts";
+import { troubleOf } from "./trouble.ts";
+import { choose } from "./view-state.ts";
+
+export interface StripProps {
+  readonly data: RunData;
+  readonly answer: RunAnswer;
+  readonly run: RunSummary;
+  readonly stage: Stage;
+}
+
+export const stageNames: Readonly<Record<Stage, string>> = { sft: "SFT", reward: "Reward model", ppo: "PPO" };
+
+/** What one of its iterations is called. */
+export const stepWord = (stage: Stage) => (stage === "ppo" ? "iteration" : "step");
+
+export function Strip({ data, answer, run, stage }: StripProps) {
+  const latest = answer.latest[stage] ?? {};
+  const { done = 0, of = null } = answer.stages.find((one) => one.stage === stage) ?? {};
+  const seconds = paceOf({ data, answer, stage });
+  const left = of === null || seconds === null || !isGoing(run, stage) ? null : Math.max(0, of - done) * seconds;
+  const speed =
+    latest[{ ppo: "time/sampled_tokens_per_s", sft: "time/tokens_per_s", reward: "time/pairs_per_s" }[stage]];
+  const health = latest["health/total"];
+  const parts = Object.entries(latest)
+    .filter(([key, value]) => key.startsWith("health/") && key !== "health/total" && Number(value) < 80)
+    .sort(([, a], [, b]) => Number(a) - Number(b));
+  return (
+    <dl class="strip">
+      <div>
+        <dt>State</dt>
+        <dd>
+          <State state={run.state} /> <Beat run={run} />
+        </dd>
+      </div>
+      <div class="strip-wide">
+        <dt>
+          {stageNames[stage]} {stepWord(stage)}
+        </dt>
+        <dd>
+          <b>{done}</b> of {of ?? "–"}
+          {of !== null && <progress value={done} max={of} aria-label={`${done} of ${of}`} />}
+        </dd>
+      </div>
+      <div>
+        <dt>Pace</dt>
+        <dd>
+          {seconds === null ? "–" : <b>{secondsText(seconds)}</b>}
+          {seconds !== null && <span class="quiet"> each</span>}
+          {speed !== undefined && (
+            <span class="quiet">
+              , {figure(Math.round(Number(speed)))} {stage === "reward" ? "pairs" : "tokens"}/s
+            </span>
+          )}
+        </dd>
+      </div>
+      <div>
+        <dt>Left</dt>
+        <dd>{left === null ? <span class="quiet">–</span> : <b>{duration(left)}</b>}</dd>
+      </div>
+      {health !== undefined && (
+        <div class="strip-wide">
+          <dt>Health</dt>
+          <dd>
+            <Health health={health} />
+            {parts.length > 0 && (
+              <span class="quiet">
+                {" · "}
+                {parts
+                  .slice(0, 2)
+                  .map(([key, value]) => `${key.slice(7).replaceAll("_", " ")} ${Math.round(Number(value))}`)
+                  .join(", ")}
+              </span>
+            )}
+          </dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+function Beat({ run: { alive, lastBeat, state } }: { readonly run: RunSummary }) {
+  if (lastBeat === null || (!alive && state !== "lost")) return null;
+  return <span class="quiet">beat {ago(now.value - lastBeat)}</span>;
+}
+
+function isGoing({ state, position }: RunSummary, stage: Stage): boolean {
+  return state === "running" && position?.stage === stage;
+}
+
+/** Seconds an iteration: the mean of the newest, while the run goes on; what the server says before. */
+function paceOf({ data, answer, stage }: Pick<StripProps, "data" | "answer" | "stage">): number | null {
+  void data.whole.drawn.value;
+  const { mean, width } = data.whole.column(stage, "time/total_s");
+  const newest = mean.slice(width === 1 ? -20 : -3).filter((value) => value !== null);
+  if (newest.length === 0) return answer.run.position?.stage === stage ? (answer.pace?.seconds ?? null) : null;
+  return newest.reduce((sum, value) => sum + value, 0) / newest.length;
+}
+
+function secondsText(seconds: number): string {
+  return seconds < 60 ? `${figure(seconds, seconds < 1 ? 2 : 3)} s` : duration(seconds);
+}
+
+export function TroubleLine({ data, answer, run }: Omit<StripProps, "stage">) {
+  // Ages are told of a lost run alone.
+  const at = run.state === "lost" ? now.value : 0;
+  const { shape, tone, says, iteration, next } = troubleOf({ run, events: data.events.value, now: at });
+  const samples = hashOf(["runs", run.id, "samples"], { it: iteration ?? undefined });
+  return (
+    <p class={`trouble ${tone}`} role="status">
+      <span>
+        <span aria-hidden="true">{shape}</span> <b>{sentenceOf(says, run.id)}</b>
+      </span>
+      {iteration !== null && (
+        <button type="button" class="ghost" onClick={() => choose(iteration)}>
+          iteration {iteration}
+        </button>
+      )}
+      {iteration !== null && run.position?.stage === "ppo" && <a href={samples}>samples</a>}
+      {next === "decide" && <a href={hashOf(["runs", run.id, "control"])}>decide in Control</a>}
+      {next === "resume" && <Command>{commandOf(`resume ${quoted(answer.argument)}`)}</Command>}
+    </p>
+  );
+}

@@ -1,0 +1,92 @@
+/** What is wrong now, in one sentence: what needs a person first. */
+import type { PageEvent, RunSummary } from "../../../../../src/types/page.ts";
+import { ago, type Tone } from "../../../format.ts";
+import { standing } from "./tiles.ts";
+
+export interface Trouble {
+  readonly shape: string;
+  readonly tone: Tone;
+  readonly says: string;
+  /** The iteration that it is about. */
+  readonly iteration: number | null;
+  /** What to do: decide in Control, or type a command. */
+  readonly next: "decide" | "resume" | null;
+}
+
+export interface TroubleOptions {
+  readonly run: RunSummary;
+  /** All stages, oldest first. */
+  readonly events: readonly PageEvent[];
+  readonly now: number;
+}
+
+export function troubleOf({ run, events, now }: TroubleOptions): Trouble {
+  const { state, openIncidents, lastBeat, position } = run;
+  const valid = events.filter(({ superseded }) => !superseded);
+  const newest = (isIt: (event: PageEvent) => boolean) => valid.findLast(isIt);
+  const bad = (says: string, next: Trouble["next"], iteration: number | null = null): Trouble => ({
+    shape: "✗",
+    tone: "bad",
+    says,
+    iteration,
+    next,
+  });
+  if (openIncidents > 0) {
+    const incident = newest(({ kind }) => kind === "incident");
+    const others = openIncidents > 1 ? ` (and ${openIncidents - 1} more)` : "";
+    const waits = state === "lost" ? "; the process is gone" : run.alive ? "; the run waits for a decision" : "";
+    return bad(
+      `${incident?.message ?? "An incident is open"}${others}${waits}.`,
+      "decide",
+      incident?.iteration ?? null,
+    );
+  }
+  if (state === "lost") {
+    const beat = lastBeat === null ? "No heartbeat at all" : `No heartbeat since ${ago(now - lastBeat)}`;
+    return bad(`${beat}: the process is gone.`, "resume", position?.iteration ?? null);
+  }
+  if (state === "failed") {
+    const error = newest(({ kind }) => kind === "error");
+    return bad(error?.message ?? "The run failed.", "resume", error?.iteration ?? null);
+  }
+  if (state === "stopped") {
+    const cause = newest(({ kind }) => kind === "intervention" || kind === "incident");
+    return bad(cause?.message ?? "The controller stopped the run.", "resume", cause?.iteration ?? null);
+  }
+  const recent = valid.filter(
+    ({ kind, stage, iteration }) =>
+      kind === "alert" && stage === position?.stage && (position?.iteration ?? 0) - iteration < standing,
+  );
+  const alert = recent.findLast(({ tier }) => tier === 1) ?? recent.findLast(({ tier }) => tier === 2);
+  if (alert !== undefined)
+    return {
+      shape: alert.tier === 1 ? "✗" : "▲",
+      tone: alert.tier === 1 ? "bad" : "warn",
+      says: `${alert.message}.`,
+      iteration: alert.iteration,
+      next: null,
+    };
+  if (state === "paused")
+    return {
+      shape: "‖",
+      tone: "warn",
+      says: "Paused.",
+      iteration: position?.iteration ?? null,
+      next: run.alive ? "decide" : "resume",
+    };
+  if (state === "interrupted")
+    return {
+      shape: "◼",
+      tone: "quiet",
+      says: "Interrupted: it goes on where it was.",
+      iteration: null,
+      next: "resume",
+    };
+  if (position === null)
+    return { shape: "○", tone: "quiet", says: "Nothing is recorded yet.", iteration: null, next: null };
+  const over =
+    position.stage === "ppo"
+      ? `No rule of tier 1 or 2 has spoken in the last ${standing} iterations.`
+      : "Nothing has gone wrong.";
+  return { shape: "✓", tone: "good", says: over, iteration: null, next: null };
+}

@@ -1,0 +1,69 @@
+/** What the address says of the Run view: stage, range, chosen iteration, smoothing and the rest. */
+import type { EventKind, Stage } from "../../../../../src/types/records.ts";
+import { setQuery, view } from "../../../router.ts";
+
+export interface OverviewState {
+  readonly stage: Stage | null;
+  /** Iterations shown; `to` is the first that is not. */
+  readonly from: number | undefined;
+  readonly to: number | undefined;
+  /** The chosen iteration. */
+  readonly it: number | null;
+  /** Weight of the smoothing. */
+  readonly smooth: number;
+  /** Logarithmic axes wherever values allow them. */
+  readonly log: boolean;
+  /** Metrics with a chart of their own. */
+  readonly added: readonly string[];
+  /** Groups of charts that are folded. */
+  readonly closed: readonly string[];
+  /** Which events are listed, and marked. */
+  readonly kind: EventKind | null;
+  readonly tier: 1 | 2 | 3 | null;
+}
+
+export const usualSmoothing = 0.6;
+const stages: readonly Stage[] = ["sft", "reward", "ppo"];
+
+export function stateOfQuery(query: Readonly<Record<string, string>>): OverviewState {
+  const whole = (name: string) => {
+    const text = query[name];
+    return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : undefined;
+  };
+  const list = (name: string) => (query[name] ?? "").split(",").filter(Boolean);
+  const [from, to] = [whole("from"), whole("to")];
+  const smooth = Number(query.smooth ?? usualSmoothing);
+  const tier = whole("tier");
+  return {
+    stage: stages.find((one) => one === query.stage) ?? null,
+    from,
+    to: to !== undefined && to > (from ?? 0) ? to : undefined,
+    it: whole("it") ?? null,
+    smooth: smooth >= 0 && smooth < 1 ? smooth : usualSmoothing,
+    log: query.log === "1",
+    added: list("add"),
+    closed: list("closed"),
+    kind: (query.kind as EventKind | undefined) ?? null,
+    tier: tier === 1 || tier === 2 || tier === 3 ? tier : null,
+  };
+}
+
+export function overviewState(): OverviewState {
+  return stateOfQuery(view.value.query);
+}
+
+export function choose(it: number | null): void {
+  setQuery({ it: it ?? undefined });
+}
+
+/** Only a zoom is a step in the browser's history: Back leads out of it. */
+export function showRange(range: { readonly from: number; readonly to: number | undefined } | null): void {
+  setQuery({ from: range?.from, to: range?.to }, { replace: false });
+}
+
+/** `add` and `closed` are lists in the address. */
+export function toggle(name: "add" | "closed", word: string): void {
+  const present = (view.peek().query[name] ?? "").split(",").filter(Boolean);
+  const next = present.includes(word) ? present.filter((one) => one !== word) : [...present, word];
+  setQuery({ [name]: next.join(",") });
+}
