@@ -99,8 +99,9 @@ export function scaleOf(
 ): Scale & { readonly grid: readonly number[] } {
   const low = Math.min(...items.map((item) => item.low));
   const high = Math.max(...items.map((item) => item.high));
-  const span = high - low || Math.abs(high) || 1;
-  const [from, to] = [low - 0.04 * span, high + 0.04 * span];
+  const room = 0.04 * (high - low) || 0.5 * Math.abs(high) || 0.5;
+  const [from, to] = [low - room, high + room];
+  const span = to - from;
   const power = 10 ** Math.floor(Math.log10(span / 3));
   const step = [1, 2, 5, 10].map((n) => n * power).find((one) => one >= span / 4)!;
   const grid: number[] = [];

@@ -4,8 +4,9 @@ import type { CompareAnswer } from "../../../src/types/page.ts";
 import { Command, Empty, Problem } from "../components/parts.tsx";
 import { inksOf } from "../hues.ts";
 import { hashOf, view } from "../router.ts";
-import { useRuns, wordsOf } from "../state/run-list.ts";
+import { wordsOf } from "../state/run-list.ts";
 import { useAnswer } from "../state/use-answer.ts";
+import { useRunList } from "../state/use-run-list.ts";
 import { useRunsData } from "../state/use-runs.ts";
 import { commandOf, quoted } from "../state/workspace.ts";
 import { Chooser } from "./compare/chooser.tsx";
@@ -18,7 +19,7 @@ export function ComparePage() {
   const { query } = view.value;
   const ids = [...new Set(wordsOf(query.runs))];
   const inks = inksOf(ids);
-  const list = useRuns();
+  const list = useRunList();
   // Another state may mean another evaluation.
   const states = list.runs?.filter(({ id }) => ids.includes(id)).map(({ id, state }) => `${id} ${state}`);
   const asked = useAnswer<CompareAnswer>(

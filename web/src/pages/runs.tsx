@@ -4,13 +4,14 @@ import { Command, Empty, Problem } from "../components/parts.tsx";
 import { useKey } from "../keys.ts";
 import { narrow } from "../narrow.ts";
 import { go, setQuery, view } from "../router.ts";
-import { matches, orderOf, sorted, toggled, useRuns, wordsOf } from "../state/run-list.ts";
+import { matches, orderOf, sorted, toggled, wordsOf } from "../state/run-list.ts";
+import { useRunList } from "../state/use-run-list.ts";
 import { commandOf } from "../state/workspace.ts";
 import { ChosenBar, FilterBar, noFilter } from "./run-list/bar.tsx";
 import { RunCards, RunTable } from "./run-list/rows.tsx";
 
 export function RunsPage() {
-  const { runs, error } = useRuns();
+  const { runs, error } = useRunList();
   const { query } = view.value;
   const order = orderOf(query.sort);
   const filter = {

@@ -1,19 +1,5 @@
-/** The runs of a table: which of them are shown, and in what order. Pure, but for the hook that reads them. */
-import type { RunSummary, RunsAnswer } from "../../../src/types/page.ts";
-import type { stateShapes } from "../format.ts";
-import { summaries } from "./live.ts";
-import { type Asked, useAnswer } from "./use-answer.ts";
-
-export interface RunList extends Omit<Asked<RunsAnswer>, "answer"> {
-  /** Newest first; null before they have come. */
-  readonly runs: readonly RunSummary[] | null;
-}
-
-/** All runs of the workspace, as they are now. */
-export function useRuns(): RunList {
-  const { answer, error, again } = useAnswer<RunsAnswer>("/api/runs");
-  return { runs: answer && merged(answer.runs, summaries.value), error, again };
-}
+/** The runs of a table: which of them are shown, and in what order. Pure. */
+import type { RunSummary, ShownState } from "../../../src/types/page.ts";
 
 /** What the stream told holds; runs that are newer than the answer are in as well. */
 export function merged(runs: readonly RunSummary[], news: ReadonlyMap<string, RunSummary>): RunSummary[] {
@@ -69,7 +55,7 @@ const stateOrder: readonly string[] = [
   "interrupted",
   "created",
   "done",
-] satisfies (keyof typeof stateShapes)[];
+] satisfies ShownState[];
 
 /** In stages done; null before the first iteration. */
 export function progressOf({ position }: Pick<RunSummary, "position">): number | null {

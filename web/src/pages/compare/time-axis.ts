@@ -36,6 +36,7 @@ function clockOf({ from, mean, width }: Column): (iteration: number) => number {
   return (iteration) => {
     const i = from.findLastIndex((first) => first <= iteration);
     if (i < 0) return from.length === 0 ? Number.NaN : 0;
-    return starts[i]! + (mean[i] ?? Number.NaN) * Math.min(width, iteration - from[i]!);
+    const since = Math.min(width, iteration - from[i]!);
+    return since === 0 ? starts[i]! : starts[i]! + (mean[i] ?? Number.NaN) * since;
   };
 }
