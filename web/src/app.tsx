@@ -37,7 +37,7 @@ export function App() {
     <>
       <header class="top">
         <a class="brand" href={hashOf(["runs"])}>
-          <span aria-hidden="true">⏚</span> Ballast
+          <Keel /> Ballast
         </a>
         <nav aria-label="views">
           {link("runs", "Runs")}
@@ -65,6 +65,16 @@ export function App() {
       </main>
       {help.value && <Help onClose={() => (help.value = false)} />}
     </>
+  );
+}
+
+/** A hull with its weight below the water line. */
+function Keel() {
+  return (
+    <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
+      <path d="M1 5h14l-3 5H4z" fill="currentColor" />
+      <path d="M5.5 11.5h5l-1 3h-3z" fill="var(--accent)" />
+    </svg>
   );
 }
 
