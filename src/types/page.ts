@@ -4,7 +4,7 @@
  * All answers are JSON. A number that is not finite stands as the word "NaN", "Infinity" or "-Infinity"; `Num` says where that may
  * be. A request that fails is answered with `Problem` and a status of 400 and above.
  */
-import type { IncidentRecord, Intervention, Tier } from "./control.ts";
+import type { IncidentRecord, Intervention, InterventionOutcome, Tier } from "./control.ts";
 import type { Estimate, Evaluation } from "./evaluation.ts";
 import type { CommandKind, EventKind, RunState, SettingRecord, Stage } from "./records.ts";
 
@@ -150,6 +150,8 @@ export interface PageEvent {
   readonly signal?: string;
   /** Of an intervention and of its outcome: its number. */
   readonly intervention?: number;
+  /** Of an outcome. */
+  readonly result?: InterventionOutcome["result"];
   /** Of an incident. */
   readonly incident?: number;
 }

@@ -64,6 +64,7 @@ export function pageEvent({
     ...(typeof said?.rule === "string" && { rule: said.rule }),
     ...(typeof said?.signal === "string" && { signal: said.signal }),
     ...(typeof number === "number" && { intervention: number }),
+    ...(outcome?.result !== undefined && { result: outcome.result }),
     ...(typeof incident === "number" && { incident }),
   };
 }
