@@ -1,20 +1,14 @@
 /** A run's row, opened: its objective in full, and tags, note and archive to change. */
-import { useSignal } from "@preact/signals";
-import type { RunSummary } from "../../../../src/types/page.ts";
+import type { NewMark, RunSummary } from "../../../../src/types/page.ts";
 import { isFile } from "../../api.ts";
 import { Button, Command, Problem } from "../../components/parts.tsx";
 import { visible } from "../../format.ts";
-import { mark } from "../../state/marks.ts";
+import { mark, refused } from "../../state/marks.ts";
 import { commandOf, quoted, workspace } from "../../state/workspace.ts";
 
 export function Details({ run }: { readonly run: RunSummary }) {
-  const error = useSignal<Error | null>(null);
-  const attempt = async (change: Parameters<typeof mark>[1]) => {
-    error.value = null;
-    await mark(run, change).catch((failure: Error) => {
-      error.value = failure;
-    });
-  };
+  const change = (what: NewMark) => void mark(run, what);
+  const failed = refused.value?.run === run.id ? refused.value.error : null;
   const mayChange = !isFile && workspace.value?.mayChange !== false;
   const goesOn = ["lost", "interrupted", "stopped", "failed"].includes(run.state);
   return (
@@ -42,16 +36,16 @@ export function Details({ run }: { readonly run: RunSummary }) {
           </div>
         )}
       </dl>
-      <Problem error={error.value} />
+      <Problem error={failed} />
       {mayChange ? (
         <>
-          <TagEditor run={run} onChange={attempt} />
-          <NoteEditor key={run.id} run={run} onChange={attempt} />
+          <TagEditor run={run} onChange={change} />
+          <NoteEditor key={run.id} run={run} onChange={change} />
           <div>
             <Button
               shortcut="a"
               says={run.archived ? "take the run back from the archive" : "archive the run"}
-              onPress={() => attempt({ kind: "archived", value: "", present: !run.archived })}
+              onPress={() => change({ kind: "archived", value: "", present: !run.archived })}
             >
               {run.archived ? "Take back from the archive" : "Archive"}
             </Button>
@@ -75,7 +69,7 @@ export function Details({ run }: { readonly run: RunSummary }) {
 
 interface EditorProps {
   readonly run: RunSummary;
-  readonly onChange: (change: Parameters<typeof mark>[1]) => Promise<void>;
+  readonly onChange: (change: NewMark) => void;
 }
 
 function TagEditor({ run, onChange }: EditorProps) {
@@ -85,7 +79,7 @@ function TagEditor({ run, onChange }: EditorProps) {
     // The address keeps tags in a list that commas part.
     const tags = input.value.split(",").map((tag) => tag.trim());
     input.value = "";
-    for (const tag of tags.filter(Boolean)) void onChange({ kind: "tag", value: tag, present: true });
+    for (const tag of tags.filter(Boolean)) onChange({ kind: "tag", value: tag, present: true });
   };
   return (
     <form class="tag-editor" onSubmit={add}>
@@ -114,7 +108,7 @@ function TagEditor({ run, onChange }: EditorProps) {
 function NoteEditor({ run, onChange }: EditorProps) {
   const save = (event: Event) => {
     const note = (event.currentTarget as HTMLTextAreaElement).value.trim();
-    if (note !== run.note) void onChange({ kind: "note", value: note, present: note !== "" });
+    if (note !== run.note) onChange({ kind: "note", value: note, present: note !== "" });
   };
   return (
     <label class="note-editor">
