@@ -85,6 +85,7 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
     event: () => {},
     setting: () => {},
     samples: () => {},
+    answers: () => {},
     commit: () => {},
     pendingCommands: () => [],
     commandsAppliedAt: () => [],

@@ -31,6 +31,7 @@ export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => 
     },
     setting: (setting) => recorder.setting(setting),
     samples: (...args) => recorder.samples(...args),
+    answers: (...args) => recorder.answers(...args),
     commit: () => recorder.commit(),
     pendingCommands: () => recorder.pendingCommands(),
     commandsAppliedAt: (...args) => recorder.commandsAppliedAt(...args),

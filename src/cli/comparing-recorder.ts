@@ -58,7 +58,7 @@ export function comparingRecorder({ runId, recorded, commands, incidents }: Comp
     commandsAppliedAt: (stage, iteration) =>
       commands.filter(
         ({ kind, appliedStage, appliedIteration }) =>
-          kind === "set" && appliedStage === stage && appliedIteration === iteration,
+          (kind === "set" || kind === "undo") && appliedStage === stage && appliedIteration === iteration,
       ),
     incident({ rule, iteration, summary }) {
       const known = incidents.findLast((one) => one.rule === rule && one.iteration === iteration);
@@ -72,6 +72,7 @@ export function comparingRecorder({ runId, recorded, commands, incidents }: Comp
     event() {},
     setting() {},
     samples() {},
+    answers() {},
     commit() {},
     markApplied() {},
     state() {},

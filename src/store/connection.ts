@@ -16,6 +16,7 @@ export class Connection {
   readonly #database: InstanceType<typeof Database>;
   readonly #statements = new Map<string, Statement>();
   #open = true;
+  #writing = false;
 
   constructor(path: string, database: InstanceType<typeof Database>) {
     this.path = path;
@@ -41,9 +42,20 @@ export class Connection {
     this.#guard(() => this.#database.exec(sql));
   }
 
-  /** Runs `body` in one transaction; rolls back if it throws. Takes the write lock first, so that rowids are in commit order. */
+  /**
+   * Runs `body` in one transaction; rolls back if it throws. Takes the write lock first, so that rowids are in commit order. Within
+   * another such transaction it is a part of that one.
+   */
   write<Result>(body: () => Result): Result {
-    return this.#transaction("BEGIN IMMEDIATE", body);
+    if (this.#writing) return body();
+    return this.#transaction("BEGIN IMMEDIATE", () => {
+      this.#writing = true;
+      try {
+        return body();
+      } finally {
+        this.#writing = false;
+      }
+    });
   }
 
   /** Runs `body` on one snapshot of the database. Keep it short: checkpoints wait for it. */

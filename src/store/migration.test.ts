@@ -3,7 +3,13 @@ import { join } from "node:path";
 import Database from "libsql";
 import { describe, expect, it } from "vitest";
 import { incidentRecord } from "../../test/support/incident.ts";
-import { closedAfterwards, runRecord, temporaryFolder, temporaryStore } from "../../test/support/store.ts";
+import {
+  answerRecord,
+  closedAfterwards,
+  runRecord,
+  temporaryFolder,
+  temporaryStore,
+} from "../../test/support/store.ts";
 import { openStore } from "./index.ts";
 import { schemaVersion } from "./schema.ts";
 
@@ -43,7 +49,24 @@ describe("a database of version 1", () => {
     expect(settings[0]).not.toHaveProperty("intervention");
     expect(store.incidents()).toEqual([]);
     expect(store.consultations("old-1").rows).toEqual([]);
+    expect(store.marks()).toEqual([]);
+    expect(store.answerIterations("old-1")).toEqual([]);
     expect(shape(path)).toEqual(shape(temporaryStore().path));
+  });
+
+  it("takes what version 4 added, and finds its old samples", () => {
+    const path = version1();
+    const store = closedAfterwards(openStore(path));
+    store.addMark("old-1", { kind: "tag", value: "kept", present: true });
+    const recorder = store.recorder("old-1", store.startAttempt("old-1"));
+    recorder.answers("ppo", 24, "policy", [answerRecord()]);
+    recorder.commit();
+    const lowest = store.findSamples("old-1", { stage: "ppo", order: "lowest", limit: 1 }).samples;
+    store.close();
+    const again = closedAfterwards(openStore(path));
+    expect(again.marks("old-1")).toMatchObject([{ kind: "tag", value: "kept" }]);
+    expect(again.answers("old-1", 24)).toMatchObject([answerRecord()]);
+    expect(lowest).toEqual(again.sampleFeed("old-1", { current: true }).rows.slice(0, 1));
   });
 
   it("takes what version 2 added", () => {

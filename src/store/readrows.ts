@@ -271,7 +271,7 @@ function consultationOf(row: StoredConsultation): ConsultationRow {
   return { ...headOf(row), point, step, signals: decodeJson(signals) as Consultation["signals"] };
 }
 
-interface StoredSample extends StoredHead {
+export interface StoredSample extends StoredHead {
   readonly sample: number;
   readonly reason: SampleRecord["reason"];
   readonly prompt: Text;
@@ -289,7 +289,7 @@ interface StoredSample extends StoredHead {
   readonly advantages: Uint8Array;
 }
 
-function sampleOf(row: StoredSample): SampleRow {
+export function sampleOf(row: StoredSample): SampleRow {
   return {
     ...headOf(row),
     index: row.sample,

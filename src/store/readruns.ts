@@ -145,3 +145,16 @@ function readCommandRows(connection: Connection, sql: string, parameters: readon
     appliedIteration: row.iteration,
   }));
 }
+
+/** Grows with every state, attempt, incident, decision, command and application of a run. */
+export function readControlVersion(connection: Connection, runId: string): string {
+  const sql = `SELECT
+      (SELECT max(attempt) FROM attempts WHERE run_id = ?1) AS attempt,
+      (SELECT max(seq) FROM states WHERE run_id = ?1) AS state,
+      (SELECT max(id) FROM incidents WHERE run_id = ?1) AS incident,
+      (SELECT count(*) FROM incidents JOIN decisions ON incident_id = id WHERE run_id = ?1) AS decided,
+      (SELECT max(id) FROM commands WHERE run_id = ?1) AS command,
+      (SELECT max(seq) FROM applications WHERE run_id = ?1) AS applied`;
+  const row = connection.get<Record<string, number | null>>(sql, [runId])!;
+  return ["attempt", "state", "incident", "decided", "command", "applied"].map((name) => row[name] ?? 0).join(".");
+}

@@ -1,6 +1,8 @@
 /** The `Recorder` over the store: keeps what an iteration writes and makes it durable in one transaction. */
 import type { Consultation, IncidentRecord, NewIncident } from "../types/control.ts";
 import type {
+  AnsweringModel,
+  AnswerRecord,
   CommandRecord,
   EventRecord,
   MetricValues,
@@ -20,6 +22,7 @@ import { blockSize, closeBefore, openBuckets } from "./rollup.ts";
 import type { Position } from "./rows.ts";
 import {
   insert,
+  insertAnswer,
   insertApplication,
   insertConsultation,
   insertEvent,
@@ -136,6 +139,11 @@ export class StoreRecorder implements Recorder {
   samples(stage: Stage, iteration: number, samples: readonly SampleRecord[]): void {
     const place = this.#place(stage, iteration);
     for (const sample of samples) this.#waiting.push(insertSample(place, sample));
+  }
+
+  answers(stage: Stage, iteration: number, model: AnsweringModel, answers: readonly AnswerRecord[]): void {
+    const place = this.#place(stage, iteration);
+    for (const answer of answers) this.#waiting.push(insertAnswer(place, model, answer));
   }
 
   consultation(consultation: Consultation): void {

@@ -1,6 +1,9 @@
 /** What the store answers with. Times are Unix milliseconds; `superseded` says that a newer attempt has taken that iteration over. */
 import type { Consultation } from "../types/control.ts";
+import type { MarkKind } from "../types/page.ts";
 import type {
+  AnsweringModel,
+  AnswerRecord,
   CommandRecord,
   EventRecord,
   RunRecord,
@@ -71,6 +74,20 @@ export interface SettingRow extends RowHead, SettingRecord {
 }
 
 export interface SampleRow extends RowHead, SampleRecord {}
+
+export interface AnswerRow extends RowHead, AnswerRecord {
+  readonly model: AnsweringModel;
+}
+
+/** What people noted of a run, and did not take away. */
+export interface MarkRow {
+  readonly id: number;
+  readonly runId: string;
+  readonly kind: MarkKind;
+  /** Of a tag its word, of a note its text, of a pin the sample's seq; empty for `archived`. */
+  readonly value: string;
+  readonly at: number;
+}
 
 export interface ConsultationRow extends RowHead, Consultation {}
 

@@ -1,7 +1,7 @@
 /** The tables and views of a workspace's database, and the version of their shape. */
 
 /** `PRAGMA user_version`. Raised with every change of the schema. */
-export const schemaVersion = 3;
+export const schemaVersion = 4;
 
 /** `PRAGMA application_id`: "BLST". */
 export const applicationId = 0x424c5354;
@@ -80,9 +80,55 @@ CREATE TABLE ratings (
 CREATE INDEX ratings_of_run ON ratings (run_id, id);
 `;
 
+/**
+ * What version 4 added: answers to the monitoring set, marks that people set, requests that must not be done twice, and samples in the
+ * order of their score. An answer's score that is NULL with flag 0 was not given.
+ */
+const version4 = `
+CREATE TABLE answers (
+  seq INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  stage TEXT NOT NULL,
+  iteration INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  sample INTEGER NOT NULL,
+  kind TEXT,
+  prompt TEXT NOT NULL,
+  response TEXT NOT NULL,
+  score REAL,
+  score_flag INTEGER NOT NULL,
+  stop_reason TEXT NOT NULL,
+  verdicts TEXT NOT NULL
+);
+CREATE INDEX answers_of_run ON answers (run_id, stage, iteration, attempt);
+
+CREATE TABLE marks (
+  id INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  kind TEXT NOT NULL,
+  value TEXT NOT NULL,
+  present INTEGER NOT NULL,
+  at INTEGER NOT NULL
+);
+CREATE INDEX marks_of_run ON marks (run_id, kind, value, id);
+
+CREATE TABLE requests (
+  key TEXT PRIMARY KEY,
+  hash TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX samples_by_score ON samples (run_id, stage, score, iteration, attempt);
+
+CREATE VIEW answer_rows AS SELECT a.*, ${superseded("a", "a.iteration")} FROM answers AS a;
+`;
+
 /** SQL that turns a database of version `from` into one of the present version, the number apart. */
 export function migration(from: number): string {
-  return `${from < 2 ? version2 : ""}${from < 3 ? version3 : ""}`;
+  return `${from < 2 ? version2 : ""}${from < 3 ? version3 : ""}${from < 4 ? version4 : ""}`;
 }
 
 /** A new database is made as its ancestors became what they are. */

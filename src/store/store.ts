@@ -1,12 +1,15 @@
 /** A workspace's store: runs, what they record and what they are told, in one SQLite file that many processes may have open. */
 import { hostname } from "node:os";
 import type { IncidentDecision, IncidentRecord, Tier } from "../types/control.ts";
+import type { NewMark } from "../types/page.ts";
 import type { NewRating, RatingRecord } from "../types/ratings.ts";
-import type { CommandKind, EventKind, RunRecord, Stage } from "../types/records.ts";
+import type { AnsweringModel, CommandKind, EventKind, RunRecord, Stage } from "../types/records.ts";
 import { StoreError } from "../util/errors.ts";
+import { readAnswerIterations, readAnswers } from "./answers.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { encodeJson, encodeText } from "./encode.ts";
 import { decideIncident, type IncidentQuery, readIncidents } from "./incidents.ts";
+import { insertMark, readMarks } from "./marks.ts";
 import { insertRating, readRatings } from "./ratings.ts";
 import {
   type Ends,
@@ -39,9 +42,11 @@ import {
   readTierCounts,
   readValues,
 } from "./readrows.ts";
-import { readAttempts, readCommands, readRun, readRuns, readStates } from "./readruns.ts";
+import { readAttempts, readCommands, readControlVersion, readRun, readRuns, readStates } from "./readruns.ts";
 import { type RecorderOptions, StoreRecorder } from "./recorder.ts";
+import { type Answered, performOnce } from "./requests.ts";
 import type {
+  AnswerRow,
   AttemptRow,
   CommandRow,
   ConsultationRow,
@@ -49,6 +54,7 @@ import type {
   Feed,
   FeedQuery,
   LatestValue,
+  MarkRow,
   MetricRow,
   Position,
   RunRow,
@@ -58,6 +64,7 @@ import type {
   SettingRow,
   StateRow,
 } from "./rows.ts";
+import { type FoundSamples, findSamples, readSample, type SampleQuery } from "./samples.ts";
 import { readSeries } from "./series.ts";
 import { insert } from "./writerows.ts";
 
@@ -309,6 +316,55 @@ export class Store {
   /** What people said of a run's responses, oldest first. */
   ratings(runId: string): RatingRecord[] {
     return readRatings(this.#connection, runId);
+  }
+
+  /** Writes what a person notes of a run, or takes it away; returns its number. Any process may. */
+  addMark(runId: string, mark: NewMark): number {
+    this.#checkWritable();
+    this.#checkRun(runId);
+    return insertMark(this.#connection, runId, { ...mark, at: this.#now() });
+  }
+
+  /** What people noted, of a run or of all, and did not take away, oldest first. */
+  marks(runId?: string): MarkRow[] {
+    return readMarks(this.#connection, runId ?? null);
+  }
+
+  /** Differs as soon as the written state of a run, its attempts, incidents, decisions, commands or their application do. */
+  controlVersion(runId: string): string {
+    return readControlVersion(this.#connection, runId);
+  }
+
+  /**
+   * Does what a request asks, once: of the same key a second time it answers what it answered, in any process and after a restart. What
+   * `perform` writes through this store and the memory of the key are one transaction; where it throws, there is neither.
+   *
+   * @param hash of all that the request is.
+   * @throws StoreError where the key was used for another request.
+   */
+  once(key: string, hash: string, perform: () => Answered): Answered & { readonly repeated: boolean } {
+    this.#checkWritable();
+    return performOnce(this.#connection, { key, hash, now: this.#now(), perform });
+  }
+
+  /** Answers to the monitoring set: the policy's after an iteration, or the reference's. Only current ones. */
+  answers(runId: string, of: number | "reference"): AnswerRow[] {
+    return readAnswers(this.#connection, runId, of);
+  }
+
+  /** The iterations after which the policy answered the monitoring set. */
+  answerIterations(runId: string, model: AnsweringModel = "policy"): number[] {
+    return readAnswerIterations(this.#connection, runId, model);
+  }
+
+  /** The samples of a run that a query asks for; see `SampleQuery`. */
+  findSamples(runId: string, query: SampleQuery): FoundSamples {
+    return findSamples(this.#connection, runId, query);
+  }
+
+  /** A sample of this run, superseded or not. */
+  sample(runId: string, seq: number): SampleRow | undefined {
+    return readSample(this.#connection, runId, seq);
   }
 
   /** The current samples of one iteration. */

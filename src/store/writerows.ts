@@ -1,8 +1,15 @@
 /** Turns records into inserts, and performs in one transaction what waits in a recorder. */
 import type { Consultation, NewIncident } from "../types/control.ts";
-import type { EventRecord, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
+import type {
+  AnsweringModel,
+  AnswerRecord,
+  EventRecord,
+  SampleRecord,
+  SettingRecord,
+  Stage,
+} from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
-import { encodeDoubles, encodeFloats, encodeJson, encodeText, finiteOrNull, flagOf } from "./encode.ts";
+import { encodeDoubles, encodeFloats, encodeJson, encodeText, finiteOrNull, flagOf, flags } from "./encode.ts";
 import { type Block, type Bucket, blockSize, type OpenBuckets } from "./rollup.ts";
 
 /** One metric of one attempt: a row of the series table. */
@@ -163,6 +170,23 @@ export function insertSample(place: Place, sample: SampleRecord): Write {
     ref_logprobs: encodeFloats(sample.refLogprobs),
     values: encodeFloats(sample.values),
     advantages: encodeFloats(sample.advantages),
+  });
+}
+
+/** A score that was not given is NULL, as one that is not finite, but with the flag of a finite one. */
+export function insertAnswer(place: Place, model: AnsweringModel, answer: AnswerRecord): Write {
+  const { index, kind, prompt, response, score, stopReason, verdicts } = answer;
+  return insert("answers", {
+    ...placeColumns(place),
+    model,
+    sample: index,
+    kind: kind === null ? null : encodeText(kind),
+    prompt: encodeText(prompt),
+    response: encodeText(response),
+    score: score === null ? null : finiteOrNull(score),
+    score_flag: score === null ? flags.finite : flagOf(score),
+    stop_reason: stopReason,
+    verdicts: encodeJson(verdicts),
   });
 }
 

@@ -88,12 +88,30 @@ export interface SampleRecord {
   readonly reason: "chosen" | "worst";
 }
 
-export type CommandKind = "pause" | "resume" | "save" | "stop" | "set";
+/** Who answered the monitoring set. */
+export type AnsweringModel = "policy" | "reference";
+
+/** One answer to a prompt of the monitoring set. */
+export interface AnswerRecord {
+  /** In the monitoring set, from 0: the same prompt and the same random numbers each time. */
+  readonly index: number;
+  /** What the task calls prompts of this sort; null where it has no sorts. */
+  readonly kind: string | null;
+  readonly prompt: string;
+  readonly response: string;
+  /** As a rollout's; null where the reward cannot judge it. */
+  readonly score: number | null;
+  readonly stopReason: "stop" | "length";
+  /** Of the gold check, by name; empty where there is none. */
+  readonly verdicts: Readonly<Record<string, boolean>>;
+}
+
+export type CommandKind = "pause" | "resume" | "save" | "stop" | "set" | "undo";
 
 export interface CommandRecord {
   readonly id: number;
   readonly kind: CommandKind;
-  /** For `set`: {key, value}. */
+  /** For `set`: {key, value}; for `undo`: {intervention}, its number. */
   readonly payload: Readonly<Record<string, unknown>>;
   readonly reason: string;
   readonly createdAt: number;
@@ -118,6 +136,8 @@ export interface Recorder {
   event(event: EventRecord): void;
   setting(setting: SettingRecord): void;
   samples(stage: Stage, iteration: number, samples: readonly SampleRecord[]): void;
+  /** Answers to the monitoring set. */
+  answers(stage: Stage, iteration: number, model: AnsweringModel, answers: readonly AnswerRecord[]): void;
   /** Makes everything recorded so far durable, in one transaction, and beats the heart. */
   commit(): void;
   /** Commands not applied yet, oldest first. */

@@ -1,6 +1,8 @@
 /** A recorder over plain lists that outlive it, as a database outlives a process: what was not committed is lost. */
 import type { Consultation, IncidentDecision, IncidentRecord, NewIncident } from "../../src/types/control.ts";
 import type {
+  AnsweringModel,
+  AnswerRecord,
   CommandKind,
   CommandRecord,
   EventRecord,
@@ -22,6 +24,7 @@ export class MemoryStore {
   readonly events: (EventRecord & Attempted)[] = [];
   readonly settings: (SettingRecord & Attempted)[] = [];
   readonly samples: (SampleRecord & { stage: Stage; iteration: number } & Attempted)[] = [];
+  readonly answers: (AnswerRecord & { stage: Stage; iteration: number; model: AnsweringModel } & Attempted)[] = [];
   readonly states: RunState[] = [];
   readonly commands: CommandRecord[] = [];
   readonly consultations: (Consultation & Attempted)[] = [];
@@ -94,6 +97,11 @@ export class MemoryRecorder implements Recorder {
     this.#later(() =>
       this.#store.samples.push(...samples.map((sample) => ({ ...sample, stage, iteration, attempt: this.attempt }))),
     );
+  }
+
+  answers(stage: Stage, iteration: number, model: AnsweringModel, answers: readonly AnswerRecord[]): void {
+    const place = { stage, iteration, model, attempt: this.attempt };
+    this.#later(() => this.#store.answers.push(...answers.map((answer) => ({ ...answer, ...place }))));
   }
 
   commit(): void {

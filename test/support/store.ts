@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
 import { openStore, type Store, type StoreOptions } from "../../src/store/index.ts";
-import type { RunRecord, SampleRecord } from "../../src/types/records.ts";
+import type { AnswerRecord, RunRecord, SampleRecord } from "../../src/types/records.ts";
 
 /** A folder that is removed after the test. */
 export function temporaryFolder(): string {
@@ -53,5 +53,16 @@ export const sampleRecord = (changes: Partial<SampleRecord> = {}): SampleRecord 
   values: [0.5, 0.75],
   advantages: [1.5, -1.5],
   reason: "chosen",
+  ...changes,
+});
+
+export const answerRecord = (changes: Partial<AnswerRecord> = {}): AnswerRecord => ({
+  index: 0,
+  kind: "vague",
+  prompt: "it does not work",
+  response: "what does not ?",
+  score: 0.5,
+  stopReason: "stop",
+  verdicts: { asks: true, refuses: false },
   ...changes,
 });
