@@ -10,15 +10,14 @@ export interface LegendProps {
   readonly lines: readonly Line[];
   readonly pointed: ReadonlySignal<Pointed | null>;
   readonly chosen: number | null;
-  /** What an iteration is called. */
-  readonly xLabel: string;
+  readonly xText: (at: number) => string;
 }
 
-export function Legend({ lines, pointed, chosen, xLabel }: LegendProps) {
+export function Legend({ lines, pointed, chosen, xText }: LegendProps) {
   const at = pointed.value?.iteration ?? chosen;
   return (
     <span class="legend">
-      <span class="quiet legend-at">{at === null ? "" : `${xLabel} ${at}`}</span>
+      <span class="quiet legend-at">{at === null ? "" : xText(at)}</span>
       {lines.map(({ label, column, colour, dashed, band }) => (
         <span key={label} class="legend-entry">
           <span class={dashed ? "swatch dashed" : "swatch"} style={{ color: `var(${colour})` }} />

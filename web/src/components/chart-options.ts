@@ -3,9 +3,12 @@ import uPlot from "uplot";
 import { figure } from "../format.ts";
 import { ticks, xRange, yRange } from "./chart-axes.ts";
 import { drawGuides, drawNonFinite, type Guides, type Ink } from "./chart-ink.ts";
+import { drawLetters, letterRoom } from "./chart-letters.ts";
 import { type ChartRow, type RowOptions, rowsOf } from "./chart-rows.ts";
 
 export interface DrawOptions extends RowOptions, Partial<Guides> {
+  /** How what stands across is written, where it is not iterations. */
+  readonly xText?: (value: number) => string;
   readonly from?: number | undefined;
   readonly to?: number | undefined;
   readonly floor?: number;
@@ -38,8 +41,9 @@ const steps = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6, 7].map((power) => n
 export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf): uPlot.Options {
   const style = getComputedStyle(element);
   const ink: Ink = (name) => style.getPropertyValue(name).trim();
-  const { log = false, smooth = 0 } = present.current;
+  const { log = false, xText } = present.current;
   const rows = rowsOf(present.current);
+  const smooth = new Set(rows.filter(({ kind }) => kind === "smooth").map(({ line }) => line));
   const axis = {
     stroke: ink("--quiet"),
     font: `11px ${style.fontFamily}`,
@@ -49,7 +53,7 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
   return {
     width: element.clientWidth,
     height,
-    padding: [6, 8, 0, 0],
+    padding: [6, rows.some(({ line }) => line.letter !== undefined) ? letterRoom : 8, 0, 0],
     legend: { show: false },
     cursor: {
       // A drag is of one chart: what it chose comes to the others through the address.
@@ -71,7 +75,14 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
       },
     },
     axes: [
-      { ...axis, size: 22, gap: 3, incrs: steps, space: 60 },
+      {
+        ...axis,
+        size: 22,
+        gap: 3,
+        incrs: steps,
+        space: 60,
+        ...(xText && { values: (_, splits) => splits.map(xText) }),
+      },
       {
         ...axis,
         size: 50,
@@ -86,7 +97,7 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
               ),
       },
     ],
-    series: [{}, ...rows.map((row) => seriesOf(row, { ink, smooth }))],
+    series: [{}, ...rows.map((row) => seriesOf(row, { ink, isUnder: smooth.has(row.line) }))],
     bands: rows.flatMap(({ kind, line }, i): uPlot.Band[] =>
       kind === "high" || kind === "most"
         ? [{ series: [i + 1, i + 2], fill: faint(ink(line.colour), kind === "high" ? 14 : 30) }]
@@ -101,6 +112,7 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
             present.current.lines.map(({ column }) => column),
             { ink, log },
           ),
+        (u) => drawLetters(u, rows, ink),
       ],
       setCursor: [(u) => onPoint(pointedOf(u))],
       setSelect: [
@@ -142,7 +154,7 @@ function pointedOf(u: uPlot): Pointed | null {
 
 function seriesOf(
   { line, kind }: ChartRow,
-  { ink, smooth }: { readonly ink: Ink; readonly smooth: number },
+  { ink, isUnder }: { readonly ink: Ink; readonly isUnder: boolean },
 ): uPlot.Series {
   const { label, colour, dashed, stepped } = line;
   const colourInk = ink(colour);
@@ -151,7 +163,6 @@ function seriesOf(
     return { label, stroke: colourInk, width: 1.75, points: none, ...(dashed && { dash: [6, 4] }) };
   // The ends of a band have no line of their own, and still they are what the axis must hold.
   if (kind !== "raw") return { label, width: 0, points: none };
-  const isUnder = smooth > 0 && stepped !== true;
   const stroke = isUnder ? faint(colourInk, 38) : colourInk;
   return {
     label,

@@ -9,6 +9,8 @@ export interface Line {
   /** A custom property of the style sheet: `--run-1`. */
   readonly colour: string;
   readonly dashed?: boolean;
+  /** Stands at the end of the line: what tells it from others besides its hue. */
+  readonly letter?: string;
   /** A value holds until the next one. */
   readonly stepped?: boolean;
   /** An interval around the line: quantiles, or what a measurement leaves open. */
@@ -44,12 +46,18 @@ export function rowsOf({ lines, smooth = 0, log = false }: RowOptions): ChartRow
             { line, kind: "least" as const, column, values: column.min },
           ]),
       { line, kind: "raw", column, values: column.mean, ...(line.stepped && { holds: true }) },
-      ...(smooth > 0 && line.stepped !== true
+      ...(smooth > 0 && canSmooth(line)
         ? [{ line, kind: "smooth" as const, column, values: smoothed(column.mean, smooth) }]
         : []),
     ];
   });
   return log ? rows.map((row) => ({ ...row, values: row.values.map(positive) })) : rows;
+}
+
+/** Of what is measured now and then, each value counts; and a step is a step. */
+function canSmooth({ column: { from, width }, stepped = false }: Line): boolean {
+  const span = (from.at(-1) ?? 0) - (from[0] ?? 0);
+  return !stepped && span / Math.max(1, from.length - 1) <= 2 * width;
 }
 
 /** A chart whose rows are of other kinds must be built anew. */

@@ -37,6 +37,9 @@ export interface ChartProps extends Partial<Guides> {
   readonly file?: string;
   /** What an iteration is called; `it` by default. */
   readonly xLabel?: string;
+  /** What stands across in place of iterations: what a table of it is headed with, and how it is written. */
+  readonly across?: string;
+  readonly xText?: (value: number) => string;
 }
 
 export function Chart(props: ChartProps) {
@@ -101,7 +104,12 @@ export function Chart(props: ChartProps) {
         <span class="quiet chart-unit">
           {unit} {props.log && "log"}
         </span>
-        <Legend lines={lines} pointed={pointed} chosen={chosen} xLabel={props.xLabel ?? "it"} />
+        <Legend
+          lines={lines}
+          pointed={pointed}
+          chosen={chosen}
+          xText={props.xText ?? ((at) => `${props.xLabel ?? "it"} ${at}`)}
+        />
       </figcaption>
       <div class="plot" role="img" aria-label={summaryOf(props)} style={{ height: `${height}px` }}>
         <div ref={frame} />
@@ -122,7 +130,7 @@ export function Chart(props: ChartProps) {
           class="ghost"
           title={`${title} as CSV`}
           aria-label={`${title} as CSV`}
-          onClick={() => save(`${name}.csv`, "text/csv", csvOf(lines))}
+          onClick={() => save(`${name}.csv`, "text/csv", csvOf(lines, props.across))}
         >
           CSV
         </button>

@@ -105,7 +105,7 @@ export function Curves({ runs, inks, known, query }: CurvesProps) {
         </Button>
         <Button
           shortcut="l"
-          says="logarithmic axes, where all values are above 0"
+          says="logarithmic axes, where values are above 0"
           pressed={query.log === "1"}
           onPress={() => setQuery({ log: query.log === "1" ? "" : "1" })}
         >
@@ -132,13 +132,12 @@ export function Curves({ runs, inks, known, query }: CurvesProps) {
             dashed: inks[i]!.dashed,
             column: columnOf(run, key),
           }));
-          const log =
-            query.log === "1" && lines.every(({ column }) => column.min.every((low) => low === null || low > 0));
+          const log = query.log === "1" && lines.every(({ column }) => isMostlyAbove(column));
           return (
             <Chart
               key={key}
               title={key}
-              {...(query.log === "1" && !log && { unit: "not log: some values are 0 or below" })}
+              {...(query.log === "1" && !log && { unit: "not log: many values are 0 or below" })}
               lines={lines}
               drawn={drawn}
               smooth={Number(smooth)}
@@ -146,7 +145,7 @@ export function Curves({ runs, inks, known, query }: CurvesProps) {
               sync="compare"
               from={range.from}
               to={range.to}
-              {...(timed && { x: { name: "seconds", text: duration } })}
+              {...(timed && { across: "seconds", xText: duration })}
               onZoom={(zoomed) => setQuery({ from: zoomed?.from ?? "", to: zoomed?.to ?? "" }, { replace: false })}
               file={`compare-${key}`}
             />
@@ -214,6 +213,12 @@ function KeyChooser({
       </div>
     </details>
   );
+}
+
+/** A KL begins at 0, and belongs on a logarithmic axis all the same; a reward does not. */
+function isMostlyAbove({ min }: Column): boolean {
+  const below = min.filter((low) => low !== null && low <= 0).length;
+  return below <= 0.1 * min.length;
 }
 
 function numberIn(text: string | undefined): number | undefined {

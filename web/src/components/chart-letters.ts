@@ -1,0 +1,59 @@
+/** A letter at the end of each line: what tells runs apart besides their hue. */
+import type uPlot from "uplot";
+import type { Ink } from "./chart-ink.ts";
+import type { ChartRow } from "./chart-rows.ts";
+
+/** CSS pixels that letters need to the right of the plot. */
+export const letterRoom = 18;
+
+const size = 11;
+
+/** `rows` are those of `u.data`, without its first. Where ends lie close together the letters move apart. */
+export function drawLetters(u: uPlot, rows: readonly ChartRow[], ink: Ink): void {
+  const { ctx, bbox } = u;
+  const pixel = devicePixelRatio;
+  const last = u.scales.x!.max ?? Number.POSITIVE_INFINITY;
+  // The smoothed row comes after the raw one: its end is the line's.
+  const ends = new Map<string, { readonly colour: string; readonly x: number; readonly y: number }>();
+  rows.forEach(({ line: { letter, colour }, kind }, row) => {
+    if (letter === undefined || (kind !== "raw" && kind !== "smooth")) return;
+    const values = u.data[row + 1]!;
+    const i = values.findLastIndex((value, at) => typeof value === "number" && u.data[0]![at]! <= last);
+    if (i < 0) return;
+    const [x, y] = [u.valToPos(u.data[0]![i]!, "x", true), u.valToPos(values[i]!, "y", true)];
+    if (x >= bbox.left && Number.isFinite(y)) ends.set(letter, { colour, x, y });
+  });
+  const placed = apart(
+    [...ends.values()].map(({ y }) => y),
+    { room: size * pixel, top: bbox.top, bottom: bbox.top + bbox.height },
+  );
+  ctx.save();
+  ctx.font = `600 ${size * pixel}px system-ui, sans-serif`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  [...ends].forEach(([letter, { colour, x }], i) => {
+    ctx.fillStyle = ink(colour);
+    ctx.fillText(letter, x + 4 * pixel, placed[i]!);
+  });
+  ctx.restore();
+}
+
+/** The same heights, at least `room` from one another, as near to where they were as the way down and back up leaves them. */
+export function apart(
+  heights: readonly number[],
+  { room, top, bottom }: { readonly room: number; readonly top: number; readonly bottom: number },
+): number[] {
+  const order = heights.map((_, i) => i).sort((a, b) => heights[a]! - heights[b]!);
+  const placed = [...heights];
+  let least = top + room / 2;
+  for (const i of order) {
+    placed[i] = Math.max(placed[i]!, least);
+    least = placed[i]! + room;
+  }
+  let most = bottom - room / 2;
+  for (const i of order.reverse()) {
+    placed[i] = Math.min(placed[i]!, most);
+    most = placed[i]! - room;
+  }
+  return placed;
+}
