@@ -49,7 +49,7 @@ beforeEach(() => {
   refuse = false;
   summaries.value = new Map();
   workspace.value = { version: "0", workspace: "runs", self: "./bin/ballast", option: "", mayChange: true, now: 0 };
-  location.hash = "#/runs";
+  history.replaceState(null, "", "#/runs");
   view.value = { path: ["runs"], query: {} };
   vi.stubGlobal("fetch", async (path: string, init?: RequestInit) => {
     if (init?.method === "POST") {
