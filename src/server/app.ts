@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { Hono } from "hono";
 import type { Store } from "../store/index.ts";
 import { ownPagesOnly, tokenNeeded } from "./access.ts";
+import { behaviourRoutes } from "./answers/behaviour.ts";
 import { compareRoutes } from "./answers/compare.ts";
 import { controlRoutes } from "./answers/control.ts";
 import { csvRoutes } from "./answers/csv.ts";
@@ -16,6 +17,8 @@ import { seriesRoutes } from "./answers/series.ts";
 import { settingRoutes } from "./answers/settings.ts";
 import { Summaries } from "./answers/summary.ts";
 import { workspaceRoutes } from "./answers/workspace.ts";
+import { decisionRoutes } from "./changes/decision.ts";
+import { markRoutes } from "./changes/marks.ts";
 import { replayRoutes } from "./changes/replay.ts";
 import type { Context } from "./context.ts";
 import { familiesOf } from "./families.ts";
@@ -70,10 +73,10 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
   );
   const answers = [
     ...[workspaceRoutes, runsRoutes, runRoutes, seriesRoutes, csvRoutes, eventRoutes, settingRoutes, sampleRoutes],
-    ...[controlRoutes, diagnosisRoutes, compareRoutes, labRoutes],
+    ...[behaviourRoutes, controlRoutes, diagnosisRoutes, compareRoutes, labRoutes],
   ];
   for (const routes of answers) app.route("/api", routes(context));
-  for (const routes of [replayRoutes]) app.route("/api", routes(context));
+  for (const routes of [decisionRoutes, markRoutes, replayRoutes]) app.route("/api", routes(context));
   app.route("/api", streamRoutes(context, options));
   app.all("/api/*", (c) => {
     throw new Refusal(

@@ -1,14 +1,21 @@
 /** A run in one row: where it stands, how it does, what people noted of it. */
-import type { RunRow, Store } from "../../store/index.ts";
+import type { MarkRow, RunRow, Store } from "../../store/index.ts";
 import type { RunSummary } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
 import { cut } from "../../util/cut.ts";
+import { groupedBy } from "../../util/group.ts";
 import { recordedConfigOf } from "../place.ts";
 
 const shown = ["health/total", "reward/score_mean", "kl/ref_k3_token"] as const;
 
 /** Steps or iterations planned, by stage. */
 type Planned = Readonly<Partial<Record<Stage, number>>>;
+
+/** What the store tells of all runs at a time. */
+interface Beside {
+  readonly openIncidents: number;
+  readonly marks: readonly MarkRow[];
+}
 
 /** Kept for as long as the server: what has not changed is not read again. */
 export class Summaries {
@@ -24,12 +31,16 @@ export class Summaries {
   all(): RunSummary[] {
     return this.#store.snapshot(() => {
       const open = this.#store.openIncidents();
-      return this.#store.runs().map((run) => this.#summary(run, open.get(run.id) ?? 0));
+      const marks = groupedBy(this.#store.marks(), ({ runId }) => runId);
+      return this.#store
+        .runs()
+        .map((run) => this.#summary(run, { openIncidents: open.get(run.id) ?? 0, marks: marks.get(run.id) ?? [] }));
     });
   }
 
   one(run: RunRow): RunSummary {
-    return this.#summary(run, this.#store.openIncidents().get(run.id) ?? 0);
+    const openIncidents = this.#store.openIncidents().get(run.id) ?? 0;
+    return this.#summary(run, { openIncidents, marks: this.#store.marks(run.id) });
   }
 
   /** Stages that the configuration has, with what is planned of each. */
@@ -46,7 +57,7 @@ export class Summaries {
     return planned;
   }
 
-  #summary(run: RunRow, openIncidents: number): RunSummary {
+  #summary(run: RunRow, { openIncidents, marks }: Beside): RunSummary {
     const { id, objective, seed, createdAt, state, alive, lastBeat, attempt, position } = run;
     const values = this.#newest(run);
     const of = position === null ? null : (this.planned(run)[position.stage] ?? null);
@@ -64,9 +75,9 @@ export class Summaries {
       reward: word(values["reward/score_mean"]),
       kl: word(values["kl/ref_k3_token"]),
       openIncidents,
-      tags: [],
-      note: "",
-      archived: false,
+      tags: marks.filter(({ kind }) => kind === "tag").map(({ value }) => value),
+      note: cut(marks.find(({ kind }) => kind === "note")?.value ?? ""),
+      archived: marks.some(({ kind }) => kind === "archived"),
     };
   }
 

@@ -1,0 +1,61 @@
+/** What every request that changes something shares: its key, the state that its sender has seen, and that it happens once. */
+import { createHash } from "node:crypto";
+import type { Context as Request } from "hono";
+import type { Changed } from "../../types/page.ts";
+import type { Context } from "../context.ts";
+import { Refusal } from "../problem.ts";
+import { answerText } from "../reply.ts";
+import { versionOf, whatChanged } from "../version.ts";
+
+/** Bytes of a request that changes something. */
+export const largestChange = 64 << 10;
+
+export interface ChangeOptions {
+  readonly run: string;
+  /** Whether the sender must name the version of the run that they saw. */
+  readonly versioned: boolean;
+  /** Does it. Where it throws, nothing is changed. */
+  readonly perform: () => Omit<Changed, "version">;
+}
+
+/** A repetition of a request is answered as the first was, and does nothing. */
+export async function change(c: Request, context: Context, options: ChangeOptions): Promise<Response> {
+  const { store, tailer } = context;
+  const { run, versioned, perform } = options;
+  const key = keyOf(c);
+  const seen = versioned ? versionSeen(c) : null;
+  const hash = createHash("sha256")
+    .update(JSON.stringify([c.req.method, c.req.path, seen, await c.req.text()]))
+    .digest("hex");
+  const { body } = store.once(key, hash, () => {
+    // Within the transaction: whoever is second of two is told.
+    const now = versionOf(store, run);
+    if (seen !== null && seen !== now)
+      throw new Refusal(409, whatChanged(seen, now), "Look at it again, then decide again.");
+    const done = perform();
+    return { status: 200, body: answerText({ ...done, version: versionOf(store, run) } satisfies Changed) };
+  });
+  tailer.wake();
+  return c.body(body, 200, { "content-type": "application/json; charset=utf-8" });
+}
+
+function keyOf(c: Request): string {
+  const key = c.req.header("idempotency-key") ?? "";
+  if (/^[\x21-\x7e]{1,200}$/.test(key)) return key;
+  throw new Refusal(
+    400,
+    key === "" ? "a change needs an Idempotency-Key" : "the Idempotency-Key is no short word",
+    "Send a new one with each new request, up to 200 characters without spaces: `uuidgen` makes one.",
+  );
+}
+
+function versionSeen(c: Request): string {
+  const header = c.req.header("if-match");
+  const version = /^"([\w.-]{1,200})"$/.exec(header ?? "")?.[1];
+  if (version !== undefined) return version;
+  throw new Refusal(
+    428,
+    header === undefined ? "a change of a run needs If-Match" : "If-Match: expected a version in double quotes",
+    "Send the `version` that the run's answer had, in double quotes.",
+  );
+}

@@ -1,0 +1,182 @@
+/** What a person changes through the server: once, on the state they saw, and never more than they may. */
+import { rmSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { incidentRecord } from "../../../test/support/incident.ts";
+import { asked, reading, served, token } from "../../../test/support/server.ts";
+import { sampleRecord } from "../../../test/support/store.ts";
+import { workspaceWithRun } from "../../../test/support/workspace.ts";
+import type { Changed, Problem, RunAnswer, RunsAnswer, SamplesAnswer } from "../../types/page.ts";
+
+let keys = 0;
+
+function workspace() {
+  const clock = { now: 1_700_000_000_000 };
+  const run = workspaceWithRun({ checkpoints: [50, 77, 78], now: () => clock.now });
+  const recorder = run.store.recorder("tiny-1", run.store.startAttempt("tiny-1"));
+  const incident = recorder.incident(incidentRecord())!;
+  const app = served(run.store, { now: () => clock.now, self: "./bin/ballast", option: "--workspace /w" });
+  const version = async () => (await asked<RunAnswer>(app, "/api/runs/tiny-1")).answer.version;
+  const send = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+    asked<Changed & Problem>(app, `/api${path}`, {
+      method: "POST",
+      body: typeof body === "string" ? body : JSON.stringify(body),
+      headers: {
+        ...{ authorization: `Bearer ${token}`, "content-type": "application/json" },
+        ...{ "idempotency-key": `key-${keys++}`, ...headers },
+      },
+    });
+  const decide = async (body: unknown, headers: Record<string, string> = {}) =>
+    send(`/incidents/${incident}/decision`, body, { "if-match": `"${await version()}"`, ...headers });
+  return { ...run, clock, recorder, incident, app, version, send, decide };
+}
+
+describe("a decision", () => {
+  const rollback = { action: "rollback", to: "before", set: ["ppo.learningRate=1e-6"], reason: "too fast" };
+
+  it("is written once, with its changes, for the trainer that waits", async () => {
+    const { store, incident, decide } = workspace();
+    const { status, answer } = await decide(rollback);
+    expect([status, answer.id]).toEqual([200, incident]);
+    expect(answer.message).toBe(`Incident ${incident}: rollback to 77. Run tiny-1 waits for this and does it now.`);
+    expect(store.incident(incident)?.decision).toMatchObject({
+      ...{ action: "rollback", to: 77, reason: "too fast" },
+      changes: [{ key: "ppo.learningRate", value: 1e-6 }],
+    });
+    const second = await decide({ ...rollback, action: "resume", to: undefined });
+    expect([second.status, second.answer.error]).toEqual([409, expect.stringContaining("was decided")]);
+  });
+
+  it("says what to type where no process waits", async () => {
+    const { clock, decide } = workspace();
+    clock.now += 60_000;
+    const { answer } = await decide({ action: "resume", reason: "odd prompts" });
+    expect(answer.message).toContain("./bin/ballast resume tiny-1 --workspace /w");
+  });
+
+  it("on a state that is no longer so is refused, with what has changed", async () => {
+    const { store, decide, version, incident } = workspace();
+    const seen = await version();
+    store.addCommand("tiny-1", { kind: "pause" });
+    const { status, answer } = await decide(rollback, { "if-match": `"${seen}"` });
+    expect([status, answer.error]).toEqual([409, "the run has changed since: a command was given"]);
+    expect(store.incident(incident)?.decision).toBeNull();
+  });
+
+  it("sent again is answered the same and does nothing, also after a restart; its key serves no other", async () => {
+    const { store, decide, version, incident } = workspace();
+    const headers = { "idempotency-key": "once", "if-match": `"${await version()}"` };
+    const first = await decide(rollback, headers);
+    const again = await decide(rollback, headers);
+    expect(again.answer).toEqual(first.answer);
+    expect(store.commands("tiny-1")).toHaveLength(1);
+    const restarted = await asked<Changed>(served(store), `/api/incidents/${incident}/decision`, {
+      method: "POST",
+      body: JSON.stringify(rollback),
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...headers },
+    });
+    expect(restarted.answer).toEqual(first.answer);
+    const other = await decide({ ...rollback, reason: "another" }, headers);
+    expect([other.status, other.answer.error]).toEqual([409, expect.stringContaining("was used for another request")]);
+  });
+
+  it("that fails leaves its key free", async () => {
+    const { store, decide, incident } = workspace();
+    const headers = { "idempotency-key": "again" };
+    expect((await decide({ ...rollback, to: "60" }, headers)).status).toBe(400);
+    expect((await decide(rollback, headers)).status).toBe(200);
+    expect(store.incident(incident)?.decision?.to).toBe(77);
+  });
+
+  it.each([
+    [{ action: "resume" }, "reason"],
+    [{ action: "resume", reason: " " }, "needs its reason"],
+    [{ action: "rollback", reason: "r" }, "a rollback needs `to`"],
+    [{ action: "resume", to: "before", reason: "r" }, "`to` is of a rollback"],
+    [{ action: "rollback", to: "../../x", reason: "r" }, "last-healthy, before or a number"],
+    [{ action: "delete", reason: "r" }, "action"],
+    [{ action: "stop", reason: "r", set: ["ppo.learningRate=1"] }, "has no settings to change"],
+    [{ action: "resume", reason: "r", set: ["ppo.iterations=1"] }, "cannot be changed while ppo runs"],
+    [{ action: "resume", reason: "r", set: ["ppo.learningRate=-1"] }, "ppo.learningRate"],
+    [{ action: "resume", raeson: "r" }, "did you mean reason?"],
+    ["{", "not JSON"],
+  ])("of %j is refused", async (body, error) => {
+    const { store, decide, incident } = workspace();
+    const { status, answer } = await decide(body);
+    expect([status, answer.error]).toEqual([400, expect.stringContaining(error)]);
+    expect(store.incident(incident)?.decision).toBeNull();
+  });
+
+  it("needs token, key and version", async () => {
+    const { decide, send, incident } = workspace();
+    expect((await decide(rollback, { authorization: "" })).status).toBe(401);
+    expect((await decide(rollback, { "idempotency-key": "" })).answer.error).toContain("Idempotency-Key");
+    expect((await decide(rollback, { "idempotency-key": "two words" })).status).toBe(400);
+    expect((await send(`/incidents/${incident}/decision`, rollback)).status).toBe(428);
+    expect((await decide(rollback, { "if-match": "*" })).status).toBe(428);
+    expect((await send("/incidents/99/decision", rollback, { "if-match": '"x"' })).status).toBe(404);
+    expect((await send("/incidents/1e0/decision", rollback, { "if-match": '"x"' })).status).toBe(404);
+    expect((await decide({ ...rollback, reason: "x".repeat(70_000) })).status).toBe(413);
+  });
+
+  it("on a run whose folder is gone is refused", async () => {
+    const { decide, folder } = workspace();
+    rmSync(folder, { recursive: true });
+    const { status, answer } = await decide(rollback);
+    expect([status, answer.error]).toEqual([409, "the folder of run tiny-1 is not in this workspace"]);
+  });
+});
+
+describe("marks", () => {
+  const mark = (kind: string, value: string, present = true) => ({ kind, value, present });
+
+  it("show in every table at once, without a version, and can be taken away", async () => {
+    const { app, send } = workspace();
+    const reader = await reading(app, "runs=");
+    await reader.next();
+    expect((await send("/runs/tiny-1/marks", mark("tag", "baseline"))).status).toBe(200);
+    expect((await reader.next()).summaries).toMatchObject([{ id: "tiny-1", tags: ["baseline"] }]);
+    for (const one of [
+      mark("tag", "two words"),
+      mark("note", "<b>first</b>"),
+      mark("note", "second"),
+      mark("archived", ""),
+    ])
+      expect((await send("/runs/tiny-1/marks", one)).status).toBe(200);
+    await send("/runs/tiny-1/marks", mark("tag", "baseline", false));
+    const { answer } = await asked<RunsAnswer>(app, "/api/runs");
+    expect(answer.runs[0]).toMatchObject({ tags: ["two words"], note: "second", archived: true });
+    await reader.leave();
+  });
+
+  it("of a sample pin it", async () => {
+    const { app, send, recorder } = workspace();
+    recorder.samples("ppo", 0, [sampleRecord(), sampleRecord({ index: 1, prompt: "Say HELLO" })]);
+    recorder.commit();
+    const find = async (query: string) => {
+      const { answer } = await asked<SamplesAnswer>(app, `/api/runs/tiny-1/samples?${query}`);
+      return answer.samples.map(({ seq }) => seq);
+    };
+    expect((await send("/runs/tiny-1/marks", mark("pin", "2"))).status).toBe(200);
+    expect(await find("filter=pinned")).toEqual([2]);
+    expect(await find("q=hello")).toEqual([2]);
+    expect(await find("prompt=1")).toEqual([1]);
+    expect(await find("filter=truncated")).toEqual([]);
+    expect((await send("/runs/tiny-1/marks", mark("pin", "3"))).status).toBe(404);
+    expect((await asked(app, "/api/runs/tiny-1/samples?filter=best")).status).toBe(400);
+  });
+
+  it.each([
+    [mark("tag", ""), 400],
+    [mark("tag", " a"), 400],
+    [mark("tag", "a\u202eb"), 400],
+    [mark("tag", "x".repeat(41)), 400],
+    [mark("archived", "x"), 400],
+    [mark("star", "x"), 400],
+    [{ kind: "tag", value: "x" }, 400],
+    [mark("note", "x".repeat(5_000)), 400],
+  ])("of %j are refused", async (body, status) => {
+    const { send, store } = workspace();
+    expect((await send("/runs/tiny-1/marks", body)).status).toBe(status);
+    expect(store.marks("tiny-1")).toEqual([]);
+  });
+});

@@ -1,0 +1,13 @@
+/** Lists in groups. `Map.groupBy` does it from Node 21 on. */
+
+/** By key, groups and what is in them in the order of the list. */
+export function groupedBy<Item, Key>(list: readonly Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
+  const groups = new Map<Key, Item[]>();
+  for (const item of list) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
+}
