@@ -39,11 +39,9 @@ export function setQuery(changes: Query, { replace = true }: { readonly replace?
   const { path, query } = view.peek();
   const hash = hashOf(path, { ...query, ...changes });
   if (hash === location.hash) return;
-  if (!replace) {
-    location.hash = hash;
-    return;
-  }
-  history.replaceState(null, "", hash);
+  // Not by `location.hash`: that one is told later, and what changes in between would be lost.
+  if (replace) history.replaceState(null, "", hash);
+  else history.pushState(null, "", hash);
   view.value = parseHash(hash);
 }
 

@@ -41,6 +41,8 @@ export const toneInk: Readonly<Record<Tone, string>> = {
   quiet: "--mark",
 };
 
+/** Device pixels beside the plot that shapes may use. */
+const edge = () => 6 * devicePixelRatio;
 const tierInk = (tier: Hairline["tier"]) => (tier === 1 ? "--bad" : tier === 2 ? "--warn" : "--mark");
 
 /** Above the grid, below the lines. */
@@ -48,7 +50,8 @@ export function drawGuides(u: uPlot, { thresholds = [], marks = [], chosen = nul
   const { ctx, bbox } = u;
   ctx.save();
   ctx.beginPath();
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  // A shape at either end is whole.
+  ctx.rect(bbox.left - edge(), bbox.top, bbox.width + 2 * edge(), bbox.height);
   ctx.clip();
   drawMarks(u, marks, ink);
   drawThresholds(u, thresholds, ink);
@@ -92,6 +95,9 @@ function drawMarks(u: uPlot, marks: readonly Mark[], ink: Ink): void {
   ctx.lineWidth = pixel;
   ctx.textAlign = "center";
   const shapes = new Set<string>();
+  const loud = marks.filter(({ quiet }) => quiet !== true).length;
+  // Many of them are a pattern, not a fence.
+  const loudness = Math.min(0.6, Math.max(0.15, 6 / loud));
   // What matters most is drawn last, over the rest.
   for (const { iteration, shape, tone, quiet = false } of [...marks].sort((a, b) => weightOf(a) - weightOf(b))) {
     const x = Math.round(u.valToPos(iteration, "x", true)) + 0.5;
@@ -100,7 +106,7 @@ function drawMarks(u: uPlot, marks: readonly Mark[], ink: Ink): void {
     if (shapes.has(place)) continue;
     shapes.add(place);
     ctx.strokeStyle = ctx.fillStyle = ink(toneInk[tone]);
-    ctx.globalAlpha = quiet ? 0.16 : 0.6;
+    ctx.globalAlpha = quiet ? 0.16 : loudness;
     stroke(ctx, [x, bbox.top + (quiet ? 0 : 11 * pixel)], [x, bottom]);
     ctx.globalAlpha = quiet ? 0.75 : 1;
     ctx.font = `${(quiet ? 8 : 10) * pixel}px system-ui, sans-serif`;

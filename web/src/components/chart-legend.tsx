@@ -16,17 +16,23 @@ export interface LegendProps {
 export function Legend({ lines, pointed, chosen, xText }: LegendProps) {
   const at = pointed.value?.iteration ?? chosen;
   return (
-    <span class="legend">
-      <span class="quiet legend-at">{at === null ? "" : xText(at)}</span>
-      {lines.map(({ label, column, colour, dashed, band }) => (
-        <span key={label} class="legend-entry">
-          <span class={dashed ? "swatch dashed" : "swatch"} style={{ color: `var(${colour})` }} />
-          {lines.length > 1 && `${label} `}
-          <b>{valueText(column, at)}</b>
-          {band !== undefined && <span class="quiet"> {bandText(band, at)}</span>}
-        </span>
-      ))}
-    </span>
+    <>
+      {at !== null && <span class="quiet legend-at">{xText(at)}</span>}
+      <span class="legend">
+        {lines.map(({ label, column, colour, dashed, band }) => (
+          <span key={label} class="legend-entry">
+            {lines.length > 1 && (
+              <>
+                <span class={dashed ? "swatch dashed" : "swatch"} style={{ color: `var(${colour})` }} />
+                {label}{" "}
+              </>
+            )}
+            <b>{valueText(column, at)}</b>
+            {band !== undefined && <span class="quiet"> {bandText(band, at)}</span>}
+          </span>
+        ))}
+      </span>
+    </>
   );
 }
 
@@ -69,8 +75,8 @@ export function valueText(column: Column, at: number | null): string {
   const mean = column.mean[index] ?? null;
   if (mean === null) return bad === undefined ? "–" : figure(bad.last);
   const [min, max] = [column.min[index]!, column.max[index]!];
-  const range = min === max ? "" : ` [${figure(min, 3)}, ${figure(max, 3)}]`;
-  return `${figure(mean)}${range}${bad === undefined ? "" : ` and ${bad.count} not finite`}`;
+  const range = min === max ? "" : ` [${figure(min, 2)}, ${figure(max, 2)}]`;
+  return `${figure(mean, range === "" ? 4 : 3)}${range}${bad === undefined ? "" : ` and ${bad.count} not finite`}`;
 }
 
 function bandText({ low, high }: NonNullable<Line["band"]>, at: number | null): string {

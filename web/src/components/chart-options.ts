@@ -61,7 +61,8 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
         sync: { key: sync, filters: { pub: (type: string) => type === "mousemove", sub: () => true } },
       }),
       drag: { x: true, y: false, setScale: false, dist: 4 },
-      points: { size: 6 },
+      // One a line; each is a layer of its own to the browser.
+      points: { show: (_, i) => (rows[i - 1]?.kind === "raw" ? document.createElement("div") : (null as never)) },
       y: false,
     },
     scales: {

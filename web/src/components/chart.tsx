@@ -51,6 +51,14 @@ export function Chart(props: ChartProps) {
   const pointed = useSignal<Pointed | null>(null);
   const shape = shapeOf(props);
 
+  // What nobody sees is neither built nor drawn: a page has dozens of charts and a trainer never rests.
+  const isSeen = useRef(false);
+  const isStale = useRef(false);
+  const draw = (how: (plot: uPlot) => void) => {
+    if (isSeen.current && plot.current !== null) how(plot.current);
+    else isStale.current = true;
+  };
+
   useEffect(() => {
     const element = frame.current!;
     const build = () => {
@@ -60,8 +68,20 @@ export function Chart(props: ChartProps) {
       };
       const options = optionsOf({ element, height, sync: props.sync, present, onPoint });
       plot.current = new uPlot(options, dataOf(present.current), element);
+      isStale.current = false;
     };
-    build();
+    const rebuild = () => plot.current !== null && build();
+    const seen = new IntersectionObserver(
+      (entries) => {
+        isSeen.current = entries.at(-1)!.isIntersecting;
+        if (!isSeen.current) return;
+        if (plot.current === null) build();
+        else if (isStale.current) plot.current.setData(dataOf(present.current));
+        isStale.current = false;
+      },
+      { rootMargin: "200px" },
+    );
+    seen.observe(element.parentElement!);
     const resized = new ResizeObserver(() => {
       const width = element.clientWidth;
       if (width > 0 && width !== plot.current?.width) plot.current?.setSize({ width, height });
@@ -69,32 +89,27 @@ export function Chart(props: ChartProps) {
     resized.observe(element);
     // Ink is of the theme.
     const theme = matchMedia("(prefers-color-scheme: dark)");
-    theme.addEventListener("change", build);
-    const repainted = new MutationObserver(build);
+    theme.addEventListener("change", rebuild);
+    const repainted = new MutationObserver(rebuild);
     repainted.observe(document.documentElement, { attributeFilter: ["data-theme"] });
     return () => {
+      seen.disconnect();
       resized.disconnect();
-      theme.removeEventListener("change", build);
+      theme.removeEventListener("change", rebuild);
       repainted.disconnect();
       plot.current?.destroy();
       plot.current = null;
     };
   }, [shape, height, props.sync]);
 
+  const { from, to, smooth, floor, ceiling } = props;
   const guides = thresholds.map(({ value, tier }) => `${value} ${tier}`).join();
-  useEffect(() => {
-    plot.current?.setData(dataOf(present.current));
-  }, [
-    drawn,
-    props.from,
-    props.to,
-    props.smooth,
-    props.floor,
-    props.ceiling,
-    guides,
-    ...lines.map(({ column }) => column),
-  ]);
-  useEffect(() => plot.current?.redraw(false, false), [marks, chosen]);
+  const columns = lines.flatMap(({ column, band }) => [column, band?.low, band?.high]);
+  useEffect(
+    () => draw((u) => u.setData(dataOf(present.current))),
+    [drawn, from, to, smooth, floor, ceiling, guides, ...columns],
+  );
+  useEffect(() => draw((u) => u.redraw(false, false)), [marks, chosen]);
 
   const name = props.file ?? title;
   return (

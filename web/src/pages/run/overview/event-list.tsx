@@ -24,7 +24,10 @@ export function EventList({ data, stage, state }: EventListProps) {
   const all = data.events.value;
   const { kind, tier, it } = state;
   const own = useMemo(() => all.filter((event) => event.stage === stage), [all, stage]);
-  const rows = useMemo(() => folded(own.filter((event) => matches(event, { kind, tier }))), [own, kind, tier]);
+  const rows = useMemo(() => {
+    const found = own.filter((event) => matches(event, { kind, tier }));
+    return kind === null && tier === null ? folded(found) : found.reverse();
+  }, [own, kind, tier]);
   const list = useRef<HTMLOListElement>(null);
   useEffect(() => {
     const row = list.current?.querySelector<HTMLElement>("[data-chosen]");
@@ -106,13 +109,13 @@ function FoldRow({ fold, runId, it }: RowProps & { readonly fold: Fold }) {
   const { events } = fold;
   const iterations = events.map(({ iteration }) => iteration);
   const [first, last] = [Math.min(...iterations), Math.max(...iterations)];
-  const tone = events.some(({ tier }) => tier !== 3) ? "warn" : "quiet";
+  const { shape, tone } = lookOf(events.find((event) => lookOf(event).quiet !== true) ?? events[0]!);
   return (
     <li data-chosen={events.some(({ iteration }) => iteration === it) || undefined}>
       <details>
         <summary>
           <span class={`event-shape ${tone}`} aria-hidden="true">
-            {tone === "warn" ? "▲" : "△"}
+            {shape}
           </span>
           <span class="event-says">{foldWords(fold)}</span>
           <span class="event-when quiet">

@@ -103,7 +103,10 @@ const atLeast = 3;
 /** Iterations within which the same word again is a repetition. */
 const episode = 10;
 
-/** Newest first. Notes (alerts of tier 3), and what only repeats a newer line, are folded where three or more stand together. */
+/**
+ * Newest first. Notes (alerts of tier 3), checkpoints but the newest, and what only repeats a newer line, are folded where three or more
+ * stand together.
+ */
 export function folded(events: readonly PageEvent[]): (PageEvent | Fold)[] {
   const list: (PageEvent | Fold)[] = [];
   const said = new Map<string, number>();
@@ -117,8 +120,10 @@ export function folded(events: readonly PageEvent[]): (PageEvent | Fold)[] {
     const subject = subjectOf(event);
     const newer = said.get(subject);
     said.set(subject, event.iteration);
+    const isRepeated = newer !== undefined && newer - event.iteration <= episode;
     const canRepeat = event.kind === "alert" || event.kind === "warning";
-    if (event.tier === 3 || (canRepeat && newer !== undefined && newer - event.iteration <= episode)) open.push(event);
+    const isOlderCheckpoint = event.kind === "checkpoint" && newer !== undefined;
+    if (event.tier === 3 || isOlderCheckpoint || (canRepeat && isRepeated)) open.push(event);
     else {
       close();
       list.push(event);
@@ -128,20 +133,20 @@ export function folded(events: readonly PageEvent[]): (PageEvent | Fold)[] {
   return list;
 }
 
-/** `6 notes: KL to the reference, entropy` */
+/** `6 folded: entropy ×3, checkpoints ×2, gold correlation` */
 export function foldWords({ events }: Fold): string {
-  const rules = new Map<string, number>();
+  const counts = new Map<string, number>();
   for (const event of events) {
     const name = event.rule?.replace(/_note$/, "").replaceAll("_", " ") ?? kindWords[event.kind];
-    rules.set(name, (rules.get(name) ?? 0) + 1);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
   }
-  const each = [...rules].sort((a, b) => b[1] - a[1]).map(([name, n]) => (n > 1 ? `${name} ×${n}` : name));
+  const each = [...counts].sort((a, b) => b[1] - a[1]).map(([name, n]) => (n > 1 ? `${name} ×${n}` : name));
   const shown = each.slice(0, 4).join(", ");
-  const notes = events.every(({ tier }) => tier === 3) ? "notes" : "like these";
-  return `${events.length} ${notes}: ${shown}${each.length > 4 ? `, ${each.length - 4} more` : ""}`;
+  return `${events.length} folded: ${shown}${each.length > 4 ? `, ${each.length - 4} more` : ""}`;
 }
 
 /** Messages without a rule differ by their numbers. */
 function subjectOf({ kind, stage, rule, message, superseded }: PageEvent): string {
+  if (kind === "checkpoint") return `${kind} ${stage}`;
   return `${kind} ${stage} ${superseded} ${rule ?? message.replace(/[\d.e-]+/g, "#")}`;
 }

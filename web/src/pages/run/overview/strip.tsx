@@ -64,10 +64,14 @@ export function Strip({ data, answer, run, stage }: StripProps) {
           )}
         </dd>
       </div>
-      <div>
-        <dt>Left</dt>
-        <dd>{left === null ? <span class="quiet">–</span> : <b>{duration(left)}</b>}</dd>
-      </div>
+      {left !== null && (
+        <div>
+          <dt>Left</dt>
+          <dd>
+            <b>{duration(left)}</b>
+          </dd>
+        </div>
+      )}
       {health !== undefined && (
         <div class="strip-wide">
           <dt>Health</dt>

@@ -69,16 +69,15 @@ function Tile({ data, answer, stage, spec, events }: TileProps) {
       <p class="tile-foot quiet" title={why}>
         {state.tone === "good" || state.tone === "quiet" ? (
           <>
+            {target !== undefined && <span>target {show(target)} · </span>}
+            {low !== undefined && (
+              <span>
+                {show(low)} to {show(high)} ·{" "}
+              </span>
+            )}
             {change !== null && (
               <span title={`the newest against the mean of the ${change.over} before`}>
                 {signed(change.by, spec)} on {change.over} before
-              </span>
-            )}
-            {target !== undefined && <span> · target {show(target)}</span>}
-            {low !== undefined && (
-              <span>
-                {" "}
-                · {show(low)} to {show(high)}
               </span>
             )}
           </>

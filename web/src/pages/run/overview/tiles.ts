@@ -63,26 +63,26 @@ export function tilesOf(
 }
 
 const sftTiles: TileSpec[] = [
-  { key: "sft/loss", title: "Loss", unit: "nats/token", signals: ["sft/loss"] },
-  { key: "sft/heldout_loss", title: "Held-out loss", unit: "nats/token", signals: ["sft/heldout"] },
-  { key: "gradient/norm", title: "Gradient norm", signals: ["gradient/"] },
+  { key: "sft/loss", title: "Loss", unit: "nats/token", signals: [] },
+  { key: "sft/heldout_loss", title: "Held-out loss", unit: "nats/token", signals: [] },
+  { key: "gradient/norm", title: "Gradient norm", signals: [] },
   { key: "settings/learning_rate", title: "Learning rate", signals: [] },
-  { key: "update/steps_skipped", title: "Skipped", unit: "this step", signals: ["update/"] },
+  { key: "update/steps_skipped", title: "Skipped", unit: "this step", signals: [] },
   { key: "time/tokens_per_s", title: "Speed", unit: "tokens/second", signals: [] },
 ];
 
 const rewardTiles: TileSpec[] = [
-  { key: "reward_model/loss", title: "Loss", unit: "nats", signals: ["reward_model/loss"] },
-  { key: "reward_model/accuracy", title: "Accuracy", isShare: true, signals: ["reward_model/accuracy"] },
+  { key: "reward_model/loss", title: "Loss", unit: "nats", signals: [] },
+  { key: "reward_model/accuracy", title: "Accuracy", isShare: true, signals: [] },
   {
     key: "reward_model/heldout_accuracy",
     title: "Held-out accuracy",
     isShare: true,
-    signals: ["reward_model/heldout"],
+    signals: [],
     interval: ["reward_model/heldout_accuracy_low", "reward_model/heldout_accuracy_high"],
   },
-  { key: "reward_model/score_gap", title: "Chosen less rejected", unit: "raw score", signals: ["reward_model/score"] },
-  { key: "gradient/norm", title: "Gradient norm", signals: ["gradient/"] },
+  { key: "reward_model/score_gap", title: "Chosen less rejected", unit: "raw score", signals: [] },
+  { key: "gradient/norm", title: "Gradient norm", signals: [] },
   { key: "time/pairs_per_s", title: "Speed", unit: "pairs/second", signals: [] },
 ];
 
@@ -127,7 +127,8 @@ export function tileState({ spec, value, thresholds, events, iteration }: StateO
   if (tier === 2) return { shape: "▲", word: "warning", tone: "warn", why };
   if (value === undefined) return { shape: "–", word: "no data", tone: "quiet", why: "" };
   if (tier === 3) return { shape: "△", word: "noted", tone: "quiet", why };
-  return { shape: "✓", word: "fine", tone: "good", why: "" };
+  // Without a rule there is no more to say.
+  return { shape: "✓", word: spec.signals.length > 0 ? "fine" : "finite", tone: "good", why: "" };
 }
 
 function isBeyond(value: number, { above, below }: Pick<Threshold, "above" | "below">): boolean {
