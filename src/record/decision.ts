@@ -1,13 +1,12 @@
 /** What a person may decide on an incident: the options of the command line, checked against the run. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { parse } from "yaml";
 import { applyChange, type Change } from "../config/changes.ts";
 import type { Config } from "../config/index.ts";
-import { parseOverride } from "../config/overrides.ts";
 import type { IncidentDecision, IncidentRecord } from "../types/control.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
+import { changeGiven } from "./command.ts";
 
 export interface DecisionOptions {
   readonly resume?: boolean;
@@ -103,20 +102,8 @@ function numberOf(name: string): number {
 function changesOf(set: readonly string[], { incident: { stage }, config }: DecisionContext): Change[] {
   let section: object = config[stage] ?? {};
   return set.map((text) => {
-    const { path, value } = parseOverride(text);
-    const change: Change = { key: path.join("."), value: valueGiven(text, value) };
+    const change = changeGiven(text);
     section = applyChange({ config, stage, section, change });
     return change;
   });
-}
-
-function valueGiven(text: string, value: string): Change["value"] {
-  let parsed: unknown;
-  try {
-    parsed = parse(value, { prettyErrors: false, logLevel: "error" });
-  } catch {
-    parsed = undefined;
-  }
-  if (parsed === null || ["number", "string", "boolean"].includes(typeof parsed)) return parsed as Change["value"];
-  throw new UsageError(`--set ${text}: expected a number, a word, true, false or null after the =`);
 }
