@@ -17,6 +17,7 @@ import { seriesRoutes } from "./answers/series.ts";
 import { settingRoutes } from "./answers/settings.ts";
 import { Summaries } from "./answers/summary.ts";
 import { workspaceRoutes } from "./answers/workspace.ts";
+import { commandRoutes } from "./changes/commands.ts";
 import { decisionRoutes } from "./changes/decision.ts";
 import { markRoutes } from "./changes/marks.ts";
 import { replayRoutes } from "./changes/replay.ts";
@@ -76,7 +77,7 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
     ...[behaviourRoutes, controlRoutes, diagnosisRoutes, compareRoutes, labRoutes],
   ];
   for (const routes of answers) app.route("/api", routes(context));
-  for (const routes of [decisionRoutes, markRoutes, replayRoutes]) app.route("/api", routes(context));
+  for (const routes of [commandRoutes, decisionRoutes, markRoutes, replayRoutes]) app.route("/api", routes(context));
   app.route("/api", streamRoutes(context, options));
   app.all("/api/*", (c) => {
     throw new Refusal(

@@ -43,6 +43,17 @@ function hostile() {
     }),
   ]);
   const worstSamples = [{ prompt: nasty, response: long, score: Number.NaN }];
+  const said = {
+    index: 0,
+    kind: nasty,
+    prompt: nasty,
+    response: nasty + long,
+    score: Number.NaN,
+    stopReason: "stop",
+  } as const;
+  recorder.answers("ppo", 0, "policy", [{ ...said, verdicts: { [nasty]: true } }]);
+  store.addMark("bad-1", { kind: "note", value: nasty + long, present: true });
+  store.addMark("bad-1", { kind: "tag", value: nasty, present: true });
   recorder.incident(incidentRecord({ summary: nasty, rule: nasty, evidence: { ...evidence, worstSamples } }));
   store.addCommand("bad-1", { kind: "set", payload: { key: nasty, value: nasty }, reason: nasty + long });
   recorder.commit();
@@ -51,9 +62,18 @@ function hostile() {
 
 const paths = [
   "/api/runs",
-  ...["", "/series?keys==1+1", "/events", "/settings", "/samples?iteration=0", "/samples/iterations", "/control"].map(
-    (rest) => `/api/runs/bad-1${rest}`,
-  ),
+  "/api/runs/bad-1/behaviour/answers?a=0&b=0",
+  "/api/runs/bad-1/samples?q=script",
+  ...[
+    "",
+    "/series?keys==1+1",
+    "/events",
+    "/settings",
+    "/samples?iteration=0",
+    "/samples/iterations",
+    "/control",
+    "/behaviour",
+  ].map((rest) => `/api/runs/bad-1${rest}`),
 ];
 
 describe("answers", () => {

@@ -1,7 +1,7 @@
 /** A run as one HTML file: the page with its script and style inside, and the answers that it would ask a server for. */
 import { createHash } from "node:crypto";
 import type { Hono } from "hono";
-import type { ControlAnswer, RunAnswer, SampleIterationsAnswer, SeriesAnswer } from "../types/page.ts";
+import type { BehaviourAnswer, ControlAnswer, RunAnswer, SampleIterationsAnswer, SeriesAnswer } from "../types/page.ts";
 import { contentSecurityPolicy } from "./headers.ts";
 import { Refusal } from "./problem.ts";
 import type { WebFiles } from "./web.ts";
@@ -72,7 +72,15 @@ async function answersOf(app: Hono, run: string): Promise<Record<string, unknown
     const series = Object.assign({}, ...parts.map((part) => part.series));
     answers[`${base}/series?stage=${stage}`] = { stage, series, cursor: whole.cursor.metrics };
   }
-  for (const path of ["/settings", "/diagnosis", "/behaviour"]) await keep(base + path);
+  for (const path of ["/settings", "/diagnosis"]) await keep(base + path);
+  const behaviour = await keep<BehaviourAnswer>(`${base}/behaviour`);
+  const [first, last] = [behaviour?.points[0], behaviour?.points.at(-1)];
+  if (first && last) {
+    const { iteration: b } = last;
+    for (const a of ["reference", first.iteration]) await keep(`${base}/behaviour/answers?a=${a}&b=${b}`);
+    for (const own of new Set([0, first.iteration]))
+      if (own !== b) await keep(`${base}/behaviour/answers?a=reference&b=${own}`);
+  }
   const control = await keep<ControlAnswer>(`${base}/control`);
   const sampled = await keep<SampleIterationsAnswer>(`${base}/samples/iterations?stage=ppo`);
   if (sampled !== null) {

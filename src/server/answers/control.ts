@@ -6,9 +6,10 @@ import { settingOf } from "../../config/changes.ts";
 import { liveSettings } from "../../config/live-settings.ts";
 import { actionWords, conditionWords, type Rule } from "../../control/rule.ts";
 import { healthOf } from "../../record/health.ts";
+import { interventionsOf, isInForce } from "../../record/interventions.ts";
 import type { RunPlace } from "../../record/places.ts";
 import type { RunRow, Store } from "../../store/index.ts";
-import type { IncidentRecord, Intervention, InterventionOutcome } from "../../types/control.ts";
+import type { IncidentRecord } from "../../types/control.ts";
 import type { ControlAnswer, PageRule } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
 import { cut } from "../../util/cut.ts";
@@ -36,7 +37,7 @@ function controlAnswer(context: Context, id: string): ControlAnswer {
       profile: control?.profile ?? "fixed",
       interventions: control?.interventions ?? "on",
       rules: pageRules(store, { id, rules: rulesOf(context, id) }),
-      active: activeOf(store, run),
+      active: interventionsOf(store, id).filter((one) => isInForce(one, run)),
       incidents: store.incidents({ run: id }).slice(-mostShown).map(shortened),
       health: found && { ...found, parts: found.parts as Record<string, number> },
       commands: store
@@ -71,22 +72,6 @@ function pageRules(store: Store, { id, rules }: { readonly id: string; readonly 
       acted,
       lastSpoke,
     };
-  });
-}
-
-/** Temporary interventions that are in force in the iteration to come. */
-function activeOf(store: Store, { id, position }: RunRow): Intervention[] {
-  const all = { current: true, limit: Number.MAX_SAFE_INTEGER };
-  const next = (position?.iteration ?? -1) + 1;
-  const ended = new Set(
-    store
-      .events(id, { ...all, kind: "outcome" })
-      .rows.map(({ data }) => (data as { outcome?: InterventionOutcome } | undefined)?.outcome?.intervention),
-  );
-  return store.events(id, { ...all, kind: "intervention" }).rows.flatMap(({ data }) => {
-    const { intervention } = (data ?? {}) as { intervention?: Intervention };
-    if (intervention === undefined || ended.has(intervention.id)) return [];
-    return intervention.until !== null && intervention.until > next ? [intervention] : [];
   });
 }
 

@@ -14,14 +14,20 @@ import { answerText } from "../reply.ts";
 /** Iterations that are read one by one; a longer run is read in buckets. */
 const mostPoints = 4_000;
 
+/** An answer holds for so many times as long as it took: whoever asks about a long run at every iteration gets a slightly older one. */
+const rest = 20;
+
 export function diagnosisRoutes(context: Context): Hono {
-  const known = new Map<string, { readonly at: string; readonly text: string }>();
+  const known = new Map<string, { readonly at: string; readonly text: string; readonly until: number }>();
   return new Hono().get("/runs/:run/diagnosis", (c) => {
     const run = runOf(context, c.req.param("run"));
     const at = `${run.state} ${run.attempt} ${run.position?.stage} ${run.position?.iteration}`;
     let answer = known.get(run.id);
-    if (answer?.at !== at) {
-      answer = { at, text: answerText(diagnosisAnswer(context, run)) };
+    if (answer === undefined || (answer.at !== at && performance.now() > answer.until)) {
+      const began = performance.now();
+      const text = answerText(diagnosisAnswer(context, run));
+      const now = performance.now();
+      answer = { at, text, until: now + rest * (now - began) };
       known.set(run.id, answer);
     }
     return c.body(answer.text, 200, { "content-type": "application/json; charset=utf-8" });

@@ -126,6 +126,54 @@ describe("a decision", () => {
   });
 });
 
+describe("a command", () => {
+  it("is written for the trainer, checked as the configuration is", async () => {
+    const { store, send, version } = workspace();
+    const tell = async (body: unknown) => send("/runs/tiny-1/commands", body, { "if-match": `"${await version()}"` });
+    const set = (value: unknown, key = "ppo.kl.coef") => ({
+      kind: "set",
+      payload: { key, value },
+      reason: " KL grows ",
+    });
+    const { status, answer } = await tell(set(0.1));
+    expect([status, answer.message]).toEqual([200, expect.stringContaining("tiny-1")]);
+    expect(answer.version).toBe(await version());
+    const [command] = store.commands("tiny-1");
+    expect(command).toMatchObject({
+      ...{ id: answer.id, kind: "set", payload: { key: "ppo.kl.coef", value: 0.1 }, reason: "KL grows" },
+    });
+    const refused: [unknown, string][] = [
+      [set(-1), "ppo.kl.coef"],
+      [set("x"), "ppo.kl.coef"],
+      [set({ a: 1 }), "a number, a word"],
+      [set(1, "ppo.kl.coeff"), "ppo.kl.coeff"],
+      [set(1, "ppo.iterations"), "ppo.iterations"],
+      [set(1, "__proto__.x"), "__proto__.x"],
+      [{ kind: "undo", payload: { intervention: 9 } }, "no intervention 9"],
+      [{ kind: "save", payload: { to: "/etc" } }, "save has no to"],
+      [{ kind: "delete" }, "kind"],
+      [{ kind: "pause", raeson: "x" }, "did you mean reason?"],
+    ];
+    for (const [body, error] of refused) {
+      const { status, answer } = await tell(body);
+      expect([status, answer.error], JSON.stringify(body)).toEqual([400, expect.stringContaining(error)]);
+    }
+    expect(store.commands("tiny-1")).toHaveLength(1);
+  });
+
+  it("of two that saw the same state one is given", async () => {
+    const { store, send, version } = workspace();
+    const headers = { "if-match": `"${await version()}"` };
+    const statuses = await Promise.all(
+      ["pause", "save"].map(async (kind) => (await send("/runs/tiny-1/commands", { kind }, headers)).status),
+    );
+    expect(statuses.sort()).toEqual([200, 409]);
+    expect(store.commands("tiny-1")).toHaveLength(1);
+    expect((await send("/runs/tiny-1/commands", { kind: "pause" })).status).toBe(428);
+    expect((await send("/runs/../commands", { kind: "pause" }, headers)).status).toBe(404);
+  });
+});
+
 describe("marks", () => {
   const mark = (kind: string, value: string, present = true) => ({ kind, value, present });
 

@@ -1,0 +1,33 @@
+/** POST /api/runs/:run/commands: what a person tells a run. Its trainer reads it between two iterations. */
+import { Hono } from "hono";
+import { z } from "zod";
+import { checkedCommand, commandContext, commandKinds, whatFollows } from "../../record/command.ts";
+import { configOf } from "../../record/places.ts";
+import { tokenNeeded } from "../access.ts";
+import { bodyOf, limitBody } from "../body.ts";
+import type { Context } from "../context.ts";
+import { neededPlace, runOf } from "../place.ts";
+import { change, largestChange } from "./change.ts";
+
+const schema = z.strictObject({
+  kind: z.enum(commandKinds),
+  payload: z.record(z.string(), z.unknown()).optional(),
+  reason: z.string().max(4_000).optional(),
+});
+
+export function commandRoutes(context: Context): Hono {
+  const { store, self, option } = context;
+  return new Hono().post("/runs/:run/commands", tokenNeeded(context), limitBody(largestChange), async (c) => {
+    const { kind, payload, reason } = await bodyOf(c, schema);
+    const { id } = runOf(context, c.req.param("run"));
+    const perform = () => {
+      const run = runOf(context, id);
+      const known = commandContext(store, { run, config: configOf(neededPlace(context, id)) });
+      const request = { kind, ...(payload && { payload }), ...(reason !== undefined && { reason }) };
+      const command = checkedCommand(request, known);
+      const resume = [self, "resume", id, option].filter(Boolean).join(" ");
+      return { id: store.addCommand(id, command), message: whatFollows(command, { run, resume }) };
+    };
+    return change(c, context, { run: id, versioned: true, perform });
+  });
+}
