@@ -36,8 +36,8 @@ export function App() {
   return (
     <>
       <header class="top">
-        <a class="brand" href={hashOf(["runs"])}>
-          <Keel /> Ballast
+        <a class="brand" href={hashOf(["runs"])} aria-label="Ballast">
+          <Keel /> <span class="brand-word">Ballast</span>
         </a>
         <nav aria-label="views">
           {link("runs", "Runs")}

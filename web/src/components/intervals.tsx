@@ -102,8 +102,8 @@ export function scaleOf(
   const room = 0.04 * (high - low) || 0.5 * Math.abs(high) || 0.5;
   const [from, to] = [low - room, high + room];
   const span = to - from;
-  const power = 10 ** Math.floor(Math.log10(span / 3));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((one) => one >= span / 4)!;
+  const power = 10 ** Math.floor(Math.log10(span / 5));
+  const step = [1, 2, 2.5, 5, 10].map((n) => n * power).find((one) => one >= span / 5)!;
   const grid: number[] = [];
   for (let n = Math.ceil(from / step); n * step <= to; n++) grid.push(Number((n * step).toPrecision(12)));
   return { from, to, grid };

@@ -20,13 +20,13 @@ export function TableCopies({ table, title }: { readonly table: () => PlainTable
   return (
     <span class="table-copies">
       <span role="status">{said.value}</span>
-      <button type="button" class="ghost" aria-label={`copy ${title} as Markdown`} onClick={copy}>
+      <button type="button" class="ghost" aria-label={`copy as Markdown: ${title}`} onClick={copy}>
         copy as Markdown
       </button>
       <button
         type="button"
         class="ghost"
-        aria-label={`save ${title} as CSV`}
+        aria-label={`CSV: ${title}`}
         onClick={() => save(`${title}.csv`, "text/csv", csvTable(table()))}
       >
         CSV

@@ -37,7 +37,7 @@ export function ComparePage() {
   const differences = answer && countDifferences(answer.settings);
   return (
     <div class="compare">
-      <h1>Compare</h1>
+      <h1 class="unseen">Compare</h1>
       <Problem error={asked.error ?? list.error} />
       {list.runs?.length === 0 ? (
         <Empty>

@@ -78,7 +78,7 @@ it("gives a table away as Markdown", async () => {
     },
   });
   await open();
-  document.querySelector<HTMLElement>("[aria-label='copy Faults as Markdown']")!.click();
+  document.querySelector<HTMLElement>("[aria-label='copy as Markdown: Faults']")!.click();
   expect(copied.split("\n").slice(0, 3)).toEqual([
     "| fault | caught | controller | without |",
     "| --- | --- | --- | --- |",

@@ -27,7 +27,7 @@ export function LabPage() {
   }, [shown?.title]);
   return (
     <div class="lab">
-      <h1>Lab</h1>
+      <h1 class="unseen">Lab</h1>
       <Problem error={error} />
       {answer === null && error === null && <Empty>Reading the experiments…</Empty>}
       {answer !== null && experiments.length === 0 && <NoExperiment />}

@@ -46,7 +46,7 @@ export function RunsPage() {
   const Rows = narrow.value ? RunCards : RunTable;
   return (
     <div class="runs">
-      <h1>Runs</h1>
+      <h1 class="unseen">Runs</h1>
       <Problem error={error} />
       {runs === null && error === null && <Empty>Reading the runs…</Empty>}
       {runs?.length === 0 && <FirstRun />}

@@ -28,7 +28,7 @@ export function Chooser({ inks, runs }: ChooserProps) {
               <button
                 type="button"
                 class="ghost"
-                aria-label={`compare the others with ${ink.id}`}
+                aria-label={`first: compare the others with ${ink.id}`}
                 title="the others are compared with the first"
                 onClick={() => choose([ink.id, ...ids.filter((id) => id !== ink.id)])}
               >

@@ -5,6 +5,7 @@ import type { CompareAnswer, Num } from "../../../../src/types/page.ts";
 import type { Stage } from "../../../../src/types/records.ts";
 import { type Interval, Intervals, scaleOf, Ticks } from "../../components/intervals.tsx";
 import { Card, Empty } from "../../components/parts.tsx";
+import { Scroll } from "../../components/scroll.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
 import { figure, percent, visible } from "../../format.ts";
 import type { RunInk } from "../../hues.ts";
@@ -62,7 +63,7 @@ export function Results({ results, inks }: ResultsProps) {
       {names.length === 0 && (
         <Empty>None of these runs is evaluated yet: that is done at the end of PPO. Their newest figures:</Empty>
       )}
-      <div class="scroll">
+      <Scroll label="results">
         <table class="results">
           <thead>
             <tr>
@@ -100,7 +101,7 @@ export function Results({ results, inks }: ResultsProps) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </Card>
   );
 }

@@ -1,5 +1,6 @@
 /** The settings that differ, and how much that lets one say. */
 import { Card } from "../../components/parts.tsx";
+import { Scroll } from "../../components/scroll.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
 import { plural, visible } from "../../format.ts";
 import type { RunInk } from "../../hues.ts";
@@ -36,7 +37,7 @@ export function Settings({ differences: { settings, ignored }, inks }: SettingsP
       {rows.length + ignored.length === 0 ? (
         <p class="quiet">The configurations are the same.</p>
       ) : (
-        <div class="scroll">
+        <Scroll label="settings">
           <table class="settings">
             <thead>
               <tr>
@@ -64,7 +65,7 @@ export function Settings({ differences: { settings, ignored }, inks }: SettingsP
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </Card>
   );

@@ -2,6 +2,7 @@
 import type { LabAnswer } from "../../../../src/types/page.ts";
 import { DotKey, Intervals, scaleOf, Ticks } from "../../components/intervals.tsx";
 import { Empty } from "../../components/parts.tsx";
+import { Scroll } from "../../components/scroll.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
 import { figure, plural, visible } from "../../format.ts";
 import { hashOf } from "../../router.ts";
@@ -46,7 +47,7 @@ function LabTable({ table, runs }: { readonly table: Table; readonly runs: reado
         <TableCopies title={title} table={() => table} />
       </header>
       <div class={picture ? "beside" : ""}>
-        <div class="scroll">
+        <Scroll label={`table: ${title}`}>
           <table>
             <thead>
               <tr>
@@ -55,7 +56,7 @@ function LabTable({ table, runs }: { readonly table: Table; readonly runs: reado
                     {visible(column)}
                   </th>
                 ))}
-                {linked && <th class="number">runs</th>}
+                {linked && <th class="number">compare</th>}
               </tr>
             </thead>
             <tbody>
@@ -82,7 +83,7 @@ function LabTable({ table, runs }: { readonly table: Table; readonly runs: reado
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
         {picture && <Dots picture={picture} title={title} />}
       </div>
     </section>

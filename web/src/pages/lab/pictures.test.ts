@@ -46,6 +46,6 @@ it("a scale has room for all intervals, and round values", () => {
   const { from, to, grid } = scaleOf([{ low: -2.3, high: 93 }]);
   expect(from).toBeLessThan(-2.3);
   expect(to).toBeGreaterThan(93);
-  expect(grid).toEqual([0, 50]);
+  expect(grid).toEqual([0, 25, 50, 75]);
   expect(scaleOf([{ low: 0.5, high: 0.5 }]).grid).not.toEqual([]);
 });

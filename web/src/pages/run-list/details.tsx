@@ -98,7 +98,7 @@ function TagEditor({ run, onChange }: EditorProps) {
       ))}
       <label>
         <span class="quiet">add a tag </span>
-        <input name="tag" size={12} maxLength={60} enterkeyhint="done" />
+        <input name="tag" size={12} maxLength={40} enterkeyhint="done" />
       </label>
     </form>
   );

@@ -3,6 +3,7 @@ import { Fragment } from "preact";
 import type { RunSummary } from "../../../../src/types/page.ts";
 import { isFile } from "../../api.ts";
 import { Health } from "../../components/health.tsx";
+import { Scroll } from "../../components/scroll.tsx";
 import { figure, visible } from "../../format.ts";
 import { hashOf, setQuery } from "../../router.ts";
 import { type ColumnName, columns, type Order } from "../../state/run-list.ts";
@@ -24,11 +25,15 @@ export interface RowsProps {
 export function RunTable({ runs, order, at, edited, chosen, tags, onChoose }: RowsProps) {
   const names = Object.keys(columns) as ColumnName[];
   return (
-    <div class="scroll">
+    <Scroll label="table of runs">
       <table class="run-table">
         <thead>
           <tr>
-            {!isFile && <th aria-label="chosen" />}
+            {!isFile && (
+              <th>
+                <span class="unseen">chosen</span>
+              </th>
+            )}
             {names.map((name) => (
               <Heading key={name} name={name} order={order} />
             ))}
@@ -79,7 +84,7 @@ export function RunTable({ runs, order, at, edited, chosen, tags, onChoose }: Ro
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 
