@@ -1,0 +1,48 @@
+/**
+ * Takes the pictures of the dashboard that the documentation shows, light and dark:
+ *
+ *     ./bin/ballast serve --workspace runs &
+ *     npx tsx docs/images/make.ts http://127.0.0.1:9464 --run demo-1 --incident helpdesk-mini-1 --compare demo-1,demo-2
+ */
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { chromium } from "playwright-core";
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    run: { type: "string", default: "demo-1" },
+    incident: { type: "string", default: "demo-1" },
+    compare: { type: "string", default: "demo-1" },
+    sample: { type: "string", default: "20" },
+  },
+});
+const [origin = "http://127.0.0.1:9464"] = positionals;
+const { run, incident, compare, sample } = values;
+
+const views = {
+  runs: "/runs",
+  run: `/runs/${run}`,
+  samples: `/runs/${run}/samples?it=${sample}&colour=advantage`,
+  behaviour: `/runs/${run}/behaviour`,
+  control: `/runs/${incident}/control`,
+  compare: `/compare?runs=${compare}`,
+};
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"],
+});
+for (const colorScheme of ["light", "dark"] as const) {
+  const page = await browser.newPage({ colorScheme, viewport: { width: 1360, height: 850 } });
+  for (const [name, hash] of Object.entries(views)) {
+    await page.goto(`${origin}/#${hash}`);
+    await page.reload();
+    await page.locator("h1").first().waitFor();
+    // Charts draw when their data have come.
+    await page.waitForTimeout(2_000);
+    await page.screenshot({ path: fileURLToPath(new URL(`${name}-${colorScheme}.png`, import.meta.url)) });
+  }
+  await page.close();
+}
+await browser.close();
