@@ -20,7 +20,15 @@ export function drawLetters(u: uPlot, rows: readonly ChartRow[], ink: Ink): void
     const values = u.data[row + 1]!;
     const i = values.findLastIndex((value, at) => typeof value === "number" && u.data[0]![at]! <= last);
     if (i < 0) return;
-    const [x, y] = [u.valToPos(u.data[0]![i]!, "x", true), u.valToPos(values[i]!, "y", true)];
+    const next = values.findIndex((value, at) => at > i && typeof value === "number");
+    let [x, y] = placeOf(u, row + 1, i);
+    if (next >= 0) {
+      // The line goes on beyond the edge: its letter stands where it crosses it.
+      const [nextX, nextY] = placeOf(u, row + 1, next);
+      const edge = bbox.left + bbox.width;
+      y += ((edge - x) / (nextX - x)) * (nextY - y);
+      x = edge;
+    }
     if (x >= bbox.left && Number.isFinite(y)) ends.set(letter, { colour, x, y });
   });
   const placed = apart(
@@ -36,6 +44,10 @@ export function drawLetters(u: uPlot, rows: readonly ChartRow[], ink: Ink): void
     ctx.fillText(letter, x + 4 * pixel, placed[i]!);
   });
   ctx.restore();
+}
+
+function placeOf(u: uPlot, series: number, i: number): [x: number, y: number] {
+  return [u.valToPos(u.data[0]![i]!, "x", true), u.valToPos(u.data[series]![i]!, "y", true)];
 }
 
 /** The same heights, at least `room` from one another, as near to where they were as the way down and back up leaves them. */

@@ -89,7 +89,14 @@ beforeEach(() => {
     if (path === "/api/runs") return Response.json({ runs: [run("a-1"), run("a-2"), run("a-3")] });
     if (path.includes("/series")) return Response.json({ stage: "ppo", series: {}, cursor: 0 });
     if (path.includes("/events")) return Response.json({ rows: [], cursor: 0, more: false });
-    return Response.json({ run: run("a-1"), latest: {}, keys: [], stages: [], cursor: { metrics: 0, events: 0 } });
+    if (!path.endsWith("/a-1")) return Response.json({ error: "There is no such run." }, { status: 404 });
+    return Response.json({
+      run: run("a-1"),
+      latest: {},
+      keys: answer.keys,
+      stages: [],
+      cursor: { metrics: 0, events: 0 },
+    });
   });
 });
 
@@ -150,6 +157,18 @@ it("says where runs were evaluated in different ways", async () => {
   };
   await open();
   expect(document.body.textContent).toContain("These runs were evaluated in different ways: samples 1024, 64.");
+});
+
+it("has its curves even where a run's folder is gone, and says so", async () => {
+  const refusing = fetch;
+  vi.stubGlobal("fetch", async (path: string) =>
+    path.startsWith("/api/compare")
+      ? Response.json({ error: "the folder of run a-2 is not in this workspace" }, { status: 409 })
+      : refusing(path),
+  );
+  await open();
+  expect(document.querySelector("[role=alert]")!.textContent).toContain("the folder of run a-2");
+  expect(document.querySelectorAll("[data-chart]")).toHaveLength(2);
 });
 
 it("adds and leaves out runs, and asks anew", async () => {

@@ -32,7 +32,7 @@ export function ComparePage() {
     document.title = ids.length === 0 ? "Compare – Ballast" : `${ids.join(", ")} – Ballast`;
   }, [query.runs]);
 
-  // While the next answer is under way, the one before it is of other runs.
+  // The curves do without this answer, which wants the runs' folders. While the next answer is under way, the one before it is of other runs.
   const answer = asked.answer?.runs.map(({ id }) => id).join() === ids.join() ? asked.answer : null;
   const differences = answer && countDifferences(answer.settings);
   return (
@@ -52,11 +52,10 @@ export function ComparePage() {
         </Empty>
       )}
       {ids.length === 1 && <p class="quiet">One run alone: add another to compare it with.</p>}
-      {ids.length > 0 && asked.error === null && answer === null && <Empty>Reading the runs…</Empty>}
+      {ids.length > 1 && differences && <VerdictLine differences={differences} inks={inks} />}
+      {ids.length > 0 && <Curves runs={data} inks={inks} query={query} />}
       {answer && differences && (
         <>
-          {ids.length > 1 && <VerdictLine differences={differences} inks={inks} />}
-          <Curves runs={data} inks={inks} known={answer.keys} query={query} />
           <div class="compare-tables">
             {ids.length > 1 && <Settings differences={differences} inks={inks} />}
             <Results results={answer.results} inks={inks} />

@@ -1,6 +1,6 @@
 /** Curves of several runs over one another, a chart for each metric. */
 import { useEffect } from "preact/hooks";
-import type { CompareAnswer } from "../../../../src/types/page.ts";
+import type { RunAnswer } from "../../../../src/types/page.ts";
 import type { Stage } from "../../../../src/types/records.ts";
 import { Chart } from "../../components/chart.tsx";
 import { Button, Empty } from "../../components/parts.tsx";
@@ -16,8 +16,6 @@ import { overTime } from "./time-axis.ts";
 export interface CurvesProps {
   readonly runs: readonly RunData[];
   readonly inks: readonly RunInk[];
-  /** Metrics that any of the runs has. */
-  readonly known: CompareAnswer["keys"];
   readonly query: Readonly<Record<string, string>>;
 }
 
@@ -40,7 +38,8 @@ const smoothings = ["", "0.6", "0.9"] as const;
 const ofCharts = (run: RunData) => run;
 const ofWhole = (run: RunData) => run.whole;
 
-export function Curves({ runs, inks, known, query }: CurvesProps) {
+export function Curves({ runs, inks, query }: CurvesProps) {
+  const known = keysOf(runs);
   const stages = (["ppo", "reward", "sft"] as const).filter((one) => known.some(({ stage }) => stage === one));
   const stage = stages.find((one) => one === query.stage) ?? stages[0];
   const has = (key: string) => known.some((one) => one.stage === stage && one.key === key);
@@ -55,7 +54,10 @@ export function Curves({ runs, inks, known, query }: CurvesProps) {
     if (!timed) for (const run of runs) run.zoom(range);
   }, [runs, timed, range.from, range.to]);
   const drawn = runs.reduce((sum, run) => sum + of(run).drawn.value, 0);
-  if (stage === undefined) return <Empty>None of these runs has recorded a metric yet.</Empty>;
+  if (stage === undefined) {
+    const reading = runs.some(({ answer, error }) => answer.value === null && error.value === null);
+    return <Empty>{reading ? "Reading the runs…" : "None of these runs has recorded a metric yet."}</Empty>;
+  }
 
   const columnOf = (run: RunData, key: string): Column =>
     timed ? overTime(run.whole.column(stage, key), run.whole.column(stage, timeKey)) : run.column(stage, key);
@@ -213,6 +215,12 @@ function KeyChooser({
       </div>
     </details>
   );
+}
+
+/** Metrics that any of the runs has, of every stage. */
+function keysOf(runs: readonly RunData[]): RunAnswer["keys"] {
+  const all = runs.flatMap(({ answer }) => answer.value?.keys ?? []);
+  return [...new Map(all.map((one) => [`${one.stage} ${one.key}`, one])).values()];
 }
 
 /** A KL begins at 0, and belongs on a logarithmic axis all the same; a reward does not. */
