@@ -9,7 +9,9 @@ export function figure(value: Num | null | undefined, digits = 4): string {
   if (!Number.isFinite(number)) return number > 0 ? "∞" : "−∞";
   const size = Math.abs(number);
   if (size !== 0 && (size < 1e-4 || size >= 1e6)) return number.toExponential(2).replace("-", "−").replace("e+", "e");
-  const text = Number.isInteger(number) && size < 1e6 ? String(number) : trimmed(number.toPrecision(digits));
+  // Digits before the point are never left out.
+  const isWhole = Number.isInteger(number) || size >= 10 ** digits;
+  const text = isWhole ? String(Math.round(number)) : trimmed(number.toPrecision(digits));
   return text.replace("-", "−");
 }
 

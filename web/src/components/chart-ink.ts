@@ -67,25 +67,49 @@ export function drawGuides(u: uPlot, { thresholds = [], marks = [], chosen = nul
 function drawThresholds(u: uPlot, thresholds: readonly Hairline[], ink: Ink): void {
   const { ctx, bbox } = u;
   const pixel = devicePixelRatio;
-  const [lowest, highest] = [u.scales.y!.min ?? 0, u.scales.y!.max ?? 1];
-  const said: number[] = [];
   ctx.lineWidth = pixel;
-  ctx.font = `${10 * pixel}px system-ui, sans-serif`;
-  ctx.textAlign = "right";
-  for (const { value, says, tier } of thresholds) {
-    if (value < lowest || value > highest) continue;
-    const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
-    ctx.strokeStyle = ctx.fillStyle = ink(tierInk(tier));
+  for (const { value, tier } of thresholds) {
+    const y = placeOf(u, value);
+    if (y === null) continue;
+    ctx.strokeStyle = ink(tierInk(tier));
     ctx.setLineDash(tier === null ? [pixel, 3 * pixel] : [5 * pixel, 4 * pixel]);
     stroke(ctx, [bbox.left, y], [bbox.left + bbox.width, y]);
-    // Words that would lie upon one another are left out: the line is there, and its value is on the axis.
-    if (said.some((other) => Math.abs(other - y) < 11 * pixel)) continue;
-    said.push(y);
-    const above = y - bbox.top > 13 * pixel;
-    const words = tier === null ? says : `tier ${tier} ${says}`;
-    ctx.fillText(words, bbox.left + bbox.width - 3 * pixel, above ? y - 3 * pixel : y + 10 * pixel);
   }
   ctx.setLineDash([]);
+}
+
+/** Above the lines, on a rim of the ground, so that they can be read. */
+export function drawWords(u: uPlot, thresholds: readonly Hairline[], ink: Ink): void {
+  const { ctx, bbox } = u;
+  const pixel = devicePixelRatio;
+  const said: number[] = [];
+  ctx.save();
+  ctx.font = `${10 * pixel}px system-ui, sans-serif`;
+  ctx.textAlign = "right";
+  ctx.lineJoin = "round";
+  ctx.lineWidth = 3 * pixel;
+  ctx.strokeStyle = ink("--ground");
+  for (const { value, says, tier } of thresholds) {
+    const y = placeOf(u, value);
+    // Words that would lie upon one another are left out: the line is there, and its value is on the axis.
+    if (y === null || said.some((other) => Math.abs(other - y) < 11 * pixel)) continue;
+    said.push(y);
+    const words = tier === null ? says : `tier ${tier} ${says}`;
+    const place = [
+      bbox.left + bbox.width - 3 * pixel,
+      y - bbox.top > 13 * pixel ? y - 3 * pixel : y + 10 * pixel,
+    ] as const;
+    ctx.strokeText(words, ...place);
+    ctx.fillStyle = ink(tierInk(tier));
+    ctx.fillText(words, ...place);
+  }
+  ctx.restore();
+}
+
+/** In device pixels; null where it is outside of the axis. */
+function placeOf(u: uPlot, value: number): number | null {
+  const { min = 0, max = 1 } = u.scales.y!;
+  return value < min! || value > max! ? null : Math.round(u.valToPos(value, "y", true)) + 0.5;
 }
 
 function drawMarks(u: uPlot, marks: readonly Mark[], ink: Ink): void {

@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import { figure } from "../format.ts";
 import { ticks, xRange, yRange } from "./chart-axes.ts";
-import { drawGuides, drawNonFinite, type Guides, type Ink } from "./chart-ink.ts";
+import { drawGuides, drawNonFinite, drawWords, type Guides, type Ink } from "./chart-ink.ts";
 import { drawLetters, letterRoom } from "./chart-letters.ts";
 import { type ChartRow, type RowOptions, rowsOf } from "./chart-rows.ts";
 
@@ -53,7 +53,7 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
   return {
     width: element.clientWidth,
     height,
-    padding: [6, rows.some(({ line }) => line.letter !== undefined) ? letterRoom : 8, 0, 0],
+    padding: [6, rows.some(({ line }) => line.letter !== undefined) ? letterRoom : 14, 0, 0],
     legend: { show: false },
     cursor: {
       // A drag is of one chart: what it chose comes to the others through the address.
@@ -82,7 +82,7 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
         gap: 3,
         incrs: steps,
         space: 60,
-        ...(xText && { values: (_, splits) => splits.map(xText) }),
+        values: (_, splits) => splits.map(xText ?? String),
       },
       {
         ...axis,
@@ -113,6 +113,7 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
             present.current.lines.map(({ column }) => column),
             { ink, log },
           ),
+        (u) => drawWords(u, present.current.thresholds ?? [], ink),
         (u) => drawLetters(u, rows, ink),
       ],
       setCursor: [(u) => onPoint(pointedOf(u))],

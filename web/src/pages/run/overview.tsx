@@ -79,9 +79,11 @@ export function OverviewTab({ data, answer, run }: TabProps) {
         {list}
       </div>
       <div class="overview-foot">
-        <Phases {...{ data, stage, keys }} it={state.it} />
+        <div class="overview-side">
+          {done > 0 && <Phases {...{ data, stage, keys }} at={Math.min(state.it ?? newest, newest)} />}
+          <Facts answer={answer} />
+        </div>
         {settings}
-        <Facts answer={answer} />
       </div>
     </div>
   );

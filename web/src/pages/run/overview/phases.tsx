@@ -1,10 +1,10 @@
 /** Where the time of one iteration went: phases as one bar, and as a table. */
+import type { SeriesAnswer } from "../../../../../src/types/page.ts";
 import type { Stage } from "../../../../../src/types/records.ts";
-import { Card } from "../../../components/parts.tsx";
+import { Card, Problem } from "../../../components/parts.tsx";
 import { figure, percent } from "../../../format.ts";
-import type { Column } from "../../../state/column.ts";
 import type { RunData } from "../../../state/run-data.ts";
-import { useColumns } from "../../../state/use-run.ts";
+import { useAnswer } from "../../../state/use-answer.ts";
 import { stepWord } from "./strip.tsx";
 
 export interface PhasesProps {
@@ -12,7 +12,8 @@ export interface PhasesProps {
   readonly stage: Stage;
   /** Keys of the stage. */
   readonly keys: readonly string[];
-  readonly it: number | null;
+  /** The iteration. */
+  readonly at: number;
 }
 
 export interface Phase {
@@ -23,15 +24,17 @@ export interface Phase {
 
 const total = "time/total_s";
 
-export function Phases({ data, stage, keys, it }: PhasesProps) {
+export function Phases({ data, stage, keys, at }: PhasesProps) {
   const phaseKeys = keys.filter((key) => /^time\/.*(?<!per)_s$/.test(key));
-  useColumns(data.whole, stage, phaseKeys);
-  void data.whole.drawn.value;
-  const columns = new Map(phaseKeys.map((key) => [key, data.whole.column(stage, key)]));
-  const found = phasesOf(columns, it);
+  // One iteration as it was: of buckets, what is measured now and then would have another mean.
+  const path = `/api/runs/${encodeURIComponent(data.id)}/series`;
+  const query = { stage, keys: phaseKeys.join(","), from: at, to: at + 1, points: 1 };
+  const { answer, error } = useAnswer<SeriesAnswer>(phaseKeys.length === 0 ? null : path, query);
+  if (answer === null) return <Problem error={error} />;
+  const found = phasesOf(answer.series, at);
   if (found === null) return null;
   const { phases, seconds, first, last } = found;
-  const which = first === last ? `${stepWord(stage)} ${first}` : `mean of ${stepWord(stage)}s ${first} to ${last}`;
+  const which = first === last ? `${stepWord(stage)} ${first}` : `means of ${stepWord(stage)}s ${first} to ${last}`;
   return (
     <Card
       title="Phases of time"
@@ -76,16 +79,15 @@ export function Phases({ data, stage, keys, it }: PhasesProps) {
   );
 }
 
-/** Of the chosen iteration, or of the newest that has a total; what no phase has is `other`. Longest first. */
-export function phasesOf(columns: ReadonlyMap<string, Column>, it: number | null) {
-  const whole = columns.get(total);
-  const index = whole?.from.findLastIndex((from, i) => (it === null || from <= it) && whole.mean[i] !== null) ?? -1;
-  if (whole === undefined || index < 0) return null;
+/** Longest first; what no phase has is `other`. A file has buckets: the one that holds the iteration. */
+export function phasesOf(series: SeriesAnswer["series"], at: number) {
+  const whole = series[total];
+  const index = whole?.from.findIndex((from) => from <= at && at < from + whole.width) ?? -1;
+  const seconds = whole?.mean[index] ?? null;
+  if (whole === undefined || seconds === null) return null;
   const first = whole.from[index]!;
-  const seconds = whole.mean[index]!;
-  const parts = [...columns].flatMap(([key, column]) => {
-    const i = column.from.indexOf(first);
-    const value = i < 0 ? null : column.mean[i]!;
+  const parts = Object.entries(series).flatMap(([key, { from, mean }]) => {
+    const value = mean[from.indexOf(first)] ?? null;
     return key === total || value === null ? [] : [{ name: key.slice(5, -2).replaceAll("_", " "), seconds: value }];
   });
   const rest = seconds - parts.reduce((sum, part) => sum + part.seconds, 0);

@@ -42,7 +42,8 @@ export function troubleOf({ run, events, now }: TroubleOptions): Trouble {
     );
   }
   if (state === "lost") {
-    const beat = lastBeat === null ? "No heartbeat at all" : `No heartbeat since ${ago(now - lastBeat)}`;
+    const beat =
+      lastBeat === null ? "No heartbeat at all" : `No heartbeat for ${ago(now - lastBeat).replace(" ago", "")}`;
     return bad(`${beat}: the process is gone.`, "resume", position?.iteration ?? null);
   }
   if (state === "failed") {
