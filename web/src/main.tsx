@@ -7,6 +7,7 @@ import "./style/theme.css";
 import "./style/layout.css";
 import "./style/parts.css";
 import "./style/compare.css";
+import "./style/control.css";
 import "./style/lab.css";
 import "./style/overview.css";
 import "./style/runs.css";

@@ -68,7 +68,12 @@ export function Command({ children }: { readonly children: string }) {
   };
   return (
     <span class="command">
-      <code>{children}</code>
+      <code>
+        {/* A line ends between words, never after one of the hyphens of an option. */}
+        {children.split(/(?<= )/).map((word, i) => (
+          <span key={i}>{word}</span>
+        ))}
+      </code>
       <button type="button" class="ghost" onClick={copy}>
         {copied.value ? "copied" : "copy"}
       </button>

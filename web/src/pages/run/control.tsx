@@ -1,6 +1,72 @@
-/** To be written. */
+/** The view Control: what waits for a person, what may be told to the run, and what watches over it. */
+import { useEffect } from "preact/hooks";
+import type { ControlAnswer } from "../../../../src/types/page.ts";
+import { isFile } from "../../api.ts";
+import { Problem } from "../../components/parts.tsx";
+import { view } from "../../router.ts";
+import { workspace } from "../../state/workspace.ts";
+import { CommandsGiven } from "./control/commands-given.tsx";
+import { Diagnosis } from "./control/diagnosis.tsx";
+import { HealthCard } from "./control/health-card.tsx";
+import { DecidedIncidents, OpenIncidents, useIncidents } from "./control/incidents.tsx";
+import { Interventions } from "./control/interventions.tsx";
+import { Replay } from "./control/replay.tsx";
+import { Rules } from "./control/rules.tsx";
+import { Steer } from "./control/steer.tsx";
+import { TokenNote } from "./control/token-note.tsx";
+import { useControl } from "./control/use-control.ts";
+import { stateOfQuery } from "./overview/view-state.ts";
 import type { TabProps } from "./tab.ts";
 
-export function ControlTab({ data }: TabProps) {
-  return <p>{data.id}</p>;
+export function ControlTab(props: TabProps) {
+  const { answer: control, error, again } = useControl(props.data, props.run);
+  return (
+    <div class="control">
+      <h2 class="unseen">What it needs, and what may be done</h2>
+      <Problem error={error} />
+      {control === null ? (
+        error === null && <p class="quiet">Reading what the controller has done …</p>
+      ) : (
+        <Parts {...props} control={control} again={again} />
+      )}
+    </div>
+  );
+}
+
+function Parts({
+  data,
+  answer,
+  run,
+  control,
+  again,
+}: TabProps & { readonly control: ControlAnswer; readonly again: () => void }) {
+  const { shown, decided } = useIncidents(control);
+  const { from, to } = stateOfQuery(view.value.query);
+  useEffect(() => data.zoom({ from, to }), [data, from, to]);
+  useEffect(() => () => data.zoom({ from: undefined, to: undefined }), [data]);
+  // Until the workspace is known, buttons wait.
+  const mayChange = workspace.value?.mayChange ?? false;
+  const steered = { data, run, control, argument: answer.argument, mayChange, again };
+  return (
+    <>
+      {!isFile && workspace.value !== null && !mayChange && <TokenNote />}
+      <OpenIncidents {...steered} incidents={shown} />
+      <div class="control-columns">
+        <div>
+          {!isFile && <Steer {...steered} />}
+          <CommandsGiven {...steered} />
+        </div>
+        <div>
+          <HealthCard {...steered} />
+          <Interventions {...steered} />
+        </div>
+      </div>
+      <DecidedIncidents {...steered} incidents={decided} />
+      <Rules {...steered} />
+      <div class="control-diagnosis">
+        <Diagnosis run={run} argument={answer.argument} />
+      </div>
+      {!isFile && <Replay {...steered} />}
+    </>
+  );
 }

@@ -1,0 +1,171 @@
+/** The decision on an incident: resume, roll back or stop, with changed settings and a reason; and the command that does the same. */
+import { useRef } from "preact/hooks";
+import type { IncidentRecord } from "../../../../../src/types/control.ts";
+import { isFile } from "../../../api.ts";
+import { Button, Command } from "../../../components/parts.tsx";
+import { useKey } from "../../../keys.ts";
+import { draftOf, dropDraft } from "../../../state/draft.ts";
+import {
+  bodyOf,
+  type DecisionDraft,
+  firstDraft,
+  missingOf,
+  pressWords,
+  resolveCommand,
+  type SettingDraft,
+  targetsOf,
+} from "./decision.ts";
+import { Sent } from "./sent.tsx";
+import { SettingRows } from "./setting-rows.tsx";
+import { type Steered, useSend } from "./use-control.ts";
+
+interface DecisionFormProps extends Steered {
+  readonly incident: IncidentRecord;
+  readonly isFirst: boolean;
+}
+
+const explained = {
+  rollback: "Weights, optimizers and controllers as they were there; other random numbers from then on.",
+  resume: "Goes on from the present state: the iteration that raised the alarm stands.",
+  stop: "Ends the run here. It is not gone on with.",
+} as const;
+
+export function DecisionForm(props: DecisionFormProps) {
+  const { incident, control, mayChange, isFirst, run } = props;
+  const targets = targetsOf(incident, control.checkpoints);
+  const name = `decision ${run.id} ${incident.id}`;
+  const draft = draftOf<DecisionDraft>(name, firstDraft(targets));
+  const sender = useSend(props);
+  const reason = useRef<HTMLTextAreaElement>(null);
+  useKey(isFirst ? "d" : undefined, "decide on the incident", () => {
+    showDecision(incident.id);
+  });
+  const value = draft.value;
+  const change = (changes: Partial<DecisionDraft>) => {
+    draft.value = { ...draft.peek(), ...changes };
+  };
+  const missing = missingOf(value);
+  const command = resolveCommand(incident.id, value);
+  const decide = () => {
+    if (missing !== null) {
+      if (value.reason.trim() === "") reason.current?.focus();
+      else showDecision(incident.id);
+      return;
+    }
+    void sender.send(`/api/incidents/${incident.id}/decision`, bodyOf(value)).then((wasTaken) => {
+      if (wasTaken) dropDraft(name);
+    });
+  };
+  if (isFile) return <NoServer command={command} />;
+  const choice = (action: DecisionDraft["action"], says: string, aside: preact.ComponentChildren = null) => (
+    <div class="choice">
+      <label>
+        <input
+          type="radio"
+          name={name}
+          checked={value.action === action}
+          disabled={action === "rollback" && !targets.some(({ isThere }) => isThere)}
+          onChange={() =>
+            change({ action, ...(action === "rollback" && value.to === "" && { to: firstDraft(targets).to }) })
+          }
+        />{" "}
+        <b>{says}</b>
+      </label>
+      {aside}
+      <p class="quiet">{explained[action]}</p>
+    </div>
+  );
+  return (
+    <form
+      class="decision"
+      id={formId(incident.id)}
+      aria-label={`decision on incident ${incident.id}`}
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (mayChange) decide();
+      }}
+    >
+      <h3>Your decision {isFirst && <kbd>d</kbd>}</h3>
+      <fieldset>
+        <legend class="unseen">what to do</legend>
+        {choice(
+          "rollback",
+          "Roll back to",
+          <select
+            aria-label="checkpoint to go back to"
+            value={value.to}
+            disabled={targets.length === 0}
+            onChange={(event) => change({ action: "rollback", to: event.currentTarget.value })}
+          >
+            {targets.length === 0 && <option value="">no checkpoint is left</option>}
+            {targets.map(({ to, says, iteration, isThere }) => (
+              <option key={to} value={to} disabled={!isThere}>
+                {says}
+                {/^\d+$/.test(to) ? "" : ` (${iteration} done)`}
+                {isThere ? "" : ", gone"}
+              </option>
+            ))}
+          </select>,
+        )}
+        {choice("resume", "Resume")}
+        {choice("stop", "Stop the run")}
+      </fieldset>
+      {value.action !== "stop" && (
+        <SettingRows
+          rows={value.set}
+          settable={control.settable}
+          onChange={(set: readonly SettingDraft[]) => change({ set })}
+        />
+      )}
+      <label class="reason">
+        Reason <span class="quiet">required</span>
+        <textarea
+          ref={reason}
+          rows={2}
+          required
+          maxLength={2000}
+          value={value.reason}
+          onInput={(event) => change({ reason: event.currentTarget.value })}
+          onKeyDown={(event) => {
+            if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && mayChange) decide();
+          }}
+        />
+      </label>
+      <Sent sender={sender} />
+      <div class="press">
+        <Button
+          onPress={decide}
+          tone={value.action === "stop" ? "bad" : "main"}
+          disabled={!mayChange || sender.isBusy}
+          command={command}
+        >
+          {pressWords(value, targets)}
+        </Button>
+        <span class="quiet">{missing ?? "Ctrl+Enter in the reason does the same."}</span>
+      </div>
+      <p class="same">
+        <span class="quiet">the same in a terminal</span> <Command>{command}</Command>
+      </p>
+    </form>
+  );
+}
+
+function formId(incident: number): string {
+  return `decision-${incident}`;
+}
+
+/** Leads to the form of an incident, and into it. */
+export function showDecision(incident: number): void {
+  const form = document.getElementById(formId(incident));
+  form?.scrollIntoView({ block: "nearest" });
+  form?.querySelector<HTMLInputElement>("input:checked")?.focus();
+}
+
+function NoServer({ command }: { readonly command: string }) {
+  return (
+    <p class="same">
+      <span class="quiet">It waited for a decision when this file was written. To decide:</span>{" "}
+      <Command>{command}</Command>
+    </p>
+  );
+}

@@ -1,0 +1,14 @@
+/** Thresholds of rules as hairlines on the chart of their signal: only where they are compared with the plain value. */
+import type { PageRule } from "../../../../../src/types/page.ts";
+import type { Hairline } from "../../../components/chart-ink.ts";
+import { figure } from "../../../format.ts";
+
+export function hairlinesOf(rules: readonly PageRule[]): Hairline[] {
+  return rules.flatMap(({ tier, above, below, statistic }) => {
+    if (statistic !== "value") return [];
+    return [
+      ...(above === null ? [] : [{ value: above, tier, says: `> ${figure(above)}` }]),
+      ...(below === null ? [] : [{ value: below, tier, says: `< ${figure(below)}` }]),
+    ];
+  });
+}

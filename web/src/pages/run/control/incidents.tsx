@@ -1,0 +1,142 @@
+/** What waits for a person, with its evidence and the decision; and what was decided before. */
+import { useMemo, useRef } from "preact/hooks";
+import type { IncidentRecord } from "../../../../../src/types/control.ts";
+import type { ControlAnswer } from "../../../../../src/types/page.ts";
+import { isFile } from "../../../api.ts";
+import { ago, visible } from "../../../format.ts";
+import { narrow } from "../../../narrow.ts";
+import { hashOf } from "../../../router.ts";
+import { now } from "../../../state/clock.ts";
+import { Aftermath } from "./aftermath.tsx";
+import { decidedWords } from "./decision.ts";
+import { DecisionForm, showDecision } from "./decision-form.tsx";
+import { Evidence } from "./evidence.tsx";
+import type { Steered } from "./use-control.ts";
+
+/** What was open when the view was opened stays where it is once it is decided: what happens now is said there. */
+export function useIncidents({ incidents }: ControlAnswer): {
+  readonly shown: readonly IncidentRecord[];
+  readonly decided: readonly IncidentRecord[];
+} {
+  const seen = useRef(new Set<number>());
+  for (const { id, decision } of incidents) if (decision === null) seen.current.add(id);
+  const newestFirst = [...incidents].reverse();
+  return {
+    shown: newestFirst.filter(({ id }) => seen.current.has(id)),
+    decided: newestFirst.filter(({ id }) => !seen.current.has(id)),
+  };
+}
+
+interface ListProps extends Steered {
+  readonly incidents: readonly IncidentRecord[];
+}
+
+export function OpenIncidents(props: ListProps) {
+  const { incidents } = props;
+  if (incidents.length === 0) return <p class="quiet calm">✓ No incident waits for a decision.</p>;
+  const first = incidents.find(({ decision }) => decision === null)?.id;
+  return (
+    <>
+      {incidents.map((incident) => (
+        <Incident key={incident.id} {...props} incident={incident} isFirst={incident.id === first} />
+      ))}
+    </>
+  );
+}
+
+interface IncidentProps extends Steered {
+  readonly incident: IncidentRecord;
+  /** The one that the key opens. */
+  readonly isFirst: boolean;
+}
+
+function Incident(props: IncidentProps) {
+  const { incident, control, data, isFirst } = props;
+  const { id, decision } = incident;
+  const evidence = useMemo(
+    () => <Evidence incident={incident} rules={control.rules} runId={data.id} />,
+    // The record of an incident does not change, but for its decision.
+    [id, data.id, control.rules.length],
+  );
+  return (
+    <section class={`card incident ${decision === null ? "open" : ""}`} aria-label={`incident ${id}`}>
+      <IncidentHead incident={incident} runId={data.id} />
+      {decision === null && narrow.value && !isFile && (
+        <button type="button" class="to-decision" onClick={() => showDecision(id)}>
+          Decide <span aria-hidden="true">↓</span>
+        </button>
+      )}
+      {decision === null ? (
+        <div class="incident-body">
+          {evidence}
+          <DecisionForm {...props} key={id} isFirst={isFirst} />
+        </div>
+      ) : (
+        <>
+          <Aftermath {...props} decision={decision} />
+          <details>
+            <summary>the evidence</summary>
+            {evidence}
+          </details>
+        </>
+      )}
+    </section>
+  );
+}
+
+interface HeadProps {
+  readonly incident: IncidentRecord;
+  readonly runId: string;
+}
+
+function IncidentHead({ incident, runId }: HeadProps) {
+  const { id, decision, stage, iteration, attempt, openedAt, rule, summary, evidence } = incident;
+  const isOpen = decision === null;
+  return (
+    <header class="incident-head">
+      <h2>
+        <span class={`state ${isOpen ? "bad" : "good"}`}>
+          <span aria-hidden="true">{isOpen ? "■" : "✓"}</span> {isOpen ? "Waits for you" : "Decided"}
+        </span>{" "}
+        {visible(summary)}
+      </h2>
+      <p class="quiet">
+        incident {id} · {stage} iteration {iteration} · rule{" "}
+        <a href={hashOf(["runs", runId, "control"], { rule })}>{visible(rule)}</a>, tier {evidence.alert.tier} · attempt{" "}
+        {attempt} · {isFile ? new Date(openedAt).toLocaleString() : ago(now.value - openedAt)}
+      </p>
+    </header>
+  );
+}
+
+/** Who decided what: newest first, folded. */
+export function DecidedIncidents({ incidents: decided, control, data }: ListProps) {
+  if (decided.length === 0) return null;
+  return (
+    <details class="card decided">
+      <summary>
+        <h2>
+          Decided incidents <span class="quiet">{decided.length}</span>
+        </h2>
+      </summary>
+      {decided.map((incident) => (
+        <details key={incident.id} class="decided-one">
+          <summary>
+            <b>
+              <span aria-hidden="true">✓</span> incident {incident.id}, {incident.stage} it {incident.iteration}:
+            </b>{" "}
+            {visible(incident.summary)} <span aria-hidden="true">→</span>{" "}
+            <b>{visible(decidedWords(incident.decision!))}</b>{" "}
+            <span class="quiet">{visible(incident.decision!.reason)}</span>
+          </summary>
+          <p class="quiet">
+            decided {new Date(incident.decision!.decidedAt).toLocaleString()}, opened{" "}
+            {new Date(incident.openedAt).toLocaleString()} by rule {visible(incident.rule)} in attempt{" "}
+            {incident.attempt}
+          </p>
+          <Evidence incident={incident} rules={control.rules} runId={data.id} />
+        </details>
+      ))}
+    </details>
+  );
+}

@@ -1,0 +1,122 @@
+/** Changes a coefficient from the next iteration on: the server checks the value as it does the configuration's. */
+import type { Signal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { Button, Command } from "../../../components/parts.tsx";
+import { useKey } from "../../../keys.ts";
+import { draftOf } from "../../../state/draft.ts";
+import { Sent } from "./sent.tsx";
+import { inForce, SettingSelect } from "./setting-rows.tsx";
+import { tellCommand } from "./tell.ts";
+import { type Steered, useSend } from "./use-control.ts";
+
+interface SetFormProps extends Steered {
+  /** Shared with the other commands. */
+  readonly reason: Signal<string>;
+}
+
+export function SetForm(props: SetFormProps) {
+  const { run, control, argument, mayChange, reason } = props;
+  const { settable, active } = control;
+  const sender = useSend(props);
+  const select = useRef<HTMLSelectElement>(null);
+  const input = useRef<HTMLInputElement>(null);
+  const usual = settable.find(({ key }) => key.endsWith(".learningRate")) ?? settable[0];
+  const draft = draftOf(`set ${run.id}`, { key: usual?.key ?? "", value: "" });
+  useKey(settable.length === 0 ? undefined : "c", "change a coefficient", () => select.current?.focus());
+  if (usual === undefined) return null;
+  const { value } = draft.value;
+  // A stage later other settings may change.
+  const key = settable.some((one) => one.key === draft.value.key) ? draft.value.key : usual.key;
+  const because = reason.value.trim();
+  const command = tellCommand({
+    kind: "set",
+    run: argument,
+    payload: { key, value: value.trim() },
+    reason: because,
+  });
+  const press = async () => {
+    if (value.trim() === "") {
+      input.current?.focus();
+      return;
+    }
+    const body = { kind: "set", payload: { key, value: typedValue(value) }, reason: because };
+    const wasTaken = await sender.send(`/api/runs/${encodeURIComponent(run.id)}/commands`, body);
+    if (!wasTaken) {
+      input.current?.focus();
+      return;
+    }
+    draft.value = { key, value: "" };
+    reason.value = "";
+  };
+  const steered = active.filter(({ action }) => isOf(action, key));
+  return (
+    <form
+      class="set-form"
+      aria-label="change a coefficient"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (mayChange) void press();
+      }}
+    >
+      <h3>
+        Change a coefficient <kbd>c</kbd>
+      </h3>
+      <div class="setting-row">
+        <SettingSelect
+          label="setting"
+          element={select}
+          value={key}
+          settable={settable}
+          onChange={(chosen) => {
+            draft.value = { key: chosen, value: "" };
+            sender.clear();
+          }}
+        />
+        <span class="now">
+          <span class="quiet">is</span> {inForce(settable, key)} <span aria-hidden="true">→</span>
+        </span>
+        <input
+          ref={input}
+          aria-label={`new value of ${key}`}
+          aria-invalid={sender.error !== null}
+          value={value}
+          size={10}
+          autocomplete="off"
+          spellcheck={false}
+          placeholder="new value"
+          onInput={(event) => {
+            draft.value = { key, value: event.currentTarget.value };
+          }}
+        />
+        <Button onPress={press} command={command} disabled={!mayChange || sender.isBusy}>
+          Change
+        </Button>
+      </div>
+      {steered.map(({ id, reason: why }) => (
+        <p key={id} class="quiet">
+          Intervention {id} multiplies it now ({why}); a value of yours ends that.
+        </p>
+      ))}
+      <Sent sender={sender} />
+      <Command>{command}</Command>
+    </form>
+  );
+}
+
+const settingsOfAction: Readonly<Record<string, readonly string[]>> = {
+  learningRate: ["learningRate", "criticLearningRate"],
+  clip: ["clipLow", "clipHigh"],
+  klCoef: ["kl.coef"],
+};
+
+function isOf(action: string, key: string): boolean {
+  return (settingsOfAction[action] ?? []).includes(key.replace(/^\w+\./, ""));
+}
+
+/** As a command line would read it. */
+export function typedValue(text: string): number | string | boolean | null {
+  const word = text.trim();
+  if (word === "null" || word === "none") return null;
+  if (word === "true" || word === "false") return word === "true";
+  return word !== "" && Number.isFinite(Number(word)) ? Number(word) : word;
+}

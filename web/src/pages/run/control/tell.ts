@@ -1,0 +1,43 @@
+/** Commands to a run's trainer: as a person types them, and as a list tells of them. */
+import type { PageCommand } from "../../../../../src/types/page.ts";
+import type { CommandKind } from "../../../../../src/types/records.ts";
+import { visible } from "../../../format.ts";
+import { commandOf, quoted } from "../../../state/workspace.ts";
+
+export interface Telling {
+  readonly kind: CommandKind;
+  /** As a command line names the run. */
+  readonly run: string;
+  readonly payload?: Readonly<Record<string, unknown>>;
+  readonly reason?: string;
+}
+
+/** `ballast tell demo-1 set ppo.kl.coef=0.1 --reason 'it drifts'` */
+export function tellCommand({ kind, run, payload = {}, reason = "" }: Telling): string {
+  const words = ["tell", quoted(run), kind, ...argumentsOf(kind, payload).map(quoted)];
+  const because = reason.trim() === "" ? [] : ["--reason", quoted(reason.trim())];
+  return commandOf([...words, ...because].join(" "));
+}
+
+function argumentsOf(kind: CommandKind, payload: Readonly<Record<string, unknown>>): string[] {
+  if (kind === "set") return [`${String(payload.key)}=${payload.value === "" ? "..." : String(payload.value)}`];
+  return kind === "undo" ? [String(payload.intervention)] : [];
+}
+
+/** `set ppo.kl.coef to 0.1` */
+export function givenWords({ kind, payload }: Pick<PageCommand, "kind" | "payload">): string {
+  if (kind === "set") return visible(`set ${String(payload.key)} to ${String(payload.value)}`);
+  if (kind === "undo") return `undo intervention ${String(payload.intervention)}`;
+  return kind;
+}
+
+/** What becomes of it: a shape and a word. */
+export function fateOf(
+  { appliedIteration, appliedStage }: Pick<PageCommand, "appliedIteration" | "appliedStage">,
+  { isAlive }: { readonly isAlive: boolean },
+): { readonly shape: string; readonly word: string; readonly isWaiting: boolean } {
+  if (appliedIteration !== null) {
+    return { shape: "✓", word: `applied before ${appliedStage ?? ""} it ${appliedIteration}`, isWaiting: false };
+  }
+  return { shape: "◌", word: isAlive ? "waiting for the trainer" : "waiting for the run to go on", isWaiting: true };
+}

@@ -1,0 +1,16 @@
+/** Why the buttons are off, and how to get the address that may change things. */
+import { workspace } from "../../../state/workspace.ts";
+
+export function TokenNote() {
+  const folder = workspace.value?.workspace ?? "the folder of the runs";
+  return (
+    <p class="notice" role="note">
+      <b>
+        <span aria-hidden="true">○</span> This page may only look.
+      </b>{" "}
+      To act from here, open the address that <code>ballast serve</code> printed when it started: it ends in{" "}
+      <code>?token=…</code>. The token is the one line of <code>{folder}/token</code>. The commands below do the same in
+      a terminal, without it.
+    </p>
+  );
+}
