@@ -1,5 +1,5 @@
 /** Finds the built page, and builds it where this is a checkout and it is missing or older than its sources. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BallastError, messageOf } from "../util/errors.ts";
@@ -36,10 +36,7 @@ export async function loadWeb({
     await build({ config, out });
     const built = readWeb(out);
     if (built === null) throw new BallastError(`the build left no page in ${out}`);
-    // Another server may be doing the same: each puts a whole folder in place.
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(join(packageFolder, "dist"), { recursive: true });
-    renameSync(out, folder);
+    keep(out, folder);
     return built;
   } catch (error) {
     rmSync(out, { recursive: true, force: true });
@@ -47,6 +44,17 @@ export async function loadWeb({
       `cannot build the dashboard's page: ${messageOf(error)}`,
       "Is everything installed? Try: npm ci && npm run build",
     );
+  }
+}
+
+/** Another server may be doing the same at this moment: each puts a whole folder in place, and either will do. */
+function keep(out: string, folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(out, folder);
+  } catch (error) {
+    if (readWeb(folder) === null) throw error;
+    rmSync(out, { recursive: true, force: true });
   }
 }
 
