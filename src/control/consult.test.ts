@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { acting, alertsOf, play, rule } from "../../test/support/rules.ts";
 import type { MetricValues } from "../types/records.ts";
 import { consult } from "./consult.ts";
-import { acknowledged, setByPerson } from "./interventions.ts";
+import { acknowledged, setByPerson, undone } from "./interventions.ts";
 import { firstControlState, multipliers } from "./state.ts";
 
 const kl = (...values: number[]) => values.map((value) => ({ "kl/old_new_k3_token": value }));
@@ -189,6 +189,44 @@ describe("two rules on one setting", () => {
   });
 });
 
+describe("what a person takes back", () => {
+  const now = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 };
+  const clip = rule("tier: 2, when: {signal: step/approx_kl, above: 0}, action: {clip: 0.5}, cooldown: 0", "clip");
+
+  it("ends at once, and its rule alone is silent for its cool-down", () => {
+    const twice = { ...now, id: "again", action: { kind: "clip" as const, factor: 0.5, set: {} }, cooldown: 1 };
+    const [{ state }] = play([now, twice], kl(0.1)) as [ReturnType<typeof play>[number]];
+    const { state: after, outcomes } = undone(state, { rule: "kl_soft", iteration: 1, rules: [now, twice] });
+    expect(multipliers(after, 1)).toMatchObject({ learningRate: 1, clip: 0.5 });
+    expect(outcomes).toEqual([
+      {
+        intervention: 1,
+        iteration: 1,
+        result: "undone",
+        after: null,
+        message: "outcome of kl_soft: undone by a person; learning rate restored",
+      },
+    ]);
+    const later = play([now, twice], kl(0.1, 0.1, 0.1, 0.1, 0.1, 0.1), { state: after, first: 1 });
+    expect(alertsOf(later, "kl_soft")).toEqual([6]);
+    expect(alertsOf(later, "again")).toContain(2);
+  });
+
+  it("does not come again at once from a rule without a cool-down", () => {
+    const consultation = { iteration: 3, point: "step" as const, step: 0, signals: { "step/approx_kl": 1 } };
+    const begun = consult({ ...acting, rules: [clip], state: firstControlState, consultation });
+    const { state } = undone(begun.state, { rule: "clip", iteration: 4, rules: [clip] });
+    const at = (iteration: number) =>
+      consult({ ...acting, rules: [clip], state, consultation: { ...consultation, iteration } }).interventions.length;
+    expect([at(4), at(13), at(14)]).toEqual([0, 0, 1]);
+  });
+
+  it("is nothing where the rule has none in force", () => {
+    const [{ state }] = play([now], kl(0.1)) as [ReturnType<typeof play>[number]];
+    expect(undone(state, { rule: "clip", iteration: 1, rules: [now, clip] })).toEqual({ state, outcomes: [] });
+  });
+});
+
 describe("tier 1", () => {
   const hard = rule("tier: 1, when: {signal: kl/old_new_k3_token, above: 0.15}", "kl_hard");
 
@@ -239,9 +277,17 @@ it("settings always return to what config and schedule say once interventions en
     "value/explained_variance": share,
   });
   fc.assert(
-    fc.property(fc.array(iteration, { maxLength: 40 }), (signals) => {
+    fc.property(fc.array(iteration, { maxLength: 40 }), fc.array(fc.nat({ max: 12 })), (signals, undos) => {
       const calm = Array.from({ length: 2000 }, () => ({}));
-      const played = play(rules, [...signals, ...calm]);
+      let state = firstControlState;
+      const played = [...signals, ...calm].flatMap((seen, i) => {
+        // Now and then a person takes back what a rule did.
+        const rule = rules[undos[i] ?? rules.length]?.id ?? "none";
+        const { state: before, outcomes } = undone(state, { rule, iteration: i, rules });
+        const [next] = play(rules, [seen], { state: before, first: i }) as [ReturnType<typeof play>[number]];
+        state = next.state;
+        return [{ ...next, outcomes: [...outcomes, ...next.outcomes] }];
+      });
       expect(multipliers(played.at(-1)!.state, played.length)).toEqual({
         learningRate: 1,
         clip: 1,

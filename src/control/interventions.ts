@@ -188,18 +188,62 @@ function replacedOutcome(
   return { intervention: holder.id, iteration, result: "replaced", after: holder.effectiveAfter, message };
 }
 
+/** What a person did, and what ended with it. */
+export interface Heard {
+  readonly state: ControlState;
+  readonly outcomes: readonly InterventionOutcome[];
+}
+
 /** A person set it: what is in force on it ends, and the rules that wanted it are silent for their cool-down. */
 export function setByPerson(
   state: ControlState,
   { setting, iteration, rules }: { setting: SettingName; iteration: number; rules: readonly Rule[] },
-): { state: ControlState; outcomes: InterventionOutcome[] } {
+): Heard {
   const ended = state.active.filter((one) => one.setting === setting);
   const silent = rules.filter(({ action }) => settingOf(action) === setting);
   const silentUntil = { ...state.silentUntil };
   for (const { id, cooldown } of silent) silentUntil[id] = Math.max(silentUntil[id] ?? 0, iteration + cooldown);
   return {
-    state: { ...state, silentUntil, active: state.active.filter((one) => !ended.includes(one)) },
+    state: { ...withoutEnded(state, { ended, iteration }), silentUntil },
     outcomes: ended.map((one) => replacedOutcome(one, { iteration, by: "a person" })),
+  };
+}
+
+/**
+ * A person took back what a rule did: its intervention ends before this iteration, and the rule is silent for its cool-down, or would do
+ * the same again at once. Nothing changes where the rule has none in force.
+ */
+export function undone(
+  state: ControlState,
+  { rule, iteration, rules }: { rule: string; iteration: number; rules: readonly Rule[] },
+): Heard {
+  const ended = state.active.filter((one) => one.rule === rule);
+  if (ended.length === 0) return { state, outcomes: [] };
+  const cooldown = rules.find(({ id }) => id === rule)?.cooldown || shortestPause;
+  const silentUntil = { ...state.silentUntil, [rule]: Math.max(state.silentUntil[rule] ?? 0, iteration + cooldown) };
+  return {
+    state: { ...withoutEnded(state, { ended, iteration }), silentUntil },
+    outcomes: ended.map((one) => {
+      const message = `outcome of ${rule}: undone by a person; ${settingWords[one.setting]} restored`;
+      return { intervention: one.id, iteration, result: "undone", after: one.effectiveAfter, message };
+    }),
+  };
+}
+
+/** What people ended before this iteration, in a state that has heard them. */
+export function endedBefore({ ended }: ControlState, iteration: number): readonly ActiveIntervention[] {
+  return ended?.iteration === iteration ? ended.interventions : [];
+}
+
+function withoutEnded(
+  state: ControlState,
+  { ended, iteration }: { ended: readonly ActiveIntervention[]; iteration: number },
+): ControlState {
+  if (ended.length === 0) return state;
+  return {
+    ...state,
+    active: state.active.filter((one) => !ended.includes(one)),
+    ended: { iteration, interventions: [...endedBefore(state, iteration), ...ended] },
   };
 }
 
@@ -212,5 +256,5 @@ export function acknowledged(
   return { ...state, silentUntil: { ...state.silentUntil, [rule]: iteration + cooldown } };
 }
 
-/** Iterations that a rule of tier 1 is silent after a person has decided to go on. */
+/** Iterations that a rule without a cool-down, as those of tier 1, is silent after a person has decided otherwise. */
 const shortestPause = 10;

@@ -6,7 +6,7 @@ import type { Consultation, ConsultationPoint } from "../types/control.ts";
 import type { MetricValues } from "../types/records.ts";
 import { consult } from "./consult.ts";
 import { type Decision, decisionsOf } from "./decisions.ts";
-import { type ActOptions, acknowledged, boundsOf, setByPerson } from "./interventions.ts";
+import { type ActOptions, acknowledged, boundsOf, type Heard, setByPerson, undone } from "./interventions.ts";
 import type { Rule, SettingName } from "./rule.ts";
 import { type ControlState, firstControlState } from "./state.ts";
 
@@ -48,10 +48,14 @@ export function replay({ rules, consultations, profile, interventions, klCoef }:
   return decisions;
 }
 
-/** The keys under which a consultation holds more than signals: `base/learningRate`, `set/clip`, `acknowledged/kl_hard`. */
+/**
+ * The keys under which a consultation holds more than signals: `base/learningRate`, `set/clip`, `undone/kl_soft`,
+ * `acknowledged/kl_hard`.
+ */
 export const told = {
   base: (setting: SettingName) => `base/${setting}`,
   set: (setting: SettingName) => `set/${setting}`,
+  undone: (rule: string) => `undone/${rule}`,
   acknowledged: (rule: string) => `acknowledged/${rule}`,
 };
 
@@ -62,10 +66,11 @@ function baseIn(signals: MetricValues): Partial<ActOptions["base"]> {
 function ofPerson(
   state: ControlState,
   { iteration, signals, rules }: { iteration: number; signals: MetricValues; rules: readonly Rule[] },
-): ReturnType<typeof setByPerson> {
-  let after: ReturnType<typeof setByPerson> = { state, outcomes: [] };
+): Heard {
+  let after: Heard = { state, outcomes: [] };
   for (const [setting] of withPrefix(signals, told.set("" as SettingName)))
     after = setByPerson(after.state, { setting: setting as SettingName, iteration, rules });
+  for (const [rule] of withPrefix(signals, told.undone(""))) after = undone(after.state, { rule, iteration, rules });
   for (const [rule, stoppedIn] of withPrefix(signals, told.acknowledged("")))
     after = { ...after, state: acknowledged(after.state, { rule, iteration: stoppedIn, rules }) };
   return after;

@@ -41,6 +41,8 @@ export interface ControlState {
   readonly interventions: number;
   /** The last iteration in which a rule of tier 1 or 2 held or an intervention was in force; -1 for none. */
   readonly troubled: number;
+  /** What people ended before this iteration: a run that is resumed here records it again. Absent where nobody did. */
+  readonly ended?: { readonly iteration: number; readonly interventions: readonly ActiveIntervention[] };
 }
 
 export const firstControlState: ControlState = {

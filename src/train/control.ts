@@ -3,12 +3,20 @@ import type { ControlConfig } from "../config/schema.ts";
 import { type ConsultOptions, consult, type Orders } from "../control/consult.ts";
 import { type Decision, decisionsOf } from "../control/decisions.ts";
 import { health, healthLengths, healthMetrics } from "../control/health/index.ts";
-import { type ActOptions, acknowledged, boundsOf, setByPerson } from "../control/interventions.ts";
+import {
+  type ActOptions,
+  acknowledged,
+  boundsOf,
+  endedBefore,
+  type Heard,
+  setByPerson,
+  undone,
+} from "../control/interventions.ts";
 import { told } from "../control/replay.ts";
 import type { Rule, SettingName } from "../control/rule.ts";
 import { observed } from "../control/series.ts";
 import { knownAfterScoring } from "../control/signals.ts";
-import { type ControlState, multipliers } from "../control/state.ts";
+import { type ActiveIntervention, type ControlState, multipliers } from "../control/state.ts";
 import type { Alert } from "../types/control.ts";
 import type { MetricValues, Recorder, SettingRecord } from "../types/records.ts";
 
@@ -34,6 +42,21 @@ export interface ControlOptions {
   /** The first iteration to come. */
   readonly iteration: number;
   readonly recorder: Recorder;
+}
+
+/** When a person's word came. */
+export interface ToldOptions {
+  /** The first for which it holds. */
+  readonly iteration: number;
+  readonly base: Base;
+  /** The run was saved after it had heard this, and is resumed here: only its record belongs to the attempt that was cut off. */
+  readonly again?: boolean;
+}
+
+interface Word {
+  readonly word: (state: ControlState) => Heard;
+  /** What it ends. */
+  readonly ends: (one: ActiveIntervention) => boolean;
 }
 
 /** What a person may set, by the setting that interventions move. */
@@ -114,17 +137,26 @@ export class Control {
   }
 
   /** A person set `key`: their word outranks interventions. */
-  setByPerson(key: string, iteration: number, base: Base): void {
+  setByPerson(key: string, at: ToldOptions): void {
     for (const [name, keys] of Object.entries(keysOf)) {
       if (!keys.includes(key)) continue;
       const setting = name as SettingName;
-      const options = { setting, iteration, rules: this.#rules };
-      this.#tell(iteration, { [told.set(setting)]: 1 });
-      const { state, outcomes } = setByPerson(this.state, options);
-      this.state = state;
-      this.#recordSettings(iteration, base);
-      this.#record(decisionsOf(iteration, { outcomes }));
+      const options = { setting, iteration: at.iteration, rules: this.#rules };
+      this.#tell(at.iteration, { [told.set(setting)]: 1 });
+      this.#hear({ ...at, ends: (one) => one.setting === setting, word: (state) => setByPerson(state, options) });
     }
+  }
+
+  /** A person took an intervention back, by its number. False, and nothing changes, where it is not in force. */
+  undo(intervention: number, at: ToldOptions): boolean {
+    const { iteration, again = false } = at;
+    const known = [...this.state.active, ...(again ? endedBefore(this.state, iteration) : [])];
+    const rule = known.find(({ id }) => id === intervention)?.rule;
+    if (rule === undefined) return false;
+    const options = { rule, iteration, rules: this.#rules };
+    this.#tell(iteration, { [told.undone(rule)]: intervention });
+    this.#hear({ ...at, ends: (one) => one.rule === rule, word: (state) => undone(state, options) });
+    return true;
   }
 
   /** A person decided to go on, from the iteration `next`, after the rule had stopped the run in `iteration`. */
@@ -179,6 +211,21 @@ export class Control {
     const said = Object.entries(base).map(([name, value]) => [told.base(name as SettingName), value] as const);
     const kept = Object.fromEntries([...fresh, ...said]);
     this.#recorder.consultation({ stage: "ppo", iteration, point, step, signals: kept });
+  }
+
+  /** Ends what a person's word ends, and records it. */
+  #hear({ iteration, base, again = false, ends, word }: ToldOptions & Word): void {
+    const ended = again ? endedBefore(this.state, iteration) : [];
+    const back = ended.filter(ends);
+    const before = { ...this.state, active: [...this.state.active, ...back] };
+    if (back.length > 0) this.#recorded = multipliers(before, iteration);
+    for (const { setting, id } of before.active) this.#holders.set(setting, id);
+    const { state, outcomes } = word(before);
+    // Heard again once: a later word of this iteration must not end it a second time.
+    const left = { iteration, interventions: ended.filter((one) => !ends(one)) };
+    this.state = back.length > 0 ? { ...state, ended: left } : state;
+    this.#recordSettings(iteration, base);
+    this.#record(decisionsOf(iteration, { outcomes }));
   }
 
   #tell(iteration: number, signals: MetricValues): void {

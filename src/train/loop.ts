@@ -30,9 +30,19 @@ export interface LoopOptions<Settings extends LoopSettings, Own> {
   /** The value in force of a setting that something else than the settings holds; undefined for the others. */
   readonly inForce?: (key: string) => Change["value"] | undefined;
   /** Told of a setting that a person changed, before the step. */
-  readonly onChange?: (change: Change, step: number) => void;
+  readonly onChange?: (change: Change, told: Told) => void;
+  /** Told of an intervention that a person takes back, before the step; answers whether it was in force. */
+  readonly onUndo?: (intervention: number, told: Told) => boolean;
   /** Whether the state after so many steps is one to roll back to. */
   readonly healthy?: (step: number) => boolean;
+}
+
+/** When a person's command is applied. */
+interface Told {
+  /** Before this one. */
+  readonly step: number;
+  /** The state was saved after it had heard this, and is resumed here. */
+  readonly again: boolean;
 }
 
 /** Thrown inside a step to leave it; `StageLoop.leave` turns it into an Interrupted. */
@@ -79,12 +89,16 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   /** Before a step: applies commands, waits while paused, leaves if the run is to end. Returns the settings in force. */
   async begin(step: number): Promise<Settings> {
     const { recorder, stage, interrupted } = this.#context;
-    for (const command of recorder.commandsAppliedAt(stage, step)) if (command.kind === "set") this.#set(command, step);
+    for (const command of recorder.commandsAppliedAt(stage, step)) {
+      if (command.kind === "set") this.#set(command, step);
+      if (command.kind === "undo") this.#undo(command, { step, again: true });
+    }
     for (let paused = false; ; await sleep(pausedPoll)) {
       for (const command of recorder.pendingCommands()) {
         if (isForLater(command, stage)) continue;
         recorder.markApplied(command.id, stage, step);
         if (command.kind === "set") this.#set(command, step);
+        else if (command.kind === "undo") this.#undo(command, { step, again: false });
         else this.event("command", step, `${command.kind}${reasonOf(command)}`, { id: command.id });
         if (command.kind === "save") await this.save(step);
         if (command.kind === "stop") await this.#end(step, "stopped by a command");
@@ -248,14 +262,23 @@ export class StageLoop<Settings extends LoopSettings, Own> {
       if (!known) {
         this.settings = settings;
         this.#changes = [...this.#changes, { ...change, command: id, before }];
-        this.#options.onChange?.(change, step);
       }
+      this.#options.onChange?.(change, { step, again: known !== undefined });
       this.setting({ iteration: step, key: change.key, before, value: change.value, cause: "person" });
       this.event("command", step, `${change.key} set from ${before} to ${change.value}${reasonOf(command)}`, { id });
     } catch (error) {
       if (!(error instanceof BallastError)) throw error;
       this.event("command", step, `refused: ${error.message}. ${error.hint ?? ""}`.trim(), { id });
     }
+  }
+
+  #undo(command: CommandRecord, told: Told): void {
+    const { intervention } = command.payload as { intervention?: unknown };
+    const undone = typeof intervention === "number" && this.#options.onUndo?.(intervention, told) === true;
+    const what = undone
+      ? `intervention ${intervention} undone`
+      : `intervention ${intervention} is not in force: nothing is undone`;
+    this.event("command", told.step, `${what}${reasonOf(command)}`, { id: command.id });
   }
 
   #valueOf(key: string): Change["value"] {
@@ -291,10 +314,16 @@ function bestWords({ signal, value }: { readonly signal: string; readonly value:
   return `${signal} ${Number(value.toPrecision(3))}`;
 }
 
-/** A setting of a stage that is still to come. */
+/** Of a stage that is still to come. */
 function isForLater(command: CommandRecord, stage: Stage): boolean {
-  const target = command.kind === "set" ? stageOfKey(changeOf(command).key) : null;
+  const target = targetOf(command);
   return target !== null && stages.indexOf(target) > stages.indexOf(stage);
+}
+
+/** The stage that a command is about; null for whichever runs. Only PPO has interventions. */
+function targetOf(command: CommandRecord): Stage | null {
+  if (command.kind === "undo") return "ppo";
+  return command.kind === "set" ? stageOfKey(changeOf(command).key) : null;
 }
 
 function changeOf({ payload }: CommandRecord): Change {

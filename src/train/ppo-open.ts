@@ -11,7 +11,7 @@ import type { Ppo, PpoInputs } from "./ppo.ts";
 import { openPpoModels, trainedModels } from "./ppo-models.ts";
 import { checkRewardHash, firstState, type PpoState, seedOf } from "./ppo-state.ts";
 import { carryOutRollback } from "./rollback.ts";
-import { heldByState, hold, personSet, recordClip } from "./steering.ts";
+import { baseOf, heldByState, hold, personSet, recordClip } from "./steering.ts";
 
 export type OpenPpo = Pick<Ppo, "models" | "reward" | "loop" | "state" | "control" | "faults" | "seed">;
 
@@ -50,7 +50,10 @@ export async function openPpo(context: StageContext, inputs: PpoInputs): Promise
       checkpoint,
       snapshot: () => ({ own: { ...state, control: control.state }, models: trainedModels(models) }),
       inForce: (key) => heldByState(state, key),
-      onChange: (change, step) => personSet({ loop, state, control, faults }, change, step),
+      onChange: (change, { step: iteration, again }) =>
+        personSet({ loop, state, control, faults }, change, { iteration, again }),
+      onUndo: (intervention, { step: iteration, again }) =>
+        control.undo(intervention, { iteration, base: baseOf({ loop, state, faults }, iteration), again }),
       healthy: (step) => control.healthyAfter(step - 1),
     });
     if (loop.first === 0) recordClip({ loop, state }, 0, { low: settings.clipLow, high: settings.clipHigh });

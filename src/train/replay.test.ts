@@ -103,6 +103,7 @@ describe("a run's own rules decide on replay what they decided", () => {
         "kl/coef": fc.double({ min: 0, max: 2, noNaN: true }),
         "step/approx_kl": value,
         person: fc.constantFrom("ppo.learningRate", "ppo.clipLow", "ppo.kl.coef"),
+        undone: fc.integer({ min: 1, max: 8 }),
         acknowledged: fc.constantFrom("rate", "coefficient"),
       },
       { requiredKeys: ["kl/coef"] },
@@ -114,10 +115,11 @@ describe("a run's own rules decide on replay what they decided", () => {
         const settings = controlSchema.parse(adaptive);
         const state = firstControlState;
         const control = new Control({ rules: lively, settings, state, iteration: 0, recorder });
-        for (const [i, { person, acknowledged, ...signals }] of iterations.entries()) {
+        for (const [i, { person, undone, acknowledged, ...signals }] of iterations.entries()) {
           const klCoef = signals["kl/coef"];
           const base = { policyRate: 1e-3 / (i + 1), criticRate: 2e-3, clipLow: 0.2, clipHigh: 0.3, klCoef };
-          if (person) control.setByPerson(person, i, base);
+          if (person) control.setByPerson(person, { iteration: i, base });
+          if (undone) control.undo(undone, { iteration: i, base });
           control.afterScoring(i, signals, base);
           const { "step/approx_kl": kl } = signals;
           if (kl !== undefined) control.beforeStep(i, 0, { "step/approx_kl": kl }, base);

@@ -134,8 +134,8 @@ export function hold(state: Ppo["state"], { key, value }: Change): void {
 export function personSet(
   { loop, state, control, faults }: Pick<Ppo, "loop" | "state" | "control" | "faults">,
   change: Change,
-  iteration: number,
+  { iteration, again }: { readonly iteration: number; readonly again: boolean },
 ): void {
   hold(state, change);
-  control.setByPerson(change.key, iteration, baseOf({ loop, state, faults }, iteration));
+  control.setByPerson(change.key, { iteration, base: baseOf({ loop, state, faults }, iteration), again });
 }

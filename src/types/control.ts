@@ -14,8 +14,8 @@ export type ConsultationPoint = "scored" | "step" | "updated";
  * What the controller was shown at one consultation, or told of a person. Replay shows and tells it the same again.
  *
  * Beside signals stand what config and schedule said of each setting (`base/<setting>`, but at a step), and for `person`
- * nothing but what they did before this iteration: set a setting (`set/<setting>`: 1) or let the run go on after a rule had
- * stopped it (`acknowledged/<rule>`: the iteration in which it did).
+ * nothing but what they did before this iteration: set a setting (`set/<setting>`: 1), took back what a rule did (`undone/<rule>`: the
+ * number of the intervention) or let the run go on after a rule had stopped it (`acknowledged/<rule>`: the iteration in which it did).
  */
 export interface Consultation {
   readonly stage: Stage;
