@@ -1,6 +1,7 @@
 /** An incident as a person reads it: what stopped the run, the evidence, what was decided, what to type next. */
 import { existsSync } from "node:fs";
 import { checkpointPlace } from "../record/decision.ts";
+import { incidentSignals } from "../record/incident-signals.ts";
 import type { IncidentDecision, IncidentRecord } from "../types/control.ts";
 import type { MetricValues } from "../types/records.ts";
 import { age, figure } from "./format.ts";
@@ -10,18 +11,6 @@ import { settingText } from "./settings-text.ts";
 import { type Column, table } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { displayWidth, wrap } from "./width.ts";
-
-/** Signals worth a column, after the one that raised the alert; those that do not fit are left out, the last first. */
-const SIGNALS: readonly (readonly [key: string, title: string])[] = [
-  ["kl/old_new_k3_token", "KL of step"],
-  ["kl/ref_k3_token", "KL to ref"],
-  ["reward/score_mean", "reward"],
-  ["entropy/mean", "entropy"],
-  ["gradient/policy_norm", "grad norm"],
-  ["clip/fraction", "clipped"],
-  ["value/explained_variance", "expl. var."],
-  ["response/length_mean", "length"],
-];
 
 /** Characters of a prompt and of a response. */
 const SAMPLE_LIMIT = 400;
@@ -96,8 +85,8 @@ function short(text: string): string {
 function signalTable({ evidence }: IncidentRecord, width: number): string[] {
   const { iterations, alert } = evidence;
   const has = (key: string) => iterations.some(({ values }: { values: MetricValues }) => values[key] !== undefined);
-  const own = SIGNALS.find(([key]) => key === alert.signal) ?? ([alert.signal, alert.signal] as const);
-  const shown = [own, ...SIGNALS.filter((signal) => signal !== own)].filter(([key]) => has(key));
+  const own = incidentSignals.find(([key]) => key === alert.signal) ?? ([alert.signal, alert.signal] as const);
+  const shown = [own, ...incidentSignals.filter((signal) => signal !== own)].filter(([key]) => has(key));
   if (shown.length === 0) return [];
   const columns: Column[] = [{ title: "it", align: "right" }];
   const rows = iterations.map(({ iteration }) => [String(iteration)]);

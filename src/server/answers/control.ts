@@ -6,6 +6,7 @@ import { settingOf } from "../../config/changes.ts";
 import { liveSettings } from "../../config/live-settings.ts";
 import { actionWords, conditionWords, type Rule } from "../../control/rule.ts";
 import { healthOf } from "../../record/health.ts";
+import { incidentSignals } from "../../record/incident-signals.ts";
 import { interventionsOf, isInForce } from "../../record/interventions.ts";
 import type { RunPlace } from "../../record/places.ts";
 import type { RunRow, Store } from "../../store/index.ts";
@@ -75,14 +76,20 @@ function pageRules(store: Store, { id, rules }: { readonly id: string; readonly 
   });
 }
 
+/** Texts cut, and of a hundred signals those that are shown: each of the rest is in the run's own metrics. */
 function shortened(incident: IncidentRecord): IncidentRecord {
   const { evidence } = incident;
+  const shown = new Set([evidence.alert.signal, ...incidentSignals.map(([key]) => key)]);
+  const iterations = evidence.iterations.map(({ iteration, values }) => ({
+    iteration,
+    values: Object.fromEntries(Object.entries(values).filter(([key]) => shown.has(key))),
+  }));
   const worstSamples = evidence.worstSamples.map(({ prompt, response, score }) => ({
     prompt: cut(prompt),
     response: cut(response),
     score,
   }));
-  return { ...incident, evidence: { ...evidence, worstSamples } };
+  return { ...incident, evidence: { ...evidence, iterations, worstSamples } };
 }
 
 /** Schedules and interventions multiply what `set` sets: its value is the one before them. */

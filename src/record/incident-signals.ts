@@ -1,0 +1,15 @@
+/** The signals that are looked at first when a run was stopped, after the one that raised the alert. */
+
+/** In the order of a table, which leaves out the last first. */
+export const incidentSignals: readonly (readonly [key: string, title: string])[] = [
+  ["kl/old_new_k3_token", "KL of step"],
+  ["kl/ref_k3_token", "KL to ref"],
+  ["reward/score_mean", "reward"],
+  ["entropy/mean", "entropy"],
+  ["gradient/policy_norm", "grad norm"],
+  ["clip/fraction", "clipped"],
+  ["value/explained_variance", "expl. var."],
+  ["response/length_mean", "length"],
+  ["monitor/gold", "gold"],
+  ["gradient/nonfinite_count", "not finite"],
+];
