@@ -8,7 +8,7 @@ import { wordsOf } from "../state/run-list.ts";
 import { useAnswer } from "../state/use-answer.ts";
 import { useRunList } from "../state/use-run-list.ts";
 import { useRunsData } from "../state/use-runs.ts";
-import { commandOf, quoted } from "../state/workspace.ts";
+import { commandOf, quoted, trainingCommandOf } from "../state/workspace.ts";
 import { Chooser } from "./compare/chooser.tsx";
 import { Curves } from "./compare/curves.tsx";
 import { countDifferences } from "./compare/differences.ts";
@@ -41,7 +41,7 @@ export function ComparePage() {
       <Problem error={asked.error ?? list.error} />
       {list.runs?.length === 0 ? (
         <Empty>
-          There are no runs to compare yet. <Command>{commandOf("demo")}</Command> makes the first.
+          There are no runs to compare yet. <Command>{trainingCommandOf("demo")}</Command> makes the first.
         </Empty>
       ) : (
         <Chooser inks={inks} runs={list.runs ?? []} />

@@ -190,5 +190,7 @@ it("an empty workspace says what to type first; a filter that fits nothing says 
   render(null, document.body);
   runs = [];
   await open();
-  expect(document.body.textContent).toContain("./bin/ballast demo");
+  workspace.value = { ...workspace.value!, option: "--workspace /tmp/runs" };
+  await settle();
+  expect(document.body.textContent).toContain("./bin/ballast demo workspace=/tmp/runs");
 });

@@ -6,7 +6,7 @@ import { narrow } from "../narrow.ts";
 import { go, setQuery, view } from "../router.ts";
 import { matches, orderOf, sorted, toggled, wordsOf } from "../state/run-list.ts";
 import { useRunList } from "../state/use-run-list.ts";
-import { commandOf } from "../state/workspace.ts";
+import { trainingCommandOf } from "../state/workspace.ts";
 import { ChosenBar, FilterBar, noFilter } from "./run-list/bar.tsx";
 import { RunCards, RunTable } from "./run-list/rows.tsx";
 
@@ -82,9 +82,9 @@ function FirstRun() {
   return (
     <section class="empty first-run" aria-label="no runs yet">
       <p>No runs yet. This trains a small help desk in three stages, in about three minutes on two cores:</p>
-      <Command>{commandOf("demo")}</Command>
+      <Command>{trainingCommandOf("demo")}</Command>
       <p>It appears here as it starts. With a configuration of your own:</p>
-      <Command>{commandOf("run examples/helpdesk/pipeline.yaml")}</Command>
+      <Command>{trainingCommandOf("run my.yaml")}</Command>
     </section>
   );
 }

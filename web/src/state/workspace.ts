@@ -10,6 +10,12 @@ export function commandOf(words: string): string {
   return [self, words, option].filter(Boolean).join(" ");
 }
 
+/** As `commandOf`, of a command that trains: it takes the workspace as a setting of the configuration. */
+export function trainingCommandOf(words: string): string {
+  const { self, option } = workspace.value ?? { self: "ballast", option: "" };
+  return [self, words, option.replace(/^--workspace /, "workspace=")].filter(Boolean).join(" ");
+}
+
 /** Quoted for a shell where it must be. */
 export function quoted(text: string): string {
   return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -123,12 +123,16 @@ export function RunCards({ runs, at, edited, chosen, tags, onChoose }: RowsProps
               <dd>{figure(run.kl, 3)}</dd>
             </div>
           </dl>
-          <p class="one-line quiet">{visible(run.objective)}</p>
-          <div class="card-line">
-            <Tags tags={run.tags} chosen={tags} />
-            <span class="note">{visible(run.note)}</span>
+          <div class="card-line objective-line">
+            <p class="one-line quiet">{visible(run.objective)}</p>
             <Opener run={run} edited={edited} />
           </div>
+          {(run.tags.length > 0 || run.note !== "") && (
+            <div class="card-line">
+              <Tags tags={run.tags} chosen={tags} />
+              <span class="note">{visible(run.note)}</span>
+            </div>
+          )}
           {run.id === edited && <Details run={run} />}
         </li>
       ))}
