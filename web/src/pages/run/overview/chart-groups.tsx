@@ -77,20 +77,27 @@ interface SeriesChartProps extends GroupsProps {
   readonly onRemove?: () => void;
 }
 
-/** Hue means run: lines of one run differ by grey and by dashes. */
-const others = ["--text", "--mark"];
+/** Hue means run: lines of one run differ by dashes and by grey. */
+const inks = [
+  { colour: null, dashed: false },
+  { colour: "--text", dashed: true },
+  { colour: "--mark", dashed: false },
+  { colour: null, dashed: true },
+  { colour: "--text", dashed: false },
+  { colour: "--mark", dashed: true },
+];
 
 function SeriesChart({ data, stage, chart, thresholds, targets, marks, state, onRemove }: SeriesChartProps) {
   const keys = useMemo(() => keysOf([chart]), [chart]);
   useColumns(data, stage, keys);
   const drawn = data.drawn.value;
-  const inks = [colourOf(data.id), ...others];
+  const own = colourOf(data.id);
   const lines = chart.lines.map(
     ({ key, label, stepped, band }, i): Line => ({
       label: visible(label),
       column: data.column(stage, key),
-      colour: inks[i % inks.length]!,
-      dashed: i >= inks.length,
+      colour: inks[i % inks.length]!.colour ?? own,
+      dashed: inks[i % inks.length]!.dashed,
       ...(stepped && { stepped }),
       ...(band && { band: { low: data.column(stage, band[0]), high: data.column(stage, band[1]) } }),
     }),

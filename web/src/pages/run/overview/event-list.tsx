@@ -169,7 +169,7 @@ function EventRow({ event, runId, it }: RowProps & { readonly event: PageEvent }
         {(kind === "incident" || kind === "intervention") && (
           <>
             {" · "}
-            <a href={hashOf(["runs", runId, "control"])}>{kind === "incident" ? "decide" : "undo"}</a>
+            <a href={hashOf(["runs", runId, "control"])}>{kind === "incident" ? "decide" : "in Control"}</a>
           </>
         )}
       </span>

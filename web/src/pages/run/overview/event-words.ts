@@ -121,7 +121,7 @@ export function folded(events: readonly PageEvent[]): (PageEvent | Fold)[] {
     const newer = said.get(subject);
     said.set(subject, event.iteration);
     const isRepeated = newer !== undefined && newer - event.iteration <= episode;
-    const canRepeat = event.kind === "alert" || event.kind === "warning";
+    const canRepeat = ["alert", "warning", "intervention"].includes(event.kind);
     const isOlderCheckpoint = event.kind === "checkpoint" && newer !== undefined;
     if (event.tier === 3 || isOlderCheckpoint || (canRepeat && isRepeated)) open.push(event);
     else {

@@ -77,6 +77,8 @@ it("phases add up to the whole, with what no phase has, longest first", () => {
     "time/update_s": one(6),
     "time/rollout_s": one(1),
     "time/noise_s": one(5, 6),
+    "time/sampled_tokens_per_s": one(900),
+    "kl/coef": one(0.05),
   };
   const { phases, seconds } = phasesOf(series, 7)!;
   expect(seconds).toBe(10);

@@ -23,9 +23,11 @@ export interface Phase {
 }
 
 const total = "time/total_s";
+/** Seconds, and not so many a second. */
+const isPhase = (key: string) => /^time\/.*(?<!per)_s$/.test(key);
 
 export function Phases({ data, stage, keys, at }: PhasesProps) {
-  const phaseKeys = keys.filter((key) => /^time\/.*(?<!per)_s$/.test(key));
+  const phaseKeys = keys.filter(isPhase);
   // One iteration as it was: of buckets, what is measured now and then would have another mean.
   const path = `/api/runs/${encodeURIComponent(data.id)}/series`;
   const query = { stage, keys: phaseKeys.join(","), from: at, to: at + 1, points: 1 };
@@ -88,7 +90,9 @@ export function phasesOf(series: SeriesAnswer["series"], at: number) {
   const first = whole.from[index]!;
   const parts = Object.entries(series).flatMap(([key, { from, mean }]) => {
     const value = mean[from.indexOf(first)] ?? null;
-    return key === total || value === null ? [] : [{ name: key.slice(5, -2).replaceAll("_", " "), seconds: value }];
+    return key === total || !isPhase(key) || value === null
+      ? []
+      : [{ name: key.slice(5, -2).replaceAll("_", " "), seconds: value }];
   });
   const rest = seconds - parts.reduce((sum, part) => sum + part.seconds, 0);
   const all = rest > 0 ? [...parts, { name: "other", seconds: rest }] : parts;

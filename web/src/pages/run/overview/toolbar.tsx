@@ -111,8 +111,8 @@ export function Toolbar({ answer, stage, state, done }: ToolbarProps) {
           />{" "}
           <span class="smooth-figure">{smooth === 0 ? "off" : smooth.toFixed(2)}</span>
         </label>
-        <Button shortcut="s" says="smoothing: off, 0.6, 0.9" onPress={nextSmoothing} label="next smoothing">
-          ~
+        <Button shortcut="s" says="smoothing: off, 0.6, 0.9" onPress={nextSmoothing}>
+          next
         </Button>
         <Button
           shortcut="l"
