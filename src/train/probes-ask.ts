@@ -1,4 +1,5 @@
 /** Asking policy and reward beside the run: what there is to ask, and how. */
+import type { ModelId } from "../engine/engine.ts";
 import type { Scored } from "../reward/index.ts";
 import { RewardError } from "../util/errors.ts";
 import type { GoldCheck } from "./evaluate.ts";
@@ -26,10 +27,15 @@ export function probesOf({ inputs }: Ppo, count: number): { prompts: Prompt[]; c
   return { prompts: [...distinct.values()].slice(0, count), check: own ? monitorCheck : check };
 }
 
-/** Responses over the whole distribution; each prompt's depends on nothing but itself, the weights and the seed. */
+/** Responses over the whole distribution, the policy's by default; each depends on nothing but its prompt, the weights and the seed. */
 export function probeRollout(
   { context, models, loop }: Ppo,
-  options: { readonly prompts: readonly Prompt[]; readonly temperature: number; readonly seed: number },
+  options: {
+    readonly prompts: readonly Prompt[];
+    readonly temperature: number;
+    readonly seed: number;
+    readonly model?: ModelId;
+  },
 ): Promise<Rollout> {
   const { engine, tokenizer } = context;
   const { maxNewTokens } = loop.settings;

@@ -4,8 +4,10 @@ import { describe, expect, it } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
 import { killedAt, wasKilled } from "../../test/support/killed.ts";
 import { measured } from "../../test/support/measuring.ts";
+import type { MemoryStore } from "../../test/support/memory-recorder.ts";
 import { runPpo, wantsA } from "../../test/support/run-ppo.ts";
 import { newWorld, prompts } from "../../test/support/stage.ts";
+import * as rl from "../rl/index.ts";
 import { RewardError } from "../util/errors.ts";
 
 const every = (iterations: number) => ({
@@ -49,6 +51,66 @@ describe("measurements", () => {
     expect(kills).toBeGreaterThan(1);
     expect(readFileSync(join(world.folder, "ppo", "final", "model.safetensors"), "utf8")).toBe(whole.weights);
     expect([...world.store.curve("ppo")]).toEqual([...whole.curve]);
+  });
+});
+
+describe("answers to the monitoring set", () => {
+  const control = { monitor: { every: 2, samples: 7 } };
+  const answersOf = ({ answers }: MemoryStore, model: string, attempt = 1) =>
+    answers.filter((row) => row.model === model && row.attempt === attempt);
+
+  it("are recorded each time, with what the metrics are made of; the reference's once", async () => {
+    const { world, curve } = await runPpo({ ppo, measuring: measured(), control });
+    const rows = answersOf(world.store, "policy");
+    expect(rows.map(({ iteration, index }) => [iteration, index])).toEqual(
+      [0, 2, 4].flatMap((iteration) => [0, 1, 2, 3, 4, 5, 6].map((index) => [iteration, index])),
+    );
+    expect(rows.slice(0, 4).map(({ prompt, kind }) => [prompt, kind])).toEqual(
+      ["g", "f e", "a g f", "g"].map((prompt) => [prompt, "any"]),
+    );
+    for (const iteration of [0, 2, 4]) {
+      const here = rows.filter((row) => row.iteration === iteration);
+      const { "monitor/gold": gold, "monitor/score": score } = curve.get(iteration)!;
+      expect(rl.mean(here.map(({ verdicts }) => Number(verdicts.saysA)))).toBeCloseTo(gold!, 12);
+      expect(rl.mean(here.map((row) => row.score!))).toBeCloseTo(score!, 12);
+      for (const { response, verdicts } of here) expect(verdicts.saysA).toBe(response.split(" ").includes("a"));
+    }
+    expect(answersOf(world.store, "reference").map(({ iteration }) => iteration)).toEqual(Array(7).fill(0));
+  });
+
+  it("of a policy that is still the reference are the reference's", async () => {
+    const { world } = await runPpo({ ppo: { ...ppo, learningRate: 1e-30 }, measuring: measured(), control });
+    const said = (model: string) =>
+      answersOf(world.store, model).map(({ response, score, verdicts }) => ({ response, score, verdicts }));
+    const before = said("reference");
+    for (const iteration of [0, 1, 2]) expect(said("policy").slice(7 * iteration, 7 * iteration + 7)).toEqual(before);
+  });
+
+  it("have no score where the reward cannot judge them, and no verdicts where there is no check", async () => {
+    const cannot = ({ prompt }: { prompt: string }) => {
+      if (prompt === "g") throw new RewardError("not that");
+      return 1;
+    };
+    const measuring = { ...measured(), monitorCheck: null };
+    const { world } = await runPpo({ ppo, measuring, control, score: cannot });
+    for (const row of world.store.answers) expect(row).toMatchObject({ score: null, verdicts: {} });
+    expect(world.store.answers).toHaveLength(4 * 7);
+  });
+
+  it("are those of the run that was not killed, each once", async () => {
+    const options = { ppo: { ...ppo, checkpointEvery: 1 }, measuring: measured(), control };
+    const whole = await runPpo(options);
+    const world = newWorld();
+    let kills = 0;
+    const attempt = (n: number) => runPpo({ ...options, world, prepare: killedAt(n), context: { resume: true } });
+    while (await wasKilled(attempt(70 + 17 * kills))) kills++;
+    expect(kills).toBeGreaterThan(0);
+    const begins = world.store.events.filter(({ kind }) => kind === "resumed");
+    const current = world.store.answers.filter(
+      (row) => !begins.some((one) => one.attempt > row.attempt && one.iteration <= row.iteration),
+    );
+    const plain = (rows: typeof current) => rows.map(({ attempt: _, ...row }) => row);
+    expect(plain(current)).toEqual(plain(whole.world.store.answers));
   });
 });
 

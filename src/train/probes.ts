@@ -1,13 +1,14 @@
 /** What is measured beside the update, every so many iterations: similarity of policies, the reward's accuracy, gold, robustness. */
-import type { Sequence } from "../engine/engine.ts";
+import type { ModelId, Sequence } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
-import type { MetricValues } from "../types/records.ts";
+import type { AnsweringModel, AnswerRecord, MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
 import { verdictsOf } from "./evaluate.ts";
 import { type PassOptions, tokenOutputs } from "./passes.ts";
 import type { Ppo } from "./ppo.ts";
 import { probeRollout, probesOf, scoreRows, scoresOf } from "./probes-ask.ts";
 import { robustness } from "./probes-robustness.ts";
+import { promptText } from "./rollout.ts";
 
 /** The policy at its last probe: what it said, and how. */
 export interface Probe {
@@ -30,7 +31,7 @@ export async function measure(ppo: Ppo, iteration: number): Promise<MetricValues
     stopwatch.lap("probes");
   }
   if (due(monitor.every) && inputs.measuring.monitor.length > 0) {
-    Object.assign(values, await monitoring(ppo));
+    Object.assign(values, await monitoring(ppo, iteration));
     stopwatch.lap("monitor");
   }
   if (due(robust.every)) {
@@ -91,17 +92,18 @@ async function ratingCorrelation(ppo: Ppo): Promise<MetricValues> {
   return { "reward/rating_correlation": rl.correlation(scores, given) };
 }
 
-/** The policy as it samples, on the same prompts and streams each time: what differs between two of these is the policy. */
-async function monitoring(ppo: Ppo): Promise<MetricValues> {
-  const { context, inputs, loop, tell } = ppo;
-  const { monitor, monitorCheck } = inputs.measuring;
-  const { samples } = context.config.control.monitor;
+/**
+ * The policy as it samples, on the same prompts and streams each time: what differs between two of these is the policy. All that it says
+ * is recorded, and at the first iteration what the reference says.
+ */
+async function monitoring(ppo: Ppo, iteration: number): Promise<MetricValues> {
+  const { models, tell } = ppo;
+  if (iteration === 0) {
+    tell("monitoring the reference");
+    await answered(ppo, { iteration, model: "reference", id: models.reference });
+  }
   tell("monitoring");
-  const prompts = Array.from({ length: samples }, (_, k) => monitor[k % monitor.length]!);
-  const seed = random(context.config.seed, "monitor").uint32();
-  const rollout = await probeRollout(ppo, { prompts, temperature: loop.settings.temperature, seed });
-  const scores = await scoresOf(ppo, "monitor", rollout);
-  const verdicts = verdictsOf(monitorCheck, rollout);
+  const { scores, verdicts } = await answered(ppo, { iteration, model: "policy", id: models.policy.id });
   const checks = rl.checkSignals("monitor", verdicts);
   const shares = Object.values(checks);
   return {
@@ -109,4 +111,33 @@ async function monitoring(ppo: Ppo): Promise<MetricValues> {
     ...(shares.length > 0 && { "monitor/gold": rl.mean(shares) }),
     ...(scores && { "monitor/score": rl.mean(scores) }),
   };
+}
+
+/** What a model says to the monitoring set, recorded, and what reward and gold check make of it. */
+async function answered(
+  ppo: Ppo,
+  { iteration, model, id }: { readonly iteration: number; readonly model: AnsweringModel; readonly id: ModelId },
+) {
+  const { context, inputs, loop } = ppo;
+  const { monitor, monitorCheck } = inputs.measuring;
+  const { samples } = context.config.control.monitor;
+  const prompts = Array.from({ length: samples }, (_, k) => monitor[k % monitor.length]!);
+  const seed = random(context.config.seed, "monitor").uint32();
+  const { temperature } = loop.settings;
+  const rollout = await probeRollout(ppo, { prompts, temperature, seed, model: id });
+  const scores = await scoresOf(ppo, "monitor", rollout);
+  const verdicts = verdictsOf(monitorCheck, rollout);
+  const answers = prompts.map(
+    ({ row }, index): AnswerRecord => ({
+      index,
+      kind: row.kind ?? null,
+      prompt: promptText(row),
+      response: rollout.texts[index]!,
+      score: scores?.[index] ?? null,
+      stopReason: rollout.stopReasons[index]!,
+      verdicts: verdicts[index]!,
+    }),
+  );
+  context.recorder.answers("ppo", iteration, model, answers);
+  return { scores, verdicts };
 }
