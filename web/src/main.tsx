@@ -11,6 +11,7 @@ import "./style/control.css";
 import "./style/lab.css";
 import "./style/overview.css";
 import "./style/runs.css";
+import "./style/samples.css";
 
 takeToken();
 render(<App />, document.getElementById("app")!);

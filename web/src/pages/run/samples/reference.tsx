@@ -1,0 +1,42 @@
+/** The reference's answer to a sample's prompt, where it was asked: on the monitoring set. */
+import type { AnswerPair, AnswersAnswer, PageSample } from "../../../../../src/types/page.ts";
+import { LongText } from "../../../components/long-text.tsx";
+import { figure } from "../../../format.ts";
+import { useAnswer } from "../../../state/use-answer.ts";
+
+export type References = ReadonlyMap<string, AnswerPair>;
+
+/** By prompt; null until they have come, and while they are not wanted. */
+export function useReferences(runId: string, { wanted }: { readonly wanted: boolean }): References | null {
+  const path = wanted ? `/api/runs/${encodeURIComponent(runId)}/behaviour/answers` : null;
+  const { answer } = useAnswer<AnswersAnswer>(path, { a: "reference", b: 0 });
+  if (!wanted || answer === null) return null;
+  // The first of several answers to one prompt.
+  return new Map([...answer.rows].reverse().map((row) => [row.prompt, row]));
+}
+
+export interface ReferenceProps {
+  readonly sample: PageSample;
+  readonly references: References;
+  readonly spaces: boolean;
+}
+
+export function Reference({ sample, references, spaces }: ReferenceProps) {
+  const said = references.get(sample.prompt)?.a ?? null;
+  return (
+    <div class="reference">
+      <span class="quiet label">reference</span>
+      {said === null ? (
+        <p class="quiet">
+          The reference was not asked this: it answers the monitoring set alone. How probable it finds the policy's
+          answer is in the colour KL and in the table of tokens.
+        </p>
+      ) : (
+        <>
+          <LongText text={said.response} spaces={spaces} label="reference's answer" />
+          {said.score !== null && <p class="quiet">score {figure(said.score, 3)}</p>}
+        </>
+      )}
+    </div>
+  );
+}

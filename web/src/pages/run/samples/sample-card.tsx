@@ -1,0 +1,103 @@
+/** One sample: what was asked, what the policy answered, what it earned, and what can be done with it. */
+import type { ComponentChildren } from "preact";
+import type { PageSample } from "../../../../../src/types/page.ts";
+import { exact } from "../../../components/exact.ts";
+import { LongText } from "../../../components/long-text.tsx";
+import { Tag } from "../../../components/parts.tsx";
+import { figure } from "../../../format.ts";
+import { hashOf, view } from "../../../router.ts";
+import type { Scale } from "./scale.ts";
+import { TokenTable } from "./token-table.tsx";
+import { Tokens } from "./tokens.tsx";
+
+export interface SampleCardProps {
+  readonly sample: PageSample;
+  readonly scale: Scale;
+  readonly spaces: boolean;
+  /** Pin, and what else a card may do. */
+  readonly actions?: ComponentChildren;
+  /** Beside the response: another answer to the same prompt. */
+  readonly beside?: ComponentChildren;
+}
+
+export function SampleCard({ sample, scale, spaces, actions, beside }: SampleCardProps) {
+  const { iteration, index, cut, tokens } = sample;
+  return (
+    <article class="sample" aria-label={`iteration ${iteration}, sample ${index}`}>
+      <Facts sample={sample} actions={actions} />
+      <div class="sample-texts">
+        <div class="prompt">
+          <span class="quiet label">prompt</span>
+          <LongText text={sample.prompt} spaces={spaces} label="prompt" />
+        </div>
+        <div class={beside === undefined ? "" : "side-by-side"}>
+          <div class="response">
+            <span class="quiet label">{beside === undefined ? "response" : `policy, iteration ${iteration}`}</span>
+            {tokens.length === 0 ? (
+              <LongText text={sample.response} spaces={spaces} label="response" />
+            ) : (
+              <Tokens sample={sample} scale={scale} spaces={spaces} />
+            )}
+          </div>
+          {beside}
+        </div>
+        {cut !== null && (
+          <p class="warn">
+            <span aria-hidden="true">✂ </span>
+            {cut.toLocaleString("en")} characters in all; the page has the beginning. The rest is in the table `samples`
+            of ballast.db.
+          </p>
+        )}
+        {tokens.length > 0 && <TokenTable sample={sample} />}
+      </div>
+    </article>
+  );
+}
+
+function Facts({ sample, actions }: Pick<SampleCardProps, "sample" | "actions">) {
+  const { iteration, index, score, components, kl, reason, stopReason, unsafe, tokens } = sample;
+  const parts = Object.entries(components);
+  const alone = parts.length === 1 && Number(parts[0]![1]) === Number(score);
+  return (
+    <div class="sample-facts">
+      <h3>
+        <a href={hashOf(view.value.path, { it: iteration, colour: view.value.query.colour })}>it {iteration}</a>{" "}
+        <span class="quiet">#{index}</span>
+      </h3>
+      <dl class="figures">
+        <Fact name="score">{figure(score, 3)}</Fact>
+        {!alone &&
+          parts.map(([name, value]) => (
+            <Fact key={name} name={exact(name)} part>
+              {figure(value, 3)}
+            </Fact>
+          ))}
+        <Fact name="KL">
+          {figure(kl, 3)} <span class="quiet">nats</span>
+        </Fact>
+        <Fact name="length">
+          {tokens.length} <span class="quiet">tokens</span>
+        </Fact>
+      </dl>
+      <div class="sample-tags">
+        {unsafe && <Tag tone="bad">▲ tripped the safety filter</Tag>}
+        {stopReason === "length" && <Tag tone="warn">✂ truncated at the limit</Tag>}
+        {reason === "worst" && <Tag tone="warn">▼ kept as the lowest score</Tag>}
+        <span class="quiet">
+          {stopReason === "stop" && "ended by itself"}
+          {reason === "chosen" && `${stopReason === "stop" ? ", " : ""}kept by index`}
+        </span>
+      </div>
+      {actions !== undefined && <div class="sample-actions">{actions}</div>}
+    </div>
+  );
+}
+
+function Fact({ name, part = false, children }: { name: string; part?: boolean; children: ComponentChildren }) {
+  return (
+    <div class={part ? "part" : ""}>
+      <dt class="quiet">{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

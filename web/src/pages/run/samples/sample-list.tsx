@@ -1,0 +1,88 @@
+/** The samples of an iteration or of a search, the pinned ones before them. */
+import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import type { PageSample } from "../../../../../src/types/page.ts";
+import { isFile } from "../../../api.ts";
+import { Problem } from "../../../components/parts.tsx";
+import { hashOf, view } from "../../../router.ts";
+import { workspace } from "../../../state/workspace.ts";
+import { Legend } from "./legend.tsx";
+import { ordered } from "./order.ts";
+import { usePins } from "./pins.ts";
+import { Readout } from "./readout.tsx";
+import { Reference, useReferences } from "./reference.tsx";
+import { SampleCard } from "./sample-card.tsx";
+import { scaleOf } from "./scale.ts";
+import type { SamplesState } from "./view-state.ts";
+
+export interface SampleListProps {
+  readonly runId: string;
+  readonly samples: readonly PageSample[];
+  readonly state: SamplesState;
+  /** Over the list: how many of what. */
+  readonly title: ComponentChildren;
+  readonly none: ComponentChildren;
+}
+
+export function SampleList({ runId, samples, state, title, none }: SampleListProps) {
+  const pins = usePins(runId);
+  const references = useReferences(runId, { wanted: state.reference && !isFile });
+  const { colour, spaces, prompt } = state;
+  const rest = ordered(
+    samples.filter((sample) => !pins.has(sample)),
+    state,
+  );
+  const scale = useMemo(
+    () => scaleOf([...samples, ...pins.samples], colour),
+    [samples, colour, pins.samples.map(({ seq }) => seq).join()],
+  );
+  const mayPin = !isFile && workspace.value?.mayChange !== false;
+  const card = (sample: PageSample) => (
+    <SampleCard
+      key={sample.seq}
+      sample={sample}
+      scale={scale}
+      spaces={spaces}
+      actions={
+        isFile ? undefined : (
+          <>
+            <button
+              type="button"
+              aria-pressed={pins.has(sample)}
+              disabled={!mayPin}
+              title={
+                mayPin
+                  ? "pinned samples stay on top"
+                  : "open the address that `ballast serve` printed: it has the token"
+              }
+              onClick={() => void pins.toggle(sample)}
+            >
+              {pins.has(sample) ? "◆ pinned" : "◇ pin"}
+            </button>
+            {prompt !== sample.seq && (
+              <a href={hashOf(view.value.path, { prompt: sample.seq, colour: view.value.query.colour })}>same prompt</a>
+            )}
+          </>
+        )
+      }
+      beside={references === null ? undefined : <Reference {...{ sample, references, spaces }} />}
+    />
+  );
+  return (
+    <>
+      <Legend scale={scale} />
+      <Problem error={pins.error} />
+      {pins.samples.length > 0 && (
+        <section class="pinned" aria-label="pinned samples">
+          <h2>◆ {pins.samples.length} pinned</h2>
+          {ordered(pins.samples, state).map(card)}
+        </section>
+      )}
+      <section aria-label="samples">
+        <h2>{title}</h2>
+        {rest.length === 0 && pins.samples.length === 0 ? none : rest.map(card)}
+      </section>
+      <Readout />
+    </>
+  );
+}

@@ -1,0 +1,59 @@
+/** The scale by which tokens are coloured: which number, how far from zero, and what its ends mean. */
+import type { PageSample } from "../../../../../src/types/page.ts";
+
+export const colours = ["advantage", "kl", "value", "logprob"] as const;
+export type Colour = (typeof colours)[number];
+
+/** From -`steps` to `steps`, 0 without colour; null is a number that is not finite. */
+export type Level = number | null;
+export const steps = 4;
+
+export interface Scale {
+  readonly colour: Colour;
+  /** How far from zero the ends lie: nine in ten tokens are within. */
+  readonly bound: number;
+}
+
+export const meaning: Readonly<
+  Record<Colour, { readonly says: string; readonly unit: string; readonly low: string; readonly high: string | null }>
+> = {
+  advantage: { says: "Advantage", unit: "", low: "worse than expected", high: "better than expected" },
+  kl: { says: "KL", unit: "log p − log p_ref, nats", low: "rarer than in the reference", high: "likelier than in it" },
+  value: { says: "Value", unit: "", low: "little reward expected", high: "much reward expected" },
+  logprob: { says: "Log-probability", unit: "nats", low: "improbable", high: null },
+};
+
+/** One number a token. */
+export function numbersOf(
+  { advantages, logprobs, refLogprobs, values }: Pick<PageSample, "advantages" | "logprobs" | "refLogprobs" | "values">,
+  colour: Colour,
+): readonly number[] {
+  if (colour === "advantage") return advantages.map(Number);
+  if (colour === "value") return values.map(Number);
+  if (colour === "logprob") return logprobs.map(Number);
+  return logprobs.map((logprob, i) => Number(logprob) - Number(refLogprobs[i] ?? "NaN"));
+}
+
+/** One scale for all samples that are shown together, so that their colours can be compared. */
+export function scaleOf(samples: readonly PageSample[], colour: Colour): Scale {
+  const sizes: number[] = [];
+  for (const sample of samples)
+    for (const number of numbersOf(sample, colour)) if (Number.isFinite(number)) sizes.push(Math.abs(number));
+  sizes.sort((a, b) => a - b);
+  const bound = sizes[Math.min(sizes.length - 1, Math.floor(0.9 * sizes.length))] ?? 0;
+  // Where nine in ten are zero, the largest; where all are, anything.
+  return { colour, bound: bound || sizes.at(-1) || 1 };
+}
+
+export function levelOf(number: number, { bound }: Scale): Level {
+  if (!Number.isFinite(number)) return null;
+  const level = Math.round((number / bound) * steps);
+  // -0 is no level.
+  return Math.max(-steps, Math.min(steps, level)) || 0;
+}
+
+/** The class that draws a level: colour, and the weight and kind of its underline. */
+export function levelClass(level: Level): string {
+  if (level === null) return "lv lv-bad";
+  return level === 0 ? "lv" : `lv lv-${level < 0 ? "low" : "high"}-${Math.abs(level)}`;
+}

@@ -1,0 +1,75 @@
+/** The numbers of every token as a table: the policy's log-probability beside the reference's. */
+import { useSignal } from "@preact/signals";
+import type { PageSample } from "../../../../../src/types/page.ts";
+import { beginning, exact } from "../../../components/exact.ts";
+import { More } from "../../../components/long-text.tsx";
+import { figure } from "../../../format.ts";
+import { numbersOf } from "./scale.ts";
+
+/** Rows at first, and with each press. */
+const first = 200;
+
+export function TokenTable({ sample }: { readonly sample: PageSample }) {
+  const open = useSignal(false);
+  return (
+    <details onToggle={(event) => (open.value = event.currentTarget.open)}>
+      <summary>
+        Token by token: policy {sum(sample.logprobs)} nats, reference {sum(sample.refLogprobs)} nats
+      </summary>
+      {open.value && <Rows sample={sample} />}
+    </details>
+  );
+}
+
+function Rows({ sample }: { readonly sample: PageSample }) {
+  const length = useSignal(first);
+  const { tokens, logprobs, refLogprobs, advantages, values } = sample;
+  const kl = numbersOf(sample, "kl");
+  const columns = [logprobs, refLogprobs, kl, advantages, values];
+  const left = tokens.length - length.value;
+  return (
+    <>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be scrolled by keys. */}
+      <section class="scroll token-rows" tabIndex={0} aria-label="numbers of each token">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col" class="number">
+                #
+              </th>
+              <th scope="col">token</th>
+              {["log p", "log p_ref", "KL", "advantage", "value"].map((name) => (
+                <th key={name} scope="col" class="number">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {tokens.slice(0, length.value).map((token, i) => (
+              <tr key={i}>
+                <td class="number quiet">{i + 1}</td>
+                <th scope="row">
+                  <code>{exact(beginning(token, 200), { spaces: true })}</code>
+                </th>
+                {columns.map((column, c) => (
+                  <td key={c} class="number">
+                    {figure(column[i] ?? "NaN", 3)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      {left > 0 && <More label="table" left={`${left} rows`} onPress={() => (length.value += 5 * first)} />}
+    </>
+  );
+}
+
+function sum(numbers: PageSample["logprobs"]): string {
+  return figure(
+    numbers.reduce<number>((total, number) => total + Number(number), 0),
+    3,
+  );
+}
