@@ -32,6 +32,10 @@ export function RuleChart({ rule, data }: RuleChartProps) {
     [events, id, data.id],
   );
   const { from, to, it } = stateOfQuery(view.value.query);
+  // The iteration that a run stopped in has no metrics yet: its mark is what one looks for.
+  const lastMark = marks.at(-1)?.iteration ?? 0;
+  const lastValue = data.column("ppo", signal).from.at(-1) ?? 0;
+  const end = to ?? (lastMark > lastValue ? lastMark + 1 : undefined);
   const isRecorded = data.answer.value?.keys.some((one) => one.stage === "ppo" && one.key === signal) ?? false;
   return (
     <div class="rule-chart">
@@ -41,7 +45,8 @@ export function RuleChart({ rule, data }: RuleChartProps) {
           unit={visible(signal)}
           lines={[{ label: "", column: data.column("ppo", signal), colour: colourOf(data.id) }]}
           thresholds={hairlinesOf([rule])}
-          {...{ drawn, marks, from, to }}
+          {...{ drawn, marks, from }}
+          to={end}
           chosen={it}
           height={170}
           onZoom={(range) => setQuery({ from: range?.from, to: range?.to }, { replace: false })}

@@ -6,7 +6,7 @@ import { useKey } from "../../../keys.ts";
 import { draftOf } from "../../../state/draft.ts";
 import { Sent } from "./sent.tsx";
 import { inForce, SettingSelect } from "./setting-rows.tsx";
-import { tellCommand } from "./tell.ts";
+import { tellCommand, typedValue } from "./tell.ts";
 import { type Steered, useSend } from "./use-control.ts";
 
 interface SetFormProps extends Steered {
@@ -111,12 +111,4 @@ const settingsOfAction: Readonly<Record<string, readonly string[]>> = {
 
 function isOf(action: string, key: string): boolean {
   return (settingsOfAction[action] ?? []).includes(key.replace(/^\w+\./, ""));
-}
-
-/** As a command line would read it. */
-export function typedValue(text: string): number | string | boolean | null {
-  const word = text.trim();
-  if (word === "null" || word === "none") return null;
-  if (word === "true" || word === "false") return word === "true";
-  return word !== "" && Number.isFinite(Number(word)) ? Number(word) : word;
 }

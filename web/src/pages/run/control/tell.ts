@@ -41,3 +41,11 @@ export function fateOf(
   }
   return { shape: "◌", word: isAlive ? "waiting for the trainer" : "waiting for the run to go on", isWaiting: true };
 }
+
+/** As a command line would read it. */
+export function typedValue(text: string): number | string | boolean | null {
+  const word = text.trim();
+  if (word === "null" || word === "none") return null;
+  if (word === "true" || word === "false") return word === "true";
+  return word !== "" && Number.isFinite(Number(word)) ? Number(word) : word;
+}
