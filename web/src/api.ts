@@ -1,5 +1,5 @@
 /** Asks the server; in a page that was exported to one file, the data in it. */
-import type { Changed, Num, Problem, Version } from "../../src/types/page.ts";
+import type { Changed, Num, Problem, RunsAnswer, Version } from "../../src/types/page.ts";
 import { hashOf, parseHash, type Query } from "./router.ts";
 
 const tokenName = "ballast-token";
@@ -9,6 +9,12 @@ const embedded = readEmbedded();
 
 /** Whether this page is a file, without a server behind it. */
 export const isFile = embedded !== null;
+
+/** The run that an exported page is of; null in a page with a server behind it. */
+export function runOfFile(): string | null {
+  const runs = embedded?.["/api/runs"] as RunsAnswer | undefined;
+  return runs?.runs[0]?.id ?? null;
+}
 
 /** A request that failed, in the server's words. */
 export class ApiError extends Error {

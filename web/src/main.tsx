@@ -1,7 +1,8 @@
 /** Starts the page: takes the token out of the address, draws the view that the address names. */
 import { render } from "preact";
-import { takeToken } from "./api.ts";
+import { runOfFile, takeToken } from "./api.ts";
 import { App } from "./app.tsx";
+import { go, view } from "./router.ts";
 import "uplot/dist/uPlot.min.css";
 import "./style/theme.css";
 import "./style/layout.css";
@@ -14,4 +15,6 @@ import "./style/runs.css";
 import "./style/samples.css";
 
 takeToken();
+const only = runOfFile();
+if (only !== null && view.peek().path.length === 0) go(["runs", only]);
 render(<App />, document.getElementById("app")!);
