@@ -22,3 +22,8 @@ export function decimal(min: number, max = Number.POSITIVE_INFINITY): (text: str
     return value;
   };
 }
+
+/** An option that may be given several times. */
+export function several(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}

@@ -44,6 +44,26 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     );
 
   command(
+    "tell",
+    "tell a run what to do: pause, resume, save, stop, set a setting, undo an intervention",
+    "tell demo-1 pause",
+    'tell demo-1 set ppo.kl.coef=0.1 ppo.clipLow=0.15 --reason "KL runs away"',
+    "tell demo-1 undo 3",
+    'tell demo-1 stop --reason "good enough" --json',
+  )
+    .argument("<run>", RUN)
+    .argument("<what>", "pause, resume, save, stop, set or undo")
+    .argument("[details...]", "set: key=value, one or several; undo: the number of an intervention")
+    .option("--reason <text>", "why; it stands in the record")
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (run, what, details, options) =>
+        (await import("./commands/tell.ts")).tell({ run, what, details, ...options, terminal }),
+      ),
+    );
+
+  command(
     "replay",
     "show what rules decide on a run's record, beside what was decided",
     "replay demo-1",

@@ -21,7 +21,7 @@ function ballast(...args: string[]) {
 
 const COMMANDS = [
   ...["demo", "run", "sft", "reward", "ppo", "resume", "eval", "generate", "runs", "compare"],
-  ...["incidents", "history", "report", "export", "serve"],
+  ...["incidents", "history", "report", "export", "serve", "tell", "mark"],
 ];
 
 describe("help", () => {

@@ -1,7 +1,7 @@
 /** The commands, their arguments and their help. Imports nothing heavy: each command's work is loaded when it runs. */
 import { readFileSync } from "node:fs";
 import { type Argument, Command, CommanderError } from "commander";
-import { decimal, integer } from "./arguments.ts";
+import { decimal, integer, several } from "./arguments.ts";
 import { addControlCommands } from "./control-commands.ts";
 import { addLabCommands } from "./lab-commands.ts";
 import { addRecordCommands } from "./record-commands.ts";
@@ -179,6 +179,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     );
 
   command("runs", "list the runs of a workspace", "runs", "runs --workspace /tmp/runs", "runs --json")
+    .option("--all", "archived ones too")
     .option("--workspace <dir>", "folder of the runs", "runs")
     .option("--json", "print one line of JSON a run")
     .action(does(async (options) => (await import("./commands/runs.ts")).runs({ ...options, terminal })));
@@ -221,10 +222,6 @@ Exit codes: 0 done, 1 error, 2 usage or configuration, 3 stopped by the controll
     throw error;
   }
   return exitCode;
-}
-
-function several(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
 }
 
 function argumentTerm(argument: Argument): string {

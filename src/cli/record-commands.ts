@@ -1,6 +1,6 @@
 /** The commands about what runs recorded: incidents, history, exports, reports, Prometheus. */
 import { type Command, Option } from "commander";
-import { integer } from "./arguments.ts";
+import { integer, several } from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
 
 const RUN = "a run's id, as `ballast runs` shows it, or its folder";
@@ -74,6 +74,23 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
         (await import("./commands/history.ts")).history({ run, key, ...options, terminal }),
       ),
     );
+
+  command(
+    "mark",
+    "tag a run, note something of it, or put it away; without an option, show what is noted",
+    "mark demo-1 --tag baseline",
+    'mark demo-1 --note "the one in the report" --untag draft',
+    "mark demo-2 --archive",
+  )
+    .argument("<run>", RUN)
+    .option("--tag <word>", "add a tag; several may be given", several)
+    .option("--untag <word>", "take a tag away; several may be given", several)
+    .option("--note <text>", "what to remember of it, in place of an older note; empty takes it away")
+    .option("--archive", "put it away: `ballast runs` does not list it, nothing is deleted")
+    .option("--unarchive", "list it again")
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(does(async (run, options) => (await import("./commands/mark.ts")).mark({ run, ...options, terminal })));
 
   command(
     "export",

@@ -9,14 +9,17 @@ import { printableLine } from "../sanitize.ts";
 import { table } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { selfName } from "../workspace.ts";
+import { type Noted, notedOf } from "./mark.ts";
 
 export interface RunsOptions {
   readonly workspace: string;
+  /** Those that were put away too. */
+  readonly all?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
 }
 
-interface Summary {
+interface Summary extends Noted {
   readonly run: string;
   readonly state: RunRow["state"];
   readonly stage: Stage | null;
@@ -42,20 +45,24 @@ const SHAPES: Record<RunRow["state"], string> = {
   lost: "?",
 };
 
-export async function runs({ workspace, json = false, terminal }: RunsOptions): Promise<number> {
-  const rows = summaries(workspace);
+export async function runs({ workspace, all = false, json = false, terminal }: RunsOptions): Promise<number> {
+  const known = summaries(workspace);
+  const rows = known.filter(({ archived }) => all || !archived);
+  const hidden = known.length - rows.length;
+  const more = `${hidden} archived ${hidden === 1 ? "run is" : "runs are"} not shown: ${selfName()} runs --all`;
   if (json) {
     for (const row of rows) terminal.out(jsonLine(row));
     return 0;
   }
   if (rows.length === 0) {
-    terminal.out(`There are no runs in ${workspace}. Start one: ${selfName()} demo`);
+    terminal.out(hidden > 0 ? more : `There are no runs in ${workspace}. Start one: ${selfName()} demo`);
     return 0;
   }
   const c = terminal.outColours;
   const colours = { running: c.green, paused: c.yellow, failed: c.red, lost: c.red, stopped: c.red } as Partial<
     Record<RunRow["state"], (text: string) => string>
   >;
+  const tagged = rows.some(({ tags }) => tags.length > 0);
   const lines = table({
     columns: [
       { title: "run" },
@@ -65,22 +72,25 @@ export async function runs({ workspace, json = false, terminal }: RunsOptions): 
       { title: "reward", align: "right" },
       { title: "KL", align: "right" },
       { title: "age", align: "right" },
+      ...(tagged ? [{ title: "tags", shrinksTo: 8 }] : []),
       { title: "objective", shrinksTo: 12 },
     ],
     rows: rows.map((row) => [
       row.run,
-      (colours[row.state] ?? ((text) => text))(`${SHAPES[row.state]} ${row.state}`),
+      (colours[row.state] ?? ((text) => text))(`${SHAPES[row.state]} ${row.state}${row.archived ? ", archived" : ""}`),
       row.stage ?? "–",
       row.step === null ? "–" : `${row.step}/${row.steps ?? "?"}`,
       number(row.reward ?? undefined, 3),
       number(row.kl ?? undefined, 4),
       age(Date.now() - row.createdAt),
+      ...(tagged ? [printableLine(row.tags.join(", "))] : []),
       printableLine(row.objective),
     ]),
     width: terminal.outWidth(),
     heading: c.bold,
   });
   for (const line of lines) terminal.out(line);
+  if (hidden > 0) terminal.out(`\n${more}`);
   return 0;
 }
 
@@ -112,5 +122,6 @@ function summary(store: Store, row: RunRow): Summary {
     kl: latest.get("kl/ref_k3_token") ?? null,
     createdAt,
     objective,
+    ...notedOf(store.marks(id)),
   };
 }
