@@ -2,7 +2,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Config, differences, type PpoConfig, parseConfig, parseResolvedConfig } from "../config/index.ts";
-import type { DoctorFacts, ExperimentFacts, ModelFacts, PpoFacts, PromptFacts } from "../control/doctor/index.ts";
+import type {
+  DoctorFacts,
+  ExperimentFacts,
+  Finding,
+  ModelFacts,
+  PpoFacts,
+  PromptFacts,
+} from "../control/doctor/index.ts";
 import type { PromptRow } from "../data/index.ts";
 import { parameterSpecs } from "../models/config.ts";
 import { findRun } from "../record/places.ts";
@@ -12,6 +19,7 @@ import { promptText } from "../train/rollout.ts";
 import { openRows, type RunRows } from "../train/rows.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import { measureSpread } from "./doctor-spread.ts";
+import { withoutCurrentDirectory } from "./paths.ts";
 
 export interface GatherOptions {
   readonly config: Config;
@@ -65,6 +73,18 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
     explain: config.doctor.explain,
   };
   return { facts, unread };
+}
+
+/** What could not be looked at is a finding too. */
+export function unreadFindings(messages: readonly string[]): Finding[] {
+  return messages.map((message) => ({
+    id: "files/missing",
+    severity: "error",
+    what: withoutCurrentDirectory(message),
+    why: "the run could not start, and what is in it could not be looked at",
+    remedy: "put it there, or name another one",
+    source: "docs/config.md",
+  }));
 }
 
 function ppoFacts(ppo: PpoConfig): PpoFacts {

@@ -6,6 +6,7 @@ import { hooksOf } from "../notify/index.ts";
 import { openStore } from "../store/index.ts";
 import { checkRows } from "../train/rows.ts";
 import { writeDurably } from "../util/durable.ts";
+import { startDoctor } from "./doctor-file.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
 import { printResult } from "./result.ts";
 import { trainRun } from "./session.ts";
@@ -33,9 +34,14 @@ export async function startRun({ config, warnings, name, json, wait, terminal }:
   const place = createRunFolder({ workspace: config.workspace, name, taken: recordedIds(config.workspace) });
   const recorded = recordedConfig(config, place.folder);
   writeDurably(join(place.folder, "config.json"), recorded);
-  const session = await trainRun({ config, recorded, place, resume: false, wait, terminal });
-  printResult({ ...session, config, place }, { terminal, json });
-  return 0;
+  const doctor = config.ppo ? startDoctor(place.folder) : null;
+  try {
+    const session = await trainRun({ config, recorded, place, resume: false, wait, terminal });
+    printResult({ ...session, config, place }, { terminal, json });
+    return 0;
+  } finally {
+    await doctor?.close();
+  }
 }
 
 /** A run whose folder was deleted is still in the database under its id. */

@@ -5,7 +5,7 @@ import { examine, type Finding, type Judged, type Phase, unexplained } from "../
 import { checklistOf } from "../../record/checklist.ts";
 import { readRunHistory } from "../../record/run-history.ts";
 import { messageOf } from "../../util/errors.ts";
-import { gatherFacts } from "../doctor-facts.ts";
+import { gatherFacts, unreadFindings } from "../doctor-facts.ts";
 import { jsonLine } from "../json.ts";
 import { withoutCurrentDirectory } from "../paths.ts";
 import { printable, printableLine } from "../sanitize.ts";
@@ -39,7 +39,7 @@ async function examineConfig(options: DoctorOptions): Promise<number> {
   const { facts, unread } = ppo
     ? await gatherFacts({ config, ppo, tokenBudget: tokensPerStep ?? null, measure: model })
     : { facts: null, unread: [] };
-  const findings = facts ? examine(facts, missingFiles(missing ?? unread)) : [];
+  const findings = facts ? examine(facts, unreadFindings(missing ?? unread)) : [];
   const left = unexplained(findings);
   if (json) terminal.out(jsonLine({ config: file, objective: config.objective, findings, unexplained: left.length }));
   else {
@@ -60,17 +60,6 @@ function load(file: string, overrides: readonly string[]): Loaded & { readonly m
     const loaded = parseConfig(readFileSync(file, "utf8"), file, overrides);
     return { ...loaded, missing: [messageOf(error)] };
   }
-}
-
-function missingFiles(messages: readonly string[]): Finding[] {
-  return messages.map((message) => ({
-    id: "files/missing",
-    severity: "error",
-    what: withoutCurrentDirectory(message),
-    why: "the run could not start, and what is in it could not be looked at",
-    remedy: "put it there, or name another one",
-    source: "docs/config.md",
-  }));
 }
 
 function headLines(file: string, objective: string, { outColours: c, outWidth }: Terminal): string[] {
