@@ -2,12 +2,10 @@
 import { useMemo } from "preact/hooks";
 import type { PageRule } from "../../../../../src/types/page.ts";
 import { Chart } from "../../../components/chart.tsx";
-import { Command } from "../../../components/parts.tsx";
 import { visible } from "../../../format.ts";
 import { colourOf } from "../../../hues.ts";
 import { setQuery, view } from "../../../router.ts";
 import { useColumns } from "../../../state/use-run.ts";
-import { commandOf } from "../../../state/workspace.ts";
 import { marksOf } from "../overview/event-words.ts";
 import { stateOfQuery } from "../overview/view-state.ts";
 import { hairlinesOf } from "./hairlines.ts";
@@ -68,8 +66,7 @@ export function RuleChart({ rule, data }: RuleChartProps) {
           {visible(statistic.replaceAll("_", " "))} ({visible(condition)}).
         </p>
       )}
-      <p class="quiet">{visible(source)}</p>
-      <Command>{commandOf(`rules explain ${id}`)}</Command>
+      <p class="quiet">Where its numbers come from: {visible(source)}</p>
     </div>
   );
 }

@@ -103,6 +103,9 @@ export function Steer(props: Steered) {
 function NoTrainer({ run, argument, control }: Steered) {
   const isOpen = control.incidents.some(({ decision }) => decision === null);
   if (run.state === "done") return <p class="quiet">The run is done: nobody is there to be told anything.</p>;
+  const last = control.incidents.at(-1);
+  if (last?.decision?.action === "stop" && last.attempt === run.attempt)
+    return <p class="quiet">The run was stopped by the decision on incident {last.id}, and stays so.</p>;
   return (
     <div class="notice">
       <p>
