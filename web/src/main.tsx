@@ -7,6 +7,7 @@ import "uplot/dist/uPlot.min.css";
 import "./style/theme.css";
 import "./style/layout.css";
 import "./style/parts.css";
+import "./style/behaviour.css";
 import "./style/compare.css";
 import "./style/control.css";
 import "./style/lab.css";

@@ -7,6 +7,7 @@ import { type Interval, Intervals, scaleOf, Ticks } from "../../components/inter
 import { Card, Empty } from "../../components/parts.tsx";
 import { Scroll } from "../../components/scroll.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
+import { figureOrder, figureTitle } from "../../figure-titles.ts";
 import { figure, percent, visible } from "../../format.ts";
 import type { RunInk } from "../../hues.ts";
 import { RunName } from "./chooser.tsx";
@@ -15,19 +16,6 @@ export interface ResultsProps {
   readonly results: CompareAnswer["results"];
   readonly inks: readonly RunInk[];
 }
-
-/** As the report of an evaluation names them, in its order. */
-const titles: Readonly<Record<string, string>> = {
-  sums: "sums right",
-  asksBack: "asked back",
-  refuses: "refused",
-  brief: "brief",
-  reward: "reward",
-  klK3Token: "KL, nats/token",
-  klK1Sequence: "KL, nats/sequence",
-  length: "length, tokens",
-  entropy: "entropy, nats",
-};
 
 /** What stages say of themselves, for runs without an evaluation as well. */
 const newest: readonly { readonly says: string; readonly stage: Stage; readonly key: string }[] = [
@@ -47,7 +35,7 @@ export function Results({ results, inks }: ResultsProps) {
   const table = () => ({
     columns: ["figure", ...inks.map(({ id }) => id)],
     rows: [
-      ...names.map((name) => [titles[name] ?? name, ...evaluations.map((one) => (one ? beforeAfter(one, name) : "–"))]),
+      ...names.map((name) => [figureTitle(name), ...evaluations.map((one) => (one ? beforeAfter(one, name) : "–"))]),
       ...rows.map(({ says, stage, key }) => [says, ...results.map((_, i) => figure(newestOf(i, stage, key)))]),
     ],
   });
@@ -79,7 +67,7 @@ export function Results({ results, inks }: ResultsProps) {
           <tbody>
             {names.map((name) => (
               <tr key={name}>
-                <th scope="row">{visible(titles[name] ?? name)}</th>
+                <th scope="row">{visible(figureTitle(name))}</th>
                 {evaluations.map((evaluation, i) => (
                   <td key={i}>{evaluation === null ? "–" : <Figures evaluation={evaluation} name={name} />}</td>
                 ))}
@@ -168,10 +156,7 @@ function Picture({
 }
 
 function namesOf(evaluations: readonly (Evaluation | null)[]): string[] {
-  const found = new Set(evaluations.flatMap((one) => Object.keys(one?.after.figures ?? {})));
-  const order = Object.keys(titles);
-  const place = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
-  return [...found].sort((a, b) => place(a) - place(b));
+  return figureOrder(evaluations.flatMap((one) => Object.keys(one?.after.figures ?? {})));
 }
 
 function beforeAfter({ before, after, shares }: Evaluation, name: string): string {

@@ -1,6 +1,42 @@
-/** To be written. */
+/** The view of behaviour: the fixed evaluation set across a run, what its answers became, and what the reward bought. */
+import type { BehaviourAnswer } from "../../../../src/types/page.ts";
+import { isFile } from "../../api.ts";
+import { Empty, Problem } from "../../components/parts.tsx";
+import { useAnswer } from "../../state/use-answer.ts";
+import { AnswerDiff } from "./behaviour/answer-diff.tsx";
+import { Checks } from "./behaviour/checks.tsx";
+import { EvaluationCard } from "./behaviour/evaluation.tsx";
+import { RecordedChecks } from "./behaviour/recorded-checks.tsx";
+import { Tradeoffs } from "./behaviour/tradeoffs.tsx";
+import { behaviourState } from "./behaviour/view-state.ts";
 import type { TabProps } from "./tab.ts";
 
-export function BehaviourTab({ data }: TabProps) {
-  return <p>{data.id}</p>;
+export function BehaviourTab({ data, answer, run }: TabProps) {
+  const every = everyOf(answer.config);
+  const done = answer.stages.find(({ stage }) => stage === "ppo")?.done ?? 0;
+  const news = `${run.state} ${run.attempt} ${Math.floor(done / every)}`;
+  const asked = useAnswer<BehaviourAnswer>(`/api/runs/${encodeURIComponent(data.id)}/behaviour`, {}, news);
+  const found = asked.answer;
+  const state = found === null ? null : behaviourState(found);
+  return (
+    <div class="behaviour">
+      <Problem error={asked.error} />
+      {found === null && asked.error === null && <Empty>Reading the evaluation set…</Empty>}
+      {found !== null && state === null && <RecordedChecks data={data} answer={answer} />}
+      {found !== null && state !== null && (
+        <>
+          <Checks answer={found} state={state} runId={data.id} />
+          <Tradeoffs points={found.points} />
+          {!isFile && <AnswerDiff runId={data.id} answer={found} state={state} />}
+        </>
+      )}
+      {found !== null && found.evaluation !== null && <EvaluationCard evaluation={found.evaluation} />}
+    </div>
+  );
+}
+
+/** Iterations between two points; of a run that says nothing, each may be one. */
+function everyOf(config: Readonly<Record<string, unknown>>): number {
+  const { control } = config as { readonly control?: { readonly monitor?: { readonly every?: number } } };
+  return control?.monitor?.every || 1;
 }

@@ -24,7 +24,9 @@ export function Readout() {
   return (
     <output class="readout" aria-live="polite">
       {chosen.value === null ? (
-        <span class="quiet">Point at a token, tap it, or tab to a response and use ← → for its numbers.</span>
+        <span class="quiet">
+          Point at a token, tap it, or tab to a response and go along it (← →): its numbers stand here.
+        </span>
       ) : (
         <Numbers {...chosen.value} />
       )}

@@ -24,18 +24,18 @@ export interface ReferenceProps {
 export function Reference({ sample, references, spaces }: ReferenceProps) {
   const said = references.get(sample.prompt)?.a ?? null;
   return (
-    <div class="reference">
+    <div class="said reference">
       <span class="quiet label">reference</span>
       {said === null ? (
-        <p class="quiet">
+        <p class="quiet text">
           The reference was not asked this: it answers the monitoring set alone. How probable it finds the policy's
           answer is in the colour KL and in the table of tokens.
         </p>
       ) : (
-        <>
+        <div>
           <LongText text={said.response} spaces={spaces} label="reference's answer" />
           {said.score !== null && <p class="quiet">score {figure(said.score, 3)}</p>}
-        </>
+        </div>
       )}
     </div>
   );

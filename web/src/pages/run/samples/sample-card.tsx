@@ -26,12 +26,12 @@ export function SampleCard({ sample, scale, spaces, actions, beside }: SampleCar
     <article class="sample" aria-label={`iteration ${iteration}, sample ${index}`}>
       <Facts sample={sample} actions={actions} />
       <div class="sample-texts">
-        <div class="prompt">
+        <div class="said prompt">
           <span class="quiet label">prompt</span>
           <LongText text={sample.prompt} spaces={spaces} label="prompt" />
         </div>
         <div class={beside === undefined ? "" : "side-by-side"}>
-          <div class="response">
+          <div class="said response">
             <span class="quiet label">{beside === undefined ? "response" : `policy, iteration ${iteration}`}</span>
             {tokens.length === 0 ? (
               <LongText text={sample.response} spaces={spaces} label="response" />
@@ -60,44 +60,40 @@ function Facts({ sample, actions }: Pick<SampleCardProps, "sample" | "actions">)
   const alone = parts.length === 1 && Number(parts[0]![1]) === Number(score);
   return (
     <div class="sample-facts">
-      <h3>
-        <a href={hashOf(view.value.path, { it: iteration, colour: view.value.query.colour })}>it {iteration}</a>{" "}
-        <span class="quiet">#{index}</span>
-      </h3>
+      <div class="sample-head">
+        <h3>
+          <a href={hashOf(view.value.path, { it: iteration, colour: view.value.query.colour })}>it {iteration}</a>{" "}
+          <span class="quiet">#{index}</span>
+        </h3>
+        {actions}
+      </div>
       <dl class="figures">
-        <Fact name="score">{figure(score, 3)}</Fact>
-        {!alone &&
-          parts.map(([name, value]) => (
-            <Fact key={name} name={exact(name)} part>
-              {figure(value, 3)}
-            </Fact>
-          ))}
-        <Fact name="KL">
-          {figure(kl, 3)} <span class="quiet">nats</span>
+        <Fact name="score" big>
+          {figure(score, 3)}
         </Fact>
-        <Fact name="length">
-          {tokens.length} <span class="quiet">tokens</span>
+        {!alone && parts.map(([name, value]) => <Fact name={exact(name)}>{figure(value, 3)}</Fact>)}
+        <Fact name="KL, nats" big>
+          {figure(kl, 3)}
         </Fact>
+        <Fact name="tokens">{tokens.length}</Fact>
       </dl>
       <div class="sample-tags">
         {unsafe && <Tag tone="bad">▲ tripped the safety filter</Tag>}
-        {stopReason === "length" && <Tag tone="warn">✂ truncated at the limit</Tag>}
-        {reason === "worst" && <Tag tone="warn">▼ kept as the lowest score</Tag>}
+        {stopReason === "length" && <Tag tone="warn">✂ truncated</Tag>}
+        {reason === "worst" && <Tag tone="warn">▼ worst of the iteration</Tag>}
         <span class="quiet">
-          {stopReason === "stop" && "ended by itself"}
-          {reason === "chosen" && `${stopReason === "stop" ? ", " : ""}kept by index`}
+          {[stopReason === "stop" && "■ stop", reason === "chosen" && "chosen by index"].filter(Boolean).join(" · ")}
         </span>
       </div>
-      {actions !== undefined && <div class="sample-actions">{actions}</div>}
     </div>
   );
 }
 
-function Fact({ name, part = false, children }: { name: string; part?: boolean; children: ComponentChildren }) {
+function Fact({ name, big = false, children }: { name: string; big?: boolean; children: ComponentChildren }) {
   return (
-    <div class={part ? "part" : ""}>
+    <div>
       <dt class="quiet">{name}</dt>
-      <dd>{children}</dd>
+      <dd class={big ? "big" : ""}>{children}</dd>
     </div>
   );
 }

@@ -36,6 +36,7 @@ export function SampleList({ runId, samples, state, title, none }: SampleListPro
     () => scaleOf([...samples, ...pins.samples], colour),
     [samples, colour, pins.samples.map(({ seq }) => seq).join()],
   );
+  const wide = references === null ? "" : "wide";
   const mayPin = !isFile && workspace.value?.mayChange !== false;
   const card = (sample: PageSample) => (
     <SampleCard
@@ -73,12 +74,12 @@ export function SampleList({ runId, samples, state, title, none }: SampleListPro
       <Legend scale={scale} />
       <Problem error={pins.error} />
       {pins.samples.length > 0 && (
-        <section class="pinned" aria-label="pinned samples">
+        <section class={`cards pinned ${wide}`} aria-label="pinned samples">
           <h2>◆ {pins.samples.length} pinned</h2>
           {ordered(pins.samples, state).map(card)}
         </section>
       )}
-      <section aria-label="samples">
+      <section class={`cards ${wide}`} aria-label="samples">
         <h2>{title}</h2>
         {rest.length === 0 && pins.samples.length === 0 ? none : rest.map(card)}
       </section>

@@ -14,7 +14,7 @@ export function TokenTable({ sample }: { readonly sample: PageSample }) {
   return (
     <details onToggle={(event) => (open.value = event.currentTarget.open)}>
       <summary>
-        Token by token: policy {sum(sample.logprobs)} nats, reference {sum(sample.refLogprobs)} nats
+        token by token: log p {sum(sample.logprobs)}, of the reference {sum(sample.refLogprobs)}
       </summary>
       {open.value && <Rows sample={sample} />}
     </details>

@@ -53,7 +53,7 @@ export function Tokens({ sample, scale, spaces }: TokensProps) {
   };
   const left = pieces.length - shown.length;
   return (
-    <>
+    <div>
       <div
         ref={box}
         class="text tokens"
@@ -72,7 +72,7 @@ export function Tokens({ sample, scale, spaces }: TokensProps) {
       </div>
       {left > 0 && <More label="response" left={`${left} tokens`} onPress={() => (length.value += more)} />}
       {left === 0 && pieces.length > first && <Fold label="response" onPress={() => (length.value = first)} />}
-    </>
+    </div>
   );
 }
 

@@ -1,0 +1,23 @@
+/** What the figures of an evaluation are called, in the order of its report. */
+const titles: Readonly<Record<string, string>> = {
+  sums: "sums right",
+  asksBack: "asked back",
+  refuses: "refused",
+  brief: "brief",
+  reward: "reward",
+  klK3Token: "KL, nats/token",
+  klK1Sequence: "KL, nats/sequence",
+  length: "length, tokens",
+  entropy: "entropy, nats",
+};
+
+export function figureTitle(name: string): string {
+  return Object.hasOwn(titles, name) ? titles[name]! : name;
+}
+
+/** In the report's order; what it has no name for comes after. */
+export function figureOrder(names: Iterable<string>): string[] {
+  const known = Object.keys(titles);
+  const place = (name: string) => (known.includes(name) ? known.indexOf(name) : known.length);
+  return [...new Set(names)].sort((a, b) => place(a) - place(b));
+}

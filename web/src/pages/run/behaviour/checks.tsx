@@ -1,0 +1,112 @@
+/** The evaluation set over iterations: each gold check with its interval, what changed, how consistent the answers are. */
+import { useMemo } from "preact/hooks";
+import type { Estimate } from "../../../../../src/types/evaluation.ts";
+import type { BehaviourAnswer, Num } from "../../../../../src/types/page.ts";
+import { Chart, type Line } from "../../../components/chart.tsx";
+import type { Mark } from "../../../components/chart-ink.ts";
+import { Card } from "../../../components/parts.tsx";
+import { figureTitle } from "../../../figure-titles.ts";
+import { visible } from "../../../format.ts";
+import { setQuery } from "../../../router.ts";
+import { type Column, columnOf } from "../../../state/column.ts";
+import { partings } from "./parting.ts";
+import { PointTable } from "./point-table.tsx";
+import type { BehaviourState } from "./view-state.ts";
+
+export interface ChecksProps {
+  readonly answer: BehaviourAnswer;
+  readonly state: BehaviourState;
+  readonly runId: string;
+}
+
+export function Checks({ answer, state, runId }: ChecksProps) {
+  const { points } = answer;
+  const charts = useMemo(() => chartsOf(answer), [answer]);
+  const marks = useMemo(
+    () =>
+      partings(points).map(
+        ({ iteration, best }): Mark => ({
+          iteration,
+          shape: "▲",
+          tone: "bad",
+          says: `reward and gold part: gold is below that of iteration ${best}, the reward above it`,
+        }),
+      ),
+    [points],
+  );
+  return (
+    <Card
+      title="The evaluation set over iterations"
+      aside={
+        <span class="quiet">share, with 95% interval; a click on a chart shows the answers of that point below</span>
+      }
+    >
+      <div class="checks">
+        {charts.map(({ title, unit, line, share }) => (
+          <Chart
+            key={title}
+            title={title}
+            unit={unit}
+            lines={[line]}
+            {...(share && { floor: 0, ceiling: 1 })}
+            sync="behaviour"
+            marks={marks}
+            chosen={state.b}
+            onPick={(iteration) => iteration !== null && setQuery({ b: iteration })}
+            height={130}
+            file={`${runId} ${title}`}
+          />
+        ))}
+      </div>
+      <PointTable answer={answer} />
+    </Card>
+  );
+}
+
+interface CheckChart {
+  readonly title: string;
+  readonly unit: string;
+  readonly line: Line;
+  readonly share: boolean;
+}
+
+function chartsOf({ points, checks }: BehaviourAnswer): CheckChart[] {
+  const column = (value: (point: BehaviourAnswer["points"][number]) => Num | null | undefined): Column => {
+    const known = points.flatMap((point) => {
+      const found = value(point);
+      return found === null || found === undefined
+        ? []
+        : [{ iteration: point.iteration, value: Number(found), word: found }];
+    });
+    return columnOf({
+      width: 1,
+      from: known.map(({ iteration }) => iteration),
+      mean: known.map((one) => (Number.isFinite(one.value) ? one.value : null)),
+      nonFinite: known.flatMap((one, i) => (Number.isFinite(one.value) ? [] : [[i, 1, one.word] as const])),
+    });
+  };
+  const estimate = (title: string, of: (point: BehaviourAnswer["points"][number]) => Estimate | null | undefined) => ({
+    title,
+    unit: "share",
+    share: true,
+    line: {
+      label: title,
+      colour: "--run-1",
+      column: column((point) => of(point)?.mean),
+      band: { low: column((point) => of(point)?.low), high: column((point) => of(point)?.high) },
+    },
+  });
+  const plain = (title: string, unit: string, of: Parameters<typeof column>[0]) => ({
+    title,
+    unit,
+    share: unit !== "",
+    line: { label: title, colour: "--run-1", column: column(of) },
+  });
+  return [
+    ...(checks.length > 1 ? [estimate("gold, mean of the checks", ({ gold }) => gold)] : []),
+    ...checks.map((name) => estimate(visible(figureTitle(name)), (point) => point.checks[name])),
+    plain("score", "", ({ score }) => score),
+    plain("answers changed", "since the point before", ({ changed }) => changed),
+    plain("consistency", "answers to one prompt alike", ({ consistency }) => consistency),
+  ].filter(({ line }) => line.column.from.length > 0);
+}

@@ -1,0 +1,63 @@
+/** Every point of the evaluation set as a table: what the charts show, for those who read or copy figures. */
+import type { Estimate } from "../../../../../src/types/evaluation.ts";
+import type { BehaviourAnswer, BehaviourPoint } from "../../../../../src/types/page.ts";
+import { TableCopies } from "../../../components/table-copies.tsx";
+import { figureTitle } from "../../../figure-titles.ts";
+import { figure, percent, visible } from "../../../format.ts";
+
+export function PointTable({ answer: { points, checks } }: { readonly answer: BehaviourAnswer }) {
+  const columns = [
+    "iteration",
+    ...checks.map((name) => visible(figureTitle(name))),
+    "gold",
+    "score",
+    "KL, nats/token",
+    "changed",
+    "consistency",
+  ];
+  const cells = (point: BehaviourPoint): string[] => [
+    String(point.iteration),
+    ...checks.map((name) => estimateText(point.checks[name])),
+    estimateText(point.gold),
+    figure(point.score, 3),
+    figure(point.kl, 3),
+    percent(point.changed),
+    percent(point.consistency),
+  ];
+  return (
+    <details class="point-table">
+      <summary>The same as a table</summary>
+      <TableCopies title="evaluation set" table={() => ({ columns, rows: points.map(cells) })} />
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be scrolled by keys. */}
+      <section class="scroll" tabIndex={0} aria-label="the evaluation set by iteration">
+        <table>
+          <thead>
+            <tr>
+              {columns.map((name) => (
+                <th key={name} scope="col" class="number">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {points.map((point) => (
+              <tr key={point.iteration}>
+                {cells(point).map((text, i) => (
+                  <td key={columns[i]} class="number">
+                    {text}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+    </details>
+  );
+}
+
+function estimateText(estimate: Estimate | null | undefined): string {
+  if (estimate === null || estimate === undefined) return "–";
+  return `${percent(estimate.mean)} [${percent(estimate.low)}, ${percent(estimate.high)}]`;
+}
