@@ -10,6 +10,7 @@ import type { Terminal } from "./terminal.ts";
 const OVERRIDES = "change settings of the configuration: key=value, as in ppo.kl.coef=0.1";
 const INJECT = "a fault to inject, as lr-spike@40; several may be given (docs/faults.md)";
 const WAIT = "stay, and wait for a person's decision, where the controller stops the run";
+const DASHBOARD = "show the dashboard while it trains; its address is printed";
 const RUN = "a run's id, as `ballast runs` shows it, or its folder";
 
 /** Runs the command that the arguments name and returns the exit code; throws what the command throws. */
@@ -43,6 +44,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     "demo",
     "train a small assistant through all three stages, and show what changed",
     "demo",
+    "demo --dashboard",
     "demo --seed 7 --out /tmp/try",
     "demo demo.variant=overoptimise",
     "demo --json | tail -1",
@@ -50,6 +52,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .argument("[overrides...]", OVERRIDES)
     .option("--inject <fault>", INJECT, several)
     .option("--wait", WAIT)
+    .option("--dashboard", DASHBOARD)
     .option("--json", "print the result as one last line of JSON")
     .option("--out <dir>", 'folder for the run and its database (default: "runs")')
     .option("--seed <n>", "seed of everything random", integer(0))
@@ -77,6 +80,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       .argument("[overrides...]", OVERRIDES)
       .option("--inject <fault>", INJECT, several)
       .option("--wait", WAIT)
+      .option("--dashboard", DASHBOARD)
       .option("--json", "print the result as one last line of JSON")
       .action(
         does(async (file, overrides, options) =>
@@ -102,6 +106,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .option("--workspace <dir>", "folder of the runs", "runs")
     .option("--inject <fault>", INJECT, several)
     .option("--wait", WAIT)
+    .option("--dashboard", DASHBOARD)
     .option("--json", "print the result as one last line of JSON")
     .action(does(async (run, options) => (await import("./commands/resume.ts")).resume({ run, ...options, terminal })));
 

@@ -11,6 +11,7 @@ import type { PipelineResult } from "../train/types.ts";
 import type { EventRecord, RunState } from "../types/records.ts";
 import { Interrupted, messageOf, RolledBack, StoppedByController } from "../util/errors.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
+import { type RunningDashboard, startDashboard } from "./dashboard.ts";
 import { lockRun } from "./lock.ts";
 import { type Machine, machineDifferences, machineRecord } from "./machine.ts";
 import { shortPath } from "./paths.ts";
@@ -29,6 +30,8 @@ export interface SessionOptions {
   readonly resume: boolean;
   /** Stay, and wait for a person's decision, where the controller stops the run. */
   readonly wait: boolean;
+  /** Show the dashboard while it trains. */
+  readonly dashboard: boolean;
   readonly terminal: Terminal;
 }
 
@@ -45,6 +48,7 @@ export async function trainRun({
   place,
   resume,
   wait,
+  dashboard,
   terminal,
 }: SessionOptions): Promise<SessionResult> {
   const startedAt = Date.now();
@@ -68,7 +72,14 @@ export async function trainRun({
   let store: Store | null = null;
   let recorder: StoreRecorder | null = null;
   let telling: Telling | null = null;
+  let page: RunningDashboard | null = null;
   try {
+    if (dashboard)
+      page = startDashboard({
+        workspace,
+        onAddress: (address) => display.note(`dashboard: ${address}`),
+        onFailure: (reason) => warn(`there is no dashboard: ${reason}; training goes on without it`),
+      });
     store = openStore(join(workspace, "ballast.db"));
     const known = store.run(id);
     const before = known ? (JSON.parse(known.machine) as Machine) : null;
@@ -145,6 +156,7 @@ export async function trainRun({
     recorder?.close();
     store?.close();
     await engine?.close();
+    await page?.close();
     signals.dispose();
     lock.release();
   }

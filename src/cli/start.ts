@@ -20,11 +20,13 @@ export interface StartOptions {
   readonly name: string;
   readonly json: boolean;
   readonly wait: boolean;
+  readonly dashboard: boolean;
   readonly terminal: Terminal;
 }
 
 /** Returns the exit code; throws whatever ends the run early. */
-export async function startRun({ config, warnings, name, json, wait, terminal }: StartOptions): Promise<number> {
+export async function startRun(options: StartOptions): Promise<number> {
+  const { config, warnings, name, json, wait, dashboard, terminal } = options;
   for (const warning of warnings)
     terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(warning)}`);
   // Bad rows are an error of what was typed, and leave no run behind.
@@ -36,7 +38,7 @@ export async function startRun({ config, warnings, name, json, wait, terminal }:
   writeDurably(join(place.folder, "config.json"), recorded);
   const doctor = config.ppo ? startDoctor(place.folder) : null;
   try {
-    const session = await trainRun({ config, recorded, place, resume: false, wait, terminal });
+    const session = await trainRun({ config, recorded, place, resume: false, wait, dashboard, terminal });
     printResult({ ...session, config, place }, { terminal, json });
     return 0;
   } finally {

@@ -12,6 +12,7 @@ export interface DemoOptions {
   readonly seed?: number;
   readonly inject?: readonly string[];
   readonly wait?: boolean;
+  readonly dashboard?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
 }
@@ -25,6 +26,7 @@ export async function demo({
   seed,
   inject = [],
   wait = false,
+  dashboard = false,
   json = false,
   terminal,
 }: DemoOptions): Promise<number> {
@@ -34,5 +36,5 @@ export async function demo({
     ...overrides,
     ...injected(inject),
   ]);
-  return startRun({ config: stagesFor("run", config, file), warnings, name: "demo", json, wait, terminal });
+  return startRun({ config: stagesFor("run", config, file), warnings, name: "demo", json, wait, dashboard, terminal });
 }

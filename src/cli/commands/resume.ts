@@ -14,16 +14,26 @@ export interface ResumeOptions {
   /** Faults to inject from here on, beside those that the run has. */
   readonly inject?: readonly string[];
   readonly wait?: boolean;
+  readonly dashboard?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
 }
 
 export async function resume(options: ResumeOptions): Promise<number> {
-  const { run, workspace, allowChangedReward = false, inject = [], wait = false, json = false, terminal } = options;
+  const {
+    run,
+    workspace,
+    allowChangedReward = false,
+    inject = [],
+    wait = false,
+    dashboard = false,
+    json = false,
+    terminal,
+  } = options;
   const place = findRun(run, workspace);
   const recorded = injectInto(place.folder, inject);
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
-  const session = await trainRun({ config, recorded, place, resume: true, wait, terminal });
+  const session = await trainRun({ config, recorded, place, resume: true, wait, dashboard, terminal });
   printResult({ ...session, config, place }, { terminal, json });
   return 0;
 }

@@ -12,6 +12,7 @@ export interface RunOptions {
   readonly overrides: readonly string[];
   readonly inject?: readonly string[];
   readonly wait?: boolean;
+  readonly dashboard?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
 }
@@ -22,10 +23,11 @@ export async function run({
   overrides,
   inject = [],
   wait = false,
+  dashboard = false,
   json = false,
   terminal,
 }: RunOptions): Promise<number> {
   const loaded = loadConfig(file, [...overrides, ...injected(inject)]);
   const config = stagesFor(command, loaded.config, file);
-  return startRun({ config, warnings: loaded.warnings, name: config.name ?? command, json, wait, terminal });
+  return startRun({ config, warnings: loaded.warnings, name: config.name ?? command, json, wait, dashboard, terminal });
 }

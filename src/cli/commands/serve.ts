@@ -95,9 +95,12 @@ function showPage(address: string, terminal: Terminal): void {
   child.unref();
 }
 
-/** Resolves with the first signal that asks the process to end; the next one ends it at once. */
+/** Resolves with the first signal that asks the process to end, the next one ends it at once; or when the trainer that started it is gone. */
 function signal(): Promise<void> {
   return new Promise((resolve) => {
+    process.once("disconnect", () => resolve());
+    // Alone it keeps no process alive that could not open its port.
+    process.channel?.unref();
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => resolve());
   });
 }
