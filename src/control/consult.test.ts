@@ -212,6 +212,13 @@ describe("what a person takes back", () => {
     expect(alertsOf(later, "again")).toContain(2);
   });
 
+  it("does not come again for longer", () => {
+    const [{ state }] = play([now], kl(0.1)) as [ReturnType<typeof play>[number]];
+    const { state: after } = undone(state, { rule: "kl_soft", iteration: 1, rules: [now] });
+    const later = play([now], kl(0, 0, 0, 0, 0, 0.1), { state: after, first: 1 });
+    expect(later[5]!.interventions).toMatchObject([{ factor: 0.7, from: 7, until: 11 }]);
+  });
+
   it("does not come again at once from a rule without a cool-down", () => {
     const consultation = { iteration: 3, point: "step" as const, step: 0, signals: { "step/approx_kl": 1 } };
     const begun = consult({ ...acting, rules: [clip], state: firstControlState, consultation });

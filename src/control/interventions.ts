@@ -221,8 +221,10 @@ export function undone(
   if (ended.length === 0) return { state, outcomes: [] };
   const cooldown = rules.find(({ id }) => id === rule)?.cooldown || shortestPause;
   const silentUntil = { ...state.silentUntil, [rule]: Math.max(state.silentUntil[rule] ?? 0, iteration + cooldown) };
+  // The next breach is a first one: what was taken back must not come again for twice as long.
+  const { [rule]: _, ...observations } = state.observations;
   return {
-    state: { ...withoutEnded(state, { ended, iteration }), silentUntil },
+    state: { ...withoutEnded(state, { ended, iteration }), silentUntil, observations },
     outcomes: ended.map((one) => {
       const message = `outcome of ${rule}: undone by a person; ${settingWords[one.setting]} restored`;
       return { intervention: one.id, iteration, result: "undone", after: one.effectiveAfter, message };

@@ -1,6 +1,7 @@
 /** POST /api/runs/:run/marks: tags, a note, what is put away, and samples that are pinned. */
 import { Hono } from "hono";
 import { z } from "zod";
+import { checkMark } from "../../record/mark.ts";
 import type { NewMark } from "../../types/page.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
@@ -14,9 +15,6 @@ const schema = z.strictObject({
   value: z.string().max(4_000),
   present: z.boolean(),
 });
-
-/** Tags of a run. */
-const mostTags = 20;
 
 export function markRoutes(context: Context): Hono {
   const { store } = context;
@@ -32,12 +30,8 @@ export function markRoutes(context: Context): Hono {
 }
 
 function check({ store }: Context, run: string, { kind, value, present }: NewMark): void {
-  if (kind === "tag") {
-    if (!/^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$/u.test(value))
-      throw new Refusal(400, "a tag is one to forty characters, without space around it");
-    const tags = store.marks(run).filter((mark) => mark.kind === "tag" && mark.value !== value);
-    if (present && tags.length >= mostTags) throw new Refusal(409, `${run} has ${mostTags} tags already`);
-  }
+  // To take away what is not there is no mistake on a page: another tab was first.
+  if (present || kind !== "tag") checkMark({ kind, value, present }, { run, marks: store.marks(run) });
   if (kind === "archived" && value !== "") throw new Refusal(400, "`archived` has no value");
   if (kind === "pin" && (!/^\d{1,15}$/.test(value) || store.sample(run, Number(value)) === undefined))
     throw new Refusal(404, `run ${run} has no sample ${value.slice(0, 40)}`, "A pin's value is the `seq` of a sample.");
