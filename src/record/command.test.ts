@@ -178,10 +178,13 @@ describe("what follows", () => {
   it("depends on who is there to do it", () => {
     const { context, clock, recorder } = running();
     const follows = (kind: "save" | "set", payload = {}) =>
-      whatFollows({ kind, payload }, { run: context().run, resume: "ballast resume tiny-1" });
+      whatFollows({ kind, payload }, { ...context(), resume: "ballast resume tiny-1" });
+    const whileOneWaits = () =>
+      whatFollows({ kind: "save" }, { ...context(), openIncident: 3, resume: "ballast resume tiny-1" });
     expect(follows("save")).toBe("Run tiny-1 does it before its next iteration.");
     recorder.state("paused");
     expect(follows("save")).toBe("Run tiny-1 is paused and does it now.");
+    expect(whileOneWaits()).toBe("Run tiny-1 waits for the decision on incident 3, and does it after that.");
     clock.now += 60_000;
     expect(follows("save")).toBe("No process trains tiny-1: it is applied when it is resumed: ballast resume tiny-1");
   });

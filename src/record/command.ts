@@ -85,12 +85,14 @@ export function checkedCommand(
 /** What happens now, in a sentence. `resume` is the command line that goes on with the run. */
 export function whatFollows(
   { kind, payload = {} }: NewCommand,
-  { run, resume }: { readonly run: CommandContext["run"]; readonly resume: string },
+  { run, openIncident, resume }: Pick<CommandContext, "run" | "openIncident"> & { readonly resume: string },
 ): string {
   const stage = kind === "set" ? stageOfKey(String(payload.key)) : null;
   if (stage !== null && run.position !== null && stages.indexOf(stage) > stages.indexOf(run.position.stage))
     return `Run ${run.id} applies it when ${stage} begins.`;
   if (!run.alive) return `No process trains ${run.id}: it is applied when it is resumed: ${resume}`;
+  if (openIncident !== null)
+    return `Run ${run.id} waits for the decision on incident ${openIncident}, and does it after that.`;
   if (run.state === "paused") return `Run ${run.id} is paused and does it now.`;
   return `Run ${run.id} does it before its next ${run.position?.stage === "ppo" ? "iteration" : "step"}.`;
 }

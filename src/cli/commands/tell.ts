@@ -46,7 +46,7 @@ export async function tell(options: TellOptions): Promise<number> {
     }
     const told = commands.map((command) => ({ id: store.addCommand(place.id, command), ...command }));
     const resume = `${selfName()} resume ${runArgument(place)}`;
-    const next = whatFollows(commands.at(-1)!, { run, resume });
+    const next = whatFollows(commands.at(-1)!, { ...context, resume });
     if (json) terminal.out(jsonLine({ run: place.id, commands: told, next }));
     else {
       for (const { id, ...command } of told) terminal.out(`command ${id}: ${printableLine(wordsOf(command))}`);

@@ -26,7 +26,7 @@ export function commandRoutes(context: Context): Hono {
       const request = { kind, ...(payload && { payload }), ...(reason !== undefined && { reason }) };
       const command = checkedCommand(request, known);
       const resume = [self, "resume", id, option].filter(Boolean).join(" ");
-      return { id: store.addCommand(id, command), message: whatFollows(command, { run, resume }) };
+      return { id: store.addCommand(id, command), message: whatFollows(command, { ...known, resume }) };
     };
     return change(c, context, { run: id, versioned: true, perform });
   });

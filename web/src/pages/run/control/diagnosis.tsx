@@ -58,26 +58,34 @@ export function Diagnosis({ run, argument }: DiagnosisProps) {
 
 function Causes({ diagnoses }: DiagnosisAnswer) {
   if (diagnoses.length === 0) return <Empty>No symptom is seen in this run's curves.</Empty>;
+  const symptoms = new Map<string, DiagnosisAnswer["diagnoses"][number][]>();
+  for (const one of diagnoses) symptoms.set(one.seen, [...(symptoms.get(one.seen) ?? []), one]);
   return (
-    <ol class="causes">
-      {diagnoses.map(({ symptom, seen, cause, likelihood, evidence, remedy }) => (
-        <li key={`${symptom} ${cause}`}>
+    <ul class="symptoms">
+      {[...symptoms].map(([seen, causes]) => (
+        <li key={seen}>
           <h3>
-            {visible(cause)} <Tag>{percent(likelihood, 0)} likely</Tag>
+            {visible(seen)} <code class="quiet">{visible(causes[0]!.symptom)}</code>
           </h3>
-          <dl>
-            <dt>symptom</dt>
-            <dd>
-              {visible(symptom)}: {visible(seen)}
-            </dd>
-            <dt>evidence</dt>
-            <dd>{visible(evidence)}</dd>
-            <dt>remedy</dt>
-            <dd>{visible(remedy)}</dd>
-          </dl>
+          <ol class="causes">
+            {causes.map(({ cause, likelihood, evidence, remedy }) => (
+              <li key={cause}>
+                <Tag>{percent(likelihood, 0)}</Tag>
+                <div>
+                  <b>{visible(cause)}</b>
+                  <dl>
+                    <dt>evidence</dt>
+                    <dd>{visible(evidence)}</dd>
+                    <dt>remedy</dt>
+                    <dd>{visible(remedy)}</dd>
+                  </dl>
+                </div>
+              </li>
+            ))}
+          </ol>
         </li>
       ))}
-    </ol>
+    </ul>
   );
 }
 

@@ -4,6 +4,7 @@ import type { IncidentRecord } from "../../../../../src/types/control.ts";
 import type { Num, PageRule } from "../../../../../src/types/page.ts";
 import { Chart } from "../../../components/chart.tsx";
 import { LongText } from "../../../components/long-text.tsx";
+import { Scroll } from "../../../components/scroll.tsx";
 import { figure, plural, visible } from "../../../format.ts";
 import { colourOf } from "../../../hues.ts";
 import { hashOf } from "../../../router.ts";
@@ -96,7 +97,7 @@ function SignalTable({ incident, signals }: { incident: IncidentRecord; signals:
   return (
     <details>
       <summary>the figures of {plural(iterations.length, "iteration")}</summary>
-      <div class="scroll">
+      <Scroll label="figures of each iteration">
         <table class="figures">
           <thead>
             <tr>
@@ -123,7 +124,7 @@ function SignalTable({ incident, signals }: { incident: IncidentRecord; signals:
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </details>
   );
 }

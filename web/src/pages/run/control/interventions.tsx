@@ -61,7 +61,7 @@ export function Interventions(props: Steered) {
           })}
         </ul>
       )}
-      <Sent sender={sender} />
+      <Sent sender={sender} commands={control.commands} />
       <Past {...props} past={past} />
     </Card>
   );

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { ReplayAnswer, Said } from "../../../../../src/types/page.ts";
 import { ApiError, post } from "../../../api.ts";
 import { Button, Card, Command, Problem } from "../../../components/parts.tsx";
+import { Scroll } from "../../../components/scroll.tsx";
 import { plural, visible } from "../../../format.ts";
 import { hashOf } from "../../../router.ts";
 import { draftOf } from "../../../state/draft.ts";
@@ -116,7 +117,7 @@ function Result({ answer, runId }: { readonly answer: ReplayAnswer; readonly run
 
 function Rows({ rows, runId }: { readonly rows: readonly ReplayRow[]; readonly runId: string }) {
   return (
-    <div class="scroll">
+    <Scroll label="decisions, then and with these rules">
       <table class="replayed">
         <thead>
           <tr>
@@ -143,7 +144,7 @@ function Rows({ rows, runId }: { readonly rows: readonly ReplayRow[]; readonly r
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

@@ -2,6 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { PageRule } from "../../../../../src/types/page.ts";
 import { Button, Card, Empty } from "../../../components/parts.tsx";
+import { Scroll } from "../../../components/scroll.tsx";
 import { plural, visible } from "../../../format.ts";
 import { narrow } from "../../../narrow.ts";
 import { setQuery, view } from "../../../router.ts";
@@ -47,7 +48,7 @@ export function Rules(props: Steered) {
           ))}
         </ul>
       ) : (
-        <div class="scroll">
+        <Scroll label="rules">
           <table class="rules">
             <thead>
               <tr>
@@ -73,7 +74,7 @@ export function Rules(props: Steered) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </Card>
   );

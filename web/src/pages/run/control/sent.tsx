@@ -1,10 +1,19 @@
 /** What became of a press: what happens now, what was wrong, or what had changed meanwhile. */
 import { useEffect, useRef } from "preact/hooks";
+import type { PageCommand } from "../../../../../src/types/page.ts";
+import { commandWords } from "./tell.ts";
 import type { Sender } from "./use-control.ts";
 
+interface SentProps {
+  readonly sender: Sender;
+  /** Those given, where a command was sent: what was promised gives way to what was done. */
+  readonly commands?: readonly PageCommand[];
+}
+
 /** Takes the focus once there is an answer: the button that was pressed may be gone. */
-export function Sent({ sender: { error, conflict, done } }: { readonly sender: Sender }) {
+export function Sent({ sender: { error, conflict, done }, commands = [] }: SentProps) {
   const element = useRef<HTMLDivElement>(null);
+  const command = done === null ? undefined : commands.find(({ id }) => id === done.id);
   useEffect(() => {
     if (done !== null) element.current?.focus();
   }, [done]);
@@ -12,7 +21,7 @@ export function Sent({ sender: { error, conflict, done } }: { readonly sender: S
     <div class="sent" ref={element} tabIndex={-1} aria-live="polite">
       {done !== null && (
         <p class="done">
-          <span aria-hidden="true">✓</span> {done.message}
+          <span aria-hidden="true">✓</span> {command?.appliedIteration == null ? done.message : commandWords(command)}
         </p>
       )}
       {error !== null && (

@@ -97,7 +97,7 @@ export function SetForm(props: SetFormProps) {
           Intervention {id} multiplies it now ({why}); a value of yours ends that.
         </p>
       ))}
-      <Sent sender={sender} />
+      <Sent sender={sender} commands={control.commands} />
       <Command>{command}</Command>
     </form>
   );

@@ -80,7 +80,7 @@ export function Steer(props: Steered) {
             );
           })}
         </ul>
-        <Sent sender={sender} />
+        <Sent sender={sender} commands={control.commands} />
         <SetForm {...props} reason={reason} />
       </div>
       {asks.value && (

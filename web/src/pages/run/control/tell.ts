@@ -31,6 +31,11 @@ export function givenWords({ kind, payload }: Pick<PageCommand, "kind" | "payloa
   return kind;
 }
 
+/** `set ppo.kl.coef to 0.1: applied before ppo it 12` */
+export function commandWords(command: PageCommand): string {
+  return `${givenWords(command)}: ${fateOf(command, { isAlive: true }).word}`;
+}
+
 /** What becomes of it: a shape and a word. */
 export function fateOf(
   { appliedIteration, appliedStage }: Pick<PageCommand, "appliedIteration" | "appliedStage">,
