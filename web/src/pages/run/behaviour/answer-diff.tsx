@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { AnswersAnswer, BehaviourAnswer } from "../../../../../src/types/page.ts";
 import { Card, Empty, Problem } from "../../../components/parts.tsx";
+import { Switch } from "../../../components/switch.tsx";
 import { figureTitle } from "../../../figure-titles.ts";
 import { plural, visible } from "../../../format.ts";
 import { useKey } from "../../../keys.ts";
@@ -30,9 +31,9 @@ export function AnswerDiff({ runId, answer, state }: AnswerDiffProps) {
   useKey("ArrowRight", "the answers of the point after", () => step(1));
   const rows = asked.answer?.rows ?? null;
   const shown = rows === null ? [] : filtered(rows, { only, check });
-  const count = (filter: Filter) => (rows === null ? "" : ` ${filtered(rows, { only: filter, check }).length}`);
+  const count = (filter: Filter) => (rows === null ? "" : filtered(rows, { only: filter, check }).length);
   return (
-    <Card title="Answers at two points">
+    <Card title="Answers at two points" aside={<span class="quiet">← → move the right one</span>}>
       <div class="diff-controls">
         <label>
           Left{" "}
@@ -47,23 +48,23 @@ export function AnswerDiff({ runId, answer, state }: AnswerDiffProps) {
             <Points iterations={iterations} />
           </select>
         </label>
-        <fieldset class="switch">
-          <legend class="unseen">answers shown</legend>
-          {Object.entries(filters).map(([name, says]) => (
-            <button
-              key={name}
-              type="button"
-              aria-pressed={name === only}
-              onClick={() => {
-                length.value = first;
-                setQuery({ only: name });
-              }}
-            >
-              {says}
-              <b>{count(name as Filter)}</b>
-            </button>
-          ))}
-        </fieldset>
+        <Switch
+          label="answers shown"
+          options={(Object.keys(filters) as Filter[]).map((value) => ({
+            value,
+            says: (
+              <>
+                {filters[value]} <b>{count(value)}</b>
+              </>
+            ),
+          }))}
+          value={only}
+          onChange={(value) => {
+            length.value = first;
+            setQuery({ only: value });
+          }}
+          shortcut="f"
+        />
         {answer.checks.length > 1 && (
           <label>
             Check{" "}

@@ -49,6 +49,8 @@ export function Checks({ answer, state, runId }: ChecksProps) {
             unit={unit}
             lines={[line]}
             {...(share && { floor: 0, ceiling: 1 })}
+            from={points[0]?.iteration}
+            to={points.length === 0 ? undefined : points.at(-1)!.iteration + 1}
             sync="behaviour"
             marks={marks}
             chosen={state.b}
@@ -85,9 +87,13 @@ function chartsOf({ points, checks }: BehaviourAnswer): CheckChart[] {
       nonFinite: known.flatMap((one, i) => (Number.isFinite(one.value) ? [] : [[i, 1, one.word] as const])),
     });
   };
-  const estimate = (title: string, of: (point: BehaviourAnswer["points"][number]) => Estimate | null | undefined) => ({
+  const estimate = (
+    title: string,
+    unit: string,
+    of: (point: BehaviourAnswer["points"][number]) => Estimate | null | undefined,
+  ) => ({
     title,
-    unit: "share",
+    unit,
     share: true,
     line: {
       label: title,
@@ -103,8 +109,8 @@ function chartsOf({ points, checks }: BehaviourAnswer): CheckChart[] {
     line: { label: title, colour: "--run-1", column: column(of) },
   });
   return [
-    ...(checks.length > 1 ? [estimate("gold, mean of the checks", ({ gold }) => gold)] : []),
-    ...checks.map((name) => estimate(visible(figureTitle(name)), (point) => point.checks[name])),
+    ...(checks.length > 1 ? [estimate("gold", "mean of the checks", ({ gold }) => gold)] : []),
+    ...checks.map((name) => estimate(visible(figureTitle(name)), "share", (point) => point.checks[name])),
     plain("score", "", ({ score }) => score),
     plain("answers changed", "since the point before", ({ changed }) => changed),
     plain("consistency", "answers to one prompt alike", ({ consistency }) => consistency),

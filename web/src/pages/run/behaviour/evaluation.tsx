@@ -4,6 +4,7 @@ import { exact } from "../../../components/exact.ts";
 import { type Interval, Intervals, scaleOf } from "../../../components/intervals.tsx";
 import { LongText } from "../../../components/long-text.tsx";
 import { Card } from "../../../components/parts.tsx";
+import { Scroll } from "../../../components/scroll.tsx";
 import { TableCopies } from "../../../components/table-copies.tsx";
 import { figureOrder, figureTitle } from "../../../figure-titles.ts";
 import { figure, percent, visible } from "../../../format.ts";
@@ -34,8 +35,7 @@ export function EvaluationCard({ evaluation }: { readonly evaluation: Evaluation
       {seenInTraining && (
         <p class="warn">▲ The policy trained on these prompts: what this shows may be no more than memory.</p>
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be scrolled by keys. */}
-      <section class="scroll" tabIndex={0} aria-label="figures before and after PPO">
+      <Scroll label="figures before and after PPO">
         <table class="evaluation">
           <thead>
             <tr>
@@ -70,7 +70,7 @@ export function EvaluationCard({ evaluation }: { readonly evaluation: Evaluation
             ))}
           </tbody>
         </table>
-      </section>
+      </Scroll>
       <Transcripts evaluation={evaluation} />
     </Card>
   );

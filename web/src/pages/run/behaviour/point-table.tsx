@@ -1,6 +1,7 @@
 /** Every point of the evaluation set as a table: what the charts show, for those who read or copy figures. */
 import type { Estimate } from "../../../../../src/types/evaluation.ts";
 import type { BehaviourAnswer, BehaviourPoint } from "../../../../../src/types/page.ts";
+import { Scroll } from "../../../components/scroll.tsx";
 import { TableCopies } from "../../../components/table-copies.tsx";
 import { figureTitle } from "../../../figure-titles.ts";
 import { figure, percent, visible } from "../../../format.ts";
@@ -28,8 +29,7 @@ export function PointTable({ answer: { points, checks } }: { readonly answer: Be
     <details class="point-table">
       <summary>The same as a table</summary>
       <TableCopies title="evaluation set" table={() => ({ columns, rows: points.map(cells) })} />
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be scrolled by keys. */}
-      <section class="scroll" tabIndex={0} aria-label="the evaluation set by iteration">
+      <Scroll label="the evaluation set by iteration">
         <table>
           <thead>
             <tr>
@@ -52,7 +52,7 @@ export function PointTable({ answer: { points, checks } }: { readonly answer: Be
             ))}
           </tbody>
         </table>
-      </section>
+      </Scroll>
     </details>
   );
 }

@@ -1,8 +1,8 @@
 /** What the colours of the tokens mean: the ends of the scale, its zero, and a switch for what is coloured. */
-import { Button } from "../../../components/parts.tsx";
+import { Switch } from "../../../components/switch.tsx";
 import { figure } from "../../../format.ts";
 import { setQuery } from "../../../router.ts";
-import { type Colour, colours, levelClass, meaning, type Scale, steps } from "./scale.ts";
+import { colours, levelClass, meaning, type Scale, steps } from "./scale.ts";
 
 export function Legend({ scale }: { readonly scale: Scale }) {
   const { low, high, unit } = meaning[scale.colour];
@@ -10,7 +10,13 @@ export function Legend({ scale }: { readonly scale: Scale }) {
   const levels = Array.from({ length: steps + highest + 1 }, (_, i) => i - steps);
   return (
     <div class="scale">
-      <Switch colour={scale.colour} />
+      <Switch
+        label="colour of tokens"
+        options={colours.map((value) => ({ value, says: meaning[value].says }))}
+        value={scale.colour}
+        onChange={(colour) => setQuery({ colour: colour === colours[0] ? undefined : colour })}
+        shortcut="c"
+      />
       <span class="scale-bar">
         <span>
           <b>≤ {figure(-scale.bound, 2)}</b> {low}
@@ -36,24 +42,5 @@ export function Legend({ scale }: { readonly scale: Scale }) {
         {unit !== "" && <span class="quiet">({unit})</span>}
       </span>
     </div>
-  );
-}
-
-function Switch({ colour }: { readonly colour: Colour }) {
-  const next = colours[(colours.indexOf(colour) + 1) % colours.length]!;
-  return (
-    <fieldset class="switch">
-      <legend class="unseen">colour of tokens</legend>
-      {colours.map((one) => (
-        <Button
-          key={one}
-          pressed={one === colour}
-          onPress={() => setQuery({ colour: one === colours[0] ? undefined : one })}
-          {...(one === next && { shortcut: "c", says: "the next colour of tokens" })}
-        >
-          {meaning[one].says}
-        </Button>
-      ))}
-    </fieldset>
   );
 }
