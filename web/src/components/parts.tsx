@@ -115,7 +115,7 @@ export function Card({
   );
 }
 
-/** A modal dialog; Escape closes it. */
+/** A modal dialog; Escape closes it, and the focus goes back to where it was. */
 export function Dialog({
   title,
   onClose,
@@ -128,8 +128,13 @@ export function Dialog({
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const dialog = element.current!;
+    const before = document.activeElement;
     if (!dialog.open) dialog.showModal();
-    return () => dialog.close();
+    return () => {
+      dialog.close();
+      // The browser gives the focus back only to a dialog that stays in the document.
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
   }, []);
   return (
     <dialog ref={element} aria-label={title} onClose={onClose} onCancel={onClose}>

@@ -274,10 +274,12 @@ it("tells a running trainer, with the reason that was given", async () => {
 it("asks before it stops a run", async () => {
   control = { ...start, incidents: [] };
   await show({ state: "running" });
+  button("Stop").focus();
   await press(button("Stop"));
   expect(posts).toEqual([]);
   await press(button("Let it run", the("dialog")));
   expect(box.querySelector("dialog")).toBeNull();
+  expect(document.activeElement).toBe(button("Stop"));
   await press(button("Stop"));
   await press(button("Stop it", the("dialog")));
   expect(posts).toMatchObject([{ body: { kind: "stop" } }]);

@@ -48,7 +48,7 @@ export function Rules(props: Steered) {
           ))}
         </ul>
       ) : (
-        <Scroll label="rules">
+        <Scroll label="table of rules">
           <table class="rules">
             <thead>
               <tr>
