@@ -27,10 +27,10 @@ export function BehaviourTab({ data, answer, run }: TabProps) {
         <>
           <Checks answer={found} state={state} runId={data.id} />
           <Tradeoffs points={found.points} />
-          {!isFile && <AnswerDiff runId={data.id} answer={found} state={state} />}
         </>
       )}
       {found !== null && found.evaluation !== null && <EvaluationCard evaluation={found.evaluation} />}
+      {found !== null && state !== null && !isFile && <AnswerDiff runId={data.id} answer={found} state={state} />}
     </div>
   );
 }

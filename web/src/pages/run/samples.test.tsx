@@ -215,7 +215,10 @@ it("has the reference's answer where it was asked the same", async () => {
   await press("r");
   const said = [...body.querySelectorAll(".reference")].map((one) => one.textContent);
   expect(said[0]).toContain("of old");
-  expect(said[1]).toContain("The reference was not asked this");
+  expect(said[1]).toContain("not asked this");
+  await press("ArrowLeft");
+  expect(body.textContent).toContain("The reference answered none of these prompts");
+  expect(body.querySelector(".reference")).toBeNull();
 });
 
 it("says what is missing where there is nothing yet", async () => {

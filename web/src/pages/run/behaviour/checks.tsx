@@ -2,6 +2,7 @@
 import { useMemo } from "preact/hooks";
 import type { Estimate } from "../../../../../src/types/evaluation.ts";
 import type { BehaviourAnswer, Num } from "../../../../../src/types/page.ts";
+import { isFile } from "../../../api.ts";
 import { Chart, type Line } from "../../../components/chart.tsx";
 import type { Mark } from "../../../components/chart-ink.ts";
 import { Card } from "../../../components/parts.tsx";
@@ -37,9 +38,7 @@ export function Checks({ answer, state, runId }: ChecksProps) {
   return (
     <Card
       title="The evaluation set over iterations"
-      aside={
-        <span class="quiet">share, with 95% interval; a click on a chart shows the answers of that point below</span>
-      }
+      aside={<span class="quiet">with 95% intervals{!isFile && "; a click on a point shows its answers below"}</span>}
     >
       <div class="checks">
         {charts.map(({ title, unit, line, share }) => (

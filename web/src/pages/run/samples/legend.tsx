@@ -24,7 +24,7 @@ export function Legend({ scale }: { readonly scale: Scale }) {
         <span class="scale-steps" aria-hidden="true">
           {levels.map((level) => (
             <span key={level} class={levelClass(level)}>
-              {level === 0 ? "0" : "\u00a0\u00a0\u00a0"}
+              {level === 0 && high !== null ? "0" : "\u00a0\u00a0\u00a0"}
             </span>
           ))}
         </span>

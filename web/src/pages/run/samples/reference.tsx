@@ -2,6 +2,7 @@
 import type { AnswerPair, AnswersAnswer, PageSample } from "../../../../../src/types/page.ts";
 import { LongText } from "../../../components/long-text.tsx";
 import { figure } from "../../../format.ts";
+import { hashOf } from "../../../router.ts";
 import { useAnswer } from "../../../state/use-answer.ts";
 
 export type References = ReadonlyMap<string, AnswerPair>;
@@ -27,10 +28,7 @@ export function Reference({ sample, references, spaces }: ReferenceProps) {
     <div class="said reference">
       <span class="quiet label">reference</span>
       {said === null ? (
-        <p class="quiet text">
-          The reference was not asked this: it answers the monitoring set alone. How probable it finds the policy's
-          answer is in the colour KL and in the table of tokens.
-        </p>
+        <p class="quiet">not asked this</p>
       ) : (
         <div>
           <LongText text={said.response} spaces={spaces} label="reference's answer" />
@@ -38,5 +36,17 @@ export function Reference({ sample, references, spaces }: ReferenceProps) {
         </div>
       )}
     </div>
+  );
+}
+
+/** Said once, where none of the samples has an answer beside it. */
+export function NoReference({ runId }: { readonly runId: string }) {
+  return (
+    <p>
+      <span class="warn">▲ The reference answered none of these prompts:</span> it is asked the monitoring set alone,
+      and there its answers{" "}
+      <a href={hashOf(["runs", runId, "behaviour"], { a: "reference" })}>stand beside the policy's</a>. How probable it
+      finds the answers below is in the colour KL, and in each table of tokens.
+    </p>
   );
 }

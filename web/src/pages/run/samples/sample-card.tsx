@@ -32,7 +32,7 @@ export function SampleCard({ sample, scale, spaces, actions, beside }: SampleCar
         </div>
         <div class={beside === undefined ? "" : "side-by-side"}>
           <div class="said response">
-            <span class="quiet label">{beside === undefined ? "response" : `policy, iteration ${iteration}`}</span>
+            <span class="quiet label">{beside === undefined ? "response" : "policy"}</span>
             {tokens.length === 0 ? (
               <LongText text={sample.response} spaces={spaces} label="response" />
             ) : (

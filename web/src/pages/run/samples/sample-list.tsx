@@ -10,7 +10,7 @@ import { Legend } from "./legend.tsx";
 import { ordered } from "./order.ts";
 import { usePins } from "./pins.ts";
 import { Readout } from "./readout.tsx";
-import { Reference, useReferences } from "./reference.tsx";
+import { NoReference, Reference, useReferences } from "./reference.tsx";
 import { SampleCard } from "./sample-card.tsx";
 import { scaleOf } from "./scale.ts";
 import type { SamplesState } from "./view-state.ts";
@@ -26,7 +26,9 @@ export interface SampleListProps {
 
 export function SampleList({ runId, samples, state, title, none }: SampleListProps) {
   const pins = usePins(runId);
-  const references = useReferences(runId, { wanted: state.reference && !isFile });
+  const known = useReferences(runId, { wanted: state.reference && !isFile });
+  const asked = [...samples, ...pins.samples].some(({ prompt }) => known?.get(prompt)?.a);
+  const references = asked ? known : null;
   const { colour, spaces, prompt } = state;
   const rest = ordered(
     samples.filter((sample) => !pins.has(sample)),
@@ -73,6 +75,7 @@ export function SampleList({ runId, samples, state, title, none }: SampleListPro
     <>
       <Legend scale={scale} />
       <Problem error={pins.error} />
+      {known !== null && !asked && <NoReference runId={runId} />}
       {pins.samples.length > 0 && (
         <section class={`cards pinned ${wide}`} aria-label="pinned samples">
           <h2>◆ {pins.samples.length} pinned</h2>

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { PageSample } from "../../../../../src/types/page.ts";
 import { beginning, exact } from "../../../components/exact.ts";
 import { More } from "../../../components/long-text.tsx";
+import { Scroll } from "../../../components/scroll.tsx";
 import { figure } from "../../../format.ts";
 import { numbersOf } from "./scale.ts";
 
@@ -29,8 +30,7 @@ function Rows({ sample }: { readonly sample: PageSample }) {
   const left = tokens.length - length.value;
   return (
     <>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be scrolled by keys. */}
-      <section class="scroll token-rows" tabIndex={0} aria-label="numbers of each token">
+      <Scroll label={`numbers of each token of sample ${sample.index}, iteration ${sample.iteration}`}>
         <table>
           <thead>
             <tr>
@@ -61,7 +61,7 @@ function Rows({ sample }: { readonly sample: PageSample }) {
             ))}
           </tbody>
         </table>
-      </section>
+      </Scroll>
       {left > 0 && <More label="table" left={`${left} rows`} onPress={() => (length.value += 5 * first)} />}
     </>
   );
