@@ -103,3 +103,18 @@ describe("a database of version 1", () => {
     expect(store.settings("old-1", { key: "ppo.clipLow" }).rows).toMatchObject([{ before: 0.2, value: 0.1 }]);
   });
 });
+
+it("a database of version 3 keeps its samples, and finds them by score", () => {
+  const path = join(temporaryFolder(), "ballast.db");
+  const made = openStore(path);
+  made.createRun(runRecord("a"));
+  const recorder = made.recorder("a", made.startAttempt("a"));
+  recorder.samples("ppo", 0, [sampleRecord({ index: 0, score: 2 }), sampleRecord({ index: 1, score: 1 })]);
+  made.close();
+  turnIntoVersion3(path);
+  const store = closedAfterwards(openStore(path, { readonly: true }));
+  const { samples } = store.findSamples("a", { stage: "ppo", order: "lowest", limit: 9 });
+  expect(samples.map(({ score }) => score)).toEqual([1, 2]);
+  expect([store.marks(), store.answerIterations("a")]).toEqual([[], []]);
+  expect(shape(path)).toEqual(shape(temporaryStore().path));
+});

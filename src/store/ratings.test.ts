@@ -1,7 +1,13 @@
 import { join } from "node:path";
 import Database from "libsql";
 import { expect, it } from "vitest";
-import { closedAfterwards, runRecord, temporaryFolder, temporaryStore } from "../../test/support/store.ts";
+import {
+  closedAfterwards,
+  runRecord,
+  temporaryFolder,
+  temporaryStore,
+  turnIntoVersion3,
+} from "../../test/support/store.ts";
 import { openStore } from "./index.ts";
 
 const rating = { kind: "rating", prompt: "say\0red", response: "red \ud800", score: 4, rater: "ann" } as const;
@@ -27,6 +33,7 @@ it("a database of version 2 keeps its runs and takes ratings", () => {
   const made = openStore(path);
   made.createRun(runRecord("a"));
   made.close();
+  turnIntoVersion3(path);
   const raw = new Database(path);
   raw.exec("DROP TABLE ratings; PRAGMA user_version = 2");
   raw.close();

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "libsql";
 import { afterEach } from "vitest";
 import { openStore, type Store, type StoreOptions } from "../../src/store/index.ts";
 import type { AnswerRecord, RunRecord, SampleRecord } from "../../src/types/records.ts";
@@ -28,6 +29,14 @@ const cleanups: (() => void)[] = [];
 afterEach(() => {
   while (cleanups.length > 0) cleanups.pop()!();
 });
+
+/** Makes a database what version 3 would have left. */
+export function turnIntoVersion3(path: string): void {
+  const raw = new Database(path);
+  for (const table of ["answers", "marks", "requests"]) raw.exec(`DROP TABLE ${table}`);
+  raw.exec("DROP VIEW answer_rows; DROP INDEX samples_by_score; PRAGMA user_version = 3");
+  raw.close();
+}
 
 export const runRecord = (id: string): RunRecord => ({
   id,
