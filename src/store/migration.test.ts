@@ -7,8 +7,10 @@ import {
   answerRecord,
   closedAfterwards,
   runRecord,
+  sampleRecord,
   temporaryFolder,
   temporaryStore,
+  turnIntoVersion3,
 } from "../../test/support/store.ts";
 import { openStore } from "./index.ts";
 import { schemaVersion } from "./schema.ts";
