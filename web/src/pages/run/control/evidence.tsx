@@ -8,6 +8,7 @@ import { Scroll } from "../../../components/scroll.tsx";
 import { figure, plural, visible } from "../../../format.ts";
 import { colourOf } from "../../../hues.ts";
 import { hashOf } from "../../../router.ts";
+import { sentenceOf } from "../overview/event-words.ts";
 import { iterationsAt } from "./decision.ts";
 import { hairlinesOf } from "./hairlines.ts";
 import { type EvidenceSignal, signalsOf } from "./signals.ts";
@@ -82,7 +83,7 @@ export function Evidence({ incident, rules, runId }: EvidenceProps) {
           {active.map(({ id: number, from, until, reason }) => (
             <li key={number}>
               it {from}
-              {until === null ? "" : ` to ${until}`}: {visible(reason)}
+              {until === null ? "" : ` to ${until}`}: {sentenceOf(reason, runId)}
             </li>
           ))}
         </ul>

@@ -96,7 +96,8 @@ function IncidentHead({ incident, runId }: HeadProps) {
     <header class="incident-head">
       <h2>
         <span class={`state ${isOpen ? "bad" : "good"}`}>
-          <span aria-hidden="true">{isOpen ? "■" : "✓"}</span> {isOpen ? "Waits for you" : "Decided"}
+          <span aria-hidden="true">{isOpen ? "■" : "✓"}</span>{" "}
+          {isOpen ? (isFile ? "Waited for a decision" : "Waits for you") : "Decided"}
         </span>{" "}
         {visible(summary)}
       </h2>

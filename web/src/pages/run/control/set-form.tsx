@@ -4,6 +4,7 @@ import { useRef } from "preact/hooks";
 import { Button, Command } from "../../../components/parts.tsx";
 import { useKey } from "../../../keys.ts";
 import { draftOf } from "../../../state/draft.ts";
+import { sentenceOf } from "../overview/event-words.ts";
 import { Sent } from "./sent.tsx";
 import { inForce, SettingSelect } from "./setting-rows.tsx";
 import { tellCommand, typedValue } from "./tell.ts";
@@ -94,7 +95,7 @@ export function SetForm(props: SetFormProps) {
       </div>
       {steered.map(({ id, reason: why }) => (
         <p key={id} class="quiet">
-          Intervention {id} multiplies it now ({why}); a value of yours ends that.
+          Intervention {id} multiplies it now, {sentenceOf(why, run.id)}. A value of yours ends that.
         </p>
       ))}
       <Sent sender={sender} commands={control.commands} />
