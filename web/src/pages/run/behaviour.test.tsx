@@ -156,7 +156,7 @@ it("tables the final evaluation with intervals, and whether a change is clear; t
   const body = await open();
   const rows = [...body.querySelectorAll(".evaluation tbody tr")].map((one) => one.textContent);
   expect(rows[0]).toContain(
-    "sums right50.0% [45.0%, 55.0%], greedy 60.0%90.0% [85.0%, 95.0%]+40.0 [30.0, 50.0] points ▲",
+    "sums right50.0% [45.0%, 55.0%] greedy 60.0% 90.0% [85.0%, 95.0%] +40.0 [30.0, 50.0] points ▲",
   );
   expect(rows[1]).toContain("−0.5 [−1, 0.1] ≈");
   expect(body.textContent).toContain("no more than memory");

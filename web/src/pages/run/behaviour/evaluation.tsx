@@ -16,15 +16,18 @@ export function EvaluationCard({ evaluation }: { readonly evaluation: Evaluation
     const isShare = shares.includes(name);
     return {
       name,
-      before: estimateText(before?.figures[name], isShare),
-      after: estimateText(after.figures[name], isShare),
-      change: changeText(differences[name], isShare),
+      before: estimateWords(before?.figures[name], isShare),
+      after: estimateWords(after.figures[name], isShare),
+      change: changeWords(differences[name], isShare),
       clear: clearness(differences[name]),
     };
   });
   const table = () => ({
     columns: ["figure", "before", "after", "change"],
-    rows: rows.map((row) => [figureTitle(row.name), row.before, row.after, row.change]),
+    rows: rows.map((row) => [
+      figureTitle(row.name),
+      ...[row.before, row.after, row.change].map((words) => words.join(" ")),
+    ]),
   });
   return (
     <Card title="Before and after PPO" aside={<TableCopies title="evaluation" table={table} />}>
@@ -58,11 +61,9 @@ export function EvaluationCard({ evaluation }: { readonly evaluation: Evaluation
             {rows.map((row) => (
               <tr key={row.name}>
                 <th scope="row">{visible(figureTitle(row.name))}</th>
-                <td class="number">{row.before}</td>
-                <td class="number">{row.after}</td>
-                <td class="number">
-                  {row.change} {row.clear}
-                </td>
+                <Words words={row.before} />
+                <Words words={row.after} />
+                <Words words={[...row.change, row.clear]} />
                 <td class="picture">
                   <Picture before={before?.figures[row.name]} after={after.figures[row.name]} />
                 </td>
@@ -114,20 +115,38 @@ function Transcripts({ evaluation: { transcripts } }: { readonly evaluation: Eva
   );
 }
 
-/** `96.1% [92.8%, 97.9%], greedy 100.0%` */
-function estimateText(estimate: Estimate | undefined, isShare: boolean): string {
-  if (estimate === undefined) return "–";
-  const show = (value: number) => (isShare ? percent(value) : figure(value, 3));
-  const { mean, low, high, greedy } = estimate;
-  return `${show(mean)} [${show(low)}, ${show(high)}]${greedy === undefined ? "" : `, greedy ${show(greedy)}`}`;
+/** The figure, and what belongs to it: each stays whole where a line breaks. */
+function Words({ words: [first, ...rest] }: { readonly words: readonly string[] }) {
+  return (
+    <td class="number">
+      <b>{first}</b>{" "}
+      {rest.map((word) => (
+        <>
+          <span class="quiet">{word}</span>{" "}
+        </>
+      ))}
+    </td>
+  );
 }
 
-/** `+51.2 [46.0, 56.3] points` */
-function changeText(change: PairedDifference | undefined, isShare: boolean): string {
-  if (change === undefined) return "–";
+/** `96.1%`, `[92.8%, 97.9%]`, `greedy 100.0%` */
+function estimateWords(estimate: Estimate | undefined, isShare: boolean): string[] {
+  if (estimate === undefined) return ["–"];
+  const show = (value: number) => (isShare ? percent(value) : figure(value, 3));
+  const { mean, low, high, greedy } = estimate;
+  return [show(mean), `[${show(low)}, ${show(high)}]`, ...(greedy === undefined ? [] : [`greedy ${show(greedy)}`])];
+}
+
+/** `+51.2`, `[46.0, 56.3]`, `points` */
+function changeWords(change: PairedDifference | undefined, isShare: boolean): string[] {
+  if (change === undefined) return ["–"];
   const show = (value: number) => (isShare ? (100 * value).toFixed(1).replace("-", "−") : figure(value, 3));
   const { difference, low, high } = change;
-  return `${difference > 0 ? "+" : ""}${show(difference)} [${show(low)}, ${show(high)}]${isShare ? " points" : ""}`;
+  return [
+    `${difference > 0 ? "+" : ""}${show(difference)}`,
+    `[${show(low)}, ${show(high)}]`,
+    ...(isShare ? ["points"] : []),
+  ];
 }
 
 /** Whether the change is told apart from none. */

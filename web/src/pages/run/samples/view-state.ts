@@ -7,6 +7,7 @@ export const filters = {
   truncated: "truncated at the limit",
   lowest: "lowest scores",
   highest: "highest scores",
+  pinned: "pinned",
 } as const;
 export type Filter = keyof typeof filters;
 
