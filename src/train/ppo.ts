@@ -400,7 +400,7 @@ async function record(
   const rates = { policyRate, criticRate: models.shared ? null : criticRate };
   const values: MetricValues = {
     ...signals,
-    ...control.health(iteration, signals),
+    ...control.health(iteration, { ...signals, ...experience.measured }),
     ...experience.measured,
     ...settingsInForce({ ...settings, clipLow, clipHigh }, { ...rates, valueUpdates }),
     ...control.multipliers(iteration),

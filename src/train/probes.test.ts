@@ -38,7 +38,10 @@ describe("measurements", () => {
     const run = (control: object) => runPpo({ ppo, measuring: measured(), control });
     const [with_, without] = [await run(every(1)), await run(every(0))];
     expect(with_.weights).toBe(without.weights);
-    for (const [iteration, values] of without.curve) expect(with_.curve.get(iteration)).toMatchObject(values);
+    // Health reads what is measured.
+    const training = (values: object) =>
+      Object.fromEntries(Object.entries(values).filter(([key]) => !/^health\//.test(key)));
+    for (const [iteration, values] of without.curve) expect(with_.curve.get(iteration)).toMatchObject(training(values));
   });
 
   it("are the same to the bit when the run is killed and resumed", async () => {
@@ -157,6 +160,18 @@ it("agreement with people is the correlation of their ratings with the whole rew
   expect(await agreement({})).toBeCloseTo(2 / Math.sqrt(2 * 3.5), 12);
   expect(await agreement({ faults: ["reward-flip@0"] })).toBeCloseTo(-2 / Math.sqrt(2 * 3.5), 12);
   expect(await agreement({ measuring: { ...measured(), ratings: [] } })).toBeUndefined();
+});
+
+it("health sees what is measured beside the update", async () => {
+  const { curve } = await runPpo({
+    ppo: { ...ppo, iterations: 2 },
+    measuring: measured(),
+    control: every(1),
+    faults: ["reward-flip@1"],
+  });
+  // The accuracy falls from 2/3 to 0.
+  expect(curve.get(1)!["health/reward_integrity"]).toBe(0);
+  expect(curve.get(0)!["health/reward_integrity"]).toBeGreaterThan(50);
 });
 
 describe("the reward's accuracy", () => {
