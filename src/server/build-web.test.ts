@@ -53,3 +53,8 @@ it("that cannot be built says what to try", async () => {
     hint: expect.stringContaining("npm ci"),
   });
 });
+
+it("is small: all of it under 100,000 bytes, as it travels", async () => {
+  const files = Object.values(await loadWeb());
+  expect(files.reduce((sum, { packed }) => sum + packed.length, 0)).toBeLessThan(100_000);
+});

@@ -1,7 +1,7 @@
 /** Reads the server's event stream until it is told to stop, and comes back by itself where the line breaks. */
-import { createParser } from "eventsource-parser";
 import type { StreamBatch, StreamCursor } from "../../../src/types/page.ts";
 import { addressOf, authorization } from "../api.ts";
+import { eventReader } from "./sse.ts";
 
 /** Milliseconds. The server beats every five seconds: three missed beats are a dead line. */
 const silence = 15_000;
@@ -31,19 +31,17 @@ export function openStream({ runs, after, onBatch, onState }: StreamOptions): ()
       const response = await fetch(addressOf("/api/stream", query), { headers: authorization(), signal: line.signal });
       if (!response.ok || response.body === null) throw new Error(`status ${response.status}`);
       onState("live");
-      const parser = createParser({
-        onEvent: ({ event, data }) => {
-          if (event !== "batch") return;
-          const batch = JSON.parse(data) as StreamBatch;
-          cursor = batch.cursor;
-          onBatch(batch);
-        },
-      });
+      const eventsOf = eventReader();
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let read = await reader.read(); !read.done; read = await reader.read()) {
         clearTimeout(alarm);
         alarm = setTimeout(leave, silence);
-        parser.feed(read.value);
+        for (const { event, data } of eventsOf(read.value)) {
+          if (event !== "batch") continue;
+          const batch = JSON.parse(data) as StreamBatch;
+          cursor = batch.cursor;
+          onBatch(batch);
+        }
       }
     } finally {
       clearTimeout(alarm);
