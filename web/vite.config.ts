@@ -9,7 +9,9 @@ export default defineConfig({
   // Relative addresses: the page works under any path.
   base: "./",
   publicDir: false,
-  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  // Whatever NODE_ENV says where it is built.
+  define: { "process.env.NODE_ENV": '"production"' },
+  oxc: { jsx: { runtime: "automatic", importSource: "preact", development: false } },
   build: {
     outDir: here("../dist/web"),
     emptyOutDir: true,

@@ -166,6 +166,7 @@ describe.skipIf(browserPath === undefined)("the page", () => {
     await until(() => page.url().endsWith("#/runs"));
     await page.getByRole("link", { name: "tiny-1" }).waitFor();
     await page.keyboard.press("j");
+    await until(() => page.url().includes("at=tiny-1"));
     await page.keyboard.press("Enter");
     await until(() => page.url().includes("#/runs/tiny-1"));
     for (const [key, view] of Object.entries({ 2: "samples", 3: "behaviour", 4: "control" })) {

@@ -118,8 +118,8 @@ it("draws each check with its interval, and says where reward and gold part", as
   const charts = [...body.querySelectorAll(".chart")].map((one) => one.textContent);
   expect(charts.map((text) => text!.split(":")[0])).toEqual(["gold", "sums right", "tone", "score", "answers changed"]);
   expect(charts[1]).toContain("0.5 0.9 0.6, from 0.45 0.85 0.5");
-  expect(charts[1]).toContain("gold is below that of iteration 10");
-  expect(body.textContent).toContain("gold from 90.0% to 60.0%");
+  expect(charts[1]).toContain("clearly below iteration 10");
+  expect(body.textContent).toContain("gold went from 90.0% at iteration 10 to 60.0% at 20, the score from 10 to 20");
   expect(body.querySelectorAll(".path-plot .marked")).toHaveLength(1);
 });
 

@@ -23,25 +23,14 @@ export interface ChecksProps {
 export function Checks({ answer, state, runId }: ChecksProps) {
   const { points } = answer;
   const charts = useMemo(() => chartsOf(answer), [answer]);
-  const marks = useMemo(
-    () =>
-      partings(points).map(
-        ({ iteration, best }): Mark => ({
-          iteration,
-          shape: "▲",
-          tone: "bad",
-          says: `reward and gold part: gold is below that of iteration ${best}, the reward above it`,
-        }),
-      ),
-    [points],
-  );
+  const marks = useMemo(() => marksOf(points), [points]);
   return (
     <Card
       title="The evaluation set over iterations"
       aside={<span class="quiet">with 95% intervals{!isFile && "; a click on a point shows its answers below"}</span>}
     >
       <div class="checks">
-        {charts.map(({ title, unit, line, share }) => (
+        {charts.map(({ title, unit, line, share, check }) => (
           <Chart
             key={title}
             title={title}
@@ -51,7 +40,7 @@ export function Checks({ answer, state, runId }: ChecksProps) {
             from={points[0]?.iteration}
             to={points.length === 0 ? undefined : points.at(-1)!.iteration + 1}
             sync="behaviour"
-            marks={marks}
+            marks={check === undefined ? none : (marks.get(check) ?? none)}
             chosen={state.b}
             onPick={(iteration) => iteration !== null && setQuery({ b: iteration })}
             height={130}
@@ -64,11 +53,25 @@ export function Checks({ answer, state, runId }: ChecksProps) {
   );
 }
 
+const none: readonly Mark[] = [];
+
+/** By check; null is the mean of all. */
+function marksOf(points: BehaviourAnswer["points"]): Map<string | null, Mark[]> {
+  const marks = new Map<string | null, Mark[]>();
+  for (const { check, iteration, best } of partings(points)) {
+    const says = `parted from the reward: clearly below iteration ${best}, with a higher score`;
+    marks.set(check, [...(marks.get(check) ?? []), { iteration, shape: "▲", tone: "bad", says }]);
+  }
+  return marks;
+}
+
 interface CheckChart {
   readonly title: string;
   readonly unit: string;
   readonly line: Line;
   readonly share: boolean;
+  /** Null is the mean of all; absent where it is none. */
+  readonly check?: string | null;
 }
 
 function chartsOf({ points, checks }: BehaviourAnswer): CheckChart[] {
@@ -86,21 +89,22 @@ function chartsOf({ points, checks }: BehaviourAnswer): CheckChart[] {
       nonFinite: known.flatMap((one, i) => (Number.isFinite(one.value) ? [] : [[i, 1, one.word] as const])),
     });
   };
-  const estimate = (
-    title: string,
-    unit: string,
-    of: (point: BehaviourAnswer["points"][number]) => Estimate | null | undefined,
-  ) => ({
-    title,
-    unit,
-    share: true,
-    line: {
-      label: title,
-      colour: "--run-1",
-      column: column((point) => of(point)?.mean),
-      band: { low: column((point) => of(point)?.low), high: column((point) => of(point)?.high) },
-    },
-  });
+  const estimate = (title: string, unit: string, check: string | null) => {
+    const of = (point: BehaviourAnswer["points"][number]): Estimate | null | undefined =>
+      check === null ? point.gold : point.checks[check];
+    return {
+      title,
+      unit,
+      check,
+      share: true,
+      line: {
+        label: title,
+        colour: "--run-1",
+        column: column((point) => of(point)?.mean),
+        band: { low: column((point) => of(point)?.low), high: column((point) => of(point)?.high) },
+      },
+    };
+  };
   const plain = (title: string, unit: string, of: Parameters<typeof column>[0]) => ({
     title,
     unit,
@@ -108,8 +112,8 @@ function chartsOf({ points, checks }: BehaviourAnswer): CheckChart[] {
     line: { label: title, colour: "--run-1", column: column(of) },
   });
   return [
-    ...(checks.length > 1 ? [estimate("gold", "mean of the checks", ({ gold }) => gold)] : []),
-    ...checks.map((name) => estimate(visible(figureTitle(name)), "share", (point) => point.checks[name])),
+    ...(checks.length > 1 ? [estimate("gold", "mean of the checks", null)] : []),
+    ...checks.map((name) => estimate(visible(figureTitle(name)), "share", name)),
     plain("score", "", ({ score }) => score),
     plain("answers changed", "since the point before", ({ changed }) => changed),
     plain("consistency", "answers to one prompt alike", ({ consistency }) => consistency),

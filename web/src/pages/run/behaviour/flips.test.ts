@@ -48,13 +48,24 @@ describe("partings", () => {
     consistency: null,
   });
 
-  it("are where gold's whole interval is below its best, and the score above what it was there", () => {
-    const points = [point(0, 0.5, 0), point(10, 0.9, 1), point(20, 0.85, 2), point(30, 0.7, 3), point(40, 0.6, 0.5)];
-    expect(partings(points)).toEqual([{ iteration: 30, best: 10 }]);
+  const found = (points: BehaviourPoint[]) =>
+    partings(points).map(({ check, iteration, best }) => [check, iteration, best]);
+
+  it("are where the whole interval is below that of the best point, and the score above what it was there", () => {
+    const points = [point(0, 0.5, 0), point(10, 0.9, 1), point(20, 0.75, 2), point(30, 0.6, 3), point(40, 0.5, 0.5)];
+    expect(found(points)).toEqual([[null, 30, 10]]);
+  });
+
+  it("show a check that is given up for the others, which their mean hides", () => {
+    const of = (iteration: number, sums: number) => ({
+      ...point(iteration, 0.7, iteration),
+      checks: { sums: { mean: sums, low: sums - 0.1, high: sums + 0.1, n: 32 } },
+    });
+    expect(found([of(0, 0.7), of(10, 0.6), of(20, 0.3)])).toEqual([["sums", 20, 0]]);
   });
 
   it("need both numbers, finite", () => {
-    expect(partings([point(0, 0.9, 1), point(10, null, 2), point(20, 0.2, "NaN"), point(30, 0.2, null)])).toEqual([]);
-    expect(partings([point(0, 0.9, 1), point(10, 0.2, "Infinity")])).toEqual([{ iteration: 10, best: 0 }]);
+    expect(found([point(0, 0.9, 1), point(10, null, 2), point(20, 0.2, "NaN"), point(30, 0.2, null)])).toEqual([]);
+    expect(found([point(0, 0.9, 1), point(10, 0.2, "Infinity")])).toEqual([[null, 10, 0]]);
   });
 });

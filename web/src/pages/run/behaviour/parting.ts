@@ -1,25 +1,38 @@
-/** Where the reward and the gold checks part: the reward goes on rising while what it stands for falls. */
+/** Where the reward and what it stands for part: the reward goes on rising while a gold check falls. */
+import type { Estimate } from "../../../../../src/types/evaluation.ts";
 import type { BehaviourPoint } from "../../../../../src/types/page.ts";
 
 export interface Parting {
+  /** A gold check; null is the mean of all. */
+  readonly check: string | null;
   readonly iteration: number;
-  /** The point whose gold was best until then. */
+  readonly now: Estimate;
+  /** The point before it where the check was best. */
   readonly best: number;
+  readonly then: Estimate;
 }
 
 /**
- * Points whose gold lies, with its whole 95% interval, below the best mean before them, though the reward is higher than it was there:
- * over-optimisation (Gao, Schulman and Hilton, 2023, arXiv:2210.10760).
+ * Points where a check, or the mean of all, lies with its whole 95% interval below that of its best point before, though the score is
+ * higher than it was there: over-optimisation (Gao, Schulman and Hilton, 2023, arXiv:2210.10760). The mean alone would hide a check that
+ * is given up for the others; intervals apart, because the best of many points is best by chance too.
  */
 export function partings(points: readonly BehaviourPoint[]): Parting[] {
-  let best: BehaviourPoint | null = null;
+  const names = [...new Set(points.flatMap(({ checks }) => Object.keys(checks)))];
+  return [null, ...names].flatMap((check) => partingsOf(points, check));
+}
+
+function partingsOf(points: readonly BehaviourPoint[], check: string | null): Parting[] {
   const found: Parting[] = [];
+  let best: { readonly point: BehaviourPoint; readonly estimate: Estimate } | null = null;
   for (const point of points) {
-    const { gold, score, iteration } = point;
-    if (gold === null || score === null) continue;
-    if (best !== null && gold.high < best.gold!.mean && Number(score) > Number(best.score))
-      found.push({ iteration, best: best.iteration });
-    if (best === null || gold.mean > best.gold!.mean) best = point;
+    const estimate = check === null ? point.gold : point.checks[check];
+    if (estimate === null || estimate === undefined || point.score === null) continue;
+    if (best !== null && estimate.high < best.estimate.low && Number(point.score) > Number(best.point.score)) {
+      const { point: then, estimate: was } = best;
+      found.push({ check, iteration: point.iteration, now: estimate, best: then.iteration, then: was });
+    }
+    if (best === null || estimate.low > best.estimate.low) best = { point, estimate };
   }
   return found;
 }

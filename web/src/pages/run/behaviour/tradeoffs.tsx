@@ -1,7 +1,8 @@
 /** Reward against gold, and reward against KL: what was gained, at what price. */
 import type { BehaviourPoint } from "../../../../../src/types/page.ts";
 import { Card } from "../../../components/parts.tsx";
-import { figure, percent } from "../../../format.ts";
+import { figureTitle } from "../../../figure-titles.ts";
+import { figure, percent, visible } from "../../../format.ts";
 import { type Parting, partings } from "./parting.ts";
 import { PathPlot } from "./path-plot.tsx";
 
@@ -53,25 +54,29 @@ function Verdict({
   readonly points: readonly BehaviourPoint[];
   readonly parted: readonly Parting[];
 }) {
-  const last = parted.at(-1);
-  if (last === undefined)
+  // Of each check the newest.
+  const last = [...new Map(parted.map((one) => [one.check, one])).values()];
+  if (last.length === 0)
     return (
       <p>
         <span class="good">✓ not parted</span>{" "}
-        <span class="quiet">
-          At no point is gold clearly below its best while the score is above what it was there.
-        </span>
+        <span class="quiet">No check is clearly below its best where the score is above what it was there.</span>
       </p>
     );
-  const of = (iteration: number) => points.find((point) => point.iteration === iteration)!;
-  const [best, now] = [of(last.best), of(last.iteration)];
-  const going = points.at(-1) === now;
+  const newest = points.at(-1)!.iteration;
+  const going = last.some(({ iteration }) => iteration === newest);
+  const scoreAt = (iteration: number) => figure(points.find((point) => point.iteration === iteration)?.score, 3);
   return (
     <p>
-      <span class={going ? "bad" : "warn"}>▲ {going ? "parted" : "were parted"}</span> Since iteration {best.iteration}{" "}
-      the score went from {figure(best.score, 3)} to {figure(now.score, 3)} at iteration {now.iteration}, and gold from{" "}
-      {percent(best.gold!.mean)} to {percent(now.gold!.mean)}: the reward is paid for something else.
-      {going && " Roll back to there, or raise the KL coefficient."}
+      <span class={going ? "bad" : "warn"}>▲ {going ? "parted" : "were parted"}</span>:{" "}
+      {last.map(({ check, iteration, now, best, then }) => (
+        <span key={check}>
+          <b>{check === null ? "gold" : visible(figureTitle(check))}</b> went from {percent(then.mean)} at iteration{" "}
+          {best} to {percent(now.mean)} at {iteration}, the score from {scoreAt(best)} to {scoreAt(iteration)}.{" "}
+        </span>
+      ))}
+      The reward is paid for something else.
+      {going && " Look at those answers below; roll back, mend the reward, or raise the KL coefficient."}
     </p>
   );
 }

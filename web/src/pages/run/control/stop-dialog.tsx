@@ -29,7 +29,6 @@ export function StopDialog({ run, argument, reason, onClose, onStop }: StopDialo
         </p>
         <label class="line-field">
           Reason <span class="quiet">may be left out</span>
-          {/* biome-ignore lint/a11y/noAutofocus: a dialog says where its focus begins; else it is the button that closes it */}
           <input
             autoFocus
             value={reason.value}
