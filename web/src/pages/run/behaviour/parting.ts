@@ -9,7 +9,7 @@ export interface Parting {
   readonly now: Estimate;
   /** The point before it where the check was best. */
   readonly best: number;
-  readonly then: Estimate;
+  readonly was: Estimate;
 }
 
 /**
@@ -29,8 +29,8 @@ function partingsOf(points: readonly BehaviourPoint[], check: string | null): Pa
     const estimate = check === null ? point.gold : point.checks[check];
     if (estimate === null || estimate === undefined || point.score === null) continue;
     if (best !== null && estimate.high < best.estimate.low && Number(point.score) > Number(best.point.score)) {
-      const { point: then, estimate: was } = best;
-      found.push({ check, iteration: point.iteration, now: estimate, best: then.iteration, then: was });
+      const { point: before, estimate: was } = best;
+      found.push({ check, iteration: point.iteration, now: estimate, best: before.iteration, was });
     }
     if (best === null || estimate.low > best.estimate.low) best = { point, estimate };
   }

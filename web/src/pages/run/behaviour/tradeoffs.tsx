@@ -8,8 +8,11 @@ import { PathPlot } from "./path-plot.tsx";
 
 export function Tradeoffs({ points }: { readonly points: readonly BehaviourPoint[] }) {
   const parted = partings(points);
-  const marked = new Set(parted.map(({ iteration }) => iteration));
-  const both = points.filter(({ gold, score }) => gold !== null && score !== null);
+  // What parted is what to see: the mean of all may hide it.
+  const shown = parted.at(-1)?.check ?? null;
+  const goldOf = ({ gold, checks }: BehaviourPoint) => (shown === null ? gold : (checks[shown] ?? null));
+  const marked = new Set(parted.flatMap(({ check, iteration }) => (check === shown ? [iteration] : [])));
+  const both = points.filter((point) => goldOf(point) !== null && point.score !== null);
   const withKl = points.filter(({ kl, score }) => kl !== null && score !== null);
   return (
     <div class="tradeoffs">
@@ -19,16 +22,13 @@ export function Tradeoffs({ points }: { readonly points: readonly BehaviourPoint
           <PathPlot
             title="reward against gold"
             xLabel="score"
-            yLabel="gold, 95% interval"
+            yLabel={`${shown === null ? "gold" : visible(figureTitle(shown))}, 95% interval`}
             yText={(value) => percent(value, 0)}
-            points={both.map(({ iteration, gold, score }) => ({
-              iteration,
-              x: Number(score),
-              y: gold!.mean,
-              low: gold!.low,
-              high: gold!.high,
-              marked: marked.has(iteration),
-            }))}
+            points={both.map((point) => {
+              const { mean, low, high } = goldOf(point)!;
+              const { iteration, score } = point;
+              return { iteration, x: Number(score), y: mean, low, high, marked: marked.has(iteration) };
+            })}
           />
         </Card>
       )}
@@ -69,9 +69,9 @@ function Verdict({
   return (
     <p>
       <span class={going ? "bad" : "warn"}>▲ {going ? "parted" : "were parted"}</span>:{" "}
-      {last.map(({ check, iteration, now, best, then }) => (
+      {last.map(({ check, iteration, now, best, was }) => (
         <span key={check}>
-          <b>{check === null ? "gold" : visible(figureTitle(check))}</b> went from {percent(then.mean)} at iteration{" "}
+          <b>{check === null ? "gold" : visible(figureTitle(check))}</b> went from {percent(was.mean)} at iteration{" "}
           {best} to {percent(now.mean)} at {iteration}, the score from {scoreAt(best)} to {scoreAt(iteration)}.{" "}
         </span>
       ))}
