@@ -109,14 +109,20 @@ describe.skipIf(browserPath === undefined)("a decision in the browser", () => {
       await seen(training, /ppo: 100000 iterations/);
       await page.goto(`${served.origin}/#/runs/steered-1/control`);
       const state = () => inStore((store) => store.run("steered-1")?.state);
+      const given = page.locator(".given li");
+      // A change is refused to whoever has not seen the one before, so the page must show that it was carried out.
+      const shown = (count: number) =>
+        until(async () => (await given.count()) === count && (await page.getByText("none waits").count()) === 1);
       await page.getByRole("button", { name: /^Pause/ }).click();
       await until(() => state() === "paused");
+      await shown(1);
       await page.getByRole("combobox", { name: "setting" }).selectOption("ppo.entropyCoef");
       await page.getByRole("textbox", { name: "new value of ppo.entropyCoef" }).fill("0.02");
       await page.getByRole("button", { name: "Change" }).click();
       await until(() =>
         inStore((store) => store.settings("steered-1", { key: "ppo.entropyCoef" }).rows.at(-1)?.value === 0.02),
       );
+      await shown(2);
       await page.getByRole("button", { name: /^Resume/ }).click();
       await until(() => state() === "running");
     } finally {

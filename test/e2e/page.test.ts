@@ -169,6 +169,7 @@ describe.skipIf(browserPath === undefined)("the page", () => {
     await until(() => page.url().includes("at=tiny-1"));
     await page.keyboard.press("Enter");
     await until(() => page.url().includes("#/runs/tiny-1"));
+    await page.getByRole("link", { name: /^Samples/ }).waitFor();
     for (const [key, view] of Object.entries({ 2: "samples", 3: "behaviour", 4: "control" })) {
       await page.keyboard.press(key);
       await until(() => page.url().includes(`/tiny-1/${view}`));

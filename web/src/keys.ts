@@ -1,6 +1,6 @@
 /** Keys of the present view: each button registers its own, and `?` lists them all. */
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export interface Key {
   /** As `KeyboardEvent.key` has it: `?`, `r`, `ArrowLeft`. */
@@ -32,7 +32,8 @@ export const bound = signal<readonly Bound[]>([]);
 export function useKey(key: string | undefined, says: string, run: () => void): void {
   const present = useRef(run);
   present.current = run;
-  useEffect(() => {
+  // Before the paint: whoever sees a button can press its key.
+  useLayoutEffect(() => {
     if (key === undefined) return;
     const own: Bound = { key, says, run: () => present.current() };
     bound.value = [...bound.peek(), own];

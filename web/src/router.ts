@@ -32,6 +32,8 @@ export function hashOf(path: readonly string[], query: Query = {}): string {
 
 export function go(path: readonly string[], query: Query = {}): void {
   location.hash = hashOf(path, query);
+  // The browser tells of it later; a key that is pressed meanwhile is meant for what is gone to.
+  view.value = parseHash(location.hash);
 }
 
 /** Changes words of the present view. `replace` leaves no step in the browser's history: for what moves while it is dragged. */
