@@ -229,6 +229,33 @@ const cases: Readonly<Record<string, Case>> = {
       ),
     ],
   },
+  check_lost: {
+    speaks: both(
+      of(
+        "reward/score_mean",
+        Array.from({ length: 22 }, (_, i) => i),
+      ),
+      [...times(19, {}), ...of("monitor/check_fall", times(3, 0.26))],
+    ),
+    quiet: [
+      // Two measurements are chance.
+      both(
+        of(
+          "reward/score_mean",
+          Array.from({ length: 22 }, (_, i) => i),
+        ),
+        [...times(19, {}), ...of("monitor/check_fall", [0.24, 0.3, 0.3])],
+      ),
+      // The score falls with it.
+      both(
+        of(
+          "reward/score_mean",
+          Array.from({ length: 22 }, (_, i) => -i),
+        ),
+        [...times(19, {}), ...of("monitor/check_fall", times(3, 0.5))],
+      ),
+    ],
+  },
   gold_fell: {
     speaks: gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.8, 0.8),
     quiet: [
@@ -358,6 +385,7 @@ function healthy(seed: number): History {
       ...(i % 10 === 0 && {
         "gradient/noise_scale_to_step": about(9, 4),
         "monitor/gold": about(0.55 + 0.3 * learned, 0.03),
+        "monitor/check_fall": 0.1,
         "reward_model/probe_accuracy": 0.78,
       }),
     };

@@ -121,6 +121,7 @@ export const signalKeys: readonly string[] = [
   "robustness/<perturbation>_gold_change",
   "monitor/<check>",
   "monitor/gold",
+  "monitor/check_fall",
   "monitor/score",
   "reward_model/probe_accuracy",
   "reward/rating_correlation",

@@ -26,7 +26,7 @@ export const plans: readonly FaultPlan[] = [
   {
     fault: "reward-flip",
     limit: 3,
-    signals: ["reward_model/probe_accuracy", "reward/gold_correlation", "monitor/gold"],
+    signals: ["reward_model/probe_accuracy", "reward/gold_correlation", "monitor/gold", "monitor/check_fall"],
     says: "accuracy on held-out pairs; reward against gold",
   },
   {
@@ -35,6 +35,7 @@ export const plans: readonly FaultPlan[] = [
     signals: [
       "reward/gold_correlation",
       "monitor/gold",
+      "monitor/check_fall",
       "response/distinct_2",
       "reward/component/model_outside_training_share",
     ],

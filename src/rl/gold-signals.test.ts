@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkSignals, goldOf, goldSignals, type Verdicts } from "./gold-signals.ts";
+import { checkFall, checkSignals, goldOf, goldSignals, type Verdicts } from "./gold-signals.ts";
 
 const verdicts: Verdicts[] = [{ sums: true }, { sums: false }, { brief: true }, {}, { sums: true, brief: false }];
 
@@ -7,6 +7,13 @@ describe("gold checks", () => {
   it("are shares of the responses they apply to", () => {
     expect(checkSignals("monitor", verdicts)).toEqual({ "monitor/sums": 2 / 3, "monitor/brief": 1 / 2 });
     expect(verdicts.map(goldOf)).toEqual([1, 0, 1, null, 0.5]);
+  });
+
+  it("tell which one is lost, though the mean over them rises", () => {
+    const first = { "monitor/sums": 0.9, "monitor/brief": 0.2 };
+    expect(checkFall(first, { "monitor/sums": 0.5, "monitor/brief": 1 })).toBeCloseTo(0.4, 12);
+    expect(checkFall(first, { "monitor/sums": 1, "monitor/brief": 0.25 })).toBeCloseTo(-0.05, 12);
+    expect(checkFall({}, { "monitor/new": 0.5 })).toBe(0);
   });
 
   it("correlate with the score over the responses that are judged", () => {

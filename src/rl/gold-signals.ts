@@ -22,6 +22,11 @@ export function checkSignals(prefix: string, verdicts: readonly Verdicts[]): Sig
   );
 }
 
+/** Largest fall of a check from the first to now: the mean over checks hides one that is lost where others are won. Below 0 where all rose. */
+export function checkFall(first: Signals, now: Signals): number {
+  return Math.max(...Object.entries(now).map(([name, share]) => (first[name] ?? share) - share));
+}
+
 /** Of a rollout: each check, the mean over responses, and its correlation (Pearson's) with the score. */
 export function goldSignals(scores: readonly number[], verdicts: readonly Verdicts[]): Signals {
   const judged = verdicts.flatMap((one, b) => {

@@ -24,6 +24,8 @@ export interface PpoState {
   noise: NoiseHistory;
   /** The policy as it was last probed; null before it was. */
   probe: Probe | null;
+  /** Share of passes of each gold check on the monitoring set when it was first measured; null before it was. */
+  firstChecks: Readonly<Record<string, number>> | null;
   control: ControlState;
   /** Of `stop.when`. */
   targets: readonly TargetProgress[];
@@ -47,6 +49,7 @@ export function firstState(settings: PpoConfig): PpoState {
     history: undefined,
     noise: [],
     probe: null,
+    firstChecks: null,
     control: firstControlState,
     targets: [],
     rolledBackIn: 0,

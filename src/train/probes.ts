@@ -97,7 +97,7 @@ async function ratingCorrelation(ppo: Ppo): Promise<MetricValues> {
  * is recorded, and at the first iteration what the reference says.
  */
 async function monitoring(ppo: Ppo, iteration: number): Promise<MetricValues> {
-  const { models, tell } = ppo;
+  const { models, state, tell } = ppo;
   if (iteration === 0) {
     tell("monitoring the reference");
     await answered(ppo, { iteration, model: "reference", id: models.reference });
@@ -106,9 +106,14 @@ async function monitoring(ppo: Ppo, iteration: number): Promise<MetricValues> {
   const { scores, verdicts } = await answered(ppo, { iteration, model: "policy", id: models.policy.id });
   const checks = rl.checkSignals("monitor", verdicts);
   const shares = Object.values(checks);
+  // A checkpoint of an older version has none.
+  state.firstChecks ??= checks;
   return {
     ...checks,
-    ...(shares.length > 0 && { "monitor/gold": rl.mean(shares) }),
+    ...(shares.length > 0 && {
+      "monitor/gold": rl.mean(shares),
+      "monitor/check_fall": rl.checkFall(state.firstChecks, checks),
+    }),
     ...(scores && { "monitor/score": rl.mean(scores) }),
   };
 }

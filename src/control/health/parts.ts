@@ -212,6 +212,15 @@ export const gauges: readonly Gauge[] = [
   },
   {
     part: "reward_integrity",
+    signal: "monitor/check_fall",
+    says: "fall of one gold check since the first",
+    reading: "value",
+    good: 0.35,
+    bad: 0.7,
+    holds: held,
+  },
+  {
+    part: "reward_integrity",
     signal: "reward/score_mean",
     says: "fall of the score from its best of 10",
     reading: "fall_from_max",
