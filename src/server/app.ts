@@ -48,6 +48,8 @@ export interface AppOptions extends StreamOptions {
   readonly now?: () => number;
   /** Milliseconds between two looks at the database while a stream is open. */
   readonly pollMs?: number;
+  /** Ends the streams that are open. */
+  readonly ended?: AbortSignal;
   /** Told of what nobody foresaw. */
   readonly onError?: (error: unknown) => void;
 }
@@ -62,6 +64,7 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
   const { hosts = null, web = null, now = Date.now, onError = () => {} } = options;
   const summaries = new Summaries(store);
   const tailer = new Tailer({ store, summaries, onError, ...(options.pollMs && { pollMs: options.pollMs }) });
+  options.ended?.addEventListener("abort", () => tailer.close());
   const context: Context = { store, workspace, token, self, option, now, summaries, tailer };
 
   const app = new Hono();

@@ -60,6 +60,7 @@ export async function openDashboard({
   const token = workspaceToken(workspace);
   const web = await loadWeb({ onBuild: () => terminal.note(c.dim("building the page, once")) });
   const store: Store = openStore(join(workspace, "ballast.db"));
+  const ending = new AbortController();
   try {
     const app = createApp(store, {
       workspace: resolve(workspace),
@@ -68,10 +69,12 @@ export async function openDashboard({
       self: selfName(),
       option: resolve(workspace) === resolve("runs") ? "" : `--workspace ${quoted(shortPath(workspace))}`,
       hosts: isLoopback(host) ? null : namesOf(host),
+      ended: ending.signal,
       onError: (error) => terminal.note(`${c.yellow("warning:")} ${messageOf(error)}`),
     });
     const server = await listen(app, { port, host });
     const close = async () => {
+      ending.abort();
       await server.close();
       store.close();
     };

@@ -24,10 +24,12 @@ export function streamRoutes({ tailer }: Pick<Context, "tailer">, { beatMs = 5_0
       throw new Refusal(503, `${mostClients} streams are open already`, "Close a few tabs.");
     // A browser's own reader sends where it was when the line broke.
     const after = cursorOf(c.req.header("last-event-id") || c.req.query("after"));
+    c.header("x-accel-buffering", "no");
+    // The answer to a HEAD is never read, so that nobody would ever leave.
+    if (c.req.method === "HEAD") return c.body(null, 200, { "content-type": "text/event-stream" });
     const client = new Client({ watched, beatMs });
     const { missed, leave } = tailer.listen(client, after);
     client.hear(missed);
-    c.header("x-accel-buffering", "no");
     return streamSSE(c, async (stream) => {
       stream.onAbort(() => {
         leave();

@@ -115,6 +115,24 @@ describe("a reader", () => {
     const next = await reading(app, "");
     await next.leave();
   });
+
+  it("that asks for the head alone takes no place", async () => {
+    const { app, read } = workspace();
+    const request = { method: "HEAD", headers: { host: "localhost" } };
+    for (let i = 0; i < 101; i++) {
+      const { status, headers } = await app.request("http://localhost/api/stream", request);
+      expect([status, headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+    }
+    expect((await (await read("")).next()).summaries).toHaveLength(2);
+  });
+
+  it("is let go where the server ends", async () => {
+    const ending = new AbortController();
+    const { app } = workspace({ ended: ending.signal });
+    const response = await app.request("http://localhost/api/stream?runs=a-1", { headers: { host: "localhost" } });
+    ending.abort();
+    expect(await response.text()).not.toContain("beat");
+  });
 });
 
 describe("a reset is sent", () => {

@@ -8,6 +8,8 @@ import { emptyNews, type News, type RunNews, readNews } from "./news.ts";
 export interface Listener {
   readonly watched: ReadonlySet<string>;
   readonly hear: (news: News) => void;
+  /** Told that nothing more will come. */
+  readonly leave: () => void;
 }
 
 export interface TailerOptions {
@@ -63,17 +65,27 @@ export class Tailer {
     const missed = this.#store.snapshot(() => this.#missed([...listener.watched], after ?? this.#cursor));
     const leave = () => {
       this.#listeners.delete(listener);
-      if (this.#listeners.size > 0 || this.#timer === null) return;
-      clearInterval(this.#timer);
-      this.#timer = null;
+      if (this.#listeners.size === 0) this.#rest();
     };
     return { missed, leave };
+  }
+
+  /** Ends all of its streams, whether or not their readers are still there. */
+  close(): void {
+    for (const listener of this.#listeners) listener.leave();
+    this.#listeners.clear();
+    this.#rest();
   }
 
   /** This process has written: the database tells a connection of the writes of others alone. */
   wake(): void {
     this.#dataVersion = -1;
     if (this.#listeners.size > 0) this.#look();
+  }
+
+  #rest(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
   }
 
   #begin(): void {
