@@ -28,6 +28,11 @@ export function runOf({ store }: { readonly store: Store }, id: string): RunRow 
   );
 }
 
+/** The same for as long as what is recorded of an iteration stays as it is: a new attempt may take it over from where it begins. */
+export function attemptKey({ attempt, begins }: Pick<RunRow, "attempt" | "begins">): string {
+  return `${attempt} ${begins?.stage} ${begins?.iteration}`;
+}
+
 /** Where the run's folder lies in the workspace; null where it is gone, or any of it leads out of the workspace. */
 export function placeOf({ workspace }: { readonly workspace: string }, id: string): RunPlace | null {
   if (!runId.test(id)) return null;

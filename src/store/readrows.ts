@@ -64,6 +64,26 @@ export function readSettings(
   return readFeed(connection, { table: "settings", sql, parameters: [runId], more, convert: settingOf }, query);
 }
 
+/**
+ * Current settings of a run, oldest first. Of a setting with more than `most` of them, those that a schedule or a controller set are
+ * thinned evenly to about as many; its first and its newest stay. `of`: how many it has.
+ */
+export function readThinnedSettings(
+  connection: Connection,
+  runId: string,
+  most: number,
+): (SettingRow & { readonly of: number })[] {
+  return connection
+    .all<StoredSetting & { readonly of: number }>(
+      `SELECT * FROM (SELECT *, row_number() OVER one AS n, count(*) OVER (PARTITION BY stage, key) AS "of"
+         FROM setting_rows WHERE run_id = ? AND NOT superseded WINDOW one AS (PARTITION BY stage, key ORDER BY seq))
+       WHERE n = 1 OR n = "of" OR n % (1 + "of" / (1 + ?)) = 0 OR cause NOT IN ('schedule', 'controller')
+       ORDER BY seq`,
+      [runId, most],
+    )
+    .map((row) => ({ ...settingOf(row), of: row.of }));
+}
+
 /** Metrics and changed settings of the last iterations, those recorded at the start of the run left out. */
 export function readRecent(
   connection: Connection,

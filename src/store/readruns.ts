@@ -2,7 +2,7 @@
 import type { CommandKind, RunState, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
 import { decodeJson, decodeText } from "./encode.ts";
-import type { AttemptRow, CommandRow, DerivedState, RunRow, StateRow } from "./rows.ts";
+import type { AttemptRow, CommandRow, DerivedState, Position, RunRow, StateRow } from "./rows.ts";
 
 /** A running attempt whose last beat is older than this many intervals is taken for dead. */
 export const missedBeats = 3;
@@ -18,6 +18,8 @@ interface StoredRun {
   readonly machine: string;
   readonly created_at: number;
   readonly attempt: number | null;
+  readonly begins_stage: Stage | null;
+  readonly begins_iteration: number | null;
   readonly host: string | null;
   readonly pid: number | null;
   readonly beat: number | null;
@@ -27,7 +29,8 @@ interface StoredRun {
   readonly state: RunState | null;
 }
 
-const runsSql = `SELECT runs.*, a.attempt, a.host, a.pid, h.at AS beat, h.interval_ms, h.stage, h.iteration,
+const runsSql = `SELECT runs.*, a.attempt, a.stage AS begins_stage, a.iteration AS begins_iteration, a.host, a.pid,
+    h.at AS beat, h.interval_ms, h.stage, h.iteration,
     (SELECT state FROM states WHERE run_id = runs.id AND attempt = a.attempt ORDER BY seq DESC LIMIT 1) AS state
   FROM runs
   LEFT JOIN attempts AS a ON a.run_id = runs.id
@@ -59,11 +62,16 @@ function runOf(row: StoredRun, now: number): RunRow {
     state,
     alive: alive && (state === "running" || state === "paused"),
     attempt: row.attempt ?? 0,
-    position: row.stage === null || row.iteration === null ? null : { stage: row.stage, iteration: row.iteration },
+    begins: positionOf(row.begins_stage, row.begins_iteration),
+    position: positionOf(row.stage, row.iteration),
     lastBeat: row.beat,
     host: row.host,
     pid: row.pid,
   };
+}
+
+function positionOf(stage: Stage | null, iteration: number | null): Position | null {
+  return stage === null || iteration === null ? null : { stage, iteration };
 }
 
 /** The attempts of a run, oldest first. */
@@ -80,7 +88,7 @@ export function readAttempts(connection: Connection, runId: string): AttemptRow[
     .map(({ attempt, stage, iteration, started_at, host, pid }) => ({
       runId,
       attempt,
-      begins: stage === null || iteration === null ? null : { stage, iteration },
+      begins: positionOf(stage, iteration),
       startedAt: started_at,
       host,
       pid,

@@ -287,5 +287,12 @@ export class StoreRecorder implements Recorder {
       sql: "UPDATE attempts SET stage = ?, iteration = ? WHERE run_id = ? AND attempt = ?",
       parameters: [begins.stage, begins.iteration, this.runId, this.attempt],
     });
+    // Where the attempt before ended is no longer where the run stands.
+    const newest = begins.iteration === 0 ? null : begins.iteration - 1;
+    this.#waiting.push({
+      kind: "row",
+      sql: "UPDATE heartbeats SET stage = ?, iteration = ? WHERE run_id = ? AND attempt = ?",
+      parameters: [newest === null ? null : begins.stage, newest, this.runId, this.attempt],
+    });
   }
 }

@@ -28,6 +28,8 @@ export interface RunRow extends RunRecord {
   readonly alive: boolean;
   /** Newest attempt; 0 before the first. */
   readonly attempt: number;
+  /** As in its AttemptRow. */
+  readonly begins: Position | null;
   /** Where the newest metrics stand; null before the first. */
   readonly position: Position | null;
   readonly lastBeat: number | null;

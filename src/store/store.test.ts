@@ -118,6 +118,25 @@ describe("runs", () => {
     ]);
   });
 
+  it("stand where an attempt begins, not where the one before ended", () => {
+    const { store } = storeWithRun();
+    const first = store.recorder("a", store.startAttempt("a"));
+    first.metrics("ppo", 24, { x: 1 });
+    first.close();
+    const second = store.recorder("a", store.startAttempt("a"));
+    expect(store.run("a")).toMatchObject({ begins: null, position: { stage: "ppo", iteration: 24 } });
+    second.event({ kind: "resumed", stage: "ppo", iteration: 15, message: "resumed" });
+    const begins = { stage: "ppo", iteration: 15 };
+    expect(store.run("a")).toMatchObject({ begins, position: { stage: "ppo", iteration: 14 } });
+    second.metrics("ppo", 15, { x: 1 });
+    second.close();
+    expect(store.run("a")!.position).toEqual(begins);
+    store.recorder("a", store.startAttempt("a", { begins: { stage: "ppo", iteration: 0 } })).close();
+    const third = store.recorder("a", store.startAttempt("a"));
+    third.event({ kind: "resumed", stage: "ppo", iteration: 0, message: "resumed" });
+    expect(store.run("a")!.position).toBeNull();
+  });
+
   it("are lost after three missed beats, and found again with the next", () => {
     const { store, clock } = storeWithRun();
     const recorder = store.recorder("a", store.startAttempt("a"), { beatInterval: 1_000_000 });
@@ -339,6 +358,28 @@ describe("feeds", () => {
     expect(store.settings("a").rows[0]).toMatchObject(setting);
     expect(store.settings("a").rows[1]).toMatchObject({ value: "cosine", before: false });
     expect(store.samples("a", "ppo", 3)[0]).toMatchObject(sample);
+  });
+
+  it("thin what a schedule does to a setting, and nothing else", () => {
+    const { store } = storeWithRun();
+    const recorder = store.recorder("a", store.startAttempt("a"));
+    const setting = { stage: "ppo", before: null } as const;
+    for (let iteration = 0; iteration < 100; iteration++) {
+      recorder.setting({ ...setting, iteration, key: "coef", value: iteration, cause: "controller" });
+      if (iteration === 33) recorder.setting({ ...setting, iteration, key: "coef", value: -1, cause: "person" });
+      if (iteration % 40 === 0) recorder.setting({ ...setting, iteration, key: "rate", value: 1, cause: "schedule" });
+    }
+    recorder.commit();
+    const rows = store.thinnedSettings("a", 10);
+    const of = (key: string) => rows.filter((row) => row.key === key);
+    expect(of("rate")).toMatchObject([0, 40, 80].map((iteration) => ({ iteration, of: 3 })));
+    const coef = of("coef");
+    expect(coef.length).toBeLessThanOrEqual(13);
+    expect(coef.length).toBeGreaterThanOrEqual(10);
+    expect(coef[0]).toMatchObject({ value: 0, of: 101 });
+    expect(coef.at(-1)).toMatchObject({ value: 99 });
+    expect(coef).toContainEqual(expect.objectContaining({ value: -1, cause: "person" }));
+    expect(rows.map(({ seq }) => seq)).toEqual(rows.map(({ seq }) => seq).sort((a, b) => a - b));
   });
 
   it("keep every non-finite value of a metric, in rows, blocks and buckets", () => {

@@ -39,6 +39,7 @@ import {
   readSampleIterations,
   readSamples,
   readSettings,
+  readThinnedSettings,
   readTierCounts,
   readValues,
 } from "./readrows.ts";
@@ -275,6 +276,11 @@ export class Store {
   /** Changes of hyperparameters from a cursor; with `key` of one alone: its history over all attempts. */
   settings(runId: string, query?: FeedQuery & { readonly key?: string }): Feed<SettingRow> {
     return readSettings(this.#connection, runId, query);
+  }
+
+  /** Current settings of a run, oldest first, about so many of each at most, and how many each has. */
+  thinnedSettings(runId: string, most: number): (SettingRow & { readonly of: number })[] {
+    return readThinnedSettings(this.#connection, runId, most);
   }
 
   /** What the stability controller was shown, from a cursor; the newest attempt's unless `current` is false. */

@@ -156,16 +156,18 @@ export interface PageEvent {
   readonly incident?: number;
 }
 
-/** GET /api/runs/:run/settings: the history of every hyperparameter, oldest first. */
-export interface SettingsAnswer
-  extends Page<
-    SettingRecord & {
-      readonly seq: number;
-      readonly attempt: number;
-      readonly at: number;
-      readonly superseded: boolean;
-    }
-  > {}
+/**
+ * GET /api/runs/:run/settings?most=500: every hyperparameter as it was set, oldest first, without what a newer attempt took back. Of one
+ * that was set more often than `most`, what a schedule or a controller did is thinned evenly; `of`: how often it was set.
+ */
+export interface SettingsAnswer {
+  readonly rows: readonly (SettingRecord & {
+    readonly seq: number;
+    readonly attempt: number;
+    readonly at: number;
+    readonly of: number;
+  })[];
+}
 
 /** GET /api/runs/:run/samples/iterations?stage=ppo */
 export interface SampleIterationsAnswer {

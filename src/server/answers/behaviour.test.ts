@@ -84,3 +84,19 @@ it("shows answers side by side, those of the reference too", async () => {
   expect((await rows("a=0&b=7"))[0]).toMatchObject({ a: { response: "a" }, b: null });
   expect((await asked(app, "/api/runs/tiny-1/behaviour/answers?a=x")).status).toBe(400);
 });
+
+it("keeps nothing of an attempt that was taken over while nobody knew from where on", async () => {
+  const { app, store, recorder } = recorded();
+  recorder.close();
+  const attempt = store.startAttempt("tiny-1");
+  const changed = async () =>
+    (await asked<BehaviourAnswer>(app, "/api/runs/tiny-1/behaviour")).answer.points.at(-1)?.changed;
+  // The new attempt is there, and does not say yet where it begins.
+  expect(await changed()).toBe(0.5);
+  const second = store.recorder("tiny-1", attempt);
+  second.event({ kind: "resumed", stage: "ppo", iteration: 5, message: "resumed" });
+  second.metrics("ppo", 10, { "kl/ref_k3_token": 0.1 });
+  second.answers("ppo", 10, "policy", answers(["z", "z", "z", "z"], [true, true, true]));
+  second.commit();
+  expect(await changed()).toBe(1);
+});

@@ -9,18 +9,23 @@ import type { AnswersAnswer, BehaviourAnswer, BehaviourPoint, PageSaid } from ".
 import { beginning, longestText } from "../../util/cut.ts";
 import { groupedBy } from "../../util/group.ts";
 import type { Context } from "../context.ts";
-import { fileOf, placeOf, runOf } from "../place.ts";
+import { attemptKey, fileOf, placeOf, runOf } from "../place.ts";
 import { wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
 
 export function behaviourRoutes(context: Context): Hono {
   const { store } = context;
-  const known = new Map<string, BehaviourPoint>();
+  const known = new Map<string, { readonly at: string; readonly points: Map<string, BehaviourPoint> }>();
   const pointOf = (run: RunRow, iteration: number, before: number | undefined): BehaviourPoint => {
-    // What an attempt has recorded stays as it is; the next attempt may take it over.
-    const name = `${run.id} ${run.attempt} ${before} ${iteration}`;
-    const point = known.get(name) ?? readPoint(context, { run, iteration, before });
-    known.set(name, point);
+    const at = attemptKey(run);
+    let kept = known.get(run.id);
+    if (kept?.at !== at) {
+      kept = { at, points: new Map() };
+      known.set(run.id, kept);
+    }
+    const name = `${before} ${iteration}`;
+    const point = kept.points.get(name) ?? readPoint(context, { run, iteration, before });
+    kept.points.set(name, point);
     return point;
   };
   return new Hono()

@@ -102,7 +102,7 @@ function settableOf(store: Store, run: RunRow): ControlAnswer["settable"] {
     if (cause !== "schedule" && cause !== "intervention") changed.set(key, value);
   return liveSettings[stage].map((name) => {
     const key = `${stage}.${name}`;
-    const own = changed.get(key) ?? settingOf(stage, section, key) ?? null;
+    const own = changed.has(key) ? changed.get(key)! : (settingOf(stage, section, key) ?? null);
     return { key, value: own as number | string | boolean | null };
   });
 }

@@ -7,7 +7,7 @@ import { historyOf } from "../../record/run-history.ts";
 import type { RunRow } from "../../store/index.ts";
 import type { DiagnosisAnswer } from "../../types/page.ts";
 import type { Context } from "../context.ts";
-import { fileOf, neededPlace, runOf } from "../place.ts";
+import { attemptKey, fileOf, neededPlace, runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
 import { answerText } from "../reply.ts";
 
@@ -21,7 +21,7 @@ export function diagnosisRoutes(context: Context): Hono {
   const known = new Map<string, { readonly at: string; readonly text: string; readonly until: number }>();
   return new Hono().get("/runs/:run/diagnosis", (c) => {
     const run = runOf(context, c.req.param("run"));
-    const at = `${run.state} ${run.attempt} ${run.position?.stage} ${run.position?.iteration}`;
+    const at = `${run.state} ${attemptKey(run)} ${run.position?.stage} ${run.position?.iteration}`;
     let answer = known.get(run.id);
     if (answer === undefined || (answer.at !== at && performance.now() > answer.until)) {
       const began = performance.now();

@@ -6,15 +6,14 @@ import { runOf } from "../place.ts";
 import { wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
 
-const most = 10_000;
+/** Of each setting: as many steps as a chart shows. */
+const usual = 500;
 
 export function settingRoutes(context: Context): Hono {
   const { store } = context;
   return new Hono().get("/runs/:run/settings", (c) => {
     const { id } = runOf(context, c.req.param("run"));
-    const after = wholeNumber(c, { name: "after", otherwise: 0 });
-    const limit = wholeNumber(c, { name: "limit", otherwise: most, min: 1, max: most });
-    const { rows, cursor } = store.settings(id, { after, limit });
-    return reply(c, { rows, cursor, more: rows.length === limit } satisfies SettingsAnswer);
+    const most = wholeNumber(c, { name: "most", otherwise: usual, min: 2, max: 100_000 });
+    return reply(c, { rows: store.thinnedSettings(id, most) } satisfies SettingsAnswer);
   });
 }

@@ -4,7 +4,7 @@ import type { RunSummary } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
 import { cut } from "../../util/cut.ts";
 import { groupedBy } from "../../util/group.ts";
-import { recordedConfigOf } from "../place.ts";
+import { attemptKey, recordedConfigOf } from "../place.ts";
 
 const shown = ["health/total", "reward/score_mean", "kl/ref_k3_token"] as const;
 
@@ -81,8 +81,9 @@ export class Summaries {
     };
   }
 
-  #newest({ id, attempt, position }: RunRow): Readonly<Record<string, number>> {
-    const at = `${attempt} ${position?.stage} ${position?.iteration}`;
+  #newest(run: RunRow): Readonly<Record<string, number>> {
+    const { id, position } = run;
+    const at = `${attemptKey(run)} ${position?.stage} ${position?.iteration}`;
     const known = this.#values.get(id);
     if (known?.at === at) return known.values;
     const newest = position === null ? [] : this.#store.latest(id, "ppo", shown);

@@ -90,8 +90,8 @@ it("phases add up to the whole, with what no phase has, longest first", () => {
   expect(phasesOf(series, 8)).toBeNull();
 });
 
-it("a setting's history is what held: no repetitions, nothing that was taken back; the last value up to the newest", () => {
-  const row = (iteration: number, value: number, superseded = false) =>
+it("a setting's history is what held: no repetitions; the last value up to the newest", () => {
+  const row = (iteration: number, value: number) =>
     ({
       stage: "ppo",
       iteration,
@@ -102,10 +102,13 @@ it("a setting's history is what held: no repetitions, nothing that was taken bac
       seq: 1,
       attempt: 1,
       at: 0,
-      superseded,
+      of: 4,
     }) as const;
-  const [history] = historiesOf([row(0, 1), row(3, 2, true), row(5, 1), row(8, 4), row(8, 3)], "ppo");
+  const [history] = historiesOf([row(0, 1), row(5, 1), row(8, 4), row(8, 3)], "ppo");
   expect(history!.rows.map(({ value }) => value)).toEqual([1, 4, 3]);
+  expect(history!.changes).toBe(2);
+  // Where rows are left out, it is as many as there were.
+  expect(historiesOf([row(0, 1), row(8, 3)], "ppo")[0]!.changes).toBe(3);
   const { from, mean } = stepsOf(history!.rows, 20);
   expect([from, mean]).toEqual([
     [0, 8, 20],

@@ -74,7 +74,7 @@ export function Settings({ data, stage, state, newest }: SettingsProps) {
               </tr>
             </thead>
             <tbody>
-              {shown.map(({ key, rows }) => {
+              {shown.map(({ key, rows, changes }) => {
                 const last = rows.at(-1)!;
                 return (
                   <tr key={key}>
@@ -91,7 +91,7 @@ export function Settings({ data, stage, state, newest }: SettingsProps) {
                     </td>
                     <td>{causeText(last)}</td>
                     <td class="quiet">{rows.length > 1 ? valueText(last.before) : ""}</td>
-                    <td class="number">{rows.length - 1}</td>
+                    <td class="number">{changes}</td>
                   </tr>
                 );
               })}
@@ -141,19 +141,19 @@ function SettingChart({ data, state, newest, title, rows }: SettingChartProps) {
 interface History {
   readonly key: string;
   readonly rows: readonly SettingRow[];
+  readonly changes: number;
 }
 
-/** By setting, oldest first; what a newer attempt took back is left out. */
+/** By setting, oldest first. */
 export function historiesOf(rows: readonly SettingRow[], stage: Stage): History[] {
-  const found = new Map<string, SettingRow[]>();
-  for (const row of rows) {
-    if (row.stage !== stage || row.superseded) continue;
-    const own = found.get(row.key) ?? [];
-    found.set(row.key, own);
+  const own = rows.filter((row) => row.stage === stage);
+  return [...new Set(own.map(({ key }) => key))].sort().map((key) => {
+    const all = own.filter((row) => row.key === key);
     // A resumed run says again what holds.
-    if (own.length === 0 || own.at(-1)!.value !== row.value) own.push(row);
-  }
-  return [...found].map(([key, own]) => ({ key, rows: own })).sort((a, b) => (a.key < b.key ? -1 : 1));
+    const steps = all.filter(({ value }, i) => value !== all[i - 1]?.value);
+    const { of } = all[0]!;
+    return { key, rows: steps, changes: (all.length < of ? of : steps.length) - 1 };
+  });
 }
 
 function isNumeric({ rows }: History): boolean {
