@@ -170,6 +170,7 @@ describe("undo", () => {
     expect(undo(3)).toContain("intervention 3 ended before iteration 6");
     expect(undo(4)).toContain("intervention 4 has ended: outcome of kl_soft: replaced by a person");
     expect(undo("1")).toContain('undo needs the number of an intervention, not "1"');
+    expect(undo(JSON.parse(`${"[".repeat(5_000)}${"]".repeat(5_000)}`))).toContain("not a list or an object");
     expect(undo(undefined)).toContain("undo needs the number");
   });
 });

@@ -166,7 +166,7 @@ function checkedUndo(
       ? "None is in force now."
       : `In force: ${active.map(({ id, reason }) => `${id} (${reason})`).join("; ")}.`;
   if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 1)
-    throw new UsageError(`undo needs the number of an intervention, not ${JSON.stringify(id)}`, choice);
+    throw new UsageError(`undo needs the number of an intervention, not ${shown(id)}`, choice);
   const one = interventions.find((known) => known.id === id);
   if (one === undefined) throw new UsageError(`run ${run.id} has no intervention ${id}`, choice);
   if (one.until === null)
@@ -182,6 +182,11 @@ function checkedUndo(
   );
   if (asked) throw new UsageError(`intervention ${id} is to be undone already`, "It ends before the next iteration.");
   return id;
+}
+
+/** Lists and objects can be too deep to write. */
+function shown(value: unknown): string {
+  return typeof value === "object" && value !== null ? "a list or an object" : JSON.stringify(value);
 }
 
 /** Now, or by the commands that it has still to read. */

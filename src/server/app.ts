@@ -40,8 +40,10 @@ export interface AppOptions extends StreamOptions {
   readonly self?: string;
   /** What a command needs to mean this workspace; empty for the default one. */
   readonly option?: string;
-  /** Names of this machine for a server that others reach: then everything but the page itself needs the token. */
-  readonly hosts?: readonly string[] | null;
+  /** What the server is called beside localhost. */
+  readonly hosts?: readonly string[];
+  /** Others reach it: everything but the page itself needs the token. */
+  readonly tokenToRead?: boolean;
   /** The page's files. */
   readonly web?: WebFiles | null;
   /** Clock, in Unix milliseconds. */
@@ -61,7 +63,7 @@ export interface AppOptions extends StreamOptions {
  */
 export function createApp(store: Store, options: AppOptions = {}): Hono {
   const { workspace = dirname(store.path), token = null, self = "ballast", option = "" } = options;
-  const { hosts = null, web = null, now = Date.now, onError = () => {} } = options;
+  const { hosts = [], tokenToRead = false, web = null, now = Date.now, onError = () => {} } = options;
   const summaries = new Summaries(store);
   const tailer = new Tailer({ store, summaries, onError, ...(options.pollMs && { pollMs: options.pollMs }) });
   options.ended?.addEventListener("abort", () => tailer.close());
@@ -69,9 +71,9 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
 
   const app = new Hono();
   app.use(securityHeaders);
-  app.use(ownHostOnly(hosts ?? []));
+  app.use(ownHostOnly(hosts));
   app.use("/api/*", ownPagesOnly);
-  if (hosts !== null) for (const path of ["/api/*", "/metrics"]) app.use(path, tokenNeeded(context));
+  if (tokenToRead) for (const path of ["/api/*", "/metrics"]) app.use(path, tokenNeeded(context));
   app.get("/metrics", (c) =>
     c.body(exposition(familiesOf(store, { now: now() })), 200, { "content-type": contentType }),
   );

@@ -9,7 +9,7 @@ const loopback = ["localhost", "127.0.0.1", "[::1]"];
 const parts = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i;
 
 /** `hosts`: names beside those of the loopback device. */
-export function ownHostOnly(hosts: readonly string[] = []): MiddlewareHandler {
+export function ownHostOnly(hosts: readonly string[]): MiddlewareHandler {
   const own = new Set([...loopback, ...hosts.map((host) => host.toLowerCase())]);
   return async (c, next) => {
     const name = parts.exec(c.req.header("host") ?? "")?.[1]?.toLowerCase();
@@ -19,8 +19,9 @@ export function ownHostOnly(hosts: readonly string[] = []): MiddlewareHandler {
   };
 }
 
-/** What a server that listens on `host` is called: that name, this machine's name, and its addresses. */
+/** What a server that listens on `host` is called: that name and, where others reach it, this machine's name and its addresses. */
 export function namesOf(host: string): string[] {
+  if (isLoopback(host)) return [host];
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
   const names = [host, hostname(), ...addresses.map((address) => address.replace(/%.*$/, ""))];
   return [...new Set(names.map((name) => (name.includes(":") ? `[${name.replace(/^\[|\]$/g, "")}]` : name)))];

@@ -63,6 +63,13 @@ it("serves page, API and metrics over an empty workspace, and ends at once thoug
   expect(performance.now() - began).toBeLessThan(5_000);
 }, 60_000);
 
+it("answers at the address that it prints, on another loopback address too", async () => {
+  const { address } = await serve(temporaryFolder(), "--port", "0", "--host", "127.0.0.2");
+  const [base] = address.split("/#");
+  expect(base).toContain("127.0.0.2");
+  expect(await (await fetch(`${base}/api/runs`)).json()).toEqual({ runs: [] });
+}, 60_000);
+
 it("refuses a token that others can read, or that is none, and says what to do", async () => {
   const workspace = temporaryFolder();
   const path = join(workspace, "token");

@@ -68,7 +68,8 @@ export async function openDashboard({
       web,
       self: selfName(),
       option: resolve(workspace) === resolve("runs") ? "" : `--workspace ${quoted(shortPath(workspace))}`,
-      hosts: isLoopback(host) ? null : namesOf(host),
+      hosts: namesOf(host),
+      tokenToRead: !isLoopback(host),
       ended: ending.signal,
       onError: (error) => terminal.note(`${c.yellow("warning:")} ${messageOf(error)}`),
     });

@@ -274,7 +274,7 @@ describe("who may ask", () => {
 
   it("from another machine needs the token for everything but the page, and a name of this machine", async () => {
     const { store } = recorded({ iterations: 1 });
-    const app = served(store, { hosts: ["trainer.local", "10.0.0.7"] });
+    const app = served(store, { hosts: ["trainer.local", "10.0.0.7"], tokenToRead: true });
     const status = async (path: string, headers: Record<string, string>) =>
       (await app.request(`http://x${path}`, { headers })).status;
     for (const host of ["trainer.local:9464", "10.0.0.7", "localhost"]) {
