@@ -47,13 +47,17 @@ async function answersOf(app: Hono, run: string): Promise<Record<string, unknown
   const ask = async <Answer>(path: string): Promise<Answer> => {
     const response = await app.request(`http://localhost${path}`, { headers: { host: "localhost" } });
     const answer = (await response.json()) as Answer & { readonly error?: string; readonly hint?: string };
-    if (!response.ok) throw new Refusal(404, answer.error ?? `no answer at ${path}`, answer.hint);
+    if (!response.ok)
+      throw new Refusal(response.status as Refusal["status"], answer.error ?? `no answer at ${path}`, answer.hint);
     return answer;
   };
   /** What some runs cannot answer is absent. */
   const keep = async <Answer>(path: string): Promise<Answer | null> => {
     const answer = await ask<Answer>(path).catch((error: Refusal) => error);
-    if (answer instanceof Error) return null;
+    if (answer instanceof Error) {
+      if (answer.status >= 500) throw answer;
+      return null;
+    }
     answers[path] = answer;
     return answer;
   };

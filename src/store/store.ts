@@ -388,6 +388,12 @@ export class Store {
     return readSampleIterations(this.#connection, runId, stage);
   }
 
+  /** Checks and writes as one: what others write comes before or after it, and where it throws nothing of it is kept. */
+  together<Result>(body: () => Result): Result {
+    this.#checkWritable();
+    return this.#connection.write(body);
+  }
+
   /** Runs several queries on one snapshot of the database. Keep it short: checkpoints wait for it. */
   snapshot<Result>(body: () => Result): Result {
     return this.#connection.read(body);

@@ -128,7 +128,7 @@ export interface SeriesColumns {
   readonly min?: readonly (number | null)[];
   readonly max?: readonly (number | null)[];
   readonly last?: readonly Num[];
-  /** Buckets with values that are not finite: [index, how many, the word of the last one]. */
+  /** Buckets with values that are not finite: [index, how many, which: "NaN" where a bucket of several may hold an infinity]. */
   readonly nonFinite: readonly (readonly [number, number, Num])[];
 }
 

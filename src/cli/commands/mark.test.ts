@@ -36,6 +36,14 @@ describe("ballast mark", () => {
     });
   });
 
+  it("counts the tags of one call, and writes none of them where they are too many", async () => {
+    const { ask, store } = marked();
+    const words = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `t${from + i}`);
+    await ask({ tag: words(0, 19) });
+    await expect(ask({ tag: words(19, 23) })).rejects.toThrow("20");
+    expect(store.marks("tiny-1")).toHaveLength(19);
+  });
+
   it.each([
     [{ tag: ["ok", ""] }, '"" is no tag'],
     [{ tag: [" x"] }, '" x" is no tag'],

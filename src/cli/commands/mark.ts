@@ -31,8 +31,13 @@ export async function mark(options: MarkOptions): Promise<number> {
   const store = openStore(join(home, "ballast.db"), { readonly: marks.length === 0 });
   try {
     if (store.run(run) === undefined) throw new UsageError(`run ${run} has not begun`, "There is nothing to mark yet.");
-    for (const one of marks) checkMark(one, { run, marks: store.marks(run) });
-    for (const one of marks) store.addMark(run, one);
+    if (marks.length > 0)
+      store.together(() => {
+        for (const one of marks) {
+          checkMark(one, { run, marks: store.marks(run) });
+          store.addMark(run, one);
+        }
+      });
     const noted = notedOf(store.marks(run));
     terminal.out(json ? jsonLine({ run, ...noted }) : `${run}: ${printableLine(wordsOf(noted))}`);
   } finally {

@@ -29,24 +29,23 @@ export async function tell(options: TellOptions): Promise<number> {
   const place = findRun(name, workspace);
   const store = openStore(join(place.workspace, "ballast.db"));
   try {
-    const run = store.run(place.id);
-    if (run === undefined)
+    const config = configOf(place);
+    const contextNow = () => {
+      const run = store.run(place.id);
+      if (run !== undefined) return commandContext(store, { run, config });
       throw new UsageError(
         `run ${place.id} has not begun: there is no trainer to tell`,
         "Wait until it has loaded its models.",
       );
-    const context = commandContext(store, { run, config: configOf(place) });
-    const commands: NewCommand[] = [];
-    for (const payload of payloadsOf(what, details)) {
-      const waiting = commands.map(({ kind, payload = {}, reason = "" }) => {
-        return { id: 0, kind, payload, reason, createdAt: 0, appliedStage: null, appliedIteration: null };
-      });
-      const request = { kind: what, reason, ...(payload && { payload }) };
-      commands.push(checkedCommand(request, { ...context, given: [...context.given, ...waiting] }));
-    }
-    const told = commands.map((command) => ({ id: store.addCommand(place.id, command), ...command }));
+    };
+    const told = store.together(() =>
+      payloadsOf(what, details).map((payload) => {
+        const command = checkedCommand({ kind: what, reason, ...(payload && { payload }) }, contextNow());
+        return { id: store.addCommand(place.id, command), ...command };
+      }),
+    );
     const resume = `${selfName()} resume ${runArgument(place)}`;
-    const next = whatFollows(commands.at(-1)!, { ...context, resume });
+    const next = whatFollows(told.at(-1)!, { ...contextNow(), resume });
     if (json) terminal.out(jsonLine({ run: place.id, commands: told, next }));
     else {
       for (const { id, ...command } of told) terminal.out(`command ${id}: ${printableLine(wordsOf(command))}`);

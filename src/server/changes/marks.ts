@@ -33,6 +33,6 @@ function check({ store }: Context, run: string, { kind, value, present }: NewMar
   // To take away what is not there is no mistake on a page: another tab was first.
   if (present || kind !== "tag") checkMark({ kind, value, present }, { run, marks: store.marks(run) });
   if (kind === "archived" && value !== "") throw new Refusal(400, "`archived` has no value");
-  if (kind === "pin" && (!/^\d{1,15}$/.test(value) || store.sample(run, Number(value)) === undefined))
+  if (kind === "pin" && (!/^[1-9]\d{0,14}$/.test(value) || store.sample(run, Number(value)) === undefined))
     throw new Refusal(404, `run ${run} has no sample ${value.slice(0, 40)}`, "A pin's value is the `seq` of a sample.");
 }
