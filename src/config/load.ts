@@ -130,9 +130,11 @@ export function parseResolvedConfig(json: string, folder = "."): Config {
   try {
     root = JSON.parse(json);
   } catch (error) {
-    throw new CheckpointError(`the recorded configuration in ${folder} is damaged: ${messageOf(error)}`, undefined, {
-      cause: error,
-    });
+    throw new CheckpointError(
+      `the recorded configuration in ${folder} is damaged: ${messageOf(error)}`,
+      "Put config.json back from a copy of that folder.",
+      { cause: error },
+    );
   }
   const parsed = configSchema.safeParse(root);
   if (parsed.success) return rebasePaths(parsed.data, { from: folder, to: "." });

@@ -75,6 +75,28 @@ export const ruleSchema = z.strictObject({
   source: z.string().min(1),
 });
 
+const recordedConditionSchema = z.looseObject({
+  ...conditionSchema.shape,
+  with: z.string().nullable(),
+  above: threshold.nullable(),
+  below: threshold.nullable(),
+});
+
+/** A rule as a run's file has it: a `Rule`, whole, whatever else another version says of it. */
+export const recordedRuleSchema = z.looseObject({
+  ...ruleSchema.pick({ id: true, tier: true, scale: true, source: true }).shape,
+  says: z.string(),
+  conditions: z.array(recordedConditionSchema).min(1),
+  window: z.object({ hits: count, of: count }),
+  minHistory: count,
+  action: z
+    .object({ kind: z.string(), factor: z.number().nullable(), set: z.record(z.string(), z.unknown()) })
+    .nullable(),
+  duration: count,
+  cooldown: z.int().min(0),
+  priority: z.number(),
+});
+
 /** The rule that an entry stands for, its defaults filled in. */
 export function toRule(raw: z.infer<typeof ruleSchema>): Rule {
   const conditions = [raw.when].flat().map(

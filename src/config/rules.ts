@@ -6,11 +6,17 @@ import type { Rule } from "../control/rule.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import { nearest } from "./nearest.ts";
 import { contradictions, oddities } from "./rule-checks.ts";
-import { ruleSchema, toRule } from "./rule-schema.ts";
+import { recordedRuleSchema, ruleSchema, toRule } from "./rule-schema.ts";
 import { inWords } from "./rule-words.ts";
 import { readSource, type Source } from "./source.ts";
 
 const seeDocs = "docs/control.md explains the language of rules; rules/default.yaml is an example.";
+
+/** The rules that a run's file holds, as JSON; null where it holds none. */
+export function recordedRules(json: unknown): readonly Rule[] | null {
+  const parsed = z.array(recordedRuleSchema).safeParse(json);
+  return parsed.success ? (parsed.data as unknown as Rule[]) : null;
+}
 
 /** Rules from a text; `file` names it in messages. Errors: UsageError with line and remedy, for all mistakes at once. */
 export function parseRules(text: string, file: string): Rule[] {

@@ -1,11 +1,10 @@
 /** What two runs or more are compared by: their configurations, and what came of them. */
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, differences } from "../config/index.ts";
 import { openStore, type Store } from "../store/index.ts";
 import type { Evaluation } from "../types/evaluation.ts";
-import { fromJson } from "../util/json.ts";
 import { configOf, findRun, type RunPlace } from "./places.ts";
+import { evaluationOf } from "./run-files.ts";
 
 export interface Compared {
   readonly run: string;
@@ -29,8 +28,7 @@ export function readCompared(text: string, workspace: string): Compared {
 
 /** As `readCompared`, of a store that is open. */
 export function comparedOf(store: Store, place: RunPlace): Compared {
-  const { id, folder } = place;
-  const path = join(folder, "evaluation.json");
+  const { id } = place;
   const stages = (["sft", "reward", "ppo"] as const).map((stage) => [
     stage,
     Object.fromEntries(store.latest(id, stage).map(({ key, value }) => [key, value])),
@@ -39,7 +37,7 @@ export function comparedOf(store: Store, place: RunPlace): Compared {
     run: id,
     state: store.run(id)?.state ?? "unknown",
     config: configOf(place),
-    evaluation: existsSync(path) ? (fromJson(readFileSync(path, "utf8")) as Evaluation) : null,
+    evaluation: evaluationOf(place),
     latest: Object.fromEntries(stages),
   };
 }

@@ -1,5 +1,5 @@
 /** What a run's controller was shown and decided, from its store; and what rules decide on it. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/index.ts";
 import { fitsScale, type KnownRules, knownRules, knownRulesIn, usedRules } from "../config/rules.ts";
@@ -7,8 +7,9 @@ import type { Decision } from "../control/decisions.ts";
 import { replay } from "../control/replay.ts";
 import type { Rule } from "../control/rule.ts";
 import { type ConsultationRow, openStore, type Store } from "../store/index.ts";
-import { UsageError } from "../util/errors.ts";
+import { CheckpointError, UsageError } from "../util/errors.ts";
 import { configOf, findRun, type RunPlace } from "./places.ts";
+import { rulesOf } from "./run-files.ts";
 
 export interface RecordedControl {
   readonly place: RunPlace;
@@ -34,8 +35,7 @@ export function readControl(run: string, workspace: string): RecordedControl {
 
 /** As `readControl`, of a store that is open. */
 export function controlOf(store: Store, place: RunPlace): RecordedControl {
-  const rulesFile = join(place.folder, "rules.json");
-  if (!existsSync(rulesFile)) throw nothingYet(place);
+  if (!existsSync(join(place.folder, "rules.json"))) throw nothingYet(place);
   const all = { limit: Number.MAX_SAFE_INTEGER, current: true };
   const consultations = store.consultations(place.id, all).rows;
   if (!consultations.some(({ point }) => point === "scored"))
@@ -47,7 +47,12 @@ export function controlOf(store: Store, place: RunPlace): RecordedControl {
     .events(place.id, all)
     .rows.filter(({ kind }) => kind === "alert" || kind === "outcome" || kind === "intervention")
     .map(({ kind, iteration, message, data }) => ({ kind, iteration, message, data }) as Decision);
-  const rules = JSON.parse(readFileSync(rulesFile, "utf8")) as Rule[];
+  const rules = rulesOf(place);
+  if (rules === null)
+    throw new CheckpointError(
+      `the recorded rules in ${place.folder} are damaged`,
+      "Put rules.json back from a copy of that folder.",
+    );
   return { place, config: configOf(place), rules, consultations, decided };
 }
 

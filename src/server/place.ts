@@ -1,10 +1,9 @@
 /** The run that a request names: its row, its configuration, and its folder, which lies in the workspace or is taken for absent. */
-import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import type { Config } from "../config/index.ts";
 import type { RunPlace } from "../record/places.ts";
 import type { RunRow, Store } from "../store/index.ts";
-import { fromJson } from "../util/json.ts";
 import { Refusal } from "./problem.ts";
 
 /** As runs are named (src/config/schema.ts): a name that is no path. */
@@ -12,9 +11,6 @@ const runId = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
 
 /** Files of a run that answers read. */
 const files = ["config.json", "rules.json", "evaluation.json", "doctor.json"];
-
-/** Bytes. */
-const largestFile = 64 << 20;
 
 /** @throws Refusal 404 where the workspace has no run of this id. */
 export function runOf({ store }: { readonly store: Store }, id: string): RunRow {
@@ -54,19 +50,6 @@ export function neededPlace(context: { readonly workspace: string }, id: string)
     `the folder of run ${id} is not in this workspace`,
     "Its record is; what lies in the folder is gone.",
   );
-}
-
-/** A JSON file of the run's folder; null where there is none. */
-export function fileOf(place: RunPlace | null, name: string): unknown {
-  if (place === null) return null;
-  const path = join(place.folder, name);
-  if (!existsSync(path) || statSync(path).size > largestFile) return null;
-  try {
-    return fromJson(readFileSync(path, "utf8"));
-  } catch {
-    // Half written, or not ours.
-    return null;
-  }
 }
 
 /** The configuration as the record has it. Not checked: an older version may have written it. */

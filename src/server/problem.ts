@@ -4,7 +4,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { isTransient } from "../store/index.ts";
 import type { Problem } from "../types/page.ts";
 import { cut } from "../util/cut.ts";
-import { BallastError, StoreError, UsageError } from "../util/errors.ts";
+import { BallastError, CheckpointError, StoreError, UsageError } from "../util/errors.ts";
 
 /** A request that cannot be answered as it stands. */
 export class Refusal extends BallastError {
@@ -30,6 +30,8 @@ export function problemOf(error: unknown): { readonly status: ContentfulStatusCo
 function statusOf(error: BallastError): ContentfulStatusCode {
   if (error instanceof Refusal) return error.status;
   if (error instanceof UsageError) return 400;
+  // A file in the run's folder that is damaged, or of another version.
+  if (error instanceof CheckpointError) return 409;
   if (error instanceof StoreError) return isTransient(error) ? 503 : 409;
   return 500;
 }

@@ -19,6 +19,7 @@ import type {
   SeriesAnswer,
   WorkspaceAnswer,
 } from "../../types/page.ts";
+import { toJson } from "../../util/json.ts";
 
 const start = 1_700_000_000_000;
 
@@ -154,7 +155,10 @@ describe("a run", () => {
     mkdirSync(join(workspace, "other-1"));
     const other = JSON.stringify({ ...config, seed: 2, ppo: { ...config.ppo, lambda: 0.9 } });
     writeFileSync(join(workspace, "other-1", "config.json"), other);
-    writeFileSync(join(workspace, "other-1", "evaluation.json"), '{"objective": "x", "after": {"$number": "NaN"}}');
+    const sums = { mean: Number.NaN, low: 0, high: 1, n: 4 };
+    const after = { folder: "m", figures: { sums } };
+    const evaluation = { ...{ samples: 4, temperature: 1, shares: ["sums"], before: null, differences: {} }, after };
+    writeFileSync(join(workspace, "other-1", "evaluation.json"), toJson(evaluation));
     store.createRun(runRecord("other-1"));
     const { answer } = await asked<CompareAnswer>(app, "/api/compare?runs=tiny-1,other-1");
     expect(answer.runs.map(({ id }) => id)).toEqual(["tiny-1", "other-1"]);
@@ -162,7 +166,10 @@ describe("a run", () => {
       { key: "seed", values: [1, 2] },
       { key: "ppo.lambda", values: [0.95, 0.9] },
     ]);
-    expect(answer.results.map(({ evaluation }) => evaluation)).toEqual([null, { objective: "x", after: "NaN" }]);
+    expect(answer.results.map(({ evaluation }) => evaluation)).toMatchObject([
+      null,
+      { samples: 4, after: { figures: { sums: { mean: "NaN" } } } },
+    ]);
     expect(answer.keys).toContainEqual({ stage: "ppo", key: "health/total" });
     expect((await asked<Problem>(app, "/api/compare?runs=tiny-1,none-1")).status).toBe(404);
     expect((await asked<Problem>(app, "/api/compare")).status).toBe(400);
@@ -222,6 +229,43 @@ describe("no name leads out of the workspace", () => {
       expect((await asked(app, `/api/runs/${id}/diagnosis`)).status).toBe(409);
       expect((await asked(app, `/api/compare?runs=${id}`)).status).toBe(409);
     }
+  });
+});
+
+describe("a damaged file of a run", () => {
+  const asksAll = async ({ app, folder }: ReturnType<typeof recorded>, name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    const paths = ["", "/control", "/behaviour", "/diagnosis"].map((path) => `/api/runs/tiny-1${path}`);
+    const all = [...paths, "/api/compare?runs=tiny-1"];
+    return Promise.all(all.map(async (path) => (await asked<Problem & CompareAnswer>(app, path)).status));
+  };
+
+  it.each([
+    ["evaluation.json", '{"half'],
+    ["evaluation.json", "[1]"],
+    ["evaluation.json", '{"after": {"figures": {"sums": 1}}}'],
+    ["rules.json", '[{"id": "x"}]'],
+    ["rules.json", "null"],
+    ["ppo/checkpoint-000040/state.json", '{"healthy": 40}'],
+    ["doctor.json", "{"],
+  ])("is taken for absent: %s %s", async (name, text) => {
+    expect(await asksAll(recorded({ iterations: 3 }), name, text)).toEqual([200, 200, 200, 200, 200]);
+  });
+
+  it("that an answer needs is a conflict, with what to do", async () => {
+    const run = recorded({ iterations: 3 });
+    expect(await asksAll(run, "config.json", '{"half')).toEqual([200, 200, 200, 409, 409]);
+    const { version } = (await asked<RunAnswer>(run.app, "/api/runs/tiny-1")).answer;
+    const { status, answer } = await asked<Problem>(run.app, "/api/runs/tiny-1/commands", {
+      method: "POST",
+      body: '{"kind": "pause"}',
+      headers: {
+        ...{ authorization: `Bearer ${token}`, "content-type": "application/json" },
+        ...{ "idempotency-key": "damaged", "if-match": `"${version}"` },
+      },
+    });
+    expect([status, answer.error]).toEqual([409, expect.stringContaining("configuration")]);
+    expect(answer.hint).toContain("config.json");
   });
 });
 

@@ -1,15 +1,16 @@
 /** GET /api/runs/:run/behaviour: the fixed evaluation set across iterations, its gold checks with intervals, and answers side by side. */
 import { Hono, type Context as Request } from "hono";
+import { evaluationOf } from "../../record/run-files.ts";
 import { goldOf } from "../../rl/gold-signals.ts";
 import { meanInterval95, shareInterval95 } from "../../rl/interval.ts";
 import { mean } from "../../rl/statistics.ts";
 import type { AnswerRow, RunRow } from "../../store/index.ts";
-import type { Estimate, Evaluation } from "../../types/evaluation.ts";
+import type { Estimate } from "../../types/evaluation.ts";
 import type { AnswersAnswer, BehaviourAnswer, BehaviourPoint, PageSaid } from "../../types/page.ts";
 import { beginning, longestText } from "../../util/cut.ts";
 import { groupedBy } from "../../util/group.ts";
 import type { Context } from "../context.ts";
-import { attemptKey, fileOf, placeOf, runOf } from "../place.ts";
+import { attemptKey, placeOf, runOf } from "../place.ts";
 import { wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
 
@@ -34,7 +35,7 @@ export function behaviourRoutes(context: Context): Hono {
       const answer = store.snapshot((): BehaviourAnswer => {
         const points = store.answerIterations(run.id).map((iteration, i, all) => pointOf(run, iteration, all[i - 1]));
         const checks = [...new Set(points.flatMap((point) => Object.keys(point.checks)))];
-        const evaluation = fileOf(placeOf(context, run.id), "evaluation.json") as Evaluation | null;
+        const evaluation = evaluationOf(placeOf(context, run.id));
         return { points, checks, evaluation };
       });
       return reply(c, answer);

@@ -9,16 +9,16 @@ import { healthOf } from "../../record/health.ts";
 import { incidentSignals } from "../../record/incident-signals.ts";
 import { interventionsOf, isInForce } from "../../record/interventions.ts";
 import type { RunPlace } from "../../record/places.ts";
+import { fileOf, rulesOf } from "../../record/run-files.ts";
 import type { RunRow, Store } from "../../store/index.ts";
 import type { IncidentRecord } from "../../types/control.ts";
 import type { ControlAnswer, PageRule } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
 import { cut } from "../../util/cut.ts";
 import type { Context } from "../context.ts";
-import { fileOf, placeOf, recordedConfigOf, runOf } from "../place.ts";
+import { placeOf, recordedConfigOf, runOf } from "../place.ts";
 import { reply } from "../reply.ts";
 import { versionOf } from "../version.ts";
-import { rulesOf } from "./run.ts";
 
 /** Newest commands and incidents that are shown. */
 const mostShown = 200;
@@ -37,7 +37,7 @@ function controlAnswer(context: Context, id: string): ControlAnswer {
     return {
       profile: control?.profile ?? "fixed",
       interventions: control?.interventions ?? "on",
-      rules: pageRules(store, { id, rules: rulesOf(context, id) }),
+      rules: pageRules(store, { id, rules: rulesOf(place) ?? [] }),
       active: interventionsOf(store, id).filter((one) => isInForce(one, run)),
       incidents: store.incidents({ run: id }).slice(-mostShown).map(shortened),
       health: found && { ...found, parts: found.parts as Record<string, number> },
@@ -116,8 +116,8 @@ function checkpointsOf(place: RunPlace | null, stage: Stage): ControlAnswer["che
     .sort((a, b) => a - b);
   const newest = steps.at(-1);
   const state = newest === undefined ? null : fileOf(place, join(stage, nameOf(newest), "state.json"));
-  const healthy = (state as { readonly healthy?: readonly number[] } | null)?.healthy ?? [];
-  return steps.map((iteration) => ({ iteration, healthy: healthy.includes(iteration) }));
+  const healthy = (state as { readonly healthy?: unknown } | null)?.healthy;
+  return steps.map((iteration) => ({ iteration, healthy: Array.isArray(healthy) && healthy.includes(iteration) }));
 }
 
 function nameOf(step: number): string {

@@ -3,11 +3,12 @@ import { Hono } from "hono";
 import { checklistOf } from "../../record/checklist.ts";
 import { diagnosisOf, seenOf } from "../../record/diagnosis.ts";
 import { configOf } from "../../record/places.ts";
+import { fileOf } from "../../record/run-files.ts";
 import { historyOf } from "../../record/run-history.ts";
 import type { RunRow } from "../../store/index.ts";
 import type { DiagnosisAnswer } from "../../types/page.ts";
 import type { Context } from "../context.ts";
-import { attemptKey, fileOf, neededPlace, runOf } from "../place.ts";
+import { attemptKey, neededPlace, runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
 import { answerText } from "../reply.ts";
 

@@ -1,11 +1,12 @@
 /** GET /api/runs/:run: the run as a whole, and where the stream goes on from it. */
 import { Hono } from "hono";
 import type { Rule } from "../../control/rule.ts";
+import { rulesOf } from "../../record/run-files.ts";
 import type { RunRow } from "../../store/index.ts";
 import type { RunAnswer, Threshold } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
 import type { Context } from "../context.ts";
-import { fileOf, placeOf, recordedConfigOf, runOf } from "../place.ts";
+import { placeOf, recordedConfigOf, runOf } from "../place.ts";
 import { reply } from "../reply.ts";
 import { versionOf } from "../version.ts";
 
@@ -34,7 +35,7 @@ function runAnswer(context: Context, id: string): RunAnswer {
       attempts: store.attempts(id).map(({ runId: _, ...attempt }) => attempt),
       keys,
       latest: latestOf(context, { run, keys }),
-      thresholds: thresholdsOf(rulesOf(context, id)),
+      thresholds: thresholdsOf(rulesOf(place) ?? []),
       version: versionOf(store, id),
       cursor: store.ends(),
     };
@@ -86,12 +87,6 @@ export function latestOf(
       Object.fromEntries(store.latest(run.id, stage).map(({ key, value }) => [key, value])),
     ]),
   );
-}
-
-/** The rules that the run is under; none before PPO has begun. */
-export function rulesOf(context: Pick<Context, "workspace">, id: string): readonly Rule[] {
-  const rules = fileOf(placeOf(context, id), "rules.json");
-  return Array.isArray(rules) ? (rules as Rule[]) : [];
 }
 
 /** Of the first condition, where it is on the plain value in the signal's own unit: a hairline on its chart. */
