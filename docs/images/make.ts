@@ -2,7 +2,7 @@
  * Takes the pictures of the dashboard that the documentation shows, light and dark:
  *
  *     ./bin/ballast serve --workspace runs &
- *     npx tsx docs/images/make.ts http://127.0.0.1:9464 --run demo-1 --incident helpdesk-mini-1 --compare demo-1,demo-2
+ *     npx tsx docs/images/make.ts "http://127.0.0.1:9464/#/?token=..." --run demo-1 --incident helpdesk-mini-1 --compare demo-1,demo-2
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -17,7 +17,8 @@ const { positionals, values } = parseArgs({
     sample: { type: "string", default: "20" },
   },
 });
-const [origin = "http://127.0.0.1:9464"] = positionals;
+const [address = "http://127.0.0.1:9464"] = positionals;
+const { origin } = new URL(address);
 const { run, incident, compare, sample } = values;
 
 const views = {
@@ -35,6 +36,8 @@ const browser = await chromium.launch({
 });
 for (const colorScheme of ["light", "dark"] as const) {
   const page = await browser.newPage({ colorScheme, viewport: { width: 1360, height: 850 } });
+  // With the token in the address, the page may act.
+  await page.goto(address);
   for (const [name, hash] of Object.entries(views)) {
     await page.goto(`${origin}/#${hash}`);
     await page.reload();

@@ -14,8 +14,8 @@ const TITLES: Readonly<Record<string, string>> = {
   refuses: "refused",
   brief: "brief",
   reward: "reward",
-  klK3Token: "KL, nats/token",
-  klK1Sequence: "KL, nats/sequence",
+  klK3Token: "KL k3, nats/token",
+  klK1Sequence: "KL k1, nats/sequence",
   length: "length, tokens",
   entropy: "entropy, nats",
 };

@@ -54,7 +54,7 @@ describe("ballast demo", () => {
       "refused",
       "brief",
       "learned reward",
-      "KL, nats/token",
+      "KL k3, nats/token",
       "length",
       "entropy",
       "[",

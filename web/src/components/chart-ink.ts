@@ -130,8 +130,8 @@ function drawMarks(u: uPlot, marks: readonly Mark[], ink: Ink): void {
     if (shapes.has(place)) continue;
     shapes.add(place);
     ctx.strokeStyle = ctx.fillStyle = ink(toneInk[tone]);
-    ctx.globalAlpha = quiet ? 0.16 : loudness;
-    stroke(ctx, [x, bbox.top + (quiet ? 0 : 11 * pixel)], [x, bottom]);
+    ctx.globalAlpha = quiet ? 0.4 : loudness;
+    stroke(ctx, [x, quiet ? bottom - 14 * pixel : bbox.top + 11 * pixel], [x, bottom]);
     ctx.globalAlpha = quiet ? 0.75 : 1;
     ctx.font = `${(quiet ? 8 : 10) * pixel}px system-ui, sans-serif`;
     ctx.fillText(shape, x, quiet ? bottom - 1 * pixel : bbox.top + 9 * pixel);

@@ -88,7 +88,8 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
         ...axis,
         size: 50,
         gap: 4,
-        space: 26,
+        // So that a low chart has two lines with a figure, too.
+        space: Math.min(26, height / 5),
         values: (_, splits, _axis, _space, step) =>
           log
             ? splits.map((value) => (value === null ? "" : figure(value, 2)))

@@ -81,9 +81,7 @@ function Facts({ sample, actions }: Pick<SampleCardProps, "sample" | "actions">)
         {unsafe && <Tag tone="bad">▲ tripped the safety filter</Tag>}
         {stopReason === "length" && <Tag tone="warn">✂ truncated</Tag>}
         {reason === "worst" && <Tag tone="warn">▼ worst of the iteration</Tag>}
-        <span class="quiet">
-          {[stopReason === "stop" && "■ stop", reason === "chosen" && "chosen by index"].filter(Boolean).join(" · ")}
-        </span>
+        {stopReason === "stop" && <span class="quiet">■ stop</span>}
       </div>
     </div>
   );
