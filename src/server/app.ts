@@ -21,7 +21,7 @@ import { commandRoutes } from "./changes/commands.ts";
 import { decisionRoutes } from "./changes/decision.ts";
 import { markRoutes } from "./changes/marks.ts";
 import { replayRoutes } from "./changes/replay.ts";
-import type { Context } from "./context.ts";
+import { type Context, checkInPlace } from "./context.ts";
 import { familiesOf } from "./families.ts";
 import { securityHeaders } from "./headers.ts";
 import { ownHostOnly } from "./host.ts";
@@ -74,6 +74,11 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
   app.use(ownHostOnly(hosts));
   app.use("/api/*", ownPagesOnly);
   if (tokenToRead) for (const path of ["/api/*", "/metrics"]) app.use(path, tokenNeeded(context));
+  for (const path of ["/api/*", "/metrics"])
+    app.use(path, (_, next) => {
+      checkInPlace(context);
+      return next();
+    });
   app.get("/metrics", (c) =>
     c.body(exposition(familiesOf(store, { now: now() })), 200, { "content-type": contentType }),
   );

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Store } from "../store/index.ts";
 import type { Summaries } from "./answers/summary.ts";
+import { Refusal } from "./problem.ts";
 import type { Tailer } from "./stream/tailer.ts";
 
 export interface Context {
@@ -22,4 +23,10 @@ export interface Context {
 
 export function version(): string {
   return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
+}
+
+/** @throws Refusal 503 where the database is no longer the one that was opened. */
+export function checkInPlace({ store }: Pick<Context, "store">): void {
+  if (store.inPlace()) return;
+  throw new Refusal(503, `${store.path} was removed or replaced while it was served`, "Start `ballast serve` again.");
 }

@@ -1,5 +1,5 @@
 /** One connection to a workspace's database: pragmas, schema and version check, cached statements, transactions, errors. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "libsql";
 import { messageOf, StoreError } from "../util/errors.ts";
@@ -15,12 +15,20 @@ export class Connection {
   readonly path: string;
   readonly #database: InstanceType<typeof Database>;
   readonly #statements = new Map<string, Statement>();
+  /** Of the file that was opened: no other has it while this one is open. */
+  readonly #file: string | null;
   #open = true;
   #writing = false;
 
   constructor(path: string, database: InstanceType<typeof Database>) {
     this.path = path;
     this.#database = database;
+    this.#file = fileAt(path);
+  }
+
+  /** False where the file was removed or another one put in its place: then what is read is old, and what is written is lost. */
+  inPlace(): boolean {
+    return fileAt(this.path) === this.#file;
   }
 
   /** Every row of a query. Always read to its end: a half-read statement would pin an old snapshot and hold up checkpoints. */
@@ -131,6 +139,11 @@ export function openConnection(path: string, options: { readonly?: boolean } = {
     connection.close();
     throw error;
   }
+}
+
+function fileAt(path: string): string | null {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? null : `${found.dev} ${found.ino}`;
 }
 
 function setUp(connection: Connection): void {

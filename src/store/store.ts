@@ -399,6 +399,11 @@ export class Store {
     return this.#connection.read(body);
   }
 
+  /** False where the database was removed or replaced since it was opened: then what is read is old, and what is written is lost. */
+  inPlace(): boolean {
+    return this.#connection.inPlace();
+  }
+
   /** A number that changes whenever another process or connection has written: cheap to poll. */
   dataVersion(): number {
     return this.#connection.get<{ data_version: number }>("PRAGMA data_version")!.data_version;

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Context as Request } from "hono";
 import type { Changed } from "../../types/page.ts";
-import type { Context } from "../context.ts";
+import { type Context, checkInPlace } from "../context.ts";
 import { Refusal } from "../problem.ts";
 import { answerText } from "../reply.ts";
 import { versionOf, whatChanged } from "../version.ts";
@@ -28,6 +28,7 @@ export async function change(c: Request, context: Context, options: ChangeOption
     .update(JSON.stringify([c.req.method, c.req.path, seen, await c.req.text()]))
     .digest("hex");
   const { body } = store.once(key, hash, () => {
+    checkInPlace(context);
     // Within the transaction: whoever is second of two is told.
     const now = versionOf(store, run);
     if (seen !== null && seen !== now)

@@ -1,5 +1,5 @@
 /** What a person changes through the server: once, on the state they saw, and never more than they may. */
-import { rmSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { incidentRecord } from "../../../test/support/incident.ts";
 import { asked, reading, served, token } from "../../../test/support/server.ts";
@@ -172,6 +172,30 @@ describe("a command", () => {
     expect((await send("/runs/tiny-1/commands", { kind: "pause" })).status).toBe(428);
     expect((await send("/runs/../commands", { kind: "pause" }, headers)).status).toBe(404);
   });
+});
+
+it("a database that was removed or replaced takes nothing and answers nothing, until it is back", async () => {
+  const { app, send, store } = workspace();
+  const response = await app.request("http://localhost/api/stream?runs=", { headers: { host: "localhost" } });
+  const tag = (value: string) => send("/runs/tiny-1/marks", { kind: "tag", value, present: true });
+  renameSync(store.path, `${store.path}-away`);
+  const refusals = async () => {
+    const refused = [await asked<Problem>(app, "/api/runs"), await asked<Problem>(app, "/api/stream"), await tag("a")];
+    for (const { status, answer } of refused)
+      expect([status, answer.error, answer.hint]).toEqual([
+        503,
+        `${store.path} was removed or replaced while it was served`,
+        "Start `ballast serve` again.",
+      ]);
+  };
+  await refusals();
+  // Its stream has ended.
+  expect(await response.text()).toContain("event: batch");
+  writeFileSync(store.path, "");
+  await refusals();
+  renameSync(`${store.path}-away`, store.path);
+  expect((await tag("b")).status).toBe(200);
+  expect(store.marks("tiny-1")).toMatchObject([{ value: "b" }]);
 });
 
 describe("marks", () => {

@@ -111,6 +111,11 @@ export class Tailer {
 
   #look(): void {
     try {
+      // Whoever comes back is told why.
+      if (!this.#store.inPlace()) {
+        this.close();
+        return;
+      }
       const dataVersion = this.#store.dataVersion();
       const written = dataVersion !== this.#dataVersion;
       if (!written && performance.now() - this.#lookedAt < this.#stateMs) return;
