@@ -43,21 +43,22 @@ export function consult(options: ConsultOptions): Consulted {
 
   const used = rules.filter((rule) => !isStepRule(rule));
   const history = observed(options.state.history, { iteration, signals, lengths: historyLengths(used) });
-  let state: ControlState = { ...options.state, history };
+  // Copied once: a copy for each rule would cost their square.
+  const evaluated = { ...options.state.evaluated };
+  const held = { ...options.state.held };
+  let state: ControlState = { ...options.state, history, evaluated, held };
   const spoken: [Rule, Alert][] = [];
   for (const rule of used) {
     const { id, conditions, window, minHistory } = rule;
     const series = history[conditions[0].signal];
-    if (series?.iteration !== iteration || state.evaluated[id] === iteration) continue;
+    if (series?.iteration !== iteration || evaluated[id] === iteration) continue;
     const holdsNow = conditions.every((condition) => holds(condition, history));
-    const held = [...(state.held[id] ?? []), holdsNow].slice(-window.of);
-    state = {
-      ...state,
-      evaluated: { ...state.evaluated, [id]: iteration },
-      held: { ...state.held, [id]: held },
-      active: state.active.map((one) => (one.rule === id ? judged(one, { rule, iteration, holdsNow }) : one)),
-    };
-    const breached = held.filter(Boolean).length >= window.hits && held.length >= window.hits;
+    const lately = [...(held[id] ?? []), holdsNow].slice(-window.of);
+    evaluated[id] = iteration;
+    held[id] = lately;
+    const active = state.active.map((one) => (one.rule === id ? judged(one, { rule, iteration, holdsNow }) : one));
+    state = { ...state, active };
+    const breached = lately.filter(Boolean).length >= window.hits;
     if (!breached || series.count < minHistory) continue;
     if (rule.tier < 3) state = { ...state, troubled: iteration };
     if (iteration >= (state.silentUntil[id] ?? 0)) spoken.push([rule, alertOf(rule, state, consultation)]);
@@ -77,9 +78,10 @@ function decide(options: ConsultOptions, state: ControlState, spoken: readonly (
   const interventions: Intervention[] = [];
   const outcomes: InterventionOutcome[] = [];
   let orders = noOrders;
-  let now = state;
+  const silentUntil = { ...state.silentUntil };
+  for (const [{ id, cooldown }] of order) silentUntil[id] = iteration + cooldown;
+  let now: ControlState = { ...state, silentUntil };
   for (const [rule, alert] of order) {
-    now = { ...now, silentUntil: { ...now.silentUntil, [rule.id]: iteration + rule.cooldown } };
     const acted = act(now, { ...options, rule, alert });
     now = acted.state;
     interventions.push(...acted.interventions);

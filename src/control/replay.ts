@@ -19,16 +19,26 @@ export interface ReplayOptions extends Pick<ActOptions, "profile" | "interventio
 }
 
 /** What the rules decide on it; a run's own rules decide what the run recorded. */
-export function replay({ rules, consultations, profile, interventions, klCoef }: ReplayOptions): Decision[] {
+export function replay(options: ReplayOptions): Decision[] {
+  return [...replaySteps(options)].flat();
+}
+
+/** The same, one consultation after another. */
+export function* replaySteps({
+  rules,
+  consultations,
+  profile,
+  interventions,
+  klCoef,
+}: ReplayOptions): Generator<readonly Decision[]> {
   const bounds = boundsOf(klCoef);
-  const decisions: Decision[] = [];
   let state = firstControlState;
   let base: ActOptions["base"] = { learningRate: 0, clip: 0, valueUpdates: 1, klCoef: 0 };
   for (const { iteration, point, step, signals } of consultations) {
     if (point === "person") {
       const heard = ofPerson(state, { iteration, signals, rules });
       state = heard.state;
-      decisions.push(...decisionsOf(iteration, heard));
+      yield decisionsOf(iteration, heard);
       continue;
     }
     base = { ...base, ...baseIn(signals) };
@@ -43,9 +53,8 @@ export function replay({ rules, consultations, profile, interventions, klCoef }:
       bounds,
     });
     state = next;
-    decisions.push(...decisionsOf(iteration, said));
+    yield decisionsOf(iteration, said);
   }
-  return decisions;
 }
 
 /**

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Config } from "../config/index.ts";
 import { fitsScale, type KnownRules, knownRules, knownRulesIn, usedRules } from "../config/rules.ts";
 import type { Decision } from "../control/decisions.ts";
-import { replay } from "../control/replay.ts";
+import { replaySteps } from "../control/replay.ts";
 import type { Rule } from "../control/rule.ts";
 import { type ConsultationRow, openStore, type Store } from "../store/index.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";
@@ -76,9 +76,17 @@ function inUse({ config }: Pick<RecordedControl, "config">, known: KnownRules): 
   return all.filter((rule) => fitsScale(rule, config.control));
 }
 
-export function replayOn({ config, consultations }: RecordedControl, rules: readonly Rule[]): Decision[] {
+export function replayOn(recorded: RecordedControl, rules: readonly Rule[]): Decision[] {
+  return [...replayStepsOn(recorded, rules)].flat();
+}
+
+/** As `replayOn`, one consultation after another. */
+export function replayStepsOn(
+  { config, consultations }: RecordedControl,
+  rules: readonly Rule[],
+): Iterable<readonly Decision[]> {
   const { profile, interventions, klCoef } = config.control;
-  return replay({ rules, consultations, profile, interventions, klCoef });
+  return replaySteps({ rules, consultations, profile, interventions, klCoef });
 }
 
 /** One thing that a rule said in an iteration, and what was done about it. */

@@ -1,6 +1,7 @@
 /** What a person changes through the server: once, on the state they saw, and never more than they may. */
 import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { incidentRecord } from "../../../test/support/incident.ts";
 import { asked, reading, served, token } from "../../../test/support/server.ts";
 import { sampleRecord } from "../../../test/support/store.ts";
@@ -196,6 +197,34 @@ it("a database that was removed or replaced takes nothing and answers nothing, u
   renameSync(`${store.path}-away`, store.path);
   expect((await tag("b")).status).toBe(200);
   expect(store.marks("tiny-1")).toMatchObject([{ value: "b" }]);
+});
+
+it("a replay lets others in between, and ends where it comes to more than a page can hold", async () => {
+  const { send, recorder, folder } = workspace();
+  writeFileSync(join(folder, "rules.json"), "[]");
+  for (let iteration = 0; iteration < 1_000; iteration++)
+    recorder.consultation({
+      stage: "ppo",
+      iteration,
+      point: "scored",
+      step: null,
+      signals: { "reward/score_mean": iteration },
+    });
+  recorder.commit();
+  const when = "when: { signal: reward/score_mean, above: -1 }, cooldown: 0, source: x";
+  const rules = (count: number) =>
+    `rules:\n${Array.from({ length: count }, (_, i) => `  - { id: r${i}, tier: 3, ${when} }\n`).join("")}`;
+  let turns = 0;
+  const other = setInterval(() => turns++, 1);
+  onTestFinished(() => clearInterval(other));
+  const { status, answer } = await send("/runs/tiny-1/replay", { rules: rules(51) });
+  expect([status, answer.error, answer.hint]).toEqual([
+    409,
+    "these rules speak more than 50000 times",
+    "In a terminal: ballast replay tiny-1 --rules FILE",
+  ]);
+  expect(turns).toBeGreaterThan(0);
+  expect((await send("/runs/tiny-1/replay", { rules: rules(10) })).status).toBe(200);
 });
 
 describe("marks", () => {
