@@ -204,6 +204,35 @@ it("searches all iterations by text, filter and prompt, and goes back", async ()
   expect(names()).toHaveLength(3);
 });
 
+it("keeps a letter that is typed just as the search begins", async () => {
+  const body = await open();
+  const field = body.querySelector<HTMLInputElement>("input[type=search]")!;
+  const type = (text: string) => {
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  type("te");
+  await new Promise<void>((resolve) => {
+    const end = view.subscribe(({ query }) => {
+      if (query.q !== "te") return;
+      type("tea");
+      resolve();
+      queueMicrotask(() => end());
+    });
+  });
+  await settle();
+  expect(field.value).toBe("tea");
+  await vi.waitFor(() => expect(view.value.query.q).toBe("tea"));
+});
+
+it("links to an iteration and to a prompt keep how samples are shown, and end the search", async () => {
+  at({ q: "tea", filter: "unsafe", sort: "-kl", spaces: "1", beside: "reference" });
+  const body = await open();
+  const [iteration, same] = [...body.querySelectorAll<HTMLAnchorElement>("article a")].map(({ hash }) => hash);
+  expect(iteration).toBe("#/runs/demo-1/samples?sort=-kl&spaces=1&beside=reference&it=0");
+  expect(same).toBe("#/runs/demo-1/samples?sort=-kl&spaces=1&beside=reference&prompt=7");
+});
+
 it("sorts, with what is not finite before all", async () => {
   at({ sort: "-score" });
   await open();

@@ -5,7 +5,7 @@ import { isFile } from "../../../api.ts";
 import { Button } from "../../../components/parts.tsx";
 import { useKey } from "../../../keys.ts";
 import { setQuery } from "../../../router.ts";
-import { filters, type SamplesState, searches, sorts } from "./view-state.ts";
+import { filters, noSearch, type SamplesState, searches, sorts } from "./view-state.ts";
 
 /** Milliseconds without a letter before the server is asked. */
 const pause = 250;
@@ -52,14 +52,16 @@ export function Controls({ state }: { readonly state: SamplesState }) {
 
 function Search({ state }: { readonly state: SamplesState }) {
   const { q, filter } = state;
-  const typed = useSignal(q);
+  /** What is not looked for yet; else the field shows what is. */
+  const typed = useSignal<string | null>(null);
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => {
-    typed.value = q;
-  }, [q]);
-  useEffect(() => {
-    if (typed.value === q) return;
-    const later = setTimeout(() => setQuery({ q: typed.value }), pause);
+    if (typed.value === null) return;
+    const later = setTimeout(() => {
+      const text = typed.value ?? q;
+      typed.value = null;
+      setQuery({ q: text });
+    }, pause);
     return () => clearTimeout(later);
   }, [typed.value]);
   useKey("/", "search the samples", () => field.current?.focus());
@@ -71,7 +73,7 @@ function Search({ state }: { readonly state: SamplesState }) {
           ref={field}
           type="search"
           placeholder="text of all iterations  ( / )"
-          value={typed.value}
+          value={typed.value ?? q}
           onInput={(event) => {
             typed.value = event.currentTarget.value;
           }}
@@ -89,7 +91,7 @@ function Search({ state }: { readonly state: SamplesState }) {
         </select>
       </label>
       {searches(state) && (
-        <Button shortcut="b" says="back to one iteration" onPress={() => setQuery({ q: "", filter: "", prompt: "" })}>
+        <Button shortcut="b" says="back to one iteration" onPress={() => setQuery(noSearch)}>
           Back to one iteration
         </Button>
       )}

@@ -9,6 +9,7 @@ import { hashOf, view } from "../../../router.ts";
 import type { Scale } from "./scale.ts";
 import { TokenTable } from "./token-table.tsx";
 import { Tokens } from "./tokens.tsx";
+import { noSearch } from "./view-state.ts";
 
 export interface SampleCardProps {
   readonly sample: PageSample;
@@ -62,7 +63,7 @@ function Facts({ sample, actions }: Pick<SampleCardProps, "sample" | "actions">)
     <div class="sample-facts">
       <div class="sample-head">
         <h3>
-          <a href={hashOf(view.value.path, { it: iteration, colour: view.value.query.colour })}>it {iteration}</a>{" "}
+          <a href={hashOf(view.value.path, { ...view.value.query, ...noSearch, it: iteration })}>it {iteration}</a>{" "}
           <span class="quiet">#{index}</span>
         </h3>
         {actions}

@@ -13,7 +13,7 @@ import { Readout } from "./readout.tsx";
 import { NoReference, Reference, useReferences } from "./reference.tsx";
 import { SampleCard } from "./sample-card.tsx";
 import { scaleOf } from "./scale.ts";
-import type { SamplesState } from "./view-state.ts";
+import { noSearch, type SamplesState } from "./view-state.ts";
 
 export interface SampleListProps {
   readonly runId: string;
@@ -63,7 +63,9 @@ export function SampleList({ runId, samples, state, title, none }: SampleListPro
               {pins.has(sample) ? "◆ pinned" : "◇ pin"}
             </button>
             {prompt !== sample.seq && (
-              <a href={hashOf(view.value.path, { prompt: sample.seq, colour: view.value.query.colour })}>same prompt</a>
+              <a href={hashOf(view.value.path, { ...view.value.query, ...noSearch, prompt: sample.seq })}>
+                same prompt
+              </a>
             )}
           </>
         )

@@ -45,6 +45,8 @@ export function samplesState(): SamplesState {
   };
 }
 
+export const noSearch = { q: "", filter: "", prompt: "" } as const;
+
 /** Whether samples of all iterations are looked for. */
 export function searches({ q, filter, prompt }: SamplesState): boolean {
   return q !== "" || filter !== null || prompt !== null;
