@@ -19,6 +19,12 @@ describe("the scale", () => {
     expect(scaleOf([of([...Array(30).fill(0), 2])], "advantage").bound).toBe(2);
   });
 
+  it("calls no token improbable that is likelier than one in ten", () => {
+    const sure = { ...of([]), logprobs: [-0.01, -0.1] };
+    expect(levelOf(-0.1, scaleOf([sure], "logprob"))).toBe(0);
+    expect(scaleOf([{ ...sure, logprobs: [-7] }], "logprob").bound).toBe(7);
+  });
+
   it("clamps, and has no level for what is not finite", () => {
     const scale = { colour: "advantage", bound: 2 } as const;
     expect([-9, -2, -1, -0.1, 0, 0.1, 1, 2, 9].map((n) => levelOf(n, scale))).toEqual([-4, -4, -2, 0, 0, 0, 2, 4, 4]);

@@ -10,7 +10,7 @@ export const steps = 4;
 
 export interface Scale {
   readonly colour: Colour;
-  /** How far from zero the ends lie: nine in ten tokens are within. */
+  /** How far from zero the ends lie: nine in ten tokens are within; of log-probabilities, one in ten at least. */
   readonly bound: number;
 }
 
@@ -42,7 +42,9 @@ export function scaleOf(samples: readonly PageSample[], colour: Colour): Scale {
   sizes.sort((a, b) => a - b);
   const bound = sizes[Math.min(sizes.length - 1, Math.floor(0.9 * sizes.length))] ?? 0;
   // Where nine in ten are zero, the largest; where all are, anything.
-  return { colour, bound: bound || sizes.at(-1) || 1 };
+  const reach = bound || sizes.at(-1) || 1;
+  // What is likelier than one in ten is not improbable, however sure the policy is of the rest.
+  return { colour, bound: colour === "logprob" ? Math.max(reach, Math.LN10) : reach };
 }
 
 export function levelOf(number: number, { bound }: Scale): Level {
