@@ -12,6 +12,7 @@ import type {
   RunSummary,
 } from "../../../../src/types/page.ts";
 import type { ChartProps } from "../../components/chart.tsx";
+import { colourOf } from "../../hues.ts";
 import { emptyColumn } from "../../state/column.ts";
 import type { RunData } from "../../state/run-data.ts";
 
@@ -112,6 +113,13 @@ async function press(key: string): Promise<void> {
   document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
   await settle();
 }
+
+it("has the run's hue", async () => {
+  const page = await open();
+  expect(page.querySelector<HTMLElement>(".behaviour")!.style.getPropertyValue("--hue")).toBe(
+    `var(${colourOf("demo-1")})`,
+  );
+});
 
 it("draws each check with its interval, and says where reward and gold part", async () => {
   const body = await open();

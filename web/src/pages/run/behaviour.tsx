@@ -2,6 +2,7 @@
 import type { BehaviourAnswer } from "../../../../src/types/page.ts";
 import { isFile } from "../../api.ts";
 import { Empty, Problem } from "../../components/parts.tsx";
+import { colourOf } from "../../hues.ts";
 import { useAnswer } from "../../state/use-answer.ts";
 import { AnswerDiff } from "./behaviour/answer-diff.tsx";
 import { Checks } from "./behaviour/checks.tsx";
@@ -19,7 +20,7 @@ export function BehaviourTab({ data, answer, run }: TabProps) {
   const found = asked.answer;
   const state = found === null ? null : behaviourState(found);
   return (
-    <div class="behaviour">
+    <div class="behaviour" style={{ "--hue": `var(${colourOf(data.id)})` }}>
       <Problem error={asked.error} />
       {found === null && asked.error === null && <Empty>Reading the evaluation set…</Empty>}
       {found !== null && state === null && <RecordedChecks data={data} answer={answer} />}

@@ -99,7 +99,7 @@ function chartsOf({ points, checks }: BehaviourAnswer): CheckChart[] {
       share: true,
       line: {
         label: title,
-        colour: "--run-1",
+        colour: "--hue",
         column: column((point) => of(point)?.mean),
         band: { low: column((point) => of(point)?.low), high: column((point) => of(point)?.high) },
       },
@@ -109,7 +109,7 @@ function chartsOf({ points, checks }: BehaviourAnswer): CheckChart[] {
     title,
     unit,
     share: unit !== "",
-    line: { label: title, colour: "--run-1", column: column(of) },
+    line: { label: title, colour: "--hue", column: column(of) },
   });
   return [
     ...(checks.length > 1 ? [estimate("gold", "mean of the checks", null)] : []),

@@ -79,7 +79,7 @@ export function EvaluationCard({ evaluation }: { readonly evaluation: Evaluation
 
 function Picture({ before, after }: { readonly before: Estimate | undefined; readonly after: Estimate | undefined }) {
   const of = (estimate: Estimate | undefined, shape: "ring" | "dot", label: string): Interval[] =>
-    estimate === undefined ? [] : [{ ...estimate, shape, label, colour: "--run-1" }];
+    estimate === undefined ? [] : [{ ...estimate, shape, label, colour: "--hue" }];
   const items = [...of(before, "ring", "before"), ...of(after, "dot", "after")];
   return items.length === 0 ? null : (
     <Intervals items={items} scale={scaleOf(items)} label="before and after, with intervals" />

@@ -34,7 +34,7 @@ export function RecordedChecks({ data, answer }: RecordedChecksProps) {
             <Chart
               key={key}
               title={title}
-              lines={[{ label: title, colour: "--run-1", column: data.column("ppo", key) }]}
+              lines={[{ label: title, colour: "--hue", column: data.column("ppo", key) }]}
               drawn={data.drawn.value}
               {...(name !== "score" && { floor: 0, ceiling: 1, unit: "share" })}
               sync="behaviour"
