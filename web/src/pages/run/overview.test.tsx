@@ -186,6 +186,14 @@ it("a range in the address is what charts ask for; the figures above stay those 
   expect(ranges[0]!.searchParams.get("keys")).toContain("reward/score_p95");
 });
 
+it("the address says whether all settings are shown", async () => {
+  const button = () =>
+    [...page.querySelectorAll("button")].find((one) => /^(all 0|only what changed)$/.test(one.textContent!))!;
+  act(() => button().click());
+  expect(view.value.query.settings).toBe("all");
+  expect(button().getAttribute("aria-pressed")).toBe("true");
+});
+
 it("keys move the chosen iteration, zoom, smooth and change the axes", () => {
   const press = (key: string) => act(() => void dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })));
   press("ArrowLeft");

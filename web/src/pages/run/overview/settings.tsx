@@ -1,5 +1,4 @@
 /** Settings in force, what changed them and when: step lines of those that changed. */
-import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import type { SettingsAnswer } from "../../../../../src/types/page.ts";
 import type { Stage } from "../../../../../src/types/records.ts";
@@ -7,6 +6,7 @@ import { Chart } from "../../../components/chart.tsx";
 import { Card, Empty, Problem } from "../../../components/parts.tsx";
 import { figure, visible } from "../../../format.ts";
 import { colourOf } from "../../../hues.ts";
+import { setQuery, view } from "../../../router.ts";
 import type { Column } from "../../../state/column.ts";
 import { emptyColumn } from "../../../state/column.ts";
 import type { RunData } from "../../../state/run-data.ts";
@@ -38,21 +38,21 @@ export function Settings({ data, stage, state, newest }: SettingsProps) {
   const news = data.events.value.filter(({ kind }) => moves.has(kind)).length;
   const path = `/api/runs/${encodeURIComponent(data.id)}/settings`;
   const { answer, error } = useAnswer<SettingsAnswer>(path, {}, news);
-  const all = useSignal(false);
+  const all = view.value.query.settings === "all";
   const histories = useMemo(() => historiesOf(answer?.rows ?? [], stage), [answer, stage]);
   const changed = histories.filter(({ rows }) => rows.length > 1);
-  const shown = all.value ? histories : changed;
+  const shown = all ? histories : changed;
   return (
     <Card
       title="Settings in force"
       aside={
-        <button type="button" aria-pressed={all.value} onClick={() => (all.value = !all.value)}>
-          {all.value ? "only what changed" : `all ${histories.length}`}
+        <button type="button" aria-pressed={all} onClick={() => setQuery({ settings: all ? "" : "all" })}>
+          {all ? "only what changed" : `all ${histories.length}`}
         </button>
       }
     >
       <Problem error={error} />
-      {answer !== null && changed.length === 0 && !all.value && (
+      {answer !== null && changed.length === 0 && !all && (
         <Empty>All {histories.length} are as the configuration has them: nothing changed one.</Empty>
       )}
       <div class="charts">
