@@ -121,7 +121,7 @@ it("warns where more than one thing changed, and does not count what cannot matt
   );
   const rows = [...table("Settings that differ").querySelectorAll("tbody tr")].map((row) => row.textContent);
   expect(rows[1]).toBe("ppo.epochs4<b>2</b>");
-  expect(rows[2]).toContain("1 more");
+  expect(rows[2]).toContain("1 more that cannot change");
   expect(table("Settings that differ").querySelector("td b")).toBeNull();
 });
 
@@ -140,6 +140,15 @@ it("takes metrics, smoothing and what stands across from the address", async () 
   expect(last).toMatchObject({ title: "gradient/policy_norm", smooth: 0.9, across: "seconds" });
   expect(document.querySelectorAll("[data-chart]")).toHaveLength(1);
   expect(asked.filter((path) => path.includes("/series")).every((path) => path.includes("time%2Ftotal_s"))).toBe(true);
+});
+
+it("may be without any metric", async () => {
+  setQuery({ keys: "reward/score_mean" });
+  const page = await open();
+  page.querySelector<HTMLElement>("[aria-label='leave reward/score_mean out']")!.click();
+  await settle();
+  expect(view.value.query.keys).toBe("none");
+  expect(page.textContent).toContain("No metric is chosen");
 });
 
 it("has before and after with the interval and the paired change, and NaN as it is", async () => {

@@ -201,7 +201,7 @@ function KeyChooser({
               type="button"
               class="ghost"
               aria-label={`leave ${key} out`}
-              onClick={() => setQuery({ keys: toggled(keys, key).join(",") })}
+              onClick={() => setQuery({ keys: toggled(keys, key).join(",") || "none" })}
             >
               ✕
             </button>

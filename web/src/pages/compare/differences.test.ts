@@ -31,7 +31,7 @@ it("names, places and reports are not counted", () => {
   expect(found.ignored).toHaveLength(4);
 });
 
-it("warns where a run differs from the first in more than one setting, and names them", () => {
+it("warns where a run differs from the first in more than one setting, and names them and what one alone tells apart", () => {
   const found = countDifferences([
     { key: "seed", values: [1, 2, 1] },
     { key: "ppo.epochs", values: [4, 2, 2] },
@@ -39,7 +39,7 @@ it("warns where a run differs from the first in more than one setting, and names
   const { tone, says } = verdict(found, names);
   expect(tone).toBe("warn");
   expect(says).toBe(
-    "B differs from A in 2 settings (seed, ppo.epochs): what made the difference cannot be told apart.",
+    "B differs from A in 2 settings (seed, ppo.epochs): what made the difference cannot be told apart. C differs in ppo.epochs alone.",
   );
 });
 

@@ -57,11 +57,18 @@ export function verdict({ settings }: Differences, names: readonly string[]): Ve
   }));
   const confounded = found.filter((one) => one.settings.length > 1);
   const list = (own: Differences["settings"]) => shortened(own.map(({ name }) => name));
+  const alone = found
+    .filter((one) => one.settings.length === 1)
+    .map((one) => `${one.name} differs in ${list(one.settings)} alone`)
+    .join(", ");
   if (confounded.length > 0) {
     const each = confounded.map(
       (one) => `${one.name} differs from ${first} in ${one.settings.length} settings (${list(one.settings)})`,
     );
-    return { tone: "warn", says: `${each.join("; ")}: what made the difference cannot be told apart.` };
+    return {
+      tone: "warn",
+      says: `${each.join("; ")}: what made the difference cannot be told apart.${alone && ` ${alone}.`}`,
+    };
   }
   if (settings.length === 0)
     return {
@@ -70,12 +77,9 @@ export function verdict({ settings }: Differences, names: readonly string[]): Ve
     };
   if (settings.length === 1 && settings[0]!.name === "seed")
     return { tone: "quiet", says: "Only the seed differs: what differs below is chance." };
-  const each = found
-    .filter((one) => one.settings.length === 1)
-    .map((one) => `${one.name} differs in ${list(one.settings)} alone`);
   return {
     tone: "quiet",
-    says: `Against ${first}: ${each.join(", ")}. Chance may still be the cause: other seeds would tell.`,
+    says: `Against ${first}: ${alone}. Chance may still be the cause: other seeds would tell.`,
   };
 }
 

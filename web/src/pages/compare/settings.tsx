@@ -2,7 +2,7 @@
 import { Card } from "../../components/parts.tsx";
 import { Scroll } from "../../components/scroll.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
-import { plural, visible } from "../../format.ts";
+import { visible } from "../../format.ts";
 import type { RunInk } from "../../hues.ts";
 import { RunName } from "./chooser.tsx";
 import { type Differences, type SettingDifference, settingText, verdict } from "./differences.ts";
@@ -56,7 +56,7 @@ export function Settings({ differences: { settings, ignored }, inks }: SettingsP
               {ignored.length > 0 && (
                 <tr class="quiet">
                   <th colSpan={inks.length + 1} scope="rowgroup">
-                    {plural(ignored.length, "more")} that cannot change what is learned: not counted
+                    {ignored.length} more that cannot change what is learned: not counted
                   </th>
                 </tr>
               )}
