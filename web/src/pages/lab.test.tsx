@@ -7,6 +7,8 @@ import { setQuery, view } from "../router.ts";
 import { runsOf } from "./lab/experiment.tsx";
 import { LabPage } from "./lab.tsx";
 
+vi.mock("../state/live.ts", async () => ({ line: (await import("@preact/signals")).signal("live") }));
+
 const experiment = (id: string, more: Partial<LabAnswer["experiments"][number]> = {}) => ({
   id,
   title: `Experiment ${id}`,

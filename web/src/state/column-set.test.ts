@@ -59,6 +59,20 @@ it("forgets an answer to a question that is no longer asked, and what lies outsi
   expect(set.column("ppo", "kl").mean).toEqual([1]);
 });
 
+it("asks again for what did not come", async () => {
+  vi.stubGlobal("fetch", () => Promise.reject(new TypeError("refused")));
+  const failed = vi.fn();
+  const set = new ColumnSet({ path: "/series", points: 600, onError: failed });
+  const free = set.want("ppo", ["kl"]);
+  await vi.waitFor(() => expect(failed).toHaveBeenCalled());
+  const asked = served(answerOf([1], 30));
+  set.want("ppo", ["kl"]);
+  free();
+  await Promise.resolve();
+  await asked[0]!.answer();
+  expect(set.column("ppo", "kl").mean).toEqual([1]);
+});
+
 it("asks again where a newer attempt goes over old ground", async () => {
   const asked = served(answerOf([1, 2, 3], 30), answerOf([1, 7], 60));
   const set = open();

@@ -121,10 +121,16 @@ export class ColumnSet {
     const range = this.#range;
     const keys = [...counts.keys()].filter((key) => all || !this.#columns.has(`${stage} ${key}`));
     if (keys.length === 0) return;
-    for (const key of keys)
-      if (!this.#columns.has(`${stage} ${key}`)) this.#columns.set(`${stage} ${key}`, emptyColumn());
+    const fresh = keys.map((key) => `${stage} ${key}`).filter((name) => !this.#columns.has(name));
+    const empty = fresh.map(emptyColumn);
+    for (const [i, name] of fresh.entries()) this.#columns.set(name, empty[i]!);
     const { path, points } = this.#options;
-    const answer = await get<SeriesAnswer>(path, { stage, keys: keys.join(","), ...range, points });
+    const query = { stage, keys: keys.join(","), ...range, points };
+    const answer = await get<SeriesAnswer>(path, query).catch((error) => {
+      // What has not come is asked for again.
+      for (const [i, name] of fresh.entries()) if (this.#columns.get(name) === empty[i]) this.#columns.delete(name);
+      throw error;
+    });
     // An answer to an older question than the newest.
     if (range !== this.#range) return;
     for (const key of keys) {

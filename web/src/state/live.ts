@@ -23,7 +23,7 @@ interface Wish {
 type Message =
   | { readonly kind: "wish"; readonly tab: string; readonly wish: Wish | null }
   | { readonly kind: "batch"; readonly batch: StreamBatch }
-  | { readonly kind: "line"; readonly state: "live" | "waiting" }
+  | { readonly kind: "line"; readonly state: typeof line.value }
   | { readonly kind: "who" };
 
 const tab = Math.random().toString(36).slice(2);
@@ -159,13 +159,18 @@ function smaller(a: StreamCursor | null, b: StreamCursor | null): StreamCursor |
 
 if (!isFile) {
   channel?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
-    if (data.kind === "wish") leader?.changed(data.tab, data.wish);
-    else if (data.kind === "who") announce();
+    if (data.kind === "wish") {
+      if (leader === null) return;
+      leader.changed(data.tab, data.wish);
+      // A tab that came later knows nothing of the line.
+      channel?.postMessage({ kind: "line", state: line.peek() } satisfies Message);
+    } else if (data.kind === "who") announce();
     else if (document.hidden) return;
     else if (data.kind === "batch") receive(data.batch);
     else line.value = data.state;
   });
   document.addEventListener("visibilitychange", announce);
   addEventListener("pagehide", () => channel?.postMessage({ kind: "wish", tab, wish: null } satisfies Message));
+  announce();
   void leadWhenVisible();
 }

@@ -3,24 +3,28 @@ import { batch, type Signal, signal } from "@preact/signals";
 import type { EventAnswer, PageEvent, RunAnswer, StreamCursor, StreamedRun } from "../../../src/types/page.ts";
 import type { Stage } from "../../../src/types/records.ts";
 import { ApiError, get } from "../api.ts";
+import type { Query } from "../router.ts";
 import type { Column } from "./column.ts";
 import { ColumnSet, type Range } from "./column-set.ts";
-import { watch } from "./live.ts";
+import { line, watch } from "./live.ts";
 
 /** Made by `openRun`. */
 export class RunData {
   readonly id: string;
   readonly answer: Signal<RunAnswer | null> = signal(null);
   readonly error: Signal<ApiError | null> = signal(null);
-  /** Newest events, oldest first. */
+  /** Newest events, oldest first; of older ones at first what is no note. */
   readonly events: Signal<readonly PageEvent[]> = signal([]);
   /** Whether the server has older ones. */
   readonly olderEvents: Signal<boolean> = signal(false);
+  /** From here on all are there. */
+  #oldest = 0;
   /** What charts show, over the iterations that are zoomed to. */
   readonly #charts: ColumnSet;
   /** The whole run, however far charts are zoomed: what is measured against "now". */
   readonly whole: ColumnSet;
   #unwatch: (() => void) | null = null;
+  #unline = () => {};
   #users = 0;
 
   constructor(id: string) {
@@ -60,14 +64,15 @@ export class RunData {
   /** Fetches the run itself again: after a change, and where the stream says so. */
   async reload(): Promise<void> {
     try {
-      const [answer, events] = await Promise.all([
+      const [answer, events, matter] = await Promise.all([
         get<RunAnswer>(this.#path()),
-        get<EventAnswer>(this.#path("/events"), { before: "newest", limit: 500 }),
+        this.#ask({ before: "newest", limit: 500 }),
+        this.#ask({ before: "newest", limit: 2000, notes: 0 }),
       ]);
       batch(() => {
         this.answer.value = answer;
-        this.events.value = events.rows;
-        this.olderEvents.value = events.more;
+        this.events.value = matter.rows;
+        this.#take(events);
         this.error.value = null;
       });
     } catch (error) {
@@ -77,32 +82,49 @@ export class RunData {
   }
 
   async loadOlderEvents(): Promise<void> {
-    const oldest = this.events.peek()[0];
-    if (oldest === undefined) return;
-    const { rows, more } = await get<EventAnswer>(this.#path("/events"), { before: oldest.seq, limit: 500 });
-    batch(() => {
-      this.events.value = [...rows, ...this.events.peek()];
-      this.olderEvents.value = more;
-    });
+    const answer = await this.#ask({ before: this.#oldest, limit: 500 });
+    batch(() => this.#take(answer));
+  }
+
+  #ask(query: Query): Promise<EventAnswer> {
+    return get(this.#path("/events"), query);
+  }
+
+  /** A page among what is there already. */
+  #take({ rows, cursor, more }: EventAnswer): void {
+    const all = [...this.events.peek(), ...rows].map((event) => [event.seq, event] as const);
+    this.events.value = [...new Map(all).values()].sort((a, b) => a.seq - b.seq);
+    this.#oldest = cursor;
+    this.olderEvents.value = more;
   }
 
   hold(): () => void {
     this.#users++;
-    if (this.#users === 1) void this.#begin();
+    if (this.#users === 1) {
+      this.#unline = line.subscribe((state) => state === "live" && this.error.peek() !== null && this.#back());
+      void this.#begin();
+    }
     return () => {
       this.#users--;
       if (this.#users > 0) return;
+      this.#unline();
       this.#unwatch?.();
       this.#unwatch = null;
       opened.delete(this.id);
     };
   }
 
+  /** After a time without the server: what failed meanwhile is asked for again. */
+  #back(): void {
+    this.refetch();
+    void this.#begin();
+  }
+
   async #begin(): Promise<void> {
     await this.reload();
     const answer = this.answer.peek();
     if (answer === null || this.#users === 0) return;
-    this.#unwatch = watch(this.id, answer.cursor, (news, cursor) => this.#hear(news, cursor));
+    this.#unwatch ??= watch(this.id, answer.cursor, (news, cursor) => this.#hear(news, cursor));
   }
 
   #hear(news: StreamedRun, cursor: StreamCursor): void {

@@ -3,6 +3,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { ApiError, addressOf, get } from "../api.ts";
 import type { Query } from "../router.ts";
+import { line } from "./live.ts";
 
 export interface Asked<Answer> {
   /** The newest answer; it stays while the next is under way. Null before the first. */
@@ -11,7 +12,7 @@ export interface Asked<Answer> {
   readonly again: () => void;
 }
 
-/** `path` null asks nothing. A change of `when` asks the same again. */
+/** `path` null asks nothing. A change of `when` asks the same again, and so does a line that is back where the last question failed. */
 export function useAnswer<Answer>(path: string | null, query: Query = {}, when: unknown = null): Asked<Answer> {
   const answer: Signal<Answer | null> = useSignal<Answer | null>(null);
   const error = useSignal<ApiError | null>(null);
@@ -33,5 +34,6 @@ export function useAnswer<Answer>(path: string | null, query: Query = {}, when: 
     );
     return () => left.abort();
   }, [address, when, turn.value]);
+  useEffect(() => line.subscribe((state) => state === "live" && error.peek() !== null && turn.value++), []);
   return { answer: answer.value, error: error.value, again: () => turn.value++ };
 }
