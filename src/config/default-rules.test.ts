@@ -230,30 +230,12 @@ const cases: Readonly<Record<string, Case>> = {
     ],
   },
   check_lost: {
-    speaks: both(
-      of(
-        "reward/score_mean",
-        Array.from({ length: 22 }, (_, i) => i),
-      ),
-      [...times(19, {}), ...of("monitor/check_fall", times(3, 0.26))],
-    ),
+    speaks: both(of("reward/score_mean", [0, 1, 1, 1]), [{}, ...of("monitor/check_fall", times(3, 0.26))]),
     quiet: [
       // Two measurements are chance.
-      both(
-        of(
-          "reward/score_mean",
-          Array.from({ length: 22 }, (_, i) => i),
-        ),
-        [...times(19, {}), ...of("monitor/check_fall", [0.24, 0.3, 0.3])],
-      ),
-      // The score falls with it.
-      both(
-        of(
-          "reward/score_mean",
-          Array.from({ length: 22 }, (_, i) => -i),
-        ),
-        [...times(19, {}), ...of("monitor/check_fall", times(3, 0.5))],
-      ),
+      both(of("reward/score_mean", [0, 1, 1, 1]), [{}, ...of("monitor/check_fall", [0.24, 0.3, 0.3])]),
+      // The score is not above its first.
+      both(of("reward/score_mean", [1, 1, 1, 1]), [{}, ...of("monitor/check_fall", times(3, 0.5))]),
     ],
   },
   gold_fell: {
