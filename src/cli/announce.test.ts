@@ -4,12 +4,13 @@ import { expect, it } from "vitest";
 import type { EventKind, EventRecord, Recorder } from "../types/records.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 
-function announcer() {
+function announcer({ tier2Acts = true } = {}) {
   const lines: string[] = [];
   const clock = { now: 0 };
   const made = createAnnouncer({
     note: (line) => lines.push(line),
     colours: pc.createColors(false),
+    tier2Acts,
     now: () => clock.now,
   });
   const event = (kind: EventKind, message: string) => made.event({ kind, stage: "sft", iteration: 1, message });
@@ -83,4 +84,18 @@ it("passes everything on to the recorder", () => {
   expect(calls).toEqual(methods);
   expect(told).toEqual([{ kind: "note" }]);
   expect([wrapped.runId, wrapped.attempt]).toEqual(["r", 3]);
+});
+
+it("tells of what tier 2 would have acted on, where it only alerts, and once what would make it act", () => {
+  const { lines, raw } = announcer({ tier2Acts: false });
+  for (const [tier, message] of [
+    [2, "gold fell"],
+    [3, "entropy is low"],
+    [2, "KL rose"],
+  ] as const)
+    raw({ kind: "alert", message, data: { alert: { tier } } });
+  expect(lines).toEqual([
+    "tier 2  it 1  gold fell  (recorded; control.profile=adaptive acts on tier 2)",
+    "tier 2  it 1  KL rose",
+  ]);
 });

@@ -11,6 +11,8 @@ export interface AnnouncerOptions {
   /** Prints a line that stays. */
   readonly note: (line: string) => void;
   readonly colours: Terminal["noteColours"];
+  /** Whether rules of tier 2 act; where they only alert, the alert is told. */
+  readonly tier2Acts: boolean;
   readonly now?: () => number;
 }
 
@@ -45,9 +47,10 @@ export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => 
 }
 
 /** Tells of events and of how long each stage took. */
-export function createAnnouncer({ note, colours: c, now = Date.now }: AnnouncerOptions): Announcer {
+export function createAnnouncer({ note, colours: c, tier2Acts, now = Date.now }: AnnouncerOptions): Announcer {
   let startedAt = now();
   let told = "";
+  let hint = "  (recorded; control.profile=adaptive acts on tier 2)";
   let last: MetricValues = {};
   const tierOf = tierReader();
   return {
@@ -69,10 +72,13 @@ export function createAnnouncer({ note, colours: c, now = Date.now }: AnnouncerO
       else if (tier !== null) {
         // What acts tells of itself: tier 2 as its intervention, tier 1 as its incident. What happens in every minibatch
         // of an iteration is told once.
-        if ((kind === "alert" && tier !== 1) || isStop(event) || `${iteration} ${message}` === told) return;
+        const isQuiet = kind === "alert" && (tier === 3 || (tier === 2 && tier2Acts));
+        if (isQuiet || isStop(event) || `${iteration} ${message}` === told) return;
         told = `${iteration} ${message}`;
         const colour = { 1: c.red, 2: c.yellow, 3: c.dim }[tier];
-        note(`${colour(`tier ${tier}`)}  it ${iteration}  ${text}`);
+        const once = kind === "alert" && tier === 2 ? hint : "";
+        if (once !== "") hint = "";
+        note(`${colour(`tier ${tier}`)}  it ${iteration}  ${text}${c.dim(once)}`);
       } else if (kind !== "checkpoint" && kind !== "setting" && kind !== "interrupted") note(c.dim(text));
     },
   };

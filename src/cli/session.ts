@@ -59,7 +59,11 @@ export async function trainRun({
   const goOn = () => (hasCheckpoint(folder) ? `from its last checkpoint it goes on with ${resumeCommand}` : null);
   const lock = lockRun(folder);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
-  const announcer = createAnnouncer({ note: (line) => display.note(line), colours: c });
+  const announcer = createAnnouncer({
+    note: (line) => display.note(line),
+    colours: c,
+    tier2Acts: config.control.profile === "adaptive" && config.control.interventions === "on",
+  });
   const warn = (message: string) => display.note(`${c.yellow("warning:")} ${message}`);
   const signals = watchSignals({
     onInterrupt: () => display.note(c.yellow("finishing this step, then saving; Ctrl-C again leaves at once")),
