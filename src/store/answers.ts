@@ -3,6 +3,7 @@ import type { AnsweringModel, AnswerRecord, Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
 import { decodeJson, decodeText, flags, numberOf } from "./encode.ts";
 import type { AnswerRow } from "./rows.ts";
+import { supersededFrom } from "./schema.ts";
 
 type Text = string | Uint8Array;
 
@@ -37,7 +38,12 @@ export function readAnswers(connection: Connection, runId: string, of: number | 
 
 /** The iterations after which a model answered, in order. */
 export function readAnswerIterations(connection: Connection, runId: string, model: AnsweringModel): number[] {
-  const sql = `SELECT DISTINCT iteration FROM answer_rows WHERE ${current} ORDER BY iteration`;
+  // Iterations from the index alone, of each its first answers.
+  const sql = `SELECT DISTINCT iteration
+    FROM (SELECT DISTINCT run_id, stage, iteration, attempt FROM answers WHERE run_id = ? AND stage = 'ppo') AS one
+    WHERE coalesce(iteration < ${supersededFrom("one")}, 1) AND EXISTS (SELECT 1 FROM answers
+      WHERE run_id = one.run_id AND stage = one.stage AND iteration = one.iteration AND attempt = one.attempt AND model = ?)
+    ORDER BY iteration`;
   return connection.all<{ iteration: number }>(sql, [runId, model]).map(({ iteration }) => iteration);
 }
 

@@ -11,6 +11,8 @@ export interface IncidentQuery {
   readonly id?: number;
   /** Only those without a decision, or only those with one. */
   readonly open?: boolean;
+  /** So many at most, the newest; all by default. */
+  readonly newest?: number;
 }
 
 type Text = string | Uint8Array;
@@ -33,20 +35,24 @@ interface StoredIncident {
 }
 
 /** Oldest first. */
-export function readIncidents(connection: Connection, { run, id, open }: IncidentQuery = {}): IncidentRecord[] {
+export function readIncidents(
+  connection: Connection,
+  { run, id, open, newest = Number.MAX_SAFE_INTEGER }: IncidentQuery = {},
+): IncidentRecord[] {
   const conditions = [
     ...(run === undefined ? [] : ["i.run_id = ?"]),
     ...(id === undefined ? [] : ["i.id = ?"]),
     ...(open === undefined ? [] : [`d.action IS ${open ? "" : "NOT "}NULL`]),
   ];
   const where = conditions.length > 0 ? `WHERE ${conditions.join(" AND ")}` : "";
-  const parameters = [...(run === undefined ? [] : [run]), ...(id === undefined ? [] : [id])];
+  const parameters = [...(run === undefined ? [] : [run]), ...(id === undefined ? [] : [id]), newest];
   return connection
     .all<StoredIncident>(
       `SELECT i.*, d.action, d."to", d.changes, d.reason, d.decided_at
-       FROM incidents AS i LEFT JOIN decisions AS d ON d.incident_id = i.id ${where} ORDER BY i.id`,
+       FROM incidents AS i LEFT JOIN decisions AS d ON d.incident_id = i.id ${where} ORDER BY i.id DESC LIMIT ?`,
       parameters,
     )
+    .reverse()
     .map(incidentOf);
 }
 

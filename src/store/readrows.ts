@@ -64,6 +64,17 @@ export function readSettings(
   return readFeed(connection, { table: "settings", sql, parameters: [runId], more, convert: settingOf }, query);
 }
 
+/** What settings of a run were newly set to, by key: schedules and interventions, which multiply what was set, are left out. */
+export function readSetValues(connection: Connection, runId: string): ReadonlyMap<string, SettingRow["value"]> {
+  // Of a row whose seq is the largest of its group SQLite takes the other columns too.
+  const rows = connection.all<{ key: Text; value: string }>(
+    `SELECT key, value, max(seq) FROM setting_rows
+     WHERE run_id = ? AND cause NOT IN ('schedule', 'intervention') AND NOT superseded GROUP BY key`,
+    [runId],
+  );
+  return new Map(rows.map(({ key, value }) => [decodeText(key), decodeJson(value) as SettingRow["value"]]));
+}
+
 /**
  * Current settings of a run, oldest first. Of a setting with more than `most` of them, those that a schedule or a controller set are
  * thinned evenly to about as many; its first and its newest stay. `of`: how many it has.

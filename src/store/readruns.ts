@@ -115,9 +115,14 @@ interface StoredCommand {
 const commandsSql = `SELECT c.*, a.stage, a.iteration FROM commands AS c
   LEFT JOIN applications AS a ON a.seq = (SELECT max(seq) FROM applications WHERE command_id = c.id)`;
 
-/** Every command given to a run, oldest first. */
-export function readCommands(connection: Connection, runId: string): CommandRow[] {
-  return readCommandRows(connection, `${commandsSql} WHERE c.run_id = ? ORDER BY c.id`, [runId]);
+/** Every command given to a run, or the newest so many, oldest first. */
+export function readCommands(
+  connection: Connection,
+  runId: string,
+  { newest = Number.MAX_SAFE_INTEGER }: { readonly newest?: number } = {},
+): CommandRow[] {
+  const sql = `${commandsSql} WHERE c.run_id = ? ORDER BY c.id DESC LIMIT ?`;
+  return readCommandRows(connection, sql, [runId, newest]).reverse();
 }
 
 /** Commands that no attempt has applied, oldest first. */

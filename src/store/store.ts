@@ -39,6 +39,7 @@ import {
   readSampleIterations,
   readSamples,
   readSettings,
+  readSetValues,
   readThinnedSettings,
   readTierCounts,
   readValues,
@@ -189,9 +190,9 @@ export class Store {
     return readStates(this.#connection, runId);
   }
 
-  /** Every command given to a run, oldest first. */
-  commands(runId: string): CommandRow[] {
-    return readCommands(this.#connection, runId);
+  /** Every command given to a run, or the newest so many, oldest first. */
+  commands(runId: string, query?: { readonly newest?: number }): CommandRow[] {
+    return readCommands(this.#connection, runId, query);
   }
 
   /** A run's metrics, in the order in which they first came. */
@@ -281,6 +282,11 @@ export class Store {
   /** Current settings of a run, oldest first, about so many of each at most, and how many each has. */
   thinnedSettings(runId: string, most: number): (SettingRow & { readonly of: number })[] {
     return readThinnedSettings(this.#connection, runId, most);
+  }
+
+  /** The newest current value of each setting that was set: schedules and interventions, which multiply it, are left out. */
+  setValues(runId: string): ReadonlyMap<string, SettingRow["value"]> {
+    return readSetValues(this.#connection, runId);
   }
 
   /** What the stability controller was shown, from a cursor; the newest attempt's unless `current` is false. */

@@ -210,8 +210,10 @@ export interface PageSample {
 
 /** GET /api/runs/:run/behaviour */
 export interface BehaviourAnswer {
-  /** Iterations at which the evaluation set was answered, oldest first. */
+  /** Iterations at which the evaluation set was answered, oldest first; where there are many, some, evenly spread. */
   readonly points: readonly BehaviourPoint[];
+  /** How many there are. */
+  readonly of: number;
   /** Names of the gold checks. */
   readonly checks: readonly string[];
   /** Before and after PPO, once the run is done. */
@@ -226,7 +228,7 @@ export interface BehaviourPoint {
   readonly score: Num | null;
   /** To the reference, nats a token, k3, of the iteration's rollout. */
   readonly kl: Num | null;
-  /** Share of answers that differ from those of the point before; null at the first. */
+  /** Share of answers that differ from those before, be that a point or one left out; null at the first. */
   readonly changed: number | null;
   /** Share of pairs of answers to one prompt that are the same text, over prompts with two or more; null without. */
   readonly consistency: number | null;

@@ -1,7 +1,8 @@
 /** What the page is told of a run, against the same run's record; and who is not told. */
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { incidentRecord } from "../../../test/support/incident.ts";
 import { asked, served, token } from "../../../test/support/server.ts";
 import { runRecord, sampleRecord, temporaryFolder } from "../../../test/support/store.ts";
 import { workspaceWithRun } from "../../../test/support/workspace.ts";
@@ -147,6 +148,33 @@ describe("a run", () => {
       { iteration: 20, healthy: true },
       { iteration: 40, healthy: false },
     ]);
+  });
+
+  it("keeps the newest of many incidents and commands", async () => {
+    const { app, store, recorder } = recorded({ iterations: 1 });
+    for (let i = 0; i < 201; i++) {
+      recorder.incident(incidentRecord());
+      store.addCommand("tiny-1", { kind: "save" });
+    }
+    const { answer } = await asked<ControlAnswer>(app, "/api/runs/tiny-1/control");
+    const newest = Array.from({ length: 200 }, (_, i) => i + 2);
+    expect(answer.incidents.map(({ id }) => id)).toEqual(newest);
+    expect(answer.commands.map(({ id }) => id)).toEqual(newest);
+  });
+
+  it("is a table of any length, and lets others in between", async () => {
+    const { app, recorder } = recorded({ iterations: 2 });
+    for (let i = 2; i < 1_201; i++) recorder.metrics("ppo", i, i % 3 === 0 ? { a: i, b: -i } : { b: -i });
+    recorder.commit();
+    let turns = 0;
+    const other = setInterval(() => turns++, 0);
+    onTestFinished(() => clearInterval(other));
+    const response = await app.request("http://localhost/api/runs/tiny-1/metrics.csv?keys=a,b", {
+      headers: { host: "localhost" },
+    });
+    const lines = Array.from({ length: 1_199 }, (_, i) => i + 2).map((i) => `${i},${i % 3 === 0 ? i : ""},${-i}\n`);
+    expect(await response.text()).toBe(`iteration,a,b\n${lines.join("")}`);
+    expect(turns).toBeGreaterThan(0);
   });
 
   it("is compared with another, by what differs", async () => {

@@ -44,6 +44,19 @@ it("has a point for each time it was asked", async () => {
   expect(answer.evaluation).toBeNull();
 });
 
+it("of a long run has points evenly spread, the first and the newest among them, and says how many there are", async () => {
+  const { app, recorder } = recorded();
+  for (let iteration = 11; iteration <= 1_110; iteration++)
+    recorder.answers("ppo", iteration, "policy", answers([String(iteration), "b", "c", "d"], [true, true, true]));
+  recorder.commit();
+  const { answer } = await asked<BehaviourAnswer>(app, "/api/runs/tiny-1/behaviour");
+  expect(answer.of).toBe(1_102);
+  const shown = answer.points.map(({ iteration }) => iteration);
+  expect([shown.length, shown[0], shown[1], shown[2], shown.at(-1)]).toEqual([277, 0, 13, 17, 1_110]);
+  // From the measurement before, which has no point.
+  expect(answer.points[2]?.changed).toBe(0.25);
+});
+
 it("goes with the newest attempt", async () => {
   const { app, store, recorder } = recorded();
   const iterations = async () =>

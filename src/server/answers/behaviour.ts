@@ -14,6 +14,9 @@ import { attemptKey, placeOf, runOf } from "../place.ts";
 import { wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
 
+/** Each is read and judged answer by answer. */
+const mostPoints = 500;
+
 export function behaviourRoutes(context: Context): Hono {
   const { store } = context;
   const known = new Map<string, { readonly at: string; readonly points: Map<string, BehaviourPoint> }>();
@@ -33,10 +36,11 @@ export function behaviourRoutes(context: Context): Hono {
     .get("/runs/:run/behaviour", (c) => {
       const run = runOf(context, c.req.param("run"));
       const answer = store.snapshot((): BehaviourAnswer => {
-        const points = store.answerIterations(run.id).map((iteration, i, all) => pointOf(run, iteration, all[i - 1]));
+        const all = store.answerIterations(run.id);
+        const points = spread(all).map((i) => pointOf(run, all[i]!, all[i - 1]));
         const checks = [...new Set(points.flatMap((point) => Object.keys(point.checks)))];
         const evaluation = evaluationOf(placeOf(context, run.id));
-        return { points, checks, evaluation };
+        return { points, of: all.length, checks, evaluation };
       });
       return reply(c, answer);
     })
@@ -46,6 +50,13 @@ export function behaviourRoutes(context: Context): Hono {
       const [left, right] = store.snapshot(() => [store.answers(id, a), store.answers(id, b)]);
       return reply(c, { a, b, rows: pairs(left!, right!) } satisfies AnswersAnswer);
     });
+}
+
+/** Indices of so many of a list, evenly spread, its ends among them; of a longer list they are some of the same. */
+function spread({ length }: readonly unknown[]): number[] {
+  let step = 1;
+  while (length > mostPoints * step) step *= 2;
+  return Array.from({ length }, (_, i) => i).filter((i) => i % step === 0 || i === length - 1);
 }
 
 function sideOf(c: Request): number | "reference" {

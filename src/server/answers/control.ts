@@ -39,11 +39,10 @@ function controlAnswer(context: Context, id: string): ControlAnswer {
       interventions: control?.interventions ?? "on",
       rules: pageRules(store, { id, rules: rulesOf(place) ?? [] }),
       active: interventionsOf(store, id).filter((one) => isInForce(one, run)),
-      incidents: store.incidents({ run: id }).slice(-mostShown).map(shortened),
+      incidents: store.incidents({ run: id, newest: mostShown }).map(shortened),
       health: found && { ...found, parts: found.parts as Record<string, number> },
       commands: store
-        .commands(id)
-        .slice(-mostShown)
+        .commands(id, { newest: mostShown })
         .map(({ runId: _, ...command }) => ({ ...command, reason: cut(command.reason) })),
       settable: settableOf(store, run),
       checkpoints: checkpointsOf(place, run.position?.stage ?? "ppo"),
@@ -92,14 +91,11 @@ function shortened(incident: IncidentRecord): IncidentRecord {
   return { ...incident, evidence: { ...evidence, iterations, worstSamples } };
 }
 
-/** Schedules and interventions multiply what `set` sets: its value is the one before them. */
 function settableOf(store: Store, run: RunRow): ControlAnswer["settable"] {
   const stage = run.position?.stage ?? "ppo";
   const section = recordedConfigOf(run)[stage];
   if (section === undefined) return [];
-  const changed = new Map<string, number | string | boolean | null>();
-  for (const { key, value, cause } of store.settings(run.id, { current: true, limit: Number.MAX_SAFE_INTEGER }).rows)
-    if (cause !== "schedule" && cause !== "intervention") changed.set(key, value);
+  const changed = store.setValues(run.id);
   return liveSettings[stage].map((name) => {
     const key = `${stage}.${name}`;
     const own = changed.has(key) ? changed.get(key)! : (settingOf(stage, section, key) ?? null);

@@ -64,7 +64,8 @@ let asked: string[] = [];
 
 beforeEach(() => {
   asked = [];
-  behaviour = { points: [point(0, 0.5), point(10, 0.9), point(20, 0.6)], checks: ["sums", "tone"], evaluation: null };
+  const points = [point(0, 0.5), point(10, 0.9), point(20, 0.6)];
+  behaviour = { points, of: 3, checks: ["sums", "tone"], evaluation: null };
   at({});
   vi.stubGlobal("fetch", async (path: string) => {
     asked.push(path);
@@ -173,8 +174,16 @@ it("tables the final evaluation with intervals, and whether a change is clear; t
   expect(body.querySelector("img")).toBeNull();
 });
 
+it("says how many measurements there are where not all are shown", async () => {
+  const said = "measurements, evenly spread";
+  expect((await open()).textContent).not.toContain(said);
+  render(null, document.body);
+  behaviour = { ...behaviour, of: 1_000 };
+  expect((await open()).textContent).toContain(`3 of 1000 ${said}`);
+});
+
 it("says how to get a monitoring set, and draws the figures of runs that kept no answers", async () => {
-  behaviour = { points: [], checks: [], evaluation: null };
+  behaviour = { points: [], of: 0, checks: [], evaluation: null };
   expect((await open()).textContent).toContain("control.monitor.prompts.path");
   render(null, document.body);
   expect((await open({ stages: [], config: { demo: { task: "helpdesk" } } })).textContent).toContain("first iteration");

@@ -26,6 +26,11 @@ export function BehaviourTab({ data, answer, run }: TabProps) {
       {found !== null && state === null && <RecordedChecks data={data} answer={answer} />}
       {found !== null && state !== null && (
         <>
+          {found.of > found.points.length && (
+            <p class="quiet">
+              {found.points.length} of {found.of} measurements, evenly spread
+            </p>
+          )}
           <Checks answer={found} state={state} runId={data.id} />
           <Tradeoffs points={found.points} />
         </>
