@@ -19,7 +19,7 @@ const names: Readonly<Record<string, string>> = {
 
 /** As it stands on the key. */
 export function keyName(key: string): string {
-  return names[key] ?? key;
+  return names[key] ?? key.replace(/^[A-Z]$/, "Shift+$&");
 }
 
 interface Bound extends Key {
@@ -51,6 +51,8 @@ addEventListener("keydown", (event) => {
   const types = typing && !(target instanceof HTMLInputElement && /^(range|checkbox|radio)$/.test(target.type));
   if (types || document.querySelector("dialog[open]")) return;
   if (typing && event.key.startsWith("Arrow")) return;
+  // In a form they are meant for a field that lost the focus.
+  if (/^[a-z]$/i.test(event.key) && target.closest?.("form")) return;
   // What has the focus is pressed by these.
   if ((event.key === "Enter" || event.key === " ") && target.closest("a, button, summary, input")) return;
   const found = bound.peek().findLast(({ key }) => key === event.key);

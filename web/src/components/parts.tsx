@@ -46,7 +46,7 @@ export function Button(props: ButtonProps) {
       disabled={disabled}
       aria-pressed={pressed}
       aria-label={label}
-      aria-keyshortcuts={shortcut}
+      aria-keyshortcuts={shortcut?.replace(/^[A-Z]$/, "Shift+$&")}
       title={command === undefined ? undefined : `the same: ${command}`}
       onClick={onPress}
     >
@@ -58,24 +58,30 @@ export function Button(props: ButtonProps) {
 
 /** A command to type, with a button that copies it. */
 export function Command({ children }: { readonly children: string }) {
-  const copied = useSignal(false);
+  const said = useSignal("copy");
+  const code = useRef<HTMLElement>(null);
   const copy = async () => {
-    await navigator.clipboard?.writeText(children);
-    copied.value = true;
+    // Without a secure origin there is no clipboard.
+    const done = await navigator.clipboard?.writeText(children).then(
+      () => true,
+      () => false,
+    );
+    if (!done) getSelection()?.selectAllChildren(code.current!);
+    said.value = done ? "copied" : "selected";
     setTimeout(() => {
-      copied.value = false;
+      said.value = "copy";
     }, 1500);
   };
   return (
     <span class="command">
-      <code>
+      <code ref={code}>
         {/* A line ends between words, never after one of the hyphens of an option. */}
         {children.split(/(?<= )/).map((word, i) => (
           <span key={i}>{word}</span>
         ))}
       </code>
       <button type="button" class="ghost" onClick={copy}>
-        {copied.value ? "copied" : "copy"}
+        {said.value}
       </button>
     </span>
   );

@@ -111,12 +111,14 @@ const start: ControlAnswer = {
 
 let control: ControlAnswer;
 let refusal: { readonly status: number; readonly body: object } | null;
+/** Iterations that the diagnosis knows. */
+let diagnosed = 25;
 let posts: { path: string; body: unknown; version: string | null }[];
 const box = document.createElement("div");
 
 beforeEach(() => {
   document.body.append(box);
-  [control, refusal, posts] = [start, null, []];
+  [control, refusal, posts, diagnosed] = [start, null, [], 25];
   workspace.value = { version: "0", workspace: "runs", self: "ballast", option: "", mayChange: true, now: 0 };
   view.value = { path: ["runs", "demo-1", "control"], query: {} };
   HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
@@ -131,7 +133,7 @@ beforeEach(() => {
         : Response.json(refusal.body, { status: refusal.status });
     }
     if (path.endsWith("/control")) return Response.json(control);
-    return Response.json({ iterations: 25, diagnoses: [], phases: [], findings: null });
+    return Response.json({ iterations: diagnosed, diagnoses: [], phases: [], findings: null });
   });
 });
 
@@ -296,6 +298,99 @@ it("shows the server's word on a value in place, and keeps the value", async () 
   expect(the(".set-form .problem").textContent).toContain("expected a number above 0");
   expect(field.value).toBe("-1");
   expect(field.getAttribute("aria-invalid")).toBe("true");
+});
+
+it("keeps what is typed while a command is under way", async () => {
+  control = { ...start, incidents: [] };
+  await show({ state: "running" });
+  const reason = the<HTMLInputElement>(".steer .line-field input");
+  await type(reason, "lunch");
+  act(() => button("Save").click());
+  await type(reason, "lunch, then the kettle");
+  await settled();
+  expect(reason.value).toBe("lunch, then the kettle");
+
+  const value = the<HTMLInputElement>(".set-form input");
+  await type(value, "1e-4");
+  act(() => button("Change", the(".set-form")).click());
+  await type(value, "1e-5");
+  await type(reason, "slower");
+  await settled();
+  expect(posts.map(({ body }) => body)).toMatchObject([{ kind: "save" }, { kind: "set", payload: { value: 1e-4 } }]);
+  expect([value.value, reason.value]).toEqual(["1e-5", "slower"]);
+});
+
+it("takes letters for text from the key of the decision on, and pauses by no stray letter", async () => {
+  const key = async (name: string) => {
+    const target = document.activeElement ?? document.body;
+    act(() => void target.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true })));
+    await settled();
+  };
+  await show();
+  await key("d");
+  expect(document.activeElement).toBe(the(".decision textarea"));
+  the(".decision input:checked").focus();
+  for (const letter of "spc") await key(letter);
+  expect(document.activeElement).toBe(the(".decision input:checked"));
+  expect(posts).toEqual([]);
+
+  act(() => render(null, box));
+  control = { ...start, incidents: [] };
+  await show({ state: "running" });
+  await key("p");
+  expect(posts).toEqual([]);
+  await key("P");
+  expect(posts).toMatchObject([{ body: { kind: "pause" } }]);
+  expect(button("Pause").textContent).toBe("PauseShift+P");
+});
+
+const decided = {
+  ...incident,
+  decision: { action: "rollback", to: 20, changes: [], reason: "too fast", decidedAt: Date.now() },
+} as const;
+
+it("shows the conflict and the unsent reason where somebody else decided first", async () => {
+  await show();
+  await type(the(".decision textarea"), "my own reason");
+  refusal = { status: 409, body: { error: "the run has changed since", hint: "Look again." } };
+  control = { ...start, version: "v2", incidents: [decided] };
+  await press(button("Roll back to iteration 20"));
+  expect(box.querySelector(".decision")).toBeNull();
+  expect(the(".incident .problem").textContent).toContain("the run has changed since");
+  expect(the(".incident .notice").textContent).toContain("my own reason");
+  expect(the(".aftermath").textContent).toContain("too fast");
+});
+
+it("a decision that nobody has carried out stands in plain sight with its command", async () => {
+  control = { ...start, incidents: [decided] };
+  await show({ alive: false, state: "stopped", openIncidents: 0 });
+  expect(the(".aftermath .command code").textContent).toBe("ballast resume demo-1");
+  expect(box.textContent).not.toContain("No incident waits");
+  expect(box.textContent).not.toContain("none waits");
+  act(() => render(null, box));
+  await show({ alive: true, state: "running", openIncidents: 0 });
+  expect(box.querySelector(".aftermath")).toBeNull();
+  expect(box.textContent).toContain("No incident waits");
+});
+
+it("a finished run has no iterations since its diagnosis", async () => {
+  control = { ...start, incidents: [] };
+  diagnosed = 50;
+  await show({ state: "done", alive: false, position: { stage: "ppo", iteration: 50, of: 50 } });
+  expect(box.textContent).toContain("over 50 iterations");
+  expect(box.textContent).not.toContain("more since");
+});
+
+it("copies a command, and selects it where there is no clipboard", async () => {
+  await show();
+  vi.stubGlobal("navigator", { ...navigator, clipboard: undefined });
+  const place = the(".tell-list .command");
+  await press(the(".tell-list .command button"));
+  expect(place.textContent).toContain("selected");
+  expect(getSelection()!.toString()).toContain("ballast tell demo-1 pause");
+  vi.stubGlobal("navigator", { clipboard: { writeText: async () => {} } });
+  await press(the(".tell-list .command button"));
+  expect(place.textContent).toContain("copied");
 });
 
 it("undoes an intervention in force, and shows its expiry", async () => {

@@ -40,13 +40,13 @@ function Parts({
   control,
   again,
 }: TabProps & { readonly control: ControlAnswer; readonly again: () => void }) {
-  const { shown, decided } = useIncidents(control);
   const { from, to } = stateOfQuery(view.value.query);
   useEffect(() => data.zoom({ from, to }), [data, from, to]);
   useEffect(() => () => data.zoom({ from: undefined, to: undefined }), [data]);
   // Until the workspace is known, buttons wait.
   const mayChange = workspace.value?.mayChange ?? false;
   const steered = { data, run, control, argument: answer.argument, mayChange, again };
+  const { shown, decided } = useIncidents(steered);
   return (
     <>
       {!isFile && workspace.value !== null && !mayChange && <TokenNote />}

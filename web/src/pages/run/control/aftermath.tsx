@@ -55,6 +55,13 @@ export function Aftermath({ incident, decision, data, run, argument }: Aftermath
   );
 }
 
+/** Whether the run has ended and nobody has gone on with it as decided. */
+export function waitsForResume(newest: IncidentRecord | undefined, { data, run }: Steered): boolean {
+  if (isFile || !newest?.decision || run.alive || run.state === "done" || newest.attempt !== run.attempt) return false;
+  const { action, decidedAt } = newest.decision;
+  return action !== "stop" && obedienceOf(data.events.value, decidedAt).length === 0;
+}
+
 /** What the trainer did upon it: gone back, gone on. */
 function obedienceOf(events: readonly PageEvent[], decidedAt: number): PageEvent[] {
   const after = events.filter(({ at }) => at >= decidedAt);

@@ -1,5 +1,4 @@
 /** The decision on an incident: resume, roll back or stop, with changed settings and a reason; and the command that does the same. */
-import { useRef } from "preact/hooks";
 import type { IncidentRecord } from "../../../../../src/types/control.ts";
 import { isFile } from "../../../api.ts";
 import { Button, Command } from "../../../components/parts.tsx";
@@ -17,11 +16,12 @@ import {
 } from "./decision.ts";
 import { Sent } from "./sent.tsx";
 import { SettingRows } from "./setting-rows.tsx";
-import { type Steered, useSend } from "./use-control.ts";
+import type { Sender, Steered } from "./use-control.ts";
 
 interface DecisionFormProps extends Steered {
   readonly incident: IncidentRecord;
   readonly isFirst: boolean;
+  readonly sender: Sender;
 }
 
 const explained = {
@@ -30,13 +30,10 @@ const explained = {
   stop: "Ends the run here. It is not gone on with.",
 } as const;
 
-export function DecisionForm(props: DecisionFormProps) {
-  const { incident, control, mayChange, isFirst, run } = props;
+export function DecisionForm({ incident, control, mayChange, isFirst, sender }: DecisionFormProps) {
   const targets = targetsOf(incident, control.checkpoints);
-  const name = `decision ${run.id} ${incident.id}`;
+  const name = draftName(incident);
   const draft = draftOf<DecisionDraft>(name, firstDraft(targets));
-  const sender = useSend(props);
-  const reason = useRef<HTMLTextAreaElement>(null);
   useKey(isFirst ? "d" : undefined, "decide on the incident", () => {
     showDecision(incident.id);
   });
@@ -48,8 +45,7 @@ export function DecisionForm(props: DecisionFormProps) {
   const command = resolveCommand(incident.id, value);
   const decide = () => {
     if (missing !== null) {
-      if (value.reason.trim() === "") reason.current?.focus();
-      else showDecision(incident.id);
+      showDecision(incident.id, value.reason.trim() === "" ? "textarea" : "input:checked");
       return;
     }
     void sender.send(`/api/incidents/${incident.id}/decision`, bodyOf(value)).then((wasTaken) => {
@@ -120,7 +116,6 @@ export function DecisionForm(props: DecisionFormProps) {
       <label class="reason">
         Reason <span class="quiet">required</span>
         <textarea
-          ref={reason}
           rows={2}
           required
           maxLength={2000}
@@ -150,15 +145,24 @@ export function DecisionForm(props: DecisionFormProps) {
   );
 }
 
+function draftName({ runId, id }: IncidentRecord): string {
+  return `decision ${runId} ${id}`;
+}
+
+/** The reason that was typed and not sent. */
+export function unsentReason(incident: IncidentRecord): string {
+  return draftOf(draftName(incident), firstDraft([])).value.reason;
+}
+
 function formId(incident: number): string {
   return `decision-${incident}`;
 }
 
-/** Leads to the form of an incident, and into it. */
-export function showDecision(incident: number): void {
+/** Leads to the form of an incident, and into a field of it. */
+export function showDecision(incident: number, field = "textarea"): void {
   const form = document.getElementById(formId(incident));
   form?.scrollIntoView({ block: "nearest" });
-  form?.querySelector<HTMLInputElement>("input:checked")?.focus();
+  form?.querySelector<HTMLElement>(field)?.focus();
 }
 
 function NoServer({ command }: { readonly command: string }) {

@@ -28,7 +28,10 @@ export function Diagnosis({ run, argument }: DiagnosisProps) {
       </Card>
     );
   }
-  const done = run.position?.stage === "ppo" ? run.position.iteration + 1 : answer.iterations;
+  const { position } = run;
+  // The evaluation after the last iteration counts as one more.
+  const done =
+    position?.stage === "ppo" ? Math.min(position.iteration + 1, position.of ?? Infinity) : answer.iterations;
   const behind = done - answer.iterations;
   const aside = (
     <span class="quiet">

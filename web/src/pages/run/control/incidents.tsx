@@ -1,26 +1,28 @@
 /** What waits for a person, with its evidence and the decision; and what was decided before. */
 import { useMemo, useRef } from "preact/hooks";
 import type { IncidentRecord } from "../../../../../src/types/control.ts";
-import type { ControlAnswer } from "../../../../../src/types/page.ts";
 import { isFile } from "../../../api.ts";
 import { ago, visible } from "../../../format.ts";
 import { narrow } from "../../../narrow.ts";
 import { hashOf } from "../../../router.ts";
 import { now } from "../../../state/clock.ts";
-import { Aftermath } from "./aftermath.tsx";
+import { Aftermath, waitsForResume } from "./aftermath.tsx";
 import { decidedWords } from "./decision.ts";
-import { DecisionForm, showDecision } from "./decision-form.tsx";
+import { DecisionForm, showDecision, unsentReason } from "./decision-form.tsx";
 import { Evidence } from "./evidence.tsx";
-import type { Steered } from "./use-control.ts";
+import { Sent } from "./sent.tsx";
+import { type Steered, useSend } from "./use-control.ts";
 
-/** What was open when the view was opened stays where it is once it is decided: what happens now is said there. */
-export function useIncidents({ incidents }: ControlAnswer): {
+/** What was open when the view was opened stays where it is once it is decided, and so does what nobody has carried out: what happens now is said there. */
+export function useIncidents(steered: Steered): {
   readonly shown: readonly IncidentRecord[];
   readonly decided: readonly IncidentRecord[];
 } {
   const seen = useRef(new Set<number>());
+  const { incidents } = steered.control;
   for (const { id, decision } of incidents) if (decision === null) seen.current.add(id);
   const newestFirst = [...incidents].reverse();
+  if (waitsForResume(newestFirst[0], steered)) seen.current.add(newestFirst[0]!.id);
   return {
     shown: newestFirst.filter(({ id }) => seen.current.has(id)),
     decided: newestFirst.filter(({ id }) => !seen.current.has(id)),
@@ -53,6 +55,8 @@ interface IncidentProps extends Steered {
 function Incident(props: IncidentProps) {
   const { incident, control, data, isFirst } = props;
   const { id, decision } = incident;
+  const sender = useSend(props);
+  const unsent = decision === null || sender.isBusy || sender.done !== null ? "" : unsentReason(incident);
   const evidence = useMemo(
     () => <Evidence incident={incident} rules={control.rules} runId={data.id} />,
     // The record of an incident does not change, but for its decision.
@@ -69,10 +73,12 @@ function Incident(props: IncidentProps) {
       {decision === null ? (
         <div class="incident-body">
           {evidence}
-          <DecisionForm {...props} key={id} isFirst={isFirst} />
+          <DecisionForm {...props} key={id} isFirst={isFirst} sender={sender} />
         </div>
       ) : (
         <>
+          {sender.error !== null && <Sent sender={sender} />}
+          {unsent !== "" && <p class="notice">Your reason was not sent: {unsent}</p>}
           <Aftermath {...props} decision={decision} />
           <details>
             <summary>the evidence</summary>

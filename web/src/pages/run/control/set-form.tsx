@@ -46,8 +46,9 @@ export function SetForm(props: SetFormProps) {
       input.current?.focus();
       return;
     }
-    draft.value = { key, value: "" };
-    reason.value = "";
+    // What was typed meanwhile stays.
+    if (draft.peek().value === value) draft.value = { key, value: "" };
+    if (reason.peek().trim() === because) reason.value = "";
   };
   const steered = active.filter(({ action }) => isOf(action, key));
   return (

@@ -30,12 +30,13 @@ export function Steer(props: Steered) {
     sender
       .send(`/api/runs/${encodeURIComponent(run.id)}/commands`, { kind, reason: because.trim() })
       .then((wasTaken) => {
-        if (wasTaken) reason.value = "";
+        // What was typed meanwhile stays.
+        if (wasTaken && reason.peek() === because) reason.value = "";
       });
   const rows: readonly Row[] = [
     isPaused
-      ? { kind: "resume", says: "Resume", shortcut: "p", disabled: off }
-      : { kind: "pause", says: "Pause", shortcut: "p", disabled: off || isWaiting },
+      ? { kind: "resume", says: "Resume", shortcut: "P", disabled: off }
+      : { kind: "pause", says: "Pause", shortcut: "P", disabled: off || isWaiting },
     { kind: "save", says: "Save a checkpoint", shortcut: "s", disabled: off || isWaiting },
     { kind: "stop", says: "Stop …", shortcut: "x", disabled: off || isWaiting },
   ];
