@@ -1,9 +1,10 @@
 /** One run: its name and state, and its views as tabs. */
+import { useRef } from "preact/hooks";
 import { isFile } from "../api.ts";
 import { Problem, State } from "../components/parts.tsx";
 import { visible } from "../format.ts";
 import { useKey } from "../keys.ts";
-import { go, hashOf, view } from "../router.ts";
+import { go, hashOf, type Query, view } from "../router.ts";
 import { summaries } from "../state/live.ts";
 import { useRun } from "../state/use-run.ts";
 import { BehaviourTab } from "./run/behaviour.tsx";
@@ -20,9 +21,18 @@ const tabs = [
 
 export function RunPage({ id }: { readonly id: string }) {
   const data = useRun(id);
-  const [, , name = ""] = view.value.path;
+  const { path, query } = view.value;
+  const [, , name = ""] = path;
   const tab = tabs.find((one) => one.name === name) ?? tabs[0];
-  for (const { name: target, says, shortcut } of tabs) useKey(shortcut, says, () => go(pathOf(id, target)));
+  /** Of each view, what it last showed: who comes back finds it so, at the iteration chosen since. */
+  const left = useRef<Record<string, Query>>({}).current;
+  left[tab.name] = query;
+  const queryOf = (target: string): Query => {
+    const known = left[target];
+    return (known?.stage ?? "ppo") === (query.stage ?? "ppo") ? { ...known, it: query.it } : known!;
+  };
+  for (const { name: target, says, shortcut } of tabs)
+    useKey(shortcut, says, () => go(pathOf(id, target), queryOf(target)));
   const answer = data.answer.value;
   const run = summaries.value.get(id) ?? answer?.run;
   document.title = `${id} – Ballast`;
@@ -33,7 +43,11 @@ export function RunPage({ id }: { readonly id: string }) {
         {run && <State state={run.state} />}
         <nav class="tabs" aria-label="views of the run">
           {tabs.map((one) => (
-            <a key={one.name} href={hashOf(pathOf(id, one.name))} aria-current={one === tab ? "page" : undefined}>
+            <a
+              key={one.name}
+              href={hashOf(pathOf(id, one.name), queryOf(one.name))}
+              aria-current={one === tab ? "page" : undefined}
+            >
               {one.says}
               {one.name === "control" && (run?.openIncidents ?? 0) > 0 && <b class="count">{run!.openIncidents}</b>}
               {!isFile && <kbd>{one.shortcut}</kbd>}

@@ -1,5 +1,6 @@
 // @vitest-environment happy-dom
 /** The Run view: what it shows of an answer, what it does with the stream, and that its state is in the address. */
+import type { Signal } from "@preact/signals";
 import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -21,6 +22,7 @@ vi.mock("../../state/live.ts", async () => {
 
 const { RunPage } = await import("../run.tsx");
 const { setQuery, view } = await import("../../router.ts");
+const { summaries } = (await import("../../state/live.ts")) as { summaries: Signal<ReadonlyMap<string, RunSummary>> };
 
 const latest = {
   "reward/score_mean": 0.5,
@@ -93,8 +95,18 @@ const events: PageEvent[] = [
   event(3, 9, "approx KL 0.3 > 0.15  ->  saved, paused: incident 4", { kind: "incident", incident: 4 }),
 ];
 
+/** More has happened than the newest events say. */
+let long = false;
+const old = event(-2, 1, "KL jumped", { tier: 1 });
+const note = event(-1, 1, "a note", { tier: 3 });
+
 const asked: URL[] = [];
 function answerTo(url: URL): unknown {
+  if (url.pathname.endsWith("/events") && long) {
+    const { before, notes } = Object.fromEntries(url.searchParams);
+    if (notes === "0") return { rows: [old, ...events], cursor: -2, more: false };
+    return before === "1" ? { rows: [old, note], cursor: -2, more: false } : { rows: events, cursor: 1, more: true };
+  }
   if (url.pathname.endsWith("/events")) return { rows: events, cursor: 1, more: false };
   if (url.pathname.endsWith("/settings")) return { rows: [], cursor: 0, more: false };
   if (url.pathname.endsWith("/series")) {
@@ -160,6 +172,55 @@ it("events are text, struck where they were taken back, and choose their iterati
   act(() => row.querySelector<HTMLElement>(".event-main")!.click());
   expect(location.hash).toBe("#/runs/demo-1?it=8");
   expect(text(".toolbar")).toContain("iteration 8");
+});
+
+it("an incident asks for a decision for as long as it waits", async () => {
+  const link = () => text(".events a[href='#/runs/demo-1/control']");
+  expect(link()).toBe("decide");
+  await act(() => {
+    summaries.value = new Map([["demo-1", { ...run, openIncidents: 0 }]]);
+  });
+  expect(link()).toBe("in Control");
+  summaries.value = new Map();
+});
+
+it("the other views take the chosen iteration along, and who comes back finds the view as it was left", async () => {
+  const press = async (key: string) => {
+    act(() => void document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })));
+    await settle();
+  };
+  const left = { it: "8", from: "3", to: "9", smooth: "0.9" };
+  act(() => setQuery(left));
+  await press("2");
+  expect(view.value).toEqual({ path: ["runs", "demo-1", "samples"], query: { it: "8" } });
+  act(() => setQuery({ it: 5, sort: "-kl" }));
+  await settle();
+  expect(page.querySelector<HTMLAnchorElement>(".tabs a")!.hash).toBe("#/runs/demo-1?it=5&from=3&to=9&smooth=0.9");
+  await press("1");
+  expect(view.value.query).toEqual({ ...left, it: "5" });
+  await press("2");
+  expect(view.value.query).toEqual({ it: "5", sort: "-kl" });
+});
+
+it("of older events what matters is there from the first, and the rest when it is asked for", async () => {
+  act(() => render(null, page));
+  long = true;
+  act(() => render(<RunPage id="demo-1" />, page));
+  await settle();
+  long = false;
+  const says = () => [...page.querySelectorAll(".events .event-says")].map((one) => one.textContent);
+  const options = () => [...page.querySelectorAll(".filters option")].map((one) => one.textContent);
+  expect(says()).toContain("KL jumped");
+  expect(options()).toEqual(expect.arrayContaining(["all 4+", "tier 1: 1", "tier 3: 0+"]));
+  long = true;
+  const button = [...page.querySelectorAll<HTMLElement>(".events button")].find(
+    (one) => one.textContent === "load older ones",
+  );
+  act(() => button!.click());
+  await settle();
+  long = false;
+  expect(says().slice(-2)).toEqual(["a note", "KL jumped"]);
+  expect(options()).toEqual(expect.arrayContaining(["all 5", "tier 1: 1", "tier 3: 1"]));
 });
 
 it("another stage has its own figures and charts; folded groups fetch nothing; any metric can be added", async () => {

@@ -1,12 +1,14 @@
 /** What happened, as sentences, newest first: each marks its iteration in the charts and leads to its samples. */
-import { computed } from "@preact/signals";
+import { computed, useComputed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { PageEvent } from "../../../../../src/types/page.ts";
 import type { EventKind, Stage } from "../../../../../src/types/records.ts";
+import { isFile } from "../../../api.ts";
 import { Empty } from "../../../components/parts.tsx";
 import { ago } from "../../../format.ts";
 import { hashOf, setQuery } from "../../../router.ts";
 import { now } from "../../../state/clock.ts";
+import { summaries } from "../../../state/live.ts";
 import type { RunData } from "../../../state/run-data.ts";
 import { type Fold, folded, foldWords, kindWords, lookOf, matches, sentenceOf } from "./event-words.ts";
 import { choose, type OverviewState } from "./view-state.ts";
@@ -22,12 +24,15 @@ export interface EventListProps {
 
 export function EventList({ data, stage, state }: EventListProps) {
   const all = data.events.value;
+  const older = data.olderEvents.value;
   const { kind, tier, it } = state;
   const own = useMemo(() => all.filter((event) => event.stage === stage), [all, stage]);
   const rows = useMemo(() => {
     const found = own.filter((event) => matches(event, { kind, tier }));
     return kind === null && tier === null ? folded(found) : found.reverse();
   }, [own, kind, tier]);
+  const open = useComputed(() => (summaries.value.get(data.id) ?? data.answer.value?.run)?.openIncidents);
+  const waits = open.value ? own.findLast((event) => event.kind === "incident" && !event.superseded) : undefined;
   const list = useRef<HTMLOListElement>(null);
   useEffect(() => {
     const row = list.current?.querySelector<HTMLElement>("[data-chosen]");
@@ -40,7 +45,7 @@ export function EventList({ data, stage, state }: EventListProps) {
     <aside class="events" aria-label="what happened">
       <header>
         <h2>What happened</h2>
-        <Filters own={own} kind={kind} tier={tier} />
+        <Filters own={own} kind={kind} tier={tier} older={older} />
       </header>
       {rows.length === 0 && (
         <Empty>{own.length === 0 ? "Nothing has happened yet." : "Nothing of this kind has happened."}</Empty>
@@ -50,10 +55,10 @@ export function EventList({ data, stage, state }: EventListProps) {
           "events" in row ? (
             <FoldRow key={`fold ${row.events.at(-1)!.seq}`} fold={row} runId={data.id} it={it} />
           ) : (
-            <EventRow key={row.seq} event={row} runId={data.id} it={it} />
+            <EventRow key={row.seq} event={row} runId={data.id} it={it} waits={row === waits} />
           ),
         )}
-        {data.olderEvents.value && (
+        {older && !isFile && (
           <li>
             <button type="button" onClick={() => void data.loadOlderEvents()}>
               load older ones
@@ -69,11 +74,14 @@ interface FiltersProps {
   readonly own: readonly PageEvent[];
   readonly kind: EventKind | null;
   readonly tier: 1 | 2 | 3 | null;
+  /** Whether the server has older notes, checkpoints and the like. */
+  readonly older: boolean;
 }
 
-function Filters({ own, kind, tier }: FiltersProps) {
+function Filters({ own, kind, tier, older }: FiltersProps) {
   const kinds = (Object.keys(kindWords) as EventKind[]).filter((one) => own.some((event) => event.kind === one));
-  const count = (isIt: (event: PageEvent) => boolean) => own.filter(isIt).length;
+  const count = (isIt: (event: PageEvent) => boolean, mayBeMore: boolean) =>
+    `${own.filter(isIt).length}${older && mayBeMore ? "+" : ""}`;
   return (
     <span class="filters">
       <select
@@ -81,10 +89,10 @@ function Filters({ own, kind, tier }: FiltersProps) {
         value={kind ?? ""}
         onChange={(event) => setQuery({ kind: event.currentTarget.value })}
       >
-        <option value="">all {own.length}</option>
+        <option value="">all {count(() => true, true)}</option>
         {kinds.map((one) => (
           <option key={one} value={one}>
-            {kindWords[one]} {count((event) => event.kind === one)}
+            {kindWords[one]} {count((event) => event.kind === one, /^(alert|checkpoint|note)$/.test(one))}
           </option>
         ))}
       </select>
@@ -92,7 +100,7 @@ function Filters({ own, kind, tier }: FiltersProps) {
         <option value="">any tier</option>
         {([1, 2, 3] as const).map((one) => (
           <option key={one} value={one}>
-            tier {one}: {count((event) => event.tier === one)}
+            tier {one}: {count((event) => event.tier === one, one === 3)}
           </option>
         ))}
       </select>
@@ -132,7 +140,7 @@ function FoldRow({ fold, runId, it }: RowProps & { readonly fold: Fold }) {
   );
 }
 
-function EventRow({ event, runId, it }: RowProps & { readonly event: PageEvent }) {
+function EventRow({ event, runId, it, waits }: RowProps & { readonly event: PageEvent; readonly waits?: boolean }) {
   const { iteration, stage, message, superseded, tier, attempt, kind, at } = event;
   const { shape, tone } = lookOf(event);
   const isChosen = iteration === it;
@@ -169,7 +177,7 @@ function EventRow({ event, runId, it }: RowProps & { readonly event: PageEvent }
         {(kind === "incident" || kind === "intervention") && (
           <>
             {" · "}
-            <a href={hashOf(["runs", runId, "control"])}>{kind === "incident" ? "decide" : "in Control"}</a>
+            <a href={hashOf(["runs", runId, "control"])}>{waits ? "decide" : "in Control"}</a>
           </>
         )}
       </span>
