@@ -171,6 +171,7 @@ describe("the exported page", () => {
     expect(page).not.toMatch(/[\u2028\u2029\u202e]|<!--/);
     expect(document.querySelectorAll("[src], [href], [onerror]")).toHaveLength(0);
     const data = JSON.parse(document.getElementById("ballast-data")!.textContent!) as Record<string, EventAnswer>;
+    expect(data["/api/runs/bad-1/events?before=newest&notes=0"]).toBeDefined();
     expect(data["/api/runs/bad-1/events?before=newest"]?.rows[0]?.message.startsWith(nasty)).toBe(true);
     expect(Object.keys(data)).toContain("/api/runs/bad-1/samples?iteration=0&stage=ppo");
     expect(Object.keys(data)).toContain("/api/runs/bad-1/series?stage=ppo");

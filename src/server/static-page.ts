@@ -65,7 +65,8 @@ async function answersOf(app: Hono, run: string): Promise<Record<string, unknown
   const whole = await ask<RunAnswer>(base);
   answers[base] = whole;
   answers["/api/runs"] = { runs: [whole.run] };
-  answers[`${base}/events?before=newest`] = await ask(`${base}/events?before=newest&limit=2000`);
+  for (const query of ["before=newest", "before=newest&notes=0"])
+    answers[`${base}/events?${query}`] = await ask(`${base}/events?${query}&limit=2000`);
   for (const { stage } of whole.stages) {
     const keys = whole.keys.filter((name) => name.stage === stage).map(({ key }) => key);
     const parts: SeriesAnswer[] = [];

@@ -59,20 +59,23 @@ export function readNewEvents(connection: Connection, { runs, after, upTo, visit
     visit(row.run_id, eventOf(row));
 }
 
+export interface EventsBefore {
+  readonly before: number;
+  readonly limit: number;
+  /** False leaves out notes, checkpoints and alerts of tier 3: most of what there is, and little of what matters. */
+  readonly notes?: boolean;
+}
+
 /** The newest events of a run before a `seq`, oldest first. */
 export function readEventsBefore(
   connection: Connection,
-  options: { readonly runId: string; readonly before: number; readonly limit: number },
+  { runId, before, limit, notes = true }: EventsBefore & { readonly runId: string },
 ): EventRow[] {
-  const { runId, before, limit } = options;
-  return connection
-    .all<StoredEvent>("SELECT * FROM event_rows WHERE run_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?", [
-      runId,
-      before,
-      limit,
-    ])
-    .reverse()
-    .map(eventOf);
+  const matters = `kind NOT IN ('note', 'checkpoint')
+    AND (kind <> 'alert' OR json_extract(data, '$.alert.tier') IS NOT 3)`;
+  const sql = `SELECT * FROM event_rows WHERE run_id = ? AND seq < ? ${notes ? "" : `AND ${matters}`}
+    ORDER BY seq DESC LIMIT ?`;
+  return connection.all<StoredEvent>(sql, [runId, before, limit]).reverse().map(eventOf);
 }
 
 /** Whether an attempt has begun, after this `seq` of metrics, where another one had been: what it took over is superseded since. */

@@ -13,6 +13,7 @@ import { insertMark, readMarks } from "./marks.ts";
 import { insertRating, readRatings } from "./ratings.ts";
 import {
   type Ends,
+  type EventsBefore,
   type NewRows,
   readEnds,
   readEventsBefore,
@@ -251,8 +252,8 @@ export class Store {
   }
 
   /** The newest events before a `seq`, oldest first. */
-  eventsBefore(runId: string, { before, limit }: { before: number; limit: number }): EventRow[] {
-    return readEventsBefore(this.#connection, { runId, before, limit });
+  eventsBefore(runId: string, query: EventsBefore): EventRow[] {
+    return readEventsBefore(this.#connection, { runId, ...query });
   }
 
   /** Where the tables end that readers follow. */

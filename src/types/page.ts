@@ -132,7 +132,10 @@ export interface SeriesColumns {
   readonly nonFinite: readonly (readonly [number, number, Num])[];
 }
 
-/** GET /api/runs/:run/events?after=0&limit=500: newest attempts' and superseded ones, marked, oldest first; `before` pages backwards. */
+/**
+ * GET /api/runs/:run/events?after=0&limit=500: newest attempts' and superseded ones, marked, oldest first; `before` pages backwards, and
+ * with `notes=0` leaves out notes, checkpoints and alerts of tier 3.
+ */
 export interface EventAnswer extends Page<PageEvent> {}
 
 export interface PageEvent {

@@ -79,7 +79,7 @@ describe("a run", () => {
   });
 
   it("has events forwards from a cursor, and backwards from the newest", async () => {
-    const { app } = recorded();
+    const { app, recorder } = recorded();
     const messages = async (query: string) => {
       const { answer } = await asked<EventAnswer>(app, `/api/runs/tiny-1/events?${query}`);
       return [answer.rows.map(({ message }) => message), answer.cursor, answer.more];
@@ -90,6 +90,12 @@ describe("a run", () => {
     expect(await messages("before=39&limit=50")).toEqual([
       ...[Array.from({ length: 38 }, (_, i) => `note ${i}`), 1, false],
     ]);
+    const at = { stage: "ppo", iteration: 40 } as const;
+    for (const tier of [1, 2, 3] as const)
+      recorder.event({ ...at, kind: "alert", message: `tier ${tier}`, data: { alert: { tier } } });
+    for (const kind of ["checkpoint", "incident"] as const) recorder.event({ ...at, kind, message: kind });
+    recorder.commit();
+    expect(await messages("before=newest&notes=0")).toEqual([["tier 1", "tier 2", "incident"], 41, false]);
   });
 
   it("has samples with what the safety filter finds in them", async () => {

@@ -20,7 +20,8 @@ export function eventRoutes(context: Context): Hono {
     if (c.req.query("before") !== undefined) {
       const newest = c.req.query("before") === "newest";
       const before = newest ? Number.MAX_SAFE_INTEGER : wholeNumber(c, { name: "before", otherwise: 0 });
-      const rows = store.eventsBefore(id, { before, limit }).map(pageEvent);
+      const notes = c.req.query("notes") !== "0";
+      const rows = store.eventsBefore(id, { before, limit, notes }).map(pageEvent);
       const answer: EventAnswer = { rows, cursor: rows[0]?.seq ?? 0, more: rows.length === limit };
       return reply(c, answer);
     }

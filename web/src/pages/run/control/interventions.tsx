@@ -68,14 +68,10 @@ export function Interventions(props: Steered) {
 }
 
 function Past({ data, past }: Steered & { readonly past: ReturnType<typeof pastOf> }) {
-  const older = data.olderEvents.value;
-  if (past.length === 0 && !older) return <Empty>No rule has acted yet.</Empty>;
+  if (past.length === 0) return <Empty>No rule has acted yet.</Empty>;
   return (
-    <details class="past" open={past.length > 0 && past.length <= 8}>
-      <summary>
-        {plural(past.length, "past intervention")}
-        {older ? " among the events read so far" : ""}
-      </summary>
+    <details class="past" open={past.length <= 8}>
+      <summary>{plural(past.length, "past intervention")}</summary>
       <ul class="given">
         {past.map(({ event, outcome }) => {
           const result = outcome?.result === undefined ? null : results[outcome.result];
@@ -96,11 +92,6 @@ function Past({ data, past }: Steered & { readonly past: ReturnType<typeof pastO
           );
         })}
       </ul>
-      {older && !isFile && (
-        <button type="button" onClick={() => void data.loadOlderEvents()}>
-          Read older events
-        </button>
-      )}
     </details>
   );
 }
