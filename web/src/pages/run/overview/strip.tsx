@@ -3,10 +3,12 @@ import type { RunAnswer, RunSummary } from "../../../../../src/types/page.ts";
 import type { Stage } from "../../../../../src/types/records.ts";
 import { Health } from "../../../components/health.tsx";
 import { Command, State } from "../../../components/parts.tsx";
-import { ago, duration, figure } from "../../../format.ts";
+import { figureTitle } from "../../../figure-titles.ts";
+import { ago, duration, figure, percent } from "../../../format.ts";
 import { hashOf } from "../../../router.ts";
 import { now } from "../../../state/clock.ts";
 import type { RunData } from "../../../state/run-data.ts";
+import { useColumns } from "../../../state/use-run.ts";
 import { commandOf, quoted } from "../../../state/workspace.ts";
 import { sentenceOf } from "./event-words.ts";
 import { troubleOf } from "./trouble.ts";
@@ -118,7 +120,16 @@ function secondsText(seconds: number): string {
 export function TroubleLine({ data, answer, run }: Omit<StripProps, "stage">) {
   // Ages are told of a lost run alone.
   const at = run.state === "lost" ? now.value : 0;
-  const { shape, tone, says, iteration, next } = troubleOf({ run, events: data.events.value, now: at });
+  const checks = answer.keys.flatMap(({ key }) => (/^monitor\/(?!score$|check_fall$)/.test(key) ? [key] : []));
+  useColumns(data.whole, "ppo", checks);
+  void data.whole.drawn.value;
+  const lost = checks.flatMap((key) => {
+    const first = data.whole.column("ppo", key).mean[0] ?? Number.NaN;
+    const last = Number(answer.latest.ppo?.[key]);
+    // As the rule `check_lost` has it.
+    return first - last >= 0.25 ? [`${figureTitle(key.slice(8))} ${percent(first)} → ${percent(last)}`] : [];
+  });
+  const { shape, tone, says, iteration, next } = troubleOf({ run, events: data.events.value, now: at, lost });
   const samples = hashOf(["runs", run.id, "samples"], { it: iteration ?? undefined });
   return (
     <p class={`trouble ${tone}`} role="status">
@@ -131,6 +142,7 @@ export function TroubleLine({ data, answer, run }: Omit<StripProps, "stage">) {
         </button>
       )}
       {iteration !== null && run.position?.stage === "ppo" && <a href={samples}>samples</a>}
+      {next === "behaviour" && <a href={hashOf(["runs", run.id, next])}>see Behaviour</a>}
       {next === "decide" && <a href={hashOf(["runs", run.id, "control"])}>decide in Control</a>}
       {next === "resume" && <Command>{commandOf(`resume ${quoted(answer.argument)}`)}</Command>}
     </p>

@@ -62,6 +62,14 @@ it("rules that spoke lately come next, the more serious first; old and supersede
   expect(trouble({}, [event("alert", 40, "note", { tier: 3 })]).tone).toBe("good");
 });
 
+it("without a word of a rule, a check that was lost since the first measurement is no clean bill", () => {
+  const lost = ["sums right 68.8% → 28.1%"];
+  const found = troubleOf({ run, events: [], now: 0, lost });
+  expect(found).toMatchObject({ tone: "warn", next: "behaviour" });
+  expect(found.says).toBe("Lost since the first measurement: sums right 68.8% → 28.1%.");
+  expect(troubleOf({ run, events: [warned], now: 0, lost }).says).toContain("approx KL");
+});
+
 it("says that there is nothing yet before the first iteration", () => {
   expect(trouble({ position: null, state: "created" }).says).toBe("Nothing is recorded yet.");
 });

@@ -9,8 +9,8 @@ export interface Trouble {
   readonly says: string;
   /** The iteration that it is about. */
   readonly iteration: number | null;
-  /** What to do: decide in Control, or type a command. */
-  readonly next: "decide" | "resume" | null;
+  /** What to do: decide in Control, type a command, or look at Behaviour. */
+  readonly next: "decide" | "resume" | "behaviour" | null;
 }
 
 export interface TroubleOptions {
@@ -18,9 +18,11 @@ export interface TroubleOptions {
   /** All stages, oldest first. */
   readonly events: readonly PageEvent[];
   readonly now: number;
+  /** Gold checks that are much lower than at first, in words. */
+  readonly lost?: readonly string[];
 }
 
-export function troubleOf({ run, events, now }: TroubleOptions): Trouble {
+export function troubleOf({ run, events, now, lost = [] }: TroubleOptions): Trouble {
   const { state, openIncidents, lastBeat, position } = run;
   const valid = events.filter(({ superseded }) => !superseded);
   const newest = (isIt: (event: PageEvent) => boolean) => valid.findLast(isIt);
@@ -85,6 +87,14 @@ export function troubleOf({ run, events, now }: TroubleOptions): Trouble {
     };
   if (position === null)
     return { shape: "○", tone: "quiet", says: "Nothing is recorded yet.", iteration: null, next: null };
+  if (lost.length > 0)
+    return {
+      shape: "▲",
+      tone: "warn",
+      says: `Lost since the first measurement: ${lost.join(", ")}.`,
+      iteration: null,
+      next: "behaviour",
+    };
   const over =
     position.stage === "ppo"
       ? `No rule of tier 1 or 2 has spoken in the last ${standing} iterations.`
