@@ -3,7 +3,6 @@ import { render } from "preact";
 import { runOfFile, takeToken } from "./api.ts";
 import { App } from "./app.tsx";
 import { go, view } from "./router.ts";
-import "uplot/dist/uPlot.min.css";
 import "./style/theme.css";
 import "./style/layout.css";
 import "./style/parts.css";

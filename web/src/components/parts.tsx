@@ -56,16 +56,22 @@ export function Button(props: ButtonProps) {
   );
 }
 
+/** Whether it is in the clipboard: without a secure origin there is none. */
+export async function copied(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A command to type, with a button that copies it. */
 export function Command({ children }: { readonly children: string }) {
   const said = useSignal("copy");
   const code = useRef<HTMLElement>(null);
   const copy = async () => {
-    // Without a secure origin there is no clipboard.
-    const done = await navigator.clipboard?.writeText(children).then(
-      () => true,
-      () => false,
-    );
+    const done = await copied(children);
     if (!done) getSelection()?.selectAllChildren(code.current!);
     said.value = done ? "copied" : "selected";
     setTimeout(() => {

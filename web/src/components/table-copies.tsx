@@ -1,18 +1,16 @@
 /** Buttons that give a table away: to paste into a text, or into a spreadsheet. */
 import { useSignal } from "@preact/signals";
 import { save } from "./chart-files.ts";
+import { copied } from "./parts.tsx";
 import { csvTable, markdownTable, type PlainTable } from "./table-files.ts";
 
 export function TableCopies({ table, title }: { readonly table: () => PlainTable; readonly title: string }) {
   const said = useSignal("");
   const copy = async () => {
-    // Without a secure origin there is no clipboard.
-    const done = await navigator.clipboard?.writeText(markdownTable(table())).then(
-      () => true,
-      () => false,
-    );
-    if (done !== true) save(`${title}.md`, "text/markdown", markdownTable(table()));
-    said.value = done === true ? "copied" : "saved";
+    const text = markdownTable(table());
+    const done = await copied(text);
+    if (!done) save(`${title}.md`, "text/markdown", text);
+    said.value = done ? "copied" : "saved";
     setTimeout(() => {
       said.value = "";
     }, 1500);

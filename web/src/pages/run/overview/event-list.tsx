@@ -1,5 +1,5 @@
 /** What happened, as sentences, newest first: each marks its iteration in the charts and leads to its samples. */
-import { computed, useComputed } from "@preact/signals";
+import { computed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { PageEvent } from "../../../../../src/types/page.ts";
 import type { EventKind, Stage } from "../../../../../src/types/records.ts";
@@ -31,7 +31,10 @@ export function EventList({ data, stage, state }: EventListProps) {
     const found = own.filter((event) => matches(event, { kind, tier }));
     return kind === null && tier === null ? folded(found) : found.reverse();
   }, [own, kind, tier]);
-  const open = useComputed(() => (summaries.value.get(data.id) ?? data.answer.value?.run)?.openIncidents);
+  const open = useMemo(
+    () => computed(() => (summaries.value.get(data.id) ?? data.answer.value?.run)?.openIncidents),
+    [data],
+  );
   const waits = open.value ? own.findLast((event) => event.kind === "incident" && !event.superseded) : undefined;
   const list = useRef<HTMLOListElement>(null);
   useEffect(() => {
