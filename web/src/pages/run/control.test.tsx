@@ -357,8 +357,16 @@ it("shows the conflict and the unsent reason where somebody else decided first",
   await press(button("Roll back to iteration 20"));
   expect(box.querySelector(".decision")).toBeNull();
   expect(the(".incident .problem").textContent).toContain("the run has changed since");
-  expect(the(".incident .notice").textContent).toContain("my own reason");
   expect(the(".aftermath").textContent).toContain("too fast");
+  expect(the(".incident .notice").textContent).toContain("my own reason");
+  act(() => render(null, box));
+  await show();
+  expect(the(".incident .notice").textContent).toContain("my own reason");
+  await press(button("forget it"));
+  expect(box.querySelector(".incident .notice")).toBeNull();
+  act(() => render(null, box));
+  await show();
+  expect(box.querySelector(".incident")).toBeNull();
 });
 
 it("a decision that nobody has carried out stands in plain sight with its command", async () => {

@@ -154,6 +154,12 @@ export function unsentReason(incident: IncidentRecord): string {
   return draftOf(draftName(incident), firstDraft([])).value.reason;
 }
 
+export function forgetDecision(incident: IncidentRecord): void {
+  const name = draftName(incident);
+  draftOf(name, firstDraft([])).value = firstDraft([]);
+  dropDraft(name);
+}
+
 function formId(incident: number): string {
   return `decision-${incident}`;
 }

@@ -8,7 +8,7 @@ import { hashOf } from "../../../router.ts";
 import { now } from "../../../state/clock.ts";
 import { Aftermath, waitsForResume } from "./aftermath.tsx";
 import { decidedWords } from "./decision.ts";
-import { DecisionForm, showDecision, unsentReason } from "./decision-form.tsx";
+import { DecisionForm, forgetDecision, showDecision, unsentReason } from "./decision-form.tsx";
 import { Evidence } from "./evidence.tsx";
 import { Sent } from "./sent.tsx";
 import { type Steered, useSend } from "./use-control.ts";
@@ -20,7 +20,7 @@ export function useIncidents(steered: Steered): {
 } {
   const seen = useRef(new Set<number>());
   const { incidents } = steered.control;
-  for (const { id, decision } of incidents) if (decision === null) seen.current.add(id);
+  for (const one of incidents) if (one.decision === null || unsentReason(one) !== "") seen.current.add(one.id);
   const newestFirst = [...incidents].reverse();
   if (waitsForResume(newestFirst[0], steered)) seen.current.add(newestFirst[0]!.id);
   return {
@@ -78,7 +78,14 @@ function Incident(props: IncidentProps) {
       ) : (
         <>
           {sender.error !== null && <Sent sender={sender} />}
-          {unsent !== "" && <p class="notice">Your reason was not sent: {unsent}</p>}
+          {unsent !== "" && (
+            <p class="notice">
+              Your reason was not sent: {unsent}{" "}
+              <button type="button" class="ghost" onClick={() => forgetDecision(incident)}>
+                forget it
+              </button>
+            </p>
+          )}
           <Aftermath {...props} decision={decision} />
           <details>
             <summary>the evidence</summary>
