@@ -85,7 +85,7 @@ export function drawWords(u: uPlot, thresholds: readonly Hairline[], ink: Ink): 
   const said: number[] = [];
   ctx.save();
   ctx.font = `${10 * pixel}px system-ui, sans-serif`;
-  ctx.textAlign = "right";
+  ctx.textAlign = "left";
   ctx.lineJoin = "round";
   ctx.lineWidth = 3 * pixel;
   ctx.strokeStyle = ink("--ground");
@@ -95,15 +95,38 @@ export function drawWords(u: uPlot, thresholds: readonly Hairline[], ink: Ink): 
     if (y === null || said.some((other) => Math.abs(other - y) < 11 * pixel)) continue;
     said.push(y);
     const words = tier === null ? says : `tier ${tier} ${says}`;
-    const place = [
-      bbox.left + bbox.width - 3 * pixel,
-      y - bbox.top > 13 * pixel ? y - 3 * pixel : y + 10 * pixel,
-    ] as const;
-    ctx.strokeText(words, ...place);
+    const width = ctx.measureText(words).width;
+    const [left, right] = [bbox.left + 3 * pixel, bbox.left + bbox.width - width - 3 * pixel];
+    // Over the hairline or under it, at the end that no line passes.
+    const places = [y - 4 * pixel, y + 11 * pixel]
+      .filter((foot) => foot > bbox.top + 10 * pixel && foot < bbox.top + bbox.height)
+      .flatMap((foot) => [right, left].map((x) => [x, foot] as const));
+    const isFree = ([x, foot]: readonly [number, number]) =>
+      !isCrossed(u, { left: x, right: x + width, top: foot - 10 * pixel, bottom: foot + 2 * pixel });
+    const [x, foot] = places.find(isFree) ?? places[0]!;
+    ctx.strokeText(words, x, foot);
     ctx.fillStyle = ink(tierInk(tier));
-    ctx.fillText(words, ...place);
+    ctx.fillText(words, x, foot);
   }
   ctx.restore();
+}
+
+/** Whether a line of the chart passes through, by the boxes of its steps. */
+function isCrossed(
+  u: uPlot,
+  box: { readonly left: number; readonly right: number; readonly top: number; readonly bottom: number },
+): boolean {
+  return u.data.slice(1).some((values) => {
+    let before: readonly [x: number, y: number] | null = null;
+    for (const [i, value] of [...values].entries()) {
+      if (value === undefined) continue;
+      const [x0, y0] = before ?? [Number.NaN, Number.NaN];
+      before = value === null ? null : [u.valToPos(u.data[0][i]!, "x", true), u.valToPos(value, "y", true)];
+      const [x, y] = before ?? [Number.NaN, Number.NaN];
+      if (x >= box.left && x0 <= box.right && Math.min(y, y0) < box.bottom && Math.max(y, y0) > box.top) return true;
+    }
+    return false;
+  });
 }
 
 /** In device pixels; null where it is outside of the axis. */
