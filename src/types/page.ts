@@ -111,7 +111,7 @@ export interface Threshold {
  */
 export type Version = string;
 
-/** GET /api/runs/:run/series?stage=ppo&keys=a,b&from=0&to=100&points=600 */
+/** GET /api/runs/:run/series?stage=ppo&keys=a,b&from=50&to=100&points=600&lead=50: `lead` buckets more before `from`. */
 export interface SeriesAnswer {
   readonly stage: Stage;
   readonly series: Readonly<Record<string, SeriesColumns>>;

@@ -115,7 +115,8 @@ async function reach(address: string, init: RequestInit): Promise<Response> {
  */
 export function answerKey(path: string, query: Query): string {
   const words = Object.entries(query).filter(
-    ([key, value]) => value !== undefined && value !== "" && !["keys", "from", "to", "points", "limit"].includes(key),
+    ([key, value]) =>
+      value !== undefined && value !== "" && !["keys", "from", "to", "points", "lead", "limit"].includes(key),
   );
   return addressOf(path, Object.fromEntries(words.sort(([a], [b]) => (a < b ? -1 : 1))));
 }

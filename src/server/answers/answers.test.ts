@@ -69,6 +69,8 @@ describe("a run", () => {
     expect([kl.width, kl.from.length, kl.mean[7], kl.nonFinite]).toEqual([1, 40, null, [[7, 1, "NaN"]]]);
     expect(kl.min).toBeUndefined();
     expect(answer.series.none).toEqual({ width: 1, from: [], mean: [], nonFinite: [] });
+    const { answer: led } = await asked<SeriesAnswer>(app, `/api/runs/tiny-1/series?${keys}&from=30&lead=4`);
+    expect(led.series["reward/score_mean"]!.from[0]).toBe(26);
     const { answer: few } = await asked<SeriesAnswer>(app, `/api/runs/tiny-1/series?${keys}&points=5&from=8&to=40`);
     const coarse = few.series["reward/score_mean"]!;
     expect([coarse.width, coarse.from, coarse.min, coarse.max]).toEqual([

@@ -22,9 +22,16 @@ export function seriesRoutes(context: Context): Hono {
     const from = wholeNumber(c, { name: "from", otherwise: 0 });
     const to = wholeNumber(c, { name: "to", otherwise: Number.POSITIVE_INFINITY });
     const maxPoints = wholeNumber(c, { name: "points", otherwise: usualPoints, min: 1, max: mostPoints });
+    const lead = wholeNumber(c, { name: "lead", otherwise: 0, max: mostPoints });
     const answer = store.snapshot((): SeriesAnswer => {
       const { id } = runOf(context, c.req.param("run"));
-      const columns = keys.map((key) => [key, columnsOf(store.series(id, stage, key, { from, to, maxPoints }))]);
+      const seriesOf = (key: string) => {
+        const series = store.series(id, stage, key, { from, to, maxPoints });
+        const start = Math.max(0, from - lead * series.width);
+        if (start === from) return series;
+        return store.series(id, stage, key, { from: start, to, maxPoints: maxPoints + lead });
+      };
+      const columns = keys.map((key) => [key, columnsOf(seriesOf(key))]);
       return { stage, series: Object.fromEntries(columns), cursor: store.ends().metrics };
     });
     return reply(c, answer);

@@ -59,6 +59,15 @@ it("forgets an answer to a question that is no longer asked, and what lies outsi
   expect(set.column("ppo", "kl").mean).toEqual([1]);
 });
 
+it("asks for what comes before a zoom, too, so that smoothing does not begin at its edge", async () => {
+  const asked = served(answerOf([9], 30), answerOf([9], 30));
+  const set = open();
+  set.zoom({ from: 37, to: undefined });
+  set.want("ppo", ["kl"]);
+  await Promise.resolve();
+  expect(asked[0]!.address).toBe("/series?stage=ppo&keys=kl&from=37&points=600&lead=50");
+});
+
 it("asks again for what did not come", async () => {
   vi.stubGlobal("fetch", () => Promise.reject(new TypeError("refused")));
   const failed = vi.fn();

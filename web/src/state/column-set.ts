@@ -125,7 +125,7 @@ export class ColumnSet {
     const empty = fresh.map(emptyColumn);
     for (const [i, name] of fresh.entries()) this.#columns.set(name, empty[i]!);
     const { path, points } = this.#options;
-    const query = { stage, keys: keys.join(","), ...range, points };
+    const query = { stage, keys: keys.join(","), ...range, points, lead: range.from ? 50 : undefined };
     const answer = await get<SeriesAnswer>(path, query).catch((error) => {
       // What has not come is asked for again.
       for (const [i, name] of fresh.entries()) if (this.#columns.get(name) === empty[i]) this.#columns.delete(name);
