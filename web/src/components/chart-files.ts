@@ -2,31 +2,36 @@
 import type uPlot from "uplot";
 import type { Column } from "../state/column.ts";
 import type { Line } from "./chart-rows.ts";
+import { type Cell, csvTable } from "./table-files.ts";
 
-/** Columns `iteration` (first of the bucket) or what else stands across, then value, min and max of each line; what is not finite by its word. */
-export function csvOf(
-  lines: readonly { readonly label: string; readonly column: Column }[],
-  across = "iteration",
-): string {
-  const iterations = [...new Set(lines.flatMap(({ column }) => column.from))].sort((a, b) => a - b);
-  const places = lines.map(({ column }) => new Map(column.from.map((from, i) => [from, i])));
-  const head = [across, ...lines.flatMap(({ label }) => [label, `${label} min`, `${label} max`])];
-  const rows = iterations.map((iteration) => [
-    iteration,
-    ...lines.flatMap(({ column }, c) => {
-      const i = places[c]!.get(iteration);
-      if (i === undefined) return ["", "", ""];
-      return [column.mean[i] ?? column.nonFinite.get(i)?.last ?? "", column.min[i] ?? "", column.max[i] ?? ""];
-    }),
-  ]);
-  return `${[head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`;
+export interface CsvOptions {
+  readonly lines: readonly Pick<Line, "label" | "name" | "column" | "band">[];
+  /** What stands across. */
+  readonly across?: string;
+  /** What is shown of it; `to` is the first that is not. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
 }
 
-/** Quoted where it must be; a spreadsheet takes no text for a formula. */
-export function cell(value: string | number): string {
-  if (typeof value === "number") return String(value);
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+/** What stands across (of a bucket its first), then of each line value, min and max, the ends of its band, and how many are not finite. */
+export function csvOf({ lines, across = "iteration", from = 0, to = Number.POSITIVE_INFINITY }: CsvOptions): string {
+  const columns = lines
+    .flatMap(({ label, name = label, column, band }): [string, Column | undefined, (i: number) => Cell][] => [
+      [name, column, (i) => column.mean[i] ?? column.nonFinite.get(i)?.last],
+      [`${name} min`, column, (i) => column.min[i]],
+      [`${name} max`, column, (i) => column.max[i]],
+      [`${name} low`, band?.low, (i) => band?.low.min[i]],
+      [`${name} high`, band?.high, (i) => band?.high.max[i]],
+      [`${name} not finite`, column.nonFinite.size > 0 ? column : undefined, (i) => column.nonFinite.get(i)?.count],
+    ])
+    .filter(([, column]) => column !== undefined);
+  const places = [...new Set(lines.flatMap(({ column }) => column.from))].filter((at) => at >= from && at < to);
+  return csvTable({
+    columns: [across, ...columns.map(([name]) => name)],
+    rows: places
+      .sort((a, b) => a - b)
+      .map((at) => [at, ...columns.map(([, column, value]) => value(column!.from.indexOf(at)))]),
+  });
 }
 
 export function save(name: string, type: string, content: string | Blob): void {
@@ -38,10 +43,10 @@ export function save(name: string, type: string, content: string | Blob): void {
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
-/** The chart as it is drawn, on its own ground, under its title and the names of its lines. */
+/** The chart as it is drawn, on its own ground, under its name and unit and the names of its lines. */
 export function savePicture(
   plot: uPlot | null,
-  { name, title, lines }: { readonly name: string; readonly title: string; readonly lines: readonly Line[] },
+  { name, unit, lines }: { readonly name: string; readonly unit: string | undefined; readonly lines: readonly Line[] },
 ): void {
   if (plot === null) return;
   const { canvas } = plot.ctx;
@@ -61,9 +66,11 @@ export function savePicture(
     ctx.fillText(text, x, 17 * pixel);
     x += ctx.measureText(text).width + 10 * pixel;
   };
-  write(title, "600", style.color);
+  write(name, "600", style.color);
+  if (unit !== undefined) write(unit, "400", style.color);
   if (lines.length > 1)
-    for (const { label, colour } of lines) write(`– ${label}`, "400", style.getPropertyValue(colour).trim());
+    for (const { label, name = label, colour } of lines)
+      write(`– ${name}`, "400", style.getPropertyValue(colour).trim());
   ctx.drawImage(canvas, 0, head);
-  picture.toBlob((blob) => blob && save(name, "image/png", blob));
+  picture.toBlob((blob) => blob && save(`${name}.png`, "image/png", blob));
 }

@@ -5,6 +5,8 @@ import { align, type Row } from "./align.ts";
 
 export interface Line {
   readonly label: string;
+  /** What a file calls it, where the label alone would not do there. */
+  readonly name?: string;
   readonly column: Column;
   /** A custom property of the style sheet: `--run-1`. */
   readonly colour: string;

@@ -136,7 +136,7 @@ export function Chart(props: ChartProps) {
           class="ghost"
           title={`${title} as PNG`}
           aria-label={`${title} as PNG`}
-          onClick={() => savePicture(plot.current, { name: `${name}.png`, title, lines })}
+          onClick={() => savePicture(plot.current, { name, unit, lines })}
         >
           PNG
         </button>
@@ -145,7 +145,7 @@ export function Chart(props: ChartProps) {
           class="ghost"
           title={`${title} as CSV`}
           aria-label={`${title} as CSV`}
-          onClick={() => save(`${name}.csv`, "text/csv", csvOf(lines, props.across))}
+          onClick={() => save(`${name}.csv`, "text/csv", csvOf(props))}
         >
           CSV
         </button>

@@ -2,9 +2,16 @@
 import { useSignal } from "@preact/signals";
 import { save } from "./chart-files.ts";
 import { copied } from "./parts.tsx";
-import { csvTable, markdownTable, type PlainTable } from "./table-files.ts";
+import { type Cell, csvTable, markdownTable, type PlainTable } from "./table-files.ts";
 
-export function TableCopies({ table, title }: { readonly table: () => PlainTable; readonly title: string }) {
+export interface TableCopiesProps {
+  readonly table: () => PlainTable;
+  /** In numbers, where the table has words. */
+  readonly numbers?: () => PlainTable<Cell>;
+  readonly title: string;
+}
+
+export function TableCopies({ table, numbers = table, title }: TableCopiesProps) {
   const said = useSignal("");
   const copy = async () => {
     const text = markdownTable(table());
@@ -25,7 +32,7 @@ export function TableCopies({ table, title }: { readonly table: () => PlainTable
         type="button"
         class="ghost"
         aria-label={`CSV: ${title}`}
-        onClick={() => save(`${title}.csv`, "text/csv", csvTable(table()))}
+        onClick={() => save(`${title}.csv`, "text/csv", csvTable(numbers()))}
       >
         CSV
       </button>

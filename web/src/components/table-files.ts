@@ -1,14 +1,22 @@
 /** A table as Markdown and as CSV. */
 import { visible } from "../format.ts";
-import { cell } from "./chart-files.ts";
 
-export interface PlainTable {
+export type Cell = string | number | null | undefined;
+
+export interface PlainTable<In extends Cell = string> {
   readonly columns: readonly string[];
-  readonly rows: readonly (readonly string[])[];
+  readonly rows: readonly (readonly In[])[];
 }
 
-export function csvTable({ columns, rows }: PlainTable): string {
+export function csvTable({ columns, rows }: PlainTable<Cell>): string {
   return `${[columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`;
+}
+
+/** Quoted where it must be; a spreadsheet takes no text for a formula. */
+function cell(value: Cell): string {
+  if (typeof value !== "string") return String(value ?? "");
+  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 export function markdownTable({ columns, rows }: PlainTable): string {

@@ -130,6 +130,7 @@ export function Curves({ runs, inks, query }: CurvesProps) {
           const lines = runs.map((run, i) => ({
             label: inks[i]!.letter,
             letter: inks[i]!.letter,
+            name: `${inks[i]!.letter} ${run.id}`,
             colour: inks[i]!.colour,
             dashed: inks[i]!.dashed,
             column: columnOf(run, key),

@@ -122,6 +122,15 @@ it("has the run's hue", async () => {
   );
 });
 
+it("gives its points away in numbers", async () => {
+  const save = vi.spyOn(URL, "createObjectURL").mockReturnValue("blob:");
+  const page = await open();
+  page.querySelector<HTMLElement>("[aria-label='CSV: evaluation set']")!.click();
+  const [head, first] = (await (save.mock.calls[0]![0] as Blob).text()).split("\r\n");
+  expect(head).toContain("iteration,sums right,sums right low,sums right high,tone");
+  expect(first).toBe("0,0.5,0.45,0.55,0.5,0.45,0.55,0.5,0.45,0.55,0,0,,");
+});
+
 it("draws each check with its interval, and says where reward and gold part", async () => {
   const body = await open();
   const charts = [...body.querySelectorAll(".chart")].map((one) => one.textContent);
