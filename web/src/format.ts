@@ -30,6 +30,19 @@ export function duration(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
 }
 
+/** `2.41 s`, `3:05.2` */
+export function exactDuration(seconds: number): string {
+  const value = Math.round(100 * seconds) / 100;
+  if (value < 60) return `${figure(value)} s`;
+  return (
+    duration(Math.floor(value)) +
+    (value % 1)
+      .toFixed(2)
+      .slice(1)
+      .replace(/\.?0+$/, "")
+  );
+}
+
 /** `5 s ago`, `3 h ago`, `2 d ago`: milliseconds. */
 export function ago(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1000));

@@ -1,6 +1,7 @@
 /** Axes: nothing that was measured is cut off, and figures tell lines apart. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { exactDuration } from "../format.ts";
 import { ticks, xRange, yRange } from "./chart-axes.ts";
 
 describe("yRange", () => {
@@ -34,6 +35,10 @@ describe("yRange", () => {
     expect(yRange({ low: 1, high: 10, log: true, guides: [900] })[1]).toBeLessThan(100);
   });
 
+  it("shows a threshold however far it is, where the chart is about it", () => {
+    expect(yRange({ low: 0, high: 0.01, guides: [0.15], reach: true })[1]).toBeGreaterThan(0.15);
+  });
+
   it("keeps its ends where a share cannot go further", () => {
     expect(yRange({ low: 0, high: 0.99, floor: 0, ceiling: 1 })).toEqual([0, 1]);
     expect(yRange({ low: null, high: null, floor: 0, ceiling: 1 })).toEqual([0, 1]);
@@ -54,4 +59,9 @@ it("ticks tell neighbouring lines apart, alike, and are short", () => {
   expect(ticks([0, 0.0005, 0.001], 0.0005)).toEqual(["0.0000", "0.0005", "0.0010"]);
   expect(ticks([0, 0.00001, 0.000015], 0.000005)).toEqual(["0", "1.0e−5", "1.5e−5"]);
   expect(ticks([-200_000, 1_000_000], 200_000)).toEqual(["−2e5", "1.0e6"]);
+});
+
+it("seconds of training have parts, where iterations are whole", () => {
+  expect(xRange({ low: 0, high: 9, from: 2.4, to: 3.1, step: 0 })).toEqual([2.4, 3.1]);
+  expect([0, 2.414, 59.999, 72.5, 3600].map(exactDuration)).toEqual(["0 s", "2.41 s", "1:00", "1:12.5", "1:00:00"]);
 });

@@ -9,16 +9,18 @@ export interface YRangeOptions {
   readonly ceiling?: number | undefined;
   /** Values that are to be seen too, where the data keep half of the height. */
   readonly guides?: readonly number[];
+  /** They are to be seen however far they are. */
+  readonly reach?: boolean | undefined;
 }
 
 export function yRange(options: YRangeOptions): [number, number] {
   return options.log ? logRange(options) : linearRange(options);
 }
 
-function linearRange({ low, high, floor, ceiling, guides = [] }: YRangeOptions): [number, number] {
+function linearRange({ low, high, floor, ceiling, guides = [], reach }: YRangeOptions): [number, number] {
   let a = Math.min(low ?? floor ?? 0, floor ?? Number.POSITIVE_INFINITY);
   let b = Math.max(high ?? ceiling ?? 1, ceiling ?? Number.NEGATIVE_INFINITY);
-  const span = b - a;
+  const span = reach ? Number.POSITIVE_INFINITY : b - a;
   for (const guide of guides) {
     if (guide > b && guide - b <= span) b = guide;
     if (guide < a && a - guide <= span) a = guide;
@@ -58,10 +60,12 @@ export interface XRangeOptions {
   /** Iterations shown; `to` is the first one that is not. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
+  /** What lies between `to` and the last one that is; 0 of what has no steps. */
+  readonly step?: number;
 }
 
-export function xRange({ low, high, from, to }: XRangeOptions): [number, number] {
-  const [first, last] = [from ?? low ?? 0, to === undefined ? (high ?? 1) : to - 1];
+export function xRange({ low, high, from, to, step = 1 }: XRangeOptions): [number, number] {
+  const [first, last] = [from ?? low ?? 0, to === undefined ? (high ?? 1) : to - step];
   return first < last ? [first, last] : [first - 0.5, first + 0.5];
 }
 

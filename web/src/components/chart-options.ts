@@ -13,6 +13,7 @@ export interface DrawOptions extends RowOptions, Partial<Guides> {
   readonly to?: number | undefined;
   readonly floor?: number;
   readonly ceiling?: number;
+  readonly reach?: boolean;
   readonly onZoom?: (range: { readonly from: number; readonly to: number } | null) => void;
   readonly onPick?: (iteration: number | null) => void;
 }
@@ -36,7 +37,8 @@ export interface OptionsOf {
   readonly onPoint: (pointed: Pointed | null) => void;
 }
 
-const steps = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6, 7].map((power) => n * 10 ** power)).sort((a, b) => a - b);
+const fineSteps = [-2, -1, 0, 1, 2, 3, 4, 5, 6, 7].flatMap((power) => [1, 2, 5].map((n) => n * 10 ** power));
+const steps = fineSteps.filter((step) => step >= 1);
 
 export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf): uPlot.Options {
   const style = getComputedStyle(element);
@@ -66,12 +68,12 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
       y: false,
     },
     scales: {
-      x: { time: false, range: (_, low, high) => xRange({ ...present.current, low, high }) },
+      x: { time: false, range: (_, low, high) => xRange({ ...present.current, low, high, step: xText ? 0 : 1 }) },
       y: {
         ...(log && { distr: 3 as const }),
         range: (_, low, high) => {
-          const { floor, ceiling, thresholds = [] } = present.current;
-          return yRange({ low, high, log, floor, ceiling, guides: thresholds.map(({ value }) => value) });
+          const { floor, ceiling, reach, thresholds = [] } = present.current;
+          return yRange({ low, high, log, floor, ceiling, reach, guides: thresholds.map(({ value }) => value) });
         },
       },
     },
@@ -80,7 +82,7 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
         ...axis,
         size: 22,
         gap: 3,
-        incrs: steps,
+        incrs: xText ? fineSteps : steps,
         space: 60,
         values: (_, splits) => splits.map(xText ?? String),
       },
@@ -122,9 +124,10 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
         (u) => {
           const { left, width } = u.select;
           u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          const from = Math.max(0, Math.round(u.posToVal(left, "x")));
-          const to = Math.round(u.posToVal(left + width, "x")) + 1;
-          if (width > 4) present.current.onZoom?.({ from, to: Math.max(to, from + 2) });
+          const at = (x: number) => Number(u.posToVal(x, "x").toFixed(xText ? 2 : 0));
+          const from = Math.max(0, at(left));
+          const to = at(left + width) + (xText ? 0 : 1);
+          if (width > 4) present.current.onZoom?.({ from, to: Math.max(to, from + (xText ? 0.02 : 2)) });
         },
       ],
       ready: [(u) => listen(u, present)],

@@ -33,6 +33,8 @@ export interface ChartProps extends Partial<Guides> {
   /** Ends of the vertical axis where the data do not reach further. */
   readonly floor?: number;
   readonly ceiling?: number;
+  /** Thresholds are to be seen however far they are. */
+  readonly reach?: boolean;
   /** What a file of it is called. */
   readonly file?: string;
   /** What an iteration is called; `it` by default. */

@@ -4,7 +4,7 @@ import type { RunAnswer } from "../../../../src/types/page.ts";
 import type { Stage } from "../../../../src/types/records.ts";
 import { Chart } from "../../components/chart.tsx";
 import { Button, Empty } from "../../components/parts.tsx";
-import { duration } from "../../format.ts";
+import { exactDuration } from "../../format.ts";
 import type { RunInk } from "../../hues.ts";
 import { setQuery } from "../../router.ts";
 import type { Column } from "../../state/column.ts";
@@ -148,7 +148,7 @@ export function Curves({ runs, inks, query }: CurvesProps) {
               sync="compare"
               from={range.from}
               to={range.to}
-              {...(timed && { across: "seconds", xText: duration })}
+              {...(timed && { across: "seconds", xText: exactDuration })}
               onZoom={(zoomed) => setQuery({ from: zoomed?.from ?? "", to: zoomed?.to ?? "" }, { replace: false })}
               file={`compare-${key}`}
             />

@@ -43,6 +43,7 @@ export function RuleChart({ rule, data }: RuleChartProps) {
           unit={visible(signal)}
           lines={[{ label: "", column: data.column("ppo", signal), colour: colourOf(data.id) }]}
           thresholds={hairlinesOf([rule])}
+          reach
           {...{ drawn, marks, from }}
           to={end}
           chosen={it}
