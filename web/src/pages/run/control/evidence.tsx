@@ -48,7 +48,7 @@ export function Evidence({ incident, rules, runId }: EvidenceProps) {
             chosen={iteration}
             height={88}
             sync={`incident ${id}`}
-            file={`incident ${id} ${signal.title}`}
+            file={`${runId} incident ${id} ${signal.title}`}
           />
         ))}
       </div>
