@@ -128,6 +128,7 @@ describe.skipIf(browserPath === undefined)("the page", () => {
     await open("/runs/tiny-1");
     const second = await context.newPage();
     await open("/runs", second);
+    await second.getByRole("status").filter({ hasText: "● live" }).waitFor();
     await until(() => streams.size === 1);
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(streams.size).toBe(1);
