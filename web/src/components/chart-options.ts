@@ -149,6 +149,22 @@ function listen(u: uPlot, present: OptionsOf["present"]): void {
     present.current.onPick?.(before);
     present.current.onZoom?.(null);
   });
+  // Across the chart a finger drags as a mouse does; up and down it scrolls the page, and the drag comes to nothing.
+  u.over.style.touchAction = "pan-y";
+  let start: PointerEvent;
+  for (const [name, as] of [
+    ["pointerdown", "mousedown"],
+    ["pointermove", "mousemove"],
+    ["pointerup", "mouseup"],
+    ["pointercancel", "mousemove"],
+    ["pointercancel", "mouseup"],
+  ] as const)
+    u.over.addEventListener(name, (event) => {
+      if (event.pointerType !== "touch") return;
+      if (name === "pointerdown") start = event;
+      const { clientX, clientY } = name === "pointercancel" ? start : event;
+      u.over.dispatchEvent(new MouseEvent(as, { bubbles: true, clientX, clientY, movementX: 1 }));
+    });
 }
 
 function pointedOf(u: uPlot): Pointed | null {

@@ -18,8 +18,8 @@ export function Help({ onClose }: { readonly onClose: () => void }) {
         ))}
       </dl>
       <p class="quiet">
-        On a chart: drag to zoom, double click for all of it, click to choose an iteration; by touch + and − above the
-        charts zoom. The address holds all of the view.
+        On a chart: drag to zoom, double click for all of it, click to choose an iteration. The address holds all of the
+        view.
       </p>
     </Dialog>
   );
