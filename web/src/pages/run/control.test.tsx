@@ -373,6 +373,7 @@ it("a decision that nobody has carried out stands in plain sight with its comman
   control = { ...start, incidents: [decided] };
   await show({ alive: false, state: "stopped", openIncidents: 0 });
   expect(the(".aftermath .command code").textContent).toBe("ballast resume demo-1");
+  expect(document.activeElement).toBe(document.body);
   expect(box.textContent).not.toContain("No incident waits");
   expect(box.textContent).not.toContain("none waits");
   act(() => render(null, box));

@@ -14,15 +14,17 @@ import type { Steered } from "./use-control.ts";
 interface AftermathProps extends Steered {
   readonly incident: IncidentRecord;
   readonly decision: IncidentDecision;
+  /** Whether it was decided while this view was open. */
+  readonly isNew: boolean;
 }
 
-export function Aftermath({ incident, decision, data, run, argument }: AftermathProps) {
+export function Aftermath({ incident, decision, isNew, data, run, argument }: AftermathProps) {
   const { action, reason, decidedAt } = decision;
   const obeyed = obedienceOf(data.events.value, decidedAt);
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // The form that had the focus has given way to this.
-    if (document.activeElement === document.body) element.current?.focus({ preventScroll: true });
+    if (isNew && document.activeElement === document.body) element.current?.focus({ preventScroll: true });
   }, []);
   return (
     <div class="aftermath" role="status" tabIndex={-1} ref={element}>

@@ -55,6 +55,7 @@ interface IncidentProps extends Steered {
 function Incident(props: IncidentProps) {
   const { incident, control, data, isFirst } = props;
   const { id, decision } = incident;
+  const wasOpen = useRef(decision === null).current;
   const sender = useSend(props);
   const unsent = decision === null || sender.isBusy || sender.done !== null ? "" : unsentReason(incident);
   const evidence = useMemo(
@@ -86,7 +87,7 @@ function Incident(props: IncidentProps) {
               </button>
             </p>
           )}
-          <Aftermath {...props} decision={decision} />
+          <Aftermath {...props} decision={decision} isNew={wasOpen} />
           <details>
             <summary>the evidence</summary>
             {evidence}
