@@ -77,7 +77,8 @@ export function Chart(props: ChartProps) {
       (entries) => {
         isSeen.current = entries.at(-1)!.isIntersecting;
         if (!isSeen.current) return;
-        if (plot.current === null) build();
+        // Between a render and this effect the rows may be of another shape than the plot's.
+        if (plot.current === null || shapeOf(present.current) !== shape) build();
         else if (isStale.current) plot.current.setData(dataOf(present.current));
         isStale.current = false;
       },
