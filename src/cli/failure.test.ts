@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { BallastError, Interrupted, StoppedByController, UsageError } from "../util/errors.ts";
 import { reportError } from "./failure.ts";
 import type { Terminal } from "./terminal.ts";
+import { selfName } from "./workspace.ts";
 
 function report(error: unknown, env: NodeJS.ProcessEnv = {}) {
   const lines: string[] = [];
@@ -38,6 +39,12 @@ describe("reportError", () => {
 
   it("names files from where the user stands", () => {
     expect(report(new Interrupted(`saved in ${process.cwd()}/runs/a-1`)).text).toBe("saved in runs/a-1");
+  });
+
+  it("names commands as this shell starts them", () => {
+    const { text } = report(new BallastError("no", "As ballast 0.3 does: ballast resume a-1, or ballast runs."));
+    expect(text).toBe(`error: no\n  As ballast 0.3 does: ${selfName()} resume a-1, or ${selfName()} runs.`);
+    expect(selfName()).not.toBe("ballast");
   });
 
   it("cleans what a message quotes", () => {
