@@ -14,7 +14,11 @@ export function reportError(error: unknown, { note, noteColours: c }: Terminal, 
   if (expected && error.exitCode === 130) note(c.yellow(printable(withoutCurrentDirectory(message))));
   else print(message, `${c.red("error:")} `);
   // To be typed as it stands, wherever the program lies.
-  if (expected && error.hint) print(error.hint.replace(/\bballast (?=[a-z])/g, () => `${selfName()} `), "  ");
+  if (expected && error.hint)
+    print(
+      error.hint.replace(/\bballast (?=[a-z])/g, () => `${selfName()} `),
+      "  ",
+    );
   if (!expected || env.BALLAST_DEBUG === "1") {
     if (error instanceof Error) print(stackOf(error));
     if (!expected) note("  This is a fault in ballast, not in what you typed: please report it with the lines above.");
