@@ -105,9 +105,7 @@ export function conditionWords({ conditions, window }: Pick<Rule, "conditions" |
   const [first, ...others] = conditions;
   const held =
     window.of === 1 ? "" : window.hits === window.of ? ` for ${window.of}` : ` in ${window.hits} of ${window.of}`;
-  return [`${comparison(first)}${held}`, ...others.map((other) => `${other.signal} ${comparison(other)}`)].join(
-    " and ",
-  );
+  return [comparison(first), ...others.map((other) => `${other.signal} ${comparison(other)}`)].join(" and ") + held;
 }
 
 function comparison({ statistic, over, with: other, above, below, unit }: Condition): string {

@@ -215,8 +215,8 @@ export const gauges: readonly Gauge[] = [
     signal: "monitor/check_fall",
     says: "fall of one gold check since the first",
     reading: "value",
-    good: 0.35,
-    bad: 0.7,
+    good: 0.25,
+    bad: 0.5,
     holds: held,
   },
   {
