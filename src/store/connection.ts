@@ -151,13 +151,31 @@ function setUp(connection: Connection): void {
   connection.exec("PRAGMA synchronous = NORMAL");
   connection.exec("PRAGMA cache_size = -16384");
   if (version(connection) > 0 || hasTables(connection)) return;
-  connection.exec("PRAGMA journal_mode = WAL");
+  switchToWal(connection);
   connection.write(() => {
     if (version(connection) > 0) return;
     connection.exec(schema);
     connection.exec(`PRAGMA application_id = ${applicationId}`);
     connection.exec(`PRAGMA user_version = ${schemaVersion}`);
   });
+}
+
+/** Several processes may switch a new database at once, and SQLite's own timeout does not cover the lock that this takes. */
+function switchToWal(connection: Connection): void {
+  const deadline = performance.now() + busyTimeout;
+  for (;;)
+    try {
+      connection.exec("PRAGMA journal_mode = WAL");
+      return;
+    } catch (error) {
+      if (!codeOf(error).startsWith("SQLITE_BUSY") || performance.now() > deadline) throw error;
+      pause();
+    }
+}
+
+/** Waits 10 ms, for another process. */
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
 }
 
 function hasTables(connection: Connection): boolean {
@@ -173,7 +191,7 @@ function awaitedVersion(connection: Connection): number {
   const deadline = performance.now() + busyTimeout;
   let found = version(connection);
   while (found === 0 && !hasTables(connection) && performance.now() < deadline) {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    pause();
     found = version(connection);
   }
   return found;
@@ -207,8 +225,13 @@ function migrate(connection: Connection): void {
 
 /** Whether a write that failed so may succeed later: no space, an I/O error, or a lock that another process held too long. */
 export function isTransient(error: unknown): boolean {
+  return /^SQLITE_(FULL|IOERR|BUSY|LOCKED|CANTOPEN|READONLY|PROTOCOL|NOMEM)/.test(codeOf(error));
+}
+
+/** SQLite's name for what went wrong; empty where it was not SQLite. */
+function codeOf(error: unknown): string {
   const code = error instanceof StoreError ? (error.cause as { code?: unknown } | undefined)?.code : undefined;
-  return typeof code === "string" && /^SQLITE_(FULL|IOERR|BUSY|LOCKED|CANTOPEN|READONLY|PROTOCOL|NOMEM)/.test(code);
+  return typeof code === "string" ? code : "";
 }
 
 function storeError(path: string, error: unknown): StoreError {

@@ -185,3 +185,19 @@ it("a reader that finds a database in the making waits for it", { timeout: 60_00
   await ended;
   expect(stderr).toBe("");
 });
+
+it("a new database that another process holds is waited for", { timeout: 60_000 }, async () => {
+  const path = join(temporaryFolder(), "ballast.db");
+  const code = `
+    import Database from "libsql";
+    const database = new Database(${JSON.stringify(path)});
+    database.exec("BEGIN IMMEDIATE");
+    process.stdout.write("held");
+    setTimeout(() => database.exec("ROLLBACK"), 300);`;
+  const holder = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: ["ignore", "pipe", "inherit"] });
+  onTestFinished(() => {
+    holder.kill("SIGKILL");
+  });
+  await once(holder.stdout, "data");
+  expect(closedAfterwards(openStore(path)).runs()).toEqual([]);
+});
