@@ -73,7 +73,7 @@ export function prefillGraph(config: DecoderConfig): Record<string, Tensor> {
  * Samples `steps` tokens a row; the caller looks for stop tokens. Inputs: steps int64 [], hidden [B, D], key.i and value.i
  * [B, H, P, K], mask [B, P] (0 where a cached position may be seen, -1e30 where it is padding), positions [B] int32 of the
  * first new token, and, unless greedy, uniforms [U, B], temperature [] and, where it is used, topP [].
- * Outputs: tokens [U, B] int32, logprobs [U, B], hidden [B, D] and the grown caches [B, H, P + R, K].
+ * Outputs: tokens [U, B] int32, logprobs [U, B], hidden [B, D] and, to append to the caches, key.i and value.i [B, H, U, K].
  */
 export function decodeGraph(config: DecoderConfig, sampler: SamplerShape): Record<string, Tensor> {
   const { layers, heads, width } = config;
@@ -103,9 +103,9 @@ export function decodeGraph(config: DecoderConfig, sampler: SamplerShape): Recor
   });
   const [hidden, ...recent] = states as [Tensor, ...Tensor[]];
   const outputs: Record<string, Tensor> = { tokens: stacked[0] as Tensor, logprobs: stacked[1] as Tensor, hidden };
-  for (const [i, { key, value }] of past.entries()) {
-    outputs[`key.${i}`] = concat([key, recent[2 * i] as Tensor], 2);
-    outputs[`value.${i}`] = concat([value, recent[2 * i + 1] as Tensor], 2);
+  for (let i = 0; i < layers; i++) {
+    outputs[`key.${i}`] = recent[2 * i] as Tensor;
+    outputs[`value.${i}`] = recent[2 * i + 1] as Tensor;
   }
   return outputs;
 }

@@ -71,8 +71,8 @@ describe("greedy", () => {
 
   test("does not depend on the seed", async () => {
     const prompts = ragged(3);
-    const [a, b] = [1, 2].map((seed) => sample({ prompts, maxNewTokens: 10, temperature: 0, seed }));
-    expect(await a).toEqual(await b);
+    const first = await sample({ prompts, maxNewTokens: 10, temperature: 0, seed: 1 });
+    expect(await sample({ prompts, maxNewTokens: 10, temperature: 0, seed: 2 })).toEqual(first);
   });
 });
 

@@ -18,12 +18,6 @@ const longestChunk = 32;
 const maxRows = 256;
 const maxCacheEntries = 64 * 1024 * 1024;
 
-/** Two sets of buffers a model's caches move between; kept, so that memory does not grow from call to call. */
-interface CachePool {
-  sets: [Float32Array[], Float32Array[]];
-  capacity: number;
-}
-
 interface Row {
   readonly index: number;
   readonly promptLength: number;
@@ -34,7 +28,8 @@ interface Row {
 
 export class Sampler {
   readonly #sessions: Sessions;
-  #pool: CachePool = { sets: [[], []], capacity: 0 };
+  /** Buffers of the caches: kept, so that memory does not grow from call to call. One call at a time has them. */
+  #buffers: Float32Array[] = [];
 
   constructor(sessions: Sessions) {
     this.#sessions = sessions;
@@ -87,69 +82,58 @@ export class Sampler {
     const last = Int32Array.from(all, (row, b) => b * padded + row.promptLength - 1);
     const prefill = await this.#sessions.get(["prefill", config], () => prefillGraph(config));
     const decode = await this.#sessions.get(["decode", config, shape], () => decodeGraph(config, shape));
-    const caches = cacheNames(config.layers);
-    this.#reserve(caches.length, all.length * config.width * (padded + maxNewTokens));
-    let [from, to] = this.#pool.sets;
+    const names = cacheNames(config.layers);
+    const block = { heads: config.heads, size: config.width / config.heads };
+    const buffers = this.#reserve(names.length, all.length * config.width * (padded + maxNewTokens));
+    const views = (B: number, T: number) =>
+      Object.fromEntries(
+        names.map((name, i) => [
+          name,
+          {
+            data: (buffers[i] as Float32Array).subarray(0, B * config.width * T),
+            shape: [B, block.heads, T, block.size],
+          },
+        ]),
+      );
     let length = padded;
     const feeds = {
       ...parameters,
       ids: { data: ids, shape: [all.length, padded] },
       last: { data: last, shape: [all.length] },
     };
-    const first = await prefill.run(feeds, { into: this.#views(config, caches, from, all.length, length) });
+    const first = await prefill.run(feeds, { into: views(all.length, length) });
     let hidden = first.hidden as Value;
     let live = [...all];
     for (let done = 0; done < maxNewTokens && live.length > 0; ) {
       const steps = Math.min(Math.max(shortestChunk, Math.min(longestChunk, done)), maxNewTokens - done);
-      const out = await decode.run(
-        {
-          ...parameters,
-          ...this.#views(config, caches, from, live.length, length),
-          ...samplerInputs(request, shape, live, steps),
-          hidden,
-          mask: maskOf(live, padded, length),
-          positions: { data: Int32Array.from(live, (row) => row.promptLength + done), shape: [live.length] },
-          steps: { data: BigInt64Array.of(BigInt(steps)), shape: [] },
-        },
-        { into: this.#views(config, caches, to, live.length, length + steps) },
-      );
+      const out = await decode.run({
+        ...parameters,
+        ...views(live.length, length),
+        ...samplerInputs(request, shape, live, steps),
+        hidden,
+        mask: maskOf(live, padded, length),
+        positions: { data: Int32Array.from(live, (row) => row.promptLength + done), shape: [live.length] },
+        steps: { data: BigInt64Array.of(BigInt(steps)), shape: [] },
+      });
       appendTokens(live, out.tokens as Value, out.logprobs as Value, stopTokens);
+      const kept = live.map((_, b) => b).filter((b) => !stopTokens.includes((live[b] as Row).tokens.at(-1) as number));
+      for (const [i, name] of names.entries()) {
+        const recent = (out[name] as Value).data as Float32Array;
+        appendToCache(buffers[i] as Float32Array, recent, kept, block, length, steps);
+      }
+      const states = (out.hidden as Value).data as Float32Array;
+      keepRows(states, kept, config.width);
+      hidden = { data: states.subarray(0, kept.length * config.width), shape: [kept.length, config.width] };
+      live = kept.map((b) => live[b] as Row);
       done += steps;
       length += steps;
-      hidden = out.hidden as Value;
-      [from, to] = [to, from];
-      const kept = live.map((_, b) => b).filter((b) => !stopTokens.includes((live[b] as Row).tokens.at(-1) as number));
-      if (kept.length < live.length) {
-        for (const cache of from) keepRows(cache, kept, config.width * length);
-        keepRows(hidden.data as Float32Array, kept, config.width);
-        hidden = {
-          data: (hidden.data as Float32Array).subarray(0, kept.length * config.width),
-          shape: [kept.length, config.width],
-        };
-        live = kept.map((b) => live[b] as Row);
-      }
     }
   }
 
-  #reserve(count: number, capacity: number): void {
-    const { sets } = this.#pool;
-    if (this.#pool.capacity >= capacity && sets[0].length >= count) return;
-    const make = () => Array.from({ length: count }, () => new Float32Array(capacity));
-    this.#pool = { sets: [make(), make()], capacity };
-  }
-
-  /** The caches as [B, H, T, K] values on the pool's buffers. */
-  #views(
-    { heads, width }: { heads: number; width: number },
-    names: readonly string[],
-    set: readonly Float32Array[],
-    B: number,
-    T: number,
-  ): Record<string, Value> {
-    const shape = [B, heads, T, width / heads];
-    return Object.fromEntries(
-      names.map((name, i) => [name, { data: (set[i] as Float32Array).subarray(0, B * width * T), shape }]),
-    );
+  #reserve(count: number, capacity: number): readonly Float32Array[] {
+    if (this.#buffers.length < count || (this.#buffers[0] as Float32Array).length < capacity)
+      this.#buffers = Array.from({ length: count }, () => new Float32Array(capacity));
+    return this.#buffers;
   }
 }
 
@@ -215,4 +199,29 @@ function appendTokens(live: readonly Row[], tokens: Value, logprobs: Value, stop
 /** Moves the kept rows of `size` entries to the front, in place. */
 function keepRows(data: Float32Array, kept: readonly number[], size: number): void {
   for (const [to, from] of kept.entries()) if (to !== from) data.copyWithin(to * size, from * size, (from + 1) * size);
+}
+
+/**
+ * [B, H, T, K] and [B, H, U, K] become [kept, H, T + U, K], in place. The graph does not do this: ONNX Runtime's binding
+ * copies every output once more, and the cache is the largest.
+ */
+function appendToCache(
+  cache: Float32Array,
+  recent: Float32Array,
+  kept: readonly number[],
+  { heads, size }: { heads: number; size: number },
+  T: number,
+  U: number,
+): void {
+  const [old, added] = [T * size, U * size];
+  keepRows(cache, kept, heads * old);
+  // From the last on, since every block moves to the right.
+  for (let row = kept.length - 1; row >= 0; row--) {
+    for (let head = heads - 1; head >= 0; head--) {
+      const to = row * heads + head;
+      const from = (kept[row] as number) * heads + head;
+      cache.copyWithin(to * (old + added), to * old, (to + 1) * old);
+      cache.set(recent.subarray(from * added, (from + 1) * added), to * (old + added) + old);
+    }
+  }
 }
