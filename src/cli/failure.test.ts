@@ -45,6 +45,8 @@ describe("reportError", () => {
     const { text } = report(new BallastError("no", "As ballast 0.3 does: ballast resume a-1, or ballast runs."));
     expect(text).toBe(`error: no\n  As ballast 0.3 does: ${selfName()} resume a-1, or ${selfName()} runs.`);
     expect(selfName()).not.toBe("ballast");
+    for (const named of ["./bin/ballast resume a-1", "npx ballast resume a-1", "/usr/bin/ballast resume a-1"])
+      expect(report(new BallastError("no", `Go on with: ${named}`)).text).toBe(`error: no\n  Go on with: ${named}`);
   });
 
   it("cleans what a message quotes", () => {

@@ -13,10 +13,10 @@ export function reportError(error: unknown, { note, noteColours: c }: Terminal, 
   const print = (text: string, prefix = "") => note(prefix + printable(withoutCurrentDirectory(text)));
   if (expected && error.exitCode === 130) note(c.yellow(printable(withoutCurrentDirectory(message))));
   else print(message, `${c.red("error:")} `);
-  // To be typed as it stands, wherever the program lies.
+  // To be typed as it stands, wherever the program lies; some hints have its place already.
   if (expected && error.hint)
     print(
-      error.hint.replace(/\bballast (?=[a-z])/g, () => `${selfName()} `),
+      error.hint.replace(/(?<!\/|npx )\bballast (?=[a-z])/g, () => `${selfName()} `),
       "  ",
     );
   if (!expected || env.BALLAST_DEBUG === "1") {
