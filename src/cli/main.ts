@@ -1,4 +1,6 @@
 /** The entry of the command line: the one place that prints errors and ends the process. */
+// Not loaded when it is needed: from a checkout that takes a compiler, which Ctrl-C in a terminal ends as well.
+import { reportError } from "./failure.ts";
 import { runProgram } from "./program.ts";
 import { createTerminal } from "./terminal.ts";
 
@@ -7,6 +9,5 @@ const terminal = createTerminal();
 try {
   process.exitCode = await runProgram(process.argv.slice(2), terminal);
 } catch (error) {
-  const { reportError } = await import("./failure.ts");
   process.exitCode = reportError(error, terminal);
 }

@@ -83,9 +83,22 @@ export interface Running {
 
 /** Starts the program in `cwd`. */
 export function start(cwd: string, ...args: string[]): Running {
+  return launch(cwd, args, {});
+}
+
+/** Starts it in a process group of its own, as a terminal does, and in a checkout of which nothing is compiled yet. */
+export function startAsNew(cwd: string, ...args: string[]): Running {
+  return launch(cwd, args, { detached: true, env: { TSX_DISABLE_CACHE: "1" } });
+}
+
+function launch(cwd: string, args: readonly string[], { detached = false, env = {} }): Running {
   const startedAt = Date.now();
-  const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined };
-  const child = spawn(process.execPath, [bin, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd,
+    detached,
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (data) => {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { ballast, metricsOf, seen, start, tinyFolder, weights } from "./ballast.ts";
+import { ballast, metricsOf, seen, start, startAsNew, tinyFolder, weights } from "./ballast.ts";
 
 const folder = tinyFolder();
 const runs = join(folder, "runs");
@@ -37,6 +37,15 @@ it.each(["SIGINT", "SIGTERM"] as const)(
     expectSameEnd(`${signal}-1`);
   },
 );
+
+it("saves at a Ctrl-C that ends its compiler too", async () => {
+  const run = startAsNew(folder, "run", "tiny.yaml", "name=group");
+  await seen(run, /reward: 30 steps/);
+  process.kill(-run.child.pid!, "SIGINT");
+  const { code, stderr } = await run.ended;
+  expect(code, stderr).toBe(130);
+  expect(stderr).toMatch(/Go on with: .*resume group-1/);
+});
 
 it("leaves at once at the second Ctrl-C, in the middle of a step", async () => {
   const run = start(
