@@ -3,14 +3,16 @@ import pc from "picocolors";
 import { expect, it } from "vitest";
 import type { EventKind, EventRecord, Recorder } from "../types/records.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
+import { selfName } from "./workspace.ts";
 
-function announcer({ tier2Acts = true } = {}) {
+function announcer({ tier2Acts = true, waits = false } = {}) {
   const lines: string[] = [];
   const clock = { now: 0 };
   const made = createAnnouncer({
     note: (line) => lines.push(line),
     colours: pc.createColors(false),
     tier2Acts,
+    waits,
     now: () => clock.now,
   });
   const event = (kind: EventKind, message: string) => made.event({ kind, stage: "sft", iteration: 1, message });
@@ -98,4 +100,10 @@ it("tells of what tier 2 would have acted on, where it only alerts, and once wha
     "tier 2  it 1  gold fell  (recorded; control.profile=adaptive acts on tier 2)",
     "tier 2  it 1  KL rose",
   ]);
+});
+
+it("says how to decide where the run waits for it", () => {
+  const { lines, raw } = announcer({ waits: true });
+  raw({ kind: "incident", message: "approx KL 0.31 > 0.15  ->  saved, paused: incident 3", data: { incident: 3 } });
+  expect(lines.at(-1)).toBe(`  waiting: ${selfName()} incidents show 3, then ${selfName()} incidents resolve 3`);
 });

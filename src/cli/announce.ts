@@ -6,6 +6,7 @@ import { withoutCurrentDirectory } from "./paths.ts";
 import { printableLine } from "./sanitize.ts";
 import { shownValues } from "./shown.ts";
 import type { Terminal } from "./terminal.ts";
+import { asTyped } from "./workspace.ts";
 
 export interface AnnouncerOptions {
   /** Prints a line that stays. */
@@ -13,6 +14,8 @@ export interface AnnouncerOptions {
   readonly colours: Terminal["noteColours"];
   /** Whether rules of tier 2 act; where they only alert, the alert is told. */
   readonly tier2Acts: boolean;
+  /** Whether the run stays where a person must decide. */
+  readonly waits: boolean;
   readonly now?: () => number;
 }
 
@@ -47,7 +50,7 @@ export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => 
 }
 
 /** Tells of events and of how long each stage took. */
-export function createAnnouncer({ note, colours: c, tier2Acts, now = Date.now }: AnnouncerOptions): Announcer {
+export function createAnnouncer({ note, colours: c, tier2Acts, waits, now = Date.now }: AnnouncerOptions): Announcer {
   let startedAt = now();
   let told = "";
   let hint = "  (recorded; control.profile=adaptive acts on tier 2)";
@@ -79,6 +82,9 @@ export function createAnnouncer({ note, colours: c, tier2Acts, now = Date.now }:
         const once = kind === "alert" && tier === 2 ? hint : "";
         if (once !== "") hint = "";
         note(`${colour(`tier ${tier}`)}  it ${iteration}  ${text}${c.dim(once)}`);
+        const incident = kind === "incident" ? event.data?.incident : null;
+        if (waits && typeof incident === "number")
+          note(asTyped(`  waiting: ballast incidents show ${incident}, then ballast incidents resolve ${incident}`));
       } else if (kind !== "checkpoint" && kind !== "setting" && kind !== "interrupted") note(c.dim(text));
     },
   };

@@ -3,7 +3,7 @@ import { BallastError } from "../util/errors.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
 import { printable } from "./sanitize.ts";
 import type { Terminal } from "./terminal.ts";
-import { selfName } from "./workspace.ts";
+import { asTyped } from "./workspace.ts";
 
 /** Prints what went wrong and returns the exit code. BALLAST_DEBUG=1 shows the stack of every error. */
 export function reportError(error: unknown, { note, noteColours: c }: Terminal, env = process.env): number {
@@ -13,12 +13,7 @@ export function reportError(error: unknown, { note, noteColours: c }: Terminal, 
   const print = (text: string, prefix = "") => note(prefix + printable(withoutCurrentDirectory(text)));
   if (expected && error.exitCode === 130) note(c.yellow(printable(withoutCurrentDirectory(message))));
   else print(message, `${c.red("error:")} `);
-  // To be typed as it stands, wherever the program lies; some hints have its place already.
-  if (expected && error.hint)
-    print(
-      error.hint.replace(/(?<!\/|npx )\bballast (?=[a-z])/g, () => `${selfName()} `),
-      "  ",
-    );
+  if (expected && error.hint) print(asTyped(error.hint), "  ");
   if (!expected || env.BALLAST_DEBUG === "1") {
     if (error instanceof Error) print(stackOf(error));
     if (!expected) note("  This is a fault in ballast, not in what you typed: please report it with the lines above.");

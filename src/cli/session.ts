@@ -63,6 +63,7 @@ export async function trainRun({
     note: (line) => display.note(line),
     colours: c,
     tier2Acts: config.control.profile === "adaptive" && config.control.interventions === "on",
+    waits: wait,
   });
   const warn = (message: string) => display.note(`${c.yellow("warning:")} ${message}`);
   const signals = watchSignals({
@@ -150,7 +151,8 @@ export async function trainRun({
     return { result, seconds: (Date.now() - startedAt) / 1000 };
   } catch (error) {
     recorder?.state(stateAfter(error));
-    if (error instanceof Interrupted) throw new Interrupted(messageOf(error), `Go on with: ${resumeCommand}`);
+    if (error instanceof Interrupted)
+      throw new Interrupted(messageOf(error), error.hint ?? `Go on with: ${resumeCommand}`);
     if (goOn() !== null && !(error instanceof StoppedByController))
       display.note(c.dim(`run ${id} ended early; ${goOn()}`));
     throw error;

@@ -52,6 +52,11 @@ export function runArgument({ id, workspace, folder }: RunPlace): string {
   return resolve("runs") === workspace ? id : shortPath(folder);
 }
 
+/** A text in which commands stand as this shell starts them, wherever the program lies; some have its place already. */
+export function asTyped(text: string): string {
+  return text.replace(/(?<!\/|npx )\bballast (?=[a-z])/g, () => `${selfName()} `);
+}
+
 /** How the user calls this program from where they are. */
 export function selfName(script = process.argv[1] ?? "", searchPath = process.env.PATH ?? ""): string {
   if (script.includes(`${sep}node_modules${sep}`)) return "npx ballast";

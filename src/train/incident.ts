@@ -149,7 +149,7 @@ async function awaitDecision({ context, loop, tell }: Ppo, { id, summary }: Inci
   const hint = `ballast incidents show ${id}, then ballast incidents resolve ${id}, then ballast resume ${recorder.runId}`;
   if (!wait) throw new StoppedByController(`stopped by the controller: incident ${id}, ${summary}`, hint);
   recorder.state("paused");
-  tell(`incident ${id} waits for a decision: ballast incidents show ${id}`);
+  tell(`incident ${id} waits for a decision`);
   for (;;) {
     const incident = recorder.incidents().find((one) => one.id === id)!;
     if (incident.decision !== null) {

@@ -243,7 +243,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     this.event("interrupted", step, saved ? `${what}; the state is saved` : `${what}; the state could not be saved`);
     recorder.commit();
     if (!saved) throw new CheckpointError(`${what}, and its state could not be saved. ${this.#kept()}`);
-    throw new Interrupted(`${what}; its state is saved in ${this.#savedFolder}`, `ballast resume ${recorder.runId}`);
+    throw new Interrupted(`${what}; its state is saved in ${this.#savedFolder}`);
   }
 
   #kept(): string {

@@ -110,10 +110,9 @@ describe("an interruption", () => {
     expect(rows).toEqual([...new Set(rows)]);
   });
 
-  it("says where the state is and how to go on", async () => {
+  it("says where the state is", async () => {
     const error = await runPpo({ ppo, context: { interrupted: () => true } }).catch((caught) => caught);
     expect(error.message).toMatch(/interrupted in ppo at iteration 0 of 8; its state is saved in .*checkpoint-000000/);
-    expect(error.hint).toBe("ballast resume test-1");
   });
 });
 
