@@ -181,6 +181,13 @@ describe.skipIf(browserPath === undefined)("the page", () => {
     await until(async () => (await page.getByRole("dialog").count()) === 0);
   });
 
+  it("says so where an address has no page", async () => {
+    await page.goto(`${served.origin}/#/nowhere`);
+    await page.getByText("There is no page nowhere").waitFor();
+    await page.getByRole("link", { name: "all runs" }).click();
+    await page.getByRole("link", { name: "tiny-1" }).waitFor();
+  });
+
   it("shows the samples of an iteration, token by token", async () => {
     await open("/runs/tiny-1/samples");
     await page.getByText(/^say /).first().waitFor();

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { WorkspaceAnswer } from "../../src/types/page.ts";
 import { isFile } from "./api.ts";
 import { Help } from "./components/help.tsx";
-import { Problem } from "./components/parts.tsx";
+import { Empty, Problem } from "./components/parts.tsx";
 import { useKey } from "./keys.ts";
 import { ComparePage } from "./pages/compare.tsx";
 import { LabPage } from "./pages/lab.tsx";
@@ -82,7 +82,12 @@ function Page({ name }: { readonly name: string }) {
   if (name === "compare") return <ComparePage />;
   if (name === "lab") return <LabPage />;
   const [, id] = view.value.path;
-  return name === "runs" && id !== undefined ? <RunPage key={id} id={id} /> : <RunsPage />;
+  if (name === "runs") return id === undefined ? <RunsPage /> : <RunPage key={id} id={id} />;
+  return (
+    <Empty>
+      There is no page {name}: <a href={hashOf(["runs"])}>all runs</a>.
+    </Empty>
+  );
 }
 
 /** Whether what is shown is what is: a shape and a word. */
