@@ -1,6 +1,7 @@
 /** Nasty model output must not reach the terminal as anything but text. */
-import fc from "fast-check";
+
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { printable, printableLine } from "./sanitize.ts";
 
 const cases: [name: string, input: string, expected: string][] = [

@@ -1,6 +1,7 @@
 /** Columns, not characters: wide characters, combining marks, joined emoji, colours. */
-import fc from "fast-check";
+
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { cut, displayWidth, padEnd, padStart, wrap } from "./width.ts";
 
 describe("displayWidth", () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import fc from "fast-check";
 import { expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { UsageError } from "../util/errors.ts";
 import { fields } from "./fields.ts";
 import { parseConfig } from "./load.ts";

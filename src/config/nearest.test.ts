@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { editDistance, multiplesNear, nearest } from "./nearest.ts";
 
 /** The definition, without the table. */

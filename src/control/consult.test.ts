@@ -1,5 +1,5 @@
-import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { acting, alertsOf, play, rule } from "../../test/support/rules.ts";
 import type { MetricValues } from "../types/records.ts";
 import { consult } from "./consult.ts";

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { splitHeldOut } from "./heldout.ts";
 
 const row = (prompt: string, completion = "") => ({ prompt: [{ role: "user" as const, content: prompt }], completion });

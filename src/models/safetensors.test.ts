@@ -1,9 +1,9 @@
 /** Safetensors: round trips, half precisions, and files that are cut off or damaged. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { temporaryFolder } from "../../test/support/gpt2.ts";
+import fc from "../../test/support/property.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
 

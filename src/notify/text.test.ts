@@ -1,6 +1,7 @@
 /** Nothing that a model writes acts in HTML, Markdown or Slack. */
-import fc from "fast-check";
+
 import { expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { html, markdown, slack, visible } from "./text.ts";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject

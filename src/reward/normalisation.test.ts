@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { mean, standardDeviation } from "../rl/index.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { computeNormalisation, normalise, readNormalisation, writeNormalisation } from "./normalisation.ts";

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { clipRangeAt } from "./clip-phases.ts";
 
 const options = { base: { low: 0.2, high: 0.28 }, wide: 0.3, iterations: 40, before: { low: 0.11, high: 0.12 } };

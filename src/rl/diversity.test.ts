@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { distinctN, distinctShare, repeatAgreement, repeatedNgramShare } from "./diversity.ts";
 
 const tokens = fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 8 });

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { random } from "../util/random.ts";
 import { meanInterval95, pairedDifference95, shareInterval95, wilson95 } from "./interval.ts";
 

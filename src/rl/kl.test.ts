@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { randomRows, validCells } from "../../test/support/rows.ts";
 import { k1, k2, k3, klDerivative, klPerSequence, klPerToken, klRows } from "./kl.ts";
 

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { learningRateAt } from "./schedule.ts";
 
 const rates = (schedule: "constant" | "linear" | "cosine", warmup: number, steps: number) =>

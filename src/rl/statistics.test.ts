@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { correlation, mean, quantile, slope, standardDeviation, variance } from "./statistics.ts";
 
 const number = fc.double({ min: -100, max: 100, noNaN: true });

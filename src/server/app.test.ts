@@ -1,9 +1,9 @@
 /** The endpoint: what Prometheus reads, who may ask, and that no text breaks the format. */
 import { request } from "node:http";
 import { connect } from "node:net";
-import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { incidentRecord } from "../../test/support/incident.ts";
+import fc from "../../test/support/property.ts";
 import { runRecord, temporaryStore } from "../../test/support/store.ts";
 import { createApp } from "./app.ts";
 import { listen } from "./listen.ts";

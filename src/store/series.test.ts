@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../test/support/property.ts";
 import { runRecord, temporaryStore } from "../../test/support/store.ts";
 import type { Store } from "./index.ts";
 import type { SeriesPoint } from "./rows.ts";

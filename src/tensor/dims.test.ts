@@ -1,6 +1,7 @@
 /** Arithmetic of symbolic dimensions, and the errors of shapes that do not fit, each with its op and shapes. */
-import fc from "fast-check";
+
 import { describe, expect, test } from "vitest";
+import fc from "../../test/support/property.ts";
 import { GraphError } from "../util/errors.ts";
 import { axisOf, broadcast, type Dim, product, sum } from "./dims.ts";
 import { constant, input } from "./graph.ts";

@@ -1,6 +1,6 @@
-import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MemoryStore } from "../../test/support/memory-recorder.ts";
+import fc from "../../test/support/property.ts";
 import { rule } from "../../test/support/rules.ts";
 import { runPpo } from "../../test/support/run-ppo.ts";
 import { newWorld } from "../../test/support/stage.ts";

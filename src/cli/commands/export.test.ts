@@ -1,9 +1,9 @@
 /** Exports read back: every row, every bit of every number, and no cell that a spreadsheet would run. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
 import { parquetReadObjects } from "hyparquet";
 import { describe, expect, it } from "vitest";
+import fc from "../../../test/support/property.ts";
 import { keptTerminal } from "../../../test/support/terminal.ts";
 import { workspaceWithRun } from "../../../test/support/workspace.ts";
 import { csvText } from "../../util/csv.ts";

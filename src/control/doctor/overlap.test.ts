@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, it } from "vitest";
+import fc from "../../../test/support/property.ts";
 import { normalised, overlap, shingles, similarity } from "./overlap.ts";
 
 it("case and spaces do not tell texts apart", () => {

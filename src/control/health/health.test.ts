@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../../test/support/property.ts";
 import type { MetricValues } from "../../types/records.ts";
 import { type History, observed } from "../series.ts";
 import { collapsed } from "./collapse.ts";

@@ -1,6 +1,7 @@
 /** Axes: nothing that was measured is cut off, and figures tell lines apart. */
-import fc from "fast-check";
+
 import { describe, expect, it } from "vitest";
+import fc from "../../../test/support/property.ts";
 import { exactDuration } from "../format.ts";
 import { ticks, xRange, yRange } from "./chart-axes.ts";
 

@@ -1,6 +1,7 @@
 /** What the stream adds to a column is what the server would have said. */
-import fc from "fast-check";
+
 import { describe, expect, it } from "vitest";
+import fc from "../../../test/support/property.ts";
 import { append, columnOf, emptyColumn, lastOf, smoothed } from "./column.ts";
 
 describe("append", () => {

@@ -1,6 +1,7 @@
 /** Events survive however the line cuts them. */
-import fc from "fast-check";
+
 import { expect, it } from "vitest";
+import fc from "../../../test/support/property.ts";
 import { eventReader } from "./sse.ts";
 
 const events = [

@@ -1,6 +1,7 @@
 /** Differences of texts: the parts make up the texts, and what is kept is the same in both. */
-import fc from "fast-check";
+
 import { describe, expect, it } from "vitest";
+import fc from "../../../../../test/support/property.ts";
 import { type Span, wordDiff } from "./word-diff.ts";
 
 const marked = (spans: readonly Span[]) => spans.map(({ text, changed }) => (changed ? `[${text}]` : text)).join("");
