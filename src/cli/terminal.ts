@@ -35,12 +35,17 @@ export function createTerminal({
   stderr = process.stderr,
   env = process.env,
 }: TerminalOptions = {}): Terminal {
-  // A reader that went away (`ballast runs | head`) or a terminal that was closed is no reason to lose a run.
-  for (const stream of [stdout, stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+  // A reader that went away (`ballast runs | head`), a terminal that was closed or a log on a full disk is no reason to lose a run.
+  stderr.on("error", () => {});
+  let told = false;
+  stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === "EPIPE" || code === "EIO" || told) return;
+    told = true;
+    stderr.write(`error: the output could not be written: ${message}\n`);
+    process.once("exit", () => {
+      process.exitCode ||= 1;
     });
-  }
+  });
   const width = (stream: NodeJS.WriteStream) =>
     stream.isTTY === true ? Math.max(20, stream.columns || 80) : PLAIN_WIDTH;
   return {

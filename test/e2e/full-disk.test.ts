@@ -1,6 +1,6 @@
 /** A disk that fills up while a run is saving: it warns, keeps its older checkpoint, trains on, and saves again when there is room. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { bin, metricsOf, tinyFolder } from "./ballast.ts";
@@ -49,5 +49,33 @@ describe.skipIf(!canMount())("on a full disk (needs unshare and tmpfs)", () => {
     expect(file("after").trim().split("\n")).toEqual(["checkpoint-000580", "checkpoint-000600", "final"]);
     const losses = [...metricsOf(join(folder, "copy"), "full-1").keys()].filter((key) => key.endsWith("sft/loss"));
     expect(losses).toHaveLength(600);
+  });
+});
+
+describe.skipIf(!existsSync("/dev/full"))("where what it prints finds no room (needs /dev/full)", () => {
+  const printing = (args: readonly string[], to: "stdout" | "stderr") => {
+    const full = openSync("/dev/full", "w");
+    const stdio = (["ignore", "pipe", "pipe"] as ("ignore" | "pipe" | number)[]).with(to === "stdout" ? 1 : 2, full);
+    const ended = spawnSync(process.execPath, [bin, ...args], {
+      cwd: folder,
+      encoding: "utf8",
+      stdio,
+      timeout: 50_000,
+    });
+    closeSync(full);
+    return ended;
+  };
+
+  it("trains on without its notes", () => {
+    const { status, stdout } = printing(["sft", "tiny.yaml", "name=mute"], "stderr");
+    expect(status).toBe(0);
+    expect(stdout).toContain("The run is mute-1");
+  });
+
+  it("says that a result was lost", () => {
+    const { status, stderr } = printing(["rules", "list"], "stdout");
+    expect(stderr).toMatch(/^error: the output could not be written: .*no space/m);
+    expect(stderr).not.toContain("    at ");
+    expect(status).toBe(1);
   });
 });

@@ -99,7 +99,7 @@ it("of more rows than one batch is whole in every format", async () => {
 
 it("refuses what it cannot do, and leaves the file that was there", async () => {
   const { options, workspace } = recorded();
-  await expect(exportRun({ ...options, format: "parquet" })).rejects.toThrow("Parquet is not written to a terminal");
+  await expect(exportRun({ ...options, format: "parquet" })).rejects.toThrow("Parquet is written to a file only");
   await expect(exportRun({ ...options, format: "csv", out: "/none/x.csv" })).rejects.toThrow(
     "cannot write /none/x.csv",
   );

@@ -1,6 +1,6 @@
 /** `ballast export`: the whole history of a run's metrics as CSV, JSON lines or Parquet; or its dashboard as one HTML file. */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { findRun, type RunPlace } from "../../record/places.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
@@ -30,7 +30,7 @@ const longestWrite = 1 << 20;
 export async function exportRun({ run, format, out, attempts, workspace, terminal }: ExportOptions): Promise<number> {
   const place = findRun(run, workspace);
   if (format === "parquet" && out === undefined)
-    throw new UsageError("Parquet is not written to a terminal", `Name a file: --out ${place.id}.parquet`);
+    throw new UsageError("Parquet is written to a file only", `Name a file: --out ${place.id}.parquet`);
   const store = openStore(join(place.workspace, "ballast.db"), { readonly: true });
   try {
     if (format === "html") {
@@ -108,6 +108,11 @@ async function writeWhole<Result>(path: string, body: (path: string) => Promise<
   } catch (error) {
     rmSync(temporary, { force: true });
     if (error instanceof BallastError) throw error;
-    throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "Free some space or name another file.");
+    throw new BallastError(
+      `cannot write ${path}: ${messageOf(error)}`,
+      (error as NodeJS.ErrnoException).code === "ENOENT"
+        ? `There is no folder ${dirname(resolve(path))}: make it, or name another file.`
+        : "Free some space or name another file.",
+    );
   }
 }

@@ -65,7 +65,10 @@ export async function rate(options: RateOptions): Promise<number> {
     } else {
       const given = await ask(store, place.id, { ...options, rater });
       const next = `${selfName()} rate ${runArgument(place)} --export pairs.jsonl`;
-      report({ given, rater }, `${given} answers of ${rater} are stored.${given > 0 ? ` Next: ${next}` : ""}`);
+      report(
+        { given, rater },
+        `${given === 1 ? "1 answer" : `${given} answers`} of ${rater} ${given === 1 ? "is" : "are"} stored.${given > 0 ? ` Next: ${next}` : ""}`,
+      );
     }
     return 0;
   } finally {
