@@ -3,14 +3,15 @@ import type { Config } from "../config/index.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
 
-const ORDER: readonly Stage[] = ["sft", "reward", "ppo"];
+/** In their order. */
+export const stages: readonly Stage[] = ["sft", "reward", "ppo"];
 
 /**
  * The configuration for one command: `run` takes every stage there is, `sft`, `reward` and `ppo` only their own. A stage
  * whose earlier ones are in the same file starts from their results, so that it cannot run without them.
  */
 export function stagesFor(command: "run" | Stage, config: Config, file: string): Config {
-  const present = ORDER.filter((stage) => config[stage] !== undefined);
+  const present = stages.filter((stage) => config[stage] !== undefined);
   if (present.length === 0) {
     throw new UsageError(
       `${file} has no stage to run`,
@@ -24,13 +25,13 @@ export function stagesFor(command: "run" | Stage, config: Config, file: string):
       `Add \`${command}: {}\`, or run what is there with \`ballast run ${file}\`.`,
     );
   }
-  const earlier = present.filter((stage) => ORDER.indexOf(stage) < ORDER.indexOf(command));
+  const earlier = present.filter((stage) => stages.indexOf(stage) < stages.indexOf(command));
   if (earlier.length > 0) {
     throw new UsageError(
       `${command} starts from the results of ${earlier.join(" and ")}, which ${file} has as well`,
       `Run all of them with \`ballast run ${file}\`, or give ${command} a file of its own that names the models it starts from.`,
     );
   }
-  const later = ORDER.filter((stage) => ORDER.indexOf(stage) > ORDER.indexOf(command));
+  const later = stages.filter((stage) => stages.indexOf(stage) > stages.indexOf(command));
   return { ...config, ...Object.fromEntries(later.map((stage) => [stage, undefined])) };
 }

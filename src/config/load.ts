@@ -17,6 +17,8 @@ export interface Loaded {
   readonly config: Config;
   /** One line each: settings without effect, and what is odd. */
   readonly warnings: string[];
+  /** Those of the warnings that a model's folder is not there, by the section that names it. */
+  readonly missingModels: readonly { readonly section: string; readonly warning: string }[];
 }
 
 /**
@@ -33,13 +35,18 @@ export function loadConfig(path: string | null, overrides: readonly string[] = [
   const missing = missingPaths(reading.root, path);
   if (missing.errors.length > 0) throw failure(missing.errors.map(reading.placed));
   checkRules(reading);
-  return { config: reading.config, warnings: [...reading.warnings, ...missing.warnings.map(reading.placed)] };
+  const missingModels = missing.warnings.map((problem) => ({
+    section: String(problem.paths[0]?.[0]),
+    warning: reading.placed(problem),
+  }));
+  const warnings = [...reading.warnings, ...missingModels.map(({ warning }) => warning)];
+  return { config: reading.config, warnings, missingModels };
 }
 
 /** The same from a text; `file` names it in messages, and paths are relative to its folder. Looks at no files. */
 export function parseConfig(text: string, file: string, overrides: readonly string[] = []): Loaded {
-  const { config, warnings } = read(readSource(text, file), overrides);
-  return { config, warnings };
+  const { config, warnings, missingModels } = read(readSource(text, file), overrides);
+  return { config, warnings, missingModels };
 }
 
 interface Reading extends Loaded {
@@ -60,7 +67,7 @@ function read(source: Source | null, overrides: readonly string[]): Reading {
   const config = withDerivedDefaults(parsed.data, given);
   const { errors, warnings } = checkConfig(config, given);
   if (errors.length > 0) throw failure(errors.map(placed));
-  return { config, warnings: warnings.map(placed), root: overridden.root, placed };
+  return { config, warnings: warnings.map(placed), missingModels: [], root: overridden.root, placed };
 }
 
 /** Bad rules are found before anything is trained. Their messages have the lines of their own file. */

@@ -78,8 +78,9 @@ const cases: [what: string, args: string[], code: number, ...messages: (string |
   [
     "a model that is not there",
     ["ppo", "ppo.yaml", "ppo.policy=nowhere", "tokenizer=null", "model=null"],
-    1,
-    "nowhere",
+    2,
+    "ppo.policy: there is no folder nowhere",
+    "An earlier stage makes such a folder",
   ],
 ];
 

@@ -1,7 +1,8 @@
 /** `ballast run`, `sft`, `reward` and `ppo`: the stages of a configuration. */
-import { injected, loadConfig } from "../../config/index.ts";
+import { type Config, injected, type Loaded, loadConfig } from "../../config/index.ts";
 import type { Stage } from "../../types/records.ts";
-import { stagesFor } from "../stages.ts";
+import { UsageError } from "../../util/errors.ts";
+import { stages, stagesFor } from "../stages.ts";
 import { startRun } from "../start.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -29,5 +30,18 @@ export async function run({
 }: RunOptions): Promise<number> {
   const loaded = loadConfig(file, [...overrides, ...injected(inject)]);
   const config = stagesFor(command, loaded.config, file);
+  checkModels(config, loaded);
   return startRun({ config, warnings: loaded.warnings, name: config.name ?? command, json, wait, dashboard, terminal });
+}
+
+/** A stage on its own starts from models that are there; in a pipeline an earlier one may be about to make them. */
+function checkModels(config: Config, { missingModels }: Loaded): void {
+  const present = stages.filter((stage) => config[stage] !== undefined);
+  const others = stages.filter((stage) => !present.includes(stage));
+  const missing = missingModels.filter(({ section }) => !(others as string[]).includes(section));
+  if (present.length > 1 || missing.length === 0) return;
+  throw new UsageError(
+    missing.map(({ warning }) => warning).join("\n"),
+    "An earlier stage makes such a folder: train that first, or name one that is there.",
+  );
 }
