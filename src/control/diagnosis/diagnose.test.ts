@@ -31,12 +31,15 @@ const healthy: RunHistory = {
   "reward/score_std": series(() => 1),
   "reward/score_p5": series(() => -1.7),
   "reward/score_p95": series(() => 1.8),
-  "reward/gold_correlation": series(() => 0.7, { every: 10 }),
+  "reward/gold_correlation": series(() => 0.7),
+  "gold/mean": series((i) => 0.4 + 0.008 * i),
   "reward/length_correlation": series(() => 0.1),
   "response/length_mean": series((i) => 20 - 0.05 * i),
   "response/distinct_2": series(() => 0.3),
   "response/distinct_prompts_share": series(() => 0.9),
   "monitor/gold": series((i) => 0.4 + 0.008 * i, { every: 10 }),
+  "monitor/sums": series((i) => 0.6 + 0.002 * i, { every: 10 }),
+  "monitor/check_fall": series((i) => -0.002 * i, { every: 10 }),
   "machine/resident_mb": series(() => 900),
 };
 const input: DiagnosisInput = {
@@ -83,6 +86,7 @@ const symptomsOf = (change: Change) => [...new Set(diagnose(changed(change)).map
 it("finds nothing in a healthy run, nor in one that recorded nothing", () => {
   expect(diagnose(input)).toEqual([]);
   expect(diagnose({ ...input, history: {}, done: 0 })).toEqual([]);
+  expect(diagnose({ ...input, history: {}, done: 0, evaluationIsTraining: true })).toEqual([]);
 });
 
 const flat = { "reward/score_mean": series((i) => 0.02 * wobble(i)) };
@@ -188,6 +192,21 @@ describe("each row of the table, the likeliest cause first", () => {
     [
       "reward_too_clever",
       "the policy has found a shortcut",
+      { history: { "monitor/sums": series((i) => 0.7 - 0.009 * i, { every: 10 }) } },
+    ],
+    [
+      "reward_too_clever",
+      "the policy has found a shortcut",
+      { history: { "reward/gold_correlation": series(() => 0.29), "gold/mean": series(() => 0.89) } },
+    ],
+    [
+      "reward_too_clever",
+      "the policy has found a shortcut",
+      { history: { "response/distinct_2": series((i) => 0.3 - 0.003 * i) } },
+    ],
+    [
+      "reward_too_clever",
+      "the policy has found a shortcut",
       { history: { "reward/component/model_outside_training_share": series((i) => i / 60) } },
     ],
     [
@@ -236,6 +255,23 @@ describe("thresholds, the healthy side", () => {
     ["gold_jumps", { history: { "monitor/gold": series((i) => (i < 30 ? 0.3 : 0.5), { every: 10 }) } }],
     ["out_of_memory", { lost: true }],
     ["reward_too_clever", { history: { "monitor/gold": series((i) => 0.8 - 0.002 * i, { every: 10 }) } }],
+    [
+      "reward_too_clever",
+      { history: { "reward/gold_correlation": series(() => 0.1), "gold/mean": series(() => 0.91) } },
+    ],
+    ["reward_too_clever", { history: { "reward/gold_correlation": series(() => 0.1), "gold/mean": [] } }],
+    [
+      "reward_too_clever",
+      {
+        history: {
+          "monitor/gold": series((i) => 0.8 - 0.005 * i, { every: 10 }),
+          "monitor/sums": series((i) => 0.7 - 0.009 * i, { every: 10 }),
+          "monitor/score": series((i) => 1 - 0.01 * i, { every: 10 }),
+        },
+      },
+    ],
+    ["reward_too_clever", { history: { "monitor/sums": series((i) => (i < 40 ? 0.7 : 0.46), { every: 10 }) } }],
+    ["reward_too_clever", { history: { "monitor/sums": series((i) => (i < 50 ? 0.7 : 0.3), { every: 10 }) } }],
     ["kl_too_small", { history: { "kl/ref_k3_token": series((i) => 0.02 * i) } }],
     [
       "prompts_narrow",
@@ -244,6 +280,36 @@ describe("thresholds, the healthy side", () => {
     ["trend_unproven", { history: { "reward/score_mean": series((i) => i * 0.01 + wobble(i) * 0.3) } }],
   ])("no %s", (symptom, change) => {
     expect(symptomsOf(change)).not.toContain(symptom);
+  });
+});
+
+describe("runs as they were recorded", () => {
+  type Recorded = Record<"demo-1" | "overoptimised-1", Record<string, (number | null)[]>>;
+  const recorded: Recorded = JSON.parse(readFileSync("test/fixtures/recorded-histories.json", "utf8"));
+  const found = (run: keyof Recorded, settings: Partial<DiagnosisInput["settings"]>) => {
+    const history = Object.fromEntries(
+      Object.entries(recorded[run]).map(([key, values]) => [
+        key,
+        values.map((value, iteration) => ({ iteration, value: value ?? Number.NaN })),
+      ]),
+    );
+    const done = recorded[run]["reward/score_mean"]!.length;
+    const shared = { minibatches: 2, epochs: 2, entropyCoef: 0, maxNewTokens: 28 };
+    return diagnose({ ...input, history, done, settings: { ...input.settings, ...shared, ...settings } });
+  };
+
+  it("the demo, where nearly every answer passes and the correlation with gold is 0.18, has nothing", () => {
+    expect(found("demo-1", { sequences: 256, learningRate: 2e-4, criticLearningRate: 4e-4 })).toEqual([]);
+  });
+
+  it("one that loses its sums while gold as a whole rises has found a shortcut", () => {
+    const settings = { sequences: 128, responsesPerPrompt: 2, learningRate: 3e-4, criticLearningRate: 6e-4 };
+    expect(found("overoptimised-1", settings)[0]).toMatchObject({
+      symptom: "reward_too_clever",
+      likelihood: likelihood.likely,
+      seen: "the gold check monitor/sums fell from 69% to 28%",
+      evidence: "meanwhile the score rose by 0.629",
+    });
   });
 });
 

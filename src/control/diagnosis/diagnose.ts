@@ -1,7 +1,8 @@
 /** From a run's history to likely causes, with their evidence and remedies. Pure. */
 import type { Detector, Diagnosis, DiagnosisInput } from "./cause.ts";
-import { metricsSwing, rewardFalls, rewardFlat, rewardTooClever, trendUnproven } from "./reward.ts";
+import { metricsSwing, rewardFalls, rewardFlat, trendUnproven } from "./reward.ts";
 import { evaluationIsTraining, goldJumps, outOfMemory, promptsNarrow } from "./setting.ts";
+import { rewardTooClever } from "./shortcut.ts";
 import { advantageSigns, entropyCollapses, klExplodes, klTooSmall } from "./update.ts";
 import { criticLags, criticOverfits } from "./value.ts";
 

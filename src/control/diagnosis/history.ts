@@ -74,3 +74,7 @@ export function largestJump(values: readonly number[]): number {
 export function short(value: number): string {
   return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : String(value);
 }
+
+export function percent(share: number): string {
+  return `${Number((100 * share).toFixed(0))}%`;
+}

@@ -1,7 +1,7 @@
-/** Detectors on the reward: it does not rise, it falls, it swings, it is gamed, or it is judged too early. */
+/** Detectors on the reward: it does not rise, it falls, it swings, or it is judged too early. */
 import { mean } from "../../rl/statistics.ts";
 import { type Detector, type Diagnosis, type DiagnosisInput, diagnoses } from "./cause.ts";
-import { lastMean, scoreUnit, short, swing, trend, valuesOf } from "./history.ts";
+import { lastMean, percent, scoreUnit, short, swing, trend, valuesOf } from "./history.ts";
 
 /** Iterations before anything is said of a trend. */
 const earliest = 20;
@@ -139,47 +139,6 @@ export const metricsSwing: Detector = ({ history, settings }) => {
   );
 };
 
-/**
- * Shortcuts: over 20 iterations the score rises while gold falls by more than 0.05; or the score rises with distinct
- * bigrams halved; or gold hardly correlates with the score (under 0.3) or over 30% of a component's scores lie outside
- * what its model was trained on.
- */
-export const rewardTooClever: Detector = ({ history, done, samples }) => {
-  const recent = { from: done - 20 };
-  const scores = valuesOf(history, "reward/score_mean", recent);
-  const scoreRise = (scores.at(-1) ?? Number.NaN) - (scores[0] ?? Number.NaN);
-  const gold = valuesOf(history, "monitor/gold", { from: done - 21 });
-  const goldRise = gold.length < 2 ? Number.NaN : gold.at(-1)! - gold[0]!;
-  const bigrams = valuesOf(history, "response/distinct_2");
-  const left = lastMean(bigrams, 3) / (bigrams[0] ?? Number.NaN);
-  const correlation = lastMean(valuesOf(history, "reward/gold_correlation", recent), 3);
-  const outside = Object.keys(history)
-    .filter((key) => key.endsWith("_outside_training_share"))
-    .map((key) => [key, lastMean(valuesOf(history, key), 3)] as const)
-    .find(([, share]) => share > 0.3);
-  const signs = [
-    scoreRise > 0 && goldRise < -0.05
-      ? `the score rose by ${short(scoreRise)} while gold fell by ${short(-goldRise)} over 20 iterations`
-      : null,
-    scoreRise > 0 && left < 0.5
-      ? `distinct bigrams are at ${percent(left)} of the start's while the score rises`
-      : null,
-    correlation < 0.3 ? `score and gold correlate at ${short(correlation)}` : null,
-    outside
-      ? `${percent(outside[1])} of ${outside[0].replace(/^reward\/component\/|_outside_training_share$/g, "")}'s scores are outside those it was trained on`
-      : null,
-  ].filter((sign) => sign !== null);
-  if (signs.length === 0) return [];
-  return diagnoses("reward_too_clever", signs[0]!, [
-    {
-      cause: "the policy has found a shortcut of the reward",
-      evidence: signs.join("; "),
-      remedy: "read the highest scores; raise ppo.kl.coef, or mend the reward and start again from before it rose",
-      samples: [...samples].sort((a, b) => b.score - a.score).slice(0, 3),
-    },
-  ]);
-};
-
 /** The whole run's trend of the score is within two standard errors of 0, or there are fewer than 20 iterations. */
 export const trendUnproven: Detector = ({ history }): Diagnosis[] => {
   const scores = valuesOf(history, "reward/score_mean");
@@ -203,11 +162,6 @@ export const trendUnproven: Detector = ({ history }): Diagnosis[] => {
 function signed(value: number): string {
   return value > 0 ? `+${short(value)}` : short(value);
 }
-
-function percent(share: number): string {
-  return `${Number((100 * share).toFixed(0))}%`;
-}
-
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;

@@ -93,8 +93,8 @@ export const promptsNarrow: Detector = ({ history, settings }) => {
   ]);
 };
 
-export const evaluationIsTraining: Detector = ({ evaluationIsTraining: same }) =>
-  same
+export const evaluationIsTraining: Detector = ({ evaluationIsTraining: same, done }) =>
+  same && done > 0
     ? diagnoses("evaluation_is_training", "the evaluation has no prompts of its own", [
         {
           cause: "what is measured was learned by heart",
