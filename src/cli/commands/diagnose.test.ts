@@ -58,6 +58,25 @@ describe("diagnose", () => {
     expect(Math.max(...terminal.lines.map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
+  it("says of a run without a PPO iteration that there is nothing to judge yet", async () => {
+    const run = workspaceWithRun({ ppo: { rewards: [{ kind: "exact" }] } });
+    const recorder = run.store.recorder("tiny-1", run.store.startAttempt("tiny-1"));
+    recorder.metrics("sft", 3, { "sft/loss": 1 });
+    recorder.commit();
+    const said = async () => {
+      const terminal = keptTerminal({ width: 80 });
+      await diagnose({ run: "tiny-1", workspace: run.workspace, terminal });
+      return terminal.lines.join("\n");
+    };
+    expect(await said()).toMatch(/^tiny-1, no PPO iteration yet\n/);
+    expect(await said()).toContain("There is no PPO iteration to judge yet");
+    expect(await said()).not.toMatch(/No symptom|[●◐○]/);
+    recorder.event({ kind: "error", stage: "sft", iteration: 3, message: "cannot allocate 3 GB" });
+    recorder.close();
+    expect(await said()).toContain("There is no PPO iteration to judge yet");
+    expect(await said()).toContain("cannot allocate 3 GB");
+  });
+
   it("gives programs all of it on one line", async () => {
     const terminal = keptTerminal();
     await diagnose({ run: "tiny-1", workspace, json: true, terminal });

@@ -6,6 +6,7 @@ import { jsonLine } from "../json.ts";
 import { printable, printableLine } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 import { cut, wrap } from "../width.ts";
+import { selfName, workspaceOption } from "../workspace.ts";
 
 export interface DiagnoseOptions {
   /** A run's id or folder. */
@@ -19,8 +20,7 @@ export async function diagnose({ run, workspace, json = false, terminal }: Diagn
   const { place, config, history, more: seen } = readRunHistory(run, workspace, (store, { id }) => seenOf(store, id));
   const { done, found } = diagnosisOf({ config, history, seen });
   if (json) terminal.out(jsonLine({ run: place.id, iterations: done, diagnoses: found }));
-  else
-    for (const line of lines(found, { id: place.id, done, objective: config.objective }, terminal)) terminal.out(line);
+  else for (const line of lines(found, { ...place, done, objective: config.objective }, terminal)) terminal.out(line);
   return 0;
 }
 
@@ -30,12 +30,19 @@ const SHAPES: Readonly<Record<string, string>> = { likely: "●", possible: "◐
 
 function lines(
   found: readonly Diagnosis[],
-  { id, done, objective }: { id: string; done: number; objective: string },
+  { id, done, objective, workspace }: { id: string; done: number; objective: string; workspace: string },
   terminal: Terminal,
 ): string[] {
   const { outColours: c } = terminal;
   const width = terminal.outWidth();
-  const head = [c.bold(`${id}, ${done} iterations`), ...wrap(printableLine(objective), width), ""];
+  const iterations = done === 0 ? "no PPO iteration yet" : `${done} ${done === 1 ? "iteration" : "iterations"}`;
+  const head = [c.bold(`${id}, ${iterations}`), ...wrap(printableLine(objective), width), ""];
+  if (done === 0) {
+    const runs = `${selfName()} runs${workspaceOption(workspace)}`;
+    head.push(...wrap(`There is no PPO iteration to judge yet; ${runs} shows where the run stands.`, width));
+    if (found.length === 0) return head;
+    head.push("");
+  }
   if (found.length === 0) return [...head, "No symptom of anything: docs/diagnosis.md says what was looked for."];
   return [
     ...head,

@@ -390,6 +390,13 @@ it("a finished run has no iterations since its diagnosis", async () => {
   expect(box.textContent).not.toContain("more since");
 });
 
+it("a run without a PPO iteration has nothing to judge yet, which is not the same as no symptom", async () => {
+  diagnosed = 0;
+  await show({ state: "interrupted", alive: false, position: { stage: "sft", iteration: 3, of: 50 } });
+  expect(box.textContent).toContain("There is no PPO iteration to judge yet.");
+  expect(box.textContent).not.toContain("No symptom");
+});
+
 it("copies a command, and selects it where there is no clipboard", async () => {
   await show();
   vi.stubGlobal("navigator", { ...navigator, clipboard: undefined });

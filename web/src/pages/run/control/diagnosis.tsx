@@ -59,7 +59,8 @@ export function Diagnosis({ run, argument }: DiagnosisProps) {
   );
 }
 
-function Causes({ diagnoses }: DiagnosisAnswer) {
+function Causes({ iterations, diagnoses }: DiagnosisAnswer) {
+  if (iterations === 0 && diagnoses.length === 0) return <Empty>There is no PPO iteration to judge yet.</Empty>;
   if (diagnoses.length === 0) return <Empty>No symptom is seen in this run's curves.</Empty>;
   const symptoms = new Map<string, DiagnosisAnswer["diagnoses"][number][]>();
   for (const one of diagnoses) symptoms.set(one.seen, [...(symptoms.get(one.seen) ?? []), one]);
