@@ -2,7 +2,7 @@
 import { nearestCorner } from "./corners.ts";
 import { type DoctorFacts, sequencesPerStep } from "./facts.ts";
 import { type Finding, inWords, parametersInWords, percent } from "./finding.ts";
-import { rateBand } from "./scale.ts";
+import { inBand, rateBand } from "./scale.ts";
 
 /** docs/doctor.md: under 256 warns, under 64 loudly. */
 const few = 256;
@@ -66,21 +66,27 @@ function corner({ ppo, model }: DoctorFacts): Finding[] {
   if (model.parameters === null) return [];
   const n = sequencesPerStep(ppo);
   const near = nearestCorner({ parameters: model.parameters, sequencesPerStep: n });
-  const said = (sequences: number, rate: number, clip: number, epochs: number) =>
-    `${inWords(sequences)} a step, rate ${inWords(rate)}, clip ${inWords(clip)}, ${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
+  const said = (sequences: number, rate: number | null, clip: number, epochs: number) =>
+    `${inWords(sequences)} a step${rate === null ? "" : `, rate ${inWords(rate)}`}, clip ${inWords(clip)}, ${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
+  // A rate found at another size says nothing of this one where this one's band leaves it out.
+  const band = rateBand(model.parameters);
+  const rateFits = inBand(near.learningRate, band);
   const yours = said(n, ppo.learningRate, ppo.clipHigh, ppo.epochs);
-  const known = said(near.sequencesPerStep, near.learningRate, near.clip, near.epochs);
+  const comparable = said(n, rateFits ? ppo.learningRate : null, ppo.clipHigh, ppo.epochs);
+  const known = said(near.sequencesPerStep, rateFits ? near.learningRate : null, near.clip, near.epochs);
   const size = `${parametersInWords(model.parameters)} parameters`;
   return [
     {
       id: "batch/corner",
       severity: "note",
       what:
-        yours === known
-          ? `at ${size}: ${yours}, as in the known-good corner of ${near.name}`
+        comparable === known
+          ? `at ${size}: ${yours}, as in the known-good corner of ${near.name}${rateFits ? "" : ` (${parametersInWords(near.parameters)}) but for the rate`}`
           : `at ${size}: ${yours}; the nearest known-good corner is that of ${near.name} (${parametersInWords(near.parameters)}): ${known}`,
       why: "sequences per step, rate and clip were found together; one of them moved alone is untried",
-      remedy: "move towards the corner, or move all three: docs/doctor.md has the table",
+      remedy: rateFits
+        ? "move towards the corner, or move all three: docs/doctor.md has the table"
+        : `${comparable === known ? "" : "move towards the corner, and "}keep the rate within this size's own ${inWords(band.low)} to ${inWords(band.high)}; docs/doctor.md has the table`,
       source: near.source,
     },
   ];

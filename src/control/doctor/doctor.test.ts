@@ -266,6 +266,31 @@ it("the band of rates passes what is published and measured", () => {
   }
 });
 
+it("the nearest corner gives no rate that the band of this size leaves out", () => {
+  const at = (parameters: number, learningRate = 3e-6, epochs = 3) =>
+    examine({
+      ...good,
+      model: { ...good.model, parameters },
+      ppo: { ...ppo, learningRate, criticLearningRate: 2 * learningRate, epochs },
+    });
+  const corner = (...where: Parameters<typeof at>) => at(...where).find(({ id }) => id === "batch/corner")!;
+  // 3.3 million: nearest, by its 512 a step, is GPT-2 small, whose 1e-5 would be warned of as too low.
+  const small = corner(3.3e6);
+  expect(small.what).toMatch(/GPT-2 small on styles \(124 million\): 512 a step, clip 0.2, 4 epochs$/);
+  expect(small.remedy).toContain("move towards the corner, and keep the rate within this size's own 2.8e-5 to 2.8e-4");
+  const same = corner(3.3e6, 1e-4, 4);
+  expect(same.what).toContain("as in the known-good corner of GPT-2 small on styles (124 million) but for the rate");
+  expect(same.remedy).toMatch(/^keep the rate within this size's own 2.8e-5 to 2.8e-4/);
+  expect(corner(124e6).what).toContain("GPT-2 small on styles (124 million): 512 a step, rate 1e-5");
+  expect(corner(124e6).remedy).toMatch(/^move towards the corner, or/);
+  for (let parameters = 1e4; parameters < 1e12; parameters *= 1.5) {
+    const advised = corner(parameters).what.match(/known-good corner.*, rate ([^,]+)/)?.[1];
+    if (advised === undefined) continue;
+    expect(at(parameters, Number(advised)).map(({ id }) => id)).not.toContain("rate/below_band");
+    expect(at(parameters, Number(advised)).map(({ id }) => id)).not.toContain("rate/above_band");
+  }
+});
+
 it("settings of a key by its section", () => {
   expect(["ppo.kl.coef", "ppo.rewards.1.weight", "reward.steps", "demo.variant", "name", "sftish"].map(partOf)).toEqual(
     ["settings", "reward", "reward", "prompts", null, null],

@@ -31,6 +31,13 @@ export function rateBand(parameters: number): RateBand {
   return { low, typical, high: typical * halfBand };
 }
 
+/** A rate on the edge is in: bands are decades wide. */
+const rounding = 1 + 1e-9;
+
+export function inBand(rate: number, { low, high }: RateBand): boolean {
+  return rate * rounding >= low && rate <= high * rounding;
+}
+
 /** In words, where the band comes from. */
 export const rateSource =
   "PPO.md, defaults: 1e-6 to 1e-5 above a billion parameters; 2e-4 measured at 0.8 million; between them log-log";

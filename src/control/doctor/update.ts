@@ -1,10 +1,10 @@
 /** Findings on the update: rates, clip, epochs, gradient, critic, and the KL to the reference. */
 import { type DoctorFacts, sequencesPerStep } from "./facts.ts";
 import { type Finding, inWords, parametersInWords } from "./finding.ts";
-import { rateBand, rateSource } from "./scale.ts";
+import { inBand, rateBand, rateSource } from "./scale.ts";
 
 const defaults = "PPO.md, defaults";
-/** Bands are decades wide: a rate on the edge is in. */
+/** What stands on the edge of a band is in. */
 const rounding = 1 + 1e-9;
 
 export function updateFindings(facts: DoctorFacts): Finding[] {
@@ -15,10 +15,12 @@ function rates({ ppo, model, sftLearningRate }: DoctorFacts): Finding[] {
   const { learningRate: rate } = ppo;
   const findings: Finding[] = [];
   if (model.parameters !== null) {
-    const { low, typical, high } = rateBand(model.parameters);
+    const fitting = rateBand(model.parameters);
+    const { low, typical, high } = fitting;
+    const fits = inBand(rate, fitting);
     const band = `${inWords(low)} to ${inWords(high)} for ${parametersInWords(model.parameters)} parameters`;
     const remedy = `ppo.learningRate=${inWords(typical)}`;
-    if (rate > high * rounding)
+    if (!fits && rate > high)
       findings.push({
         id: "rate/above_band",
         severity: "warning",
@@ -27,7 +29,7 @@ function rates({ ppo, model, sftLearningRate }: DoctorFacts): Finding[] {
         remedy,
         source: rateSource,
       });
-    if (rate * rounding < low)
+    if (!fits && rate < low)
       findings.push({
         id: "rate/below_band",
         severity: "warning",
