@@ -13,6 +13,7 @@ function announcer({ tier2Acts = true, waits = false } = {}) {
     colours: pc.createColors(false),
     tier2Acts,
     waits,
+    workspace: "/w/of mine",
     now: () => clock.now,
   });
   const event = (kind: EventKind, message: string) => made.event({ kind, stage: "sft", iteration: 1, message });
@@ -105,5 +106,5 @@ it("tells of what tier 2 would have acted on, where it only alerts, and once wha
 it("says how to decide where the run waits for it", () => {
   const { lines, raw } = announcer({ waits: true });
   raw({ kind: "incident", message: "approx KL 0.31 > 0.15  ->  saved, paused: incident 3", data: { incident: 3 } });
-  expect(lines.at(-1)).toBe(`  waiting: ${selfName()} incidents show 3, then ${selfName()} incidents resolve 3`);
+  expect(lines.at(-1)).toBe(`  waiting; how to decide: ${selfName()} incidents show 3 --workspace '/w/of mine'`);
 });

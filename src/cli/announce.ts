@@ -6,7 +6,7 @@ import { withoutCurrentDirectory } from "./paths.ts";
 import { printableLine } from "./sanitize.ts";
 import { shownValues } from "./shown.ts";
 import type { Terminal } from "./terminal.ts";
-import { asTyped } from "./workspace.ts";
+import { showCommand } from "./workspace.ts";
 
 export interface AnnouncerOptions {
   /** Prints a line that stays. */
@@ -16,6 +16,8 @@ export interface AnnouncerOptions {
   readonly tier2Acts: boolean;
   /** Whether the run stays where a person must decide. */
   readonly waits: boolean;
+  /** Where its incidents are. */
+  readonly workspace: string;
   readonly now?: () => number;
 }
 
@@ -50,7 +52,14 @@ export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => 
 }
 
 /** Tells of events and of how long each stage took. */
-export function createAnnouncer({ note, colours: c, tier2Acts, waits, now = Date.now }: AnnouncerOptions): Announcer {
+export function createAnnouncer({
+  note,
+  colours: c,
+  tier2Acts,
+  waits,
+  workspace,
+  now = Date.now,
+}: AnnouncerOptions): Announcer {
   let startedAt = now();
   let told = "";
   let hint = "  (recorded; control.profile=adaptive acts on tier 2)";
@@ -84,7 +93,7 @@ export function createAnnouncer({ note, colours: c, tier2Acts, waits, now = Date
         note(`${colour(`tier ${tier}`)}  it ${iteration}  ${text}${c.dim(once)}`);
         const incident = kind === "incident" ? event.data?.incident : null;
         if (waits && typeof incident === "number")
-          note(asTyped(`  waiting: ballast incidents show ${incident}, then ballast incidents resolve ${incident}`));
+          note(`  waiting; how to decide: ${showCommand(incident, workspace)}`);
       } else if (kind !== "checkpoint" && kind !== "setting" && kind !== "interrupted") note(c.dim(text));
     },
   };

@@ -22,9 +22,10 @@ export interface IncidentTextOptions {
   readonly objective: string;
   /** Whether the run's process waits for the decision. */
   readonly waits: boolean;
-  /** How to call this program, and how to name the run to it. */
+  /** How to call this program, the option that names the workspace, with its space, and the command that goes on. */
   readonly self: string;
-  readonly run: string;
+  readonly option: string;
+  readonly resume: string;
   readonly now: number;
 }
 
@@ -111,24 +112,25 @@ function checkpointLines({ incident, folder }: IncidentTextOptions): string[] {
   });
 }
 
-function nextSteps({ incident, self, run, waits }: IncidentTextOptions): string[] {
-  const resolve = `  ${self} incidents resolve ${incident.id}`;
+function nextSteps({ incident, self, option, resume, waits }: IncidentTextOptions): string[] {
+  const decide = (what: string) => `  ${self} incidents resolve ${incident.id} ${what} --reason "..."${option}`;
   const { lastHealthy, before } = incident.evidence.checkpoints;
   return [
     "",
     "Next, one of:",
-    ...(lastHealthy === null ? [] : [`${resolve} --rollback last-healthy --set ppo.learningRate=... --reason "..."`]),
-    ...(before === null ? [] : [`${resolve} --rollback before --reason "..."`]),
-    `${resolve} --resume --reason "..."`,
-    `${resolve} --stop --reason "..."`,
-    waits ? "The run waits for it and then goes on." : `and then: ${self} resume ${run}`,
+    ...(lastHealthy === null ? [] : [decide("--rollback last-healthy")]),
+    ...(before === null ? [] : [decide("--rollback before")]),
+    decide("--resume"),
+    decide("--stop"),
+    "Settings change along with it: --set ppo.learningRate=1e-5, say.",
+    waits ? "The run waits for it and then goes on." : `and then: ${resume}`,
   ];
 }
 
-function decided(decision: IncidentDecision, { self, run, waits, now }: IncidentTextOptions): string[] {
+function decided(decision: IncidentDecision, { resume, waits, now }: IncidentTextOptions): string[] {
   return [
     "",
     `decided ${age(now - decision.decidedAt)} ago: ${decisionText(decision)}`,
-    ...(waits || decision.action === "stop" ? [] : [`Next: ${self} resume ${run}`]),
+    ...(waits || decision.action === "stop" ? [] : [`Next: ${resume}`]),
   ];
 }

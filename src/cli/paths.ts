@@ -11,5 +11,9 @@ export function shortPath(path: string): string {
 /** A message in which files below the current directory are named from there. */
 export function withoutCurrentDirectory(message: string): string {
   const here = process.cwd();
-  return here === sep ? message : message.replaceAll(`${here}${sep}`, "");
+  if (here === sep) return message;
+  // Not in the midst of another path: /tmp/ of /var/tmp/.
+  return message.replaceAll(`${here}${sep}`, (found, at: number) =>
+    /[\w.-]/.test(message[at - 1] ?? "") ? found : "",
+  );
 }

@@ -10,7 +10,7 @@ import { reportLines } from "./report.ts";
 import type { SessionResult } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./width.ts";
-import { runArgument, selfName } from "./workspace.ts";
+import { runArgument, selfName, workspaceOption } from "./workspace.ts";
 
 export interface FinishedRun extends SessionResult {
   readonly config: Config;
@@ -59,8 +59,7 @@ function resultLines(
 ): string[] {
   const c = terminal.outColours;
   const self = selfName();
-  const run = runArgument(place);
-  const next = nextCommands({ config, result, run }).map((line) => `  ${self} ${line}`);
+  const next = nextCommands({ config, result, place }).map((line) => `  ${self} ${line}`);
   const report = result.evaluation
     ? reportLines(
         { evaluation: result.evaluation, notes: notes(result, config), learned: rewardIsLearned(config) },
@@ -85,14 +84,15 @@ export function rewardIsLearned({ ppo }: Config): boolean {
   return ppo?.rewards.every(({ kind }) => kind === "model") ?? false;
 }
 
-function nextCommands({ config, result, run }: { config: Config; result: PipelineResult; run: string }): string[] {
+function nextCommands({ config, result, place }: Pick<FinishedRun, "config" | "result" | "place">): string[] {
+  const run = runArgument(place);
   const speaks = result.stages.some(({ stage }) => stage !== "reward");
   const standardDemo = config.demo?.variant === "standard" && result.evaluation !== null;
   return [
     ...(speaks ? [`generate ${run} ${config.demo ? '"what is 2 plus 3 ?"' : '"your prompt"'}`] : []),
     ...(result.evaluation ? [`eval ${run} --samples 4096`] : []),
     ...(standardDemo ? [`demo demo.variant=overoptimise   # what PPO makes of a bad reward model`] : []),
-    "runs",
+    `runs${workspaceOption(place.workspace)}`,
   ];
 }
 

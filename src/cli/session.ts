@@ -9,7 +9,7 @@ import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
 import { runPipeline } from "../train/pipeline.ts";
 import type { PipelineResult } from "../train/types.ts";
 import type { EventRecord, RunState } from "../types/records.ts";
-import { Interrupted, messageOf, RolledBack, StoppedByController } from "../util/errors.ts";
+import { BallastError, Interrupted, messageOf, RolledBack, StoppedByController } from "../util/errors.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 import { type RunningDashboard, startDashboard } from "./dashboard.ts";
 import { lockRun } from "./lock.ts";
@@ -20,7 +20,7 @@ import { shownValues } from "./shown.ts";
 import { watchSignals } from "./signals.ts";
 import { openTelling, type Telling } from "./telling.ts";
 import type { Terminal } from "./terminal.ts";
-import { hasCheckpoint, runArgument, selfName } from "./workspace.ts";
+import { hasCheckpoint, naming, resumeCommand, showCommand } from "./workspace.ts";
 
 export interface SessionOptions {
   readonly config: Config;
@@ -55,8 +55,8 @@ export async function trainRun({
   const { id, folder, workspace } = place;
   const hooks = hooksOf(config.control.notify, process.env);
   const c = terminal.noteColours;
-  const resumeCommand = `${selfName()} resume ${runArgument(place)}`;
-  const goOn = () => (hasCheckpoint(folder) ? `from its last checkpoint it goes on with ${resumeCommand}` : null);
+  const resumed = resumeCommand(place);
+  const goOn = () => (hasCheckpoint(folder) ? `from its last checkpoint it goes on with ${resumed}` : null);
   const lock = lockRun(folder);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
   const announcer = createAnnouncer({
@@ -64,6 +64,7 @@ export async function trainRun({
     colours: c,
     tier2Acts: config.control.profile === "adaptive" && config.control.interventions === "on",
     waits: wait,
+    workspace,
   });
   const warn = (message: string) => display.note(`${c.yellow("warning:")} ${message}`);
   const signals = watchSignals({
@@ -107,10 +108,7 @@ export async function trainRun({
       warn(`${difference}; the last bits may differ`);
     const waiting = store.incidents({ run: id, open: true })[0];
     if (waiting)
-      throw new StoppedByController(
-        `incident ${waiting.id} of ${id} waits for a decision: ${waiting.summary}`,
-        `ballast incidents show ${waiting.id}, then ballast incidents resolve ${waiting.id}`,
-      );
+      throw new StoppedByController(`incident ${waiting.id} of ${id} waits for a decision: ${waiting.summary}`);
     display.note(
       c.dim(
         `${resume ? "resuming" : "run"} ${id} in ${shortPath(folder)}: ${machine.cpu}, ${machine.threads} ${machine.threads === 1 ? "thread" : "threads"}, seed ${config.seed}`,
@@ -151,11 +149,15 @@ export async function trainRun({
     return { result, seconds: (Date.now() - startedAt) / 1000 };
   } catch (error) {
     recorder?.state(stateAfter(error));
-    if (error instanceof Interrupted)
-      throw new Interrupted(messageOf(error), error.hint ?? `Go on with: ${resumeCommand}`);
-    if (goOn() !== null && !(error instanceof StoppedByController))
-      display.note(c.dim(`run ${id} ended early; ${goOn()}`));
-    throw error;
+    if (error instanceof StoppedByController || error instanceof Interrupted) {
+      const waiting = store?.incidents({ run: id, open: true })[0];
+      if (waiting) error.hint ??= `How to decide: ${showCommand(waiting.id, workspace)}; then: ${resumed}`;
+      if (error instanceof Interrupted) error.hint ??= `Go on with: ${resumed}`;
+    } else {
+      const saysHow = error instanceof BallastError && error.hint?.includes("resume RUN");
+      if (!saysHow && goOn() !== null) display.note(c.dim(`run ${id} ended early; ${goOn()}`));
+    }
+    throw naming(error, place);
   } finally {
     display.close();
     await telling?.close();

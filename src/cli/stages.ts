@@ -2,6 +2,7 @@
 import type { Config } from "../config/index.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
+import { shellWord } from "./workspace.ts";
 
 /** In their order. */
 export const stages: readonly Stage[] = ["sft", "reward", "ppo"];
@@ -22,14 +23,14 @@ export function stagesFor(command: "run" | Stage, config: Config, file: string):
   if (!present.includes(command)) {
     throw new UsageError(
       `${file} has no section ${command}, only ${present.join(" and ")}`,
-      `Add \`${command}: {}\`, or run what is there with \`ballast run ${file}\`.`,
+      `Add \`${command}: {}\`, or run what is there with \`ballast run ${shellWord(file)}\`.`,
     );
   }
   const earlier = present.filter((stage) => stages.indexOf(stage) < stages.indexOf(command));
   if (earlier.length > 0) {
     throw new UsageError(
       `${command} starts from the results of ${earlier.join(" and ")}, which ${file} has as well`,
-      `Run all of them with \`ballast run ${file}\`, or give ${command} a file of its own that names the models it starts from.`,
+      `Run all of them with \`ballast run ${shellWord(file)}\`, or give ${command} a file of its own that names the models it starts from.`,
     );
   }
   const later = stages.filter((stage) => stages.indexOf(stage) > stages.indexOf(command));

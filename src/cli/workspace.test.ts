@@ -4,8 +4,16 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { findRun } from "../record/places.ts";
-import { UsageError } from "../util/errors.ts";
-import { createRunFolder, runArgument, selfName } from "./workspace.ts";
+import { BallastError, UsageError } from "../util/errors.ts";
+import {
+  createRunFolder,
+  naming,
+  resumeCommand,
+  runArgument,
+  selfName,
+  showCommand,
+  workspaceOption,
+} from "./workspace.ts";
 
 let workspace = "";
 beforeEach(() => {
@@ -66,9 +74,36 @@ it("names a run by its id in the default workspace, by its folder elsewhere", ()
   expect(runArgument({ id: "a-1", workspace: resolve("out"), folder: resolve("out/a-1") })).toBe(join("out", "a-1"));
 });
 
+it("quotes a path for the shell where a character needs it", () => {
+  const named = (folder: string) => runArgument({ id: "a-1", workspace: "/w", folder });
+  expect(named("/w/my runs/a-1")).toBe("'/w/my runs/a-1'");
+  expect(named("/w/it's/a-1")).toBe("'/w/it'\\''s/a-1'");
+  expect(named("/w/$HOME")).toBe("'/w/$HOME'");
+});
+
+it("names a workspace that is not ./runs to the commands that need it", () => {
+  expect(workspaceOption("runs")).toBe("");
+  expect(workspaceOption(resolve("runs"))).toBe("");
+  expect(workspaceOption("/w/my runs")).toBe(" --workspace '/w/my runs'");
+  expect(showCommand(3, resolve("out"))).toBe(`${selfName()} incidents show 3 --workspace out`);
+});
+
+it("puts the run that is meant into a hint", () => {
+  const place = { id: "a-1", workspace: "/w", folder: "/w/$& a-1" };
+  const { hint } = naming(new BallastError("no", "Mend RUNS, then: ballast resume RUN --wait"), place);
+  expect(hint).toBe("Mend RUNS, then: ballast resume '/w/$& a-1' --wait");
+  expect(resumeCommand(place)).toBe(`${selfName()} resume '/w/$& a-1'`);
+  expect(naming("thrown", place)).toBe("thrown");
+});
+
 it("calls itself as the user did", () => {
   expect(selfName(resolve("bin/ballast"))).toBe("./bin/ballast");
+  expect(selfName(resolve("my tools/bin/ballast"))).toBe("'./my tools/bin/ballast'");
   expect(selfName(resolve("node_modules/.bin/ballast"))).toBe("npx ballast");
+  expect(selfName(resolve("../node_modules/.bin/ballast"))).toBe("npx ballast");
   expect(selfName("/usr/local/bin/ballast", "/usr/bin:/usr/local/bin")).toBe("ballast");
   expect(selfName("/elsewhere/bin/ballast", "/usr/bin")).toBe("/elsewhere/bin/ballast");
+  // npx finds what is installed here or above, and asks the registry for the rest.
+  expect(selfName("/elsewhere/node_modules/.bin/ballast")).toBe("/elsewhere/node_modules/.bin/ballast");
+  expect(selfName(`${resolve()}-2/node_modules/.bin/ballast`)).toBe(`${resolve()}-2/node_modules/.bin/ballast`);
 });

@@ -1,4 +1,4 @@
-/** The folder of a new run, and how to name a run on a command line. */
+/** The folder of a new run, and how to name runs, workspaces and this program on a command line. */
 import { mkdirSync, readdirSync } from "node:fs";
 import { basename, delimiter, dirname, join, relative, resolve, sep } from "node:path";
 import type { RunPlace } from "../record/places.ts";
@@ -49,7 +49,33 @@ export function hasCheckpoint(folder: string): boolean {
 
 /** How to name the run on a command line: by its id in the default workspace, else by its folder. */
 export function runArgument({ id, workspace, folder }: RunPlace): string {
-  return resolve("runs") === workspace ? id : shortPath(folder);
+  return shellWord(resolve("runs") === workspace ? id : shortPath(folder));
+}
+
+/** What a command that knows a workspace alone needs at its end to find this one: nothing for ./runs. */
+export function workspaceOption(workspace: string): string {
+  return resolve("runs") === resolve(workspace) ? "" : ` --workspace ${shellWord(shortPath(workspace))}`;
+}
+
+/** The command that goes on with a run. */
+export function resumeCommand(place: RunPlace): string {
+  return `${selfName()} resume ${runArgument(place)}`;
+}
+
+/** The command that shows an incident, and how it can be decided. */
+export function showCommand(incident: number, workspace: string): string {
+  return `${selfName()} incidents show ${incident}${workspaceOption(workspace)}`;
+}
+
+/** The same error, whose hint names this run where it said `RUN`. */
+export function naming<Thrown>(error: Thrown, place: RunPlace): Thrown {
+  if (error instanceof BallastError) error.hint = error.hint?.replaceAll(/\bRUN\b/g, () => runArgument(place));
+  return error;
+}
+
+/** A word as a POSIX shell reads it back: quoted where a character needs it. */
+export function shellWord(text: string): string {
+  return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A text in which commands stand as this shell starts them, wherever the program lies; some have its place already. */
@@ -59,8 +85,11 @@ export function asTyped(text: string): string {
 
 /** How the user calls this program from where they are. */
 export function selfName(script = process.argv[1] ?? "", searchPath = process.env.PATH ?? ""): string {
-  if (script.includes(`${sep}node_modules${sep}`)) return "npx ballast";
-  if (searchPath.split(delimiter).includes(dirname(script))) return basename(script);
+  const [project, installed] = script.split(`${sep}node_modules${sep}`);
+  if (installed !== undefined) {
+    // From elsewhere npx would ask the registry for a package of this name.
+    if (`${process.cwd()}${sep}`.startsWith(`${project}${sep}`)) return "npx ballast";
+  } else if (searchPath.split(delimiter).includes(dirname(script))) return basename(script);
   const short = relative(process.cwd(), script);
-  return short.startsWith("..") || short === "" ? script : `.${sep}${short}`;
+  return shellWord(short.startsWith("..") || short === "" ? script : `.${sep}${short}`);
 }

@@ -13,7 +13,12 @@ function running({ ppo = {} }: { ppo?: object } = {}) {
   const recorder = store.recorder("tiny-1", store.startAttempt("tiny-1"));
   recorder.metrics("ppo", 5, { x: 1 });
   recorder.commit();
-  const context = () => commandContext(store, { run: store.run("tiny-1")!, config: configOf({ folder }) });
+  const context = () =>
+    commandContext(store, {
+      run: store.run("tiny-1")!,
+      config: configOf({ folder }),
+      typed: { resume: "ballast resume tiny-1", show: (incident) => `ballast incidents show ${incident}` },
+    });
   const tell = (kind: string, payload?: CommandRequest["payload"], reason?: string) => {
     const request = { kind, ...(payload && { payload }), ...(reason !== undefined && { reason }) };
     const command = checkedCommand(request, context());
@@ -106,9 +111,11 @@ describe("resume", () => {
   it("is none of a dead run, and no way around an incident", () => {
     const { tell, recorder, clock } = running();
     clock.now += 60_000;
-    expect(refusal(() => tell("resume"))).toContain("`ballast resume` goes on with it");
+    expect(refusal(() => tell("resume"))).toContain("go on with it by: ballast resume tiny-1");
     recorder.incident(incidentRecord());
-    expect(refusal(() => tell("resume"))).toContain("incident 1 of tiny-1 waits");
+    expect(refusal(() => tell("resume"))).toBe(
+      "incident 1 of tiny-1 waits for a decision | How to decide: ballast incidents show 1",
+    );
   });
 });
 
@@ -178,10 +185,8 @@ describe("undo", () => {
 describe("what follows", () => {
   it("depends on who is there to do it", () => {
     const { context, clock, recorder } = running();
-    const follows = (kind: "save" | "set", payload = {}) =>
-      whatFollows({ kind, payload }, { ...context(), resume: "ballast resume tiny-1" });
-    const whileOneWaits = () =>
-      whatFollows({ kind: "save" }, { ...context(), openIncident: 3, resume: "ballast resume tiny-1" });
+    const follows = (kind: "save" | "set", payload = {}) => whatFollows({ kind, payload }, context());
+    const whileOneWaits = () => whatFollows({ kind: "save" }, { ...context(), openIncident: 3 });
     expect(follows("save")).toBe("Run tiny-1 does it before its next iteration.");
     recorder.state("paused");
     expect(follows("save")).toBe("Run tiny-1 is paused and does it now.");

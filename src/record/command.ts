@@ -22,6 +22,15 @@ export interface CommandContext {
   readonly interventions: readonly RecordedIntervention[];
   /** The incident that waits for a decision; null for none. */
   readonly openIncident: number | null;
+  readonly typed: Typed;
+}
+
+/** Command lines for hints, as whoever asks would type them. */
+export interface Typed {
+  /** Goes on with the run. */
+  readonly resume: string;
+  /** Shows an incident of its workspace. */
+  readonly show: (incident: number) => string;
 }
 
 export interface CommandRequest {
@@ -33,12 +42,13 @@ export interface CommandRequest {
 
 export function commandContext(
   store: Store,
-  options: { readonly run: RunRow; readonly config: Config },
+  options: { readonly run: RunRow; readonly config: Config; readonly typed: Typed },
 ): CommandContext {
-  const { run, config } = options;
+  const { run, config, typed } = options;
   return {
     run,
     config,
+    typed,
     given: store.commands(run.id),
     interventions: interventionsOf(store, run.id),
     openIncident: store.incidents({ run: run.id, open: true })[0]?.id ?? null,
@@ -50,7 +60,7 @@ export function checkedCommand(
   { kind: word, payload = {}, reason = "" }: CommandRequest,
   context: CommandContext,
 ): NewCommand {
-  const { run, openIncident } = context;
+  const { run, openIncident, typed } = context;
   const kind = commandKinds.find((known) => known === word);
   if (kind === undefined) {
     const near = nearest(word, commandKinds);
@@ -71,26 +81,26 @@ export function checkedCommand(
     if (openIncident !== null)
       throw new UsageError(
         `incident ${openIncident} of ${run.id} waits for a decision`,
-        `ballast incidents show ${openIncident}, then ballast incidents resolve ${openIncident}`,
+        `How to decide: ${typed.show(openIncident)}`,
       );
     if (!isPaused(context))
       throw new UsageError(
         `run ${run.id} is not paused`,
-        run.alive ? "There is nothing to resume." : "No process trains it: `ballast resume` goes on with it.",
+        run.alive ? "There is nothing to resume." : `No process trains it; go on with it by: ${typed.resume}`,
       );
   }
   return checked;
 }
 
-/** What happens now, in a sentence. `resume` is the command line that goes on with the run. */
+/** What happens now, in a sentence. */
 export function whatFollows(
   { kind, payload = {} }: NewCommand,
-  { run, openIncident, resume }: Pick<CommandContext, "run" | "openIncident"> & { readonly resume: string },
+  { run, openIncident, typed }: Pick<CommandContext, "run" | "openIncident" | "typed">,
 ): string {
   const stage = kind === "set" ? stageOfKey(String(payload.key)) : null;
   if (stage !== null && run.position !== null && stages.indexOf(stage) > stages.indexOf(run.position.stage))
     return `Run ${run.id} applies it when ${stage} begins.`;
-  if (!run.alive) return `No process trains ${run.id}: it is applied when it is resumed: ${resume}`;
+  if (!run.alive) return `No process trains ${run.id}: it is applied when it is resumed: ${typed.resume}`;
   if (openIncident !== null)
     return `Run ${run.id} waits for the decision on incident ${openIncident}, and does it after that.`;
   if (run.state === "paused") return `Run ${run.id} is paused and does it now.`;

@@ -24,7 +24,7 @@ const firstBackoffMs = 100;
 const longestBackoffMs = 5_000;
 
 /** A corrected file is another than the run began with, which `resume` takes only when it is told to. */
-const correctIt = "Correct it, then go on with: ballast resume RUN --allow-changed-reward.";
+const goOn = "then go on with: ballast resume RUN --allow-changed-reward";
 
 type Outcome =
   | { readonly kind: "value"; readonly value: number }
@@ -93,7 +93,7 @@ export class FunctionRunner {
         const what = outcome.kind === "value" ? String(outcome.value) : outcome.what;
         throw new RewardError(
           `the reward function ${path} returned ${what} for the prompt ${quote(input.prompt)}`,
-          `It must return a finite number for every response: 0, say, for one that it cannot judge. ${correctIt}`,
+          `It must return a finite number for every response: 0, say, for one that it cannot judge. Correct it, ${goOn}`,
         );
       }
       if (attempt > retries) {
@@ -101,8 +101,8 @@ export class FunctionRunner {
         throw new RewardError(
           `the reward function ${path} failed on the prompt ${quote(input.prompt)}: ${outcome.reason}${attempts}`,
           outcome.late
-            ? `Make it faster, or raise timeoutMs (${timeoutMs}) of its component.`
-            : `${correctIt} If it depends on a service that fails at times, raise retries of its component.`,
+            ? `Raise timeoutMs (${timeoutMs}) of its component, or make it faster, ${goOn}`
+            : `If it depends on a service that fails at times, raise retries of its component; else correct it, ${goOn}`,
         );
       }
       await sleep(Math.min(longestBackoffMs, firstBackoffMs * 2 ** (attempt - 1)));

@@ -88,7 +88,7 @@ export function decideIncident(connection: Connection, id: number, decision: Inc
     const incident = readIncidents(connection, { id })[0];
     if (incident === undefined)
       throw new StoreError(`${connection.path} has no incident ${id}`, "`ballast incidents list` shows those it has.");
-    if (incident.decision !== null) throw alreadyDecided(id, incident.decision);
+    if (incident.decision !== null) throw alreadyDecided(incident);
     const texts = { changes: encodeJson(changes), reason: encodeText(reason) };
     const row = insert("decisions", { incident_id: id, action, to, ...texts, decided_at: decidedAt });
     connection.run(row.sql, row.parameters);
@@ -108,11 +108,17 @@ export function decideIncident(connection: Connection, id: number, decision: Inc
   });
 }
 
-/** Why an incident cannot be decided again. */
-export function alreadyDecided(id: number, { action, to, reason, decidedAt }: IncidentDecision): StoreError {
+/** Why an incident cannot be decided again. `resume` is the command line that goes on with its run. */
+export function alreadyDecided(
+  { id, runId, decision }: Pick<IncidentRecord, "id" | "runId" | "decision">,
+  resume = `ballast resume ${runId}`,
+): StoreError {
+  const { action, to, reason, decidedAt } = decision!;
   const target = to === null ? "" : ` to ${to}`;
   return new StoreError(
     `incident ${id} was decided ${new Date(decidedAt).toISOString()}: ${action}${target}, "${reason}"`,
-    "The first decision holds. `ballast resume` goes on with the run as it says.",
+    action === "stop"
+      ? "The first decision holds."
+      : `The first decision holds; the run goes on as it says with: ${resume}`,
   );
 }

@@ -52,7 +52,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   if (after === undefined)
     throw new CheckpointError(
       `${stage} of the run in ${folder} is not done`,
-      "Go on with it first: ballast resume RUN.",
+      "Go on with it first: ballast resume RUN",
     );
 
   const start = ppo ? startingPolicy(config, folder) : null;

@@ -38,7 +38,7 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   } catch (error) {
     throw new CheckpointError(
       `could not save the result of ${stage}: ${messageOf(error)}`,
-      `Make room on the disk, then go on: ballast resume ${recorder.runId}`,
+      "Make room on the disk, then go on: ballast resume RUN",
       { cause: error },
     );
   } finally {

@@ -22,7 +22,7 @@ describe("tier 1", () => {
     const stopped = await runPpo({ world, ppo, rules: [afterUpdate] }).catch((error) => error);
     expect(stopped).toBeInstanceOf(StoppedByController);
     expect(stopped.exitCode).toBe(3);
-    expect(stopped.hint).toContain("ballast incidents show 1");
+    expect(stopped.message).toBe("stopped by the controller: incident 1, epochs 2 > 0");
     expect([...world.store.curve("ppo").keys()]).toEqual([0, 1, 2, 3]);
     const [incident] = world.store.incidents;
     expect(incident).toMatchObject({ id: 1, rule: "fourth", iteration: 3, decision: null });

@@ -100,7 +100,7 @@ async function callPerson(ppo: Ppo, options: ObeyOptions & { alert: Alert }): Pr
   if (incident === null)
     throw new StoppedByController(
       `${alert.message}  ->  saved, stopped; the incident could not be written yet`,
-      "Free some space on the disk, then resume: the run stops here again.",
+      "Free some space on the disk, then ballast resume RUN: the run stops here again.",
     );
   const { done } = options;
   return decided(ppo, incident.decision === null ? await awaitDecision(ppo, incident) : incident, done);
@@ -146,8 +146,7 @@ async function openIncident(ppo: Ppo, options: ObeyOptions & { alert: Alert }): 
 /** Waits where the run was told to; else ends it, to be resumed once a person has decided. */
 async function awaitDecision({ context, loop, tell }: Ppo, { id, summary }: IncidentRecord): Promise<IncidentRecord> {
   const { recorder, wait, interrupted } = context;
-  const hint = `ballast incidents show ${id}, then ballast incidents resolve ${id}, then ballast resume ${recorder.runId}`;
-  if (!wait) throw new StoppedByController(`stopped by the controller: incident ${id}, ${summary}`, hint);
+  if (!wait) throw new StoppedByController(`stopped by the controller: incident ${id}, ${summary}`);
   recorder.state("paused");
   tell(`incident ${id} waits for a decision`);
   for (;;) {
@@ -159,7 +158,7 @@ async function awaitDecision({ context, loop, tell }: Ppo, { id, summary }: Inci
     if (interrupted()) {
       loop.event("interrupted", incident.iteration, `interrupted while incident ${id} waits; the state is saved`);
       recorder.commit();
-      throw new Interrupted(`interrupted while incident ${id} waits for a decision; the state is saved`, hint);
+      throw new Interrupted(`interrupted while incident ${id} waits for a decision; the state is saved`);
     }
     await sleep(decisionPoll);
     // The heart beats with every commit.
@@ -198,11 +197,7 @@ export function obeyEarlier(ppo: Pick<Ppo, "context" | "loop" | "control" | "sta
     .filter(({ attempt, iteration }) => attempt >= state.rolledBackIn && iteration >= loop.first - 1);
   for (const incident of earlier) {
     const { id, summary, decision, iteration } = incident;
-    if (decision === null)
-      throw new StoppedByController(
-        `incident ${id} waits for a decision: ${summary}`,
-        `ballast incidents show ${id}, then ballast incidents resolve ${id}`,
-      );
+    if (decision === null) throw new StoppedByController(`incident ${id} waits for a decision: ${summary}`);
     // One that stopped the run after scoring is come by again, and obeyed there.
     if (decision.action !== "resume" || iteration === loop.first - 1) decided(ppo, incident, loop.first);
   }

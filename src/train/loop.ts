@@ -99,7 +99,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
         recorder.markApplied(command.id, stage, step);
         if (command.kind === "set") this.#set(command, step);
         else if (command.kind === "undo") this.#undo(command, { step, again: false });
-        else this.event("command", step, `${command.kind}${reasonOf(command)}`, { id: command.id });
+        else this.event("command", step, `told to ${command.kind}${reasonOf(command)}`, { id: command.id });
         if (command.kind === "save") await this.save(step);
         if (command.kind === "stop") await this.#end(step, "stopped by a command");
         if (command.kind === "pause" || command.kind === "resume") {
@@ -289,8 +289,10 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   #announce(): void {
     const { resume, stage, recorder } = this.#context;
     const { checkpoint, unit, steps } = this.#options;
-    const from = checkpoint === null ? "from the beginning" : `from ${checkpoint.folder}`;
-    if (resume) this.event("resumed", this.first, `${stage} resumed at ${unit} ${this.first} of ${steps}, ${from}`);
+    if (resume && checkpoint !== null) {
+      const where = `${unit} ${this.first} of ${steps}, from ${checkpoint.folder}`;
+      this.event("resumed", this.first, `${stage} resumed at ${where}`);
+    }
     if (this.first === 0) {
       this.event("stage_started", 0, `${stage}: ${steps} ${unit}s`);
       for (const { key, value } of hyperparameters(stage, this.settings))
@@ -306,7 +308,7 @@ export async function findCheckpoint<Own>(context: StageContext): Promise<Checkp
   if (checkpoint === null || context.resume) return checkpoint;
   throw new CheckpointError(
     `${context.folder} holds a checkpoint of an earlier run`,
-    `Go on with it by ballast resume ${context.recorder.runId}, or choose another folder.`,
+    "Go on with it by ballast resume RUN, or choose another folder.",
   );
 }
 

@@ -68,7 +68,7 @@ export function checkRewardHash(options: {
   if (options.saved === options.found || options.settings.allowChangedReward) return;
   throw new CheckpointError(
     "the code of a reward function has changed since the checkpoint",
-    "Put the old code back, or resume with --allow-changed-reward: the curve will then mix two rewards.",
+    "Put the old code back, or let the curve mix two rewards: ballast resume RUN --allow-changed-reward",
   );
 }
 

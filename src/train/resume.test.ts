@@ -190,6 +190,12 @@ describe("commands", () => {
       /stopped by a command/,
     );
     expect(world.store.states).toEqual(["paused", "running"]);
+    expect(world.store.messages("command").slice(-4)).toEqual([
+      "told to save",
+      "told to pause",
+      "told to resume",
+      "told to stop (enough)",
+    ]);
     expect(existsSync(join(world.folder, "ppo", "checkpoint-000002"))).toBe(true);
     expect(world.store.curve("ppo").size).toBe(2);
     const { curve } = await runPpo({ ppo, world, context: { resume: true } });
@@ -314,6 +320,12 @@ describe("what must not change", () => {
     await runPpo({ ppo, world, context: { interrupted: () => ++asked > 20 } }).catch(() => {});
     const other = { ppo, world, start: 2, context: { resume: true } };
     await expect(runPpo(other)).rejects.toThrow(/the reference in .* is not the one that the run began with/);
+  });
+
+  it("is none where the stage had not begun: it begins", async () => {
+    const { world } = await runPpo({ ppo, context: { resume: true } });
+    expect(world.store.messages("resumed")).toEqual([]);
+    expect(world.store.messages("stage_started")).toEqual(["ppo: 8 iterations"]);
   });
 
   it("is a folder that is not to be resumed", async () => {

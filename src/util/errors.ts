@@ -1,8 +1,8 @@
 /** The one error tree: every failure a user can meet, each with a remedy and the exit code it ends the process with. */
 
 export class BallastError extends Error {
-  /** What the user can do about it, in a sentence; printed under the message. */
-  readonly hint: string | undefined;
+  /** What the user can do about it, in a sentence; printed under the message. The command line says it in its own words. */
+  hint: string | undefined;
   readonly exitCode: number = 1;
 
   constructor(message: string, hint?: string, options?: ErrorOptions) {

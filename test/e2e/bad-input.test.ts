@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { ballast, tinyFolder } from "./ballast.ts";
+import { ballast, tinyFolder, typed } from "./ballast.ts";
 
 const folder = tinyFolder();
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -111,6 +111,17 @@ describe("bad input", () => {
     expect(stderr).toContain("not finite");
     const [dump] = readdirSync(join(folder, "runs", "nan-1", "sft", "dumps"));
     expect(stderr).toContain(`runs/nan-1/sft/dumps/${dump}`);
+  });
+
+  it("of a reward function that throws says once how to go on, which works when it is mended", async () => {
+    const file = join(folder, "fickle.mjs");
+    writeFileSync(file, 'export default () => { throw new Error("no judge"); };');
+    const settings = ["ppo.rewards.0.path=fickle.mjs", "ppo.rewards.0.retries=0", "name=fickle"];
+    const failed = await ballast(folder, "ppo", "ppo.yaml", ...settings);
+    expect(failed.stderr.match(/resume fickle-1/g), failed.stderr).toHaveLength(1);
+    writeFileSync(file, "export default ({ response }) => response.length;");
+    const done = await typed(folder, /then go on with: (.+)$/m.exec(failed.stderr)![1]!);
+    expect(done.code, done.stderr).toBe(0);
   });
 
   it("names model and tokenizer where their vocabularies do not match", async () => {

@@ -83,17 +83,26 @@ export interface Running {
 
 /** Starts the program in `cwd`. */
 export function start(cwd: string, ...args: string[]): Running {
-  return launch(cwd, args, {});
+  return launch(cwd, [bin, ...args], {});
+}
+
+/** A line as a shell in `cwd` reads it. */
+export function typed(cwd: string, line: string): Promise<Ended> {
+  return launch(cwd, ["-c", line], { program: "/bin/sh" }).ended;
 }
 
 /** Starts it in a process group of its own, as a terminal does, and in a checkout of which nothing is compiled yet. */
 export function startAsNew(cwd: string, ...args: string[]): Running {
-  return launch(cwd, args, { detached: true, env: { TSX_DISABLE_CACHE: "1" } });
+  return launch(cwd, [bin, ...args], { detached: true, env: { TSX_DISABLE_CACHE: "1" } });
 }
 
-function launch(cwd: string, args: readonly string[], { detached = false, env = {} }): Running {
+function launch(
+  cwd: string,
+  args: readonly string[],
+  { program = process.execPath, detached = false, env = {} },
+): Running {
   const startedAt = Date.now();
-  const child = spawn(process.execPath, [bin, ...args], {
+  const child = spawn(program, args, {
     cwd,
     detached,
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, ...env },

@@ -2,7 +2,7 @@
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { ballast, tinyFolder } from "./ballast.ts";
+import { ballast, tinyFolder, typed } from "./ballast.ts";
 
 const folder = tinyFolder();
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -66,4 +66,28 @@ it("stops with code 3, shows why, waits for a decision, and goes on as decided",
   expect(done.code, done.stderr).toBe(0);
   const history = await ballast(folder, "history", "tiny-1", "ppo.clipLow");
   expect(history.stdout).toMatch(/0\.2\s+0\.1\s+person: a smaller step/);
+});
+
+it("prints commands that work as printed, in a workspace whose name has a space", { timeout: 120_000 }, async () => {
+  const stopped = await ballast(folder, "run", "tiny.yaml", "workspace=my runs", ...settings);
+  expect(stopped.code, stopped.stderr).toBe(3);
+  const hint = /^ {2}How to decide: (.+); then: (.+)$/m;
+  const [, show, resume] = hint.exec(stopped.stderr)!;
+
+  const early = await typed(folder, resume!);
+  expect([early.code, hint.exec(early.stderr)?.slice(1)]).toEqual([3, [show, resume]]);
+  const unfinished = await ballast(folder, "eval", "my runs/tiny-1");
+  expect(unfinished.stderr).toContain(`Go on with it first: ${resume}\n`);
+  const listed = await ballast(folder, "incidents", "list", "--workspace", "my runs");
+  expect(listed.stdout).toContain(`See one with: ${show}\n`);
+
+  const shown = await typed(folder, show!);
+  const decide = shown.stdout.split("\n").find((line) => line.includes(" --resume "));
+  const decided = await typed(folder, decide!);
+  expect(decided.code, decided.stderr).toBe(0);
+  expect(decided.stdout).toContain(`Next: ${resume}\n`);
+  const done = await typed(folder, resume!);
+  expect(done.code, done.stderr).toBe(0);
+  const [list] = done.stdout.trimEnd().split("\n").slice(-1);
+  expect((await typed(folder, list!)).stdout).toContain("tiny-1");
 });

@@ -11,6 +11,7 @@ import { reportLines } from "../report.ts";
 import { rewardIsLearned } from "../result.ts";
 import { shownValues } from "../shown.ts";
 import type { Terminal } from "../terminal.ts";
+import { naming } from "../workspace.ts";
 
 export interface EvalOptions {
   /** A run's id or folder. */
@@ -25,7 +26,8 @@ export interface EvalOptions {
 
 export async function evaluate(options: EvalOptions): Promise<number> {
   const { run, workspace, samples, temperature, seed, json = false, terminal } = options;
-  const { id, folder } = findRun(run, workspace);
+  const place = findRun(run, workspace);
+  const { id, folder } = place;
   const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
   const engine = await createEmbeddedEngine({ threads: config.threads });
@@ -44,6 +46,8 @@ export async function evaluate(options: EvalOptions): Promise<number> {
     display.close();
     if (json) terminal.out(jsonLine({ run: id, ...evaluation }));
     else for (const line of reportLines({ evaluation, learned: rewardIsLearned(config) }, terminal)) terminal.out(line);
+  } catch (error) {
+    throw naming(error, place);
   } finally {
     display.close();
     await engine.close();

@@ -11,6 +11,7 @@ import { CheckpointError, UsageError } from "../../util/errors.ts";
 import { jsonLine } from "../json.ts";
 import { printable } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
+import { resumeCommand } from "../workspace.ts";
 
 export interface GenerateOptions {
   /** A model's folder, a run's id or a run's folder. */
@@ -72,14 +73,15 @@ export async function generate(options: GenerateOptions): Promise<number> {
 /** The folder of the model that is meant: itself, or of a run the last stage's that speaks. */
 function findModel(model: string, workspace: string): string {
   for (const folder of [model, join(model, "final")]) if (existsSync(join(folder, "model.safetensors"))) return folder;
-  const { id, folder: run } = findRun(model, workspace, "model or run");
+  const place = findRun(model, workspace, "model or run");
+  const { id, folder: run } = place;
   for (const stage of ["ppo", "sft"]) {
     const folder = join(run, stage, "final");
     if (existsSync(folder)) return folder;
   }
   throw new CheckpointError(
     `no stage of run ${id} that makes a language model is done`,
-    "Let it go on: ballast resume RUN.",
+    `Go on with it first: ${resumeCommand(place)}`,
   );
 }
 

@@ -5,6 +5,7 @@ import { keptTerminal } from "../../../test/support/terminal.ts";
 import { workspaceWithRun } from "../../../test/support/workspace.ts";
 import type { IncidentEvidence } from "../../types/control.ts";
 import { StoreError, UsageError } from "../../util/errors.ts";
+import { selfName } from "../workspace.ts";
 import { listIncidents, resolveIncident, showIncident } from "./incidents.ts";
 
 function opened(changes: Partial<IncidentEvidence> = {}) {
@@ -23,7 +24,7 @@ describe("list", () => {
     const list = (more: object) => listIncidents({ workspace, terminal, ...more });
     await list({ open: true });
     expect(terminal.lines[1]).toMatch(/^ +1 {2}● open +tiny-1 +77 .*kl_stop +approx KL 0.31 > 0.15$/);
-    expect(terminal.lines.at(-1)).toContain("incidents show 1");
+    expect(terminal.lines.at(-1)).toBe(`\nSee one with: ${selfName()} incidents show 1 --workspace ${workspace}`);
     await resolveIncident({ ...options, stop: true, reason: "enough" });
     terminal.lines.length = 0;
     await list({ open: true });
@@ -52,7 +53,10 @@ describe("show", () => {
     expect(text).toContain("it 70  ppo.learningRate  3e-5 → 0.001  (person)");
     expect(text).toContain("it 74 to 84  approx KL 0.08 > 0.05 for 3 iterations");
     expect(text).toMatch(/last healthy: .*tiny-1\/ppo\/checkpoint-000050$/m);
-    expect(text).toContain("incidents resolve 1 --rollback last-healthy");
+    for (const decision of ["--rollback last-healthy", "--rollback before", "--resume", "--stop"])
+      expect(terminal.lines).toContain(
+        `  ${selfName()} incidents resolve 1 ${decision} --reason "..." --workspace ${options.workspace}`,
+      );
     expect(text).toMatch(/and then: .* resume /);
   });
 
@@ -144,11 +148,14 @@ describe("resolve", () => {
   });
 
   it("a second time is an error that says what was decided", async () => {
-    const { options, store } = opened();
+    const { options, store, folder } = opened();
     await resolveIncident({ ...options, rollback: "before", reason: "first" });
     const failure = await resolveIncident({ ...options, rollback: "9", reason: "second" }).catch((error) => error);
     expect(failure).toBeInstanceOf(StoreError);
     expect(failure.message).toMatch(/^incident 1 was decided .*: rollback to 77, "first"$/);
+    expect(failure.hint).toBe(
+      `The first decision holds; the run goes on as it says with: ${selfName()} resume ${folder}`,
+    );
     expect(store.incident(1)!.decision).toMatchObject({ reason: "first" });
   });
 });

@@ -13,7 +13,7 @@ import { jsonLine } from "../json.ts";
 import { printableLine } from "../sanitize.ts";
 import { table } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { runArgument, selfName } from "../workspace.ts";
+import { resumeCommand, selfName, showCommand, workspaceOption } from "../workspace.ts";
 
 interface Common {
   readonly workspace: string;
@@ -71,7 +71,7 @@ export async function listIncidents(options: ListOptions): Promise<number> {
   });
   for (const line of lines) terminal.out(line);
   const waiting = incidents.find(({ decision }) => decision === null);
-  if (waiting) terminal.out(`\nSee one with: ${selfName()} incidents show ${waiting.id}`);
+  if (waiting) terminal.out(`\nSee one with: ${showCommand(waiting.id, home)}`);
   return 0;
 }
 
@@ -81,7 +81,7 @@ export interface ShowOptions extends Common {
 
 export async function showIncident({ id, workspace, json = false, terminal }: ShowOptions): Promise<number> {
   withStore(workspace, { readonly: true }, (store) => {
-    const incident = known(store, id);
+    const incident = known(store, id, workspace);
     if (json) {
       terminal.out(jsonLine(incident));
       return;
@@ -95,7 +95,8 @@ export async function showIncident({ id, workspace, json = false, terminal }: Sh
         objective: run?.objective ?? "",
         waits: run?.alive ?? false,
         self: selfName(),
-        run: runName(incident, workspace),
+        resume: resumeOf(incident, workspace),
+        option: workspaceOption(workspace),
         now: Date.now(),
       },
       terminal,
@@ -113,8 +114,8 @@ export interface ResolveOptions extends Common, DecisionOptions {
 export async function resolveIncident(options: ResolveOptions): Promise<number> {
   const { id, workspace, json = false, terminal } = options;
   withStore(workspace, { readonly: false }, (store) => {
-    const incident = known(store, id);
-    if (incident.decision !== null) throw alreadyDecided(id, incident.decision);
+    const incident = known(store, id, workspace);
+    if (incident.decision !== null) throw alreadyDecided(incident, resumeOf(incident, workspace));
     const { folder } = findRun(incident.runId, workspace);
     const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
     store.decide(id, decisionOf(options, { incident, config, folder }));
@@ -125,22 +126,22 @@ export async function resolveIncident(options: ResolveOptions): Promise<number> 
     }
     terminal.out(`incident ${id}: ${decisionText(decision!)}`);
     if (store.run(runId)?.alive) terminal.out(`Run ${runId} waits for this and does it now.`);
-    else if (decision!.action !== "stop") terminal.out(`Next: ${selfName()} resume ${runName(incident, workspace)}`);
+    else if (decision!.action !== "stop") terminal.out(`Next: ${resumeOf(incident, workspace)}`);
   });
   return 0;
 }
 
-function runName({ runId }: IncidentRecord, workspace: string): string {
+function resumeOf({ runId }: IncidentRecord, workspace: string): string {
   try {
-    return runArgument(findRun(runId, workspace));
+    return resumeCommand(findRun(runId, workspace));
   } catch (error) {
     // Its folder is gone; its record is not.
     if (!(error instanceof UsageError)) throw error;
-    return runId;
+    return `${selfName()} resume ${runId}`;
   }
 }
 
-function known(store: Store, id: number): IncidentRecord {
+function known(store: Store, id: number, workspace: string): IncidentRecord {
   const incident = store.incident(id);
   if (incident !== undefined) return incident;
   const open = store.incidents({ open: true }).map((one) => one.id);
@@ -148,7 +149,7 @@ function known(store: Store, id: number): IncidentRecord {
     `there is no incident ${id} in ${store.path}`,
     open.length > 0
       ? `Open: ${open.slice(-8).join(", ")}.`
-      : "No incident there is open. `ballast incidents list` shows all.",
+      : `No incident there is open. \`ballast incidents list${workspaceOption(workspace)}\` shows all.`,
   );
 }
 

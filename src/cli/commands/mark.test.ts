@@ -76,7 +76,9 @@ describe("ballast runs", () => {
     expect(head).toMatch(/age {2}tags +objective$/);
     expect(row).toContain("good, long");
     await ask({ archive: true });
-    expect(await list()).toEqual([expect.stringMatching(/^1 archived run is not shown: .* runs --all$/)]);
+    expect(await list()).toEqual([
+      expect.stringMatching(/^1 archived run is not shown: .* runs --all --workspace \S+$/),
+    ]);
     expect((await list({ all: true }))[1]).toContain("created, archived");
     expect(await list({ json: true })).toEqual([]);
     expect(JSON.parse((await list({ json: true, all: true }))[0]!)).toMatchObject({

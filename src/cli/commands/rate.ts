@@ -13,7 +13,7 @@ import { type KeyStream, keysOf } from "../keys.ts";
 import { printable } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 import { wrap } from "../width.ts";
-import { runArgument, selfName } from "../workspace.ts";
+import { naming, runArgument, selfName } from "../workspace.ts";
 
 export interface RateOptions {
   /** A run's id or folder. */
@@ -71,6 +71,8 @@ export async function rate(options: RateOptions): Promise<number> {
       );
     }
     return 0;
+  } catch (error) {
+    throw naming(error, place);
   } finally {
     store.close();
   }

@@ -8,7 +8,7 @@ import { jsonLine } from "../json.ts";
 import { printableLine } from "../sanitize.ts";
 import { table } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { selfName } from "../workspace.ts";
+import { selfName, workspaceOption } from "../workspace.ts";
 import { type Noted, notedOf } from "./mark.ts";
 
 export interface RunsOptions {
@@ -49,7 +49,7 @@ export async function runs({ workspace, all = false, json = false, terminal }: R
   const known = summaries(workspace);
   const rows = known.filter(({ archived }) => all || !archived);
   const hidden = known.length - rows.length;
-  const more = `${hidden} archived ${hidden === 1 ? "run is" : "runs are"} not shown: ${selfName()} runs --all`;
+  const more = `${hidden} archived ${hidden === 1 ? "run is" : "runs are"} not shown: ${selfName()} runs --all${workspaceOption(workspace)}`;
   if (json) {
     for (const row of rows) terminal.out(jsonLine(row));
     return 0;

@@ -5,9 +5,8 @@ import { join, resolve } from "node:path";
 import { createApp, isLoopback, type Listening, listen, loadWeb, namesOf, workspaceToken } from "../../server/index.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { BallastError, messageOf } from "../../util/errors.ts";
-import { shortPath } from "../paths.ts";
 import type { Terminal } from "../terminal.ts";
-import { selfName } from "../workspace.ts";
+import { selfName, workspaceOption } from "../workspace.ts";
 
 export interface ServeOptions {
   /** 0 takes a free one. */
@@ -67,7 +66,7 @@ export async function openDashboard({
       token,
       web,
       self: selfName(),
-      option: resolve(workspace) === resolve("runs") ? "" : `--workspace ${quoted(shortPath(workspace))}`,
+      option: workspaceOption(workspace).trim(),
       hosts: namesOf(host),
       tokenToRead: !isLoopback(host),
       ended: ending.signal,
@@ -84,10 +83,6 @@ export async function openDashboard({
     store.close();
     throw error;
   }
-}
-
-function quoted(text: string): string {
-  return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Without a browser the address is there to be read. */

@@ -48,13 +48,13 @@ describe("ballast tell", () => {
 
   it.each([
     ["puase", [], "Did you mean pause?"],
-    ["set", [], "As in: ballast tell RUN set ppo.kl.coef=0.1"],
+    ["set", [], "tiny-1 set ppo.kl.coef=0.1"],
     ["set", ["ppo.kl.coef"], "As in ppo.epochs=2"],
     ["set", ["ppo.kl.coef=0.1", "ppo.kl.ceof=0.1"], "Did you mean ppo.kl.coef?"],
     ["pause", ["ppo.kl.coef=0.1"], "Did you mean: set ppo.kl.coef=0.1?"],
     ["stop", ["now"], "Say why with --reason TEXT."],
-    ["undo", [], "As in: ballast tell RUN undo 3"],
-    ["undo", ["1", "2"], "As in: ballast tell RUN undo 3"],
+    ["undo", [], "tiny-1 undo 3. `ballast history "],
+    ["undo", ["1", "2"], "tiny-1 undo 3. `ballast history "],
     ["undo", ["kl_soft"], "None is in force now."],
     ["undo", ["3"], "None is in force now."],
   ])("refuses %s %j, writes nothing, and says what to type instead", async (what, details, hint) => {

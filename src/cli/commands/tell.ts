@@ -8,7 +8,7 @@ import { jsonLine } from "../json.ts";
 import { printableLine } from "../sanitize.ts";
 import { settingText } from "../settings-text.ts";
 import type { Terminal } from "../terminal.ts";
-import { runArgument, selfName } from "../workspace.ts";
+import { naming, resumeCommand, showCommand } from "../workspace.ts";
 
 export interface TellOptions {
   /** A run's id or folder. */
@@ -27,12 +27,16 @@ export interface TellOptions {
 export async function tell(options: TellOptions): Promise<number> {
   const { run: name, what, details, reason = "", workspace, json = false, terminal } = options;
   const place = findRun(name, workspace);
+  const typed = {
+    resume: resumeCommand(place),
+    show: (incident: number) => showCommand(incident, place.workspace),
+  };
   const store = openStore(join(place.workspace, "ballast.db"));
   try {
     const config = configOf(place);
     const contextNow = () => {
       const run = store.run(place.id);
-      if (run !== undefined) return commandContext(store, { run, config });
+      if (run !== undefined) return commandContext(store, { run, config, typed });
       throw new UsageError(
         `run ${place.id} has not begun: there is no trainer to tell`,
         "Wait until it has loaded its models.",
@@ -44,13 +48,14 @@ export async function tell(options: TellOptions): Promise<number> {
         return { id: store.addCommand(place.id, command), ...command };
       }),
     );
-    const resume = `${selfName()} resume ${runArgument(place)}`;
-    const next = whatFollows(told.at(-1)!, { ...contextNow(), resume });
+    const next = whatFollows(told.at(-1)!, contextNow());
     if (json) terminal.out(jsonLine({ run: place.id, commands: told, next }));
     else {
       for (const { id, ...command } of told) terminal.out(`command ${id}: ${printableLine(wordsOf(command))}`);
       terminal.out(next);
     }
+  } catch (error) {
+    throw naming(error, place);
   } finally {
     store.close();
   }

@@ -45,6 +45,7 @@ describe("a decision", () => {
     });
     const second = await decide({ ...rollback, action: "resume", to: undefined });
     expect([second.status, second.answer.error]).toEqual([409, expect.stringContaining("was decided")]);
+    expect(second.answer.hint).toMatch(/goes on as it says with: .\/bin\/ballast resume tiny-1 --workspace \/w$/);
   });
 
   it("says what to type where no process waits", async () => {

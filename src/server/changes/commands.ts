@@ -22,11 +22,18 @@ export function commandRoutes(context: Context): Hono {
     const { id } = runOf(context, c.req.param("run"));
     const perform = () => {
       const run = runOf(context, id);
-      const known = commandContext(store, { run, config: configOf(neededPlace(context, id)) });
+      const typed = (...words: string[]) => [self, ...words, option].filter(Boolean).join(" ");
+      const known = commandContext(store, {
+        run,
+        config: configOf(neededPlace(context, id)),
+        typed: {
+          resume: typed("resume", id),
+          show: (incident) => typed("incidents", "show", String(incident)),
+        },
+      });
       const request = { kind, ...(payload && { payload }), ...(reason !== undefined && { reason }) };
       const command = checkedCommand(request, known);
-      const resume = [self, "resume", id, option].filter(Boolean).join(" ");
-      return { id: store.addCommand(id, command), message: whatFollows(command, { ...known, resume }) };
+      return { id: store.addCommand(id, command), message: whatFollows(command, known) };
     };
     return change(c, context, { run: id, versioned: true, perform });
   });

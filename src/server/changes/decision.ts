@@ -33,7 +33,8 @@ export function decisionRoutes(context: Context): Hono {
     const run = runOf(context, runId);
     const perform = () => {
       const incident = incidentOf(context, String(id));
-      if (incident.decision !== null) throw alreadyDecided(id, incident.decision);
+      const resume = [self, "resume", runId, option].filter(Boolean).join(" ");
+      if (incident.decision !== null) throw alreadyDecided(incident, resume);
       const place = neededPlace(context, runId);
       const options = { resume: action === "resume", stop: action === "stop", set, reason };
       const decision = decisionOf(
@@ -42,7 +43,6 @@ export function decisionRoutes(context: Context): Hono {
       );
       store.decide(id, decision);
       const target = decision.to === null ? "" : ` to ${decision.to}`;
-      const resume = [self, "resume", runId, option].filter(Boolean).join(" ");
       const then = run.alive
         ? `Run ${runId} waits for this and does it now.`
         : action === "stop"
