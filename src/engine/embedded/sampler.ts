@@ -104,7 +104,7 @@ export class Sampler {
     const first = await prefill.run(feeds, { into: views(all.length, length) });
     let hidden = first.hidden as Value;
     let live = [...all];
-    for (let done = 0; done < maxNewTokens && live.length > 0; ) {
+    for (let done = 0; live.length > 0; ) {
       const steps = Math.min(Math.max(shortestChunk, Math.min(longestChunk, done)), maxNewTokens - done);
       const out = await decode.run({
         ...parameters,
@@ -116,6 +116,8 @@ export class Sampler {
         steps: { data: BigInt64Array.of(BigInt(steps)), shape: [] },
       });
       appendTokens(live, out.tokens as Value, out.logprobs as Value, stopTokens);
+      done += steps;
+      if (done === maxNewTokens) return;
       const kept = live.map((_, b) => b).filter((b) => !stopTokens.includes((live[b] as Row).tokens.at(-1) as number));
       for (const [i, name] of names.entries()) {
         const recent = (out[name] as Value).data as Float32Array;
@@ -125,7 +127,6 @@ export class Sampler {
       keepRows(states, kept, config.width);
       hidden = { data: states.subarray(0, kept.length * config.width), shape: [kept.length, config.width] };
       live = kept.map((b) => live[b] as Row);
-      done += steps;
       length += steps;
     }
   }
