@@ -162,6 +162,7 @@ export const trendUnproven: Detector = ({ history }): Diagnosis[] => {
 function signed(value: number): string {
   return value > 0 ? `+${short(value)}` : short(value);
 }
+
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;

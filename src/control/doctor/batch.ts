@@ -2,7 +2,7 @@
 import { nearestCorner } from "./corners.ts";
 import { type DoctorFacts, sequencesPerStep } from "./facts.ts";
 import { type Finding, inWords, parametersInWords, percent } from "./finding.ts";
-import { inBand, rateBand } from "./scale.ts";
+import { besideBand, rateBand } from "./scale.ts";
 
 /** docs/doctor.md: under 256 warns, under 64 loudly. */
 const few = 256;
@@ -70,7 +70,7 @@ function corner({ ppo, model }: DoctorFacts): Finding[] {
     `${inWords(sequences)} a step${rate === null ? "" : `, rate ${inWords(rate)}`}, clip ${inWords(clip)}, ${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
   // A rate found at another size says nothing of this one where this one's band leaves it out.
   const band = rateBand(model.parameters);
-  const rateFits = inBand(near.learningRate, band);
+  const rateFits = besideBand(near.learningRate, band) === null;
   const yours = said(n, ppo.learningRate, ppo.clipHigh, ppo.epochs);
   const comparable = said(n, rateFits ? ppo.learningRate : null, ppo.clipHigh, ppo.epochs);
   const known = said(near.sequencesPerStep, rateFits ? near.learningRate : null, near.clip, near.epochs);

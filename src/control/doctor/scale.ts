@@ -31,11 +31,13 @@ export function rateBand(parameters: number): RateBand {
   return { low, typical, high: typical * halfBand };
 }
 
-/** A rate on the edge is in: bands are decades wide. */
-const rounding = 1 + 1e-9;
+/** What stands on the edge of a band is in. */
+export const rounding = 1 + 1e-9;
 
-export function inBand(rate: number, { low, high }: RateBand): boolean {
-  return rate * rounding >= low && rate <= high * rounding;
+/** On which side of the band a rate lies; null within. */
+export function besideBand(rate: number, { low, high }: RateBand): "above" | "below" | null {
+  if (rate > high * rounding) return "above";
+  return rate * rounding < low ? "below" : null;
 }
 
 /** In words, where the band comes from. */

@@ -1,11 +1,9 @@
 /** Findings on the update: rates, clip, epochs, gradient, critic, and the KL to the reference. */
 import { type DoctorFacts, sequencesPerStep } from "./facts.ts";
 import { type Finding, inWords, parametersInWords } from "./finding.ts";
-import { inBand, rateBand, rateSource } from "./scale.ts";
+import { besideBand, rateBand, rateSource, rounding } from "./scale.ts";
 
 const defaults = "PPO.md, defaults";
-/** What stands on the edge of a band is in. */
-const rounding = 1 + 1e-9;
 
 export function updateFindings(facts: DoctorFacts): Finding[] {
   return [...rates(facts), ...clipAndEpochs(facts), ...gradient(facts), ...critic(facts), ...reference(facts)];
@@ -17,10 +15,10 @@ function rates({ ppo, model, sftLearningRate }: DoctorFacts): Finding[] {
   if (model.parameters !== null) {
     const fitting = rateBand(model.parameters);
     const { low, typical, high } = fitting;
-    const fits = inBand(rate, fitting);
+    const side = besideBand(rate, fitting);
     const band = `${inWords(low)} to ${inWords(high)} for ${parametersInWords(model.parameters)} parameters`;
     const remedy = `ppo.learningRate=${inWords(typical)}`;
-    if (!fits && rate > high)
+    if (side === "above")
       findings.push({
         id: "rate/above_band",
         severity: "warning",
@@ -29,7 +27,7 @@ function rates({ ppo, model, sftLearningRate }: DoctorFacts): Finding[] {
         remedy,
         source: rateSource,
       });
-    if (!fits && rate < low)
+    if (side === "below")
       findings.push({
         id: "rate/below_band",
         severity: "warning",
