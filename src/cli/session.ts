@@ -9,6 +9,7 @@ import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
 import { runPipeline } from "../train/pipeline.ts";
 import type { PipelineResult } from "../train/types.ts";
 import type { EventRecord, RunState } from "../types/records.ts";
+import { counted } from "../util/counted.ts";
 import { BallastError, Interrupted, messageOf, RolledBack, StoppedByController } from "../util/errors.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 import { type RunningDashboard, startDashboard } from "./dashboard.ts";
@@ -111,7 +112,7 @@ export async function trainRun({
       throw new StoppedByController(`incident ${waiting.id} of ${id} waits for a decision: ${waiting.summary}`);
     display.note(
       c.dim(
-        `${resume ? "resuming" : "run"} ${id} in ${shortPath(folder)}: ${machine.cpu}, ${machine.threads} ${machine.threads === 1 ? "thread" : "threads"}, seed ${config.seed}`,
+        `${resume ? "resuming" : "run"} ${id} in ${shortPath(folder)}: ${machine.cpu}, ${counted(machine.threads, "thread")}, seed ${config.seed}`,
       ),
     );
     telling = openTelling({ config, hooks, runId: id, store, onWarning: warn });

@@ -1,11 +1,9 @@
 /** Which stages a command runs of what its configuration has. */
+import { stages } from "../config/changes.ts";
 import type { Config } from "../config/index.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
 import { shellWord } from "./workspace.ts";
-
-/** In their order. */
-export const stages: readonly Stage[] = ["sft", "reward", "ppo"];
 
 /**
  * The configuration for one command: `run` takes every stage there is, `sft`, `reward` and `ppo` only their own. A stage

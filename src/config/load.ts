@@ -18,7 +18,7 @@ export interface Loaded {
   /** One line each: settings without effect, and what is odd. */
   readonly warnings: string[];
   /** Those of the warnings that a model's folder is not there, by the section that names it. */
-  readonly missingModels: readonly { readonly section: string; readonly warning: string }[];
+  readonly missingModels: readonly { readonly section: keyof Config; readonly warning: string }[];
 }
 
 /**
@@ -36,7 +36,7 @@ export function loadConfig(path: string | null, overrides: readonly string[] = [
   if (missing.errors.length > 0) throw failure(missing.errors.map(reading.placed));
   checkRules(reading);
   const missingModels = missing.warnings.map((problem) => ({
-    section: String(problem.paths[0]?.[0]),
+    section: problem.paths[0]![0] as keyof Config,
     warning: reading.placed(problem),
   }));
   const warnings = [...reading.warnings, ...missingModels.map(({ warning }) => warning)];

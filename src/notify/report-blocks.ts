@@ -1,6 +1,7 @@
 /** A report as headings, sentences and tables of plain text, which Markdown and HTML each write in their own way. */
 import type { SettingRow } from "../store/index.ts";
 import type { IncidentRecord } from "../types/control.ts";
+import { counted } from "../util/counted.ts";
 import { cut } from "../util/cut.ts";
 import type { HealthReport, Report, RunReport } from "./report-data.ts";
 
@@ -133,10 +134,6 @@ function abandoned(superseded: boolean): string {
 
 function valueText(value: SettingRow["value"]): string {
   return typeof value === "number" && Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
-}
-
-function counted(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 function day(at: number): string {

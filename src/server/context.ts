@@ -21,6 +21,11 @@ export interface Context {
   readonly tailer: Tailer;
 }
 
+/** A command line that means this workspace, as a person would type it. */
+export function typed({ self, option }: Pick<Context, "self" | "option">, ...words: readonly string[]): string {
+  return [self, ...words, option].filter(Boolean).join(" ");
+}
+
 export function version(): string {
   return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }

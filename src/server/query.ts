@@ -1,9 +1,8 @@
 /** What a request's address asks for, checked. */
 import type { Context } from "hono";
+import { stages } from "../config/changes.ts";
 import type { Stage } from "../types/records.ts";
 import { Refusal } from "./problem.ts";
-
-const stages: readonly Stage[] = ["sft", "reward", "ppo"];
 
 /** The stage asked for; PPO where none is named. */
 export function stageOf(c: Context): Stage {

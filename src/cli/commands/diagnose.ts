@@ -2,6 +2,7 @@
 import { type Diagnosis, likelihood, symptoms } from "../../control/diagnosis/index.ts";
 import { diagnosisOf, seenOf } from "../../record/diagnosis.ts";
 import { readRunHistory } from "../../record/run-history.ts";
+import { counted } from "../../util/counted.ts";
 import { jsonLine } from "../json.ts";
 import { printable, printableLine } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
@@ -35,7 +36,7 @@ function lines(
 ): string[] {
   const { outColours: c } = terminal;
   const width = terminal.outWidth();
-  const iterations = done === 0 ? "no PPO iteration yet" : `${done} ${done === 1 ? "iteration" : "iterations"}`;
+  const iterations = done === 0 ? "no PPO iteration yet" : counted(done, "iteration");
   const head = [c.bold(`${id}, ${iterations}`), ...wrap(printableLine(objective), width), ""];
   if (done === 0) {
     const runs = `${selfName()} runs${workspaceOption(workspace)}`;

@@ -4,6 +4,7 @@ import { type Loaded, loadConfig, parseConfig } from "../../config/index.ts";
 import { examine, type Finding, type Judged, type Phase, unexplained } from "../../control/doctor/index.ts";
 import { checklistOf } from "../../record/checklist.ts";
 import { readRunHistory } from "../../record/run-history.ts";
+import { counted } from "../../util/counted.ts";
 import { messageOf } from "../../util/errors.ts";
 import { gatherFacts, unreadFindings } from "../doctor-facts.ts";
 import { jsonLine } from "../json.ts";
@@ -75,7 +76,6 @@ function findingLines(findings: readonly Judged[], terminal: Terminal): string[]
   const count = (severity: Finding["severity"]) =>
     findings.filter((finding) => finding.severity === severity && finding.explained === null).length;
   const explained = findings.filter(({ explained }) => explained !== null).length;
-  const some = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
   return [
     ...findings.flatMap((finding) => {
       const { id, severity, explained } = finding;
@@ -83,7 +83,7 @@ function findingLines(findings: readonly Judged[], terminal: Terminal): string[]
         explained === null ? colours[severity](`${SHAPES[severity]} ${severity}`) : c.green(`✓ ${severity}, explained`);
       return [`${title}  ${c.bold(id)}`, ...body(finding, terminal), ""];
     }),
-    `${some(count("error"), "error")}, ${some(count("warning"), "warning")}, ${some(count("note"), "note")}, ${explained} explained.`,
+    `${counted(count("error"), "error")}, ${counted(count("warning"), "warning")}, ${counted(count("note"), "note")}, ${explained} explained.`,
   ];
 }
 

@@ -6,6 +6,7 @@ import { pairsOf, readRatings } from "../../data/index.ts";
 import { findRun } from "../../record/places.ts";
 import { openStore, type SampleRow, type Store } from "../../store/index.ts";
 import type { NewRating, RatingRecord } from "../../types/ratings.ts";
+import { counted } from "../../util/counted.ts";
 import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
 import { random } from "../../util/random.ts";
 import { jsonLine } from "../json.ts";
@@ -67,7 +68,7 @@ export async function rate(options: RateOptions): Promise<number> {
       const next = `${selfName()} rate ${runArgument(place)} --export pairs.jsonl`;
       report(
         { given, rater },
-        `${given === 1 ? "1 answer" : `${given} answers`} of ${rater} ${given === 1 ? "is" : "are"} stored.${given > 0 ? ` Next: ${next}` : ""}`,
+        `${counted(given, "answer")} of ${rater} ${given === 1 ? "is" : "are"} stored.${given > 0 ? ` Next: ${next}` : ""}`,
       );
     }
     return 0;

@@ -5,6 +5,7 @@ import { rulesToYaml } from "../../config/rule-yaml.ts";
 import { fitsScale, knownRules, usedRules } from "../../config/rules.ts";
 import { actionWords, conditionWords, isStepRule, type Rule, settingOf, settingWords } from "../../control/rule.ts";
 import { otherRules, readControl, replayOn, type Said, storyOf } from "../../record/recorded-control.ts";
+import { counted } from "../../util/counted.ts";
 import { UsageError } from "../../util/errors.ts";
 import { jsonLine } from "../json.ts";
 import { metricMeaning } from "../metric-meaning.ts";
@@ -108,7 +109,7 @@ export async function testRules({ file, on, workspace, json = false, terminal }:
   const own = known.own.rules;
   if (on === undefined) {
     if (json) terminal.out(jsonLine({ file, rules: own }));
-    else terminal.out(`${file}: ${plural(own.length, "rule")}, without a mistake. Try them: --on RUN`);
+    else terminal.out(`${file}: ${counted(own.length, "rule")}, without a mistake. Try them: --on RUN`);
     return 0;
   }
   const recorded = readControl(on, workspace);
@@ -129,7 +130,7 @@ export async function testRules({ file, on, workspace, json = false, terminal }:
   }
   const iterations = new Set(recorded.consultations.map(({ iteration }) => iteration)).size;
   terminal.out(
-    `${file}: ${plural(own.length, "rule")}, beside the shipped ones, on ${plural(iterations, "iteration")} of ${recorded.place.id}`,
+    `${file}: ${counted(own.length, "rule")}, beside the shipped ones, on ${counted(iterations, "iteration")} of ${recorded.place.id}`,
   );
   terminal.out("");
   for (const line of testLines({ counts, story }, terminal)) terminal.out(line);
@@ -238,7 +239,7 @@ function brief(rule: Rule): string {
 function cooldownWords({ cooldown }: Rule): string {
   return cooldown === 0
     ? "none: it speaks each time"
-    : `${plural(cooldown, "iteration")} after it spoke in which it does not speak again`;
+    : `${counted(cooldown, "iteration")} after it spoke in which it does not speak again`;
 }
 
 function scaleWords({ scale }: Rule): string {
@@ -260,10 +261,6 @@ function useOf(rule: Rule, control: ControlConfig): string {
   if (rule.tier === 3) return "records";
   if (control.interventions === "off") return "alerts alone: off";
   return rule.tier === 2 && control.profile === "fixed" ? "alerts alone: fixed" : rule.tier === 1 ? "stops" : "acts";
-}
-
-function plural(n: number, word: string): string {
-  return `${n} ${word}${n === 1 ? "" : "s"}`;
 }
 
 function ordinal(n: number): string {

@@ -1,8 +1,10 @@
 /** `ballast run`, `sft`, `reward` and `ppo`: the stages of a configuration. */
+
+import { stages } from "../../config/changes.ts";
 import { type Config, injected, type Loaded, loadConfig } from "../../config/index.ts";
 import type { Stage } from "../../types/records.ts";
 import { UsageError } from "../../util/errors.ts";
-import { stages, stagesFor } from "../stages.ts";
+import { stagesFor } from "../stages.ts";
 import { startRun } from "../start.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -36,10 +38,9 @@ export async function run({
 
 /** A stage on its own starts from models that are there; in a pipeline an earlier one may be about to make them. */
 function checkModels(config: Config, { missingModels }: Loaded): void {
-  const present = stages.filter((stage) => config[stage] !== undefined);
-  const others = stages.filter((stage) => !present.includes(stage));
-  const missing = missingModels.filter(({ section }) => !(others as string[]).includes(section));
-  if (present.length > 1 || missing.length === 0) return;
+  if (stages.filter((stage) => config[stage] !== undefined).length > 1) return;
+  const missing = missingModels.filter(({ section }) => config[section] !== undefined);
+  if (missing.length === 0) return;
   throw new UsageError(
     missing.map(({ warning }) => warning).join("\n"),
     "An earlier stage makes such a folder: train that first, or name one that is there.",

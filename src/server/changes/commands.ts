@@ -5,7 +5,7 @@ import { checkedCommand, commandContext, commandKinds, whatFollows } from "../..
 import { configOf } from "../../record/places.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
-import type { Context } from "../context.ts";
+import { type Context, typed } from "../context.ts";
 import { neededPlace, runOf } from "../place.ts";
 import { change, largestChange } from "./change.ts";
 
@@ -16,19 +16,18 @@ const schema = z.strictObject({
 });
 
 export function commandRoutes(context: Context): Hono {
-  const { store, self, option } = context;
+  const { store } = context;
   return new Hono().post("/runs/:run/commands", tokenNeeded(context), limitBody(largestChange), async (c) => {
     const { kind, payload, reason } = await bodyOf(c, schema);
     const { id } = runOf(context, c.req.param("run"));
     const perform = () => {
       const run = runOf(context, id);
-      const typed = (...words: string[]) => [self, ...words, option].filter(Boolean).join(" ");
       const known = commandContext(store, {
         run,
         config: configOf(neededPlace(context, id)),
         typed: {
-          resume: typed("resume", id),
-          show: (incident) => typed("incidents", "show", String(incident)),
+          resume: typed(context, "resume", id),
+          show: (incident) => typed(context, "incidents", "show", String(incident)),
         },
       });
       const request = { kind, ...(payload && { payload }), ...(reason !== undefined && { reason }) };

@@ -7,7 +7,7 @@ import { alreadyDecided } from "../../store/index.ts";
 import type { IncidentRecord } from "../../types/control.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
-import type { Context } from "../context.ts";
+import { type Context, typed } from "../context.ts";
 import { neededPlace, runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
 import { change, largestChange } from "./change.ts";
@@ -20,7 +20,7 @@ const schema = z.strictObject({
 });
 
 export function decisionRoutes(context: Context): Hono {
-  const { store, self, option } = context;
+  const { store } = context;
   return new Hono().post("/incidents/:incident/decision", tokenNeeded(context), limitBody(largestChange), async (c) => {
     const { action, to, set, reason } = await bodyOf(c, schema);
     if ((action === "rollback") !== (to !== undefined))
@@ -33,7 +33,7 @@ export function decisionRoutes(context: Context): Hono {
     const run = runOf(context, runId);
     const perform = () => {
       const incident = incidentOf(context, String(id));
-      const resume = [self, "resume", runId, option].filter(Boolean).join(" ");
+      const resume = typed(context, "resume", runId);
       if (incident.decision !== null) throw alreadyDecided(incident, resume);
       const place = neededPlace(context, runId);
       const options = { resume: action === "resume", stop: action === "stop", set, reason };
