@@ -13,7 +13,7 @@ import type {
 import type { PromptRow } from "../data/index.ts";
 import { parameterSpecs } from "../models/config.ts";
 import { findRun } from "../record/places.ts";
-import { mean } from "../rl/index.ts";
+import { mean, reachOf } from "../rl/index.ts";
 import { buildTokenizer, loadTokenizer, type Tokenizer } from "../text/index.ts";
 import { promptText } from "../train/rollout.ts";
 import { openRows, type RunRows } from "../train/rows.ts";
@@ -98,7 +98,17 @@ function ppoFacts(ppo: PpoConfig): PpoFacts {
     klCoef: kl.coef,
     // A preset's name, wherever the controller's settings have it.
     klBounded: JSON.stringify(kl).includes('"bounded"'),
+    klControllers: klControllers(ppo),
   };
+}
+
+function klControllers(ppo: PpoConfig): PpoFacts["klControllers"] {
+  const sections = ppo.policyLoss === "penalty" ? (["kl", "penalty"] as const) : (["kl"] as const);
+  return sections.flatMap((section) => {
+    const { target, targetEnd } = ppo[section];
+    if (ppo[section].controller === "fixed" || target === undefined) return [];
+    return [{ section, ...reachOf(ppo[section], { ...ppo, target: Math.max(target, targetEnd ?? 0) }) }];
+  });
 }
 
 function promptFacts(row: PromptRow): PromptFacts {

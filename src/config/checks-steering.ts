@@ -1,12 +1,12 @@
 /** What one field of PPO's schedules and controllers says about another: KL coefficients, the penalty, clip and rates. */
-import { stepPresets } from "../rl/index.ts";
+import { controllerBounds, reachOf, stepPresets } from "../rl/index.ts";
 import { type Given, type Problem, problem } from "./problems.ts";
 import type { Config, PpoConfig } from "./schema.ts";
 
 type Part = { readonly errors: readonly Problem[]; readonly warnings: readonly Problem[] };
 
 export function checkSteering(ppo: PpoConfig, given: Given): { errors: Problem[]; warnings: Problem[] } {
-  const parts = [checkController("kl", ppo.kl, given), checkPolicyLoss(ppo, given), checkSchedules(ppo, given)];
+  const parts = [checkController("kl", ppo, given), checkPolicyLoss(ppo, given), checkSchedules(ppo, given)];
   return { errors: parts.flatMap(({ errors }) => errors), warnings: parts.flatMap(({ warnings }) => warnings) };
 }
 
@@ -36,9 +36,10 @@ const ofController = {
 /** What one field of a KL controller says about another: `ppo.kl`, and `ppo.penalty`. */
 function checkController(
   section: "kl" | "penalty",
-  settings: PpoConfig["kl"] | PpoConfig["penalty"],
+  ppo: PpoConfig,
   given: Given,
 ): { errors: Problem[]; warnings: Problem[] } {
+  const settings: PpoConfig["kl"] | PpoConfig["penalty"] = ppo[section];
   const errors: Problem[] = [];
   const warnings: Problem[] = [];
   const { controller, target, targetEnd, preset, min, max } = settings;
@@ -75,16 +76,50 @@ function checkController(
         `${at("low")} ${low} is not below ${at("high")} ${high}: between them the coefficient rests; schulman2017 has 0.67 and 1.5`,
       ),
     );
-  const factor = Math.exp(settings.alpha * (target ?? 0));
-  if (controller === "exponential" && factor > 10)
-    warnings.push(
+  if (controller !== "fixed" && target !== undefined) {
+    const reach = checkReach(section, ppo, Math.max(target, targetEnd ?? 0));
+    errors.push(...reach.errors);
+    warnings.push(...reach.warnings);
+  }
+  const bounds = controllerBounds(settings);
+  const apart = min !== undefined && max !== undefined ? "swap them" : `preset ${preset} has the other: give both`;
+  if (bounds.min !== undefined && bounds.max !== undefined && bounds.min > bounds.max)
+    errors.push(
+      problem([at("min"), at("max")], `${at("min")} ${bounds.min} is above ${at("max")} ${bounds.max}; ${apart}`),
+    );
+  return { errors, warnings };
+}
+
+/** How far one iteration may move a coefficient: so far that it is lost is refused, so far that it jumps is said. */
+function checkReach(section: "kl" | "penalty", ppo: PpoConfig, target: number): Part {
+  const settings: PpoConfig["kl"] | PpoConfig["penalty"] = ppo[section];
+  const { controller, horizon, alpha } = settings;
+  const { sequences, iterations } = ppo;
+  const at = (key: string) => `ppo.${section}.${key}`;
+  const { least, greatest } = reachOf(settings, { target, sequences, iterations });
+  const errors: Problem[] = [];
+  const warnings: Problem[] = [];
+  if (controller === "ziegler" && least <= 0)
+    errors.push(
       problem(
-        [at("alpha"), at("target"), at("controller")],
-        `${at("alpha")} ${settings.alpha} with ${at("target")} ${target}: a KL of twice the target multiplies the coefficient by ${factor.toPrecision(2)} in a single iteration; try alpha ${(1 / target!).toPrecision(1)}`,
+        [at("horizon"), "ppo.sequences", at("controller")],
+        `${at("horizon")} ${horizon} with ppo.sequences ${sequences}: one KL under its target multiplies the coefficient by 1 - 0.2 x ${sequences} / ${horizon} = ${Number(least.toPrecision(2))}, and it is lost; give more than ${Number((0.2 * sequences).toPrecision(6))}, or leave it out for a tenth of the run's sequences`,
       ),
     );
-  if (min !== undefined && max !== undefined && min > max)
-    errors.push(problem([at("min"), at("max")], `${at("min")} ${min} is above ${at("max")} ${max}; swap them`));
+  if (controller === "exponential" && greatest > 10)
+    (greatest > 1000 ? errors : warnings).push(
+      problem(
+        [at("alpha"), at("target"), at("controller")],
+        `${at("alpha")} ${alpha} with ${at("target")} ${target}: a KL of twice the target multiplies the coefficient by ${greatest.toPrecision(2)} in a single iteration; try alpha ${(1 / target).toPrecision(1)}`,
+      ),
+    );
+  if (controller === "step" && Math.max(greatest, 1 / least) > 1000)
+    errors.push(
+      problem(
+        greatest > 1 / least ? [at("up"), at("controller")] : [at("down"), at("controller")],
+        `${at("up")} ${greatest} and ${at("down")} ${least}: one iteration moves the coefficient more than a thousandfold, from one of its bounds to the other; schulman2017 has 2 and 0.5`,
+      ),
+    );
   return { errors, warnings };
 }
 
@@ -109,7 +144,7 @@ function checkPolicyLoss(ppo: PpoConfig, given: Given): Part {
       );
     return { errors: [], warnings };
   }
-  const { errors, warnings: ofController } = checkController("penalty", penalty, given);
+  const { errors, warnings: ofController } = checkController("penalty", ppo, given);
   if (penalty.beta === 0 && penalty.controller !== "fixed")
     errors.push(
       problem(

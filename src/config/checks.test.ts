@@ -103,7 +103,27 @@ describe("errors", () => {
       ["ppo.kl={controller: step, target: 6, low: 2}"],
       "ppo.kl.low 2 is not below ppo.kl.high 1.5: between them the coefficient rests; schulman2017 has 0.67 and 1.5",
     ],
-    [["ppo.kl={controller: exponential, target: 6, min: 2, max: 1}"], "ppo.kl.min 2 is above ppo.kl.max 1; swap them"],
+    [["ppo.kl={controller: exponential, target: 0.06, min: 2, max: 1}"], "ppo.kl.min 2 is above ppo.kl.max 1; swap them"],
+    [
+      ["ppo.kl={controller: step, target: 6, preset: bounded, max: 0.005}"],
+      "ppo.kl.min 0.01 is above ppo.kl.max 0.005; preset bounded has the other: give both",
+    ],
+    [
+      ["ppo.kl={controller: exponential, target: 6, targetUnit: sequence}"],
+      "ppo.kl.alpha 10 with ppo.kl.target 6: a KL of twice the target multiplies the coefficient by 1.1e+26 in a single iteration; try alpha 0.2",
+    ],
+    [
+      ["ppo.sequences=50", "ppo.kl={controller: ziegler, target: 6, horizon: 10}"],
+      "ppo.kl.horizon 10 with ppo.sequences 50: one KL under its target multiplies the coefficient by 1 - 0.2 x 50 / 10 = 0, and it is lost; give more than 10, or leave it out for a tenth of the run's sequences",
+    ],
+    [
+      ["ppo={sequences: 64, policyLoss: penalty, penalty: {controller: ziegler, target: 0.01, horizon: 4}}"],
+      "ppo.penalty.horizon 4 with ppo.sequences 64: one KL under its target multiplies the coefficient by 1 - 0.2 x 64 / 4 = -2.2, and it is lost; give more than 12.8, or leave it out for a tenth of the run's sequences",
+    ],
+    [
+      ["ppo.kl={controller: step, target: 0.1, up: 5000}"],
+      "ppo.kl.up 5000 and ppo.kl.down 0.5: one iteration moves the coefficient more than a thousandfold, from one of its bounds to the other; schulman2017 has 2 and 0.5",
+    ],
     [
       ["ppo.layerRates={embeddings: 2, head: 1}"],
       "ppo.layerRates.embeddings 2 is above ppo.layerRates.head 1; published is a third to half of it",
@@ -171,10 +191,11 @@ describe("warnings", () => {
       ["ppo.kl.alpha has no effect with the controller ziegler; set ppo.kl.controller: exponential or remove it"],
     ],
     [["ppo.kl={controller: exponential, target: 0.05}"], []],
+    [["ppo.iterations=1", "ppo.kl={controller: ziegler, target: 6}"], []],
     [
-      ["ppo.kl={controller: exponential, target: 6, targetUnit: sequence}"],
+      ["ppo.kl={controller: exponential, target: 6, targetUnit: sequence, alpha: 0.5}"],
       [
-        "ppo.kl.alpha 10 with ppo.kl.target 6: a KL of twice the target multiplies the coefficient by 1.1e+26 in a single iteration; try alpha 0.2",
+        "ppo.kl.alpha 0.5 with ppo.kl.target 6: a KL of twice the target multiplies the coefficient by 20 in a single iteration; try alpha 0.2",
       ],
     ],
     [["ppo.kl.max=1"], ["ppo.kl.max has no effect with the controller fixed, which moves nothing; remove it"]],

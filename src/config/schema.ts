@@ -185,8 +185,8 @@ const klController = {
   alpha: positive.default(10),
   /** Of `ziegler`: sequences; a tenth of the run's by default. */
   horizon: positive.optional(),
-  /** A coefficient that moves stays within these. */
-  min: z.number().min(0).optional(),
+  /** A coefficient that moves stays within these; by default within `coefficientBounds` of rl/klcontroller.ts. */
+  min: positive.optional(),
   max: positive.optional(),
 };
 

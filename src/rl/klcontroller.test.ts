@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import fc from "../../test/support/property.ts";
 import {
+  coefficientBounds,
   exponentialStep,
   klTargetAt,
   nextCoefficient,
+  reachOf,
   stepController,
   stepPresets,
   zieglerStep,
@@ -88,6 +90,60 @@ describe("the controller that a configuration asks for", () => {
         expect(next).toBeLessThanOrEqual(0.06);
       }),
     );
+  });
+});
+
+describe("a coefficient that moves", () => {
+  const settings = fc.record({
+    controller: fc.constantFrom("step" as const, "exponential" as const, "ziegler" as const),
+    preset: fc.constantFrom("schulman2017" as const, "guide" as const, "rllib" as const, "bounded" as const),
+    alpha: fc.constantFrom(1e-300, 10, 1e300),
+    up: fc.constantFrom(undefined, 1, 1e300),
+    down: fc.constantFrom(undefined, 1e-300, 1),
+    horizon: fc.constantFrom(undefined, 1e-300, 0.2, 1, 1e300),
+  });
+  const measured = fc.constantFrom(Number.NaN, Infinity, -Infinity, -1, 0, 1e-12, 0.1, 7, 1e300, Number.MAX_VALUE);
+
+  it("never reaches 0 or infinity, whatever is measured, and finds back from there", () => {
+    fc.assert(
+      fc.property(
+        settings,
+        fc.constantFrom(0, Number.MIN_VALUE, 1e-9, 0.05, 100, 1e300),
+        fc.constantFrom(1e-300, 0.1, 6, 1e300),
+        fc.array(measured, { minLength: 1, maxLength: 40 }),
+        fc.constantFrom(1, 3, 1000),
+        (settings, start, target, kls, iterations) => {
+          let coef = start;
+          for (const kl of kls) {
+            coef = nextCoefficient(settings, { coef, kl, target, sequences: 1, iterations });
+            expect(coef).toBeGreaterThan(0);
+            expect(coef).toBeLessThan(Infinity);
+          }
+          if (start !== 0.05) return;
+          expect(coef).toBeGreaterThanOrEqual(coefficientBounds.min);
+          expect(coef).toBeLessThanOrEqual(coefficientBounds.max);
+        },
+      ),
+    );
+  });
+
+  it("is not lost by a Ziegler step in a run of one iteration, whose tenth is a fraction of its sequences", () => {
+    const seen = { coef: 0.05, target: 0.1, sequences: 16, iterations: 1 };
+    const ziegler = { ...{ preset: "schulman2017" as const, alpha: 10 }, controller: "ziegler" as const };
+    expect(nextCoefficient(ziegler, { ...seen, kl: 0 })).toBeCloseTo(0.04, 12);
+    expect(nextCoefficient(ziegler, { ...seen, kl: 9 })).toBeCloseTo(0.06, 12);
+    expect(reachOf(ziegler, seen)).toEqual({ least: 0.8, greatest: 1.2 });
+    expect(reachOf({ ...ziegler, horizon: 3.2 }, seen).least).toBeCloseTo(0, 12);
+  });
+
+  it("starts beyond the default bounds where it is told to, and only comes nearer to them", () => {
+    const step = { preset: "schulman2017" as const, alpha: 10, controller: "step" as const };
+    const seen = { target: 1, sequences: 16, iterations: 100 };
+    expect(nextCoefficient(step, { ...seen, coef: 300, kl: 9 })).toBe(300);
+    expect(nextCoefficient(step, { ...seen, coef: 300, kl: 0 })).toBe(150);
+    expect(nextCoefficient(step, { ...seen, coef: 1e-5, kl: 0 })).toBe(1e-5);
+    expect(nextCoefficient(step, { ...seen, coef: 1e-5, kl: 9 })).toBe(2e-5);
+    expect(nextCoefficient({ ...step, min: 1e-6 }, { ...seen, coef: 1e-5, kl: 0 })).toBe(5e-6);
   });
 });
 

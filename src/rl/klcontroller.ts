@@ -1,4 +1,13 @@
-/** Controllers that move a KL coefficient towards a target (PPO.md row 9), each one step of a pure function. */
+/**
+ * Controllers that move a KL coefficient towards a target (PPO.md row 9), each one step of a pure function. The first three are
+ * the published formulas; `nextCoefficient`, which runs use, keeps each within bounds above 0, so that no coefficient is lost.
+ */
+
+/**
+ * The bounds of a coefficient that has none of its own: that of the interventions below (`control.bounds.klCoef.min`), and a hundred
+ * times what the penalty of Schulman et al. 2017 starts from above. Published coefficients are 0.05 to 0.2.
+ */
+export const coefficientBounds = { min: 0.001, max: 100 } as const;
 
 /**
  * coef (1 + clip(kl / target - 1, -0.2, 0.2) sequences / horizon) (Ziegler et al. 2019, section 2.2). `kl` and `target` have
@@ -49,7 +58,7 @@ export function stepController(
   return Math.min(Math.max(next, min), max);
 }
 
-/** coef * exp(alpha (kl - target)). A KL that is not finite leaves the coefficient alone: no later one could undo 0 or infinity. */
+/** coef * exp(alpha (kl - target)). A KL that is not finite leaves the coefficient alone. */
 export function exponentialStep(options: {
   readonly coef: number;
   readonly kl: number;
@@ -73,11 +82,16 @@ export interface KlController {
   readonly alpha: number;
   /** Of `ziegler`, in sequences; a tenth of the run's by default. */
   readonly horizon?: number | undefined;
+  /** Above 0. */
   readonly min?: number | undefined;
   readonly max?: number | undefined;
 }
 
-/** The coefficient of the next iteration, after one that sampled `sequences` and measured `kl`, in the target's unit. */
+/**
+ * The coefficient of the next iteration, after one that sampled `sequences` and measured `kl`, in the target's unit. It is always
+ * finite and above 0 if it moves: within `min` and `max`, which are the settings', else the preset's, else `coefficientBounds`. A
+ * coefficient that starts outside of the latter is not pulled into them at once: it may only move towards them.
+ */
 export function nextCoefficient(
   settings: KlController,
   options: {
@@ -88,22 +102,60 @@ export function nextCoefficient(
     readonly iterations: number;
   },
 ): number {
-  const { controller, preset, alpha, horizon } = settings;
-  const { coef, kl, target, sequences, iterations } = options;
-  const step: StepController = { ...stepPresets[preset], ...defined(settings, ["high", "low", "up", "down"]) };
-  const { min, max } = { ...(controller === "step" ? step : {}), ...defined(settings, ["min", "max"]) };
-  const bounded = (next: number) => Math.min(Math.max(next, min ?? 0), max ?? Infinity);
-  switch (controller) {
+  const { coef } = options;
+  if (settings.controller === "fixed") return coef;
+  const next = unbounded(settings, options);
+  const bounds = controllerBounds(settings);
+  const { min = Math.min(coefficientBounds.min, coef || Infinity, bounds.max ?? Infinity) } = bounds;
+  const { max = Math.max(coefficientBounds.max, coef, min) } = bounds;
+  return Math.min(Math.max(Number.isNaN(next) ? coef : next, min), max);
+}
+
+/**
+ * The least and the greatest factor by which one iteration may move the coefficient, bounds aside: of `exponential`, which has
+ * none, for a KL of 0 and of twice the target. A least factor of 0 or less would lose the coefficient.
+ */
+export function reachOf(
+  settings: KlController,
+  options: { readonly target: number; readonly sequences: number; readonly iterations: number },
+): { readonly least: number; readonly greatest: number } {
+  const at = (kl: number) => unbounded(settings, { ...options, coef: 1, kl });
+  return { least: at(0), greatest: at(settings.controller === "exponential" ? 2 * options.target : Number.MAX_VALUE) };
+}
+
+function unbounded(settings: KlController, options: Parameters<typeof nextCoefficient>[1]): number {
+  const { sequences, iterations, ...seen } = options;
+  switch (settings.controller) {
     case "fixed":
-      return coef;
+      return seen.coef;
     case "step":
-      return bounded(stepController({ ...step, min: 0, max: Infinity, coef, kl, target }));
+      return stepController({ ...stepOf(settings), min: 0, max: Infinity, ...seen });
     case "exponential":
-      return bounded(exponentialStep({ coef, kl, target, alpha }));
+      return exponentialStep({ ...seen, alpha: settings.alpha });
     case "ziegler":
-      // PPO.md row 9: the horizon is by default a tenth of the run's sequences.
-      return bounded(zieglerStep({ coef, kl, target, sequences, horizon: horizon ?? (iterations * sequences) / 10 }));
+      // PPO.md row 9: by default a tenth of the run's sequences, never under an iteration's, so that a step moves by 20% at most.
+      return zieglerStep({
+        ...seen,
+        sequences,
+        horizon: settings.horizon ?? Math.max(sequences, (iterations * sequences) / 10),
+      });
   }
+}
+
+function stepOf(settings: KlController): StepController {
+  return { ...stepPresets[settings.preset], ...defined(settings, ["high", "low", "up", "down"]) };
+}
+
+/** The bounds that the settings give, or else the preset's; the others are `coefficientBounds`. */
+export function controllerBounds(settings: Pick<KlController, "controller" | "preset" | "min" | "max">): {
+  readonly min?: number;
+  readonly max?: number;
+} {
+  const { min, max }: StepController = stepPresets[settings.preset];
+  return {
+    ...(settings.controller === "step" && defined({ min, max }, ["min", "max"])),
+    ...defined(settings, ["min", "max"]),
+  };
 }
 
 /** The target of one iteration: from `target` in a line to `targetEnd`, which the last iteration has. */

@@ -23,6 +23,7 @@ const ppo: PpoFacts = {
   lambda: 0.95,
   klCoef: 0.05,
   klBounded: false,
+  klControllers: [],
   maxGradNorm: 1,
 };
 const spread: PolicySpread = {
@@ -124,6 +125,11 @@ describe("each finding, on either side of its threshold", () => {
       "kl/bounded_controller",
       { ppo: { ...ppo, klBounded: true } },
       { ppo: { ...ppo, klBounded: true, sequences: 255 } },
+    ],
+    [
+      "kl/controller_jumps",
+      { ppo: { ...ppo, klControllers: [{ section: "kl", least: 0.048, greatest: 1.95 }] } },
+      { ppo: { ...ppo, klControllers: [{ section: "kl", least: 0.5, greatest: 2 }] } },
     ],
     ["reward/one_component", { rewards: ["model"] }, { rewards: ["model", "safety"] }],
     ["policy/untrained", { model: { parameters: 1e9, start: "random", spread: null } }, {}],

@@ -22,6 +22,12 @@ export interface PpoFacts {
   readonly klCoef: number;
   /** Whether a bounded controller moves the KL coefficient (PPO.md row 9). */
   readonly klBounded: boolean;
+  /** The controllers that move a KL coefficient, with the least and the greatest factor of one iteration (`reachOf`). */
+  readonly klControllers: readonly {
+    readonly section: "kl" | "penalty";
+    readonly least: number;
+    readonly greatest: number;
+  }[];
   readonly maxGradNorm: number | null;
 }
 

@@ -25,6 +25,7 @@ export const findingIds = [
   "kl/no_reference",
   "kl/starts_low",
   "kl/bounded_controller",
+  "kl/controller_jumps",
   "reward/one_component",
   "policy/untrained",
   "policy/wide",

@@ -169,5 +169,15 @@ function reference({ ppo }: DoctorFacts): Finding[] {
       remedy: "ppo.kl.controller=fixed or ziegler",
       source: `${defaults}: advised only under 256 sequences a step`,
     });
+  for (const { section, least, greatest } of ppo.klControllers)
+    if (Math.max(greatest, 1 / least) > 2 * rounding)
+      findings.push({
+        id: "kl/controller_jumps",
+        severity: "warning",
+        what: `the controller of ppo.${section} multiplies its coefficient by ${inWords(least)} to ${inWords(greatest)} in one iteration`,
+        why: "one noisy KL then throws the coefficient from one of its bounds towards the other, and the next throws it back",
+        remedy: `a longer ppo.${section}.horizon, a smaller alpha, or up and down nearer to 1`,
+        source: "PPO.md row 9: the published controllers move it by 2 at most",
+      });
   return findings;
 }
