@@ -103,7 +103,10 @@ describe("errors", () => {
       ["ppo.kl={controller: step, target: 6, low: 2}"],
       "ppo.kl.low 2 is not below ppo.kl.high 1.5: between them the coefficient rests; schulman2017 has 0.67 and 1.5",
     ],
-    [["ppo.kl={controller: exponential, target: 0.06, min: 2, max: 1}"], "ppo.kl.min 2 is above ppo.kl.max 1; swap them"],
+    [
+      ["ppo.kl={controller: exponential, target: 0.06, min: 2, max: 1}"],
+      "ppo.kl.min 2 is above ppo.kl.max 1; swap them",
+    ],
     [
       ["ppo.kl={controller: step, target: 6, preset: bounded, max: 0.005}"],
       "ppo.kl.min 0.01 is above ppo.kl.max 0.005; preset bounded has the other: give both",
