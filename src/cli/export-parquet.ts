@@ -1,5 +1,5 @@
-/** Metric rows as a Parquet file, a row group a batch, so that memory holds one. */
-import { fileWriter, ParquetWriter } from "hyparquet-writer";
+/** Metric rows as the bytes of a Parquet file, a row group a batch, so that memory holds one. */
+import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { COLUMNS, type ExportRow, flagOf } from "./export-rows.ts";
 
 const types = {
@@ -13,23 +13,33 @@ const types = {
   superseded: { type: "BOOLEAN" },
 } as const satisfies Record<(typeof COLUMNS)[number], object>;
 
-/** Values keep NaN and the infinities, which a double can hold; the flags stand beside them all the same. */
-export function writeParquet(path: string, batches: Iterable<readonly ExportRow[]>): number {
+/**
+ * Values keep NaN and the infinities, which a double can hold; the flags stand beside them all the same. Each piece of bytes is
+ * good until the next is asked for.
+ */
+export function* parquetBytes(batches: Iterable<readonly ExportRow[]>): Generator<Uint8Array> {
+  const bytes = new ByteWriter();
   const writer = new ParquetWriter({
-    writer: fileWriter(path),
+    writer: bytes,
     schema: [
       { name: "root", num_children: COLUMNS.length },
       ...COLUMNS.map((name) => ({ name, repetition_type: "REQUIRED" as const, ...types[name] })),
     ],
   });
-  let count = 0;
   for (const rows of batches) {
     if (rows.length === 0) continue;
-    count += rows.length;
     const cell = (name: (typeof COLUMNS)[number], row: ExportRow) => (name === "flag" ? flagOf(row.value) : row[name]);
     const columnData = COLUMNS.map((name) => ({ name, data: rows.map((row) => cell(name, row)) }));
     void writer.write({ columnData, rowGroupSize: rows.length });
+    yield taken(bytes);
   }
   void writer.finish();
-  return count;
+  yield taken(bytes);
+}
+
+/** What has been written since the last time; `offset`, the place in the file, goes on counting. */
+function taken(writer: ByteWriter): Uint8Array {
+  const bytes = writer.getBytes();
+  writer.index = 0;
+  return bytes;
 }

@@ -1,5 +1,5 @@
 /** `ballast resume --inject`: the run has these faults from now on, and its folder says so. */
-import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseResolvedConfig, recordedConfig, withFaults } from "../config/index.ts";
 import { writeDurably } from "../util/durable.ts";
@@ -25,8 +25,7 @@ export function injectInto(folder: string, texts: readonly string[]): string {
       `Try ${past.split("@")[0]}@${now}.`,
     );
   const recorded = recordedConfig(config, folder);
-  writeDurably(`${path}.new`, recorded);
-  renameSync(`${path}.new`, path);
+  writeDurably(path, recorded);
   return recorded;
 }
 

@@ -4,9 +4,10 @@
  * The lock is SQLite's own on an empty file in the folder: the system lets go of it when the process ends, however it
  * ends, so there is no stale lock to judge and no process id to be mistaken about.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "libsql";
+import { writeDurably } from "../util/durable.ts";
 import { BallastError } from "../util/errors.ts";
 
 export interface RunLock {
@@ -30,7 +31,7 @@ export function lockRun(folder: string): RunLock {
       "Wait for it to end, or stop it with Ctrl-C where it runs: it saves and can be resumed.",
     );
   }
-  writeFileSync(owner, `${process.pid}\n`);
+  writeDurably(owner, `${process.pid}\n`);
   held.add(database);
   return {
     release() {

@@ -1,5 +1,7 @@
 /** The two streams of the process and what they can show: width, colours, a line that redraws itself. */
+import { fstatSync } from "node:fs";
 import pc from "picocolors";
+import { writeAll } from "../util/durable.ts";
 
 type Colours = ReturnType<typeof pc.createColors>;
 
@@ -38,18 +40,34 @@ export function createTerminal({
   // A reader that went away (`ballast runs | head`), a terminal that was closed or a log on a full disk is no reason to lose a run.
   stderr.on("error", () => {});
   let told = false;
-  stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+  const onError = ({ code, message }: NodeJS.ErrnoException) => {
     if (code === "EPIPE" || code === "EIO" || told) return;
     told = true;
     stderr.write(`error: the output could not be written: ${message}\n`);
     process.once("exit", () => {
       process.exitCode ||= 1;
     });
-  });
+  };
+  stdout.on("error", onError);
+  // Node's own stream to a file takes a write of a part, on a disk that fills up, for a write of the whole.
+  const file = fileBehind(stdout);
+  const out = (text: string) => {
+    if (file === null) {
+      stdout.write(text);
+      return;
+    }
+    // After a failure the rest would stand behind a gap.
+    if (told) return;
+    try {
+      writeAll(file, text);
+    } catch (error) {
+      onError(error as NodeJS.ErrnoException);
+    }
+  };
   const width = (stream: NodeJS.WriteStream) =>
     stream.isTTY === true ? Math.max(20, stream.columns || 80) : PLAIN_WIDTH;
   return {
-    out: (line) => void stdout.write(`${line}\n`),
+    out: (line) => out(`${line}\n`),
     note: (line) => void stderr.write(`${line}\n`),
     outColours: pc.createColors(coloured(stdout, env)),
     noteColours: pc.createColors(coloured(stderr, env)),
@@ -58,6 +76,16 @@ export function createTerminal({
     redraws: stderr.isTTY === true && env.TERM !== "dumb",
     raw: (text) => void stderr.write(text),
   };
+}
+
+/** The descriptor of a stream that leads to a plain file; null for terminals, pipes and devices. */
+function fileBehind(stream: object): number | null {
+  const { fd } = stream as { readonly fd?: number };
+  try {
+    return fd !== undefined && fstatSync(fd).isFile() ? fd : null;
+  } catch {
+    return null;
+  }
 }
 
 /** no-color.org: any value of NO_COLOR but the empty one turns colours off; FORCE_COLOR turns them on where there is no terminal. */

@@ -1,6 +1,6 @@
 /** One run of the laboratory, in a folder of its own: a fault or none, a seed, interventions on or off. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FaultName } from "../config/faults.ts";
 import { type Config, recordedConfig } from "../config/index.ts";
@@ -114,9 +114,7 @@ export async function runCell(context: LabContext, request: CellRequest): Promis
       goldCurve: curve(store, run, "monitor/gold"),
       seconds: (Date.now() - startedAt) / 1000,
     };
-    const path = cellFile(context.folder, request);
-    writeDurably(`${path}.new`, `${JSON.stringify(cell)}\n`);
-    renameSync(`${path}.new`, path);
+    writeDurably(cellFile(context.folder, request), `${JSON.stringify(cell)}\n`);
     return cell;
   } finally {
     store.close();

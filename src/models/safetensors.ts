@@ -1,5 +1,6 @@
 /** Hugging Face's safetensors files: an 8-byte length, a JSON header, then the numbers. */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 
 export interface NamedTensor {
@@ -35,16 +36,10 @@ export function writeSafetensors(
   const text = new Uint8Array(Math.ceil(bytes.length / 8) * 8).fill(0x20);
   text.set(bytes);
   const length = new Uint8Array(BigUint64Array.of(BigInt(text.length)).buffer);
-  const file = openSync(path, "w");
-  try {
-    writeAll(file, length);
-    writeAll(file, text);
-    for (const { data } of tensors.values())
-      writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  const numbers = [...tensors.values()].map(
+    ({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  );
+  writeDurably(path, [length, text, ...numbers]);
 }
 
 export interface ReadOptions {
@@ -159,9 +154,4 @@ function readAt(file: number, position: number, length: number): Uint8Array {
     done += read;
   }
   return bytes;
-}
-
-function writeAll(file: number, bytes: Uint8Array): void {
-  let done = 0;
-  while (done < bytes.length) done += writeSync(file, bytes, done, bytes.length - done);
 }

@@ -1,8 +1,9 @@
 /** A reward model's scores brought to mean 0 and variance 1 (PPO.md row 18), and the file beside the model that keeps how. */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { mean, quantile, standardDeviation } from "../rl/index.ts";
+import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, messageOf, RewardError } from "../util/errors.ts";
 
 export interface Normalisation {
@@ -69,13 +70,7 @@ export function normalise(raw: number, normalisation: Normalisation | null): num
 
 /** Writes `reward.json` into a reward model's folder, flushed to disk. */
 export function writeNormalisation(folder: string, normalisation: Normalisation): void {
-  const handle = openSync(join(folder, file), "w");
-  try {
-    writeSync(handle, `${JSON.stringify(normalisation, null, 2)}\n`);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
+  writeDurably(join(folder, file), `${JSON.stringify(normalisation, null, 2)}\n`);
 }
 
 /** Reads `reward.json`; null where the folder has none. Errors: CheckpointError for a damaged one. */

@@ -1,8 +1,9 @@
 /** Finds the built page, and builds it where this is a checkout and it is missing or older than its sources. */
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BallastError, messageOf } from "../util/errors.ts";
+import { rename } from "../util/platform.ts";
 import { readWeb, type WebFiles } from "./web.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -51,7 +52,7 @@ export async function loadWeb({
 function keep(out: string, folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
-    renameSync(out, folder);
+    rename(out, folder);
   } catch (error) {
     if (readWeb(folder) === null) throw error;
     rmSync(out, { recursive: true, force: true });

@@ -1,17 +1,18 @@
 /** The workspace's token: a file that its owner alone can read. Who has it may change runs. */
 import { randomBytes } from "node:crypto";
-import { lstatSync, readFileSync, writeFileSync } from "node:fs";
+import { linkSync, lstatSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { writeDurably } from "../util/durable.ts";
 import { BallastError, messageOf } from "../util/errors.ts";
+import { rename } from "../util/platform.ts";
 
 /** Reads `<workspace>/token`, and makes it where there is none. @throws BallastError where others can read it, or it is no token. */
 export function workspaceToken(workspace: string): string {
   const path = join(workspace, "token");
   try {
-    writeFileSync(path, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) makeToken(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
-      throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "The token of the dashboard lies there.");
+    throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "The token of the dashboard lies there.");
   }
   const found = lstatSync(path);
   if (!found.isFile()) throw new BallastError(`${path} is not a plain file`, `Move it away: rm ${path}`);
@@ -25,4 +26,20 @@ export function workspaceToken(workspace: string): string {
   if (!/^[A-Za-z0-9_-]{20,}$/.test(token))
     throw new BallastError(`${path} holds no token`, `Make a new one: rm ${path}`);
   return token;
+}
+
+/** Of two servers that start at the same moment the first makes it: a link, unlike a rename, replaces nothing. */
+function makeToken(path: string): void {
+  const own = `${path}-${process.pid}`;
+  writeDurably(own, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
+  try {
+    linkSync(own, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // File systems of memory cards know no links.
+    if (code === "EPERM" || code === "ENOTSUP" || code === "ENOSYS") rename(own, path);
+    else if (code !== "EEXIST") throw error;
+  } finally {
+    rmSync(own, { force: true });
+  }
 }

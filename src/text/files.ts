@@ -1,6 +1,7 @@
 /** The two files of a Hugging Face tokenizer as plain objects: types of what is read from them, reading and writing. */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { writeDurably } from "../util/durable.ts";
 import { DataError, messageOf } from "../util/errors.ts";
 
 /** `tokenizer.json`, as far as Ballast looks into it. */
@@ -65,8 +66,8 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
 
 /** Writes both files and flushes them to disk. The folder exists. */
 export function writeTokenizerFiles(folder: string, files: TokenizerFiles): void {
-  writeFlushed(join(folder, "tokenizer.json"), `${JSON.stringify(files.tokenizer, null, 1)}\n`);
-  writeFlushed(join(folder, "tokenizer_config.json"), `${JSON.stringify(files.config, null, 2)}\n`);
+  writeDurably(join(folder, "tokenizer.json"), `${JSON.stringify(files.tokenizer, null, 1)}\n`);
+  writeDurably(join(folder, "tokenizer_config.json"), `${JSON.stringify(files.config, null, 2)}\n`);
 }
 
 function readObject(path: string): Record<string, unknown> {
@@ -82,15 +83,4 @@ function readObject(path: string): Record<string, unknown> {
     throw new DataError(`${path} is not a JSON object`, "it must be a file that Hugging Face tokenizers wrote");
   }
   return value as Record<string, unknown>;
-}
-
-function writeFlushed(path: string, text: string): void {
-  const file = openSync(path, "w");
-  try {
-    const bytes = Buffer.from(text);
-    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -1,6 +1,7 @@
 /** Keeps the minibatch of a skipped step for a person to look at. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { writeDurably } from "../util/durable.ts";
 import { messageOf } from "../util/errors.ts";
 import { toJson } from "../util/json.ts";
 import type { StageContext } from "./context.ts";
@@ -13,7 +14,7 @@ export function dumpMinibatch(
   const path = join(folder, "dumps", `iteration-${iteration}-step-${step}.json`);
   try {
     mkdirSync(join(folder, "dumps"), { recursive: true });
-    writeFileSync(path, toJson({ iteration, step, ...content }));
+    writeDurably(path, toJson({ iteration, step, ...content }));
     return `its minibatch is in ${path}`;
   } catch (error) {
     return `its minibatch could not be written (${messageOf(error)})`;

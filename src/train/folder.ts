@@ -1,11 +1,12 @@
 /** Folders that appear whole or not at all, with a manifest that tells a damaged one. */
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, existsSync, fsyncSync, openSync, readFileSync } from "node:fs";
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { createReadStream, existsSync, readFileSync } from "node:fs";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import { fromJson, toJson } from "../util/json.ts";
+import { flushFolder, rename } from "../util/platform.ts";
 
 const stateFile = "state.json";
 const manifestFile = "manifest.json";
@@ -40,21 +41,41 @@ export async function writeFolder({ folder, state, write }: WriteFolderRequest):
     writeDurably(join(temporary, stateFile), toJson(state));
     writeDurably(join(temporary, manifestFile), toJson(await manifestOf(temporary)));
     await flushFolders(temporary);
-    if (existsSync(folder)) await removeFolder(folder);
-    await rename(temporary, folder);
-    flush(parent);
+    await replaceFolder(folder, temporary);
+    flushFolder(parent);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw error;
   }
 }
 
+/** Puts a folder in another's place: a rename onto a folder with files in it fails on every system. */
+async function replaceFolder(folder: string, replacement: string): Promise<void> {
+  if (!existsSync(folder)) {
+    rename(replacement, folder);
+    return;
+  }
+  const old = await moveAside(folder);
+  try {
+    rename(replacement, folder);
+  } catch (error) {
+    rename(old, folder);
+    throw error;
+  }
+  await rm(old, { recursive: true, force: true });
+}
+
 /** Deletes a folder so that a crash leaves no half of it under its name. */
 export async function removeFolder(folder: string): Promise<void> {
-  const doomed = join(dirname(folder), `${temporaryPrefix}${basename(folder)}.old`);
-  await rm(doomed, { recursive: true, force: true });
-  await rename(folder, doomed);
-  await rm(doomed, { recursive: true, force: true });
+  await rm(await moveAside(folder), { recursive: true, force: true });
+}
+
+/** Takes a folder's name away. Returns where it lies now. */
+async function moveAside(folder: string): Promise<string> {
+  const aside = join(dirname(folder), `${temporaryPrefix}${basename(folder)}.old`);
+  await rm(aside, { recursive: true, force: true });
+  rename(folder, aside);
+  return aside;
 }
 
 /** Removes what a crash left half written or half deleted in this folder. */
@@ -117,16 +138,5 @@ async function filesBelow(folder: string): Promise<string[]> {
 async function flushFolders(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true }))
     if (entry.isDirectory()) await flushFolders(join(folder, entry.name));
-  flush(folder);
-}
-
-/** Makes the entries of a folder durable. Windows cannot open one. */
-function flush(folder: string): void {
-  if (process.platform === "win32") return;
-  const handle = openSync(folder, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
+  flushFolder(folder);
 }

@@ -1,6 +1,5 @@
 /** The whole of a run: SFT, reward model, PPO, evaluation, each where it is asked for and from where it was left. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { stages } from "../config/changes.ts";
 import { fitsScale, loadRules } from "../config/rules.ts";
@@ -183,8 +182,7 @@ async function finalEvaluation(
     event("warning", "the evaluation's prompts are the training's: give evaluation.prompts to know what was learned");
   event("evaluation", `evaluated on ${samples} samples at temperature ${temperature}`, { ...evaluation });
   recorder.commit();
-  writeDurably(`${path}.new`, toJson(evaluation));
-  await rename(`${path}.new`, path);
+  writeDurably(path, toJson(evaluation));
   return evaluation;
 }
 

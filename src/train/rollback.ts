@@ -1,10 +1,11 @@
 /** Going back to an older checkpoint: asked for in a small file, carried out when the stage is next opened. */
-import { existsSync, readFileSync, renameSync } from "node:fs";
-import { readdir, rename } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Change } from "../config/changes.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError } from "../util/errors.ts";
+import { rename } from "../util/platform.ts";
 
 export interface Rollback {
   /** Iterations done at the checkpoint to go back to. */
@@ -42,7 +43,7 @@ export async function carryOutRollback(folder: string, attempt: number): Promise
   if (asked.attempt !== null) return asked;
   for (const name of await readdir(folder)) {
     const step = Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? -1);
-    if (step > asked.to) await rename(join(folder, name), join(folder, `abandoned-${attempt}-${name}`));
+    if (step > asked.to) rename(join(folder, name), join(folder, `abandoned-${attempt}-${name}`));
   }
   const done = { ...asked, attempt };
   write(folder, done);
@@ -50,8 +51,7 @@ export async function carryOutRollback(folder: string, attempt: number): Promise
 }
 
 function write(folder: string, rollback: Rollback): void {
-  writeDurably(`${file(folder)}.new`, `${JSON.stringify(rollback, null, 2)}\n`);
-  renameSync(`${file(folder)}.new`, file(folder));
+  writeDurably(file(folder), `${JSON.stringify(rollback, null, 2)}\n`);
 }
 
 /** The folder's name of a checkpoint of so many steps. */

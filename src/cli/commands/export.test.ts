@@ -1,5 +1,5 @@
 /** Exports read back: every row, every bit of every number, and no cell that a spreadsheet would run. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parquetReadObjects } from "hyparquet";
 import { describe, expect, it } from "vitest";
@@ -62,7 +62,7 @@ it("as Parquet reads back to the bit, from a file that was whole when it appeare
   const out = join(workspace, "tiny.parquet");
   await exportRun({ ...options, format: "parquet", out });
   expect(terminal.notes[0]).toMatch(/^15 rows written to .*tiny\.parquet$/);
-  expect(existsSync(`${out}.partial`)).toBe(false);
+  expect(readdirSync(workspace).filter((name) => name.endsWith(".new"))).toEqual([]);
   const file = readFileSync(out);
   const buffer = file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer;
   const rows = (await parquetReadObjects({ file: buffer })) as Record<string, unknown>[];
@@ -112,6 +112,15 @@ it("refuses what it cannot do, and leaves the file that was there", async () => 
   );
   expect(readFileSync(out, "utf8")).toBe("old");
 });
+
+it.skipIf(!existsSync("/dev/full")).each(["csv", "jsonl", "parquet"] as const)(
+  "as %s that finds no room fails (needs /dev/full)",
+  async (format) => {
+    const { options } = recorded();
+    await expect(exportRun({ ...options, format, out: "/dev/full" })).rejects.toThrow("cannot write /dev/full: ENOSPC");
+    expect(options.terminal.notes).toEqual([]);
+  },
+);
 
 describe("a cell of text", () => {
   it.each(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\r=1", "＝1", "\n@x"])("%j is no formula", (text) => {

@@ -1,9 +1,9 @@
 /** `ballast export`: the whole history of a run's metrics as CSV, JSON lines or Parquet; or its dashboard as one HTML file. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { findRun, type RunPlace } from "../../record/places.ts";
 import { openStore, type Store } from "../../store/index.ts";
-import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
+import { UsageError } from "../../util/errors.ts";
+import { writeExport } from "../export-file.ts";
 import { COLUMNS, csvLine, type ExportRow, jsonRow } from "../export-rows.ts";
 import { jsonLine } from "../json.ts";
 import { shortPath } from "../paths.ts";
@@ -37,7 +37,7 @@ export async function exportRun({ run, format, out, attempts, workspace, termina
       const page = await pageOf(store, { place, terminal });
       if (out === undefined) terminal.out(page.trimEnd());
       else {
-        await writeWhole(out, async (path) => writeFileSync(path, page));
+        writeExport(out, page);
         terminal.note(`${place.id} written to ${shortPath(out)}: open it in a browser, or send it to someone`);
       }
       return 0;
@@ -45,7 +45,14 @@ export async function exportRun({ run, format, out, attempts, workspace, termina
     const batches = batchesOf(store, place.id, { current: attempts === "newest" });
     if (out === undefined) for (const line of lines(batches, format)) terminal.out(line);
     else {
-      const count = await writeWhole(out, (path) => write(path, batches, format));
+      let count = 0;
+      const seen = function* () {
+        for (const rows of batches) {
+          count += rows.length;
+          yield rows;
+        }
+      };
+      writeExport(out, await content(seen(), format));
       terminal.note(`${count} rows written to ${shortPath(out)}`);
     }
   } finally {
@@ -76,43 +83,22 @@ function* lines(batches: Iterable<readonly ExportRow[]>, format: RowFormat): Gen
   for (const rows of batches) for (const row of rows) yield format === "csv" ? csvLine(row) : jsonLine(jsonRow(row));
 }
 
-/** Returns how many rows there were. */
-async function write(path: string, batches: Iterable<readonly ExportRow[]>, format: RowFormat): Promise<number> {
-  if (format === "parquet") return (await import("../export-parquet.ts")).writeParquet(path, batches);
-  const file = openSync(path, "w");
-  try {
-    let text = "";
-    let count = format === "csv" ? -1 : 0;
-    for (const line of lines(batches, format)) {
-      text += `${line}\n`;
-      count++;
-      if (text.length < longestWrite) continue;
-      writeSync(file, text);
-      text = "";
-    }
-    writeSync(file, text);
-    fsyncSync(file);
-    return count;
-  } finally {
-    closeSync(file);
-  }
+async function content(
+  batches: Iterable<readonly ExportRow[]>,
+  format: RowFormat,
+): Promise<Iterable<string | Uint8Array>> {
+  if (format !== "parquet") return pieces(lines(batches, format));
+  return (await import("../export-parquet.ts")).parquetBytes(batches);
 }
 
-/** A file that is there is whole: it gets its name last. */
-async function writeWhole<Result>(path: string, body: (path: string) => Promise<Result>): Promise<Result> {
-  const temporary = `${path}.partial`;
-  try {
-    const result = await body(temporary);
-    renameSync(temporary, path);
-    return result;
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    if (error instanceof BallastError) throw error;
-    throw new BallastError(
-      `cannot write ${path}: ${messageOf(error)}`,
-      (error as NodeJS.ErrnoException).code === "ENOENT"
-        ? `There is no folder ${dirname(resolve(path))}: make it, or name another file.`
-        : "Free some space or name another file.",
-    );
+/** Lines in pieces of a size that is worth a write. */
+function* pieces(lines: Iterable<string>): Generator<string> {
+  let text = "";
+  for (const line of lines) {
+    text += `${line}\n`;
+    if (text.length < longestWrite) continue;
+    yield text;
+    text = "";
   }
+  yield text;
 }

@@ -1,5 +1,4 @@
 /** `ballast rate`: a person rates a run's responses, or prefers one of two to the same prompt. */
-import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { pairsOf, readRatings } from "../../data/index.ts";
@@ -7,8 +6,9 @@ import { findRun } from "../../record/places.ts";
 import { openStore, type SampleRow, type Store } from "../../store/index.ts";
 import type { NewRating, RatingRecord } from "../../types/ratings.ts";
 import { counted } from "../../util/counted.ts";
-import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
+import { UsageError } from "../../util/errors.ts";
 import { random } from "../../util/random.ts";
+import { writeExport } from "../export-file.ts";
 import { jsonLine } from "../json.ts";
 import { type KeyStream, keysOf } from "../keys.ts";
 import { printable } from "../sanitize.ts";
@@ -241,9 +241,5 @@ function exportRatings(ratings: readonly RatingRecord[], path: string, runId: st
 }
 
 function writeRows(path: string, rows: readonly object[]): void {
-  try {
-    writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-  } catch (error) {
-    throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "Name another file.");
-  }
+  writeExport(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
 }

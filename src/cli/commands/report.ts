@@ -16,8 +16,8 @@ import {
 } from "../../notify/index.ts";
 import { findRun } from "../../record/places.ts";
 import { openStore } from "../../store/index.ts";
-import { writeDurably } from "../../util/durable.ts";
-import { BallastError, messageOf, UsageError } from "../../util/errors.ts";
+import { UsageError } from "../../util/errors.ts";
+import { writeExport } from "../export-file.ts";
 import { shortPath } from "../paths.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -54,7 +54,7 @@ export async function report(options: ReportOptions): Promise<number> {
   const blocks = reportBlocks(made, { samples });
   const text = format === "html" ? htmlOf(blocks, { title: reportTitle(made) }) : markdownOf(blocks);
   if (out !== undefined) {
-    writeReport(out, text);
+    writeExport(out, text);
     terminal.note(`written to ${shortPath(out)}`);
   } else if (!send) terminal.out(text.trimEnd());
   if (!send) return 0;
@@ -62,14 +62,6 @@ export async function report(options: ReportOptions): Promise<number> {
   for (const [i, answer] of answers.entries())
     terminal.note(answer.ok ? `sent to ${hooks[i]?.name}` : `${terminal.noteColours.red("error:")} ${answer.reason}`);
   return answers.every(({ ok }) => ok) ? 0 : 1;
-}
-
-function writeReport(path: string, text: string): void {
-  try {
-    writeDurably(path, text);
-  } catch (error) {
-    throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "Name another file with --out.");
-  }
 }
 
 /** The webhooks of every run in the report, each address once. */

@@ -1,15 +1,6 @@
 /** `ballast reproduce`: runs a run again and compares it with itself, bit by bit. */
 import { createHash } from "node:crypto";
-import {
-  copyFileSync,
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from "node:fs";
+import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { stages } from "../../config/changes.ts";
@@ -120,7 +111,7 @@ async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; 
     writeDurably(join(folder, "config.json"), recordedConfig(config, folder));
     // The rules that it began with, whatever became of the files that they came from.
     const rules = join(place.folder, "rules.json");
-    if (existsSync(rules)) copyFileSync(rules, join(folder, "rules.json"));
+    if (existsSync(rules)) writeDurably(join(folder, "rules.json"), readFileSync(rules));
     const comparing = comparingRecorder({
       runId: id,
       recorded: (stage, iteration) => store.values(id, stage, iteration),

@@ -1,0 +1,30 @@
+/** The files that a user asks for by name: exports, reports, ratings. */
+import { dirname, resolve } from "node:path";
+import { type Chunk, writeDurably } from "../util/durable.ts";
+import { BallastError, messageOf } from "../util/errors.ts";
+
+/** Writes the file whole or not at all. Throws BallastError, and what a chunk throws; a file that was there is then as it was. */
+export function writeExport(path: string, content: Chunk | Iterable<Chunk>): void {
+  try {
+    writeDurably(path, content);
+  } catch (error) {
+    if (error instanceof BallastError) throw error;
+    throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, hintFor(path, error), { cause: error });
+  }
+}
+
+function hintFor(path: string, error: unknown): string {
+  const folder = dirname(resolve(path));
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "ENOENT":
+      return `There is no folder ${folder}: make it, or name another file.`;
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return `You may not write there: name another file, or look at the permissions of ${folder}.`;
+    case "EISDIR":
+      return "It is a folder: name a file in it.";
+    default:
+      return "Free some space or name another file.";
+  }
+}
