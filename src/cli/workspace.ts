@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { basename, delimiter, dirname, join, relative, resolve, sep } from "node:path";
 import type { RunPlace } from "../record/places.ts";
 import { BallastError } from "../util/errors.ts";
+import { shellWord } from "../util/shell-word.ts";
 import { shortPath } from "./paths.ts";
 
 /** Makes the folder `<workspace>/<name>-<n>` of a new run, n the first number after every one in use or in `taken`. */
@@ -73,14 +74,9 @@ export function naming<Thrown>(error: Thrown, place: RunPlace): Thrown {
   return error;
 }
 
-/** A word as a POSIX shell reads it back: quoted where a character needs it. */
-export function shellWord(text: string): string {
-  return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}
-
 /** A text in which commands stand as this shell starts them, wherever the program lies; some have its place already. */
 export function asTyped(text: string): string {
-  return text.replace(/(?<!\/|npx )\bballast (?=[a-z]|--)/g, () => `${selfName()} `);
+  return text.replace(/(?<!\/|npx )\bballast (?=[a-z])/g, () => `${selfName()} `);
 }
 
 /** How the user calls this program from where they are. */

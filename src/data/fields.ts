@@ -1,21 +1,39 @@
 /** Taking typed fields out of a row, and saying precisely what is wrong with one that cannot be taken. */
 import type { Message } from "../text/index.ts";
-import { DataError, UsageError } from "../util/errors.ts";
+import { UsageError } from "../util/errors.ts";
+import { type Answer, answerOf, type Fail, parseHumanAssistant, parseMessages } from "./conversation.ts";
 import type { JsonlRow } from "./jsonl.ts";
+import { RowsError } from "./row-faults.ts";
 
-/** One row of a file, under the names that the configuration's `fields` gives its fields. */
+/** One row of a file, under the names that the configuration's `fields` gives its fields. null is as good as absent. */
 export interface FieldReader {
   has(field: string): boolean;
   /** A text that is not blank. */
   text(field: string): string;
-  /** A text or a number as text; null where it is null, or where the row lacks it and the configuration does not name it. */
+  /** A text or a number as text; null where the row lacks it. */
   optionalText(field: string): string | null;
-  /** A text, or a conversation whose last message is the assistant's: that message's text. */
-  completion(field: string): string;
   /** A text, which becomes one message of the user's, or a conversation. */
   prompt(field: string): Message[];
-  messages(field: string): Message[];
-  fail(problem: string, hint: string): never;
+  /** A text, a conversation whose last message is the assistant's, or such a conversation as HH-RLHF writes it. */
+  answer(field: string): Answer;
+  /** Whether a column that is none of the fields holds a text or a conversation. */
+  hasOtherText(): boolean;
+  /** Its name in the file, or the field's own. */
+  column(field: string): string;
+  /** Ends as for a field that is needed and not there. */
+  missing(field: string): never;
+  readonly fail: Fail;
+}
+
+export interface FieldReaderOptions {
+  /** Names in the file by Ballast's names. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Every field that this kind of rows has. */
+  readonly known: readonly string[];
+  /** Lets an answer be empty: what becomes of it is decided when rows are encoded. */
+  readonly emptyAnswers?: boolean;
+  /** What to do about a field that the row lacks. */
+  readonly missingHint: () => string;
 }
 
 /** @throws UsageError where `fields` renames a field that this kind of rows does not have */
@@ -29,83 +47,76 @@ export function checkFieldNames(fields: Readonly<Record<string, string>>, known:
   }
 }
 
-/** @param known the names that this kind of rows has, so that a suggestion is none of them */
+/** What the reader cannot take it throws as a RowsError with the row's place. */
 export function createFieldReader(
-  path: string,
-  row: JsonlRow,
-  { fields, known }: { fields: Readonly<Record<string, string>>; known: readonly string[] },
+  { place, value: row }: JsonlRow,
+  { fields, known, emptyAnswers = false, missingHint }: FieldReaderOptions,
 ): FieldReader {
-  const nameInFile = (field: string) => fields[field] ?? field;
-  const fail = (problem: string, hint: string): never => {
-    throw new DataError(`${path}:${row.line}: ${problem}`, hint);
+  const column = (field: string) => fields[field] ?? field;
+  const fail: Fail = (problem, hint, value) => {
+    throw new RowsError([{ place, problem, hint, value }]);
   };
-  const take = (field: string) => {
-    const name = nameInFile(field);
-    if (Object.hasOwn(row.value, name)) return row.value[name];
-    const present = Object.keys(row.value);
-    const taken = [...known, ...Object.values(fields)];
-    const unused = present.find((key) => !taken.includes(key));
-    const list = present.map((key) => `"${key}"`).join(", ");
-    return fail(
-      `the field "${name}" is missing; the row has ${list || "no fields"}`,
-      fields[field] === undefined
-        ? `if it has another name in the file, say so in the configuration: fields: {${field}: ${unused ?? "name_in_the_file"}}`
-        : `fields.${field} in the configuration says "${name}"; correct it, or the row`,
-    );
+  const valueIn = (field: string) => (Object.hasOwn(row, column(field)) ? (row[column(field)] ?? null) : null);
+  const missing = (field: string): never => {
+    const name = column(field);
+    const present = Object.keys(row).filter((key) => row[key] !== null);
+    const list = present.map((key) => `"${key}"`).join(", ") || "no fields";
+    const what = Object.hasOwn(row, name) ? `"${name}" is null, as good as absent` : `the field "${name}" is missing`;
+    const named = `fields.${field} in the configuration says "${name}"; correct it, or the row`;
+    return fail(`${what}; the row has ${list}`, fields[field] === undefined ? missingHint() : named);
   };
+  const take = (field: string): unknown => valueIn(field) ?? missing(field);
   const wrongType = (field: string, value: unknown, needed: string): never =>
-    fail(`"${nameInFile(field)}" is ${describe(value)}, ${needed} is needed`, "correct the row, or leave it out");
+    fail(
+      `"${column(field)}" is ${describe(value)}, ${needed} is needed`,
+      "correct the row, or leave it out",
+      JSON.stringify(value).slice(0, 80),
+    );
+  const empty = (field: string, hint: string): never => fail(`"${column(field)}" is empty`, hint);
   const notBlank = (field: string, text: string) =>
-    text.trim() === "" ? fail(`"${nameInFile(field)}" is empty`, "fill it in, or leave the row out") : text;
-
-  const messages = (field: string): Message[] => {
-    const value = take(field);
-    if (!Array.isArray(value)) return wrongType(field, value, "a list of messages");
-    if (value.length === 0) return fail(`"${nameInFile(field)}" has no messages`, "fill it in, or leave the row out");
-    return value.map((entry, index) => {
-      const { role, content } = (entry ?? {}) as Record<string, unknown>;
-      if ((role === "system" || role === "user" || role === "assistant") && typeof content === "string") {
-        return { role, content };
-      }
-      return fail(
-        `message ${index + 1} of "${nameInFile(field)}" is ${JSON.stringify(entry).slice(0, 80)}`,
-        'a message is {"role": "system", "user" or "assistant", "content": "text"}',
-      );
-    });
+    text.trim() === "" ? empty(field, "fill it in, or leave the row out") : text;
+  const answered = (field: string, value: unknown): Answer => {
+    if (Array.isArray(value)) return answerOf(parseMessages(value, column(field), fail), column(field), fail);
+    if (typeof value !== "string") return wrongType(field, value, "a text");
+    const turns = parseHumanAssistant(value);
+    return turns ? answerOf(turns, column(field), fail) : { history: [], text: value };
   };
   return {
-    has: (field) => Object.hasOwn(row.value, nameInFile(field)),
+    has: (field) => valueIn(field) !== null,
+    hasOtherText() {
+      const own = known.map(column);
+      return Object.entries(row).some(([key, value]) => !own.includes(key) && isText(value));
+    },
+    column,
     text(field) {
       const value = take(field);
       return typeof value === "string" ? notBlank(field, value) : wrongType(field, value, "a text");
     },
     optionalText(field) {
-      if (fields[field] === undefined && !Object.hasOwn(row.value, field)) return null;
-      const value = take(field);
+      const value = valueIn(field);
       if (value === null || typeof value === "string") return value;
       return typeof value === "number" ? String(value) : wrongType(field, value, "a text or a number");
     },
-    completion(field) {
-      const value = take(field);
-      if (!Array.isArray(value)) {
-        return typeof value === "string" ? notBlank(field, value) : wrongType(field, value, "a text");
-      }
-      const last = messages(field).at(-1)!;
-      if (last.role === "assistant") return notBlank(field, last.content);
-      return fail(`the last message of "${nameInFile(field)}" is the ${last.role}'s`, "it must be the assistant's");
-    },
     prompt(field) {
       const value = take(field);
-      if (Array.isArray(value)) return messages(field);
+      if (Array.isArray(value)) return parseMessages(value, column(field), fail);
       if (typeof value !== "string") return wrongType(field, value, "a text or a list of messages");
       return [{ role: "user", content: notBlank(field, value) }];
     },
-    messages,
+    answer(field) {
+      const answer = answered(field, take(field));
+      if (answer.text.trim() !== "" || emptyAnswers) return answer;
+      return empty(field, "fill it in, or leave the row out");
+    },
+    missing,
     fail,
   };
 }
 
+function isText(value: unknown): boolean {
+  return (typeof value === "string" && value.trim() !== "") || Array.isArray(value);
+}
+
 function describe(value: unknown): string {
-  if (value === null) return "null";
   return Array.isArray(value) ? "a list" : `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
 }

@@ -1,31 +1,36 @@
 /** Reading JSONL: one JSON object a line, each with the line it stood on; what is wrong is said by file and line. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats } from "node:fs";
+import { join } from "node:path";
 import { DataError, messageOf } from "../util/errors.ts";
+import { quote } from "../util/quote.ts";
+import { headBytes, otherFormat, recodingHint } from "./file-format.ts";
+import { RowsError, useAll } from "./row-faults.ts";
+import type { RowPlace } from "./rows.ts";
 
 export interface JsonlRow {
-  /** Counted from 1. */
-  readonly line: number;
+  readonly place: RowPlace;
   readonly value: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Reads the objects of a file, at most `limit` of them (0 is all). A byte order mark, CRLF and blank lines are fine.
- * @throws DataError where the file cannot be read or has no row, or a line is not a JSON object in UTF-8
+ * Uses the objects of a file, at most `limit` of them (0 is all). A byte order mark, CRLF and blank lines are fine.
+ * @throws RowsError with every line that is no JSON object in UTF-8, and those that `use` throws; DataError for a file that
+ * cannot be read, is of another format, or has no row
  */
-export function readJsonl(path: string, { limit = 0 }: { limit?: number } = {}): JsonlRow[] {
-  const rows: JsonlRow[] = [];
-  for (const { line, text } of linesOf(path)) {
-    if (text.trim() === "") continue;
-    rows.push({ line, value: parseObject(text, `${path}:${line}`) });
-    if (rows.length === limit) break;
-  }
-  if (rows.length === 0) {
-    throw new DataError(`${path} is empty`, "it needs one JSON object a line (docs/data-formats.md)");
-  }
-  return rows;
+export function readJsonl<Row>(
+  path: string,
+  { limit = 0, use }: { limit?: number; use: (row: JsonlRow) => Row },
+): Row[] {
+  const rows = useAll(linesWithText(path, limit), ({ place, bytes }) =>
+    use({ place, value: parseObject(decode(bytes, place), place) }),
+  );
+  if (rows.length > 0) return rows;
+  throw new DataError(`${path} is empty`, "it needs one JSON object a line (docs/data-formats.md)");
 }
 
-function parseObject(text: string, where: string): Record<string, unknown> {
+function parseObject(text: string, place: RowPlace): Record<string, unknown> {
+  const fault = (problem: string, hint: string, cause?: unknown) =>
+    new RowsError([{ place, problem, hint }], { cause });
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -35,32 +40,59 @@ function parseObject(text: string, where: string): Record<string, unknown> {
       start === "{"
         ? "each line holds one whole JSON object; the line may be cut short, or an object may span several lines"
         : `each line holds one JSON object, {"prompt": ..., ...}; this one starts with ${JSON.stringify(start)}`;
-    throw new DataError(`${where}: not valid JSON: ${messageOf(error)}`, hint, { cause: error });
+    throw fault(`not valid JSON: ${messageOf(error)}`, hint, error);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   const what = Array.isArray(value) ? "a list" : value === null ? "null" : `a ${typeof value}`;
-  throw new DataError(`${where}: a JSON object is needed, this is ${what}`, "one object a line, without a list around");
+  throw fault(`a JSON object is needed, this is ${what}`, "one object a line, without a list around");
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decode(bytes: Buffer, place: RowPlace): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    const at = bytes.findIndex((byte) => byte >= 0x80);
+    const value = `as Latin-1 it reads ${quote(bytes.subarray(Math.max(0, at - 20), at + 20).toString("latin1"))}`;
+    const problem = "not UTF-8 text";
+    throw new RowsError([{ place, problem, value, hint: recodingHint(place.path) }], { cause });
+  }
+}
+
+interface Line {
+  readonly place: RowPlace;
+  readonly bytes: Buffer;
+}
+
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
+
+/** The first `limit` lines that are not blank (0 is all). */
+function* linesWithText(path: string, limit: number): Generator<Line> {
+  let rows = 0;
+  for (const { place, bytes } of linesOf(path)) {
+    const marked = place.line === 1 && bytes.subarray(0, 3).equals(byteOrderMark);
+    const line = marked ? bytes.subarray(3) : bytes;
+    if (line.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))) continue;
+    yield { place, bytes: line };
+    if (++rows === limit) return;
+  }
 }
 
 const chunkBytes = 1 << 20;
 const newline = 0x0a;
 
 /** Lines without their ends, read in chunks: a file may be larger than the longest string. */
-function* linesOf(path: string): Generator<{ line: number; text: string }> {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+function* linesOf(path: string): Generator<Line> {
   const file = openForReading(path);
   try {
     let line = 0;
-    const decode = (bytes: Uint8Array) => {
-      line++;
-      try {
-        const text = decoder.decode(bytes);
-        return { line, text: line === 1 && text.startsWith("\uFEFF") ? text.slice(1) : text };
-      } catch (error) {
-        throw new DataError(`${path}:${line}: not UTF-8 text`, "save the file as UTF-8", { cause: error });
-      }
-    };
     let pending: Uint8Array[] = [];
+    const take = (): Line => {
+      const bytes = Buffer.concat(pending);
+      pending = [];
+      return { place: { path, line: ++line }, bytes };
+    };
     for (;;) {
       const chunk = Buffer.allocUnsafe(chunkBytes);
       const read = readSync(file, chunk, 0, chunkBytes, null);
@@ -68,18 +100,18 @@ function* linesOf(path: string): Generator<{ line: number; text: string }> {
       let from = 0;
       for (let end = chunk.indexOf(newline); end !== -1 && end < read; end = chunk.indexOf(newline, from)) {
         pending.push(chunk.subarray(from, end));
-        yield decode(pending.length === 1 ? pending[0]! : Buffer.concat(pending));
-        pending = [];
+        yield take();
         from = end + 1;
       }
       if (from < read) pending.push(chunk.subarray(from, read));
     }
-    if (pending.length > 0) yield decode(Buffer.concat(pending));
+    if (pending.length > 0) yield take();
   } finally {
     closeSync(file);
   }
 }
 
+/** Throws DataError for what cannot be read, and for a file that is known to be something else. */
 function openForReading(path: string): number {
   let file: number;
   try {
@@ -91,9 +123,29 @@ function openForReading(path: string): number {
       cause: error,
     });
   }
-  if (fstatSync(file).isDirectory()) {
+  try {
+    checkKind(path, fstatSync(file));
+    const head = Buffer.alloc(headBytes);
+    const other = otherFormat(path, head.subarray(0, readSync(file, head, 0, headBytes, 0)));
+    if (other) throw new DataError(`${path} ${other.what}`, other.hint);
+  } catch (error) {
     closeSync(file);
-    throw new DataError(`cannot read ${path}: it is a folder`, "give the path of one JSONL file in it");
+    throw error;
   }
   return file;
+}
+
+function checkKind(path: string, stats: Stats): void {
+  if (stats.isFile()) return;
+  if (!stats.isDirectory())
+    throw new DataError(`cannot read ${path}: it is not a file`, "rows are read more than once: write them to a file");
+  const names = readdirSync(path).filter((name) => /\.(jsonl?|parquet|arrow|csv|tsv|gz|zst)$/i.test(name));
+  const rows = names.filter((name) => name.endsWith(".jsonl"));
+  const found = (rows.length > 0 ? rows : names).slice(0, 5).map((name) => join(path, name));
+  throw new DataError(
+    `cannot read ${path}: it is a folder`,
+    found.length > 0
+      ? `give the path of one file in it: ${found.join(", ")}`
+      : "give the path of a JSONL file; there is none in it",
+  );
 }

@@ -2,7 +2,7 @@
 
 import type { NewRating } from "../types/ratings.ts";
 import { createFieldReader } from "./fields.ts";
-import { readJsonl } from "./jsonl.ts";
+import { type JsonlRow, readJsonl } from "./jsonl.ts";
 
 export interface Pair {
   readonly prompt: string;
@@ -62,8 +62,9 @@ export function ratedResponses(ratings: readonly NewRating[]): RatedResponse[] {
 /** Rows of preferences, or of ratings: {prompt, response, score}. Throws DataError with the line of a row that is neither. */
 export function readRatings(path: string, rater: string): NewRating[] {
   const known = ["prompt", "chosen", "rejected", "response", "score", "rater"];
-  return readJsonl(path).map((row) => {
-    const fields = createFieldReader(path, row, { fields: {}, known });
+  const missingHint = () => "a row needs prompt, chosen and rejected, or prompt, response and score";
+  const use = (row: JsonlRow): NewRating => {
+    const fields = createFieldReader(row, { fields: {}, known, missingHint });
     const head = {
       prompt: fields.text("prompt"),
       rater: fields.has("rater") ? fields.text("rater") : rater,
@@ -77,7 +78,8 @@ export function readRatings(path: string, rater: string): NewRating[] {
     if (!isScore(score))
       fields.fail(`the score ${JSON.stringify(score)} is not a whole number from 1 to 5`, "1 is bad, 5 is good");
     return { ...head, kind: "rating", response: fields.text("response"), score: score as number };
-  });
+  };
+  return readJsonl(path, { use });
 }
 
 function isScore(value: unknown): boolean {

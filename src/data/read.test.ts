@@ -83,16 +83,15 @@ describe("what is wrong is said by file, line and remedy", () => {
   const good = { prompt: "a", completion: "b" };
   const cases: [name: string, lines: (string | object)[], message: RegExp, hint: RegExp][] = [
     ["malformed", [good, "", '{"prompt": "a'], /rows\.jsonl:3: not valid JSON/, /cut short/],
-    ["a JSON array", ["[", good], /rows\.jsonl:1: not valid JSON/, /starts with "\["/],
-    ["CSV", ["prompt,completion"], /:1: not valid JSON/, /starts with "p"/],
+    ["text", ["hello there"], /:1: not valid JSON/, /starts with "h"/],
     ["not an object", [good, "[1]"], /:2: a JSON object is needed, this is a list/, /one object a line/],
     [
       "a missing field",
       [good, { question: "a", answer: "b" }],
       /:2: the field "prompt" is missing; the row has "question", "answer"/,
-      /fields: \{prompt: question\}/,
+      /fields: \{prompt: question, completion: answer\}/,
     ],
-    ["no fields at all", [{}], /the row has no fields/, /name_in_the_file/],
+    ["no fields at all", [{}], /the row has no fields/, /needs "prompt" and "completion", or "messages"/],
     [
       "an empty completion",
       [good, { prompt: "a", completion: " \n" }],

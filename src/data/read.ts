@@ -1,67 +1,146 @@
 /** The three kinds of rows from JSONL files. */
 import type { Message } from "../text/index.ts";
+import { DataError } from "../util/errors.ts";
+import { commonHistory, joinedPrompt, sharedBeginning } from "./conversation.ts";
+import { type FieldNames, missingHint } from "./field-names.ts";
 import { checkFieldNames, createFieldReader, type FieldReader } from "./fields.ts";
-import { readJsonl } from "./jsonl.ts";
-import type { PreferenceRow, PromptRow, SftRow } from "./rows.ts";
+import { type JsonlRow, readJsonl } from "./jsonl.ts";
+import { type PreferenceRow, type PromptRow, placed, type SftRow } from "./rows.ts";
 
 export interface DataSource {
   /** A JSONL file. */
   readonly path: string;
   /** Names in the file by Ballast's names, where they differ: `{prompt: question, completion: answer}`. */
-  readonly fields?: Readonly<Record<string, string>>;
+  readonly fields?: FieldNames;
   /** Use only the first rows; 0 is all. */
   readonly limit?: number;
 }
 
+/** `error`: a row with an empty answer cannot be used. `skip`: it is read, and left out when rows are encoded. */
+export type EmptyAnswers = "error" | "skip";
+
+interface RowKind<Row> {
+  /** Fields that a row may have. */
+  readonly known: readonly string[];
+  /** Sets of them, each of which makes a row, the usual one first. */
+  readonly shapes: readonly (readonly string[])[];
+  readonly toRow: (row: FieldReader) => Row;
+}
+
+const demonstrations: RowKind<SftRow> = {
+  known: ["prompt", "completion", "messages"],
+  shapes: [["prompt", "completion"], ["messages"]],
+  toRow(row) {
+    const { fail } = row;
+    if (row.has("completion") || !row.has("messages")) {
+      const prompt = row.prompt("prompt");
+      const { history, text } = row.answer("completion");
+      return { prompt: joinedPrompt(prompt, history, { column: row.column("completion"), fail }), completion: text };
+    }
+    const { history, text } = row.answer("messages");
+    if (history.length === 0) fail("the conversation has no message before the completion", "add the user's message");
+    const prompt = row.has("prompt") ? row.prompt("prompt") : history;
+    return { prompt: joinedPrompt(prompt, history, { column: row.column("messages"), fail }), completion: text };
+  },
+};
+
+const preferences: RowKind<PreferenceRow> = {
+  known: ["prompt", "chosen", "rejected"],
+  shapes: [
+    ["prompt", "chosen", "rejected"],
+    ["chosen", "rejected"],
+  ],
+  toRow(row) {
+    const { fail } = row;
+    const prompt = row.has("prompt") ? row.prompt("prompt") : null;
+    const [chosen, rejected] = [row.answer("chosen"), row.answer("rejected")];
+    const history = commonHistory(chosen, rejected, fail);
+    const answers = { chosen: chosen.text, rejected: rejected.text };
+    if (prompt) {
+      const column = row.column(chosen.history.length > 0 ? "chosen" : "rejected");
+      return { prompt: joinedPrompt(prompt, history, { column, fail }), ...answers };
+    }
+    if (history.length > 0) return { prompt: history, ...answers };
+    const shared = row.hasOtherText() ? "" : sharedBeginning(chosen.text, rejected.text);
+    if (shared === "") return row.missing("prompt");
+    return {
+      prompt: [{ role: "user", content: shared }],
+      chosen: chosen.text.slice(shared.length),
+      rejected: rejected.text.slice(shared.length),
+    };
+  },
+};
+
+const prompts: RowKind<PromptRow> = {
+  known: ["prompt", "messages", "reference", "kind"],
+  shapes: [["prompt"], ["messages"]],
+  toRow: (row) => ({
+    prompt: row.has("prompt") || !row.has("messages") ? row.prompt("prompt") : unanswered(row.prompt("messages")),
+    reference: row.optionalText("reference"),
+    ...(row.has("kind") ? { kind: row.text("kind") } : {}),
+  }),
+};
+
 /**
  * Rows of `prompt` and `completion`, or of `messages`, the last of which is the assistant's.
- * @throws DataError with file and line where a row cannot be used; UsageError where `fields` has an unknown name
+ * @throws RowsError with file and line of each row that cannot be used; UsageError where `fields` has an unknown name
  */
-export function readSftRows(source: DataSource): SftRow[] {
-  return readRows(source, ["prompt", "completion", "messages"], (row) => {
-    if (row.has("completion") || !row.has("messages")) {
-      return { prompt: row.prompt("prompt"), completion: row.completion("completion") };
-    }
-    const prompt = row.messages("messages").slice(0, -1);
-    const completion = row.completion("messages");
-    if (prompt.length > 0) return { prompt, completion };
-    return row.fail("the conversation has no message before the completion", "add the user's message");
-  });
+export function readSftRows(source: DataSource, emptyAnswers: EmptyAnswers = "error"): SftRow[] {
+  return readRows(source, demonstrations, emptyAnswers);
 }
 
 /**
- * Rows of `prompt`, `chosen` and `rejected`.
- * @throws DataError with file and line where a row cannot be used; UsageError where `fields` has an unknown name
+ * Rows of `prompt`, `chosen` and `rejected`. Without a prompt it is what both answers hold before they differ: the history of
+ * conversations, the turns of HH-RLHF's strings, or the words that two texts begin with.
+ * @throws RowsError with file and line of each row that cannot be used; UsageError where `fields` has an unknown name
  */
-export function readPreferenceRows(source: DataSource): PreferenceRow[] {
-  return readRows(source, ["prompt", "chosen", "rejected"], (row) => ({
-    prompt: row.prompt("prompt"),
-    chosen: row.completion("chosen"),
-    rejected: row.completion("rejected"),
-  }));
+export function readPreferenceRows(source: DataSource, emptyAnswers: EmptyAnswers = "error"): PreferenceRow[] {
+  return readRows(source, preferences, emptyAnswers);
 }
 
 /**
  * Rows of `prompt`, or of `messages` (an answer at their end is dropped), with an optional `reference` (a text or a
  * number) and `kind`.
- * @throws DataError with file and line where a row cannot be used; UsageError where `fields` has an unknown name
+ * @throws RowsError with file and line of each row that cannot be used; UsageError where `fields` has an unknown name
  */
 export function readPromptRows(source: DataSource): PromptRow[] {
-  return readRows(source, ["prompt", "messages", "reference", "kind"], (row) => ({
-    prompt: row.has("prompt") || !row.has("messages") ? row.prompt("prompt") : unanswered(row.messages("messages")),
-    reference: row.optionalText("reference"),
-    ...(row.has("kind") ? { kind: row.text("kind") } : {}),
-  }));
+  return readRows(source, prompts);
 }
 
 function unanswered(messages: readonly Message[]): readonly Message[] {
   return messages.length > 1 && messages.at(-1)!.role === "assistant" ? messages.slice(0, -1) : messages;
 }
 
-function readRows<Row>(source: DataSource, known: readonly string[], toRow: (row: FieldReader) => Row): Row[] {
-  const fields = source.fields ?? {};
+function readRows<Row extends object>(
+  { path, fields = {}, limit = 0 }: DataSource,
+  { known, shapes, toRow }: RowKind<Row>,
+  emptyAnswers: EmptyAnswers = "error",
+): Row[] {
   checkFieldNames(fields, known);
-  return readJsonl(source.path, { limit: source.limit ?? 0 }).map((row) =>
-    toRow(createFieldReader(source.path, row, { fields, known })),
-  );
+  // A name in one row or another is there, and absent from the others; a name in none is mistyped.
+  const unseen = new Map(Object.entries(fields));
+  let columns: readonly string[] = [];
+  const hints = new Map<string, string>();
+  const use = (row: JsonlRow) => {
+    for (const [field, column] of unseen) if (Object.hasOwn(row.value, column)) unseen.delete(field);
+    columns = Object.keys(row.value).filter((column) => row.value[column] !== null);
+    const read = (names: FieldNames, hint: () => string) =>
+      toRow(createFieldReader(row, { fields: names, known, emptyAnswers: emptyAnswers === "skip", missingHint: hint }));
+    const attempt = (names: FieldNames) => read(names, () => "");
+    const hint = () => {
+      // The same for all rows of these columns, and found by trying them out.
+      const key = JSON.stringify(columns);
+      const found = hints.get(key) ?? missingHint({ row: row.value, fields, shapes, read: attempt });
+      hints.set(key, found);
+      return found;
+    };
+    return placed(read(fields, hint), row.place);
+  };
+  const rows = readJsonl(path, { limit, use });
+  for (const [field, column] of unseen)
+    throw new DataError(
+      `the field "${column}" is missing from every row of ${path}`,
+      `fields.${field} in the configuration says "${column}"; the last row has ${columns.map((key) => `"${key}"`).join(", ")}`,
+    );
+  return rows;
 }

@@ -1,4 +1,4 @@
-/** The three kinds of rows that stages train on. */
+/** The three kinds of rows that stages train on, and where each row was read. */
 import type { Message } from "../text/index.ts";
 
 /** A demonstration: the conversation up to the completion, and the completion. */
@@ -20,4 +20,24 @@ export interface PromptRow {
   readonly reference: string | null;
   /** Groups rows in reports. */
   readonly kind?: string;
+}
+
+export interface RowPlace {
+  readonly path: string;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/** Beside the rows, not in them: rows that say the same are equal wherever they stood. */
+const places = new WeakMap<object, RowPlace>();
+
+/** The row itself, whose place is remembered. */
+export function placed<Row extends object>(row: Row, place: RowPlace): Row {
+  places.set(row, place);
+  return row;
+}
+
+/** null for a row that was made, not read. */
+export function placeOf(row: object): RowPlace | null {
+  return places.get(row) ?? null;
 }

@@ -3,9 +3,9 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { RewardError } from "../util/errors.ts";
+import { quote } from "../util/quote.ts";
 import { startWorker } from "../util/worker.ts";
 import type { FunctionCall, FunctionInput, FunctionReply } from "./function-protocol.ts";
-import { quote } from "./quote.ts";
 
 export interface FunctionOptions {
   readonly path: string;

@@ -1,8 +1,8 @@
 /** Rewards that are arithmetic on one response: verifiers against the reference answer, and rules of form. */
 import { repeatedNgramShare } from "../rl/index.ts";
 import { RewardError } from "../util/errors.ts";
+import { quote } from "../util/quote.ts";
 import { answerIn, numbersIn } from "./number.ts";
-import { quote } from "./quote.ts";
 import type { Scored } from "./types.ts";
 
 const referenceHint = "Name its field, as in ppo.prompts.fields: {reference: answer}, or remove the component.";

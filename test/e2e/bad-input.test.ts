@@ -80,7 +80,7 @@ const cases: [what: string, args: string[], code: number, ...messages: (string |
     ["ppo", "ppo.yaml", "ppo.policy=nowhere", "tokenizer=null", "model=null"],
     2,
     "ppo.policy: there is no folder nowhere",
-    "an earlier stage makes such a folder",
+    "An earlier stage makes such a folder",
   ],
 ];
 

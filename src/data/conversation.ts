@@ -1,0 +1,134 @@
+/** Conversations in rows: lists of messages, HH-RLHF's strings, and when two of them are one. */
+import type { Message } from "../text/index.ts";
+import { quote } from "../util/quote.ts";
+
+/** An answer with the conversation that its column holds before it, if any. */
+export interface Answer {
+  readonly history: readonly Message[];
+  readonly text: string;
+}
+
+/** Ends the reading of a row. `value` is the beginning of what stands in the column. */
+export type Fail = (problem: string, hint: string, value?: string) => never;
+
+/** Keys of a message that say something which Ballast does not read. */
+const toolKeys = ["tool_calls", "function_call", "tool_call_id"];
+
+/** @param column its name in the file */
+export function parseMessages(list: readonly unknown[], column: string, fail: Fail): Message[] {
+  if (list.length === 0) fail(`"${column}" has no messages`, "fill it in, or leave the row out");
+  return list.map((entry, index) => {
+    const message = (entry ?? {}) as Record<string, unknown>;
+    const which = `message ${index + 1} of "${column}"`;
+    const { role, content } = message;
+    const tool = role === "tool" ? "role tool" : toolKeys.find((key) => message[key] != null && !isEmpty(message[key]));
+    if (tool !== undefined)
+      fail(`${which} has ${tool}: calls of tools are not read`, "write what was said as text, or leave the row out");
+    if (role === "system" || role === "user" || role === "assistant") {
+      if (typeof content === "string") return { role, content };
+      if (content == null && role === "assistant" && index === list.length - 1) return { role, content: "" };
+      if (content == null) fail(`${which} has no content`, "fill it in, or leave the row out");
+      if (Array.isArray(content))
+        fail(`the content of ${which} is a list of parts`, "give it as one text; only text is read");
+    }
+    return fail(
+      `${which} is ${JSON.stringify(entry).slice(0, 80)}`,
+      isShareGpt(list) ? shareGptHint : 'a message is {"role": "system", "user" or "assistant", "content": "text"}',
+    );
+  });
+}
+
+export const shareGptHint =
+  'this is ShareGPT\'s form: write {"from": "human", "value": ...} as {"role": "user", "content": ...}, and gpt as assistant';
+
+export function isShareGpt(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every((entry) => entry?.from != null && "value" in entry);
+}
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+/** The last message is the answer. */
+export function answerOf(messages: readonly Message[], column: string, fail: Fail): Answer {
+  const last = messages.at(-1)!;
+  if (last.role !== "assistant")
+    fail(`the last message of "${column}" is the ${last.role}'s`, "it must be the assistant's");
+  return { history: messages.slice(0, -1), text: last.content };
+}
+
+/** Turns of HH-RLHF's strings (Bai et al. 2022): "\n\nHuman: ...\n\nAssistant: ..."; null for any other text. */
+export function parseHumanAssistant(text: string): Message[] | null {
+  if (!text.startsWith("\n\nHuman:")) return null;
+  const parts = text.split(/\n\n(Human|Assistant):/).slice(1);
+  return Array.from({ length: parts.length / 2 }, (_, i) => ({
+    role: parts[2 * i] === "Human" ? "user" : "assistant",
+    content: parts[2 * i + 1]!.replace(/^ /, ""),
+  }));
+}
+
+/** The conversation that both answers of a pair answer. */
+export function commonHistory(chosen: Answer, rejected: Answer, fail: Fail): readonly Message[] {
+  const [a, b] = [chosen.history, rejected.history];
+  if (a.length === 0) return b;
+  const differs = Array.from({ length: Math.max(a.length, b.length) }, (_, i) => i).find((i) => !same(a[i], b[i]));
+  if (b.length === 0 || differs === undefined) return a;
+  return fail(
+    '"chosen" and "rejected" answer different conversations',
+    "a pair holds two answers to one conversation: correct the row, or leave it out",
+    `message ${differs + 1}, ${said(a[differs])} against ${said(b[differs])}`,
+  );
+}
+
+/**
+ * One conversation of a prompt and of what the column of the answer repeats of it: all of it, its beginning or its end, with
+ * or without the system's message. A history that begins with the assistant goes on from the prompt.
+ */
+export function joinedPrompt(
+  prompt: readonly Message[],
+  history: readonly Message[],
+  { column, fail }: { readonly column: string; readonly fail: Fail },
+): readonly Message[] {
+  if (history.length === 0) return prompt;
+  if (history[0]!.role === "assistant") return [...prompt, ...history];
+  const [asked, held] = [parted(prompt), parted(history)];
+  const whole = held.turns.length >= asked.turns.length;
+  const begins = asked.turns.every((message, i) => same(message, held.turns[i]));
+  const ends = asked.turns.every((message, i) => same(message, held.turns[held.turns.length - asked.turns.length + i]));
+  const oneSystem = asked.system === undefined || held.system === undefined || same(asked.system, held.system);
+  if (whole && (begins || ends) && oneSystem) {
+    const system = held.system ?? asked.system;
+    return system === undefined ? held.turns : [system, ...held.turns];
+  }
+  return fail(
+    `"prompt" is not in the conversation that "${column}" answers`,
+    "the prompt is that conversation, its beginning or its end: correct the row, or leave it out",
+    `${said(prompt.at(-1))} against ${said(history.find(({ role }) => role === "user") ?? history[0])}`,
+  );
+}
+
+function parted(messages: readonly Message[]): { system: Message | undefined; turns: readonly Message[] } {
+  const [first] = messages;
+  return first?.role === "system"
+    ? { system: first, turns: messages.slice(1) }
+    : { system: undefined, turns: messages };
+}
+
+/** Space around a message is no difference: files are not careful with it. */
+function same(a: Message | undefined, b: Message | undefined): boolean {
+  return a?.role === b?.role && a?.content.trim() === b?.content.trim();
+}
+
+function said(message: Message | undefined): string {
+  return message === undefined ? "none" : `the ${message.role}'s ${quote(message.content, 40)}`;
+}
+
+/**
+ * What two texts begin with alike, up to the end of a word and with words left of both: TRL's implicit prompt
+ * (`extract_prompt`), which would cut within words. Empty where there is none.
+ */
+export function sharedBeginning(a: string, b: string): string {
+  let length = 0;
+  while (length < Math.min(a.length, b.length) && a[length] === b[length]) length++;
+  return a.slice(0, length).replace(/\s+\S*$|^\S+$/, "");
+}

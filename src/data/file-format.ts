@@ -1,0 +1,138 @@
+/** What a file of rows is where it is not JSONL: known by its first bytes, with a command that makes JSONL of it. */
+import { shellWord } from "../util/shell-word.ts";
+
+export interface OtherFormat {
+  /** "is a Parquet file" */
+  readonly what: string;
+  /** How to make JSONL of it. */
+  readonly hint: string;
+}
+
+/** Bytes of the beginning that `otherFormat` looks at. */
+export const headBytes = 4096;
+
+/** null where the beginning may be JSONL, or there is nothing. */
+export function otherFormat(path: string, head: Buffer): OtherFormat | null {
+  if (head.length === 0) return null;
+  const bytes = head.toString("latin1");
+  const known = binaryFormats.find(({ start, holds }) => bytes.startsWith(start) && (holds?.test(bytes) ?? true));
+  if (known) return { what: known.what, hint: known.hint(path) };
+  const wide = wideEncoding(head);
+  if (wide !== null) return recoded(path, `is text in ${wide}`, wide);
+  if (head.includes(0))
+    return { what: "is a binary file", hint: "rows are JSONL: export it as one JSON object a line" };
+  return textFormat(path, head.toString("utf8").replace(/^\uFEFF/, ""));
+}
+
+/** What to do with text in an encoding of one byte a character, of which there are many that look alike. */
+export function recodingHint(path: string): string {
+  const command = `iconv -f WINDOWS-1252 -t UTF-8 ${shellWord(path)} > ${shellWord(output(path))}`;
+  return `if it is Latin-1 or Windows-1252, convert it: ${command}`;
+}
+
+interface BinaryFormat {
+  readonly what: string;
+  /** Its first bytes, as Latin-1. */
+  readonly start: string;
+  /** What stands further on in the beginning. */
+  readonly holds?: RegExp;
+  readonly hint: (path: string) => string;
+}
+
+const unpacked = (program: string, suffix: RegExp) => (path: string) => {
+  const target = suffix.test(path) ? path.replace(suffix, "") : output(path);
+  return `unpack it first: ${program} -dc < ${shellWord(path)} > ${shellWord(target)}`;
+};
+
+const withPandas = (reader: string, packages: string) => (path: string) =>
+  `with pip install ${packages}: ${python(`import pandas, sys; pandas.${reader}(sys.argv[1]).to_json(sys.argv[2], orient="records", lines=True, force_ascii=False)`, path)} ${shellWord(output(path))}`;
+
+/** The first that fits counts. */
+const binaryFormats: readonly BinaryFormat[] = [
+  { what: "is a gzip file", start: "\x1f\x8b", hint: unpacked("gzip", /\.gz$/) },
+  { what: "is a Zstandard file", start: "\x28\xb5\x2f\xfd", hint: unpacked("zstd", /\.zst$/) },
+  { what: "is a bzip2 file", start: "BZh", hint: unpacked("bzip2", /\.bz2$/) },
+  { what: "is an xz file", start: "\xfd7zXZ\0", hint: unpacked("xz", /\.xz$/) },
+  {
+    what: "is an Excel file",
+    start: "PK\x03\x04",
+    holds: /\[Content_Types\]\.xml|docProps\/|xl\//,
+    hint: withPandas("read_excel", "pandas openpyxl"),
+  },
+  {
+    what: "is a zip file",
+    start: "PK\x03\x04",
+    hint: (path) => `unpack it first: unzip -p ${shellWord(path)} > ${shellWord(output(path))}`,
+  },
+  { what: "is a Parquet file", start: "PAR1", hint: withPandas("read_parquet", "pandas pyarrow") },
+  { what: "is an Arrow file", start: "ARROW1", hint: withPandas("read_feather", "pandas pyarrow") },
+  {
+    what: "is an Arrow stream, as Hugging Face's datasets write them",
+    start: "\xff\xff\xff\xff",
+    hint: (path) =>
+      `with pip install datasets: ${python("import sys; from datasets import Dataset; Dataset.from_file(sys.argv[1]).to_json(sys.argv[2])", path)} ${shellWord(output(path))}`,
+  },
+  {
+    what: "is a pointer of Git LFS, not the file itself",
+    start: "version https://git-lfs.github.com/spec/",
+    hint: (path) => `in its repository: git lfs pull --include ${shellWord(path.split(/[\\/]/).at(-1)!)}`,
+  },
+];
+
+/** UTF-16 and UTF-32, with a byte order mark or, where every second byte of the beginning is 0, without. */
+function wideEncoding(head: Buffer): string | null {
+  const mark = head.toString("latin1", 0, 4);
+  if (mark === "\xff\xfe\0\0" || mark === "\0\0\xfe\xff") return "UTF-32";
+  if (mark.startsWith("\xff\xfe") || mark.startsWith("\xfe\xff")) return "UTF-16";
+  const pairs = Math.floor(Math.min(head.length, 64) / 2);
+  const zeros = (odd: 0 | 1) =>
+    Array.from({ length: pairs }, (_, i) => head[2 * i + odd]).filter((b) => b === 0).length;
+  if (pairs > 0 && zeros(0) === 0 && zeros(1) === pairs) return "UTF-16LE";
+  return pairs > 0 && zeros(0) === pairs && zeros(1) === 0 ? "UTF-16BE" : null;
+}
+
+function recoded(path: string, what: string, encoding: string): OtherFormat {
+  return { what, hint: `convert it: iconv -f ${encoding} -t UTF-8 ${shellWord(path)} > ${shellWord(output(path))}` };
+}
+
+function textFormat(path: string, head: string): OtherFormat | null {
+  const text = head.trimStart();
+  const first = text.split(/\r?\n|\r/, 1)[0]!;
+  if (text === "" || (text.startsWith("{") && first.trim() !== "{")) return null;
+  if (first.trim() === "{")
+    return {
+      what: "has JSON objects that span several lines",
+      hint: `put each on a line of its own: jq -c . ${shellWord(path)} > ${shellWord(output(path))}`,
+    };
+  if (/^\[\s*(\{|\]|$)/.test(text)) return { what: "is a JSON array, not JSONL", hint: arrayHint(path) };
+  // A list of anything else is a line's fault.
+  if (text.startsWith("[")) return null;
+  if (/^<(!doctype|html|\?xml)/i.test(text))
+    return { what: "is a web page or XML, not rows", hint: "download the file itself, not the page that shows it" };
+  const delimiter = ["\t", ";", ","].find((one) => first.includes(one));
+  if (delimiter === undefined && !/\.csv$/i.test(path)) return null;
+  const name = delimiter === "\t" ? "tab-separated values" : "CSV";
+  return { what: `is ${name}, not JSONL`, hint: csvHint(path, delimiter ?? ",") };
+}
+
+function arrayHint(path: string): string {
+  const script =
+    'for (const row of JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"))) console.log(JSON.stringify(row))';
+  return `put each object on a line of its own: node -e '${script}' ${shellWord(path)} > ${shellWord(output(path))}`;
+}
+
+function csvHint(path: string, delimiter: string): string {
+  const how = delimiter === "," ? "" : `, delimiter=${JSON.stringify(delimiter)}`;
+  const script = `import csv, json, sys; [print(json.dumps(row)) for row in csv.DictReader(open(sys.argv[1], encoding="utf-8-sig", newline="")${how})]`;
+  return `convert it: ${python(script, path)} > ${shellWord(output(path))}`;
+}
+
+function python(script: string, path: string): string {
+  return `python3 -c '${script}' ${shellWord(path)}`;
+}
+
+/** Where the converted rows go: beside the file, and never over it. */
+function output(path: string): string {
+  const target = path.replace(/(?<=[^/\\])\.\w+$/, "");
+  return `${target}.jsonl` === path ? `${target}-converted.jsonl` : `${target}.jsonl`;
+}
