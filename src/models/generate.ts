@@ -5,7 +5,8 @@
  * Prompts are padded at their right; every row knows its length, so that its positions count without holes. The cache
  * has two parts: `past` is fixed during a chunk, `recent` grows by a token a step, so that a step copies little.
  */
-import { input, type Tensor } from "../tensor/graph.ts";
+import { product } from "../tensor/dims.ts";
+import { constant, input, type Tensor } from "../tensor/graph.ts";
 import {
   add,
   argmax,
@@ -14,15 +15,18 @@ import {
   cumsum,
   div,
   exp,
+  expand,
   gather,
   less,
   logSoftmax,
   loop,
   matmul,
+  maximum,
   minimum,
   mul,
   not,
   pick,
+  range,
   reshape,
   slice,
   softmax,
@@ -72,7 +76,7 @@ export function prefillGraph(config: DecoderConfig): Record<string, Tensor> {
 /**
  * Samples `steps` tokens a row; the caller looks for stop tokens. Inputs: steps int64 [], hidden [B, D], key.i and value.i
  * [B, H, P, K], mask [B, P] (0 where a cached position may be seen, -1e30 where it is padding), positions [B] int32 of the
- * first new token, and, unless greedy, uniforms [U, B], temperature [] and, where it is used, topP [].
+ * first new token, and, unless greedy, uniforms [U, B] float64, temperature [] and, where it is used, topP [] float64.
  * Outputs: tokens [U, B] int32, logprobs [U, B], hidden [B, D] and, to append to the caches, key.i and value.i [B, H, U, K].
  */
 export function decodeGraph(config: DecoderConfig, sampler: SamplerShape): Record<string, Tensor> {
@@ -153,9 +157,9 @@ function nextHidden(
 
 /**
  * One token a row, by inverting the distribution function at a uniform number, and its log-probability over the whole
- * vocabulary at the temperature.
+ * vocabulary at the temperature. Reads the inputs uniforms, temperature and topP of the decoder.
  */
-function sample(
+export function sample(
   { greedy, topK: keep, topP }: SamplerShape,
   logits_B_V: Tensor,
   step: Tensor,
@@ -165,28 +169,59 @@ function sample(
     const token_B = argmax(logits_B_V);
     return { token_B, logprob_B: pick(logSoftmax(logits_B_V), token_B) };
   }
-  const uniform_B = gather(input("uniforms", ["U", "B"]), step);
+  const uniform_B = gather(input("uniforms", ["U", "B"], "float64"), step);
   const logprobs_B_V = logSoftmax(div(logits_B_V, input("temperature", [])));
   if (keep === 0 && !topP) {
     const token_B = invert(exp(logprobs_B_V), uniform_B, V);
     return { token_B, logprob_B: pick(logprobs_B_V, token_B) };
   }
   const { values, indices } = topK(logprobs_B_V, keep === 0 ? V : Math.min(keep, V));
+  const K = values.shape[1] as number;
   const p_B_K = exp(values);
-  // A token stays while those before it hold less than topP of what top-k left; the first always does.
-  const before_B_K = sub(cumsum(p_B_K), p_B_K);
-  const share_B_1 = topP ? mul(sum(p_B_K, { axes: [1], keepDims: true }), input("topP", [])) : null;
-  const kept_B_K = share_B_1 === null ? p_B_K : where(less(before_B_K, share_B_1), p_B_K, 0);
-  const choice_B = invert(kept_B_K, uniform_B, values.shape[1] as number);
+  const choice_B = invert(topP ? cutTail(p_B_K, input("topP", [], "float64"), K) : p_B_K, uniform_B, K);
   return { token_B: pick(indices, choice_B), logprob_B: pick(values, choice_B) };
 }
 
-/** The first index at which the running sum of weights exceeds uniform * total. An index of weight 0 is never chosen. */
+/** Sorted probabilities, with 0 for the tail: one stays while those before it hold less than `share` of all; the first always does. */
+function cutTail(p_B_K: Tensor, share: Tensor, K: number): Tensor {
+  const long_B_K = cast(p_B_K, "float64");
+  const running_B_K = cumsum(long_B_K);
+  const before_B_K = sub(running_B_K, long_B_K);
+  return where(less(before_B_K, mul(share, slice(running_B_K, 1, K - 1, K))), p_B_K, 0);
+}
+
+/**
+ * An index of each row, drawn with probability in proportion to its weight by a uniform number; never one of weight 0.
+ *
+ * In two steps, a block and an index in it, each by a running sum in float64: over a large vocabulary a running sum in
+ * float32 swallows the tail, whose weights are below its last bit, and one of all weights in float64 takes longer.
+ */
 function invert(weights_B_K: Tensor, uniform_B: Tensor, K: number): Tensor {
-  const running_B_K = cumsum(weights_B_K);
-  const total_B_1 = slice(running_B_K, 1, K - 1, K);
+  const size = 2 ** Math.ceil(Math.log2(K) / 2);
+  const blocks = Math.ceil(K / size);
+  const padding = blocks * size - K;
+  const padded = padding === 0 ? weights_B_K : concat([weights_B_K, expand(constant(0), ["B", padding])], 1);
+  const sums_B_M = sum(reshape(padded, ["B", blocks, size]), { axes: [2] });
+  const block = chooseBySum(cast(sums_B_M, "float64"), uniform_B, blocks);
+  const row_B = add(mul(range("B"), constant(blocks, [], "int64")), block.index_B);
+  const inBlock_B_S = gather(reshape(padded, [product(["B", blocks]), size]), row_B);
+  const inside = chooseBySum(cast(inBlock_B_S, "float64"), block.rest_B, size);
+  return add(mul(block.index_B, constant(size, [], "int64")), inside.index_B);
+}
+
+/** The first index at which the running sum exceeds uniform * total, and what is left of the uniform number, in [0, 1), for a choice within it. */
+function chooseBySum(weights_B_N: Tensor, uniform_B: Tensor, N: number): { index_B: Tensor; rest_B: Tensor } {
+  const running_B_N = cumsum(weights_B_N);
+  const total_B_1 = slice(running_B_N, 1, N - 1, N);
   const target_B_1 = mul(reshape(uniform_B, ["B", 1]), total_B_1);
-  const below_B = sum(cast(not(less(target_B_1, running_B_K)), "float32"), { axes: [1] });
-  // Weights that are no numbers choose the last index, and the log-probability says NaN.
-  return cast(minimum(below_B, K - 1), "int64");
+  const count = (condition_B_N: Tensor) => sum(cast(condition_B_N, "float32"), { axes: [1] });
+  // The second bound holds where rounding carries the target to the total, past all weights; it makes weights that are
+  // no numbers choose the first index, and the log-probability says NaN.
+  const index_B = cast(
+    minimum(count(not(less(target_B_1, running_B_N))), count(less(running_B_N, total_B_1))),
+    "int64",
+  );
+  const before_B = pick(sub(running_B_N, weights_B_N), index_B);
+  const rest_B = div(sub(reshape(target_B_1, ["B"]), before_B), pick(weights_B_N, index_B));
+  return { index_B, rest_B: maximum(rest_B, constant(0, [], "float64")) };
 }

@@ -5,7 +5,7 @@
 import { GraphError } from "../util/errors.ts";
 import { type Dim, type Shape, show } from "./dims.ts";
 
-export type DType = "float32" | "int32" | "int64" | "bool";
+export type DType = "float32" | "float64" | "int32" | "int64" | "bool";
 
 /** The closed list of ops with their attributes. The tables of gradients and of lowerings are total over it. */
 export interface Ops {

@@ -1,7 +1,7 @@
 /** A writer of ONNX models: the few protobuf messages that a graph needs (onnx.proto3, IR version 10). */
 
 /** ONNX's numbers for element types. */
-export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 } as const;
 export type ElementType = keyof typeof elementTypes;
 
 export type Attribute =
@@ -116,6 +116,8 @@ function rawData(type: ElementType, values: readonly number[]): Uint8Array {
   switch (type) {
     case "float32":
       return new Uint8Array(Float32Array.from(values).buffer);
+    case "float64":
+      return new Uint8Array(Float64Array.from(values).buffer);
     case "int32":
       return new Uint8Array(Int32Array.from(values).buffer);
     case "int64":

@@ -27,7 +27,7 @@ function alike(op: OpName, a: Operand, b: Operand): [Tensor, Tensor] {
 
 function binary(op: Binary, a: Operand, b: Operand): Tensor {
   const [x, y] = alike(op, a, b);
-  requireType(op, x, "float32", "int32", "int64");
+  requireType(op, x, "float32", "float64", "int32", "int64");
   return node(op, [x, y], {}, x.dtype, broadcast(op, x.shape, y.shape));
 }
 
@@ -58,7 +58,7 @@ export function clamp(x: Tensor, low: Operand, high: Operand): Tensor {
 
 function comparison(op: "less" | "equal", a: Operand, b: Operand): Tensor {
   const [x, y] = alike(op, a, b);
-  requireType(op, x, "float32", "int32", "int64");
+  requireType(op, x, "float32", "float64", "int32", "int64");
   return node(op, [x, y], {}, "bool", broadcast(op, x.shape, y.shape));
 }
 
@@ -126,7 +126,7 @@ export function argmax(x: Tensor): Tensor {
 
 /** Running sum along the last axis. */
 export function cumsum(x: Tensor): Tensor {
-  requireType("cumsum", x, "float32");
+  requireType("cumsum", x, "float32", "float64");
   return node("cumsum", [x], {}, x.dtype, x.shape);
 }
 

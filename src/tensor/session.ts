@@ -4,7 +4,7 @@ import { EngineError, messageOf } from "../util/errors.ts";
 import type { DType, Tensor } from "./graph.ts";
 import { lower, outputName, type Program } from "./lower.ts";
 
-export type Data = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+export type Data = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
 
 export interface Value {
   readonly data: Data;

@@ -69,6 +69,15 @@ export function random(...path: PathPart[]): Random {
   return new Random(...path);
 }
 
+/**
+ * Uniform numbers in [0, 1) with 46 bits: the 23 of the stream at a path, and 23 below them from a stream beside it. For
+ * choices whose probabilities may lie below 2^-23.
+ */
+export function fineUniforms(...path: PathPart[]): () => number {
+  const [coarse, fine] = [random(...path), random(...path, "fine")];
+  return () => coarse.uniform() + fine.uniform() * 2 ** -23;
+}
+
 function hash(text: string): [number, number, number] {
   let a = 1779033703;
   let b = 3144134277;

@@ -8,6 +8,8 @@ export function toValue({ shape, data }: Grid, dtype: DType): Value {
   switch (dtype) {
     case "float32":
       return { shape, data: Float32Array.from(data) };
+    case "float64":
+      return { shape, data: Float64Array.from(data) };
     case "int32":
       return { shape, data: Int32Array.from(data) };
     case "int64":

@@ -133,7 +133,7 @@ const meanings: { readonly [K in OpName]: Meaning<K> } = {
   not: elementwise((a) => 1 - a!),
   where: elementwise((condition, a, b) => (condition === 1 ? a! : b!)),
   cast: (y, [x], scope) =>
-    elementwise((v) => (y.dtype === "bool" ? Number(v !== 0) : y.dtype === "float32" ? v! : Math.trunc(v!)))(
+    elementwise((v) => (y.dtype === "bool" ? Number(v !== 0) : y.dtype.startsWith("float") ? v! : Math.trunc(v!)))(
       y,
       [x!],
       scope,

@@ -2,7 +2,7 @@
 import { decodeGraph, prefillGraph, type SamplerShape } from "../../models/generate.ts";
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
-import { random } from "../../util/random.ts";
+import { fineUniforms } from "../../util/random.ts";
 import type { SampleRequest, SampleResult, StopReason } from "../engine.ts";
 import { checkTokens, lengthGroups } from "./batch.ts";
 import type { Model } from "./model.ts";
@@ -57,9 +57,9 @@ export class Sampler {
     const order = lengthGroups(prompts, Number.POSITIVE_INFINITY)[0] ?? [];
     for (let at = 0; at < order.length; at += rowsAtOnce) {
       const rows = order.slice(at, at + rowsAtOnce).map((index): Row => {
-        const stream = random(request.seed, "sample", request.streams?.[index] ?? index);
+        const uniforms = fineUniforms(request.seed, "sample", request.streams?.[index] ?? index);
         const promptLength = (prompts[index] as readonly number[]).length;
-        return { index, promptLength, uniforms: () => stream.uniform(), tokens: [], logprobs: [] };
+        return { index, promptLength, uniforms, tokens: [], logprobs: [] };
       });
       await this.#batch(model, request, shape, rows);
       for (const { index, tokens, logprobs } of rows) {
@@ -167,14 +167,14 @@ function samplerInputs(
   steps: number,
 ): Record<string, Value> {
   if (shape.greedy) return {};
-  const uniforms = new Float32Array(steps * live.length);
+  const uniforms = new Float64Array(steps * live.length);
   for (const [b, row] of live.entries()) {
     for (let u = 0; u < steps; u++) uniforms[u * live.length + b] = row.uniforms();
   }
   return {
     uniforms: { data: uniforms, shape: [steps, live.length] },
     temperature: { data: Float32Array.of(request.temperature), shape: [] },
-    ...(shape.topP ? { topP: { data: Float32Array.of(request.topP), shape: [] } } : {}),
+    ...(shape.topP ? { topP: { data: Float64Array.of(request.topP), shape: [] } } : {}),
   };
 }
 
