@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import fc from "../../test/support/property.ts";
+import { mostLogits, tokensOfPass } from "../engine/pass-size.ts";
+import type { RolloutRecord } from "../rl/index.ts";
 import { inOrder, microBatches } from "./microbatches.ts";
+import { minibatchOf } from "./ppo-step.ts";
 
 const lengths = fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 60 });
 
@@ -19,6 +22,27 @@ describe("micro-batches", () => {
       }),
     );
   });
+
+  it.each([262, 50_257, 152_064])(
+    "of a vocabulary of %d hold no more logits than memory has room for",
+    (vocabularySize) => {
+      const tokens = Array.from({ length: 40 }, () => 100);
+      const sequences = tokens.map((length) => ({ tokens: new Array<number>(length).fill(1), start: 50 }));
+      const rows = sequences.map(() => new Array<number>(50).fill(0));
+      const record = { logprobs: rows, refLogprobs: rows, advantages: rows, values: rows, returns: rows };
+      const { parts } = minibatchOf(
+        { sequences, record: record as unknown as RolloutRecord },
+        sequences.map((_, b) => b),
+        { aggregation: "token-mean", microBatch: 0, vocabularySize },
+      );
+      const largest = Math.max(...parts.map((part) => part.length * 100));
+      expect(largest * vocabularySize).toBeLessThanOrEqual(mostLogits);
+      expect(largest).toBe(Math.floor(Math.min(2048, mostLogits / vocabularySize) / 100) * 100);
+      expect(tokensOfPass(null)).toBe(2048);
+      // The caller's own number of sequences is not second-guessed.
+      expect(microBatches(tokens, 30, tokensOfPass(vocabularySize)).map((part) => part.length)).toEqual([30, 10]);
+    },
+  );
 
   it("give their results back in the order of the sequences", () => {
     fc.assert(

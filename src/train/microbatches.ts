@@ -1,21 +1,17 @@
 /** Splits a step's sequences into the passes that an engine holds at once, and puts their results together again. */
 import type { ForwardBackwardResult } from "../engine/engine.ts";
+import { mostTokens } from "../engine/pass-size.ts";
 
-/**
- * Most padded tokens of a pass where `microBatch` is 0: enough to keep matrix products busy, few enough for their activations
- * to stay in the cache. Measured on CPUs (docs/performance.md).
- */
-export const mostTokens = 2048;
 /** A pass of that many takes no sequence more that is this much longer than its shortest: it would pad all of them. */
 const enoughTokens = 768;
 const spread = 1.25;
 
 /**
- * Indices of the sequences, shortest first, in groups: of `microBatch` sequences, or, for 0, of as many as one pass should
- * hold. Lengths are sorted within a step only: steps of one length each would also be steps of one kind of row each, whose
+ * Indices of the sequences, shortest first, in groups: of `microBatch` sequences, or, for 0, of as many as `limit` padded
+ * tokens hold (`tokensOfPass`). Lengths are sorted within a step only: steps of one length each would also be steps of one kind of row each, whose
  * gradients pull in turns (on the help desk that tripled the held-out loss).
  */
-export function microBatches(lengths: readonly number[], microBatch: number): number[][] {
+export function microBatches(lengths: readonly number[], microBatch: number, limit = mostTokens): number[][] {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
   const groups: number[][] = [];
   let group: number[] = [];
@@ -33,7 +29,7 @@ export function microBatches(lengths: readonly number[], microBatch: number): nu
     if (microBatch > 0) return members.length === microBatch;
     const padded = members.length * lengths[members.at(-1)!]!;
     const uneven = next > spread * lengths[members[0]!]!;
-    return (members.length + 1) * next > mostTokens || (uneven && padded >= enoughTokens);
+    return (members.length + 1) * next > limit || (uneven && padded >= enoughTokens);
   }
 }
 

@@ -1,6 +1,7 @@
 /** One minibatch of PPO's update: what it is made of, and the gradients of policy and critic on it. */
 import type { PpoConfig } from "../config/schema.ts";
 import type { Engine, ForwardBackwardResult, Sequence } from "../engine/engine.ts";
+import { tokensOfPass } from "../engine/pass-size.ts";
 import * as rl from "../rl/index.ts";
 import { accumulate, inOrder, microBatches, take } from "./microbatches.ts";
 import { nonfiniteCount, type StepTaken } from "./optimize.ts";
@@ -25,7 +26,11 @@ export interface Minibatch {
 export function minibatchOf(
   { sequences, record }: { sequences: readonly Sequence[]; record: rl.RolloutRecord },
   rows: readonly number[],
-  { aggregation, microBatch }: Pick<PpoConfig, "aggregation" | "microBatch">,
+  {
+    aggregation,
+    microBatch,
+    vocabularySize,
+  }: Pick<PpoConfig, "aggregation" | "microBatch"> & { readonly vocabularySize: number },
 ): Minibatch {
   const of = <T>(all: readonly T[]) => take(all, rows);
   const chosen = of(sequences);
@@ -41,6 +46,7 @@ export function minibatchOf(
     parts: microBatches(
       chosen.map(({ tokens }) => tokens.length),
       microBatch,
+      tokensOfPass(vocabularySize),
     ),
   };
 }

@@ -290,7 +290,8 @@ async function update(
       const step = epoch * minibatches + m;
       tell(`update ${step + 1}/${epochs * minibatches}`);
       const rows = order.slice((m * B) / minibatches, ((m + 1) * B) / minibatches);
-      const drawn = minibatchOf({ sequences: rollout.sequences, record }, rows, settings);
+      const { vocabularySize } = models.policy.config;
+      const drawn = minibatchOf({ sequences: rollout.sequences, record }, rows, { ...settings, vocabularySize });
       const minibatch = faults.minibatch(iteration, step, drawn);
       const policy = await policyGradient({ engine, models, minibatch, settings, penalty, ...inForce });
       const { statistics } = policy;

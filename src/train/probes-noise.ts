@@ -1,10 +1,10 @@
 /** The noise of the policy's gradient (PPO.md row 17), measured on a copy of the policy: the run is as it would be without. */
 import type { PpoConfig } from "../config/schema.ts";
 import type { ModelInfo } from "../engine/engine.ts";
+import { tokensOfPass } from "../engine/pass-size.ts";
 import * as rl from "../rl/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
-import { mostTokens } from "./microbatches.ts";
 import type { Experience, Ppo } from "./ppo.ts";
 import { minibatchOf, policyGradient } from "./ppo-step.ts";
 
@@ -21,7 +21,8 @@ export async function measureNoise(ppo: Ppo, iteration: number, experience: Expe
   if (every === 0 || iteration % every !== 0) return {};
   const settings = faults.settings(iteration, loop.settings);
   const lengths = experience.rollout.sequences.map(({ tokens }) => tokens.length);
-  const limit = settings.microBatch || Math.max(1, Math.floor(mostTokens / Math.max(...lengths)));
+  const tokens = tokensOfPass(models.policy.config.vocabularySize);
+  const limit = settings.microBatch || Math.max(1, Math.floor(tokens / Math.max(...lengths)));
   const step = settings.sequences / settings.minibatches;
   const draws = drawsOf(step, { wanted: microBatches, limit });
   if (draws === null) return {};
@@ -83,7 +84,9 @@ async function normsOf(options: {
   const { rollout, record, klCoef } = experience;
   const size = rows.length / draws;
   const parts = Array.from({ length: draws }, (_, d) => Array.from({ length: size }, (_, i) => d * size + i));
-  const minibatch = { ...minibatchOf({ sequences: rollout.sequences, record }, rows, settings), parts };
+  const { vocabularySize } = copy.config;
+  const drawn = minibatchOf({ sequences: rollout.sequences, record }, rows, { ...settings, vocabularySize });
+  const minibatch = { ...drawn, parts };
   const models = { ...ppo.models, policy: copy };
   const { clipLow, clipHigh, beta1, beta2, epsilon } = settings;
   const { passes } = await policyGradient({ engine, models, minibatch, settings, clipLow, clipHigh, klCoef });

@@ -2,6 +2,7 @@
 import type { SftConfig } from "../config/schema.ts";
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
+import { tokensOfPass } from "../engine/pass-size.ts";
 import { learningRateAt, sum, tokenWeights } from "../rl/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import type { StageContext } from "./context.ts";
@@ -36,7 +37,12 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
 
   // 1. The model, and where to go on.
   const checkpoint = await findCheckpoint<SftState>(context);
-  const { id: model } = await openModel(context, { source: inputs.source, checkpoint, head: "lm", scalarInit: "zero" });
+  const { id: model, config: sizes } = await openModel(context, {
+    source: inputs.source,
+    checkpoint,
+    head: "lm",
+    scalarInit: "zero",
+  });
   const state: SftState = checkpoint?.state.own ?? { skippedInARow: 0 };
   const loop = new StageLoop<SftConfig, SftState>(context, {
     settings: inputs.settings,
@@ -46,6 +52,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     snapshot: () => ({ own: state, models: { model } }),
   });
   const lengths = train.map(({ tokens }) => tokens.length);
+  const limit = tokensOfPass(sizes.vocabularySize);
 
   for (let step = loop.first; step < steps; step++) {
     const settings = await loop.begin(step);
@@ -63,7 +70,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     try {
       if (step % settings.evaluateEvery === 0) measured = await heldOutLoss(settings);
       stopwatch.lap("evaluation");
-      passes = await accumulate(microBatches(take(lengths, indices), settings.microBatch), (part) => {
+      passes = await accumulate(microBatches(take(lengths, indices), settings.microBatch, limit), (part) => {
         loop.poll();
         const batch = { sequences: take(sequences, part), weights: take(weights, part) };
         return engine.forwardBackward(model, { name: "cross_entropy", ...batch });

@@ -23,6 +23,7 @@ import type {
   SampleRequest,
   SampleResult,
 } from "../engine.ts";
+import { tokensOfPass } from "../pass-size.ts";
 import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./batch.ts";
 import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
 import { machineInfo } from "./machine.ts";
@@ -30,9 +31,6 @@ import { count, Model } from "./model.ts";
 import { adamGraph, emaGraph, squaresGraph } from "./optimizer.ts";
 import { Sampler } from "./sampler.ts";
 import { Sessions } from "./sessions.ts";
-
-/** Padded tokens of one forward pass: activations of this many stay in the processor's cache at small widths. */
-const forwardTokens = 2048;
 
 export class EmbeddedCore implements Engine {
   readonly #threads: number;
@@ -119,7 +117,8 @@ export class EmbeddedCore implements Engine {
     if (wantsScore && outputs.length > 1)
       throw new EngineError('forward: "score" stands alone; ask for the others in a second call');
     this.#requireHeads(model, outputs.some((output) => output === "values" || output === "score") ? "scalar" : null);
-    this.#requireHeads(model, outputs.some((output) => ["logprobs", "entropy", "top1"].includes(output)) ? "lm" : null);
+    const speaks = outputs.some((output) => ["logprobs", "entropy", "top1"].includes(output));
+    this.#requireHeads(model, speaks ? "lm" : null);
     const session = await this.#sessions.get(["forward", config, heads, outputs], () =>
       forwardGraph(config, heads, outputs),
     );
@@ -127,7 +126,7 @@ export class EmbeddedCore implements Engine {
     const rows: Record<string, number[][]> = Object.fromEntries(outputs.map((output) => [output, []]));
     for (const group of lengthGroups(
       sequences.map(({ tokens }) => tokens),
-      forwardTokens,
+      tokensOfPass(speaks ? config.vocabularySize : null),
     )) {
       const part = group.map((i) => sequences[i] as (typeof sequences)[number]);
       const batch = wantsScore

@@ -4,6 +4,7 @@ import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import { fineUniforms } from "../../util/random.ts";
 import type { SampleRequest, SampleResult, StopReason } from "../engine.ts";
+import { tokensOfPass } from "../pass-size.ts";
 import { checkTokens, lengthGroups } from "./batch.ts";
 import type { Model } from "./model.ts";
 import type { Sessions } from "./sessions.ts";
@@ -52,7 +53,8 @@ export class Sampler {
     }
     const shape: SamplerShape = { greedy: temperature === 0, topK, topP: topP < 1 };
     const perRow = 2 * config.layers * config.width * (Math.max(...prompts.map((p) => p.length)) + maxNewTokens);
-    const rowsAtOnce = Math.max(1, Math.min(maxRows, Math.floor(maxCacheEntries / perRow)));
+    const bounds = [maxRows, Math.floor(maxCacheEntries / perRow), tokensOfPass(config.vocabularySize)];
+    const rowsAtOnce = Math.max(1, Math.min(...bounds));
     const result: SampleResult = { tokens: [], logprobs: [], stopReasons: [] };
     const order = lengthGroups(prompts, Number.POSITIVE_INFINITY)[0] ?? [];
     for (let at = 0; at < order.length; at += rowsAtOnce) {
