@@ -10,7 +10,7 @@ export interface FieldReader {
   has(field: string): boolean;
   /** A text that is not blank. */
   text(field: string): string;
-  /** A text or a number as text; null where the row lacks it. */
+  /** A text, or a number as it is written; null where the row lacks it. */
   optionalText(field: string): string | null;
   /** A text, which becomes one message of the user's, or a conversation. */
   prompt(field: string): Message[];
@@ -49,7 +49,7 @@ export function checkFieldNames(fields: Readonly<Record<string, string>>, known:
 
 /** What the reader cannot take it throws as a RowsError with the row's place. */
 export function createFieldReader(
-  { place, value: row }: JsonlRow,
+  { place, value: row, numbers }: JsonlRow,
   { fields, known, emptyAnswers = false, missingHint }: FieldReaderOptions,
 ): FieldReader {
   const column = (field: string) => fields[field] ?? field;
@@ -95,7 +95,7 @@ export function createFieldReader(
     optionalText(field) {
       const value = valueIn(field);
       if (value === null || typeof value === "string") return value;
-      return typeof value === "number" ? String(value) : wrongType(field, value, "a text or a number");
+      return typeof value === "number" ? numbers[column(field)]! : wrongType(field, value, "a text or a number");
     },
     prompt(field) {
       const value = take(field);

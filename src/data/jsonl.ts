@@ -10,6 +10,8 @@ import type { RowPlace } from "./rows.ts";
 export interface JsonlRow {
   readonly place: RowPlace;
   readonly value: Readonly<Record<string, unknown>>;
+  /** The fields that are numbers, as they are written: a double holds neither 1.10 nor 12345678901234567890. */
+  readonly numbers: Readonly<Record<string, string>>;
 }
 
 /**
@@ -21,9 +23,11 @@ export function readJsonl<Row>(
   path: string,
   { limit = 0, use }: { limit?: number; use: (row: JsonlRow) => Row },
 ): Row[] {
-  const rows = useAll(linesWithText(path, limit), ({ place, bytes }) =>
-    use({ place, value: parseObject(decode(bytes, place), place) }),
-  );
+  const rows = useAll(linesWithText(path, limit), ({ place, bytes }) => {
+    const text = decode(bytes, place);
+    const value = parseObject(text, place);
+    return use({ place, value, numbers: numberTexts(text, value) });
+  });
   if (rows.length > 0) return rows;
   throw new DataError(`${path} is empty`, "it needs one JSON object a line (docs/data-formats.md)");
 }
@@ -77,6 +81,18 @@ function* linesWithText(path: string, limit: number): Generator<Line> {
     yield { place, bytes: line };
     if (++rows === limit) return;
   }
+}
+
+/** Strings, which are left as they are, and numbers. */
+const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
+
+/** The numbers of an object that `JSON.parse` has read. Its access to their source is in Node from 21 on only. */
+function numberTexts(json: string, value: Readonly<Record<string, unknown>>): Record<string, string> {
+  const keys = Object.keys(value).filter((key) => typeof value[key] === "number");
+  if (keys.length === 0) return {};
+  const quoted = json.replaceAll(stringOrNumber, (token) => (token.startsWith('"') ? token : `"${token}"`));
+  const texts = JSON.parse(quoted);
+  return Object.fromEntries(keys.map((key) => [key, texts[key]]));
 }
 
 const chunkBytes = 1 << 20;

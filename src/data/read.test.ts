@@ -46,6 +46,30 @@ describe("rows", () => {
     expect(readPreferenceRows({ path })).toEqual([{ prompt: [user("a")], chosen: "b", rejected: "c" }]);
   });
 
+  it("prompts: a number as a reference keeps its text, which no double holds", () => {
+    const numbers = [
+      "9007199254740993",
+      "12345678901234567890",
+      "6.02e23",
+      "0.0000005",
+      "5.0",
+      "1.10",
+      "1e400",
+      "-0",
+      "-1E-7",
+    ];
+    write(
+      ...numbers.map(
+        (number) => `{"note": "\\"reference\\": 3", "prompt": "a", "nested": {"answer": 4}, "answer": ${number} }`,
+      ),
+      '{"prompt": "b", "answer": "12, \\u00bd and \\"3\\"", "other": 7}',
+    );
+    expect(readPromptRows({ path, fields: { reference: "answer" } }).map(({ reference }) => reference)).toEqual([
+      ...numbers,
+      '12, \u00bd and "3"',
+    ]);
+  });
+
   it("prompts: with a reference, text or number or none, and a kind", () => {
     write(
       { prompt: "a", reference: "b", kind: "k" },

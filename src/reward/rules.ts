@@ -2,7 +2,7 @@
 import { repeatedNgramShare } from "../rl/index.ts";
 import { RewardError } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
-import { answerIn, numbersIn } from "./number.ts";
+import { answerIn } from "./number.ts";
 import type { Scored } from "./types.ts";
 
 const referenceHint = "Name its field, as in ppo.prompts.fields: {reference: answer}, or remove the component.";
@@ -15,13 +15,13 @@ type Tokens = Pick<Scored, "tokens" | "stopReason">;
  * the first iteration that draws the prompt. Errors: RewardError with the number of such prompts, and the first.
  */
 export function checkReferences(
-  components: readonly { readonly kind: string }[],
+  components: readonly { readonly kind: string; readonly marker?: string }[],
   rows: readonly { readonly prompt: readonly { readonly content: string }[]; readonly reference: string | null }[],
 ): void {
-  for (const { kind } of components) {
+  for (const { kind, marker = "" } of components) {
     if (kind !== "exact" && kind !== "last_number") continue;
     const usable = (reference: string | null) =>
-      reference !== null && (kind === "exact" || numbersIn(reference).length > 0);
+      reference !== null && (kind === "exact" || answerIn(reference, { marker, requireMarker: false }) !== null);
     const bad = rows.filter(({ reference }) => !usable(reference));
     if (bad.length === 0) continue;
     const what = kind === "exact" ? "reference answer" : "reference answer with a number";
@@ -39,7 +39,7 @@ export function exact(row: Answered): number {
 }
 
 /**
- * 1 where the answer's number equals the reference's, digit for digit: 18, $18, 18.00 and #### 18 are equal.
+ * 1 if the answer's number equals the reference's exactly, however it is written: 18, $18, 18.00, 36/2, 1.8e1 and #### 18 are equal.
  * Errors: RewardError for a reference without a number.
  */
 export function lastNumber(row: Answered, options: { marker: string; requireMarker: boolean }): number {
@@ -48,7 +48,7 @@ export function lastNumber(row: Answered, options: { marker: string; requireMark
   if (wanted === null) {
     throw new RewardError(
       `last_number: the reference answer ${quote(reference)} of the prompt ${quote(row.prompt)} has no number`,
-      "Correct the row, or judge it by another component, such as exact.",
+      "Write it as docs/data-formats.md says, or judge the row by another component, such as exact.",
     );
   }
   return Number(answerIn(row.response, options) === wanted);

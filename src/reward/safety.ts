@@ -37,8 +37,8 @@ function patternOf(words: readonly string[]): RegExp {
   return new RegExp(words.map(wordPattern).join("|"), "u");
 }
 
-/** Scripts written without spaces have no whole words to look for. */
-const unspaced =
+/** A character of a script written without spaces, which has no whole words to look for. */
+export const unspaced =
   "[\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}\\p{Script=Lao}\\p{Script=Khmer}\\p{Script=Myanmar}]";
 const startsUnspaced = new RegExp(`^${unspaced}`, "u");
 const endsUnspaced = new RegExp(`${unspaced}$`, "u");
