@@ -174,6 +174,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .option("--samples <n>", "answers to each prompt", integer(1), 1)
     .option("--seed <n>", "seed of the samples", integer(0), 1)
     .option("--system <text>", "a system message before the prompt")
+    .option("--raw", "go on from the prompt as it stands, without the chat template")
     .option("--threads <n>", "threads of the engine; 0 takes the physical cores", integer(0), 0)
     .option("--workspace <dir>", "folder of the runs", "runs")
     .option("--json", "print one line of JSON an answer")

@@ -45,7 +45,7 @@ export const tokenizerSchema = z.strictObject({
   path: z.string().optional(),
   /** Largest vocabulary of `word`; rarer words become <unk>. */
   vocabularySize: count.default(8192),
-  /** A Jinja chat template; the tokenizer's own, or the built-in one, by default. */
+  /** A Jinja chat template; the tokenizer's own by default, of a built tokenizer the built-in one. */
   chatTemplate: z.string().optional(),
 });
 

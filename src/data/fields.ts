@@ -1,5 +1,5 @@
 /** Taking typed fields out of a row, and saying precisely what is wrong with one that cannot be taken. */
-import type { Message } from "../text/index.ts";
+import { barePrompt, type Message } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { type Answer, answerOf, type Fail, parseHumanAssistant, parseMessages } from "./conversation.ts";
 import type { JsonlRow } from "./jsonl.ts";
@@ -101,7 +101,7 @@ export function createFieldReader(
       const value = take(field);
       if (Array.isArray(value)) return parseMessages(value, column(field), fail);
       if (typeof value !== "string") return wrongType(field, value, "a text or a list of messages");
-      return [{ role: "user", content: notBlank(field, value) }];
+      return barePrompt(notBlank(field, value));
     },
     answer(field) {
       const answer = answered(field, take(field));

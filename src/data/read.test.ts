@@ -25,6 +25,7 @@ const failure = (read: () => unknown): BallastError => {
   throw new Error("nothing was thrown");
 };
 const user = (content: string) => ({ role: "user", content });
+const bare = (content: string) => ({ ...user(content), bare: true });
 const assistant = (content: string) => ({ role: "assistant", content });
 
 describe("rows", () => {
@@ -35,7 +36,7 @@ describe("rows", () => {
       { prompt: [user("g")], completion: [assistant("h")] },
     );
     expect(readSftRows({ path })).toEqual([
-      { prompt: [user("a")], completion: "b" },
+      { prompt: [bare("a")], completion: "b" },
       { prompt: [user("c"), assistant("d"), user("e")], completion: "f" },
       { prompt: [user("g")], completion: "h" },
     ]);
@@ -43,7 +44,7 @@ describe("rows", () => {
 
   it("preferences: texts, or conversations that end with the completion", () => {
     write({ prompt: "a", chosen: "b", rejected: [user("a"), assistant("c")] });
-    expect(readPreferenceRows({ path })).toEqual([{ prompt: [user("a")], chosen: "b", rejected: "c" }]);
+    expect(readPreferenceRows({ path })).toEqual([{ prompt: [bare("a")], chosen: "b", rejected: "c" }]);
   });
 
   it("prompts: a number as a reference keeps its text, which no double holds", () => {
@@ -78,9 +79,9 @@ describe("rows", () => {
       { messages: [user("e"), assistant("f")] },
     );
     expect(readPromptRows({ path })).toEqual([
-      { prompt: [user("a")], reference: "b", kind: "k" },
-      { prompt: [user("c")], reference: "12" },
-      { prompt: [user("d")], reference: null },
+      { prompt: [bare("a")], reference: "b", kind: "k" },
+      { prompt: [bare("c")], reference: "12" },
+      { prompt: [bare("d")], reference: null },
       { prompt: [user("e")], reference: null },
     ]);
   });

@@ -1,5 +1,5 @@
 /** The three kinds of rows from JSONL files. */
-import type { Message } from "../text/index.ts";
+import { barePrompt, type Message } from "../text/index.ts";
 import { DataError } from "../util/errors.ts";
 import { commonHistory, joinedPrompt, sharedBeginning } from "./conversation.ts";
 import { type FieldNames, missingHint } from "./field-names.ts";
@@ -64,7 +64,7 @@ const preferences: RowKind<PreferenceRow> = {
     const shared = row.hasOtherText() ? "" : sharedBeginning(chosen.text, rejected.text);
     if (shared === "") return row.missing("prompt");
     return {
-      prompt: [{ role: "user", content: shared }],
+      prompt: barePrompt(shared),
       chosen: chosen.text.slice(shared.length),
       rejected: rejected.text.slice(shared.length),
     };

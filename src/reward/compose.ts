@@ -160,5 +160,5 @@ function warningsFor(score: readonly number[]): string[] {
 }
 
 function inputOf({ prompt, response, reference, messages }: Scored) {
-  return { prompt, response, reference, messages };
+  return { prompt, response, reference, messages: messages.map(({ role, content }) => ({ role, content })) };
 }

@@ -2,9 +2,10 @@
 import { DataError, UsageError } from "../util/errors.ts";
 import { byteSymbols } from "./bytes.ts";
 import type { TokenizerFiles, TokenizerJson } from "./files.ts";
+import { openLibrary, wordPattern } from "./library.ts";
 import { builtInTemplate } from "./template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-import { openLibrary, wrapTokenizer } from "./wrap.ts";
+import { wrapTokenizer } from "./wrap.ts";
 
 /** Ids 0 to 5. Pad and EOS differ, so that no tool that masks by id can take one for the other. */
 export const builtInSpecialTokens = ["<pad>", "<eos>", "<unk>", "<system>", "<user>", "<assistant>"] as const;
@@ -32,7 +33,7 @@ export function buildTokenizer(section: BuildTokenizerSection, texts: Iterable<s
 /** Decimals, words with their apostrophes, and runs of punctuation. Special tokens have letters, so no run is one. */
 const wordSplit = {
   type: "Split",
-  pattern: { Regex: "\\d+(?:[.,]\\d+)+|\\w+(?:['’]\\w+)*|[^\\w\\s]+" },
+  pattern: { Regex: wordPattern },
   behavior: "Removed",
   invert: true,
 };
@@ -49,7 +50,7 @@ function frequentWords(texts: Iterable<string>, vocabularySize: number): string[
   const splitter = openLibrary({ tokenizer: { ...tokenizer, added_tokens: [] }, config }, `"word"`);
   const counts = new Map<string, number>();
   for (const text of texts) {
-    for (const word of splitter.tokenize(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+    for (const word of splitter.words(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
   }
   if (counts.size === 0) throw new DataError("no words to make a vocabulary from", "check the data of the stages");
   return [...counts]

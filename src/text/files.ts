@@ -27,6 +27,7 @@ export interface TokenizerConfigJson {
   readonly unk_token?: SpecialTokenJson;
   readonly chat_template?: string | readonly { readonly name: string; readonly template: string }[] | null;
   readonly clean_up_tokenization_spaces?: boolean;
+  readonly add_bos_token?: boolean;
   readonly [key: string]: unknown;
 }
 

@@ -2,4 +2,4 @@
 export { type BuildTokenizerSection, buildTokenizer, builtInSpecialTokens } from "./build.ts";
 export { loadTokenizer } from "./load.ts";
 export { builtInTemplate } from "./template.ts";
-export type { Message, Tokenizer } from "./tokenizer.ts";
+export { barePrompt, type Message, type Tokenizer } from "./tokenizer.ts";

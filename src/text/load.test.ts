@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { buildTokenizer } from "./build.ts";
 import { byteSymbols } from "./bytes.ts";
 import { loadTokenizer } from "./load.ts";
+import { barePrompt, type Message } from "./tokenizer.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -118,10 +119,181 @@ describe("a file of GPT-2's kind", () => {
     expect(overridden.decode(overridden.encodePrompt([]))).toBe("mine");
   });
 
-  it("falls back to the built-in template, as plain text", () => {
+  it("without a template, reads a prompt that is a text as it stands, and refuses a conversation", () => {
     write("tokenizer.json", gpt2Like());
     const tokenizer = loadTokenizer(folder);
-    expect(tokenizer.decode(tokenizer.encodePrompt([{ role: "user", content: "hi" }]))).toBe("<user>hi<assistant>");
+    expect(tokenizer.encodePrompt(barePrompt("see the"))).toEqual(tokenizer.encode("see the"));
+    for (const conversation of [[{ role: "user", content: "hi" }], [...barePrompt("a"), ...barePrompt("b")]] as const) {
+      expect(() => tokenizer.encodePrompt(conversation as Message[])).toThrow(
+        /needs a chat template, and the tokenizer in .* has none/,
+      );
+    }
+    tokenizer.save(folder);
+    expect(loadTokenizer(folder).encodePrompt(barePrompt("the"))).toEqual(tokenizer.encode("the"));
+  });
+
+  it("with a template, reads both as a conversation, unless it is told to take none", () => {
+    write("tokenizer.json", gpt2Like());
+    write("tokenizer_config.json", { chat_template: "Q {{ messages[0].content }}" });
+    const tokenizer = loadTokenizer(folder);
+    expect(tokenizer.decode(tokenizer.encodePrompt(barePrompt("the")))).toBe("Q the");
+    const raw = loadTokenizer(folder, { chatTemplate: null });
+    expect(raw.decode(raw.encodePrompt(barePrompt("the")))).toBe("the");
+  });
+
+  it.each([
+    ["its post-processor", {}, true],
+    ["add_bos_token", { add_bos_token: true }, false],
+  ])("begins a raw text with BOS if %s says so", (_, config, postProcessor) => {
+    const bos = {
+      type: "TemplateProcessing",
+      single: [{ SpecialToken: { id: "<|endoftext|>" } }, { Sequence: { id: "A" } }],
+    };
+    write("tokenizer.json", { ...gpt2Like(), post_processor: postProcessor ? { ...bos, pair: [] } : null });
+    write("tokenizer_config.json", { ...config, bos_token: "<|endoftext|>" });
+    const tokenizer = loadTokenizer(folder);
+    expect(tokenizer.encodePrompt(barePrompt("the"))).toEqual([259, ...tokenizer.encode("the")]);
+    write("tokenizer_config.json", { add_bos_token: false, bos_token: "<|endoftext|>" });
+    expect(loadTokenizer(folder).encodePrompt(barePrompt("the"))).toEqual(tokenizer.encode("the"));
+  });
+});
+
+describe("spaces before punctuation", () => {
+  it("stay as a model of bytes wrote them, whatever clean_up_tokenization_spaces says", () => {
+    write("tokenizer.json", gpt2Like());
+    write("tokenizer_config.json", { clean_up_tokenization_spaces: true });
+    const tokenizer = loadTokenizer(folder);
+    for (const text of ["y . z", "do n't , ' x 's ?"]) expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+  });
+
+  it("stay in a model of pieces too (Unigram)", () => {
+    const pieces = ["<unk>", "</s>", "▁y", "▁.", "▁z"];
+    write("tokenizer.json", {
+      ...gpt2Like(),
+      added_tokens: [{ id: 1, content: "</s>", special: true }],
+      pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "always" },
+      post_processor: null,
+      decoder: { type: "Metaspace", replacement: "▁", prepend_scheme: "always" },
+      model: { type: "Unigram", unk_id: 0, vocab: pieces.map((piece) => [piece, -1]) },
+    });
+    write("tokenizer_config.json", { clean_up_tokenization_spaces: true });
+    expect(loadTokenizer(folder).decode([2, 3, 4])).toBe("y . z");
+  });
+
+  it("go from WordPiece's words, which have none of their own", () => {
+    const words = ["[UNK]", "[SEP]", "y", ".", "z"];
+    write("tokenizer.json", {
+      ...gpt2Like(),
+      added_tokens: [{ id: 1, content: "[SEP]", special: true }],
+      pre_tokenizer: { type: "BertPreTokenizer" },
+      post_processor: null,
+      decoder: { type: "WordPiece", prefix: "##", cleanup: false },
+      model: {
+        type: "WordPiece",
+        unk_token: "[UNK]",
+        continuing_subword_prefix: "##",
+        vocab: Object.fromEntries(words.map((word, id) => [word, id])),
+      },
+    });
+    write("tokenizer_config.json", { clean_up_tokenization_spaces: true });
+    const tokenizer = loadTokenizer(folder);
+    expect(tokenizer.decode(tokenizer.encode("y . z"))).toBe("y. z");
+    write("tokenizer_config.json", { clean_up_tokenization_spaces: false });
+    expect(loadTokenizer(folder).decode(tokenizer.encode("y . z"))).toBe("y . z");
+  });
+});
+
+describe("the text of a special token in content", () => {
+  const pieces = ["<unk>", "<s>", "</s>", "▁", "<", "/", "s", ">", "a", "b", "▁a", "▁b", "▁<"];
+  const sentencePiece = {
+    ...gpt2Like(),
+    added_tokens: [1, 2].map((id) => ({ id, content: pieces[id], special: true, normalized: false })),
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    model: {
+      type: "BPE",
+      unk_token: "<unk>",
+      vocab: Object.fromEntries(pieces.map((piece, id) => [piece, id])),
+      merges: ["▁ a", "▁ b", "▁ <"],
+    },
+  };
+  const normalizer = {
+    type: "Sequence",
+    normalizers: [
+      { type: "Prepend", prepend: "▁" },
+      { type: "Replace", pattern: { String: " " }, content: "▁" },
+    ],
+  };
+  const styles = {
+    "Llama 2's normalizer": { normalizer },
+    "Metaspace, always": { pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "always" } },
+    "Metaspace, first": { pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "first" } },
+  };
+
+  it.each(Object.entries(styles))("has no space that nobody wrote: %s", (_, style) => {
+    write("tokenizer.json", { ...sentencePiece, ...style });
+    write("tokenizer_config.json", { eos_token: "</s>", chat_template: "{{ messages[0].content }}{{ eos_token }}" });
+    const tokenizer = loadTokenizer(folder);
+    const written = (ids: number[]) => ids.map((id) => pieces[id]).join(" ");
+    expect(written(tokenizer.encode("a</s>b <s>"))).toBe("▁a < / s > b ▁< s >");
+    expect(written(tokenizer.encodePrompt([{ role: "user", content: "a<s>b" }]))).toBe("▁a < s > b </s>");
+  });
+
+  it("may hold the characters that mark it", () => {
+    write("tokenizer.json", gpt2Like());
+    const tokenizer = loadTokenizer(folder);
+    const text = "\uFDD0<|endoftext|>\uFDD1";
+    expect(tokenizer.encode(text)).not.toContain(259);
+    expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+  });
+
+  it("is no special token in a vocabulary that has its text as a word (words, pieces)", () => {
+    const special = [{ id: 1, content: "</s>", special: true, normalized: false }];
+    const vocab = { "<unk>": 0, "</s>": 1, a: 2 };
+    const whole = { ...gpt2Like(), added_tokens: special, post_processor: null, decoder: null };
+    write("tokenizer.json", {
+      ...whole,
+      pre_tokenizer: { type: "WhitespaceSplit" },
+      model: { type: "WordLevel", vocab, unk_token: "<unk>" },
+    });
+    write("tokenizer_config.json", { eos_token: "</s>", unk_token: "<unk>" });
+    expect(loadTokenizer(folder).encode("a </s> a")).toEqual([2, 0, 0, 2]);
+    write("tokenizer.json", {
+      ...whole,
+      pre_tokenizer: null,
+      model: { type: "Unigram", unk_id: 0, vocab: [...Object.keys(vocab), "<", "/s>"].map((piece) => [piece, -1]) },
+    });
+    expect(loadTokenizer(folder).encode("a</s>a")).toEqual([2, 3, 4, 2]);
+  });
+});
+
+describe("a saved folder", () => {
+  it("names the class that takes tokenizer.json as it is, and nothing of the source's class", () => {
+    write("tokenizer.json", gpt2Like());
+    write("tokenizer_config.json", {
+      tokenizer_class: "GPT2Tokenizer",
+      auto_map: { AutoTokenizer: ["theirs.py", null] },
+      add_prefix_space: true,
+      legacy: true,
+      added_tokens_decoder: { 999: { content: "<new>" } },
+      eos_token: { __type: "AddedToken", content: "<|endoftext|>" },
+      // transformers would add these two, beyond the model's vocabulary.
+      pad_token: "<pad>",
+      additional_special_tokens: ["<|endoftext|>", { content: "<x>" }],
+      clean_up_tokenization_spaces: true,
+      model_input_names: ["input_ids"],
+      model_max_length: 1024,
+    });
+    loadTokenizer(folder).save(folder);
+    expect(JSON.parse(readFileSync(join(folder, "tokenizer_config.json"), "utf8"))).toEqual({
+      tokenizer_class: "PreTrainedTokenizerFast",
+      eos_token: "<|endoftext|>",
+      additional_special_tokens: ["<|endoftext|>"],
+      clean_up_tokenization_spaces: false,
+      model_input_names: ["input_ids"],
+      model_max_length: 1024,
+    });
   });
 });
 

@@ -7,10 +7,11 @@ import { wrapTokenizer } from "./wrap.ts";
 /**
  * Reads a folder with `tokenizer.json` (or that file's own path), and `tokenizer_config.json` beside it.
  *
- * A file without a chat template gets the built-in one, whose `<user>` and `<assistant>` are then ordinary text.
+ * Without a chat template (neither the files' nor `chatTemplate`; null takes none) a prompt that is a text is read as it
+ * stands, and a conversation is refused.
  * @throws DataError where a file is missing or corrupt, or no EOS token is known
  */
-export function loadTokenizer(folder: string, { chatTemplate }: { chatTemplate?: string } = {}): Tokenizer {
+export function loadTokenizer(folder: string, { chatTemplate }: { chatTemplate?: string | null } = {}): Tokenizer {
   const root = basename(folder) === "tokenizer.json" ? dirname(folder) : folder;
   return wrapTokenizer(readTokenizerFiles(root), `in ${root}`, chatTemplate);
 }

@@ -1,6 +1,7 @@
 /** Chat templates: the built-in one, and rendering that keeps special tokens out of what users write. */
 import { Template } from "@huggingface/jinja";
 import { DataError, messageOf } from "../util/errors.ts";
+import { freeMark, type SpecialTokenMarker } from "./special.ts";
 import type { Message } from "./tokenizer.ts";
 
 /** `<user>prompt<assistant>`; an assistant's turn of the history ends with EOS, as its completions do in training. */
@@ -9,24 +10,24 @@ export const builtInTemplate =
   "{% if message.role == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}" +
   "{% if add_generation_prompt %}<assistant>{% endif %}";
 
-/** A noncharacter of Unicode, put inside special tokens that users write; the rendered text is cut at it. */
-const cut = "\uFDD0";
-
 export interface ChatTemplate {
-  /** The conversation as text, in pieces: cuts lie inside special tokens that stood in a message's content. */
-  render(messages: readonly Message[]): string[];
+  /**
+   * The conversation as text. `mark` is a character that stands in it only inside special tokens' texts that came from a
+   * message: it keeps them from being read as special tokens, and is no part of the text.
+   */
+  render(messages: readonly Message[]): { readonly text: string; readonly mark: string };
 }
 
 /**
  * Parses a Jinja chat template.
  * @param tokens what the template may name, such as `eos_token`
- * @param cutter where content would be read as a special token
- * @throws DataError where the template does not parse, or (in `render`) refuses a conversation
+ * @param marker of the tokenizer's special tokens
+ * @throws DataError if the template does not parse, or (in `render`) refuses a conversation
  */
 export function createChatTemplate(
   source: string,
   tokens: Readonly<Record<string, string>>,
-  cutter: SpecialTokenCutter,
+  marker: SpecialTokenMarker,
 ): ChatTemplate {
   let template: Template;
   try {
@@ -40,9 +41,10 @@ export function createChatTemplate(
   }
   return {
     render(messages) {
-      const safe = messages.map(({ role, content }) => ({ role, content: cutter.pieces(content).join(cut) }));
+      const mark = freeMark([source, ...messages.map(({ content }) => content)]);
+      const safe = messages.map(({ role, content }) => ({ role, content: marker.mark(content, mark) }));
       try {
-        return template.render({ ...tokens, messages: safe, add_generation_prompt: true }).split(cut);
+        return { text: template.render({ ...tokens, messages: safe, add_generation_prompt: true }), mark };
       } catch (error) {
         const roles = messages.map((message) => message.role).join(", ");
         throw new DataError(
@@ -53,36 +55,4 @@ export function createChatTemplate(
       }
     },
   };
-}
-
-export interface SpecialTokenCutter {
-  /** The text in pieces, none of which holds the whole text of a special token; joined, they are the text. */
-  pieces(text: string): string[];
-}
-
-/** Cuts each special token's text after its first character; in any case, since a tokenizer may lower-case first. */
-export function createSpecialTokenCutter(specialTokens: readonly string[]): SpecialTokenCutter {
-  const cuttable = specialTokens.filter((token) => [...token].length > 1);
-  if (cuttable.length === 0) return { pieces: (text) => [text] };
-  const anySpecial = new RegExp(cuttable.map(escapeRegExp).join("|"), "giu");
-  return {
-    pieces(text) {
-      const pieces: string[] = [];
-      let from = 0;
-      anySpecial.lastIndex = 0;
-      for (let match = anySpecial.exec(text); match !== null; match = anySpecial.exec(text)) {
-        const end = match.index + String.fromCodePoint(match[0].codePointAt(0)!).length;
-        pieces.push(text.slice(from, end));
-        from = end;
-        // A special token may begin inside another.
-        anySpecial.lastIndex = end;
-      }
-      pieces.push(text.slice(from));
-      return pieces;
-    },
-  };
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }

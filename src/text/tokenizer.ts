@@ -3,6 +3,13 @@
 export interface Message {
   readonly role: "system" | "user" | "assistant";
   readonly content: string;
+  /** The one message that a prompt became which was a text, no conversation: it is read as it stands if there is no template. */
+  readonly bare?: true;
+}
+
+/** A prompt that is a text. */
+export function barePrompt(content: string): Message[] {
+  return [{ role: "user", content, bare: true }];
 }
 
 /**
@@ -30,7 +37,11 @@ export interface Tokenizer {
   decode(ids: readonly number[], options?: { special?: boolean }): string;
   /** One token for display: part of a multi-byte character reads `<0xF0>`. */
   tokenText(id: number): string;
-  /** The conversation through the chat template, with the generation prompt. Never empty. */
+  /**
+   * The conversation through the chat template, with the generation prompt; without a template only a prompt that is a text,
+   * as it stands, after BOS if the tokenizer's files put one before a text. Never empty.
+   * @throws DataError if the template refuses the conversation, or a conversation has none
+   */
   encodePrompt(messages: readonly Message[]): number[];
   /** Content, then EOS. */
   encodeCompletion(text: string): number[];

@@ -1,22 +1,23 @@
 /** A Ballast tokenizer on top of the ecosystem's library: every tokenizer, built in or from a file, goes through here. */
-import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
-import { DataError, messageOf } from "../util/errors.ts";
+import { DataError } from "../util/errors.ts";
 import { displayByte } from "./bytes.ts";
 import { type SpecialTokenJson, type TokenizerFiles, writeTokenizerFiles } from "./files.ts";
-import { builtInTemplate, createChatTemplate, createSpecialTokenCutter } from "./template.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import { openLibrary } from "./library.ts";
+import { savedConfig } from "./saved.ts";
+import { freeMark } from "./special.ts";
+import { createChatTemplate } from "./template.ts";
+import type { Message, Tokenizer } from "./tokenizer.ts";
 
 /** Ends of text that published tokenizers use, for files that do not name theirs (GPT-2's own do not). */
 const knownEosTokens = ["<|endoftext|>", "</s>", "<eos>", "<|im_end|>", "<|end_of_text|>", "[SEP]"];
 
 /**
- * Wraps the objects of `tokenizer.json` and `tokenizer_config.json`.
- *
- * The chat template is `chatTemplate`, else the files', else the built-in one. Without a pad token padId is eosId.
+ * Wraps the objects of `tokenizer.json` and `tokenizer_config.json`. Without a pad token padId is eosId.
  * @param source names the tokenizer in errors
- * @throws DataError where the library refuses the files, or no EOS token is known
+ * @param chatTemplate the files' own where undefined; null for none
+ * @throws DataError where the library refuses the files, no EOS token is known, or the template does not parse
  */
-export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplate?: string): Tokenizer {
+export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplate?: string | null): Tokenizer {
   const named = {
     bos_token: contentOf(files.config.bos_token),
     eos_token: contentOf(files.config.eos_token),
@@ -24,12 +25,8 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
     unk_token: contentOf(files.config.unk_token) ?? contentOf(files.tokenizer.model.unk_token),
   };
   const library = openLibrary({ tokenizer: files.tokenizer, config: { ...files.config, ...named } }, source);
-  const idOf = (token: string | undefined) => (token === undefined ? undefined : library.token_to_id(token));
-  let vocabularySize = 0;
-  for (const id of library.get_vocab().values()) vocabularySize = Math.max(vocabularySize, id + 1);
-  const specials = [...library.get_added_tokens_decoder().values()].filter((token) => token.special);
-  const specialTexts = specials.map((token) => token.content);
-  const specialIds = new Set(specials.map((token) => token.id));
+  const idOf = (token: string | undefined) => (token === undefined ? undefined : library.idOf(token));
+  const specialTexts = [...library.specials.values()];
 
   const eosToken = named.eos_token ?? knownEosTokens.find((token) => specialTexts.includes(token));
   const eosId = idOf(eosToken);
@@ -42,66 +39,66 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
     );
   }
   const bosId = idOf(named.bos_token);
+  const tokens = definedOnly({ ...named, eos_token: eosToken });
+  const templateSource =
+    chatTemplate === undefined ? templateOf(files.config.chat_template) : (chatTemplate ?? undefined);
+  const template = templateSource === undefined ? null : createChatTemplate(templateSource, tokens, library.marker);
 
-  const cutter = createSpecialTokenCutter(specialTexts);
-  const templateSource = chatTemplate ?? templateOf(files.config.chat_template) ?? builtInTemplate;
-  const template = createChatTemplate(templateSource, definedOnly({ ...named, eos_token: eosToken }), cutter);
-  const idsOfPieces = (pieces: readonly string[]) =>
-    pieces.flatMap((piece) => (piece === "" ? [] : library.encode(piece, { add_special_tokens: false }).ids));
+  const encode = (text: string) => {
+    const mark = freeMark([text]);
+    return library.encode(library.marker.mark(text, mark), mark);
+  };
+  const beginsWithBos = bosId !== undefined && (files.config.add_bos_token ?? library.beginsWith(bosId));
+  const idsOfPrompt = (messages: readonly Message[]) => {
+    if (template !== null) {
+      const { text, mark } = template.render(messages);
+      return library.encode(text, mark);
+    }
+    const [only] = messages;
+    if (messages.length === 1 && only!.bare) return [...(beginsWithBos ? [bosId] : []), ...encode(only!.content)];
+    const roles = messages.map((message) => message.role).join(", ");
+    throw new DataError(
+      `a conversation (${roles}) needs a chat template, and the tokenizer ${source} has none`,
+      "give one in tokenizer.chatTemplate, or prompts that are texts: without a template a text is read as it stands",
+    );
+  };
+  // Bytes and pieces with their spaces are decoded as they are: transformers 5 ignores the setting for BPE.
+  const cleanUp = files.tokenizer.model.type === "WordPiece" && files.config.clean_up_tokenization_spaces === true;
   const decode = (ids: readonly number[], special: boolean) => {
-    const known = ids.filter((id) => library.id_to_token(id) !== undefined);
-    const kept = special ? known : known.filter((id) => !specialIds.has(id));
-    if (kept.length === 0) return "";
-    const clean_up_tokenization_spaces = files.config.clean_up_tokenization_spaces ?? false;
-    return library.decode(kept, { skip_special_tokens: false, clean_up_tokenization_spaces });
+    const kept = ids.filter((id) => library.tokenOf(id) !== undefined && (special || !library.specials.has(id)));
+    return kept.length === 0 ? "" : library.decode(kept, { cleanUp });
   };
 
   return {
-    vocabularySize,
+    vocabularySize: library.vocabularySize,
     padId: idOf(named.pad_token) ?? eosId,
     eosId,
     bosId: bosId ?? null,
     unkId: idOf(named.unk_token) ?? null,
-    encode: (text) => idsOfPieces(cutter.pieces(text)),
+    encode,
     decode: (ids, { special = false } = {}) => decode(ids, special),
-    tokenText: (id) => displayText(library.id_to_token(id), id, decode([id], true)),
+    tokenText: (id) => displayText(library.tokenOf(id), id, decode([id], true)),
     encodePrompt(messages) {
-      const ids = idsOfPieces(template.render(messages));
+      const ids = idsOfPrompt(messages);
       return ids.length > 0 ? ids : [bosId ?? eosId];
     },
-    encodeCompletion: (text) => [...idsOfPieces(cutter.pieces(text)), eosId],
+    encodeCompletion: (text) => [...encode(text), eosId],
     save: (folder) =>
       writeTokenizerFiles(folder, {
         tokenizer: files.tokenizer,
-        config: { ...files.config, ...definedOnly(named), eos_token: eosToken, chat_template: templateSource },
+        config: savedConfig(files.config, {
+          tokens,
+          chatTemplate: templateSource,
+          cleanUp,
+          has: (token) => idOf(token) !== undefined,
+        }),
       }),
   };
 }
 
-/** What Ballast uses of the library, whose own type declarations do not resolve under NodeNext. */
-interface Library {
-  tokenize(text: string): string[];
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
-  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
-  token_to_id(token: string): number | undefined;
-  id_to_token(id: number): string | undefined;
-  get_vocab(): Map<string, number>;
-  get_added_tokens_decoder(): Map<number, { id: number; content: string; special: boolean }>;
-}
-
-/** The library's tokenizer of these files. */
-export function openLibrary({ tokenizer, config }: TokenizerFiles, source: string): Library {
-  try {
-    return new LibraryTokenizer(tokenizer, config);
-  } catch (error) {
-    throw new DataError(`the tokenizer ${source} cannot be used: ${messageOf(error)}`, "check its tokenizer.json", {
-      cause: error,
-    });
-  }
-}
-
 function contentOf(token: SpecialTokenJson): string | undefined {
-  return typeof token === "string" ? token : (token?.content ?? undefined);
+  // GPT-2's file calls its unknown token "".
+  return (typeof token === "string" ? token : token?.content) || undefined;
 }
 
 function templateOf(template: TokenizerFiles["config"]["chat_template"]): string | undefined {

@@ -2,7 +2,7 @@
 import type { Config } from "../config/schema.ts";
 import { encodePair, type PreferenceRow } from "../data/index.ts";
 import { learnedComponents, type Scored } from "../reward/index.ts";
-import type { Tokenizer } from "../text/index.ts";
+import { barePrompt, type Tokenizer } from "../text/index.ts";
 import { random } from "../util/random.ts";
 import type { Measuring } from "./probes-ask.ts";
 import { encodePrompts, promptText } from "./rollout.ts";
@@ -27,7 +27,7 @@ export function measuringOf(options: {
     monitorCheck: monitor.check,
     pairs: pairs.slice(0, config.control.probes.pairs).flatMap((row) => scoredPair(row, { tokenizer, context }) ?? []),
     ratings: rows.ratings().flatMap(({ prompt, response, rating }) => {
-      const messages = [{ role: "user" as const, content: prompt }];
+      const messages = barePrompt(prompt);
       // The encoder of pairs, as it is: a pair of the response and itself.
       const pair = scoredPair({ prompt: messages, chosen: response, rejected: response }, { tokenizer, context });
       return pair === null ? [] : [{ scored: pair.chosen, rating }];

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
 import { findRun } from "../../record/places.ts";
-import { loadTokenizer, type Message } from "../../text/index.ts";
+import { barePrompt, loadTokenizer, type Message } from "../../text/index.ts";
 import { generate as answer } from "../../train/generate.ts";
 import type { Generation } from "../../train/types.ts";
 import { CheckpointError, UsageError } from "../../util/errors.ts";
@@ -26,6 +26,8 @@ export interface GenerateOptions {
   readonly samples: number;
   readonly seed: number;
   readonly system?: string;
+  /** Prompts are texts to go on from, whatever chat template the model has. */
+  readonly raw?: boolean;
   readonly threads: number;
   readonly workspace: string;
   readonly json?: boolean;
@@ -33,15 +35,21 @@ export interface GenerateOptions {
 }
 
 export async function generate(options: GenerateOptions): Promise<number> {
-  const { prompts, system, maxTokens, threads, terminal } = options;
+  const { prompts, system, raw = false, maxTokens, threads, terminal } = options;
+  if (raw && system !== undefined)
+    throw new UsageError("--raw takes no --system: a raw text has no roles", "Put it at the prompt's beginning.");
   const folder = findModel(options.model, options.workspace);
-  const tokenizer = loadTokenizer(folder);
+  const tokenizer = loadTokenizer(folder, raw ? { chatTemplate: null } : {});
   const engine = await createEmbeddedEngine({ threads });
   const reply = async (texts: readonly string[]) => {
-    const conversations = texts.map((content): Message[] => [
-      ...(system === undefined ? [] : [{ role: "system" as const, content: system }]),
-      { role: "user", content },
-    ]);
+    const conversations = texts.map((content): Message[] =>
+      system === undefined
+        ? barePrompt(content)
+        : [
+            { role: "system", content: system },
+            { role: "user", content },
+          ],
+    );
     const answers = await answer({
       ...options,
       engine,

@@ -1,5 +1,5 @@
 /** Drawing requests and pairs of replies at random from the kinds. */
-import type { Message } from "../../text/index.ts";
+import { barePrompt, type Message } from "../../text/index.ts";
 import type { Random } from "../../util/random.ts";
 import { type Case, fill, type RequestKind, type Split } from "./kind.ts";
 
@@ -11,7 +11,7 @@ export interface Request {
 
 /** A user's message: the case in a phrasing. */
 export function promptOf(phrasing: string, subject: Case): Message[] {
-  return [{ role: "user", content: fill(phrasing, subject.slots) }];
+  return barePrompt(fill(phrasing, subject.slots));
 }
 
 /** A request of the first kind with probability `firstShare`, else of one of the others, all alike. */

@@ -1,0 +1,148 @@
+/** The ecosystem's tokenizer library behind a narrow interface, where what users write never becomes a special token. */
+import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
+import { DataError, messageOf } from "../util/errors.ts";
+import { withTimeLimit } from "../util/time-limit.ts";
+import type { TokenizerFiles } from "./files.ts";
+import { createSpecialTokenMarker, type SpecialTokenMarker } from "./special.ts";
+
+/** A tokenizer's files, opened. Ids and texts of tokens are the file's. */
+export interface Library {
+  /** Largest id + 1. */
+  readonly vocabularySize: number;
+  /** The special tokens by id. */
+  readonly specials: ReadonlyMap<number, string>;
+  readonly marker: SpecialTokenMarker;
+  idOf(token: string): number | undefined;
+  tokenOf(id: number): string | undefined;
+  /**
+   * Ids of a text; special tokens in it are special, but for those that hold `mark` (`SpecialTokenMarker`), which is left
+   * out of what is encoded. Without a mark nothing is left out.
+   */
+  encode(text: string, mark?: string): number[];
+  /** Whether the file's post-processor puts this token before a text. */
+  beginsWith(id: number): boolean;
+  decode(ids: readonly number[], options: { readonly cleanUp: boolean }): string;
+  /** The words that the file's pre-tokenizer cuts a text into, unknown ones too; of a word-level tokenizer. */
+  words(text: string): string[];
+}
+
+/** The pattern of Ballast's own word tokenizer, which runs in linear time. */
+export const wordPattern = "\\d+(?:[.,]\\d+)+|\\w+(?:['’]\\w+)*|[^\\w\\s]+";
+
+/** Far above any honest text (Llama 3.1's pattern reads 4 MB in a second), far below a user's patience. */
+const defaultTimeLimit = 30_000;
+
+/**
+ * Opens a tokenizer's files.
+ * @param source names the tokenizer in errors
+ * @param timeLimit milliseconds that a text may take, where a regular expression of the file's could run for ever
+ * @throws DataError where the library refuses the files; from `encode` and `decode` after `timeLimit`
+ */
+export function openLibrary(
+  { tokenizer, config }: TokenizerFiles,
+  source: string,
+  { timeLimit = defaultTimeLimit }: { readonly timeLimit?: number } = {},
+): Library {
+  let library: Internals;
+  try {
+    library = new LibraryTokenizer(tokenizer, config) as unknown as Internals;
+  } catch (error) {
+    throw new DataError(`the tokenizer ${source} cannot be used: ${messageOf(error)}`, "check its tokenizer.json", {
+      cause: error,
+    });
+  }
+  let vocabularySize = 0;
+  for (const id of library.get_vocab().values()) vocabularySize = Math.max(vocabularySize, id + 1);
+  const specials = new Map<number, string>();
+  for (const { id, content, special } of library.get_added_tokens_decoder().values()) {
+    if (special) specials.set(id, content);
+  }
+  const marker = createSpecialTokenMarker([...specials.values()]);
+  const marks = { current: "" };
+  leaveOutMarks(library, marks);
+  keepSpecialsOutOfWords(library, specials, marker);
+
+  const limited = <Result>(call: () => Result): Result =>
+    withTimeLimit(call, {
+      milliseconds: timeLimit,
+      tooLong: () =>
+        new DataError(
+          `the tokenizer ${source} worked on one text for more than ${timeLimit / 1000} s`,
+          "a regular expression in its tokenizer.json never ends on that text; correct it, or leave the row out",
+        ),
+    });
+  const { normalizer, pre_tokenizer, decoder } = tokenizer;
+  const encodeLimited = hasForeignPattern([normalizer, pre_tokenizer]) ? limited : (call: () => number[]) => call();
+  const decodeLimited = hasForeignPattern(decoder) ? limited : (call: () => string) => call();
+  return {
+    vocabularySize,
+    specials,
+    marker,
+    idOf: (token) => library.token_to_id(token),
+    tokenOf: (id) => library.id_to_token(id),
+    encode: (text, mark = "") =>
+      encodeLimited(() => {
+        marks.current = mark;
+        return library.encode(text, { add_special_tokens: false }).ids;
+      }),
+    beginsWith: (id) => library.encode("", { add_special_tokens: true }).ids[0] === id,
+    decode: (ids, { cleanUp }) =>
+      decodeLimited(() =>
+        library.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: cleanUp }),
+      ),
+    words: (text) => library.tokenize(text),
+  };
+}
+
+/**
+ * Marks stand while the library looks for special tokens, and are gone before it cuts words: the text is encoded whole, as
+ * `split_special_tokens` encodes it in transformers. Cut there instead, each piece would begin with a space of its own in a
+ * tokenizer that puts one before a text.
+ */
+function leaveOutMarks(library: Internals, marks: { readonly current: string }): void {
+  const { pre_tokenizer } = library;
+  library.pre_tokenizer = (text, options) => {
+    const plain = marks.current === "" ? text : text.replaceAll(marks.current, "");
+    return pre_tokenizer === null ? [plain] : pre_tokenizer(plain, options);
+  };
+}
+
+/** A vocabulary may hold a special token's text as a word too: such a word is encoded in two. */
+function keepSpecialsOutOfWords(
+  { model }: Internals,
+  specials: ReadonlyMap<number, string>,
+  marker: SpecialTokenMarker,
+): void {
+  const forbidden = new Set([...specials.values()].filter((token) => token !== model.unk_token && marker.cuts(token)));
+  const encode = model.encode.bind(model);
+  const isForbidden = (token: string) => forbidden.has(token);
+  model.encode = (words) => {
+    const tokens = encode(words);
+    if (!tokens.some(isForbidden)) return tokens;
+    return words.flatMap((word) => {
+      const whole = encode([word]);
+      return whole.some(isForbidden) ? marker.pieces(word).flatMap((piece) => encode([piece])) : whole;
+    });
+  };
+}
+
+/** Whether a part of a tokenizer's file holds a regular expression that Ballast did not write. */
+function hasForeignPattern(part: unknown): boolean {
+  if (typeof part !== "object" || part === null) return false;
+  const { Regex } = part as { readonly Regex?: unknown };
+  if (Regex !== undefined && Regex !== wordPattern) return true;
+  return Object.values(part).some(hasForeignPattern);
+}
+
+/** What Ballast uses of the library, whose own type declarations do not resolve under NodeNext. */
+interface Internals {
+  pre_tokenizer: ((text: string, options?: unknown) => string[]) | null;
+  readonly model: { readonly unk_token?: string; encode(words: readonly string[]): string[] };
+  tokenize(text: string): string[];
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
+  token_to_id(token: string): number | undefined;
+  id_to_token(id: number): string | undefined;
+  get_vocab(): Map<string, number>;
+  get_added_tokens_decoder(): Map<number, { id: number; content: string; special: boolean }>;
+}

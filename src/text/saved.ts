@@ -1,0 +1,71 @@
+/** `tokenizer_config.json` of a saved folder: `tokenizer.json` is the whole truth, and this file agrees with it. */
+import type { SpecialTokenJson, TokenizerConfigJson } from "./files.ts";
+
+/**
+ * Settings of the source's own class, or of how it was read. `PreTrainedTokenizerFast` takes `tokenizer.json` as it is, added
+ * tokens included; the few of these that it knows would change it.
+ */
+const ofTheSource = [
+  "added_tokens_decoder",
+  "add_prefix_space",
+  "auto_map",
+  "from_slow",
+  "legacy",
+  "merges_file",
+  "name_or_path",
+  "processor_class",
+  "slow_tokenizer_class",
+  "sp_model_kwargs",
+  "special_tokens_map_file",
+  "spm_file",
+  "tokenizer_file",
+  "use_default_system_prompt",
+  "use_fast",
+  "vocab_file",
+];
+
+const lists = ["additional_special_tokens", "extra_special_tokens"];
+
+export interface SavedConfigOptions {
+  /** The tokens that have a role, by its name: `eos_token`. */
+  readonly tokens: Readonly<Record<string, string>>;
+  /** Undefined for none. */
+  readonly chatTemplate: string | undefined;
+  /** Whether spaces before punctuation are removed in decoding: versions of transformers before 5 obey this for any model. */
+  readonly cleanUp: boolean;
+  /** Whether the vocabulary has this token: transformers would add one that it lacks, beyond the model's ids. */
+  has(token: string): boolean;
+}
+
+/**
+ * The source's configuration for `PreTrainedTokenizerFast`. Under the name of a class that builds its own tokenizer around
+ * the vocabulary (`LlamaTokenizerFast`, `GPT2Tokenizer`) transformers would read other ids out of the same folder.
+ */
+export function savedConfig(
+  config: TokenizerConfigJson,
+  { tokens, chatTemplate, cleanUp, has }: SavedConfigOptions,
+): TokenizerConfigJson {
+  const all = {
+    ...config,
+    tokenizer_class: "PreTrainedTokenizerFast",
+    ...tokens,
+    clean_up_tokenization_spaces: cleanUp,
+  };
+  const kept = Object.entries(all).flatMap(([key, value]): [string, unknown][] => {
+    if (ofTheSource.includes(key) || key === "chat_template") return [];
+    if (key.endsWith("_token") && isToken(value)) return has(textOf(value)) ? [[key, textOf(value)]] : [];
+    if (lists.includes(key) && Array.isArray(value)) return [[key, value.filter(isToken).map(textOf).filter(has)]];
+    return [[key, value]];
+  });
+  return { ...Object.fromEntries(kept), ...(chatTemplate !== undefined && { chat_template: chatTemplate }) };
+}
+
+type Token = Exclude<SpecialTokenJson, null | undefined>;
+
+function isToken(value: unknown): value is Token {
+  return typeof value === "string" || (typeof value === "object" && value !== null && "content" in value);
+}
+
+function textOf(token: Token): string {
+  return typeof token === "string" ? token : token.content;
+}
