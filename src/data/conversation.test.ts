@@ -91,7 +91,7 @@ describe("implicit prompts", () => {
   it("TRL's two texts: what both begin with, in whole words", () => {
     const texts = { chosen: "The sum of 5 and 7 is 12.", rejected: "The sum of 5 and 7 is 13.", score: 3, note: null };
     expect(readPreferenceRows(file(texts))).toEqual([
-      { prompt: [user("The sum of 5 and 7 is")], chosen: " 12.", rejected: " 13." },
+      { prompt: [{ ...user("The sum of 5 and 7 is"), bare: true }], chosen: " 12.", rejected: " 13." },
     ]);
     expect(() => readPreferenceRows(file({ chosen: "yes", rejected: "no" }))).toThrow(/"prompt" is missing/);
     // A prompt under another name must not be lost.

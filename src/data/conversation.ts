@@ -90,7 +90,7 @@ export function joinedPrompt(
   { column, fail }: { readonly column: string; readonly fail: Fail },
 ): readonly Message[] {
   if (history.length === 0) return prompt;
-  if (history[0]!.role === "assistant") return [...prompt, ...history];
+  if (history[0]!.role === "assistant") return [...prompt.map(({ role, content }) => ({ role, content })), ...history];
   const [asked, held] = [parted(prompt), parted(history)];
   const whole = held.turns.length >= asked.turns.length;
   const begins = asked.turns.every((message, i) => same(message, held.turns[i]));

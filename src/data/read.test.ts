@@ -44,7 +44,7 @@ describe("rows", () => {
 
   it("preferences: texts, or conversations that end with the completion", () => {
     write({ prompt: "a", chosen: "b", rejected: [user("a"), assistant("c")] });
-    expect(readPreferenceRows({ path })).toEqual([{ prompt: [bare("a")], chosen: "b", rejected: "c" }]);
+    expect(readPreferenceRows({ path })).toEqual([{ prompt: [user("a")], chosen: "b", rejected: "c" }]);
   });
 
   it("prompts: a number as a reference keeps its text, which no double holds", () => {
