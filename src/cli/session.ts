@@ -91,7 +91,10 @@ export async function trainRun({
     const known = store.run(id);
     const before = known ? (JSON.parse(known.machine) as Machine) : null;
     // The thread count is part of what makes a run repeatable to the bit: a resumed one keeps its own.
-    engine = await createEmbeddedEngine({ threads: before?.threads ?? config.threads });
+    engine = await createEmbeddedEngine({
+      threads: before?.threads ?? config.threads,
+      onNote: (text) => display.note(text),
+    });
     const machine = await machineRecord(engine);
     if (!known) {
       const { objective, seed } = config;

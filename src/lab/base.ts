@@ -11,7 +11,7 @@ import type { LabContext } from "./cell.ts";
 
 /** Trains them where they are not there yet. Returns the configuration of PPO alone, from these models. Throws Interrupted. */
 export async function openBase(context: LabContext): Promise<Config> {
-  const { config, folder: lab, machine, onProgress, interrupted } = context;
+  const { config, folder: lab, machine, onProgress, onNote, interrupted } = context;
   const stages: Config = { ...config, ppo: undefined, faults: [] };
   const { sft, reward, model, tokenizer, demo, seed, threads } = stages;
   const hash = createHash("sha256").update(JSON.stringify({ sft, reward, model, tokenizer, demo, seed, threads }));
@@ -22,7 +22,7 @@ export async function openBase(context: LabContext): Promise<Config> {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     const store = openStore(join(lab, "ballast.db"));
-    const engine = await createEmbeddedEngine({ threads });
+    const engine = await createEmbeddedEngine({ threads, onNote });
     try {
       const recorded = recordedConfig(stages, folder);
       writeDurably(join(folder, "config.json"), recorded);

@@ -51,6 +51,7 @@ export interface LabContext {
   /** The machine's record, as a run of the store has it. */
   readonly machine: (engine: Engine) => Promise<string>;
   readonly onProgress: (progress: Progress) => void;
+  readonly onNote: (text: string) => void;
   readonly interrupted: () => boolean;
 }
 
@@ -86,7 +87,7 @@ export async function runCell(context: LabContext, request: CellRequest): Promis
   const startedAt = Date.now();
   const config = cellConfig(context.config, request);
   const store = openStore(join(context.folder, "ballast.db"));
-  const engine = await createEmbeddedEngine({ threads: config.threads });
+  const engine = await createEmbeddedEngine({ threads: config.threads, onNote: context.onNote });
   try {
     const run = freshName(store, cellName(request));
     const folder = join(context.folder, run);

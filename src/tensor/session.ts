@@ -1,8 +1,9 @@
 /** Runs a lowered graph on ONNX Runtime. */
-import * as ort from "onnxruntime-node";
+import type * as Ort from "onnxruntime-common";
 import { EngineError, messageOf } from "../util/errors.ts";
 import type { DType, Tensor } from "./graph.ts";
 import { lower, outputName, type Program } from "./lower.ts";
+import { loadRuntime } from "./runtime.ts";
 
 export type Data = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
 
@@ -19,12 +20,12 @@ export interface SessionOptions {
 /** A compiled program. Runs are synchronous inside the native runtime, whatever the promise says. */
 export class Session {
   readonly program: Program;
-  readonly #session: ort.InferenceSession;
+  readonly #session: Ort.InferenceSession;
   readonly #dtypes: ReadonlyMap<string, DType>;
   /** Seconds spent in the native runtime so far. */
   seconds = 0;
 
-  private constructor(program: Program, session: ort.InferenceSession) {
+  private constructor(program: Program, session: Ort.InferenceSession) {
     this.program = program;
     this.#session = session;
     this.#dtypes = new Map([...program.inputs, ...program.outputs].map(({ name, dtype }) => [name, dtype]));
@@ -32,8 +33,9 @@ export class Session {
 
   static async compile(outputs: Readonly<Record<string, Tensor>>, { threads }: SessionOptions): Promise<Session> {
     const program = lower(outputs);
+    const runtime = loadRuntime();
     try {
-      const session = await ort.InferenceSession.create(program.model, {
+      const session = await runtime.InferenceSession.create(program.model, {
         executionProviders: ["cpu"],
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
@@ -60,24 +62,24 @@ export class Session {
     feeds: Readonly<Record<string, Value>>,
     { outputs, into = {} }: { outputs?: readonly string[]; into?: Readonly<Record<string, Value>> } = {},
   ): Promise<Record<string, Value>> {
-    const native: Record<string, ort.Tensor> = {};
+    const native: Record<string, Ort.Tensor> = {};
     for (const { name } of this.program.inputs) {
       const value = feeds[name];
       if (value === undefined) throw new EngineError(`input "${name}" was not fed`);
       native[name] = this.#tensor(name, value);
     }
     const wanted = outputs ?? this.program.outputs.map(({ name }) => name);
-    const fetches: Record<string, ort.Tensor | null> = {};
+    const fetches: Record<string, Ort.Tensor | null> = {};
     for (const name of wanted) {
       const target = into[name];
       fetches[outputName(name)] = target === undefined ? null : this.#tensor(name, target);
     }
     const start = performance.now();
-    const results = await this.#session.run(native, fetches as ort.InferenceSession.FetchesType);
+    const results = await this.#session.run(native, fetches as Ort.InferenceSession.FetchesType);
     this.seconds += (performance.now() - start) / 1000;
     const values: Record<string, Value> = {};
     for (const name of wanted) {
-      const result = results[outputName(name)] as ort.Tensor;
+      const result = results[outputName(name)] as Ort.Tensor;
       values[name] = into[name] ?? { data: result.data as Data, shape: result.dims };
     }
     return values;
@@ -87,8 +89,8 @@ export class Session {
     await this.#session.release();
   }
 
-  #tensor(name: string, { data, shape }: Value): ort.Tensor {
+  #tensor(name: string, { data, shape }: Value): Ort.Tensor {
     const dtype = this.#dtypes.get(name) as DType;
-    return new ort.Tensor(dtype as "float32", data as Float32Array, shape as number[]);
+    return new (loadRuntime().Tensor)(dtype as "float32", data as Float32Array, shape as number[]);
   }
 }

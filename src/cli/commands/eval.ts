@@ -30,7 +30,7 @@ export async function evaluate(options: EvalOptions): Promise<number> {
   const { id, folder } = place;
   const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
-  const engine = await createEmbeddedEngine({ threads: config.threads });
+  const engine = await createEmbeddedEngine({ threads: config.threads, onNote: (text) => display.note(text) });
   try {
     const evaluation = await evaluateRun({
       config,

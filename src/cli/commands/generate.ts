@@ -40,7 +40,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
     throw new UsageError("--raw takes no --system: a raw text has no roles", "Put it at the prompt's beginning.");
   const folder = findModel(options.model, options.workspace);
   const tokenizer = loadTokenizer(folder, raw ? { chatTemplate: null } : {});
-  const engine = await createEmbeddedEngine({ threads });
+  const engine = await createEmbeddedEngine({ threads, onNote: terminal.note });
   const reply = async (texts: readonly string[]) => {
     const conversations = texts.map((content): Message[] =>
       system === undefined

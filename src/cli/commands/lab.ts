@@ -68,6 +68,7 @@ export async function labFaults(options: LabFaultsOptions): Promise<number> {
       healthyIterations,
       machine: async (engine) => JSON.stringify(await machineRecord(engine)),
       onProgress: (progress) => display.update(progress),
+      onNote: (text) => display.note(text),
       interrupted: signals.interrupted,
       onCell: (cell, { cells: done, of: all, cached }) => {
         of = all;

@@ -102,7 +102,7 @@ async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; 
   const { store, place, config, folder, limit, terminal } = options;
   const { id } = place;
   const before = JSON.parse(store.run(id)!.machine) as Machine;
-  const engine = await createEmbeddedEngine({ threads: before.threads });
+  const engine = await createEmbeddedEngine({ threads: before.threads, onNote: terminal.note });
   const display = new ProgressDisplay({ terminal, pick: shownValues });
   try {
     const differences = machineDifferences(before, await machineRecord(engine));

@@ -1,4 +1,5 @@
 /** The embedded engine as seen from the main thread: every verb is a message to the worker that holds the weights. */
+import { fetchRuntime } from "../../tensor/runtime.ts";
 import { CheckpointError, EngineError, UsageError } from "../../util/errors.ts";
 import { startWorker } from "../../util/worker.ts";
 import type { Engine } from "../engine.ts";
@@ -8,6 +9,8 @@ import type { Call, Reply } from "./protocol.ts";
 export interface EmbeddedEngineOptions {
   /** Threads of one run; 0, the default, takes the physical cores. */
   readonly threads?: number;
+  /** Told in a sentence that ONNX Runtime is being fetched, the first time that this user needs it. */
+  readonly onNote?: (text: string) => void;
 }
 
 interface Waiting {
@@ -23,7 +26,8 @@ interface Waiting {
  * const { id } = await engine.loadModel("runs/demo-1/ppo/final");
  * await engine.close();
  */
-export async function createEmbeddedEngine({ threads = 0 }: EmbeddedEngineOptions = {}): Promise<Engine> {
+export async function createEmbeddedEngine({ threads = 0, onNote }: EmbeddedEngineOptions = {}): Promise<Engine> {
+  await fetchRuntime({ ...(onNote && { onNote }) });
   const worker = startWorker("./worker", import.meta.url, {
     workerData: { threads: threads === 0 ? defaultThreads() : threads },
   });

@@ -1,16 +1,15 @@
 /** What the engine runs on: the facts on which the last bit of a result depends. */
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism, cpus } from "node:os";
+import { runtimeVersion } from "../../tensor/runtime.ts";
 import type { EngineInfo } from "../engine.ts";
 
 export function machineInfo(threads: number): EngineInfo {
-  const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
   return {
     name: "embedded",
     cpu: cpus()[0]?.model ?? "unknown",
     threads,
-    versions: { node: process.versions.node, "onnxruntime-node": version },
+    versions: { node: process.versions.node, "onnxruntime-node": runtimeVersion },
     capabilities: { bitExact: true, truncatedSampling: true, layerNorms: true, fullKl: true },
   };
 }

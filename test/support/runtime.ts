@@ -1,0 +1,6 @@
+/** Before any test: ONNX Runtime is in the user's cache, so that tests which compile a graph directly find it. */
+import { fetchRuntime } from "../../src/tensor/runtime.ts";
+
+export async function setup(): Promise<void> {
+  await fetchRuntime({ onNote: (text) => process.stderr.write(`${text}\n`) });
+}
