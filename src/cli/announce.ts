@@ -1,9 +1,9 @@
 /** Shows the events that a stage records, as they come, to whoever watches the terminal. */
 import { tierReader } from "../notify/tier.ts";
 import type { EventRecord, MetricValues, Recorder } from "../types/records.ts";
+import { printableLine } from "../util/sanitize.ts";
 import { duration } from "./format.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
-import { printableLine } from "./sanitize.ts";
 import { shownValues } from "./shown.ts";
 import type { Terminal } from "./terminal.ts";
 import { showCommand } from "./workspace.ts";

@@ -1,7 +1,7 @@
 /** How a failure is told: message and hint for what a user can mend, a stack for what only we can. */
 import { BallastError } from "../util/errors.ts";
+import { printable } from "../util/sanitize.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
-import { printable } from "./sanitize.ts";
 import type { Terminal } from "./terminal.ts";
 import { asTyped } from "./workspace.ts";
 

@@ -1,7 +1,7 @@
 /** The report of an evaluation: one table before and after PPO, paired differences, and transcripts. */
 import type { Estimate, Evaluation, PairedDifference } from "../types/evaluation.ts";
+import { printable } from "../util/sanitize.ts";
 import { number, percent, points } from "./format.ts";
-import { printable } from "./sanitize.ts";
 import { type Column, table } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { transcriptLines, transcriptTitles } from "./transcript.ts";

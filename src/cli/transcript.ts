@@ -1,5 +1,5 @@
 /** Answers of two models to the same prompts, side by side. */
-import { printable } from "./sanitize.ts";
+import { printable } from "../util/sanitize.ts";
 import { padEnd, wrap } from "./width.ts";
 
 export interface Transcript {

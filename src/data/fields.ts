@@ -10,8 +10,10 @@ export interface FieldReader {
   has(field: string): boolean;
   /** A text that is not blank. */
   text(field: string): string;
-  /** A text, or a number as it is written; null where the row lacks it. */
+  /** A text, a number as it is written, true or false; null where the row lacks it, or has a list or an object there. */
   optionalText(field: string): string | null;
+  /** Every column under its name in the file, and this field under its own. */
+  columnsWith(field: string): Readonly<Record<string, unknown>>;
   /** A text, which becomes one message of the user's, or a conversation. */
   prompt(field: string): Message[];
   /** A text, a conversation whose last message is the assistant's, or such a conversation as HH-RLHF writes it. */
@@ -94,9 +96,10 @@ export function createFieldReader(
     },
     optionalText(field) {
       const value = valueIn(field);
-      if (value === null || typeof value === "string") return value;
-      return typeof value === "number" ? numbers[column(field)]! : wrongType(field, value, "a text or a number");
+      if (value === null || typeof value === "object") return null;
+      return typeof value === "number" ? numbers[column(field)]! : String(value);
     },
+    columnsWith: (field) => (column(field) === field ? row : { ...row, [field]: valueIn(field) }),
     prompt(field) {
       const value = take(field);
       if (Array.isArray(value)) return parseMessages(value, column(field), fail);

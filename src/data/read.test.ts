@@ -47,6 +47,22 @@ describe("rows", () => {
     expect(readPreferenceRows({ path })).toEqual([{ prompt: [user("a")], chosen: "b", rejected: "c" }]);
   });
 
+  it("prompts: keep every column for the user's functions; a reference that is no text is theirs alone", () => {
+    const rows: object[] = [
+      { prompt: "a", reference: { target: 1 }, tests: ["f(1) == 2"], difficulty: 3, note: null },
+      { prompt: "b", reference: ["1", "one"], constructor: 4 },
+      { prompt: "c", reference: true },
+    ];
+    write(...rows);
+    const read = readPromptRows({ path });
+    expect(read.map(({ columns }) => columns)).toEqual(rows);
+    expect(read.map(({ reference }) => reference)).toEqual([null, null, "true"]);
+    write({ question: "a", answer: [1], reference: "not this" });
+    expect(readPromptRows({ path, fields: { prompt: "question", reference: "answer" } })).toEqual([
+      { prompt: [bare("a")], reference: null, columns: { question: "a", answer: [1], reference: [1] } },
+    ]);
+  });
+
   it("prompts: a number as a reference keeps its text, which no double holds", () => {
     const numbers = [
       "9007199254740993",
@@ -78,7 +94,7 @@ describe("rows", () => {
       { prompt: "d", reference: null },
       { messages: [user("e"), assistant("f")] },
     );
-    expect(readPromptRows({ path })).toEqual([
+    expect(readPromptRows({ path }).map(({ columns: _, ...row }) => row)).toEqual([
       { prompt: [bare("a")], reference: "b", kind: "k" },
       { prompt: [bare("c")], reference: "12" },
       { prompt: [bare("d")], reference: null },

@@ -78,6 +78,7 @@ const prompts: RowKind<PromptRow> = {
     prompt: row.has("prompt") || !row.has("messages") ? row.prompt("prompt") : unanswered(row.prompt("messages")),
     reference: row.optionalText("reference"),
     ...(row.has("kind") ? { kind: row.text("kind") } : {}),
+    columns: row.columnsWith("reference"),
   }),
 };
 
@@ -99,8 +100,8 @@ export function readPreferenceRows(source: DataSource, emptyAnswers: EmptyAnswer
 }
 
 /**
- * Rows of `prompt`, or of `messages` (an answer at their end is dropped), with an optional `reference` (a text or a
- * number) and `kind`.
+ * Rows of `prompt`, or of `messages` (an answer at their end is dropped), with an optional `reference` (a text, a
+ * number, true or false; a list or an object is for the user's functions) and `kind`.
  * @throws RowsError with file and line of each row that cannot be used; UsageError where `fields` has an unknown name
  */
 export function readPromptRows(source: DataSource): PromptRow[] {

@@ -17,9 +17,12 @@ export interface PreferenceRow {
 /** A conversation to be answered, with the right answer where there is one. */
 export interface PromptRow {
   readonly prompt: readonly Message[];
+  /** null if there is none, or one that is a list or an object: verifiers compare texts. */
   readonly reference: string | null;
   /** Groups rows in reports. */
   readonly kind?: string;
+  /** Of a row that was read every column, for the user's functions: under the file's names, and `reference` under ours. */
+  readonly columns?: Readonly<Record<string, unknown>>;
 }
 
 export interface RowPlace {

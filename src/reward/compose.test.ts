@@ -247,4 +247,40 @@ describe("composition", () => {
       rmSync(folder, { recursive: true });
     }
   });
+
+  it("gives a user's function every column of the row, none of which hides what it had", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ballast-columns-"));
+    const path = join(folder, "reward.ts");
+    writeFileSync(path, "export default (given: unknown) => { throw new Error(JSON.stringify(given)); };");
+    const given = async (scored: Partial<Scored>): Promise<unknown> => {
+      const reward = createReward({
+        engine,
+        components: [{ kind: "function", weight: 1, path, timeoutMs: 5000, retries: 0 }],
+      });
+      const error = await reward.score([{ ...row(), ...scored }]).catch((reason: Error) => reason);
+      await reward.close();
+      return JSON.parse(/Error: (\{.*\})/.exec((error as Error).message)![1]!);
+    };
+    const base = { prompt: "why ?", response: "yes", messages: [{ role: "user", content: "why ?" }] };
+    try {
+      const columns = {
+        prompt: "raw",
+        response: "old",
+        row: 1,
+        messages: null,
+        tests: ["a"],
+        difficulty: 3,
+        reference: 5,
+      };
+      expect(await given({ columns, reference: "5.0" })).toEqual({
+        ...base,
+        ...{ reference: "5.0", tests: ["a"], difficulty: 3, row: columns },
+      });
+      const structured = { reference: { target: 1, style: "rule" } };
+      expect(await given({ columns: structured })).toEqual({ ...base, ...structured, row: structured });
+      expect(await given({})).toEqual({ ...base, reference: null, row: {} });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });

@@ -3,6 +3,7 @@ import type { RewardComponentConfig } from "../config/schema.ts";
 import type { Engine } from "../engine/engine.ts";
 import { RewardError } from "../util/errors.ts";
 import { hashFunction } from "./function-hash.ts";
+import type { FunctionInput } from "./function-protocol.ts";
 import { FunctionRunner } from "./function-runner.ts";
 import { type Baseline, comparisonScores, type LearnedModel, type LearnedScores, learnedScores } from "./learned.ts";
 import { exact, lastNumber, length, pattern, repetition } from "./rules.ts";
@@ -159,6 +160,15 @@ function warningsFor(score: readonly number[]): string[] {
   ];
 }
 
-function inputOf({ prompt, response, reference, messages }: Scored) {
-  return { prompt, response, reference, messages: messages.map(({ role, content }) => ({ role, content })) };
+/** A column never hides what the function is given under the same name. */
+function inputOf({ prompt, response, reference, messages, columns = {} }: Scored): FunctionInput {
+  const structured = typeof columns.reference === "object" ? columns.reference : null;
+  return {
+    ...columns,
+    row: columns,
+    prompt,
+    response,
+    reference: reference ?? structured,
+    messages: messages.map(({ role, content }) => ({ role, content })),
+  };
 }

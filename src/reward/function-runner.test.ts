@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { RewardError } from "../util/errors.ts";
 import { type FunctionOptions, FunctionRunner } from "./function-runner.ts";
 
@@ -31,6 +31,7 @@ const input = (response: string) => ({
   response,
   reference: null,
   messages: [{ role: "user" as const, content: "why ?" }],
+  row: {},
 });
 
 async function failureOf(work: Promise<unknown>): Promise<RewardError> {
@@ -109,6 +110,106 @@ describe("a function", () => {
       { timeoutMs: 300, retries: 1 },
     );
     expect(await runner.score([input("a"), input("hang"), input("abc"), input("")])).toEqual([1, 4, 3, 0]);
+  });
+});
+
+describe("a function of batches", () => {
+  const lengths =
+    "export const batch = true;\nexport default (rows: any[]) => rows.map(({ response }) => response.length);";
+  it.each([
+    ["TypeScript", ".ts", lengths],
+    [
+      "an async one with typed numbers",
+      ".mjs",
+      "export const batch = true; export default async (rows) => Float32Array.from(rows, (row) => row.response.length);",
+    ],
+    [
+      "CommonJS",
+      ".cjs",
+      "module.exports = (rows) => rows.map(({ response }) => response.length); module.exports.batch = true;",
+    ],
+  ])("in %s is asked once for all", async (_, suffix, source) => {
+    const runner = runnerOf(source, { suffix });
+    expect(await runner.score(["abc", "", "a"].map(input))).toEqual([3, 0, 1]);
+    expect(await runner.score([])).toEqual([]);
+  });
+
+  it("sees all responses in one call, and one by one without the export or with false", async () => {
+    const counting = (batch: string) =>
+      `let calls = 0;\n${batch}\nexport default (rows: any) => { calls++; return Array.isArray(rows) ? rows.map(() => calls * 100 + rows.length) : calls; };`;
+    const forty = Array.from({ length: 40 }, (_, i) => input(String(i)));
+    expect(await runnerOf(counting("export const batch = true;")).score(forty)).toEqual(Array(40).fill(140));
+    for (const batch of ["", "export const batch = false;"])
+      expect((await runnerOf(counting(batch)).score(forty)).sort((a, b) => a - b)).toEqual(
+        [...Array(40).keys()].map((i) => i + 1),
+      );
+  });
+
+  it.each([
+    [
+      "rows.slice(1).map(() => 1)",
+      'returned a list of 2 for a batch of 3, the first prompt "why ?"',
+      "a list of 3 numbers",
+    ],
+    ["[...rows.map(() => 1), 2]", "returned a list of 4 for a batch of 3", "a list of 3 numbers"],
+    ["0.5", "returned 0.5 for a batch of 3", "a list of 3 numbers"],
+    ["({ scores: [1, 2, 3] })", "returned an object for a batch of 3", "a list of 3 numbers"],
+    ["[1, NaN, 2]", 'returned NaN for the prompt "why ?" (2 of 3)', "a finite number"],
+    ["[1, 2, '3']", 'returned the text "3" for the prompt "why ?" (3 of 3)', "a finite number"],
+    ["[1, , 2]", 'returned undefined for the prompt "why ?" (2 of 3)', "a finite number"],
+  ])("that returns %s is told what was wrong", async (expression, message, hint) => {
+    const runner = runnerOf(`export const batch = true;\nexport default (rows: any[]): unknown => ${expression};`);
+    const error = await failureOf(runner.score(["a", "b", "c"].map(input)));
+    expect(error.message).toContain(message);
+    expect(error.hint).toContain(hint);
+  });
+
+  it("that throws is asked again, whole; batch is true or false", async () => {
+    const runner = runnerOf(
+      'let calls = 0;\nexport const batch = true;\nexport default (rows: any[]) => { if (calls++ === 0) throw new Error("busy"); return rows.map(() => calls); };',
+      { retries: 1 },
+    );
+    expect(await runner.score(["a", "b"].map(input))).toEqual([2, 2]);
+    const odd = runnerOf('export const batch = "yes";\nexport default () => [];');
+    expect((await failureOf(odd.ready())).message).toContain('its export batch is the text "yes", not true or false');
+  });
+});
+
+describe("what a function says", () => {
+  it("in its errors is text, on one line, and cut", async () => {
+    const runner = runnerOf(
+      'export default () => { throw new Error("\\x1b[2J\\x1b]0;owned\\x07red\\r\\nline\\x9b31m \\u202e" + "x".repeat(5000)); };',
+    );
+    const { message } = await failureOf(runner.score([input("a")]));
+    expect(message).toContain("Error: red line xxx");
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
+    expect(message).not.toMatch(/[\x00-\x1f\x7f-\x9f\u202e]/);
+    expect(message.length).toBeLessThan(1300);
+    const other = runnerOf('export default () => "\\x9b31m\\u202e";');
+    expect((await failureOf(other.score([input("a")]))).message).toContain('returned the text "" for');
+    const unusable = runnerOf('throw new Error("\\x1b[31mno key\\x1b[0m");');
+    expect((await failureOf(unusable.ready())).message).toMatch(/Error: no key$|Error: no key \(at/);
+  });
+
+  it("in print is text, and no more of it a rollout than can be read", async () => {
+    const written: string[] = [];
+    const spy = vi.spyOn(process.stderr, "write").mockImplementation((text) => written.push(String(text)) > 0);
+    try {
+      const runner = runnerOf(
+        'export default ({ response }: any) => { console.log("\\x1b[31mred\\x1b[0m\\x1b]52;c;cm0\\x07" + "y".repeat(1000)); return 1; };',
+      );
+      for (const _ of [1, 2]) {
+        written.length = 0;
+        await runner.score(Array.from({ length: 50 }, () => input("a")));
+        const text = written.join("");
+        expect(text.startsWith("redyyy")).toBe(true);
+        expect(text).not.toContain("\x1b");
+        expect(text.length).toBeLessThan(17_000);
+        expect(text.match(/prints more, which is left out/g)).toHaveLength(1);
+      }
+    } finally {
+      spy.mockRestore();
+    }
   });
 });
 

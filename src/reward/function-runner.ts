@@ -2,14 +2,16 @@
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
+import { cut } from "../util/cut.ts";
 import { RewardError } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
+import { printable, printableLine } from "../util/sanitize.ts";
 import { startWorker } from "../util/worker.ts";
 import type { FunctionCall, FunctionInput, FunctionReply } from "./function-protocol.ts";
 
 export interface FunctionOptions {
   readonly path: string;
-  /** Milliseconds for one call. */
+  /** Milliseconds for one call: one response, or the whole batch. */
   readonly timeoutMs: number;
   /** Further attempts after one that threw or was late. */
   readonly retries: number;
@@ -22,21 +24,26 @@ const loadTimeoutMs = 30_000;
 /** Milliseconds before the first retry; each further one waits twice as long, up to the longest. */
 const firstBackoffMs = 100;
 const longestBackoffMs = 5_000;
+/** Characters of what the user's code prints that are shown a call of `score`: some two hundred lines. */
+const longestPrinted = 16_000;
+/** Characters of an error of the user's code. */
+const longestReason = 1_000;
 
 /** A corrected file is another than the run began with, which `resume` takes only when it is told to. */
 const goOn = "then go on with: ballast resume RUN --allow-changed-reward";
 
 type Outcome =
-  | { readonly kind: "value"; readonly value: number }
+  | { readonly kind: "values"; readonly values: readonly number[] }
   /** It answered, wrongly: asking again would not help. */
-  | { readonly kind: "wrong"; readonly what: string }
+  | { readonly kind: "wrong"; readonly index: number | null; readonly what: string }
   | { readonly kind: "failed"; readonly reason: string; readonly late: boolean }
   /** The thread ended because of another call. */
   | { readonly kind: "lost" };
 
 interface Thread {
   readonly worker: Worker;
-  readonly ready: Promise<void>;
+  /** Whether the function takes batches. */
+  readonly ready: Promise<boolean>;
   readonly calls: Map<number, { readonly settle: (outcome: Outcome) => void; timer?: NodeJS.Timeout }>;
 }
 
@@ -46,6 +53,8 @@ export class FunctionRunner {
   #thread: Thread | null = null;
   #nextId = 0;
   #closed = false;
+  /** Characters that may still be printed. */
+  #mayPrint = longestPrinted;
 
   constructor(options: FunctionOptions) {
     this.#options = options;
@@ -61,13 +70,16 @@ export class FunctionRunner {
    * at every attempt, or returns what is no finite number.
    */
   async score(inputs: readonly FunctionInput[]): Promise<number[]> {
+    if (inputs.length === 0) return [];
+    this.#mayPrint = longestPrinted;
+    if (await this.#running().ready) return [...(await this.#scoreCall(inputs))];
     const values = new Array<number>(inputs.length);
     let next = 0;
     const lane = async () => {
       while (next < inputs.length) {
         const i = next++;
         try {
-          values[i] = await this.#scoreOne(inputs[i]!);
+          values[i] = (await this.#scoreCall([inputs[i]!]))[0]!;
         } catch (error) {
           next = inputs.length;
           throw error;
@@ -83,23 +95,31 @@ export class FunctionRunner {
     await this.#end({ kind: "lost" });
   }
 
-  async #scoreOne(input: FunctionInput): Promise<number> {
+  async #scoreCall(inputs: readonly FunctionInput[]): Promise<readonly number[]> {
     const { path, retries, timeoutMs } = this.#options;
+    const prompt = (index: number) => quote(inputs[index]!.prompt);
+    const first =
+      inputs.length === 1 ? `the prompt ${prompt(0)}` : `a batch of ${inputs.length}, the first prompt ${prompt(0)}`;
     for (let attempt = 1; ; ) {
-      const outcome = await this.#call(input);
+      const outcome = judged(await this.#call(inputs));
       if (outcome.kind === "lost") continue;
-      if (outcome.kind === "value" && Number.isFinite(outcome.value)) return outcome.value;
-      if (outcome.kind !== "failed") {
-        const what = outcome.kind === "value" ? String(outcome.value) : outcome.what;
+      if (outcome.kind === "values") return outcome.values;
+      if (outcome.kind === "wrong") {
+        const { index, what } = outcome;
+        if (index !== null)
+          throw new RewardError(
+            `the reward function ${path} returned ${what} for the prompt ${prompt(index)}${inputs.length === 1 ? "" : ` (${index + 1} of ${inputs.length})`}`,
+            `It must return a finite number for every response: 0, say, for one that it cannot judge. Correct it, ${goOn}`,
+          );
         throw new RewardError(
-          `the reward function ${path} returned ${what} for the prompt ${quote(input.prompt)}`,
-          `It must return a finite number for every response: 0, say, for one that it cannot judge. Correct it, ${goOn}`,
+          `the reward function ${path} returned ${what} for ${first}`,
+          `It exports batch = true: it must return a list of ${inputs.length} numbers, one a response, in their order. Correct it, ${goOn}`,
         );
       }
       if (attempt > retries) {
         const attempts = attempt === 1 ? "" : ` (${attempt} attempts)`;
         throw new RewardError(
-          `the reward function ${path} failed on the prompt ${quote(input.prompt)}: ${outcome.reason}${attempts}`,
+          `the reward function ${path} failed on ${first}: ${outcome.reason}${attempts}`,
           outcome.late
             ? `Raise timeoutMs (${timeoutMs}) of its component, or make it faster, ${goOn}`
             : `If it depends on a service that fails at times, raise retries of its component; else correct it, ${goOn}`,
@@ -110,7 +130,7 @@ export class FunctionRunner {
     }
   }
 
-  async #call(input: FunctionInput): Promise<Outcome> {
+  async #call(inputs: readonly FunctionInput[]): Promise<Outcome> {
     const thread = this.#running();
     await thread.ready;
     if (thread !== this.#thread) return { kind: "lost" };
@@ -118,7 +138,7 @@ export class FunctionRunner {
       const id = this.#nextId++;
       thread.calls.set(id, { settle });
       thread.worker.ref();
-      thread.worker.postMessage({ id, input } satisfies FunctionCall);
+      thread.worker.postMessage({ id, inputs } satisfies FunctionCall);
     });
   }
 
@@ -133,7 +153,7 @@ export class FunctionRunner {
     const worker = startWorker("./function-worker", import.meta.url, { workerData: { path: resolve(path) } });
     const calls: Thread["calls"] = new Map();
     let loaded = false;
-    const ready = new Promise<void>((loadedNow, fail) => {
+    const ready = new Promise<boolean>((loadedNow, fail) => {
       const unusable = (reason: string) => {
         if (loaded) return;
         loaded = true;
@@ -142,21 +162,21 @@ export class FunctionRunner {
         void worker.terminate();
         fail(
           new RewardError(
-            `the reward function ${path} cannot be used: ${reason}`,
-            "It is a file with `export default ({ prompt, response, reference }) => number`.",
+            `the reward function ${path} cannot be used: ${told(reason)}`,
+            "It is a file with `export default ({ prompt, response, reference }) => number`, or with `export const batch = true` and a function of a list (docs/config.md).",
           ),
         );
       };
       const timer = setTimeout(() => unusable(`it did not load within ${loadTimeoutMs} ms`), loadTimeoutMs);
       let reason = "";
       worker.on("message", (message: FunctionReply) => {
-        if (message.kind === "printed") process.stderr.write(message.text);
+        if (message.kind === "printed") this.#print(message.text);
         else if (message.kind === "unusable") unusable(message.reason);
         else if (message.kind === "ready") {
           loaded = true;
           clearTimeout(timer);
           worker.unref();
-          loadedNow();
+          loadedNow(message.batch);
         } else this.#answer(message, calls);
       });
       worker.on("error", (error) => {
@@ -165,7 +185,7 @@ export class FunctionRunner {
       worker.on("exit", (code) => {
         unusable(reason || `its thread ended with code ${code}`);
         if (this.#thread?.worker === worker) {
-          void this.#end({ kind: "failed", reason: reason || `its thread ended with code ${code}`, late: false });
+          void this.#end({ kind: "failed", reason: told(reason) || `its thread ended with code ${code}`, late: false });
         }
       });
     });
@@ -182,9 +202,19 @@ export class FunctionRunner {
     clearTimeout(call.timer);
     calls.delete(reply.id);
     if (calls.size === 0) this.#thread?.worker.unref();
-    if (reply.kind === "number") call.settle({ kind: "value", value: reply.value });
-    else if (reply.kind === "other") call.settle({ kind: "wrong", what: reply.what });
-    else call.settle({ kind: "failed", reason: reply.reason, late: false });
+    if (reply.kind === "numbers") call.settle({ kind: "values", values: reply.values });
+    else if (reply.kind === "other") call.settle({ kind: "wrong", index: reply.index, what: told(reply.what) });
+    else call.settle({ kind: "failed", reason: told(reply.reason), late: false });
+  }
+
+  /** What the user's code prints is shown as text, and no more of it than can be read. */
+  #print(text: string): void {
+    if (this.#mayPrint <= 0) return;
+    const shown = printable(text.slice(0, this.#mayPrint));
+    this.#mayPrint -= text.length;
+    process.stderr.write(shown);
+    if (this.#mayPrint <= 0)
+      process.stderr.write(`\n... the reward function ${this.#options.path} prints more, which is left out\n`);
   }
 
   /** A thread that hangs can only be ended; the other calls on their way are asked again of the next one. */
@@ -206,4 +236,16 @@ export class FunctionRunner {
     thread.calls.clear();
     await thread.worker.terminate();
   }
+}
+
+/** Of the user's code in a message: one line, without control sequences. */
+function told(reason: string): string {
+  return cut(printableLine(reason.slice(0, 4 * longestReason)), longestReason);
+}
+
+/** A number that is not finite is as wrong as a text. */
+function judged(outcome: Outcome): Outcome {
+  if (outcome.kind !== "values") return outcome;
+  const index = outcome.values.findIndex((value) => !Number.isFinite(value));
+  return index < 0 ? outcome : { kind: "wrong", index, what: String(outcome.values[index]) };
 }

@@ -19,32 +19,46 @@ process.stdout.write = process.stderr.write = (chunk: Uint8Array | string, ...re
   return true;
 };
 
-const score = await load();
-if (score) {
-  port.on("message", async ({ id, input }: FunctionCall) => {
+/** One value an input. */
+type Answer = (inputs: readonly FunctionInput[]) => unknown;
+
+const loaded = await load();
+if (loaded) {
+  port.on("message", async ({ id, inputs }: FunctionCall) => {
     reply({ kind: "started", id });
     try {
-      const value = await score(input);
-      if (typeof value === "number") reply({ kind: "number", id, value });
-      else reply({ kind: "other", id, what: inWords(value) });
+      reply(replyTo({ id, inputs }, await loaded.answer(inputs)));
     } catch (error) {
       reply({ kind: "threw", id, reason: reasonOf(error) });
     }
   });
-  reply({ kind: "ready" });
+  reply({ kind: "ready", batch: loaded.batch });
 }
 
-async function load(): Promise<((input: FunctionInput) => unknown) | null> {
+async function load(): Promise<{ answer: Answer; batch: boolean } | null> {
   try {
     const module = await tsImport(pathToFileURL(path).href, import.meta.url);
     // A TypeScript file in a folder whose package.json says no `type: module` comes with its exports one level down.
-    const exported = typeof module.default === "function" ? module.default : module.default?.default;
-    if (typeof exported === "function") return exported;
-    reply({ kind: "unusable", reason: "its default export is not a function" });
+    const exports = typeof module.default === "function" ? module : (module.default ?? {});
+    const score = exports.default;
+    const batch = exports.batch ?? score?.batch ?? false;
+    if (typeof score !== "function") reply({ kind: "unusable", reason: "its default export is not a function" });
+    else if (typeof batch !== "boolean")
+      reply({ kind: "unusable", reason: `its export batch is ${inWords(batch)}, not true or false` });
+    else return { batch, answer: batch ? score : async ([input]) => [await score(input)] };
   } catch (error) {
     reply({ kind: "unusable", reason: reasonOf(error) });
   }
   return null;
+}
+
+function replyTo({ id, inputs }: FunctionCall, returned: unknown): FunctionReply {
+  const values =
+    ArrayBuffer.isView(returned) && !(returned instanceof DataView) ? [...(returned as Float64Array)] : returned;
+  if (!Array.isArray(values)) return { kind: "other", id, index: null, what: inWords(values) };
+  if (values.length !== inputs.length) return { kind: "other", id, index: null, what: `a list of ${values.length}` };
+  const index = values.findIndex((value) => typeof value !== "number");
+  return index < 0 ? { kind: "numbers", id, values } : { kind: "other", id, index, what: inWords(values[index]) };
 }
 
 /** The error and the place in the user's file that it came from. */

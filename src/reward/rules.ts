@@ -5,7 +5,8 @@ import { quote } from "../util/quote.ts";
 import { answerIn } from "./number.ts";
 import type { Scored } from "./types.ts";
 
-const referenceHint = "Name its field, as in ppo.prompts.fields: {reference: answer}, or remove the component.";
+const referenceHint =
+  "Name its field, as in ppo.prompts.fields: {reference: answer}, or remove the component. A list or an object is for functions of your own.";
 
 type Answered = Pick<Scored, "prompt" | "response" | "reference">;
 type Tokens = Pick<Scored, "tokens" | "stopReason">;

@@ -11,6 +11,8 @@ export interface Scored {
   readonly response: string;
   /** The reference answer of the prompt's row. */
   readonly reference: string | null;
+  /** Every column of the prompt's row. */
+  readonly columns?: Readonly<Record<string, unknown>> | undefined;
   readonly promptTokens: readonly number[];
   /** Tokens of the response, the stop token included where there is one. */
   readonly tokens: readonly number[];

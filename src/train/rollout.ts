@@ -107,6 +107,7 @@ export function scoredRows({ prompts, responses_B_T, texts, stopReasons }: Rollo
     messages: row.prompt,
     response: texts[b]!,
     reference: row.reference,
+    columns: row.columns ?? (row.kind === undefined ? {} : { kind: row.kind }),
     promptTokens: tokens,
     tokens: responses_B_T[b]!,
     stopReason: stopReasons[b]!,

@@ -3,8 +3,8 @@ import { type Diagnosis, likelihood, symptoms } from "../../control/diagnosis/in
 import { diagnosisOf, seenOf } from "../../record/diagnosis.ts";
 import { readRunHistory } from "../../record/run-history.ts";
 import { counted } from "../../util/counted.ts";
+import { printable, printableLine } from "../../util/sanitize.ts";
 import { jsonLine } from "../json.ts";
-import { printable, printableLine } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 import { cut, wrap } from "../width.ts";
 import { selfName, workspaceOption } from "../workspace.ts";

@@ -6,10 +6,10 @@ import { checklistOf } from "../../record/checklist.ts";
 import { readRunHistory } from "../../record/run-history.ts";
 import { counted } from "../../util/counted.ts";
 import { messageOf } from "../../util/errors.ts";
+import { printable, printableLine } from "../../util/sanitize.ts";
 import { gatherFacts, unreadFindings } from "../doctor-facts.ts";
 import { jsonLine } from "../json.ts";
 import { withoutCurrentDirectory } from "../paths.ts";
-import { printable, printableLine } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 import { wrap } from "../width.ts";
 

@@ -8,8 +8,8 @@ import { barePrompt, loadTokenizer, type Message } from "../../text/index.ts";
 import { generate as answer } from "../../train/generate.ts";
 import type { Generation } from "../../train/types.ts";
 import { CheckpointError, UsageError } from "../../util/errors.ts";
+import { printable } from "../../util/sanitize.ts";
 import { jsonLine } from "../json.ts";
-import { printable } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 import { resumeCommand } from "../workspace.ts";
 

@@ -5,8 +5,8 @@ import { findRun } from "../../record/places.ts";
 import { type MarkRow, openStore } from "../../store/index.ts";
 import type { NewMark } from "../../types/page.ts";
 import { UsageError } from "../../util/errors.ts";
+import { printableLine } from "../../util/sanitize.ts";
 import { jsonLine } from "../json.ts";
-import { printableLine } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 
 export interface MarkOptions {

@@ -1,8 +1,8 @@
 /** `ballast replay`: what rules decide on the record of a run, beside what was decided. */
 import type { Rule } from "../../control/rule.ts";
 import { otherRules, readControl, replayOn, type Said, storyOf } from "../../record/recorded-control.ts";
+import { printableLine } from "../../util/sanitize.ts";
 import { jsonLine } from "../json.ts";
-import { printableLine } from "../sanitize.ts";
 import { table } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { wrap } from "../width.ts";

@@ -7,9 +7,9 @@ import { actionWords, conditionWords, isStepRule, type Rule, settingOf, settingW
 import { otherRules, readControl, replayOn, type Said, storyOf } from "../../record/recorded-control.ts";
 import { counted } from "../../util/counted.ts";
 import { UsageError } from "../../util/errors.ts";
+import { printable, printableLine } from "../../util/sanitize.ts";
 import { jsonLine } from "../json.ts";
 import { metricMeaning } from "../metric-meaning.ts";
-import { printable, printableLine } from "../sanitize.ts";
 import { table } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { wrap } from "../width.ts";

@@ -4,8 +4,8 @@ import { changeGiven, checkedCommand, commandContext, commandKinds, whatFollows 
 import { configOf, findRun } from "../../record/places.ts";
 import { type NewCommand, openStore } from "../../store/index.ts";
 import { UsageError } from "../../util/errors.ts";
+import { printableLine } from "../../util/sanitize.ts";
 import { jsonLine } from "../json.ts";
-import { printableLine } from "../sanitize.ts";
 import { settingText } from "../settings-text.ts";
 import type { Terminal } from "../terminal.ts";
 import { naming, resumeCommand, showCommand } from "../workspace.ts";

@@ -1,4 +1,4 @@
-/** Makes text that a model wrote safe to print on a terminal. */
+/** Makes text that a model, a file or a function of the user wrote safe to print on a terminal. */
 
 // Whole sequences go first, so that their parameters do not stay behind as text. C1 forms (one byte, 0x80 to 0x9f) count too.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
