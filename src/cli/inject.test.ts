@@ -14,15 +14,15 @@ for (const step of ["000010", "000020"]) mkdirSync(join(folder, "ppo", `checkpoi
 
 const faults = () => JSON.parse(readFileSync(path, "utf8")).faults;
 
-it("a fault of the run's past is refused, and nothing is written", () => {
-  expect(() => injectInto(folder, ["lr-spike@19"])).toThrow("it goes on at iteration 20");
-  expect(() => injectInto(folder, ["lr-spik@30"])).toThrow("did you mean lr-spike?");
+it("a fault of the run's past is refused, and nothing is written", async () => {
+  await expect(injectInto(folder, ["lr-spike@19"])).rejects.toThrow("it goes on at iteration 20");
+  await expect(injectInto(folder, ["lr-spik@30"])).rejects.toThrow("did you mean lr-spike?");
   expect(faults()).toEqual(["unsafe@3"]);
 });
 
-it("others stay in the run's configuration, beside those it had, from where it goes on", () => {
-  const recorded = injectInto(folder, ["lr-spike", "temperature@30"]);
+it("others stay in the run's configuration, beside those it had, from where it goes on", async () => {
+  const recorded = await injectInto(folder, ["lr-spike", "temperature@30"]);
   expect(recorded).toBe(readFileSync(path, "utf8"));
   expect(faults()).toEqual(["unsafe@3", "lr-spike@20", "temperature@30"]);
-  expect(injectInto(folder, [])).toBe(recorded);
+  expect(await injectInto(folder, [])).toBe(recorded);
 });

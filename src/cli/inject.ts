@@ -2,14 +2,14 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseResolvedConfig, recordedConfig, withFaults } from "../config/index.ts";
-import { writeDurably } from "../util/durable.ts";
+import { replaceRunFile } from "../config/run-manifest.ts";
 import { UsageError } from "../util/errors.ts";
 
 /**
  * Returns the recorded configuration with the faults in it. Whoever repeats the run from its beginning must have them where
  * this one had: a fault without an iteration begins where the run goes on, and one before that is refused by UsageError.
  */
-export function injectInto(folder: string, texts: readonly string[]): string {
+export async function injectInto(folder: string, texts: readonly string[]): Promise<string> {
   const path = join(folder, "config.json");
   const before = readFileSync(path, "utf8");
   if (texts.length === 0) return before;
@@ -25,7 +25,7 @@ export function injectInto(folder: string, texts: readonly string[]): string {
       `Try ${past.split("@")[0]}@${now}.`,
     );
   const recorded = recordedConfig(config, folder);
-  writeDurably(path, recorded);
+  await replaceRunFile(folder, "config.json", recorded);
   return recorded;
 }
 

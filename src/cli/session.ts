@@ -13,6 +13,7 @@ import { counted } from "../util/counted.ts";
 import { BallastError, Interrupted, messageOf, RolledBack, StoppedByController } from "../util/errors.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 import { type RunningDashboard, startDashboard } from "./dashboard.ts";
+import { checkDatabase } from "./database-check.ts";
 import { lockRun } from "./lock.ts";
 import { type Machine, machineDifferences, machineRecord } from "./machine.ts";
 import { shortPath } from "./paths.ts";
@@ -87,6 +88,7 @@ export async function trainRun({
         onAddress: (address) => display.note(`dashboard: ${address}`),
         onFailure: (reason) => warn(`there is no dashboard: ${reason}; training goes on without it`),
       });
+    if (resume) checkDatabase(place);
     store = openStore(join(workspace, "ballast.db"));
     const known = store.run(id);
     const before = known ? (JSON.parse(known.machine) as Machine) : null;

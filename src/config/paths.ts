@@ -26,6 +26,15 @@ const componentPath = "ppo.rewards.*.path";
 /** A run's id, which stays as it is, or a path, which has a separator or names a YAML file. */
 const runOrPath = "experiment.previous";
 
+/** Folders of models and tokenizers that a configuration names. */
+export function modelFoldersOf(config: unknown): string[] {
+  const components = placesOf(componentPath, config).filter(
+    (place) => valueAt(config, [...place.slice(0, -1), "kind"]) !== "function",
+  );
+  const places = [...modelFolders.flatMap((pattern) => placesOf(pattern, config)), ...components];
+  return [...new Set(places.map((place) => String(valueAt(config, place))))].filter(existsSync);
+}
+
 /** A copy whose paths, relative to the folder `from`, are relative to the folder `to`. Absolute paths stay. */
 export function rebasePaths<T>(root: T, { from, to }: { from: string; to: string }): T {
   let result: unknown = root;

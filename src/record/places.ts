@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { type Config, parseResolvedConfig } from "../config/index.ts";
+import { checkRunName } from "../config/run-manifest.ts";
 import { UsageError } from "../util/errors.ts";
 
 export interface RunPlace {
@@ -11,12 +12,14 @@ export interface RunPlace {
   readonly workspace: string;
 }
 
-/** The run that a user means: an id in the workspace, or the path of a run's folder. */
+/** The run that a user means: an id in the workspace, or the path of a run's folder. Throws CheckpointError for a folder that holds another run. */
 export function findRun(run: string, workspace: string, what = "run"): RunPlace {
   const candidates = [join(workspace, run), run].map((path) => resolve(path));
   for (const folder of candidates) {
     if (existsSync(join(folder, "config.json")) && !existsSync(join(folder, "model.safetensors"))) {
-      return { id: basename(folder), folder, workspace: dirname(folder) };
+      const id = basename(folder);
+      checkRunName(folder, id);
+      return { id, folder, workspace: dirname(folder) };
     }
   }
   const present = runIds(workspace);

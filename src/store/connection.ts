@@ -66,6 +66,16 @@ export class Connection {
     });
   }
 
+  /** Runs `body`; what it commits, and all that was committed before it, is on the disk when this returns, not with the system only. */
+  flushed<Result>(body: () => Result): Result {
+    this.exec("PRAGMA synchronous = FULL");
+    try {
+      return body();
+    } finally {
+      this.exec("PRAGMA synchronous = NORMAL");
+    }
+  }
+
   /** Runs `body` on one snapshot of the database. Keep it short: checkpoints wait for it. */
   read<Result>(body: () => Result): Result {
     return this.#database.inTransaction ? body() : this.#transaction("BEGIN", body);

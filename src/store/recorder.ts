@@ -179,9 +179,9 @@ export class StoreRecorder implements Recorder {
   }
 
   /** Where the disk is full or another process holds the lock, everything waits for the next commit, and `onWarning` is told. */
-  commit(): void {
+  commit({ flush = false }: { readonly flush?: boolean } = {}): void {
     const rows = this.#waiting.length;
-    if (!this.#try([...this.#waiting, this.#beat()])) return;
+    if (!this.#try([...this.#waiting, this.#beat()], { flush })) return;
     this.#waiting = [];
     this.#applied.clear();
     if (this.#failing)
@@ -219,9 +219,11 @@ export class StoreRecorder implements Recorder {
   }
 
   /** Whether the writes are in the database; false where they may succeed later. */
-  #try(writes: readonly Write[]): boolean {
+  #try(writes: readonly Write[], { flush = false } = {}): boolean {
+    const perform = () => performWrites(this.#connection, writes, this.#now());
     try {
-      performWrites(this.#connection, writes, this.#now());
+      if (flush) this.#connection.flushed(perform);
+      else perform();
       return true;
     } catch (error) {
       if (!isTransient(error)) throw error;

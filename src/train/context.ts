@@ -1,4 +1,6 @@
 /** What every stage is given. */
+
+import type { RunOrigin } from "../config/run-manifest.ts";
 import type { Config } from "../config/schema.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/index.ts";
@@ -19,4 +21,6 @@ export interface StageContext {
   readonly interrupted: () => boolean;
   /** Wait for a person's decision on an incident; without it the run ends, and goes on when it is resumed. */
   readonly wait: boolean;
+  /** Of the run, to be saved with what the stage saves; without it nothing is checked. */
+  readonly origin?: RunOrigin;
 }

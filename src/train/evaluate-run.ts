@@ -1,6 +1,7 @@
 /** Measures a run's models: at the end of its pipeline, and whenever `ballast eval` asks. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { runOrigin } from "../config/run-manifest.ts";
 import type { Config } from "../config/schema.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/index.ts";
@@ -8,6 +9,7 @@ import type { Evaluation } from "../types/evaluation.ts";
 import { CheckpointError, Interrupted, UsageError } from "../util/errors.ts";
 import { evaluate } from "./evaluate.ts";
 import { readFinal } from "./final.ts";
+import { verifyFolder } from "./folder.ts";
 import { modelSizes } from "./models.ts";
 import { openReward, rewardFolders } from "./reward-models.ts";
 import { encodePrompts } from "./rollout.ts";
@@ -48,7 +50,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       "the run has no policy to evaluate",
       "It needs a section sft or ppo; a reward model alone answers nothing.",
     );
-  const after = options.model ?? (await readFinal(join(folder, stage)))?.folder;
+  const after = options.model ?? (await readFinal(join(folder, stage), runOrigin(folder)))?.folder;
   if (after === undefined)
     throw new CheckpointError(
       `${stage} of the run in ${folder} is not done`,
@@ -56,6 +58,9 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
     );
 
   const start = ppo ? startingPolicy(config, folder) : null;
+  const rewardModels = ppo ? rewardFolders(ppo, ownRewardModel(folder)) : {};
+  for (const model of new Set([after, start, ppo?.reference, ...Object.values(rewardModels)]))
+    if (model) await verifyFolder(model);
   const { rows: promptRows, seen, check } = rows.evaluation();
   const { context } = await modelSizes(engine, after);
   const maxNewTokens = section.maxNewTokens ?? ppo?.maxNewTokens ?? Math.floor(context / 2);
@@ -75,10 +80,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
     temperature: options.temperature ?? section.temperature ?? ppo?.temperature ?? 1,
     seed: options.seed ?? section.seed,
     openReward: ppo
-      ? (reference) => {
-          const folders = rewardFolders(ppo, ownRewardModel(folder));
-          return openReward({ engine, tokenizer, settings: ppo, folders, reference, seed: runSeed });
-        }
+      ? (reference) => openReward({ engine, tokenizer, settings: ppo, folders: rewardModels, reference, seed: runSeed })
       : null,
     check,
     onProgress: (step, steps) => {

@@ -1,6 +1,7 @@
 /** What a finished stage leaves: `final`, a Hugging Face folder with the trainer's summary beside the model. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
 import type { HeadKind, ModelId } from "../engine/engine.ts";
 import type { MetricValues } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
@@ -21,7 +22,7 @@ export interface FinalRequest {
 
 /** Throws CheckpointError where the folder cannot be written: the stage's last checkpoint is there to go on from. */
 export async function saveFinal(context: StageContext, request: FinalRequest): Promise<StageResult> {
-  const { engine, tokenizer, recorder, stage } = context;
+  const { engine, tokenizer, recorder, stage, origin } = context;
   const { model, heads, steps, values, extra } = request;
   const folder = join(context.folder, "final");
   const result: StageResult = { stage, folder, steps, values };
@@ -29,10 +30,15 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   try {
     await writeFolder({
       folder,
-      state: { format: 1, stage, steps, values },
+      state: { format: 1, stage, steps, values, origin },
       write: async (temporary) => {
         await saveModelFolder({ engine, tokenizer, model: published.id, folder: temporary });
         extra?.(temporary);
+      },
+      // Before the folder has its name: a kill after that would leave a stage that is done, and never said so.
+      onWritten: () => {
+        recorder.event({ kind: "stage_finished", stage, iteration: steps, message: `${stage} is done: ${folder}` });
+        recorder.commit({ flush: true });
       },
     });
   } catch (error) {
@@ -44,15 +50,18 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   } finally {
     await engine.disposeModel(published.id);
   }
-  recorder.event({ kind: "stage_finished", stage, iteration: steps, message: `${stage} is done: ${folder}` });
-  recorder.commit();
   return result;
 }
 
-/** What an earlier attempt left of a stage; null where it is not done. Throws CheckpointError for a damaged folder. */
-export async function readFinal(stageFolder: string): Promise<StageResult | null> {
+/** What an earlier attempt left of a stage; null where it is not done. Throws CheckpointError for a damaged folder, and one of another run. */
+export async function readFinal(stageFolder: string, expected: RunOrigin | null): Promise<StageResult | null> {
   const folder = join(stageFolder, "final");
   if (!existsSync(folder)) return null;
-  const { stage, steps, values } = (await readFolder(folder)) as Omit<StageResult, "folder">;
+  const { stage, steps, values, origin } = (await readFolder(folder)) as Omit<StageResult, "folder"> & {
+    readonly origin?: RunOrigin;
+  };
+  const other = origin && expected && otherOrigin(origin, expected);
+  if (other)
+    throw new CheckpointError(`${folder} is not of this run: ${other}`, `Move it away, and put back what was there.`);
   return { stage, folder, steps, values };
 }

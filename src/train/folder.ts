@@ -1,22 +1,23 @@
 /** Folders that appear whole or not at all, with a manifest that tells a damaged one. */
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync, readFileSync } from "node:fs";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
-import { basename, dirname, join, relative, sep } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import { fromJson, toJson } from "../util/json.ts";
+import {
+  type FileRecord,
+  type FileRecords,
+  firstDifference,
+  manifestFile,
+  readManifest,
+  recordOf,
+} from "../util/manifest.ts";
 import { flushFolder, rename } from "../util/platform.ts";
 
 const stateFile = "state.json";
-const manifestFile = "manifest.json";
 /** Folders on their way in or out; nobody reads them. */
 const temporaryPrefix = ".";
-
-interface Manifest {
-  /** By path below the folder. */
-  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
-}
 
 export interface WriteFolderRequest {
   /** Replaced if it exists. */
@@ -25,13 +26,15 @@ export interface WriteFolderRequest {
   readonly state: unknown;
   /** Writes the other files into the folder it is given, each flushed to disk. */
   readonly write: (folder: string) => Promise<void>;
+  /** Called when all is on the disk, just before the folder gets its name. */
+  readonly onWritten?: () => void;
 }
 
 /**
  * Writes a temporary sibling, flushes it, and renames it: whatever happens, the folder is never half written. When
  * writing fails (a full disk, say) the temporary folder is removed and an older folder of this name stays.
  */
-export async function writeFolder({ folder, state, write }: WriteFolderRequest): Promise<void> {
+export async function writeFolder({ folder, state, write, onWritten }: WriteFolderRequest): Promise<void> {
   const parent = dirname(folder);
   const temporary = join(parent, `${temporaryPrefix}${basename(folder)}.new`);
   try {
@@ -39,8 +42,9 @@ export async function writeFolder({ folder, state, write }: WriteFolderRequest):
     await mkdir(temporary, { recursive: true });
     await write(temporary);
     writeDurably(join(temporary, stateFile), toJson(state));
-    writeDurably(join(temporary, manifestFile), toJson(await manifestOf(temporary)));
+    writeDurably(join(temporary, manifestFile), toJson({ files: await recordsOf(temporary) }));
     await flushFolders(temporary);
+    onWritten?.();
     await replaceFolder(folder, temporary);
     flushFolder(parent);
   } catch (error) {
@@ -95,36 +99,59 @@ export async function readFolder(folder: string): Promise<unknown> {
       "Move the folder away: the run goes on from an older checkpoint, or the stage starts over.",
       { cause },
     );
-  let manifest: Manifest;
+  let files: FileRecords | null;
   try {
-    manifest = fromJson(readFileSync(join(folder, manifestFile), "utf8")) as Manifest;
+    files = readManifest(folder);
   } catch (error) {
     throw damaged(`${manifestFile} cannot be read (${messageOf(error)})`, error);
   }
-  for (const [name, { bytes, sha256 }] of Object.entries(manifest.files ?? {})) {
-    const path = join(folder, name);
-    if (!existsSync(path)) throw damaged(`${name} is missing`);
-    const { size } = await stat(path);
-    if (size !== bytes) throw damaged(`${name} has ${size} bytes where ${bytes} were written`);
-    if ((await sha256Of(path)) !== sha256) throw damaged(`${name} has other contents than were written`);
-  }
-  if (manifest.files?.[stateFile] === undefined) throw damaged(`${manifestFile} does not name ${stateFile}`);
+  if (files === null && !existsSync(join(folder, manifestFile)))
+    throw damaged(`${manifestFile} cannot be read (it is missing)`);
+  const difference = await firstDifference(folder, files ?? {});
+  if (difference !== null) throw damaged(difference);
+  if (files?.[stateFile] === undefined) throw damaged(`${manifestFile} does not name ${stateFile}`);
   return fromJson(readFileSync(join(folder, stateFile), "utf8"));
 }
 
-export async function sha256Of(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
-  return hash.digest("hex");
+/**
+ * Throws CheckpointError if a folder with a manifest, or one inside of such a folder (a checkpoint's policy), does not hold
+ * what Ballast wrote. Any other folder passes.
+ */
+export async function verifyFolder(folder: string): Promise<void> {
+  for (const [root, prefix] of [
+    [folder, ""],
+    [dirname(resolve(folder)), `${basename(resolve(folder))}/`],
+  ] as const) {
+    const entries = Object.entries(manifestIn(root) ?? {}).filter(([name]) => name.startsWith(prefix));
+    if (entries.length === 0) continue;
+    const difference = await firstDifference(root, Object.fromEntries(entries));
+    if (difference === null) return;
+    throw new CheckpointError(
+      `${root} is damaged: ${difference}`,
+      `Copy the folder again from where it came from. If the change is meant, delete ${join(root, manifestFile)}.`,
+    );
+  }
 }
 
-async function manifestOf(folder: string): Promise<Manifest> {
-  const files: Record<string, { bytes: number; sha256: string }> = {};
-  for (const path of await filesBelow(folder)) {
-    const name = relative(folder, path).split(sep).join("/");
-    files[name] = { bytes: (await stat(path)).size, sha256: await sha256Of(path) };
+function manifestIn(folder: string): FileRecords | null {
+  try {
+    return readManifest(folder);
+  } catch (error) {
+    // Then it is another program's: Ballast writes both.
+    if (!existsSync(join(folder, stateFile))) return null;
+    throw new CheckpointError(
+      `${join(folder, manifestFile)} cannot be read: ${messageOf(error)}`,
+      "Copy the folder again from where it came from.",
+      { cause: error },
+    );
   }
-  return { files };
+}
+
+async function recordsOf(folder: string): Promise<FileRecords> {
+  const files: Record<string, FileRecord> = {};
+  for (const path of await filesBelow(folder))
+    files[relative(folder, path).split(sep).join("/")] = await recordOf(path);
+  return files;
 }
 
 async function filesBelow(folder: string): Promise<string[]> {

@@ -169,7 +169,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     snapshot: { readonly own: Own; readonly models: SavedModels } = this.#options.snapshot(),
   ): Promise<boolean> {
     if (this.#savedStep === step) return true;
-    const { stage, recorder } = this.#context;
+    const { stage, recorder, origin } = this.#context;
     const { own, models } = snapshot;
     if (this.#options.healthy?.(step)) this.#healthy = [...this.#healthy, step].slice(-healthyKept);
     const { keep } = this.settings;
@@ -185,13 +185,18 @@ export class StageLoop<Settings extends LoopSettings, Own> {
         healthy: this.#healthy,
         evidence: this.#evidence,
         best,
+        ...(origin && { origin }),
         own,
       };
-      this.#savedFolder = await saveCheckpoint(this.#context, { state, models, keep });
+      const judgement = best.checkpoint?.step === step ? `, the best so far: ${bestWords(best.checkpoint)}` : "";
+      // On the disk before the folder has its name: no kill leaves a checkpoint that the record does not know.
+      const onWritten = (folder: string) => {
+        this.event("checkpoint", step, `saved ${folder}${judgement}`, { folder });
+        recorder.commit({ flush: true });
+      };
+      this.#savedFolder = await saveCheckpoint(this.#context, { state, models, keep, onWritten });
       this.#savedStep = step;
       this.#best = best;
-      const judgement = best.checkpoint?.step === step ? `, the best so far: ${bestWords(best.checkpoint)}` : "";
-      this.event("checkpoint", step, `saved ${this.#savedFolder}${judgement}`, { folder: this.#savedFolder });
       return true;
     } catch (error) {
       this.event("warning", step, `could not save the state of ${stage} ${step}: ${messageOf(error)}. ${this.#kept()}`);

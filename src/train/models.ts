@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine, HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine/engine.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";
+import { sha256Of } from "../util/manifest.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
-import { sha256Of } from "./folder.ts";
 
 /**
  * A folder's model with the heads asked for. A language head is the folder's own; a scalar head is always new

@@ -2,7 +2,9 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stages } from "../config/changes.ts";
+import { modelFoldersOf } from "../config/paths.ts";
 import { fitsScale, loadRules } from "../config/rules.ts";
+import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
 import type { Rule } from "../control/rule.ts";
 import {
   createTally,
@@ -20,10 +22,11 @@ import type { Stage } from "../types/records.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, DataError } from "../util/errors.ts";
 import { fromJson, toJson } from "../util/json.ts";
+import { checkRecorded } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
 import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
 import { readFinal } from "./final.ts";
-import { removeTemporary, writeFolder } from "./folder.ts";
+import { removeTemporary, verifyFolder, writeFolder } from "./folder.ts";
 import { saveModelFolder } from "./model-folder.ts";
 import { type ModelSource, modelSizes } from "./models.ts";
 import { trainPpo } from "./ppo.ts";
@@ -39,6 +42,7 @@ import type { PipelineResult, RunOptions, StageResult } from "./types.ts";
 interface Run extends RunOptions {
   readonly rows: RunRows;
   readonly tokenizer: Tokenizer;
+  readonly origin: RunOrigin;
 }
 
 /**
@@ -50,18 +54,23 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   recorder.state("running");
   const rows = openRows(config);
   checkAnswers(config, rows);
-  await removeTemporary(folder);
-  const run: Run = { ...options, rows, tokenizer: await openTokenizer(config, { folder, texts: rows.texts }) };
+  for (const model of modelFoldersOf(config)) await verifyFolder(model);
+  // A new run's doctor may be writing in the folder at this moment.
+  if (resume) await removeTemporary(folder);
+  const tokenizer = await openTokenizer(config, { folder, texts: rows.texts });
+  const run: Run = { ...options, rows, tokenizer, origin: await sealRun(folder, { begins: !resume }) };
   const results: StageResult[] = [];
   let trained = false;
   for (const stage of stages) {
     if (config[stage] === undefined) continue;
-    const finished = await readFinal(join(folder, stage));
+    const finished = await readFinal(join(folder, stage), run.origin);
     if (finished !== null && !resume)
       throw new CheckpointError(
         `${folder} holds an earlier run, whose ${stage} is done`,
         "Resume it, or start in an empty folder.",
       );
+    if (finished !== null)
+      checkRecorded({ stage, recorder, resume }, { folder: finished.folder, step: finished.steps });
     results.push(finished ?? (await trainers[stage](run)));
     trained ||= finished === null;
   }
@@ -121,6 +130,7 @@ async function ppo(run: Run): Promise<StageResult> {
   const policy = startingPolicy(config, folder);
   if (policy === join(folder, "ppo", "start") && !existsSync(policy)) await makeStart(run, policy);
   const reference = settings.reference ?? policy;
+  await verifyFolder(policy);
   const rewardModels = rewardFolders(settings, ownRewardModel(folder));
   const critic = settings.critic ?? ownRewardModel(folder) ?? Object.values(rewardModels)[0] ?? policy;
   for (const other of new Set([reference, critic, ...Object.values(rewardModels)])) {
@@ -145,19 +155,20 @@ async function ppo(run: Run): Promise<StageResult> {
     prompts: notEmpty(prompts, "prompts"),
     openReward: ({ reference: model }) =>
       openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
-    rules: runRules(run),
+    rules: await runRules(run),
     measuring: measuringOf({ config, rows, tokenizer, context: length }),
   });
 }
 
 /** Kept in the run's folder, so that a run keeps its rules while the files they came from change. */
-function runRules({ config, folder }: Run): readonly Rule[] {
+async function runRules({ config, folder }: Run): Promise<readonly Rule[]> {
   const path = join(folder, "rules.json");
   if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8"));
   const { rules: own, disable } = config.control;
   const all = loadRules({ path: own, disable, iterations: config.ppo!.iterations });
   const rules = all.filter((rule) => fitsScale(rule, config.control));
   writeDurably(path, `${JSON.stringify(rules, null, 2)}\n`);
+  await sealRun(folder);
   return rules;
 }
 
@@ -186,11 +197,11 @@ async function finalEvaluation(
   return evaluation;
 }
 
-function contextOf({ config, engine, recorder, tokenizer, resume, ...run }: Run, stage: Stage): StageContext {
+function contextOf({ config, engine, recorder, tokenizer, resume, origin, ...run }: Run, stage: Stage): StageContext {
   const folder = join(run.folder, stage);
   mkdirSync(folder, { recursive: true });
   const { onProgress, interrupted, wait = false } = run;
-  return { stage, config, folder, engine, recorder, tokenizer, resume, onProgress, interrupted, wait };
+  return { stage, config, folder, engine, recorder, tokenizer, resume, origin, onProgress, interrupted, wait };
 }
 
 function fromFolder(folder: string | undefined): ModelSource | null {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Config } from "../config/schema.ts";
 import { buildTokenizer, loadTokenizer, type Tokenizer } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
-import { writeFolder } from "./folder.ts";
+import { verifyFolder, writeFolder } from "./folder.ts";
 
 /** `texts` are asked for only where a vocabulary is to be made of them. */
 export async function openTokenizer(
@@ -23,7 +23,7 @@ export async function openTokenizer(
     else
       throw new UsageError("tokenizer.kind file needs tokenizer.path", "Give the folder that tokenizer.json lies in.");
     await writeFolder({ folder: kept, state: {}, write: async (temporary) => tokenizer.save(temporary) });
-  }
+  } else await verifyFolder(kept);
   return loadTokenizer(kept, { ...(chatTemplate !== undefined && { chatTemplate }) });
 }
 

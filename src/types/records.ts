@@ -138,8 +138,11 @@ export interface Recorder {
   samples(stage: Stage, iteration: number, samples: readonly SampleRecord[]): void;
   /** Answers to the monitoring set. */
   answers(stage: Stage, iteration: number, model: AnsweringModel, answers: readonly AnswerRecord[]): void;
-  /** Makes everything recorded so far durable, in one transaction, and beats the heart. */
-  commit(): void;
+  /**
+   * Makes everything recorded so far durable, in one transaction, and beats the heart. What is committed survives the end of the
+   * process; with `flush` a power cut too.
+   */
+  commit(options?: { readonly flush?: boolean }): void;
   /** Commands not applied yet, oldest first. */
   pendingCommands(): CommandRecord[];
   /** Commands that an earlier attempt applied before this iteration of this stage, oldest first: a resumed run applies them again. */

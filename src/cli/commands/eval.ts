@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseResolvedConfig } from "../../config/index.ts";
+import { checkRunFiles } from "../../config/run-manifest.ts";
 import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
 import { findRun } from "../../record/places.ts";
 import { evaluateRun } from "../../train/evaluate-run.ts";
@@ -29,6 +30,7 @@ export async function evaluate(options: EvalOptions): Promise<number> {
   const place = findRun(run, workspace);
   const { id, folder } = place;
   const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
+  await checkRunFiles(folder);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
   const engine = await createEmbeddedEngine({ threads: config.threads, onNote: (text) => display.note(text) });
   try {

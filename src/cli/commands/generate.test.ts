@@ -1,14 +1,25 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
+import { temporaryFolder } from "../../../test/support/store.ts";
 import { keptTerminal } from "../../../test/support/terminal.ts";
-import { workspaceWithRun } from "../../../test/support/workspace.ts";
-import { selfName } from "../workspace.ts";
+import { writeFolder } from "../../train/folder.ts";
 import { generate } from "./generate.ts";
 
-it("says how to go on with a run that has no model to answer yet", async () => {
-  const { workspace, folder } = workspaceWithRun();
-  const sampling = { temperature: 1, topK: 0, topP: 1, maxTokens: 8, samples: 1, seed: 0, threads: 1 };
-  const asked = generate({ model: "tiny-1", prompts: ["a"], ...sampling, workspace, terminal: keptTerminal() });
-  await expect(asked).rejects.toMatchObject({ hint: `Go on with it first: ${selfName()} resume ${folder}` });
+it("a model whose file is not the one that was written is refused, of a run or by its folder", async () => {
+  const workspace = temporaryFolder();
+  const run = join(workspace, "tiny-1");
+  const folder = join(run, "sft", "final");
+  mkdirSync(run, { recursive: true });
+  writeFileSync(join(run, "config.json"), "{}");
+  const write = async (to: string) => writeFileSync(join(to, "model.safetensors"), "weights");
+  await writeFolder({ folder, state: {}, write });
+  writeFileSync(join(folder, "model.safetensors"), "Weights");
+  const sampling = { temperature: 1, topK: 0, topP: 1, maxTokens: 4, samples: 1, seed: 1, threads: 1 };
+  for (const model of ["tiny-1", folder])
+    await expect(generate({ ...sampling, model, prompts: ["a"], workspace, terminal: keptTerminal() })).rejects.toThrow(
+      /final is damaged: model\.safetensors has other contents than were written/,
+    );
 });
 
 it("refuses a system message before a raw text", async () => {

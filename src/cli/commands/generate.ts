@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
 import { findRun } from "../../record/places.ts";
 import { barePrompt, loadTokenizer, type Message } from "../../text/index.ts";
+import { verifyFolder } from "../../train/folder.ts";
 import { generate as answer } from "../../train/generate.ts";
 import type { Generation } from "../../train/types.ts";
 import { CheckpointError, UsageError } from "../../util/errors.ts";
@@ -39,6 +40,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
   if (raw && system !== undefined)
     throw new UsageError("--raw takes no --system: a raw text has no roles", "Put it at the prompt's beginning.");
   const folder = findModel(options.model, options.workspace);
+  await verifyFolder(folder);
   const tokenizer = loadTokenizer(folder, raw ? { chatTemplate: null } : {});
   const engine = await createEmbeddedEngine({ threads, onNote: terminal.note });
   const reply = async (texts: readonly string[]) => {

@@ -1,5 +1,6 @@
 /** `ballast resume`: goes on with a run from its newest checkpoint. */
 import { type Config, parseResolvedConfig } from "../../config/index.ts";
+import { checkRunFiles } from "../../config/run-manifest.ts";
 import { findRun } from "../../record/places.ts";
 import { injectInto } from "../inject.ts";
 import { printResult } from "../result.ts";
@@ -31,7 +32,8 @@ export async function resume(options: ResumeOptions): Promise<number> {
     terminal,
   } = options;
   const place = findRun(run, workspace);
-  const recorded = injectInto(place.folder, inject);
+  await checkRunFiles(place.folder);
+  const recorded = await injectInto(place.folder, inject);
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
   const session = await trainRun({ config, recorded, place, resume: true, wait, dashboard, terminal });
   printResult({ ...session, config, place }, { terminal, json });

@@ -1,0 +1,40 @@
+/** Whether the workspace's database is the one that a run has written to. */
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { runOrigin, sha256OfText } from "../config/run-manifest.ts";
+import type { RunPlace } from "../record/places.ts";
+import { openStore } from "../store/index.ts";
+import { StoreError } from "../util/errors.ts";
+import { hasCheckpoint } from "./workspace.ts";
+
+/**
+ * Throws StoreError for a run that has saved something, where the database is gone or empty, does not know it, or knows
+ * another run of its name. Nothing is made or changed: a fresh database beside the run would hide that the old one is missing.
+ */
+export function checkDatabase({ id, folder, workspace }: RunPlace): void {
+  if (!hasCheckpoint(folder)) return;
+  const path = join(workspace, "ballast.db");
+  if (!existsSync(path)) throw lost(`the database ${path} is gone, and the run in ${folder} has trained`, path);
+  if (statSync(path).size === 0)
+    throw lost(`the database ${path} is empty, and the run in ${folder} has trained`, path);
+  const store = openStore(path, { readonly: true });
+  try {
+    const run = store.run(id);
+    if (run === undefined) throw lost(`the database ${path} knows no run ${id}, and ${folder} has trained`, path);
+    const began = runOrigin(folder)?.config ?? null;
+    if (began !== null && sha256OfText(run.config) !== began)
+      throw new StoreError(
+        `the run ${id} in the database ${path} began with other settings than the one in ${folder}`,
+        "They are two runs of one name: put the database and the folder together that belong together.",
+      );
+  } finally {
+    store.close();
+  }
+}
+
+function lost(what: string, path: string): StoreError {
+  return new StoreError(
+    what,
+    `Put ${path} back from a copy, with its -wal file if there is one. Without a copy, start a new run from this run's models: ppo.policy or model.path names the folder of one.`,
+  );
+}

@@ -1,0 +1,123 @@
+/** The manifest of a run's folder: which run it is, and what its configuration, rules and tokenizer were when they were written. */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { writeDurably } from "../util/durable.ts";
+import { CheckpointError, messageOf } from "../util/errors.ts";
+import { type FileRecords, firstDifference, manifestFile, recordOf } from "../util/manifest.ts";
+
+/** The run that something belongs to. What is null is not known: an earlier version began the run. */
+export interface RunOrigin {
+  /** The run's id. */
+  readonly run: string;
+  /** SHA-256 of the configuration that it began with, as its folder and the database record it. */
+  readonly config: string | null;
+  /** SHA-256 of its tokenizer's manifest. */
+  readonly tokenizer: string | null;
+}
+
+interface RunManifest {
+  readonly run: string;
+  readonly config: string | null;
+  readonly files: FileRecords;
+}
+
+const tokenizerManifest = `tokenizer/${manifestFile}`;
+
+/** By file, what to do about a change. */
+const remedies: Readonly<Record<string, string>> = {
+  "config.json": "Put it back as it was. Other settings need a new run, or ballast tell RUN set KEY=VALUE.",
+  "rules.json": "Put it back as it was. Other rules need a new run with control.rules.",
+  [tokenizerManifest]: "Put the tokenizer back that the run's models were trained with.",
+};
+
+export function sha256OfText(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** Throws CheckpointError for a folder that holds another run than its name says. */
+export function checkRunName(folder: string, id: string): void {
+  const run = readRunManifest(folder)?.run;
+  if (run === undefined || run === id) return;
+  throw new CheckpointError(
+    `${folder} holds the run ${run}: it was renamed, or exchanged with another`,
+    `Give it its name again: the database knows the run as ${run}.`,
+  );
+}
+
+/** Throws CheckpointError if a file that the manifest covers is not what Ballast wrote. A run without a manifest passes. */
+export async function checkRunFiles(folder: string): Promise<void> {
+  for (const [name, record] of Object.entries(readRunManifest(folder)?.files ?? {})) {
+    const difference = await firstDifference(folder, { [name]: record });
+    if (difference === null) continue;
+    throw new CheckpointError(
+      `the run in ${folder} is not as Ballast left it: ${difference}`,
+      `${remedies[name] ?? "Put it back as it was."} If the change is meant, delete ${join(folder, manifestFile)}: the run then takes its files as they are.`,
+    );
+  }
+}
+
+/** Takes files that are there, and not in the manifest yet, into it. `begins`: no earlier process has worked in this folder. */
+export async function sealRun(folder: string, { begins = false }: { begins?: boolean } = {}): Promise<RunOrigin> {
+  const known = readRunManifest(folder);
+  const files: Record<string, FileRecords[string]> = { ...known?.files };
+  for (const name of Object.keys(remedies)) {
+    const path = join(folder, name);
+    if (files[name] === undefined && existsSync(path)) files[name] = await recordOf(path);
+  }
+  const manifest: RunManifest = known
+    ? { ...known, files }
+    : { run: basename(resolve(folder)), config: (begins ? files["config.json"]?.sha256 : null) ?? null, files };
+  if (JSON.stringify(manifest) !== JSON.stringify(known)) writeRunManifest(folder, manifest);
+  return originOf(manifest);
+}
+
+/** Replaces a file that the manifest covers. A kill at any instant leaves it covered as it is, or not covered. */
+export async function replaceRunFile(folder: string, name: string, text: string): Promise<void> {
+  const known = readRunManifest(folder);
+  if (known) {
+    const { [name]: _, ...files } = known.files;
+    writeRunManifest(folder, { ...known, files });
+  }
+  writeDurably(join(folder, name), text);
+  if (known) await sealRun(folder);
+}
+
+/** Null for a folder without a manifest. */
+export function runOrigin(folder: string): RunOrigin | null {
+  const manifest = readRunManifest(folder);
+  return manifest && originOf(manifest);
+}
+
+/** What two origins disagree in, in words; null where they agree, as far as both are known. */
+export function otherOrigin(found: RunOrigin, expected: RunOrigin): string | null {
+  if (found.run !== expected.run) return `it belongs to the run ${found.run}, not to ${expected.run}`;
+  const differs = (key: "config" | "tokenizer") =>
+    found[key] !== null && expected[key] !== null && found[key] !== expected[key];
+  if (differs("config")) return `it belongs to another run of the name ${found.run}, which began with other settings`;
+  return differs("tokenizer") ? "its models were trained with another tokenizer than the run's folder has now" : null;
+}
+
+function originOf({ run, config, files }: RunManifest): RunOrigin {
+  return { run, config, tokenizer: files[tokenizerManifest]?.sha256 ?? null };
+}
+
+function readRunManifest(folder: string): RunManifest | null {
+  const path = join(folder, manifestFile);
+  if (!existsSync(path)) return null;
+  try {
+    const manifest = JSON.parse(readFileSync(path, "utf8")) as RunManifest;
+    if (typeof manifest.run === "string" && typeof manifest.files === "object") return manifest;
+  } catch (error) {
+    throw new CheckpointError(
+      `${path} cannot be read: ${messageOf(error)}`,
+      "Put it back from a copy. Without it the run takes its files as they are.",
+      { cause: error },
+    );
+  }
+  throw new CheckpointError(`${path} is not the manifest of a run`, "Put it back from a copy, or move it away.");
+}
+
+function writeRunManifest(folder: string, manifest: RunManifest): void {
+  writeDurably(join(folder, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`);
+}

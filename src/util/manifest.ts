@@ -1,0 +1,53 @@
+/** Manifests: what files held when they were written, and whether they still do. */
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, readFileSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { fromJson } from "./json.ts";
+
+/** The name of the file in its folder. */
+export const manifestFile = "manifest.json";
+
+export interface FileRecord {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** By path below the folder, with `/` on every platform. */
+export type FileRecords = Readonly<Record<string, FileRecord>>;
+
+/** The files that a folder's manifest names; null for a folder without one, or with some other program's. Throws SyntaxError for text that is not JSON. */
+export function readManifest(folder: string): FileRecords | null {
+  const path = join(folder, manifestFile);
+  if (!existsSync(path)) return null;
+  const files = (fromJson(readFileSync(path, "utf8")) as { files?: unknown } | null)?.files;
+  if (typeof files !== "object" || files === null || !Object.values(files).every(isRecord)) return null;
+  return files as FileRecords;
+}
+
+function isRecord(value: unknown): value is FileRecord {
+  const { bytes, sha256 } = { ...(value as Partial<FileRecord> | null) };
+  return typeof bytes === "number" && typeof sha256 === "string";
+}
+
+export async function recordOf(path: string): Promise<FileRecord> {
+  return { bytes: (await stat(path)).size, sha256: await sha256Of(path) };
+}
+
+/** What is wrong with the first file that is not as it was written, in words; null if all are. */
+export async function firstDifference(folder: string, files: FileRecords): Promise<string | null> {
+  for (const [name, { bytes, sha256 }] of Object.entries(files)) {
+    const path = join(folder, name);
+    if (!existsSync(path)) return `${name} is missing`;
+    const { size } = await stat(path);
+    if (size !== bytes) return `${name} has ${size} bytes where ${bytes} were written`;
+    if ((await sha256Of(path)) !== sha256) return `${name} has other contents than were written`;
+  }
+  return null;
+}
+
+export async function sha256Of(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
