@@ -31,7 +31,7 @@ const runs: Readonly<Record<string, readonly string[]>> = {
   ],
   faulty: [
     "control.profile=adaptive",
-    "ppo.slowCritic=0.99",
+    "ppo.slowCritic={decay: 0.99}",
     "ppo.microBatch=3",
     "ppo.clipSchedule=phases",
     "faults=[lr-spike@3]",
