@@ -6,6 +6,7 @@ import type { Engine } from "../engine/engine.ts";
 import { hooksOf } from "../notify/index.ts";
 import type { RunPlace } from "../record/places.ts";
 import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
+import type { PreparedRows } from "../train/encoded-rows.ts";
 import { runPipeline } from "../train/pipeline.ts";
 import type { PipelineResult } from "../train/types.ts";
 import type { EventRecord, RunState } from "../types/records.ts";
@@ -29,6 +30,8 @@ export interface SessionOptions {
   /** The configuration as the run's folder records it. */
   readonly recorded: string;
   readonly place: RunPlace;
+  /** Its rows, where they were read already. */
+  readonly prepared?: PreparedRows;
   readonly resume: boolean;
   /** Stay, and wait for a person's decision, where the controller stops the run. */
   readonly wait: boolean;
@@ -48,6 +51,7 @@ export async function trainRun({
   config,
   recorded,
   place,
+  prepared,
   resume,
   wait,
   dashboard,
@@ -137,6 +141,7 @@ export async function trainRun({
           folder,
           recorder: withEvents(recorder, tell),
           engine,
+          prepared,
           resume: again,
           wait,
           onProgress: (progress) => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
 import { hooksOf } from "../notify/index.ts";
 import { openStore } from "../store/index.ts";
-import { checkRows } from "../train/rows.ts";
+import { prepareRows } from "../train/encoded-rows.ts";
 import { writeDurably } from "../util/durable.ts";
 import { startDoctor } from "./doctor-file.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
@@ -30,7 +30,7 @@ export async function startRun(options: StartOptions): Promise<number> {
   for (const warning of warnings)
     terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(warning)}`);
   // Bad rows are an error of what was typed, and leave no run behind.
-  checkRows(config);
+  const prepared = prepareRows(config);
   // So is a webhook whose address the environment lacks.
   hooksOf(config.control.notify, process.env);
   const place = createRunFolder({ workspace: config.workspace, name, taken: recordedIds(config.workspace) });
@@ -38,7 +38,7 @@ export async function startRun(options: StartOptions): Promise<number> {
   writeDurably(join(place.folder, "config.json"), recorded);
   const doctor = config.ppo ? startDoctor(place.folder) : null;
   try {
-    const session = await trainRun({ config, recorded, place, resume: false, wait, dashboard, terminal });
+    const session = await trainRun({ config, recorded, place, prepared, resume: false, wait, dashboard, terminal });
     printResult({ ...session, config, place }, { terminal, json });
     return 0;
   } finally {

@@ -57,6 +57,8 @@ export const demoSchema = z.strictObject({
 
 const scheduleSchema = z.enum(["constant", "linear", "cosine", "step"]);
 const longPromptsSchema = z.enum(["truncate", "skip", "error"]);
+/** What to do with a row whose answer is empty: stop with all of their lines, or leave them out and say how many. */
+const emptyAnswers = z.enum(["error", "skip"]).default("error");
 
 /** What the three stages share. */
 const optimizerShape = {
@@ -87,6 +89,7 @@ export const sftSchema = z.strictObject({
   evaluation: demonstrations.optional(),
   /** Share of the rows held out where `evaluation` is not given. */
   evaluationShare: shareBelow1.default(0.05),
+  emptyAnswers,
   steps: count.default(300),
   batchSize: count.default(64),
   learningRate: positive.default(3e-4),
@@ -100,6 +103,7 @@ export const rewardModelSchema = z.strictObject({
   data: preferences.optional(),
   evaluation: preferences.optional(),
   evaluationShare: shareBelow1.default(0.1),
+  emptyAnswers,
   /** A folder to start from; the SFT stage's result in a pipeline, else `model.path`. */
   from: z.string().optional(),
   steps: count.default(200),

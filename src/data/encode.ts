@@ -1,7 +1,10 @@
 /** Rows to token sequences that fit the model's context, with a tally of what had to be cut or skipped. */
-import type { Message, Tokenizer } from "../text/index.ts";
+import { createHash } from "node:crypto";
+import type { Tokenizer } from "../text/index.ts";
 import { DataError, UsageError } from "../util/errors.ts";
-import type { PreferenceRow, PromptRow, SftRow } from "./rows.ts";
+import { quote } from "../util/quote.ts";
+import { RowsError, useAll } from "./row-faults.ts";
+import { type PreferenceRow, type PromptRow, placeOf, type SftRow } from "./rows.ts";
 
 /** Tokens, of which those from `start` on are the completion (the engine's `Sequence`). */
 export interface EncodedSequence {
@@ -20,59 +23,119 @@ export interface EncodeOptions {
   /** Longest sequence, in tokens. */
   readonly context: number;
   readonly longPrompts: LongPrompts;
-  readonly tally?: LengthTally | undefined;
+  readonly tally?: RowTally | undefined;
 }
 
-/** Counts of rows, for the person who should know. */
-export interface LengthTally {
+/** Counts of rows that were cut or left out, for the person who should know. */
+export interface RowTally {
   rows: number;
   truncatedPrompts: number;
   truncatedCompletions: number;
+  /** Longer than the context. */
   skipped: number;
+  emptyAnswers: number;
+  /** Pairs whose two answers are the same text, and those that only cutting or the vocabulary made the same. */
+  equalPairs: number;
+  equalAsTokens: number;
+  /** Pairs that other pairs label the other way round. */
+  labelledBothWays: number;
 }
 
-export function createTally(): LengthTally {
-  return { rows: 0, truncatedPrompts: 0, truncatedCompletions: 0, skipped: 0 };
+export function createTally(): RowTally {
+  return {
+    ...{ rows: 0, truncatedPrompts: 0, truncatedCompletions: 0, skipped: 0 },
+    ...{ emptyAnswers: 0, equalPairs: 0, equalAsTokens: 0, labelledBothWays: 0 },
+  };
 }
 
-/** The tally as a sentence; null where every row fitted. */
-export function describeTally(tally: LengthTally): string | null {
-  const parts = [
+/** The tally as a sentence; null where every row was used as it is. */
+export function describeTally(tally: RowTally, rows = "rows"): string | null {
+  const tooLong = [
     tally.truncatedPrompts > 0 ? `${tally.truncatedPrompts} prompts cut at the left` : "",
     tally.truncatedCompletions > 0 ? `${tally.truncatedCompletions} completions cut at the right` : "",
     tally.skipped > 0 ? `${tally.skipped} skipped` : "",
   ].filter((part) => part !== "");
-  return parts.length === 0 ? null : `of ${tally.rows} rows, too long for the context: ${parts.join(", ")}`;
+  const leftOut = [
+    tally.emptyAnswers > 0 ? `${tally.emptyAnswers} with an empty answer` : "",
+    tally.equalPairs > 0 ? `${tally.equalPairs} whose two answers are equal` : "",
+    tally.equalAsTokens > 0
+      ? `${tally.equalAsTokens} whose two answers are equal to the model, once cut and encoded`
+      : "",
+    tally.labelledBothWays > 0 ? `${tally.labelledBothWays} labelled both ways` : "",
+  ].filter((part) => part !== "");
+  const parts = [
+    tooLong.length > 0 ? `too long for the context: ${tooLong.join(", ")}` : "",
+    leftOut.length > 0 ? `left out: ${leftOut.join(", ")}` : "",
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? null : `of ${tally.rows} ${rows}, ${parts.join("; ")}`;
 }
 
 /**
- * A demonstration: the prompt, the completion and EOS; null where the row is skipped.
- * @throws DataError with `longPrompts: error` where it does not fit
+ * A demonstration: the prompt, the completion and EOS; null where the row is skipped, as one with an empty completion is.
+ * @throws RowsError where the template refuses it or, with `longPrompts: error`, it does not fit
  */
 export function encodeSft(row: SftRow, tokenizer: Tokenizer, options: EncodeOptions): EncodedSequence | null {
-  const prompt = tokenizer.encodePrompt(row.prompt);
-  const completion = tokenizer.encodeCompletion(row.completion);
-  return fitContext(prompt, [completion], row.prompt, options)?.[0] ?? null;
+  return fitContext(row, [row.completion], { ...options, tokenizer })?.[0] ?? null;
+}
+
+/** Both answers of a pair after the same prompt, which is cut alike in both. */
+export interface EncodedPair {
+  readonly row: PreferenceRow;
+  readonly chosen: EncodedSequence;
+  readonly rejected: EncodedSequence;
 }
 
 /**
- * Both completions of a pair after the same prompt, which is cut alike in both; null where the row is skipped.
- * @throws DataError with `longPrompts: error` where either does not fit
+ * null where the row is skipped, as one with an empty answer is.
+ * @throws RowsError where the template refuses it or, with `longPrompts: error`, it does not fit
  */
-export function encodePair(
-  row: PreferenceRow,
+export function encodePair(row: PreferenceRow, tokenizer: Tokenizer, options: EncodeOptions): EncodedPair | null {
+  const sequences = fitContext(row, [row.chosen, row.rejected], { ...options, tokenizer });
+  return sequences && { row, chosen: sequences[0]!, rejected: sequences[1]! };
+}
+
+/**
+ * The pairs that teach or measure something. Left out and tallied: those whose two answers the model cannot tell apart, and,
+ * unless their labels are flipped on purpose, those that the rows label both ways.
+ * @throws RowsError with every row that cannot be encoded
+ */
+export function encodePairs(
+  rows: readonly PreferenceRow[],
   tokenizer: Tokenizer,
-  options: EncodeOptions,
-): { chosen: EncodedSequence; rejected: EncodedSequence } | null {
-  const prompt = tokenizer.encodePrompt(row.prompt);
-  const completions = [tokenizer.encodeCompletion(row.chosen), tokenizer.encodeCompletion(row.rejected)];
-  const sequences = fitContext(prompt, completions, row.prompt, options);
-  return sequences === null ? null : { chosen: sequences[0]!, rejected: sequences[1]! };
+  options: EncodeOptions & { readonly flippedOnPurpose?: boolean },
+): EncodedPair[] {
+  const { tally, flippedOnPurpose = false } = options;
+  const pairs = useAll(rows, (row) => encodePair(row, tokenizer, options)).filter((pair) => pair !== null);
+  const told = pairs.filter(({ row, chosen, rejected }) => {
+    if (!sameTokens(chosen.tokens, rejected.tokens)) return true;
+    if (tally) tally[row.chosen === row.rejected ? "equalPairs" : "equalAsTokens"]++;
+    return false;
+  });
+  if (flippedOnPurpose) return told;
+  const labels = new Set(told.map(labelOf));
+  const agreed = told.filter(({ chosen, rejected }) => !labels.has(labelOf({ chosen: rejected, rejected: chosen })));
+  if (tally) tally.labelledBothWays += told.length - agreed.length;
+  return agreed;
+}
+
+function sameTokens(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((token, i) => token === b[i]);
+}
+
+/** Short, since there may be millions of them. */
+function keyOf({ tokens, start }: EncodedSequence): string {
+  return createHash("sha256")
+    .update(Uint32Array.from([start, ...tokens]))
+    .digest("base64");
+}
+
+function labelOf({ chosen, rejected }: Pick<EncodedPair, "chosen" | "rejected">): string {
+  return `${keyOf(chosen)} ${keyOf(rejected)}`;
 }
 
 /**
  * A prompt that leaves room for `maxNewTokens`; null where the row is skipped.
- * @throws DataError with `longPrompts: error` where it does not fit; UsageError where nothing would
+ * @throws RowsError where the template refuses it or, with `longPrompts: error`, it does not fit; UsageError where nothing would
  */
 export function encodePrompt(
   row: PromptRow,
@@ -87,12 +150,12 @@ export function encodePrompt(
       `give at most ${context - 1}, or a model with a longer context`,
     );
   }
-  const prompt = tokenizer.encodePrompt(row.prompt);
+  const prompt = ofRow(row, () => tokenizer.encodePrompt(row.prompt));
   if (tally) tally.rows++;
   if (prompt.length <= room) return prompt;
   if (longPrompts === "error") {
     const needs = `${prompt.length} tokens and ${maxNewTokens} new ones`;
-    throw tooLong(row.prompt, needs, prompt.length + maxNewTokens, context);
+    return ofRow(row, () => tooLong(needs, prompt.length + maxNewTokens, context));
   }
   if (longPrompts === "skip") {
     if (tally) tally.skipped++;
@@ -103,16 +166,23 @@ export function encodePrompt(
 }
 
 function fitContext(
-  prompt: readonly number[],
-  completions: readonly (readonly number[])[],
-  messages: readonly Message[],
-  { context, longPrompts, tally }: EncodeOptions,
+  row: SftRow | PreferenceRow,
+  answers: readonly string[],
+  { tokenizer, context, longPrompts, tally }: EncodeOptions & { readonly tokenizer: Tokenizer },
 ): EncodedSequence[] | null {
   if (tally) tally.rows++;
+  if (answers.some((answer) => answer.trim() === "")) {
+    if (tally) tally.emptyAnswers++;
+    return null;
+  }
+  const prompt = ofRow(row, () => tokenizer.encodePrompt(row.prompt));
+  const completions = answers.map((answer) => tokenizer.encodeCompletion(answer));
   const longest = Math.max(...completions.map((completion) => completion.length));
   const total = prompt.length + longest;
   if (total <= context) return completions.map((completion) => join(prompt, completion));
-  if (longPrompts === "error") throw tooLong(messages, `${prompt.length} + ${longest} tokens`, total, context);
+  // A context of one token has no room for an answer, whatever is cut.
+  if (longPrompts === "error" || context < 2)
+    return ofRow(row, () => tooLong(`${prompt.length} + ${longest} tokens`, total, context));
   if (longPrompts === "skip") {
     if (tally) tally.skipped++;
     return null;
@@ -128,11 +198,20 @@ function join(prompt: readonly number[], completion: readonly number[]): Encoded
   return { tokens: [...prompt, ...completion], start: prompt.length };
 }
 
-function tooLong(messages: readonly Message[], needs: string, total: number, context: number): DataError {
-  const text = messages.at(-1)?.content ?? "";
-  const excerpt = text.length > 60 ? `${text.slice(0, 60)}...` : text;
-  return new DataError(
-    `a row takes ${needs}, ${total - context} more than the context of ${context}: "${excerpt}"`,
+function tooLong(needs: string, total: number, context: number): never {
+  throw new DataError(
+    `a row takes ${needs}, ${total - context} more than the context of ${context}`,
     "set longPrompts to truncate or skip, or raise model.context",
   );
+}
+
+/** What a row does not bear is told with its place and the beginning of its last message. */
+function ofRow<Result>(row: SftRow | PreferenceRow | PromptRow, use: () => Result): Result {
+  try {
+    return use();
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    const value = quote(row.prompt.at(-1)?.content ?? "", 60);
+    throw new RowsError([{ place: placeOf(row), problem: error.message, value, hint: error.hint }], { cause: error });
+  }
 }

@@ -109,7 +109,7 @@ export function createFieldReader(
     answer(field) {
       const answer = answered(field, take(field));
       if (answer.text.trim() !== "" || emptyAnswers) return answer;
-      return empty(field, "fill it in, or leave the row out");
+      return empty(field, "fill it in, leave the row out, or set emptyAnswers: skip beside longPrompts");
     },
     missing,
     fail,

@@ -2,13 +2,15 @@
 export {
   createTally,
   describeTally,
+  type EncodedPair,
   type EncodedSequence,
   type EncodeOptions,
   encodePair,
+  encodePairs,
   encodePrompt,
   encodeSft,
-  type LengthTally,
   type LongPrompts,
+  type RowTally,
 } from "./encode.ts";
 export { splitHeldOut } from "./heldout.ts";
 export {
@@ -23,4 +25,5 @@ export { type Perturbation, perturb, perturbations } from "./perturb.ts";
 export { pairsOf, type RatedResponse, ratedResponses, readRatings } from "./ratings.ts";
 export { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read.ts";
 export { looksLikeRefusal } from "./refusal.ts";
+export { type RowFault, RowsError, useAll } from "./row-faults.ts";
 export type { PreferenceRow, PromptRow, SftRow } from "./rows.ts";

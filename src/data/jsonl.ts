@@ -1,7 +1,7 @@
 /** Reading JSONL: one JSON object a line, each with the line it stood on; what is wrong is said by file and line. */
 import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { DataError, messageOf } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
 import { headBytes, otherFormat, recodingHint } from "./file-format.ts";
 import { RowsError, useAll } from "./row-faults.ts";
@@ -29,7 +29,7 @@ export function readJsonl<Row>(
     return use({ place, value, numbers: numberTexts(text, value) });
   });
   if (rows.length > 0) return rows;
-  throw new DataError(`${path} is empty`, "it needs one JSON object a line (docs/data-formats.md)");
+  throw wholeFile(`${path} is empty`, "it needs one JSON object a line (docs/data-formats.md)");
 }
 
 function parseObject(text: string, place: RowPlace): Record<string, unknown> {
@@ -49,6 +49,11 @@ function parseObject(text: string, place: RowPlace): Record<string, unknown> {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   const what = Array.isArray(value) ? "a list" : value === null ? "null" : `a ${typeof value}`;
   throw fault(`a JSON object is needed, this is ${what}`, "one object a line, without a list around");
+}
+
+/** A fault of the file, told beside those of other files' rows. */
+export function wholeFile(problem: string, hint: string, options?: ErrorOptions): RowsError {
+  return new RowsError([{ place: null, problem, hint }], options);
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -135,7 +140,7 @@ function openForReading(path: string): number {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const why = code === "ENOENT" ? "no such file" : messageOf(error);
-    throw new DataError(`cannot read ${path}: ${why}`, "paths are relative to the folder the command runs in", {
+    throw wholeFile(`cannot read ${path}: ${why}`, "paths are relative to the folder the command runs in", {
       cause: error,
     });
   }
@@ -143,7 +148,7 @@ function openForReading(path: string): number {
     checkKind(path, fstatSync(file));
     const head = Buffer.alloc(headBytes);
     const other = otherFormat(path, head.subarray(0, readSync(file, head, 0, headBytes, 0)));
-    if (other) throw new DataError(`${path} ${other.what}`, other.hint);
+    if (other) throw wholeFile(`${path} ${other.what}`, other.hint);
   } catch (error) {
     closeSync(file);
     throw error;
@@ -154,11 +159,11 @@ function openForReading(path: string): number {
 function checkKind(path: string, stats: Stats): void {
   if (stats.isFile()) return;
   if (!stats.isDirectory())
-    throw new DataError(`cannot read ${path}: it is not a file`, "rows are read more than once: write them to a file");
+    throw wholeFile(`cannot read ${path}: it is not a file`, "rows are read more than once: write them to a file");
   const names = readdirSync(path).filter((name) => /\.(jsonl?|parquet|arrow|csv|tsv|gz|zst)$/i.test(name));
   const rows = names.filter((name) => name.endsWith(".jsonl"));
   const found = (rows.length > 0 ? rows : names).slice(0, 5).map((name) => join(path, name));
-  throw new DataError(
+  throw wholeFile(
     `cannot read ${path}: it is a folder`,
     found.length > 0
       ? `give the path of one file in it: ${found.join(", ")}`

@@ -1,10 +1,9 @@
 /** The three kinds of rows from JSONL files. */
 import { barePrompt, type Message } from "../text/index.ts";
-import { DataError } from "../util/errors.ts";
 import { commonHistory, joinedPrompt, sharedBeginning } from "./conversation.ts";
 import { type FieldNames, missingHint } from "./field-names.ts";
 import { checkFieldNames, createFieldReader, type FieldReader } from "./fields.ts";
-import { type JsonlRow, readJsonl } from "./jsonl.ts";
+import { type JsonlRow, readJsonl, wholeFile } from "./jsonl.ts";
 import { type PreferenceRow, type PromptRow, placed, type SftRow } from "./rows.ts";
 
 export interface DataSource {
@@ -139,7 +138,7 @@ function readRows<Row extends object>(
   };
   const rows = readJsonl(path, { limit, use });
   for (const [field, column] of unseen)
-    throw new DataError(
+    throw wholeFile(
       `the field "${column}" is missing from every row of ${path}`,
       `fields.${field} in the configuration says "${column}"; the last row has ${columns.map((key) => `"${key}"`).join(", ")}`,
     );

@@ -16,7 +16,9 @@ export interface RowFault {
 export class RowsError extends DataError {
   readonly faults: readonly RowFault[];
 
-  constructor(faults: readonly RowFault[], options?: ErrorOptions) {
+  constructor(found: readonly RowFault[], options?: ErrorOptions) {
+    // Lists may share rows.
+    const faults = [...new Map(found.map((fault) => [JSON.stringify([fault.place, fault.problem]), fault])).values()];
     const groups = groupsOf(faults);
     super(
       faults.length === 1 ? lineOf(groups[0]!) : severalLines(groups, faults.length),
@@ -68,8 +70,9 @@ function groupsOf(faults: readonly RowFault[]): Group[] {
 
 function severalLines(groups: readonly Group[], count: number): string {
   const left = groups.slice(groupsShown).reduce((total, group) => total + group.count, 0);
+  const rows = groups.every(({ first }) => first.place) ? "row" : "list or row";
   return [
-    `${counted(count, "row")} cannot be used`,
+    `${counted(count, rows)} cannot be used`,
     ...groups.slice(0, groupsShown).map((group) => `  ${lineOf(group)}`),
     ...(left > 0 ? [`  and ${counted(left, "row")} more with other faults`] : []),
   ].join("\n");

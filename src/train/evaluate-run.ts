@@ -7,12 +7,12 @@ import type { Engine } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { Evaluation } from "../types/evaluation.ts";
 import { CheckpointError, Interrupted, UsageError } from "../util/errors.ts";
+import { type EncodedRows, encodeRows } from "./encoded-rows.ts";
 import { evaluate } from "./evaluate.ts";
 import { readFinal } from "./final.ts";
 import { verifyFolder } from "./folder.ts";
 import { modelSizes } from "./models.ts";
 import { openReward, rewardFolders } from "./reward-models.ts";
-import { encodePrompts } from "./rollout.ts";
 import { openRows, type RunRows } from "./rows.ts";
 import { openTokenizer } from "./tokenizer.ts";
 import type { Progress } from "./types.ts";
@@ -33,6 +33,7 @@ export interface EvaluateRunOptions {
   /** Where the caller has opened them already. */
   readonly rows?: RunRows;
   readonly tokenizer?: Tokenizer;
+  readonly encoded?: EncodedRows;
 }
 
 /**
@@ -61,11 +62,10 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   const rewardModels = ppo ? rewardFolders(ppo, ownRewardModel(folder)) : {};
   for (const model of new Set([after, start, ppo?.reference, ...Object.values(rewardModels)]))
     if (model) await verifyFolder(model);
-  const { rows: promptRows, seen, check } = rows.evaluation();
+  const { seen, check } = rows.evaluation();
   const { context } = await modelSizes(engine, after);
-  const maxNewTokens = section.maxNewTokens ?? ppo?.maxNewTokens ?? Math.floor(context / 2);
-  const longPrompts = (ppo ?? config.sft!).longPrompts;
-  const prompts = encodePrompts(promptRows, { tokenizer, context, maxNewTokens, longPrompts });
+  const encoded = options.encoded ?? encodeRows({ config, rows, tokenizer });
+  const { prompts, maxNewTokens } = encoded.evaluation(context);
   const samples = options.samples ?? section.samples;
   const result = await evaluate({
     engine,

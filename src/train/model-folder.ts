@@ -35,6 +35,16 @@ export async function saveModelFolder(request: ModelFolderRequest): Promise<void
   });
 }
 
+/** Longest sequence of the model in a folder, without loading it; null where its config.json is not there, or does not say. */
+export function contextIn(folder: string): number | null {
+  try {
+    const { n_positions: context } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+    return Number.isInteger(context) && context > 0 ? context : null;
+  } catch {
+    return null;
+  }
+}
+
 function writeJson(path: string, value: unknown): void {
   writeDurably(path, `${JSON.stringify(value, null, 2)}\n`);
 }

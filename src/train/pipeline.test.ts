@@ -8,6 +8,7 @@ import { configSchema } from "../config/schema.ts";
 import { loadTokenizer } from "../text/index.ts";
 import { Interrupted } from "../util/errors.ts";
 import { random } from "../util/random.ts";
+import { prepareRows } from "./encoded-rows.ts";
 import { evaluateRun } from "./evaluate-run.ts";
 import { generate } from "./generate.ts";
 import { runPipeline } from "./pipeline.ts";
@@ -232,14 +233,94 @@ describe("a run that ends early", () => {
 });
 
 describe("input that cannot be", () => {
-  it("rows that are too long are counted; none left is an error", async () => {
+  it("rows that are too long are counted; none left is an error before anything is made", async () => {
     const world = newWorld();
     const { sft } = configOf(world);
-    await run({ world, changes: { model: { context: 7 }, sft: { ...sft, longPrompts: "skip" } } }).catch(() => {});
-    expect(world.store.messages("warning").join()).toMatch(/of 8 rows, too long for the context: \d skipped/);
+    const data = { path: join(world.folder, "mixed.jsonl") };
+    const long = { prompt: "say ".repeat(30), completion: "no" };
+    const short = Array.from({ length: 7 }, (_, i) => ({ prompt: `say ${i}`, completion: "yes" }));
+    writeFileSync(data.path, [long, ...short].map((row) => `${JSON.stringify(row)}\n`).join(""));
+    const only = { reward: undefined, ppo: undefined };
+    await run({ world, changes: { ...only, sft: { ...sft, data, longPrompts: "skip", evaluationShare: 0 } } }).catch(
+      () => {},
+    );
+    expect(world.store.messages("warning").join()).toMatch(/of 8 rows, too long for the context: 1 skipped/);
     const small = newWorld();
-    const changes = { model: { context: 4 }, sft: { ...sft, longPrompts: "skip" } };
-    await expect(run({ world: small, changes })).rejects.toThrow(/no demonstrations are left/);
+    const changes = { ...only, model: { context: 4 }, sft: { ...sft, longPrompts: "skip" } };
+    await expect(run({ world: small, changes })).rejects.toThrow(
+      /no demonstrations are left: of \d rows, too long for the context: \d skipped/,
+    );
+    expect(existsSync(join(small.folder, "sft"))).toBe(false);
+  });
+
+  it("in the last stage, the evaluation or the monitoring is told before the first step of the first stage", async () => {
+    const world = newWorld();
+    const { ppo, reward } = configOf(world);
+    const rowsIn = (name: string, ...rows: object[]) => {
+      const path = join(world.folder, name);
+      writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+      return { path };
+    };
+    const chatTemplate =
+      "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}{{ m.content }} {% endfor %}";
+    const tokenizer = { kind: "word", vocabularySize: 40, chatTemplate };
+    const refused = {
+      messages: [
+        { role: "system", content: "be brief" },
+        { role: "user", content: "say red" },
+      ],
+    };
+    const prompts = rowsIn("refused.jsonl", refused, { prompt: "say red" }, refused);
+    const equal = { prompt: "say red", chosen: "yes", rejected: "yes" };
+    const faults: [changes: Record<string, unknown>, message: RegExp][] = [
+      [
+        { ppo: { ...ppo, prompts } },
+        /^2 rows cannot be used\n.*refused\.jsonl:1, 3: .*no system turn.*, the first of them "say red"$/,
+      ],
+      [{ evaluation: { samples: 24, prompts } }, /refused\.jsonl:1, 3: /],
+      [{ control: { monitor: { prompts } } }, /refused\.jsonl:1, 3: /],
+      [
+        { reward: { ...reward, evaluationShare: 0, data: rowsIn("equal.jsonl", equal, equal) } },
+        /no pairs are left: of 2 rows, left out: 2 whose/,
+      ],
+      [{ reward: { ...reward, evaluation: rowsIn("held.jsonl", equal) } }, /no held-out pairs are left: /],
+      [
+        { ppo: { ...ppo, longPrompts: "skip", prompts: rowsIn("long.jsonl", { prompt: "say ".repeat(30) }) } },
+        /no prompts are left: of 1 rows, too long for the context: 1 skipped/,
+      ],
+      [
+        {
+          evaluation: { samples: 24, prompts: rowsIn("too-long.jsonl", { prompt: "say ".repeat(30) }) },
+          ppo: { ...ppo, longPrompts: "error" },
+        },
+        /too-long\.jsonl:1: a row takes \d+ tokens and 5 new ones/,
+      ],
+    ];
+    for (const [changes, message] of faults) {
+      await expect(run({ world, changes: { tokenizer, ...changes } })).rejects.toThrow(message);
+      expect(existsSync(join(world.folder, "sft"))).toBe(false);
+      expect(() => prepareRows(configSchema.parse({ ...configOf(world), tokenizer, ...changes }))).toThrow(message);
+    }
+  });
+
+  it("empty answers stop with their lines, or are left out and counted", async () => {
+    const world = newWorld();
+    const { sft } = configOf(world);
+    const data = { path: join(world.folder, "answers.jsonl") };
+    const rows = Array.from({ length: 8 }, (_, i) => ({ prompt: `say ${i}`, completion: i % 3 === 1 ? null : "yes" }));
+    writeFileSync(
+      data.path,
+      rows
+        .map((row) => `${JSON.stringify(row)}\n`)
+        .join("")
+        .replaceAll("null", '""'),
+    );
+    const changes = { reward: undefined, ppo: undefined, sft: { ...sft, data, steps: 1, evaluationShare: 0 } };
+    await expect(run({ world, changes })).rejects.toThrow(
+      /^3 rows cannot be used\n.*answers\.jsonl:2, 5, 8: "completion" is empty$/,
+    );
+    await run({ world, changes: { ...changes, sft: { ...changes.sft, emptyAnswers: "skip" } } }).catch(() => {});
+    expect(world.store.messages("warning")).toEqual(["of 8 rows, left out: 3 with an empty answer"]);
   });
 
   it("prompts without the answer that a verifier needs are counted before anything is trained", async () => {

@@ -6,15 +6,7 @@ import { modelFoldersOf } from "../config/paths.ts";
 import { fitsScale, loadRules } from "../config/rules.ts";
 import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
 import type { Rule } from "../control/rule.ts";
-import {
-  createTally,
-  describeTally,
-  type EncodeOptions,
-  encodePair,
-  encodeSft,
-  type LengthTally,
-  type LongPrompts,
-} from "../data/index.ts";
+import { describeTally, type RowTally } from "../data/index.ts";
 import type { ModelConfig } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { Evaluation } from "../types/evaluation.ts";
@@ -24,16 +16,15 @@ import { CheckpointError, DataError } from "../util/errors.ts";
 import { fromJson, toJson } from "../util/json.ts";
 import { checkRecorded } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
+import { type EncodedRows, encodeRows } from "./encoded-rows.ts";
 import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
 import { readFinal } from "./final.ts";
 import { removeTemporary, verifyFolder, writeFolder } from "./folder.ts";
 import { saveModelFolder } from "./model-folder.ts";
 import { type ModelSource, modelSizes } from "./models.ts";
 import { trainPpo } from "./ppo.ts";
-import { measuringOf } from "./probes-inputs.ts";
 import { trainReward } from "./reward.ts";
 import { openReward, rewardFolders, sameTokenizer } from "./reward-models.ts";
-import { encodePrompts } from "./rollout.ts";
 import { checkAnswers, openRows, type RunRows } from "./rows.ts";
 import { trainSft } from "./sft.ts";
 import { openTokenizer, tokenizerFolder } from "./tokenizer.ts";
@@ -41,6 +32,7 @@ import type { PipelineResult, RunOptions, StageResult } from "./types.ts";
 
 interface Run extends RunOptions {
   readonly rows: RunRows;
+  readonly encoded: EncodedRows;
   readonly tokenizer: Tokenizer;
   readonly origin: RunOrigin;
 }
@@ -52,18 +44,26 @@ interface Run extends RunOptions {
 export async function runPipeline(options: RunOptions): Promise<PipelineResult> {
   const { config, folder, recorder, resume } = options;
   recorder.state("running");
-  const rows = openRows(config);
+  const rows = options.prepared?.rows ?? openRows(config);
   checkAnswers(config, rows);
   for (const model of modelFoldersOf(config)) await verifyFolder(model);
   // A new run's doctor may be writing in the folder at this moment.
   if (resume) await removeTemporary(folder);
   const tokenizer = await openTokenizer(config, { folder, texts: rows.texts });
-  const run: Run = { ...options, rows, tokenizer, origin: await sealRun(folder, { begins: !resume }) };
+  const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer });
+  const run: Run = { ...options, rows, encoded, tokenizer, origin: await sealRun(folder, { begins: !resume }) };
+  const wanted = stages.filter((stage) => config[stage] !== undefined);
+  const done = new Map<Stage, StageResult>();
+  for (const stage of wanted) {
+    const finished = await readFinal(join(folder, stage), run.origin);
+    if (finished) done.set(stage, finished);
+  }
+  const evaluated = !config.ppo || existsSync(evaluationFile(folder));
+  encoded.check([...wanted.filter((stage) => !done.has(stage)), ...(evaluated ? [] : (["evaluation"] as const))]);
   const results: StageResult[] = [];
   let trained = false;
-  for (const stage of stages) {
-    if (config[stage] === undefined) continue;
-    const finished = await readFinal(join(folder, stage), run.origin);
+  for (const stage of wanted) {
+    const finished = done.get(stage) ?? null;
     if (finished !== null && !resume)
       throw new CheckpointError(
         `${folder} holds an earlier run, whose ${stage} is done`,
@@ -87,44 +87,34 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
 const trainers: Readonly<Record<Stage, (run: Run) => Promise<StageResult>>> = { sft, reward, ppo };
 
 async function sft(run: Run): Promise<StageResult> {
-  const { config, rows, tokenizer } = run;
+  const { config, encoded } = run;
   const context = contextOf(run, "sft");
-  const settings = config.sft!;
   const source = fromFolder(config.model.path) ?? { sizes: scratchSizes(run) };
-  const split = rows.sft();
-  const encode = await encoding(run, source, settings);
-  const train = fitted(split.train, (row) => encodeSft(row, tokenizer, encode));
-  const heldOut = fitted(split.heldOut, (row) => encodeSft(row, tokenizer, encode));
-  tellTally(context, encode.tally);
-  return trainSft(context, { settings, source, train: notEmpty(train, "demonstrations"), heldOut });
+  const { tally, ...sets } = encoded.sft(await contextOfSource(run, source));
+  tellTally(context, tally.train);
+  tellTally(context, tally.heldOut, "held-out rows");
+  return trainSft(context, { settings: config.sft!, source, ...sets });
 }
 
 async function reward(run: Run): Promise<StageResult> {
-  const { config, folder, rows, tokenizer, engine } = run;
+  const { config, folder, encoded, engine } = run;
   const context = contextOf(run, "reward");
   const settings = config.reward!;
   const ownPolicy = config.sft ? join(folder, "sft", "final") : undefined;
   const from = settings.from ?? ownPolicy ?? config.model.path;
   const source = fromFolder(from) ?? { sizes: scratchSizes(run) };
-  const split = rows.pairs();
-  const encode = await encoding(run, source, settings);
-  const train = fitted(split.train, (row) => encodePair(row, tokenizer, encode));
-  const heldOut = fitted(split.heldOut, (row) => encodePair(row, tokenizer, encode));
-  tellTally(context, encode.tally);
-
-  // Samples of the policy that PPO starts from, as PPO will draw them, to the prompts that PPO will ask where they are known.
+  const { tally, train, heldOut, prompts, maxNewTokens } = encoded.reward(await contextOfSource(run, source));
+  tellTally(context, tally.train);
+  tellTally(context, tally.heldOut, "held-out rows");
+  // Samples of the policy that PPO starts from.
   const policy = ownPolicy ?? from;
-  const promptRows =
-    config.ppo || config.demo ? rows.prompts() : split.train.map(({ prompt }) => ({ prompt, reference: null }));
-  const maxNewTokens = config.ppo?.maxNewTokens ?? Math.floor(encode.context / 2);
-  const prompts = encodePrompts(promptRows, { tokenizer, ...encode, maxNewTokens, longPrompts: "truncate" });
   const speaks = policy !== undefined && (await modelSizes(engine, policy)).heads.includes("lm");
   const normalisation = speaks ? { policy, prompts, maxNewTokens, temperature: config.ppo?.temperature ?? 1 } : null;
-  return trainReward(context, { settings, source, train: notEmpty(train, "pairs"), heldOut, normalisation });
+  return trainReward(context, { settings, source, train, heldOut, normalisation });
 }
 
 async function ppo(run: Run): Promise<StageResult> {
-  const { config, folder, rows, tokenizer, engine } = run;
+  const { config, folder, encoded, tokenizer, engine } = run;
   const context = contextOf(run, "ppo");
   const settings = config.ppo!;
   const policy = startingPolicy(config, folder);
@@ -140,10 +130,8 @@ async function ppo(run: Run): Promise<StageResult> {
       `the tokenizer in ${other} is another than the policy's: its model will read tokens it was not trained on`,
     );
   }
-  const tally = createTally();
   const { context: length } = await modelSizes(engine, policy);
-  const { maxNewTokens, longPrompts } = settings;
-  const prompts = encodePrompts(rows.prompts(), { tokenizer, context: length, maxNewTokens, longPrompts, tally });
+  const { tally, prompts, measuring } = encoded.ppo(length);
   tellTally(context, tally);
   const frozen = Object.fromEntries(
     Object.entries(rewardModels).map(([name, model]) => [`reward model of ${name}`, model]),
@@ -152,11 +140,11 @@ async function ppo(run: Run): Promise<StageResult> {
     settings,
     sources: { policy, reference, critic },
     frozen: { reference, ...frozen },
-    prompts: notEmpty(prompts, "prompts"),
+    prompts,
     openReward: ({ reference: model }) =>
       openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
     rules: await runRules(run),
-    measuring: measuringOf({ config, rows, tokenizer, context: length }),
+    measuring,
   });
 }
 
@@ -172,13 +160,17 @@ async function runRules({ config, folder }: Run): Promise<readonly Rule[]> {
   return rules;
 }
 
+function evaluationFile(folder: string): string {
+  return join(folder, "evaluation.json");
+}
+
 /** Kept in the run's folder: a run that is resumed when all is done says the same again. */
 async function finalEvaluation(
   run: Run,
   { trained, iteration }: { trained: boolean; iteration: number },
 ): Promise<Evaluation> {
   const { folder, recorder, resume } = run;
-  const path = join(folder, "evaluation.json");
+  const path = evaluationFile(folder);
   if (existsSync(path)) return fromJson(readFileSync(path, "utf8")) as Evaluation;
   const event = (kind: "resumed" | "evaluation" | "warning", message: string, data?: Record<string, unknown>) =>
     recorder.event({ kind, stage: "ppo", iteration, message, ...(data && { data }) });
@@ -222,29 +214,13 @@ async function makeStart(run: Run, folder: string): Promise<void> {
   await engine.disposeModel(id);
 }
 
-async function encoding(
-  { engine }: Run,
-  source: ModelSource,
-  { longPrompts }: { longPrompts: LongPrompts },
-): Promise<EncodeOptions & { tally: LengthTally }> {
+async function contextOfSource({ engine }: Run, source: ModelSource): Promise<number> {
   const { context } = "sizes" in source ? source.sizes : await modelSizes(engine, source.folder);
-  return { context, longPrompts, tally: createTally() };
+  return context;
 }
 
-function fitted<Row, Encoded>(rows: readonly Row[], encode: (row: Row) => Encoded | null): Encoded[] {
-  return rows.flatMap((row) => encode(row) ?? []);
-}
-
-function notEmpty<T>(rows: T[], what: string): T[] {
-  if (rows.length > 0) return rows;
-  throw new DataError(
-    `no ${what} are left: none fits the model's context`,
-    "Set longPrompts to truncate, or raise model.context.",
-  );
-}
-
-function tellTally(context: StageContext, tally: LengthTally): void {
-  const message = describeTally(tally);
+function tellTally(context: StageContext, tally: RowTally, rows?: string): void {
+  const message = describeTally(tally, rows);
   if (message !== null) warn(context, message, { ...tally });
 }
 

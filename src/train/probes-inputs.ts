@@ -1,8 +1,9 @@
 /** What PPO is measured on: gold checks, the monitoring set, held-out pairs, as the run's configuration has them. */
 import type { Config } from "../config/schema.ts";
-import { encodePair, type PreferenceRow } from "../data/index.ts";
+import { type EncodedPair, encodePair, encodePairs, useAll } from "../data/index.ts";
 import { learnedComponents, type Scored } from "../reward/index.ts";
 import { barePrompt, type Tokenizer } from "../text/index.ts";
+import { DataError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import type { Measuring } from "./probes-ask.ts";
 import { encodePrompts, promptText } from "./rollout.ts";
@@ -20,36 +21,42 @@ export function measuringOf(options: {
   const encoding = { tokenizer, context, maxNewTokens, longPrompts: "truncate" } as const;
   const monitor = rows.monitoring();
   const judged = learnedComponents(rewards).length > 0 && (config.reward !== undefined || config.demo !== undefined);
-  const pairs = judged ? random(config.seed, "probe pairs").shuffle(rows.pairs().heldOut) : [];
+  const whole = { context, longPrompts: "skip" } as const;
+  const heldOut = judged ? encodePairs(rows.pairs().heldOut, tokenizer, whole) : [];
+  const shuffled = random(config.seed, "probe pairs").shuffle(heldOut);
+  const ratings = useAll(rows.ratings(), ({ prompt, response, rating }) => {
+    const messages = barePrompt(prompt);
+    // The encoder of pairs, as it is: a pair of the response and itself.
+    const pair = encodePair({ prompt: messages, chosen: response, rejected: response }, tokenizer, whole);
+    return pair && { scored: scored(pair, "chosen"), rating };
+  }).filter((rated) => rated !== null);
+  if (ratings.length === 0 && rows.ratings().length > 0)
+    throw new DataError(
+      "no rated response of control.probes.ratings fits the policy's context",
+      "Leave the setting out, or raise model.context.",
+    );
   return {
     check: rows.check,
     monitor: encodePrompts(monitor.rows, encoding),
     monitorCheck: monitor.check,
-    pairs: pairs.slice(0, config.control.probes.pairs).flatMap((row) => scoredPair(row, { tokenizer, context }) ?? []),
-    ratings: rows.ratings().flatMap(({ prompt, response, rating }) => {
-      const messages = barePrompt(prompt);
-      // The encoder of pairs, as it is: a pair of the response and itself.
-      const pair = scoredPair({ prompt: messages, chosen: response, rejected: response }, { tokenizer, context });
-      return pair === null ? [] : [{ scored: pair.chosen, rating }];
-    }),
+    pairs: shuffled.slice(0, config.control.probes.pairs).map((pair) => ({
+      chosen: scored(pair, "chosen"),
+      rejected: scored(pair, "rejected"),
+    })),
+    ratings,
   };
 }
 
-function scoredPair(
-  row: PreferenceRow,
-  { tokenizer, context }: { readonly tokenizer: Tokenizer; readonly context: number },
-): { chosen: Scored; rejected: Scored } | null {
-  const pair = encodePair(row, tokenizer, { context, longPrompts: "skip" });
-  if (pair === null) return null;
-  const promptRow = { prompt: row.prompt, reference: null };
-  const scored = (side: "chosen" | "rejected"): Scored => ({
-    prompt: promptText(promptRow),
+function scored(pair: EncodedPair, side: "chosen" | "rejected"): Scored {
+  const { row } = pair;
+  const { tokens, start } = pair[side];
+  return {
+    prompt: promptText({ prompt: row.prompt, reference: null }),
     messages: row.prompt,
     response: row[side],
     reference: null,
-    promptTokens: pair[side].tokens.slice(0, pair[side].start),
-    tokens: pair[side].tokens.slice(pair[side].start),
+    promptTokens: tokens.slice(0, start),
+    tokens: tokens.slice(start),
     stopReason: "stop",
-  });
-  return { chosen: scored("chosen"), rejected: scored("rejected") };
+  };
 }

@@ -9,7 +9,7 @@ import { normalise, readNormalisation } from "../reward/index.ts";
 import { mean, standardDeviation } from "../rl/index.ts";
 import { random } from "../util/random.ts";
 import type { StageContext } from "./context.ts";
-import { trainReward } from "./reward.ts";
+import { type RewardInputs, trainReward } from "./reward.ts";
 import { rollOut } from "./rollout.ts";
 
 const base = {
@@ -37,7 +37,7 @@ interface Run {
   readonly reward?: object;
   readonly context?: Partial<StageContext>;
   readonly prepare?: (engine: BigramEngine) => void;
-  readonly heldOut?: typeof pairs;
+  readonly heldOut?: RewardInputs["heldOut"];
 }
 
 async function run({ world = newWorld(), reward, context: more, prepare, heldOut = pairs.slice(16) }: Run = {}) {

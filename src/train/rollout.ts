@@ -1,5 +1,5 @@
 /** Sampling responses to prompts: for PPO, for the reward model's normalisation and for evaluation. */
-import { encodePrompt, type LengthTally, type LongPrompts, type PromptRow } from "../data/index.ts";
+import { encodePrompt, type LongPrompts, type PromptRow, type RowTally, useAll } from "../data/index.ts";
 import type { Engine, ModelId, Sequence, StopReason } from "../engine/engine.ts";
 import type { Scored } from "../reward/index.ts";
 import type { Tokenizer } from "../text/index.ts";
@@ -83,7 +83,10 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
   };
 }
 
-/** Prompts that leave room for a response; those that do not are cut, skipped or an error, and tallied. */
+/**
+ * Prompts that leave room for a response; those that do not are cut, skipped or an error, and tallied. Throws one RowsError
+ * for all rows that cannot be encoded.
+ */
 export function encodePrompts(
   rows: readonly PromptRow[],
   options: {
@@ -91,13 +94,13 @@ export function encodePrompts(
     readonly context: number;
     readonly maxNewTokens: number;
     readonly longPrompts: LongPrompts;
-    readonly tally?: LengthTally;
+    readonly tally?: RowTally;
   },
 ): Prompt[] {
-  return rows.flatMap((row) => {
+  return useAll(rows, (row) => {
     const tokens = encodePrompt(row, options.tokenizer, options);
-    return tokens === null ? [] : [{ row, tokens }];
-  });
+    return tokens && { row, tokens };
+  }).filter((prompt) => prompt !== null);
 }
 
 /** The responses as a reward reads them. */

@@ -12,22 +12,24 @@ import {
   readSftRows,
   type SftRow,
   splitHeldOut,
+  useAll,
 } from "../data/index.ts";
 import { checkReferences } from "../reward/index.ts";
 import type { Message } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import type { GoldCheck } from "./evaluate.ts";
 
-interface Split<Row> {
+export interface Split<Row> {
   readonly train: readonly Row[];
   readonly heldOut: readonly Row[];
 }
 
-/** The rows of a run, each list read when it is asked for. */
+/** The rows of a run, each list read once, when it is first asked for. */
 export interface RunRows {
   readonly objective: string;
   sft(): Split<SftRow>;
-  pairs(): Split<PreferenceRow>;
+  /** The built-in task flips some of the labels that are trained on, so that a pair may stand there both ways. */
+  pairs(): Split<PreferenceRow> & { readonly flippedOnPurpose: boolean };
   prompts(): readonly PromptRow[];
   /** Prompts that reports are measured on, whether the policy trains on them too, and the task's gold checks for them. */
   evaluation(): { readonly rows: readonly PromptRow[]; readonly seen: boolean; readonly check: GoldCheck | null };
@@ -58,32 +60,36 @@ export function openRows(config: Config): RunRows {
     task && ((kind, reference, response) => task.check(kind, reference, response) as Record<string, boolean>);
   const rows: RunRows = {
     objective: config.objective || (task?.objective ?? ""),
-    sft() {
-      const all = rowsOf(sft?.data, readSftRows, task?.sft);
-      if (sft?.evaluation) return { train: all, heldOut: readSftRows(sft.evaluation) };
+    sft: once(() => {
+      const read = (data: DataConfig) => readSftRows(data, sft?.emptyAnswers);
+      const all = rowsOf(sft?.data, read, task?.sft);
+      if (sft?.evaluation) return { train: all, heldOut: read(sft.evaluation) };
       return splitHeldOut(all, sft?.evaluationShare ?? 0, seed);
-    },
-    pairs() {
-      const all = rowsOf(reward?.data, readPreferenceRows, task?.preferences);
-      if (reward?.evaluation) return { train: all, heldOut: readPreferenceRows(reward.evaluation) };
+    }),
+    pairs: once(() => {
+      const read = (data: DataConfig) => readPreferenceRows(data, reward?.emptyAnswers);
+      const all = rowsOf(reward?.data, read, task?.preferences);
+      const flippedOnPurpose = !reward?.data;
+      if (reward?.evaluation) return { train: all, heldOut: read(reward.evaluation), flippedOnPurpose };
       // The task's own are better than a split: their labels are clean, their phrasings new.
-      if (task && !reward?.data) return { train: all, heldOut: task.preferenceEvaluation };
-      return splitHeldOut(all, reward?.evaluationShare ?? 0, seed);
-    },
-    prompts: () => rowsOf(ppo?.prompts, readPromptRows, task?.prompts),
-    evaluation() {
+      if (task && !reward?.data) return { train: all, heldOut: task.preferenceEvaluation, flippedOnPurpose };
+      return { ...splitHeldOut(all, reward?.evaluationShare ?? 0, seed), flippedOnPurpose };
+    }),
+    prompts: once(() => rowsOf(ppo?.prompts, readPromptRows, task?.prompts)),
+    evaluation: once(() => {
       if (evaluation.prompts) return { rows: readPromptRows(evaluation.prompts), seen: false, check: null };
       if (task && !ppo?.prompts) return { rows: task.evaluation, seen: false, check };
       return { rows: rows.prompts(), seen: true, check: null };
-    },
+    }),
     check: ppo?.prompts ? null : check,
-    monitoring() {
+    monitoring: once(() => {
       if (control.monitor.prompts) return { rows: readPromptRows(control.monitor.prompts), check: null };
       if (task && !ppo?.prompts) return { rows: task.monitor, check };
       return { rows: [], check: null };
-    },
-    ratings: () =>
+    }),
+    ratings: once(() =>
       control.probes.ratings === undefined ? [] : ratedResponses(readRatings(control.probes.ratings, "")),
+    ),
     *texts() {
       if (task) yield* task.texts;
       if (sft?.data) for (const row of rows.sft().train) yield* [...contents(row.prompt), row.completion];
@@ -95,15 +101,26 @@ export function openRows(config: Config): RunRows {
   return rows;
 }
 
+/** Nothing is remembered of a call that throws. */
+function once<Made>(make: () => Made): () => Made {
+  let made: { readonly value: Made } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
 /**
  * Reads every list that the run will need, so that what is wrong with one is known before a folder is made or a step taken.
- * Throws DataError with file and line; RewardError where `checkAnswers` does.
+ * Throws one RowsError for all rows that cannot be used; RewardError where `checkAnswers` does.
  */
-export function checkRows(config: Config): void {
-  const rows = openRows(config);
-  if (config.sft) rows.sft();
-  if (config.reward) rows.pairs();
-  if (config.ppo) rows.ratings();
+export function checkRows(config: Config, rows: RunRows = openRows(config)): void {
+  const lists: (() => unknown)[] = [
+    ...(config.sft ? [rows.sft] : []),
+    ...(config.reward ? [rows.pairs] : []),
+    ...(config.ppo ? [rows.prompts, rows.evaluation, rows.monitoring, rows.ratings] : []),
+  ];
+  useAll(lists, (read) => read());
   checkAnswers(config, rows);
 }
 

@@ -6,22 +6,26 @@ import { buildTokenizer, loadTokenizer, type Tokenizer } from "../text/index.ts"
 import { UsageError } from "../util/errors.ts";
 import { verifyFolder, writeFolder } from "./folder.ts";
 
-/** `texts` are asked for only where a vocabulary is to be made of them. */
-export async function openTokenizer(
+/** The tokenizer that a new run of a configuration has. `texts` are asked for only where a vocabulary is to be made of them. */
+export function makeTokenizer(
   { tokenizer: section }: Pick<Config, "tokenizer">,
+  texts: () => Iterable<string>,
+): Tokenizer {
+  const { kind, path, vocabularySize, chatTemplate } = section;
+  if (kind !== "file") return buildTokenizer({ kind, vocabularySize, chatTemplate }, kind === "word" ? texts() : []);
+  if (path !== undefined) return loadTokenizer(path, { ...(chatTemplate !== undefined && { chatTemplate }) });
+  throw new UsageError("tokenizer.kind file needs tokenizer.path", "Give the folder that tokenizer.json lies in.");
+}
+
+/** The one in the run's folder, which is made first where there is none. */
+export async function openTokenizer(
+  config: Pick<Config, "tokenizer">,
   { folder, texts }: { folder: string; texts: () => Iterable<string> },
 ): Promise<Tokenizer> {
   const kept = tokenizerFolder(folder);
-  const { chatTemplate } = section;
+  const { chatTemplate } = config.tokenizer;
   if (!existsSync(kept)) {
-    const { kind, path, vocabularySize } = section;
-    let tokenizer: Tokenizer;
-    if (kind !== "file")
-      tokenizer = buildTokenizer({ kind, vocabularySize, chatTemplate }, kind === "word" ? texts() : []);
-    else if (path !== undefined)
-      tokenizer = loadTokenizer(path, { ...(chatTemplate !== undefined && { chatTemplate }) });
-    else
-      throw new UsageError("tokenizer.kind file needs tokenizer.path", "Give the folder that tokenizer.json lies in.");
+    const tokenizer = makeTokenizer(config, texts);
     await writeFolder({ folder: kept, state: {}, write: async (temporary) => tokenizer.save(temporary) });
   } else await verifyFolder(kept);
   return loadTokenizer(kept, { ...(chatTemplate !== undefined && { chatTemplate }) });

@@ -3,6 +3,7 @@ import type { Config } from "../config/schema.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Evaluation } from "../types/evaluation.ts";
 import type { MetricValues, Recorder, Stage } from "../types/records.ts";
+import type { PreparedRows } from "./encoded-rows.ts";
 
 export interface Progress {
   readonly stage: Stage;
@@ -27,6 +28,8 @@ export interface RunOptions {
   readonly onProgress: (progress: Progress) => void;
   /** Asked between steps and between passes of the engine: true ends the run after its state is saved. */
   readonly interrupted: () => boolean;
+  /** The rows, where the caller has read and encoded them already. */
+  readonly prepared?: PreparedRows;
   /** Wait in this process for a person's decision on an incident. */
   readonly wait?: boolean;
 }
