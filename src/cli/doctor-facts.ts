@@ -10,7 +10,7 @@ import type {
   PpoFacts,
   PromptFacts,
 } from "../control/doctor/index.ts";
-import type { PromptRow } from "../data/index.ts";
+import { type PromptRow, RowsError } from "../data/index.ts";
 import { parameterSpecs } from "../models/config.ts";
 import { findRun } from "../record/places.ts";
 import { mean, reachOf } from "../rl/index.ts";
@@ -167,7 +167,8 @@ function orNull<T>(look: () => T, unread: string[]): T | null {
   try {
     return look();
   } catch (error) {
-    unread.push(messageOf(error));
+    // Rows have a finding of their own.
+    if (!(error instanceof RowsError)) unread.push(messageOf(error));
     return null;
   }
 }

@@ -1,7 +1,7 @@
 /** Reading JSONL: one JSON object a line, each with the line it stood on; what is wrong is said by file and line. */
 import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../util/errors.ts";
+import { DataError, messageOf } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
 import { headBytes, otherFormat, recodingHint } from "./file-format.ts";
 import { RowsError, useAll } from "./row-faults.ts";
@@ -140,7 +140,7 @@ function openForReading(path: string): number {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const why = code === "ENOENT" ? "no such file" : messageOf(error);
-    throw wholeFile(`cannot read ${path}: ${why}`, "paths are relative to the folder the command runs in", {
+    throw new DataError(`cannot read ${path}: ${why}`, "paths are relative to the folder the command runs in", {
       cause: error,
     });
   }

@@ -35,7 +35,7 @@ it("lines that cannot be parsed and rows that cannot be used, in one report", ()
   );
   expect(hint).toBe(
     [
-      "fill it in, or leave the row out",
+      "fill it in, leave the row out, or set emptyAnswers: skip beside longPrompts",
       "one object a line, without a list around",
       "correct the row, or leave it out",
     ].join("\n"),

@@ -87,7 +87,7 @@ describe("what a run is measured on", () => {
     const [only, ...others] = of(config).ratings;
     expect(others).toEqual([]);
     expect(only!.rating).toBe(4.5);
-    expect(only!.scored.messages).toEqual([{ role: "user", content: "add 1 and 1." }]);
+    expect(only!.scored.messages).toEqual([{ role: "user", content: "add 1 and 1.", bare: true }]);
     expect(tokenizer.decode([...only!.scored.tokens])).toBe("it is 2.");
     const wrong = { probes: { ratings: rowsFile([{ ...rated, score: 9 }]) } };
     expect(() => checkRows(configSchema.parse({ ppo: { ...ppo, prompts }, control: wrong }))).toThrow(/1 to 5/);

@@ -13,6 +13,8 @@ const files: Record<string, string> = {
   "missing.jsonl": '{"prompt":"a"}\n',
   "unanswered.jsonl": '{"prompt":"a","completion":""}\n',
   "long.jsonl": `${JSON.stringify({ prompt: `say ${"red ".repeat(60)}`, completion: "red" })}\n{"prompt":"say red","completion":"red"}\n`,
+  "refused.jsonl":
+    '{"prompt":"say red"}\n{"messages":[{"role":"system","content":"be brief"},{"role":"user","content":"say red"}]}\n',
   "one.jsonl": '{"prompt":"say red cat"}\n',
   "throws.mjs": 'export default () => { throw new Error("no \\x1b[2J judge"); };',
   "nan.mjs": "export default () => Number.NaN;",
@@ -52,6 +54,18 @@ const cases: [what: string, args: string[], code: number, ...messages: (string |
     2,
     "wrong.yaml:2: sft.steps: expected a whole number",
     'wrong.yaml:3: unknown key "batchsize" in sft; did you mean batchSize?',
+  ],
+  [
+    "an evaluation row that the template refuses",
+    [
+      "run",
+      "tiny.yaml",
+      "evaluation.prompts.path=refused.jsonl",
+      `tokenizer.chatTemplate="{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}{{ messages[0].content }}"`,
+      "workspace=unused",
+    ],
+    1,
+    /refused\.jsonl:2: the chat template refused a conversation \(system, user\): .*no system turn.*: "say red"/,
   ],
   ["a file that is no YAML", ["sft", "broken.yaml"], 2, "broken.yaml:"],
   ["an override that is none", ["sft", "tiny.yaml", "fast"], 2, "fast"],
@@ -103,6 +117,7 @@ describe("bad input", () => {
         .code,
     ).toBe(1);
     expect(existsSync(join(folder, "clean"))).toBe(false);
+    expect(existsSync(join(folder, "unused"))).toBe(false);
   });
 
   it("stops before a loss that is not finite reaches the weights, and keeps the minibatch", async () => {

@@ -128,6 +128,29 @@ it("what is wrong is an error with the exit code 1; every line fits", async () =
   expect(lines.at(-1)).toMatch(/^2 errors, 1 warning, 1 note, 0 explained\.$/);
 });
 
+it("rows that the run would stop with are one error, with their lines and what to do", async () => {
+  const pairs = join(folder, "unusable.jsonl");
+  writeFileSync(pairs, '{"prompt": "a", "chosen": "", "rejected": "b"}\n'.repeat(2));
+  const template =
+    "{% if messages|length > 1 %}{{ raise_exception('one turn only') }}{% endif %}{{ messages[0].content }}";
+  const asked = join(folder, "two-turns.jsonl");
+  writeFileSync(
+    asked,
+    '{"prompt": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "reference": "1"}\n',
+  );
+  const file = configuration("rows.yaml", mine);
+  const read = await examined(file, `reward.data.path=${pairs}`);
+  expect(read.byId.get("rows/unusable")?.what).toMatch(/unusable\.jsonl:1-2: "chosen" is empty$/);
+  expect(read.exitCode).toBe(1);
+  const encoded = await examined(
+    file,
+    `evaluation.prompts.path=${asked}`,
+    `tokenizer.chatTemplate=${JSON.stringify(template)}`,
+  );
+  expect(encoded.byId.get("rows/unusable")?.what).toMatch(/two-turns\.jsonl:1: .*one turn only/);
+  expect(Math.max(...encoded.lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
 it("escape sequences of prompts and explanations do not reach the terminal", async () => {
   const file = configuration("evil.yaml", `${mine}doctor: {explain: {policy/untrained: "\\u001b[2Jgone"}}\n`);
   const { lines } = await examined(file);

@@ -8,6 +8,7 @@ import { counted } from "../../util/counted.ts";
 import { messageOf } from "../../util/errors.ts";
 import { printable, printableLine } from "../../util/sanitize.ts";
 import { gatherFacts, unreadFindings } from "../doctor-facts.ts";
+import { rowFindings } from "../doctor-rows.ts";
 import { jsonLine } from "../json.ts";
 import { withoutCurrentDirectory } from "../paths.ts";
 import type { Terminal } from "../terminal.ts";
@@ -40,7 +41,8 @@ async function examineConfig(options: DoctorOptions): Promise<number> {
   const { facts, unread } = ppo
     ? await gatherFacts({ config, ppo, tokenBudget: tokensPerStep ?? null, measure: model })
     : { facts: null, unread: [] };
-  const findings = facts ? examine(facts, unreadFindings(missing ?? unread)) : [];
+  const rows = facts && missing === null ? rowFindings(config) : [];
+  const findings = facts ? examine(facts, [...unreadFindings(missing ?? unread), ...rows]) : [];
   const left = unexplained(findings);
   if (json) terminal.out(jsonLine({ config: file, objective: config.objective, findings, unexplained: left.length }));
   else {

@@ -43,6 +43,7 @@ export const findingIds = [
   "doctor/unknown_explanation",
   "doctor/idle_explanation",
   "files/missing",
+  "rows/unusable",
 ] as const;
 
 export type FindingId = (typeof findingIds)[number];
