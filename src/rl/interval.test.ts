@@ -168,6 +168,26 @@ describe("95% intervals by clusters", () => {
     expect(held.independent / 600).toBeLessThan(0.8);
   });
 
+  it("of 732 in 1,000 pairs, four a prompt, are the bootstrap's over prompts, not Wilson's over pairs", () => {
+    // Prompts by how many of their four pairs are judged right.
+    const prompts = { 4: 165, 3: 22, 2: 3, 0: 60 };
+    const right = Object.entries(prompts).flatMap(([count, times]) => Array<number>(times).fill(Number(count)));
+    const verdicts = right.flatMap((count) => [0, 1, 2, 3].map((i) => i < count));
+    const clusters = verdicts.map((_, i) => `prompt ${Math.floor(i / 4)}`);
+    const { mean, low, high } = shareInterval95(verdicts, clusters);
+    const percent = (x: number) => Number((100 * x).toFixed(1));
+    expect([mean, low, high].map(percent)).toEqual([73.2, 67.7, 78.1]);
+    expect(wilson95(732, 1000).map(percent)).toEqual([70.4, 75.9]);
+    const stream = random("bootstrap over prompts");
+    const means = Array.from({ length: 2000 }, () => {
+      let total = 0;
+      for (let i = 0; i < right.length; i++) total += stream.pick(right);
+      return total / 1000;
+    }).sort((a, b) => a - b);
+    expect(Math.abs(means[50]! - low)).toBeLessThan(0.006);
+    expect(Math.abs(means[1949]! - high)).toBeLessThan(0.006);
+  });
+
   it("of a single cluster have no bounds for a mean; lists of unlike length are refused", () => {
     expect(meanInterval95([1, 2, 3], ["a", "a", "a"])).toEqual({ mean: 2, low: NaN, high: NaN });
     expect(() => meanInterval95([1, 2], ["a"])).toThrow("clusters has 1");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { random } from "../util/random.ts";
-import { gradientNoise, noiseScale } from "./noise.ts";
+import { gradientNoise, noiseScale, normsOfMeans } from "./noise.ts";
 
 /** One iteration: k micro-batch gradients of b sequences, each sequence's gradient normal about the truth. */
 function draw(truth: readonly number[], sd: number, seed: number) {
@@ -37,6 +37,44 @@ describe("gradient noise", () => {
     // One sequence has variance 4 an entry; the mean of 8 has half of one.
     expect(average("varianceOfMean")).toBeCloseTo(0.5, 1);
     expect(noiseScale(history)).toBeCloseTo(average("noise") / average("signal"), 9);
+  });
+
+  it("recovers the scale of token means over sequences of unequal length, as their own token counts do not", () => {
+    // A sequence's gradient is its length times an advantage times a direction: what an advantage for the whole response does.
+    const lengths = [1, 1, 1, 1, 2, 3, 8, 40];
+    const direction = [0.6, 0.8];
+    const [advantage, spread] = [0.1, 1];
+    const [k, b] = [128, 2];
+    const mean = (values: readonly number[]) => values.reduce((a, x) => a + x, 0) / values.length;
+    const squaredNorm = (x: readonly number[]) => x.reduce((a, y) => a + y ** 2, 0);
+    const stream = random("unequal lengths");
+    const history: { ours: ReturnType<typeof gradientNoise>; own: ReturnType<typeof gradientNoise> }[] = [];
+    for (let iteration = 0; iteration < 3000; iteration++) {
+      const sequences = Array.from({ length: k * b }, () => {
+        const length = stream.pick(lengths);
+        const size = length * (advantage + spread * stream.normal());
+        return { length, gradient: direction.map((x) => x * size) };
+      });
+      const tokens = (part: typeof sequences) => part.reduce((a, { length }) => a + length, 0);
+      const partOf = (part: typeof sequences, count: number) =>
+        direction.map((_, p) => part.reduce((a, { gradient }) => a + gradient[p]!, 0) / count);
+      const micro = Array.from({ length: k }, (_, m) => sequences.slice(m * b, (m + 1) * b));
+      const parts = micro.map((part) => squaredNorm(partOf(part, tokens(sequences))));
+      const options = {
+        meanSquaredNorm: squaredNorm(partOf(sequences, tokens(sequences))),
+        ...{ sequencesPerMicroBatch: b, parameters: direction.length },
+      };
+      history.push({
+        ours: gradientNoise({ ...options, squaredNorms: normsOfMeans(parts) }),
+        own: gradientNoise({ ...options, squaredNorms: micro.map((part) => squaredNorm(partOf(part, tokens(part)))) }),
+      });
+    }
+    // Of one sequence in the token mean, relative to the squared mean gradient: the trace of its covariance over the mean length squared.
+    const truth = ((spread / advantage) ** 2 * mean(lengths.map((x) => x ** 2))) / mean(lengths) ** 2;
+    expect(Math.round(truth)).toBe(414);
+    const [ours, own] = [noiseScale(history.map((x) => x.ours))!, noiseScale(history.map((x) => x.own))!];
+    expect(Math.abs(ours / truth - 1)).toBeLessThan(0.15);
+    expect(own).toBeLessThan(truth / 3);
   });
 
   it("has the unbiased variance of the mean, entry by entry", () => {

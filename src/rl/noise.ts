@@ -21,6 +21,15 @@ export interface GradientNoise {
   readonly varianceOfMean: number;
 }
 
+/**
+ * |g_b|^2 of k micro-batches from the squared norms of the parts of a sum: of each micro-batch's gradient with the weights of the whole
+ * batch. Each g_b is k times its part, so that their mean is exactly the batch's gradient. With token means over sequences of unequal
+ * length a micro-batch's own token count would weigh its sequences otherwise than the batch does, which is biased.
+ */
+export function normsOfMeans(partSquaredNorms: readonly number[]): number[] {
+  return partSquaredNorms.map((squaredNorm) => squaredNorm * partSquaredNorms.length ** 2);
+}
+
 export function gradientNoise(options: NoiseOptions): GradientNoise {
   const { squaredNorms, meanSquaredNorm, sequencesPerMicroBatch: small, parameters } = options;
   const count = squaredNorms.length;

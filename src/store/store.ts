@@ -92,7 +92,7 @@ export interface NewCommand {
  * const store = openStore("runs/ballast.db");
  * store.createRun({ id: "demo-1", objective: "...", seed: 1, folder, config, machine, createdAt: Date.now() });
  * const recorder = store.recorder("demo-1", store.startAttempt("demo-1"));
- * recorder.metrics("ppo", 0, { "score/mean": 0.3 });
+ * recorder.metrics("ppo", 0, { "reward/score_mean": 0.3 });
  * recorder.commit();
  *
  * @throws StoreError if it is no Ballast database, of a newer version, or missing while `readonly` is set.

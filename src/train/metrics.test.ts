@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { measured } from "../../test/support/measuring.ts";
 import { runPpo } from "../../test/support/run-ppo.ts";
@@ -70,4 +70,16 @@ it("and of the reward model", async () => {
     keysOf(sectionOf(title)),
   );
   expect(recorded(world)).toEqual(documented.sort());
+});
+
+it("examples in docs/ and docstrings read and write keys that there are", () => {
+  const root = new URL("../../", import.meta.url);
+  const pages = readdirSync(new URL("docs/", root)).filter((name) => name.endsWith(".md"));
+  const files = [...pages.map((name) => `docs/${name}`), "README.md", "src/store/store.ts", "src/store/recorder.ts"];
+  const examples = files.flatMap((file) => {
+    const text = readFileSync(new URL(file, root), "utf8");
+    return [...text.matchAll(/(?:series|metrics)\([^)\n]*?"(\w+\/\w+)"/g)].map((match) => match[1]!);
+  });
+  expect(examples.length).toBeGreaterThan(1);
+  expect(examples.filter((key) => !keysOf(page).includes(key))).toEqual([]);
 });

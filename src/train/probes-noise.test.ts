@@ -69,6 +69,38 @@ describe("the noise of a run", () => {
     expect(tokens.values["gradient/noise_trace"]).toBeCloseTo(sequences.values["gradient/noise_trace"]!, 12);
   });
 
+  it("takes each part of the step's gradient times their number, whatever tokens the part has", async () => {
+    const parts: number[] = [];
+    let whole = 0;
+    const tokens = new Set<number>();
+    const prepare = (engine: BigramEngine) => {
+      const clone = engine.cloneModel.bind(engine);
+      engine.cloneModel = async (id, request) => {
+        const copy = await clone(id, request);
+        const [pass, step] = [engine.forwardBackward.bind(engine), engine.optimStep.bind(engine)];
+        engine.forwardBackward = async (model, loss) => {
+          const result = await pass(model, loss);
+          if (model !== copy.id || loss.name !== "policy") return result;
+          parts.push(result.gradSquaredNorm);
+          tokens.add(loss.sequences.reduce((sum, sequence) => sum + sequence.tokens.length - sequence.start, 0));
+          return result;
+        };
+        engine.optimStep = async (model, options) => {
+          const result = await step(model, options);
+          if (model === copy.id && options.learningRate === 0) whole = result.gradNorm ** 2;
+          return result;
+        };
+        return copy;
+      };
+    };
+    const { values } = await passesOf({ ppo, control: control(8), prepare });
+    expect(parts).toHaveLength(8);
+    expect(tokens.size).toBeGreaterThan(1);
+    const squares = parts.map((part) => 8 ** 2 * part);
+    const noise = (squares.reduce((a, b) => a + b, 0) / 8 - whole) / (1 / 2 - 1 / 16);
+    expect(values["gradient/noise_trace"]! / noise).toBeCloseTo(1, 9);
+  });
+
   it("is none where every sequence is the same", async () => {
     const settings = { topK: 1, allowTruncatedSampling: true, whitenAdvantages: false };
     const { values } = await passesOf({

@@ -68,8 +68,7 @@ export function drawsOf(
 }
 
 /**
- * Nothing has been learned from the rollout yet: every ratio is 1, where no clip binds and a penalty has no gradient. The
- * engine's gradients are parts of a sum with token weights: over its own weights, each becomes a mean.
+ * Nothing has been learned from the rollout yet: every ratio is 1, where no clip binds and a penalty has no gradient.
  */
 async function normsOf(options: {
   readonly ppo: Ppo;
@@ -90,11 +89,10 @@ async function normsOf(options: {
   const models = { ...ppo.models, policy: copy };
   const { clipLow, clipHigh, beta1, beta2, epsilon } = settings;
   const { passes } = await policyGradient({ engine, models, minibatch, settings, clipLow, clipHigh, klCoef });
-  const weights = parts.map((part) => rl.sum(part.map((b) => rl.sum(minibatch.weights[b]!))));
   const still = { learningRate: 0, beta1, beta2, epsilon, weightDecay: 0, maxGradNorm: null };
   const { gradNorm } = await engine.optimStep(copy.id, still);
   return {
-    squaredNorms: passes.map(({ gradSquaredNorm }, d) => gradSquaredNorm / weights[d]! ** 2),
+    squaredNorms: rl.normsOfMeans(passes.map(({ gradSquaredNorm }) => gradSquaredNorm)),
     meanSquaredNorm: gradNorm ** 2,
     sequencesPerMicroBatch: size,
     parameters: copy.parameters,

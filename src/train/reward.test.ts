@@ -71,6 +71,17 @@ describe("the reward model", () => {
     expect(result.values["reward_model/heldout_accuracy"]).toBe(0);
   });
 
+  it("counts held-out pairs of one prompt as alike: four of each know no more than one", async () => {
+    const held = pairs.slice(16);
+    const interval = async (heldOut: typeof pairs) => {
+      const { values } = (await run({ heldOut, reward: { steps: 1 } })).result;
+      return ["", "_low", "_high"].map((end) => values[`reward_model/heldout_accuracy${end}`]!);
+    };
+    const once = await interval(held.slice(0, 4));
+    const often = await interval(Array.from({ length: 4 }, () => held.slice(0, 4)).flat());
+    expect(often).toEqual(once.map((value) => expect.closeTo(value, 9)));
+  });
+
   it("scores its policy's samples with mean 0 and standard deviation 1", async () => {
     const { context, policy, result } = await run();
     const engine = new BigramEngine();

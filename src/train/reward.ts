@@ -3,7 +3,7 @@ import type { RewardModelConfig } from "../config/schema.ts";
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
 import { computeNormalisation, type Normalisation, writeNormalisation } from "../reward/index.ts";
-import { learningRateAt, mean, pairwiseLoss, sum, wilson95 } from "../rl/index.ts";
+import { learningRateAt, mean, pairwiseLoss, shareInterval95, sum } from "../rl/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
 import type { StageContext } from "./context.ts";
@@ -153,7 +153,11 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
     const chosen = scores.filter((_, i) => i % 2 === 0);
     const rejected = scores.filter((_, i) => i % 2 === 1);
     const { loss, accuracy } = pairwiseLoss({ chosen, rejected, margins: chosen.map(() => wanted) });
-    const [low, high] = wilson95(Math.round(accuracy * heldOut.length), heldOut.length);
+    // Pairs of one prompt are alike, and count for less than as many of distinct ones.
+    const { low, high } = shareInterval95(
+      chosen.map((score, i) => score > rejected[i]!),
+      heldOut.map((pair) => String(pair.chosen.tokens.slice(0, pair.chosen.start))),
+    );
     return {
       "reward_model/heldout_loss": loss,
       "reward_model/heldout_accuracy": accuracy,
