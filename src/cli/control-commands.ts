@@ -45,9 +45,9 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
 
   command(
     "tell",
-    "tell a run what to do: pause, resume, save, stop, set a setting, undo an intervention",
+    "tell a run to pause, resume, save, stop or change a setting",
     "tell demo-1 pause",
-    'tell demo-1 set ppo.kl.coef=0.1 ppo.clipLow=0.15 --reason "KL runs away"',
+    'tell demo-1 set ppo.kl.coef=0.1 ppo.clipLow=0.15 --reason "KL grows"',
     "tell demo-1 undo 3",
     'tell demo-1 stop --reason "good enough" --json',
   )
@@ -65,7 +65,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
 
   command(
     "replay",
-    "show what rules decide on a run's record, beside what was decided",
+    "show what rules decide on the record of a run",
     "replay demo-1",
     "replay demo-1 --rules mine.yaml",
     "replay demo-1 --rules mine.yaml --json",
@@ -78,7 +78,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
 
   command(
     "reproduce",
-    "run a run again, and compare every number and the weights bit by bit",
+    "run a run again, and compare numbers and weights bit by bit",
     "reproduce demo-1",
     "reproduce demo-1 --until 20",
     "reproduce demo-1 --out /tmp/again --json",
@@ -94,7 +94,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
 
   command(
     "rate",
-    "rate a run's responses, or say which of two is better; the pairs can train a reward model",
+    "rate a run's responses, or say which of two is better",
     "rate demo-1",
     "rate demo-1 --pairs --count 50 --rater ann",
     "rate demo-1 --export pairs.jsonl",

@@ -4,7 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import pc from "picocolors";
 import { afterAll, describe, expect, it } from "vitest";
+import { UsageError } from "../util/errors.ts";
+import { runProgram } from "./program.ts";
+import type { Terminal } from "./terminal.ts";
 
 const bin = fileURLToPath(new URL("../../bin/ballast", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "ballast-program-"));
@@ -17,6 +21,19 @@ function ballast(...args: string[]) {
     env: { ...process.env, FORCE_COLOR: "0" },
   });
   return { status, stdout, stderr };
+}
+
+/** The same in this process, for what loads no command: what it prints, or throws. */
+async function typed(...args: string[]): Promise<{ readonly out: string; readonly error: UsageError | null }> {
+  const lines: string[] = [];
+  const terminal = { out: (line: string) => lines.push(line), noteColours: pc.createColors(false) };
+  try {
+    await runProgram(args, terminal as unknown as Terminal);
+    return { out: lines.join("\n"), error: null };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return { out: lines.join("\n"), error };
+  }
 }
 
 const COMMANDS = [
@@ -33,10 +50,24 @@ describe("help", () => {
     expect(stdout).toContain("130 interrupted and saved");
   });
 
-  it.each(COMMANDS)("of %s has examples", (command) => {
-    const { status, stdout } = ballast(command, "--help");
-    expect(status).toBe(0);
-    expect(stdout).toContain(`$ ballast ${command}`);
+  it.each(COMMANDS)("of %s has examples", async (command) => {
+    expect((await typed(command, "--help")).out).toContain(`$ ballast ${command}`);
+  });
+
+  it("fits 80 columns: the whole, each command's and each subcommand's", async () => {
+    const tooLong: string[] = [];
+    const look = async (words: readonly string[]) => {
+      const { out } = await typed("help", ...words);
+      tooLong.push(...out.split("\n").filter((line) => line.length > 80));
+      const below = /\nCommands:\n((?: {2}.*\n?)+)/.exec(out)?.[1] ?? "";
+      for (const [, name = ""] of below.matchAll(/^ {2}(\w+)/gm)) if (name !== "help") await look([...words, name]);
+    };
+    await look([]);
+    expect(tooLong).toEqual([]);
+  });
+
+  it("of a command is what `help` shows", async () => {
+    expect((await typed("help", "incidents", "show")).out).toBe((await typed("incidents", "show", "--help")).out);
   });
 
   it("prints the version of package.json", () => {
@@ -49,17 +80,40 @@ describe("help", () => {
   });
 });
 
+describe("a mistyped command line is told what it may have meant", () => {
+  it.each([
+    [["dmo"], "unknown command 'dmo'", "Did you mean ballast demo?"],
+    [["reprot"], "unknown command 'reprot'", "Did you mean ballast report?"],
+    [["gen"], "unknown command 'gen'", "Did you mean ballast generate?"],
+    [["train", "my.yaml"], "unknown command 'train'", "Did you mean ballast run?"],
+    [["lits"], "unknown command 'lits'", "Did you mean ballast runs?"],
+    [["xyzzyx"], "unknown command 'xyzzyx'", "The commands are demo, run, "],
+    [[""], "the command is empty", "The commands are demo, run, "],
+    [["help", "dignose"], "unknown command 'dignose'", "Did you mean ballast diagnose?"],
+    [["incidents", "shw", "1"], "unknown command 'shw'", "Did you mean ballast incidents show?"],
+    [["rules", "everything"], "unknown command 'everything'", "The commands are list, explain, test."],
+    [["runs", "--jsn"], "unknown option '--jsn'", "Did you mean --json?"],
+    [["runs", "--work"], "unknown option '--work'", "Did you mean --workspace?"],
+    [["--verison"], "unknown option '--verison'", "Did you mean --version?"],
+    [["runs", "--frobnicate"], "unknown option '--frobnicate'", "ballast runs --help shows"],
+    [["run", "a.yaml", "--seed=3"], "unknown option '--seed=3'", "without dashes: seed=3"],
+    [["ppo", "a.yaml", "--ppo.kl.coef", "0"], "unknown option '--ppo.kl.coef'", "without dashes: ppo.kl.coef=VALUE"],
+  ])("%j", async (args, message, hint) => {
+    const { error } = await typed(...args);
+    expect(error?.message).toBe(message);
+    expect(error?.hint).toContain(hint);
+  });
+});
+
 describe("a wrong command line ends with code 2", () => {
   it.each([
     [["dmo"], "unknown command 'dmo'", "demo"],
-    [["runs", "--jsn"], "unknown option '--jsn'", "--json"],
     [["run"], "missing required argument 'config'"],
     [["runs", "extra"], "too many arguments"],
     [["compare", "demo-1"], "missing required argument 'others'"],
     [["generate", "m", "--top-p", "1.5"], "It must be a number from 0 to 1."],
     [["generate", "m", "--temperature", ""], "It must be a number from 0."],
     [["demo", "--seed", "1.5"], "It must be a whole number from 0."],
-    [["incidents", "shw", "1"], "unknown command 'shw'", "show"],
     [["incidents", "show", "x"], "It must be a whole number from 1."],
     [["export", "r", "--format", "xml"], "Allowed choices are csv, jsonl, parquet, html."],
     [["serve", "--port", "70000"], "It must be a whole number from 0 to 65535."],

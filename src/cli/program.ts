@@ -4,6 +4,7 @@ import { type Argument, Command, CommanderError } from "commander";
 import { decimal, integer, several } from "./arguments.ts";
 import { addControlCommands } from "./control-commands.ts";
 import { addLabCommands } from "./lab-commands.ts";
+import { mistyped, unknownCommand } from "./mistyped.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -23,16 +24,19 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       exitCode = await work(...args);
     };
 
-  const program = new Command("ballast")
+  const program: Command = new Command("ballast")
     .description("Trains language models with PPO from human feedback, and keeps the training upright.")
     .usage("<command> [options]")
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
-    .helpCommand("help [command]", "show the help of a command")
-    .configureHelp({ subcommandTerm: (sub) => [sub.name(), ...sub.registeredArguments.map(argumentTerm)].join(" ") })
+    .helpCommand(false)
+    // With its arguments every line of the whole list would be longer than 80 columns.
+    .configureHelp({ subcommandTerm: (sub) => (sub.parent === program ? sub.name() : termOf(sub)) })
     .exitOverride()
+    // What is wrong is thrown as any other error.
     .configureOutput({
-      outputError: (text, write) => write(`${terminal.noteColours.red("error:")} ${text.replace(/^error: /, "")}`),
+      writeOut: (text) => terminal.out(text.replace(/\n$/, "")),
+      outputError: () => {},
     });
   const command = (name: string, description: string, ...examples: string[]) =>
     program
@@ -42,7 +46,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
 
   command(
     "demo",
-    "train a small assistant through all three stages, and show what changed",
+    "train a small assistant in three stages, and show what changed",
     "demo",
     "demo --dashboard",
     "demo --seed 7 --out /tmp/try",
@@ -63,7 +67,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     );
 
   const stages = {
-    run: ["run every stage that the configuration has: SFT, reward model, PPO", "examples/helpdesk/pipeline.yaml"],
+    run: ["run every stage of a configuration: SFT, reward model, PPO", "examples/helpdesk/pipeline.yaml"],
     sft: ["fine-tune on demonstrations", "examples/helpdesk/sft.yaml"],
     reward: ["train a reward model on preference pairs", "examples/helpdesk/reward.yaml"],
     ppo: ["train a policy with PPO", "examples/helpdesk/ppo.yaml"],
@@ -97,7 +101,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
 
   command(
     "resume",
-    "go on with a run that was interrupted, killed or failed, from its last checkpoint",
+    "go on with a run from its last checkpoint, or make it longer",
     "resume demo-1",
     "resume /tmp/runs/helpdesk-2",
   )
@@ -112,7 +116,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
 
   command(
     "doctor",
-    "say what is wrong with a configuration before it runs, or go through a run's checklist",
+    "check a configuration before it runs, or go through a run",
     "doctor examples/helpdesk/pipeline.yaml",
     "doctor my.yaml ppo.learningRate=1e-4 --tokens-per-step 65536",
     "doctor demo-1",
@@ -132,7 +136,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
 
   command(
     "diagnose",
-    "say what is wrong with a run: likely causes, their evidence and remedies",
+    "say what is wrong with a run: causes, evidence, remedies",
     "diagnose demo-1",
     "diagnose demo-1 --json",
   )
@@ -145,7 +149,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
 
   command(
     "eval",
-    "measure a run's policy on its evaluation prompts, before and after PPO",
+    "measure a run's policy, before and after PPO",
     "eval demo-1",
     "eval demo-1 --samples 4096 --seed 99",
     "eval demo-1 --json",
@@ -160,7 +164,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
 
   command(
     "generate",
-    "let a model answer: prompts as arguments, or one a line on stdin",
+    "let a model answer: prompts as arguments, or lines of stdin",
     'generate demo-1 "what is 2 plus 3 ?"',
     'generate runs/demo-1/sft/final "book it" --samples 4 --temperature 1',
     "generate demo-1 < prompts.txt",
@@ -210,24 +214,50 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   addLabCommands({ command, does, terminal });
   addControlCommands({ command, does, terminal });
 
+  program
+    .command("help")
+    .description("show the help of a command")
+    .argument("[command...]", "its name")
+    .action((words: readonly string[]) => commandNamed(program, words).outputHelp());
+
+  for (const parent of [program, ...program.commands.filter(({ commands }) => commands.length > 0)])
+    parent.on("command:*", ([word = ""]: string[]) => {
+      throw unknownCommand(parent, word);
+    });
+
   program.addHelpText(
     "after",
     `
 Start here:
-  $ ballast demo                          three stages on two cores, in about three minutes
+  $ ballast demo               three stages on two cores, in about three minutes
   $ ballast run examples/helpdesk/pipeline.yaml
   $ ballast runs
 
-Exit codes: 0 done, 1 error, 2 usage or configuration, 3 stopped by the controller, 130 interrupted and saved.`,
+Exit codes: 0 done, 1 error, 2 usage or configuration,
+            3 stopped by the controller, 130 interrupted and saved.`,
   );
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
-    // Commander has printed what was wrong, or the help that was asked for.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    // The help that was asked for, or that says what to ask for.
+    if (error.exitCode === 0 || error.code === "commander.help") return error.exitCode === 0 ? 0 : 2;
+    throw await mistyped(error, { program, args });
   }
   return exitCode;
+}
+
+/** The command that these words name, the program itself for none. */
+function commandNamed(program: Command, words: readonly string[]): Command {
+  return words.reduce((parent, word) => {
+    const found = parent.commands.find((command) => command.name() === word);
+    if (found === undefined) throw unknownCommand(parent, word);
+    return found;
+  }, program);
+}
+
+function termOf(command: Command): string {
+  return [command.name(), ...command.registeredArguments.map(argumentTerm)].join(" ");
 }
 
 function argumentTerm(argument: Argument): string {

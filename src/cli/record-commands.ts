@@ -19,7 +19,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     "see what stopped a run, and decide on it",
     "incidents list --open",
     "incidents show 3",
-    'incidents resolve 3 --rollback last-healthy --set ppo.learningRate=1e-4 --reason "the rate was too high"',
+    "incidents resolve 3 --rollback before --set ppo.learningRate=1e-4",
     'incidents resolve 3 --resume --reason "a batch of odd prompts"',
   );
   const workspace = ["--workspace <dir>", "folder of the runs", "runs"] as const;
@@ -60,7 +60,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
 
   command(
     "history",
-    "show every value that a run's hyperparameters had, when, and why",
+    "show every value that a run's settings had, when, and why",
     "history demo-1",
     "history demo-1 ppo.learningRate",
     "history demo-1 ppo.kl.coef --json",
@@ -77,7 +77,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
 
   command(
     "mark",
-    "tag a run, note something of it, or put it away; without an option, show what is noted",
+    "tag a run, note something of it, or put it away",
     "mark demo-1 --tag baseline",
     'mark demo-1 --note "the one in the report" --untag draft',
     "mark demo-2 --archive",
@@ -94,10 +94,10 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
 
   command(
     "export",
-    "write the whole history of a run's metrics to a file, or its dashboard as one page",
+    "write a run's metrics to a file, or its dashboard as one page",
     "export demo-1 --format csv --out demo-1.csv",
-    "export demo-1 --format parquet --out demo-1.parquet --attempts newest",
-    "export demo-1 --format jsonl | head",
+    "export demo-1 --format parquet --out demo-1.parquet",
+    "export demo-1 --format jsonl --attempts newest | head",
     "export demo-1 --format html --out demo-1.html",
   )
     .argument("<run>", RUN)
@@ -117,7 +117,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
 
   command(
     "report",
-    "tell what runs did lately: incidents, interventions, alerts, settings changed, health",
+    "tell what runs did lately: incidents, alerts, settings, health",
     "report --since 7d",
     "report --since 24h --run demo-1 --format html --out report.html",
     "report --since 7d --send",
@@ -133,7 +133,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
 
   command(
     "serve",
-    "show the dashboard of a workspace in the browser, and give Prometheus its newest values",
+    "show the dashboard in the browser; newest values for Prometheus",
     "serve",
     "serve --port 9000 --workspace /tmp/runs",
     "serve --host 0.0.0.0",

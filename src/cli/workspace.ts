@@ -76,7 +76,7 @@ export function naming<Thrown>(error: Thrown, place: RunPlace): Thrown {
 
 /** A text in which commands stand as this shell starts them, wherever the program lies; some have its place already. */
 export function asTyped(text: string): string {
-  return text.replace(/(?<!\/|npx )\bballast (?=[a-z])/g, () => `${selfName()} `);
+  return text.replace(/(?<!\/|npx )\bballast (?=[a-z]|--)/g, () => `${selfName()} `);
 }
 
 /** How the user calls this program from where they are. */
