@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { BallastError, CheckpointError, UsageError } from "../util/errors.ts";
 import { loadConfig, parseConfig, parseResolvedConfig, recordedConfig } from "./load.ts";
 
@@ -45,8 +45,8 @@ describe("a text that is no configuration", () => {
   });
 
   it("lists every key that is given twice", () => {
-    expect(messageFor("seed: 1\nsft:\n  steps: 3\n  steps: 4\n'seed': 2\n")).toBe(
-      'a.yaml:4: the key "steps" is given twice in the same section\na.yaml:5: the key "seed" is given twice in the same section',
+    expect(messageFor("seed: 1\ndemo: {}\nsft: {steps: 3,\n  steps: 4}\n'seed': 2\n")).toBe(
+      '2 mistakes in the configuration\na.yaml:4: the key "steps" is given twice in the same section; keep one of them\na.yaml:5: the key "seed" is given twice in the same section; keep one of them',
     );
   });
 });
@@ -134,7 +134,97 @@ describe("one wrong value", () => {
       'a.yaml:4: unknown field "completion" in ppo.prompts.fields; it renames one of prompt, messages, reference, kind',
     ],
   ])("%j", (text, message) => {
-    expect(messageFor(text)).toBe(message);
+    // What else the text lacks is said with it.
+    expect(messageFor(text).split("\n")).toContain(message);
+  });
+});
+
+describe("all mistakes come in one round", () => {
+  const folder = mkdtempSync(join(tmpdir(), "ballast-mistakes-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "a.yaml");
+  const load = (text: string, overrides: string[], command?: "run" | "ppo") => {
+    writeFileSync(file, text);
+    const { message } = failureOf(() => loadConfig(file, overrides, command === undefined ? {} : { command }));
+    return message
+      .replaceAll(`${relative(".", folder)}/`, "")
+      .replaceAll(`${folder}/`, "")
+      .split("\n");
+  };
+
+  it("types, contradictions, empty values, files, folders, rules, of the file and of overrides", () => {
+    writeFileSync(join(folder, "rules.yaml"), "rules:\n  - id: odd\n    tier: 9\n");
+    mkdirSync(join(folder, "folder"));
+    const text = `seed: -1
+model: {path: gone}
+sft: {data: {path: folder}, stepz: 3, steps: 5, steps: 6}
+reward: {data: {path: gone.jsonl}, from: a.yaml}
+ppo:
+  prompts: {path: rules.yaml}
+  sequences: 10
+  minibatches: 4
+  topK: 5
+  valueClip:
+control: {rules: rules.yaml}
+`;
+    const lines = load(text, ["ppo.epochs=", "ppo.rewards.7.weight=1", "nonsense", "ppo.lambda=2"], "run");
+    const start = (of: string) => lines.filter((line) => line.startsWith(of)).map((line) => line.slice(of.length));
+    expect(lines[0]).toBe(`${lines.length - 1} mistakes in the configuration`);
+    expect(start("override ")).toEqual([
+      "ppo.epochs=: there is nothing after the =",
+      "nonsense: expected key=value",
+      "ppo.rewards.7.weight=1: ppo.rewards is a list of 1; its entries are ppo.rewards.0 and on",
+      "ppo.lambda=2: ppo.lambda: expected a number from 0 to 1, found 2",
+    ]);
+    expect(start("a.yaml:1: ")).toEqual(["seed: expected a whole number from 0, found -1"]);
+    expect(start("a.yaml:2: ")).toEqual([expect.stringMatching(/^model.path: there is no folder gone/)]);
+    expect(start("a.yaml:3: ")).toEqual([
+      'the key "steps" is given twice in the same section; keep one of them',
+      'unknown key "stepz" in sft; did you mean steps?',
+      "sft.data.path: folder is a folder, not a file",
+    ]);
+    expect(start("a.yaml:4: ")).toEqual([
+      "reward.data.path: there is no file gone.jsonl",
+      "reward.from: a.yaml is a file, not a folder",
+    ]);
+    expect(start("a.yaml:5: ")).toEqual([expect.stringMatching(/^ppo has no objective/)]);
+    expect(start("a.yaml:7: ")).toEqual([expect.stringMatching(/^ppo.sequences 10 is not divisible by 4 minibatches/)]);
+    expect(start("a.yaml:9: ")).toEqual([expect.stringMatching(/^ppo.topK 5 truncates/)]);
+    expect(start("a.yaml:10: ")).toEqual([
+      "ppo.valueClip: there is nothing after the colon; write null if that is meant, or remove the key for its default",
+    ]);
+    expect(start("rules.yaml:2: ")).not.toEqual([]);
+  });
+
+  it("but no echo of one in another", () => {
+    const echoes = (text: string, overrides: string[] = []) => load(`demo: {}\n${text}`, overrides).length;
+    expect(echoes("sft: {dta: {path: x}}")).toBe(1);
+    expect(echoes("sft: {}\nppo: {sequences: 10.5, minibatches: 4}\nreward: {}")).toBe(1);
+    expect(echoes("sft: {}\nppo: {rewards: [{kind: modl}]}")).toBe(1);
+    expect(
+      load("objectiv: when a, prefer b\nmodel: {path: .}\nppo: {prompts: {pth: x}, rewards: [{kind: exact}]}", []),
+    ).toHaveLength(4);
+  });
+
+  it("a broken file's together with those of overrides", () => {
+    expect(load("a: [\n", ["x", "ppo.epochs="]).slice(1)).toEqual([
+      "override x: expected key=value",
+      "override ppo.epochs=: there is nothing after the =",
+      expect.stringMatching(/^a.yaml:2: not valid YAML/),
+    ]);
+  });
+
+  it("a model's folder is missing if nothing of this run can make it", () => {
+    const ppo = (policy: string) =>
+      `name: my\nworkspace: ${folder}\ndemo: {}\nsft: {}\nppo: {policy: ${policy}, rewards: [{kind: exact}]}\n`;
+    expect(load(ppo("elsewhere"), [], "run")[0]).toMatch(
+      /^a.yaml:5: ppo.policy: there is no folder elsewhere; an earlier/,
+    );
+    writeFileSync(file, ppo("my-3/sft/final"));
+    expect(loadConfig(file, [], { command: "run" }).warnings).toHaveLength(2);
+    expect(load(ppo("my-3/sft/final"), [], "ppo")[0]).toContain("there is no folder my-3/sft/final");
+    writeFileSync(file, "demo: {}\nsft: {}\nreward: {from: elsewhere}\n");
+    expect(loadConfig(file).warnings).toHaveLength(1);
   });
 });
 
@@ -225,6 +315,9 @@ describe("overrides", () => {
     expect(config).toMatchObject({ name: "007", objective: "when a: b, say c=d" });
     expect(config.ppo?.rewards[1]).toMatchObject({ pattern: "^a: [bc]$" });
     expect(load("objective='quoted'").objective).toBe("quoted");
+    expect(load('objective=""').objective).toMatch(/^When /);
+    expect(load("objective=#1: be brief # always").objective).toBe("#1: be brief # always");
+    expect(load("objective=[draft] be brief").objective).toBe("[draft] be brief");
   });
 
   it("do not change what an alias shares", () => {
@@ -236,6 +329,11 @@ describe("overrides", () => {
   it.each([
     [["ppo.epochs"], "override ppo.epochs: expected key=value"],
     [["=3"], "override =3: expected key=value"],
+    [["ppo.epochs="], "override ppo.epochs=: there is nothing after the ="],
+    [["ppo.dualClip=  "], "override ppo.dualClip=  : there is nothing after the ="],
+    [["objective="], "override objective=: there is nothing after the ="],
+    [['model.path=""'], 'override model.path="": model.path: expected text that is not empty, found empty text'],
+    [["ppo.dualClip=# none"], "override ppo.dualClip=# none: there is no value before the comment"],
     [["ppo..epochs=3"], "override ppo..epochs=3: expected key=value"],
     [["ppo.epoch=3"], 'override ppo.epoch=3: unknown key "epoch" in ppo; did you mean epochs?'],
     [["po.epochs=3"], 'override po.epochs=3: unknown key "po"; did you mean ppo?'],

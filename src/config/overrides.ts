@@ -16,25 +16,36 @@ export interface Overridden {
   readonly root: Record<string, unknown>;
   /** The override that wrote or made what stands at a path or above it. */
   overrideAt(path: Path): Override | undefined;
+  /** One an override that could not be applied, and was not. */
+  readonly errors: readonly UsageError[];
 }
 
-/** Throws UsageError for a text that is no `key=value`. */
+/** Throws UsageError for a text that is no `key=value`, or has nothing after the `=`. */
 export function parseOverride(text: string): Override {
   const equals = text.indexOf("=");
-  const path = pathOf(text.slice(0, Math.max(0, equals)).trim());
+  const key = text.slice(0, Math.max(0, equals)).trim();
+  const path = pathOf(key);
   if (path.includes("")) {
     throw new UsageError(`override ${text}: expected key=value`, "As in ppo.epochs=2 or ppo.rewards.0.weight=0.5");
   }
-  return { text, path, value: text.slice(equals + 1) };
+  const value = text.slice(equals + 1).trim();
+  // A shell takes quotes away, and an unset variable leaves nothing: neither must undo what the file says.
+  if (value === "") {
+    throw new UsageError(
+      `override ${text}: there is nothing after the =`,
+      `'${key}=""' is empty text, ${key}=null takes the key away, or is null if the key allows it.`,
+    );
+  }
+  return { text, path, value };
 }
 
 /**
  * Applies overrides in order. A section that is not there yet is made, a default list is copied so that one of its
  * entries can be changed, and `null` takes a key away where null is not one of its values. The root is not changed.
- * Throws UsageError for a value that is not YAML and a list index that is out of range.
  */
 export function applyOverrides(root: Record<string, unknown>, overrides: readonly Override[]): Overridden {
   const touched = new Map<string, Override>();
+  const errors: UsageError[] = [];
   let result = root;
   for (const override of overrides) {
     const { path } = override;
@@ -67,11 +78,17 @@ export function applyOverrides(root: Record<string, unknown>, overrides: readonl
     };
     const next = (old: unknown, depth: number): unknown =>
       depth + 1 === path.length ? valueGiven(override, result) : changed(old, depth + 1);
-    result = changed(result, 0) as Record<string, unknown>;
-    touched.set(dotted(path), override);
+    try {
+      result = changed(result, 0) as Record<string, unknown>;
+      touched.set(dotted(path), override);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      errors.push(error);
+    }
   }
   return {
     root: result,
+    errors,
     overrideAt: (path) => {
       for (let length = path.length; length > 0; length--) {
         const override = touched.get(dotted(path.slice(0, length)));
@@ -85,7 +102,11 @@ export function applyOverrides(root: Record<string, unknown>, overrides: readonl
 /** The value an override gives; undefined takes the key away. */
 function valueGiven({ text, path, value }: Override, root: unknown): unknown {
   const schema = schemaAt(path, root);
+  const absent = schema && unwrap(schema).nullable ? null : undefined;
+  if (/^(null|Null|NULL|~)$/.test(value)) return absent;
+  // Text needs no quotes here, whatever it looks like: name=007, pattern=^a: b, objective=#1 first.
   const isText = schema !== undefined && unwrap(schema).schema._zod.def.type === "string";
+  if (isText && !/^["']/.test(value)) return value;
   let parsed: unknown;
   try {
     parsed = parse(value, { prettyErrors: false, logLevel: "error" });
@@ -93,9 +114,9 @@ function valueGiven({ text, path, value }: Override, root: unknown): unknown {
     if (isText) return value;
     throw new UsageError(`override ${text}: not valid YAML: ${messageOf(error).split("\n")[0]}`);
   }
-  // Text needs no quotes here, whatever it looks like: name=007, pattern=^a: b.
-  if (isText && typeof parsed !== "string" && parsed !== null) return value;
-  return parsed === null && !(schema && unwrap(schema).nullable) ? undefined : parsed;
+  if (isText && typeof parsed !== "string") return value;
+  if (parsed === null) throw new UsageError(`override ${text}: there is no value before the comment`);
+  return parsed;
 }
 
 function emptyAt(path: Path, root: unknown): unknown {

@@ -3,11 +3,12 @@
  * it names move together; in an override they are relative to the current directory, as all of a command line is.
  * In memory they are relative to the current directory: nothing else in the project needs to know of this.
  */
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { messageOf } from "../util/errors.ts";
 import { at, type Path } from "./fields.ts";
-import { type Checked, dotted, type Problem, valueAt } from "./problems.ts";
+import { dotted, type Problem, valueAt } from "./problems.ts";
 
 /** `*` is every entry of a list. `workspace` is not among them: runs go where the command is given. */
 const dataFiles = [
@@ -53,26 +54,52 @@ function rebase(path: string, from: string, to: string): string {
   return relative(to, resolve(from, path)) || ".";
 }
 
+/** A problem with the path itself, and the section of the configuration that names it. */
+export interface PathProblem extends Problem {
+  readonly section: string;
+  readonly path: string;
+}
+
 /**
- * What the configuration names and is not there. Data and code are errors; a model's folder is a warning, because an
- * earlier command may be about to make it, unless it exists where the writer seems to have meant it. `file` is the
- * configuration's, or null.
+ * What the configuration names and is not there, or not what it should be. Data and code are errors; a model's folder that is
+ * not there is a warning, because an earlier command may be about to make it, unless it exists where the writer seems to have
+ * meant it. `file` is the configuration's, or null.
  */
-export function missingPaths(root: unknown, file: string | null): Checked {
-  const errors: Problem[] = [];
-  const warnings: Problem[] = [];
+export function missingPaths(root: unknown, file: string | null): { errors: PathProblem[]; warnings: PathProblem[] } {
+  const errors: PathProblem[] = [];
+  const warnings: PathProblem[] = [];
   for (const pattern of [...dataFiles, ...modelFolders, componentPath]) {
     for (const place of placesOf(pattern, root)) {
-      const path = valueAt(root, place) as string;
-      if (existsSync(path)) continue;
+      const path = valueAt(root, place);
+      // Anything else is a mistake of the value.
+      if (typeof path !== "string" || path === "") continue;
       const isFile = dataFiles.includes(pattern) || valueAt(root, [...place.slice(0, -1), "kind"]) === "function";
-      const meant = file === null ? undefined : meantPath(path, file);
-      const advice = meant && `; paths are relative to the configuration's folder: write ${meant}`;
-      const message = `${dotted(place)}: there is no ${isFile ? "file" : "folder"} ${path}${advice ?? ""}`;
-      (isFile || advice ? errors : warnings).push({ paths: [place], message });
+      const wanted = isFile ? "file" : "folder";
+      const wrong = whyNot(path, wanted);
+      if (wrong === null) continue;
+      const meant = wrong.absent && file !== null ? meantPath(path, file) : undefined;
+      const advice = meant ? `; paths are relative to the configuration's folder: write ${meant}` : "";
+      const found = { paths: [place], message: `${dotted(place)}: ${wrong.message}${advice}` };
+      const fatal = isFile || !wrong.absent || meant !== undefined;
+      (fatal ? errors : warnings).push({ ...found, section: String(place[0]), path });
     }
   }
   return { errors, warnings };
+}
+
+/** What is wrong with a path that should be a file or a folder; null where it is one and can be read. */
+function whyNot(path: string, wanted: "file" | "folder"): { message: string; absent: boolean } | null {
+  try {
+    const isFolder = statSync(path).isDirectory();
+    if (isFolder !== (wanted === "folder"))
+      return { message: `${path} is a ${isFolder ? "folder" : "file"}, not a ${wanted}`, absent: false };
+    accessSync(path, constants.R_OK);
+    return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return { message: `there is no ${wanted} ${path}`, absent: true };
+    return { message: `the ${wanted} ${path} cannot be read: ${messageOf(error)}`, absent: false };
+  }
 }
 
 /** What to write where the writer of the file meant a path from the current directory. */

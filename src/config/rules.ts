@@ -114,7 +114,7 @@ function read(text: string, file: string): Reading {
     top: "`rules:` and a list of rules below it",
   });
   const entries = entriesOf(source);
-  const mistakes: string[] = [];
+  const mistakes = [...source.mistakes];
   const lineOf = (i: number, path: readonly PropertyKey[] = []) =>
     source.lineOf(["rules", i, ...path.map((part) => (typeof part === "number" ? part : String(part)))]);
   const nameOf = (i: number) => {

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 
+const text = z.string().min(1);
 const positive = z.number().positive();
 const count = z.int().positive();
 const share = z.number().min(0).max(1);
@@ -15,10 +16,10 @@ const keyName = z.string().regex(/^[A-Za-z0-9._-]+$/, "letters, digits, dots, da
 const rowsWith = (...names: string[]) =>
   z.strictObject({
     /** A JSONL file. */
-    path: z.string().min(1),
+    path: text,
     /** Names of the fields in the file, where they differ: `{prompt: question, completion: answer}`. */
     fields: z
-      .record(z.string().regex(new RegExp(`^(${names.join("|")})$`), `one of ${names.join(", ")}`), z.string().min(1))
+      .record(z.string().regex(new RegExp(`^(${names.join("|")})$`), `one of ${names.join(", ")}`), text)
       .default({}),
     /** Use only the first rows; 0 is all. */
     limit: z.int().min(0).default(0),
@@ -29,7 +30,7 @@ const prompts = rowsWith("prompt", "messages", "reference", "kind");
 
 export const modelSchema = z.strictObject({
   /** A Hugging Face folder to start from. Without it a model is made from scratch with the sizes below. */
-  path: z.string().optional(),
+  path: text.optional(),
   family: z.literal("gpt2").default("gpt2"),
   layers: count.default(4),
   width: count.default(128),
@@ -42,11 +43,11 @@ export const modelSchema = z.strictObject({
 export const tokenizerSchema = z.strictObject({
   /** `word` and `byte` are built for a model from scratch; `file` reads a tokenizer.json. */
   kind: z.enum(["word", "byte", "file"]).default("byte"),
-  path: z.string().optional(),
+  path: text.optional(),
   /** Largest vocabulary of `word`; rarer words become <unk>. */
   vocabularySize: count.default(8192),
   /** A Jinja chat template; the tokenizer's own by default, of a built tokenizer the built-in one. */
-  chatTemplate: z.string().optional(),
+  chatTemplate: text.optional(),
 });
 
 export const demoSchema = z.strictObject({
@@ -105,7 +106,7 @@ export const rewardModelSchema = z.strictObject({
   evaluationShare: shareBelow1.default(0.1),
   emptyAnswers,
   /** A folder to start from; the SFT stage's result in a pipeline, else `model.path`. */
-  from: z.string().optional(),
+  from: text.optional(),
   steps: count.default(200),
   /** Pairs a step. */
   batchSize: count.default(64),
@@ -125,7 +126,7 @@ const name = keyName.optional();
 /** One component of the reward. The score is the weighted sum; every component is recorded by name. */
 export const rewardComponentSchema = z.discriminatedUnion("kind", [
   /** The learned reward model. */
-  z.strictObject({ kind: z.literal("model"), name, weight, path: z.string().optional() }),
+  z.strictObject({ kind: z.literal("model"), name, weight, path: text.optional() }),
   /** 1 where the response equals the reference answer, ignoring case and surrounding space. */
   z.strictObject({ kind: z.literal("exact"), name, weight }),
   /** 1 where the number after `marker` (else the last number) of the response equals that of the reference answer. */
@@ -133,7 +134,7 @@ export const rewardComponentSchema = z.discriminatedUnion("kind", [
     kind: z.literal("last_number"),
     name,
     weight,
-    marker: z.string().default("####"),
+    marker: text.default("####"),
     requireMarker: z.boolean().default(false),
   }),
   /** 1 where the regular expression matches the response. */
@@ -141,7 +142,7 @@ export const rewardComponentSchema = z.discriminatedUnion("kind", [
     kind: z.literal("pattern"),
     name,
     weight,
-    pattern: z.string().min(1),
+    pattern: text,
     flags: z.string().default(""),
   }),
   /** 1 within [min, max] tokens, falling linearly to 0 over `slack` tokens outside. */
@@ -158,13 +159,13 @@ export const rewardComponentSchema = z.discriminatedUnion("kind", [
   /** Minus 1 where the response has a word of the safety filter (`ppo.safety`). */
   z.strictObject({ kind: z.literal("safety"), name, weight }),
   /** The learned score minus that of a baseline response to the same prompt, sampled from the reference policy. */
-  z.strictObject({ kind: z.literal("comparison"), name, weight, path: z.string().optional() }),
+  z.strictObject({ kind: z.literal("comparison"), name, weight, path: text.optional() }),
   /** A user's own function: `export default async ({prompt, response, reference}) => number`. */
   z.strictObject({
     kind: z.literal("function"),
     name,
     weight,
-    path: z.string().min(1),
+    path: text,
     timeoutMs: count.default(5000),
     retries: z.int().min(0).default(2),
   }),
@@ -197,7 +198,7 @@ const klController = {
 /** A target: training ends where it held in so many measurements in a row. */
 const targetSchema = z.strictObject({
   /** A key of docs/metrics.md. */
-  signal: z.string().min(1),
+  signal: text,
   above: z.number().optional(),
   below: z.number().optional(),
   for: count.default(1),
@@ -205,11 +206,11 @@ const targetSchema = z.strictObject({
 
 export const ppoSchema = z.strictObject({
   /** Folder of the policy to start from; the SFT stage's result in a pipeline, else `model.path`. */
-  policy: z.string().optional(),
+  policy: text.optional(),
   /** Folder of the frozen reference; the starting policy by default. */
-  reference: z.string().optional(),
+  reference: text.optional(),
   /** Folder the critic's trunk starts from; the reward model where there is one, else the policy. */
-  critic: z.string().optional(),
+  critic: text.optional(),
   /** `separate`: a full-depth transformer of its own. `shared`: a scalar head on the policy's trunk. */
   criticKind: z.enum(["separate", "shared"]).default("separate"),
   prompts: prompts.optional(),
@@ -349,7 +350,7 @@ export const controlSchema = z.strictObject({
   /** `off` keeps every alert and acts on none; tier 1 neither. The same seed then shows both curves. */
   interventions: z.enum(["on", "off"]).default("on"),
   /** A YAML file of rules beside the shipped ones; a rule with the id of one of those replaces it. */
-  rules: z.string().min(1).optional(),
+  rules: text.optional(),
   /** Ids of rules that are not used. */
   disable: z.array(z.string()).default([]),
   /** `absolute`: nats, for large vocabularies. `relative`: to iteration 0. */
@@ -365,7 +366,7 @@ export const controlSchema = z.strictObject({
       prompts: count.default(16),
       pairs: count.default(64),
       /** JSONL of responses that people rated: how the reward agrees with them. */
-      ratings: z.string().min(1).optional(),
+      ratings: text.optional(),
     })
     .prefault({}),
   /** Gradient noise from the micro-batches of one step (PPO.md row 17). */
@@ -392,12 +393,12 @@ export const experimentSchema = z.strictObject({
   /** 1: is the behaviour controllable at all; 2: the reward, finely; 3: wider data; 4: harder evaluation. */
   stage: z.int().min(1).max(4),
   /** The experiment it goes on from: a run's id, its folder, or a configuration. */
-  previous: z.string().min(1).optional(),
+  previous: text.optional(),
 });
 
 export const doctorSchema = z.strictObject({
   /** Why a finding is meant to be as it is, by the finding's id. */
-  explain: z.record(z.string(), z.string().min(1)).default({}),
+  explain: z.record(z.string(), text).default({}),
   /** What the reward judges, where the doctor would guess otherwise: a turn, fine steps, or a late result alone. */
   grain: z.enum(["turn", "steps", "late"]).optional(),
 });
@@ -419,7 +420,7 @@ export const configSchema = z.strictObject({
     .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*$/, "letters, digits, dots, dashes and underscores only, no dot or dash first")
     .optional(),
   /** Folder of runs and of their database, relative to the current directory. */
-  workspace: z.string().min(1).default("runs"),
+  workspace: text.default("runs"),
   seed: z.int().min(0).default(1),
   /** Threads of the engine; 0 takes the physical cores. Part of what makes a run repeatable to the bit. */
   threads: z.int().min(0).default(0),

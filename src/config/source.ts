@@ -11,6 +11,10 @@ export interface Source {
   has(path: Path): boolean;
   /** Line of the key (or list entry) at this path, or of the nearest thing above it that the text has. */
   lineOf(path: Path): number;
+  /** What is wrong and does not keep the text from being read: keys that are given twice, each with its line. */
+  readonly mistakes: readonly string[];
+  /** The keys that have nothing after their colon: YAML's null, which nobody wrote. */
+  emptyValues(): Path[];
 }
 
 /** Aliases that a text may resolve to before it is taken for a bomb; the library's own number. */
@@ -31,7 +35,7 @@ const ofConfiguration: SourceWords = {
   top: "keys and values at the top, such as `seed: 1`",
 };
 
-/** Throws UsageError, with file and line, for a text that is empty, no YAML, or not keys and values. */
+/** Throws UsageError, with file and line, for a text that is empty, not YAML, or not keys and values. */
 export function readSource(text: string, file: string, words: SourceWords = ofConfiguration): Source {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -46,13 +50,10 @@ export function readSource(text: string, file: string, words: SourceWords = ofCo
   if (broken?.code === "MULTIPLE_DOCS")
     fail(broken.pos[0], `a second document begins here; ${words.what} is one`, "Remove the line ---.");
   if (broken) fail(broken.pos[0], `not valid YAML: ${broken.message.split("\n")[0]}`);
-  if (duplicates.length > 0) {
-    const listed = duplicates.map(({ pos }) => {
-      const key = /^["']?([^\s:"']+)/.exec(text.slice(pos[0]))?.[1] ?? "";
-      return `${file}:${lineAt(pos[0])}: the key "${key}" is given twice in the same section`;
-    });
-    throw new UsageError(listed.join("\n"), "Keep one of them.");
-  }
+  const mistakes = duplicates.map(({ pos }) => {
+    const key = /^["']?([^\s:"']+)/.exec(text.slice(pos[0]))?.[1] ?? "";
+    return `${file}:${lineAt(pos[0])}: the key "${key}" is given twice in the same section; keep one of them`;
+  });
   let firstAlias = 0;
   visit(document, {
     Pair: (_, pair) => {
@@ -88,8 +89,10 @@ export function readSource(text: string, file: string, words: SourceWords = ofCo
   return {
     file,
     root: plainValues(),
+    mistakes,
     has: (path) => offsetOf(path).complete,
     lineOf: (path) => lineAt(offsetOf(path).offset),
+    emptyValues: () => emptyBelow(document.contents, []),
   };
 
   function plainValues(): Record<string, unknown> {
@@ -99,4 +102,14 @@ export function readSource(text: string, file: string, words: SourceWords = ofCo
       return fail(firstAlias, `the aliases cannot be expanded: ${messageOf(error)}`, "Write the values out.");
     }
   }
+}
+
+function emptyBelow(node: unknown, path: Path): Path[] {
+  if (isSeq(node)) return node.items.flatMap((item, i) => emptyBelow(item, [...path, i]));
+  if (!isMap(node)) return [];
+  return node.items.flatMap(({ key, value }) => {
+    const place = [...path, String((key as { value?: unknown }).value)];
+    const empty = value === null || (isScalar(value) && value.value === null && !value.source);
+    return empty ? [place] : emptyBelow(value, place);
+  });
 }

@@ -94,7 +94,7 @@ const cases: [what: string, args: string[], code: number, ...messages: (string |
     ["ppo", "ppo.yaml", "ppo.policy=nowhere", "tokenizer=null", "model=null"],
     2,
     "ppo.policy: there is no folder nowhere",
-    "An earlier stage makes such a folder",
+    "an earlier stage makes such a folder",
   ],
 ];
 

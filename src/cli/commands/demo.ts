@@ -30,11 +30,12 @@ export async function demo({
   json = false,
   terminal,
 }: DemoOptions): Promise<number> {
-  const { config, warnings } = loadConfig(file, [
+  const settings = [
     ...(out === undefined ? [] : [`workspace=${JSON.stringify(out)}`]),
     ...(seed === undefined ? [] : [`seed=${seed}`]),
     ...overrides,
     ...injected(inject),
-  ]);
+  ];
+  const { config, warnings } = loadConfig(file, settings, { command: "run" });
   return startRun({ config: stagesFor("run", config, file), warnings, name: "demo", json, wait, dashboard, terminal });
 }
