@@ -1,5 +1,9 @@
 /** Values of options, as commander reads them. */
+import { statSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
+
+/** More than any machine has. */
+export const mostThreads = 1024;
 
 /** A whole number from `min` to `max`. */
 export function integer(min: number, max = Number.POSITIVE_INFINITY): (text: string) => number {
@@ -26,4 +30,24 @@ export function decimal(min: number, max = Number.POSITIVE_INFINITY): (text: str
 /** An option that may be given several times. */
 export function several(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
+}
+
+/** Text that is not empty: an unset variable of a script must not stand for a file, a run or an address. */
+export function text(given: string): string {
+  if (given.trim() === "") throw new InvalidArgumentError("It is empty.");
+  return given;
+}
+
+/** A folder, which need not be there yet. */
+export function folder(given: string): string {
+  text(given);
+  const isOther = (() => {
+    try {
+      return !statSync(given).isDirectory();
+    } catch {
+      return false;
+    }
+  })();
+  if (isOther) throw new InvalidArgumentError("It is a file, and must be a folder.");
+  return given;
 }

@@ -1,11 +1,11 @@
 /** The commands about the stability controller: its rules, and what they decide on the record of a run. */
-import { integer } from "./arguments.ts";
+import { folder, integer, text } from "./arguments.ts";
 import type { CommandMaker } from "./record-commands.ts";
 
 const RUN = "a run's id, as `ballast runs` shows it, or its folder";
 
 export function addControlCommands({ command, does, terminal }: CommandMaker): void {
-  const workspace = ["--workspace <dir>", "folder of the runs", "runs"] as const;
+  const workspace = ["--workspace <dir>", "folder of the runs", folder, "runs"] as const;
 
   const rules = command(
     "rules",
@@ -19,15 +19,15 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
   rules
     .command("list")
     .description("list the rules: the shipped ones, or those of a configuration")
-    .option("--config <file>", "the rules that this configuration uses, and which of them are in use")
+    .option("--config <file>", "the rules that this configuration uses, and which of them are in use", text)
     .option("--yaml", "print them as a file of rules")
     .option("--json", "print one line of JSON a rule")
     .action(does(async (options) => (await import("./commands/rules.ts")).listRules({ ...options, terminal })));
   rules
     .command("explain")
     .description("say what a rule watches, when it holds, what it does, and where its numbers come from")
-    .argument("<id>", "a rule's id, as `ballast rules list` shows it")
-    .option("--config <file>", "as this configuration uses it")
+    .argument("<id>", "a rule's id, as `ballast rules list` shows it", text)
+    .option("--config <file>", "as this configuration uses it", text)
     .option("--json", "print one line of JSON")
     .action(
       does(async (id, options) => (await import("./commands/rules.ts")).explainRule({ id, ...options, terminal })),
@@ -35,8 +35,8 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
   rules
     .command("test")
     .description("check a file of rules; with --on, say what they would have said and done on a run's record")
-    .argument("<file>", "a YAML file of rules")
-    .option("--on <run>", RUN)
+    .argument("<file>", "a YAML file of rules", text)
+    .option("--on <run>", RUN, text)
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
@@ -51,7 +51,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     "tell demo-1 undo 3",
     'tell demo-1 stop --reason "good enough" --json',
   )
-    .argument("<run>", RUN)
+    .argument("<run>", RUN, text)
     .argument("<what>", "pause, resume, save, stop, set or undo")
     .argument("[details...]", "set: key=value, one or several; undo: the number of an intervention")
     .option("--reason <text>", "why; it stands in the record")
@@ -70,8 +70,8 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     "replay demo-1 --rules mine.yaml",
     "replay demo-1 --rules mine.yaml --json",
   )
-    .argument("<run>", RUN)
-    .option("--rules <file>", "a YAML file of rules beside the shipped ones; the run's own rules without it")
+    .argument("<run>", RUN, text)
+    .option("--rules <file>", "a YAML file of rules beside the shipped ones; the run's own rules without it", text)
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(does(async (run, options) => (await import("./commands/replay.ts")).replay({ run, ...options, terminal })));
@@ -83,9 +83,9 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     "reproduce demo-1 --until 20",
     "reproduce demo-1 --out /tmp/again --json",
   )
-    .argument("<run>", RUN)
+    .argument("<run>", RUN, text)
     .option("--until <n>", "steps of the last stage, iterations of PPO; as far as the run came without it", integer(1))
-    .option("--out <dir>", "an empty folder to run it in; a temporary one, which is removed, without it")
+    .option("--out <dir>", "an empty folder to run it in; a temporary one, which is removed, without it", folder)
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
@@ -100,15 +100,20 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     "rate demo-1 --export pairs.jsonl",
     "rate demo-1 --import pairs.jsonl --rater bob",
   )
-    .argument("<run>", RUN)
+    .argument("<run>", RUN, text)
     .option("--pairs", "two responses to one prompt: which is better?")
     .option("--count <n>", "questions to ask", integer(1), 20)
-    .option("--rater <name>", "whose answers they are; your user name without it")
-    .option("--export <file>", "write preferences as JSONL: prompt, chosen, rejected")
-    .option("--export-ratings <file>", "write ratings as JSONL, for control.probes.ratings: prompt, response, score")
+    .option("--rater <name>", "whose answers they are; your user name without it", text)
+    .option("--export <file>", "write preferences as JSONL: prompt, chosen, rejected", text)
+    .option(
+      "--export-ratings <file>",
+      "write ratings as JSONL, for control.probes.ratings: prompt, response, score",
+      text,
+    )
     .option(
       "--import <file>",
       "read preferences (prompt, chosen, rejected) or ratings (prompt, response, score) from JSONL",
+      text,
     )
     .option(...workspace)
     .option("--json", "print one line of JSON")

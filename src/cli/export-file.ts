@@ -2,6 +2,7 @@
 import { dirname, resolve } from "node:path";
 import { type Chunk, writeDurably } from "../util/durable.ts";
 import { BallastError, messageOf } from "../util/errors.ts";
+import { remedyFor } from "../util/system-faults.ts";
 
 /** Writes the file whole or not at all. Throws BallastError, and what a chunk throws; a file that was there is then as it was. */
 export function writeExport(path: string, content: Chunk | Iterable<Chunk>): void {
@@ -25,6 +26,6 @@ function hintFor(path: string, error: unknown): string {
     case "EISDIR":
       return "It is a folder: name a file in it.";
     default:
-      return "Free some space or name another file.";
+      return remedyFor(error) ?? "Free some space or name another file.";
   }
 }

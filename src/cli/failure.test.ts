@@ -30,6 +30,38 @@ describe("reportError", () => {
     expect(report(error, { BALLAST_DEBUG: "1" }).text).toContain("failure.test.ts");
   });
 
+  it.each([
+    ["ENOSPC", "the disk is full", "Free some space"],
+    ["EDQUOT", "the disk is full", "Free some space"],
+    ["EROFS", "the disk can only be read", "Name a folder"],
+    ["EACCES", "permission is missing", "Give yourself the right"],
+    ["ENAMETOOLONG", "a name is too long for the system", "give a shorter one"],
+    ["EISDIR", "there is a folder where a file should be", "Move that folder away"],
+    ["ENOTDIR", "there is a file where a folder should be", "Move that file away"],
+    ["EMFILE", "too many files are open", "ulimit -n"],
+    ["EADDRINUSE", "the address is in use", "--port"],
+    ["SQLITE_BUSY_SNAPSHOT", "another process holds the database", "Close it"],
+    ["SQLITE_NOTADB", "this is no database", "Move that file away"],
+    ["SQLITE_FULL", "the disk is full", "Free some space"],
+  ])("takes %s for what it is, not for a fault of the program", (code, what, remedy) => {
+    const { code: exit, text } = report(Object.assign(new Error(`${code}: no, write`), { code, path: "/a/b" }));
+    expect(exit).toBe(1);
+    expect(text).toContain(`error: ${what}: ${code}: no, write (/a/b)\n  `);
+    expect(text).toContain(remedy);
+    expect(text).not.toMatch(/fault in ballast|^ {4}at /m);
+    // Wrapped by who knew no remedy.
+    const wrapped = report(
+      new BallastError("could not save", undefined, { cause: Object.assign(new Error(""), { code }) }),
+    );
+    expect(wrapped.text).toContain(remedy);
+  });
+
+  it("of a system only we can have misused stays a fault", () => {
+    expect(report(Object.assign(new Error("bad"), { code: "ERR_INVALID_ARG_TYPE" })).text).toContain(
+      "fault in ballast",
+    );
+  });
+
   it("prints the stack and the cause of what nobody expected", () => {
     const { text } = report(new TypeError("x is undefined", { cause: new Error("deep") }));
     expect(text).toContain("error: x is undefined\n    at ");

@@ -1,19 +1,22 @@
 /** How a failure is told: message and hint for what a user can mend, a stack for what only we can. */
 import { BallastError } from "../util/errors.ts";
 import { printable } from "../util/sanitize.ts";
+import { remedyFor, systemFault } from "../util/system-faults.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
 import type { Terminal } from "./terminal.ts";
 import { asTyped } from "./workspace.ts";
 
 /** Prints what went wrong and returns the exit code. BALLAST_DEBUG=1 shows the stack of every error. */
-export function reportError(error: unknown, { note, noteColours: c }: Terminal, env = process.env): number {
+export function reportError(thrown: unknown, { note, noteColours: c }: Terminal, env = process.env): number {
+  const error = thrown instanceof BallastError ? thrown : (systemFault(thrown) ?? thrown);
   const expected = error instanceof BallastError;
   const message = error instanceof Error ? error.message : String(error);
   // Messages quote files and rows, which may hold anything.
   const print = (text: string, prefix = "") => note(prefix + printable(withoutCurrentDirectory(text)));
   if (expected && error.exitCode === 130) note(c.yellow(printable(withoutCurrentDirectory(message))));
   else print(message, `${c.red("error:")} `);
-  if (expected && error.hint) print(asTyped(error.hint), "  ");
+  const hint = expected ? (error.hint ?? remedyFor(error.cause)) : undefined;
+  if (hint) print(asTyped(hint), "  ");
   if (!expected || env.BALLAST_DEBUG === "1") {
     if (error instanceof Error) print(stackOf(error));
     if (!expected) note("  This is a fault in ballast, not in what you typed: please report it with the lines above.");

@@ -8,7 +8,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "libsql";
 import { writeDurably } from "../util/durable.ts";
-import { BallastError } from "../util/errors.ts";
+import { BallastError, messageOf } from "../util/errors.ts";
+import { remedyFor } from "../util/system-faults.ts";
 
 export interface RunLock {
   release(): void;
@@ -20,12 +21,21 @@ const held = new Set<InstanceType<typeof Database>>();
 /** Takes the folder, or throws if a live process has it. */
 export function lockRun(folder: string): RunLock {
   const owner = join(folder, "owner");
-  const database = new Database(join(folder, ".lock"), { timeout: 0 });
+  const path = join(folder, ".lock");
+  let database: InstanceType<typeof Database> | null = null;
   try {
+    database = new Database(path, { timeout: 0 });
     database.exec("BEGIN EXCLUSIVE");
   } catch (error) {
-    database.close();
-    if (!/locked|busy/i.test(String((error as Error).message))) throw error;
+    database?.close();
+    if (!/locked|busy/i.test(messageOf(error)))
+      throw new BallastError(
+        `cannot lock the run: ${path}: ${messageOf(error).replace(/^ConnectionFailed\(.*\)$/s, "it cannot be opened")}`,
+        /not a database|malformed/i.test(messageOf(error))
+          ? `Something else was written into that file, which is empty and holds nothing: delete it. rm ${path}`
+          : remedyFor(error),
+        { cause: error },
+      );
     throw new BallastError(
       `the run in ${folder} is in use by a live process${ownerText(owner)}`,
       "Wait for it to end, or stop it with Ctrl-C where it runs: it saves and can be resumed.",

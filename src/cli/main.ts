@@ -6,6 +6,8 @@ import { createTerminal } from "./terminal.ts";
 
 // Exit code 0 done, 1 error, 2 usage or configuration, 3 stopped by the controller, 130 interrupted and saved.
 const terminal = createTerminal();
+// Of a stream or a worker that nobody waits for.
+process.on("uncaughtException", (error) => process.exit(reportError(error, terminal)));
 try {
   process.exitCode = await runProgram(process.argv.slice(2), terminal);
 } catch (error) {

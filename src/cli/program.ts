@@ -1,7 +1,7 @@
 /** The commands, their arguments and their help. Imports nothing heavy: each command's work is loaded when it runs. */
 import { readFileSync } from "node:fs";
 import { type Argument, Command, CommanderError } from "commander";
-import { decimal, integer, several } from "./arguments.ts";
+import { decimal, folder, integer, mostThreads, several, text } from "./arguments.ts";
 import { addControlCommands } from "./control-commands.ts";
 import { addLabCommands } from "./lab-commands.ts";
 import { mistyped, unknownCommand } from "./mistyped.ts";
@@ -14,8 +14,27 @@ const WAIT = "stay, and wait for a person's decision, where the controller stops
 const DASHBOARD = "show the dashboard while it trains; its address is printed";
 const RUN = "a run's id, as `ballast runs` shows it, or its folder";
 
+export interface Program {
+  readonly program: Command;
+  /** Of the command that ran; 0 for one that has none. */
+  readonly exitCode: () => number;
+}
+
 /** Runs the command that the arguments name and returns the exit code; throws what the command throws. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
+  const { program, exitCode } = createProgram(terminal);
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // The help that was asked for, or that says what to ask for.
+    if (error.exitCode === 0 || error.code === "commander.help") return error.exitCode === 0 ? 0 : 2;
+    throw await mistyped(error, { program, args });
+  }
+  return exitCode();
+}
+
+export function createProgram(terminal: Terminal): Program {
   let exitCode = 0;
   /** The action of a command: its code is loaded only now. */
   const does =
@@ -58,7 +77,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .option("--wait", WAIT)
     .option("--dashboard", DASHBOARD)
     .option("--json", "print the result as one last line of JSON")
-    .option("--out <dir>", 'folder for the run and its database (default: "runs")')
+    .option("--out <dir>", 'folder for the run and its database (default: "runs")', folder)
     .option("--seed <n>", "seed of everything random", integer(0))
     .action(
       does(async (overrides, options) =>
@@ -80,7 +99,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       `${name} ${example} seed=2 workspace=/tmp/runs`,
       `${name} ${example} --json | tail -1`,
     )
-      .argument("<config>", "a YAML file")
+      .argument("<config>", "a YAML file", text)
       .argument("[overrides...]", OVERRIDES)
       .option("--inject <fault>", INJECT, several)
       .option("--wait", WAIT)
@@ -105,9 +124,9 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     "resume demo-1",
     "resume /tmp/runs/helpdesk-2",
   )
-    .argument("<run>", RUN)
+    .argument("<run>", RUN, text)
     .option("--allow-changed-reward", "go on although the reward function's code has changed")
-    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--inject <fault>", INJECT, several)
     .option("--wait", WAIT)
     .option("--dashboard", DASHBOARD)
@@ -122,11 +141,11 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     "doctor demo-1",
     "doctor my.yaml --json",
   )
-    .argument("<config-or-run>", `a YAML file; or ${RUN}`)
+    .argument("<config-or-run>", `a YAML file; or ${RUN}`, text)
     .argument("[overrides...]", OVERRIDES)
     .option("--tokens-per-step <n>", "tokens that one step may hold: how many sequences are they?", integer(1))
     .option("--no-model", "do not load and sample the policy")
-    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print one line of JSON")
     .action(
       does(async (subject, overrides, options) =>
@@ -140,8 +159,8 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     "diagnose demo-1",
     "diagnose demo-1 --json",
   )
-    .argument("<run>", RUN)
-    .option("--workspace <dir>", "folder of the runs", "runs")
+    .argument("<run>", RUN, text)
+    .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print one line of JSON")
     .action(
       does(async (run, options) => (await import("./commands/diagnose.ts")).diagnose({ run, ...options, terminal })),
@@ -154,11 +173,11 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     "eval demo-1 --samples 4096 --seed 99",
     "eval demo-1 --json",
   )
-    .argument("<run>", RUN)
+    .argument("<run>", RUN, text)
     .option("--samples <n>", "samples to draw", integer(1))
     .option("--temperature <t>", "sampling temperature, 0 is greedy; the rollout's by default", decimal(0))
     .option("--seed <n>", "seed of the samples", integer(0))
-    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print the result as one line of JSON")
     .action(does(async (run, options) => (await import("./commands/eval.ts")).evaluate({ run, ...options, terminal })));
 
@@ -169,7 +188,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     'generate runs/demo-1/sft/final "book it" --samples 4 --temperature 1',
     "generate demo-1 < prompts.txt",
   )
-    .argument("<model>", "a model's folder, a run's id (its last stage's model), or a run's folder")
+    .argument("<model>", "a model's folder, a run's id (its last stage's model), or a run's folder", text)
     .argument("[prompts...]", "what to ask; without one, each line of stdin")
     .option("--temperature <t>", "sampling temperature; 0 is greedy", decimal(0), 0)
     .option("--top-k <k>", "keep only the k likeliest tokens; 0 keeps all", integer(0), 0)
@@ -179,8 +198,8 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .option("--seed <n>", "seed of the samples", integer(0), 1)
     .option("--system <text>", "a system message before the prompt")
     .option("--raw", "go on from the prompt as it stands, without the chat template")
-    .option("--threads <n>", "threads of the engine; 0 takes the physical cores", integer(0), 0)
-    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--threads <n>", "threads of the engine; 0 takes the physical cores", integer(0, mostThreads), 0)
+    .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print one line of JSON an answer")
     .action(
       does(async (model, prompts, options) =>
@@ -190,7 +209,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
 
   command("runs", "list the runs of a workspace", "runs", "runs --workspace /tmp/runs", "runs --json")
     .option("--all", "archived ones too")
-    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print one line of JSON a run")
     .action(does(async (options) => (await import("./commands/runs.ts")).runs({ ...options, terminal })));
 
@@ -200,9 +219,9 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     "compare demo-1 demo-2",
     "compare demo-1 demo-2 demo-3 --json",
   )
-    .argument("<run>", RUN)
+    .argument("<run>", RUN, text)
     .argument("<others...>", "runs to compare it with")
-    .option("--workspace <dir>", "folder of the runs", "runs")
+    .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print one line of JSON")
     .action(
       does(async (run, others, options) =>
@@ -236,15 +255,7 @@ Start here:
 Exit codes: 0 done, 1 error, 2 usage or configuration,
             3 stopped by the controller, 130 interrupted and saved.`,
   );
-  try {
-    await program.parseAsync(args, { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    // The help that was asked for, or that says what to ask for.
-    if (error.exitCode === 0 || error.code === "commander.help") return error.exitCode === 0 ? 0 : 2;
-    throw await mistyped(error, { program, args });
-  }
-  return exitCode;
+  return { program, exitCode: () => exitCode };
 }
 
 /** The command that these words name, the program itself for none. */

@@ -1,6 +1,6 @@
 /** The commands about what runs recorded: incidents, history, exports, reports, Prometheus. */
 import { type Command, Option } from "commander";
-import { integer, several } from "./arguments.ts";
+import { folder, integer, several, text } from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
 
 const RUN = "a run's id, as `ballast runs` shows it, or its folder";
@@ -22,13 +22,13 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     "incidents resolve 3 --rollback before --set ppo.learningRate=1e-4",
     'incidents resolve 3 --resume --reason "a batch of odd prompts"',
   );
-  const workspace = ["--workspace <dir>", "folder of the runs", "runs"] as const;
+  const workspace = ["--workspace <dir>", "folder of the runs", folder, "runs"] as const;
   const id = ["<id>", "an incident's number, as `ballast incidents list` shows it", integer(1)] as const;
   incidents
     .command("list")
     .description("list incidents, oldest first")
     .option("--open", "only those that wait for a decision")
-    .option("--run <run>", "only those of one run")
+    .option("--run <run>", "only those of one run", text)
     .option(...workspace)
     .option("--json", "print one line of JSON an incident")
     .action(does(async (options) => (await import("./commands/incidents.ts")).listIncidents({ ...options, terminal })));
@@ -46,7 +46,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .description("decide on an incident, once: go on, go back to a checkpoint, or stop")
     .argument(...id)
     .option("--resume", "go on from the present state")
-    .option("--rollback <to>", "go back: last-healthy, before, or the iterations done at a checkpoint")
+    .option("--rollback <to>", "go back: last-healthy, before, or the iterations done at a checkpoint", text)
     .option("--stop", "end the run here")
     .option("--set <key=value...>", "change settings from there on")
     .option("--reason <text>", "why; it stands in the record")
@@ -65,7 +65,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     "history demo-1 ppo.learningRate",
     "history demo-1 ppo.kl.coef --json",
   )
-    .argument("<run>", RUN)
+    .argument("<run>", RUN, text)
     .argument("[key]", "one hyperparameter, each of its changes: ppo.learningRate")
     .option(...workspace)
     .option("--json", "print one line of JSON a change")
@@ -82,7 +82,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     'mark demo-1 --note "the one in the report" --untag draft',
     "mark demo-2 --archive",
   )
-    .argument("<run>", RUN)
+    .argument("<run>", RUN, text)
     .option("--tag <word>", "add a tag; several may be given", several)
     .option("--untag <word>", "take a tag away; several may be given", several)
     .option("--note <text>", "what to remember of it, in place of an older note; empty takes it away")
@@ -100,11 +100,11 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     "export demo-1 --format jsonl --attempts newest | head",
     "export demo-1 --format html --out demo-1.html",
   )
-    .argument("<run>", RUN)
+    .argument("<run>", RUN, text)
     .addOption(
       new Option("--format <format>", "how it is written").choices(["csv", "jsonl", "parquet", "html"]).default("csv"),
     )
-    .option("--out <file>", "write it there instead of printing it")
+    .option("--out <file>", "write it there instead of printing it", text)
     .addOption(
       new Option("--attempts <which>", "newest leaves out what a resume or a rollback has taken over")
         .choices(["all", "newest"])
@@ -123,9 +123,9 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     "report --since 7d --send",
   )
     .option("--since <duration>", "how far back: 30m, 12h, 7d, 2w", "7d")
-    .option("--run <run>", "one run alone")
+    .option("--run <run>", "only this run", text)
     .addOption(new Option("--format <format>", "how it is written").choices(["md", "html"]).default("md"))
-    .option("--out <file>", "write it there instead of printing it")
+    .option("--out <file>", "write it there instead of printing it", text)
     .option("--samples", "with the worst prompts and responses of incidents")
     .option("--send", "send it to the webhooks of the runs in it (control.notify)")
     .option(...workspace)
@@ -139,7 +139,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     "serve --host 0.0.0.0",
   )
     .option("--port <n>", "port; 0 takes a free one", integer(0, 65_535), 9464)
-    .option("--host <name>", "where to listen; from another machine everything needs the token", "127.0.0.1")
+    .option("--host <name>", "where to listen; from another machine everything needs the token", text, "127.0.0.1")
     .option("--open", "show the page in a browser")
     .option(...workspace)
     .action(does(async (options) => (await import("./commands/serve.ts")).serve({ ...options, terminal })));

@@ -1,6 +1,7 @@
 /** One keystroke saves, the next leaves; an echo of the first is not a second. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { PassThrough } from "node:stream";
 import { afterEach, expect, it } from "vitest";
 import { type Signals, watchSignals } from "./signals.ts";
 
@@ -9,14 +10,16 @@ afterEach(() => signals?.dispose());
 
 function watch() {
   const log: string[] = [];
+  const output = new PassThrough();
   const clock = { now: 0 };
   signals = watchSignals({
     onInterrupt: () => log.push("interrupt"),
     onLeave: () => log.push("leave"),
+    output: output as unknown as NodeJS.WriteStream,
     now: () => clock.now,
     leave: (signal) => log.push(signal),
   });
-  return { log, clock, signals };
+  return { log, clock, signals, output };
 }
 
 it("interrupts at the first signal and leaves at the second", () => {
@@ -35,6 +38,25 @@ it("takes a signal that arrives twice at once, as npm sends it, for one", () => 
   clock.now = 20;
   process.emit("SIGINT", "SIGINT");
   expect(log).toEqual(["interrupt"]);
+});
+
+it("a closed terminal saves and ends, however often it is told of", () => {
+  const { log, clock } = watch();
+  for (clock.now = 0; clock.now < 5000; clock.now += 1000) process.emit("SIGHUP", "SIGHUP");
+  expect(log).toEqual(["interrupt"]);
+  process.emit("SIGTERM", "SIGTERM");
+  expect(log).toEqual(["interrupt", "leave", "SIGTERM"]);
+});
+
+it.each([
+  ["EPIPE", ["interrupt"]],
+  ["EIO", ["interrupt"]],
+  ["ENOSPC", []],
+])("output that fails with %s: %j", (code, expected) => {
+  const { log, output } = watch();
+  output.on("error", () => {});
+  for (let i = 0; i < 3; i++) output.emit("error", Object.assign(new Error(code), { code }));
+  expect(log).toEqual(expected);
 });
 
 it("leaves no handlers behind", () => {

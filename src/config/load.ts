@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { helpdeskObjective } from "../data/index.ts";
 import type { Stage } from "../types/records.ts";
 import { CheckpointError, messageOf, UsageError } from "../util/errors.ts";
+import { remedyFor } from "../util/system-faults.ts";
 import { stages } from "./changes.ts";
 import { checkConfig, startFolder } from "./checks.ts";
 import type { Path } from "./fields.ts";
@@ -195,7 +196,7 @@ function textOf(path: string): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") throw new UsageError(`there is no configuration ${path}`, "Examples lie in examples/.");
-    throw new UsageError(`cannot read the configuration ${path}: ${messageOf(error)}`);
+    throw new UsageError(`cannot read the configuration ${path}: ${messageOf(error)}`, remedyFor(error));
   }
 }
 

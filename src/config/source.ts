@@ -69,7 +69,7 @@ export function readSource(text: string, file: string, words: SourceWords = ofCo
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
     fail(0, "the file is empty", words.start);
   }
-  if (!isMap(document.contents)) fail(document.contents?.range[0] ?? 0, `expected ${words.top}`);
+  if (!isMap(document.contents)) fail(document.contents?.range[0] ?? 0, `expected ${words.top}`, words.start);
 
   const offsetOf = (path: Path): { offset: number; complete: boolean } => {
     let node: unknown = document.contents;

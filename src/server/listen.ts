@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { serve } from "@hono/node-server";
 import type { Hono } from "hono";
 import { BallastError, messageOf } from "../util/errors.ts";
+import { remedyFor } from "../util/system-faults.ts";
 
 export interface Listening {
   /** The port that was taken. */
@@ -32,7 +33,10 @@ export function listen(app: Hono, { port, host = "127.0.0.1" }: ListenOptions): 
               `port ${port} is in use`,
               "Is another `ballast serve` running? Choose another with --port.",
             )
-          : new BallastError(`cannot listen on ${host}:${port}: ${messageOf(error)}`, "Choose another with --port."),
+          : new BallastError(
+              `cannot listen on ${host}:${port}: ${messageOf(error)}`,
+              remedyFor(error) ?? "Choose another with --port.",
+            ),
       ),
     );
     server.once("listening", () =>

@@ -3,6 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "libsql";
 import { messageOf, StoreError } from "../util/errors.ts";
+import { remedyFor } from "../util/system-faults.ts";
 import { applicationId, migration, schema, schemaVersion } from "./schema.ts";
 
 export type Parameter = number | string | Uint8Array | null;
@@ -245,19 +246,7 @@ function codeOf(error: unknown): string {
 }
 
 function storeError(path: string, error: unknown): StoreError {
-  const code = (error as { code?: unknown }).code;
-  return new StoreError(`${path}: ${messageOf(error)}`, hintFor(String(code)), { cause: error });
-}
-
-function hintFor(code: string): string | undefined {
-  if (code.startsWith("SQLITE_FULL")) return "The disk is full: free some space.";
-  if (code.startsWith("SQLITE_IOERR"))
-    return "The disk failed or is full: look at its free space and the system's log.";
-  if (code.startsWith("SQLITE_BUSY")) return "Another process holds the database: is a long query open in it?";
-  if (code.startsWith("SQLITE_NOTADB")) return "This file is not a database: move it away, or name another workspace.";
-  if (code.startsWith("SQLITE_CORRUPT"))
-    return `Save what can be read with: sqlite3 ballast.db ".recover" | sqlite3 recovered.db`;
-  if (code.startsWith("SQLITE_CANTOPEN") || code.startsWith("SQLITE_READONLY"))
-    return "Check that the folder exists and that you may write in it.";
-  return undefined;
+  // What libsql says of a file that it cannot open names its own parts.
+  const message = messageOf(error).replace(/^ConnectionFailed\(.*\)$/s, "unable to open database file");
+  return new StoreError(`${path}: ${message}`, remedyFor(error), { cause: error });
 }

@@ -5,6 +5,7 @@ import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
 import type { HeadKind, ModelId } from "../engine/engine.ts";
 import type { MetricValues } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
+import { remedyFor } from "../util/system-faults.ts";
 import type { StageContext } from "./context.ts";
 import { readFolder, writeFolder } from "./folder.ts";
 import { saveModelFolder } from "./model-folder.ts";
@@ -44,7 +45,7 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   } catch (error) {
     throw new CheckpointError(
       `could not save the result of ${stage}: ${messageOf(error)}`,
-      "Make room on the disk, then go on: ballast resume RUN",
+      `${remedyFor(error) ?? "Look at the disk."} Then go on: ballast resume RUN`,
       { cause: error },
     );
   } finally {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { applyChange, type Change, hyperparameters, settingOf, stageOfKey, stages } from "../config/changes.ts";
 import type { CommandRecord, EventKind, MetricValues, SettingRecord, Stage } from "../types/records.ts";
 import { BallastError, CheckpointError, EngineError, Interrupted, messageOf } from "../util/errors.ts";
+import { remedyFor } from "../util/system-faults.ts";
 import { type AppliedChange, type Checkpoint, openCheckpoint, type SavedModels, saveCheckpoint } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
 import { type FinalRequest, saveFinal } from "./final.ts";
@@ -64,6 +65,8 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   #best: Best;
   #savedStep: number | null;
   #savedFolder: string | null;
+  /** Why the state could not be saved the last time; undefined while it could. */
+  #saveError: unknown;
   readonly #warned = new Set<string>();
 
   constructor(context: StageContext, options: LoopOptions<Settings, Own>) {
@@ -199,6 +202,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
       this.#best = best;
       return true;
     } catch (error) {
+      this.#saveError = error;
       this.event("warning", step, `could not save the state of ${stage} ${step}: ${messageOf(error)}. ${this.#kept()}`);
       return false;
     } finally {
@@ -247,7 +251,12 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     const what = `${why} in ${stage} at ${unit} ${step} of ${steps}`;
     this.event("interrupted", step, saved ? `${what}; the state is saved` : `${what}; the state could not be saved`);
     recorder.commit();
-    if (!saved) throw new CheckpointError(`${what}, and its state could not be saved. ${this.#kept()}`);
+    if (!saved)
+      throw new CheckpointError(
+        `${what}, and its state could not be saved. ${this.#kept()}`,
+        remedyFor(this.#saveError),
+        { cause: this.#saveError },
+      );
     throw new Interrupted(`${what}; its state is saved in ${this.#savedFolder}`);
   }
 

@@ -7,6 +7,7 @@ import { writeExport } from "../export-file.ts";
 import { COLUMNS, csvLine, type ExportRow, jsonRow } from "../export-rows.ts";
 import { jsonLine } from "../json.ts";
 import { shortPath } from "../paths.ts";
+import { printableLine } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 
 export interface ExportOptions {
@@ -38,7 +39,9 @@ export async function exportRun({ run, format, out, attempts, workspace, termina
       if (out === undefined) terminal.out(page.trimEnd());
       else {
         writeExport(out, page);
-        terminal.note(`${place.id} written to ${shortPath(out)}: open it in a browser, or send it to someone`);
+        terminal.note(
+          `${place.id} written to ${printableLine(shortPath(out))}: open it in a browser, or send it to someone`,
+        );
       }
       return 0;
     }
@@ -53,7 +56,7 @@ export async function exportRun({ run, format, out, attempts, workspace, termina
         }
       };
       writeExport(out, await content(seen(), format));
-      terminal.note(`${count} rows written to ${shortPath(out)}`);
+      terminal.note(`${count} rows written to ${printableLine(shortPath(out))}`);
     }
   } finally {
     store.close();

@@ -19,6 +19,7 @@ import { openStore } from "../../store/index.ts";
 import { UsageError } from "../../util/errors.ts";
 import { writeExport } from "../export-file.ts";
 import { shortPath } from "../paths.ts";
+import { printableLine } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 
 export interface ReportOptions {
@@ -55,7 +56,7 @@ export async function report(options: ReportOptions): Promise<number> {
   const text = format === "html" ? htmlOf(blocks, { title: reportTitle(made) }) : markdownOf(blocks);
   if (out !== undefined) {
     writeExport(out, text);
-    terminal.note(`written to ${shortPath(out)}`);
+    terminal.note(`written to ${printableLine(shortPath(out))}`);
   } else if (!send) terminal.out(text.trimEnd());
   if (!send) return 0;
   const answers = await sendNow(reportNotice(made), hooks);

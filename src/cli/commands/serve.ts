@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { createApp, isLoopback, type Listening, listen, loadWeb, namesOf, workspaceToken } from "../../server/index.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { BallastError, messageOf } from "../../util/errors.ts";
+import { remedyFor } from "../../util/system-faults.ts";
 import type { Terminal } from "../terminal.ts";
 import { selfName, workspaceOption } from "../workspace.ts";
 
@@ -54,7 +55,10 @@ export async function openDashboard({
   try {
     mkdirSync(workspace, { recursive: true });
   } catch (error) {
-    throw new BallastError(`cannot make the folder of runs ${workspace}: ${messageOf(error)}`, "Name another one.");
+    throw new BallastError(
+      `cannot make the folder of runs ${workspace}: ${messageOf(error)}`,
+      remedyFor(error) ?? "Name another one.",
+    );
   }
   const token = workspaceToken(workspace);
   const web = await loadWeb({ onBuild: () => terminal.note(c.dim("building the page, once")) });
