@@ -1,5 +1,6 @@
 /** The two streams of the process and what they can show: width, colours, a line that redraws itself. */
-import { fstatSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
+import { isatty } from "node:tty";
 import pc from "picocolors";
 import { writeAll } from "../util/durable.ts";
 
@@ -86,6 +87,17 @@ function fileBehind(stream: object): number | null {
   } catch {
     return null;
   }
+}
+
+/**
+ * Lets go of a terminal that was closed, at the end of the process. Node sets the modes of each terminal back as it ends, and
+ * aborts if that fails, as it does once the terminal is gone: exit code 134 for a run that was saved.
+ */
+export function leaveClosedTerminals(): void {
+  const terminals = [0, 1, 2].filter((stream) => isatty(stream));
+  process.on("exit", () => {
+    for (const stream of terminals) if (!isatty(stream)) closeSync(stream);
+  });
 }
 
 /** no-color.org: any value of NO_COLOR but the empty one turns colours off; FORCE_COLOR turns them on where there is no terminal. */

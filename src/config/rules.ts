@@ -171,7 +171,8 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw new UsageError(`there is no file of rules ${path}`, "Paths are relative to where the command is given.");
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      throw new UsageError(`there is no file of rules ${path}`, "Paths are relative to where the command is given.");
     throw new UsageError(`cannot read the rules ${path}: ${messageOf(error)}`, undefined, { cause: error });
   }
 }

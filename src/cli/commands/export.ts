@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { findRun, type RunPlace } from "../../record/places.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { UsageError } from "../../util/errors.ts";
+import { printableLine } from "../../util/sanitize.ts";
 import { writeExport } from "../export-file.ts";
 import { COLUMNS, csvLine, type ExportRow, jsonRow } from "../export-rows.ts";
 import { jsonLine } from "../json.ts";
 import { shortPath } from "../paths.ts";
-import { printableLine } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 
 export interface ExportOptions {

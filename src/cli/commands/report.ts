@@ -17,9 +17,9 @@ import {
 import { findRun } from "../../record/places.ts";
 import { openStore } from "../../store/index.ts";
 import { UsageError } from "../../util/errors.ts";
+import { printableLine } from "../../util/sanitize.ts";
 import { writeExport } from "../export-file.ts";
 import { shortPath } from "../paths.ts";
-import { printableLine } from "../sanitize.ts";
 import type { Terminal } from "../terminal.ts";
 
 export interface ReportOptions {
