@@ -176,7 +176,7 @@ function fitContext(
     return null;
   }
   const prompt = ofRow(row, () => tokenizer.encodePrompt(row.prompt));
-  const completions = answers.map((answer) => tokenizer.encodeCompletion(answer));
+  const completions = ofRow(row, () => answers.map((answer) => tokenizer.encodeCompletion(answer)));
   const longest = Math.max(...completions.map((completion) => completion.length));
   const total = prompt.length + longest;
   if (total <= context) return completions.map((completion) => join(prompt, completion));

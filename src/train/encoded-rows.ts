@@ -27,7 +27,7 @@ export interface EncodedStage<Row> {
   readonly tally: { readonly train: RowTally; readonly heldOut: RowTally };
 }
 
-/** Lists for a model of this context; each is encoded when it is first asked for. */
+/** Lists for a model of this context. One that was encoded by `check` is handed out, and not kept: a run may train on gigabytes. */
 export interface EncodedRows {
   sft(context: number): EncodedStage<EncodedSequence>;
   reward(context: number): EncodedStage<EncodedPair> & {
@@ -66,17 +66,17 @@ export interface EncodeRowsOptions {
   readonly tokenizer: Tokenizer;
 }
 
-export function encodeRows({ config, rows, tokenizer: plain }: EncodeRowsOptions): EncodedRows {
+export function encodeRows({ config, rows, tokenizer }: EncodeRowsOptions): EncodedRows {
   const { ppo } = config;
-  const tokenizer = rememberingPrompts(plain);
-  const encoded: Omit<EncodedRows, "check"> = {
-    sft: forContext((context) => {
+  const prompter = rememberingPrompts(tokenizer);
+  const lists = {
+    sft: listOf((context) => {
       const { longPrompts } = config.sft!;
       return stageOf({ stage: "sft", what: "demonstrations", split: rows.sft() }, (set, tally) =>
         useAll(set, (row) => encodeSft(row, tokenizer, { context, longPrompts, tally })).filter((row) => row !== null),
       );
     }),
-    reward: forContext((context) => {
+    reward: listOf((context) => {
       const { longPrompts } = config.reward!;
       const split = rows.pairs();
       const stage = stageOf({ stage: "reward", what: "pairs", split }, (set, tally) => {
@@ -85,33 +85,38 @@ export function encodeRows({ config, rows, tokenizer: plain }: EncodeRowsOptions
       });
       // As PPO will draw them, to the prompts that PPO will ask where they are known.
       const promptRows =
-        ppo || config.demo ? rows.prompts() : stage.train.map(({ row }) => ({ prompt: row.prompt, reference: null }));
+        ppo || config.demo ? rows.prompts() : split.train.map(({ prompt }) => ({ prompt, reference: null }));
       const maxNewTokens = ppo?.maxNewTokens ?? Math.floor(context / 2);
-      const prompts = encodePrompts(promptRows, { tokenizer, context, maxNewTokens, longPrompts: "truncate" });
+      const prompts = encodePrompts(promptRows, {
+        tokenizer: prompter,
+        context,
+        maxNewTokens,
+        longPrompts: "truncate",
+      });
       return { ...stage, prompts, maxNewTokens };
     }),
-    ppo: forContext((context) => {
+    ppo: listOf((context) => {
       const { maxNewTokens, longPrompts } = ppo!;
       const tally = createTally();
-      const prompts = encodePrompts(rows.prompts(), { tokenizer, context, maxNewTokens, longPrompts, tally });
+      const prompts = encodePrompts(rows.prompts(), { tokenizer: prompter, context, maxNewTokens, longPrompts, tally });
       if (prompts.length === 0) throw noneLeft("prompts", tally, "ppo");
       return { prompts, tally, measuring: measuringOf({ config, rows, tokenizer, context }) };
     }),
-    evaluation: forContext((context) => {
+    evaluation: listOf((context) => {
       const maxNewTokens = config.evaluation.maxNewTokens ?? ppo?.maxNewTokens ?? Math.floor(context / 2);
       const { longPrompts } = (ppo ?? config.sft)!;
       const tally = createTally();
-      const options = { tokenizer, context, maxNewTokens, longPrompts, tally };
+      const options = { tokenizer: prompter, context, maxNewTokens, longPrompts, tally };
       const prompts = encodePrompts(rows.evaluation().rows, options);
       if (prompts.length === 0) throw noneLeft("evaluation prompts", tally, ppo ? "ppo" : "sft");
       return { prompts, maxNewTokens };
     }),
   };
   return {
-    ...encoded,
-    check(lists) {
+    ...{ sft: lists.sft.take, reward: lists.reward.take, ppo: lists.ppo.take, evaluation: lists.evaluation.take },
+    check(names) {
       const contexts = knownContexts(config);
-      useAll(lists, (list) => encoded[list](contexts[list] ?? Number.MAX_SAFE_INTEGER));
+      useAll(names, (name) => lists[name].ready(contexts[name] ?? Number.MAX_SAFE_INTEGER));
     },
   };
 }
@@ -123,12 +128,18 @@ function knownContexts({ model, reward, ppo }: Config): Readonly<Record<Stage | 
   return { sft: own, reward: of(reward?.from), ppo: of(ppo?.policy), evaluation: of(ppo?.policy) };
 }
 
-/** Remembers what was made for the last context. */
-function forContext<Made>(make: (context: number) => Made): (context: number) => Made {
-  let last: { readonly context: number; readonly made: Made } | undefined;
-  return (context) => {
-    if (last?.context !== context) last = { context, made: make(context) };
-    return last.made;
+/** What `ready` makes is kept for the `take` of the same context. */
+function listOf<Made>(make: (context: number) => Made) {
+  let kept: { readonly context: number; readonly made: Made } | null = null;
+  return {
+    ready(context: number): void {
+      if (kept?.context !== context) kept = { context, made: make(context) };
+    },
+    take(context: number): Made {
+      const made = kept?.context === context ? kept.made : make(context);
+      kept = null;
+      return made;
+    },
   };
 }
 
@@ -147,12 +158,17 @@ function stageOf<Row, Encoded>(
 }
 
 function noneLeft(what: string, tally: RowTally, stage: Stage, hint?: string): RowsError {
-  const fits = tally.skipped > 0 ? `Set ${stage}.longPrompts to truncate, or raise model.context.` : undefined;
+  const remedy =
+    tally.skipped > 0
+      ? `Set ${stage}.longPrompts to truncate, or raise model.context.`
+      : tally.truncatedCompletions > 0 && tally.equalAsTokens > 0
+        ? "Raise model.context: the answers differ only beyond it."
+        : "Give rows that can be used.";
   const problem = `no ${what} are left: ${describeTally(tally) ?? "there were none"}`;
-  return new RowsError([{ place: null, problem, hint: hint ?? fits ?? "Give rows that can be used." }]);
+  return new RowsError([{ place: null, problem, hint: hint ?? remedy }]);
 }
 
-/** A prompt that several lists hold goes through the template once: they share its row. */
+/** A prompt that PPO, the evaluation and the scores' normalisation share goes through the template once: its row is the same. */
 function rememberingPrompts(tokenizer: Tokenizer): Tokenizer {
   const known = new WeakMap<object, number[]>();
   return {
