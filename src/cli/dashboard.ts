@@ -29,7 +29,7 @@ export function startDashboard(options: DashboardOptions): RunningDashboard {
     const [program, ...args] = [...command, "serve", "--workspace", workspace, ...port] as [string, ...string[]];
     // A Ctrl-C is the trainer's, which still saves: in a group of its own the page does not see it. Without the other end of the
     // channel it ends, also where this process is killed.
-    child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true });
+    child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true, windowsHide: true });
     let output = "";
     let complaint = "";
     let shown = false;

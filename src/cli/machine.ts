@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import type { Engine } from "../engine/engine.ts";
+import { platformName } from "../util/platform.ts";
 
 export interface Machine {
   readonly cpu: string;
@@ -20,7 +21,7 @@ export async function machineRecord(engine: Pick<Engine, "info">): Promise<Machi
     cpu,
     threads,
     engine: name,
-    platform: `${process.platform}-${process.arch}`,
+    platform: platformName,
     versions: { ballast: ownVersion(), node: process.versions.node, ...versions },
     logicalCores: availableParallelism(),
     memoryGb: Math.round(totalmem() / 2 ** 30),

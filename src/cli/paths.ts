@@ -1,19 +1,30 @@
 /** Paths as a user would type them from the current directory. */
-import { isAbsolute, relative, sep } from "node:path";
+import { type On, pathsOf, sameName } from "../util/platform.ts";
+
+interface From extends On {
+  /** The current directory. */
+  readonly cwd?: string;
+}
 
 /** The shorter of the absolute path and the one from the current directory, which stays below it. */
-export function shortPath(path: string): string {
+export function shortPath(path: string, { cwd = process.cwd(), ...on }: From = {}): string {
+  const { isAbsolute, relative, sep } = pathsOf(on);
   if (!isAbsolute(path)) return path;
-  const short = relative(process.cwd(), path) || ".";
+  const short = relative(cwd, path) || ".";
   return short.startsWith(`..${sep}`) || short === ".." ? path : short;
 }
 
 /** A message in which files below the current directory are named from there. */
-export function withoutCurrentDirectory(message: string): string {
-  const here = process.cwd();
-  if (here === sep) return message;
-  // Not in the midst of another path: /tmp/ of /var/tmp/.
-  return message.replaceAll(`${here}${sep}`, (found, at: number) =>
-    /[\w.-]/.test(message[at - 1] ?? "") ? found : "",
-  );
+export function withoutCurrentDirectory(message: string, { cwd = process.cwd(), ...on }: From = {}): string {
+  const { parse, sep } = pathsOf(on);
+  if (parse(cwd).root === cwd) return message;
+  const here = `${cwd}${sep}`;
+  let short = "";
+  for (let at = 0; at < message.length; ) {
+    // Not in the midst of another path: /tmp/ of /var/tmp/.
+    const begins = sameName(message.slice(at, at + here.length), here, on) && !/[\w.-]/.test(message[at - 1] ?? "");
+    if (!begins) short += message[at];
+    at += begins ? here.length : 1;
+  }
+  return short;
 }

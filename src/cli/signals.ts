@@ -1,4 +1,5 @@
 /** Ctrl-C, SIGTERM and a terminal that was closed: the first asks the run to save and end; Ctrl-C or SIGTERM after that leaves at once. */
+import { endBy, endingSignals } from "../util/platform.ts";
 
 export interface SignalOptions {
   /** Called at the first signal. */
@@ -21,14 +22,13 @@ export interface Signals {
 
 // npm passes Ctrl-C on to its script, which the terminal has told already: one keystroke arrives twice.
 const ECHO_MS = 300;
-const WATCHED: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 export function watchSignals({
   onInterrupt,
   onLeave,
   output = process.stderr,
   now = Date.now,
-  leave = leaveBy,
+  leave = endBy,
 }: SignalOptions): Signals {
   let firstAt: number | null = null;
   const interrupt = () => {
@@ -47,19 +47,11 @@ export function watchSignals({
   const onError = ({ code }: NodeJS.ErrnoException) => {
     if (firstAt === null && (code === "EPIPE" || code === "EIO")) interrupt();
   };
-  for (const signal of WATCHED) process.on(signal, handle);
+  for (const signal of endingSignals()) process.on(signal, handle);
   output.on("error", onError);
   const dispose = () => {
     output.off("error", onError);
-    for (const signal of WATCHED) process.off(signal, handle);
+    for (const signal of endingSignals()) process.off(signal, handle);
   };
   return { interrupted: () => firstAt !== null, dispose };
-}
-
-/**
- * `process.exit` would wait for the engine's thread, which may be inside a native run for seconds; the signal's own
- * default does not. A shell reports it as 128 + the signal's number: 130 for Ctrl-C.
- */
-function leaveBy(signal: NodeJS.Signals): void {
-  process.kill(process.pid, signal);
 }

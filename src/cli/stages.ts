@@ -3,7 +3,7 @@ import { stages } from "../config/changes.ts";
 import type { Config } from "../config/index.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
-import { shellWord } from "../util/shell-word.ts";
+import { shellWord } from "../util/platform.ts";
 
 /**
  * The configuration for one command: `run` takes every stage there is, `sft`, `reward` and `ppo` only their own. A stage

@@ -97,13 +97,15 @@ it("puts the run that is meant into a hint", () => {
 });
 
 it("calls itself as the user did", () => {
-  expect(selfName(resolve("bin/ballast"))).toBe("./bin/ballast");
-  expect(selfName(resolve("my tools/bin/ballast"))).toBe("'./my tools/bin/ballast'");
-  expect(selfName(resolve("node_modules/.bin/ballast"))).toBe("npx ballast");
-  expect(selfName(resolve("../node_modules/.bin/ballast"))).toBe("npx ballast");
-  expect(selfName("/usr/local/bin/ballast", "/usr/bin:/usr/local/bin")).toBe("ballast");
-  expect(selfName("/elsewhere/bin/ballast", "/usr/bin")).toBe("/elsewhere/bin/ballast");
+  expect(selfName({ script: resolve("bin/ballast") })).toBe("./bin/ballast");
+  expect(selfName({ script: resolve("my tools/bin/ballast") })).toBe("'./my tools/bin/ballast'");
+  expect(selfName({ script: resolve("node_modules/.bin/ballast") })).toBe("npx ballast");
+  expect(selfName({ script: resolve("../node_modules/.bin/ballast") })).toBe("npx ballast");
+  expect(selfName({ script: "/usr/local/bin/ballast", searchPath: "/usr/bin:/usr/local/bin" })).toBe("ballast");
+  expect(selfName({ script: "/elsewhere/bin/ballast", searchPath: "/usr/bin" })).toBe("/elsewhere/bin/ballast");
   // npx finds what is installed here or above, and asks the registry for the rest.
-  expect(selfName("/elsewhere/node_modules/.bin/ballast")).toBe("/elsewhere/node_modules/.bin/ballast");
-  expect(selfName(`${resolve()}-2/node_modules/.bin/ballast`)).toBe(`${resolve()}-2/node_modules/.bin/ballast`);
+  expect(selfName({ script: "/elsewhere/node_modules/.bin/ballast" })).toBe("/elsewhere/node_modules/.bin/ballast");
+  expect(selfName({ script: `${resolve()}-2/node_modules/.bin/ballast` })).toBe(
+    `${resolve()}-2/node_modules/.bin/ballast`,
+  );
 });

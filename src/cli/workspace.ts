@@ -1,9 +1,9 @@
 /** The folder of a new run, and how to name runs, workspaces and this program on a command line. */
 import { mkdirSync, readdirSync } from "node:fs";
-import { basename, delimiter, dirname, join, relative, resolve, sep } from "node:path";
+import { join, resolve } from "node:path";
 import type { RunPlace } from "../record/places.ts";
-import { BallastError } from "../util/errors.ts";
-import { shellWord } from "../util/shell-word.ts";
+import { BallastError, UsageError } from "../util/errors.ts";
+import { badName, type On, pathsOf, sameName, scriptCommand, shellWord } from "../util/platform.ts";
 import { shortPath } from "./paths.ts";
 
 /** Makes the folder `<workspace>/<name>-<n>` of a new run, n the first number after every one in use or in `taken`. */
@@ -11,11 +11,14 @@ export function createRunFolder({
   workspace,
   name,
   taken = [],
-}: {
+  ...on
+}: On & {
   workspace: string;
   name: string;
   taken?: readonly string[];
 }): RunPlace {
+  const bad = badName(`${name}-1`, on);
+  if (bad !== null) throw new UsageError(`a run cannot have the name ${name}: ${bad}`, "Give it another: name=NAME.");
   try {
     mkdirSync(workspace, { recursive: true });
   } catch (error) {
@@ -50,12 +53,12 @@ export function hasCheckpoint(folder: string): boolean {
 
 /** How to name the run on a command line: by its id in the default workspace, else by its folder. */
 export function runArgument({ id, workspace, folder }: RunPlace): string {
-  return shellWord(resolve("runs") === workspace ? id : shortPath(folder));
+  return shellWord(sameName(resolve("runs"), workspace) ? id : shortPath(folder));
 }
 
 /** What a command that knows a workspace alone needs at its end to find this one: nothing for ./runs. */
 export function workspaceOption(workspace: string): string {
-  return resolve("runs") === resolve(workspace) ? "" : ` --workspace ${shellWord(shortPath(workspace))}`;
+  return sameName(resolve("runs"), resolve(workspace)) ? "" : ` --workspace ${shellWord(shortPath(workspace))}`;
 }
 
 /** The command that goes on with a run. */
@@ -79,13 +82,29 @@ export function asTyped(text: string): string {
   return text.replace(/(?<!\/|npx )\bballast (?=[a-z]|--)/g, () => `${selfName()} `);
 }
 
+export interface SelfOptions extends On {
+  /** This program's own. */
+  readonly script?: string;
+  readonly searchPath?: string;
+  readonly cwd?: string;
+}
+
 /** How the user calls this program from where they are. */
-export function selfName(script = process.argv[1] ?? "", searchPath = process.env.PATH ?? ""): string {
-  const [project, installed] = script.split(`${sep}node_modules${sep}`);
+export function selfName({
+  script = process.argv[1] ?? "",
+  searchPath = process.env.PATH ?? "",
+  cwd = process.cwd(),
+  ...on
+}: SelfOptions = {}): string {
+  const { basename, delimiter, dirname, relative, sep } = pathsOf(on);
+  const onPath = (folder: string) => searchPath.split(delimiter).some((place) => sameName(place, folder, on));
+  const [project, installed] = script.split(`${sep}node_modules${sep}`) as [string, string?];
   if (installed !== undefined) {
     // From elsewhere npx would ask the registry for a package of this name.
-    if (`${process.cwd()}${sep}`.startsWith(`${project}${sep}`)) return "npx ballast";
-  } else if (searchPath.split(delimiter).includes(dirname(script))) return basename(script);
-  const short = relative(process.cwd(), script);
-  return shellWord(short.startsWith("..") || short === "" ? script : `.${sep}${short}`);
+    if (`${cwd}${sep}`.startsWith(`${project}${sep}`)) return "npx ballast";
+    // Windows' npm puts the programs of global packages beside their node_modules.
+    if (onPath(project)) return "ballast";
+  } else if (onPath(dirname(script))) return basename(script);
+  const short = relative(cwd, script);
+  return scriptCommand(short.startsWith("..") || short === "" ? script : `.${sep}${short}`, on);
 }

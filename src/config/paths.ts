@@ -4,9 +4,9 @@
  * In memory they are relative to the current directory: nothing else in the project needs to know of this.
  */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { messageOf } from "../util/errors.ts";
+import { fromHome } from "../util/platform.ts";
 import { at, type Path } from "./fields.ts";
 import { dotted, type Problem, valueAt } from "./problems.ts";
 
@@ -49,8 +49,8 @@ export function rebasePaths<T>(root: T, { from, to }: { from: string; to: string
 }
 
 function rebase(path: string, from: string, to: string): string {
-  if (path === "~" || path.startsWith("~/")) return join(homedir(), path.slice(1));
-  if (isAbsolute(path)) return path;
+  const own = fromHome(path);
+  if (isAbsolute(own)) return own;
   return relative(to, resolve(from, path)) || ".";
 }
 

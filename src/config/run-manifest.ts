@@ -1,10 +1,11 @@
 /** The manifest of a run's folder: which run it is, and what its configuration, rules and tokenizer were when they were written. */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import { type FileRecords, firstDifference, manifestFile, recordOf } from "../util/manifest.ts";
+import { type On, sameName } from "../util/platform.ts";
 
 /** The run that something belongs to. What is null is not known: an earlier version began the run. */
 export interface RunOrigin {
@@ -35,10 +36,15 @@ export function sha256OfText(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Throws CheckpointError for a folder that holds another run than its name says. */
-export function checkRunName(folder: string, id: string): void {
+/**
+ * The id of the run in a folder that a user named: as it began, whichever case or accents they typed on a system that takes such
+ * names for one. Throws CheckpointError for a folder that holds another run than its name says.
+ */
+export function runIn(folder: string, on: On = {}): string {
+  const id = basename(folder);
   const run = readRunManifest(folder)?.run;
-  if (run === undefined || run === id) return;
+  if (run === undefined) return storedName(folder, on);
+  if (sameName(run, id, on)) return run;
   throw new CheckpointError(
     `${folder} holds the run ${run}: it was renamed, or exchanged with another`,
     `Give it its name again: the database knows the run as ${run}.`,
@@ -96,6 +102,13 @@ export function otherOrigin(found: RunOrigin, expected: RunOrigin): string | nul
     found[key] !== null && expected[key] !== null && found[key] !== expected[key];
   if (differs("config")) return `it belongs to another run of the name ${found.run}, which began with other settings`;
   return differs("tokenizer") ? "its models were trained with another tokenizer than the run's folder has now" : null;
+}
+
+/** The folder's name as the disk has it. */
+function storedName(folder: string, on: On): string {
+  const names = readdirSync(dirname(folder));
+  const id = basename(folder);
+  return names.includes(id) ? id : (names.find((name) => sameName(name, id, on)) ?? id);
 }
 
 function originOf({ run, config, files }: RunManifest): RunOrigin {

@@ -1,5 +1,5 @@
 /** What a file of rows is where it is not JSONL: known by its first bytes, with a command that makes JSONL of it. */
-import { shellWord } from "../util/shell-word.ts";
+import { shellWord } from "../util/platform.ts";
 
 export interface OtherFormat {
   /** "is a Parquet file" */

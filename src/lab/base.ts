@@ -1,12 +1,13 @@
 /** The models that every run of the laboratory starts from: SFT and reward model, trained once and kept. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
 import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import { openStore } from "../store/index.ts";
 import { runPipeline } from "../train/pipeline.ts";
 import { writeDurably } from "../util/durable.ts";
+import { removeTree } from "../util/platform.ts";
 import type { LabContext } from "./cell.ts";
 
 /** Trains them where they are not there yet. Returns the configuration of PPO alone, from these models. Throws Interrupted. */
@@ -19,7 +20,7 @@ export async function openBase(context: LabContext): Promise<Config> {
   const folder = join(lab, run);
   const done = [join(folder, "sft", "final"), join(folder, "reward", "final")] as const;
   if (!done.every(existsSync)) {
-    rmSync(folder, { recursive: true, force: true });
+    await removeTree(folder);
     mkdirSync(folder, { recursive: true });
     const store = openStore(join(lab, "ballast.db"));
     const engine = await createEmbeddedEngine({ threads, onNote });

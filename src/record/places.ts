@@ -1,9 +1,10 @@
 /** Where a run lies: the folder that a user means by a run's id, and the configuration in it. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join, resolve, sep } from "node:path";
+import { dirname, join, resolve, sep } from "node:path";
 import { type Config, parseResolvedConfig } from "../config/index.ts";
-import { checkRunName } from "../config/run-manifest.ts";
+import { runIn } from "../config/run-manifest.ts";
 import { UsageError } from "../util/errors.ts";
+import type { On } from "../util/platform.ts";
 
 export interface RunPlace {
   readonly id: string;
@@ -12,14 +13,18 @@ export interface RunPlace {
   readonly workspace: string;
 }
 
+export interface FindOptions extends On {
+  /** What the user was asked for, in words. */
+  readonly what?: string;
+}
+
 /** The run that a user means: an id in the workspace, or the path of a run's folder. Throws CheckpointError for a folder that holds another run. */
-export function findRun(run: string, workspace: string, what = "run"): RunPlace {
+export function findRun(run: string, workspace: string, { what = "run", ...on }: FindOptions = {}): RunPlace {
   const candidates = [join(workspace, run), run].map((path) => resolve(path));
   for (const folder of candidates) {
     if (existsSync(join(folder, "config.json")) && !existsSync(join(folder, "model.safetensors"))) {
-      const id = basename(folder);
-      checkRunName(folder, id);
-      return { id, folder, workspace: dirname(folder) };
+      const id = runIn(folder, on);
+      return { id, folder: join(dirname(folder), id), workspace: dirname(folder) };
     }
   }
   const present = runIds(workspace);

@@ -1,9 +1,9 @@
 /** Finds the built page, and builds it where this is a checkout and it is missing or older than its sources. */
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BallastError, messageOf } from "../util/errors.ts";
-import { rename } from "../util/platform.ts";
+import { removeTree, rename } from "../util/platform.ts";
 import { readWeb, type WebFiles } from "./web.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -37,10 +37,10 @@ export async function loadWeb({
     await build({ config, out });
     const built = readWeb(out);
     if (built === null) throw new BallastError(`the build left no page in ${out}`);
-    keep(out, folder);
+    await keep(out, folder);
     return built;
   } catch (error) {
-    rmSync(out, { recursive: true, force: true });
+    await removeTree(out);
     throw new BallastError(
       `cannot build the dashboard's page: ${messageOf(error)}`,
       "Is everything installed? Try: npm ci && npm run build",
@@ -49,13 +49,13 @@ export async function loadWeb({
 }
 
 /** Another server may be doing the same at this moment: each puts a whole folder in place, and either will do. */
-function keep(out: string, folder: string): void {
+async function keep(out: string, folder: string): Promise<void> {
   try {
-    rmSync(folder, { recursive: true, force: true });
+    await removeTree(folder);
     rename(out, folder);
   } catch (error) {
     if (readWeb(folder) === null) throw error;
-    rmSync(out, { recursive: true, force: true });
+    await removeTree(out);
   }
 }
 

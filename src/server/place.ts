@@ -2,6 +2,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import type { Config } from "../config/index.ts";
+import { runOrigin } from "../config/run-manifest.ts";
 import type { RunPlace } from "../record/places.ts";
 import type { RunRow, Store } from "../store/index.ts";
 import { Refusal } from "./problem.ts";
@@ -10,7 +11,7 @@ import { Refusal } from "./problem.ts";
 const runId = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
 
 /** Files of a run that answers read. */
-const files = ["config.json", "rules.json", "evaluation.json", "doctor.json"];
+const files = ["manifest.json", "config.json", "rules.json", "evaluation.json", "doctor.json"];
 
 /** @throws Refusal 404 where the workspace has no run of this id. */
 export function runOf({ store }: { readonly store: Store }, id: string): RunRow {
@@ -29,7 +30,7 @@ export function attemptKey({ attempt, begins }: Pick<RunRow, "attempt" | "begins
   return `${attempt} ${begins?.stage} ${begins?.iteration}`;
 }
 
-/** Where the run's folder lies in the workspace; null where it is gone, or any of it leads out of the workspace. */
+/** Where the run's folder lies in the workspace; null where it is gone, or it holds another run, or any of it leads out of the workspace. */
 export function placeOf({ workspace }: { readonly workspace: string }, id: string): RunPlace | null {
   if (!runId.test(id)) return null;
   const folder = join(resolve(workspace), id);
@@ -38,7 +39,15 @@ export function placeOf({ workspace }: { readonly workspace: string }, id: strin
   const leaves = ["", ...files]
     .map((name) => join(folder, name))
     .some((path) => existsSync(path) && !realpathSync(path).startsWith(own));
-  return leaves ? null : { id, folder, workspace: resolve(workspace) };
+  return leaves || holdsAnother(folder, id) ? null : { id, folder, workspace: resolve(workspace) };
+}
+
+function holdsAnother(folder: string, id: string): boolean {
+  try {
+    return (runOrigin(folder)?.run ?? id) !== id;
+  } catch {
+    return false;
+  }
 }
 
 /** As `placeOf`. @throws Refusal 409 where there is none. */

@@ -4,7 +4,7 @@ import { linkSync, lstatSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { BallastError, messageOf } from "../util/errors.ts";
-import { rename } from "../util/platform.ts";
+import { othersMayRead, rename } from "../util/platform.ts";
 
 /** Reads `<workspace>/token`, and makes it where there is none. @throws BallastError where others can read it, or it is no token. */
 export function workspaceToken(workspace: string): string {
@@ -16,8 +16,7 @@ export function workspaceToken(workspace: string): string {
   }
   const found = lstatSync(path);
   if (!found.isFile()) throw new BallastError(`${path} is not a plain file`, `Move it away: rm ${path}`);
-  // Windows has no such bits.
-  if (process.platform !== "win32" && (found.mode & 0o077) !== 0)
+  if (othersMayRead(found.mode))
     throw new BallastError(
       `others can read the token ${path}`,
       `Whoever has it may change your runs. Make a new one: rm ${path}`,

@@ -2,7 +2,6 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { cacheFolder } from "../util/cache-folder.ts";
 import { fetchInto, fetchRuntime, loadRuntime, runtimeVersion } from "./runtime.ts";
 
 const hashes = {
@@ -92,12 +91,4 @@ test("what is there is not fetched again, and loads", async () => {
   await fetchRuntime({ onNote: (text) => said.push(text) });
   expect(said).toEqual([]);
   expect(loadRuntime().env.versions).toMatchObject({ node: runtimeVersion });
-});
-
-test("the user's cache on each platform", () => {
-  expect(cacheFolder("linux", {}, "/home/ada")).toBe("/home/ada/.cache/ballast");
-  expect(cacheFolder("darwin", {}, "/Users/ada")).toBe("/Users/ada/Library/Caches/ballast");
-  expect(cacheFolder("linux", { XDG_CACHE_HOME: "/big" }, "/home/ada")).toBe("/big/ballast");
-  expect(cacheFolder("win32", { LOCALAPPDATA: "/local" }, "/home/ada")).toBe("/local/ballast");
-  expect(cacheFolder("win32", {}, "/home/ada")).toBe("/home/ada/AppData/Local/ballast");
 });

@@ -5,22 +5,13 @@
  * there ends the whole `npm install`. The binding itself, for every platform, lies in the registry; here it is installed with scripts off.
  */
 import { spawn } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type * as Ort from "onnxruntime-common";
-import { cacheFolder } from "../util/cache-folder.ts";
+import { writeDurably } from "../util/durable.ts";
 import { EngineError, messageOf } from "../util/errors.ts";
+import { cacheFolder, npmNeedsShell, platformName, rename } from "../util/platform.ts";
 
 /** The version that every recorded figure was measured with. Other versions may differ in the last bits. */
 export const runtimeVersion = "1.30.0";
@@ -53,7 +44,7 @@ function load(folder: string): typeof Ort {
     return createRequire(import.meta.url)(path) as typeof Ort;
   } catch (error) {
     throw new EngineError(
-      `ONNX Runtime ${runtimeVersion} does not load on ${platform()}: ${messageOf(error)}`,
+      `ONNX Runtime ${runtimeVersion} does not load on ${platformName}: ${messageOf(error)}`,
       "It needs glibc 2.28 or later on Linux (not musl), macOS 13.4 or later, or Windows 10 or later.",
       { cause: error },
     );
@@ -88,7 +79,7 @@ export async function fetchInto(folder: string, { onNote, npm }: FetchIntoOption
     temporary = mkdtempSync(`${folder}.new-`);
     await install(temporary, npm);
     keepOwnPlatform(temporary);
-    rename(temporary, folder);
+    keep(temporary, folder);
     onNote(`ONNX Runtime is in ${folder}, after ${seconds()} s`);
   } catch (error) {
     if (error instanceof EngineError) throw error;
@@ -124,9 +115,9 @@ function beside(): string | null {
 }
 
 async function install(folder: string, npm: string): Promise<void> {
-  writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
+  writeDurably(join(folder, "package.json"), '{ "private": true }\n');
   // A project's own registry and its token are in force for what the project's tools fetch, too.
-  if (existsSync(".npmrc")) copyFileSync(".npmrc", join(folder, ".npmrc"));
+  if (existsSync(".npmrc")) writeDurably(join(folder, ".npmrc"), readFileSync(".npmrc"), { mode: 0o600 });
   const { code, output } = await run(
     npm,
     ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--package-lock", `onnxruntime-node@${runtimeVersion}`],
@@ -152,11 +143,11 @@ function run(npm: string, args: string[], cwd: string): Promise<{ code: number |
   // What npm sets for the scripts it runs would send a nested npm to the outer project.
   const { npm_config_local_prefix: _, npm_config_prefix: __, INIT_CWD: ___, ...env } = process.env;
   return new Promise((resolve, reject) => {
-    // On Windows npm is a batch file, which only a shell starts; no argument needs quotes.
+    // No argument needs quotes.
     const child = spawn(npm, args, {
       cwd,
       env,
-      shell: process.platform === "win32",
+      shell: npmNeedsShell(),
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";
@@ -175,24 +166,20 @@ function keepOwnPlatform(folder: string): void {
   const all = readdirSync(builds).flatMap((system) =>
     readdirSync(join(builds, system)).map((chip) => join(system, chip)),
   );
-  const own = join(process.platform, process.arch);
+  const own = join(...(platformName.split("-") as [string, string]));
   if (!all.includes(own))
     throw new EngineError(
-      `ONNX Runtime ${runtimeVersion} has no build for ${platform()}; it has ${all.join(", ")}`,
+      `ONNX Runtime ${runtimeVersion} has no build for ${platformName}; it has ${all.join(", ")}`,
       "Run Ballast on one of these.",
     );
   for (const build of all) if (build !== own) rmSync(join(builds, build), { recursive: true });
 }
 
 /** If somebody else was faster, theirs stays. */
-function rename(temporary: string, folder: string): void {
+function keep(temporary: string, folder: string): void {
   try {
-    renameSync(temporary, folder);
+    rename(temporary, folder);
   } catch (error) {
     if (!existsSync(packageIn(folder))) throw error;
   }
-}
-
-function platform(): string {
-  return `${process.platform} ${process.arch}`;
 }

@@ -1,6 +1,6 @@
 /** Folders that appear whole or not at all, with a manifest that tells a damaged one. */
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
@@ -13,7 +13,7 @@ import {
   readManifest,
   recordOf,
 } from "../util/manifest.ts";
-import { flushFolder, rename } from "../util/platform.ts";
+import { flushFolder, removeTree, rename } from "../util/platform.ts";
 
 const stateFile = "state.json";
 /** Folders on their way in or out; nobody reads them. */
@@ -38,7 +38,7 @@ export async function writeFolder({ folder, state, write, onWritten }: WriteFold
   const parent = dirname(folder);
   const temporary = join(parent, `${temporaryPrefix}${basename(folder)}.new`);
   try {
-    await rm(temporary, { recursive: true, force: true });
+    await removeTree(temporary);
     await mkdir(temporary, { recursive: true });
     await write(temporary);
     writeDurably(join(temporary, stateFile), toJson(state));
@@ -48,7 +48,7 @@ export async function writeFolder({ folder, state, write, onWritten }: WriteFold
     await replaceFolder(folder, temporary);
     flushFolder(parent);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await removeTree(temporary);
     throw error;
   }
 }
@@ -66,18 +66,18 @@ async function replaceFolder(folder: string, replacement: string): Promise<void>
     rename(old, folder);
     throw error;
   }
-  await rm(old, { recursive: true, force: true });
+  await removeTree(old);
 }
 
 /** Deletes a folder so that a crash leaves no half of it under its name. */
 export async function removeFolder(folder: string): Promise<void> {
-  await rm(await moveAside(folder), { recursive: true, force: true });
+  await removeTree(await moveAside(folder));
 }
 
 /** Takes a folder's name away. Returns where it lies now. */
 async function moveAside(folder: string): Promise<string> {
   const aside = join(dirname(folder), `${temporaryPrefix}${basename(folder)}.old`);
-  await rm(aside, { recursive: true, force: true });
+  await removeTree(aside);
   rename(folder, aside);
   return aside;
 }
@@ -86,8 +86,7 @@ async function moveAside(folder: string): Promise<string> {
 export async function removeTemporary(parent: string): Promise<void> {
   if (!existsSync(parent)) return;
   for (const name of await readdir(parent)) {
-    if (name.startsWith(temporaryPrefix) && /\.(new|old)$/.test(name))
-      await rm(join(parent, name), { recursive: true, force: true });
+    if (name.startsWith(temporaryPrefix) && /\.(new|old)$/.test(name)) await removeTree(join(parent, name));
   }
 }
 

@@ -83,7 +83,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
 /** The folder of the model that is meant: itself, or of a run the last stage's that speaks. */
 function findModel(model: string, workspace: string): string {
   for (const folder of [model, join(model, "final")]) if (existsSync(join(folder, "model.safetensors"))) return folder;
-  const place = findRun(model, workspace, "model or run");
+  const place = findRun(model, workspace, { what: "model or run" });
   const { id, folder: run } = place;
   for (const stage of ["ppo", "sft"]) {
     const folder = join(run, stage, "final");

@@ -1,6 +1,6 @@
 /** `ballast reproduce`: runs a run again and compares it with itself, bit by bit. */
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { stages } from "../../config/changes.ts";
@@ -13,6 +13,7 @@ import { checkpointName } from "../../train/rollback.ts";
 import type { Stage } from "../../types/records.ts";
 import { writeDurably } from "../../util/durable.ts";
 import { Interrupted, messageOf, RolledBack, StoppedByController, UsageError } from "../../util/errors.ts";
+import { removeTree } from "../../util/platform.ts";
 import { printableLine } from "../../util/sanitize.ts";
 import { type Comparing, comparingRecorder, type Difference } from "../comparing-recorder.ts";
 import { jsonLine } from "../json.ts";
@@ -77,7 +78,7 @@ export async function reproduce(options: ReproduceOptions): Promise<number> {
     return same ? 0 : 1;
   } finally {
     store.close();
-    if (out === undefined) rmSync(again, { recursive: true, force: true });
+    if (out === undefined) await removeTree(again);
   }
 }
 

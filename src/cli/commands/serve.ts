@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { createApp, isLoopback, type Listening, listen, loadWeb, namesOf, workspaceToken } from "../../server/index.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { BallastError, messageOf } from "../../util/errors.ts";
+import { browserCommand, endingSignals } from "../../util/platform.ts";
 import { remedyFor } from "../../util/system-faults.ts";
 import type { Terminal } from "../terminal.ts";
 import { selfName, workspaceOption } from "../workspace.ts";
@@ -91,9 +92,8 @@ export async function openDashboard({
 
 /** Without a browser the address is there to be read. */
 function showPage(address: string, terminal: Terminal): void {
-  const programs: Readonly<Record<string, string>> = { darwin: "open", win32: "explorer" };
-  const program = programs[process.platform] ?? "xdg-open";
-  const child = spawn(program, [address], { stdio: "ignore", detached: true });
+  const [program, ...args] = browserCommand(address);
+  const child = spawn(program, args, { stdio: "ignore", detached: true, windowsHide: true });
   child.on("error", () => terminal.note(`There is no ${program}: open the address yourself.`));
   child.unref();
 }
@@ -104,6 +104,6 @@ function signal(): Promise<void> {
     process.once("disconnect", () => resolve());
     // Alone it keeps no process alive that could not open its port.
     process.channel?.unref();
-    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => resolve());
+    for (const name of endingSignals()) process.once(name, () => resolve());
   });
 }
