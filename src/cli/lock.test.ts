@@ -1,7 +1,7 @@
 /** The lock of a run's folder: held against other processes, gone with its holder. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -17,6 +17,22 @@ it("is refused to a second holder and free again after release", () => {
   const lock = lockRun(folder);
   expect(() => lockRun(folder)).toThrow(`in use by a live process (process ${process.pid})`);
   lock.release();
+  lockRun(folder).release();
+});
+
+it("names the machine of a holder on a shared drive, and one of an earlier version by its process", () => {
+  const lock = lockRun(folder);
+  writeFileSync(join(folder, "owner"), "123 elsewhere\n");
+  expect(() => lockRun(folder)).toThrow("in use by a live process (process 123 on elsewhere)");
+  writeFileSync(join(folder, "owner"), "123\n");
+  expect(() => lockRun(folder)).toThrow("(process 123)");
+  lock.release();
+});
+
+it("is free whoever the file of its last owner names: a process id may be another program's since", () => {
+  writeFileSync(join(folder, "owner"), `${process.pid}\n`);
+  lockRun(folder).release();
+  writeFileSync(join(folder, "owner"), "1 elsewhere\n");
   lockRun(folder).release();
 });
 

@@ -2,9 +2,11 @@
  * One process at a time trains in a run's folder.
  *
  * The lock is SQLite's own on an empty file in the folder: the system lets go of it when the process ends, however it
- * ends, so there is no stale lock to judge and no process id to be mistaken about.
+ * ends, so there is no stale lock to judge and no process id to be mistaken about, after a reboot neither. `owner` is for people: who
+ * took the lock last, on a shared drive from which machine.
  */
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import Database from "libsql";
 import { writeDurably } from "../util/durable.ts";
@@ -41,7 +43,7 @@ export function lockRun(folder: string): RunLock {
       "Wait for it to end, or stop it with Ctrl-C where it runs: it saves and can be resumed.",
     );
   }
-  writeDurably(owner, `${process.pid}\n`);
+  writeDurably(owner, `${process.pid} ${hostname()}\n`);
   held.add(database);
   return {
     release() {
@@ -52,7 +54,8 @@ export function lockRun(folder: string): RunLock {
 
 function ownerText(path: string): string {
   try {
-    return ` (process ${readFileSync(path, "utf8").trim()})`;
+    const [pid, host = hostname()] = readFileSync(path, "utf8").trim().split(" ");
+    return ` (process ${pid}${host === hostname() ? "" : ` on ${host}`})`;
   } catch {
     return "";
   }

@@ -33,6 +33,24 @@ describe("createRunFolder", () => {
     expect(createRunFolder({ workspace, name: "demo", taken: ["demo-2", "demo-3"] }).id).toBe("demo-4");
   });
 
+  it("counts names that a file system takes for one as one", () => {
+    mkdirSync(join(workspace, "Demo-4"));
+    expect(createRunFolder({ workspace, name: "demo", platform: "linux" }).id).toBe("demo-1");
+    for (const [platform, id] of [
+      ["darwin", "demo-5"],
+      ["win32", "demo-6"],
+    ] as const)
+      expect(createRunFolder({ workspace, name: "demo", platform }).id).toBe(id);
+  });
+
+  it("refuses a name that Windows keeps for a device, there only", () => {
+    expect(() => createRunFolder({ workspace, name: "aux.v2", platform: "win32" })).toThrow(
+      "a run cannot have the name aux.v2: Windows keeps aux for a device",
+    );
+    for (const platform of ["linux", "darwin"] as const)
+      expect(createRunFolder({ workspace, name: `aux.${platform}`, platform }).id).toBe(`aux.${platform}-1`);
+  });
+
   it("makes the workspace", () => {
     const deep = join(workspace, "a", "b");
     expect(createRunFolder({ workspace: deep, name: "r" }).folder).toBe(join(deep, "r-1"));
@@ -94,6 +112,19 @@ it("puts the run that is meant into a hint", () => {
   expect(hint).toBe("Mend RUNS, then: ballast resume '/w/$& a-1' --wait");
   expect(resumeCommand(place)).toBe(`${selfName()} resume '/w/$& a-1'`);
   expect(naming("thrown", place)).toBe("thrown");
+});
+
+it("calls itself on Windows as its shells do", () => {
+  const on = {
+    platform: "win32",
+    cwd: "C:\\work",
+    searchPath: "C:\\Windows;c:\\users\\ada\\AppData\\Roaming\\npm",
+  } as const;
+  const npm = "C:\\Users\\ada\\AppData\\Roaming\\npm";
+  expect(selfName({ ...on, script: "C:\\work\\bin\\ballast" })).toBe("node .\\bin\\ballast");
+  expect(selfName({ ...on, script: "D:\\my tools\\bin\\ballast" })).toBe('node "D:\\my tools\\bin\\ballast"');
+  expect(selfName({ ...on, script: "C:\\work\\node_modules\\ballast\\bin\\ballast" })).toBe("npx ballast");
+  expect(selfName({ ...on, script: `${npm}\\node_modules\\ballast\\bin\\ballast` })).toBe("ballast");
 });
 
 it("calls itself as the user did", () => {

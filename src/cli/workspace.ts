@@ -28,7 +28,7 @@ export function createRunFolder({
     );
   }
   const numbers = [...readdirSync(workspace), ...taken]
-    .filter((id) => id.startsWith(`${name}-`))
+    .filter((id) => sameName(id.slice(0, name.length + 1), `${name}-`, on))
     .map((id) => id.slice(name.length + 1))
     .filter((rest) => /^\d+$/.test(rest))
     .map(Number);
@@ -96,7 +96,7 @@ export function selfName({
   cwd = process.cwd(),
   ...on
 }: SelfOptions = {}): string {
-  const { basename, delimiter, dirname, relative, sep } = pathsOf(on);
+  const { basename, delimiter, dirname, isAbsolute, relative, sep } = pathsOf(on);
   const onPath = (folder: string) => searchPath.split(delimiter).some((place) => sameName(place, folder, on));
   const [project, installed] = script.split(`${sep}node_modules${sep}`) as [string, string?];
   if (installed !== undefined) {
@@ -106,5 +106,6 @@ export function selfName({
     if (onPath(project)) return "ballast";
   } else if (onPath(dirname(script))) return basename(script);
   const short = relative(cwd, script);
-  return scriptCommand(short.startsWith("..") || short === "" ? script : `.${sep}${short}`, on);
+  const below = short !== "" && !short.startsWith("..") && !isAbsolute(short);
+  return scriptCommand(below ? `.${sep}${short}` : script, on);
 }

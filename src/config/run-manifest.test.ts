@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../test/support/store.ts";
 import { findRun } from "../record/places.ts";
-import { checkRunFiles, otherOrigin, replaceRunFile, runOrigin, sealRun, sha256OfText } from "./run-manifest.ts";
+import { checkRunFiles, otherOrigin, replaceRunFile, runIn, runOrigin, sealRun, sha256OfText } from "./run-manifest.ts";
 
 let workspace = "";
 let folder = "";
@@ -82,6 +82,20 @@ describe("a run's folder", () => {
     renameSync(other, folder);
     renameSync(`${folder}-aside`, other);
     for (const id of ["a-1", "b-1"]) expect(() => findRun(id, workspace)).toThrow(/it was renamed, or exchanged/);
+  });
+
+  it("is the run that it began as, whatever case is typed where that is one name", async () => {
+    writeFileSync(join(folder, "manifest.json"), JSON.stringify({ run: "A-1", config: null, files: {} }));
+    for (const platform of ["darwin", "win32"] as const) expect(runIn(folder, { platform })).toBe("A-1");
+    expect(() => runIn(folder, { platform: "linux" })).toThrow("holds the run A-1");
+    const old = makeRun("old-1");
+    for (const [platform, id] of [
+      ["darwin", "old-1"],
+      ["win32", "old-1"],
+      ["linux", "OLD-1"],
+    ] as const)
+      expect(runIn(join(workspace, "OLD-1"), { platform })).toBe(id);
+    expect(runIn(old)).toBe("old-1");
   });
 
   it("of an earlier version has no manifest, and passes", async () => {
