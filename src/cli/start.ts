@@ -1,7 +1,8 @@
 /** Starts a new run of a configuration: its folder, its recorded configuration, the training, the result. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, recordedConfig } from "../config/index.ts";
+import { type Config, recordedConfig, withModelSizes } from "../config/index.ts";
+import { defaultThreads } from "../engine/embedded/machine.ts";
 import { hooksOf } from "../notify/index.ts";
 import { openStore } from "../store/index.ts";
 import { prepareRows } from "../train/encoded-rows.ts";
@@ -26,7 +27,8 @@ export interface StartOptions {
 
 /** Returns the exit code; throws whatever ends the run early. */
 export async function startRun(options: StartOptions): Promise<number> {
-  const { config, warnings, name, json, wait, dashboard, terminal } = options;
+  const { warnings, name, json, wait, dashboard, terminal } = options;
+  const config = withModelSizes({ ...options.config, threads: options.config.threads || defaultThreads() });
   for (const warning of warnings)
     terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(warning)}`);
   // Bad rows are an error of what was typed, and leave no run behind.

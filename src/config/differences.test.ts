@@ -30,3 +30,10 @@ it("sees a whole stage come and go", () => {
   expect(keys).toContain("sft.steps");
   expect(keys.every((key) => key.startsWith("sft."))).toBe(true);
 });
+
+it("shows no setting that has no effect in either", () => {
+  const load = (...overrides: string[]) =>
+    parseConfig("demo: {}\nsft: {}\nreward: {}\nppo: {}\n", "a.yaml", overrides).config;
+  expect(differences(load(), load("tokenizer.vocabularySize=9", "ppo.clipWide=0.4", "ppo.penalty.beta=3"))).toEqual([]);
+  expect(differences(load(), load("ppo.clipSchedule=phases", "ppo.clipWide=0.4"))).toHaveLength(2);
+});

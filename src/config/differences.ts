@@ -1,5 +1,6 @@
 /** How two configurations differ, key by key. */
 import type { Config } from "./schema.ts";
+import { usedSettings } from "./used.ts";
 
 export interface Difference {
   /** `ppo.kl.coef`, `ppo.rewards.0.weight`. */
@@ -9,10 +10,10 @@ export interface Difference {
   readonly after: unknown;
 }
 
-/** Every value that differs, in the order of `a`, then what only `b` has. */
+/** Every value that differs, in the order of `a`, then what only `b` has; of settings that have an effect. */
 export function differences(a: Config, b: Config): Difference[] {
-  const before = flatten(a);
-  const after = flatten(b);
+  const before = flatten(usedSettings(a));
+  const after = flatten(usedSettings(b));
   return [...new Set([...before.keys(), ...after.keys()])]
     .map((key) => ({ key, before: before.get(key), after: after.get(key) }))
     .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after));

@@ -2,5 +2,5 @@
 export { type Difference, differences } from "./differences.ts";
 export { injected, withFaults } from "./faults.ts";
 export { type Field, fields } from "./fields.ts";
-export { type Loaded, loadConfig, parseConfig, parseResolvedConfig, recordedConfig } from "./load.ts";
+export { type Loaded, loadConfig, parseConfig, parseResolvedConfig, recordedConfig, withModelSizes } from "./load.ts";
 export * from "./schema.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { BallastError, CheckpointError, UsageError } from "../util/errors.ts";
-import { loadConfig, parseConfig, parseResolvedConfig, recordedConfig } from "./load.ts";
+import { loadConfig, parseConfig, parseResolvedConfig, recordedConfig, withModelSizes } from "./load.ts";
 
 function failureOf(work: () => unknown): BallastError {
   try {
@@ -455,6 +455,49 @@ describe("paths", () => {
 });
 
 describe("a recorded configuration", () => {
+  const recordedOf = (text: string) =>
+    JSON.parse(recordedConfig(withModelSizes(parseConfig(text, "a.yaml").config), "."));
+
+  it("shows the sizes and the tokenizer of the folder that the model comes from, not defaults", () => {
+    const folder = mkdtempSync(join(tmpdir(), "ballast-model-"));
+    const sizes = { vocab_size: 50257, n_positions: 1024, n_embd: 768, n_layer: 12, n_head: 12 };
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ model_type: "gpt2", ...sizes }));
+    const model = { layers: 12, width: 768, heads: 12, context: 1024, tieEmbeddings: true };
+    for (const text of [
+      `demo: {}\nmodel: {path: ${folder}}\nsft: {}\n`,
+      `demo: {}\nppo: {policy: ${folder}, rewards: [{kind: exact}]}\n`,
+      `demo: {}\nreward: {from: ${folder}}\n`,
+    ]) {
+      const recorded = recordedOf(text);
+      expect(recorded.model).toMatchObject(model);
+      expect(recorded.tokenizer).toEqual({ kind: "file", path: folder });
+    }
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ model_type: "llama", ...sizes }));
+    expect(() => recordedOf(`demo: {}\nmodel: {path: ${folder}}\nsft: {}\n`)).toThrow("only gpt2 is supported");
+    rmSync(folder, { recursive: true });
+  });
+
+  it("shows no default that has no effect, and all that have", () => {
+    const sft = recordedOf("demo: {}\nsft: {}\n");
+    expect(sft.tokenizer).toEqual({ kind: "byte" });
+    expect(sft).not.toHaveProperty("control");
+    expect(sft.sft).not.toHaveProperty("stepEvery");
+    expect(recordedOf("demo: {}\ntokenizer: {kind: word}\nsft: {schedule: step}\n")).toMatchObject({
+      tokenizer: { vocabularySize: 8192 },
+      sft: { stepFactor: 0.9, stepEvery: 500, evaluationShare: 0.05 },
+    });
+    const { ppo, reward } = recordedOf("demo: {}\nsft: {}\nreward: {}\nppo: {}\n");
+    for (const key of ["penalty", "clipWide", "allowTruncatedSampling", "stepFactor"])
+      expect(ppo).not.toHaveProperty(key);
+    expect(Object.keys(ppo.kl)).toEqual(["in", "coef", "controller"]);
+    expect(reward).not.toHaveProperty("evaluationShare");
+    expect(reward.normalisationSamples).toBe(512);
+    const penalty = recordedOf("demo: {}\nsft: {}\nreward: {}\nppo: {policyLoss: penalty, kl: {in: loss}}\n").ppo;
+    expect(penalty.penalty).toEqual({ beta: 1, controller: "fixed" });
+    expect(penalty.kl.estimator).toBe("k2");
+    expect(penalty).not.toHaveProperty("clipLow");
+  });
+
   it("that is damaged or of another version is a checkpoint's error", () => {
     const { config } = parseConfig(demo, "a.yaml");
     const json = recordedConfig(config, "runs/a-1");

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { helpdeskObjective } from "../data/index.ts";
+import { readModelConfig } from "../models/folder.ts";
 import type { Stage } from "../types/records.ts";
 import { CheckpointError, messageOf, UsageError } from "../util/errors.ts";
 import { remedyFor } from "../util/system-faults.ts";
@@ -15,6 +16,7 @@ import { emptyValues, isBelow, isEcho, withoutMistakes } from "./repair.ts";
 import { knownRules, unknownRule, usedRules } from "./rules.ts";
 import { type Config, configSchema } from "./schema.ts";
 import { readSource, type Source } from "./source.ts";
+import { usedSettings } from "./used.ts";
 
 const seeDocs = "docs/config.md lists every key.";
 
@@ -200,9 +202,23 @@ function textOf(path: string): string {
   }
 }
 
-/** The configuration as a run records it in `config.json` of its `folder`: complete, with paths relative to that folder. */
+/**
+ * The configuration as a run records it in `config.json` of its `folder`: every setting that has an effect, with paths relative
+ * to that folder.
+ */
 export function recordedConfig(config: Config, folder: string): string {
-  return `${JSON.stringify(rebasePaths(config, { from: ".", to: folder }), null, 2)}\n`;
+  return `${JSON.stringify(rebasePaths(usedSettings(config), { from: ".", to: folder }), null, 2)}\n`;
+}
+
+/**
+ * The same with the values that are used in the place of defaults that are not: the sizes of the model that the run starts from.
+ * Throws CheckpointError for a model's folder that cannot be read.
+ */
+export function withModelSizes(config: Config): Config {
+  const folder = startFolder(config);
+  if (folder === undefined || !existsSync(folder)) return config;
+  const { family, layers, width, heads, context, tieEmbeddings } = readModelConfig(folder);
+  return { ...config, model: { ...config.model, family, layers, width, heads, context, tieEmbeddings } };
 }
 
 /**

@@ -74,6 +74,11 @@ export function readModelFolder(folder: string): ModelFolder {
   return { config, heads, tensors: found };
 }
 
+/** What a folder's model is, without its weights. Throws a CheckpointError. */
+export function readModelConfig(folder: string): DecoderConfig {
+  return readConfig(join(folder, "config.json")).config;
+}
+
 function readConfig(path: string): { config: DecoderConfig; recordedHeads: Head[] | null } {
   let json: Record<string, unknown>;
   try {
