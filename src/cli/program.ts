@@ -126,6 +126,7 @@ export function createProgram(terminal: Terminal): Program {
   )
     .argument("<run>", RUN, text)
     .option("--allow-changed-reward", "go on although the reward function's code has changed")
+    .option("--allow-changed-data", "go on although rows have changed since the run began")
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--inject <fault>", INJECT, several)
     .option("--wait", WAIT)

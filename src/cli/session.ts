@@ -33,6 +33,8 @@ export interface SessionOptions {
   /** Its rows, where they were read already. */
   readonly prepared?: PreparedRows;
   readonly resume: boolean;
+  /** Go on although rows have changed since the run began. */
+  readonly allowChangedData?: boolean;
   /** Stay, and wait for a person's decision, where the controller stops the run. */
   readonly wait: boolean;
   /** Show the dashboard while it trains. */
@@ -53,6 +55,7 @@ export async function trainRun({
   place,
   prepared,
   resume,
+  allowChangedData,
   wait,
   dashboard,
   terminal,
@@ -143,6 +146,7 @@ export async function trainRun({
           engine,
           prepared,
           resume: again,
+          allowChangedData,
           wait,
           onProgress: (progress) => {
             announcer.progress(progress);

@@ -28,6 +28,7 @@ const tokenizerManifest = `tokenizer/${manifestFile}`;
 /** By file, what to do about a change. */
 const remedies: Readonly<Record<string, string>> = {
   "config.json": "Put it back as it was. Other settings need a new run, or ballast tell RUN set KEY=VALUE.",
+  "data.json": "Put it back as it was: it says what the run's rows were when it began.",
   "rules.json": "Put it back as it was. Other rules need a new run with control.rules.",
   [tokenizerManifest]: "Put the tokenizer back that the run's models were trained with.",
 };

@@ -12,6 +12,7 @@ export {
   type LongPrompts,
   type RowTally,
 } from "./encode.ts";
+export { changeOfRows, fingerprintRows, type RowsFingerprint } from "./fingerprint.ts";
 export { splitHeldOut } from "./heldout.ts";
 export {
   type HelpdeskChecks,

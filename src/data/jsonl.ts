@@ -69,7 +69,7 @@ function decode(bytes: Buffer, place: RowPlace): string {
   }
 }
 
-interface Line {
+export interface Line {
   readonly place: RowPlace;
   readonly bytes: Buffer;
 }
@@ -77,7 +77,7 @@ interface Line {
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** The first `limit` lines that are not blank (0 is all). */
-function* linesWithText(path: string, limit: number): Generator<Line> {
+export function* linesWithText(path: string, limit: number): Generator<Line> {
   let rows = 0;
   for (const { place, bytes } of linesOf(path)) {
     const marked = place.line === 1 && bytes.subarray(0, 3).equals(byteOrderMark);

@@ -14,6 +14,7 @@ import {
 } from "../data/index.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { Stage } from "../types/records.ts";
+import { type DataRecord, fingerprintData } from "./data-record.ts";
 import { contextIn } from "./model-folder.ts";
 import type { Measuring } from "./probes-ask.ts";
 import { measuringOf } from "./probes-inputs.ts";
@@ -46,6 +47,8 @@ export interface EncodedRows {
 }
 
 export interface PreparedRows {
+  /** Of the files, before they were read: one that changes meanwhile is noticed when the run is resumed. */
+  readonly data: DataRecord;
   readonly rows: RunRows;
   readonly encoded: EncodedRows;
 }
@@ -53,11 +56,12 @@ export interface PreparedRows {
 /** Reads and encodes all that a new run of a configuration will need. Throws what `checkRows` and `EncodedRows.check` do. */
 export function prepareRows(config: Config): PreparedRows {
   const rows = openRows(config);
+  const data = fingerprintData(config);
   checkRows(config, rows);
   const encoded = encodeRows({ config, rows, tokenizer: makeTokenizer(config, rows.texts) });
   const present = stages.filter((stage) => config[stage] !== undefined);
   encoded.check(config.ppo ? [...present, "evaluation"] : present);
-  return { rows, encoded };
+  return { data, rows, encoded };
 }
 
 export interface EncodeRowsOptions {

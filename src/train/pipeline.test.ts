@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BigramEngine } from "../../test/support/bigram-engine.ts";
@@ -80,13 +80,27 @@ interface Run {
   readonly prepare?: (engine: BigramEngine) => void;
   readonly interrupted?: () => boolean;
   readonly onProgress?: RunOptions["onProgress"];
+  /** Changes the files that were just written. */
+  readonly edit?: (folder: string) => void;
+  readonly allowChangedData?: boolean;
 }
 
-async function run({ world = newWorld(), changes, resume = false, prepare, interrupted, onProgress }: Run = {}) {
+async function run({
+  world = newWorld(),
+  changes,
+  resume = false,
+  prepare,
+  interrupted,
+  onProgress,
+  ...more
+}: Run = {}) {
   const engine = new BigramEngine();
   prepare?.(engine);
+  const config = configOf(world, changes);
+  more.edit?.(join(world.folder, "data"));
   const result = await runPipeline({
-    config: configOf(world, changes),
+    config,
+    allowChangedData: more.allowChangedData,
     folder: world.folder,
     recorder: world.store.recorder(),
     engine,
@@ -105,6 +119,27 @@ function finals(world: World): string[] {
 const withoutFolders = (value: unknown) => JSON.stringify(value).replaceAll(/"folder":"[^"]*"/g, "");
 
 describe("the whole of a run", () => {
+  it("does not go on with other rows than it began with, unless it is told to", async () => {
+    const world = newWorld();
+    let left = false;
+    await expect(
+      run({ world, onProgress: ({ step }) => (left ||= step >= 4), interrupted: () => left }),
+    ).rejects.toBeInstanceOf(Interrupted);
+    const edit = (folder: string) =>
+      appendFileSync(join(folder, "sft.jsonl"), '{"prompt": "say x", "completion": "no"}\n');
+    await expect(run({ world, resume: true, edit })).rejects.toThrow(
+      /^the data is not what the run began with: sft\.data: \S+sft\.jsonl has 9 rows: 1 were appended, from line 9 on/,
+    );
+    await run({
+      world,
+      resume: true,
+      edit,
+      allowChangedData: true,
+      changes: { reward: undefined, ppo: undefined },
+    }).catch(() => {});
+    expect(world.store.messages("warning")).toEqual([expect.stringContaining("1 were appended")]);
+  });
+
   it("goes through its stages and evaluates what came of them", async () => {
     const { world, engine, result } = await run();
     expect(result.stages.map(({ stage, steps: done }) => [stage, done])).toEqual([

@@ -16,6 +16,7 @@ import { CheckpointError, DataError } from "../util/errors.ts";
 import { fromJson, toJson } from "../util/json.ts";
 import { checkRecorded } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
+import { checkData, fingerprintData, recordData } from "./data-record.ts";
 import { type EncodedRows, encodeRows } from "./encoded-rows.ts";
 import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
 import { readFinal } from "./final.ts";
@@ -44,22 +45,40 @@ interface Run extends RunOptions {
 export async function runPipeline(options: RunOptions): Promise<PipelineResult> {
   const { config, folder, recorder, resume } = options;
   recorder.state("running");
+  const data = options.prepared?.data ?? (resume ? null : fingerprintData(config));
   const rows = options.prepared?.rows ?? openRows(config);
-  checkAnswers(config, rows);
   for (const model of modelFoldersOf(config)) await verifyFolder(model);
   // A new run's doctor may be writing in the folder at this moment.
   if (resume) await removeTemporary(folder);
   const tokenizer = await openTokenizer(config, { folder, texts: rows.texts });
-  const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer });
-  const run: Run = { ...options, rows, encoded, tokenizer, origin: await sealRun(folder, { begins: !resume }) };
+  const origin = await sealRun(folder, { begins: !resume });
   const wanted = stages.filter((stage) => config[stage] !== undefined);
   const done = new Map<Stage, StageResult>();
   for (const stage of wanted) {
-    const finished = await readFinal(join(folder, stage), run.origin);
+    const finished = await readFinal(join(folder, stage), origin);
     if (finished) done.set(stage, finished);
   }
   const evaluated = !config.ppo || existsSync(evaluationFile(folder));
-  encoded.check([...wanted.filter((stage) => !done.has(stage)), ...(evaluated ? [] : (["evaluation"] as const))]);
+  const unfinished = [...wanted.filter((stage) => !done.has(stage)), ...(evaluated ? [] : (["evaluation"] as const))];
+  // Rows in memory are those that the run began with.
+  if (data === null)
+    for (const change of await checkData({
+      config,
+      folder,
+      unfinished,
+      allowChanged: options.allowChangedData ?? false,
+    }))
+      recorder.event({
+        kind: "warning",
+        stage: wanted.find((stage) => !done.has(stage)) ?? "ppo",
+        iteration: 0,
+        message: change,
+      });
+  else if (!resume) await recordData(folder, data);
+  checkAnswers(config, rows);
+  const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer });
+  const run: Run = { ...options, rows, encoded, tokenizer, origin };
+  encoded.check(unfinished);
   const results: StageResult[] = [];
   let trained = false;
   for (const stage of wanted) {

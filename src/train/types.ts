@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly interrupted: () => boolean;
   /** The rows, where the caller has read and encoded them already. */
   readonly prepared?: PreparedRows;
+  /** Go on although rows have changed since the run began. */
+  readonly allowChangedData?: boolean | undefined;
   /** Wait in this process for a person's decision on an incident. */
   readonly wait?: boolean;
 }

@@ -8,6 +8,7 @@ import { type Config, parseResolvedConfig, recordedConfig } from "../../config/i
 import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
 import { findRun, type RunPlace } from "../../record/places.ts";
 import { openStore, type Store } from "../../store/index.ts";
+import { dataChanges } from "../../train/data-record.ts";
 import { runPipeline } from "../../train/pipeline.ts";
 import { checkpointName } from "../../train/rollback.ts";
 import type { Stage } from "../../types/records.ts";
@@ -107,8 +108,9 @@ async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; 
   const display = new ProgressDisplay({ terminal, pick: shownValues });
   try {
     const differences = machineDifferences(before, await machineRecord(engine));
-    for (const difference of differences)
-      display.note(`${terminal.noteColours.yellow("warning:")} ${difference}; the last bits may differ`);
+    const warn = (message: string) => display.note(`${terminal.noteColours.yellow("warning:")} ${message}`);
+    for (const difference of differences) warn(`${difference}; the last bits may differ`);
+    for (const change of dataChanges(config, place.folder)) warn(`${change}; the numbers will differ`);
     writeDurably(join(folder, "config.json"), recordedConfig(config, folder));
     // The rules that it began with, whatever became of the files that they came from.
     const rules = join(place.folder, "rules.json");

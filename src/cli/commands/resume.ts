@@ -12,6 +12,7 @@ export interface ResumeOptions {
   readonly run: string;
   readonly workspace: string;
   readonly allowChangedReward?: boolean;
+  readonly allowChangedData?: boolean;
   /** Faults to inject from here on, beside those that the run has. */
   readonly inject?: readonly string[];
   readonly wait?: boolean;
@@ -25,6 +26,7 @@ export async function resume(options: ResumeOptions): Promise<number> {
     run,
     workspace,
     allowChangedReward = false,
+    allowChangedData = false,
     inject = [],
     wait = false,
     dashboard = false,
@@ -35,7 +37,16 @@ export async function resume(options: ResumeOptions): Promise<number> {
   await checkRunFiles(place.folder);
   const recorded = await injectInto(place.folder, inject);
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
-  const session = await trainRun({ config, recorded, place, resume: true, wait, dashboard, terminal });
+  const session = await trainRun({
+    config,
+    recorded,
+    place,
+    resume: true,
+    allowChangedData,
+    wait,
+    dashboard,
+    terminal,
+  });
   printResult({ ...session, config, place }, { terminal, json });
   return 0;
 }

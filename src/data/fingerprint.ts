@@ -1,0 +1,72 @@
+/** What the rows of a file were, in a few hashes: enough to say later whether they are the same, and what changed. */
+import { createHash } from "node:crypto";
+import { linesWithText } from "./jsonl.ts";
+
+export interface RowsFingerprint {
+  readonly rows: number;
+  /** SHA-256 of all rows, as they are written. Blank lines, line ends and space around a row do not count. */
+  readonly sha256: string;
+  /** The same of stretches of rows, all equally long but the last; in short. */
+  readonly parts: readonly string[];
+}
+
+/** Stretches that tell where a change is: exact to the row in a small file, to the percent in a large one. */
+const mostParts = 256;
+
+/** Of the first `limit` rows (0 is all). Throws DataError for a file that cannot be read. */
+export function fingerprintRows({ path, limit }: { path: string; limit: number }): RowsFingerprint {
+  return fingerprintOf(digestsOf(path, limit).map(({ digest }) => digest));
+}
+
+/**
+ * What became of the rows since, in words; null if nothing. `appended`: the old rows are all there, in their order, before others.
+ * Throws DataError for a file that cannot be read.
+ */
+export function changeOfRows(
+  before: RowsFingerprint,
+  { path, limit }: { path: string; limit: number },
+): { readonly says: string; readonly appended: boolean } | null {
+  const now = digestsOf(path, limit);
+  const digests = now.map(({ digest }) => digest);
+  if (fingerprintOf(digests).sha256 === before.sha256) return null;
+  const more = now.length - before.rows;
+  if (more > 0 && fingerprintOf(digests.slice(0, before.rows)).sha256 === before.sha256) {
+    const says = `${path} has ${now.length} rows: ${more} were appended, from line ${now[before.rows]!.line} on, to the ${before.rows} that the run began with`;
+    return { says, appended: true };
+  }
+  const length = partLength(before.rows);
+  const first = before.parts.findIndex((part, i) => part !== hashOf(digests.slice(i * length, (i + 1) * length)));
+  // An end that is missing is no change of a row.
+  const from = Math.min(Math.max(first, 0) * length, now.length);
+  const to = Math.min(from + length, before.rows);
+  const counts =
+    more === 0 ? `${path} has other rows` : `${path} has ${now.length} rows where the run began with ${before.rows}`;
+  const where =
+    from >= now.length
+      ? `the last ${-more} are gone`
+      : `the first change is ${length === 1 ? `in line ${now[from]!.line}` : `between its rows ${from + 1} and ${to}`}`;
+  return { says: `${counts}: ${where}`, appended: false };
+}
+
+function digestsOf(path: string, limit: number): { readonly line: number; readonly digest: Buffer }[] {
+  return [...linesWithText(path, limit)].map(({ place, bytes }) => ({
+    line: place.line,
+    digest: createHash("sha256").update(bytes.toString("latin1").trim(), "latin1").digest(),
+  }));
+}
+
+function fingerprintOf(digests: readonly Buffer[]): RowsFingerprint {
+  const length = partLength(digests.length);
+  const parts = Array.from({ length: Math.ceil(digests.length / length) }, (_, i) =>
+    hashOf(digests.slice(i * length, (i + 1) * length)),
+  );
+  return { rows: digests.length, sha256: createHash("sha256").update(Buffer.concat(digests)).digest("hex"), parts };
+}
+
+function partLength(rows: number): number {
+  return Math.max(1, Math.ceil(rows / mostParts));
+}
+
+function hashOf(digests: readonly Buffer[]): string {
+  return createHash("sha256").update(Buffer.concat(digests)).digest("hex").slice(0, 16);
+}

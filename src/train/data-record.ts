@@ -1,0 +1,101 @@
+/** The data of a run: what the rows of its files were when it began, kept in its folder, and compared when it goes on. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { replaceRunFile } from "../config/run-manifest.ts";
+import type { Config } from "../config/schema.ts";
+import { changeOfRows, fingerprintRows, type RowsFingerprint } from "../data/index.ts";
+import type { Stage } from "../types/records.ts";
+import { CheckpointError } from "../util/errors.ts";
+
+/** By the configuration's key: `sft.data`. */
+export type DataRecord = Readonly<Record<string, RowsFingerprint>>;
+
+interface Source {
+  readonly key: string;
+  readonly path: string;
+  readonly limit: number;
+  /** What reads it. */
+  readonly readers: readonly (Stage | "evaluation")[];
+  /** Only measured with, and appended to by whoever rates (`ballast rate --export-ratings`): rows at its end do no harm. */
+  readonly grows: boolean;
+}
+
+const file = "data.json";
+
+/** Of every file that the stages of a configuration read. Throws DataError for one that cannot be read. */
+export function fingerprintData(config: Config): DataRecord {
+  return Object.fromEntries(sourcesOf(config).map((source) => [source.key, fingerprintRows(source)]));
+}
+
+/** Writes what a run begins with. */
+export function recordData(folder: string, record: DataRecord): Promise<void> {
+  return replaceRunFile(folder, file, `${JSON.stringify(record)}\n`);
+}
+
+/**
+ * Compares the files that are still to be read with what the run began with. Returns what is to be said of a run that goes on all the
+ * same: of changes that are allowed, which are then the run's rows, and of ratings that were appended. A run of an earlier version
+ * has nothing to compare with, and begins to. Throws CheckpointError for rows that changed; DataError for a file that cannot be read.
+ */
+export async function checkData(options: {
+  readonly config: Config;
+  readonly folder: string;
+  readonly unfinished: readonly (Stage | "evaluation")[];
+  readonly allowChanged: boolean;
+}): Promise<string[]> {
+  const { config, folder, unfinished, allowChanged } = options;
+  const before = readRecord(folder);
+  const read = sourcesOf(config).filter(({ readers }) => readers.some((reader) => unfinished.includes(reader)));
+  const changes = changesSince(before, read);
+  const harmful = changes.filter(({ harmless }) => !harmless);
+  if (harmful.length > 0 && !allowChanged)
+    throw new CheckpointError(
+      `the data is not what the run began with: ${harmful.map(({ says }) => says).join("; ")}`,
+      "Put the old rows back, or let the curve mix two sets of rows: ballast resume RUN --allow-changed-data",
+    );
+  const stale = read.filter(({ key }) => before[key] === undefined || changes.some((change) => change.key === key));
+  const now = Object.fromEntries(stale.map((source) => [source.key, fingerprintRows(source)]));
+  if (stale.length > 0) await recordData(folder, { ...before, ...now });
+  return changes.map(({ says, harmless }) => `${says}${harmless ? "" : ": the run goes on with these"}`);
+}
+
+/** What changed in the files of a run since it began, one sentence each; nothing for a run of an earlier version. */
+export function dataChanges(config: Config, folder: string): string[] {
+  return changesSince(readRecord(folder), sourcesOf(config)).map(({ says }) => says);
+}
+
+function changesSince(before: DataRecord, sources: readonly Source[]) {
+  return sources.flatMap(({ key, grows, ...source }) => {
+    const change = before[key] ? changeOfRows(before[key], source) : null;
+    return change ? [{ key, says: `${key}: ${change.says}`, harmless: grows && change.appended }] : [];
+  });
+}
+
+function readRecord(folder: string): DataRecord {
+  const path = join(folder, file);
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
+}
+
+function sourcesOf({ sft, reward, ppo, evaluation, control }: Config): Source[] {
+  const { ratings } = control.probes;
+  const asked = evaluation.prompts ? (["reward", "ppo"] as const) : (["reward", "ppo", "evaluation"] as const);
+  const sources = [
+    { key: "sft.data", from: sft?.data, readers: ["sft"] },
+    { key: "sft.evaluation", from: sft?.evaluation, readers: ["sft"] },
+    { key: "reward.data", from: reward?.data, readers: ["reward"] },
+    { key: "reward.evaluation", from: reward?.evaluation, readers: ["reward"] },
+    // The reward model's scores are normalised on answers to them.
+    { key: "ppo.prompts", from: ppo?.prompts, readers: asked },
+    { key: "evaluation.prompts", from: ppo && evaluation.prompts, readers: ["evaluation"] },
+    { key: "control.monitor.prompts", from: ppo && control.monitor.prompts, readers: ["ppo"] },
+    {
+      key: "control.probes.ratings",
+      from: ppo && ratings && { path: ratings, limit: 0 },
+      readers: ["ppo"],
+      grows: true,
+    },
+  ] as const;
+  return sources.flatMap(({ key, from, readers, ...more }) =>
+    from ? [{ key, path: from.path, limit: from.limit, readers, grows: "grows" in more }] : [],
+  );
+}
