@@ -14,13 +14,22 @@ export interface NamesRequest {
   readonly read: (fields: FieldNames) => unknown;
 }
 
-/** What other tools call them. Only an order among columns that all could be read. */
+/** What other tools call them. */
 const usualNames: Readonly<Record<string, RegExp>> = {
   prompt: /question|instruction|query|input|problem/i,
-  completion: /answer|response|output|solution|reply/i,
-  messages: /conversation|dialog|chat/i,
+  completion: /answer|response|output|solution|reply|chosen/i,
+  messages: /conversation|dialog|chat|chosen/i,
   chosen: /prefer|accept|better|win|pos/i,
-  rejected: /reject|dis|worse|los|neg/i,
+  rejected: /reject|dispreferred|worse|los|neg/i,
+};
+
+/** What would be read as the field, and is its opposite. */
+const otherNames: Readonly<Record<string, RegExp>> = {
+  prompt: /chosen|reject|completion|answer|response|output/i,
+  completion: /prompt|question|instruction|reject/i,
+  messages: /reject/i,
+  chosen: /prompt|question|instruction|reject/i,
+  rejected: /prompt|question|instruction|chosen/i,
 };
 
 /** Columns that are looked at: a row may have hundreds. */
@@ -28,28 +37,41 @@ const columnsTried = 12;
 
 export function missingHint(request: NamesRequest): string {
   const { row, fields, shapes } = request;
-  const found = proposed(request);
-  if (found) {
-    const pairs = Object.entries(found).map(([field, column]) => `${field}: ${yamlWord(column)}`);
-    return `if the file has other names, say so in the configuration: fields: {${pairs.join(", ")}}`;
+  for (const shape of shapes) {
+    const ways = waysOf(shape, request);
+    const [way] = ways;
+    if (way === undefined) continue;
+    const names = Object.keys(way).map((field) => `${field}: ${ways.length === 1 ? yamlWord(way[field]!) : "..."}`);
+    const which =
+      ways.length === 1
+        ? ""
+        : `, of ${ways
+            .flatMap(Object.values)
+            .map((column) => `"${column}"`)
+            .join(", ")}`;
+    return `if the file has another name for it${which}, say so in the configuration: fields: {${names.join(", ")}}`;
   }
   if (Object.values(row).some(isShareGpt)) return shareGptHint;
   const needed = shapes.map((shape) => shape.map((field) => `"${fields[field] ?? field}"`).join(" and "));
   return `correct the row, or leave it out: a row needs ${needed.join(", or ")}`;
 }
 
-/** Names for what the first shape lacks that can be completed; null where no shape can. */
-function proposed({ row, fields, shapes, read }: NamesRequest): FieldNames | null {
+/**
+ * Names with which the shape's fields can be read. One way where the columns have usual names; several where one field alone
+ * is missing and any of them may be it; of two fields nobody can tell which is which.
+ */
+function waysOf(shape: readonly string[], { row, fields, shapes, read }: NamesRequest): FieldNames[] {
   const taken = [...shapes.flat(), ...Object.values(fields)];
   const free = Object.keys(row).filter((column) => row[column] !== null && !taken.includes(column));
-  for (const shape of shapes) {
-    const absent = shape.filter((field) => (row[fields[field] ?? field] ?? null) === null);
-    const ways = assignments(absent, free.slice(0, columnsTried));
-    const usual = (way: FieldNames) => Object.entries(way).filter(([field, c]) => usualNames[field]?.test(c)).length;
-    const found = ways.sort((a, b) => usual(b) - usual(a)).find((way) => works(() => read({ ...fields, ...way })));
-    if (found && Object.keys(found).length > 0) return found;
-  }
-  return null;
+  const absent = shape.filter((field) => (row[fields[field] ?? field] ?? null) === null);
+  if (absent.length === 0) return [];
+  const possible = assignments(absent, free.slice(0, columnsTried)).filter((way) =>
+    Object.entries(way).every(([field, column]) => !otherNames[field]?.test(column)),
+  );
+  const isUsual = (way: FieldNames) => Object.entries(way).every(([field, column]) => usualNames[field]?.test(column));
+  const usual = possible.filter(isUsual).find((way) => works(() => read({ ...fields, ...way })));
+  if (usual) return [usual];
+  return absent.length === 1 ? possible.filter((way) => works(() => read({ ...fields, ...way }))) : [];
 }
 
 /** Every way to give each field a column of its own. */

@@ -16,6 +16,8 @@ export interface FieldReader {
   columnsWith(field: string): Readonly<Record<string, unknown>>;
   /** A text, which becomes one message of the user's, or a conversation. */
   prompt(field: string): Message[];
+  /** A conversation, as a list or as HH-RLHF writes it. */
+  conversation(field: string): Message[];
   /** A text, a conversation whose last message is the assistant's, or such a conversation as HH-RLHF writes it. */
   answer(field: string): Answer;
   /** Whether a column that is none of the fields holds a text or a conversation. */
@@ -58,7 +60,12 @@ export function createFieldReader(
   const fail: Fail = (problem, hint, value) => {
     throw new RowsError([{ place, problem, hint, value }]);
   };
-  const valueIn = (field: string) => (Object.hasOwn(row, column(field)) ? (row[column(field)] ?? null) : null);
+  const claimed = Object.values(fields);
+  const valueIn = (field: string) => {
+    // A column that stands for one field does not stand for the field of its own name too.
+    const isClaimed = fields[field] === undefined && claimed.includes(field);
+    return !isClaimed && Object.hasOwn(row, column(field)) ? (row[column(field)] ?? null) : null;
+  };
   const missing = (field: string): never => {
     const name = column(field);
     const present = Object.keys(row).filter((key) => row[key] !== null);
@@ -77,11 +84,16 @@ export function createFieldReader(
   const empty = (field: string, hint: string): never => fail(`"${column(field)}" is empty`, hint);
   const notBlank = (field: string, text: string) =>
     text.trim() === "" ? empty(field, "fill it in, or leave the row out") : text;
+  const turnsOf = (field: string, value: unknown): Message[] | null =>
+    Array.isArray(value)
+      ? parseMessages(value, column(field), fail)
+      : typeof value === "string"
+        ? parseHumanAssistant(value)
+        : null;
   const answered = (field: string, value: unknown): Answer => {
-    if (Array.isArray(value)) return answerOf(parseMessages(value, column(field), fail), column(field), fail);
-    if (typeof value !== "string") return wrongType(field, value, "a text");
-    const turns = parseHumanAssistant(value);
-    return turns ? answerOf(turns, column(field), fail) : { history: [], text: value };
+    const turns = turnsOf(field, value);
+    if (turns) return answerOf(turns, column(field), fail);
+    return typeof value === "string" ? { history: [], text: value } : wrongType(field, value, "a text");
   };
   return {
     has: (field) => valueIn(field) !== null,
@@ -105,6 +117,10 @@ export function createFieldReader(
       if (Array.isArray(value)) return parseMessages(value, column(field), fail);
       if (typeof value !== "string") return wrongType(field, value, "a text or a list of messages");
       return barePrompt(notBlank(field, value));
+    },
+    conversation(field) {
+      const value = take(field);
+      return turnsOf(field, value) ?? wrongType(field, value, "a list of messages");
     },
     answer(field) {
       const answer = answered(field, take(field));

@@ -169,6 +169,14 @@ describe("what is wrong is said by file, line and remedy", () => {
     expect(failure(() => readSftRows({ path, fields: { prompt: "question" } })).hint).toMatch(/\{completion: answer\}/);
   });
 
+  it("a prompt that ends with an answer", () => {
+    write({ prompt: [user("a"), assistant("b")] });
+    const error = failure(() => readPromptRows({ path }));
+    expect(error.message).toMatch(/:1: the last message of "prompt" is the assistant's/);
+    const names = /fields: \{messages: (\w+)\}/.exec(error.hint!)![1]!;
+    expect(readPromptRows({ path, fields: { messages: names } })).toMatchObject([{ prompt: [user("a")] }]);
+  });
+
   it("a field that the configuration names and the row lacks", () => {
     write({ prompt: "a", ref: "b" });
     expect(failure(() => readPromptRows({ path, fields: { reference: "answer" } })).message).toMatch(

@@ -74,7 +74,7 @@ const prompts: RowKind<PromptRow> = {
   known: ["prompt", "messages", "reference", "kind"],
   shapes: [["prompt"], ["messages"]],
   toRow: (row) => ({
-    prompt: row.has("prompt") || !row.has("messages") ? row.prompt("prompt") : unanswered(row.prompt("messages")),
+    prompt: row.has("prompt") || !row.has("messages") ? asked(row) : unanswered(row.conversation("messages")),
     reference: row.optionalText("reference"),
     ...(row.has("kind") ? { kind: row.text("kind") } : {}),
     columns: row.columnsWith("reference"),
@@ -105,6 +105,15 @@ export function readPreferenceRows(source: DataSource, emptyAnswers: EmptyAnswer
  */
 export function readPromptRows(source: DataSource): PromptRow[] {
   return readRows(source, prompts);
+}
+
+function asked(row: FieldReader): Message[] {
+  const prompt = row.prompt("prompt");
+  if (prompt.at(-1)!.role !== "assistant") return prompt;
+  return row.fail(
+    `the last message of "${row.column("prompt")}" is the assistant's`,
+    `a prompt ends before the answer; of "messages" the answer is left out: fields: {messages: ${row.column("prompt")}}`,
+  );
 }
 
 function unanswered(messages: readonly Message[]): readonly Message[] {

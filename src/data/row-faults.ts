@@ -18,7 +18,9 @@ export class RowsError extends DataError {
 
   constructor(found: readonly RowFault[], options?: ErrorOptions) {
     // Lists may share rows.
-    const faults = [...new Map(found.map((fault) => [JSON.stringify([fault.place, fault.problem]), fault])).values()];
+    const faults = [
+      ...new Map(found.map((fault) => [JSON.stringify([fault.place, fault.problem, fault.value]), fault])).values(),
+    ];
     const groups = groupsOf(faults);
     super(
       faults.length === 1 ? lineOf(groups[0]!) : severalLines(groups, faults.length),

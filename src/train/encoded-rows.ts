@@ -164,9 +164,9 @@ function stageOf<Row, Encoded>(
 function noneLeft(what: string, tally: RowTally, stage: Stage, hint?: string): RowsError {
   const remedy =
     tally.skipped > 0
-      ? `Set ${stage}.longPrompts to truncate, or raise model.context.`
+      ? `Set ${stage}.longPrompts to truncate, raise model.context, or take a model that reads more.`
       : tally.truncatedCompletions > 0 && tally.equalAsTokens > 0
-        ? "Raise model.context: the answers differ only beyond it."
+        ? "Raise model.context, or take a model that reads more: the answers differ only beyond it."
         : "Give rows that can be used.";
   const problem = `no ${what} are left: ${describeTally(tally) ?? "there were none"}`;
   return new RowsError([{ place: null, problem, hint: hint ?? remedy }]);

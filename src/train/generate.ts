@@ -1,8 +1,9 @@
 /** Lets a model answer prompts: what `ballast generate` does. */
-import { encodePrompt } from "../data/index.ts";
+import { encodePrompt, RowsError, useAll } from "../data/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { sum } from "../rl/index.ts";
 import type { Message, Tokenizer } from "../text/index.ts";
+import { quote } from "../util/quote.ts";
 import { take } from "./microbatches.ts";
 import { checkVocabulary, loadTrunk } from "./models.ts";
 import { promptText, rollOut } from "./rollout.ts";
@@ -34,11 +35,12 @@ export async function generate(options: GenerateOptions): Promise<Generation[]> 
   const model = await loadTrunk(engine, folder, { heads: ["lm"], scalarInit: "zero", seed });
   checkVocabulary(`the model in ${folder}`, model.config, tokenizer);
   const { context } = model.config;
-  const rows = options.prompts.flatMap((messages) => {
+  const rows = useAll(options.prompts, (messages) => {
     const row = { prompt: messages, reference: null };
-    const tokens = encodePrompt(row, tokenizer, { context, maxNewTokens: 1, longPrompts: "error" })!;
+    const tokens = encodePrompt(row, tokenizer, { context, maxNewTokens: 1, longPrompts: "skip" });
+    if (tokens === null) throw tooLong(promptText(row), context);
     return Array.from({ length: samples }, () => ({ row, tokens }));
-  });
+  }).flat();
   // What a prompt is answered does not depend on its neighbours: each has its own room and its own random stream.
   const byRoom = new Map<number, number[]>();
   for (const [i, { tokens }] of rows.entries()) {
@@ -68,4 +70,11 @@ export async function generate(options: GenerateOptions): Promise<Generation[]> 
   }
   await engine.disposeModel(model.id);
   return generations;
+}
+
+function tooLong(prompt: string, context: number): RowsError {
+  const problem = `a prompt and one new token take more than the context of ${context} tokens`;
+  return new RowsError([
+    { place: null, problem, value: quote(prompt, 60), hint: "shorten it, or ask a model that reads more" },
+  ]);
 }

@@ -136,7 +136,7 @@ it("rows that the run would stop with are one error, with their lines and what t
   const asked = join(folder, "two-turns.jsonl");
   writeFileSync(
     asked,
-    '{"prompt": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "reference": "1"}\n',
+    '{"prompt": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}], "reference": "1"}\n',
   );
   const file = configuration("rows.yaml", mine);
   const read = await examined(file, `reward.data.path=${pairs}`);
