@@ -113,6 +113,7 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
 /** No token is EOS, so that every response has its full length. */
 const neverStopping: Tokenizer = {
   vocabularySize: 512,
+  missingIds: [],
   padId: 0,
   eosId: -1,
   unkId: null,

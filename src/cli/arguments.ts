@@ -2,9 +2,6 @@
 import { statSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
 
-/** More than any machine has. */
-export const mostThreads = 1024;
-
 /** A whole number from `min` to `max`. */
 export function integer(min: number, max = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {

@@ -5,6 +5,7 @@ import type { PromptRow } from "../data/index.ts";
 import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import { mean, repeatAgreement } from "../rl/index.ts";
 import type { Tokenizer } from "../text/index.ts";
+import { loadTrunk } from "../train/models.ts";
 import { tokenOutputs } from "../train/passes.ts";
 import { encodePrompts, rollOut } from "../train/rollout.ts";
 
@@ -29,7 +30,16 @@ export async function measureSpread({
 }: MeasureOptions): Promise<{ readonly spread: PolicySpread | null; readonly parameters: number }> {
   const engine = await createEmbeddedEngine({ threads: config.threads });
   try {
-    const { id: model, config: sizes, parameters } = await engine.loadModel(folder, { heads: ["lm"] });
+    const {
+      id: model,
+      config: sizes,
+      parameters,
+    } = await loadTrunk(engine, folder, {
+      tokenizer,
+      heads: ["lm"],
+      seed: config.seed,
+      what: "policy",
+    });
     const { maxNewTokens, temperature, topK, topP, microBatch } = ppo;
     const { context } = sizes;
     const every = Math.max(1, Math.floor(rows.length / prompts));

@@ -1,7 +1,8 @@
 /** The commands, their arguments and their help. Imports nothing heavy: each command's work is loaded when it runs. */
 import { readFileSync } from "node:fs";
 import { type Argument, Command, CommanderError } from "commander";
-import { decimal, folder, integer, mostThreads, several, text } from "./arguments.ts";
+import { mostSequences, mostThreads } from "../util/limits.ts";
+import { decimal, folder, integer, several, text } from "./arguments.ts";
 import { addControlCommands } from "./control-commands.ts";
 import { addLabCommands } from "./lab-commands.ts";
 import { mistyped, unknownCommand } from "./mistyped.ts";
@@ -175,7 +176,7 @@ export function createProgram(terminal: Terminal): Program {
     "eval demo-1 --json",
   )
     .argument("<run>", RUN, text)
-    .option("--samples <n>", "samples to draw", integer(1))
+    .option("--samples <n>", "samples to draw", integer(1, mostSequences))
     .option("--temperature <t>", "sampling temperature, 0 is greedy; the rollout's by default", decimal(0))
     .option("--seed <n>", "seed of the samples", integer(0))
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
@@ -195,16 +196,20 @@ export function createProgram(terminal: Terminal): Program {
     .option("--top-k <k>", "keep only the k likeliest tokens; 0 keeps all", integer(0), 0)
     .option("--top-p <p>", "keep only the likeliest tokens that sum up to this probability", decimal(0, 1), 1)
     .option("--max-tokens <n>", "longest answer", integer(1), 64)
-    .option("--samples <n>", "answers to each prompt", integer(1), 1)
+    .option("--samples <n>", "answers to each prompt", integer(1, mostSequences), 1)
     .option("--seed <n>", "seed of the samples", integer(0), 1)
     .option("--system <text>", "a system message before the prompt")
     .option("--raw", "go on from the prompt as it stands, without the chat template")
     .option("--threads <n>", "threads of the engine; 0 takes the physical cores", integer(0, mostThreads), 0)
+<<<<<<< HEAD
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
+=======
+    .option("--workspace <dir>", "folder of the runs", "runs")
+>>>>>>> f27f1d8 (Ids without a token have no probability; models are checked against the tokenizer and each other before training; folders that claim too much, non-finite weights and wrong heads are refused)
     .option("--json", "print one line of JSON an answer")
     .action(
       does(async (model, prompts, options) =>
-        (await import("./commands/generate.ts")).generate({ model, prompts, ...options, terminal }),
+        (await import("./commands/generate.ts")).generate(model, prompts, ...options, terminal ),
       ),
     );
 

@@ -24,6 +24,9 @@ it("a pipeline of defaults is in order", () => {
 describe("errors", () => {
   it.each<[string[], string]>([
     [["model.heads=5"], "model.width 128 is not divisible by 5 heads; try 4 or 8 heads, or width 125 or 130"],
+    [["threads=100000"], "threads: expected a whole number from 0 to 1024, found 100000"],
+    [["ppo.sequences=20000000000"], "ppo.sequences: expected a whole number from 1 to 1000000, found 20000000000"],
+    [["evaluation.samples=1000001"], "evaluation.samples: expected a whole number from 1 to 1000000, found 1000001"],
     [
       ["model.path=m", "model.width=64", "model.heads=2"],
       "model.width and heads: the model in m brings its own sizes; remove them, or model.path to make a model from scratch",
@@ -265,4 +268,11 @@ it("a finding stands at the key that made it", () => {
   expect(load("  epochs: 1\n  minibatches: 5\n")).toThrow("a.yaml:6: ppo.sequences 512 is not divisible");
   expect(load("  sequences: 10\n  minibatches: 4\n")).toThrow("a.yaml:5: ppo.sequences 10 is not divisible");
   expect(load("  sequences: 10\n", "ppo.minibatches=4")).toThrow("override ppo.minibatches=4: ppo.sequences 10");
+});
+
+it("sizes beyond all memory are refused with the numbers, and looked at no further", () => {
+  for (const key of ["layers", "width", "context"])
+    expect(findings(`model.${key}=1000000000000`).error).toMatch(
+      /^model\.layers \d+, width \d+ and context \d+ are too large: its [\d,]+ parameters take [\d,]+ GiB in float32, and this machine has [\d.]+ GiB/,
+    );
 });

@@ -1,4 +1,5 @@
 /** What one field says about another: model, tokenizer and where each stage's rows come from. */
+import { parameterCount, whyTooLarge } from "../models/config.ts";
 import { checkPpo } from "./checks-ppo.ts";
 import { checkStepSchedule } from "./checks-steering.ts";
 import { checkStop } from "./checks-stop.ts";
@@ -32,7 +33,13 @@ function checkModel({ model }: Config, given: Given): Checked {
       ),
     );
   }
-  if (model.path === undefined && model.width % model.heads !== 0) {
+  // The vocabulary comes on top, and is not known yet.
+  const large = whyTooLarge(parameterCount({ ...model, vocabularySize: 1 }, ["lm"]));
+  if (model.path === undefined && large !== null) {
+    const { layers, width, context } = model;
+    const message = `model.layers ${layers}, width ${width} and context ${context} are too large: ${large}`;
+    errors.push(problem(["model.layers", "model.width", "model.context"], message));
+  } else if (model.path === undefined && model.width % model.heads !== 0) {
     const divisors = [...Array(model.width + 1).keys()].filter((n) => n > 0 && model.width % n === 0);
     const heads = [divisors.findLast((n) => n < model.heads), divisors.find((n) => n > model.heads)];
     const near = heads.filter((n) => n !== undefined);

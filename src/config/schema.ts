@@ -3,10 +3,13 @@
  * Defaults that are published practice name their source in a comment; docs/config.md says more of every field.
  */
 import { z } from "zod";
+import { mostSequences, mostThreads } from "../util/limits.ts";
 
 const text = z.string().min(1);
 const positive = z.number().positive();
 const count = z.int().positive();
+/** Of sequences that are held at once. */
+const sequences = count.max(mostSequences);
 const share = z.number().min(0).max(1);
 const shareBelow1 = z.number().min(0).lt(1);
 /** Names of reward components and safety categories stand in metric keys. */
@@ -92,7 +95,7 @@ export const sftSchema = z.strictObject({
   evaluationShare: shareBelow1.default(0.05),
   emptyAnswers,
   steps: count.default(300),
-  batchSize: count.default(64),
+  batchSize: sequences.default(64),
   learningRate: positive.default(3e-4),
   /** Adam's epsilon outside PPO. */
   epsilon: positive.default(1e-8),
@@ -109,14 +112,14 @@ export const rewardModelSchema = z.strictObject({
   from: text.optional(),
   steps: count.default(200),
   /** Pairs a step. */
-  batchSize: count.default(64),
+  batchSize: sequences.default(64),
   learningRate: positive.default(1e-4),
   epsilon: positive.default(1e-8),
   /** Margin that the chosen score must exceed the rejected one by (PPO.md row 18). */
   margin: z.number().min(0).default(0),
   evaluateEvery: count.default(50),
   /** Samples of the SFT model that set the scores' mean to 0 and variance to 1; 0 leaves scores as they are. */
-  normalisationSamples: z.int().min(0).default(512),
+  normalisationSamples: z.int().min(0).max(mostSequences).default(512),
   ...optimizerShape,
 });
 
@@ -222,7 +225,7 @@ export const ppoSchema = z.strictObject({
   allowChangedReward: z.boolean().default(false),
   iterations: count.default(100),
   /** Sequences sampled an iteration. */
-  sequences: count.default(512),
+  sequences: sequences.default(512),
   /** Responses sampled for each prompt; `sequences` is a multiple of it. */
   responsesPerPrompt: count.default(1),
   /** Minibatches an epoch: sequences per optimizer step = sequences / minibatches. */
@@ -372,7 +375,9 @@ export const controlSchema = z.strictObject({
   /** Gradient noise from the micro-batches of one step (PPO.md row 17). */
   noise: z.strictObject({ every: every(10), microBatches: z.int().min(2).default(8) }).prefault({}),
   /** The gold check on a monitoring set, which is neither trained on nor in the final report. */
-  monitor: z.strictObject({ every: every(10), samples: count.default(128), prompts: prompts.optional() }).prefault({}),
+  monitor: z
+    .strictObject({ every: every(10), samples: sequences.default(128), prompts: prompts.optional() })
+    .prefault({}),
   /** Scores and gold checks on perturbed prompts against the clean ones. */
   robustness: z.strictObject({ every: every(50), prompts: count.default(16) }).prefault({}),
   /** Webhooks. */
@@ -405,7 +410,7 @@ export const doctorSchema = z.strictObject({
 
 export const evaluationSchema = z.strictObject({
   /** Samples at the rollout's temperature. */
-  samples: count.default(1024),
+  samples: sequences.default(1024),
   maxNewTokens: count.optional(),
   temperature: z.number().min(0).optional(),
   seed: z.int().min(0).default(1234),
@@ -423,7 +428,7 @@ export const configSchema = z.strictObject({
   workspace: text.default("runs"),
   seed: z.int().min(0).default(1),
   /** Threads of the engine; 0 takes the physical cores. Part of what makes a run repeatable to the bit. */
-  threads: z.int().min(0).default(0),
+  threads: z.int().min(0).max(mostThreads).default(0),
   model: modelSchema.prefault({}),
   tokenizer: tokenizerSchema.prefault({}),
   demo: demoSchema.optional(),

@@ -23,6 +23,17 @@ export interface ModelConfig {
   readonly layers: number;
   readonly heads: number;
   readonly tieEmbeddings: boolean;
+  /** Where rows of the embedding have no token: published models pad their vocabulary. Absent, every id has one. */
+  readonly textIds?: TextIds;
+}
+
+/**
+ * The ids that text can have: those below `below`, but for `missing` (ascending). No other is ever sampled or the likeliest,
+ * and none has a share in a log-probability, an entropy or a KL. Its rows stay in the model as they are.
+ */
+export interface TextIds {
+  readonly below: number;
+  readonly missing: readonly number[];
 }
 
 /** `lm`: logits over the vocabulary. `scalar`: one number a position (a reward or a value). */
@@ -57,7 +68,12 @@ export interface CloneModelRequest {
   readonly into?: ModelId;
 }
 
-export type LoadModelRequest = Omit<CloneModelRequest, "into">;
+export interface LoadModelRequest extends Omit<CloneModelRequest, "into"> {
+  /** The ids that text can have; all by default. */
+  readonly textIds?: TextIds;
+  /** Whether a scalar head is initialised even where the folder has one. */
+  readonly freshScalar?: boolean;
+}
 
 export interface Sequence {
   readonly tokens: readonly number[];
@@ -235,7 +251,9 @@ export interface Engine {
   usage(): Promise<EngineUsage>;
   createModel(request: CreateModelRequest): Promise<ModelInfo>;
   cloneModel(model: ModelId, request?: CloneModelRequest): Promise<ModelInfo>;
-  /** Reads a Hugging Face folder (`config.json`, `model.safetensors`). */
+  /** What a Hugging Face folder holds, without its weights. An error where its files do not fit each other. */
+  inspectModel(folder: string): Promise<Pick<ModelInfo, "config" | "heads">>;
+  /** Reads a Hugging Face folder (`config.json`, `model.safetensors`). An error where a head is wanted that it cannot give. */
   loadModel(folder: string, request?: LoadModelRequest): Promise<ModelInfo>;
   /** Writes `config.json`, `model.safetensors` and, if asked, `optimizer.safetensors`, each flushed to disk. The folder exists. */
   saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<void>;

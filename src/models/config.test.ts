@@ -1,7 +1,7 @@
 /** Parameters: Hugging Face's names and shapes, groups, and the statistics of initial values. */
 import { describe, expect, test } from "vitest";
 import { fixture, tiedConfig, untiedConfig } from "../../test/support/gpt2.ts";
-import { checkConfig, type DecoderConfig, initialValues, parameterSpecs } from "./config.ts";
+import { checkConfig, type DecoderConfig, initialValues, parameterCount, parameterSpecs } from "./config.ts";
 
 const shapes = (specs: ReturnType<typeof parameterSpecs>) =>
   Object.fromEntries(specs.map(({ name, shape }) => [name, shape]));
@@ -83,7 +83,24 @@ describe("initialValues", () => {
 });
 
 test("a width that heads do not divide is refused, with the numbers", () => {
-  expect(() => checkConfig({ ...tiedConfig, width: 10, heads: 4 })).toThrow(
+  expect(() => checkConfig({ ...tiedConfig, width: 10, heads: 4 }, ["lm"])).toThrow(
     "model width 10 is not divisible by 4 heads",
   );
+});
+
+test("parameters are counted without listing layers, and more than the machine holds are refused with the numbers", () => {
+  const listed = parameterSpecs(tiedConfig, ["lm", "scalar"]).reduce(
+    (n, { shape }) => n + shape.reduce((a, b) => a * b, 1),
+    0,
+  );
+  expect(parameterCount(tiedConfig, ["lm", "scalar"])).toBe(listed);
+  for (const sizes of [
+    { layers: 10 ** 12 },
+    { width: 8 * 10 ** 7 },
+    { context: 10 ** 12 },
+    { vocabularySize: 10 ** 12 },
+  ])
+    expect(() => checkConfig({ ...tiedConfig, ...sizes }, ["lm"])).toThrow(
+      /is too large: its [\d,]+ parameters take [\d,.]+ GiB in float32, and this machine has [\d.,]+ GiB/,
+    );
 });

@@ -1,4 +1,5 @@
 /** The parameters of a model: names and shapes as in Hugging Face's GPT-2, groups for layer-wise rates, initial values. */
+import { totalmem } from "node:os";
 import { UsageError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 
@@ -11,6 +12,22 @@ export interface DecoderConfig {
   readonly layers: number;
   readonly heads: number;
   readonly tieEmbeddings: boolean;
+  /** Where rows of the embedding have no token: published models pad their vocabulary. Absent, every id has one. */
+  readonly textIds?: TextIds;
+}
+
+/** The ids that text can have: those below `below`, but for `missing`. No other has a probability, in any output of a model. */
+export interface TextIds {
+  readonly below: number;
+  /** Ascending. */
+  readonly missing: readonly number[];
+}
+
+/** The configuration with the ids that text can have; as it is without where every id can. */
+export function withTextIds(config: DecoderConfig, textIds: TextIds | undefined): DecoderConfig {
+  const { textIds: _, ...sizes } = config;
+  if (textIds === undefined || (textIds.below >= sizes.vocabularySize && textIds.missing.length === 0)) return sizes;
+  return { ...sizes, textIds };
 }
 
 export type Head = "lm" | "scalar";
@@ -86,9 +103,40 @@ export function initialValues(spec: ParameterSpec, seed: number): Float32Array {
   return values;
 }
 
-/** Throws where the sizes do not fit each other. */
-export function checkConfig(config: DecoderConfig): void {
-  const { width, heads } = config;
+/** How many numbers a model has, without listing its layers: sizes may be absurd. */
+export function parameterCount(config: DecoderConfig, heads: readonly Head[]): number {
+  const of = (layers: number) =>
+    parameterSpecs({ ...config, layers }, heads).reduce(
+      (total, { shape }) => total + shape.reduce((a, b) => a * b, 1),
+      0,
+    );
+  return of(0) + config.layers * (of(1) - of(0));
+}
+
+/** Why a model of this many parameters cannot be held by this machine; null where it can. */
+export function whyTooLarge(parameters: number): string | null {
+  // What a container may use, where one is around us.
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  const bytes = 4 * parameters;
+  if (bytes <= memory) return null;
+  const gigabytes = (size: number) => `${Number((size / 2 ** 30).toPrecision(3)).toLocaleString("en-US")} GiB`;
+  return `its ${parameters.toLocaleString("en-US")} parameters take ${gigabytes(bytes)} in float32, and this machine has ${gigabytes(memory)}; training takes four times as much`;
+}
+
+/** Throws where the sizes do not fit each other, or the machine. */
+export function checkConfig(config: DecoderConfig, heads: readonly Head[]): void {
+  const large = whyTooLarge(parameterCount(config, heads));
+  if (large !== null) {
+    const { layers, width, context, vocabularySize } = config;
+    throw new UsageError(
+      `a model of ${layers} layers, width ${width}, context ${context} and ${vocabularySize} tokens is too large: ${large}`,
+      "Give smaller sizes.",
+    );
+  }
+  checkHeads(config);
+}
+
+function checkHeads({ width, heads }: DecoderConfig): void {
   if (width % heads !== 0) {
     throw new UsageError(`model width ${width} is not divisible by ${heads} heads`, "Make width a multiple of heads.");
   }

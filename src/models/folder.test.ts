@@ -108,6 +108,22 @@ describe("Hugging Face's files", () => {
     expect(readModelFolder(folder).config.tieEmbeddings).toBe(true);
   });
 
+  test("another head beside embeddings that config.json calls tied is the head", () => {
+    const folder = written();
+    const head = { shape: [23, 8], data: new Float32Array(23 * 8).fill(0.5) };
+    editTensors(folder, (tensors) => tensors.set("lm_head.weight", head));
+    const read = readModelFolder(folder);
+    expect(read.config).toEqual(untiedConfig);
+    expect(read.tensors.get("lm_head.weight")).toEqual(head);
+    // One number that differs is another head.
+    const wte = fixtureTensors().get("transformer.wte.weight")!;
+    const nearly = { ...wte, data: wte.data.map((value, i) => (i === 100 ? value + 1e-6 : value)) };
+    editTensors(folder, (tensors) => tensors.set("lm_head.weight", nearly));
+    expect(readModelFolder(folder).config.tieEmbeddings).toBe(false);
+    writeModelFolder(folder, readModelFolder(folder));
+    expect(readModelFolder(folder).tensors.get("lm_head.weight")).toEqual(nearly);
+  });
+
   test("a classifier's score without a bias has bias 0", () => {
     const folder = written(false, ["scalar"]);
     editConfig(folder, ({ ballast_heads, ...json }) => json);
@@ -162,6 +178,52 @@ describe("folders that do not fit are CheckpointErrors that say why", () => {
     expectError(folder, /has no parameter transformer\.h\.2\.ln_1\.weight/);
     editConfig(folder, (json) => ({ ...json, n_layer: 2, vocab_size: 24 }));
     expectError(folder, /transformer\.wte\.weight has shape \[23,8\], config\.json wants \[24,8\]/);
+  });
+
+  test.each([
+    ["NaN", Number.NaN, 1],
+    ["infinite", Number.NEGATIVE_INFINITY, 3],
+  ])("numbers that are %s, by tensor and count", (_, value, count) => {
+    const folder = written();
+    editTensors(folder, (tensors) => {
+      const { data } = tensors.get("transformer.h.1.mlp.c_fc.bias")!;
+      data.fill(value, 4, 4 + count);
+    });
+    expectError(folder, `${count} of 32 numbers of transformer.h.1.mlp.c_fc.bias are NaN, infinite or beyond float32`);
+  });
+
+  test("a classifier of several labels, a head of another kind", () => {
+    const folder = written(false, ["scalar"]);
+    editConfig(folder, ({ ballast_heads, ...json }) => json);
+    editTensors(folder, (tensors) => {
+      tensors.set("score.weight", { shape: [2, 8], data: new Float32Array(16) });
+      tensors.delete("score.bias");
+    });
+    expectError(folder, "is a classifier of 2 labels: its score.weight has 2 rows, and a reward model has one score");
+    editConfig(folder, (json) => ({ ...json, architectures: ["GPT2ForTokenClassification"] }));
+    editTensors(folder, (tensors) => {
+      tensors.delete("score.weight");
+      tensors.set("classifier.weight", { shape: [3, 8], data: new Float32Array(24) });
+    });
+    expectError(folder, /holds GPT2ForTokenClassification with the head classifier\.weight, which is neither/);
+  });
+
+  test.each<[string, Record<string, unknown>, RegExp]>([
+    ["layers", { n_layer: 10 ** 12 }, /has \d+ tensors, and config\.json wants 1000000000000 layers/],
+    ["a width", { n_embd: 2 ** 40 }, /its 2[\d,]+ parameters take [\d,]+ GiB in float32, and this machine has/],
+    ["a vocabulary", { vocab_size: 10 ** 13 }, /parameters take [\d,]+ GiB/],
+    ["a context", { n_positions: 10 ** 13 }, /parameters take [\d,]+ GiB/],
+    ["a size beyond whole numbers", { vocab_size: 1e300 }, /vocab_size must be a positive integer, found 1e\+300/],
+  ])("%s beyond all memory, before anything is allocated", (_, change, message) => {
+    const folder = written();
+    editConfig(folder, (json) => ({ ...json, ...change }));
+    expectError(folder, message);
+  });
+
+  test("a configuration of more than a megabyte", () => {
+    const folder = written();
+    editConfig(folder, (json) => ({ ...json, comment: "x".repeat(2 ** 20) }));
+    expectError(folder, /config\.json: it has \d+ bytes, and a model's configuration 1048576 at most/);
   });
 
   test("an untied model without its head", () => {

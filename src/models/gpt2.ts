@@ -101,10 +101,19 @@ function causalMask(S: Dim): Tensor {
   return where(future, constant(-1e30), constant(0));
 }
 
-/** Logits over the vocabulary, by the tied embedding or a matrix of their own. [N, D] -> [N, V] */
+/**
+ * Logits over the vocabulary, by the tied embedding or a matrix of their own. [N, D] -> [N, V]
+ *
+ * An id that no text has gets a logit of -1e30: probability 0 at every temperature above 1e-8, and no gradient.
+ */
 export function languageHead(config: DecoderConfig, parameters: Parameters, hidden_N_D: Tensor): Tensor {
-  const name = config.tieEmbeddings ? "transformer.wte.weight" : "lm_head.weight";
-  return matmul(hidden_N_D, parameter(parameters, name), { transB: true });
+  const { tieEmbeddings, textIds, vocabularySize } = config;
+  const name = tieEmbeddings ? "transformer.wte.weight" : "lm_head.weight";
+  const logits_N_V = matmul(hidden_N_D, parameter(parameters, name), { transB: true });
+  if (textIds === undefined) return logits_N_V;
+  const mask_V = new Array<number>(vocabularySize).fill(0).fill(-1e30, textIds.below);
+  for (const id of textIds.missing) mask_V[id] = -1e30;
+  return add(logits_N_V, constant(mask_V));
 }
 
 /** One number a position. [N, D] -> [N] */

@@ -1,5 +1,5 @@
 /** Safetensors: round trips, half precisions, and files that are cut off or damaged. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { temporaryFolder } from "../../test/support/gpt2.ts";
@@ -117,7 +117,17 @@ describe("files that cannot be used are CheckpointErrors with a remedy", () => {
     ["a negative size", { x: { ...one, shape: [-1, -2] } }, /x/],
     ["a size that is not whole", { x: { ...one, shape: [0.5, 4] } }, /x/],
     ["more than the file holds", { x: { ...one, data_offsets: [8, 16] } }, /x of shape \[2\] needs bytes 8 to 16 of 8/],
-    ["another number of bytes", { x: { ...one, shape: [3] } }, /x of shape \[3\] needs bytes 0 to 8 of 8/],
+    [
+      "another number of bytes",
+      { x: { ...one, shape: [3] } },
+      /x of shape \[3\] needs 12 bytes, and has those from 0 to 8/,
+    ],
+    [
+      "bytes named twice",
+      { x: one, y: { ...one, shape: [1], data_offsets: [4, 8] } },
+      /y begins at byte 4, and x ends at 8/,
+    ],
+    ["offsets that run backwards", { x: { ...one, data_offsets: [8, 0] } }, /x of shape \[2\] needs bytes 8 to 0/],
     ["a huge shape", { x: { ...one, shape: [2 ** 40, 2 ** 40] } }, /x/],
   ])("a header with %s", (_, header, message) => {
     writeRaw(header, new Uint8Array(8));
@@ -127,6 +137,24 @@ describe("files that cannot be used are CheckpointErrors with a remedy", () => {
   test.each([0, 10 ** 12])("a header length of %d", (length) => {
     writeRaw({ x: one }, new Uint8Array(8), length);
     expectDamaged(/its header of \d+ bytes does not fit into \d+/);
+  });
+
+  test("a header that would take all memory to parse", () => {
+    writeFileSync(path, "");
+    truncateSync(path, 2 ** 30);
+    const file = openSync(path, "r+");
+    writeSync(file, new Uint8Array(BigUint64Array.of(2n ** 29n).buffer));
+    closeSync(file);
+    expectDamaged("its header of 536870912 bytes is above 16777216");
+  });
+
+  test("the same gigabytes under many names are not read", () => {
+    const size = 2 ** 31;
+    const entry = { dtype: "F32", shape: [size / 4], data_offsets: [0, size] };
+    const header = Buffer.from(JSON.stringify(Object.fromEntries([..."abcdefgh"].map((name) => [name, entry]))));
+    writeFileSync(path, Buffer.concat([new Uint8Array(BigUint64Array.of(BigInt(header.length)).buffer), header]));
+    truncateSync(path, 8 + header.length + size);
+    expectDamaged(/b begins at byte 0, and a ends at 2147483648/);
   });
 
   const tensors = new Map([

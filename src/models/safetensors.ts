@@ -15,8 +15,8 @@ interface HeaderEntry {
 }
 
 const bytesPer: Record<string, number> = { F32: 4, F16: 2, BF16: 2, F64: 8 };
-/** Far above any real header; a corrupt length must not ask for all memory. */
-const maxHeader = 100 * 1024 * 1024;
+/** 100,000 tensors' worth, where models here have some thousands; parsed, a header takes ten times its size. */
+const maxHeader = 16 * 2 ** 20;
 
 /** Writes float32 tensors and flushes them to disk. Throws the system's error, a full disk's for one. */
 export function writeSafetensors(
@@ -52,6 +52,28 @@ export function readSafetensors(
   path: string,
   { wanted = () => true }: ReadOptions = {},
 ): { tensors: Map<string, NamedTensor>; metadata: Record<string, string> } {
+  return withHeader(path, ({ file, entries, start, metadata }) => {
+    const tensors = new Map<string, NamedTensor>();
+    for (const [name, entry] of entries)
+      if (wanted(name)) tensors.set(name, readTensor(path, file, name, entry, start));
+    return { tensors, metadata };
+  });
+}
+
+/** The shapes of a file's tensors, of which none is read. Throws as `readSafetensors` does. */
+export function readShapes(path: string): Map<string, readonly number[]> {
+  return withHeader(path, ({ entries }) => new Map([...entries].map(([name, { shape }]) => [name, shape])));
+}
+
+interface Opened {
+  readonly file: number;
+  readonly entries: ReadonlyMap<string, HeaderEntry>;
+  /** Where the numbers begin. */
+  readonly start: number;
+  readonly metadata: Record<string, string>;
+}
+
+function withHeader<T>(path: string, read: (opened: Opened) => T): T {
   let file: number;
   try {
     file = openSync(path, "r");
@@ -62,19 +84,15 @@ export function readSafetensors(
     const status = fstatSync(file);
     if (!status.isFile()) throw new CheckpointError(`cannot read ${path}: it is not a file`);
     const { size } = status;
-    const headerLength = size < 8 ? 0 : Number(new DataView(readAt(file, 0, 8).buffer).getBigUint64(0, true));
-    if (headerLength <= 0 || headerLength > Math.min(maxHeader, size - 8)) {
+    const headerLength = size < 8 ? 0 : Number(new DataView(readAt(path, file, 0, 8).buffer).getBigUint64(0, true));
+    if (headerLength <= 0 || headerLength > size - 8) {
       throw damaged(path, `its header of ${headerLength} bytes does not fit into ${size}`);
     }
-    const { __metadata__: metadata, ...entries } = parseHeader(path, readAt(file, 8, headerLength));
+    if (headerLength > maxHeader) throw damaged(path, `its header of ${headerLength} bytes is above ${maxHeader}`);
+    const { __metadata__: metadata, ...entries } = parseHeader(path, readAt(path, file, 8, headerLength));
     const start = 8 + headerLength;
-    const tensors = new Map<string, NamedTensor>();
-    for (const [name, entry] of Object.entries(entries)) {
-      if (!wanted(name)) continue;
-      if (!isEntry(entry)) throw damaged(path, `its entry for ${name} is ${JSON.stringify(entry)}`);
-      tensors.set(name, readTensor(path, file, name, entry, start, size));
-    }
-    return { tensors, metadata: { ...(metadata as Record<string, string> | undefined) } };
+    const checked = checkEntries(path, entries, size - start);
+    return read({ file, entries: checked, start, metadata: { ...(metadata as Record<string, string> | undefined) } });
   } finally {
     closeSync(file);
   }
@@ -91,30 +109,48 @@ function parseHeader(path: string, bytes: Uint8Array): Record<string, unknown> {
   throw damaged(path, "its header is not a JSON object");
 }
 
+/** Every byte belongs to one tensor at most: a small file could else ask for all memory by naming the same bytes again and again. */
+function checkEntries(path: string, entries: Record<string, unknown>, size: number): Map<string, HeaderEntry> {
+  const checked = new Map<string, HeaderEntry>();
+  for (const [name, entry] of Object.entries(entries)) {
+    if (!isEntry(entry)) throw damaged(path, `its entry for ${name} is ${JSON.stringify(entry)?.slice(0, 200)}`);
+    checked.set(name, entry);
+  }
+  let end = 0;
+  let last = "";
+  for (const [name, { shape, data_offsets }] of [...checked].sort(([, a], [, b]) => compare(a, b))) {
+    const [from, to] = data_offsets;
+    if (to < from || to > size)
+      throw damaged(path, `${name} of shape [${shape}] needs bytes ${from} to ${to} of ${size}`);
+    if (from < end) throw damaged(path, `${name} begins at byte ${from}, and ${last} ends at ${end}`);
+    [end, last] = [to, name];
+  }
+  return checked;
+}
+
+function compare({ data_offsets: a }: HeaderEntry, { data_offsets: b }: HeaderEntry): number {
+  return a[0] - b[0] || a[1] - b[1];
+}
+
 function isEntry(entry: unknown): entry is HeaderEntry {
   const { dtype, shape, data_offsets: offsets } = { ...(entry as Partial<HeaderEntry> | null) };
   const sizes = (list: unknown) => Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
   return typeof dtype === "string" && sizes(shape) && sizes(offsets) && offsets?.length === 2;
 }
 
-function readTensor(
-  path: string,
-  file: number,
-  name: string,
-  entry: HeaderEntry,
-  start: number,
-  size: number,
-): NamedTensor {
+function readTensor(path: string, file: number, name: string, entry: HeaderEntry, start: number): NamedTensor {
   const { dtype, shape, data_offsets: offsets } = entry;
   const width = bytesPer[dtype];
   if (width === undefined)
     throw new CheckpointError(`${path}: ${name} has type ${dtype}; F32, F16, BF16 and F64 are read`);
   const count = shape.reduce((a, b) => a * b, 1);
   const [from, to] = offsets;
-  if (to - from !== count * width || start + to > size) {
-    throw damaged(path, `${name} of shape [${shape}] needs bytes ${from} to ${to} of ${size - start}`);
-  }
-  return { shape, data: toFloat32(readAt(file, start + from, to - from), dtype, count) };
+  if (to - from !== count * width)
+    throw damaged(
+      path,
+      `${name} of shape [${shape}] needs ${count * width} bytes, and has those from ${from} to ${to}`,
+    );
+  return { shape, data: toFloat32(readAt(path, file, start + from, to - from), dtype, count) };
 }
 
 function toFloat32(bytes: Uint8Array, dtype: string, count: number): Float32Array {
@@ -145,12 +181,12 @@ function damaged(path: string, why: string): CheckpointError {
   );
 }
 
-function readAt(file: number, position: number, length: number): Uint8Array {
+function readAt(path: string, file: number, position: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let done = 0;
   while (done < length) {
     const read = readSync(file, bytes, done, length - done, position + done);
-    if (read === 0) break;
+    if (read === 0) throw damaged(path, `it ends at byte ${position + done}, and ${position + length} are needed`);
     done += read;
   }
   return bytes;

@@ -9,6 +9,8 @@ import { createSpecialTokenMarker, type SpecialTokenMarker } from "./special.ts"
 export interface Library {
   /** Largest id + 1. */
   readonly vocabularySize: number;
+  /** Ids below it that have no token, ascending. */
+  readonly missingIds: readonly number[];
   /** The special tokens by id. */
   readonly specials: ReadonlyMap<number, string>;
   readonly marker: SpecialTokenMarker;
@@ -52,7 +54,14 @@ export function openLibrary(
     });
   }
   let vocabularySize = 0;
-  for (const id of library.get_vocab().values()) vocabularySize = Math.max(vocabularySize, id + 1);
+  const ids = new Set(library.get_vocab().values());
+  for (const id of ids) vocabularySize = Math.max(vocabularySize, id + 1);
+  if (vocabularySize - ids.size > mostMissing)
+    throw new DataError(
+      `the tokenizer ${source} has ${ids.size} tokens with ids up to ${vocabularySize - 1}`,
+      `a model has a row for every id: number the tokens so that at most ${mostMissing} are missing`,
+    );
+  const missingIds = Array.from({ length: vocabularySize }, (_, id) => id).filter((id) => !ids.has(id));
   const specials = new Map<number, string>();
   for (const { id, content, special } of library.get_added_tokens_decoder().values()) {
     if (special) specials.set(id, content);
@@ -76,6 +85,7 @@ export function openLibrary(
   const decodeLimited = hasForeignPattern(decoder) ? limited : (call: () => string) => call();
   return {
     vocabularySize,
+    missingIds,
     specials,
     marker,
     idOf: (token) => library.token_to_id(token),
@@ -125,6 +135,9 @@ function keepSpecialsOutOfWords(
     });
   };
 }
+
+/** Of a vocabulary: published ones miss a few hundred at most. */
+const mostMissing = 100_000;
 
 /** Whether a part of a tokenizer's file holds a regular expression that Ballast did not write. */
 function hasForeignPattern(part: unknown): boolean {

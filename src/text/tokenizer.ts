@@ -21,6 +21,8 @@ export function barePrompt(content: string): Message[] {
 export interface Tokenizer {
   /** Largest id + 1: the least vocabulary that a model for this tokenizer has. */
   readonly vocabularySize: number;
+  /** Ids below it that have no token, ascending. */
+  readonly missingIds: readonly number[];
   /**
    * For display only. Padding is known by its length, never by this id, so that it may equal `eosId` where a file
    * names no pad token without the end of a response being mistaken for padding.

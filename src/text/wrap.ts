@@ -71,6 +71,7 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
 
   return {
     vocabularySize: library.vocabularySize,
+    missingIds: library.missingIds,
     padId: idOf(named.pad_token) ?? eosId,
     eosId,
     bosId: bosId ?? null,

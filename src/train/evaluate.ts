@@ -44,10 +44,12 @@ interface Measured {
 }
 
 export async function evaluate(options: EvaluateOptions): Promise<Omit<Evaluation, "seenInTraining">> {
-  const { engine, before, after, reference, samples, temperature, seed, objective } = options;
+  const { engine, tokenizer, before, after, reference, samples, temperature, seed, objective } = options;
   const prompts = Array.from({ length: samples }, (_, k) => options.prompts[k % options.prompts.length]!);
   const referenceModel =
-    reference === null ? null : (await loadTrunk(engine, reference, { heads: ["lm"], scalarInit: "zero", seed })).id;
+    reference === null
+      ? null
+      : (await loadTrunk(engine, reference, { tokenizer, heads: ["lm"], seed, what: "reference" })).id;
   const reward = (await options.openReward?.(referenceModel)) ?? null;
   const folders = [...(before === null ? [] : [before]), after];
   try {
@@ -86,8 +88,8 @@ interface MeasureOptions extends EvaluateOptions {
 }
 
 async function measure(options: MeasureOptions): Promise<Measured> {
-  const { engine, temperature, seed, folder, referenceModel, reward, tell } = options;
-  const model = (await loadTrunk(engine, folder, { heads: ["lm"], scalarInit: "zero", seed })).id;
+  const { engine, tokenizer, temperature, seed, folder, referenceModel, reward, tell } = options;
+  const model = (await loadTrunk(engine, folder, { tokenizer, heads: ["lm"], seed })).id;
   const rollout = await rollOut({ ...options, model, topK: 0, topP: 1, onProgress: tell });
   const greedy = await greedyOf(options, model);
   const pass = { engine, sequences: rollout.sequences, temperature: temperature || 1, microBatch: 0, poll: () => {} };

@@ -5,7 +5,7 @@ import { sum } from "../rl/index.ts";
 import type { Message, Tokenizer } from "../text/index.ts";
 import { quote } from "../util/quote.ts";
 import { take } from "./microbatches.ts";
-import { checkVocabulary, loadTrunk } from "./models.ts";
+import { loadTrunk } from "./models.ts";
 import { promptText, rollOut } from "./rollout.ts";
 import type { Generation } from "./types.ts";
 
@@ -32,8 +32,7 @@ export interface GenerateOptions {
  */
 export async function generate(options: GenerateOptions): Promise<Generation[]> {
   const { engine, tokenizer, folder, samples, maxNewTokens, seed } = options;
-  const model = await loadTrunk(engine, folder, { heads: ["lm"], scalarInit: "zero", seed });
-  checkVocabulary(`the model in ${folder}`, model.config, tokenizer);
+  const model = await loadTrunk(engine, folder, { tokenizer, heads: ["lm"], seed });
   const { context } = model.config;
   const rows = useAll(options.prompts, (messages) => {
     const row = { prompt: messages, reference: null };

@@ -2,26 +2,43 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Engine, HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine/engine.ts";
+import type { Engine, HeadKind, ModelConfig, ModelInfo, ScalarInit, TextIds } from "../engine/engine.ts";
+import type { Tokenizer } from "../text/index.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";
 import { sha256Of } from "../util/manifest.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
 
+/** What models must know of the tokenizer whose tokens they read and write. */
+export type Vocabulary = Pick<Tokenizer, "vocabularySize" | "missingIds">;
+
+/** The ids that a model may give a probability: those that the tokenizer has a token for. */
+export function textIdsOf({ vocabularySize, missingIds }: Vocabulary): TextIds {
+  return { below: vocabularySize, missing: missingIds };
+}
+
+export interface TrunkRequest {
+  readonly tokenizer: Vocabulary;
+  readonly heads: readonly HeadKind[];
+  readonly scalarInit?: ScalarInit;
+  readonly seed: number;
+  /** What the model is to the caller, for errors. */
+  readonly what?: string;
+}
+
 /**
  * A folder's model with the heads asked for. A language head is the folder's own; a scalar head is always new
  * (PPO.md row 19), even where the folder has one: a reward model's would be a wrong value head.
+ * @throws UsageError where it cannot read every token of the tokenizer; CheckpointError where it lacks a language head
  */
 export async function loadTrunk(
   engine: Engine,
   folder: string,
-  { heads, scalarInit, seed }: { heads: readonly HeadKind[]; scalarInit: ScalarInit; seed: number },
+  { tokenizer, heads, scalarInit = "zero", seed, what = "model" }: TrunkRequest,
 ): Promise<ModelInfo> {
-  // Without a scalar head first, so that the clone has none to keep.
-  const loaded = await engine.loadModel(folder, { heads: ["lm"], seed });
-  if (!heads.includes("scalar")) return loaded;
-  const model = await engine.cloneModel(loaded.id, { heads, scalarInit, seed });
-  await engine.disposeModel(loaded.id);
+  const textIds = textIdsOf(tokenizer);
+  const model = await engine.loadModel(folder, { heads, scalarInit, seed, textIds, freshScalar: true });
+  checkVocabulary(`the ${what} in ${folder}`, model.config, tokenizer);
   return model;
 }
 
@@ -40,30 +57,23 @@ export async function openModel(
 ): Promise<ModelInfo> {
   const { source, checkpoint, head, scalarInit } = options;
   const fresh = { heads: [head], scalarInit, seed: config.seed };
-  let model: ModelInfo;
-  if (checkpoint) model = await engine.loadModel(join(checkpoint.folder, "model"), { heads: [head], optimizer: true });
-  else if ("folder" in source) model = await loadTrunk(engine, source.folder, fresh);
-  else model = await engine.createModel({ config: source.sizes, ...fresh });
-  checkVocabulary("folder" in source ? `the model in ${source.folder}` : "the model", model.config, tokenizer);
-  return model;
+  const textIds = textIdsOf(tokenizer);
+  if (checkpoint)
+    return engine.loadModel(join(checkpoint.folder, "model"), { heads: [head], optimizer: true, textIds });
+  if ("folder" in source) return loadTrunk(engine, source.folder, { ...fresh, tokenizer });
+  return engine.createModel({ config: { ...source.sizes, textIds }, ...fresh });
 }
-
-/** What a folder's model is, without keeping it. */
+/** What a folder's model is, without loading it. */
 export async function modelSizes(
   engine: Engine,
   folder: string,
 ): Promise<{ context: number; heads: readonly HeadKind[] }> {
-  const { id, config, heads } = await engine.loadModel(folder);
-  await engine.disposeModel(id);
+  const { config, heads } = await engine.inspectModel(folder);
   return { context: config.context, heads };
 }
 
 /** Throws UsageError where a model cannot read every token that the tokenizer writes. */
-export function checkVocabulary(
-  what: string,
-  config: ModelConfig,
-  tokenizer: { readonly vocabularySize: number },
-): void {
+export function checkVocabulary(what: string, config: ModelConfig, tokenizer: Vocabulary): void {
   if (config.vocabularySize >= tokenizer.vocabularySize) return;
   throw new UsageError(
     `${what} has a vocabulary of ${config.vocabularySize} tokens; the tokenizer writes ${tokenizer.vocabularySize}`,

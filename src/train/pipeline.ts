@@ -14,6 +14,7 @@ import type { Stage } from "../types/records.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, DataError } from "../util/errors.ts";
 import { fromJson, toJson } from "../util/json.ts";
+import { checkModels, checkReach } from "./check-models.ts";
 import { checkRecorded } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
 import { checkData, fingerprintData, recordData } from "./data-record.ts";
@@ -22,7 +23,7 @@ import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
 import { readFinal } from "./final.ts";
 import { removeTemporary, verifyFolder, writeFolder } from "./folder.ts";
 import { saveModelFolder } from "./model-folder.ts";
-import { type ModelSource, modelSizes } from "./models.ts";
+import { type ModelSource, modelSizes, textIdsOf } from "./models.ts";
 import { trainPpo } from "./ppo.ts";
 import { trainReward } from "./reward.ts";
 import { openReward, rewardFolders, sameTokenizer } from "./reward-models.ts";
@@ -58,6 +59,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
     const finished = await readFinal(join(folder, stage), origin);
     if (finished) done.set(stage, finished);
   }
+  await checkModels(run);
   const evaluated = !config.ppo || existsSync(evaluationFile(folder));
   const unfinished = [...wanted.filter((stage) => !done.has(stage)), ...(evaluated ? [] : (["evaluation"] as const))];
   // Rows in memory are those that the run began with.
@@ -152,6 +154,7 @@ async function ppo(run: Run): Promise<StageResult> {
   const { context: length } = await modelSizes(engine, policy);
   const { tally, prompts, measuring } = encoded.ppo(length);
   tellTally(context, tally);
+  await checkReach(engine, { rewardModels, prompts, maxNewTokens: settings.maxNewTokens });
   const frozen = Object.fromEntries(
     Object.entries(rewardModels).map(([name, model]) => [`reward model of ${name}`, model]),
   );
@@ -227,7 +230,8 @@ function scratchSizes({ config, tokenizer }: Run): ModelConfig {
 /** The random model that PPO starts from where it has no other, in a folder like any. */
 async function makeStart(run: Run, folder: string): Promise<void> {
   const { engine, tokenizer, config } = run;
-  const { id } = await engine.createModel({ config: scratchSizes(run), heads: ["lm"], seed: config.seed });
+  const sizes = { ...scratchSizes(run), textIds: textIdsOf(tokenizer) };
+  const { id } = await engine.createModel({ config: sizes, heads: ["lm"], seed: config.seed });
   const write = (temporary: string) => saveModelFolder({ engine, tokenizer, model: id, folder: temporary });
   await writeFolder({ folder, state: {}, write });
   await engine.disposeModel(id);

@@ -5,7 +5,7 @@ import type { ModelId, ModelInfo } from "../engine/engine.ts";
 import { UsageError } from "../util/errors.ts";
 import type { SavedModels } from "./checkpoint.ts";
 import type { StageContext } from "./context.ts";
-import { checkVocabulary, loadTrunk } from "./models.ts";
+import { loadTrunk, textIdsOf } from "./models.ts";
 
 /** Folders that the models start from. */
 export interface PpoSources {
@@ -37,15 +37,14 @@ export async function openPpoModels(
   { sources, settings, checkpoint }: { sources: PpoSources; settings: PpoConfig; checkpoint: string | null },
 ): Promise<PpoModels> {
   const { seed } = config;
+  const textIds = textIdsOf(tokenizer);
   const shared = settings.criticKind === "shared";
   const heads = shared ? (["lm", "scalar"] as const) : (["lm"] as const);
   const policy =
     checkpoint === null
-      ? await loadTrunk(engine, sources.policy, { heads, scalarInit: "zero", seed })
-      : await engine.loadModel(join(checkpoint, "policy"), { heads, optimizer: true });
-  const reference = await loadTrunk(engine, sources.reference, { heads: ["lm"], scalarInit: "zero", seed });
-  checkVocabulary(`the policy in ${sources.policy}`, policy.config, tokenizer);
-  checkVocabulary(`the reference in ${sources.reference}`, reference.config, tokenizer);
+      ? await loadTrunk(engine, sources.policy, { tokenizer, heads, seed, what: "policy" })
+      : await engine.loadModel(join(checkpoint, "policy"), { heads, optimizer: true, textIds });
+  const reference = await loadTrunk(engine, sources.reference, { tokenizer, heads: ["lm"], seed, what: "reference" });
   checkContext(`the reference in ${sources.reference}`, reference, policy);
   // Before the critic's first step its average is the critic as it starts.
   const slowOf = async ({ id, heads }: ModelInfo) => {
@@ -53,7 +52,7 @@ export async function openPpoModels(
     const slow =
       checkpoint === null
         ? await engine.cloneModel(id)
-        : await engine.loadModel(join(checkpoint, "slowCritic"), { heads });
+        : await engine.loadModel(join(checkpoint, "slowCritic"), { heads, textIds });
     return slow.id;
   };
   if (shared) {
@@ -63,9 +62,8 @@ export async function openPpoModels(
   // A full-depth transformer of its own, whose value head starts at zero (PPO.md row 19).
   const critic =
     checkpoint === null
-      ? await loadTrunk(engine, sources.critic, { heads: ["scalar"], scalarInit: "zero", seed })
-      : await engine.loadModel(join(checkpoint, "critic"), { heads: ["scalar"], optimizer: true });
-  checkVocabulary(`the critic in ${sources.critic}`, critic.config, tokenizer);
+      ? await loadTrunk(engine, sources.critic, { tokenizer, heads: ["scalar"], seed, what: "critic" })
+      : await engine.loadModel(join(checkpoint, "critic"), { heads: ["scalar"], optimizer: true, textIds });
   checkContext(`the critic in ${sources.critic}`, critic, policy);
   const slowCritic = await slowOf(critic);
   return { policy, reference: reference.id, critic: critic.id, criticInfo: critic, slowCritic, shared };

@@ -77,7 +77,12 @@ export async function openReward(options: OpenRewardOptions): Promise<RewardPipe
 export function sameTokenizer(folder: string, other: string): boolean {
   const read = (path: string) => {
     try {
-      return JSON.stringify(JSON.parse(readFileSync(join(path, "tokenizer.json"), "utf8")).model);
+      const { model, added_tokens, normalizer, pre_tokenizer } = JSON.parse(
+        readFileSync(join(path, "tokenizer.json"), "utf8"),
+      );
+      // Versions of the library write a merge as a text or as a list.
+      const merges = model.merges?.map((merge: string | string[]) => (Array.isArray(merge) ? merge.join(" ") : merge));
+      return JSON.stringify([{ ...model, merges }, added_tokens, normalizer, pre_tokenizer]);
     } catch {
       return null;
     }

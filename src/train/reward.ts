@@ -185,7 +185,9 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
   async function samplesScores(count: number): Promise<number[] | null> {
     const { normalisation: from } = inputs;
     if (from === null) return null;
-    const policy: ModelId = (await loadTrunk(engine, from.policy, { heads: ["lm"], scalarInit: "zero", seed })).id;
+    const policy: ModelId = (
+      await loadTrunk(engine, from.policy, { tokenizer: context.tokenizer, heads: ["lm"], seed })
+    ).id;
     const chosen = stepIndices({ rows: from.prompts.length, batchSize: count, seed, step: 0 });
     const { sequences } = await rollOut({
       engine,

@@ -89,11 +89,18 @@ export class BigramEngine implements Engine {
     return info;
   }
 
+  async inspectModel(folder: string): Promise<Pick<ModelInfo, "config" | "heads">> {
+    this.before("inspectModel", [folder]);
+    if (!existsSync(join(folder, "config.json"))) throw new CheckpointError(`cannot read ${folder}/config.json`);
+    return JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+  }
+
   async loadModel(folder: string, request: LoadModelRequest = {}): Promise<ModelInfo> {
     this.before("loadModel", [folder, request]);
     if (!existsSync(join(folder, "config.json"))) throw new CheckpointError(`cannot read ${folder}/config.json`);
     const { config, heads } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
     const weights = JSON.parse(readFileSync(join(folder, "model.safetensors"), "utf8"));
+    if (request.freshScalar) delete weights.U;
     const info = this.#add(config, request.heads ?? heads, request, weights);
     if (request.optimizer)
       this.#model(info.id).moments = JSON.parse(readFileSync(join(folder, "optimizer.safetensors"), "utf8"));

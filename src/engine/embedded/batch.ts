@@ -1,7 +1,7 @@
 /** Lists of sequences as padded arrays that a graph can read. */
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
-import type { ModelConfig, Sequence } from "../engine.ts";
+import type { ModelConfig, Sequence, TextIds } from "../engine.ts";
 
 export interface Batch {
   /** ids [B, S], padded at the right with 0: nothing that is scored sees a pad. */
@@ -32,8 +32,11 @@ export function tokenBatch(config: ModelConfig, sequences: readonly Sequence[]):
   let n = 0;
   for (const [b, { tokens, start }] of sequences.entries()) {
     for (let t = start; t < tokens.length; t++, n++) {
+      const target = tokens[t] as number;
+      if (config.textIds !== undefined && !isText(config.textIds, target))
+        throw new EngineError(`sequence ${b} is scored at token ${target}, which no text has`);
       rows[n] = b * S + t - 1;
-      targets[n] = tokens[t] as number;
+      targets[n] = target;
     }
   }
   return {
@@ -42,6 +45,10 @@ export function tokenBatch(config: ModelConfig, sequences: readonly Sequence[]):
     targets: { data: targets, shape: [N] },
     lengths,
   };
+}
+
+function isText({ below, missing }: TextIds, id: number): boolean {
+  return id < below && !missing.includes(id);
 }
 
 /** A batch for one score a sequence, at its last token. `rows` are those positions, [B]. */

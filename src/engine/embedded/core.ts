@@ -1,5 +1,7 @@
 /** The embedded engine itself: models in memory, every verb a run of a compiled graph. Lives in a worker thread. */
 
+import { withTextIds } from "../../models/config.ts";
+import { inspectModelFolder } from "../../models/folder.ts";
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import type {
@@ -54,7 +56,8 @@ export class EmbeddedCore implements Engine {
   }
 
   async createModel({ config, heads, scalarInit = "zero", seed }: CreateModelRequest): Promise<ModelInfo> {
-    return this.#add(new Model({ id: this.#id(), config, heads, scalarInit, seed }));
+    const own = withTextIds(config, config.textIds);
+    return this.#add(new Model({ id: this.#id(), config: own, heads, scalarInit, seed }));
   }
 
   async cloneModel(id: ModelId, request: CloneModelRequest = {}): Promise<ModelInfo> {
@@ -78,8 +81,13 @@ export class EmbeddedCore implements Engine {
   }
 
   async loadModel(folder: string, request: LoadModelRequest = {}): Promise<ModelInfo> {
-    const { heads, scalarInit = "zero", seed = 0, optimizer = false } = request;
-    return this.#add(Model.load(folder, { id: this.#id(), scalarInit, seed, optimizer, ...(heads ? { heads } : {}) }));
+    const { heads, scalarInit = "zero", seed = 0, optimizer = false, freshScalar = false, textIds } = request;
+    const options = { id: this.#id(), scalarInit, seed, optimizer, freshScalar, textIds };
+    return this.#add(Model.load(folder, { ...options, ...(heads ? { heads } : {}) }));
+  }
+
+  async inspectModel(folder: string): Promise<Pick<ModelInfo, "config" | "heads">> {
+    return inspectModelFolder(folder);
   }
 
   async saveModel(id: ModelId, folder: string, { optimizer = false }: { optimizer?: boolean } = {}): Promise<void> {

@@ -458,3 +458,9 @@ describe("the thread", () => {
     await short.close();
   });
 });
+
+test.each([100_000, -1, 1.5, Number.NaN])("%d threads are refused before any is made", async (threads) => {
+  const call = createEmbeddedEngine({ threads });
+  await expect(call).rejects.toBeInstanceOf(UsageError);
+  await expect(call).rejects.toThrow(`threads is ${threads}; it must be a whole number from 0`);
+});

@@ -1,6 +1,7 @@
 /** The embedded engine as seen from the main thread: every verb is a message to the worker that holds the weights. */
 import { fetchRuntime } from "../../tensor/runtime.ts";
 import { CheckpointError, EngineError, UsageError } from "../../util/errors.ts";
+import { mostThreads } from "../../util/limits.ts";
 import { startWorker } from "../../util/worker.ts";
 import type { Engine } from "../engine.ts";
 import { defaultThreads } from "./machine.ts";
@@ -28,6 +29,11 @@ interface Waiting {
  */
 export async function createEmbeddedEngine({ threads = 0, onNote }: EmbeddedEngineOptions = {}): Promise<Engine> {
   await fetchRuntime({ ...(onNote && { onNote }) });
+  if (!(Number.isInteger(threads) && threads >= 0 && threads <= mostThreads))
+    throw new UsageError(
+      `threads is ${threads}; it must be a whole number from 0, for the physical cores, to ${mostThreads}`,
+      `This machine works best with ${defaultThreads()}.`,
+    );
   const worker = startWorker("./worker", import.meta.url, {
     workerData: { threads: threads === 0 ? defaultThreads() : threads },
   });
@@ -60,6 +66,7 @@ export async function createEmbeddedEngine({ threads = 0, onNote }: EmbeddedEngi
     usage: () => call("usage", []),
     createModel: (...args) => call("createModel", args),
     cloneModel: (...args) => call("cloneModel", args),
+    inspectModel: (...args) => call("inspectModel", args),
     loadModel: (...args) => call("loadModel", args),
     saveModel: (...args) => call("saveModel", args),
     ema: (...args) => call("ema", args),

@@ -1,7 +1,14 @@
 /** One model in the engine's memory: parameters, accumulated gradient and Adam's moments, each one flat array. */
 import { join } from "node:path";
-import { checkConfig, initialValues, type ParameterSpec, parameterSpecs } from "../../models/config.ts";
-import { optimizerFile, readModelFolder, writeModelFolder } from "../../models/folder.ts";
+import {
+  checkConfig,
+  initialValues,
+  type ParameterSpec,
+  parameterSpecs,
+  type TextIds,
+  withTextIds,
+} from "../../models/config.ts";
+import { optimizerFile, readModelFolder, refuseNonFinite, writeModelFolder } from "../../models/folder.ts";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "../../models/safetensors.ts";
 import type { Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
@@ -32,8 +39,8 @@ export class Model {
   #moments: { m: Float32Array; v: Float32Array } | null = null;
 
   constructor({ id, config, heads, scalarInit, seed, from }: ModelOptions) {
-    checkConfig(config);
     if (heads.length === 0) throw new EngineError("a model needs at least one head: lm or scalar");
+    checkConfig(config, heads);
     this.specs = parameterSpecs(config, heads, scalarInit);
     const size = this.specs.reduce((total, { shape }) => total + count(shape), 0);
     this.info = { id, config, heads, parameters: size };
@@ -53,15 +60,24 @@ export class Model {
 
   static load(
     folder: string,
-    options: Omit<ModelOptions, "config" | "heads" | "from"> & { heads?: readonly HeadKind[]; optimizer: boolean },
+    options: Omit<ModelOptions, "config" | "heads" | "from"> & {
+      readonly heads?: readonly HeadKind[];
+      readonly optimizer: boolean;
+      readonly freshScalar: boolean;
+      readonly textIds?: TextIds | undefined;
+    },
   ): Model {
     const read = readModelFolder(folder);
-    const model = new Model({
-      ...options,
-      config: read.config,
-      heads: options.heads ?? read.heads,
-      from: read.tensors,
-    });
+    const heads = options.heads ?? read.heads;
+    if (heads.includes("lm") && !read.heads.includes("lm")) {
+      throw new CheckpointError(
+        `${folder} holds a reward model or critic: it has a score and no language head, which is needed here`,
+        "Give the folder of a language model, such as runs/NAME-1/sft/final or runs/NAME-1/ppo/final.",
+      );
+    }
+    const kept = [...read.tensors].filter(([name]) => !(options.freshScalar && name.startsWith("score.")));
+    const config = withTextIds(read.config, options.textIds);
+    const model = new Model({ ...options, config, heads, from: new Map(kept) });
     if (options.optimizer) model.#loadOptimizer(join(folder, optimizerFile));
     return model;
   }
@@ -93,6 +109,7 @@ export class Model {
 
   #loadOptimizer(path: string): void {
     const { tensors, metadata } = readSafetensors(path);
+    refuseNonFinite(path, tensors);
     this.steps = Number(metadata[stepCount]);
     if (!Number.isInteger(this.steps)) throw new CheckpointError(`${path} has no step count`);
     if (this.steps === 0 && tensors.size === 0) return;
