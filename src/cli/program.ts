@@ -201,15 +201,11 @@ export function createProgram(terminal: Terminal): Program {
     .option("--system <text>", "a system message before the prompt")
     .option("--raw", "go on from the prompt as it stands, without the chat template")
     .option("--threads <n>", "threads of the engine; 0 takes the physical cores", integer(0, mostThreads), 0)
-<<<<<<< HEAD
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
-=======
-    .option("--workspace <dir>", "folder of the runs", "runs")
->>>>>>> f27f1d8 (Ids without a token have no probability; models are checked against the tokenizer and each other before training; folders that claim too much, non-finite weights and wrong heads are refused)
     .option("--json", "print one line of JSON an answer")
     .action(
       does(async (model, prompts, options) =>
-        (await import("./commands/generate.ts")).generate(model, prompts, ...options, terminal ),
+        (await import("./commands/generate.ts")).generate({ model, prompts, ...options, terminal }),
       ),
     );
 
