@@ -59,7 +59,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
     const finished = await readFinal(join(folder, stage), origin);
     if (finished) done.set(stage, finished);
   }
-  await checkModels(run);
+  await checkModels({ engine: options.engine, config, tokenizer, folder });
   const evaluated = !config.ppo || existsSync(evaluationFile(folder));
   const unfinished = [...wanted.filter((stage) => !done.has(stage)), ...(evaluated ? [] : (["evaluation"] as const))];
   // Rows in memory are those that the run began with.
