@@ -11,10 +11,16 @@ import { runPipeline } from "../train/pipeline.ts";
 import type { PipelineResult } from "../train/types.ts";
 import type { EventRecord, RunState } from "../types/records.ts";
 import { counted } from "../util/counted.ts";
-import { BallastError, Interrupted, messageOf, RolledBack, StoppedByController } from "../util/errors.ts";
+import {
+  BallastError,
+  CheckpointError,
+  Interrupted,
+  messageOf,
+  RolledBack,
+  StoppedByController,
+} from "../util/errors.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 import { type RunningDashboard, startDashboard } from "./dashboard.ts";
-import { checkDatabase } from "./database-check.ts";
 import { lockRun } from "./lock.ts";
 import { type Machine, machineDifferences, machineRecord } from "./machine.ts";
 import { shortPath } from "./paths.ts";
@@ -95,7 +101,6 @@ export async function trainRun({
         onAddress: (address) => display.note(`dashboard: ${address}`),
         onFailure: (reason) => warn(`there is no dashboard: ${reason}; training goes on without it`),
       });
-    if (resume) checkDatabase(place);
     store = openStore(join(workspace, "ballast.db"));
     const known = store.run(id);
     const before = known ? (JSON.parse(known.machine) as Machine) : null;
@@ -169,7 +174,9 @@ export async function trainRun({
       if (waiting) error.hint ??= `How to decide: ${showCommand(waiting.id, workspace)}; then: ${resumed}`;
       if (error instanceof Interrupted) error.hint ??= `Go on with: ${resumed}`;
     } else {
-      const saysHow = error instanceof BallastError && error.hint?.includes("resume RUN");
+      // Going on again would be refused again.
+      const refused = resume && error instanceof CheckpointError;
+      const saysHow = refused || (error instanceof BallastError && error.hint?.includes("resume RUN"));
       if (!saysHow && goOn() !== null) display.note(c.dim(`run ${id} ended early; ${goOn()}`));
     }
     throw naming(error, place);

@@ -13,7 +13,7 @@ function makeRun(id: string): string {
   mkdirSync(join(made, "tokenizer"), { recursive: true });
   writeFileSync(join(made, "config.json"), `{"name": "${id}"}\n`);
   writeFileSync(join(made, "rules.json"), `[]\n`);
-  writeFileSync(join(made, "tokenizer", "manifest.json"), `{"files": {"of": "${id}"}}\n`);
+  writeFileSync(join(made, "tokenizer", "tokenizer.json"), `{"of": "${id}"}\n`);
   return made;
 }
 
@@ -49,12 +49,12 @@ describe("a run's own files", () => {
     [
       "another run's tokenizer",
       () => cpSync(join(makeRun("b-1"), "tokenizer"), join(folder, "tokenizer"), { recursive: true }),
-      /tokenizer\/manifest\.json has other contents/,
+      /tokenizer\/tokenizer\.json has other contents/,
     ],
   ])("with %s are refused, until the manifest is deleted", async (_, change, message) => {
     change();
     await expect(checkRunFiles(folder)).rejects.toThrow(message);
-    await expect(checkRunFiles(folder)).rejects.toMatchObject({ hint: expect.stringContaining("delete") });
+    await expect(checkRunFiles(folder)).rejects.toMatchObject({ hint: expect.stringMatching(/^Put .*back/) });
     rmSync(join(folder, "manifest.json"));
     await checkRunFiles(folder);
   });

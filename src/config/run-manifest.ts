@@ -13,7 +13,7 @@ export interface RunOrigin {
   readonly run: string;
   /** SHA-256 of the configuration that it began with, as its folder and the database record it. */
   readonly config: string | null;
-  /** SHA-256 of its tokenizer's manifest. */
+  /** SHA-256 of its tokenizer's files. */
   readonly tokenizer: string | null;
 }
 
@@ -23,14 +23,15 @@ interface RunManifest {
   readonly files: FileRecords;
 }
 
-const tokenizerManifest = `tokenizer/${manifestFile}`;
+const tokenizerFiles = ["tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json"] as const;
+const otherTokenizer = "Put the tokenizer back that the run's models were trained with.";
 
-/** By file, what to do about a change. */
+/** What the manifest covers, and what to do about a change. */
 const remedies: Readonly<Record<string, string>> = {
-  "config.json": "Put it back as it was. Other settings need a new run, or ballast tell RUN set KEY=VALUE.",
+  "config.json": "Put it back as it was: other settings need a new run.",
   "data.json": "Put it back as it was: it says what the run's rows were when it began.",
-  "rules.json": "Put it back as it was. Other rules need a new run with control.rules.",
-  [tokenizerManifest]: "Put the tokenizer back that the run's models were trained with.",
+  "rules.json": "Put it back as it was: other rules need a new run, with control.rules.",
+  ...Object.fromEntries(tokenizerFiles.map((name) => [name, otherTokenizer])),
 };
 
 export function sha256OfText(text: string): string {
@@ -57,9 +58,11 @@ export async function checkRunFiles(folder: string): Promise<void> {
   for (const [name, record] of Object.entries(readRunManifest(folder)?.files ?? {})) {
     const difference = await firstDifference(folder, { [name]: record });
     if (difference === null) continue;
+    const remedy = remedies[name] ?? "Put it back as it was.";
+    const way = `If the change is meant, delete ${join(folder, manifestFile)}: the run then takes its files as they are.`;
     throw new CheckpointError(
       `the run in ${folder} is not as Ballast left it: ${difference}`,
-      `${remedies[name] ?? "Put it back as it was."} If the change is meant, delete ${join(folder, manifestFile)}: the run then takes its files as they are.`,
+      remedy === otherTokenizer ? remedy : `${remedy} ${way}`,
     );
   }
 }
@@ -113,7 +116,8 @@ function storedName(folder: string, on: On): string {
 }
 
 function originOf({ run, config, files }: RunManifest): RunOrigin {
-  return { run, config, tokenizer: files[tokenizerManifest]?.sha256 ?? null };
+  const hashes = tokenizerFiles.flatMap((name) => files[name]?.sha256 ?? []);
+  return { run, config, tokenizer: hashes.length > 0 ? sha256OfText(hashes.join()) : null };
 }
 
 function readRunManifest(folder: string): RunManifest | null {

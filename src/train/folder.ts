@@ -116,7 +116,7 @@ export async function readFolder(folder: string): Promise<unknown> {
  * Throws CheckpointError if a folder with a manifest, or one inside of such a folder (a checkpoint's policy), does not hold
  * what Ballast wrote. Any other folder passes.
  */
-export async function verifyFolder(folder: string): Promise<void> {
+export async function verifyFolder(folder: string, { remedy }: { readonly remedy?: string } = {}): Promise<void> {
   for (const [root, prefix] of [
     [folder, ""],
     [dirname(resolve(folder)), `${basename(resolve(folder))}/`],
@@ -127,7 +127,8 @@ export async function verifyFolder(folder: string): Promise<void> {
     if (difference === null) return;
     throw new CheckpointError(
       `${root} is damaged: ${difference}`,
-      `Copy the folder again from where it came from. If the change is meant, delete ${join(root, manifestFile)}.`,
+      remedy ??
+        `Copy the folder again from where it came from. If the change is meant, delete ${join(root, manifestFile)}.`,
     );
   }
 }

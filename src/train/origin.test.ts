@@ -1,5 +1,5 @@
 /** What stands in a run's folder belongs to it, and the record is never behind it: else a resume is refused. */
-import { cpSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BigramEngine } from "../../test/support/bigram-engine.ts";
@@ -80,6 +80,15 @@ describe("a resume", () => {
     rmSync(join(world.folder, "tokenizer"), { recursive: true });
     cpSync(join(other.folder, "tokenizer"), join(world.folder, "tokenizer"), { recursive: true });
     // As if whoever did it had been told that the manifest stands in the way.
+    rmSync(join(world.folder, "manifest.json"));
+    await expect(sft({ world, resume: true })).rejects.toThrow(/its models were trained with another tokenizer/);
+  });
+
+  it("refuses an edited tokenizer although every manifest of it was deleted", async () => {
+    const world = await begun();
+    const path = join(world.folder, "tokenizer", "tokenizer.json");
+    writeFileSync(path, readFileSync(path, "utf8").replace('"red"', '"rad"'));
+    rmSync(join(world.folder, "tokenizer", "manifest.json"));
     rmSync(join(world.folder, "manifest.json"));
     await expect(sft({ world, resume: true })).rejects.toThrow(/its models were trained with another tokenizer/);
   });

@@ -27,7 +27,7 @@ export async function openTokenizer(
   if (!existsSync(kept)) {
     const tokenizer = makeTokenizer(config, texts);
     await writeFolder({ folder: kept, state: {}, write: async (temporary) => tokenizer.save(temporary) });
-  } else await verifyFolder(kept);
+  } else await verifyFolder(kept, { remedy: "Put back the tokenizer that the run's models were trained with." });
   return loadTokenizer(kept, { ...(chatTemplate !== undefined && { chatTemplate }) });
 }
 

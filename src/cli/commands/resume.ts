@@ -2,6 +2,7 @@
 import { type Config, parseResolvedConfig } from "../../config/index.ts";
 import { checkRunFiles } from "../../config/run-manifest.ts";
 import { findRun } from "../../record/places.ts";
+import { checkDatabase } from "../database-check.ts";
 import { injectInto } from "../inject.ts";
 import { printResult } from "../result.ts";
 import { trainRun } from "../session.ts";
@@ -35,6 +36,7 @@ export async function resume(options: ResumeOptions): Promise<number> {
   } = options;
   const place = findRun(run, workspace);
   await checkRunFiles(place.folder);
+  checkDatabase(place);
   const recorded = await injectInto(place.folder, inject);
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
   const session = await trainRun({
