@@ -25,7 +25,7 @@ it("is the same for the same rows, however their lines end and stand apart", () 
 
 it("says how many rows were appended, and where", () => {
   expect(change(rows(10), ["", ...rows(12)])).toEqual({
-    says: "rows.jsonl has 12 rows: 2 were appended, from line 12 on, to the 10 that the run began with",
+    says: "rows.jsonl has 12 rows: 2 appended, from line 12 on, to the 10 that the run began with",
     appended: true,
   });
   expect(change(rows(1000), rows(1001))).toMatchObject({ appended: true });

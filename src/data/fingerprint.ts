@@ -31,7 +31,7 @@ export function changeOfRows(
   if (fingerprintOf(digests).sha256 === before.sha256) return null;
   const more = now.length - before.rows;
   if (more > 0 && fingerprintOf(digests.slice(0, before.rows)).sha256 === before.sha256) {
-    const says = `${path} has ${now.length} rows: ${more} were appended, from line ${now[before.rows]!.line} on, to the ${before.rows} that the run began with`;
+    const says = `${path} has ${now.length} rows: ${more} appended, from line ${now[before.rows]!.line} on, to the ${before.rows} that the run began with`;
     return { says, appended: true };
   }
   const length = partLength(before.rows);

@@ -104,17 +104,17 @@ export interface Said {
 export function storyOf(decisions: readonly Decision[]): Said[] {
   const story: Said[] = [];
   const ruleOf = new Map<number, string>();
+  const newest = new Map<string, number>();
   for (const { iteration, message, data } of decisions) {
     if ("alert" in data) {
       const { rule, step } = data.alert;
+      newest.set(`${iteration} ${rule}`, story.length);
       story.push({ iteration, rule, kind: "said", text: message, acted: false, step });
     } else if ("intervention" in data) {
       const { id, rule } = data.intervention;
       ruleOf.set(id, rule);
-      const said = story.findLastIndex(
-        (one) => one.iteration === iteration && one.rule === rule && one.kind === "said",
-      );
-      if (said >= 0) story[said] = { ...story[said]!, text: message, acted: true };
+      const said = newest.get(`${iteration} ${rule}`);
+      if (said !== undefined) story[said] = { ...story[said]!, text: message, acted: true };
     } else {
       const rule = ruleOf.get(data.outcome.intervention) ?? "";
       story.push({ iteration, rule, kind: "outcome", text: message, acted: false, step: null });

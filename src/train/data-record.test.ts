@@ -59,7 +59,7 @@ it.each([
 
 it("goes on with changed rows if it is told to, says so, and they are then the run's", async () => {
   appendFileSync(file("prompts"), '{"prompt": "c"}\n');
-  await expect(check()).rejects.toThrow(/prompts\.jsonl has 3 rows: 1 were appended, from line 3 on, to the 2 that/);
+  await expect(check()).rejects.toThrow(/prompts\.jsonl has 3 rows: 1 appended, from line 3 on, to the 2 that/);
   expect(await check({ allowChanged: true })).toEqual([
     expect.stringMatching(/appended.*: the run goes on with these$/),
   ]);
@@ -68,7 +68,7 @@ it("goes on with changed rows if it is told to, says so, and they are then the r
 
 it("lets ratings grow, and says so once", async () => {
   appendFileSync(file("ratings"), '{"prompt": "c"}\n');
-  expect(await check()).toEqual([expect.stringMatching(/^control\.probes\.ratings: .* has 3 rows: 1 were appended/)]);
+  expect(await check()).toEqual([expect.stringMatching(/^control\.probes\.ratings: .* has 3 rows: 1 appended/)]);
   expect(await check()).toEqual([]);
 });
 

@@ -129,7 +129,7 @@ describe("the whole of a run", () => {
     const edit = (folder: string) =>
       appendFileSync(join(folder, "sft.jsonl"), '{"prompt": "say x", "completion": "no"}\n');
     await expect(run({ world, resume: true, edit })).rejects.toThrow(
-      /^the data is not what the run began with: sft\.data: \S+sft\.jsonl has 9 rows: 1 were appended, from line 9 on/,
+      /^the data is not what the run began with: sft\.data: \S+sft\.jsonl has 9 rows: 1 appended, from line 9 on/,
     );
     await run({
       world,
@@ -138,7 +138,7 @@ describe("the whole of a run", () => {
       allowChangedData: true,
       changes: { reward: undefined, ppo: undefined },
     }).catch(() => {});
-    expect(world.store.messages("warning")).toEqual([expect.stringContaining("1 were appended")]);
+    expect(world.store.messages("warning")).toEqual([expect.stringContaining("1 appended")]);
   });
 
   it("goes through its stages and evaluates what came of them", async () => {

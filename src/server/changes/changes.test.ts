@@ -7,6 +7,7 @@ import { asked, reading, served, token } from "../../../test/support/server.ts";
 import { sampleRecord } from "../../../test/support/store.ts";
 import { workspaceWithRun } from "../../../test/support/workspace.ts";
 import type { Changed, Problem, RunAnswer, RunsAnswer, SamplesAnswer } from "../../types/page.ts";
+import { replayInThread } from "./replay.ts";
 
 let keys = 0;
 
@@ -200,8 +201,8 @@ it("a database that was removed or replaced takes nothing and answers nothing, u
   expect(store.marks("tiny-1")).toMatchObject([{ value: "b" }]);
 });
 
-it("a replay lets others in between, and ends where it comes to more than a page can hold", async () => {
-  const { send, recorder, folder } = workspace();
+it("a replay lets others in between, and ends where it comes to more than a page can hold, or a server can wait for", async () => {
+  const { send, recorder, folder, store, workspace: root } = workspace();
   writeFileSync(join(folder, "rules.json"), "[]");
   for (let iteration = 0; iteration < 1_000; iteration++)
     recorder.consultation({
@@ -225,7 +226,18 @@ it("a replay lets others in between, and ends where it comes to more than a page
     "In a terminal: ballast replay tiny-1 --rules FILE",
   ]);
   expect(turns).toBeGreaterThan(0);
-  expect((await send("/runs/tiny-1/replay", { rules: rules(10) })).status).toBe(200);
+  const two = await Promise.all([1, 2].map(() => send("/runs/tiny-1/replay", { rules: rules(10) })));
+  expect(two.map(({ status, answer }) => (status === 200 ? "answered" : answer.error)).sort()).toEqual([
+    "another replay is at work",
+    "answered",
+  ]);
+  expect((await send("/runs/tiny-1/replay", { rules: "rules: [" })).status).toBe(400);
+  const place = { id: "tiny-1", folder, workspace: root };
+  const work = { database: store.path, place, text: rules(10) };
+  await expect(replayInThread(work, { milliseconds: 1 })).rejects.toMatchObject({
+    status: 409,
+    message: "the replay takes more than 0.001 seconds",
+  });
 });
 
 describe("marks", () => {

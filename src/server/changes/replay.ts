@@ -1,11 +1,8 @@
 /** POST /api/runs/:run/replay: what other rules decide on a run's record. Changes nothing, and needs the token all the same: it is work. */
-import { setImmediate } from "node:timers/promises";
 import { Hono } from "hono";
 import { z } from "zod";
-import type { Decision } from "../../control/decisions.ts";
-import { controlOf, otherRulesIn, replayStepsOn, storyOf } from "../../record/recorded-control.ts";
 import type { ReplayAnswer } from "../../types/page.ts";
-import { numbersAsWords } from "../../util/json.ts";
+import { startWorker } from "../../util/worker.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
 import type { Context } from "../context.ts";
@@ -13,55 +10,62 @@ import { neededPlace, runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
 import { reply } from "../reply.ts";
 import { largestChange } from "./change.ts";
+import type { ReplayReply, ReplayWork } from "./replay-worker.ts";
 
-/** All of their consultations are held in memory. */
-const mostIterations = 5_000;
+/** Milliseconds for all of it, the thread's start included, which takes a second or two. */
+const longest = 20_000;
 
-/** Alerts, interventions and outcomes that a page can hold. */
-const mostDecisions = 50_000;
-
-/** Milliseconds: others are answered after each turn. */
-const turn = 50;
-const longest = 10_000;
+/** All consultations of a run are held in memory. */
+const mostMegabytes = 1024;
 
 const schema = z.strictObject({ rules: z.string() });
 
 export function replayRoutes(context: Context): Hono {
   const { store } = context;
+  let busy = false;
   return new Hono().post("/runs/:run/replay", tokenNeeded(context), limitBody(largestChange), async (c) => {
     const { rules: text } = await bodyOf(c, schema);
     const { id } = runOf(context, c.req.param("run"));
-    const iterations = store.newestIteration(id, "ppo") ?? 0;
-    if (iterations > mostIterations) throw tooMuch(id, `run ${id} has ${iterations} iterations`);
-    const recorded = store.snapshot(() => controlOf(store, neededPlace(context, id)));
-    const rules = text.trim() === "" ? recorded.rules : otherRulesIn(recorded, text);
-    const decided = await inTurns(replayStepsOn(recorded, rules), id);
-    const answer: ReplayAnswer = {
-      same: JSON.stringify(recorded.decided, numbersAsWords) === JSON.stringify(decided, numbersAsWords),
-      recorded: storyOf(recorded.decided),
-      replayed: storyOf(decided),
-    };
-    return reply(c, answer);
+    const place = neededPlace(context, id);
+    if (busy) throw new Refusal(409, "another replay is at work", "Ask again when it is done.");
+    busy = true;
+    try {
+      return reply(c, await replayInThread({ database: store.path, place, text }));
+    } finally {
+      busy = false;
+    }
   });
 }
 
-/** @throws Refusal where it comes to more than a page can hold, or takes longer than one waits for. */
-async function inTurns(steps: Iterable<readonly Decision[]>, run: string): Promise<Decision[]> {
-  const found: Decision[] = [];
-  const began = performance.now();
-  let since = began;
-  for (const decisions of steps) {
-    found.push(...decisions);
-    if (found.length > mostDecisions) throw tooMuch(run, `these rules speak more than ${mostDecisions} times`);
-    const now = performance.now();
-    if (now - began > longest) throw tooMuch(run, `these rules take longer than ${longest / 1000} seconds`);
-    if (now - since < turn) continue;
-    await setImmediate();
-    since = performance.now();
-  }
-  return found;
-}
-
-function tooMuch(run: string, why: string): Refusal {
-  return new Refusal(409, why, `In a terminal: ballast replay ${run} --rules FILE`);
+/**
+ * Replays in a thread of its own, so that the server answers others meanwhile. The thread is ended when it has had its time.
+ * @throws Refusal for what it refuses, and for more time or memory than it may have
+ */
+export function replayInThread(
+  work: ReplayWork,
+  { milliseconds = longest }: { readonly milliseconds?: number } = {},
+): Promise<ReplayAnswer> {
+  const inTerminal = `In a terminal: ballast replay ${work.place.id} --rules FILE`;
+  return new Promise<ReplayAnswer>((resolve, reject) => {
+    const resourceLimits = { maxOldGenerationSizeMb: mostMegabytes };
+    const worker = startWorker("./replay-worker", import.meta.url, { workerData: work, resourceLimits });
+    const tooMuch = (what: string) => new Refusal(409, `the replay takes more than ${what}`, inTerminal);
+    const timer = setTimeout(() => end(() => reject(tooMuch(`${milliseconds / 1000} seconds`))), milliseconds);
+    const end = (settle: () => void) => {
+      clearTimeout(timer);
+      void worker.terminate();
+      settle();
+    };
+    worker.on("message", (reply: ReplayReply) =>
+      end(() => {
+        if ("answer" in reply) return resolve(reply.answer);
+        const { status, problem } = reply.problem;
+        reject(new Refusal(status, problem.error, problem.hint ?? inTerminal));
+      }),
+    );
+    worker.on("error", (error: NodeJS.ErrnoException) => {
+      const outOfMemory = error.code === "ERR_WORKER_OUT_OF_MEMORY";
+      end(() => reject(outOfMemory ? tooMuch(`${mostMegabytes} MiB`) : error));
+    });
+  });
 }
