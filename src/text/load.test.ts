@@ -141,6 +141,32 @@ describe("a file of GPT-2's kind", () => {
     expect(raw.decode(raw.encodePrompt(barePrompt("the")))).toBe("the");
   });
 
+  it("refuses a template that looks inside a special token's text, and renders one that only writes it", () => {
+    write("tokenizer.json", gpt2Like());
+    const chat = (template: string) => loadTokenizer(folder, { chatTemplate: template });
+    const messages = [{ role: "user", content: "the <|endoftext|> the" }] as const;
+    const reads = chat("{{ messages[0].content.split('<|endoftext|>')[0] }}");
+    expect(() => reads.encodePrompt(messages)).toThrow(/looks inside a message that holds the text of a special token/);
+    expect(reads.encodePrompt([{ role: "user", content: "the " }])).toEqual(reads.encode("the "));
+    const writes = chat("{{ messages[0].content.split(' ')|join('  ') }}");
+    expect(writes.encodePrompt(messages)).toEqual(writes.encode("the  <|endoftext|>  the"));
+  });
+
+  it("gives a template what transformers gives it, and says what it refuses", () => {
+    write("tokenizer.json", gpt2Like());
+    write("tokenizer_config.json", { image_token: "<image>" });
+    const chat = (template: string) => loadTokenizer(folder, { chatTemplate: template });
+    const text = (template: string) =>
+      chat(template).decode(chat(template).encodePrompt([{ role: "user", content: "q" }]));
+    expect(text("{{ image_token }}{{ tools is none }}{{ documents is none }}{{ messages }}")).toBe(
+      "<image>TrueTrue[{'role': 'user', 'content': 'q'}]",
+    );
+    expect(() => text("{{ messages|groupby('role') }}")).toThrow(
+      /refused a conversation \(user\): the filter "groupby" is not supported/,
+    );
+    expect(() => text("{{ messages[0].name.first }}")).toThrow(/has no attribute 'name'/);
+  });
+
   it.each([
     ["its post-processor", {}, true],
     ["add_bos_token", { add_bos_token: true }, false],

@@ -1,6 +1,6 @@
 /** Chat templates: the built-in one, and rendering that keeps special tokens out of what users write. */
-import { Template } from "@huggingface/jinja";
 import { DataError, messageOf } from "../util/errors.ts";
+import { type JinjaTemplate, parseJinja } from "./jinja/jinja.ts";
 import { freeMark, type SpecialTokenMarker } from "./special.ts";
 import type { Message } from "./tokenizer.ts";
 
@@ -29,9 +29,9 @@ export function createChatTemplate(
   tokens: Readonly<Record<string, string>>,
   marker: SpecialTokenMarker,
 ): ChatTemplate {
-  let template: Template;
+  let template: JinjaTemplate;
   try {
-    template = new Template(source);
+    template = parseJinja(source);
   } catch (error) {
     throw new DataError(
       `the chat template does not parse: ${messageOf(error)}`,
@@ -39,20 +39,36 @@ export function createChatTemplate(
       { cause: error },
     );
   }
+  const renderWith = (messages: readonly Message[], change: (content: string) => string) => {
+    try {
+      // transformers gives these too, without tools or documents.
+      const given = { ...tokens, tools: null, documents: null, add_generation_prompt: true };
+      return template.render({
+        ...given,
+        messages: messages.map(({ role, content }) => ({ role, content: change(content) })),
+      });
+    } catch (error) {
+      const roles = messages.map((message) => message.role).join(", ");
+      throw new DataError(
+        `the chat template refused a conversation (${roles}): ${messageOf(error)}`,
+        "give another template in tokenizer.chatTemplate, or change the conversation",
+        { cause: error },
+      );
+    }
+  };
   return {
     render(messages) {
       const mark = freeMark([source, ...messages.map(({ content }) => content)]);
-      const safe = messages.map(({ role, content }) => ({ role, content: marker.mark(content, mark) }));
-      try {
-        return { text: template.render({ ...tokens, messages: safe, add_generation_prompt: true }), mark };
-      } catch (error) {
-        const roles = messages.map((message) => message.role).join(", ");
-        throw new DataError(
-          `the chat template refused a conversation (${roles}): ${messageOf(error)}`,
-          "give another template in tokenizer.chatTemplate, or change the conversation",
-          { cause: error },
-        );
+      const text = renderWith(messages, (content) => marker.mark(content, mark));
+      if (messages.some(({ content }) => marker.pieces(content).length > 1)) {
+        const plain = renderWith(messages, (content) => content);
+        if (text.replaceAll(mark, "") !== plain)
+          throw new DataError(
+            "the chat template looks inside a message that holds the text of a special token, and would render it differently",
+            "leave such messages out, or give another template in tokenizer.chatTemplate",
+          );
       }
+      return { text, mark };
     },
   };
 }

@@ -40,9 +40,16 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
   }
   const bosId = idOf(named.bos_token);
   const tokens = definedOnly({ ...named, eos_token: eosToken });
+  // transformers gives a template each token that the configuration names (`image_token`).
+  const otherTokens = Object.entries(files.config).flatMap(([key, value]): [string, string][] =>
+    key.endsWith("_token") && typeof value === "string" ? [[key, value]] : [],
+  );
   const templateSource =
     chatTemplate === undefined ? templateOf(files.config.chat_template) : (chatTemplate ?? undefined);
-  const template = templateSource === undefined ? null : createChatTemplate(templateSource, tokens, library.marker);
+  const template =
+    templateSource === undefined
+      ? null
+      : createChatTemplate(templateSource, { ...Object.fromEntries(otherTokens), ...tokens }, library.marker);
 
   const encode = (text: string) => {
     const mark = freeMark([text]);
