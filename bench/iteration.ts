@@ -7,8 +7,8 @@ import { defaultRules, fitsScale } from "../src/config/rules.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { createReward } from "../src/reward/index.ts";
 import type { Tokenizer } from "../src/text/index.ts";
-import type { StageContext } from "../src/train/context.ts";
-import { trainPpo } from "../src/train/ppo.ts";
+import { trainPpo } from "../src/trainer/ppo.ts";
+import type { StageContext } from "../src/trainer/stage-context.ts";
 import type { MetricValues, Recorder } from "../src/types/records.ts";
 import { gpt2, median } from "./measure.ts";
 

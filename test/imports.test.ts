@@ -11,7 +11,7 @@ const rows: Readonly<Record<string, number>> = {
   notify: 9,
   server: 9,
   lab: 9,
-  train: 8,
+  trainer: 8,
   record: 8,
   store: 7,
   reward: 7,
@@ -29,10 +29,10 @@ const rows: Readonly<Record<string, number>> = {
 
 /** Arrows to a lower row that must not exist all the same. */
 const forbidden = [
-  ["train", "store"],
-  ["train", "tensor"],
-  ["train", "models"],
-  ["server", "train"],
+  ["trainer", "store"],
+  ["trainer", "tensor"],
+  ["trainer", "models"],
+  ["server", "trainer"],
   ["server", "engine"],
 ];
 
@@ -73,9 +73,9 @@ test("no forbidden arrow", () => {
   expect(wrong).toEqual([]);
 });
 
-test("train sees only the engine's interface", () => {
-  const inner = readdirSync(join(source, "train"))
+test("trainer sees only the engine's interface", () => {
+  const inner = readdirSync(join(source, "trainer"))
     .filter((file) => file.endsWith(".ts"))
-    .filter((file) => readFileSync(join(source, "train", file), "utf8").includes("engine/embedded"));
+    .filter((file) => readFileSync(join(source, "trainer", file), "utf8").includes("engine/embedded"));
   expect(inner.filter((file) => !file.endsWith(".test.ts"))).toEqual([]);
 });

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import type { Config } from "../config/index.ts";
 import type { Finding } from "../control/doctor/index.ts";
-import { prepareRows } from "../train/encoded-rows.ts";
-import { checkRows } from "../train/rows.ts";
+import { prepareRows } from "../trainer/encoded-rows.ts";
+import { checkRows } from "../trainer/run-rows.ts";
 import { BallastError } from "../util/errors.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
 

@@ -5,9 +5,9 @@ import type { PromptRow } from "../data/index.ts";
 import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import { mean, repeatAgreement } from "../rl/index.ts";
 import type { Tokenizer } from "../text/index.ts";
-import { loadTrunk } from "../train/models.ts";
-import { tokenOutputs } from "../train/passes.ts";
-import { encodePrompts, rollOut } from "../train/rollout.ts";
+import { tokenOutputs } from "../trainer/passes.ts";
+import { encodePrompts, rollOut } from "../trainer/rollout.ts";
+import { loadTrunk } from "../trainer/stage-models.ts";
 
 const prompts = 16;
 const samplesOfEach = 4;

@@ -3,7 +3,7 @@ import { clock, rate } from "./format.ts";
 import type { Terminal } from "./terminal.ts";
 import { cut, displayWidth, wrap } from "./width.ts";
 
-/** What a stage reports; `train/` has the same shape. */
+/** What a stage reports; `trainer/` has the same shape. */
 export interface ProgressReport {
   readonly stage: string;
   readonly step: number;

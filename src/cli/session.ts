@@ -6,9 +6,9 @@ import type { Engine } from "../engine/engine.ts";
 import { hooksOf } from "../notify/index.ts";
 import type { RunPlace } from "../record/places.ts";
 import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
-import type { PreparedRows } from "../train/encoded-rows.ts";
-import { runPipeline } from "../train/pipeline.ts";
-import type { PipelineResult } from "../train/types.ts";
+import type { PreparedRows } from "../trainer/encoded-rows.ts";
+import { runPipeline } from "../trainer/pipeline.ts";
+import type { PipelineResult } from "../trainer/run-types.ts";
 import type { EventRecord, RunState } from "../types/records.ts";
 import { counted } from "../util/counted.ts";
 import {

@@ -5,7 +5,7 @@ import { type Config, recordedConfig, withModelSizes } from "../config/index.ts"
 import { defaultThreads } from "../engine/embedded/machine.ts";
 import { hooksOf } from "../notify/index.ts";
 import { openStore } from "../store/index.ts";
-import { prepareRows } from "../train/encoded-rows.ts";
+import { prepareRows } from "../trainer/encoded-rows.ts";
 import { writeDurably } from "../util/durable.ts";
 import { startDoctor } from "./doctor-file.ts";
 import { withoutCurrentDirectory } from "./paths.ts";

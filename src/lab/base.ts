@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
 import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import { openStore } from "../store/index.ts";
-import { runPipeline } from "../train/pipeline.ts";
+import { runPipeline } from "../trainer/pipeline.ts";
 import { writeDurably } from "../util/durable.ts";
 import { removeTree } from "../util/platform.ts";
 import type { LabContext } from "./cell.ts";

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import type { PpoConfig } from "../../src/config/schema.ts";
 import type { Rule } from "../../src/control/rule.ts";
 import type { Scored } from "../../src/reward/index.ts";
-import type { StageContext } from "../../src/train/context.ts";
-import { type PpoInputs, trainPpo } from "../../src/train/ppo.ts";
-import type { Measuring } from "../../src/train/probes-ask.ts";
+import { type PpoInputs, trainPpo } from "../../src/trainer/ppo.ts";
+import type { Measuring } from "../../src/trainer/probes-ask.ts";
+import type { StageContext } from "../../src/trainer/stage-context.ts";
 import type { BigramEngine } from "./bigram-engine.ts";
 import { newWorld, openContext, prompts, rewardOf, startFolder, tokenizer, type World } from "./stage.ts";
 

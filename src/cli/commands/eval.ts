@@ -5,7 +5,7 @@ import { parseResolvedConfig } from "../../config/index.ts";
 import { checkRunFiles } from "../../config/run-manifest.ts";
 import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
 import { findRun } from "../../record/places.ts";
-import { evaluateRun } from "../../train/evaluate-run.ts";
+import { evaluateRun } from "../../trainer/evaluate-run.ts";
 import { jsonLine } from "../json.ts";
 import { ProgressDisplay } from "../progress.ts";
 import { reportLines } from "../report.ts";

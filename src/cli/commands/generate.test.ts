@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { temporaryFolder } from "../../../test/support/store.ts";
 import { keptTerminal } from "../../../test/support/terminal.ts";
-import { writeFolder } from "../../train/folder.ts";
+import { writeFolder } from "../../trainer/atomic-folder.ts";
 import { generate } from "./generate.ts";
 
 it("a model whose file is not the one that was written is refused, of a run or by its folder", async () => {

@@ -6,7 +6,7 @@ import { type TestRun, workspaceWithRun } from "../../../test/support/workspace.
 import { parseRules } from "../../config/rules.ts";
 import { controlSchema } from "../../config/schema.ts";
 import { firstControlState } from "../../control/state.ts";
-import { Control } from "../../train/control.ts";
+import { Control } from "../../trainer/controller.ts";
 import { replay } from "./replay.ts";
 import { testRules } from "./rules.ts";
 

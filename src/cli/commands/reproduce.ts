@@ -8,9 +8,9 @@ import { type Config, parseResolvedConfig, recordedConfig } from "../../config/i
 import { createEmbeddedEngine } from "../../engine/embedded/index.ts";
 import { findRun, type RunPlace } from "../../record/places.ts";
 import { openStore, type Store } from "../../store/index.ts";
-import { dataChanges } from "../../train/data-record.ts";
-import { runPipeline } from "../../train/pipeline.ts";
-import { checkpointName } from "../../train/rollback.ts";
+import { dataChanges } from "../../trainer/data-record.ts";
+import { runPipeline } from "../../trainer/pipeline.ts";
+import { checkpointName } from "../../trainer/rollback.ts";
 import type { Stage } from "../../types/records.ts";
 import { writeDurably } from "../../util/durable.ts";
 import { Interrupted, messageOf, RolledBack, StoppedByController, UsageError } from "../../util/errors.ts";

@@ -1,0 +1,186 @@
+/** Every row of a run as its models read it: encoded once, and all of them before the first step of any stage. */
+import { stages } from "../config/changes.ts";
+import type { Config } from "../config/schema.ts";
+import {
+  createTally,
+  describeTally,
+  type EncodedPair,
+  type EncodedSequence,
+  encodePairs,
+  encodeSft,
+  RowsError,
+  type RowTally,
+  useAll,
+} from "../data/index.ts";
+import type { Tokenizer } from "../text/index.ts";
+import type { Stage } from "../types/records.ts";
+import { type DataRecord, fingerprintData } from "./data-record.ts";
+import { contextIn } from "./model-folder.ts";
+import type { Measuring } from "./probes-ask.ts";
+import { measuringOf } from "./probes-inputs.ts";
+import { encodePrompts, type Prompt } from "./rollout.ts";
+import { checkRows, openRows, type RunRows, type Split } from "./run-rows.ts";
+import { makeTokenizer } from "./run-tokenizer.ts";
+
+export interface EncodedStage<Row> {
+  readonly train: readonly Row[];
+  readonly heldOut: readonly Row[];
+  readonly tally: { readonly train: RowTally; readonly heldOut: RowTally };
+}
+
+/** Lists for a model of this context. One that was encoded by `check` is handed out, and not kept: a run may train on gigabytes. */
+export interface EncodedRows {
+  sft(context: number): EncodedStage<EncodedSequence>;
+  reward(context: number): EncodedStage<EncodedPair> & {
+    /** Prompts whose answers set the scores' mean and variance. */
+    readonly prompts: readonly Prompt[];
+    readonly maxNewTokens: number;
+  };
+  ppo(context: number): {
+    readonly prompts: readonly Prompt[];
+    readonly measuring: Measuring;
+    readonly tally: RowTally;
+  };
+  evaluation(context: number): { readonly prompts: readonly Prompt[]; readonly maxNewTokens: number };
+  /** Encodes these lists now. Throws one RowsError for all rows that cannot be encoded, and lists that have none left. */
+  check(lists: readonly (Stage | "evaluation")[]): void;
+}
+
+export interface PreparedRows {
+  /** Of the files, before they were read: one that changes meanwhile is noticed when the run is resumed. */
+  readonly data: DataRecord;
+  readonly rows: RunRows;
+  readonly encoded: EncodedRows;
+}
+
+/** Reads and encodes all that a new run of a configuration will need. Throws what `checkRows` and `EncodedRows.check` do. */
+export function prepareRows(config: Config): PreparedRows {
+  const rows = openRows(config);
+  const data = fingerprintData(config);
+  checkRows(config, rows);
+  const encoded = encodeRows({ config, rows, tokenizer: makeTokenizer(config, rows.texts) });
+  const present = stages.filter((stage) => config[stage] !== undefined);
+  encoded.check(config.ppo ? [...present, "evaluation"] : present);
+  return { data, rows, encoded };
+}
+
+export interface EncodeRowsOptions {
+  readonly config: Config;
+  readonly rows: RunRows;
+  readonly tokenizer: Tokenizer;
+}
+
+export function encodeRows({ config, rows, tokenizer }: EncodeRowsOptions): EncodedRows {
+  const { ppo } = config;
+  const prompter = rememberingPrompts(tokenizer);
+  const lists = {
+    sft: listOf((context) => {
+      const { longPrompts } = config.sft!;
+      return stageOf({ stage: "sft", what: "demonstrations", split: rows.sft() }, (set, tally) =>
+        useAll(set, (row) => encodeSft(row, tokenizer, { context, longPrompts, tally })).filter((row) => row !== null),
+      );
+    }),
+    reward: listOf((context) => {
+      const { longPrompts } = config.reward!;
+      const split = rows.pairs();
+      const stage = stageOf({ stage: "reward", what: "pairs", split }, (set, tally) => {
+        const flippedOnPurpose = split.flippedOnPurpose && set === split.train;
+        return encodePairs(set, tokenizer, { context, longPrompts, tally, flippedOnPurpose });
+      });
+      // As PPO will draw them, to the prompts that PPO will ask where they are known.
+      const promptRows =
+        ppo || config.demo ? rows.prompts() : split.train.map(({ prompt }) => ({ prompt, reference: null }));
+      const maxNewTokens = ppo?.maxNewTokens ?? Math.floor(context / 2);
+      const prompts = encodePrompts(promptRows, {
+        tokenizer: prompter,
+        context,
+        maxNewTokens,
+        longPrompts: "truncate",
+      });
+      return { ...stage, prompts, maxNewTokens };
+    }),
+    ppo: listOf((context) => {
+      const { maxNewTokens, longPrompts } = ppo!;
+      const tally = createTally();
+      const prompts = encodePrompts(rows.prompts(), { tokenizer: prompter, context, maxNewTokens, longPrompts, tally });
+      if (prompts.length === 0) throw noneLeft("prompts", tally, "ppo");
+      return { prompts, tally, measuring: measuringOf({ config, rows, tokenizer, context }) };
+    }),
+    evaluation: listOf((context) => {
+      const maxNewTokens = config.evaluation.maxNewTokens ?? ppo?.maxNewTokens ?? Math.floor(context / 2);
+      const { longPrompts } = (ppo ?? config.sft)!;
+      const tally = createTally();
+      const options = { tokenizer: prompter, context, maxNewTokens, longPrompts, tally };
+      const prompts = encodePrompts(rows.evaluation().rows, options);
+      if (prompts.length === 0) throw noneLeft("evaluation prompts", tally, ppo ? "ppo" : "sft");
+      return { prompts, maxNewTokens };
+    }),
+  };
+  return {
+    ...{ sft: lists.sft.take, reward: lists.reward.take, ppo: lists.ppo.take, evaluation: lists.evaluation.take },
+    check(names) {
+      const contexts = knownContexts(config);
+      useAll(names, (name) => lists[name].ready(contexts[name] ?? Number.MAX_SAFE_INTEGER));
+    },
+  };
+}
+
+/** Longest sequences of the models that the stages start from; null where a folder is not there yet, or does not say. */
+function knownContexts({ model, reward, ppo }: Config): Readonly<Record<Stage | "evaluation", number | null>> {
+  const own = model.path === undefined ? model.context : contextIn(model.path);
+  const of = (folder: string | undefined) => (folder === undefined ? own : contextIn(folder));
+  return { sft: own, reward: of(reward?.from), ppo: of(ppo?.policy), evaluation: of(ppo?.policy) };
+}
+
+/** What `ready` makes is kept for the `take` of the same context. */
+function listOf<Made>(make: (context: number) => Made) {
+  let kept: { readonly context: number; readonly made: Made } | null = null;
+  return {
+    ready(context: number): void {
+      if (kept?.context !== context) kept = { context, made: make(context) };
+    },
+    take(context: number): Made {
+      const made = kept?.context === context ? kept.made : make(context);
+      kept = null;
+      return made;
+    },
+  };
+}
+
+function stageOf<Row, Encoded>(
+  { stage, what, split }: { readonly stage: "sft" | "reward"; readonly what: string; readonly split: Split<Row> },
+  encode: (set: readonly Row[], tally: RowTally) => Encoded[],
+): EncodedStage<Encoded> {
+  const tally = { train: createTally(), heldOut: createTally() };
+  const [train, heldOut] = useAll(["train", "heldOut"] as const, (side) => encode(split[side], tally[side]));
+  if (train!.length === 0) throw noneLeft(what, tally.train, stage);
+  if (heldOut!.length === 0 && split.heldOut.length > 0) {
+    const hint = `Give other rows in ${stage}.evaluation, or hold out more of them or none: ${stage}.evaluationShare.`;
+    throw noneLeft(`held-out ${what}`, tally.heldOut, stage, hint);
+  }
+  return { train: train!, heldOut: heldOut!, tally };
+}
+
+function noneLeft(what: string, tally: RowTally, stage: Stage, hint?: string): RowsError {
+  const remedy =
+    tally.skipped > 0
+      ? `Set ${stage}.longPrompts to truncate, raise model.context, or take a model that reads more.`
+      : tally.truncatedCompletions > 0 && tally.equalAsTokens > 0
+        ? "Raise model.context, or take a model that reads more: the answers differ only beyond it."
+        : "Give rows that can be used.";
+  const problem = `no ${what} are left: ${describeTally(tally) ?? "there were none"}`;
+  return new RowsError([{ place: null, problem, hint: hint ?? remedy }]);
+}
+
+/** A prompt that PPO, the evaluation and the scores' normalisation share goes through the template once: its row is the same. */
+function rememberingPrompts(tokenizer: Tokenizer): Tokenizer {
+  const known = new WeakMap<object, number[]>();
+  return {
+    ...tokenizer,
+    encodePrompt(messages) {
+      const found = known.get(messages) ?? tokenizer.encodePrompt(messages);
+      known.set(messages, found);
+      return found;
+    },
+  };
+}

@@ -1,0 +1,103 @@
+/** Measures a run's models: at the end of its pipeline, and whenever `ballast eval` asks. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { runOrigin } from "../config/run-manifest.ts";
+import type { Config } from "../config/schema.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Tokenizer } from "../text/index.ts";
+import type { Evaluation } from "../types/evaluation.ts";
+import { CheckpointError, Interrupted, UsageError } from "../util/errors.ts";
+import { verifyFolder } from "./atomic-folder.ts";
+import { type EncodedRows, encodeRows } from "./encoded-rows.ts";
+import { evaluate } from "./evaluate.ts";
+import { readFinal } from "./final.ts";
+import { openReward, rewardFolders } from "./open-reward.ts";
+import { openRows, type RunRows } from "./run-rows.ts";
+import { openTokenizer } from "./run-tokenizer.ts";
+import type { Progress } from "./run-types.ts";
+import { modelSizes } from "./stage-models.ts";
+
+export interface EvaluateRunOptions {
+  readonly config: Config;
+  /** Of the run. */
+  readonly folder: string;
+  readonly engine: Engine;
+  /** Folder of a model to measure in place of the last one: a checkpoint's policy. */
+  readonly model?: string;
+  /** The configuration's by default; PPO's where that has none. */
+  readonly samples?: number;
+  readonly temperature?: number;
+  readonly seed?: number;
+  readonly onProgress: (progress: Progress) => void;
+  readonly interrupted: () => boolean;
+  /** Where the caller has opened them already. */
+  readonly rows?: RunRows;
+  readonly tokenizer?: Tokenizer;
+  readonly encoded?: EncodedRows;
+}
+
+/**
+ * The policy after PPO against the one it started from; after SFT alone, that model by itself. Throws UsageError for a
+ * run without either, CheckpointError for one that has not got there yet.
+ */
+export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluation> {
+  const { config, folder, engine, interrupted } = options;
+  const { evaluation: section, ppo, seed: runSeed } = config;
+  const rows = options.rows ?? openRows(config);
+  const tokenizer = options.tokenizer ?? (await openTokenizer(config, { folder, texts: rows.texts }));
+  const stage = ppo ? "ppo" : "sft";
+  if (!ppo && !config.sft)
+    throw new UsageError(
+      "the run has no policy to evaluate",
+      "It needs a section sft or ppo; a reward model alone answers nothing.",
+    );
+  const after = options.model ?? (await readFinal(join(folder, stage), runOrigin(folder)))?.folder;
+  if (after === undefined)
+    throw new CheckpointError(
+      `${stage} of the run in ${folder} is not done`,
+      "Go on with it first: ballast resume RUN",
+    );
+
+  const start = ppo ? startingPolicy(config, folder) : null;
+  const rewardModels = ppo ? rewardFolders(ppo, ownRewardModel(folder)) : {};
+  for (const model of new Set([after, start, ppo?.reference, ...Object.values(rewardModels)]))
+    if (model) await verifyFolder(model);
+  const { seen, check } = rows.evaluation();
+  const { context } = await modelSizes(engine, after);
+  const encoded = options.encoded ?? encodeRows({ config, rows, tokenizer });
+  const { prompts, maxNewTokens } = encoded.evaluation(context);
+  const samples = options.samples ?? section.samples;
+  const result = await evaluate({
+    engine,
+    tokenizer,
+    objective: rows.objective,
+    before: start,
+    after,
+    reference: ppo ? (ppo.reference ?? start) : null,
+    prompts,
+    samples,
+    maxNewTokens,
+    temperature: options.temperature ?? section.temperature ?? ppo?.temperature ?? 1,
+    seed: options.seed ?? section.seed,
+    openReward: ppo
+      ? (reference) => openReward({ engine, tokenizer, settings: ppo, folders: rewardModels, reference, seed: runSeed })
+      : null,
+    check,
+    onProgress: (step, steps) => {
+      if (interrupted()) throw new Interrupted("interrupted while evaluating; training is done and saved");
+      options.onProgress({ stage, step, steps, unit: "sample", message: "evaluating", values: {} });
+    },
+  });
+  return { ...result, seenInTraining: seen };
+}
+
+/** The folder that PPO's policy starts from: a named one, the SFT stage's result, or the model from scratch. */
+export function startingPolicy({ ppo, sft, model }: Config, folder: string): string {
+  return ppo?.policy ?? (sft ? join(folder, "sft", "final") : (model.path ?? join(folder, "ppo", "start")));
+}
+
+/** The reward stage's result, null where the run has none. */
+export function ownRewardModel(folder: string): string | null {
+  const own = join(folder, "reward", "final");
+  return existsSync(own) ? own : null;
+}

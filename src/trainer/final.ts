@@ -1,0 +1,68 @@
+/** What a finished stage leaves: `final`, a Hugging Face folder with the trainer's summary beside the model. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
+import type { HeadKind, ModelId } from "../engine/engine.ts";
+import type { MetricValues } from "../types/records.ts";
+import { CheckpointError, messageOf } from "../util/errors.ts";
+import { remedyFor } from "../util/system-faults.ts";
+import { readFolder, writeFolder } from "./atomic-folder.ts";
+import { saveModelFolder } from "./model-folder.ts";
+import type { StageResult } from "./run-types.ts";
+import type { StageContext } from "./stage-context.ts";
+
+export interface FinalRequest {
+  readonly model: ModelId;
+  /** What the stage is for: a policy has a language head, a reward model a scalar one. */
+  readonly heads: readonly HeadKind[];
+  readonly steps: number;
+  readonly values: MetricValues;
+  /** Writes more files into the folder, flushed to disk. */
+  readonly extra?: (folder: string) => void;
+}
+
+/** Throws CheckpointError where the folder cannot be written: the stage's last checkpoint is there to go on from. */
+export async function saveFinal(context: StageContext, request: FinalRequest): Promise<StageResult> {
+  const { engine, tokenizer, recorder, stage, origin } = context;
+  const { model, heads, steps, values, extra } = request;
+  const folder = join(context.folder, "final");
+  const result: StageResult = { stage, folder, steps, values };
+  const published = await engine.cloneModel(model, { heads });
+  try {
+    await writeFolder({
+      folder,
+      state: { format: 1, stage, steps, values, origin },
+      write: async (temporary) => {
+        await saveModelFolder({ engine, tokenizer, model: published.id, folder: temporary });
+        extra?.(temporary);
+      },
+      // Before the folder has its name: a kill after that would leave a stage that is done, and never said so.
+      onWritten: () => {
+        recorder.event({ kind: "stage_finished", stage, iteration: steps, message: `${stage} is done: ${folder}` });
+        recorder.commit({ flush: true });
+      },
+    });
+  } catch (error) {
+    throw new CheckpointError(
+      `could not save the result of ${stage}: ${messageOf(error)}`,
+      `${remedyFor(error) ?? "Look at the disk."} Then go on: ballast resume RUN`,
+      { cause: error },
+    );
+  } finally {
+    await engine.disposeModel(published.id);
+  }
+  return result;
+}
+
+/** What an earlier attempt left of a stage; null where it is not done. Throws CheckpointError for a damaged folder, and one of another run. */
+export async function readFinal(stageFolder: string, expected: RunOrigin | null): Promise<StageResult | null> {
+  const folder = join(stageFolder, "final");
+  if (!existsSync(folder)) return null;
+  const { stage, steps, values, origin } = (await readFolder(folder)) as Omit<StageResult, "folder"> & {
+    readonly origin?: RunOrigin;
+  };
+  const other = origin && expected && otherOrigin(origin, expected);
+  if (other)
+    throw new CheckpointError(`${folder} is not of this run: ${other}`, `Move it away, and put back what was there.`);
+  return { stage, folder, steps, values };
+}

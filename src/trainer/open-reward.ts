@@ -1,0 +1,92 @@
+/** The reward of a run with its models: which folders they come from, and how they are opened. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { PpoConfig } from "../config/schema.ts";
+import type { Engine, ModelId } from "../engine/engine.ts";
+import {
+  createReward,
+  type LearnedModel,
+  learnedComponents,
+  type RewardPipeline,
+  readNormalisation,
+} from "../reward/index.ts";
+import type { Tokenizer } from "../text/index.ts";
+import { UsageError } from "../util/errors.ts";
+import { checkVocabulary, type FrozenFolders } from "./stage-models.ts";
+
+/** Folders of the learned components' models by component name; `own` is what the stage before left. */
+export function rewardFolders({ rewards }: Pick<PpoConfig, "rewards">, own: string | null): FrozenFolders {
+  return Object.fromEntries(
+    learnedComponents(rewards).map(({ name, path }) => {
+      const folder = path ?? own;
+      if (folder === null)
+        throw new UsageError(`the reward ${name} has no reward model`, "Give its path, or the run a section reward.");
+      return [name, folder];
+    }),
+  );
+}
+
+export interface OpenRewardOptions {
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  readonly settings: PpoConfig;
+  /** Of `rewardFolders`. */
+  readonly folders: FrozenFolders;
+  /** The frozen reference in the engine, whose answers a comparison needs. */
+  readonly reference: ModelId | null;
+  readonly seed: number;
+}
+
+/** Loads the reward models; closing the reward lets go of them. */
+export async function openReward(options: OpenRewardOptions): Promise<RewardPipeline> {
+  const { engine, tokenizer, settings, folders, reference, seed } = options;
+  const models: Record<string, LearnedModel> = {};
+  for (const [name, folder] of Object.entries(folders)) {
+    const { id, config, heads } = await engine.loadModel(folder);
+    if (!heads.includes("scalar"))
+      throw new UsageError(
+        `${folder} holds no reward model: it has no scalar head`,
+        "Train one: ballast reward CONFIG.",
+      );
+    checkVocabulary(`the reward model in ${folder}`, config, tokenizer);
+    models[name] = { model: id, normalisation: readNormalisation(folder) };
+  }
+  const { maxNewTokens, temperature } = settings;
+  const reward = createReward({
+    components: settings.rewards,
+    safety: settings.safety,
+    engine,
+    models,
+    ...(reference !== null && {
+      baseline: { reference, maxNewTokens, stopTokens: [tokenizer.eosId], temperature, seed },
+    }),
+    microBatch: settings.microBatch,
+  });
+  return {
+    hash: reward.hash,
+    ready: () => reward.ready(),
+    score: (rows) => reward.score(rows),
+    async close() {
+      await reward.close();
+      for (const { model } of Object.values(models)) await engine.disposeModel(model);
+    },
+  };
+}
+
+/** Whether a folder's tokenizer writes the same tokens; true where it has none to compare. */
+export function sameTokenizer(folder: string, other: string): boolean {
+  const read = (path: string) => {
+    try {
+      const { model, added_tokens, normalizer, pre_tokenizer } = JSON.parse(
+        readFileSync(join(path, "tokenizer.json"), "utf8"),
+      );
+      // Versions of the library write a merge as a text or as a list.
+      const merges = model.merges?.map((merge: string | string[]) => (Array.isArray(merge) ? merge.join(" ") : merge));
+      return JSON.stringify([{ ...model, merges }, added_tokens, normalizer, pre_tokenizer]);
+    } catch {
+      return null;
+    }
+  };
+  const [a, b] = [read(folder), read(other)];
+  return a === null || b === null || a === b;
+}

@@ -1,0 +1,86 @@
+/** One optimizer step of one model from its accumulated gradient, and what follows when that gradient is not finite. */
+import type { Engine, ForwardBackwardResult, ModelId, OptimStepRequest } from "../engine/engine.ts";
+import type { LayerGradients } from "../rl/index.ts";
+import { TrainingError } from "../util/errors.ts";
+import { dumpMinibatch } from "./dump-minibatch.ts";
+import type { StageContext } from "./stage-context.ts";
+
+/** What the sections of the three stages share. */
+export interface OptimizerSettings {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  readonly maxGradNorm: number | null;
+}
+
+export interface StepTaken {
+  /** Global norm before clipping; NaN or infinite where the step was skipped. */
+  readonly gradNorm: number;
+  readonly skipped: boolean;
+  /** By parameter group; left out where the step was skipped. */
+  readonly layers?: LayerGradients;
+}
+
+/**
+ * Steps, or, where a loss or a gradient is not finite, drops the gradient before it reaches the weights (PPO.md row 15).
+ * `passes` are the micro-batches that were accumulated.
+ */
+export async function takeStep(
+  engine: Engine,
+  model: ModelId,
+  options: {
+    readonly settings: OptimizerSettings;
+    readonly learningRate: number;
+    /** Factors on the rate by parameter group; 1 for all without. */
+    readonly rateFactors?: Readonly<Record<string, number>> | undefined;
+    readonly passes: readonly Pick<ForwardBackwardResult, "loss" | "gradSquaredNorm">[];
+  },
+): Promise<StepTaken> {
+  const { settings, learningRate, rateFactors, passes } = options;
+  if (nonfiniteCount(passes) > 0) {
+    await engine.zeroGrad(model);
+    return { gradNorm: Number.NaN, skipped: true };
+  }
+  const { beta1, beta2, epsilon, weightDecay, maxGradNorm } = settings;
+  const adam = { learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm };
+  const request: OptimStepRequest = rateFactors === undefined ? adam : { ...adam, rateFactors };
+  const { gradNorm, skipped, groupNorms, groupMoments } = await engine.optimStep(model, request);
+  return skipped ? { gradNorm, skipped } : { gradNorm, skipped, layers: { norms: groupNorms, moments: groupMoments } };
+}
+
+/** How many of the losses and squared gradient norms of a step's micro-batches are not finite. */
+export function nonfiniteCount(passes: readonly Pick<ForwardBackwardResult, "loss" | "gradSquaredNorm">[]): number {
+  return passes.flatMap(({ loss, gradSquaredNorm }) => [loss, gradSquaredNorm]).filter((x) => !Number.isFinite(x))
+    .length;
+}
+
+export interface SkippedStep {
+  readonly iteration: number;
+  /** Step within the iteration; 0 in the stages where the two are the same. */
+  readonly step: number;
+  /** Skipped steps without a good one between them, this one included. */
+  readonly inARow: number;
+  /** What the step was made of. */
+  readonly content: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Dumps the minibatch of a skipped step and records it. Returns the error that should end the stage, once its state is
+ * saved, where this is the second in a row; else null.
+ */
+export function reportSkip(
+  context: StageContext,
+  { iteration, step, inARow, content }: SkippedStep,
+): TrainingError | null {
+  const dumped = dumpMinibatch(context, { iteration, step, content });
+  const fatal = inARow >= 2;
+  const message = `a loss or gradient is not finite: the step is skipped and the weights are as before; ${dumped}`;
+  const { stage, recorder } = context;
+  recorder.event({ kind: fatal ? "error" : "warning", stage, iteration, message, data: { step, inARow } });
+  if (!fatal) return null;
+  return new TrainingError(
+    `${stage} ${iteration}: a loss or gradient is not finite, for the second step in a row; ${dumped}`,
+    `The weights are those before it. Lower ${stage}.learningRate or look at the data, then resume.`,
+  );
+}

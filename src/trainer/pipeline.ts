@@ -1,0 +1,253 @@
+/** The whole of a run: SFT, reward model, PPO, evaluation, each where it is asked for and from where it was left. */
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { stages } from "../config/changes.ts";
+import { modelFoldersOf } from "../config/paths.ts";
+import { fitsScale, loadRules } from "../config/rules.ts";
+import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
+import type { Rule } from "../control/rule.ts";
+import { describeTally, type RowTally } from "../data/index.ts";
+import type { ModelConfig } from "../engine/engine.ts";
+import type { Tokenizer } from "../text/index.ts";
+import type { Evaluation } from "../types/evaluation.ts";
+import type { Stage } from "../types/records.ts";
+import { writeDurably } from "../util/durable.ts";
+import { CheckpointError, DataError } from "../util/errors.ts";
+import { fromJson, toJson } from "../util/json.ts";
+import { removeTemporary, verifyFolder, writeFolder } from "./atomic-folder.ts";
+import { checkModels, checkReach } from "./check-models.ts";
+import { checkRecorded } from "./checkpoint.ts";
+import { checkData, fingerprintData, recordData } from "./data-record.ts";
+import { type EncodedRows, encodeRows } from "./encoded-rows.ts";
+import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
+import { readFinal } from "./final.ts";
+import { saveModelFolder } from "./model-folder.ts";
+import { openReward, rewardFolders, sameTokenizer } from "./open-reward.ts";
+import { trainPpo } from "./ppo.ts";
+import { trainReward } from "./reward-model.ts";
+import { checkAnswers, openRows, type RunRows } from "./run-rows.ts";
+import { openTokenizer, tokenizerFolder } from "./run-tokenizer.ts";
+import type { PipelineResult, RunOptions, StageResult } from "./run-types.ts";
+import { trainSft } from "./sft.ts";
+import type { StageContext } from "./stage-context.ts";
+import { type ModelSource, modelSizes, textIdsOf } from "./stage-models.ts";
+
+interface Run extends RunOptions {
+  readonly rows: RunRows;
+  readonly encoded: EncodedRows;
+  readonly tokenizer: Tokenizer;
+  readonly origin: RunOrigin;
+}
+
+/**
+ * Runs the stages that the configuration has a section for, in order, and evaluates the policy before and after PPO. With
+ * `resume` it goes on at the first stage that is not finished. Throws Interrupted once the state is saved.
+ */
+export async function runPipeline(options: RunOptions): Promise<PipelineResult> {
+  const { config, folder, recorder, resume } = options;
+  recorder.state("running");
+  const data = options.prepared?.data ?? (resume ? null : fingerprintData(config));
+  const rows = options.prepared?.rows ?? openRows(config);
+  for (const model of modelFoldersOf(config)) await verifyFolder(model);
+  // A new run's doctor may be writing in the folder at this moment.
+  if (resume) await removeTemporary(folder);
+  const tokenizer = await openTokenizer(config, { folder, texts: rows.texts });
+  const origin = await sealRun(folder, { begins: !resume });
+  const wanted = stages.filter((stage) => config[stage] !== undefined);
+  const done = new Map<Stage, StageResult>();
+  for (const stage of wanted) {
+    const finished = await readFinal(join(folder, stage), origin);
+    if (finished) done.set(stage, finished);
+  }
+  await checkModels({ engine: options.engine, config, tokenizer, folder });
+  const evaluated = !config.ppo || existsSync(evaluationFile(folder));
+  const unfinished = [...wanted.filter((stage) => !done.has(stage)), ...(evaluated ? [] : (["evaluation"] as const))];
+  // Rows in memory are those that the run began with.
+  if (data === null)
+    for (const change of await checkData({
+      config,
+      folder,
+      unfinished,
+      allowChanged: options.allowChangedData ?? false,
+    }))
+      recorder.event({
+        kind: "warning",
+        stage: wanted.find((stage) => !done.has(stage)) ?? "ppo",
+        iteration: 0,
+        message: change,
+      });
+  else if (!resume) await recordData(folder, data);
+  checkAnswers(config, rows);
+  const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer });
+  const run: Run = { ...options, rows, encoded, tokenizer, origin };
+  encoded.check(unfinished);
+  const results: StageResult[] = [];
+  let trained = false;
+  for (const stage of wanted) {
+    const finished = done.get(stage) ?? null;
+    if (finished !== null && !resume)
+      throw new CheckpointError(
+        `${folder} holds an earlier run, whose ${stage} is done`,
+        "Resume it, or start in an empty folder.",
+      );
+    if (finished !== null)
+      checkRecorded({ stage, recorder, resume }, { folder: finished.folder, step: finished.steps });
+    results.push(finished ?? (await trainers[stage](run)));
+    trained ||= finished === null;
+  }
+  const last = results.at(-1);
+  if (last === undefined)
+    throw new DataError("the configuration has no stage", "Give it a section sft, reward or ppo.");
+  return {
+    stages: results,
+    final: last.folder,
+    evaluation: config.ppo ? await finalEvaluation(run, { trained, iteration: last.steps }) : null,
+  };
+}
+
+const trainers: Readonly<Record<Stage, (run: Run) => Promise<StageResult>>> = { sft, reward, ppo };
+
+async function sft(run: Run): Promise<StageResult> {
+  const { config, encoded } = run;
+  const context = contextOf(run, "sft");
+  const source = fromFolder(config.model.path) ?? { sizes: scratchSizes(run) };
+  const { tally, ...sets } = encoded.sft(await contextOfSource(run, source));
+  tellTally(context, tally.train);
+  tellTally(context, tally.heldOut, "held-out rows");
+  return trainSft(context, { settings: config.sft!, source, ...sets });
+}
+
+async function reward(run: Run): Promise<StageResult> {
+  const { config, folder, encoded, engine } = run;
+  const context = contextOf(run, "reward");
+  const settings = config.reward!;
+  const ownPolicy = config.sft ? join(folder, "sft", "final") : undefined;
+  const from = settings.from ?? ownPolicy ?? config.model.path;
+  const source = fromFolder(from) ?? { sizes: scratchSizes(run) };
+  const { tally, train, heldOut, prompts, maxNewTokens } = encoded.reward(await contextOfSource(run, source));
+  tellTally(context, tally.train);
+  tellTally(context, tally.heldOut, "held-out rows");
+  // Samples of the policy that PPO starts from.
+  const policy = ownPolicy ?? from;
+  const speaks = policy !== undefined && (await modelSizes(engine, policy)).heads.includes("lm");
+  const normalisation = speaks ? { policy, prompts, maxNewTokens, temperature: config.ppo?.temperature ?? 1 } : null;
+  return trainReward(context, { settings, source, train, heldOut, normalisation });
+}
+
+async function ppo(run: Run): Promise<StageResult> {
+  const { config, folder, encoded, tokenizer, engine } = run;
+  const context = contextOf(run, "ppo");
+  const settings = config.ppo!;
+  const policy = startingPolicy(config, folder);
+  if (policy === join(folder, "ppo", "start") && !existsSync(policy)) await makeStart(run, policy);
+  const reference = settings.reference ?? policy;
+  await verifyFolder(policy);
+  const rewardModels = rewardFolders(settings, ownRewardModel(folder));
+  const critic = settings.critic ?? ownRewardModel(folder) ?? Object.values(rewardModels)[0] ?? policy;
+  for (const other of new Set([reference, critic, ...Object.values(rewardModels)])) {
+    if (sameTokenizer(tokenizerFolder(folder), other)) continue;
+    warn(
+      context,
+      `the tokenizer in ${other} is another than the policy's: its model will read tokens it was not trained on`,
+    );
+  }
+  const { context: length } = await modelSizes(engine, policy);
+  const { tally, prompts, measuring } = encoded.ppo(length);
+  tellTally(context, tally);
+  await checkReach(engine, { rewardModels, prompts, maxNewTokens: settings.maxNewTokens });
+  const frozen = Object.fromEntries(
+    Object.entries(rewardModels).map(([name, model]) => [`reward model of ${name}`, model]),
+  );
+  return trainPpo(context, {
+    settings,
+    sources: { policy, reference, critic },
+    frozen: { reference, ...frozen },
+    prompts,
+    openReward: ({ reference: model }) =>
+      openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
+    rules: await runRules(run),
+    measuring,
+  });
+}
+
+/** Kept in the run's folder, so that a run keeps its rules while the files they came from change. */
+async function runRules({ config, folder }: Run): Promise<readonly Rule[]> {
+  const path = join(folder, "rules.json");
+  if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8"));
+  const { rules: own, disable } = config.control;
+  const all = loadRules({ path: own, disable, iterations: config.ppo!.iterations });
+  const rules = all.filter((rule) => fitsScale(rule, config.control));
+  writeDurably(path, `${JSON.stringify(rules, null, 2)}\n`);
+  await sealRun(folder);
+  return rules;
+}
+
+function evaluationFile(folder: string): string {
+  return join(folder, "evaluation.json");
+}
+
+/** Kept in the run's folder: a run that is resumed when all is done says the same again. */
+async function finalEvaluation(
+  run: Run,
+  { trained, iteration }: { trained: boolean; iteration: number },
+): Promise<Evaluation> {
+  const { folder, recorder, resume } = run;
+  const path = evaluationFile(folder);
+  if (existsSync(path)) return fromJson(readFileSync(path, "utf8")) as Evaluation;
+  const event = (kind: "resumed" | "evaluation" | "warning", message: string, data?: Record<string, unknown>) =>
+    recorder.event({ kind, stage: "ppo", iteration, message, ...(data && { data }) });
+  if (resume && !trained) event("resumed", "resumed at the evaluation");
+  const evaluation = await evaluateRun(run);
+  const { before, after, samples, temperature } = evaluation;
+  for (const [side, figures] of Object.entries({ before: before?.figures ?? {}, after: after.figures })) {
+    const named = Object.entries(figures).map(([name, { mean }]) => [`evaluation/${side}/${name}`, mean]);
+    recorder.metrics("ppo", iteration, Object.fromEntries(named));
+  }
+  if (evaluation.seenInTraining)
+    event("warning", "the evaluation's prompts are the training's: give evaluation.prompts to know what was learned");
+  event("evaluation", `evaluated on ${samples} samples at temperature ${temperature}`, { ...evaluation });
+  recorder.commit();
+  writeDurably(path, toJson(evaluation));
+  return evaluation;
+}
+
+function contextOf({ config, engine, recorder, tokenizer, resume, origin, ...run }: Run, stage: Stage): StageContext {
+  const folder = join(run.folder, stage);
+  mkdirSync(folder, { recursive: true });
+  const { onProgress, interrupted, wait = false } = run;
+  return { stage, config, folder, engine, recorder, tokenizer, resume, origin, onProgress, interrupted, wait };
+}
+
+function fromFolder(folder: string | undefined): ModelSource | null {
+  return folder === undefined ? null : { folder };
+}
+
+function scratchSizes({ config, tokenizer }: Run): ModelConfig {
+  const { family, layers, width, heads, context, tieEmbeddings } = config.model;
+  return { family, vocabularySize: tokenizer.vocabularySize, context, width, layers, heads, tieEmbeddings };
+}
+
+/** The random model that PPO starts from where it has no other, in a folder like any. */
+async function makeStart(run: Run, folder: string): Promise<void> {
+  const { engine, tokenizer, config } = run;
+  const sizes = { ...scratchSizes(run), textIds: textIdsOf(tokenizer) };
+  const { id } = await engine.createModel({ config: sizes, heads: ["lm"], seed: config.seed });
+  const write = (temporary: string) => saveModelFolder({ engine, tokenizer, model: id, folder: temporary });
+  await writeFolder({ folder, state: {}, write });
+  await engine.disposeModel(id);
+}
+
+async function contextOfSource({ engine }: Run, source: ModelSource): Promise<number> {
+  const { context } = "sizes" in source ? source.sizes : await modelSizes(engine, source.folder);
+  return context;
+}
+
+function tellTally(context: StageContext, tally: RowTally, rows?: string): void {
+  const message = describeTally(tally, rows);
+  if (message !== null) warn(context, message, { ...tally });
+}
+
+function warn({ recorder, stage }: StageContext, message: string, data: Record<string, unknown> = {}): void {
+  recorder.event({ kind: "warning", stage, iteration: 0, message, data });
+  recorder.commit();
+}

@@ -1,0 +1,143 @@
+/** Supervised fine-tuning: the cross-entropy of demonstrations' completions; prompt tokens carry no loss. */
+import type { SftConfig } from "../config/schema.ts";
+import { type EncodedSequence, stepIndices } from "../data/index.ts";
+import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
+import { tokensOfPass } from "../engine/pass-size.ts";
+import { learningRateAt, sum, tokenWeights } from "../rl/index.ts";
+import type { MetricValues } from "../types/records.ts";
+import { accumulate, microBatches, take } from "./microbatches.ts";
+import { reportSkip, takeStep } from "./optimizer-step.ts";
+import { tokenOutputs } from "./passes.ts";
+import type { StageResult } from "./run-types.ts";
+import type { StageContext } from "./stage-context.ts";
+import { findCheckpoint, StageLoop } from "./stage-loop.ts";
+import { type ModelSource, openModel } from "./stage-models.ts";
+import { Stopwatch } from "./stopwatch.ts";
+
+export interface SftInputs {
+  readonly settings: SftConfig;
+  /** What to start from. */
+  readonly source: ModelSource;
+  readonly train: readonly EncodedSequence[];
+  /** Never trained on. May be empty: nothing is measured then. */
+  readonly heldOut: readonly EncodedSequence[];
+}
+
+interface SftState {
+  /** Optimizer steps skipped without a good one between them. */
+  skippedInARow: number;
+}
+
+/** Trains a language model, from its newest checkpoint where the context says so. */
+export async function trainSft(context: StageContext, inputs: SftInputs): Promise<StageResult> {
+  const { engine, recorder, config } = context;
+  const { seed } = config;
+  const { train, heldOut } = inputs;
+  const { steps } = inputs.settings;
+
+  // 1. The model, and where to go on.
+  const checkpoint = await findCheckpoint<SftState>(context);
+  const { id: model, config: sizes } = await openModel(context, {
+    source: inputs.source,
+    checkpoint,
+    head: "lm",
+    scalarInit: "zero",
+  });
+  const state: SftState = checkpoint?.state.own ?? { skippedInARow: 0 };
+  const loop = new StageLoop<SftConfig, SftState>(context, {
+    settings: inputs.settings,
+    steps,
+    unit: "step",
+    checkpoint,
+    snapshot: () => ({ own: state, models: { model } }),
+  });
+  const lengths = train.map(({ tokens }) => tokens.length);
+  const limit = tokensOfPass(sizes.vocabularySize);
+
+  for (let step = loop.first; step < steps; step++) {
+    const settings = await loop.begin(step);
+    const stopwatch = await Stopwatch.start(engine);
+
+    // 2. The step's gradient: the mean over all completion tokens of the step, whatever the micro-batches (row 12).
+    const indices = stepIndices({ rows: train.length, batchSize: settings.batchSize, seed, step });
+    const sequences = take(train, indices);
+    const weights = tokenWeights({
+      lengths: sequences.map(({ tokens, start }) => tokens.length - start),
+      aggregation: "token-mean",
+    });
+    let passes: ForwardBackwardResult[];
+    let measured: MetricValues = {};
+    try {
+      if (step % settings.evaluateEvery === 0) measured = await heldOutLoss(settings);
+      stopwatch.lap("evaluation");
+      passes = await accumulate(microBatches(take(lengths, indices), settings.microBatch, limit), (part) => {
+        loop.poll();
+        const batch = { sequences: take(sequences, part), weights: take(weights, part) };
+        return engine.forwardBackward(model, { name: "cross_entropy", ...batch });
+      });
+    } catch (error) {
+      return await loop.leave(step, error);
+    }
+
+    // 3. Clip, step, record.
+    const { schedule, warmup, stepFactor, stepEvery } = settings;
+    const shape = { schedule, warmup, stepFactor, stepEvery };
+    const learningRate = learningRateAt({ base: settings.learningRate, ...shape, step, steps });
+    const { gradNorm, skipped } = await takeStep(engine, model, { settings, learningRate, passes });
+    stopwatch.lap("update");
+    state.skippedInARow = skipped ? state.skippedInARow + 1 : 0;
+    const content = { sequences, weights };
+    const failure = skipped
+      ? reportSkip(context, { iteration: step, step: 0, inARow: state.skippedInARow, content })
+      : null;
+    const tokens = sum(take(lengths, indices));
+    const values: MetricValues = {
+      "sft/loss": sum(passes.map(({ loss }) => loss)),
+      ...measured,
+      "gradient/norm": gradNorm,
+      "update/steps_skipped": Number(skipped),
+      "settings/learning_rate": learningRate,
+      ...(await stopwatch.values()),
+      "time/tokens_per_s": tokens / stopwatch.secondsOf("update"),
+    };
+    recorder.metrics("sft", step, values);
+    await loop.end(step + 1, { ...loop.values, ...values });
+    if (failure) await loop.save(step + 1);
+    if (failure) throw failure;
+  }
+
+  // 4. The last word on rows that were held out.
+  try {
+    const last = await heldOutLoss(loop.settings);
+    recorder.metrics("sft", steps, last);
+    loop.values = { ...loop.values, ...last };
+  } catch (error) {
+    return await loop.leave(steps, error);
+  }
+  const result = await loop.finish({ model, heads: ["lm"] });
+  await engine.disposeModel(model);
+  return result;
+
+  async function heldOutLoss({ microBatch }: SftConfig): Promise<MetricValues> {
+    return heldOut.length === 0
+      ? {}
+      : {
+          "sft/heldout_loss": await meanLoss(context, {
+            model,
+            sequences: heldOut,
+            microBatch,
+            poll: () => loop.poll(),
+          }),
+        };
+  }
+}
+
+/** Mean negative log-probability of all completion tokens, in nats. */
+async function meanLoss(
+  { engine }: StageContext,
+  options: { model: ModelId; sequences: readonly EncodedSequence[]; microBatch: number; poll: () => void },
+): Promise<number> {
+  const { logprobs } = await tokenOutputs({ engine, ...options }, ["logprobs"]);
+  const tokens = sum(logprobs.map((row) => row.length));
+  return -sum(logprobs.map(sum)) / tokens;
+}

@@ -1,0 +1,113 @@
+/** Models as stages want them: trunks with fresh heads, and fingerprints of what must not change. */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Engine, HeadKind, ModelConfig, ModelInfo, ScalarInit, TextIds } from "../engine/engine.ts";
+import type { Tokenizer } from "../text/index.ts";
+import { CheckpointError, UsageError } from "../util/errors.ts";
+import { sha256Of } from "../util/manifest.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { StageContext } from "./stage-context.ts";
+
+/** What models must know of the tokenizer whose tokens they read and write. */
+export type Vocabulary = Pick<Tokenizer, "vocabularySize" | "missingIds">;
+
+/** The ids that a model may give a probability: those that the tokenizer has a token for. */
+export function textIdsOf({ vocabularySize, missingIds }: Vocabulary): TextIds {
+  return { below: vocabularySize, missing: missingIds };
+}
+
+export interface TrunkRequest {
+  readonly tokenizer: Vocabulary;
+  readonly heads: readonly HeadKind[];
+  readonly scalarInit?: ScalarInit;
+  readonly seed: number;
+  /** What the model is to the caller, for errors. */
+  readonly what?: string;
+}
+
+/**
+ * A folder's model with the heads asked for. A language head is the folder's own; a scalar head is always new
+ * (PPO.md row 19), even where the folder has one: a reward model's would be a wrong value head.
+ * @throws UsageError where it cannot read every token of the tokenizer; CheckpointError where it lacks a language head
+ */
+export async function loadTrunk(
+  engine: Engine,
+  folder: string,
+  { tokenizer, heads, scalarInit = "zero", seed, what = "model" }: TrunkRequest,
+): Promise<ModelInfo> {
+  const textIds = textIdsOf(tokenizer);
+  const model = await engine.loadModel(folder, { heads, scalarInit, seed, textIds, freshScalar: true });
+  checkVocabulary(`the ${what} in ${folder}`, model.config, tokenizer);
+  return model;
+}
+
+/** A folder to load, or the sizes of a model from scratch. */
+export type ModelSource = { readonly folder: string } | { readonly sizes: ModelConfig };
+
+/** The one model of a stage with one head: as its checkpoint has it, or from its source with a fresh optimizer. */
+export async function openModel(
+  { engine, tokenizer, config }: StageContext,
+  options: {
+    readonly source: ModelSource;
+    readonly checkpoint: Checkpoint<unknown> | null;
+    readonly head: HeadKind;
+    readonly scalarInit: ScalarInit;
+  },
+): Promise<ModelInfo> {
+  const { source, checkpoint, head, scalarInit } = options;
+  const fresh = { heads: [head], scalarInit, seed: config.seed };
+  const textIds = textIdsOf(tokenizer);
+  if (checkpoint)
+    return engine.loadModel(join(checkpoint.folder, "model"), { heads: [head], optimizer: true, textIds });
+  if ("folder" in source) return loadTrunk(engine, source.folder, { ...fresh, tokenizer });
+  return engine.createModel({ config: { ...source.sizes, textIds }, ...fresh });
+}
+/** What a folder's model is, without loading it. */
+export async function modelSizes(
+  engine: Engine,
+  folder: string,
+): Promise<{ context: number; heads: readonly HeadKind[] }> {
+  const { config, heads } = await engine.inspectModel(folder);
+  return { context: config.context, heads };
+}
+
+/** Throws UsageError where a model cannot read every token that the tokenizer writes. */
+export function checkVocabulary(what: string, config: ModelConfig, tokenizer: Vocabulary): void {
+  if (config.vocabularySize >= tokenizer.vocabularySize) return;
+  throw new UsageError(
+    `${what} has a vocabulary of ${config.vocabularySize} tokens; the tokenizer writes ${tokenizer.vocabularySize}`,
+    "Give the tokenizer that the model was trained with: the one in its folder.",
+  );
+}
+
+/** Folders of models that a run reads and never changes, by what they are to it. */
+export type FrozenFolders = Readonly<Record<string, string>>;
+
+/** A hash of each folder's model, and of its normalisation where it has one. */
+export async function fingerprints(folders: FrozenFolders): Promise<Record<string, string>> {
+  const result: Record<string, string> = {};
+  for (const [name, folder] of Object.entries(folders)) {
+    const hash = createHash("sha256");
+    for (const file of ["config.json", "model.safetensors", "reward.json"]) {
+      const path = join(folder, file);
+      hash.update(existsSync(path) ? await sha256Of(path) : "absent");
+    }
+    result[name] = hash.digest("hex");
+  }
+  return result;
+}
+
+/** Throws CheckpointError where a folder is not what it was when the checkpoint was saved. */
+export function checkFingerprints(
+  folders: FrozenFolders,
+  { saved, found }: { saved: Readonly<Record<string, string>>; found: Readonly<Record<string, string>> },
+): void {
+  for (const [name, folder] of Object.entries(folders)) {
+    if (saved[name] === found[name]) continue;
+    throw new CheckpointError(
+      `the ${name} in ${folder} is not the one that the run began with`,
+      "Put it back: a run whose reference or reward changed half way cannot be compared with anything.",
+    );
+  }
+}

@@ -1,0 +1,141 @@
+/** What config, schedules, controllers and people say of an iteration's settings; interventions multiply it. */
+
+import type { Change } from "../config/changes.ts";
+import type { PpoConfig } from "../config/schema.ts";
+import type { ParameterGroup } from "../engine/engine.ts";
+import * as rl from "../rl/index.ts";
+import type { MetricValues } from "../types/records.ts";
+import type { Base } from "./controller.ts";
+import { rateFactors } from "./layer-rates.ts";
+import type { Ppo } from "./ppo.ts";
+
+/** The settings in force; a fault may change them. */
+export function settingsOf({ loop, faults }: Pick<Ppo, "loop" | "faults">, iteration: number): PpoConfig {
+  return faults.settings(iteration, loop.settings);
+}
+
+/** Rates by schedule, the clip by its phases, the KL coefficient by its controller. */
+export function baseOf({ loop, state, faults }: Pick<Ppo, "loop" | "state" | "faults">, iteration: number): Base {
+  const settings = settingsOf({ loop, faults }, iteration);
+  const { learningRate, criticLearningRate, iterations, clipLow, clipHigh } = settings;
+  const { schedule, warmup, stepFactor, stepEvery } = settings;
+  const shape = { schedule, warmup, stepFactor, stepEvery, step: iteration, steps: iterations };
+  return {
+    policyRate: rl.learningRateAt({ base: learningRate, ...shape }),
+    criticRate: rl.learningRateAt({ base: criticLearningRate ?? 2 * learningRate, ...shape }),
+    clipLow: state.clip?.low ?? clipLow,
+    clipHigh: state.clip?.high ?? clipHigh,
+    klCoef: state.klCoef,
+  };
+}
+
+/** Factors on the rates by layer; undefined where all layers have one. */
+export function layerFactors({ loop, models }: Pick<Ppo, "loop" | "models">): {
+  readonly policy: Record<ParameterGroup, number> | undefined;
+  readonly critic: Record<ParameterGroup, number> | undefined;
+} {
+  const { layerRates } = loop.settings;
+  if (layerRates === null) return { policy: undefined, critic: undefined };
+  return { policy: rateFactors(models.policy, layerRates), critic: rateFactors(models.criticInfo, layerRates) };
+}
+
+/** Targets in force, how far the KL to the reference is from its own, and the penalty's coefficient; what is off is absent. */
+export function steeringSignals(ppo: Pick<Ppo, "loop" | "faults" | "state">, iteration: number, signals: MetricValues) {
+  const { kl, penalty, policyLoss, iterations } = settingsOf(ppo, iteration);
+  const target = rl.klTargetAt(kl, { iteration, iterations });
+  const penaltyTarget = policyLoss === "penalty" ? rl.klTargetAt(penalty, { iteration, iterations }) : undefined;
+  const values: MetricValues = {
+    ...(target !== undefined && {
+      "settings/kl_target": target,
+      "kl/ref_to_target": signals[`kl/ref_k1_${kl.targetUnit}`]! / target,
+    }),
+    ...(policyLoss === "penalty" && { "kl/penalty_beta": ppo.state.penaltyBeta }),
+    ...(penaltyTarget !== undefined && { "settings/penalty_target": penaltyTarget }),
+  };
+  return values;
+}
+
+/** After an iteration: both KL coefficients follow their controllers (row 9), the clip its phases. Each change is recorded. */
+export function steer(ppo: Ppo, iteration: number, signals: MetricValues): void {
+  const { loop, state } = ppo;
+  const { kl, penalty, policyLoss, sequences, iterations } = settingsOf(ppo, iteration);
+  const follow = (
+    key: string,
+    section: rl.KlController & { target?: number | undefined },
+    seen: number,
+    coef: number,
+  ) => {
+    const target = rl.klTargetAt(section, { iteration, iterations });
+    if (target === undefined) return coef;
+    const value = rl.nextCoefficient(section, { coef, kl: seen, target, sequences, iterations });
+    if (value !== coef) loop.setting({ iteration: iteration + 1, key, before: coef, value, cause: "controller" });
+    return value;
+  };
+  state.klCoef = follow("ppo.kl.coef", kl, signals[`kl/ref_k1_${kl.targetUnit}`]!, state.klCoef);
+  if (policyLoss === "penalty") {
+    // On the samples, where the engine has no other.
+    const seen = signals["kl/old_new_full_token"] ?? signals["kl/old_new_k3_token"]!;
+    state.penaltyBeta = follow("ppo.penalty.beta", penalty, seen, state.penaltyBeta);
+  }
+  if (state.clip === null || iteration + 1 === iterations) return;
+  const before = state.clip;
+  state.clip = rl.clipRangeAt({
+    ...clipSettings(loop.settings),
+    iteration: iteration + 1,
+    before,
+    klToTarget: signals["kl/ref_to_target"],
+    rewardSlope: signals["reward/score_slope"],
+  });
+  recordClip(ppo, iteration + 1, before);
+}
+
+/** The clip of the first iteration: null where it has no phases. */
+export function firstClip(settings: PpoConfig): rl.ClipRange | null {
+  if (settings.clipSchedule === "constant") return null;
+  const options = clipSettings(settings);
+  return rl.clipRangeAt({ ...options, iteration: 0, before: options.base });
+}
+
+/** Writes what the phases made of the clip, where that is another. */
+export function recordClip(
+  { loop, state }: Pick<Ppo, "loop" | "state">,
+  iteration: number,
+  before: rl.ClipRange,
+): void {
+  const sides = { "ppo.clipLow": "low", "ppo.clipHigh": "high" } as const;
+  for (const [key, side] of Object.entries(sides)) {
+    const value = state.clip?.[side] ?? before[side];
+    if (value !== before[side]) loop.setting({ iteration, key, before: before[side], value, cause: "schedule" });
+  }
+}
+
+function clipSettings({ clipLow, clipHigh, clipWide, iterations }: PpoConfig) {
+  return { base: { low: clipLow, high: clipHigh }, wide: clipWide, iterations };
+}
+
+/** The value in force of a setting that the state holds; undefined for the others. */
+export function heldByState({ klCoef, penaltyBeta, clip }: Ppo["state"], key: string): number | undefined {
+  if (key === "ppo.kl.coef") return klCoef;
+  if (key === "ppo.penalty.beta") return penaltyBeta;
+  if (key === "ppo.clipLow") return clip?.low;
+  return key === "ppo.clipHigh" ? clip?.high : undefined;
+}
+
+/** Takes a changed setting over, where the state is what holds it. */
+export function hold(state: Ppo["state"], { key, value }: Change): void {
+  if (key === "ppo.kl.coef") state.klCoef = value as number;
+  if (key === "ppo.penalty.beta") state.penaltyBeta = value as number;
+  // Until the phases next look at it.
+  if (key === "ppo.clipLow" && state.clip) state.clip = { ...state.clip, low: value as number };
+  if (key === "ppo.clipHigh" && state.clip) state.clip = { ...state.clip, high: value as number };
+}
+
+/** A person changed a setting before this iteration: what interventions made of it ends. */
+export function personSet(
+  { loop, state, control, faults }: Pick<Ppo, "loop" | "state" | "control" | "faults">,
+  change: Change,
+  { iteration, again }: { readonly iteration: number; readonly again: boolean },
+): void {
+  hold(state, change);
+  control.setByPerson(change.key, { iteration, base: baseOf({ loop, state, faults }, iteration), again });
+}
