@@ -1,6 +1,6 @@
 /** One run of the laboratory, in a folder of its own: a fault or none, a seed, interventions on or off. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { FaultName } from "../config/faults.ts";
 import { type Config, recordedConfig } from "../config/index.ts";
@@ -15,6 +15,7 @@ import type { Progress } from "../trainer/run-types.ts";
 import type { Alert } from "../types/control.ts";
 import { writeDurably } from "../util/durable.ts";
 import { RolledBack, StoppedByController } from "../util/errors.ts";
+import { readOwnJson } from "../util/json.ts";
 import { type Gold, goldOf } from "./gold.ts";
 
 export interface CellRequest {
@@ -78,7 +79,7 @@ export function faultBegins({ ppo }: Config): number {
 export function readCell({ folder, config }: Pick<LabContext, "folder" | "config">, request: CellRequest): Cell | null {
   const path = cellFile(folder, request);
   if (!existsSync(path)) return null;
-  const cell = JSON.parse(readFileSync(path, "utf8")) as Cell;
+  const cell = readOwnJson(path, { remedy: "Delete it: its run is then done again." }) as Cell;
   return cell.key === keyOf(cellConfig(config, request)) ? cell : null;
 }
 

@@ -1,11 +1,12 @@
 /** The data of a run: what the rows of its files were when it began, kept in its folder, and compared when it goes on. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { replaceRunFile } from "../config/run-manifest.ts";
 import type { Config } from "../config/schema.ts";
 import { changeOfRows, fingerprintRows, type RowsFingerprint } from "../data/index.ts";
 import type { Stage } from "../types/records.ts";
 import { CheckpointError } from "../util/errors.ts";
+import { readOwnJson } from "../util/json.ts";
 
 /** By the configuration's key: `sft.data`. */
 export type DataRecord = Readonly<Record<string, RowsFingerprint>>;
@@ -73,7 +74,11 @@ function changesSince(before: DataRecord, sources: readonly Source[]) {
 
 function readRecord(folder: string): DataRecord {
   const path = join(folder, file);
-  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
+  return existsSync(path)
+    ? (readOwnJson(path, {
+        remedy: "Put it back from a copy. Without one, delete it: the rows are then taken as they are.",
+      }) as DataRecord)
+    : {};
 }
 
 function sourcesOf({ sft, reward, ppo, evaluation, control }: Config): Source[] {

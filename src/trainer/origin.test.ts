@@ -1,5 +1,5 @@
 /** What stands in a run's folder belongs to it, and the record is never behind it: else a resume is refused. */
-import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BigramEngine } from "../../test/support/bigram-engine.ts";
@@ -9,6 +9,7 @@ import { configSchema } from "../config/schema.ts";
 import { Interrupted } from "../util/errors.ts";
 import { verifyFolder } from "./atomic-folder.ts";
 import { runPipeline } from "./pipeline.ts";
+import { carryOutRollback } from "./rollback.ts";
 
 interface Sft {
   readonly world: World;
@@ -142,6 +143,16 @@ it("the record of a checkpoint and of a finished stage is on the disk before the
     "checkpoint 6 in time",
     "stage_finished 6 in time",
   ]);
+});
+
+it("a rollback that was cut short by an earlier version is told with what to do", async () => {
+  const folder = join(newWorld().folder, "ppo");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "rollback.json"), '{"to": 5');
+  await expect(carryOutRollback(folder, 2)).rejects.toMatchObject({
+    message: expect.stringMatching(/rollback\.json is damaged/),
+    hint: expect.stringContaining("delete it"),
+  });
 });
 
 describe("a folder that Ballast wrote", () => {

@@ -1,5 +1,5 @@
 /** The whole of a run: SFT, reward model, PPO, evaluation, each where it is asked for and from where it was left. */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { stages } from "../config/changes.ts";
 import { modelFoldersOf } from "../config/paths.ts";
@@ -13,7 +13,7 @@ import type { Evaluation } from "../types/evaluation.ts";
 import type { Stage } from "../types/records.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, DataError } from "../util/errors.ts";
-import { fromJson, toJson } from "../util/json.ts";
+import { readOwnJson, toJson } from "../util/json.ts";
 import { removeTemporary, verifyFolder, writeFolder } from "./atomic-folder.ts";
 import { checkModels, checkReach } from "./check-models.ts";
 import { checkRecorded } from "./checkpoint.ts";
@@ -173,7 +173,10 @@ async function ppo(run: Run): Promise<StageResult> {
 /** Kept in the run's folder, so that a run keeps its rules while the files they came from change. */
 async function runRules({ config, folder }: Run): Promise<readonly Rule[]> {
   const path = join(folder, "rules.json");
-  if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8"));
+  if (existsSync(path)) {
+    const remedy = "Put it back from a copy. Without one, delete it: the rules are made again from the configuration.";
+    return readOwnJson(path, { remedy }) as readonly Rule[];
+  }
   const { rules: own, disable } = config.control;
   const all = loadRules({ path: own, disable, iterations: config.ppo!.iterations });
   const rules = all.filter((rule) => fitsScale(rule, config.control));
@@ -193,7 +196,8 @@ async function finalEvaluation(
 ): Promise<Evaluation> {
   const { folder, recorder, resume } = run;
   const path = evaluationFile(folder);
-  if (existsSync(path)) return fromJson(readFileSync(path, "utf8")) as Evaluation;
+  if (existsSync(path))
+    return readOwnJson(path, { remedy: "Delete it: the evaluation is then done again." }) as Evaluation;
   const event = (kind: "resumed" | "evaluation" | "warning", message: string, data?: Record<string, unknown>) =>
     recorder.event({ kind, stage: "ppo", iteration, message, ...(data && { data }) });
   if (resume && !trained) event("resumed", "resumed at the evaluation");

@@ -1,10 +1,11 @@
 /** Going back to an older checkpoint: asked for in a small file, carried out when the stage is next opened. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Change } from "../config/changes.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError } from "../util/errors.ts";
+import { readOwnJson } from "../util/json.ts";
 import { rename } from "../util/platform.ts";
 
 export interface Rollback {
@@ -39,7 +40,9 @@ export function requestRollback(folder: string, rollback: Omit<Rollback, "attemp
 /** Moves the checkpoints that a rollback abandons out of the way, once. Returns the newest rollback of the stage, or null. */
 export async function carryOutRollback(folder: string, attempt: number): Promise<Rollback | null> {
   if (!existsSync(file(folder))) return null;
-  const asked = JSON.parse(readFileSync(file(folder), "utf8")) as Rollback;
+  const asked = readOwnJson(file(folder), {
+    remedy: "Put it back from a copy. Without one, delete it: the run goes on from its newest checkpoint.",
+  }) as Rollback;
   if (asked.attempt !== null) return asked;
   for (const name of await readdir(folder)) {
     const step = Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? -1);

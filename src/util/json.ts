@@ -1,4 +1,6 @@
 /** JSON with numbers that are not finite: tagged, for ourselves to read back; as words, for readers that know no NaN. */
+import { readFileSync } from "node:fs";
+import { CheckpointError, messageOf } from "./errors.ts";
 
 const tag = "$number";
 
@@ -16,6 +18,15 @@ export function fromJson(text: string): unknown {
   return JSON.parse(text, (_, x: unknown) =>
     typeof x === "object" && x !== null && tag in x ? Number(x[tag as keyof typeof x]) : x,
   );
+}
+
+/** Reads a file that Ballast wrote itself. Throws CheckpointError with what to do for one that cannot be read, or is cut short. */
+export function readOwnJson(path: string, { remedy }: { readonly remedy: string }): unknown {
+  try {
+    return fromJson(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new CheckpointError(`${path} is damaged: ${messageOf(error)}`, remedy, { cause: error });
+  }
 }
 
 /** For `JSON.stringify`: NaN and the infinities as the strings "NaN", "Infinity" and "-Infinity", which plain JSON turns into null. */
