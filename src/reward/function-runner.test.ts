@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { RewardError } from "../util/errors.ts";
@@ -173,6 +174,18 @@ describe("a function of batches", () => {
     const odd = runnerOf('export const batch = "yes";\nexport default () => [];');
     expect((await failureOf(odd.ready())).message).toContain('its export batch is the text "yes", not true or false');
   });
+});
+
+it("the examples are functions that can be used", async () => {
+  const example = async (name: string, inputs: Parameters<FunctionRunner["score"]>[0]) => {
+    const path = fileURLToPath(new URL(`../../examples/rewards/${name}`, import.meta.url));
+    const runner = new FunctionRunner({ path, timeoutMs: 5000, retries: 0 });
+    runners.push(runner);
+    return runner.score(inputs);
+  };
+  const asked = [{ ...input("a red door"), word: "Red" }, { ...input("a door"), word: "red" }, input("red")];
+  expect(await example("contains.ts", asked)).toEqual([1, 0, 0]);
+  expect(await example("distinct.ts", ["a", "b", "a"].map(input))).toEqual([-0.5, 0, -0.5]);
 });
 
 describe("what a function says", () => {

@@ -63,20 +63,12 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   const evaluated = !config.ppo || existsSync(evaluationFile(folder));
   const unfinished = [...wanted.filter((stage) => !done.has(stage)), ...(evaluated ? [] : (["evaluation"] as const))];
   // Rows in memory are those that the run began with.
-  if (data === null)
-    for (const change of await checkData({
-      config,
-      folder,
-      unfinished,
-      allowChanged: options.allowChangedData ?? false,
-    }))
-      recorder.event({
-        kind: "warning",
-        stage: wanted.find((stage) => !done.has(stage)) ?? "ppo",
-        iteration: 0,
-        message: change,
-      });
-  else if (!resume) await recordData(folder, data);
+  if (data === null) {
+    const allowChanged = options.allowChangedData ?? false;
+    const stage = wanted.find((stage) => !done.has(stage)) ?? "ppo";
+    for (const message of await checkData({ config, folder, unfinished, allowChanged }))
+      recorder.event({ kind: "warning", stage, iteration: 0, message });
+  } else if (!resume) await recordData(folder, data);
   checkAnswers(config, rows);
   const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer });
   const run: Run = { ...options, rows, encoded, tokenizer, origin };
