@@ -93,6 +93,19 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .action(does(async (run, options) => (await import("./commands/mark.ts")).mark({ run, ...options, terminal })));
 
   command(
+    "delete",
+    "delete a run: its folder, and all that the database has of it",
+    "delete demo-1",
+    "delete runs/draft-3 --yes",
+  )
+    .argument("<run>", RUN, text)
+    .option("--yes", "do not ask")
+    .option(...workspace)
+    .action(
+      does(async (run, options) => (await import("./commands/delete.ts")).deleteRun({ run, ...options, terminal })),
+    );
+
+  command(
     "export",
     "write a run's metrics to a file, or its dashboard as one page",
     "export demo-1 --format csv --out demo-1.csv",

@@ -21,10 +21,11 @@ import {
 } from "../util/errors.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 import { type RunningDashboard, startDashboard } from "./dashboard.ts";
-import { lockRun } from "./lock.ts";
+import { lockRun, type RunLock } from "./lock.ts";
 import { type Machine, machineDifferences, machineRecord } from "./machine.ts";
 import { shortPath } from "./paths.ts";
 import { ProgressDisplay } from "./progress.ts";
+import { hasTrainedFiles, removeRun } from "./remove-run.ts";
 import { shownValues } from "./shown.ts";
 import { watchSignals } from "./signals.ts";
 import { openTelling, type Telling } from "./telling.ts";
@@ -82,11 +83,24 @@ export async function trainRun({
     workspace,
   });
   const warn = (message: string) => display.note(`${c.yellow("warning:")} ${message}`);
+  /** Whether a step has ended here. */
+  let advanced = false;
+  const untrained = () => {
+    try {
+      return !resume && !advanced && !hasTrainedFiles(folder) && store?.hasTrained(id) !== true;
+    } catch {
+      // What is not known is kept.
+      return false;
+    }
+  };
   const signals = watchSignals({
     onInterrupt: () => display.note(c.yellow("finishing this step, then saving; Ctrl-C again leaves at once")),
     onLeave: () => {
       display.close();
-      terminal.note(`left without saving; ${goOn() ?? "nothing was saved before"}`);
+      if (untrained()) {
+        discard(place, { lock, warn });
+        terminal.note(nothingLeft);
+      } else terminal.note(`left without saving; ${goOn() ?? "nothing was saved before"}`);
     },
   });
   let engine: Engine | null = null;
@@ -94,6 +108,7 @@ export async function trainRun({
   let recorder: StoreRecorder | null = null;
   let telling: Telling | null = null;
   let page: RunningDashboard | null = null;
+  let discarded = false;
   try {
     if (dashboard)
       page = startDashboard({
@@ -154,6 +169,7 @@ export async function trainRun({
           allowChangedData,
           wait,
           onProgress: (progress) => {
+            advanced ||= progress.step > 0;
             announcer.progress(progress);
             display.update(progress);
           },
@@ -169,6 +185,10 @@ export async function trainRun({
     return { result, seconds: (Date.now() - startedAt) / 1000 };
   } catch (error) {
     recorder?.state(stateAfter(error));
+    if (untrained()) {
+      discarded = true;
+      throw withoutRun(error);
+    }
     if (error instanceof StoppedByController || error instanceof Interrupted) {
       const waiting = store?.incidents({ run: id, open: true })[0];
       if (waiting) error.hint ??= `How to decide: ${showCommand(waiting.id, workspace)}; then: ${resumed}`;
@@ -188,8 +208,28 @@ export async function trainRun({
     await engine?.close();
     await page?.close();
     signals.dispose();
+    if (discarded) discard(place, { lock, warn });
     lock.release();
   }
+}
+
+const nothingLeft = "nothing was trained, and no run is left behind";
+
+/** A run that never trained is nothing to go on from: it goes, and its number is free again. */
+function discard(place: RunPlace, { lock, warn }: { lock: RunLock; warn: (message: string) => void }): void {
+  try {
+    removeRun(place, lock);
+  } catch (error) {
+    warn(`the run ${place.id} never trained, and could not be removed: ${messageOf(error)}`);
+  }
+}
+
+/** The same error for a run that is gone: its hint does not say how to go on. */
+function withoutRun(error: unknown): unknown {
+  if (error instanceof Interrupted) return new Interrupted(`interrupted before its first step: ${nothingLeft}`);
+  if (error instanceof BallastError)
+    error.hint = error.hint?.replace(/go on with: ballast resume RUN( --[\w-]+)*/, "start it again");
+  return error;
 }
 
 function stateAfter(error: unknown): RunState {

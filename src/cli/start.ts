@@ -1,5 +1,5 @@
 /** Starts a new run of a configuration: its folder, its recorded configuration, the training, the result. */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig, withModelSizes } from "../config/index.ts";
 import { defaultThreads } from "../engine/embedded/machine.ts";
@@ -37,7 +37,12 @@ export async function startRun(options: StartOptions): Promise<number> {
   hooksOf(config.control.notify, process.env);
   const place = createRunFolder({ workspace: config.workspace, name, taken: recordedIds(config.workspace) });
   const recorded = recordedConfig(config, place.folder);
-  writeDurably(join(place.folder, "config.json"), recorded);
+  try {
+    writeDurably(join(place.folder, "config.json"), recorded);
+  } catch (error) {
+    rmSync(place.folder, { recursive: true, force: true });
+    throw error;
+  }
   const doctor = config.ppo ? startDoctor(place.folder) : null;
   try {
     const session = await trainRun({ config, recorded, place, prepared, resume: false, wait, dashboard, terminal });

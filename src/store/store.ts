@@ -7,6 +7,7 @@ import type { AnsweringModel, CommandKind, EventKind, RunRecord, Stage } from ".
 import { StoreError } from "../util/errors.ts";
 import { readAnswerIterations, readAnswers } from "./answers.ts";
 import { type Connection, openConnection } from "./connection.ts";
+import { deleteRun } from "./deletion.ts";
 import { encodeJson, encodeText } from "./encode.ts";
 import { decideIncident, type IncidentQuery, readIncidents } from "./incidents.ts";
 import { insertMark, readMarks } from "./marks.ts";
@@ -122,6 +123,19 @@ export class Store {
     if (this.run(id)) throw new StoreError(`${this.path} has a run ${id} already`, "Give the new run another id.");
     const texts = { objective: encodeText(objective), folder: encodeText(folder) };
     this.#insert("runs", { id, seed, ...texts, config, machine, created_at: createdAt });
+  }
+
+  /** Takes a run and all that it recorded away. Its recorders are closed before; readers find no such run from then on. */
+  deleteRun(runId: string): void {
+    this.#checkWritable();
+    this.#checkRun(runId);
+    deleteRun(this.#connection, runId);
+  }
+
+  /** Whether training has left anything of a run: a metric, an incident or an answer. */
+  hasTrained(runId: string): boolean {
+    const any = ["series", "incidents", "answers"].map((table) => `SELECT 1 FROM ${table} WHERE run_id = ?1`);
+    return this.#connection.get(`${any.join(" UNION ALL ")} LIMIT 1`, [runId]) !== undefined;
   }
 
   /**

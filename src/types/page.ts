@@ -447,6 +447,8 @@ export interface StreamBatch {
   readonly runs: Readonly<Record<string, StreamedRun>>;
   /** Every run whose summary changed, watched or not. */
   readonly summaries: readonly RunSummary[];
+  /** Runs that were deleted. */
+  readonly gone?: readonly string[];
 }
 
 export interface StreamedRun {

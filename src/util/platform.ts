@@ -184,3 +184,8 @@ function codeOf(error: unknown): string {
 function sleep(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
+
+/** Whether a folder can be renamed while this process has a file in it open. Windows refuses. */
+export function renamesHeldFolders(platform: NodeJS.Platform = process.platform): boolean {
+  return platform !== "win32";
+}

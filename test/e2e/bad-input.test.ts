@@ -120,6 +120,24 @@ describe("bad input", () => {
     expect(existsSync(join(folder, "unused"))).toBe(false);
   });
 
+  it("that ends a run before its first step leaves no run behind, and its number free", async () => {
+    const args = [
+      "ppo",
+      "ppo.yaml",
+      "name=never",
+      "workspace=never",
+      "ppo.rewards.0.path=throws.mjs",
+      "ppo.rewards.0.retries=0",
+    ];
+    for (let i = 0; i < 2; i++) {
+      const { code, stderr } = await ballast(folder, ...args);
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/run never-1 in .*start it again/s)]);
+      expect(stderr).not.toContain("resume never-1");
+      expect(readdirSync(join(folder, "never")).filter((name) => name.includes("never"))).toEqual([]);
+      expect((await ballast(folder, "runs", "--workspace", "never")).stdout).toContain("There are no runs in never");
+    }
+  });
+
   it("stops before a loss that is not finite reaches the weights, and keeps the minibatch", async () => {
     const { code, stderr } = await ballast(folder, ...sft, "name=nan", "sft.learningRate=1e30", "sft.steps=20");
     expect(code).toBe(1);
@@ -130,7 +148,11 @@ describe("bad input", () => {
 
   it("of a reward function that throws says once how to go on, which works when it is mended", async () => {
     const file = join(folder, "fickle.mjs");
-    writeFileSync(file, 'export default () => { throw new Error("no judge"); };');
+    // It fails after the first iteration: a run that has not trained leaves nothing to resume.
+    writeFileSync(
+      file,
+      'let calls = 0; export default ({ response }) => { if (++calls > 20) throw new Error("no judge"); return response.length; };',
+    );
     const settings = ["ppo.rewards.0.path=fickle.mjs", "ppo.rewards.0.retries=0", "name=fickle"];
     const failed = await ballast(folder, "ppo", "ppo.yaml", ...settings);
     expect(failed.stderr.match(/resume fickle-1/g), failed.stderr).toHaveLength(1);

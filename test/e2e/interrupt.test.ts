@@ -1,9 +1,10 @@
 /** Signals, one run at a time, and damaged checkpoints: nothing is lost, and the end is the same. */
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { ballast, metricsOf, seen, start, startAsNew, tinyFolder, weights } from "./ballast.ts";
+import { ballast, bin, metricsOf, seen, start, startAsNew, tinyFolder, weights } from "./ballast.ts";
 
 const folder = tinyFolder();
 const runs = join(folder, "runs");
@@ -37,6 +38,33 @@ it.each(["SIGINT", "SIGTERM"] as const)(
     expectSameEnd(`${signal}-1`);
   },
 );
+
+const canHangUp = process.platform === "linux" && spawnSync("script", ["--version"]).status === 0;
+
+it.skipIf(!canHangUp)("a terminal that is closed saves, and ends with 130 (needs script)", async () => {
+  const line = `trap '' HUP; '${process.execPath}' '${bin}' sft tiny.yaml name=closed sft.steps=100000; echo $? >closed`;
+  // It holds the other end of the terminal: with it goes the terminal.
+  const terminal = spawn("script", ["-qec", line, "/dev/null"], { cwd: folder, stdio: "ignore" });
+  const until = async (path: string) => {
+    while (!existsSync(join(folder, path))) await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  await until("runs/closed-1/sft/checkpoint-000007");
+  terminal.kill("SIGKILL");
+  await until("closed");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(readFileSync(join(folder, "closed"), "utf8")).toBe("130\n");
+});
+
+it("interrupted before its first step, a run leaves nothing behind", async () => {
+  const slow = ["model.width=256", "sft.batchSize=2000", "sft.microBatch=2000"];
+  const run = start(folder, "sft", "tiny.yaml", "name=atonce", ...slow);
+  await seen(run, /run atonce-1 in/);
+  run.child.kill("SIGINT");
+  const { code, stderr } = await run.ended;
+  expect(code, stderr).toBe(130);
+  expect(stderr).toContain("interrupted before its first step: nothing was trained, and no run is left behind");
+  expect(readdirSync(runs).filter((name) => name.includes("atonce"))).toEqual([]);
+});
 
 it("saves at a Ctrl-C that ends its compiler too", async () => {
   const run = startAsNew(folder, "run", "tiny.yaml", "name=group");

@@ -32,9 +32,13 @@ export class Summaries {
     return this.#store.snapshot(() => {
       const open = this.#store.openIncidents();
       const marks = groupedBy(this.#store.marks(), ({ runId }) => runId);
-      return this.#store
-        .runs()
-        .map((run) => this.#summary(run, { openIncidents: open.get(run.id) ?? 0, marks: marks.get(run.id) ?? [] }));
+      const runs = this.#store.runs();
+      // A new run may take the name of one that was deleted.
+      for (const id of this.#planned.keys())
+        if (!runs.some((run) => run.id === id)) for (const known of [this.#planned, this.#values]) known.delete(id);
+      return runs.map((run) =>
+        this.#summary(run, { openIncidents: open.get(run.id) ?? 0, marks: marks.get(run.id) ?? [] }),
+      );
     });
   }
 

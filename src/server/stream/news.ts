@@ -20,6 +20,8 @@ export interface News {
   readonly cursor: StreamCursor;
   readonly runs: ReadonlyMap<string, RunNews>;
   readonly summaries: readonly RunSummary[];
+  /** Runs that were deleted. */
+  readonly gone?: readonly string[];
 }
 
 export function emptyNews(): RunNews {
@@ -84,7 +86,9 @@ export function merged(earlier: News, later: News): News {
     runs.set(id, before === undefined ? news : added(before, news));
   }
   const summaries = new Map([...earlier.summaries, ...later.summaries].map((one) => [one.id, one]));
-  return { cursor: later.cursor, runs, summaries: [...summaries.values()] };
+  const gone = [...(earlier.gone ?? []), ...(later.gone ?? [])];
+  for (const id of later.gone ?? []) summaries.delete(id);
+  return { cursor: later.cursor, runs, summaries: [...summaries.values()], gone };
 }
 
 function added(before: RunNews, after: RunNews): RunNews {
@@ -102,9 +106,12 @@ function added(before: RunNews, after: RunNews): RunNews {
 }
 
 /** What of the news concerns a client that watches these runs; null where nothing does. */
-export function batchFor({ cursor, runs, summaries }: News, watched: ReadonlySet<string>): StreamBatch | null {
+export function batchFor(
+  { cursor, runs, summaries, gone = [] }: News,
+  watched: ReadonlySet<string>,
+): StreamBatch | null {
   const own: [string, StreamedRun][] = [];
   for (const [id, { rows: _, ...news }] of runs) if (watched.has(id)) own.push([id, news]);
-  if (own.length === 0 && summaries.length === 0) return null;
-  return { cursor, runs: Object.fromEntries(own), summaries };
+  if (own.length === 0 && summaries.length === 0 && gone.length === 0) return null;
+  return { cursor, runs: Object.fromEntries(own), summaries, ...(gone.length > 0 && { gone }) };
 }

@@ -122,7 +122,7 @@ export class Tailer {
       this.#dataVersion = dataVersion;
       this.#lookedAt = performance.now();
       const news = this.#store.snapshot(() => this.#news(written));
-      if (news.runs.size === 0 && news.summaries.length === 0) return;
+      if (news.runs.size === 0 && news.summaries.length === 0 && !news.gone?.length) return;
       for (const { hear } of this.#listeners) hear(news);
     } catch (error) {
       // The disk may be full or locked for a moment: the next look tries again.
@@ -132,7 +132,7 @@ export class Tailer {
   }
 
   #news(written: boolean): News {
-    const summaries = this.#changedSummaries();
+    const { summaries, gone } = this.#changedSummaries();
     if (!written) return { cursor: this.#cursor, runs: new Map(), summaries };
     const runs = [...new Set([...this.#listeners].flatMap(({ watched }) => [...watched]))];
     const to = this.#store.ends();
@@ -145,16 +145,21 @@ export class Tailer {
       news.set(id, { ...known, ...(version !== undefined && { version }) });
     }
     this.#cursor = to;
-    return { cursor: to, runs: news, summaries };
+    return { cursor: to, runs: news, summaries, gone };
   }
 
-  #changedSummaries(): RunSummary[] {
-    return this.#summaries.all().filter((one) => {
+  #changedSummaries(): { readonly summaries: RunSummary[]; readonly gone: string[] } {
+    const all = this.#summaries.all();
+    const ids = new Set(all.map(({ id }) => id));
+    const gone = [...this.#told.keys()].filter((id) => !ids.has(id));
+    for (const known of [this.#told, this.#versions, this.#begins]) for (const id of gone) known.delete(id);
+    const summaries = all.filter((one) => {
       const text = JSON.stringify(one);
       if (this.#told.get(one.id) === text) return false;
       this.#told.set(one.id, text);
       return true;
     });
+    return { summaries, gone };
   }
 
   /** Undefined where it is as it was, or there is no such run. */

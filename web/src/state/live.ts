@@ -13,6 +13,9 @@ export const line = signal<"live" | "waiting" | "file">(isFile ? "file" : "waiti
 /** Newest summaries by run, as far as the stream has told of them. */
 export const summaries = signal<ReadonlyMap<string, RunSummary>>(new Map());
 
+/** Runs that were deleted since this page was opened. */
+export const gone = signal<ReadonlySet<string>>(new Set());
+
 export type RunListener = (news: StreamedRun, cursor: StreamCursor) => void;
 
 interface Wish {
@@ -50,8 +53,12 @@ export function watch(runId: string, from: StreamCursor, listener: RunListener):
 
 function receive(batch: StreamBatch): void {
   newest = batch.cursor;
-  if (batch.summaries.length > 0) {
-    summaries.value = new Map([...summaries.peek(), ...batch.summaries.map((run) => [run.id, run] as const)]);
+  const { gone: deleted = [] } = batch;
+  if (batch.summaries.length + deleted.length > 0) {
+    const known = [...summaries.peek()].filter(([id]) => !deleted.includes(id));
+    summaries.value = new Map([...known, ...batch.summaries.map((run) => [run.id, run] as const)]);
+    const back = new Set(batch.summaries.map(({ id }) => id));
+    gone.value = new Set([...gone.peek(), ...deleted].filter((id) => !back.has(id)));
   }
   for (const [runId, news] of Object.entries(batch.runs)) {
     if (cursors.has(runId)) cursors.set(runId, batch.cursor);

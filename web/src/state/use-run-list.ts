@@ -1,6 +1,6 @@
 /** A hook by which views read all runs of the workspace, as they are now. */
 import type { RunSummary, RunsAnswer } from "../../../src/types/page.ts";
-import { summaries } from "./live.ts";
+import { gone, summaries } from "./live.ts";
 import { merged } from "./run-list.ts";
 import { type Asked, useAnswer } from "./use-answer.ts";
 
@@ -11,5 +11,6 @@ export interface RunList extends Omit<Asked<RunsAnswer>, "answer"> {
 
 export function useRunList(): RunList {
   const { answer, error, again } = useAnswer<RunsAnswer>("/api/runs");
-  return { runs: answer && merged(answer.runs, summaries.value), error, again };
+  const runs = answer && merged(answer.runs, summaries.value).filter(({ id }) => !gone.value.has(id));
+  return { runs, error, again };
 }

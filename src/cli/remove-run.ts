@@ -1,0 +1,54 @@
+/** Takes a run away, its rows and its folder: whole or not at all. */
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { RunPlace } from "../record/places.ts";
+import { openStore } from "../store/index.ts";
+import { rename, renamesHeldFolders } from "../util/platform.ts";
+import type { RunLock } from "./lock.ts";
+
+/**
+ * Removes the run, whose lock the caller holds; the lock is released. The folder loses its name first and gets it back if the
+ * database refuses. Returns the path of what could not be deleted after that, which no command takes for a run; null if nothing
+ * is left.
+ */
+export function removeRun(place: RunPlace, lock: RunLock | null): string | null {
+  const { id, folder, workspace } = place;
+  const doomed = join(workspace, `.${id}.deleted`);
+  rmSync(doomed, { recursive: true, force: true });
+  if (!renamesHeldFolders()) lock?.release();
+  const there = existsSync(folder);
+  if (there) rename(folder, doomed);
+  try {
+    removeRows(place);
+  } catch (error) {
+    if (there) rename(doomed, folder);
+    throw error;
+  }
+  lock?.release();
+  try {
+    rmSync(doomed, { recursive: true, force: true });
+    return null;
+  } catch {
+    return doomed;
+  }
+}
+
+function removeRows({ id, workspace }: RunPlace): void {
+  const path = join(workspace, "ballast.db");
+  if (!existsSync(path)) return;
+  const store = openStore(path);
+  try {
+    if (store.run(id) !== undefined) store.deleteRun(id);
+  } finally {
+    store.close();
+  }
+}
+
+/** Whether a stage has left something in the run's folder that took a step: a checkpoint after the beginning, a result, a dump. */
+export function hasTrainedFiles(folder: string): boolean {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((stage) => stage.isDirectory())
+    .some((stage) =>
+      readdirSync(join(folder, stage.name)).some((name) => /^(final|dumps|checkpoint-0*[1-9]\d*)$/.test(name)),
+    );
+}
