@@ -15,7 +15,7 @@ import { parameterSpecs } from "../models/config.ts";
 import { findRun } from "../record/places.ts";
 import { mean, reachOf } from "../rl/index.ts";
 import { buildTokenizer, loadTokenizer, type Tokenizer } from "../text/index.ts";
-import { promptText } from "../trainer/rollout.ts";
+import { encodePrompts, promptText } from "../trainer/rollout.ts";
 import { openRows, type RunRows } from "../trainer/run-rows.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import { measureSpread } from "./doctor-spread.ts";
@@ -48,8 +48,13 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
   const tokenizer = orNull(() => tokenizerOf(config, { folder, rows }), unread);
   const spread =
     folder && tokenizer && promptRows && measure
-      ? await measureSpread({ config, ppo, folder, tokenizer, rows: promptRows })
+      ? await measureSpread({ config, ppo, folder, tokenizer, rows: promptRows }).catch(nullForRows)
       : null;
+  const whole = { context: Number.MAX_SAFE_INTEGER, maxNewTokens: 1, longPrompts: "truncate" } as const;
+  const counted =
+    promptRows &&
+    tokenizer &&
+    orNull(() => encodePrompts(promptRows.slice(0, promptsCounted), { tokenizer, ...whole }), unread);
   const model: ModelFacts = {
     parameters: spread?.parameters ?? (folder ? null : scratchParameters(config, tokenizer)),
     start: config.sft ? "stage" : policy === null ? "random" : "folder",
@@ -64,10 +69,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
     sftLearningRate: config.sft?.learningRate ?? (policy === null ? null : sftRateOf(policy)),
     prompts: promptRows?.map(promptFacts) ?? null,
     evaluationPrompts: evaluation && (evaluation.seen ? "training" : evaluation.rows.map(promptFacts)),
-    promptTokens:
-      promptRows && tokenizer
-        ? mean(promptRows.slice(0, promptsCounted).map(({ prompt }) => tokenizer.encodePrompt(prompt).length))
-        : null,
+    promptTokens: counted && mean(counted.map(({ tokens }) => tokens.length)),
     tokenBudget,
     experiment: experimentFacts(config),
     explain: config.doctor.explain,
@@ -167,8 +169,13 @@ function orNull<T>(look: () => T, unread: string[]): T | null {
   try {
     return look();
   } catch (error) {
-    // Rows have a finding of their own.
     if (!(error instanceof RowsError)) unread.push(messageOf(error));
     return null;
   }
+}
+
+/** Rows that cannot be used have a finding of their own. */
+function nullForRows(error: unknown): null {
+  if (error instanceof RowsError) return null;
+  throw error;
 }

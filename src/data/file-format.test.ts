@@ -54,6 +54,7 @@ it.each<[name: string, content: Buffer | string, what: string, hint: string]>([
     "is a pointer of Git LFS",
     "git lfs pull",
   ],
+  ["mac.jsonl", '{"prompt": "a"}\r{"prompt": "b"}\r', "has line ends of old Macs", "tr '\\r' '\\n' <"],
   ["none.jsonl", "", "is empty", "one JSON object a line"],
   ["blank.jsonl", "\uFEFF \r\n\n", "is empty", "one JSON object a line"],
 ])("%s", (name, content, what, command) => {
@@ -89,6 +90,7 @@ describe("the proposed command works", () => {
     ["python3", "it's made.csv", `\uFEFF${table}`],
     ["python3", "made.tsv", table.replaceAll(",k", "\tk").replaceAll(",x", "\tx")],
     ["node", "made-array.json", `[${row}]`],
+    ["tr", "made-mac.jsonl", row.replace("\n", "\r")],
     ["jq", "made-pretty.json", JSON.stringify(JSON.parse(row), null, 2)],
   ])("%s, %s", (program, name, content) => {
     if (!has(program)) return console.warn(`${program} is not here: its command is not tried`);

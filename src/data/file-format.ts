@@ -98,6 +98,10 @@ function recoded(path: string, what: string, encoding: string): OtherFormat {
 function textFormat(path: string, head: string): OtherFormat | null {
   const text = head.trimStart();
   const first = text.split(/\r?\n|\r/, 1)[0]!;
+  if (/\r(?!\n)/.test(text) && !text.includes("\n")) {
+    const command = `tr '\\r' '\\n' < ${shellWord(path)} > ${shellWord(output(path))}`;
+    return { what: "has line ends of old Macs, which JSONL does not know", hint: `convert them: ${command}` };
+  }
   if (text === "" || (text.startsWith("{") && first.trim() !== "{")) return null;
   if (first.trim() === "{")
     return {

@@ -39,16 +39,21 @@ function parseObject(text: string, place: RowPlace): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    const start = text.trimStart()[0];
-    const hint =
-      start === "{"
-        ? "each line holds one whole JSON object; the line may be cut short, or an object may span several lines"
-        : `each line holds one JSON object, {"prompt": ..., ...}; this one starts with ${JSON.stringify(start)}`;
-    throw fault(`not valid JSON: ${messageOf(error)}`, hint, error);
+    throw fault(`not valid JSON: ${messageOf(error)}`, jsonHint(text), error);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   const what = Array.isArray(value) ? "a list" : value === null ? "null" : `a ${typeof value}`;
   throw fault(`a JSON object is needed, this is ${what}`, "one object a line, without a list around");
+}
+
+function jsonHint(text: string): string {
+  const start = text.trimStart()[0];
+  if (start !== "{")
+    return `each line holds one JSON object, {"prompt": ..., ...}; this one starts with ${JSON.stringify(start)}`;
+  if (/^\s*\{\s*'/.test(text)) return "this is Python's notation; write each row with json.dumps, which writes JSON";
+  if (/[:[,]\s*-?(NaN|Infinity)\b/.test(text))
+    return "JSON has no NaN and no Infinity; write null, or leave the field out";
+  return "each line holds one whole JSON object; the line may be cut short, or an object may span several lines";
 }
 
 /** A fault of the file, told beside those of other files' rows. */

@@ -125,6 +125,8 @@ describe("what is wrong is said by file, line and remedy", () => {
   const cases: [name: string, lines: (string | object)[], message: RegExp, hint: RegExp][] = [
     ["malformed", [good, "", '{"prompt": "a'], /rows\.jsonl:3: not valid JSON/, /cut short/],
     ["text", ["hello there"], /:1: not valid JSON/, /starts with "h"/],
+    ["Python's notation", [good, "{'prompt': 'a'}"], /:2: not valid JSON/, /json\.dumps/],
+    ["NaN", ['{"prompt": "a", "score": NaN}'], /:1: not valid JSON/, /write null/],
     ["not an object", [good, "[1]"], /:2: a JSON object is needed, this is a list/, /one object a line/],
     [
       "a missing field",

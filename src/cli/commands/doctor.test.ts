@@ -148,6 +148,13 @@ it("rows that the run would stop with are one error, with their lines and what t
     `tokenizer.chatTemplate=${JSON.stringify(template)}`,
   );
   expect(encoded.byId.get("rows/unusable")?.what).toMatch(/two-turns\.jsonl:1: .*one turn only/);
+  const policy = await examined(
+    file,
+    `ppo.prompts.path=${asked}`,
+    `tokenizer.chatTemplate=${JSON.stringify(template)}`,
+  );
+  expect([...policy.byId.keys()]).toContain("rows/unusable");
+  expect([...policy.byId.keys()]).not.toContain("files/missing");
   expect(Math.max(...encoded.lines.map((line) => line.length))).toBeLessThanOrEqual(80);
 });
 
