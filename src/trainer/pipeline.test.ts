@@ -355,6 +355,12 @@ describe("input that cannot be", () => {
     await expect(run({ world, changes })).rejects.toThrow(
       /^3 rows cannot be used\n.*answers\.jsonl:2, 5, 8: "completion" is empty$/,
     );
+    const evaluation = { path: join(world.folder, "own.jsonl") };
+    writeFileSync(evaluation.path, '{"prompt": "a", "completion": "b"}\n{"prompt": "a", "completion": " "}\n');
+    const both = { ...changes.sft, evaluationShare: undefined, evaluation };
+    await expect(run({ world, changes: { ...changes, sft: both } })).rejects.toThrow(
+      /^4 rows cannot be used\n.*answers\.jsonl:2, 5, 8: .*\n.*own\.jsonl:2: "completion" is empty$/,
+    );
     await run({ world, changes: { ...changes, sft: { ...changes.sft, emptyAnswers: "skip" } } }).catch(() => {});
     expect(world.store.messages("warning")).toEqual(["of 8 rows, left out: 3 with an empty answer"]);
   });

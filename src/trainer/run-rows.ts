@@ -62,18 +62,18 @@ export function openRows(config: Config): RunRows {
     objective: config.objective || (task?.objective ?? ""),
     sft: once(() => {
       const read = (data: DataConfig) => readSftRows(data, sft?.emptyAnswers);
-      const all = rowsOf(sft?.data, read, task?.sft);
-      if (sft?.evaluation) return { train: all, heldOut: read(sft.evaluation) };
-      return splitHeldOut(all, sft?.evaluationShare ?? 0, seed);
+      const { train, heldOut } = together(() => rowsOf(sft?.data, read, task?.sft), sft?.evaluation, read);
+      return heldOut ? { train, heldOut } : splitHeldOut(train, sft?.evaluationShare ?? 0, seed);
     }),
     pairs: once(() => {
       const read = (data: DataConfig) => readPreferenceRows(data, reward?.emptyAnswers);
-      const all = rowsOf(reward?.data, read, task?.preferences);
+      const all = () => rowsOf(reward?.data, read, task?.preferences);
+      const { train, heldOut } = together(all, reward?.evaluation, read);
       const flippedOnPurpose = !reward?.data;
-      if (reward?.evaluation) return { train: all, heldOut: read(reward.evaluation), flippedOnPurpose };
+      if (heldOut) return { train, heldOut, flippedOnPurpose };
       // The task's own are better than a split: their labels are clean, their phrasings new.
-      if (task && !reward?.data) return { train: all, heldOut: task.preferenceEvaluation, flippedOnPurpose };
-      return { ...splitHeldOut(all, reward?.evaluationShare ?? 0, seed), flippedOnPurpose };
+      if (task && !reward?.data) return { train, heldOut: task.preferenceEvaluation, flippedOnPurpose };
+      return { ...splitHeldOut(train, reward?.evaluationShare ?? 0, seed), flippedOnPurpose };
     }),
     prompts: once(() => rowsOf(ppo?.prompts, readPromptRows, task?.prompts)),
     evaluation: once(() => {
@@ -99,6 +99,16 @@ export function openRows(config: Config): RunRows {
     },
   };
   return rows;
+}
+
+/** Reads both, so that what is wrong with the one does not hide what is wrong with the other. */
+function together<Row>(
+  train: () => readonly Row[],
+  evaluation: DataConfig | undefined,
+  read: (source: DataConfig) => Row[],
+): { readonly train: readonly Row[]; readonly heldOut: readonly Row[] | null } {
+  const [all, own] = useAll([train, () => (evaluation ? read(evaluation) : null)], (list) => list());
+  return { train: all!, heldOut: own ?? null };
 }
 
 /** Nothing is remembered of a call that throws. */
