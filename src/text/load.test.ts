@@ -154,13 +154,15 @@ describe("a file of GPT-2's kind", () => {
 
   it("gives a template what transformers gives it, and says what it refuses", () => {
     write("tokenizer.json", gpt2Like());
-    write("tokenizer_config.json", { image_token: "<image>" });
+    write("tokenizer_config.json", { image_token: "<|endoftext|>", pad_token: "<pad>" });
     const chat = (template: string) => loadTokenizer(folder, { chatTemplate: template });
     const text = (template: string) =>
       chat(template).decode(chat(template).encodePrompt([{ role: "user", content: "q" }]));
-    expect(text("{{ image_token }}{{ tools is none }}{{ documents is none }}{{ messages }}")).toBe(
-      "<image>TrueTrue[{'role': 'user', 'content': 'q'}]",
+    expect(text("{{ tools is none }}{{ documents is none }}{{ messages }}")).toBe(
+      "TrueTrue[{'role': 'user', 'content': 'q'}]",
     );
+    expect(chat("{{ image_token }}").encodePrompt([])).toEqual([259]);
+    expect(() => chat("{{ pad_token }}")).toThrow(/writes pad_token, which is "<pad>", which its vocabulary lacks/);
     expect(() => text("{{ messages|groupby('role') }}")).toThrow(
       /refused a conversation \(user\): the filter "groupby" is not supported/,
     );

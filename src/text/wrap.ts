@@ -40,16 +40,24 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
   }
   const bosId = idOf(named.bos_token);
   const tokens = definedOnly({ ...named, eos_token: eosToken });
-  // transformers gives a template each token that the configuration names (`image_token`).
-  const otherTokens = Object.entries(files.config).flatMap(([key, value]): [string, string][] =>
-    key.endsWith("_token") && typeof value === "string" ? [[key, value]] : [],
-  );
+  const has = (token: string) => idOf(token) !== undefined;
+  // transformers gives a template each token that the configuration names (`image_token`), and adds those to the
+  // vocabulary that it lacks; a model has no row for them.
+  const templateTokens = () => {
+    const named = Object.entries({ ...files.config, ...tokens }).filter(
+      (entry): entry is [string, string] => entry[0].endsWith("_token") && typeof entry[1] === "string",
+    );
+    const lacking = named.find(([name, token]) => templateSource!.includes(name) && !has(token));
+    if (lacking === undefined) return Object.fromEntries(named);
+    throw new DataError(
+      `the chat template of the tokenizer ${source} writes ${lacking[0]}, which is "${lacking[1]}", which its vocabulary lacks`,
+      "correct tokenizer_config.json, or give another template in tokenizer.chatTemplate",
+    );
+  };
   const templateSource =
     chatTemplate === undefined ? templateOf(files.config.chat_template) : (chatTemplate ?? undefined);
   const template =
-    templateSource === undefined
-      ? null
-      : createChatTemplate(templateSource, { ...Object.fromEntries(otherTokens), ...tokens }, library.marker);
+    templateSource === undefined ? null : createChatTemplate(templateSource, templateTokens(), library.marker);
 
   const encode = (text: string) => {
     const mark = freeMark([text]);
@@ -98,7 +106,7 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
           tokens,
           chatTemplate: templateSource,
           cleanUp,
-          has: (token) => idOf(token) !== undefined,
+          has,
         }),
       }),
   };
