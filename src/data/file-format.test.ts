@@ -88,6 +88,7 @@ describe("the proposed command works", () => {
     ["iconv", "made-latin.jsonl", bytes(row)],
     ["iconv", "made-16.jsonl", Buffer.from(`\uFEFF${row}`, "utf16le")],
     ["python3", "it's made.csv", `\uFEFF${table}`],
+    ["python3", "made-latin.csv", bytes(table)],
     ["python3", "made.tsv", table.replaceAll(",k", "\tk").replaceAll(",x", "\tx")],
     ["node", "made-array.json", `[${row}]`],
     ["tr", "made-mac.jsonl", row.replace("\n", "\r")],

@@ -21,7 +21,7 @@ export function otherFormat(path: string, head: Buffer): OtherFormat | null {
   if (wide !== null) return recoded(path, `is text in ${wide}`, wide);
   if (head.includes(0))
     return { what: "is a binary file", hint: "rows are JSONL: export it as one JSON object a line" };
-  return textFormat(path, head.toString("utf8").replace(/^\uFEFF/, ""));
+  return textFormat(path, head);
 }
 
 /** What to do with text in an encoding of one byte a character, of which there are many that look alike. */
@@ -95,8 +95,11 @@ function recoded(path: string, what: string, encoding: string): OtherFormat {
   return { what, hint: `convert it: iconv -f ${encoding} -t UTF-8 ${shellWord(path)} > ${shellWord(output(path))}` };
 }
 
-function textFormat(path: string, head: string): OtherFormat | null {
-  const text = head.trimStart();
+function textFormat(path: string, head: Buffer): OtherFormat | null {
+  const text = head
+    .toString("utf8")
+    .replace(/^\uFEFF/, "")
+    .trimStart();
   const first = text.split(/\r?\n|\r/, 1)[0]!;
   if (/\r(?!\n)/.test(text) && !text.includes("\n")) {
     const command = `tr '\\r' '\\n' < ${shellWord(path)} > ${shellWord(output(path))}`;
@@ -116,7 +119,7 @@ function textFormat(path: string, head: string): OtherFormat | null {
   const delimiter = ["\t", ";", ","].find((one) => first.includes(one));
   if (delimiter === undefined && !/\.csv$/i.test(path)) return null;
   const name = delimiter === "\t" ? "tab-separated values" : "CSV";
-  return { what: `is ${name}, not JSONL`, hint: csvHint(path, delimiter ?? ",") };
+  return { what: `is ${name}, not JSONL`, hint: csvHint(path, { delimiter: delimiter ?? ",", head }) };
 }
 
 function arrayHint(path: string): string {
@@ -125,10 +128,21 @@ function arrayHint(path: string): string {
   return `put each object on a line of its own: node -e '${script}' ${shellWord(path)} > ${shellWord(output(path))}`;
 }
 
-function csvHint(path: string, delimiter: string): string {
+function csvHint(path: string, { delimiter, head }: { delimiter: string; head: Buffer }): string {
   const how = delimiter === "," ? "" : `, delimiter=${JSON.stringify(delimiter)}`;
-  const script = `import csv, json, sys; [print(json.dumps(row)) for row in csv.DictReader(open(sys.argv[1], encoding="utf-8-sig", newline="")${how})]`;
+  const encoding = isUtf8(head) ? "utf-8-sig" : "cp1252";
+  const script = `import csv, json, sys; [print(json.dumps(row)) for row in csv.DictReader(open(sys.argv[1], encoding="${encoding}", newline="")${how})]`;
   return `convert it: ${python(script, path)} > ${shellWord(output(path))}`;
+}
+
+/** A character may be cut at the end. */
+function isUtf8(head: Buffer): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function python(script: string, path: string): string {

@@ -26,5 +26,5 @@ export { type Perturbation, perturb, perturbations } from "./perturb.ts";
 export { pairsOf, type RatedResponse, ratedResponses, readRatings } from "./ratings.ts";
 export { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read.ts";
 export { looksLikeRefusal } from "./refusal.ts";
-export { type RowFault, RowsError, useAll } from "./row-faults.ts";
+export { placesOf, type RowFault, RowsError, useAll } from "./row-faults.ts";
 export type { PreferenceRow, PromptRow, SftRow } from "./rows.ts";

@@ -1,7 +1,8 @@
 /** Rows that cannot be used, told together: where each of them stands, what is wrong with it, what to do. */
 import { counted } from "../util/counted.ts";
 import { DataError } from "../util/errors.ts";
-import type { RowPlace } from "./rows.ts";
+import { groupedBy } from "../util/group.ts";
+import { placeOf, type RowPlace } from "./rows.ts";
 
 export interface RowFault {
   /** null for a row that was not read from a file, or a fault of no single row. */
@@ -84,6 +85,13 @@ function lineOf({ first: { place, problem, value }, lines, count }: Group): stri
   const where = place ? `${place.path}:${stretches(lines)}: ` : "";
   if (value === undefined) return `${where}${problem}`;
   return `${where}${problem}${count > 1 ? `, the first of them ${value}` : `: ${value}`}`;
+}
+
+/** Where rows were read, as `a.jsonl:3, 7-9`; empty for rows that were made. */
+export function placesOf(rows: readonly object[]): string {
+  const places = rows.map(placeOf).filter((place) => place !== null);
+  const files = groupedBy(places, ({ path }) => path);
+  return [...files].map(([path, list]) => `${path}:${stretches(list.map(({ line }) => line))}`).join("; ");
 }
 
 /** Numbers in rising order as `3, 7-9`. */

@@ -1,4 +1,6 @@
 /** Rewards that are arithmetic on one response: verifiers against the reference answer, and rules of form. */
+
+import { placesOf, RowsError } from "../data/index.ts";
 import { repeatedNgramShare } from "../rl/index.ts";
 import { RewardError } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
@@ -13,7 +15,7 @@ type Tokens = Pick<Scored, "tokens" | "stopReason">;
 
 /**
  * That every prompt has the reference answer that verifiers among the components need: better known before training than at
- * the first iteration that draws the prompt. Errors: RewardError with the number of such prompts, and the first.
+ * the first iteration that draws the prompt. Errors: RowsError with the number of such prompts, the first, and where they stand.
  */
 export function checkReferences(
   components: readonly { readonly kind: string; readonly marker?: string }[],
@@ -26,10 +28,10 @@ export function checkReferences(
     const bad = rows.filter(({ reference }) => !usable(reference));
     if (bad.length === 0) continue;
     const what = kind === "exact" ? "reference answer" : "reference answer with a number";
-    throw new RewardError(
-      `${kind} needs a ${what}, and ${bad.length} of ${rows.length} prompts have none, the first of them ${quote(bad[0]!.prompt.at(-1)?.content ?? "")}`,
-      referenceHint,
-    );
+    const first = quote(bad[0]!.prompt.at(-1)?.content ?? "");
+    const places = placesOf(bad);
+    const problem = `${kind} needs a ${what}, and ${bad.length} of ${rows.length} prompts have none, the first of them ${first}${places && ` (${places})`}`;
+    throw new RowsError([{ place: null, problem, hint: referenceHint }]);
   }
 }
 

@@ -375,7 +375,8 @@ describe("input that cannot be", () => {
     const world = newWorld();
     const { ppo } = configOf(world);
     const prompts = bare(world);
-    const message = /exact needs a reference answer, and 1 of 2 prompts have none, the first of them .*say blue/;
+    const message =
+      /exact needs a reference answer, and 1 of 2 prompts have none, the first of them "say blue" \(.*bare\.jsonl:2\)/;
     await expect(run({ world, changes: { ppo: { ...ppo, rewards, prompts } } })).rejects.toThrow(message);
     // The evaluation is scored with the same reward, when all is trained.
     const changes = { ppo: { ...ppo, rewards }, evaluation: { samples: 24, prompts } };

@@ -122,7 +122,7 @@ function once<Made>(make: () => Made): () => Made {
 
 /**
  * Reads every list that the run will need, so that what is wrong with one is known before a folder is made or a step taken.
- * Throws one RowsError for all rows that cannot be used; RewardError where `checkAnswers` does.
+ * Throws one RowsError for all rows that cannot be used, and what `checkAnswers` does.
  */
 export function checkRows(config: Config, rows: RunRows = openRows(config)): void {
   const lists: (() => unknown)[] = [
@@ -136,14 +136,13 @@ export function checkRows(config: Config, rows: RunRows = openRows(config)): voi
 
 /**
  * That every prompt has the reference answer that the reward's verifiers need: those trained on, and those that reports and
- * the monitoring are measured on with the same reward. Throws RewardError with their number.
+ * the monitoring are measured on with the same reward. Throws RowsError with their number and places.
  */
 export function checkAnswers({ ppo }: Config, rows: RunRows): void {
   if (!ppo) return;
-  checkReferences(ppo.rewards, rows.prompts());
   const { rows: evaluation, seen } = rows.evaluation();
-  if (!seen) checkReferences(ppo.rewards, evaluation);
-  checkReferences(ppo.rewards, rows.monitoring().rows);
+  const lists = [rows.prompts(), seen ? [] : evaluation, rows.monitoring().rows];
+  useAll(lists, (list) => checkReferences(ppo.rewards, list));
 }
 
 function contents(messages: readonly Message[]): string[] {
