@@ -24,6 +24,7 @@ const rows: Readonly<Record<string, number>> = {
   rl: 3,
   tensor: 3,
   types: 2,
+  steering: 1,
   util: 1,
 };
 

@@ -1,17 +1,23 @@
 /** The settings that may change while a stage runs: a person's, or those of a rule that rolls back. */
+import { leverSettings } from "../steering/levers.ts";
 import type { Stage } from "../types/records.ts";
 
 const optimizer = ["learningRate", "weightDecay", "maxGradNorm", "microBatch", "checkpointEvery", "keep"];
+
+/** The keys that levers move, without their stage. */
+const moved = leverSettings().flatMap(({ key }) => (key.startsWith("ppo.") ? [key.slice("ppo.".length)] : []));
 
 /** What is not here shapes the run as a whole (its data, its number of steps) and cannot change half way. */
 export const liveSettings: Readonly<Record<Stage, readonly string[]>> = {
   sft: [...optimizer, "evaluateEvery"],
   reward: [...optimizer, "evaluateEvery"],
   ppo: [
-    ...optimizer,
-    ...["criticLearningRate", "epochs", "minibatches", "stopEpochsAtKl", "temperature"],
-    ...["clipLow", "clipHigh", "dualClip", "valueClip", "valueCoef", "entropyCoef", "kl.coef", "kl.target"],
-    ...["penalty.beta", "penalty.target"],
-    ...["gamma", "lambda", "scoreClip", "missingEosPenalty", "storedSamples"],
+    ...new Set([
+      ...moved,
+      ...optimizer,
+      ...["epochs", "minibatches", "stopEpochsAtKl", "temperature"],
+      ...["dualClip", "valueClip", "valueCoef", "entropyCoef", "kl.target", "penalty.beta", "penalty.target"],
+      ...["gamma", "lambda", "scoreClip", "missingEosPenalty", "storedSamples"],
+    ]),
   ],
 };

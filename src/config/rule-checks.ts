@@ -1,7 +1,7 @@
 /** What the schema of rules cannot see: words that are none, conditions that can never hold, rules that contradict each other. */
 import { z } from "zod";
 import { lookback } from "../control/condition.ts";
-import { type Condition, isStepRule, type Rule, type Statistic, settingOf } from "../control/rule.ts";
+import { type Condition, isStepRule, leverOf, type Rule, type Statistic } from "../control/rule.ts";
 import { isKnownSignal, signalKeys } from "../control/signals.ts";
 import { expectation, schemaAt } from "./fields.ts";
 import { liveSettings } from "./live-settings.ts";
@@ -110,14 +110,14 @@ export function contradictions(rules: readonly Rule[]): Contradiction[] {
       .filter((other) => opposed(other, rule) && couldMeet(other, rule))
       .map((other) => ({
         rules: [other, rule] as const,
-        message: `rules ${other.id} and ${rule.id} contradict each other: both can hold on one value of ${rule.conditions[0].signal}, and they move ${settingOf(rule.action)} opposite ways; disable one, or part their thresholds`,
+        message: `rules ${other.id} and ${rule.id} contradict each other: both can hold on one value of ${rule.conditions[0].signal}, and they move ${leverOf(rule.action)} opposite ways; disable one, or part their thresholds`,
       })),
   );
 }
 
 function opposed(a: Rule, b: Rule): boolean {
-  const setting = settingOf(a.action);
-  if (setting === null || setting !== settingOf(b.action)) return false;
+  const lever = leverOf(a.action);
+  if (lever === null || lever !== leverOf(b.action)) return false;
   return Math.sign(Math.log(a.action!.factor!)) !== Math.sign(Math.log(b.action!.factor!));
 }
 

@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { lookback } from "../control/condition.ts";
 import { type Action, type Condition, defaultCooldown, type Rule, type Statistic } from "../control/rule.ts";
+import { levers } from "../steering/levers.ts";
+import type { OneTimeAction } from "../types/control.ts";
 
 const statistics = [
   "value",
@@ -30,31 +32,13 @@ export const conditionSchema = z.strictObject({
   unit: z.enum(["as_is", "reference_std"]).default("as_is"),
 });
 
-/** What an action may multiply a setting by: never what leads out of the bounds that keep a run upright. */
-export const factors = {
-  learningRate: z.number().gt(0).lt(1),
-  clip: z.number().gt(0).lt(1),
-  valueUpdates: z.int().min(2).max(8),
-  klCoef: z.number().gt(0).max(10),
-};
-
-/** The same in words. */
-export const factorWords: Readonly<Record<keyof typeof factors, string>> = {
-  learningRate: "a number above 0 and below 1",
-  clip: "a number above 0 and below 1",
-  valueUpdates: "a whole number from 2 to 8",
-  klCoef: "a number above 0, at most 10",
-};
-
 /** Actions without a factor. */
-export const moments = ["mask", "skip", "endEpochs", "pause", "stop", "rollback"] as const;
+export const moments = ["mask", "skip", "endEpochs", "pause", "stop", "rollback"] as const satisfies OneTimeAction[];
 
 const actionSchema = z.union([
   z.enum(moments),
-  z.strictObject({ learningRate: factors.learningRate }),
-  z.strictObject({ clip: factors.clip }),
-  z.strictObject({ valueUpdates: factors.valueUpdates }),
-  z.strictObject({ klCoef: factors.klCoef }),
+  // A factor never leads out of the bounds that keep a run upright.
+  ...Object.entries(levers).map(([name, { factor }]) => z.strictObject({ [name]: z.number().refine(factor.allows) })),
   z.strictObject({ rollback: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])) }),
 ]);
 
@@ -133,7 +117,7 @@ export function toRule(raw: z.infer<typeof ruleSchema>): Rule {
 
 function toAction(raw: z.infer<typeof actionSchema>): Action {
   if (typeof raw === "string") return { kind: raw, factor: null, set: {} };
-  if ("rollback" in raw) return { kind: "rollback", factor: null, set: raw.rollback };
-  const [kind, factor] = Object.entries(raw)[0] as [Action["kind"], number];
-  return { kind, factor, set: {} };
+  const [kind, value] = Object.entries(raw)[0] as [Action["kind"], number | Action["set"]];
+  if (typeof value === "object") return { kind, factor: null, set: value };
+  return { kind, factor: value, set: {} };
 }

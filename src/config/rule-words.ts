@@ -1,7 +1,8 @@
 /** Mistakes in the shape of a rule, in words with a remedy. */
 import type { z } from "zod";
+import { isLever, type LeverName, levers } from "../steering/levers.ts";
 import { nearest } from "./nearest.ts";
-import { conditionSchema, factors, factorWords, moments, ruleSchema } from "./rule-schema.ts";
+import { conditionSchema, moments, ruleSchema } from "./rule-schema.ts";
 
 /** A place inside a rule, and what is wrong there. */
 export type Mistake = readonly [readonly PropertyKey[], string];
@@ -64,27 +65,26 @@ function keysAt(path: readonly PropertyKey[]): string[] {
 }
 
 function actionMistake(found: unknown): string {
-  const all = [...Object.keys(factors), ...moments];
+  const all = [...Object.keys(levers), ...moments];
   if (typeof found !== "object" || found === null) {
     const name = String(found);
-    return name in factors ? needsFactor(name) : unknownAction(name, all);
+    return isLever(name) ? needsFactor(name) : unknownAction(name, all);
   }
   const names = Object.keys(found);
   if (names.length !== 1) return `an action does one thing, and this does ${names.length}: write a rule for each`;
   const name = names[0]!;
-  if (!(name in factors)) {
+  if (!isLever(name)) {
     if (name === "rollback") return "rollback: expected settings to change, {ppo.learningRate: 1e-4}";
     const alone = (moments as readonly string[]).includes(name);
     return alone ? `${name} takes nothing: write action: ${name}` : unknownAction(name, all);
   }
   const factor = (found as Record<string, unknown>)[name];
   if (typeof factor !== "number") return needsFactor(name);
-  return `${name}: ${factor} would push the setting out of its bounds; it is multiplied by ${factorWords[name as keyof typeof factors]}`;
+  return `${name}: ${factor} would push the setting out of its bounds; it is multiplied by ${levers[name].factor.words}`;
 }
 
-function needsFactor(name: string): string {
-  const factor = name === "klCoef" ? 1.5 : name === "valueUpdates" ? 2 : 0.7;
-  return `${name} needs a factor: {${name}: ${factor}}`;
+function needsFactor(name: LeverName): string {
+  return `${name} needs a factor: {${name}: ${levers[name].factor.example}}`;
 }
 
 function unknownAction(name: string, all: readonly string[]): string {

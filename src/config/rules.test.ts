@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { keptTerminal } from "../../test/support/terminal.ts";
 import { runProgram } from "../cli/program.ts";
+import { levers } from "../steering/levers.ts";
 import { UsageError } from "../util/errors.ts";
 import { loadConfig } from "./load.ts";
-import { conditionSchema, factors, moments, ruleSchema } from "./rule-schema.ts";
+import { conditionSchema, moments, ruleSchema } from "./rule-schema.ts";
 import { rulesToYaml } from "./rule-yaml.ts";
 import { defaultRules, loadRules, parseRules } from "./rules.ts";
 
@@ -310,7 +311,7 @@ it("docs/control.md has an example that is read, and every key, statistic and ac
     ...Object.keys(ruleSchema.shape),
     ...Object.keys(conditionSchema.shape).filter((key) => key !== "unit"),
     ...conditionSchema.shape.statistic.unwrap().options,
-    ...Object.keys(factors),
+    ...Object.keys(levers),
     ...moments,
   ];
   expect(wanted.filter((word) => !words.includes(word))).toEqual([]);

@@ -1,8 +1,9 @@
 /** The controller: rules, what it remembers and what it is shown, in; alerts, interventions and orders, out. Pure. */
-import type { Alert, Consultation, ConsultationPoint, Intervention, InterventionOutcome } from "../types/control.ts";
+import type { Alert, Intervention, InterventionOutcome, Shown } from "../types/control.ts";
 import { historyLengths, holds, statisticOf } from "./condition.ts";
 import { type ActOptions, act, expire } from "./interventions.ts";
-import { type Action, conditionWords, isStepRule, type Rule } from "./rule.ts";
+import { merged, noOrders, type Orders } from "./orders.ts";
+import { conditionWords, isStepRule, type Rule } from "./rule.ts";
 import { observed } from "./series.ts";
 import type { ControlState } from "./state.ts";
 
@@ -10,19 +11,7 @@ export interface ConsultOptions extends ActOptions {
   /** Those in use, in the order in which they are listed. */
   readonly rules: readonly Rule[];
   readonly state: ControlState;
-  readonly consultation: Pick<Consultation, "iteration" | "step" | "signals"> & { readonly point: ConsultationPoint };
-}
-
-/** What the trainer is to do at once. */
-export interface Orders {
-  /** Save, and wait for a person: tier 1, or a rule whose action is to pause. */
-  readonly stop: Alert | null;
-  /** End the run; nobody is asked. */
-  readonly end: Alert | null;
-  readonly rollback: { readonly alert: Alert; readonly set: Action["set"] } | null;
-  readonly mask: boolean;
-  readonly skip: boolean;
-  readonly endEpochs: boolean;
+  readonly consultation: Pick<Shown, "iteration" | "point" | "step" | "signals">;
 }
 
 export interface Consulted {
@@ -32,8 +21,6 @@ export interface Consulted {
   readonly outcomes: readonly InterventionOutcome[];
   readonly orders: Orders;
 }
-
-export const noOrders: Orders = { stop: null, end: null, rollback: null, mask: false, skip: false, endEpochs: false };
 
 /** One consultation. The same input gives the same output: a recorded run can be replayed, against other rules too. */
 export function consult(options: ConsultOptions): Consulted {
@@ -89,17 +76,6 @@ function decide(options: ConsultOptions, state: ControlState, spoken: readonly (
     orders = merged(orders, acted.orders);
   }
   return { state: now, alerts: spoken.map(([, alert]) => alert), interventions, outcomes, orders };
-}
-
-function merged(orders: Orders, more: Partial<Orders>): Orders {
-  return {
-    stop: orders.stop ?? more.stop ?? null,
-    end: orders.end ?? more.end ?? null,
-    rollback: orders.rollback ?? more.rollback ?? null,
-    mask: orders.mask || more.mask === true,
-    skip: orders.skip || more.skip === true,
-    endEpochs: orders.endEpochs || more.endEpochs === true,
-  };
 }
 
 function judged(

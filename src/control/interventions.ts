@@ -1,7 +1,8 @@
 /** Interventions: how one begins, what it may not do, how it ends and how it is judged. */
-import type { Alert, Intervention, InterventionOutcome } from "../types/control.ts";
-import type { Orders } from "./consult.ts";
-import { actionWords, conditionWords, type Rule, type SettingName, settingOf, settingWords } from "./rule.ts";
+import { type Bounds, type LeverName, levers } from "../steering/levers.ts";
+import type { Alert, Intervention, InterventionOutcome, OperatorWord } from "../types/control.ts";
+import type { Orders } from "./orders.ts";
+import { actionWords, conditionWords, leverOf, type Rule } from "./rule.ts";
 import type { ActiveIntervention, ControlState, Observation } from "./state.ts";
 
 export interface ActOptions {
@@ -9,21 +10,10 @@ export interface ActOptions {
   readonly profile: "fixed" | "adaptive";
   /** `off`: alerts, and nothing else. */
   readonly interventions: "on" | "off";
-  /** What config and schedule say of each setting in this iteration. */
-  readonly base: Readonly<Record<SettingName, number>>;
-  /** What an intervention must keep each setting within. */
-  readonly bounds: Readonly<Record<SettingName, { readonly min: number; readonly max: number }>>;
-}
-
-/** The bounds of the settings; those of the KL coefficient are the configuration's. */
-export function boundsOf(klCoef: ActOptions["bounds"]["klCoef"]): ActOptions["bounds"] {
-  return {
-    learningRate: { min: 0, max: Number.POSITIVE_INFINITY },
-    // CONTROL.md, section 3: never below 0.05.
-    clip: { min: 0.05, max: 1 },
-    valueUpdates: { min: 1, max: 8 },
-    klCoef,
-  };
+  /** What config and schedule say of each lever's bounded value in this iteration. */
+  readonly base: Readonly<Record<LeverName, number>>;
+  /** What an intervention must keep it within. */
+  readonly bounds: Readonly<Record<LeverName, Bounds>>;
 }
 
 interface Acted {
@@ -33,7 +23,7 @@ interface Acted {
   readonly orders: Partial<Orders>;
 }
 
-/** A learning rate is never multiplied by less. */
+/** A lever whose interventions escalate is never multiplied by less. */
 const lowestMultiplier = 0.01;
 
 /** What follows of one alert. */
@@ -43,8 +33,8 @@ export function act(state: ControlState, options: ActOptions & { rule: Rule; ale
   if (interventions === "off" || (rule.tier > 1 && profile === "fixed")) return nothing;
   const action = rule.tier === 1 && rule.action === null ? stopAction : rule.action;
   if (action === null) return nothing;
-  const setting = settingOf(action);
-  if (setting !== null) return change(state, { ...options, setting });
+  const lever = leverOf(action);
+  if (lever !== null) return change(state, { ...options, setting: lever });
   const { kind, set } = action;
   const intervention = recordOf({ ...rule, action }, alert, { id: state.interventions + 1, from: alert.iteration });
   const orders: Partial<Orders> = {
@@ -62,13 +52,14 @@ export function act(state: ControlState, options: ActOptions & { rule: Rule; ale
 const stopAction = { kind: "pause", factor: null, set: {} } as const;
 
 /** Begins a temporary intervention, unless another one that outranks it holds the setting. */
-function change(state: ControlState, options: ActOptions & { rule: Rule; alert: Alert; setting: SettingName }): Acted {
+function change(state: ControlState, options: ActOptions & { rule: Rule; alert: Alert; setting: LeverName }): Acted {
   const { rule, alert, setting, base, bounds } = options;
   const nothing: Acted = { state, interventions: [], outcomes: [], orders: {} };
-  // After scoring the update is still to come; after it, the next one is. The rewards of this iteration are made already.
-  const from = alert.point === "updated" || setting === "klCoef" ? alert.iteration + 1 : alert.iteration;
+  const { actsIn, escalates } = levers[setting];
+  // After scoring the update is still to come; after it, the next one is.
+  const from = alert.point === "updated" || actsIn === "next" ? alert.iteration + 1 : alert.iteration;
   const holder = state.active.find((one) => one.setting === setting);
-  const breach = setting === "learningRate" ? observationOf(state, { rule, holder, iteration: from }) : null;
+  const breach = escalates ? observationOf(state, { rule, holder, iteration: from }) : null;
   if (holder?.rule === rule.id && breach?.again !== true) return nothing;
   if (holder !== undefined && holder.rule !== rule.id && !outranks(rule, holder)) return nothing;
   const wanted = breach?.factor ?? rule.action!.factor!;
@@ -169,7 +160,7 @@ export function expire(
   const outcomes = over.map((one): InterventionOutcome => {
     const rule = rules.find(({ id }) => id === one.rule);
     const what = rule === undefined ? one.condition : conditionWords(rule);
-    const restored = `${settingWords[one.setting]} restored`;
+    const restored = `${levers[one.setting].words} restored`;
     const effective = one.effectiveAfter !== null;
     const message = effective
       ? `outcome of ${one.rule}: ${rule?.says ?? one.signal} no longer ${what} after ${one.effectiveAfter} iterations; ${restored}`
@@ -188,19 +179,39 @@ function replacedOutcome(
   return { intervention: holder.id, iteration, result: "replaced", after: holder.effectiveAfter, message };
 }
 
-/** What a person did, and what ended with it. */
+/** What the controller made of an operator's word, and what ended with it. */
 export interface Heard {
   readonly state: ControlState;
   readonly outcomes: readonly InterventionOutcome[];
 }
 
+/** What follows of an operator's word, which holds from `iteration` on. */
+export function hear(
+  state: ControlState,
+  { word, iteration, rules }: { word: OperatorWord; iteration: number; rules: readonly Rule[] },
+): Heard {
+  switch (word.kind) {
+    case "set":
+      return setByPerson(state, { setting: word.lever, iteration, rules });
+    case "undone":
+      return undone(state, { rule: word.rule, iteration, rules });
+    case "acknowledged":
+      return { state: acknowledged(state, { ...word, rules }), outcomes: [] };
+  }
+}
+
+/** Whether an operator's word ends what is in force. */
+export function ends(word: OperatorWord, one: ActiveIntervention): boolean {
+  return word.kind === "set" ? one.setting === word.lever : word.kind === "undone" && one.rule === word.rule;
+}
+
 /** A person set it: what is in force on it ends, and the rules that wanted it are silent for their cool-down. */
 export function setByPerson(
   state: ControlState,
-  { setting, iteration, rules }: { setting: SettingName; iteration: number; rules: readonly Rule[] },
+  { setting, iteration, rules }: { setting: LeverName; iteration: number; rules: readonly Rule[] },
 ): Heard {
   const ended = state.active.filter((one) => one.setting === setting);
-  const silent = rules.filter(({ action }) => settingOf(action) === setting);
+  const silent = rules.filter(({ action }) => leverOf(action) === setting);
   const silentUntil = { ...state.silentUntil };
   for (const { id, cooldown } of silent) silentUntil[id] = Math.max(silentUntil[id] ?? 0, iteration + cooldown);
   return {
@@ -226,7 +237,7 @@ export function undone(
   return {
     state: { ...withoutEnded(state, { ended, iteration }), silentUntil, observations },
     outcomes: ended.map((one) => {
-      const message = `outcome of ${rule}: undone by a person; ${settingWords[one.setting]} restored`;
+      const message = `outcome of ${rule}: undone by a person; ${levers[one.setting].words} restored`;
       return { intervention: one.id, iteration, result: "undone", after: one.effectiveAfter, message };
     }),
   };

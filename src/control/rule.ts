@@ -1,5 +1,6 @@
 /** What a rule of the controller is, and how it says itself in words. */
-import type { ActionKind, Tier } from "../types/control.ts";
+import { isLever, type LeverName, levers } from "../steering/levers.ts";
+import type { ActionKind, OneTimeAction, Tier } from "../types/control.ts";
 
 /**
  * What of a signal's history is compared. n is the condition's `over`; the newest value belongs to the n, except where
@@ -46,7 +47,7 @@ export interface Condition {
 
 export interface Action {
   readonly kind: ActionKind;
-  /** For the four that multiply a setting. */
+  /** What a lever is multiplied by; null for the other actions. */
   readonly factor: number | null;
   /** Settings that a rollback changes. */
   readonly set: Readonly<Record<string, number | string | boolean | null>>;
@@ -76,18 +77,9 @@ export interface Rule {
   readonly source: string;
 }
 
-/** Settings that actions multiply. */
-export type SettingName = "learningRate" | "clip" | "valueUpdates" | "klCoef";
-
-export const settingWords: Readonly<Record<SettingName, string>> = {
-  learningRate: "learning rate",
-  clip: "clip range",
-  valueUpdates: "value updates",
-  klCoef: "KL coefficient",
-};
-
-export function settingOf(action: Action | null): SettingName | null {
-  return action !== null && action.kind in settingWords ? (action.kind as SettingName) : null;
+/** The lever that an action moves; null where it moves none. */
+export function leverOf(action: Action | null): LeverName | null {
+  return action !== null && isLever(action.kind) ? action.kind : null;
 }
 
 /** Whether a rule is consulted before each step of the update. */
@@ -120,9 +112,9 @@ function comparison({ statistic, over, with: other, above, below, unit }: Condit
 /** What an action does, in words: `learning rate x0.7 for 10 iterations`. */
 export function actionWords({ action, duration }: Pick<Rule, "action" | "duration">, factor = action?.factor): string {
   if (action === null) return "recorded";
-  const setting = settingOf(action);
-  if (setting !== null) return `${settingWords[setting]} x${factor} for ${duration} iterations`;
-  const words: Record<Exclude<ActionKind, SettingName>, string> = {
+  const lever = leverOf(action);
+  if (lever !== null) return `${levers[lever].words} x${factor} for ${duration} iterations`;
+  const words: Record<OneTimeAction, string> = {
     mask: "the minibatch's policy gradient is masked",
     skip: "the step is skipped",
     endEpochs: "the update ends here",
@@ -136,5 +128,5 @@ export function actionWords({ action, duration }: Pick<Rule, "action" | "duratio
     pause: "saved, paused",
     stop: "saved, stopped",
   };
-  return words[action.kind as keyof typeof words];
+  return words[action.kind as OneTimeAction];
 }

@@ -1,10 +1,10 @@
 /** What the controller carries from consultation to consultation: plain data that a checkpoint holds. */
+import { byLever, type LeverName } from "../steering/levers.ts";
 import type { Intervention } from "../types/control.ts";
-import type { SettingName } from "./rule.ts";
 import type { History } from "./series.ts";
 
 export interface ActiveIntervention extends Intervention {
-  readonly setting: SettingName;
+  readonly setting: LeverName;
   readonly factor: number;
   readonly until: number;
   /** Observations in a row, since it began, in which the rule's conditions did not hold. */
@@ -57,9 +57,9 @@ export const firstControlState: ControlState = {
   troubled: -1,
 };
 
-/** What config and schedule say of each setting is multiplied by this in an iteration: 1 where no intervention is in force. */
-export function multipliers(state: ControlState, iteration: number): Record<SettingName, number> {
-  const of = (setting: SettingName) =>
-    state.active.find((one) => one.setting === setting && one.from <= iteration && iteration < one.until)?.factor ?? 1;
-  return { learningRate: of("learningRate"), clip: of("clip"), valueUpdates: of("valueUpdates"), klCoef: of("klCoef") };
+/** What config and schedule say of each lever is multiplied by this in an iteration: 1 if no intervention is in force. */
+export function multipliers({ active }: ControlState, iteration: number): Record<LeverName, number> {
+  return byLever(
+    (name) => active.find((one) => one.setting === name && one.from <= iteration && iteration < one.until)?.factor ?? 1,
+  );
 }

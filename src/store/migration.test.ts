@@ -12,14 +12,21 @@ import {
   temporaryStore,
   turnIntoVersion3,
 } from "../../test/support/store.ts";
+import { parseRules } from "../config/rules.ts";
+import type { Decision } from "../control/decisions.ts";
+import { replay } from "../control/replay.ts";
+import type { Shown, Told } from "../types/control.ts";
 import { openStore } from "./index.ts";
 import { schemaVersion } from "./schema.ts";
 
 /** Rows as version 1 wrote them: a run of 20 iterations, resumed at 16, with a NaN and a NUL. */
-function version1(): string {
+const version1 = () => databaseOf(1);
+
+/** A database as this version of the schema had it. */
+function databaseOf(version: 1 | 4): string {
   const path = join(temporaryFolder(), "ballast.db");
   const raw = new Database(path);
-  raw.exec(readFileSync("test/fixtures/store-version-1.sql", "utf8"));
+  raw.exec(readFileSync(`test/fixtures/store-version-${version}.sql`, "utf8"));
   raw.exec("PRAGMA journal_mode = WAL");
   raw.close();
   return path;
@@ -119,4 +126,75 @@ it("a database of version 3 keeps its samples, and finds them by score", () => {
   expect(samples.map(({ score }) => score)).toEqual([1, 2]);
   expect([store.marks(), store.answerIterations("a")]).toEqual([[], []]);
   expect(shape(path)).toEqual(shape(temporaryStore().path));
+});
+
+describe("a database of version 4", () => {
+  /** Those that its run had. */
+  const rules = parseRules(
+    `rules:
+  - {id: rate, tier: 2, when: {signal: kl/old_new_k3_token, above: 0.05}, action: {learningRate: 0.7}, duration: 6, cooldown: 2, source: a test}
+  - {id: coefficient, tier: 2, when: {signal: response/length_mean, above: 5}, action: {klCoef: 4}, duration: 3, cooldown: 1, source: a test}
+  - {id: step, tier: 2, when: {signal: step/approx_kl, above: 0.01}, action: {clip: 0.1}, duration: 2, cooldown: 3, source: a test}
+  - {id: hard, tier: 1, when: {signal: kl/old_new_k3_token, above: 0.15}, source: a test}`,
+    "rules.yaml",
+  );
+  const klCoef = { min: 0.001, max: 1 };
+  const replayed = (consultations: readonly (Shown | Told)[]) =>
+    replay({ rules, consultations, profile: "adaptive", interventions: "on", klCoef });
+
+  it("has an operator's words and base values apart from signals, and replays to the recorded decisions", () => {
+    const path = databaseOf(4);
+    const store = closedAfterwards(openStore(path));
+    const { rows } = store.consultations("old-4");
+    expect(rows.flatMap((row) => (row.point === "operator" ? [[row.iteration, row.word]] : []))).toEqual([
+      [3, { kind: "set", lever: "learningRate" }],
+      [4, { kind: "acknowledged", rule: "hard", iteration: 3 }],
+      [5, { kind: "undone", rule: "coefficient", intervention: 3 }],
+    ]);
+    expect(rows[6]).toMatchObject({
+      point: "scored",
+      signals: { "response/length_mean": 6, "entropy/mean": Number.NEGATIVE_INFINITY },
+      base: { learningRate: 1e-3 / 3, clip: 0.3, valueUpdates: 1, klCoef: 0.3 },
+    });
+    const keys = rows.flatMap((row) => (row.point === "operator" ? [] : Object.keys(row.signals)));
+    expect(keys.filter((key) => key.startsWith("base/"))).toEqual([]);
+    const decided = store
+      .events("old-4")
+      .rows.map(({ kind, iteration, message, data }) => ({ kind, iteration, message, data }) as Decision);
+    expect(decided.map(({ kind }) => kind)).toContain("outcome");
+    expect(replayed(rows)).toEqual(decided);
+    expect(shape(path)).toEqual(shape(temporaryStore().path));
+  });
+
+  it("takes the rows of an older process that still has it open, and those of a newer one", () => {
+    const path = databaseOf(4);
+    const old = new Database(path);
+    const insert = old.prepare(
+      `INSERT INTO consultations (run_id, attempt, stage, iteration, point, step, signals)
+       VALUES ('old-4', 1, 'ppo', 7, 'person', NULL, '{"set/clip":1}')`,
+    );
+    const store = closedAfterwards(openStore(path));
+    insert.run();
+    old.close();
+    const recorder = store.recorder("old-4", store.startAttempt("old-4"));
+    const shown = {
+      stage: "ppo",
+      iteration: 8,
+      point: "scored",
+      step: null,
+      signals: { "entropy/mean": Number.NaN },
+      base: { learningRate: 1e-3, clip: 0.3, valueUpdates: 1, klCoef: Number.POSITIVE_INFINITY },
+    } as const;
+    const said = {
+      stage: "ppo",
+      iteration: 9,
+      point: "operator",
+      word: { kind: "undone", rule: "a/b", intervention: 2 },
+    } as const;
+    recorder.consultation(shown);
+    recorder.consultation(said);
+    recorder.commit();
+    const { rows } = store.consultations("old-4");
+    expect(rows.slice(-3)).toMatchObject([{ point: "operator", word: { kind: "set", lever: "clip" } }, shown, said]);
+  });
 });

@@ -1,7 +1,8 @@
 /** Queries for what a run recorded: metrics, events, settings and samples, from a cursor or at an iteration. */
-import type { Consultation, Tier } from "../types/control.ts";
-import type { EventKind, RecentRecord, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
+import type { OperatorWord, Shown, Tier } from "../types/control.ts";
+import type { EventKind, MetricValues, RecentRecord, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
+import { earlierShown, earlierWord } from "./earlier-consultations.ts";
 import { decodeFloats, decodeJson, decodeText, encodeText, numberOf } from "./encode.ts";
 import type {
   ConsultationRow,
@@ -292,14 +293,21 @@ function settingOf(row: StoredSetting): SettingRow {
 }
 
 interface StoredConsultation extends StoredHead {
-  readonly point: Consultation["point"];
+  readonly point: Shown["point"] | "operator" | "person";
   readonly step: number | null;
   readonly signals: string;
+  readonly base: string | null;
+  readonly word: string | null;
 }
 
 function consultationOf(row: StoredConsultation): ConsultationRow {
-  const { point, step, signals } = row;
-  return { ...headOf(row), point, step, signals: decodeJson(signals) as Consultation["signals"] };
+  const { point, step } = row;
+  const head = headOf(row);
+  const signals = decodeJson(row.signals) as MetricValues;
+  if (point === "person") return { ...head, point: "operator", word: earlierWord(signals) };
+  if (point === "operator") return { ...head, point, word: decodeJson(row.word!) as OperatorWord };
+  if (row.base === null) return { ...head, point, step, ...earlierShown(signals) };
+  return { ...head, point, step, signals, base: decodeJson(row.base) as Shown["base"] };
 }
 
 export interface StoredSample extends StoredHead {

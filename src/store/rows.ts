@@ -1,5 +1,5 @@
 /** What the store answers with. Times are Unix milliseconds; `superseded` says that a newer attempt has taken that iteration over. */
-import type { Consultation } from "../types/control.ts";
+import type { Shown, Told } from "../types/control.ts";
 import type { MarkKind } from "../types/page.ts";
 import type {
   AnsweringModel,
@@ -91,7 +91,7 @@ export interface MarkRow {
   readonly at: number;
 }
 
-export interface ConsultationRow extends RowHead, Consultation {}
+export type ConsultationRow = RowHead & (Shown | Told);
 
 export interface StateRow {
   readonly seq: number;

@@ -1,7 +1,7 @@
 /** The tables and views of a workspace's database, and the version of their shape. */
 
 /** `PRAGMA user_version`. Raised with every change of the schema. */
-export const schemaVersion = 4;
+export const schemaVersion = 5;
 
 /** `PRAGMA application_id`: "BLST". */
 export const applicationId = 0x424c5354;
@@ -126,9 +126,18 @@ CREATE INDEX samples_by_score ON samples (run_id, stage, score, iteration, attem
 CREATE VIEW answer_rows AS SELECT a.*, ${superseded("a", "a.iteration")} FROM answers AS a;
 `;
 
+/**
+ * What version 5 added: what config and schedule said of each lever, and an operator's word, as columns of their own. Earlier rows, which
+ * have both among their signals, stay as they are (`earlier-consultations.ts`).
+ */
+const version5 = `
+ALTER TABLE consultations ADD COLUMN base TEXT;
+ALTER TABLE consultations ADD COLUMN word TEXT;
+`;
+
 /** SQL that turns a database of version `from` into one of the present version, the number apart. */
 export function migration(from: number): string {
-  return `${from < 2 ? version2 : ""}${from < 3 ? version3 : ""}${from < 4 ? version4 : ""}`;
+  return `${from < 2 ? version2 : ""}${from < 3 ? version3 : ""}${from < 4 ? version4 : ""}${from < 5 ? version5 : ""}`;
 }
 
 /** A new database is made as its ancestors became what they are. */

@@ -139,8 +139,17 @@ export function insertSetting(place: Place, setting: SettingRecord, at: number):
   return insert("settings", { ...placeColumns(place), key: encodeText(key), ...values, cause, at, intervention });
 }
 
-export function insertConsultation(place: Place, { point, step, signals }: Consultation): Write {
-  return insert("consultations", { ...placeColumns(place), point, step, signals: encodeJson(signals) });
+export function insertConsultation(place: Place, consultation: Consultation): Write {
+  const columns = { ...placeColumns(place), point: consultation.point };
+  if (consultation.point === "operator")
+    return insert("consultations", { ...columns, step: null, signals: "{}", word: encodeJson(consultation.word) });
+  const { step, signals, base } = consultation;
+  return insert("consultations", {
+    ...columns,
+    step,
+    signals: encodeJson(signals),
+    base: base === undefined ? null : encodeJson(base),
+  });
 }
 
 export function insertIncident(place: Place, { rule, summary, evidence }: NewIncident, at: number): Write {

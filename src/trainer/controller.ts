@@ -1,39 +1,26 @@
 /** The trainer's side of the stability controller: shows it what was measured, records what it says, keeps what it changes. */
 import type { ControlConfig } from "../config/schema.ts";
-import { type ConsultOptions, consult, type Orders } from "../control/consult.ts";
+import { type ConsultOptions, consult } from "../control/consult.ts";
 import { type Decision, decisionsOf } from "../control/decisions.ts";
 import { health, healthLengths, healthMetrics } from "../control/health/index.ts";
-import {
-  type ActOptions,
-  acknowledged,
-  boundsOf,
-  endedBefore,
-  type Heard,
-  setByPerson,
-  undone,
-} from "../control/interventions.ts";
-import { told } from "../control/replay.ts";
-import type { Rule, SettingName } from "../control/rule.ts";
+import { type ActOptions, endedBefore, ends, hear } from "../control/interventions.ts";
+import type { Orders } from "../control/orders.ts";
+import type { Rule } from "../control/rule.ts";
 import { observed } from "../control/series.ts";
 import { knownAfterScoring } from "../control/signals.ts";
-import { type ActiveIntervention, type ControlState, multipliers } from "../control/state.ts";
-import type { Alert } from "../types/control.ts";
-import type { MetricValues, Recorder, SettingRecord } from "../types/records.ts";
-
-/** What config and schedule say of the settings that interventions move, in one iteration. */
-export interface Base {
-  readonly policyRate: number;
-  readonly criticRate: number;
-  readonly clipLow: number;
-  readonly clipHigh: number;
-  readonly klCoef: number;
-}
-
-/** The same with the interventions in force. */
-export interface InForce extends Base {
-  /** Passes of the critic over each minibatch. */
-  readonly valueUpdates: number;
-}
+import { type ControlState, multipliers } from "../control/state.ts";
+import {
+  applied,
+  boundedValues,
+  boundsOf,
+  type LeverName,
+  type LeverValues,
+  leverOfKey,
+  leverSettings,
+  levers,
+} from "../steering/levers.ts";
+import type { Alert, OperatorWord } from "../types/control.ts";
+import type { MetricValues, Recorder } from "../types/records.ts";
 
 export interface ControlOptions {
   readonly rules: readonly Rule[];
@@ -48,24 +35,11 @@ export interface ControlOptions {
 export interface ToldOptions {
   /** The first for which it holds. */
   readonly iteration: number;
-  readonly base: Base;
+  /** What config and schedule say in it. */
+  readonly base: LeverValues;
   /** The run was saved after it had heard this, and is resumed here: only its record belongs to the attempt that was cut off. */
   readonly again?: boolean;
 }
-
-interface Word {
-  readonly word: (state: ControlState) => Heard;
-  /** What it ends. */
-  readonly ends: (one: ActiveIntervention) => boolean;
-}
-
-/** What a person may set, by the setting that interventions move. */
-const keysOf: Readonly<Record<SettingName, readonly string[]>> = {
-  learningRate: ["ppo.learningRate", "ppo.criticLearningRate"],
-  clip: ["ppo.clipLow", "ppo.clipHigh"],
-  valueUpdates: [],
-  klCoef: ["ppo.kl.coef"],
-};
 
 /** One run's controller. `state` is what a checkpoint holds of it. */
 export class Control {
@@ -74,9 +48,9 @@ export class Control {
   readonly #settings: ControlConfig;
   readonly #recorder: Recorder;
   /** The multipliers that the settings' history knows of. */
-  #recorded: Readonly<Record<SettingName, number>>;
-  /** The intervention that moved each setting last. */
-  readonly #holders = new Map<SettingName, number>();
+  #recorded: Readonly<Record<LeverName, number>>;
+  /** The intervention that moved each lever last. */
+  readonly #holders = new Map<LeverName, number>();
   /** The iteration of the last consultation, and the signals that it has been shown in it. */
   #shown: { readonly iteration: number; readonly keys: ReadonlySet<string> } = { iteration: -1, keys: new Set() };
   /** Seconds spent in it. */
@@ -90,42 +64,30 @@ export class Control {
     this.#recorder = recorder;
   }
 
-  inForce(iteration: number, base: Base): InForce {
-    const { learningRate, clip, valueUpdates, klCoef } = multipliers(this.state, iteration);
-    return {
-      policyRate: base.policyRate * learningRate,
-      criticRate: base.criticRate * learningRate,
-      clipLow: base.clipLow * clip,
-      clipHigh: base.clipHigh * clip,
-      klCoef: base.klCoef * klCoef,
-      valueUpdates,
-    };
+  /** What config and schedule say, with the interventions in force. */
+  inForce(iteration: number, base: LeverValues): LeverValues {
+    return applied(base, multipliers(this.state, iteration));
   }
 
-  /** What interventions multiply the settings by, as metrics. */
+  /** What interventions multiply each lever by, as metrics. */
   multipliers(iteration: number): MetricValues {
-    const { learningRate, clip, valueUpdates, klCoef } = multipliers(this.state, iteration);
-    return {
-      "settings/learning_rate_multiplier": learningRate,
-      "settings/clip_multiplier": clip,
-      "settings/value_updates_multiplier": valueUpdates,
-      "settings/kl_coef_multiplier": klCoef,
-    };
+    const factors = Object.entries(multipliers(this.state, iteration));
+    return Object.fromEntries(factors.map(([name, factor]) => [levers[name as LeverName].metric, factor]));
   }
 
   /** Before the update, on what the rollout shows. */
-  afterScoring(iteration: number, signals: MetricValues, base: Base): Orders {
+  afterScoring(iteration: number, signals: MetricValues, base: LeverValues): Orders {
     const known = Object.fromEntries(Object.entries(signals).filter(([key]) => knownAfterScoring(key)));
     return this.#consult({ iteration, point: "scored", step: null, signals: known }, base);
   }
 
   /** Before a step; these signals are kept with the consultation alone. */
-  beforeStep(iteration: number, step: number, signals: MetricValues, base: Base): Orders {
+  beforeStep(iteration: number, step: number, signals: MetricValues, base: LeverValues): Orders {
     return this.#consult({ iteration, point: "step", step, signals }, base);
   }
 
   /** After the update, on all metrics of the iteration. */
-  afterUpdate(iteration: number, signals: MetricValues, base: Base): Orders {
+  afterUpdate(iteration: number, signals: MetricValues, base: LeverValues): Orders {
     return this.#consult({ iteration, point: "updated", step: null, signals }, base);
   }
 
@@ -138,13 +100,8 @@ export class Control {
 
   /** A person set `key`: their word outranks interventions. */
   setByPerson(key: string, at: ToldOptions): void {
-    for (const [name, keys] of Object.entries(keysOf)) {
-      if (!keys.includes(key)) continue;
-      const setting = name as SettingName;
-      const options = { setting, iteration: at.iteration, rules: this.#rules };
-      this.#tell(at.iteration, { [told.set(setting)]: 1 });
-      this.#hear({ ...at, ends: (one) => one.setting === setting, word: (state) => setByPerson(state, options) });
-    }
+    const lever = leverOfKey(key);
+    if (lever !== null) this.#hear({ kind: "set", lever }, at);
   }
 
   /** A person took an intervention back, by its number. False, and nothing changes, where it is not in force. */
@@ -153,16 +110,15 @@ export class Control {
     const known = [...this.state.active, ...(again ? endedBefore(this.state, iteration) : [])];
     const rule = known.find(({ id }) => id === intervention)?.rule;
     if (rule === undefined) return false;
-    const options = { rule, iteration, rules: this.#rules };
-    this.#tell(iteration, { [told.undone(rule)]: intervention });
-    this.#hear({ ...at, ends: (one) => one.rule === rule, word: (state) => undone(state, options) });
+    this.#hear({ kind: "undone", rule, intervention }, at);
     return true;
   }
 
   /** A person decided to go on, from the iteration `next`, after the rule had stopped the run in `iteration`. */
   acknowledge(rule: string, { iteration, next }: { iteration: number; next: number }): void {
-    this.#tell(next, { [told.acknowledged(rule)]: iteration });
-    this.state = acknowledged(this.state, { rule, iteration, rules: this.#rules });
+    const word = { kind: "acknowledged", rule, iteration } as const;
+    this.#recorder.consultation({ stage: "ppo", iteration: next, point: "operator", word });
+    this.state = hear(this.state, { word, iteration: next, rules: this.#rules }).state;
   }
 
   /** Whether the state after `iteration` is one to come back to: no rule of tier 1 or 2 held in it, nothing was in force. */
@@ -176,11 +132,11 @@ export class Control {
     return found === undefined ? 1 : Math.max(found.window.of, found.conditions[0].over);
   }
 
-  #consult(consultation: ConsultOptions["consultation"], at: Base): Orders {
+  #consult(consultation: ConsultOptions["consultation"], at: LeverValues): Orders {
     const started = performance.now();
-    const { profile, interventions, klCoef } = this.#settings;
+    const { profile, interventions } = this.#settings;
     const { iteration, point } = consultation;
-    const base = { learningRate: at.policyRate, clip: at.clipHigh, valueUpdates: 1, klCoef: at.klCoef };
+    const base = boundedValues(at);
     this.#keep(consultation, base);
     const { state, orders, ...said } = consult({
       rules: this.#rules,
@@ -189,7 +145,7 @@ export class Control {
       profile,
       interventions,
       base,
-      bounds: boundsOf(klCoef),
+      bounds: boundsOf(this.#settings),
     });
     this.#record(decisionsOf(iteration, said));
     this.state = state;
@@ -208,58 +164,44 @@ export class Control {
     const before = this.#shown.iteration === iteration ? this.#shown.keys : new Set<string>();
     const fresh = Object.entries(signals).filter(([key]) => !before.has(key) && !/^(time|machine)\//.test(key));
     this.#shown = { iteration, keys: new Set([...before, ...fresh.map(([key]) => key)]) };
-    const said = Object.entries(base).map(([name, value]) => [told.base(name as SettingName), value] as const);
-    const kept = Object.fromEntries([...fresh, ...said]);
-    this.#recorder.consultation({ stage: "ppo", iteration, point, step, signals: kept });
+    this.#recorder.consultation({ stage: "ppo", iteration, point, step, signals: Object.fromEntries(fresh), base });
   }
 
-  /** Ends what a person's word ends, and records it. */
-  #hear({ iteration, base, again = false, ends, word }: ToldOptions & Word): void {
+  /** Ends what an operator's word ends, and records both. */
+  #hear(word: OperatorWord, { iteration, base, again = false }: ToldOptions): void {
+    this.#recorder.consultation({ stage: "ppo", iteration, point: "operator", word });
     const ended = again ? endedBefore(this.state, iteration) : [];
-    const back = ended.filter(ends);
+    const back = ended.filter((one) => ends(word, one));
     const before = { ...this.state, active: [...this.state.active, ...back] };
     if (back.length > 0) this.#recorded = multipliers(before, iteration);
     for (const { setting, id } of before.active) this.#holders.set(setting, id);
-    const { state, outcomes } = word(before);
+    const { state, outcomes } = hear(before, { word, iteration, rules: this.#rules });
     // Heard again once: a later word of this iteration must not end it a second time.
-    const left = { iteration, interventions: ended.filter((one) => !ends(one)) };
+    const left = { iteration, interventions: ended.filter((one) => !ends(word, one)) };
     this.state = back.length > 0 ? { ...state, ended: left } : state;
     this.#recordSettings(iteration, base);
     this.#record(decisionsOf(iteration, { outcomes }));
   }
 
-  #tell(iteration: number, signals: MetricValues): void {
-    this.#recorder.consultation({ stage: "ppo", iteration, point: "person", step: null, signals });
-  }
-
   /** Every hyperparameter has a history: what interventions change, and restore, too. */
-  #recordSettings(iteration: number, base: Base): void {
+  #recordSettings(iteration: number, base: LeverValues): void {
     const before = this.#recorded;
     const after = multipliers(this.state, iteration);
     this.#recorded = after;
-    const values: Readonly<Record<SettingName, Readonly<Record<string, number>>>> = {
-      learningRate: { "ppo.learningRate": base.policyRate, "ppo.criticLearningRate": base.criticRate },
-      clip: { "ppo.clipLow": base.clipLow, "ppo.clipHigh": base.clipHigh },
-      valueUpdates: { "control.valueUpdates": 1 },
-      klCoef: { "ppo.kl.coef": base.klCoef },
-    };
-    for (const name of Object.keys(values) as SettingName[]) {
-      // One that expires is not active any more, and restores all the same.
-      const intervention = this.state.active.find(({ setting }) => setting === name)?.id ?? this.#holders.get(name);
-      if (intervention !== undefined) this.#holders.set(name, intervention);
-      if (before[name] === after[name]) continue;
-      for (const [key, value] of Object.entries(values[name])) {
-        const record: SettingRecord = {
-          stage: "ppo",
-          iteration,
-          key,
-          before: value * before[name],
-          value: value * after[name],
-          cause: "intervention",
-          ...(intervention !== undefined && { intervention }),
-        };
-        this.#recorder.setting(record);
-      }
+    // One that expires is not active any more, and restores all the same.
+    for (const { setting, id } of this.state.active) this.#holders.set(setting, id);
+    for (const { key, lever, name } of leverSettings()) {
+      if (before[lever] === after[lever]) continue;
+      const intervention = this.#holders.get(lever);
+      this.#recorder.setting({
+        stage: "ppo",
+        iteration,
+        key,
+        before: base[name] * before[lever],
+        value: base[name] * after[lever],
+        cause: "intervention",
+        ...(intervention !== undefined && { intervention }),
+      });
     }
   }
 

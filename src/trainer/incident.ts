@@ -1,7 +1,7 @@
 /** Tier 1: the run stops, what a person needs to decide is kept, and their decision is carried out. */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Orders } from "../control/consult.ts";
+import type { Orders } from "../control/orders.ts";
 import type { ModelId } from "../engine/engine.ts";
 import type { Alert, IncidentRecord } from "../types/control.ts";
 import { CheckpointError, Interrupted, RolledBack, StoppedByController } from "../util/errors.ts";

@@ -117,7 +117,8 @@ describe("a run's own rules decide on replay what they decided", () => {
         const control = new Control({ rules: lively, settings, state, iteration: 0, recorder });
         for (const [i, { person, undone, acknowledged, ...signals }] of iterations.entries()) {
           const klCoef = signals["kl/coef"];
-          const base = { policyRate: 1e-3 / (i + 1), criticRate: 2e-3, clipLow: 0.2, clipHigh: 0.3, klCoef };
+          const rates = { policyRate: 1e-3 / (i + 1), criticRate: 2e-3 };
+          const base = { ...rates, clipLow: 0.2, clipHigh: 0.3, klCoef, valueUpdates: 1 };
           if (person) control.setByPerson(person, { iteration: i, base });
           if (undone) control.undo(undone, { iteration: i, base });
           control.afterScoring(i, signals, base);

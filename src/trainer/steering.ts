@@ -1,11 +1,11 @@
 /** What config, schedules, controllers and people say of an iteration's settings; interventions multiply it. */
 
-import type { Change } from "../config/changes.ts";
+import { type Change, settingOf } from "../config/changes.ts";
 import type { PpoConfig } from "../config/schema.ts";
 import type { ParameterGroup } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
+import { type LeverValues, leverValues } from "../steering/levers.ts";
 import type { MetricValues } from "../types/records.ts";
-import type { Base } from "./controller.ts";
 import { rateFactors } from "./layer-rates.ts";
 import type { Ppo } from "./ppo.ts";
 
@@ -14,18 +14,23 @@ export function settingsOf({ loop, faults }: Pick<Ppo, "loop" | "faults">, itera
   return faults.settings(iteration, loop.settings);
 }
 
-/** Rates by schedule, the clip by its phases, the KL coefficient by its controller. */
-export function baseOf({ loop, state, faults }: Pick<Ppo, "loop" | "state" | "faults">, iteration: number): Base {
+/**
+ * What interventions multiply: rates by schedule, the clip by its phases, the KL coefficient by its controller, one pass of the critic
+ * over each minibatch, all else as configured.
+ */
+export function baseOf(
+  { loop, state, faults }: Pick<Ppo, "loop" | "state" | "faults">,
+  iteration: number,
+): LeverValues {
   const settings = settingsOf({ loop, faults }, iteration);
-  const { learningRate, criticLearningRate, iterations, clipLow, clipHigh } = settings;
+  const { learningRate, criticLearningRate, iterations } = settings;
   const { schedule, warmup, stepFactor, stepEvery } = settings;
   const shape = { schedule, warmup, stepFactor, stepEvery, step: iteration, steps: iterations };
   return {
+    ...leverValues(({ key }) => heldByState(state, key) ?? (settingOf("ppo", settings, key) as number)),
     policyRate: rl.learningRateAt({ base: learningRate, ...shape }),
     criticRate: rl.learningRateAt({ base: criticLearningRate ?? 2 * learningRate, ...shape }),
-    clipLow: state.clip?.low ?? clipLow,
-    clipHigh: state.clip?.high ?? clipHigh,
-    klCoef: state.klCoef,
+    valueUpdates: 1,
   };
 }
 
@@ -113,21 +118,47 @@ function clipSettings({ clipLow, clipHigh, clipWide, iterations }: PpoConfig) {
   return { base: { low: clipLow, high: clipHigh }, wide: clipWide, iterations };
 }
 
+type Held = Pick<Ppo["state"], "klCoef" | "penaltyBeta" | "clip">;
+
+/** Settings that controllers and phases move, so that the state holds the value in force: how it is read and replaced. */
+const held: Readonly<
+  Record<string, [read: (state: Held) => number | undefined, write: (state: Held, value: number) => void]>
+> = {
+  "ppo.kl.coef": [
+    ({ klCoef }) => klCoef,
+    (state, value) => {
+      state.klCoef = value;
+    },
+  ],
+  "ppo.penalty.beta": [
+    ({ penaltyBeta }) => penaltyBeta,
+    (state, value) => {
+      state.penaltyBeta = value;
+    },
+  ],
+  // Until the phases next look at it.
+  "ppo.clipLow": [
+    ({ clip }) => clip?.low,
+    (state, low) => {
+      if (state.clip) state.clip = { ...state.clip, low };
+    },
+  ],
+  "ppo.clipHigh": [
+    ({ clip }) => clip?.high,
+    (state, high) => {
+      if (state.clip) state.clip = { ...state.clip, high };
+    },
+  ],
+};
+
 /** The value in force of a setting that the state holds; undefined for the others. */
-export function heldByState({ klCoef, penaltyBeta, clip }: Ppo["state"], key: string): number | undefined {
-  if (key === "ppo.kl.coef") return klCoef;
-  if (key === "ppo.penalty.beta") return penaltyBeta;
-  if (key === "ppo.clipLow") return clip?.low;
-  return key === "ppo.clipHigh" ? clip?.high : undefined;
+export function heldByState(state: Held, key: string): number | undefined {
+  return held[key]?.[0](state);
 }
 
-/** Takes a changed setting over, where the state is what holds it. */
-export function hold(state: Ppo["state"], { key, value }: Change): void {
-  if (key === "ppo.kl.coef") state.klCoef = value as number;
-  if (key === "ppo.penalty.beta") state.penaltyBeta = value as number;
-  // Until the phases next look at it.
-  if (key === "ppo.clipLow" && state.clip) state.clip = { ...state.clip, low: value as number };
-  if (key === "ppo.clipHigh" && state.clip) state.clip = { ...state.clip, high: value as number };
+/** Takes a changed setting over, if the state is what holds it. */
+export function hold(state: Held, { key, value }: Change): void {
+  held[key]?.[1](state, value as number);
 }
 
 /** A person changed a setting before this iteration: what interventions made of it ends. */

@@ -37,15 +37,17 @@ function told(
   return runPpo({ ppo, rules, control, ...options, context: { onProgress, ...options.context } });
 }
 
+type Without<Row, Key extends string> = Row extends unknown ? Omit<Row, Key> : never;
+
 /** Rows that no later attempt has taken over. */
 function current<Row extends { readonly attempt: number; readonly iteration: number }>(
   { events }: MemoryStore,
   rows: readonly Row[],
-): Omit<Row, "attempt">[] {
+): Without<Row, "attempt">[] {
   const begins = events.filter(({ kind }) => kind === "resumed");
   return rows
     .filter((row) => !begins.some((one) => one.attempt > row.attempt && one.iteration <= row.iteration))
-    .map(({ attempt, ...row }) => row);
+    .map(({ attempt, ...row }) => row as Without<Row, "attempt">);
 }
 
 const decided = (store: MemoryStore) =>

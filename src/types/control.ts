@@ -1,4 +1,5 @@
 /** The records of the stability controller: what it saw, what it said, what it did, and what people decided. No code. */
+import type { LeverName } from "../steering/levers.ts";
 import type { MetricValues, Stage } from "./records.ts";
 
 /** 1: stop and call a person; 2: act; 3: record. */
@@ -10,22 +11,38 @@ export type Tier = 1 | 2 | 3;
  */
 export type ConsultationPoint = "scored" | "step" | "updated";
 
-/**
- * What the controller was shown at one consultation, or told of a person. Replay shows and tells it the same again.
- *
- * Beside signals stand what config and schedule said of each setting (`base/<setting>`, but at a step), and for `person`
- * nothing but what they did before this iteration: set a setting (`set/<setting>`: 1), took back what a rule did (`undone/<rule>`: the
- * number of the intervention) or let the run go on after a rule had stopped it (`acknowledged/<rule>`: the iteration in which it did).
- */
-export interface Consultation {
+/** What the controller was shown at one consultation, or heard of an operator. Replay shows and tells it the same again. */
+export type Consultation = Shown | Told;
+
+/** What the controller was shown. */
+export interface Shown {
   readonly stage: Stage;
   readonly iteration: number;
-  readonly point: ConsultationPoint | "person";
+  readonly point: ConsultationPoint;
   /** Step within the iteration; null at the other points. */
   readonly step: number | null;
   /** Signals by the keys of docs/metrics.md, each where the iteration first shows it. The iteration's metrics hold them too, but a step's. */
   readonly signals: MetricValues;
+  /** What config and schedule said of each lever's bounded value. Absent at a step, where the iteration's last one holds. */
+  readonly base?: Readonly<Partial<Record<LeverName, number>>>;
 }
+
+/** What an operator did before an iteration. */
+export interface Told {
+  readonly stage: Stage;
+  readonly iteration: number;
+  readonly point: "operator";
+  readonly word: OperatorWord;
+}
+
+/** Something that an operator did and the controller must know. */
+export type OperatorWord =
+  /** Set a setting that the lever moves. */
+  | { readonly kind: "set"; readonly lever: LeverName }
+  /** Took back what the rule did, by the number of the intervention. */
+  | { readonly kind: "undone"; readonly rule: string; readonly intervention: number }
+  /** Let the run go on after the rule had stopped it in `iteration`. */
+  | { readonly kind: "acknowledged"; readonly rule: string; readonly iteration: number };
 
 /** A rule whose condition held. */
 export interface Alert {
@@ -43,18 +60,10 @@ export interface Alert {
   readonly message: string;
 }
 
-/** What an intervention does. `temporary` ones multiply a setting, expire and restore. */
-export type ActionKind =
-  | "learningRate"
-  | "clip"
-  | "valueUpdates"
-  | "klCoef"
-  | "mask"
-  | "skip"
-  | "endEpochs"
-  | "rollback"
-  | "pause"
-  | "stop";
+/** What an intervention does: it moves a lever for some iterations and lets it return, or does something once. */
+export type ActionKind = LeverName | OneTimeAction;
+
+export type OneTimeAction = "mask" | "skip" | "endEpochs" | "rollback" | "pause" | "stop";
 
 export interface Intervention {
   /** Counts from 1 in a run, over all of its attempts. */

@@ -33,8 +33,10 @@ afterEach(() => {
 /** Makes a database what version 3 would have left. */
 export function turnIntoVersion3(path: string): void {
   const raw = new Database(path);
+  raw.exec("DROP VIEW answer_rows; DROP INDEX samples_by_score");
   for (const table of ["answers", "marks", "requests"]) raw.exec(`DROP TABLE ${table}`);
-  raw.exec("DROP VIEW answer_rows; DROP INDEX samples_by_score; PRAGMA user_version = 3");
+  for (const column of ["base", "word"]) raw.exec(`ALTER TABLE consultations DROP COLUMN ${column}`);
+  raw.exec("PRAGMA user_version = 3");
   raw.close();
 }
 

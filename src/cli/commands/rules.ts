@@ -3,8 +3,9 @@ import { type ControlConfig, loadConfig } from "../../config/index.ts";
 import { nearest } from "../../config/nearest.ts";
 import { rulesToYaml } from "../../config/rule-yaml.ts";
 import { fitsScale, knownRules, usedRules } from "../../config/rules.ts";
-import { actionWords, conditionWords, isStepRule, type Rule, settingOf, settingWords } from "../../control/rule.ts";
+import { actionWords, conditionWords, isStepRule, leverOf, type Rule } from "../../control/rule.ts";
 import { otherRules, readControl, replayOn, type Said, storyOf } from "../../record/recorded-control.ts";
+import { levers } from "../../steering/levers.ts";
 import { counted } from "../../util/counted.ts";
 import { UsageError } from "../../util/errors.ts";
 import { printable, printableLine } from "../../util/sanitize.ts";
@@ -231,8 +232,8 @@ function does(rule: Rule): string {
 /** `learning rate x0.7, 10 it`. */
 function brief(rule: Rule): string {
   const { action, tier, duration } = rule;
-  const setting = settingOf(action);
-  if (setting !== null) return `${settingWords[setting]} x${action!.factor}, ${duration} it`;
+  const lever = leverOf(action);
+  if (lever !== null) return `${levers[lever].words} x${action!.factor}, ${duration} it`;
   return action?.kind ?? (tier === 1 ? "pause" : "record");
 }
 

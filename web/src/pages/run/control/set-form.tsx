@@ -1,6 +1,7 @@
 /** Changes a coefficient from the next iteration on: the server checks the value as it does the configuration's. */
 import type { Signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { leverOfKey } from "../../../../../src/steering/levers.ts";
 import { Button, Command } from "../../../components/parts.tsx";
 import { useKey } from "../../../keys.ts";
 import { draftOf } from "../../../state/draft.ts";
@@ -50,7 +51,7 @@ export function SetForm(props: SetFormProps) {
     if (draft.peek().value === value) draft.value = { key, value: "" };
     if (reason.peek().trim() === because) reason.value = "";
   };
-  const steered = active.filter(({ action }) => isOf(action, key));
+  const steered = active.filter(({ action }) => action === leverOfKey(key));
   return (
     <form
       class="set-form"
@@ -103,14 +104,4 @@ export function SetForm(props: SetFormProps) {
       <Command>{command}</Command>
     </form>
   );
-}
-
-const settingsOfAction: Readonly<Record<string, readonly string[]>> = {
-  learningRate: ["learningRate", "criticLearningRate"],
-  clip: ["clipLow", "clipHigh"],
-  klCoef: ["kl.coef"],
-};
-
-function isOf(action: string, key: string): boolean {
-  return (settingsOfAction[action] ?? []).includes(key.replace(/^\w+\./, ""));
 }

@@ -1,0 +1,28 @@
+/** What the controller tells the trainer to do at once. */
+import type { Alert } from "../types/control.ts";
+import type { Action } from "./rule.ts";
+
+export interface Orders {
+  /** Save, and wait for a person: tier 1, or a rule whose action is to pause. */
+  readonly stop: Alert | null;
+  /** End the run; nobody is asked. */
+  readonly end: Alert | null;
+  readonly rollback: { readonly alert: Alert; readonly set: Action["set"] } | null;
+  readonly mask: boolean;
+  readonly skip: boolean;
+  readonly endEpochs: boolean;
+}
+
+export const noOrders: Orders = { stop: null, end: null, rollback: null, mask: false, skip: false, endEpochs: false };
+
+/** Both; the first one that stops, ends or rolls back holds. */
+export function merged(orders: Orders, more: Partial<Orders>): Orders {
+  return {
+    stop: orders.stop ?? more.stop ?? null,
+    end: orders.end ?? more.end ?? null,
+    rollback: orders.rollback ?? more.rollback ?? null,
+    mask: orders.mask || more.mask === true,
+    skip: orders.skip || more.skip === true,
+    endEpochs: orders.endEpochs || more.endEpochs === true,
+  };
+}
