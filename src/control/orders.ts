@@ -15,7 +15,7 @@ export interface Orders {
 
 export const noOrders: Orders = { stop: null, end: null, rollback: null, mask: false, skip: false, endEpochs: false };
 
-/** Both; the first one that stops, ends or rolls back holds. */
+/** Two sets of orders as one: of two alerts that stop, end or roll back the run, the earlier set's holds. */
 export function merged(orders: Orders, more: Partial<Orders>): Orders {
   return {
     stop: orders.stop ?? more.stop ?? null,
