@@ -23,6 +23,8 @@ function hintFor(path: string, error: unknown): string {
     case "EPERM":
     case "EROFS":
       return `You may not write there: name another file, or look at the permissions of ${folder}.`;
+    case "EPIPE":
+      return "What read from it ended before the end.";
     case "EISDIR":
       return "It is a folder: name a file in it.";
     default:
