@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openStore } from "../../src/store/index.ts";
 import { ballast, type Ended, metricsOf, start, tinyFolder, weights } from "./ballast.ts";
 
 /** The run's time is cut into this many parts, and in each a run is killed at a random instant; one in CI, 25 in `npm run test:full`. */
@@ -31,6 +32,23 @@ function begun(name: string): string | undefined {
   return ids.find((id) => existsSync(join(runs, id, "config.json")));
 }
 
+/** Checkpoints and results in a run's folder whose event is not in the database. */
+function unrecorded(id: string | undefined): string[] {
+  const saved = ["sft", "reward", "ppo"]
+    .filter((stage) => id !== undefined && existsSync(join(runs, id, stage)))
+    .flatMap((stage) => readdirSync(join(runs, id!, stage)).map((name) => `${stage}/${name}`))
+    .filter((path) => /\/(checkpoint-\d+|final)$/.test(path));
+  if (saved.length === 0) return [];
+  const store = openStore(join(runs, "ballast.db"), { readonly: true });
+  const events = store.events(id!, { limit: 100_000 }).rows;
+  store.close();
+  const known = events.flatMap(({ kind, stage, iteration }) => {
+    if (kind === "stage_finished") return [`${stage}/final`];
+    return kind === "checkpoint" ? [`${stage}/checkpoint-${String(iteration).padStart(6, "0")}`] : [];
+  });
+  return saved.filter((path) => !known.includes(path));
+}
+
 describe("kill -9, then resume", () => {
   it("runs to its end when nobody kills it", () => {
     expect(whole.code, whole.stderr).toBe(0);
@@ -48,6 +66,7 @@ describe("kill -9, then resume", () => {
         last = await killed(seconds, ...(id ? ["resume", id] : ["run", "tiny.yaml", "threads=2", `name=${name}`]));
         if (last.code === 0) break;
         expect(last.signal, last.stderr).toBe("SIGKILL");
+        expect(unrecorded(begun(name)), `what the record does not know, killed after ${seconds} s`).toEqual([]);
       }
       const where = `killed after ${instants.map((instant) => `${instant.toFixed(3)} s`).join(" and ")}\n${last?.stderr}`;
       expect(last?.code, where).toBe(0);
