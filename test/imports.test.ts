@@ -15,6 +15,7 @@ const rows: Readonly<Record<string, number>> = {
   record: 8,
   store: 7,
   reward: 7,
+  objectives: 7,
   engine: 6,
   config: 6,
   control: 5,

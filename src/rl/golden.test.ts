@@ -1,6 +1,10 @@
-/** Every golden vector, in float64: PPO.md's numbers against this folder's functions. */
+/** Every golden vector, in float64: PPO.md's numbers against the arithmetic here and the losses of objectives/. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { policyTerms, updateStatistics } from "../objectives/clipped-policy.ts";
+import { valueTerms } from "../objectives/clipped-value.ts";
+import { pairwiseLoss } from "../objectives/pairwise.ts";
+import { penaltyTerms } from "../objectives/penalty-policy.ts";
 import * as rl from "./index.ts";
 
 interface Vector {
@@ -65,8 +69,8 @@ const runners: Record<string, Runner> = {
       mask,
       ...config,
     };
-    const terms = rl.policyTerms(options);
-    const statistics = rl.updateStatistics(options);
+    const terms = policyTerms(options);
+    const statistics = updateStatistics(options);
     const weights = rl.tokenWeights({ mask, aggregation: config.aggregation });
     return {
       loss: rl.weightedSum(terms.loss, weights),
@@ -80,7 +84,7 @@ const runners: Record<string, Runner> = {
     };
   },
   penalty: ({ input, config }) => {
-    const terms = rl.penaltyTerms({
+    const terms = penaltyTerms({
       logits: input.logits_T_V,
       oldLogits: input.oldLogits_T_V,
       tokens: input.tokens_T,
@@ -96,7 +100,7 @@ const runners: Record<string, Runner> = {
   },
   value: ({ input, config }) => {
     const mask = input.mask_B_T;
-    const terms = rl.valueTerms({
+    const terms = valueTerms({
       values: input.values_B_T,
       oldValues: input.oldValues_B_T,
       returns: input.returns_B_T,
@@ -144,7 +148,7 @@ const runners: Record<string, Runner> = {
     return { ...noise, noiseScale: rl.noiseScale([noise]) };
   },
   rm: ({ input }) => {
-    const result = rl.pairwiseLoss({ chosen: input.chosen_N, rejected: input.rejected_N, margins: input.margin_N });
+    const result = pairwiseLoss({ chosen: input.chosen_N, rejected: input.rejected_N, margins: input.margin_N });
     return {
       loss: result.loss,
       accuracy: result.accuracy,

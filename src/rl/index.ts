@@ -1,7 +1,8 @@
-/** PPO's arithmetic on plain arrays, in float64: slow, obvious, and what the engine's graphs are tested against. */
+/** The arithmetic of online training on plain arrays, in float64, but for the losses, which stand in objectives/. */
 export * from "./aggregate.ts";
 export * from "./clip-phases.ts";
 export * from "./diversity.ts";
+export * from "./explained-variance.ts";
 export * from "./fingerprint.ts";
 export * from "./gae.ts";
 export * from "./gold-signals.ts";
@@ -14,9 +15,6 @@ export * from "./logprob.ts";
 export * from "./noise.ts";
 export * from "./noise-signals.ts";
 export * from "./optimizer.ts";
-export * from "./penalty.ts";
-export * from "./policy.ts";
-export * from "./preference.ts";
 export * from "./rewards.ts";
 export * from "./robustness-signals.ts";
 export * from "./rows.ts";
@@ -27,5 +25,5 @@ export * from "./similarity-signals.ts";
 export * from "./slow-critic.ts";
 export * from "./statistics.ts";
 export { stronglyNegativeShare } from "./update-signals.ts";
-export * from "./value.ts";
+export * from "./update-statistics.ts";
 export * from "./whiten.ts";

@@ -1,8 +1,8 @@
 /** What is known of one PPO iteration when it ends, as plain arrays: what its signals are computed from. */
 import type { Verdicts } from "./gold-signals.ts";
 import type { LayerGradients } from "./layer-signals.ts";
-import type { UpdateStatistics } from "./policy.ts";
 import type { Mask, Rows } from "./rows.ts";
+import type { UpdateStatistics } from "./update-statistics.ts";
 
 /** B sequences of one rollout; per-token rows are aligned with the response tokens. */
 export interface RolloutRecord {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { updateStatistics } from "../objectives/clipped-policy.ts";
 import type { IterationRecord, MinibatchRecord, RolloutRecord } from "./iteration-record.ts";
-import { updateStatistics } from "./policy.ts";
 import { iterationSignals, nextHistory } from "./signals.ts";
 
 /** Three responses, of which the last has padding that holds NaN; two share a prompt. */

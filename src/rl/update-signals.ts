@@ -1,16 +1,16 @@
 /** Signals of the optimisation: update, reference, exploration, gradient, advantage, value. */
 
 import { repeatAgreement } from "./diversity.ts";
+import { explainedVariance } from "./explained-variance.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { type IterationRecord, type RolloutView, type Signals, slopeWindow } from "./iteration-record.ts";
 import { klPerSequence, klPerToken, klRows } from "./kl.ts";
 import { layerSignals } from "./layer-signals.ts";
-import { mergeUpdateStatistics } from "./policy.ts";
 import { finalScore } from "./rewards.ts";
 import { type Rows, validRows, validValues } from "./rows.ts";
 import { signFlipRate } from "./signs.ts";
 import { mean, slope, standardDeviation, sum } from "./statistics.ts";
-import { explainedVariance } from "./value.ts";
+import { mergeUpdateStatistics } from "./update-statistics.ts";
 
 export function update({ minibatches, endedBy, firstRatioDeviation }: IterationRecord): Signals {
   const measured = [...minibatches, ...(endedBy ? [endedBy] : [])];

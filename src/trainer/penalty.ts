@@ -1,12 +1,6 @@
 /** The penalty form of the policy loss (PPO.md row 9): the policy that sampled, kept for its whole distribution. */
-import type { ModelId } from "../engine/engine.ts";
+import type { Penalty } from "../objectives/penalty-policy.ts";
 import type { Ppo } from "./ppo.ts";
-
-export interface Penalty {
-  readonly beta: number;
-  /** null where the engine cannot have the KL over the whole vocabulary: k3 on the samples then. */
-  readonly oldModel: ModelId | null;
-}
 
 /** Before an update; null where the loss is the clipped one. */
 export async function openPenalty({ context, models, loop, state }: Ppo, iteration: number): Promise<Penalty | null> {

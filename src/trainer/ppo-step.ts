@@ -2,10 +2,12 @@
 import type { PpoConfig } from "../config/schema.ts";
 import type { Engine, ForwardBackwardResult, Sequence } from "../engine/engine.ts";
 import { tokensOfPass } from "../engine/pass-size.ts";
+import { clippedPolicyLoss, updateStatistics } from "../objectives/clipped-policy.ts";
+import { clippedValueLoss } from "../objectives/clipped-value.ts";
+import { type Penalty, penaltyPolicyLoss } from "../objectives/penalty-policy.ts";
 import * as rl from "../rl/index.ts";
 import { accumulate, inOrder, microBatches, take } from "./microbatches.ts";
 import { nonfiniteCount, type StepTaken } from "./optimizer-step.ts";
-import type { Penalty } from "./penalty.ts";
 import type { Ppo } from "./ppo.ts";
 import type { PpoModels } from "./ppo-models.ts";
 
@@ -74,21 +76,25 @@ export async function policyGradient(options: {
   const { dualClip, entropyCoef, temperature } = settings;
   const clip = { clipLow, clipHigh, dualClip };
   const kl = settings.kl.in === "loss" ? { coef: klCoef, estimator: settings.kl.estimator } : null;
-  const passes = await accumulate(parts, (part) =>
-    engine.forwardBackward(models.policy.id, {
-      name: "policy",
+  const extras = { entropyCoef, kl, temperature };
+  const passes = await accumulate(parts, (part) => {
+    const batch = {
       sequences: take(sequences, part),
       weights: take(weights, part),
       oldLogprobs: take(oldLogprobs, part),
       advantages: take(advantages, part),
       ...(kl && { refLogprobs: take(refLogprobs, part) }),
-      config: { ...clip, penalty, entropyCoef, kl, temperature },
-    }),
-  );
+    };
+    const loss =
+      penalty === null
+        ? clippedPolicyLoss(batch, { ...clip, ...extras })
+        : penaltyPolicyLoss(batch, { penalty, ...extras });
+    return engine.forwardBackward(models.policy.id, loss);
+  });
   const logprobs = inOrder(parts, passes, "logprobs");
   // With a penalty nothing is clipped, and nothing counted as such.
   const bounds = penalty === null ? clip : { clipLow: 1, clipHigh: Infinity, dualClip: null };
-  const statistics = rl.updateStatistics({ logprobs, oldLogprobs, advantages, ...bounds });
+  const statistics = updateStatistics({ logprobs, oldLogprobs, advantages, ...bounds });
   if (!penalty?.oldModel) return { passes, logprobs, statistics };
   const fullKlMean = rl.mean(inOrder(parts, passes, "penaltyKl").flat());
   return { passes, logprobs, statistics: { ...statistics, fullKlMean } };
@@ -102,7 +108,7 @@ export function firstRatioDeviation(
 ): number {
   const first = <T>(rows: readonly T[]) => take(rows, parts[0]!);
   const rows = { logprobs: first(logprobs), oldLogprobs: first(oldLogprobs), advantages: first(advantages) };
-  return rl.updateStatistics({ ...rows, clipLow, clipHigh, dualClip: null }).ratioMaxDeviation;
+  return updateStatistics({ ...rows, clipLow, clipHigh, dualClip: null }).ratioMaxDeviation;
 }
 
 /** The critic's gradient: the clipped value loss, around the values at rollout (row 10). */
@@ -118,16 +124,15 @@ export async function valueGradient(options: {
   const { sequences, weights, returns, oldValues, parts } = minibatch;
   // With a trunk of its own the critic has an optimizer of its own, in which Adam cancels a coefficient (row 10).
   const coef = frozen ? 0 : models.shared ? (settings.valueCoef ?? 1) : 1;
-  const passes = await accumulate(parts, (part) =>
-    engine.forwardBackward(models.critic, {
-      name: "value",
+  const passes = await accumulate(parts, (part) => {
+    const batch = {
       sequences: take(sequences, part),
       weights: take(weights, part).map((row) => row.map((weight) => weight * coef)),
       returns: take(returns, part),
       oldValues: take(oldValues, part),
-      config: { valueClip: settings.valueClip },
-    }),
-  );
+    };
+    return engine.forwardBackward(models.critic, clippedValueLoss(batch, settings));
+  });
   return {
     passes,
     values: inOrder(parts, passes, "values"),

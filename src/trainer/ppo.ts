@@ -7,6 +7,8 @@
 import type { PpoConfig } from "../config/schema.ts";
 import type { Rule } from "../control/rule.ts";
 import { stepIndices } from "../data/index.ts";
+import { valueTerms } from "../objectives/clipped-value.ts";
+import type { Penalty } from "../objectives/penalty-policy.ts";
 import { learnedComponents, type RewardPipeline } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
 import type { Alert } from "../types/control.ts";
@@ -20,7 +22,7 @@ import { closeModels, type Kept, keepBefore, obey } from "./incident.ts";
 import { checkStart } from "./invariants.ts";
 import { nonfiniteCount, reportSkip, takeStep } from "./optimizer-step.ts";
 import { tokenOutputs } from "./passes.ts";
-import { closePenalty, openPenalty, type Penalty } from "./penalty.ts";
+import { closePenalty, openPenalty } from "./penalty.ts";
 import type { PpoModels, PpoSources } from "./ppo-models.ts";
 import { openPpo } from "./ppo-open.ts";
 import { chooseSamples, settingsInForce } from "./ppo-record.ts";
@@ -350,7 +352,7 @@ async function update(
         await followCritic(ppo, await takeStep(engine, models.critic, { ...criticOptions, passes }));
       }
       const { oldValues, returns } = minibatch;
-      const { clipped } = rl.valueTerms({ values: critic.values, oldValues, returns, valueClip: settings.valueClip });
+      const { clipped } = valueTerms({ values: critic.values, oldValues, returns, valueClip: settings.valueClip });
       outcome.minibatches.push({
         epoch,
         statistics,

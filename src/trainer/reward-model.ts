@@ -2,8 +2,9 @@
 import type { RewardModelConfig } from "../config/schema.ts";
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
+import { pairwiseLoss, pairwiseRequest } from "../objectives/pairwise.ts";
 import { computeNormalisation, type Normalisation, writeNormalisation } from "../reward/index.ts";
-import { learningRateAt, mean, pairwiseLoss, shareInterval95, sum } from "../rl/index.ts";
+import { learningRateAt, mean, shareInterval95, sum } from "../rl/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
 import { accumulate, microBatches, take } from "./microbatches.ts";
@@ -81,13 +82,7 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
       stopwatch.lap("evaluation");
       passes = await accumulate(microBatches(take(lengths, indices), settings.microBatch), (part) => {
         loop.poll();
-        return engine.forwardBackward(model, {
-          name: "pairwise",
-          chosen: part.map((i) => pairs[i]!.chosen),
-          rejected: part.map((i) => pairs[i]!.rejected),
-          margins: part.map(() => margin),
-          weights: part.map(() => 1 / pairs.length),
-        });
+        return engine.forwardBackward(model, pairwiseRequest(take(pairs, part), { margin, pairsOfStep: pairs.length }));
       });
     } catch (error) {
       return await loop.leave(step, error);

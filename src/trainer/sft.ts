@@ -3,6 +3,7 @@ import type { SftConfig } from "../config/schema.ts";
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
 import { tokensOfPass } from "../engine/pass-size.ts";
+import { crossEntropyLoss } from "../objectives/cross-entropy.ts";
 import { learningRateAt, sum, tokenWeights } from "../rl/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { accumulate, microBatches, take } from "./microbatches.ts";
@@ -73,7 +74,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
       passes = await accumulate(microBatches(take(lengths, indices), settings.microBatch, limit), (part) => {
         loop.poll();
         const batch = { sequences: take(sequences, part), weights: take(weights, part) };
-        return engine.forwardBackward(model, { name: "cross_entropy", ...batch });
+        return engine.forwardBackward(model, crossEntropyLoss(batch));
       });
     } catch (error) {
       return await loop.leave(step, error);

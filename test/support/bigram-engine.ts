@@ -28,18 +28,12 @@ import type {
   SampleResult,
   Sequence,
 } from "../../src/engine/engine.ts";
-import {
-  entropyOfLogits,
-  k2,
-  k3,
-  klDerivative,
-  logSoftmax,
-  mean,
-  pairwiseLoss,
-  policyTerms,
-  valueTerms,
-  variance,
-} from "../../src/rl/index.ts";
+import { policyTerms } from "../../src/objectives/clipped-policy.ts";
+import { valueTerms } from "../../src/objectives/clipped-value.ts";
+import { crossEntropyTerms } from "../../src/objectives/cross-entropy.ts";
+import { pairwiseLoss } from "../../src/objectives/pairwise.ts";
+import { extraTerms } from "../../src/objectives/policy-extras.ts";
+import { entropyOfLogits, logSoftmax, mean, variance } from "../../src/rl/index.ts";
 import { CheckpointError, EngineError } from "../../src/util/errors.ts";
 import { random } from "../../src/util/random.ts";
 
@@ -267,9 +261,10 @@ export class BigramEngine implements Engine {
     const temperature = loss.name === "policy" ? loss.config.temperature : 1;
     const { logprobs, entropy } = await this.forward(id, { sequences, outputs: ["logprobs", "entropy"], temperature });
     if (loss.name === "cross_entropy") {
+      const plain = crossEntropyTerms(logprobs!);
       each((b, t, weight, tokens, at) => {
-        total -= weight * logprobs![b]![t]!;
-        this.#addLogprob(id, tokens[at - 1]!, tokens[at]!, -weight, temperature);
+        total += weight * plain.loss[b]![t]!;
+        this.#addLogprob(id, tokens[at - 1]!, tokens[at]!, weight * plain.gradient[b]![t]!, temperature);
       });
       return { loss: total, logprobs: logprobs! };
     }
@@ -277,12 +272,11 @@ export class BigramEngine implements Engine {
     const terms = config.penalty
       ? this.#penaltyTerms(id, loss, logprobs!)
       : policyTerms({ logprobs: logprobs!, oldLogprobs, advantages, ...config });
+    const extra = extraTerms({ logprobs: logprobs!, refLogprobs, entropy: entropy!, ...config });
     each((b, t, weight, tokens, at) => {
-      const d = config.kl ? logprobs![b]![t]! - refLogprobs![b]![t]! : 0;
-      const kl = config.kl ? config.kl.coef * (config.kl.estimator === "k2" ? k2(d) : k3(d)) : 0;
-      const klGradient = config.kl ? config.kl.coef * klDerivative(d, config.kl.estimator) : 0;
-      total += weight * (terms.loss[b]![t]! - config.entropyCoef * entropy![b]![t]! + kl);
-      this.#addLogprob(id, tokens[at - 1]!, tokens[at]!, weight * (terms.gradient[b]![t]! + klGradient), temperature);
+      total += weight * (terms.loss[b]![t]! + extra.loss[b]![t]!);
+      const gradient = terms.gradient[b]![t]! + extra.klGradient[b]![t]!;
+      this.#addLogprob(id, tokens[at - 1]!, tokens[at]!, weight * gradient, temperature);
       this.#addEntropy(id, tokens[at - 1]!, -weight * config.entropyCoef, temperature);
       if (config.penalty?.oldModel) this.#addFullKl(id, tokens[at - 1]!, weight, config);
     });

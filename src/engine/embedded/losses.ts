@@ -1,6 +1,6 @@
 /**
  * The losses and forward passes as graphs. Each is a sum over scored tokens of weight times term, like its slow
- * counterpart in `rl/`, against which it is tested. Settings that may change while a run goes on are inputs.
+ * counterpart in `objectives/`, against which it is tested. Settings that may change while a run goes on are inputs.
  */
 import { languageHead, type Parameters, parameterInputs, scalarHead, trunk } from "../../models/gpt2.ts";
 import { product } from "../../tensor/dims.ts";

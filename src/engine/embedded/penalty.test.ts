@@ -11,7 +11,8 @@ import {
 import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
 import { parameterSpecs } from "../../models/config.ts";
 import { writeModelFolder } from "../../models/folder.ts";
-import { penaltyTerms, weightedSum } from "../../rl/index.ts";
+import { penaltyTerms } from "../../objectives/penalty-policy.ts";
+import { weightedSum } from "../../rl/index.ts";
 import type { ModelConfig, ModelId, PolicyLoss } from "../engine.ts";
 import { EmbeddedCore } from "./core.ts";
 

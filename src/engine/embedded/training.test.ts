@@ -11,7 +11,10 @@ import {
 } from "../../../test/support/engine.ts";
 import { fixtureTensors, gap, temporaryFolder, tiedConfig } from "../../../test/support/gpt2.ts";
 import { writeModelFolder } from "../../models/folder.ts";
-import { adamW, clipByGlobalNorm, klRows, pairwiseLoss, policyTerms, valueTerms, weightedSum } from "../../rl/index.ts";
+import { policyTerms } from "../../objectives/clipped-policy.ts";
+import { valueTerms } from "../../objectives/clipped-value.ts";
+import { pairwiseLoss } from "../../objectives/pairwise.ts";
+import { adamW, clipByGlobalNorm, klRows, weightedSum } from "../../rl/index.ts";
 import type { Engine, LossRequest, OptimStepRequest, PolicyLoss } from "../engine.ts";
 import { createEmbeddedEngine } from "./index.ts";
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { randomRows, validCells } from "../../test/support/rows.ts";
-import { mergeUpdateStatistics, policyTerms, updateStatistics } from "./policy.ts";
+import { mergeUpdateStatistics } from "../rl/index.ts";
+import { policyTerms, updateStatistics } from "./clipped-policy.ts";
 
 const settings = { clipLow: 0.2, clipHigh: 0.28, dualClip: 3 };
 

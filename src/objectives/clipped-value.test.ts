@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import fc from "../../test/support/property.ts";
 import { randomRows, validCells } from "../../test/support/rows.ts";
-import { explainedVariance, valueTerms } from "./value.ts";
+import { explainedVariance } from "../rl/index.ts";
+import { valueTerms } from "./clipped-value.ts";
 
 describe("the clipped value loss", () => {
   it("equals the obvious loop, and its gradient finite differences", () => {

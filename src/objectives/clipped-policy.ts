@@ -1,7 +1,27 @@
-/** PPO's clipped policy loss, token by token, and the statistics of an update (PPO.md rows 7, 8 and 13). */
-import { k3 } from "./kl.ts";
-import { checkSameShape, isValid, type Mask, mapRows, type Rows, validRows, validValues } from "./rows.ts";
-import { mean, sum, variance } from "./statistics.ts";
+/**
+ * PPO's clipped policy loss (Schulman et al. 2017, eq. 7; PPO.md rows 7 and 8). For each token, with r = exp(log p - log p_old):
+ *
+ *     loss = max(-A r, -A clip(r, 1 - clipLow, 1 + clipHigh)),   and at most -A c where A < 0 (dual clip: Ye et al. 2019, eq. 5)
+ *
+ * `policyTerms` is the slow loop that engines are tested against; `clippedPolicyLoss` asks an engine for the same, summed over tokens
+ * with weights, plus the terms of policy-extras.ts.
+ */
+import type { PolicyLoss } from "../engine/engine.ts";
+import {
+  checkSameShape,
+  isValid,
+  k3,
+  largest,
+  type Mask,
+  mapRows,
+  mean,
+  type Rows,
+  type UpdateStatistics,
+  validRows,
+  validValues,
+  variance,
+} from "../rl/index.ts";
+import type { PolicyBatch, PolicyExtras } from "./policy-extras.ts";
 
 export interface PolicyOptions {
   readonly logprobs: Rows;
@@ -71,23 +91,12 @@ function policyTerm(logRatio: number, advantage: number, options: PolicyOptions)
   return { loss: Math.min(loss, ceiling), ratio, clipped, dualClipped, gradient: flat ? 0 : unclippedLoss };
 }
 
-export interface UpdateStatistics {
-  /** Mean over tokens of (r - 1) - ln r, in nats per token, never clamped: PPO.md row 13. */
-  readonly approxKlMean: number;
-  /** The largest per-sequence token mean of the same. */
-  readonly approxKlMax: number;
-  readonly ratioMean: number;
-  readonly ratioMax: number;
-  /** Biased. */
-  readonly ratioVariance: number;
-  /** Largest |r - 1|. */
-  readonly ratioMaxDeviation: number;
-  readonly clipFraction: number;
-  readonly dualClipFraction: number;
-  /** Mean KL(old, new) over the whole vocabulary, in nats per token; only where the loss has it (row 9). */
-  readonly fullKlMean?: number;
-  /** Valid tokens that the means are over. */
-  readonly tokens: number;
+/** The engine's request for the sum over tokens of weight times loss. */
+export function clippedPolicyLoss(
+  batch: PolicyBatch,
+  { clipLow, clipHigh, dualClip, ...extras }: Pick<PolicyOptions, "clipLow" | "clipHigh" | "dualClip"> & PolicyExtras,
+): PolicyLoss {
+  return { name: "policy", ...batch, config: { clipLow, clipHigh, dualClip, ...extras } };
 }
 
 /** What one minibatch says of how far the policy has moved from the one that sampled. NaN where no token is valid. */
@@ -113,32 +122,4 @@ export function updateStatistics(options: PolicyOptions): UpdateStatistics {
     dualClipFraction: mean(flags(terms.dualClipped)),
     tokens: ratios.length,
   };
-}
-
-/** The statistics of several minibatches as if their tokens were one: means weighed by tokens, maxima over all. */
-export function mergeUpdateStatistics(parts: readonly UpdateStatistics[]): UpdateStatistics {
-  const filled = parts.filter((part) => part.tokens > 0);
-  const tokens = sum(filled.map((part) => part.tokens));
-  const weighed = (f: (part: UpdateStatistics) => number): number =>
-    sum(filled.map((part) => part.tokens * f(part))) / tokens;
-  const ratioMean = weighed((part) => part.ratioMean);
-  return {
-    approxKlMean: weighed((part) => part.approxKlMean),
-    approxKlMax: largest(filled.map((part) => part.approxKlMax)),
-    ratioMean,
-    ratioMax: largest(filled.map((part) => part.ratioMax)),
-    // Within the parts and between them (Chan et al. 1979).
-    ratioVariance: weighed((part) => part.ratioVariance + (part.ratioMean - ratioMean) ** 2),
-    ratioMaxDeviation: largest(filled.map((part) => part.ratioMaxDeviation)),
-    clipFraction: weighed((part) => part.clipFraction),
-    dualClipFraction: weighed((part) => part.dualClipFraction),
-    ...(filled.length > 0 &&
-      filled.every((part) => part.fullKlMean !== undefined) && { fullKlMean: weighed((part) => part.fullKlMean!) }),
-    tokens,
-  };
-}
-
-/** The maximum without a spread over a long list; NaN where the list is empty or holds one. */
-function largest(values: readonly number[]): number {
-  return values.length === 0 ? NaN : values.reduce((a, b) => Math.max(a, b), -Infinity);
 }

@@ -1,5 +1,12 @@
-/** The reward model's loss on preference pairs (PPO.md row 18; Bradley and Terry 1952, with Llama 2's margin). */
-import { checkSameLength } from "./rows.ts";
+/**
+ * The reward model's loss on preference pairs (Bradley and Terry 1952, with Llama 2's margin; PPO.md row 18). For each pair:
+ *
+ *     loss = -log sigmoid(score(chosen) - score(rejected) - margin)
+ *
+ * `pairwiseLoss` is the slow loop that engines are tested against; `pairwiseRequest` asks an engine for the mean over a step's pairs.
+ */
+import type { PairwiseLoss as PairwiseRequest, Sequence } from "../engine/engine.ts";
+import { checkSameLength } from "../rl/index.ts";
 
 export interface PairOptions {
   /** Scores of the N preferred responses. */
@@ -42,4 +49,18 @@ export function pairwiseLoss(options: PairOptions): PairwiseLoss {
 /** log(1 + exp(x)) without overflow. */
 function softplus(x: number): number {
   return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+}
+
+/** The engine's request for the sum over `pairs` of loss over the step's number of pairs: parts of a step add up to its mean. */
+export function pairwiseRequest(
+  pairs: readonly { readonly chosen: Sequence; readonly rejected: Sequence }[],
+  { margin, pairsOfStep = pairs.length }: { readonly margin: number; readonly pairsOfStep?: number },
+): PairwiseRequest {
+  return {
+    name: "pairwise",
+    chosen: pairs.map(({ chosen }) => chosen),
+    rejected: pairs.map(({ rejected }) => rejected),
+    margins: pairs.map(() => margin),
+    weights: pairs.map(() => 1 / pairsOfStep),
+  };
 }

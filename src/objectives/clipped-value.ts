@@ -1,6 +1,13 @@
-/** The clipped value loss, token by token, and how much of the returns the values explain (PPO.md rows 10 and 14). */
-import { checkSameLength, checkSameShape, isValid, type Mask, type Rows } from "./rows.ts";
-import { mean, variance } from "./statistics.ts";
+/**
+ * The clipped value loss (PPO.md row 10). For each token, with value V, return R, and Vold the online critic's value at rollout:
+ *
+ *     loss = 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2)
+ *
+ * `valueTerms` is the slow loop that engines are tested against; `clippedValueLoss` asks an engine for the same, summed over tokens
+ * with weights.
+ */
+import type { ValueLoss } from "../engine/engine.ts";
+import { checkSameShape, isValid, type Mask, type Rows } from "../rl/index.ts";
 
 export interface ValueOptions {
   readonly values: Rows;
@@ -44,20 +51,10 @@ export function valueTerms(options: ValueOptions): ValueTerms {
   return { loss: loss_B_T, clipped: clipped_B_T, gradient: gradient_B_T };
 }
 
-/**
- * 1 - var(R - V) / var(R), and 1 - mean((V - R)^2) / var(R), which a constant bias of the values lowers. Biased variances
- * over all tokens given. Returns that do not vary give NaN.
- */
-export function explainedVariance(
-  returns_N: readonly number[],
-  values_N: readonly number[],
-): { explainedVariance: number; withBias: number } {
-  checkSameLength({ returns: returns_N, values: values_N });
-  const errors = returns_N.map((r, i) => r - values_N[i]!);
-  const spread = variance(returns_N);
-  if (spread === 0) return { explainedVariance: NaN, withBias: NaN };
-  return {
-    explainedVariance: 1 - variance(errors) / spread,
-    withBias: 1 - mean(errors.map((error) => error * error)) / spread,
-  };
+/** The engine's request for the sum over tokens of weight times loss. */
+export function clippedValueLoss(
+  batch: Pick<ValueLoss, "sequences" | "weights" | "returns" | "oldValues">,
+  { valueClip }: Pick<ValueOptions, "valueClip">,
+): ValueLoss {
+  return { name: "value", ...batch, config: { valueClip } };
 }

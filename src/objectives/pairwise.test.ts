@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import fc from "../../test/support/property.ts";
-import { pairwiseLoss } from "./preference.ts";
+import { pairwiseLoss } from "./pairwise.ts";
 
 const scores = fc.array(fc.double({ min: -5, max: 5, noNaN: true }), { minLength: 4, maxLength: 4 });
 

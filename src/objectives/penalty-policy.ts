@@ -1,6 +1,23 @@
-/** PPO's penalty form of the policy loss, with the full categorical KL from old to new (PPO.md row 9). */
-import { logSoftmax } from "./logprob.ts";
-import { checkSameLength, checkSameShape, type Rows } from "./rows.ts";
+/**
+ * PPO's penalty form of the policy loss (Schulman et al. 2017, eq. 8; PPO.md row 9). For each token, with r = exp(log p - log p_old):
+ *
+ *     loss = -r A + beta KL(old, new),   KL(old, new) = sum_v p_old(v) (log p_old(v) - log p(v))
+ *
+ * An engine that cannot hold two policies in one pass takes k3 on the samples in its place, (r - 1) - ln r. `penaltyTerms` is the
+ * slow loop that engines are tested against; `penaltyPolicyLoss` asks an engine for the same, summed over tokens with weights, plus
+ * the terms of policy-extras.ts.
+ */
+import type { ModelId, PolicyLoss } from "../engine/engine.ts";
+import { checkSameLength, checkSameShape, logSoftmax, type Rows } from "../rl/index.ts";
+import type { PolicyBatch, PolicyExtras } from "./policy-extras.ts";
+
+/** What an engine needs to know of the penalty. */
+export interface Penalty {
+  /** Weight of KL(old, new). */
+  readonly beta: number;
+  /** The policy that sampled; null where the engine cannot have the KL over the whole vocabulary: k3 on the samples then. */
+  readonly oldModel: ModelId | null;
+}
 
 export interface PenaltyOptions {
   readonly logits: Rows;
@@ -22,7 +39,7 @@ export interface PenaltyTerms {
   readonly gradient: number[][];
 }
 
-/** Schulman et al. 2017, eq. 8. */
+/** The terms for each token, before any aggregation. */
 export function penaltyTerms(options: PenaltyOptions): PenaltyTerms {
   const { logits, oldLogits, tokens, advantages, penaltyBeta, temperature } = options;
   checkSameShape({ logits, oldLogits });
@@ -49,4 +66,12 @@ export function penaltyTerms(options: PenaltyOptions): PenaltyTerms {
     ratio: terms.map((term) => term.ratio),
     gradient: terms.map((term) => term.gradient),
   };
+}
+
+/** The engine's request for the sum over tokens of weight times loss: nothing is clipped. */
+export function penaltyPolicyLoss(
+  batch: PolicyBatch,
+  { penalty, ...extras }: { readonly penalty: Penalty } & PolicyExtras,
+): PolicyLoss {
+  return { name: "policy", ...batch, config: { clipLow: 1, clipHigh: 1, dualClip: null, penalty, ...extras } };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { random } from "../util/random.ts";
-import { penaltyTerms } from "./penalty.ts";
+import { penaltyTerms } from "./penalty-policy.ts";
 
 describe("the penalty form of the policy loss", () => {
   const stream = random("penalty");

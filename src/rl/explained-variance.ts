@@ -1,0 +1,21 @@
+/** How much of the returns the values explain (PPO.md row 14). */
+import { checkSameLength } from "./rows.ts";
+import { mean, variance } from "./statistics.ts";
+
+/**
+ * 1 - var(R - V) / var(R), and 1 - mean((V - R)^2) / var(R), which a constant bias of the values lowers. Biased variances
+ * over all tokens given. Returns that do not vary give NaN.
+ */
+export function explainedVariance(
+  returns_N: readonly number[],
+  values_N: readonly number[],
+): { explainedVariance: number; withBias: number } {
+  checkSameLength({ returns: returns_N, values: values_N });
+  const errors = returns_N.map((r, i) => r - values_N[i]!);
+  const spread = variance(returns_N);
+  if (spread === 0) return { explainedVariance: NaN, withBias: NaN };
+  return {
+    explainedVariance: 1 - variance(errors) / spread,
+    withBias: 1 - mean(errors.map((error) => error * error)) / spread,
+  };
+}
