@@ -84,7 +84,7 @@ describe("implicit prompts", () => {
       readPreferenceRows(file({ chosen: turns(" a"), rejected: turns(" b").replace("in a", "in c") })),
     ).toThrow(/rows\.jsonl:1: .* different conversations/);
     expect(() => readPreferenceRows(file({ chosen: turns(" a"), rejected: turns("") }))).toThrow(
-      /:1: "rejected" is empty/,
+      /:1: the last message of "rejected" is empty/,
     );
   });
 

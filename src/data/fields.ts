@@ -81,9 +81,8 @@ export function createFieldReader(
       "correct the row, or leave it out",
       JSON.stringify(value).slice(0, 80),
     );
-  const empty = (field: string, hint: string): never => fail(`"${column(field)}" is empty`, hint);
   const notBlank = (field: string, text: string) =>
-    text.trim() === "" ? empty(field, "fill it in, or leave the row out") : text;
+    text.trim() === "" ? fail(`"${column(field)}" is empty`, "fill it in, or leave the row out") : text;
   const turnsOf = (field: string, value: unknown): Message[] | null =>
     Array.isArray(value)
       ? parseMessages(value, column(field), fail)
@@ -123,9 +122,12 @@ export function createFieldReader(
       return turnsOf(field, value) ?? wrongType(field, value, "a list of messages");
     },
     answer(field) {
-      const answer = answered(field, take(field));
+      // An empty cell of a table is null in JSON.
+      const isNull = valueIn(field) === null && Object.hasOwn(row, column(field));
+      const answer = isNull ? { history: [], text: "" } : answered(field, take(field));
       if (answer.text.trim() !== "" || emptyAnswers) return answer;
-      return empty(field, "fill it in, leave the row out, or set emptyAnswers: skip beside longPrompts");
+      const what = answer.history.length > 0 ? `the last message of "${column(field)}"` : `"${column(field)}"`;
+      return fail(`${what} is empty`, "fill it in, leave the row out, or set emptyAnswers: skip beside longPrompts");
     },
     missing,
     fail,

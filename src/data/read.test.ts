@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BallastError, DataError, UsageError } from "../util/errors.ts";
+import { readRatings } from "./ratings.ts";
 import { readPreferenceRows, readPromptRows, readSftRows } from "./read.ts";
 
 let folder: string;
@@ -117,6 +118,67 @@ describe("rows", () => {
     const long = "é".repeat(700_001);
     write({ prompt: "a", completion: long }, { prompt: "b", completion: `${long}!` }, { prompt: "c", completion: "d" });
     expect(readSftRows({ path }).map((row) => row.completion.length)).toEqual([700_001, 700_002, 1]);
+  });
+});
+
+describe("null is as good as absent", () => {
+  const turns = [user("a"), assistant("b")];
+
+  it("in every column", () => {
+    write(
+      { prompt: "a", completion: "b", messages: null, kind: "x" },
+      { prompt: null, completion: null, messages: turns, kind: null },
+    );
+    expect(readSftRows({ path }).map(({ completion }) => completion)).toEqual(["b", "b"]);
+    write({ prompt: "a", messages: null, reference: null, kind: null }, { prompt: null, messages: turns, kind: "sum" });
+    expect(readPromptRows({ path }).map(({ prompt, reference, kind }) => [prompt.length, reference, kind])).toEqual([
+      [1, null, undefined],
+      [1, null, "sum"],
+    ]);
+    write({ prompt: null, chosen: turns, rejected: [user("a"), assistant("c")] });
+    expect(readPreferenceRows({ path })).toEqual([{ prompt: [user("a")], chosen: "b", rejected: "c" }]);
+    write(
+      { prompt: "a", response: "b", score: 4, chosen: null, rejected: null, rater: null },
+      { prompt: "a", response: null, score: null, chosen: "b", rejected: "c", rater: "ann" },
+    );
+    expect(readRatings(path, "bob").map(({ kind, rater }) => [kind, rater])).toEqual([
+      ["rating", "bob"],
+      ["preference", "ann"],
+    ]);
+  });
+
+  it("an answer too, which is then an empty one", () => {
+    write({ prompt: "a", completion: null }, { prompt: "a", completion: "b" });
+    expect(failure(() => readSftRows({ path })).message).toMatch(/:1: "completion" is empty$/);
+    expect(readSftRows({ path }, "skip").map(({ completion }) => completion)).toEqual(["", "b"]);
+    write({ prompt: "a", chosen: "b", rejected: null });
+    expect(readPreferenceRows({ path }, "skip")).toMatchObject([{ chosen: "b", rejected: "" }]);
+  });
+
+  it("within messages", () => {
+    const empty = { name: null, tool_calls: null, function_call: null };
+    write(
+      { messages: turns.map((message) => ({ ...message, ...empty })) },
+      { messages: [turns[0], { ...turns[1], tool_calls: [] }] },
+    );
+    expect(readSftRows({ path })).toEqual(Array(2).fill({ prompt: [user("a")], completion: "b" }));
+    write({ messages: [user("a"), { role: "assistant", content: null, ...empty }] });
+    expect(failure(() => readSftRows({ path })).message).toMatch(/:1: the last message of "messages" is empty$/);
+    expect(readSftRows({ path }, "skip")).toEqual([{ prompt: [user("a")], completion: "" }]);
+    write({ messages: [{ role: "user", content: null }, assistant("b")] });
+    expect(failure(() => readSftRows({ path })).message).toMatch(/:1: message 1 of "messages" has no content$/);
+  });
+
+  it("but a call of a tool says something, and cannot be read", () => {
+    const call = { role: "assistant", content: null, tool_calls: [{ name: "close" }] };
+    write({ messages: [user("a"), call, { role: "tool", content: "ok" }, assistant("b")] });
+    expect(failure(() => readSftRows({ path })).message).toMatch(
+      /:1: message 2 of "messages" has tool_calls: calls of tools/,
+    );
+    write({ messages: [user("a"), { role: "tool", content: "ok" }, assistant("b")] });
+    expect(failure(() => readSftRows({ path })).message).toMatch(
+      /:1: message 2 of "messages" has role tool: calls of tools/,
+    );
   });
 });
 
