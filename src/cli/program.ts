@@ -124,8 +124,10 @@ export function createProgram(terminal: Terminal): Program {
     "go on with a run from its last checkpoint, or make it longer",
     "resume demo-1",
     "resume /tmp/runs/helpdesk-2",
+    "resume demo-1 ppo.iterations=150",
   )
     .argument("<run>", RUN, text)
+    .argument("[overrides...]", "other lengths: ppo.iterations=150, sft.steps, reward.steps; a finished run goes on")
     .option("--allow-changed-reward", "go on although the reward function's code has changed")
     .option("--allow-changed-data", "go on although rows have changed since the run began")
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
@@ -133,7 +135,11 @@ export function createProgram(terminal: Terminal): Program {
     .option("--wait", WAIT)
     .option("--dashboard", DASHBOARD)
     .option("--json", "print the result as one last line of JSON")
-    .action(does(async (run, options) => (await import("./commands/resume.ts")).resume({ run, ...options, terminal })));
+    .action(
+      does(async (run, overrides, options) =>
+        (await import("./commands/resume.ts")).resume({ run, overrides, ...options, terminal }),
+      ),
+    );
 
   command(
     "doctor",

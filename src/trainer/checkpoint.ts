@@ -22,6 +22,8 @@ export interface TrainerState<Own> {
   readonly stage: Stage;
   /** Steps (iterations) done; the metrics of those, and of no later one, are recorded. */
   readonly step: number;
+  /** How many the stage was to have then; a version before 0.4 did not say. */
+  readonly of?: number;
   /** Attempt that saved it. */
   readonly attempt: number;
   /** Settings changed by people so far, oldest first. */

@@ -1,7 +1,9 @@
 /** What a finished stage leaves: `final`, a Hugging Face folder with the trainer's summary beside the model. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { lengthOf } from "../config/extend.ts";
 import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
+import type { Config } from "../config/schema.ts";
 import type { HeadKind, ModelId } from "../engine/engine.ts";
 import type { MetricValues } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
@@ -31,7 +33,7 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   try {
     await writeFolder({
       folder,
-      state: { format: 1, stage, steps, values, origin },
+      state: { format: 1, stage, steps, of: lengthOf(context.config, stage), values, origin },
       write: async (temporary) => {
         await saveModelFolder({ engine, tokenizer, model: published.id, folder: temporary });
         extra?.(temporary);
@@ -58,11 +60,16 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
 export async function readFinal(stageFolder: string, expected: RunOrigin | null): Promise<StageResult | null> {
   const folder = join(stageFolder, "final");
   if (!existsSync(folder)) return null;
-  const { stage, steps, values, origin } = (await readFolder(folder)) as Omit<StageResult, "folder"> & {
+  const { stage, steps, of, values, origin } = (await readFolder(folder)) as Omit<StageResult, "folder"> & {
     readonly origin?: RunOrigin;
   };
   const other = origin && expected && otherOrigin(origin, expected);
   if (other)
     throw new CheckpointError(`${folder} is not of this run: ${other}`, `Move it away, and put back what was there.`);
-  return { stage, folder, steps, values };
+  return { stage, folder, steps, ...(of !== undefined && { of }), values };
+}
+
+/** Whether a stage that was finished has become longer since. A version before 0.4 did not say what length it had. */
+export function isOutgrown({ stage, of = Number.POSITIVE_INFINITY }: StageResult, config: Config): boolean {
+  return lengthOf(config, stage) > of;
 }

@@ -141,6 +141,27 @@ describe("the whole of a run", () => {
     expect(world.store.messages("warning")).toEqual([expect.stringContaining("1 appended")]);
   });
 
+  it("that is made longer ends as one that was as long from the beginning, and is evaluated anew", async () => {
+    const of = (world: World, iterations: number) => ({ ppo: { ...configOf(world).ppo, iterations } });
+    const [short, long] = [newWorld(), newWorld()];
+    const whole = await run({ world: long, changes: of(long, 9) });
+    const first = await run({ world: short, changes: of(short, 6) });
+    const evaluation = () => readFileSync(join(short.folder, "evaluation.json"), "utf8");
+    const before = evaluation();
+    const again = await run({ world: short, changes: of(short, 9), resume: true });
+    expect(again.final).toEqual(whole.final);
+    expect(again.final).not.toEqual(first.final);
+    expect(again.result.stages.map(({ steps: done }) => done)).toEqual([12, 12, 9]);
+    expect(evaluation()).not.toBe(before);
+    expect(withoutFolders(again.result.evaluation?.after)).toBe(withoutFolders(whole.result.evaluation?.after));
+    expect(short.store.settings.filter(({ key }) => key === "ppo.iterations")).toEqual([
+      expect.objectContaining({ iteration: 0, value: 6, cause: "config" }),
+      expect.objectContaining({ iteration: 6, before: 6, value: 9, cause: "person" }),
+    ]);
+    // A run that ended at its length stays done.
+    expect((await run({ world: short, changes: of(short, 9), resume: true })).final).toEqual(whole.final);
+  });
+
   it("goes through its stages and evaluates what came of them", async () => {
     const { world, engine, result } = await run();
     expect(result.stages.map(({ stage, steps: done }) => [stage, done])).toEqual([

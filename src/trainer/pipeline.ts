@@ -1,5 +1,5 @@
 /** The whole of a run: SFT, reward model, PPO, evaluation, each where it is asked for and from where it was left. */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { stages } from "../config/changes.ts";
 import { modelFoldersOf } from "../config/paths.ts";
@@ -20,7 +20,7 @@ import { checkRecorded } from "./checkpoint.ts";
 import { checkData, fingerprintData, recordData } from "./data-record.ts";
 import { type EncodedRows, encodeRows } from "./encoded-rows.ts";
 import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
-import { readFinal } from "./final.ts";
+import { isOutgrown, readFinal } from "./final.ts";
 import { saveModelFolder } from "./model-folder.ts";
 import { openReward, rewardFolders, sameTokenizer } from "./open-reward.ts";
 import { trainPpo } from "./ppo.ts";
@@ -57,8 +57,10 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   const done = new Map<Stage, StageResult>();
   for (const stage of wanted) {
     const finished = await readFinal(join(folder, stage), origin);
-    if (finished) done.set(stage, finished);
+    if (finished && !isOutgrown(finished, config)) done.set(stage, finished);
   }
+  // What is trained further is measured anew.
+  if (resume && wanted.some((stage) => !done.has(stage))) rmSync(evaluationFile(folder), { force: true });
   await checkModels({ engine: options.engine, config, tokenizer, folder });
   const evaluated = !config.ppo || existsSync(evaluationFile(folder));
   const unfinished = [...wanted.filter((stage) => !done.has(stage)), ...(evaluated ? [] : (["evaluation"] as const))];

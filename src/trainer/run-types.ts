@@ -43,6 +43,8 @@ export interface StageResult {
   readonly folder: string;
   /** Steps, or iterations of PPO. */
   readonly steps: number;
+  /** How many it was to have; more than `steps` if it ended at its target. */
+  readonly of?: number;
   /** The last metrics, and what was measured at the end. */
   readonly values: MetricValues;
 }

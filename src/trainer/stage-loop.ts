@@ -1,6 +1,7 @@
 /** What every stage does around its steps: commands, settings, checkpoints, interruption, events. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { applyChange, type Change, hyperparameters, settingOf, stageOfKey, stages } from "../config/changes.ts";
+import { lengthKeys } from "../config/extend.ts";
 import type { CommandRecord, EventKind, MetricValues, SettingRecord, Stage } from "../types/records.ts";
 import { BallastError, CheckpointError, EngineError, Interrupted, messageOf } from "../util/errors.ts";
 import { remedyFor } from "../util/system-faults.ts";
@@ -182,6 +183,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
         format: 1 as const,
         stage,
         step,
+        of: this.#options.steps,
         attempt: recorder.attempt,
         changes: this.#changes,
         values: this.values,
@@ -306,6 +308,12 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     if (resume && checkpoint !== null) {
       const where = `${unit} ${this.first} of ${steps}, from ${checkpoint.folder}`;
       this.event("resumed", this.first, `${stage} resumed at ${where}`);
+      const { of: before = steps } = checkpoint.state;
+      if (before !== steps) {
+        const key = lengthKeys[stage];
+        this.setting({ iteration: this.first, key, before, value: steps, cause: "person" });
+        this.event("note", this.first, `${key} set from ${before} to ${steps} by whoever resumed the run`);
+      }
     }
     if (this.first === 0) {
       this.event("stage_started", 0, `${stage}: ${steps} ${unit}s`);

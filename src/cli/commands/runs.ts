@@ -1,6 +1,7 @@
 /** `ballast runs`: the runs of a workspace, newest first. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { lengthKeys } from "../../config/extend.ts";
 import { openStore, type RunRow, type Store } from "../../store/index.ts";
 import type { Stage } from "../../types/records.ts";
 import { printableLine } from "../../util/sanitize.ts";
@@ -108,8 +109,10 @@ function summaries(workspace: string): Summary[] {
 function summary(store: Store, row: RunRow): Summary {
   const { id, state, position, createdAt, objective } = row;
   const config = JSON.parse(row.config) as Partial<Record<Stage, { steps?: number; iterations?: number }>>;
+  // A run that was resumed with another length says so in its history.
+  const changed = position && store.settings(id, { key: lengthKeys[position.stage] }).rows.at(-1)?.value;
   const section = position && config[position.stage];
-  const steps = section?.steps ?? section?.iterations ?? null;
+  const steps = typeof changed === "number" ? changed : (section?.steps ?? section?.iterations ?? null);
   const latest = new Map(store.latest(id, "ppo").map(({ key, value }) => [key, value]));
   return {
     run: id,

@@ -1,4 +1,5 @@
 /** A run in one row: where it stands, how it does, what people noted of it. */
+import { lengthKeys } from "../../config/extend.ts";
 import type { MarkRow, RunRow, Store } from "../../store/index.ts";
 import type { RunSummary } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
@@ -20,7 +21,7 @@ interface Beside {
 /** Kept for as long as the server: what has not changed is not read again. */
 export class Summaries {
   readonly #store: Store;
-  readonly #planned = new Map<string, Planned>();
+  readonly #planned = new Map<string, { readonly at: string; readonly planned: Planned }>();
   readonly #values = new Map<string, { readonly at: string; readonly values: Readonly<Record<string, number>> }>();
 
   constructor(store: Store) {
@@ -49,15 +50,21 @@ export class Summaries {
 
   /** Stages that the configuration has, with what is planned of each. */
   planned(run: RunRow): Planned {
+    const at = placeInTime(run);
     const known = this.#planned.get(run.id);
-    if (known !== undefined) return known;
+    if (known?.at === at) return known.planned;
+    // A resume may have given it another length.
+    const newest = (stage: Stage, recorded: number) => {
+      const value = this.#store.settings(run.id, { key: lengthKeys[stage] }).rows.at(-1)?.value;
+      return typeof value === "number" ? value : recorded;
+    };
     const { sft, reward, ppo } = recordedConfigOf(run);
     const planned = {
-      ...(sft && { sft: sft.steps }),
-      ...(reward && { reward: reward.steps }),
-      ...(ppo && { ppo: ppo.iterations }),
+      ...(sft && { sft: newest("sft", sft.steps) }),
+      ...(reward && { reward: newest("reward", reward.steps) }),
+      ...(ppo && { ppo: newest("ppo", ppo.iterations) }),
     };
-    this.#planned.set(run.id, planned);
+    this.#planned.set(run.id, { at, planned });
     return planned;
   }
 
@@ -87,7 +94,7 @@ export class Summaries {
 
   #newest(run: RunRow): Readonly<Record<string, number>> {
     const { id, position } = run;
-    const at = `${attemptKey(run)} ${position?.stage} ${position?.iteration}`;
+    const at = placeInTime(run);
     const known = this.#values.get(id);
     if (known?.at === at) return known.values;
     const newest = position === null ? [] : this.#store.latest(id, "ppo", shown);
@@ -95,6 +102,11 @@ export class Summaries {
     this.#values.set(id, { at, values });
     return values;
   }
+}
+
+/** The same while nothing more is recorded of the run. */
+function placeInTime(run: RunRow): string {
+  return `${attemptKey(run)} ${run.position?.stage} ${run.position?.iteration}`;
 }
 
 /** NaN and infinities become words as the answer is written. */

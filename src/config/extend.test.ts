@@ -1,0 +1,56 @@
+/** Which lengths a resume may change, and what is said of settings that depend on them. */
+import { expect, it } from "vitest";
+import { UsageError } from "../util/errors.ts";
+import { extended, type StageProgress } from "./extend.ts";
+import { parseConfig } from "./load.ts";
+
+const config = (ppo = "") =>
+  parseConfig(`demo: {}\nsft: {}\nreward: {}\nppo: {iterations: 100, warmup: 0${ppo}}\n`, "a.yaml").config;
+
+const whole = (done: number): StageProgress => ({ done, finished: true });
+const all = { sft: whole(300), reward: whole(200), ppo: whole(100) };
+
+it("makes a finished run longer, and one that is under way longer or shorter", () => {
+  expect(extended(config(), ["ppo.iterations=150"], all)).toMatchObject({
+    config: { ppo: { iterations: 150 } },
+    notes: [],
+  });
+  const under = { sft: whole(300), reward: whole(200), ppo: { done: 37, finished: false } };
+  for (const n of [37, 60, 1000])
+    expect(extended(config(), [`ppo.iterations=${n}`], under).config.ppo?.iterations).toBe(n);
+  const early = { sft: { done: 50, finished: false } };
+  expect(extended(config(), ["sft.steps=400", "reward.steps=9", "ppo.iterations=3"], early).config).toMatchObject({
+    sft: { steps: 400 },
+    reward: { steps: 9 },
+    ppo: { iterations: 3 },
+  });
+});
+
+it.each([
+  ["ppo.iterations=100", all, "ppo.iterations 100: 100 are done, and the stage with them"],
+  ["ppo.iterations=20", all, "ppo.iterations 20: 100 are done"],
+  ["ppo.iterations=20", { ppo: { done: 37, finished: false } }, "ppo.iterations 20: 37 are done"],
+  ["sft.steps=400", all, "sft.steps: reward has begun from the result of sft"],
+  ["reward.steps=400", { reward: whole(200), ppo: { done: 0, finished: false } }, "reward.steps: ppo has begun from"],
+  ["ppo.iterations=150", { ppo: whole(40) }, "ended after 40 of 100, as its target was met"],
+  ["ppo.iterations=1.5", all, "ppo.iterations: expected a whole number from 1, found 1.5"],
+  ["ppo.iterations=many", all, "expected a whole number from 1, found many"],
+  ["ppo.iterations=", all, "there is nothing after the ="],
+  ["ppo.epochs=2", all, "ppo.epochs cannot be changed by a resume"],
+  ["seed=2", all, "seed cannot be changed by a resume"],
+])("refuses %s of %j", (text, progress, message) => {
+  expect(() => extended(config(), [text], progress)).toThrow(message);
+  expect(() => extended(config(), [text], progress)).toThrow(UsageError);
+});
+
+it("says what is drawn over the whole length", () => {
+  const notes = (ppo: string) => extended(config(ppo), ["ppo.iterations=200"], all).notes.join("\n");
+  expect(notes("")).toBe("");
+  expect(notes(", schedule: linear, learningRate: 0.1")).toBe(
+    "ppo.schedule linear is drawn over 200 now: the learning rate goes on at 0.05, where it had come to 0.001",
+  );
+  expect(notes(", schedule: step, learningRate: 0.1")).toBe("");
+  expect(notes(", kl: {controller: ziegler, target: 6, targetUnit: sequence}")).toContain("ppo.kl.horizon");
+  expect(notes(", kl: {target: 6, targetEnd: 3}")).toContain("ppo.kl.targetEnd");
+  expect(notes(", clipSchedule: phases, kl: {target: 6}")).toContain("quarters of the new length");
+});

@@ -1,0 +1,147 @@
+/** A longer or shorter run: which lengths a resume may change, and what else depends on a run's length. */
+import { learningRateAt } from "../rl/index.ts";
+import type { Stage } from "../types/records.ts";
+import { UsageError } from "../util/errors.ts";
+import { stages } from "./changes.ts";
+import { checkConfig } from "./checks.ts";
+import { expectation, schemaAt } from "./fields.ts";
+import { parseOverride } from "./overrides.ts";
+import { type Config, configSchema } from "./schema.ts";
+
+/** The settings that say how long each stage is. */
+export const lengthKeys: Readonly<Record<Stage, string>> = {
+  sft: "sft.steps",
+  reward: "reward.steps",
+  ppo: "ppo.iterations",
+};
+
+/** Steps, or iterations of PPO; 0 for a stage that the configuration does not have. */
+export function lengthOf(config: Config, stage: Stage): number {
+  return stage === "ppo" ? (config.ppo?.iterations ?? 0) : (config[stage]?.steps ?? 0);
+}
+
+/** How far a stage is. */
+export interface StageProgress {
+  /** Steps behind it. */
+  readonly done: number;
+  readonly finished: boolean;
+}
+
+export interface Extension {
+  readonly config: Config;
+  /** What changes with the length beside it. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The configuration with other lengths, given as overrides. Throws UsageError for every other setting, and for a length that
+ * would make no sense: below what is done, of a stage on whose result a later one rests, of one that ended at its target.
+ */
+export function extended(
+  config: Config,
+  texts: readonly string[],
+  progress: Readonly<Partial<Record<Stage, StageProgress>>>,
+): Extension {
+  return texts.map(parseOverride).reduce<Extension>(
+    ({ config, notes }, { path, value }) => {
+      const key = path.join(".");
+      const stage = stages.find((one) => lengthKeys[one] === key);
+      if (stage === undefined || config[stage] === undefined)
+        throw new UsageError(
+          `${key} cannot be changed by a resume, which goes on with the run's own settings`,
+          `Lengths can: ${stages
+            .filter((one) => config[one])
+            .map((one) => lengthKeys[one])
+            .join(", ")}. While it runs: ballast tell RUN set KEY=VALUE. Anything else needs a new run.`,
+        );
+      const length = Number(value);
+      const [section, name] = key.split(".") as [Stage, string];
+      const parsed = configSchema.safeParse({ ...config, [section]: { ...config[section], [name]: length } });
+      if (!parsed.success)
+        throw new UsageError(`${key}: expected ${expectation(schemaAt(path, config)!)}, found ${value}`);
+      checkLength({ config, stage, length, progress });
+      const mistakes = (one: Config) => checkConfig(one, () => false).errors.map(({ message }) => message);
+      const made = mistakes(parsed.data).filter((message) => !mistakes(config).includes(message));
+      if (made.length > 0) throw new UsageError(made.join("; "));
+      const done = progress[stage]?.done ?? 0;
+      return {
+        config: parsed.data,
+        notes: [...notes, ...dependent({ before: config, after: parsed.data, stage, done })],
+      };
+    },
+    { config, notes: [] },
+  );
+}
+
+function checkLength({
+  config,
+  stage,
+  length,
+  progress,
+}: {
+  readonly config: Config;
+  readonly stage: Stage;
+  readonly length: number;
+  readonly progress: Readonly<Partial<Record<Stage, StageProgress>>>;
+}): void {
+  const key = lengthKeys[stage];
+  const { done = 0, finished = false } = progress[stage] ?? {};
+  const later = stages.slice(stages.indexOf(stage) + 1).find((one) => progress[one] !== undefined);
+  if (later !== undefined)
+    throw new UsageError(
+      `${key}: ${later} has begun from the result of ${stage}, and would rest on another than the record says`,
+      "Start a new run with that length.",
+    );
+  if (finished && done < lengthOf(config, stage))
+    throw new UsageError(
+      `${key}: ${stage} ended after ${done} of ${lengthOf(config, stage)}, as its target was met (ppo.stop.when); it would end at once again`,
+      "Start a new run with another target.",
+    );
+  if (length > done || (length === done && !finished)) return;
+  throw new UsageError(
+    `${key} ${length}: ${done} are done${finished ? ", and the stage with them" : ""}`,
+    `Name more than ${finished ? done : done - 1}; an earlier model is in a checkpoint of the stage, if it was kept.`,
+  );
+}
+
+/** In words, what of a stage is drawn over its whole length, and so differs from here on from what it would have been. */
+function dependent({
+  before,
+  after,
+  stage,
+  done,
+}: {
+  readonly before: Config;
+  readonly after: Config;
+  readonly stage: Stage;
+  readonly done: number;
+}): string[] {
+  if (done === 0) return [];
+  const notes: string[] = [];
+  const rateOf = (config: Config) => {
+    const { learningRate, schedule, warmup, stepFactor, stepEvery } = config[stage]!;
+    const steps = lengthOf(config, stage);
+    return (step: number) =>
+      learningRateAt({ base: learningRate, schedule, warmup, stepFactor, stepEvery, step, steps });
+  };
+  const [was, is] = [rateOf(before)(done - 1), rateOf(after)(done)];
+  const { schedule } = after[stage]!;
+  if (Math.abs(was / is - 1) > 0.01 && lengthOf(before, stage) !== lengthOf(after, stage))
+    notes.push(
+      `${stage}.schedule ${schedule} is drawn over ${lengthOf(after, stage)} now: the learning rate goes on at ${figure(is)}, where it had come to ${figure(was)}`,
+    );
+  if (stage !== "ppo") return notes;
+  const { kl, penalty, policyLoss, clipSchedule } = after.ppo!;
+  const sections = { "ppo.kl": kl, ...(policyLoss === "penalty" && { "ppo.penalty": penalty }) };
+  for (const [name, { targetEnd, controller, horizon }] of Object.entries(sections)) {
+    if (targetEnd !== undefined) notes.push(`${name}.targetEnd is reached at the new end: the target steps back up`);
+    if (controller === "ziegler" && horizon === undefined)
+      notes.push(`${name}.horizon, a tenth of the run's sequences, changes with the run's length`);
+  }
+  if (clipSchedule === "phases") notes.push("ppo.clipSchedule phases are quarters of the new length");
+  return notes;
+}
+
+function figure(value: number): number {
+  return Number(value.toPrecision(3));
+}
