@@ -120,35 +120,15 @@ function clipSettings({ clipLow, clipHigh, clipWide, iterations }: PpoConfig) {
 
 type Held = Pick<Ppo["state"], "klCoef" | "penaltyBeta" | "clip">;
 
-/** Settings that controllers and phases move, so that the state holds the value in force: how it is read and replaced. */
+/** Settings that controllers and phases move, so that the state holds the value in force: how it is read, and what replaces it. */
 const held: Readonly<
-  Record<string, [read: (state: Held) => number | undefined, write: (state: Held, value: number) => void]>
+  Record<string, [(state: Held) => number | undefined, (state: Held, value: number) => Partial<Held>]>
 > = {
-  "ppo.kl.coef": [
-    ({ klCoef }) => klCoef,
-    (state, value) => {
-      state.klCoef = value;
-    },
-  ],
-  "ppo.penalty.beta": [
-    ({ penaltyBeta }) => penaltyBeta,
-    (state, value) => {
-      state.penaltyBeta = value;
-    },
-  ],
+  "ppo.kl.coef": [({ klCoef }) => klCoef, (_, klCoef) => ({ klCoef })],
+  "ppo.penalty.beta": [({ penaltyBeta }) => penaltyBeta, (_, penaltyBeta) => ({ penaltyBeta })],
   // Until the phases next look at it.
-  "ppo.clipLow": [
-    ({ clip }) => clip?.low,
-    (state, low) => {
-      if (state.clip) state.clip = { ...state.clip, low };
-    },
-  ],
-  "ppo.clipHigh": [
-    ({ clip }) => clip?.high,
-    (state, high) => {
-      if (state.clip) state.clip = { ...state.clip, high };
-    },
-  ],
+  "ppo.clipLow": [({ clip }) => clip?.low, ({ clip }, low) => ({ clip: clip && { ...clip, low } })],
+  "ppo.clipHigh": [({ clip }) => clip?.high, ({ clip }, high) => ({ clip: clip && { ...clip, high } })],
 };
 
 /** The value in force of a setting that the state holds; undefined for the others. */
@@ -158,7 +138,7 @@ export function heldByState(state: Held, key: string): number | undefined {
 
 /** Takes a changed setting over, if the state is what holds it. */
 export function hold(state: Held, { key, value }: Change): void {
-  held[key]?.[1](state, value as number);
+  Object.assign(state, held[key]?.[1](state, value as number));
 }
 
 /** A person changed a setting before this iteration: what interventions made of it ends. */
