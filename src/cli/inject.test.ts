@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { parseConfig, recordedConfig } from "../config/index.ts";
 import { injectInto } from "./inject.ts";
+import { lockRun } from "./lock.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-inject-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -25,4 +26,12 @@ it("others stay in the run's configuration, beside those it had, from where it g
   expect(recorded).toBe(readFileSync(path, "utf8"));
   expect(faults()).toEqual(["unsafe@3", "lr-spike@20", "temperature@30"]);
   expect(await injectInto(folder, [])).toBe(recorded);
+});
+
+it("a run that a live process trains is left as it is", async () => {
+  const before = readFileSync(path, "utf8");
+  const lock = lockRun(folder);
+  await expect(injectInto(folder, ["unsafe@40"])).rejects.toThrow("in use by a live process");
+  expect(readFileSync(path, "utf8")).toBe(before);
+  lock.release();
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseResolvedConfig, recordedConfig, withFaults } from "../config/index.ts";
 import { replaceRunFile } from "../config/run-manifest.ts";
 import { UsageError } from "../util/errors.ts";
+import { lockRun } from "./lock.ts";
 
 /**
  * Returns the recorded configuration with the faults in it. Whoever repeats the run from its beginning must have them where
@@ -25,7 +26,13 @@ export async function injectInto(folder: string, texts: readonly string[]): Prom
       `Try ${past.split("@")[0]}@${now}.`,
     );
   const recorded = recordedConfig(config, folder);
-  await replaceRunFile(folder, "config.json", recorded);
+  // Not under a process that trains in it.
+  const lock = lockRun(folder);
+  try {
+    await replaceRunFile(folder, "config.json", recorded);
+  } finally {
+    lock.release();
+  }
   return recorded;
 }
 

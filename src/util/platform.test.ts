@@ -16,6 +16,7 @@ import {
   pathsOf,
   removeTree,
   rename,
+  renamesHeldFolders,
   sameName,
   scriptCommand,
   shellWord,
@@ -111,6 +112,10 @@ it("a tree is removed, and its absence is no error", async () => {
   writeFileSync(join(folder, "a", "b", "c"), "");
   for (let i = 0; i < 2; i++) await removeTree(join(folder, "a"));
   expect(readdirSync(folder)).toEqual([]);
+});
+
+it("a folder in use can be renamed, but on Windows", () => {
+  expect(onEach(renamesHeldFolders)).toEqual({ linux: true, darwin: true, win32: false });
 });
 
 it("paths have each platform's rules", () => {

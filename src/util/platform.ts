@@ -77,6 +77,11 @@ export async function removeTree(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 
+/** Whether a folder can be renamed while this process has a file in it open. Windows refuses. */
+export function renamesHeldFolders({ platform = process.platform }: On = {}): boolean {
+  return platform !== "win32";
+}
+
 /** The rules of paths: drive letters, UNC paths and both slashes on Windows. */
 export function pathsOf({ platform = process.platform }: On = {}): typeof posix {
   return platform === "win32" ? win32 : posix;
@@ -183,9 +188,4 @@ function codeOf(error: unknown): string {
 
 function sleep(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
-}
-
-/** Whether a folder can be renamed while this process has a file in it open. Windows refuses. */
-export function renamesHeldFolders(platform: NodeJS.Platform = process.platform): boolean {
-  return platform !== "win32";
 }
