@@ -54,6 +54,16 @@ describe("a reader", () => {
     ]);
   });
 
+  it("is told that a run was deleted, and of a new one that takes its name", async () => {
+    const { store, read } = workspace();
+    const reader = await read("runs=");
+    await reader.next();
+    store.deleteRun("b-1");
+    expect((await reader.next()).gone).toEqual(["b-1"]);
+    store.createRun(runRecord("b-1"));
+    expect((await reader.next()).summaries.map(({ id }) => id)).toEqual(["b-1"]);
+  });
+
   it("with a cursor catches up, and misses nothing between", async () => {
     const { store, step, read } = workspace();
     step(0);
