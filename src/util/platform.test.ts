@@ -209,11 +209,3 @@ it("the user's cache lies in each platform's place", () => {
   expect(where("win32", "C:\\Users\\ada", { LOCALAPPDATA: "D:\\local" })).toBe("D:\\local\\ballast");
   expect(where("win32", "C:\\Users\\ada")).toBe("C:\\Users\\ada\\AppData\\Local\\ballast");
 });
-
-it("a folder with an open file is renamed everywhere but on Windows", () => {
-  expect((["linux", "darwin", "win32"] as const).map((platform) => renamesHeldFolders(platform))).toEqual([
-    true,
-    true,
-    false,
-  ]);
-});
