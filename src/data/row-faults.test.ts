@@ -50,6 +50,12 @@ it("many kinds of faults are counted, not listed", () => {
   expect(message).toMatch(/\n {2}and 35 rows more with other faults$/);
 });
 
+it("faults of whole files stand beside those of rows, and one fault of two lists is told once", () => {
+  const ofRow = { place: { path: "a", line: 2 }, problem: "no" };
+  const { message } = new RowsError([{ place: null, problem: "b is empty" }, ofRow, { ...ofRow }]);
+  expect(message).toBe("2 faults in the data\n  b is empty\n  a:2: no");
+});
+
 it("what is no fault of a row ends it at once", () => {
   const used: number[] = [];
   const use = (n: number) => {

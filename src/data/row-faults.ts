@@ -73,9 +73,9 @@ function groupsOf(faults: readonly RowFault[]): Group[] {
 
 function severalLines(groups: readonly Group[], count: number): string {
   const left = groups.slice(groupsShown).reduce((total, group) => total + group.count, 0);
-  const rows = groups.every(({ first }) => first.place) ? "row" : "list or row";
+  const ofRows = groups.every(({ first }) => first.place);
   return [
-    `${counted(count, rows)} cannot be used`,
+    ofRows ? `${counted(count, "row")} cannot be used` : `${counted(count, "fault")} in the data`,
     ...groups.slice(0, groupsShown).map((group) => `  ${lineOf(group)}`),
     ...(left > 0 ? [`  and ${counted(left, "row")} more with other faults`] : []),
   ].join("\n");
