@@ -36,7 +36,7 @@ it("is the same for the same rows", async () => {
 it.each([
   ["sft", "sft.data", ["sft"]],
   ["heldout", "sft.evaluation", ["sft"]],
-  ["pairs", "reward.data", ["reward"]],
+  ["pairs", "reward.data", ["reward", "ppo"]],
   ["prompts", "ppo.prompts", ["reward", "ppo"]],
   ["evaluation", "evaluation.prompts", ["evaluation"]],
   ["monitor", "control.monitor.prompts", ["ppo"]],

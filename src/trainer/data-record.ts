@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { replaceRunFile } from "../config/run-manifest.ts";
 import type { Config } from "../config/schema.ts";
 import { changeOfRows, fingerprintRows, type RowsFingerprint } from "../data/index.ts";
+import { learnedComponents } from "../reward/index.ts";
 import type { Stage } from "../types/records.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { readOwnJson } from "../util/json.ts";
@@ -84,11 +85,14 @@ function readRecord(folder: string): DataRecord {
 function sourcesOf({ sft, reward, ppo, evaluation, control }: Config): Source[] {
   const { ratings } = control.probes;
   const asked = evaluation.prompts ? (["reward", "ppo"] as const) : (["reward", "ppo", "evaluation"] as const);
+  // PPO's probes show held-out pairs to a learned reward.
+  const judging =
+    ppo && learnedComponents(ppo.rewards).length > 0 ? (["reward", "ppo"] as const) : (["reward"] as const);
   const sources = [
     { key: "sft.data", from: sft?.data, readers: ["sft"] },
     { key: "sft.evaluation", from: sft?.evaluation, readers: ["sft"] },
-    { key: "reward.data", from: reward?.data, readers: ["reward"] },
-    { key: "reward.evaluation", from: reward?.evaluation, readers: ["reward"] },
+    { key: "reward.data", from: reward?.data, readers: judging },
+    { key: "reward.evaluation", from: reward?.evaluation, readers: judging },
     // The reward model's scores are normalised on answers to them.
     { key: "ppo.prompts", from: ppo?.prompts, readers: asked },
     { key: "evaluation.prompts", from: ppo && evaluation.prompts, readers: ["evaluation"] },
