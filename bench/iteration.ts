@@ -114,6 +114,9 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
 const neverStopping: Tokenizer = {
   vocabularySize: 512,
   missingIds: [],
+  stopIds: [-1],
+  turnEndId: null,
+  stopStrings: [],
   padId: 0,
   eosId: -1,
   unkId: null,

@@ -9,14 +9,16 @@ import type {
   ModelFacts,
   PpoFacts,
   PromptFacts,
+  StopFacts,
 } from "../control/doctor/index.ts";
 import { type PromptRow, RowsError } from "../data/index.ts";
 import { parameterSpecs } from "../models/config.ts";
 import { findRun } from "../record/places.ts";
 import { mean, reachOf } from "../rl/index.ts";
-import { buildTokenizer, loadTokenizer, type Tokenizer } from "../text/index.ts";
+import { loadTokenizer, type Tokenizer } from "../text/index.ts";
 import { encodePrompts, promptText } from "../trainer/rollout.ts";
 import { openRows, type RunRows } from "../trainer/run-rows.ts";
+import { addedTo, makeTokenizer } from "../trainer/run-tokenizer.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import { measureSpread } from "./doctor-spread.ts";
 import { withoutCurrentDirectory } from "./paths.ts";
@@ -59,6 +61,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
     parameters: spread?.parameters ?? (folder ? null : scratchParameters(config, tokenizer)),
     start: config.sft ? "stage" : policy === null ? "random" : "folder",
     spread: spread?.spread ?? null,
+    stops: tokenizer && stopFacts(tokenizer),
   };
   const facts: DoctorFacts = {
     objective: config.objective,
@@ -118,15 +121,20 @@ function promptFacts(row: PromptRow): PromptFacts {
 }
 
 /** The policy's own, or the one that this configuration would make; null where neither is there yet. */
-function tokenizerOf(
-  { tokenizer: section, model }: Config,
-  { folder, rows }: { folder: string | null; rows: RunRows },
-): Tokenizer | null {
-  const { kind, vocabularySize, chatTemplate, path } = section;
-  const own = folder ?? path ?? model.path;
-  if (own !== undefined) return existsSync(own) ? loadTokenizer(own) : null;
-  if (kind === "file") return null;
-  return buildTokenizer({ kind, vocabularySize, chatTemplate }, kind === "word" ? rows.texts() : []);
+function tokenizerOf(config: Config, { folder, rows }: { folder: string | null; rows: RunRows }): Tokenizer | null {
+  const { kind, path } = config.tokenizer;
+  const own = folder ?? path ?? config.model.path;
+  if (own !== undefined) return existsSync(own) ? loadTokenizer(own, addedTo(config)) : null;
+  return kind === "file" ? null : makeTokenizer(config, rows.texts);
+}
+
+function stopFacts({ stopIds, stopStrings, tokenText, turnEndId }: Tokenizer): StopFacts {
+  const named = (id: number) => `${JSON.stringify(tokenText(id)).slice(1, -1)} (${id})`;
+  return {
+    tokens: stopIds.map(named),
+    strings: stopStrings,
+    turnEnd: turnEndId === null ? null : named(turnEndId),
+  };
 }
 
 function scratchParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | null): number | null {

@@ -54,7 +54,12 @@ function checkModel({ model }: Config, given: Given): Checked {
 }
 
 /** The folder of the model that the first stage starts from; undefined where it starts from scratch. */
-export function startFolder({ model, sft, reward, ppo }: Config): string | undefined {
+export function startFolder({
+  model,
+  sft,
+  reward,
+  ppo,
+}: Pick<Config, "model"> & Partial<Pick<Config, "sft" | "reward" | "ppo">>): string | undefined {
   if (sft) return model.path;
   return reward?.from ?? ppo?.policy ?? model.path;
 }

@@ -233,6 +233,10 @@ export const ppoSchema = z.strictObject({
   /** Passes over the rollout: 4; published 1 to 4. */
   epochs: count.default(4),
   maxNewTokens: count.default(64),
+  /** Tokens that end a response beside those of the model's files and of its chat template: their texts or ids. */
+  stopTokens: z.array(z.union([z.string().min(1), z.int().min(0)])).default([]),
+  /** Texts that end a response. Its tokens keep them, the text that is scored ends before them. */
+  stopStrings: z.array(z.string().min(1)).default([]),
   temperature: positive.default(1),
   topK: z.int().min(0).default(0),
   topP: z.number().gt(0).max(1).default(1),

@@ -16,6 +16,8 @@ export interface Baseline {
   readonly reference: ModelId;
   readonly maxNewTokens: number;
   readonly stopTokens: readonly number[];
+  /** How many of its tokens are the response; all of them without. */
+  readonly lengthOf?: (tokens: readonly number[]) => number;
   readonly temperature: number;
   readonly seed: number;
 }
@@ -91,7 +93,8 @@ export async function comparisonScores(
       topP: 1,
     });
     batch.forEach(([, promptTokens], i) => {
-      baselineRows.push({ promptTokens, tokens: tokens[i]! });
+      const all = tokens[i]!;
+      baselineRows.push({ promptTokens, tokens: all.slice(0, baseline.lengthOf?.(all)) });
     });
   }
   const own = await learnedScores(rows, { engine, learned, microBatch });

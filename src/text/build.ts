@@ -15,6 +15,8 @@ export interface BuildTokenizerSection {
   /** Largest vocabulary of `word`, special tokens included; `byte` always has 262. */
   readonly vocabularySize: number;
   readonly chatTemplate?: string | undefined;
+  readonly stopTokens?: readonly (string | number)[];
+  readonly stopStrings?: readonly string[];
 }
 
 /**
@@ -27,7 +29,7 @@ export interface BuildTokenizerSection {
  */
 export function buildTokenizer(section: BuildTokenizerSection, texts: Iterable<string>): Tokenizer {
   const files = section.kind === "byte" ? byteFiles() : wordFiles(frequentWords(texts, section.vocabularySize));
-  return wrapTokenizer(files, `"${section.kind}"`, section.chatTemplate);
+  return wrapTokenizer(files, `"${section.kind}"`, section);
 }
 
 /** Decimals, words with their apostrophes, and runs of punctuation. Special tokens have letters, so no run is one. */

@@ -1,4 +1,4 @@
-/** The two files of a Hugging Face tokenizer as plain objects: types of what is read from them, reading and writing. */
+/** The files of a Hugging Face tokenizer as plain objects: types of what is read from them, reading and writing. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
@@ -36,10 +36,29 @@ export type SpecialTokenJson = string | { readonly content: string } | null | un
 export interface TokenizerFiles {
   readonly tokenizer: TokenizerJson;
   readonly config: TokenizerConfigJson;
+  /** `generation_config.json`, where there is one: how a model is sampled, and where its responses stop. */
+  readonly generation?: GenerationJson;
+  /** `eos_token_id` of the model's `config.json`. */
+  readonly modelEos?: unknown;
+}
+
+export interface GenerationJson {
+  readonly eos_token_id?: unknown;
+  readonly stop_strings?: unknown;
+  readonly [key: string]: unknown;
+}
+
+/** What a model's folder says of where its responses stop; nothing if it says nothing. */
+export function readGenerationFiles(folder: string): Pick<TokenizerFiles, "generation" | "modelEos"> {
+  const [generationPath, modelPath] = [join(folder, "generation_config.json"), join(folder, "config.json")];
+  return {
+    ...(existsSync(generationPath) && { generation: readObject(generationPath) }),
+    ...(existsSync(modelPath) && { modelEos: readObject(modelPath).eos_token_id }),
+  };
 }
 
 /**
- * Reads `tokenizer.json`, and `tokenizer_config.json` and `chat_template.jinja` where they exist.
+ * Reads `tokenizer.json`, and `tokenizer_config.json`, `chat_template.jinja` and `generation_config.json` where they exist.
  * @throws DataError where a file is missing, is not JSON, or has no vocabulary
  */
 export function readTokenizerFiles(folder: string): TokenizerFiles {
@@ -62,13 +81,16 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
   return {
     tokenizer: { ...tokenizer, added_tokens: tokenizer.added_tokens ?? [] } as TokenizerJson,
     config: { ...config, ...template },
+    ...readGenerationFiles(folder),
   };
 }
 
-/** Writes both files and flushes them to disk. The folder exists. */
+/** Writes the files and flushes them to disk. The folder exists. */
 export function writeTokenizerFiles(folder: string, files: TokenizerFiles): void {
   writeDurably(join(folder, "tokenizer.json"), `${JSON.stringify(files.tokenizer, null, 1)}\n`);
   writeDurably(join(folder, "tokenizer_config.json"), `${JSON.stringify(files.config, null, 2)}\n`);
+  if (files.generation !== undefined)
+    writeDurably(join(folder, "generation_config.json"), `${JSON.stringify(files.generation, null, 2)}\n`);
 }
 
 function readObject(path: string): Record<string, unknown> {

@@ -1,8 +1,13 @@
 /** A tokenizer from a Hugging Face folder. */
 import { basename, dirname } from "node:path";
-import { readTokenizerFiles } from "./files.ts";
+import { readGenerationFiles, readTokenizerFiles } from "./files.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-import { wrapTokenizer } from "./wrap.ts";
+import { type WrapOptions, wrapTokenizer } from "./wrap.ts";
+
+export interface LoadTokenizerOptions extends WrapOptions {
+  /** Folder of the model it is for, if that is another: it says where responses stop. */
+  readonly model?: string | undefined;
+}
 
 /**
  * Reads a folder with `tokenizer.json` (or that file's own path), and `tokenizer_config.json` beside it.
@@ -11,7 +16,8 @@ import { wrapTokenizer } from "./wrap.ts";
  * stands, and a conversation is refused.
  * @throws DataError where a file is missing or corrupt, or no EOS token is known
  */
-export function loadTokenizer(folder: string, { chatTemplate }: { chatTemplate?: string | null } = {}): Tokenizer {
+export function loadTokenizer(folder: string, { model, ...options }: LoadTokenizerOptions = {}): Tokenizer {
   const root = basename(folder) === "tokenizer.json" ? dirname(folder) : folder;
-  return wrapTokenizer(readTokenizerFiles(root), `in ${root}`, chatTemplate);
+  const ofModel = model === undefined ? {} : readGenerationFiles(model);
+  return wrapTokenizer({ ...readTokenizerFiles(root), ...ofModel }, `in ${root}`, options);
 }

@@ -19,6 +19,15 @@ const texts = [
   "x <bos>",
 ];
 
+/** As each template ends an assistant's turn; Llama 2's package has none. */
+const turnEnds: Readonly<Record<string, string | null>> = {
+  llama2: null,
+  llama3_1: "<|eot_id|>",
+  qwen3: "<|im_end|>",
+  gemma3: "<end_of_turn>",
+  deepseek_v3: "<｜end▁of▁sentence｜>",
+};
+
 let root: string;
 /** Ids from the source's files, by tokenizer. */
 const expected = new Map<string, number[][]>();
@@ -46,6 +55,9 @@ describe.each(realTokenizers)("%s", (name) => {
       source.padId,
       source.unkId,
     ]);
+    const { turnEndId } = source;
+    expect(turnEndId === null ? null : source.decode([turnEndId], { special: true })).toBe(turnEnds[name]);
+    expect([saved.turnEndId, saved.stopIds]).toEqual([turnEndId, source.stopIds]);
     const config = JSON.parse(readFileSync(join(folder, "tokenizer_config.json"), "utf8"));
     expect(config.tokenizer_class).toBe("PreTrainedTokenizerFast");
     // What transformers needs to know of the model to choose a class by.

@@ -1,5 +1,5 @@
-/** `tokenizer_config.json` of a saved folder: `tokenizer.json` is the whole truth, and this file agrees with it. */
-import type { SpecialTokenJson, TokenizerConfigJson } from "./files.ts";
+/** `tokenizer_config.json` and `generation_config.json` of a saved folder: `tokenizer.json` is the whole truth, and they agree with it. */
+import type { GenerationJson, SpecialTokenJson, TokenizerConfigJson } from "./files.ts";
 
 /**
  * Settings of the source's own class, or of how it was read. `PreTrainedTokenizerFast` takes `tokenizer.json` as it is, added
@@ -58,6 +58,32 @@ export function savedConfig(
     return [[key, value]];
   });
   return { ...Object.fromEntries(kept), ...(chatTemplate !== undefined && { chat_template: chatTemplate }) };
+}
+
+/** The source's `generation_config.json` with the ids and texts at which a response stops, so that every reader stops there. */
+export function savedGeneration(
+  source: GenerationJson | undefined,
+  {
+    bosId,
+    padId,
+    stopIds,
+    stopStrings,
+  }: {
+    readonly bosId: number | undefined;
+    readonly padId: number;
+    readonly stopIds: readonly number[];
+    readonly stopStrings: readonly string[];
+  },
+): GenerationJson {
+  // With this mark transformers would take the settings from config.json instead.
+  const { _from_model_config, eos_token_id, stop_strings, ...kept } = source ?? {};
+  return {
+    ...kept,
+    ...(bosId !== undefined && { bos_token_id: bosId }),
+    eos_token_id: stopIds.length === 1 ? stopIds[0] : stopIds,
+    pad_token_id: padId,
+    ...(stopStrings.length > 0 && { stop_strings: stopStrings }),
+  };
 }
 
 type Token = Exclude<SpecialTokenJson, null | undefined>;

@@ -15,7 +15,13 @@ export interface ChatTemplate {
    * The conversation as text. `mark` is a character that stands in it only inside special tokens' texts that came from a
    * message: it keeps them from being read as special tokens, and is no part of the text.
    */
-  render(messages: readonly Message[]): { readonly text: string; readonly mark: string };
+  render(
+    messages: readonly Message[],
+    options?: {
+      /** Whether an assistant's turn is opened at the end; true by default. */
+      readonly generationPrompt?: boolean;
+    },
+  ): { readonly text: string; readonly mark: string };
 }
 
 /**
@@ -39,10 +45,14 @@ export function createChatTemplate(
       { cause: error },
     );
   }
-  const renderWith = (messages: readonly Message[], change: (content: string) => string) => {
+  const renderWith = (
+    messages: readonly Message[],
+    generationPrompt: boolean,
+    change: (content: string) => string,
+  ): string => {
     try {
       // transformers gives these too, without tools or documents.
-      const given = { ...tokens, tools: null, documents: null, add_generation_prompt: true };
+      const given = { ...tokens, tools: null, documents: null, add_generation_prompt: generationPrompt };
       return template.render({
         ...given,
         messages: messages.map(({ role, content }) => ({ role, content: change(content) })),
@@ -57,11 +67,11 @@ export function createChatTemplate(
     }
   };
   return {
-    render(messages) {
+    render(messages, { generationPrompt = true } = {}) {
       const mark = freeMark([source, ...messages.map(({ content }) => content)]);
-      const text = renderWith(messages, (content) => marker.mark(content, mark));
+      const text = renderWith(messages, generationPrompt, (content) => marker.mark(content, mark));
       if (messages.some(({ content }) => marker.pieces(content).length > 1)) {
-        const plain = renderWith(messages, (content) => content);
+        const plain = renderWith(messages, generationPrompt, (content) => content);
         if (text.replaceAll(mark, "") !== plain)
           throw new DataError(
             "the chat template looks inside a message that holds the text of a special token, and would render it differently",

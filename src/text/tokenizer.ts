@@ -29,6 +29,12 @@ export interface Tokenizer {
    */
   readonly padId: number;
   readonly eosId: number;
+  /** Ids at which a response ends, `eosId` first: those of the model's files, of its chat template's turn end, of the configuration. */
+  readonly stopIds: readonly number[];
+  /** The one of them that the chat template ends an assistant's turn with, and completions end with; null if it has none. */
+  readonly turnEndId: number | null;
+  /** Texts that end a response (`responseEnd`). */
+  readonly stopStrings: readonly string[];
   /** The id that text begins with; null where the tokenizer has none. */
   readonly bosId: number | null;
   /** The id of what the vocabulary lacks; null where the tokenizer has none. */
@@ -45,8 +51,8 @@ export interface Tokenizer {
    * @throws DataError if the template refuses the conversation, or a conversation has none
    */
   encodePrompt(messages: readonly Message[]): number[];
-  /** Content, then EOS. */
+  /** Content, then what the chat template ends an assistant's turn with, up to its first special token; EOS if it has none. */
   encodeCompletion(text: string): number[];
-  /** Writes `tokenizer.json` and `tokenizer_config.json`, flushed to disk, into a folder that exists. */
+  /** Writes `tokenizer.json`, `tokenizer_config.json` and `generation_config.json`, which names the stops, flushed to disk, into a folder that exists. */
   save(folder: string): void;
 }

@@ -3,21 +3,27 @@ import { DataError } from "../util/errors.ts";
 import { displayByte } from "./bytes.ts";
 import { type SpecialTokenJson, type TokenizerFiles, writeTokenizerFiles } from "./files.ts";
 import { openLibrary } from "./library.ts";
-import { savedConfig } from "./saved.ts";
+import { savedConfig, savedGeneration } from "./saved.ts";
 import { freeMark } from "./special.ts";
+import { type AddedStops, stopIdsOf, stopStringsOf, turnEndOf } from "./stops.ts";
 import { createChatTemplate } from "./template.ts";
 import type { Message, Tokenizer } from "./tokenizer.ts";
 
 /** Ends of text that published tokenizers use, for files that do not name theirs (GPT-2's own do not). */
 const knownEosTokens = ["<|endoftext|>", "</s>", "<eos>", "<|im_end|>", "<|end_of_text|>", "[SEP]"];
 
+export interface WrapOptions extends AddedStops {
+  readonly chatTemplate?: string | null | undefined;
+}
+
 /**
  * Wraps the objects of `tokenizer.json` and `tokenizer_config.json`. Without a pad token padId is eosId.
  * @param source names the tokenizer in errors
- * @param chatTemplate the files' own where undefined; null for none
+ * @param options `chatTemplate`: the files' own where undefined, null for none; stops beside the files' own
  * @throws DataError where the library refuses the files, no EOS token is known, or the template does not parse
  */
-export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplate?: string | null): Tokenizer {
+export function wrapTokenizer(files: TokenizerFiles, source: string, options: WrapOptions = {}): Tokenizer {
+  const { chatTemplate } = options;
   const named = {
     bos_token: contentOf(files.config.bos_token),
     eos_token: contentOf(files.config.eos_token),
@@ -59,6 +65,15 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
   const template =
     templateSource === undefined ? null : createChatTemplate(templateSource, templateTokens(), library.marker);
 
+  const turnEnd = template === null ? null : turnEndOf(template, library);
+  const stopIds = stopIdsOf(library, {
+    eosId,
+    named: [files.generation?.eos_token_id, files.modelEos],
+    turnEnd,
+    added: options.stopTokens,
+  });
+  const stopStrings = stopStringsOf(files.generation?.stop_strings, options.stopStrings);
+
   const encode = (text: string) => {
     const mark = freeMark([text]);
     return library.encode(library.marker.mark(text, mark), mark);
@@ -84,11 +99,15 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
     return kept.length === 0 ? "" : library.decode(kept, { cleanUp });
   };
 
+  const padId = idOf(named.pad_token) ?? eosId;
   return {
     vocabularySize: library.vocabularySize,
     missingIds: library.missingIds,
-    padId: idOf(named.pad_token) ?? eosId,
+    padId,
     eosId,
+    stopIds,
+    turnEndId: turnEnd?.id ?? null,
+    stopStrings,
     bosId: bosId ?? null,
     unkId: idOf(named.unk_token) ?? null,
     encode,
@@ -98,7 +117,7 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
       const ids = idsOfPrompt(messages);
       return ids.length > 0 ? ids : [bosId ?? eosId];
     },
-    encodeCompletion: (text) => [...encode(text), eosId],
+    encodeCompletion: (text) => [...encode(text + (turnEnd?.before ?? "")), turnEnd?.id ?? eosId],
     save: (folder) =>
       writeTokenizerFiles(folder, {
         tokenizer: files.tokenizer,
@@ -108,6 +127,7 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, chatTemplat
           cleanUp,
           has,
         }),
+        generation: savedGeneration(files.generation, { bosId, padId, stopIds, stopStrings }),
       }),
   };
 }

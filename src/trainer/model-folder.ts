@@ -15,24 +15,20 @@ export interface ModelFolderRequest {
 }
 
 /**
- * Writes what the engine and the tokenizer write, `generation_config.json`, and the special tokens' ids into `config.json`,
- * where GPT-2's class would otherwise assume 50256 for the first two.
+ * Writes what the engine and the tokenizer write, and the special tokens' ids into `config.json`, where GPT-2's class would
+ * otherwise assume 50256 for the first two.
  */
 export async function saveModelFolder(request: ModelFolderRequest): Promise<void> {
   const { engine, tokenizer, model, folder, optimizer = false } = request;
   await engine.saveModel(model, folder, { optimizer });
   tokenizer.save(folder);
-  const { bosId, eosId, padId } = tokenizer;
+  const { bosId, eosId, padId, stopIds } = tokenizer;
   const path = join(folder, "config.json");
   const config = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+  const eos = stopIds.length === 1 ? eosId : stopIds;
   // A classifier reads its score at the last token that is no padding: EOS under the name of padding would be passed over.
-  const ids = { bos_token_id: bosId, eos_token_id: eosId, pad_token_id: padId === eosId ? null : padId };
-  writeJson(path, { ...config, ...ids });
-  writeJson(join(folder, "generation_config.json"), {
-    ...(bosId !== null && { bos_token_id: bosId }),
-    eos_token_id: eosId,
-    pad_token_id: padId,
-  });
+  const ids = { bos_token_id: bosId, eos_token_id: eos, pad_token_id: padId === eosId ? null : padId };
+  writeDurably(path, `${JSON.stringify({ ...config, ...ids }, null, 2)}\n`);
 }
 
 /** Longest sequence of the model in a folder, without loading it; null where its config.json is not there, or does not say. */
@@ -43,8 +39,4 @@ export function contextIn(folder: string): number | null {
   } catch {
     return null;
   }
-}
-
-function writeJson(path: string, value: unknown): void {
-  writeDurably(path, `${JSON.stringify(value, null, 2)}\n`);
 }

@@ -10,7 +10,7 @@ import {
   type RewardPipeline,
   readNormalisation,
 } from "../reward/index.ts";
-import type { Tokenizer } from "../text/index.ts";
+import { responseEnd, type Tokenizer } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { checkVocabulary, type FrozenFolders } from "./stage-models.ts";
 
@@ -52,13 +52,14 @@ export async function openReward(options: OpenRewardOptions): Promise<RewardPipe
     models[name] = { model: id, normalisation: readNormalisation(folder) };
   }
   const { maxNewTokens, temperature } = settings;
+  const lengthOf = (tokens: readonly number[]) => responseEnd(tokenizer, tokens).length;
   const reward = createReward({
     components: settings.rewards,
     safety: settings.safety,
     engine,
     models,
     ...(reference !== null && {
-      baseline: { reference, maxNewTokens, stopTokens: [tokenizer.eosId], temperature, seed },
+      baseline: { reference, maxNewTokens, stopTokens: tokenizer.stopIds, temperature, seed, lengthOf },
     }),
     microBatch: settings.microBatch,
   });

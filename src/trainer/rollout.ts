@@ -2,7 +2,7 @@
 import { encodePrompt, type LongPrompts, type PromptRow, type RowTally, useAll } from "../data/index.ts";
 import type { Engine, ModelId, Sequence, StopReason } from "../engine/engine.ts";
 import type { Scored } from "../reward/index.ts";
-import type { Tokenizer } from "../text/index.ts";
+import { responseEnd, type Tokenizer } from "../text/index.ts";
 
 /** Tokens (prompt and longest response) that one call of the engine samples: between two calls the run can be interrupted. */
 const tokensAtOnce = 32_768;
@@ -16,11 +16,12 @@ export interface Prompt {
 export interface Rollout {
   /** B prompts, one a response. */
   readonly prompts: readonly Prompt[];
-  /** Response tokens, EOS included. */
+  /** Response tokens, with the one that ended them. */
   readonly responses_B_T: number[][];
   readonly stopReasons: StopReason[];
+  /** Whether a stop token or a stop string ended it: what PPO calls its EOS. */
   readonly endsWithEos: boolean[];
-  /** Responses as text, without special tokens. */
+  /** Responses as text, without special tokens and what stopped them. */
   readonly texts: string[];
   /** Prompt and response, scored from the response's first token. */
   readonly sequences: Sequence[];
@@ -50,6 +51,7 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
   const responses_B_T: number[][] = [];
   const samplerLogprobs_B_T: number[][] = [];
   const stopReasons: StopReason[] = [];
+  const texts: string[] = [];
   const longest = Math.max(...prompts.map(({ tokens }) => tokens.length)) + maxNewTokens;
   const rowsAtOnce = Math.max(1, Math.floor(tokensAtOnce / longest));
   for (let at = 0; at < prompts.length; at += rowsAtOnce) {
@@ -58,23 +60,28 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
     const result = await engine.sample(model, {
       prompts: part.map(({ tokens }) => tokens),
       maxNewTokens,
-      stopTokens: [tokenizer.eosId],
+      stopTokens: tokenizer.stopIds,
       temperature,
       topK,
       topP,
       seed,
       streams: part.map((_, i) => streams?.[at + i] ?? at + i),
     });
-    responses_B_T.push(...result.tokens);
-    samplerLogprobs_B_T.push(...result.logprobs);
-    stopReasons.push(...result.stopReasons);
+    // What was sampled beyond a stop string is dropped: the tokens up to it do not depend on those after it.
+    for (const [i, tokens] of result.tokens.entries()) {
+      const { length, text, stopped } = responseEnd(tokenizer, tokens);
+      responses_B_T.push(tokens.slice(0, length));
+      samplerLogprobs_B_T.push(result.logprobs[i]!.slice(0, length));
+      stopReasons.push(stopped ? "stop" : "length");
+      texts.push(text);
+    }
   }
   return {
     prompts,
     responses_B_T,
     stopReasons,
-    endsWithEos: responses_B_T.map((tokens) => tokens.at(-1) === tokenizer.eosId),
-    texts: responses_B_T.map((tokens) => tokenizer.decode(tokens)),
+    endsWithEos: stopReasons.map((reason) => reason === "stop"),
+    texts,
     sequences: responses_B_T.map((tokens, b) => {
       const prompt = prompts[b]!.tokens;
       return { tokens: [...prompt, ...tokens], start: prompt.length };

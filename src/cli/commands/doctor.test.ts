@@ -67,7 +67,13 @@ describe("shipped examples have no finding that they do not explain", () => {
 it("a configuration's own fields: an explanation, the reward's grain, the experiment before it", async () => {
   const file = configuration("mine.yaml", mine);
   const plain = await examined(file);
-  expect([...plain.byId.keys()].sort()).toEqual(["batch/corner", "evaluation/is_training", "policy/untrained"]);
+  expect([...plain.byId.keys()].sort()).toEqual([
+    "batch/corner",
+    "evaluation/is_training",
+    "policy/stops",
+    "policy/untrained",
+  ]);
+  expect(plain.byId.get("policy/stops")?.what).toBe("a response stops at <eos> (1); fine-tuning teaches <eos> (1)");
   expect(plain.byId.get("batch/corner")?.what).toContain("0.036 million parameters");
   expect(plain.exitCode).toBe(0);
 
@@ -125,7 +131,7 @@ it("what is wrong is an error with the exit code 1; every line fits", async () =
     "batch/tiny_step",
   ]);
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-  expect(lines.at(-1)).toMatch(/^2 errors, 1 warning, 1 note, 0 explained\.$/);
+  expect(lines.at(-1)).toMatch(/^2 errors, 1 warning, 2 notes, 0 explained\.$/);
 });
 
 it("rows that the run would stop with are one error, with their lines and what to do", async () => {

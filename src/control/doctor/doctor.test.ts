@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { corners } from "./corners.ts";
 import { examine, unexplained } from "./doctor.ts";
 import { experimentStages, partOf } from "./experiment.ts";
-import type { DoctorFacts, PolicySpread, PpoFacts, PromptFacts } from "./facts.ts";
+import type { DoctorFacts, PolicySpread, PpoFacts, PromptFacts, StopFacts } from "./facts.ts";
 import { type FindingId, findingIds } from "./finding.ts";
 import { rateBand } from "./scale.ts";
 
@@ -41,7 +41,7 @@ const good: DoctorFacts = {
   ppo,
   rewards: ["model", "length"],
   grain: null,
-  model: { parameters: 1e9, start: "folder", spread },
+  model: { parameters: 1e9, start: "folder", spread, stops: null },
   sftLearningRate: 1e-5,
   prompts: asked(1000),
   evaluationPrompts: [{ text: "something else entirely", kind: "kind 1" }],
@@ -54,6 +54,16 @@ const found = (facts: Partial<DoctorFacts>) =>
   examine({ ...good, ...facts }).map(({ id, severity }) => (severity === "note" ? `note ${id}` : id));
 const withPpo = (settings: Partial<PpoFacts>, facts: Partial<DoctorFacts> = {}) =>
   found({ ...facts, ppo: { ...ppo, ...settings } });
+
+it("says where a response stops, and what fine-tuning teaches", () => {
+  const stops = { tokens: ["<|im_end|> (4)", "<eos> (1)"], strings: ["\n\n"], turnEnd: "<|im_end|> (4)" };
+  const of = (stops: StopFacts) =>
+    examine({ ...good, model: { ...good.model, stops } }).find(({ id }) => id === "policy/stops")?.what;
+  expect(of(stops)).toBe(
+    'a response stops at <|im_end|> (4) or <eos> (1), or where its text holds "\\n\\n"; fine-tuning teaches <|im_end|> (4)',
+  );
+  expect(of({ tokens: ["<eos> (1)"], strings: [], turnEnd: null })).toContain("ends turns with no token");
+});
 
 it("has nothing to say of settings that are known to be good, but which corner they are near", () => {
   expect(found({})).toEqual(["note batch/corner"]);
@@ -132,7 +142,7 @@ describe("each finding, on either side of its threshold", () => {
       { ppo: { ...ppo, klControllers: [{ section: "kl", least: 0.5, greatest: 2 }] } },
     ],
     ["reward/one_component", { rewards: ["model"] }, { rewards: ["model", "safety"] }],
-    ["policy/untrained", { model: { parameters: 1e9, start: "random", spread: null } }, {}],
+    ["policy/untrained", { model: { parameters: 1e9, start: "random", spread: null, stops: null } }, {}],
     ["policy/untrained", spreadOf({ entropyMean: 7.7 }), spreadOf({ entropyMean: 7.5 })],
     ["policy/wide", spreadOf({ entropyMean: 3.1 }), spreadOf({ entropyMean: 3 })],
     ["policy/wide", spreadOf({ entropyMean: 3.1 }), spreadOf({ entropyMean: 3.1, vocabularySize: 9999 })],
@@ -231,7 +241,7 @@ it("tells how many sequences a token budget holds", () => {
   expect(budget(300 * 70).remedy).toContain("ppo.microBatch=300");
   expect(budget(100 * 70).what).toContain("hold 100 sequences of 70 tokens");
   expect(budget(1000, { promptTokens: null }).what).toContain("cannot be told yet");
-  const unmeasured = { model: { ...good.model, spread: null } };
+  const unmeasured = { model: { ...good.model, spread: null, stops: null } };
   expect(budget(512 * 94, unmeasured).what).toContain("hold 512 sequences of 94 tokens");
 });
 
@@ -253,7 +263,7 @@ it("an unknown rate or size is judged by nothing", () => {
   const ids = withPpo(
     { learningRate: 1, criticLearningRate: 2 },
     {
-      model: { parameters: null, start: "folder", spread: null },
+      model: { parameters: null, start: "folder", spread: null, stops: null },
       sftLearningRate: null,
     },
   );

@@ -45,6 +45,15 @@ export interface PolicySpread {
   readonly lengthMean: number;
 }
 
+/** Where a response ends. */
+export interface StopFacts {
+  /** Each with its id: `<|im_end|> (2)`. */
+  readonly tokens: readonly string[];
+  readonly strings: readonly string[];
+  /** The token that the chat template ends a turn with, which fine-tuning teaches; null if it writes none. */
+  readonly turnEnd: string | null;
+}
+
 export interface ModelFacts {
   /** null where it is not known. */
   readonly parameters: number | null;
@@ -52,6 +61,8 @@ export interface ModelFacts {
   readonly start: "folder" | "stage" | "random";
   /** null where it was not measured. */
   readonly spread: PolicySpread | null;
+  /** null if there is no tokenizer to ask yet. */
+  readonly stops: StopFacts | null;
 }
 
 export interface PromptFacts {

@@ -31,6 +31,7 @@ export const findingIds = [
   "policy/wide",
   "policy/never_ends",
   "policy/narrow",
+  "policy/stops",
   "prompts/few",
   "prompts/repeated",
   "prompts/narrow",

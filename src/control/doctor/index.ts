@@ -11,5 +11,6 @@ export type {
   PpoFacts,
   PromptFacts,
   RewardGrain,
+  StopFacts,
 } from "./facts.ts";
 export { type Finding, type FindingId, findingIds, type Severity } from "./finding.ts";

@@ -1,5 +1,5 @@
 /** Findings on the policy that PPO starts from: whether it was ever fine-tuned, by the spread of its answers. */
-import type { DoctorFacts, PolicySpread } from "./facts.ts";
+import type { DoctorFacts, PolicySpread, StopFacts } from "./facts.ts";
 import { type Finding, inWords, percent } from "./finding.ts";
 
 /** Entropy over that of a uniform choice among all tokens: random weights have 1. */
@@ -17,7 +17,29 @@ const why =
 const remedy = "fine-tune first: a section sft, or ppo.policy with the folder of a fine-tuned model";
 const source = "docs/doctor.md: a policy never fine-tuned, by its measured spread";
 
-export function policyFindings({ model }: DoctorFacts): Finding[] {
+export function policyFindings(facts: DoctorFacts): Finding[] {
+  const { stops } = facts.model;
+  return [...trainingFindings(facts), ...(stops === null ? [] : [stopFinding(stops)])];
+}
+
+function stopFinding({ tokens, strings, turnEnd }: StopFacts): Finding {
+  const texts =
+    strings.length === 0 ? "" : `, or where its text holds ${strings.map((text) => JSON.stringify(text)).join(" or ")}`;
+  const end =
+    turnEnd === null
+      ? "the chat template ends turns with no token: completions are taught to end with EOS"
+      : `fine-tuning teaches ${turnEnd}`;
+  return {
+    id: "policy/stops",
+    severity: "note",
+    what: `a response stops at ${tokens.join(" or ")}${texts}; ${end}`,
+    why: "a model that ends its turns with another token talks on to ppo.maxNewTokens, and is scored on that",
+    remedy: "ppo.stopTokens or ppo.stopStrings, if the model ends its turns otherwise",
+    source: "docs/data-formats.md, where a response ends",
+  };
+}
+
+function trainingFindings({ model }: DoctorFacts): Finding[] {
   if (model.start === "random" && model.spread === null)
     return [
       { id: "policy/untrained", severity: "warning", what: "PPO starts from random weights", why, remedy, source },
