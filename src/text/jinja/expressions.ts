@@ -8,6 +8,8 @@ import { isFilter, isTest } from "./names.ts";
 export class TokenStream {
   readonly #tokens: readonly Token[];
   #at = 0;
+  /** Whether an unknown filter or test is an error only when it is reached, as it is in an `if`. */
+  lenient = false;
 
   constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
@@ -34,6 +36,14 @@ export class TokenStream {
   expect(type: Token["type"], value?: string): Token {
     if (!this.is(type, value)) this.fail(`${value === undefined ? `a ${type}` : `"${value}"`} is expected`);
     return this.next();
+  }
+  /** What `parse` makes of what follows, with unknown names told when they are reached or at once. */
+  within<Result>(lenient: boolean, parse: () => Result): Result {
+    const outer = this.lenient;
+    this.lenient = lenient;
+    const result = parse();
+    this.lenient = outer;
+    return result;
   }
   /** What stands before the current token is wrong. */
   wrong(problem: string): never {
@@ -243,7 +253,7 @@ function parseFiltersAndTests(stream: TokenStream, operand: Expression): Express
   for (;;) {
     if (stream.skip("operator", "|")) {
       const { value: name } = stream.expect("name");
-      if (!isFilter(name)) stream.wrong(`there is no filter "${name}"`);
+      if (!isFilter(name) && !stream.lenient) stream.wrong(`there is no filter "${name}"`);
       const args = stream.is("operator", "(") ? parseArguments(stream) : noArguments;
       operand = { type: "filter", operand, name, args };
     } else if (stream.skip("name", "is")) operand = parseTest(stream, operand);
@@ -257,7 +267,7 @@ const noArguments: CallArguments = { positional: [], named: [] };
 function parseTest(stream: TokenStream, operand: Expression): Expression {
   const negated = stream.skip("name", "not");
   const { value: name } = stream.expect("name");
-  if (!isTest(name)) stream.wrong(`there is no test "${name}"`);
+  if (!isTest(name) && !stream.lenient) stream.wrong(`there is no test "${name}"`);
   let args = noArguments;
   if (stream.is("operator", "(")) args = parseArguments(stream);
   else if (beginsArgument(stream.current)) {

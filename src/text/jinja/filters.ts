@@ -2,6 +2,7 @@
 import { bind, optionalText, textArgument, wholeArgument } from "./arguments.ts";
 import { TemplateFault, unsupported } from "./faults.ts";
 import { member } from "./members.ts";
+import { isFilter } from "./names.ts";
 import { operate } from "./operators.ts";
 import { capitalize, isAscii, lineEnds, lower, replace, strip, titleFilter, upper } from "./strings.ts";
 import { passes } from "./tests.ts";
@@ -26,7 +27,9 @@ import {
 /** @throws TemplateFault also for a filter of Jinja2 that Ballast does not have */
 export function applyFilter(name: string, value: Value, args: Arguments): Value {
   const filter = Object.hasOwn(filters, name) ? filters[name] : undefined;
-  return filter === undefined ? unsupported(`the filter "${name}"`) : filter(value, args);
+  if (filter !== undefined) return filter(value, args);
+  if (!isFilter(name)) throw new TemplateFault(`there is no filter "${name}"`);
+  return unsupported(`the filter "${name}"`);
 }
 
 type Filter = (value: Value, args: Arguments) => Value;

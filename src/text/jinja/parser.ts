@@ -21,8 +21,7 @@ const otherStatements = [
 /** @throws TemplateFault with the line of what is wrong or not supported */
 export function parse(source: string): Body {
   const stream = new TokenStream(tokenize(source));
-  const body = parseBody(stream, [], { inLoop: false });
-  return body;
+  return parseBody(stream, [], { inLoop: false });
 }
 
 interface Place {
@@ -59,6 +58,10 @@ function parseUntil(stream: TokenStream, end: string, place: Place): Body {
   return body;
 }
 
+function parseScope(stream: TokenStream, end: string, place: Place): Body {
+  return stream.within(false, () => parseUntil(stream, end, place));
+}
+
 function parseStatement(stream: TokenStream, place: Place): Statement {
   const { value: name } = stream.current;
   const statement = statementOf(stream, place);
@@ -86,12 +89,12 @@ function statementOf(stream: TokenStream, place: Place): Statement | null {
       stream.next();
       const { value } = stream.expect("name");
       const parameters = parseParameters(stream);
-      return { type: "macro", name: value, parameters, body: parseUntil(stream, "endmacro", { inLoop: false }) };
+      return { type: "macro", name: value, parameters, body: parseScope(stream, "endmacro", { inLoop: false }) };
     }
     case "generation":
       stream.next();
       // transformers' own: it notes where the assistant's text stands, and renders it.
-      return { type: "scope", body: parseUntil(stream, "endgeneration", { inLoop: false }) };
+      return { type: "scope", body: parseScope(stream, "endgeneration", { inLoop: false }) };
     case "break":
     case "continue":
       if (!place.inLoop) stream.fail(`a loop is expected around {% ${name} %}`);
@@ -106,11 +109,11 @@ function parseIf(stream: TokenStream, place: Place): Statement {
   const branches: Branch[] = [];
   let otherwise: Body = [];
   do {
-    const test = parseTuple(stream, { conditions: false });
+    const test = stream.within(true, () => parseTuple(stream, { conditions: false }));
     stream.expect("end");
-    branches.push({ test, body: parseBody(stream, ["elif", "else", "endif"], place) });
+    branches.push({ test, body: stream.within(true, () => parseBody(stream, ["elif", "else", "endif"], place)) });
   } while (stream.skip("name", "elif"));
-  if (stream.skip("name", "else")) otherwise = parseUntil(stream, "endif", place);
+  if (stream.skip("name", "else")) otherwise = stream.within(true, () => parseUntil(stream, "endif", place));
   else stream.expect("name", "endif");
   return { type: "if", branches, otherwise };
 }
@@ -122,8 +125,8 @@ function parseFor(stream: TokenStream, place: Place): Statement {
   const filter = stream.skip("name", "if") ? parseExpression(stream) : null;
   if (stream.is("name", "recursive")) unsupported("a recursive loop");
   stream.expect("end");
-  const body = parseBody(stream, ["endfor", "else"], { inLoop: true });
-  const otherwise = stream.next().value === "else" ? parseUntil(stream, "endfor", place) : [];
+  const body = stream.within(false, () => parseBody(stream, ["endfor", "else"], { inLoop: true }));
+  const otherwise = stream.next().value === "else" ? parseScope(stream, "endfor", place) : [];
   return { type: "for", target, iterable, filter, body, otherwise };
 }
 
@@ -131,7 +134,7 @@ function parseSet(stream: TokenStream): Statement {
   const target = parseTarget(stream, { members: true });
   if (stream.skip("operator", "=")) return { type: "set", target, value: parseTuple(stream) };
   if (stream.is("operator", "|")) unsupported("{% set %} with a filter");
-  return { type: "capture", target, body: parseUntil(stream, "endset", { inLoop: false }) };
+  return { type: "capture", target, body: parseScope(stream, "endset", { inLoop: false }) };
 }
 
 function parseTarget(stream: TokenStream, { members }: { readonly members: boolean }): Target {

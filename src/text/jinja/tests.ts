@@ -1,6 +1,7 @@
 /** Jinja2's tests, such as `is defined`. */
 import { bind } from "./arguments.ts";
 import { TemplateFault, unsupported } from "./faults.ts";
+import { isFilter, isTest } from "./names.ts";
 import { floorRemainder } from "./operators.ts";
 import {
   type Arguments,
@@ -52,6 +53,8 @@ const tests: Readonly<Record<string, (value: Value) => boolean>> = {
   sequence: (value) => sizedItems(value) !== null && !(value instanceof View),
   // An undefined value can be called in Python's eyes: calling it says what is missing.
   callable: (value) => value instanceof Callable || value instanceof Undefined || unlessLoop(value),
+  filter: (value) => typeof value === "string" && isFilter(value),
+  test: (value) => typeof value === "string" && isTest(value),
   even: (value) => remainder(value, 2) === 0,
   odd: (value) => remainder(value, 2) === 1,
 };
