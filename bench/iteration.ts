@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseConfig } from "../src/config/index.ts";
-import { defaultRules, fitsScale } from "../src/config/rules.ts";
+import { defaultRules, fitsScale } from "../src/control/rules/load-rules.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { createReward } from "../src/reward/index.ts";
 import type { Tokenizer } from "../src/text/index.ts";

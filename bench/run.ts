@@ -1,6 +1,6 @@
 /** `npm run bench`: how fast the engine and the trainer are, as shares of what the machine can do in the same run. */
 import { parseArgs } from "node:util";
-import { defaultThreads } from "../src/engine/embedded/machine.ts";
+import { defaultThreads } from "../src/engine/embedded/machine-info.ts";
 import { benchSampling, benchUpdate, startEngine, type UpdateResult } from "./engine.ts";
 import { benchIteration } from "./iteration.ts";
 import { ceiling } from "./measure.ts";

@@ -3,7 +3,7 @@ import pc from "picocolors";
 import { expect, it } from "vitest";
 import type { EventKind, EventRecord, Recorder } from "../types/records.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
-import { selfName } from "./workspace.ts";
+import { selfName } from "./find-run.ts";
 
 function announcer({ tier2Acts = true, waits = false } = {}) {
   const lines: string[] = [];

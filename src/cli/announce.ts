@@ -2,11 +2,11 @@
 import { tierReader } from "../notify/tier.ts";
 import type { EventRecord, MetricValues, Recorder } from "../types/records.ts";
 import { printableLine } from "../util/sanitize.ts";
-import { duration } from "./format.ts";
-import { withoutCurrentDirectory } from "./paths.ts";
-import { shownValues } from "./shown.ts";
+import { duration } from "./number-format.ts";
+import { withoutCurrentDirectory } from "./short-path.ts";
+import { shownValues } from "./shown-values.ts";
 import type { Terminal } from "./terminal.ts";
-import { showCommand } from "./workspace.ts";
+import { showCommand } from "./find-run.ts";
 
 export interface AnnouncerOptions {
   /** Prints a line that stays. */

@@ -22,7 +22,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--config <file>", "the rules that this configuration uses, and which of them are in use", text)
     .option("--yaml", "print them as a file of rules")
     .option("--json", "print one line of JSON a rule")
-    .action(does(async (options) => (await import("./commands/rules.ts")).listRules({ ...options, terminal })));
+    .action(does(async (options) => (await import("./commands/rules/index.ts")).listRules({ ...options, terminal })));
   rules
     .command("explain")
     .description("say what a rule watches, when it holds, what it does, and where its numbers come from")
@@ -30,7 +30,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--config <file>", "as this configuration uses it", text)
     .option("--json", "print one line of JSON")
     .action(
-      does(async (id, options) => (await import("./commands/rules.ts")).explainRule({ id, ...options, terminal })),
+      does(async (id, options) => (await import("./commands/rules/index.ts")).explainRule({ id, ...options, terminal })),
     );
   rules
     .command("test")
@@ -40,7 +40,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
-      does(async (file, options) => (await import("./commands/rules.ts")).testRules({ file, ...options, terminal })),
+      does(async (file, options) => (await import("./commands/rules/index.ts")).testRules({ file, ...options, terminal })),
     );
 
   command(
@@ -59,7 +59,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--json", "print one line of JSON")
     .action(
       does(async (run, what, details, options) =>
-        (await import("./commands/tell.ts")).tell({ run, what, details, ...options, terminal }),
+        (await import("./commands/tell/index.ts")).tell({ run, what, details, ...options, terminal }),
       ),
     );
 
@@ -74,7 +74,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--rules <file>", "a YAML file of rules beside the shipped ones; the run's own rules without it", text)
     .option(...workspace)
     .option("--json", "print one line of JSON")
-    .action(does(async (run, options) => (await import("./commands/replay.ts")).replay({ run, ...options, terminal })));
+    .action(does(async (run, options) => (await import("./commands/replay/index.ts")).replay({ run, ...options, terminal })));
 
   command(
     "reproduce",
@@ -89,7 +89,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
-      does(async (run, options) => (await import("./commands/reproduce.ts")).reproduce({ run, ...options, terminal })),
+      does(async (run, options) => (await import("./commands/reproduce/index.ts")).reproduce({ run, ...options, terminal })),
     );
 
   command(
@@ -117,5 +117,5 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     )
     .option(...workspace)
     .option("--json", "print one line of JSON")
-    .action(does(async (run, options) => (await import("./commands/rate.ts")).rate({ run, ...options, terminal })));
+    .action(does(async (run, options) => (await import("./commands/rate/index.ts")).rate({ run, ...options, terminal })));
 }

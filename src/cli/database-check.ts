@@ -2,10 +2,10 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { runOrigin, sha256OfText } from "../config/run-manifest.ts";
-import type { RunPlace } from "../record/places.ts";
+import type { RunPlace } from "../inspect/places.ts";
 import { openStore } from "../store/index.ts";
 import { StoreError } from "../util/errors.ts";
-import { hasCheckpoint } from "./workspace.ts";
+import { hasCheckpoint } from "./find-run.ts";
 
 /**
  * Throws StoreError for a run that has saved something, where the database is gone or empty, does not know it, or knows

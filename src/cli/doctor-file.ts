@@ -1,5 +1,5 @@
 /** What the doctor says of a new run's configuration, for the dashboard: looked at beside the run, which never waits for it. */
-import { startWorker } from "../util/worker.ts";
+import { startWorker } from "../util/start-worker.ts";
 
 export interface LookingDoctor {
   /** Ends it, done or not. */
@@ -8,7 +8,7 @@ export interface LookingDoctor {
 
 /** Writes `<folder>/doctor.json`, an array of findings. What goes wrong leaves no file, and the run alone. */
 export function startDoctor(folder: string): LookingDoctor {
-  const worker = startWorker("./doctor-worker", import.meta.url, {
+  const worker = startWorker("./commands/doctor/doctor-worker", import.meta.url, {
     workerData: { folder },
     stdout: true,
     stderr: true,

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { BallastError, Interrupted, StoppedByController, UsageError } from "../util/errors.ts";
 import { reportError } from "./failure.ts";
 import type { Terminal } from "./terminal.ts";
-import { selfName } from "./workspace.ts";
+import { selfName } from "./find-run.ts";
 
 function report(error: unknown, env: NodeJS.ProcessEnv = {}) {
   const lines: string[] = [];

@@ -23,7 +23,7 @@ export function addLabCommands({ command, does, terminal }: CommandMaker): void 
     .option("--json", "print one line of JSON, with every run")
     .action(
       does(async (overrides, options) =>
-        (await import("./commands/lab.ts")).labFaults({ overrides, ...options, terminal }),
+        (await import("./commands/lab/index.ts")).labFaults({ overrides, ...options, terminal }),
       ),
     );
 }

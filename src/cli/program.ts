@@ -82,7 +82,7 @@ export function createProgram(terminal: Terminal): Program {
     .option("--seed <n>", "seed of everything random", integer(0))
     .action(
       does(async (overrides, options) =>
-        (await import("./commands/demo.ts")).demo({ overrides, ...options, terminal }),
+        (await import("./commands/demo/index.ts")).demo({ overrides, ...options, terminal }),
       ),
     );
 
@@ -108,7 +108,7 @@ export function createProgram(terminal: Terminal): Program {
       .option("--json", "print the result as one last line of JSON")
       .action(
         does(async (file, overrides, options) =>
-          (await import("./commands/run.ts")).run({
+          (await import("./commands/run/index.ts")).run({
             command: name as keyof typeof stages,
             file,
             overrides,
@@ -137,7 +137,7 @@ export function createProgram(terminal: Terminal): Program {
     .option("--json", "print the result as one last line of JSON")
     .action(
       does(async (run, overrides, options) =>
-        (await import("./commands/resume.ts")).resume({ run, overrides, ...options, terminal }),
+        (await import("./commands/resume/index.ts")).resume({ run, overrides, ...options, terminal }),
       ),
     );
 
@@ -157,7 +157,7 @@ export function createProgram(terminal: Terminal): Program {
     .option("--json", "print one line of JSON")
     .action(
       does(async (subject, overrides, options) =>
-        (await import("./commands/doctor.ts")).doctor({ subject, overrides, ...options, terminal }),
+        (await import("./commands/doctor/index.ts")).doctor({ subject, overrides, ...options, terminal }),
       ),
     );
 
@@ -171,7 +171,7 @@ export function createProgram(terminal: Terminal): Program {
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print one line of JSON")
     .action(
-      does(async (run, options) => (await import("./commands/diagnose.ts")).diagnose({ run, ...options, terminal })),
+      does(async (run, options) => (await import("./commands/diagnose/index.ts")).diagnose({ run, ...options, terminal })),
     );
 
   command(
@@ -187,7 +187,7 @@ export function createProgram(terminal: Terminal): Program {
     .option("--seed <n>", "seed of the samples", integer(0))
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print the result as one line of JSON")
-    .action(does(async (run, options) => (await import("./commands/eval.ts")).evaluate({ run, ...options, terminal })));
+    .action(does(async (run, options) => (await import("./commands/eval/index.ts")).evaluate({ run, ...options, terminal })));
 
   command(
     "generate",
@@ -211,7 +211,7 @@ export function createProgram(terminal: Terminal): Program {
     .option("--json", "print one line of JSON an answer")
     .action(
       does(async (model, prompts, options) =>
-        (await import("./commands/generate.ts")).generate({ model, prompts, ...options, terminal }),
+        (await import("./commands/generate/index.ts")).generate({ model, prompts, ...options, terminal }),
       ),
     );
 
@@ -219,7 +219,7 @@ export function createProgram(terminal: Terminal): Program {
     .option("--all", "archived ones too")
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print one line of JSON a run")
-    .action(does(async (options) => (await import("./commands/runs.ts")).runs({ ...options, terminal })));
+    .action(does(async (options) => (await import("./commands/runs/index.ts")).runs({ ...options, terminal })));
 
   command(
     "compare",
@@ -233,7 +233,7 @@ export function createProgram(terminal: Terminal): Program {
     .option("--json", "print one line of JSON")
     .action(
       does(async (run, others, options) =>
-        (await import("./commands/compare.ts")).compare({ runs: [run, ...others], ...options, terminal }),
+        (await import("./commands/compare/index.ts")).compare({ runs: [run, ...others], ...options, terminal }),
       ),
     );
 

@@ -1,5 +1,5 @@
 /** Progress of a run: one pinned line on a terminal, an occasional plain line elsewhere. */
-import { clock, rate } from "./format.ts";
+import { clock, rate } from "./number-format.ts";
 import type { Terminal } from "./terminal.ts";
 import { cut, displayWidth, wrap } from "./width.ts";
 

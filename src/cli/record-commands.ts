@@ -31,7 +31,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--run <run>", "only those of one run", text)
     .option(...workspace)
     .option("--json", "print one line of JSON an incident")
-    .action(does(async (options) => (await import("./commands/incidents.ts")).listIncidents({ ...options, terminal })));
+    .action(does(async (options) => (await import("./commands/incidents/index.ts")).listIncidents({ ...options, terminal })));
   incidents
     .command("show")
     .description("show an incident's evidence: signals, samples, what changed before, what to type next")
@@ -39,7 +39,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option(...workspace)
     .option("--json", "print one line of JSON, with every signal")
     .action(
-      does(async (id, options) => (await import("./commands/incidents.ts")).showIncident({ id, ...options, terminal })),
+      does(async (id, options) => (await import("./commands/incidents/index.ts")).showIncident({ id, ...options, terminal })),
     );
   incidents
     .command("resolve")
@@ -54,7 +54,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--json", "print one line of JSON")
     .action(
       does(async (id, options) =>
-        (await import("./commands/incidents.ts")).resolveIncident({ id, ...options, terminal }),
+        (await import("./commands/incidents/index.ts")).resolveIncident({ id, ...options, terminal }),
       ),
     );
 
@@ -71,7 +71,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--json", "print one line of JSON a change")
     .action(
       does(async (run, key, options) =>
-        (await import("./commands/history.ts")).history({ run, key, ...options, terminal }),
+        (await import("./commands/history/index.ts")).history({ run, key, ...options, terminal }),
       ),
     );
 
@@ -90,7 +90,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--unarchive", "list it again")
     .option(...workspace)
     .option("--json", "print one line of JSON")
-    .action(does(async (run, options) => (await import("./commands/mark.ts")).mark({ run, ...options, terminal })));
+    .action(does(async (run, options) => (await import("./commands/mark/index.ts")).mark({ run, ...options, terminal })));
 
   command(
     "delete",
@@ -102,7 +102,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--yes", "do not ask")
     .option(...workspace)
     .action(
-      does(async (run, options) => (await import("./commands/delete.ts")).deleteRun({ run, ...options, terminal })),
+      does(async (run, options) => (await import("./commands/delete/index.ts")).deleteRun({ run, ...options, terminal })),
     );
 
   command(
@@ -125,7 +125,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     )
     .option(...workspace)
     .action(
-      does(async (run, options) => (await import("./commands/export.ts")).exportRun({ run, ...options, terminal })),
+      does(async (run, options) => (await import("./commands/export/index.ts")).exportRun({ run, ...options, terminal })),
     );
 
   command(
@@ -142,7 +142,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--samples", "with the worst prompts and responses of incidents")
     .option("--send", "send it to the webhooks of the runs in it (control.notify)")
     .option(...workspace)
-    .action(does(async (options) => (await import("./commands/report.ts")).report({ ...options, terminal })));
+    .action(does(async (options) => (await import("./commands/report/index.ts")).report({ ...options, terminal })));
 
   command(
     "serve",
@@ -155,5 +155,5 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--host <name>", "where to listen; from another machine everything needs the token", text, "127.0.0.1")
     .option("--open", "show the page in a browser")
     .option(...workspace)
-    .action(does(async (options) => (await import("./commands/serve.ts")).serve({ ...options, terminal })));
+    .action(does(async (options) => (await import("./commands/serve/index.ts")).serve({ ...options, terminal })));
 }

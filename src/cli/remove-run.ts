@@ -1,7 +1,7 @@
 /** Takes a run away, its rows and its folder: whole or not at all. */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { RunPlace } from "../record/places.ts";
+import type { RunPlace } from "../inspect/places.ts";
 import { openStore } from "../store/index.ts";
 import { rename, renamesHeldFolders } from "../util/platform.ts";
 import type { RunLock } from "./lock.ts";

@@ -1,16 +1,16 @@
 /** What a finished run says at its end: the report, where it lies and what to type next; or one line of JSON. */
 import type { Config } from "../config/index.ts";
-import type { RunPlace } from "../record/places.ts";
+import type { RunPlace } from "../inspect/places.ts";
 import type { PipelineResult } from "../trainer/run-types.ts";
 import type { ModelEvaluation } from "../types/evaluation.ts";
-import { duration, number, percent } from "./format.ts";
-import { jsonLine } from "./json.ts";
-import { shortPath } from "./paths.ts";
-import { reportLines } from "./report.ts";
-import type { SessionResult } from "./session.ts";
+import { duration, number, percent } from "./number-format.ts";
+import { jsonLine } from "./json-line.ts";
+import { shortPath } from "./short-path.ts";
+import { reportLines } from "./evaluation-report.ts";
+import type { SessionResult } from "./training-session.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./width.ts";
-import { runArgument, selfName, workspaceOption } from "./workspace.ts";
+import { runArgument, selfName, workspaceOption } from "./find-run.ts";
 
 export interface FinishedRun extends SessionResult {
   readonly config: Config;

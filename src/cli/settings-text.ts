@@ -1,7 +1,7 @@
 /** The value of a hyperparameter as people read it. */
 
 import { printableLine } from "../util/sanitize.ts";
-import { figure } from "./format.ts";
+import { figure } from "./number-format.ts";
 
 export function settingText(value: number | string | boolean | null): string {
   if (value === null) return "null";

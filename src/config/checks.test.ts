@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { messageOf } from "../util/errors.ts";
-import { parseConfig } from "./load.ts";
+import { parseConfig } from "./load-config.ts";
 
 /** The findings on a whole pipeline with these overrides, without the place they begin with. */
 function findings(...overrides: string[]): { error: string | null; warnings: string[] } {

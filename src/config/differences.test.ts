@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { differences } from "./differences.ts";
-import { parseConfig } from "./load.ts";
+import { parseConfig } from "./load-config.ts";
 
 it("lists what changed, appeared and disappeared, and nothing else", () => {
   const text = "demo: {}\nsft: {}\nreward: {}\nppo:\n  rewards: [{kind: model}, {kind: length, max: 9}]\n";

@@ -1,5 +1,5 @@
 /** How two configurations differ, key by key. */
-import type { Config } from "./schema.ts";
+import type { Config } from "../settings/config-schema.ts";
 import { usedSettings } from "./used.ts";
 
 export interface Difference {

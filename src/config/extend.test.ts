@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { UsageError } from "../util/errors.ts";
 import { extended, type StageProgress } from "./extend.ts";
-import { parseConfig } from "./load.ts";
+import { parseConfig } from "./load-config.ts";
 
 const config = (ppo = "") =>
   parseConfig(`demo: {}\nsft: {}\nreward: {}\nppo: {iterations: 100, warmup: 0${ppo}}\n`, "a.yaml").config;

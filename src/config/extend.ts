@@ -2,11 +2,11 @@
 import { learningRateAt } from "../rl/index.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
-import { stages } from "./changes.ts";
+import { stages } from "./live-changes.ts";
 import { checkConfig } from "./checks.ts";
-import { expectation, schemaAt } from "./fields.ts";
+import { expectation, schemaAt } from "../settings/schema-fields.ts";
 import { parseOverride } from "./overrides.ts";
-import { type Config, configSchema } from "./schema.ts";
+import { type Config, configSchema } from "../settings/config-schema.ts";
 
 /** The settings that say how long each stage is. */
 export const lengthKeys: Readonly<Record<Stage, string>> = {

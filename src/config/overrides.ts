@@ -1,7 +1,7 @@
 /** `key=value` on the command line: changes values that the file gives, before they are checked. */
 import { parse } from "yaml";
 import { messageOf, UsageError } from "../util/errors.ts";
-import { at, type Path, schemaAt, unwrap } from "./fields.ts";
+import { at, type Path, schemaAt, unwrap } from "../settings/schema-fields.ts";
 import { dotted, pathOf } from "./problems.ts";
 
 export interface Override {

@@ -1,9 +1,9 @@
 /** A configuration with mistakes, as far as it can be read without them: so that all that is wrong is said in one round. */
 import type { z } from "zod";
-import { at, keysOf, type Path, schemaAt, unwrap } from "./fields.ts";
-import { nearest } from "./nearest.ts";
+import { at, keysOf, type Path, schemaAt, unwrap } from "../settings/schema-fields.ts";
+import { nearest } from "../util/nearest.ts";
 import { describeIssue, dotted, type Problem, valueAt } from "./problems.ts";
-import { type Config, configSchema } from "./schema.ts";
+import { type Config, configSchema } from "../settings/config-schema.ts";
 
 export interface Repaired {
   /** With defaults for every value that is wrong; null where that cannot be. */

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } fr
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../test/support/store.ts";
-import { findRun } from "../record/places.ts";
+import { findRun } from "../inspect/places.ts";
 import { checkRunFiles, otherOrigin, replaceRunFile, runIn, runOrigin, sealRun, sha256OfText } from "./run-manifest.ts";
 
 let workspace = "";

@@ -3,7 +3,7 @@ import fc from "../../test/support/property.ts";
 import { acting, alertsOf, play, rule } from "../../test/support/rules.ts";
 import type { MetricValues } from "../types/records.ts";
 import { consult } from "./consult.ts";
-import { acknowledged, setByPerson, undone } from "./interventions.ts";
+import { acknowledged, setByPerson, undone } from "./act.ts";
 import { firstControlState, multipliers } from "./state.ts";
 
 const kl = (...values: number[]) => values.map((value) => ({ "kl/old_new_k3_token": value }));

@@ -1,5 +1,5 @@
 /** What the controller decided, one record each, as a run keeps them among its events. */
-import type { Alert, Intervention, InterventionOutcome } from "../types/control.ts";
+import type { Alert, Intervention, InterventionOutcome } from "../types/alerts.ts";
 import type { EventKind } from "../types/records.ts";
 
 export interface Decision {

@@ -1,6 +1,6 @@
 /** What the controller tells the trainer to do at once. */
-import type { Alert } from "../types/control.ts";
-import type { Action } from "./rule.ts";
+import type { Alert } from "../types/alerts.ts";
+import type { Action } from "./rules/rule.ts";
 
 export interface Orders {
   /** Save, and wait for a person: tier 1, or a rule whose action is to pause. */

@@ -1,7 +1,7 @@
 /** What the controller carries from consultation to consultation: plain data that a checkpoint holds. */
 import { byLever, type LeverName } from "../steering/levers.ts";
-import type { Intervention } from "../types/control.ts";
-import type { History } from "./series.ts";
+import type { Intervention } from "../types/alerts.ts";
+import type { History } from "./observed.ts";
 
 export interface ActiveIntervention extends Intervention {
   readonly setting: LeverName;

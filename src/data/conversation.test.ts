@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { sharedBeginning } from "./conversation.ts";
-import { readPreferenceRows, readSftRows } from "./read.ts";
+import { readPreferenceRows, readSftRows } from "./read-rows.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-conversation-"));
 afterAll(() => rmSync(folder, { recursive: true }));

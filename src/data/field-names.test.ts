@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { parse } from "yaml";
 import type { BallastError } from "../util/errors.ts";
-import { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read.ts";
+import { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read-rows.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-names-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import type { BallastError } from "../util/errors.ts";
-import { readPromptRows } from "./read.ts";
+import { readPromptRows } from "./read-rows.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast format-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -11,8 +11,8 @@ export {
   encodeSft,
   type LongPrompts,
   type RowTally,
-} from "./encode.ts";
-export { changeOfRows, fingerprintRows, type RowsFingerprint } from "./fingerprint.ts";
+} from "./encode-rows.ts";
+export { changeOfRows, fingerprintRows, type RowsFingerprint } from "./data-fingerprint.ts";
 export { splitHeldOut } from "./heldout.ts";
 export {
   type HelpdeskChecks,
@@ -23,8 +23,8 @@ export {
 } from "./helpdesk/task.ts";
 export { type StepIndicesOptions, stepIndices } from "./order.ts";
 export { type Perturbation, perturb, perturbations } from "./perturb.ts";
-export { pairsOf, type RatedResponse, ratedResponses, readRatings } from "./ratings.ts";
-export { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read.ts";
+export { pairsOf, type RatedResponse, ratedResponses, readRatings } from "./rating-file.ts";
+export { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read-rows.ts";
 export { looksLikeRefusal } from "./refusal.ts";
 export { placesOf, type RowFault, RowsError, useAll } from "./row-faults.ts";
-export type { PreferenceRow, PromptRow, SftRow } from "./rows.ts";
+export type { PreferenceRow, PromptRow, SftRow } from "./row-types.ts";

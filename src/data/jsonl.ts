@@ -5,7 +5,7 @@ import { DataError, messageOf } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
 import { headBytes, otherFormat, recodingHint } from "./file-format.ts";
 import { RowsError, useAll } from "./row-faults.ts";
-import type { RowPlace } from "./rows.ts";
+import type { RowPlace } from "./row-types.ts";
 
 export interface JsonlRow {
   readonly place: RowPlace;

@@ -1,7 +1,7 @@
 /** Prompts asked in other words or with noise around them, and of the same meaning: what a sound policy should not care about. */
 import type { Message } from "../text/index.ts";
 import { type Random, random } from "../util/random.ts";
-import type { PromptRow } from "./rows.ts";
+import type { PromptRow } from "./row-types.ts";
 
 export type Perturbation = "typos" | "case" | "paraphrase" | "distractor" | "injection";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import type { BallastError } from "../util/errors.ts";
-import { readSftRows } from "./read.ts";
+import { readSftRows } from "./read-rows.ts";
 import { RowsError, useAll } from "./row-faults.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-faults-"));

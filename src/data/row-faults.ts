@@ -2,7 +2,7 @@
 import { counted } from "../util/counted.ts";
 import { DataError } from "../util/errors.ts";
 import { groupedBy } from "../util/group.ts";
-import { placeOf, type RowPlace } from "./rows.ts";
+import { placeOf, type RowPlace } from "./row-types.ts";
 
 export interface RowFault {
   /** null for a row that was not read from a file, or a fault of no single row. */

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { FaultName } from "../config/faults.ts";
+import type { FaultName } from "../config/fault-names.ts";
 import { type Config, recordedConfig } from "../config/index.ts";
-import { loadRules } from "../config/rules.ts";
+import { loadRules } from "../control/rules/load-rules.ts";
 import type { GoldPoint } from "../control/health/index.ts";
 import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -12,10 +12,10 @@ import { openStore, type Store } from "../store/index.ts";
 import { evaluateRun } from "../trainer/evaluate-run.ts";
 import { runPipeline } from "../trainer/pipeline.ts";
 import type { Progress } from "../trainer/run-types.ts";
-import type { Alert } from "../types/control.ts";
+import type { Alert } from "../types/alerts.ts";
 import { writeDurably } from "../util/durable.ts";
 import { RolledBack, StoppedByController } from "../util/errors.ts";
-import { readOwnJson } from "../util/json.ts";
+import { readOwnJson } from "../util/json-values.ts";
 import { type Gold, goldOf } from "./gold.ts";
 
 export interface CellRequest {

@@ -1,5 +1,5 @@
 /** Which signal must catch each fault, and how soon. */
-import type { FaultName } from "../config/faults.ts";
+import type { FaultName } from "../config/fault-names.ts";
 
 export interface FaultPlan {
   readonly fault: FaultName;

@@ -16,7 +16,7 @@ import {
   transpose,
   where,
 } from "../tensor/ops.ts";
-import { type DecoderConfig, type Head, layerNormEpsilon, parameterSpecs } from "./config.ts";
+import { type DecoderConfig, type Head, layerNormEpsilon, parameterSpecs } from "./model-config.ts";
 
 /** Parameters by name: inputs of the graph, since they change at every step. */
 export type Parameters = ReadonlyMap<string, Tensor>;

@@ -1,6 +1,6 @@
 /** Where notices go: the entries of `control.notify` with their addresses and tokens, which only the environment has. */
 import type { NotifyConfig } from "../config/index.ts";
-import type { Tier } from "../types/control.ts";
+import type { Tier } from "../types/alerts.ts";
 import { UsageError } from "../util/errors.ts";
 
 export interface Hook {

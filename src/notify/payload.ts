@@ -1,8 +1,8 @@
 /** What webhooks are sent: the record as JSON, or a text for Slack. Prompts and responses only where they were asked for. */
 import { basename } from "node:path";
-import type { IncidentRecord, Tier } from "../types/control.ts";
+import type { IncidentRecord, Tier } from "../types/alerts.ts";
 import type { EventRecord } from "../types/records.ts";
-import { numbersAsWords } from "../util/json.ts";
+import { numbersAsWords } from "../util/json-values.ts";
 import type { Hook } from "./hooks.ts";
 import { slack } from "./text.ts";
 

@@ -1,6 +1,6 @@
 /** A report as headings, sentences and tables of plain text, which Markdown and HTML each write in their own way. */
 import type { SettingRow } from "../store/index.ts";
-import type { IncidentRecord } from "../types/control.ts";
+import type { IncidentRecord } from "../types/alerts.ts";
 import { counted } from "../util/counted.ts";
 import { cut } from "../util/cut.ts";
 import type { HealthReport, Report, RunReport } from "./report-data.ts";

@@ -1,6 +1,6 @@
 /** What a report tells of each run over a span of time, read from the store. */
 import type { RunRow, SettingRow, Store } from "../store/index.ts";
-import type { IncidentRecord, Tier } from "../types/control.ts";
+import type { IncidentRecord, Tier } from "../types/alerts.ts";
 import type { EventKind } from "../types/records.ts";
 import type { ControlData } from "./tier.ts";
 

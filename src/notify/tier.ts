@@ -1,5 +1,5 @@
 /** The tier of what the stability controller tells, read from its events. */
-import type { Alert, Intervention, InterventionOutcome, Tier } from "../types/control.ts";
+import type { Alert, Intervention, InterventionOutcome, Tier } from "../types/alerts.ts";
 import type { EventRecord } from "../types/records.ts";
 
 /** What an event of the controller carries. */

@@ -1,5 +1,5 @@
 /** Picks from a run's events what people are told, once: an alert that leads to an intervention is told by that alone. */
-import type { IncidentRecord } from "../types/control.ts";
+import type { IncidentRecord } from "../types/alerts.ts";
 import type { EventRecord } from "../types/records.ts";
 import type { EventNotice, RunFacts } from "./payload.ts";
 import { type ControlData, tierReader } from "./tier.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Engine, ForwardRequest, SampleRequest } from "../engine/engine.ts";
 import { createReward, learnedComponents } from "./compose.ts";
-import type { Scored } from "./types.ts";
+import type { Scored } from "./reward-types.ts";
 
 /** Scores a sequence by the sum of its scored tokens; samples two tokens that depend on the prompt's stream. */
 function fakeEngine(): { engine: Engine; forwards: ForwardRequest[]; samples: SampleRequest[] } {

@@ -1,5 +1,5 @@
 /** What the thread of a user's reward function and its owner say to each other. No code. */
-import type { Scored } from "./types.ts";
+import type { Scored } from "./reward-types.ts";
 
 /**
  * What the user's function is given for one response. Columns of the row that have none of these names stand beside them; those

@@ -6,7 +6,7 @@ import { cut } from "../util/cut.ts";
 import { RewardError } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
 import { printable, printableLine } from "../util/sanitize.ts";
-import { startWorker } from "../util/worker.ts";
+import { startWorker } from "../util/start-worker.ts";
 import type { FunctionCall, FunctionInput, FunctionReply } from "./function-protocol.ts";
 
 export interface FunctionOptions {

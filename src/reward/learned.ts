@@ -2,7 +2,7 @@
 import type { Engine, ModelId, Sequence } from "../engine/engine.ts";
 import { RewardError } from "../util/errors.ts";
 import { type Normalisation, normalise } from "./normalisation.ts";
-import type { Scored } from "./types.ts";
+import type { Scored } from "./reward-types.ts";
 
 /** A reward model held by the engine; without a normalisation its raw scores count. */
 export interface LearnedModel {

@@ -1,5 +1,5 @@
 /** Token weights that turn a weighted sum into the mean a loss asks for, however its batch is split (PPO.md row 12). */
-import { checkSameShape, isValid, type Mask, mapRows, type Rows, validRows } from "./rows.ts";
+import { checkSameShape, isValid, type Mask, mapRows, type Rows, validRows } from "./token-rows.ts";
 
 export type Aggregation = "token-mean" | "sequence-mean";
 

@@ -1,5 +1,5 @@
 /** How much of the returns the values explain (PPO.md row 14). */
-import { checkSameLength } from "./rows.ts";
+import { checkSameLength } from "./token-rows.ts";
 import { mean, variance } from "./statistics.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** A fingerprint of numbers that must never change, such as the reference's log-probabilities on fixed probes. */
-import type { Rows } from "./rows.ts";
+import type { Rows } from "./token-rows.ts";
 
 /** 32-bit FNV-1a over the float64 bytes of all numbers and the lengths of the rows: a whole number below 2^32. */
 export function fingerprint(rows: Rows): number {

@@ -1,5 +1,5 @@
 /** Generalised advantage estimation over ragged, masked rows (PPO.md rows 4 and 5; Schulman et al. 2016, eq. 16). */
-import { checkSameShape, isValid, type Mask, type Rows } from "./rows.ts";
+import { checkSameShape, isValid, type Mask, type Rows } from "./token-rows.ts";
 
 export interface GaeOptions {
   readonly rewards: Rows;

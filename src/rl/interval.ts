@@ -1,5 +1,5 @@
 /** 95% intervals for shares, means and paired differences, by the normal approximation: for thirty clusters and more. */
-import { checkSameLength } from "./rows.ts";
+import { checkSameLength } from "./token-rows.ts";
 import { mean, sum, variance } from "./statistics.ts";
 
 const z = 1.959963984540054;

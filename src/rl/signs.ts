@@ -1,5 +1,5 @@
 /** How often neighbouring tokens' advantages change sign, beside what chance would give. */
-import { type Mask, type Rows, validRows } from "./rows.ts";
+import { type Mask, type Rows, validRows } from "./token-rows.ts";
 
 /**
  * Share of neighbouring valid tokens (masked ones carried over) whose signs differ, and the share that independent signs

@@ -1,5 +1,5 @@
 /** Small statistics on plain lists. A statistic that is not defined (of nothing, say) is NaN, never 0. */
-import { checkSameLength } from "./rows.ts";
+import { checkSameLength } from "./token-rows.ts";
 
 export function sum(values: readonly number[]): number {
   let total = 0;

@@ -1,5 +1,5 @@
 /** Whitening of advantages over all valid tokens of a rollout, never of a minibatch (PPO.md row 6). */
-import { checkSameShape, type Mask, mapRows, type Rows, validValues } from "./rows.ts";
+import { checkSameShape, type Mask, mapRows, type Rows, validValues } from "./token-rows.ts";
 import { mean, variance } from "./statistics.ts";
 
 export interface Whitened {

@@ -2,7 +2,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
-import { nearest } from "../config/nearest.ts";
+import { nearest } from "../util/nearest.ts";
 import { Refusal } from "./problem.ts";
 
 /** Bytes. */

@@ -3,11 +3,11 @@ import { existsSync, realpathSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import type { Config } from "../config/index.ts";
 import { runOrigin } from "../config/run-manifest.ts";
-import type { RunPlace } from "../record/places.ts";
+import type { RunPlace } from "../inspect/places.ts";
 import type { RunRow, Store } from "../store/index.ts";
 import { Refusal } from "./problem.ts";
 
-/** As runs are named (src/config/schema.ts): a name that is no path. */
+/** As runs are named (src/settings/config-schema.ts): a name that is no path. */
 const runId = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
 
 /** Files of a run that answers read. */

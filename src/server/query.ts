@@ -1,6 +1,6 @@
 /** What a request's address asks for, checked. */
 import type { Context } from "hono";
-import { stages } from "../config/changes.ts";
+import { stages } from "../config/live-changes.ts";
 import type { Stage } from "../types/records.ts";
 import { Refusal } from "./problem.ts";
 

@@ -1,7 +1,7 @@
 /** Answers as JSON: numbers that it has no word for as words, and no text without an end. */
 import type { Context } from "hono";
 import { cut, longestText } from "../util/cut.ts";
-import { numbersAsWords } from "../util/json.ts";
+import { numbersAsWords } from "../util/json-values.ts";
 
 export function reply(c: Context, answer: unknown): Response {
   return c.body(answerText(answer), 200, { "content-type": "application/json; charset=utf-8" });

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { liveSettings } from "../config/live-settings.ts";
+import { liveSettings } from "../settings/live-settings.ts";
 import { type Lever, leverOfKey, leverSettings, levers } from "./levers.ts";
 
 it("no two levers move one value or one setting, or share a metric", () => {

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import Database from "libsql";
 import { messageOf, StoreError } from "../util/errors.ts";
 import { remedyFor } from "../util/system-faults.ts";
-import { applicationId, migration, schema, schemaVersion } from "./schema.ts";
+import { applicationId, migration, schema, schemaVersion } from "./database-schema.ts";
 
 export type Parameter = number | string | Uint8Array | null;
 type Statement = ReturnType<InstanceType<typeof Database>["prepare"]>;

@@ -3,7 +3,7 @@
  * `set/<lever>`, `undone/<rule>` or `acknowledged/<rule>`. An older process that still has the database open goes on writing them.
  */
 import type { LeverName } from "../steering/levers.ts";
-import type { OperatorWord, Shown } from "../types/control.ts";
+import type { OperatorWord, Shown } from "../types/alerts.ts";
 import type { MetricValues } from "../types/records.ts";
 
 /** Signals, and what config and schedule said of each lever. */

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { incidentRecord } from "../../test/support/incident.ts";
 import { runRecord, temporaryStore } from "../../test/support/store.ts";
-import type { EventRow, MetricRow } from "./rows.ts";
+import type { EventRow, MetricRow } from "./stored-rows.ts";
 
 function recorded() {
   const clock = { now: 1_000 };

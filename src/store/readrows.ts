@@ -1,9 +1,9 @@
 /** Queries for what a run recorded: metrics, events, settings and samples, from a cursor or at an iteration. */
-import type { OperatorWord, Shown, Tier } from "../types/control.ts";
+import type { OperatorWord, Shown, Tier } from "../types/alerts.ts";
 import type { EventKind, MetricValues, RecentRecord, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
 import { earlierShown, earlierWord } from "./earlier-consultations.ts";
-import { decodeFloats, decodeJson, decodeText, encodeText, numberOf } from "./encode.ts";
+import { decodeFloats, decodeJson, decodeText, encodeText, numberOf } from "./encode-value.ts";
 import type {
   ConsultationRow,
   EventRow,
@@ -14,9 +14,9 @@ import type {
   RowHead,
   SampleRow,
   SettingRow,
-} from "./rows.ts";
-import { superseded } from "./schema.ts";
-import { readLastValue } from "./series.ts";
+} from "./stored-rows.ts";
+import { superseded } from "./database-schema.ts";
+import { readLastValue } from "./metric-series.ts";
 
 type Text = string | Uint8Array;
 

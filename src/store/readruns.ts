@@ -1,8 +1,8 @@
 /** Queries for runs: their derived state, attempts, states, and the commands they were given. */
 import type { CommandKind, RunState, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
-import { decodeJson, decodeText } from "./encode.ts";
-import type { AttemptRow, CommandRow, DerivedState, Position, RunRow, StateRow } from "./rows.ts";
+import { decodeJson, decodeText } from "./encode-value.ts";
+import type { AttemptRow, CommandRow, DerivedState, Position, RunRow, StateRow } from "./stored-rows.ts";
 
 /** A running attempt whose last beat is older than this many intervals is taken for dead. */
 export const missedBeats = 3;

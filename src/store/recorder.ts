@@ -1,5 +1,5 @@
 /** The `Recorder` over the store: keeps what an iteration writes and makes it durable in one transaction. */
-import type { Consultation, IncidentRecord, NewIncident } from "../types/control.ts";
+import type { Consultation, IncidentRecord, NewIncident } from "../types/alerts.ts";
 import type {
   AnsweringModel,
   AnswerRecord,
@@ -15,11 +15,11 @@ import type {
 } from "../types/records.ts";
 import { messageOf, StoreError } from "../util/errors.ts";
 import { type Connection, isTransient } from "./connection.ts";
-import { readIncidents } from "./incidents.ts";
+import { readIncidents } from "./incident-rows.ts";
 import { readRecent } from "./readrows.ts";
 import { readCommandsAppliedAt, readPendingCommands } from "./readruns.ts";
 import { blockSize, closeBefore, openBuckets } from "./rollup.ts";
-import type { Position } from "./rows.ts";
+import type { Position } from "./stored-rows.ts";
 import {
   insert,
   insertAnswer,

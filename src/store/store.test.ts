@@ -10,7 +10,7 @@ import {
   temporaryStore,
 } from "../../test/support/store.ts";
 import { openStore, type Store } from "./index.ts";
-import { schemaVersion } from "./schema.ts";
+import { schemaVersion } from "./database-schema.ts";
 
 /** A store with a run "a", its clock at `clock.now`. */
 function storeWithRun(): { store: Store; clock: { now: number } } {

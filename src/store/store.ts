@@ -1,17 +1,17 @@
 /** A workspace's store: runs, what they record and what they are told, in one SQLite file that many processes may have open. */
 import { hostname } from "node:os";
-import type { IncidentDecision, IncidentRecord, Tier } from "../types/control.ts";
+import type { IncidentDecision, IncidentRecord, Tier } from "../types/alerts.ts";
 import type { NewMark } from "../types/page.ts";
-import type { NewRating, RatingRecord } from "../types/ratings.ts";
+import type { NewRating, RatingRecord } from "../types/rating-records.ts";
 import type { AnsweringModel, CommandKind, EventKind, RunRecord, Stage } from "../types/records.ts";
 import { StoreError } from "../util/errors.ts";
-import { readAnswerIterations, readAnswers } from "./answers.ts";
+import { readAnswerIterations, readAnswers } from "./answer-rows.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { deleteRun } from "./deletion.ts";
-import { encodeJson, encodeText } from "./encode.ts";
-import { decideIncident, type IncidentQuery, readIncidents } from "./incidents.ts";
-import { insertMark, readMarks } from "./marks.ts";
-import { insertRating, readRatings } from "./ratings.ts";
+import { encodeJson, encodeText } from "./encode-value.ts";
+import { decideIncident, type IncidentQuery, readIncidents } from "./incident-rows.ts";
+import { insertMark, readMarks } from "./mark-rows.ts";
+import { insertRating, readRatings } from "./rating-rows.ts";
 import {
   type Ends,
   type EventsBefore,
@@ -67,9 +67,9 @@ import type {
   SeriesQuery,
   SettingRow,
   StateRow,
-} from "./rows.ts";
-import { type FoundSamples, findSamples, readSample, type SampleQuery } from "./samples.ts";
-import { readSeries } from "./series.ts";
+} from "./stored-rows.ts";
+import { type FoundSamples, findSamples, readSample, type SampleQuery } from "./sample-rows.ts";
+import { readSeries } from "./metric-series.ts";
 import { insert } from "./writerows.ts";
 
 export interface StoreOptions {

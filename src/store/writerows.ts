@@ -1,5 +1,5 @@
 /** Turns records into inserts, and performs in one transaction what waits in a recorder. */
-import type { Consultation, NewIncident } from "../types/control.ts";
+import type { Consultation, NewIncident } from "../types/alerts.ts";
 import type {
   AnsweringModel,
   AnswerRecord,
@@ -9,7 +9,7 @@ import type {
   Stage,
 } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
-import { encodeDoubles, encodeFloats, encodeJson, encodeText, finiteOrNull, flagOf, flags } from "./encode.ts";
+import { encodeDoubles, encodeFloats, encodeJson, encodeText, finiteOrNull, flagOf, flags } from "./encode-value.ts";
 import { type Block, type Bucket, blockSize, type OpenBuckets } from "./rollup.ts";
 
 /** One metric of one attempt: a row of the series table. */

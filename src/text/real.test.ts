@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { missingPython, runPython } from "../../test/support/python.ts";
 import { realTokenizerFolder, realTokenizers } from "../../test/support/real-tokenizers.ts";
-import { loadTokenizer } from "./load.ts";
+import { loadTokenizer } from "./load-tokenizer.ts";
 
 const texts = [
   "Hello  world , how are  you ? I'm fine .",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UsageError } from "../util/errors.ts";
 import { buildTokenizer, builtInSpecialTokens } from "./build.ts";
-import { loadTokenizer } from "./load.ts";
+import { loadTokenizer } from "./load-tokenizer.ts";
 import { responseEnd } from "./stops.ts";
 
 let folder: string;

@@ -4,7 +4,7 @@ import { mkdir, readdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
-import { fromJson, toJson } from "../util/json.ts";
+import { fromJson, toJson } from "../util/json-values.ts";
 import {
   type FileRecord,
   type FileRecords,

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Change } from "../config/changes.ts";
+import type { Change } from "../config/live-changes.ts";
 import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
 import type { ModelId } from "../engine/engine.ts";
 import type { MetricValues, Stage } from "../types/records.ts";

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { rule } from "../../test/support/rules.ts";
 import { runPpo } from "../../test/support/run-ppo.ts";
-import { defaultRules, fitsScale } from "../config/rules.ts";
-import { configSchema } from "../config/schema.ts";
+import { defaultRules, fitsScale } from "../control/rules/load-rules.ts";
+import { configSchema } from "../settings/config-schema.ts";
 
 const raises = rule("tier: 2, when: {signal: response/length_mean, above: 0}, action: {klCoef: 4}", "raises");
 const lowers = rule("tier: 2, when: {signal: response/length_mean, above: 0}, action: {klCoef: 0.1}", "lowers");

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { MemoryStore } from "../../test/support/memory-recorder.ts";
 import { rule } from "../../test/support/rules.ts";
-import { controlSchema } from "../config/schema.ts";
+import { controlSchema } from "../settings/config-schema.ts";
 import { firstControlState } from "../control/state.ts";
 import { Control } from "./controller.ts";
 

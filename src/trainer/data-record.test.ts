@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, it } from "vitest";
-import { configSchema } from "../config/schema.ts";
+import { configSchema } from "../settings/config-schema.ts";
 import { CheckpointError, DataError } from "../util/errors.ts";
 import { checkData, dataChanges, fingerprintData, recordData } from "./data-record.ts";
 

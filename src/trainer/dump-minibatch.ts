@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { messageOf } from "../util/errors.ts";
-import { toJson } from "../util/json.ts";
+import { toJson } from "../util/json-values.ts";
 import type { StageContext } from "./stage-context.ts";
 
 /** Writes `dumps/iteration-7-step-2.json` below the stage's folder. Returns where it lies, or why it does not, in words. */

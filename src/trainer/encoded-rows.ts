@@ -1,6 +1,6 @@
 /** Every row of a run as its models read it: encoded once, and all of them before the first step of any stage. */
-import { stages } from "../config/changes.ts";
-import type { Config } from "../config/schema.ts";
+import { stages } from "../config/live-changes.ts";
+import type { Config } from "../settings/config-schema.ts";
 import {
   createTally,
   describeTally,

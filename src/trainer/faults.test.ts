@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { runPpo, wantsA } from "../../test/support/run-ppo.ts";
 import { newWorld } from "../../test/support/stage.ts";
-import { type FaultName, faultNames } from "../config/faults.ts";
-import { defaultRules } from "../config/rules.ts";
-import type { Alert } from "../types/control.ts";
+import { type FaultName, faultNames } from "../config/fault-names.ts";
+import { defaultRules } from "../control/rules/load-rules.ts";
+import type { Alert } from "../types/alerts.ts";
 
 const from = 3;
 const ppo = { iterations: 4, sequences: 32, responsesPerPrompt: 2 };

@@ -2,8 +2,8 @@
  * Faults injected on purpose: hooks that PPO's phases call, each of which returns what it was given while no fault of its
  * kind is on. What a fault does is a function of the iteration alone, so that a resumed run has the same.
  */
-import type { Fault, FaultName } from "../config/faults.ts";
-import type { PpoConfig } from "../config/schema.ts";
+import type { Fault, FaultName } from "../config/fault-names.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import type { ModelId } from "../engine/engine.ts";
 import type { RewardPipeline, Scored, Scores } from "../reward/index.ts";
 import { random } from "../util/random.ts";

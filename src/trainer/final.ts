@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { lengthOf } from "../config/extend.ts";
 import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
-import type { Config } from "../config/schema.ts";
+import type { Config } from "../settings/config-schema.ts";
 import type { HeadKind, ModelId } from "../engine/engine.ts";
 import type { MetricValues } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Orders } from "../control/orders.ts";
 import type { ModelId } from "../engine/engine.ts";
-import type { Alert, IncidentRecord } from "../types/control.ts";
+import type { Alert, IncidentRecord } from "../types/alerts.ts";
 import { CheckpointError, Interrupted, RolledBack, StoppedByController } from "../util/errors.ts";
 import type { SavedModels } from "./checkpoint.ts";
 import type { Experience, Ppo } from "./ppo.ts";

@@ -1,7 +1,7 @@
 /** The reward of a run with its models: which folders they come from, and how they are opened. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PpoConfig } from "../config/schema.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import type { Engine, ModelId } from "../engine/engine.ts";
 import {
   createReward,

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { BigramEngine } from "../../test/support/bigram-engine.ts";
 import { MemoryStore } from "../../test/support/memory-recorder.ts";
 import { newWorld, type World } from "../../test/support/stage.ts";
-import { configSchema } from "../config/schema.ts";
+import { configSchema } from "../settings/config-schema.ts";
 import { Interrupted } from "../util/errors.ts";
 import { verifyFolder } from "./atomic-folder.ts";
 import { runPipeline } from "./pipeline.ts";

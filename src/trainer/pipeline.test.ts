@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { BigramEngine } from "../../test/support/bigram-engine.ts";
 import { killedAt, wasKilled } from "../../test/support/killed.ts";
 import { newWorld, sizes, temporaryFolder, type World } from "../../test/support/stage.ts";
-import { configSchema } from "../config/schema.ts";
+import { configSchema } from "../settings/config-schema.ts";
 import { buildTokenizer, loadTokenizer } from "../text/index.ts";
 import { Interrupted } from "../util/errors.ts";
 import { random } from "../util/random.ts";

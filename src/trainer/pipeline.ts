@@ -1,11 +1,11 @@
 /** The whole of a run: SFT, reward model, PPO, evaluation, each where it is asked for and from where it was left. */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { stages } from "../config/changes.ts";
-import { modelFoldersOf } from "../config/paths.ts";
-import { fitsScale, loadRules } from "../config/rules.ts";
+import { stages } from "../config/live-changes.ts";
+import { modelFoldersOf } from "../config/config-paths.ts";
+import { fitsScale, loadRules } from "../control/rules/load-rules.ts";
 import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
-import type { Rule } from "../control/rule.ts";
+import type { Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
 import type { ModelConfig } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/index.ts";
@@ -13,7 +13,7 @@ import type { Evaluation } from "../types/evaluation.ts";
 import type { Stage } from "../types/records.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, DataError } from "../util/errors.ts";
-import { readOwnJson, toJson } from "../util/json.ts";
+import { readOwnJson, toJson } from "../util/json-values.ts";
 import { removeTemporary, verifyFolder, writeFolder } from "./atomic-folder.ts";
 import { checkModels, checkReach } from "./check-models.ts";
 import { checkRecorded } from "./checkpoint.ts";

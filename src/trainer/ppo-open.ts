@@ -1,6 +1,6 @@
 /** Opens a run of PPO: from the beginning, from its newest checkpoint, or where a rollback leads. */
-import { faultsOf } from "../config/faults.ts";
-import type { PpoConfig } from "../config/schema.ts";
+import { faultsOf } from "../config/fault-names.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import { Control } from "./controller.ts";
 import { createFaults } from "./faults.ts";
 import { obeyEarlier } from "./incident.ts";

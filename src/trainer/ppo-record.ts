@@ -1,5 +1,5 @@
 /** What PPO records beside its signals: settings in force, and samples to read. */
-import type { PpoConfig } from "../config/schema.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import { klRows, type RolloutRecord, sum } from "../rl/index.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { MetricValues, SampleRecord } from "../types/records.ts";

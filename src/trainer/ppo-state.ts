@@ -1,5 +1,5 @@
 /** What PPO carries from iteration to iteration beside its models. */
-import type { PpoConfig } from "../config/schema.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import { type ControlState, firstControlState } from "../control/state.ts";
 import type { ClipRange, NoiseHistory, SignalHistory } from "../rl/index.ts";
 import { CheckpointError } from "../util/errors.ts";

@@ -1,5 +1,5 @@
 /** One minibatch of PPO's update: what it is made of, and the gradients of policy and critic on it. */
-import type { PpoConfig } from "../config/schema.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import type { Engine, ForwardBackwardResult, Sequence } from "../engine/engine.ts";
 import { tokensOfPass } from "../engine/pass-size.ts";
 import { clippedPolicyLoss, updateStatistics } from "../objectives/clipped-policy.ts";

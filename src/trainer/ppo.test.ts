@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
 import { runPpo as run, wantsA, word } from "../../test/support/run-ppo.ts";
 import { newWorld, tokenizer } from "../../test/support/stage.ts";
-import { defaultRules } from "../config/rules.ts";
+import { defaultRules } from "../control/rules/load-rules.ts";
 import type { Scored } from "../reward/index.ts";
 
 describe("an iteration", () => {

@@ -4,14 +4,14 @@
  * After Schulman et al. 2017 (PPO), Ziegler et al. 2019 (the KL to a reference), Stiennon et al. 2020 (a critic of its own)
  * and Huang et al. 2024 ("The N+ implementation details of RLHF with PPO"). Row numbers are those of PPO.md's table.
  */
-import type { PpoConfig } from "../config/schema.ts";
-import type { Rule } from "../control/rule.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import type { Rule } from "../control/rules/rule.ts";
 import { stepIndices } from "../data/index.ts";
 import { valueTerms } from "../objectives/clipped-value.ts";
 import type { Penalty } from "../objectives/penalty-policy.ts";
 import { learnedComponents, type RewardPipeline } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
-import type { Alert } from "../types/control.ts";
+import type { Alert } from "../types/alerts.ts";
 import type { MetricValues } from "../types/records.ts";
 import { RewardError, RolledBack } from "../util/errors.ts";
 import { random } from "../util/random.ts";

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../test/support/stage.ts";
-import { type Config, configSchema } from "../config/schema.ts";
+import { type Config, configSchema } from "../settings/config-schema.ts";
 import { helpdesk } from "../data/index.ts";
 import { buildTokenizer } from "../text/index.ts";
 import { measuringOf } from "./probes-inputs.ts";

@@ -1,5 +1,5 @@
 /** The noise of the policy's gradient (PPO.md row 17), measured on a copy of the policy: the run is as it would be without. */
-import type { PpoConfig } from "../config/schema.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import type { ModelInfo } from "../engine/engine.ts";
 import { tokensOfPass } from "../engine/pass-size.ts";
 import * as rl from "../rl/index.ts";

@@ -15,7 +15,7 @@ import { Killed, killedAt, wasKilled } from "../../test/support/killed.ts";
 import { type PpoRun, runPpo, wantsA } from "../../test/support/run-ppo.ts";
 import { newWorld, type World } from "../../test/support/stage.ts";
 import { Interrupted } from "../util/errors.ts";
-import { fromJson } from "../util/json.ts";
+import { fromJson } from "../util/json-values.ts";
 import { random } from "../util/random.ts";
 import { writeFolder } from "./atomic-folder.ts";
 import type { TrainerState } from "./checkpoint.ts";

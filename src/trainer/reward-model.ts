@@ -1,5 +1,5 @@
 /** The reward model: Bradley and Terry's loss on preference pairs, then scores of mean 0 and variance 1 (PPO.md row 18). */
-import type { RewardModelConfig } from "../config/schema.ts";
+import type { RewardModelConfig } from "../settings/config-schema.ts";
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
 import { pairwiseLoss, pairwiseRequest } from "../objectives/pairwise.ts";

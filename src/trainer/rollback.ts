@@ -2,10 +2,10 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Change } from "../config/changes.ts";
+import type { Change } from "../config/live-changes.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError } from "../util/errors.ts";
-import { readOwnJson } from "../util/json.ts";
+import { readOwnJson } from "../util/json-values.ts";
 import { rename } from "../util/platform.ts";
 
 export interface Rollback {

@@ -1,5 +1,5 @@
 /** Which rows each stage reads: the user's files, or the built-in task's where there are none. */
-import type { Config, DataConfig } from "../config/schema.ts";
+import type { Config, DataConfig } from "../settings/config-schema.ts";
 import {
   helpdesk,
   type PreferenceRow,

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { startFolder } from "../config/checks.ts";
-import type { Config } from "../config/schema.ts";
+import type { Config } from "../settings/config-schema.ts";
 import { type AddedStops, buildTokenizer, loadTokenizer, type Tokenizer } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { verifyFolder, writeFolder } from "./atomic-folder.ts";

@@ -1,5 +1,5 @@
 /** What callers hand to the trainer and what they get back: options, progress, results, evaluations. No code. */
-import type { Config } from "../config/schema.ts";
+import type { Config } from "../settings/config-schema.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Evaluation } from "../types/evaluation.ts";
 import type { MetricValues, Recorder, Stage } from "../types/records.ts";

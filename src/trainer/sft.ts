@@ -1,5 +1,5 @@
 /** Supervised fine-tuning: the cross-entropy of demonstrations' completions; prompt tokens carry no loss. */
-import type { SftConfig } from "../config/schema.ts";
+import type { SftConfig } from "../settings/config-schema.ts";
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
 import { tokensOfPass } from "../engine/pass-size.ts";

@@ -1,7 +1,7 @@
 /** What every stage is given. */
 
 import type { RunOrigin } from "../config/run-manifest.ts";
-import type { Config } from "../config/schema.ts";
+import type { Config } from "../settings/config-schema.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { Recorder, Stage } from "../types/records.ts";

@@ -1,5 +1,5 @@
 /** Ends training, as done, where a target of `ppo.stop.when` is met. */
-import type { PpoConfig } from "../config/schema.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import type { MetricValues } from "../types/records.ts";
 
 type Target = PpoConfig["stop"]["when"][number];

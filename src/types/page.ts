@@ -4,7 +4,7 @@
  * All answers are JSON. A number that is not finite stands as the word "NaN", "Infinity" or "-Infinity"; `Num` says where that may
  * be. A request that fails is answered with `Problem` and a status of 400 and above.
  */
-import type { IncidentRecord, Intervention, InterventionOutcome, Tier } from "./control.ts";
+import type { IncidentRecord, Intervention, InterventionOutcome, Tier } from "./alerts.ts";
 import type { Estimate, Evaluation } from "./evaluation.ts";
 import type { CommandKind, EventKind, RunState, SettingRecord, Stage } from "./records.ts";
 

@@ -1,6 +1,6 @@
 /** The records that the trainer writes, the store keeps and pages read; and the `Recorder` through which they pass. No code. */
 
-import type { Consultation, IncidentRecord, NewIncident } from "./control.ts";
+import type { Consultation, IncidentRecord, NewIncident } from "./alerts.ts";
 
 /** A stage of RLHF. */
 export type Stage = "sft" | "reward" | "ppo";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { fromJson } from "./json.ts";
+import { fromJson } from "./json-values.ts";
 
 /** The name of the file in its folder. */
 export const manifestFile = "manifest.json";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import type { LossRequest, ModelConfig, OptimStepRequest, Sequence } from "../../src/engine/engine.ts";
-import { writeModelFolder } from "../../src/models/folder.ts";
+import { writeModelFolder } from "../../src/models/hf-folder.ts";
 import type { NamedTensor } from "../../src/models/safetensors.ts";
 
 interface FixtureTensor {

@@ -1,5 +1,5 @@
 /** An incident with every kind of evidence, for tests. */
-import type { IncidentEvidence, NewIncident } from "../../src/types/control.ts";
+import type { IncidentEvidence, NewIncident } from "../../src/types/alerts.ts";
 
 export const evidence: IncidentEvidence = {
   alert: {

@@ -1,5 +1,5 @@
 /** A recorder over plain lists that outlive it, as a database outlives a process: what was not committed is lost. */
-import type { Consultation, IncidentDecision, IncidentRecord, NewIncident } from "../../src/types/control.ts";
+import type { Consultation, IncidentDecision, IncidentRecord, NewIncident } from "../../src/types/alerts.ts";
 import type {
   AnsweringModel,
   AnswerRecord,

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { type Config, configSchema } from "../../src/config/schema.ts";
+import { type Config, configSchema } from "../../src/settings/config-schema.ts";
 import type { ModelConfig } from "../../src/engine/engine.ts";
 import type { RewardPipeline, Scored } from "../../src/reward/index.ts";
 import { buildTokenizer, type Tokenizer } from "../../src/text/index.ts";

@@ -1,5 +1,5 @@
 /** What a diagnosis is made of: symptoms, their causes, and what each is read from. */
-import type { RunHistory } from "./history.ts";
+import type { RunHistory } from "./diagnosis-history.ts";
 
 export const symptoms = {
   reward_flat: "the reward does not rise",

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type DiagnosisInput, likelihood, type Symptom, symptoms } from "./cause.ts";
 import { diagnose } from "./diagnose.ts";
-import { type Point, type RunHistory, swing, trend } from "./history.ts";
+import { type Point, type RunHistory, swing, trend } from "./diagnosis-history.ts";
 
 const iterations = 60;
 const series = (value: (iteration: number) => number, { every = 1, n = iterations } = {}): Point[] =>

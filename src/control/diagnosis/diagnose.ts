@@ -1,10 +1,10 @@
 /** From a run's history to likely causes, with their evidence and remedies. Pure. */
 import type { Detector, Diagnosis, DiagnosisInput } from "./cause.ts";
-import { metricsSwing, rewardFalls, rewardFlat, trendUnproven } from "./reward.ts";
-import { evaluationIsTraining, goldJumps, outOfMemory, promptsNarrow } from "./setting.ts";
-import { rewardTooClever } from "./shortcut.ts";
-import { advantageSigns, entropyCollapses, klExplodes, klTooSmall } from "./update.ts";
-import { criticLags, criticOverfits } from "./value.ts";
+import { metricsSwing, rewardFalls, rewardFlat, trendUnproven } from "./reward-causes.ts";
+import { evaluationIsTraining, goldJumps, outOfMemory, promptsNarrow } from "./setting-causes.ts";
+import { rewardTooClever } from "./shortcut-causes.ts";
+import { advantageSigns, entropyCollapses, klExplodes, klTooSmall } from "./update-causes.ts";
+import { criticLags, criticOverfits } from "./value-causes.ts";
 
 /** Those of what stops a run first. */
 const detectors: readonly Detector[] = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { RunHistory } from "../diagnosis/history.ts";
+import type { RunHistory } from "../diagnosis/diagnosis-history.ts";
 import { type ChecklistOptions, checklist } from "./checklist.ts";
 
 const settings = { sequences: 512, minibatches: 1, maxGradNorm: 1, temperature: 1 };

@@ -5,7 +5,7 @@ import { examine, unexplained } from "./doctor.ts";
 import { experimentStages, partOf } from "./experiment.ts";
 import type { DoctorFacts, PolicySpread, PpoFacts, PromptFacts, StopFacts } from "./facts.ts";
 import { type FindingId, findingIds } from "./finding.ts";
-import { rateBand } from "./scale.ts";
+import { rateBand } from "./scale-findings.ts";
 
 const ppo: PpoFacts = {
   iterations: 100,

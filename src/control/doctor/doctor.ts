@@ -1,12 +1,12 @@
 /** The doctor: what is wrong with a PPO run before money is spent on it. Pure: it is handed every statistic. */
-import { batchFindings } from "./batch.ts";
-import { creditFindings } from "./credit.ts";
+import { batchFindings } from "./batch-findings.ts";
+import { creditFindings } from "./credit-findings.ts";
 import { experimentFindings } from "./experiment.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { type Finding, findingIds, type Severity } from "./finding.ts";
-import { policyFindings } from "./policy.ts";
-import { promptFindings } from "./prompts.ts";
-import { updateFindings } from "./update.ts";
+import { policyFindings } from "./policy-findings.ts";
+import { promptFindings } from "./prompt-findings.ts";
+import { updateFindings } from "./update-findings.ts";
 
 export interface Judged extends Finding {
   /** Why it is meant to be so, where the configuration says it. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import fc from "../../../test/support/property.ts";
 import type { MetricValues } from "../../types/records.ts";
-import { type History, observed } from "../series.ts";
+import { type History, observed } from "../observed.ts";
 import { collapsed } from "./collapse.ts";
 import { combined, health, healthLengths, healthMetrics, scoreOf } from "./health.ts";
 import { type Gauge, gauges } from "./parts.ts";

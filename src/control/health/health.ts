@@ -1,7 +1,7 @@
 /** Health from 0 to 100, in six parts, each iteration. Pure, and no more than a few dozen comparisons. */
 import { quantile } from "../../rl/statistics.ts";
 import type { MetricValues } from "../../types/records.ts";
-import type { History, Series } from "../series.ts";
+import type { History, Series } from "../observed.ts";
 import { type Gauge, gauges, type Part, parts } from "./parts.ts";
 import { scoreUnitOf } from "./score-unit.ts";
 

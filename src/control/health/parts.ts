@@ -1,5 +1,5 @@
 /** The six parts of health and the signals each is read from, with the values that make 100 and 0. docs/health.md has this table. */
-import type { Statistic } from "../rule.ts";
+import type { Statistic } from "../rules/rule.ts";
 
 /** Iterations that a measurement made now and then is good for: twice the default distance of two. */
 const held = 20;

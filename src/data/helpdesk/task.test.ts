@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { buildTokenizer } from "../../text/index.ts";
-import type { PreferenceRow } from "../rows.ts";
+import type { PreferenceRow } from "../row-types.ts";
 import { ambiguousKind } from "./ambiguous.ts";
 import { forbiddenKind } from "./forbidden.ts";
 import { wordsOf } from "./kind.ts";

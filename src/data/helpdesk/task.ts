@@ -3,7 +3,7 @@
  * preference pairs with a share of wrong labels, prompts, and gold checks that only evaluate.
  */
 import { type Random, random } from "../../util/random.ts";
-import type { PreferenceRow, PromptRow, SftRow } from "../rows.ts";
+import type { PreferenceRow, PromptRow, SftRow } from "../row-types.ts";
 import { ambiguousKind } from "./ambiguous.ts";
 import { drawRejected, drawRequest, promptOf } from "./draw.ts";
 import { forbiddenKind } from "./forbidden.ts";

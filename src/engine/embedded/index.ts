@@ -2,9 +2,9 @@
 import { fetchRuntime } from "../../tensor/runtime.ts";
 import { CheckpointError, EngineError, UsageError } from "../../util/errors.ts";
 import { mostThreads } from "../../util/limits.ts";
-import { startWorker } from "../../util/worker.ts";
+import { startWorker } from "../../util/start-worker.ts";
 import type { Engine } from "../engine.ts";
-import { defaultThreads } from "./machine.ts";
+import { defaultThreads } from "./machine-info.ts";
 import type { Call, Reply } from "./protocol.ts";
 
 export interface EmbeddedEngineOptions {
@@ -34,7 +34,7 @@ export async function createEmbeddedEngine({ threads = 0, onNote }: EmbeddedEngi
       `threads is ${threads}; it must be a whole number from 0, for the physical cores, to ${mostThreads}`,
       `This machine works best with ${defaultThreads()}.`,
     );
-  const worker = startWorker("./worker", import.meta.url, {
+  const worker = startWorker("./engine-worker", import.meta.url, {
     workerData: { threads: threads === 0 ? defaultThreads() : threads },
   });
   const waiting = new Map<number, Waiting>();

@@ -15,7 +15,7 @@ import {
 import { readSafetensors } from "../../models/safetensors.ts";
 import { Session, type Value } from "../../tensor/session.ts";
 import type { HeadKind, LossRequest, ModelConfig } from "../engine.ts";
-import { flatten, scoreBatch, tokenBatch } from "./batch.ts";
+import { flatten, scoreBatch, tokenBatch } from "./padded-batch.ts";
 import { EmbeddedCore } from "./core.ts";
 import { type LossShape, lossGraph } from "./losses.ts";
 

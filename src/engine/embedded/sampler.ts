@@ -1,12 +1,12 @@
 /** Drives generation: prefill, then chunks of tokens, dropping rows that have stopped between chunks. */
-import { decodeGraph, prefillGraph, type SamplerShape } from "../../models/generate.ts";
+import { decodeGraph, prefillGraph, type SamplerShape } from "../../models/generation-graph.ts";
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import { fineUniforms } from "../../util/random.ts";
 import type { SampleRequest, SampleResult, StopReason } from "../engine.ts";
 import { tokensOfPass } from "../pass-size.ts";
-import { checkTokens, lengthGroups } from "./batch.ts";
-import type { Model } from "./model.ts";
+import { checkTokens, lengthGroups } from "./padded-batch.ts";
+import type { Model } from "./held-model.ts";
 import type { Sessions } from "./sessions.ts";
 
 /**

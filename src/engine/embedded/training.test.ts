@@ -10,7 +10,7 @@ import {
   smallConfig,
 } from "../../../test/support/engine.ts";
 import { fixtureTensors, gap, temporaryFolder, tiedConfig } from "../../../test/support/gpt2.ts";
-import { writeModelFolder } from "../../models/folder.ts";
+import { writeModelFolder } from "../../models/hf-folder.ts";
 import { policyTerms } from "../../objectives/clipped-policy.ts";
 import { valueTerms } from "../../objectives/clipped-value.ts";
 import { pairwiseLoss } from "../../objectives/pairwise.ts";

@@ -6,7 +6,7 @@ import { incidentRecord } from "../../../test/support/incident.ts";
 import { asked, served, token } from "../../../test/support/server.ts";
 import { runRecord, sampleRecord, temporaryFolder } from "../../../test/support/store.ts";
 import { workspaceWithRun } from "../../../test/support/workspace.ts";
-import { defaultRules } from "../../config/rules.ts";
+import { defaultRules } from "../../control/rules/load-rules.ts";
 import type {
   CompareAnswer,
   ControlAnswer,
@@ -20,7 +20,7 @@ import type {
   SeriesAnswer,
   WorkspaceAnswer,
 } from "../../types/page.ts";
-import { toJson } from "../../util/json.ts";
+import { toJson } from "../../util/json-values.ts";
 
 const start = 1_700_000_000_000;
 

@@ -7,7 +7,7 @@ import { asked, reading, served, token } from "../../../test/support/server.ts";
 import { sampleRecord } from "../../../test/support/store.ts";
 import { workspaceWithRun } from "../../../test/support/workspace.ts";
 import type { Changed, Problem, RunAnswer, RunsAnswer, SamplesAnswer } from "../../types/page.ts";
-import { replayInThread } from "./replay.ts";
+import { replayInThread } from "./replay-change.ts";
 
 let keys = 0;
 

@@ -1,12 +1,12 @@
 /** The thread that replays a run for a page. All of the work is here: reading the record and the rules, deciding, comparing. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { Decision } from "../../control/decisions.ts";
-import type { RunPlace } from "../../record/places.ts";
-import { controlOf, otherRulesIn, replayStepsOn, storyOf } from "../../record/recorded-control.ts";
+import type { RunPlace } from "../../inspect/places.ts";
+import { controlOf, otherRulesIn, replayStepsOn, storyOf } from "../../inspect/recorded-control.ts";
 import { openStore } from "../../store/index.ts";
 import type { ReplayAnswer } from "../../types/page.ts";
 import { BallastError } from "../../util/errors.ts";
-import { numbersAsWords } from "../../util/json.ts";
+import { numbersAsWords } from "../../util/json-values.ts";
 import { problemOf, Refusal } from "../problem.ts";
 
 export interface ReplayWork {

@@ -1,7 +1,7 @@
 /** Follows a workspace's database while anyone listens: reads what is new once, and hands it to all of them. */
 import type { Store } from "../../store/index.ts";
 import type { RunSummary, StreamCursor } from "../../types/page.ts";
-import type { Summaries } from "../answers/summary.ts";
+import type { Summaries } from "../answers/summary-answer.ts";
 import { versionOf } from "../version.ts";
 import { emptyNews, type News, type RunNews, readNews } from "./news.ts";
 

@@ -3,12 +3,12 @@
  * does not have, is refused by name. A part of Jinja2 of our own: `@huggingface/jinja` 0.5 renders one in six of the test's expressions
  * differently without a word, from `==` and `%` to the white space around tags.
  */
-import { bind, textArgument, wholeArgument } from "./arguments.ts";
-import { TemplateFault, unsupported } from "./faults.ts";
+import { bind, textArgument, wholeArgument } from "./jinja-arguments.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 import { parse } from "./parser.ts";
 import { dictOf, renderBody } from "./render.ts";
 import { strftime } from "./strftime.ts";
-import { Callable, Float, Namespace, Range, type Value } from "./values.ts";
+import { Callable, Float, Namespace, Range, type Value } from "./jinja-values.ts";
 
 export interface JinjaTemplate {
   /** @throws Error with the reason if the template refuses what it is given, or uses what Ballast does not have */

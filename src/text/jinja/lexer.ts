@@ -1,5 +1,5 @@
 /** A Jinja template in tokens, with Jinja2's rules for white space (`trim_blocks` and `lstrip_blocks` on, as transformers has them). */
-import { TemplateFault, unsupported } from "./faults.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 
 export interface Token {
   /** `data` is the text between tags; `block` and `print` open a tag and `end` closes it. */

@@ -1,6 +1,6 @@
 /** Attributes and items of values, as Jinja2's sandbox finds them. */
-import { bind, wholeArgument } from "./arguments.ts";
-import { TemplateFault, unsupported } from "./faults.ts";
+import { bind, wholeArgument } from "./jinja-arguments.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 import { isAttribute } from "./names.ts";
 import { stringMethod } from "./strings.ts";
 import {
@@ -19,7 +19,7 @@ import {
   Undefined,
   type Value,
   View,
-} from "./values.ts";
+} from "./jinja-values.ts";
 
 /** `object.name`: Python's attribute, else the item of that name, else undefined. */
 export function attribute(object: Value, name: string): Value {

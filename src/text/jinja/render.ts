@@ -1,14 +1,14 @@
 /** Rendering a parsed template: scopes, statements and expressions. */
 
-import { bind } from "./arguments.ts";
+import { bind } from "./jinja-arguments.ts";
 import type { Body, CallArguments, Expression, Parameter, Statement, Target } from "./ast.ts";
-import { TemplateFault, unsupported } from "./faults.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 import { applyFilter } from "./filters.ts";
 import { attribute, member } from "./members.ts";
 import { isOtherGlobal } from "./names.ts";
 import { checkLength, negate, operate, slice } from "./operators.ts";
 import { passes } from "./tests.ts";
-import { textOf } from "./text.ts";
+import { textOf } from "./jinja-text.ts";
 import {
   type Arguments,
   Callable,
@@ -26,7 +26,7 @@ import {
   typeName,
   Undefined,
   type Value,
-} from "./values.ts";
+} from "./jinja-values.ts";
 
 /** What a rendering may use up: an amount that no honest template comes near, so that one which never ends is an error. */
 export interface Budget {

@@ -1,5 +1,5 @@
 /** Dates as Python's `strftime` writes them, in English. */
-import { unsupported } from "./faults.ts";
+import { unsupported } from "./template-fault.ts";
 
 const months = "January February March April May June July August September October November December".split(" ");
 const days = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");

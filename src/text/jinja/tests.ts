@@ -1,6 +1,6 @@
 /** Jinja2's tests, such as `is defined`. */
-import { bind } from "./arguments.ts";
-import { TemplateFault, unsupported } from "./faults.ts";
+import { bind } from "./jinja-arguments.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 import { isFilter, isTest } from "./names.ts";
 import { floorRemainder } from "./operators.ts";
 import {
@@ -20,7 +20,7 @@ import {
   Undefined,
   type Value,
   View,
-} from "./values.ts";
+} from "./jinja-values.ts";
 
 /** @throws TemplateFault also for a test of Jinja2 that Ballast does not have */
 export function passes(name: string, value: Value, args: Arguments): boolean {

@@ -1,6 +1,6 @@
 /** What happens now that an incident is decided: whether the trainer has obeyed, or how to go on where none runs. */
 import { useEffect, useRef } from "preact/hooks";
-import type { IncidentDecision, IncidentRecord } from "../../../../../src/types/control.ts";
+import type { IncidentDecision, IncidentRecord } from "../../../../../src/types/alerts.ts";
 import type { PageEvent, RunSummary } from "../../../../../src/types/page.ts";
 import { isFile } from "../../../api.ts";
 import { Command, State } from "../../../components/parts.tsx";

@@ -1,5 +1,5 @@
 /** The decision on an incident: resume, roll back or stop, with changed settings and a reason; and the command that does the same. */
-import type { IncidentRecord } from "../../../../../src/types/control.ts";
+import type { IncidentRecord } from "../../../../../src/types/alerts.ts";
 import { isFile } from "../../../api.ts";
 import { Button, Command } from "../../../components/parts.tsx";
 import { useKey } from "../../../keys.ts";

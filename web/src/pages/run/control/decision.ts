@@ -1,5 +1,5 @@
 /** A decision on an incident as it is typed: what is still missing, what is sent, and the command that does the same. */
-import type { IncidentDecision, IncidentRecord } from "../../../../../src/types/control.ts";
+import type { IncidentDecision, IncidentRecord } from "../../../../../src/types/alerts.ts";
 import type { ControlAnswer, NewPageDecision } from "../../../../../src/types/page.ts";
 import { commandOf, quoted } from "../../../state/workspace.ts";
 

@@ -1,6 +1,6 @@
 /** What is known of an incident: the alert and its values, twenty iterations of signals, the worst samples, what changed before. */
 import type { ComponentChildren } from "preact";
-import type { IncidentRecord } from "../../../../../src/types/control.ts";
+import type { IncidentRecord } from "../../../../../src/types/alerts.ts";
 import type { Num, PageRule } from "../../../../../src/types/page.ts";
 import { Chart } from "../../../components/chart.tsx";
 import { LongText } from "../../../components/long-text.tsx";

@@ -1,6 +1,6 @@
 /** What waits for a person, with its evidence and the decision; and what was decided before. */
 import { useMemo, useRef } from "preact/hooks";
-import type { IncidentRecord } from "../../../../../src/types/control.ts";
+import type { IncidentRecord } from "../../../../../src/types/alerts.ts";
 import { isFile } from "../../../api.ts";
 import { ago, visible } from "../../../format.ts";
 import { narrow } from "../../../narrow.ts";

@@ -1,5 +1,5 @@
 /** Interventions in force, each with an undo; and past ones with how they ended. */
-import type { Intervention } from "../../../../../src/types/control.ts";
+import type { Intervention } from "../../../../../src/types/alerts.ts";
 import { isFile } from "../../../api.ts";
 import { Button, Card, Command, Empty, Tag } from "../../../components/parts.tsx";
 import { plural, visible } from "../../../format.ts";

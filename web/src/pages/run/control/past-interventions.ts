@@ -1,5 +1,5 @@
 /** What the controller did to a run: interventions with how each ended, from the run's events. */
-import type { InterventionOutcome } from "../../../../../src/types/control.ts";
+import type { InterventionOutcome } from "../../../../../src/types/alerts.ts";
 import type { PageEvent } from "../../../../../src/types/page.ts";
 import type { Tone } from "../../../format.ts";
 

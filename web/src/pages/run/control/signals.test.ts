@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { expect, it } from "vitest";
-import type { IncidentEvidence } from "../../../../../src/types/control.ts";
+import type { IncidentEvidence } from "../../../../../src/types/alerts.ts";
 import { hairlinesOf } from "./hairlines.ts";
 import { columnFrom, signalsOf } from "./signals.ts";
 

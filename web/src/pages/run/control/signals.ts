@@ -1,5 +1,5 @@
 /** The signals of an incident's last iterations, as columns that charts and tables draw. */
-import type { IncidentEvidence } from "../../../../../src/types/control.ts";
+import type { IncidentEvidence } from "../../../../../src/types/alerts.ts";
 import type { Num } from "../../../../../src/types/page.ts";
 import { numberOf } from "../../../api.ts";
 import type { Column } from "../../../state/column.ts";

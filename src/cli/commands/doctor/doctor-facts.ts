@@ -1,0 +1,189 @@
+/** Gathers what the doctor judges: the settings, the prompts, the model's size and, where it can be loaded, its spread. */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Config, differences, type PpoConfig, parseConfig, parseResolvedConfig } from "../../../config/index.ts";
+import type {
+  DoctorFacts,
+  ExperimentFacts,
+  Finding,
+  ModelFacts,
+  PpoFacts,
+  PromptFacts,
+  StopFacts,
+} from "../../../control/doctor/index.ts";
+import { type PromptRow, RowsError } from "../../../data/index.ts";
+import { parameterSpecs } from "../../../models/model-config.ts";
+import { findRun } from "../../../inspect/places.ts";
+import { mean, reachOf } from "../../../rl/index.ts";
+import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
+import { encodePrompts, promptText } from "../../../trainer/rollout.ts";
+import { openRows, type RunRows } from "../../../trainer/run-rows.ts";
+import { addedTo, makeTokenizer } from "../../../trainer/run-tokenizer.ts";
+import { messageOf, UsageError } from "../../../util/errors.ts";
+import { measureSpread } from "./doctor-spread.ts";
+import { withoutCurrentDirectory } from "../../short-path.ts";
+
+export interface GatherOptions {
+  readonly config: Config;
+  readonly ppo: PpoConfig;
+  readonly tokenBudget: number | null;
+  /** Whether the policy may be loaded and sampled. */
+  readonly measure: boolean;
+}
+
+export interface Gathered {
+  readonly facts: DoctorFacts;
+  /** What could not be looked at, one sentence each. */
+  readonly unread: readonly string[];
+}
+
+/** Prompts that say how long a prompt is. */
+const promptsCounted = 512;
+
+export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherOptions): Promise<Gathered> {
+  const unread: string[] = [];
+  const rows = openRows(config);
+  const promptRows = orNull(() => rows.prompts(), unread);
+  const evaluation = promptRows && orNull(() => rows.evaluation(), unread);
+  const policy = config.sft ? null : (ppo.policy ?? config.model.path ?? null);
+  const folder = policy !== null && existsSync(join(policy, "model.safetensors")) ? policy : null;
+  const tokenizer = orNull(() => tokenizerOf(config, { folder, rows }), unread);
+  const spread =
+    folder && tokenizer && promptRows && measure
+      ? await measureSpread({ config, ppo, folder, tokenizer, rows: promptRows }).catch(nullForRows)
+      : null;
+  const whole = { context: Number.MAX_SAFE_INTEGER, maxNewTokens: 1, longPrompts: "truncate" } as const;
+  const counted =
+    promptRows &&
+    tokenizer &&
+    orNull(() => encodePrompts(promptRows.slice(0, promptsCounted), { tokenizer, ...whole }), unread);
+  const model: ModelFacts = {
+    parameters: spread?.parameters ?? (folder ? null : scratchParameters(config, tokenizer)),
+    start: config.sft ? "stage" : policy === null ? "random" : "folder",
+    spread: spread?.spread ?? null,
+    stops: tokenizer && stopFacts(tokenizer),
+  };
+  const facts: DoctorFacts = {
+    objective: config.objective,
+    ppo: ppoFacts(ppo),
+    rewards: ppo.rewards.filter(({ weight }) => weight !== 0).map(({ name, kind }) => name ?? kind),
+    grain: config.doctor.grain ?? null,
+    model,
+    sftLearningRate: config.sft?.learningRate ?? (policy === null ? null : sftRateOf(policy)),
+    prompts: promptRows?.map(promptFacts) ?? null,
+    evaluationPrompts: evaluation && (evaluation.seen ? "training" : evaluation.rows.map(promptFacts)),
+    promptTokens: counted && mean(counted.map(({ tokens }) => tokens.length)),
+    tokenBudget,
+    experiment: experimentFacts(config),
+    explain: config.doctor.explain,
+  };
+  return { facts, unread };
+}
+
+/** What could not be looked at is a finding too. */
+export function unreadFindings(messages: readonly string[]): Finding[] {
+  return messages.map((message) => ({
+    id: "files/missing",
+    severity: "error",
+    what: withoutCurrentDirectory(message),
+    why: "the run could not start, and what is in it could not be looked at",
+    remedy: "put it there, or name another one",
+    source: "docs/config.md",
+  }));
+}
+
+function ppoFacts(ppo: PpoConfig): PpoFacts {
+  const { iterations, sequences, minibatches, epochs, responsesPerPrompt, maxNewTokens, temperature } = ppo;
+  const { learningRate, criticLearningRate, clipLow, clipHigh, gamma, lambda, kl, maxGradNorm } = ppo;
+  return {
+    ...{ iterations, sequences, minibatches, epochs, responsesPerPrompt, maxNewTokens, temperature },
+    learningRate,
+    criticLearningRate: ppo.criticKind === "shared" ? null : (criticLearningRate ?? 2 * learningRate),
+    ...{ clipLow, clipHigh, gamma, lambda, maxGradNorm },
+    klCoef: kl.coef,
+    // A preset's name, wherever the controller's settings have it.
+    klBounded: JSON.stringify(kl).includes('"bounded"'),
+    klControllers: klControllers(ppo),
+  };
+}
+
+function klControllers(ppo: PpoConfig): PpoFacts["klControllers"] {
+  const sections = ppo.policyLoss === "penalty" ? (["kl", "penalty"] as const) : (["kl"] as const);
+  return sections.flatMap((section) => {
+    const { target, targetEnd } = ppo[section];
+    if (ppo[section].controller === "fixed" || target === undefined) return [];
+    return [{ section, ...reachOf(ppo[section], { ...ppo, target: Math.max(target, targetEnd ?? 0) }) }];
+  });
+}
+
+function promptFacts(row: PromptRow): PromptFacts {
+  return { text: promptText(row), kind: row.kind ?? null };
+}
+
+/** The policy's own, or the one that this configuration would make; null where neither is there yet. */
+function tokenizerOf(config: Config, { folder, rows }: { folder: string | null; rows: RunRows }): Tokenizer | null {
+  const { kind, path } = config.tokenizer;
+  const own = folder ?? path ?? config.model.path;
+  if (own !== undefined) return existsSync(own) ? loadTokenizer(own, addedTo(config)) : null;
+  return kind === "file" ? null : makeTokenizer(config, rows.texts);
+}
+
+function stopFacts({ stopIds, stopStrings, tokenText, turnEndId }: Tokenizer): StopFacts {
+  const named = (id: number) => `${JSON.stringify(tokenText(id)).slice(1, -1)} (${id})`;
+  return {
+    tokens: stopIds.map(named),
+    strings: stopStrings,
+    turnEnd: turnEndId === null ? null : named(turnEndId),
+  };
+}
+
+function scratchParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | null): number | null {
+  if (tokenizer === null || model.path !== undefined || (!sft && ppo?.policy !== undefined)) return null;
+  const specs = parameterSpecs({ ...model, vocabularySize: tokenizer.vocabularySize }, ["lm"]);
+  return specs.reduce((total, { shape }) => total + shape.reduce((product, size) => product * size, 1), 0);
+}
+
+/** The rate of the run that made a policy in `<run>/sft/final`; null where the folder is no run's. */
+function sftRateOf(policy: string): number | null {
+  const run = resolve(policy, "..", "..");
+  try {
+    return parseResolvedConfig(readFileSync(join(run, "config.json"), "utf8"), run).sft?.learningRate ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function experimentFacts(config: Config): ExperimentFacts | null {
+  const { experiment } = config;
+  if (experiment === undefined) return null;
+  const { stage, previous: name } = experiment;
+  const previous = name === undefined ? null : { name, changedKeys: changedSince(name, config) };
+  return { stage: stage as ExperimentFacts["stage"], previous };
+}
+
+function changedSince(name: string, config: Config): string[] {
+  let before: Config;
+  if (/\.ya?ml$/.test(name)) {
+    if (!existsSync(name)) throw new UsageError(`experiment.previous: there is no configuration ${name}`);
+    before = parseConfig(readFileSync(name, "utf8"), name).config;
+  } else {
+    const { folder } = findRun(name, config.workspace);
+    before = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
+  }
+  return differences(before, config).map(({ key }) => key);
+}
+
+function orNull<T>(look: () => T, unread: string[]): T | null {
+  try {
+    return look();
+  } catch (error) {
+    if (!(error instanceof RowsError)) unread.push(messageOf(error));
+    return null;
+  }
+}
+
+/** Rows that cannot be used have a finding of their own. */
+function nullForRows(error: unknown): null {
+  if (error instanceof RowsError) return null;
+  throw error;
+}

@@ -1,0 +1,76 @@
+/** Loads the policy that PPO would start from and measures how it answers a few prompts. */
+import type { Config, PpoConfig } from "../../../config/index.ts";
+import type { PolicySpread } from "../../../control/doctor/index.ts";
+import type { PromptRow } from "../../../data/index.ts";
+import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import { mean, repeatAgreement } from "../../../rl/index.ts";
+import type { Tokenizer } from "../../../text/index.ts";
+import { tokenOutputs } from "../../../trainer/passes.ts";
+import { encodePrompts, rollOut } from "../../../trainer/rollout.ts";
+import { loadTrunk } from "../../../trainer/stage-models.ts";
+
+const prompts = 16;
+const samplesOfEach = 4;
+
+export interface MeasureOptions {
+  readonly config: Config;
+  readonly ppo: PpoConfig;
+  readonly folder: string;
+  readonly tokenizer: Tokenizer;
+  readonly rows: readonly PromptRow[];
+}
+
+/** null where no prompt fits the model. */
+export async function measureSpread({
+  config,
+  ppo,
+  folder,
+  tokenizer,
+  rows,
+}: MeasureOptions): Promise<{ readonly spread: PolicySpread | null; readonly parameters: number }> {
+  const engine = await createEmbeddedEngine({ threads: config.threads });
+  try {
+    const {
+      id: model,
+      config: sizes,
+      parameters,
+    } = await loadTrunk(engine, folder, {
+      tokenizer,
+      heads: ["lm"],
+      seed: config.seed,
+      what: "policy",
+    });
+    const { maxNewTokens, temperature, topK, topP, microBatch } = ppo;
+    const { context } = sizes;
+    const every = Math.max(1, Math.floor(rows.length / prompts));
+    const some = rows.filter((_, i) => i % every === 0).slice(0, prompts);
+    const encoded = encodePrompts(some, { tokenizer, context, maxNewTokens, longPrompts: "truncate" });
+    if (encoded.length === 0) return { spread: null, parameters };
+    const rollout = await rollOut({
+      engine,
+      tokenizer,
+      model,
+      prompts: encoded.flatMap((prompt) => Array.from({ length: samplesOfEach }, () => prompt)),
+      ...{ maxNewTokens, temperature, topK, topP },
+      seed: config.seed,
+      onProgress: () => {},
+    });
+    const { sequences, responses_B_T, endsWithEos } = rollout;
+    const pass = { engine, model, sequences, temperature, microBatch, poll: () => {} };
+    const { entropy: entropy_B_T } = await tokenOutputs(pass, ["entropy"]);
+    const promptTokens = rollout.prompts.map(({ tokens }) => tokens);
+    return {
+      parameters,
+      spread: {
+        samples: responses_B_T.length,
+        entropyMean: mean(entropy_B_T.flat()),
+        vocabularySize: sizes.vocabularySize,
+        eosShare: mean(endsWithEos.map(Number)),
+        agreement: repeatAgreement(promptTokens, responses_B_T),
+        lengthMean: mean(responses_B_T.map((tokens) => tokens.length)),
+      },
+    };
+  } finally {
+    await engine.close();
+  }
+}

@@ -1,0 +1,58 @@
+/** `ballast eval`: measures a run's policy again, with more samples or other seeds. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseResolvedConfig } from "../../../config/index.ts";
+import { checkRunFiles } from "../../../config/run-manifest.ts";
+import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import { findRun } from "../../../inspect/places.ts";
+import { evaluateRun } from "../../../trainer/evaluate-run.ts";
+import { jsonLine } from "../../json-line.ts";
+import { ProgressDisplay } from "../../progress.ts";
+import { reportLines } from "../../evaluation-report.ts";
+import { rewardIsLearned } from "../../result.ts";
+import { shownValues } from "../../shown-values.ts";
+import type { Terminal } from "../../terminal.ts";
+import { naming } from "../../find-run.ts";
+
+export interface EvalOptions {
+  /** A run's id or folder. */
+  readonly run: string;
+  readonly workspace: string;
+  readonly samples?: number;
+  readonly temperature?: number;
+  readonly seed?: number;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+export async function evaluate(options: EvalOptions): Promise<number> {
+  const { run, workspace, samples, temperature, seed, json = false, terminal } = options;
+  const place = findRun(run, workspace);
+  const { id, folder } = place;
+  const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
+  await checkRunFiles(folder);
+  const display = new ProgressDisplay({ terminal, pick: shownValues });
+  const engine = await createEmbeddedEngine({ threads: config.threads, onNote: (text) => display.note(text) });
+  try {
+    const evaluation = await evaluateRun({
+      config,
+      folder,
+      engine,
+      samples,
+      temperature,
+      seed,
+      onProgress: (progress) => display.update(progress),
+      // Nothing would be lost: Ctrl-C ends the process as it always does.
+      interrupted: () => false,
+    });
+    display.close();
+    if (json) terminal.out(jsonLine({ run: id, ...evaluation }));
+    else for (const line of reportLines({ evaluation, learned: rewardIsLearned(config) }, terminal)) terminal.out(line);
+  } catch (error) {
+    throw naming(error, place);
+  } finally {
+    display.close();
+    await engine.close();
+  }
+  return 0;
+}

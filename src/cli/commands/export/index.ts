@@ -1,0 +1,107 @@
+/** `ballast export`: the whole history of a run's metrics as CSV, JSON lines or Parquet; or its dashboard as one HTML file. */
+import { join } from "node:path";
+import { findRun, type RunPlace } from "../../../inspect/places.ts";
+import { openStore, type Store } from "../../../store/index.ts";
+import { UsageError } from "../../../util/errors.ts";
+import { printableLine } from "../../../util/sanitize.ts";
+import { writeExport } from "../../export-file.ts";
+import { COLUMNS, csvLine, type ExportRow, jsonRow } from "./export-rows.ts";
+import { jsonLine } from "../../json-line.ts";
+import { shortPath } from "../../short-path.ts";
+import type { Terminal } from "../../terminal.ts";
+
+export interface ExportOptions {
+  /** A run's id or folder. */
+  readonly run: string;
+  readonly format: "csv" | "jsonl" | "parquet" | "html";
+  /** A file; standard output by default, but for Parquet. */
+  readonly out?: string;
+  /** `newest`: what resumes and rollbacks have taken over is left out. */
+  readonly attempts: "all" | "newest";
+  readonly workspace: string;
+  readonly terminal: Terminal;
+}
+
+/** Rows read, and written, at a time. */
+const batchSize = 20_000;
+
+/** Characters. */
+const longestWrite = 1 << 20;
+
+export async function exportRun({ run, format, out, attempts, workspace, terminal }: ExportOptions): Promise<number> {
+  const place = findRun(run, workspace);
+  if (format === "parquet" && out === undefined)
+    throw new UsageError("Parquet is written to a file only", `Name a file: --out ${place.id}.parquet`);
+  const store = openStore(join(place.workspace, "ballast.db"), { readonly: true });
+  try {
+    if (format === "html") {
+      const page = await pageOf(store, { place, terminal });
+      if (out === undefined) terminal.out(page.trimEnd());
+      else {
+        writeExport(out, page);
+        terminal.note(
+          `${place.id} written to ${printableLine(shortPath(out))}: open it in a browser, or send it to someone`,
+        );
+      }
+      return 0;
+    }
+    const batches = batchesOf(store, place.id, { current: attempts === "newest" });
+    if (out === undefined) for (const line of lines(batches, format)) terminal.out(line);
+    else {
+      let count = 0;
+      const seen = function* () {
+        for (const rows of batches) {
+          count += rows.length;
+          yield rows;
+        }
+      };
+      writeExport(out, await content(seen(), format));
+      terminal.note(`${count} rows written to ${printableLine(shortPath(out))}`);
+    }
+  } finally {
+    store.close();
+  }
+  return 0;
+}
+
+async function pageOf(store: Store, { place, terminal }: { place: RunPlace; terminal: Terminal }): Promise<string> {
+  const { createApp, loadWeb, staticPage } = await import("../../../server/index.ts");
+  const web = await loadWeb({ onBuild: () => terminal.note(terminal.noteColours.dim("building the page, once")) });
+  return staticPage({ app: createApp(store, { workspace: place.workspace }), run: place.id, web });
+}
+
+function* batchesOf(store: Store, runId: string, { current }: { current: boolean }): Generator<ExportRow[]> {
+  for (let after = 0; ; ) {
+    const { rows, cursor } = store.metrics(runId, { after, limit: batchSize, current });
+    yield rows.map((row) => ({ run: runId, ...row }));
+    if (rows.length < batchSize) return;
+    after = cursor;
+  }
+}
+
+type RowFormat = Exclude<ExportOptions["format"], "html">;
+
+function* lines(batches: Iterable<readonly ExportRow[]>, format: RowFormat): Generator<string> {
+  if (format === "csv") yield COLUMNS.join(",");
+  for (const rows of batches) for (const row of rows) yield format === "csv" ? csvLine(row) : jsonLine(jsonRow(row));
+}
+
+async function content(
+  batches: Iterable<readonly ExportRow[]>,
+  format: RowFormat,
+): Promise<Iterable<string | Uint8Array>> {
+  if (format !== "parquet") return pieces(lines(batches, format));
+  return (await import("./export-parquet.ts")).parquetBytes(batches);
+}
+
+/** Lines in pieces of a size that is worth a write. */
+function* pieces(lines: Iterable<string>): Generator<string> {
+  let text = "";
+  for (const line of lines) {
+    text += `${line}\n`;
+    if (text.length < longestWrite) continue;
+    yield text;
+    text = "";
+  }
+  yield text;
+}

@@ -1,0 +1,83 @@
+/** `ballast mark`: tags and a note of a run, and putting it away. */
+import { join } from "node:path";
+import { checkMark } from "../../../commands/mark.ts";
+import { findRun } from "../../../inspect/places.ts";
+import { type MarkRow, openStore } from "../../../store/index.ts";
+import type { NewMark } from "../../../types/page.ts";
+import { UsageError } from "../../../util/errors.ts";
+import { printableLine } from "../../../util/sanitize.ts";
+import { jsonLine } from "../../json-line.ts";
+import type { Terminal } from "../../terminal.ts";
+
+export interface MarkOptions {
+  /** A run's id or folder. */
+  readonly run: string;
+  readonly tag?: readonly string[];
+  readonly untag?: readonly string[];
+  /** Empty: no note any more. */
+  readonly note?: string;
+  readonly archive?: boolean;
+  readonly unarchive?: boolean;
+  readonly workspace: string;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+/** Writes what is given, all or nothing, and shows what holds then. */
+export async function mark(options: MarkOptions): Promise<number> {
+  const { workspace, json = false, terminal } = options;
+  const { id: run, workspace: home } = findRun(options.run, workspace);
+  const marks = marksGiven(options);
+  const store = openStore(join(home, "ballast.db"), { readonly: marks.length === 0 });
+  try {
+    if (store.run(run) === undefined) throw new UsageError(`run ${run} has not begun`, "There is nothing to mark yet.");
+    if (marks.length > 0)
+      store.together(() => {
+        for (const one of marks) {
+          checkMark(one, { run, marks: store.marks(run) });
+          store.addMark(run, one);
+        }
+      });
+    const noted = notedOf(store.marks(run));
+    terminal.out(json ? jsonLine({ run, ...noted }) : `${run}: ${printableLine(wordsOf(noted))}`);
+  } finally {
+    store.close();
+  }
+  return 0;
+}
+
+export interface Noted {
+  readonly tags: readonly string[];
+  readonly note: string;
+  readonly archived: boolean;
+}
+
+/** What the marks of one run say. */
+export function notedOf(marks: readonly MarkRow[]): Noted {
+  return {
+    tags: marks.filter(({ kind }) => kind === "tag").map(({ value }) => value),
+    note: marks.find(({ kind }) => kind === "note")?.value ?? "",
+    archived: marks.some(({ kind }) => kind === "archived"),
+  };
+}
+
+function marksGiven({ tag = [], untag = [], note, archive = false, unarchive = false }: MarkOptions): NewMark[] {
+  if (archive && unarchive) throw new UsageError("--archive and --unarchive at once", "Give one of them.");
+  const both = tag.find((word) => untag.includes(word));
+  if (both !== undefined) throw new UsageError(`--tag ${both} and --untag ${both} at once`, "Give one of them.");
+  return [
+    ...tag.map((value): NewMark => ({ kind: "tag", value, present: true })),
+    ...untag.map((value): NewMark => ({ kind: "tag", value, present: false })),
+    ...(note === undefined ? [] : [{ kind: "note" as const, value: note.trim(), present: note.trim() !== "" }]),
+    ...(archive || unarchive ? [{ kind: "archived" as const, value: "", present: archive }] : []),
+  ];
+}
+
+function wordsOf({ tags, note, archived }: Noted): string {
+  const parts = [
+    ...(tags.length > 0 ? [`tags ${tags.join(", ")}`] : []),
+    ...(note === "" ? [] : [`note "${note}"`]),
+    ...(archived ? ["archived"] : []),
+  ];
+  return parts.length === 0 ? "no tags, no note" : parts.join("; ");
+}

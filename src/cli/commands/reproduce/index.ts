@@ -1,0 +1,242 @@
+/** `ballast reproduce`: runs a run again and compares it with itself, bit by bit. */
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { stages } from "../../../config/live-changes.ts";
+import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
+import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import { findRun, type RunPlace } from "../../../inspect/places.ts";
+import { openStore, type Store } from "../../../store/index.ts";
+import { dataChanges } from "../../../trainer/data-record.ts";
+import { runPipeline } from "../../../trainer/pipeline.ts";
+import { checkpointName } from "../../../trainer/rollback.ts";
+import type { Stage } from "../../../types/records.ts";
+import { writeDurably } from "../../../util/durable.ts";
+import { Interrupted, messageOf, RolledBack, StoppedByController, UsageError } from "../../../util/errors.ts";
+import { removeTree } from "../../../util/platform.ts";
+import { printableLine } from "../../../util/sanitize.ts";
+import { type Comparing, comparingRecorder, type Difference } from "./comparing-recorder.ts";
+import { jsonLine } from "../../json-line.ts";
+import { type Machine, machineDifferences, machineRecord } from "../../machine-record.ts";
+import { shortPath } from "../../short-path.ts";
+import { ProgressDisplay } from "../../progress.ts";
+import { shownValues } from "../../shown-values.ts";
+import type { Terminal } from "../../terminal.ts";
+import { wrap } from "../../width.ts";
+
+export interface ReproduceOptions {
+  /** A run's id or folder. */
+  readonly run: string;
+  /** Steps (iterations of PPO) of the last stage; as far as the run came without it. */
+  readonly until?: number;
+  /** Where to run it again and leave it; a temporary folder, which is removed, without it. */
+  readonly out?: string;
+  readonly workspace: string;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+/** Where to stop, and why there. */
+interface Limit {
+  readonly stage: Stage;
+  readonly step: number;
+  readonly why: string;
+}
+
+/** 0 where everything is the same to the bit, else 1. */
+export async function reproduce(options: ReproduceOptions): Promise<number> {
+  const { run, until, out, workspace, json = false, terminal } = options;
+  const place = findRun(run, workspace);
+  const config = parseResolvedConfig(readFileSync(join(place.folder, "config.json"), "utf8"), place.folder);
+  const store = openStore(join(place.workspace, "ballast.db"), { readonly: true });
+  const again = out === undefined ? mkdtempSync(join(tmpdir(), "ballast-reproduce-")) : newFolder(out);
+  try {
+    const limit = limitOf({ store, place, config, until });
+    const { comparing, differences } = await runAgain({ store, place, config, folder: again, limit, terminal });
+    const weights = comparing.first() === null ? await compareWeights(place.folder, again, limit) : {};
+    const first = comparing.first();
+    const unexpected = comparing.unexpected();
+    const same = first === null && unexpected === null && Object.values(weights).every(Boolean);
+    if (json)
+      terminal.out(
+        jsonLine({
+          run: place.id,
+          same,
+          ...comparing.count(),
+          first,
+          unexpected,
+          weights,
+          machine: differences,
+          limit,
+        }),
+      );
+    else
+      for (const line of resultLines({ comparing, weights, same, limit, differences })) {
+        for (const part of wrap(printableLine(line), terminal.outWidth())) terminal.out(part);
+      }
+    if (!json && out !== undefined) terminal.out(`It lies in ${shortPath(again)}.`);
+    return same ? 0 : 1;
+  } finally {
+    store.close();
+    if (out === undefined) await removeTree(again);
+  }
+}
+
+function newFolder(out: string): string {
+  const folder = resolve(out);
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new UsageError(`${out} is not empty`, "Name a folder that is, or one that is not there yet.");
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+interface AgainOptions {
+  readonly store: Store;
+  readonly place: RunPlace;
+  readonly config: Config;
+  readonly folder: string;
+  readonly limit: Limit | null;
+  readonly terminal: Terminal;
+}
+
+async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; differences: string[] }> {
+  const { store, place, config, folder, limit, terminal } = options;
+  const { id } = place;
+  const before = JSON.parse(store.run(id)!.machine) as Machine;
+  const engine = await createEmbeddedEngine({ threads: before.threads, onNote: terminal.note });
+  const display = new ProgressDisplay({ terminal, pick: shownValues });
+  try {
+    const differences = machineDifferences(before, await machineRecord(engine));
+    const warn = (message: string) => display.note(`${terminal.noteColours.yellow("warning:")} ${message}`);
+    for (const difference of differences) warn(`${difference}; the last bits may differ`);
+    for (const change of dataChanges(config, place.folder)) warn(`${change}; the numbers will differ`);
+    writeDurably(join(folder, "config.json"), recordedConfig(config, folder));
+    // The rules that it began with, whatever became of the files that they came from.
+    const rules = join(place.folder, "rules.json");
+    if (existsSync(rules)) writeDurably(join(folder, "rules.json"), readFileSync(rules));
+    const comparing = comparingRecorder({
+      runId: id,
+      recorded: (stage, iteration) => store.values(id, stage, iteration),
+      commands: store.commands(id),
+      incidents: store.incidents({ run: id }),
+    });
+    let reached = false;
+    try {
+      await runPipeline({
+        config,
+        folder,
+        recorder: comparing.recorder,
+        engine,
+        resume: false,
+        onProgress: (progress) => {
+          display.update(progress);
+          reached ||= limit !== null && progress.stage === limit.stage && progress.step >= limit.step;
+        },
+        interrupted: () => reached || comparing.first() !== null,
+      });
+    } catch (error) {
+      const ends = error instanceof Interrupted || error instanceof StoppedByController || error instanceof RolledBack;
+      if (!ends) throw error;
+      if (!(error instanceof Interrupted)) display.note(messageOf(error));
+    }
+    comparing.finish();
+    return { comparing, differences };
+  } finally {
+    display.close();
+    await engine.close();
+  }
+}
+
+/** Null where the whole run can be compared. */
+function limitOf({
+  store,
+  place,
+  config,
+  until,
+}: {
+  store: Store;
+  place: RunPlace;
+  config: Config;
+  until: number | undefined;
+}): Limit | null {
+  const { id, folder } = place;
+  const run = store.run(id);
+  if (run === undefined) throw new UsageError(`${store.path} has no run ${id}`, "Its database is not here.");
+  if (run.position === null) throw new UsageError(`run ${id} has recorded nothing yet`);
+  const last = stages.findLast((stage) => config[stage] !== undefined)!;
+  const limits: Limit[] = until === undefined ? [] : [{ stage: last, step: until, why: "as told" }];
+  const back = store
+    .events(id, { kind: "rollback", limit: Number.MAX_SAFE_INTEGER })
+    .rows.map(({ data }) => Number(data?.to));
+  if (back.length > 0)
+    limits.push({ stage: "ppo", step: Math.min(...back), why: "it then rolled back, to other random streams" });
+  const { stage, iteration } = run.position;
+  if (!existsSync(join(folder, last, "final"))) {
+    const next = stages.find((other) => config[other] !== undefined && stages.indexOf(other) > stages.indexOf(stage));
+    const stageIsDone = existsSync(join(folder, stage, "final")) && next !== undefined;
+    limits.push({
+      ...(stageIsDone ? { stage: next, step: 0 } : { stage, step: iteration + 1 }),
+      why: "it came no further",
+    });
+  }
+  return limits.sort((a, b) => stages.indexOf(a.stage) - stages.indexOf(b.stage) || a.step - b.step)[0] ?? null;
+}
+
+/** By model: whether its weights are the same. Those that only one of the two has are left out. */
+async function compareWeights(before: string, again: string, limit: Limit | null): Promise<Record<string, boolean>> {
+  const places = stages.map((stage) => join(stage, "final"));
+  if (limit !== null)
+    places.push(...["policy", "critic", "model"].map((name) => join(limit.stage, checkpointName(limit.step), name)));
+  const result: Record<string, boolean> = {};
+  for (const place of places) {
+    const [a, b] = [before, again].map((root) => join(root, place, "model.safetensors")) as [string, string];
+    if (existsSync(a) && existsSync(b)) result[place] = (await hashOf(a)) === (await hashOf(b));
+  }
+  return result;
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
+
+function resultLines({
+  comparing,
+  weights,
+  same,
+  limit,
+  differences,
+}: {
+  comparing: Comparing;
+  weights: Record<string, boolean>;
+  same: boolean;
+  limit: Limit | null;
+  differences: readonly string[];
+}): string[] {
+  const { iterations, numbers } = comparing.count();
+  const upTo = limit === null ? "" : `Compared up to ${limit.stage} ${limit.step}: ${limit.why}.`;
+  const models = Object.keys(weights).join(", ");
+  const tail = upTo === "" ? [] : [upTo];
+  if (same) {
+    const what = models === "" ? "" : `, and the weights of ${models}`;
+    return [`The same to the bit: ${numbers} numbers of ${iterations} steps${what}.`, ...tail];
+  }
+  const first = comparing.first();
+  const unexpected = comparing.unexpected();
+  const changed = Object.keys(weights).filter((model) => !weights[model]);
+  return [
+    first !== null
+      ? `Not the same. ${differenceWords(first)}`
+      : unexpected !== null
+        ? `Not the same: it was stopped this time. ${unexpected}`
+        : `Not the same: every number is, and the weights of ${changed.join(", ")} are not.`,
+    ...differences.map((difference) => `The machine is not the same: ${difference}.`),
+    ...tail,
+  ];
+}
+
+function differenceWords({ stage, iteration, key, recorded, found }: Difference): string {
+  return `First difference: ${stage} ${iteration}, ${key}: ${recorded ?? "nothing"} was recorded, ${found ?? "nothing"} came now.`;
+}

@@ -1,0 +1,110 @@
+/** `ballast resume`: goes on with a run from its newest checkpoint. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { stages } from "../../../config/live-changes.ts";
+import { extended, type StageProgress } from "../../../config/extend.ts";
+import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
+import { checkRunFiles, replaceRunFile, runOrigin } from "../../../config/run-manifest.ts";
+import { configOf, findRun, type RunPlace } from "../../../inspect/places.ts";
+import { isOutgrown, readFinal } from "../../../trainer/final.ts";
+import type { Stage } from "../../../types/records.ts";
+import { CheckpointError } from "../../../util/errors.ts";
+import { checkDatabase } from "../../database-check.ts";
+import { injectInto } from "./inject-fault.ts";
+import { lockRun } from "../../lock.ts";
+import { printResult } from "../../result.ts";
+import { trainRun } from "../../training-session.ts";
+import type { Terminal } from "../../terminal.ts";
+import { naming } from "../../find-run.ts";
+
+export interface ResumeOptions {
+  /** A run's id or folder. */
+  readonly run: string;
+  readonly workspace: string;
+  readonly allowChangedReward?: boolean;
+  readonly allowChangedData?: boolean;
+  /** Other lengths, as key=value: a finished run goes on. */
+  readonly overrides?: readonly string[];
+  /** Faults to inject from here on, beside those that the run has. */
+  readonly inject?: readonly string[];
+  readonly wait?: boolean;
+  readonly dashboard?: boolean;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+export async function resume(options: ResumeOptions): Promise<number> {
+  const {
+    run,
+    workspace,
+    allowChangedReward = false,
+    allowChangedData = false,
+    overrides = [],
+    inject = [],
+    wait = false,
+    dashboard = false,
+    json = false,
+    terminal,
+  } = options;
+  const place = findRun(run, workspace);
+  await checkRunFiles(place.folder);
+  checkDatabase(place);
+  if (overrides.length > 0) await extendRun(place, { overrides, terminal });
+  const recorded = await injectInto(place.folder, inject);
+  const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
+  const session = await trainRun({
+    config,
+    recorded,
+    place,
+    resume: true,
+    allowChangedData,
+    wait,
+    dashboard,
+    terminal,
+  });
+  printResult({ ...session, config, place }, { terminal, json });
+  return 0;
+}
+
+/** The run's folder records the new lengths before anything is trained: a run that is killed then goes on with them. */
+async function extendRun(
+  place: RunPlace,
+  { overrides, terminal }: { readonly overrides: readonly string[]; readonly terminal: Terminal },
+): Promise<void> {
+  const { folder } = place;
+  const lock = lockRun(folder);
+  try {
+    const before = configOf(place);
+    const progress: Partial<Record<Stage, StageProgress>> = {};
+    for (const stage of stages) {
+      const steps = checkpointSteps(join(folder, stage));
+      const final = await readFinal(join(folder, stage), runOrigin(folder));
+      if (final && final.steps !== steps)
+        throw new CheckpointError(
+          `${stage} ended after ${final.steps}, and its checkpoint of then is not there`,
+          "Start a new run from the model in its final folder.",
+        );
+      if (final || steps !== null)
+        progress[stage] = { done: steps ?? 0, finished: final !== null && !isOutgrown(final, before) };
+    }
+    const { config, notes } = extended(before, overrides, progress);
+    for (const note of notes) terminal.note(`${terminal.noteColours.yellow("warning:")} ${note}`);
+    await replaceRunFile(folder, "config.json", recordedConfig(config, folder));
+  } catch (error) {
+    throw naming(error, place);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Steps behind the newest checkpoint of a stage; null where it has none. */
+function checkpointSteps(folder: string): number | null {
+  const steps = (existsSync(folder) ? readdirSync(folder) : []).flatMap(
+    (name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [],
+  );
+  return steps.length === 0 ? null : Math.max(...steps.map(Number));
+}
+
+function changed(config: Config, { allowChangedReward }: { allowChangedReward: boolean }): Config {
+  return allowChangedReward && config.ppo ? { ...config, ppo: { ...config.ppo, allowChangedReward } } : config;
+}

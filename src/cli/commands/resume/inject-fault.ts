@@ -1,0 +1,43 @@
+/** `ballast resume --inject`: the run has these faults from now on, and its folder says so. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseResolvedConfig, recordedConfig, withFaults } from "../../../config/index.ts";
+import { replaceRunFile } from "../../../config/run-manifest.ts";
+import { UsageError } from "../../../util/errors.ts";
+import { lockRun } from "../../lock.ts";
+
+/**
+ * Returns the recorded configuration with the faults in it. Whoever repeats the run from its beginning must have them where
+ * this one had: a fault without an iteration begins where the run goes on, and one before that is refused by UsageError.
+ */
+export async function injectInto(folder: string, texts: readonly string[]): Promise<string> {
+  const path = join(folder, "config.json");
+  const before = readFileSync(path, "utf8");
+  if (texts.length === 0) return before;
+  const now = iterationsDone(join(folder, "ppo"));
+  const config = withFaults(
+    parseResolvedConfig(before, folder),
+    texts.map((text) => (text.includes("@") ? text : `${text}@${now}`)),
+  );
+  const past = texts.find((text) => Number(text.split("@")[1] ?? now) < now);
+  if (past !== undefined)
+    throw new UsageError(
+      `${past} would begin in the run's past: it goes on at iteration ${now}`,
+      `Try ${past.split("@")[0]}@${now}.`,
+    );
+  const recorded = recordedConfig(config, folder);
+  // Not under a process that trains in it.
+  const lock = lockRun(folder);
+  try {
+    await replaceRunFile(folder, "config.json", recorded);
+  } finally {
+    lock.release();
+  }
+  return recorded;
+}
+
+/** Those behind the newest checkpoint of PPO. */
+function iterationsDone(folder: string): number {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return Math.max(0, ...names.map((name) => Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? 0)));
+}

@@ -1,0 +1,109 @@
+/** `ballast serve`: the dashboard over a workspace, and its Prometheus endpoint, until Ctrl-C. */
+import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createApp, isLoopback, type Listening, listen, loadWeb, namesOf, workspaceToken } from "../../../server/index.ts";
+import { openStore, type Store } from "../../../store/index.ts";
+import { BallastError, messageOf } from "../../../util/errors.ts";
+import { browserCommand, endingSignals } from "../../../util/platform.ts";
+import { remedyFor } from "../../../util/system-faults.ts";
+import type { Terminal } from "../../terminal.ts";
+import { selfName, workspaceOption } from "../../find-run.ts";
+
+export interface ServeOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** 127.0.0.1 by default: this machine alone. */
+  readonly host?: string;
+  readonly workspace: string;
+  /** Show the page in a browser. */
+  readonly open?: boolean;
+  readonly terminal: Terminal;
+}
+
+export async function serve({
+  port,
+  host = "127.0.0.1",
+  workspace,
+  open = false,
+  terminal,
+}: ServeOptions): Promise<number> {
+  const ended = signal();
+  const { server, address, close } = await openDashboard({ port, host, workspace, terminal });
+  terminal.out(`Dashboard:  ${address}`);
+  terminal.out(`Prometheus: ${server.url}/metrics   (Ctrl-C ends)`);
+  if (open) showPage(address, terminal);
+  await ended;
+  await close();
+  return 0;
+}
+
+export interface Dashboard {
+  readonly server: Listening;
+  /** Of the page, with the token. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** The dashboard of a workspace, which may have no runs yet. */
+export async function openDashboard({
+  port,
+  host = "127.0.0.1",
+  workspace,
+  terminal,
+}: Omit<ServeOptions, "open">): Promise<Dashboard> {
+  const c = terminal.noteColours;
+  try {
+    mkdirSync(workspace, { recursive: true });
+  } catch (error) {
+    throw new BallastError(
+      `cannot make the folder of runs ${workspace}: ${messageOf(error)}`,
+      remedyFor(error) ?? "Name another one.",
+    );
+  }
+  const token = workspaceToken(workspace);
+  const web = await loadWeb({ onBuild: () => terminal.note(c.dim("building the page, once")) });
+  const store: Store = openStore(join(workspace, "ballast.db"));
+  const ending = new AbortController();
+  try {
+    const app = createApp(store, {
+      workspace: resolve(workspace),
+      token,
+      web,
+      self: selfName(),
+      option: workspaceOption(workspace).trim(),
+      hosts: namesOf(host),
+      tokenToRead: !isLoopback(host),
+      ended: ending.signal,
+      onError: (error) => terminal.note(`${c.yellow("warning:")} ${messageOf(error)}`),
+    });
+    const server = await listen(app, { port, host });
+    const close = async () => {
+      ending.abort();
+      await server.close();
+      store.close();
+    };
+    return { server, address: `${server.url}/#/?token=${token}`, close };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/** Without a browser the address is there to be read. */
+function showPage(address: string, terminal: Terminal): void {
+  const [program, ...args] = browserCommand(address);
+  const child = spawn(program, args, { stdio: "ignore", detached: true, windowsHide: true });
+  child.on("error", () => terminal.note(`There is no ${program}: open the address yourself.`));
+  child.unref();
+}
+
+/** Resolves with the first signal that asks the process to end, the next one ends it at once; or when the trainer that started it is gone. */
+function signal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("disconnect", () => resolve());
+    // Alone it keeps no process alive that could not open its port.
+    process.channel?.unref();
+    for (const name of endingSignals()) process.once(name, () => resolve());
+  });
+}

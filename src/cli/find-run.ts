@@ -1,0 +1,111 @@
+/** The folder of a new run, and how to name runs, workspaces and this program on a command line. */
+import { mkdirSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { RunPlace } from "../inspect/places.ts";
+import { BallastError, UsageError } from "../util/errors.ts";
+import { badName, type On, pathsOf, sameName, scriptCommand, shellWord } from "../util/platform.ts";
+import { shortPath } from "./short-path.ts";
+
+/** Makes the folder `<workspace>/<name>-<n>` of a new run, n the first number after every one in use or in `taken`. */
+export function createRunFolder({
+  workspace,
+  name,
+  taken = [],
+  ...on
+}: On & {
+  workspace: string;
+  name: string;
+  taken?: readonly string[];
+}): RunPlace {
+  const bad = badName(`${name}-1`, on);
+  if (bad !== null) throw new UsageError(`a run cannot have the name ${name}: ${bad}`, "Give it another: name=NAME.");
+  try {
+    mkdirSync(workspace, { recursive: true });
+  } catch (error) {
+    throw new BallastError(
+      `cannot make the folder of runs ${workspace}: ${(error as Error).message}`,
+      "Name another one with --out or workspace=DIR.",
+    );
+  }
+  const numbers = [...readdirSync(workspace), ...taken]
+    .filter((id) => sameName(id.slice(0, name.length + 1), `${name}-`, on))
+    .map((id) => id.slice(name.length + 1))
+    .filter((rest) => /^\d+$/.test(rest))
+    .map(Number);
+  // Another process may take the same number at the same time: making the folder is what decides.
+  for (let n = Math.max(0, ...numbers) + 1; ; n++) {
+    const id = `${name}-${n}`;
+    try {
+      mkdirSync(join(workspace, id));
+      return { id, folder: resolve(workspace, id), workspace: resolve(workspace) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+/** Whether any stage of the run has saved something to go on from. */
+export function hasCheckpoint(folder: string): boolean {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((stage) => stage.isDirectory())
+    .some((stage) => readdirSync(join(folder, stage.name)).some((name) => /^(checkpoint-\d+|final)$/.test(name)));
+}
+
+/** How to name the run on a command line: by its id in the default workspace, else by its folder. */
+export function runArgument({ id, workspace, folder }: RunPlace): string {
+  return shellWord(sameName(resolve("runs"), workspace) ? id : shortPath(folder));
+}
+
+/** What a command that knows a workspace alone needs at its end to find this one: nothing for ./runs. */
+export function workspaceOption(workspace: string): string {
+  return sameName(resolve("runs"), resolve(workspace)) ? "" : ` --workspace ${shellWord(shortPath(workspace))}`;
+}
+
+/** The command that goes on with a run. */
+export function resumeCommand(place: RunPlace): string {
+  return `${selfName()} resume ${runArgument(place)}`;
+}
+
+/** The command that shows an incident, and how it can be decided. */
+export function showCommand(incident: number, workspace: string): string {
+  return `${selfName()} incidents show ${incident}${workspaceOption(workspace)}`;
+}
+
+/** The same error, whose hint names this run where it said `RUN`. */
+export function naming<Thrown>(error: Thrown, place: RunPlace): Thrown {
+  if (error instanceof BallastError) error.hint = error.hint?.replaceAll(/\bRUN\b/g, () => runArgument(place));
+  return error;
+}
+
+/** A text in which commands stand as this shell starts them, wherever the program lies; some have its place already. */
+export function asTyped(text: string): string {
+  return text.replace(/(?<!\/|npx )\bballast (?=[a-z]|--)/g, () => `${selfName()} `);
+}
+
+export interface SelfOptions extends On {
+  /** This program's own. */
+  readonly script?: string;
+  readonly searchPath?: string;
+  readonly cwd?: string;
+}
+
+/** How the user calls this program from where they are. */
+export function selfName({
+  script = process.argv[1] ?? "",
+  searchPath = process.env.PATH ?? "",
+  cwd = process.cwd(),
+  ...on
+}: SelfOptions = {}): string {
+  const { basename, delimiter, dirname, isAbsolute, relative, sep } = pathsOf(on);
+  const onPath = (folder: string) => searchPath.split(delimiter).some((place) => sameName(place, folder, on));
+  const [project, installed] = script.split(`${sep}node_modules${sep}`) as [string, string?];
+  if (installed !== undefined) {
+    // From elsewhere npx would ask the registry for a package of this name.
+    if (`${cwd}${sep}`.startsWith(`${project}${sep}`)) return "npx ballast";
+    // Windows' npm puts the programs of global packages beside their node_modules.
+    if (onPath(project)) return "ballast";
+  } else if (onPath(dirname(script))) return basename(script);
+  const short = relative(cwd, script);
+  const below = short !== "" && !short.startsWith("..") && !isAbsolute(short);
+  return scriptCommand(below ? `.${sep}${short}` : script, on);
+}

@@ -1,0 +1,28 @@
+/** What a run needs to be repeated to the bit is recorded, and what changed of it is named. */
+import { expect, it } from "vitest";
+import { machineDifferences, machineRecord } from "./machine-record.ts";
+
+const info = async () => ({
+  name: "embedded",
+  cpu: "A CPU",
+  threads: 2,
+  versions: { "onnxruntime-node": "1.30.0" },
+  capabilities: { bitExact: true, truncatedSampling: true, layerNorms: true, fullKl: true },
+});
+
+it("records CPU, threads and versions", async () => {
+  const machine = await machineRecord({ info });
+  expect(machine).toMatchObject({ cpu: "A CPU", threads: 2, engine: "embedded" });
+  expect(machine.versions).toMatchObject({ "onnxruntime-node": "1.30.0", node: process.versions.node });
+  expect(machineDifferences(machine, machine)).toEqual([]);
+});
+
+it("names what differs", async () => {
+  const machine = await machineRecord({ info });
+  const other = { ...machine, cpu: "B CPU", threads: 4, versions: { ...machine.versions, node: "1.0.0" }, memoryGb: 1 };
+  expect(machineDifferences(machine, other)).toEqual([
+    "the run began with CPU A CPU, this is B CPU",
+    "the run began with threads 2, this is 4",
+    `the run began with node ${process.versions.node}, this is 1.0.0`,
+  ]);
+});

@@ -1,0 +1,36 @@
+/** Which stages a command runs of what its configuration has. */
+import { stages } from "../config/live-changes.ts";
+import type { Config } from "../config/index.ts";
+import type { Stage } from "../types/records.ts";
+import { UsageError } from "../util/errors.ts";
+import { shellWord } from "../util/platform.ts";
+
+/**
+ * The configuration for one command: `run` takes every stage there is, `sft`, `reward` and `ppo` only their own. A stage
+ * whose earlier ones are in the same file starts from their results, so that it cannot run without them.
+ */
+export function stagesFor(command: "run" | Stage, config: Config, file: string): Config {
+  const present = stages.filter((stage) => config[stage] !== undefined);
+  if (present.length === 0) {
+    throw new UsageError(
+      `${file} has no stage to run`,
+      "Give it a section sft, reward or ppo: `sft: {}` takes every default.",
+    );
+  }
+  if (command === "run") return config;
+  if (!present.includes(command)) {
+    throw new UsageError(
+      `${file} has no section ${command}, only ${present.join(" and ")}`,
+      `Add \`${command}: {}\`, or run what is there with \`ballast run ${shellWord(file)}\`.`,
+    );
+  }
+  const earlier = present.filter((stage) => stages.indexOf(stage) < stages.indexOf(command));
+  if (earlier.length > 0) {
+    throw new UsageError(
+      `${command} starts from the results of ${earlier.join(" and ")}, which ${file} has as well`,
+      `Run all of them with \`ballast run ${shellWord(file)}\`, or give ${command} a file of its own that names the models it starts from.`,
+    );
+  }
+  const later = stages.filter((stage) => stages.indexOf(stage) > stages.indexOf(command));
+  return { ...config, ...Object.fromEntries(later.map((stage) => [stage, undefined])) };
+}

@@ -1,0 +1,34 @@
+/** What a person may note of a run: tags, a note, what is put away. Checked before it is written. */
+import { nearest } from "../util/nearest.ts";
+import type { MarkRow } from "../store/index.ts";
+import type { NewMark } from "../types/page.ts";
+import { UsageError } from "../util/errors.ts";
+
+/** Of a run. */
+const mostTags = 20;
+const longestNote = 4_000;
+
+/** @throws UsageError for a mark that could not be shown, or that takes away what is not there. `marks`: those of the run. */
+export function checkMark(
+  { kind, value, present }: NewMark,
+  { run, marks }: { run: string; marks: readonly MarkRow[] },
+): void {
+  if (kind === "note" && value.length > longestNote)
+    throw new UsageError(
+      `a note has at most ${longestNote} characters, not ${value.length}`,
+      "Keep it to a few sentences.",
+    );
+  if (kind !== "tag") return;
+  if (!/^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$/u.test(value))
+    throw new UsageError(
+      `${JSON.stringify(value)} is no tag`,
+      "A tag is one to forty characters, without spaces around it and without control characters.",
+    );
+  const tags = marks.filter((mark) => mark.kind === "tag").map((mark) => mark.value);
+  if (present && !tags.includes(value) && tags.length >= mostTags)
+    throw new UsageError(`${run} has ${mostTags} tags already`, `Take one away first: ${tags.join(", ")}.`);
+  if (present || tags.includes(value)) return;
+  const near = nearest(value, tags);
+  const known = tags.length === 0 ? "It has no tags." : `It has: ${tags.join(", ")}.`;
+  throw new UsageError(`${run} has no tag ${value}`, near === undefined ? known : `Did you mean ${near}?`);
+}

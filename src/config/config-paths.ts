@@ -1,0 +1,130 @@
+/**
+ * The paths in a configuration. In a file they are relative to the file's own folder, so that a configuration and what
+ * it names move together; in an override they are relative to the current directory, as all of a command line is.
+ * In memory they are relative to the current directory: nothing else in the project needs to know of this.
+ */
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { messageOf } from "../util/errors.ts";
+import { fromHome } from "../util/platform.ts";
+import { at, type Path } from "../settings/schema-fields.ts";
+import { dotted, type Problem, valueAt } from "./problems.ts";
+
+/** `*` is every entry of a list. `workspace` is not among them: runs go where the command is given. */
+const dataFiles = [
+  "sft.data.path",
+  "sft.evaluation.path",
+  "reward.data.path",
+  "reward.evaluation.path",
+  "ppo.prompts.path",
+  "evaluation.prompts.path",
+  "control.monitor.prompts.path",
+  "control.probes.ratings",
+  "control.rules",
+];
+const modelFolders = ["model.path", "tokenizer.path", "reward.from", "ppo.policy", "ppo.reference", "ppo.critic"];
+const componentPath = "ppo.rewards.*.path";
+/** A run's id, which stays as it is, or a path, which has a separator or names a YAML file. */
+const runOrPath = "experiment.previous";
+
+/** Folders of models and tokenizers that a configuration names. */
+export function modelFoldersOf(config: unknown): string[] {
+  const components = placesOf(componentPath, config).filter(
+    (place) => valueAt(config, [...place.slice(0, -1), "kind"]) !== "function",
+  );
+  const places = [...modelFolders.flatMap((pattern) => placesOf(pattern, config)), ...components];
+  return [...new Set(places.map((place) => String(valueAt(config, place))))].filter(existsSync);
+}
+
+/** A copy whose paths, relative to the folder `from`, are relative to the folder `to`. Absolute paths stay. */
+export function rebasePaths<T>(root: T, { from, to }: { from: string; to: string }): T {
+  let result: unknown = root;
+  const patterns = [...dataFiles, ...modelFolders, componentPath, runOrPath];
+  for (const place of patterns.flatMap((pattern) => placesOf(pattern, root))) {
+    const path = valueAt(result, place);
+    if (place.join(".") === runOrPath && !/[\\/]|\.ya?ml$/.test(String(path))) continue;
+    if (typeof path === "string" && path !== "") result = withValue(result, place, rebase(path, from, to));
+  }
+  return result as T;
+}
+
+function rebase(path: string, from: string, to: string): string {
+  const own = fromHome(path);
+  if (isAbsolute(own)) return own;
+  return relative(to, resolve(from, path)) || ".";
+}
+
+/** A problem with the path itself, and the section of the configuration that names it. */
+export interface PathProblem extends Problem {
+  readonly section: string;
+  readonly path: string;
+}
+
+/**
+ * What the configuration names and is not there, or not what it should be. Data and code are errors; a model's folder that is
+ * not there is a warning, because an earlier command may be about to make it, unless it exists where the writer seems to have
+ * meant it. `file` is the configuration's, or null.
+ */
+export function missingPaths(root: unknown, file: string | null): { errors: PathProblem[]; warnings: PathProblem[] } {
+  const errors: PathProblem[] = [];
+  const warnings: PathProblem[] = [];
+  for (const pattern of [...dataFiles, ...modelFolders, componentPath]) {
+    for (const place of placesOf(pattern, root)) {
+      const path = valueAt(root, place);
+      // Anything else is a mistake of the value.
+      if (typeof path !== "string" || path === "") continue;
+      const isFile = dataFiles.includes(pattern) || valueAt(root, [...place.slice(0, -1), "kind"]) === "function";
+      const wanted = isFile ? "file" : "folder";
+      const wrong = whyNot(path, wanted);
+      if (wrong === null) continue;
+      const meant = wrong.absent && file !== null ? meantPath(path, file) : undefined;
+      const advice = meant ? `; paths are relative to the configuration's folder: write ${meant}` : "";
+      const found = { paths: [place], message: `${dotted(place)}: ${wrong.message}${advice}` };
+      const fatal = isFile || !wrong.absent || meant !== undefined;
+      (fatal ? errors : warnings).push({ ...found, section: String(place[0]), path });
+    }
+  }
+  return { errors, warnings };
+}
+
+/** What is wrong with a path that should be a file or a folder; null where it is one and can be read. */
+function whyNot(path: string, wanted: "file" | "folder"): { message: string; absent: boolean } | null {
+  try {
+    const isFolder = statSync(path).isDirectory();
+    if (isFolder !== (wanted === "folder"))
+      return { message: `${path} is a ${isFolder ? "folder" : "file"}, not a ${wanted}`, absent: false };
+    accessSync(path, constants.R_OK);
+    return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return { message: `there is no ${wanted} ${path}`, absent: true };
+    return { message: `the ${wanted} ${path} cannot be read: ${messageOf(error)}`, absent: false };
+  }
+}
+
+/** What to write where the writer of the file meant a path from the current directory. */
+function meantPath(path: string, file: string): string | undefined {
+  const folder = dirname(file);
+  const written = relative(folder, path);
+  return isAbsolute(path) || folder === "." || !existsSync(written) ? undefined : relative(folder, written);
+}
+
+/** The paths that a pattern stands for in this value. */
+function placesOf(pattern: string, root: unknown): Path[] {
+  let places: (string | number)[][] = [[]];
+  for (const key of pattern.split(".")) {
+    places = places.flatMap((place) => {
+      if (key !== "*") return [[...place, key]];
+      const list = valueAt(root, place);
+      return Array.isArray(list) ? list.map((_, i) => [...place, i]) : [];
+    });
+  }
+  return places.filter((place) => valueAt(root, place) !== undefined);
+}
+
+function withValue(root: unknown, [key, ...rest]: Path, value: unknown): unknown {
+  if (key === undefined) return value;
+  const changed = withValue(at(root, key), rest, value);
+  if (Array.isArray(root)) return root.map((entry, i) => (i === key ? changed : entry));
+  return { ...(root as object), [key]: changed };
+}

@@ -1,0 +1,86 @@
+/** Settings that a person may change while a stage runs: which, checked as the configuration is, and applied to it. */
+import type { z } from "zod";
+import type { Stage } from "../types/records.ts";
+import { UsageError } from "../util/errors.ts";
+import { checkConfig } from "./checks.ts";
+import { at, expectation, schemaAt } from "../settings/schema-fields.ts";
+import { liveSettings } from "../settings/live-settings.ts";
+import { nearest } from "../util/nearest.ts";
+import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "../settings/config-schema.ts";
+
+/** One change of one setting. */
+export interface Change {
+  /** With its stage: `ppo.kl.coef`. */
+  readonly key: string;
+  readonly value: number | string | boolean | null;
+}
+
+/** In the order in which they run. */
+export const stages: readonly Stage[] = ["sft", "reward", "ppo"];
+
+const sectionSchemas: Record<Stage, z.ZodType> = { sft: sftSchema, reward: rewardModelSchema, ppo: ppoSchema };
+
+/** Sections within a stage's that hold hyperparameters. */
+const nested = ["kl", "penalty", "layerRates", "slowCritic"];
+
+/** The stage that a key belongs to; null for none. */
+export function stageOfKey(key: string): Stage | null {
+  return stages.find((stage) => key.startsWith(`${stage}.`)) ?? null;
+}
+
+/**
+ * A section with one setting changed, checked by itself and against the rest of the configuration. Throws UsageError, in
+ * the configuration's words, for a key or value that cannot be.
+ */
+export function applyChange<Section extends object>(options: {
+  readonly config: Config;
+  readonly stage: Stage;
+  /** The stage's settings in force. */
+  readonly section: Section;
+  readonly change: Change;
+}): Section {
+  const { config, stage, section, change } = options;
+  const { key, value } = change;
+  const path = key.split(".");
+  if (path[0] !== stage || !liveSettings[stage].includes(path.slice(1).join("."))) {
+    const all = liveSettings[stage].map((live) => `${stage}.${live}`);
+    const near = nearest(key, all);
+    throw new UsageError(
+      `${key} cannot be changed while ${stage} runs`,
+      near === undefined ? `These can: ${all.join(", ")}.` : `Did you mean ${near}?`,
+    );
+  }
+  const parsed = sectionSchemas[stage].safeParse(withValue(section, path.slice(1), value));
+  if (!parsed.success) {
+    const schema = schemaAt(path, config);
+    throw new UsageError(`${key}: expected ${schema ? expectation(schema) : "another value"}, found ${value}`);
+  }
+  const mistakes = (settings: unknown) =>
+    checkConfig({ ...config, [stage]: settings }, (path) => path === key).errors.map(({ message }) => message);
+  const before = mistakes(section);
+  const made = mistakes(parsed.data).filter((message) => !before.includes(message));
+  if (made.length > 0) throw new UsageError(made.join("; "));
+  return parsed.data as Section;
+}
+
+/** What the setting of that key is, undefined where it is not set. */
+export function settingOf(stage: Stage, section: object, key: string): unknown {
+  return key
+    .slice(stage.length + 1)
+    .split(".")
+    .reduce<unknown>((value, part) => at(value, part), section);
+}
+
+/** Every hyperparameter of a section by dotted key: numbers, words and switches, not data or lists. */
+export function hyperparameters(stage: Stage, section: object): Change[] {
+  return Object.entries(section).flatMap(([name, value]) => {
+    const key = `${stage}.${name}`;
+    if (value === null || ["number", "string", "boolean"].includes(typeof value)) return [{ key, value }];
+    if (!nested.includes(name) || value === undefined) return [];
+    return hyperparameters(stage, value).map((x) => ({ ...x, key: x.key.replace(".", `.${name}.`) }));
+  });
+}
+
+function withValue(section: unknown, [key, ...rest]: readonly string[], value: unknown): unknown {
+  return key === undefined ? value : { ...(section as object), [key]: withValue(at(section, key), rest, value) };
+}

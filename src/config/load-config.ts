@@ -1,0 +1,246 @@
+/** From a YAML file and overrides to a checked configuration; and from the configuration that a run recorded. */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { helpdeskObjective } from "../data/index.ts";
+import { readModelConfig } from "../models/hf-folder.ts";
+import type { Stage } from "../types/records.ts";
+import { CheckpointError, messageOf, UsageError } from "../util/errors.ts";
+import { remedyFor } from "../util/system-faults.ts";
+import { stages } from "./live-changes.ts";
+import { checkConfig, startFolder } from "./checks.ts";
+import type { Path } from "../settings/schema-fields.ts";
+import { applyOverrides, type Overridden, parseOverride } from "./overrides.ts";
+import { missingPaths, rebasePaths } from "./config-paths.ts";
+import { describeIssue, type Problem, pathOf, valueAt } from "./problems.ts";
+import { emptyValues, isBelow, isEcho, withoutMistakes } from "./repair.ts";
+import { knownRules, unknownRule, usedRules } from "../control/rules/load-rules.ts";
+import { type Config, configSchema } from "../settings/config-schema.ts";
+import { readSource, type Source } from "../util/yaml-source.ts";
+import { usedSettings } from "./used.ts";
+
+const seeDocs = "docs/config.md lists every key.";
+
+export interface Loaded {
+  /** Complete, with defaults filled in and paths relative to the current directory. */
+  readonly config: Config;
+  /** One line each: settings without effect, and what is odd. */
+  readonly warnings: string[];
+}
+
+export interface LoadOptions {
+  /** What is about to train: a model's folder that it names and that is not there is an error then, not a warning. */
+  readonly command?: "run" | Stage;
+}
+
+/**
+ * Reads and checks a configuration; without a file, the overrides alone. Every message begins with `file:line:` or the
+ * override it is about.
+ *
+ * Errors: UsageError for anything that cannot run, with all mistakes at once: of the file and of overrides, of single values,
+ * between settings, and files, folders and rules that are not there or not what they should be.
+ *
+ * @example
+ * const { config, warnings } = loadConfig("examples/helpdesk/pipeline.yaml", ["ppo.epochs=2"]);
+ */
+export function loadConfig(path: string | null, overrides: readonly string[] = [], options: LoadOptions = {}): Loaded {
+  const text = path === null ? null : { text: textOf(path), file: path };
+  return read(text, overrides, (reading) => [...missing(reading, options), ...rulesOf(reading)]);
+}
+
+/** The same from a text; `file` names it in messages, and paths are relative to its folder. Looks at no files. */
+export function parseConfig(text: string, file: string, overrides: readonly string[] = []): Loaded {
+  return read({ text, file }, overrides);
+}
+
+/** What is known of a configuration, mistakes or not. */
+interface Reading {
+  /** What the user wrote, without defaults. */
+  readonly root: unknown;
+  readonly file: string | null;
+  /** With defaults for every value that is wrong; null where that cannot be. */
+  readonly config: Config | null;
+  /** Whether something is wrong with the value at this key. */
+  readonly wrong: (key: string) => boolean;
+  readonly placed: (problem: Problem) => string;
+  readonly warn: (problem: Problem) => void;
+}
+
+/** `more` looks further, at what is not in the text. */
+function read(
+  given: { readonly text: string; readonly file: string } | null,
+  texts: readonly string[],
+  more: (reading: Reading) => Mistake[] = () => [],
+): Loaded {
+  const mistakes: Mistake[] = [];
+  const attempt = <Result>(work: () => Result): Result | null => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      mistakes.push(error);
+      return null;
+    }
+  };
+  const source = given && attempt(() => readSource(given.text, given.file));
+  const overrides = texts.flatMap((text) => attempt(() => parseOverride(text)) ?? []);
+  // Of a file that is not YAML nothing else is known.
+  if (given && !source) throw failure(mistakes);
+
+  const root = rebasePaths(source?.root ?? {}, { from: source ? dirname(source.file) : ".", to: "." });
+  const overridden = applyOverrides(root, overrides);
+  mistakes.push(...(source?.mistakes ?? []), ...overridden.errors);
+  const placed = ({ paths, message }: Problem) => `${placeOf(paths, source, overridden)}: ${message}`;
+  const isGiven = (path: string) => valueAt(overridden.root, path.split(".")) !== undefined;
+  const { parsed, wrong, problems } = withoutMistakes(overridden.root);
+  const empty = (source?.emptyValues() ?? []).filter(
+    (path) => valueAt(overridden.root, path) === null && !overridden.overrideAt(path),
+  );
+  mistakes.push(...[...problems, ...emptyValues(empty, overridden.root)].map(placed));
+  const config = parsed && withDerivedDefaults(parsed, isGiven);
+  const warnings: Problem[] = [];
+  if (config) {
+    const checked = checkConfig(config, isGiven);
+    mistakes.push(...checked.errors.filter((problem) => !isEcho(problem, wrong)).map(placed));
+    warnings.push(...checked.warnings);
+  }
+  const file = source?.file ?? null;
+  const isWrong = (key: string) => wrong.some((path) => isBelow(pathOf(key), path));
+  const warn = (problem: Problem) => warnings.push(problem);
+  mistakes.push(...more({ root: overridden.root, file, config, wrong: isWrong, placed, warn }));
+  if (mistakes.length > 0 || !config) throw failure(mistakes, file);
+  return { config, warnings: warnings.map(placed) };
+}
+
+/** Files and folders that are not there, or not what they should be. */
+function missing({ root, file, config, placed, warn }: Reading, { command }: LoadOptions): Mistake[] {
+  const { errors, warnings } = missingPaths(root, file);
+  const fatal = warnings.filter(({ section, path }) => {
+    if (command === undefined || !config) return false;
+    if (command !== "run" && stages.some((stage) => stage === section && stage !== command)) return false;
+    // Only a stage of the same run can be about to make it.
+    const alone = command !== "run" || stages.filter((stage) => config[stage] !== undefined).length === 1;
+    return alone || !resolve(path).startsWith(resolve(config.workspace, `${config.name ?? command}-`));
+  });
+  for (const problem of warnings) if (!fatal.includes(problem)) warn(problem);
+  const advice = "; an earlier stage makes such a folder: train that first, or name one that is there";
+  return [...errors.map(placed), ...fatal.map((problem) => `${placed(problem)}${advice}`)];
+}
+
+/** Bad rules are found before anything is trained. Their messages have the lines of their own file. */
+function rulesOf({ config, placed, wrong }: Reading): Mistake[] {
+  const { rules: path, disable } = config?.control ?? { disable: [] };
+  if (!config || wrong("control.rules") || wrong("control.disable")) return [];
+  if (path !== undefined && !existsSync(path)) return [];
+  try {
+    const known = knownRules(path);
+    const unknown = unknownRule(known.rules, disable);
+    if (unknown !== null) return [placed({ paths: [["control", "disable"]], message: `control.disable: ${unknown}` })];
+    if (config.ppo && !wrong("ppo.iterations")) usedRules(known, { disable, iterations: config.ppo.iterations });
+    return [];
+  } catch (error) {
+    if (error instanceof UsageError) return [error];
+    throw error;
+  }
+}
+
+/** Defaults that depend on other fields. */
+function withDerivedDefaults(config: Config, given: (path: string) => boolean): Config {
+  const folder = startFolder(config);
+  const ownTokenizer = folder !== undefined && (config.tokenizer.kind === "file" || !given("tokenizer.kind"));
+  return {
+    ...config,
+    objective: config.objective === "" && config.demo ? helpdeskObjective : config.objective,
+    tokenizer:
+      ownTokenizer && config.tokenizer.path === undefined
+        ? { ...config.tokenizer, kind: "file", path: folder }
+        : config.tokenizer,
+    // 1, because of the inner 0.5 of PPO.md row 10, is the published 0.5.
+    ppo: config.ppo?.criticKind === "shared" ? { ...config.ppo, valueCoef: config.ppo.valueCoef ?? 1 } : config.ppo,
+  };
+}
+
+/** Where the user wrote what a problem is about: an override that touches it, else the line of the file. */
+function placeOf(paths: readonly Path[], source: Source | null, { overrideAt }: Overridden): string {
+  const override = paths.map(overrideAt).find((found) => found !== undefined);
+  if (override) return `override ${override.text}`;
+  if (!source) return "configuration";
+  const written = paths.find((path) => source.has(path)) ?? paths[0] ?? [];
+  return `${source.file}:${source.lineOf(written)}`;
+}
+
+/** A message with its place, or an error whose message has it, line by line, and which has a hint of its own. */
+type Mistake = string | UsageError;
+
+/** All of them in one error; the configuration's own lines in their order, then those of other files. */
+function failure(mistakes: readonly Mistake[], file: string | null = null): UsageError {
+  const [only] = mistakes;
+  if (mistakes.length === 1 && only instanceof UsageError) {
+    only.hint ??= seeDocs;
+    return only;
+  }
+  const lines = mistakes.flatMap((mistake) =>
+    typeof mistake === "string" ? [mistake] : mistake.message.replace(/^\d+ mistakes .*\n/, "").split("\n"),
+  );
+  const lineOf = (message: string) => {
+    if (message.startsWith("override ")) return 0;
+    const own = file !== null && message.startsWith(`${file}:`);
+    return own ? Number(/^\d+/.exec(message.slice(file.length + 1))?.[0] ?? 0) : Number.MAX_SAFE_INTEGER;
+  };
+  const sorted = [...new Set(lines)].sort((a, b) => lineOf(a) - lineOf(b));
+  const text =
+    sorted.length === 1 ? sorted[0]! : `${sorted.length} mistakes in the configuration\n${sorted.join("\n")}`;
+  return new UsageError(text, seeDocs);
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") throw new UsageError(`there is no configuration ${path}`, "Examples lie in examples/.");
+    throw new UsageError(`cannot read the configuration ${path}: ${messageOf(error)}`, remedyFor(error));
+  }
+}
+
+/**
+ * The configuration as a run records it in `config.json` of its `folder`: every setting that has an effect, with paths relative
+ * to that folder.
+ */
+export function recordedConfig(config: Config, folder: string): string {
+  return `${JSON.stringify(rebasePaths(usedSettings(config), { from: ".", to: folder }), null, 2)}\n`;
+}
+
+/**
+ * The same with the values that are used in the place of defaults that are not: the sizes of the model that the run starts from.
+ * Throws CheckpointError for a model's folder that cannot be read.
+ */
+export function withModelSizes(config: Config): Config {
+  const folder = startFolder(config);
+  if (folder === undefined || !existsSync(folder)) return config;
+  const { family, layers, width, heads, context, tieEmbeddings } = readModelConfig(folder);
+  return { ...config, model: { ...config.model, family, layers, width, heads, context, tieEmbeddings } };
+}
+
+/**
+ * Reads back what `recordedConfig` wrote into `folder`; the run may have moved since. Errors: CheckpointError for a text
+ * that is incomplete or was written by a version that knew other fields.
+ */
+export function parseResolvedConfig(json: string, folder = "."): Config {
+  let root: unknown;
+  try {
+    root = JSON.parse(json);
+  } catch (error) {
+    throw new CheckpointError(
+      `the recorded configuration in ${folder} is damaged: ${messageOf(error)}`,
+      "Put config.json back from a copy of that folder.",
+      { cause: error },
+    );
+  }
+  const parsed = configSchema.safeParse(root);
+  if (parsed.success) return rebasePaths(parsed.data, { from: folder, to: "." });
+  const messages = parsed.error.issues.flatMap((issue) => describeIssue(issue, root)).map(({ message }) => message);
+  throw new CheckpointError(
+    `the recorded configuration in ${folder} does not fit this version: ${messages.join("; ")}`,
+    "Go on with the version of Ballast that began the run.",
+  );
+}

@@ -1,0 +1,106 @@
+/** Detectors on what surrounds the update: the gold check, the prompts, the evaluation, the machine. */
+import { type Detector, diagnoses } from "./cause.ts";
+import { scoreUnit, short, valuesOf } from "./diagnosis-history.ts";
+
+/** Share of gold; between two measurements. */
+const goldJump = 0.5;
+const goldJumpAlone = 0.25;
+/** In units of the reference's score: less is standing still. */
+const still = 0.25;
+const fewPrompts = 0.25;
+const memoryFull = 0.9;
+const memoryWords =
+  /out of memory|\boom\b|bad_alloc|cannot allocate|failed to allocate|allocation fail|heap (?:limit|out)|ENOMEM/i;
+
+/** Gold rises by 0.5 from one measurement to the next, or by 0.25 while the score moves by less than 0.25 units. */
+export const goldJumps: Detector = ({ history }) => {
+  const gold = (history["monitor/gold"] ?? []).filter(({ value }) => Number.isFinite(value));
+  const unit = scoreUnit(history);
+  const scoreAt = (iteration: number) =>
+    valuesOf(history, "reward/score_mean", { from: iteration - 1, to: iteration + 1 }).at(-1) ?? Number.NaN;
+  for (let i = 1; i < gold.length; i++) {
+    const [before, after] = [gold[i - 1]!, gold[i]!];
+    const jump = after.value - before.value;
+    const moved = (scoreAt(after.iteration) - scoreAt(before.iteration)) / unit;
+    const alone = jump > goldJumpAlone && Math.abs(moved) < still;
+    if (jump < goldJump && !alone) continue;
+    return diagnoses(
+      "gold_jumps",
+      `from ${short(before.value)} to ${short(after.value)} at iteration ${after.iteration}`,
+      [
+        {
+          cause: "the reward or the check is wrong, or answers leak into the prompts",
+          evidence: alone ? `the score moved by ${short(moved)} of the reference's spread only` : null,
+          settings: "policies learn by degrees",
+          remedy:
+            "read samples from before and after; look for answers in the prompts and for evaluation prompts that train",
+        },
+      ],
+    );
+  }
+  return [];
+};
+
+/** An error that speaks of memory; or the process died, or ended, with over 90% of the machine's memory taken. */
+export const outOfMemory: Detector = ({ history, settings, messages, lost, memoryMb }) => {
+  const message = messages.findLast((text) => memoryWords.test(text));
+  const resident = valuesOf(history, "machine/resident_mb").at(-1) ?? Number.NaN;
+  const full = memoryMb !== null && resident > memoryFull * memoryMb;
+  if (message === undefined && !(lost && full)) return [];
+  const seen = message ?? `the process died with ${short(resident)} MiB of the machine's ${short(memoryMb!)} taken`;
+  const { microBatch, maxNewTokens, sequences, minibatches } = settings;
+  const step = sequences / minibatches;
+  const half = Math.max(1, Math.floor((microBatch || step) / 2));
+  return diagnoses("out_of_memory", seen, [
+    {
+      cause: "too many sequences in one pass",
+      evidence: null,
+      settings: microBatch === 0 ? "ppo.microBatch is chosen by the stage" : `ppo.microBatch ${microBatch}`,
+      remedy: `ppo.microBatch=${half}: the step stays exactly the same`,
+    },
+    {
+      cause: "sequences are too long",
+      evidence: maxNewTokens > 2048 ? `responses of up to ${maxNewTokens} tokens` : null,
+      settings: null,
+      remedy: "2,048 tokens, prompt and response together",
+    },
+    { cause: "precision", evidence: null, remedy: "an engine with 16-bit numbers, which halves activations" },
+    {
+      cause: "activations are all kept",
+      evidence: null,
+      remedy: "recomputation in the backward pass, where the engine offers it",
+    },
+  ]);
+};
+
+/** Under a quarter of the prompts that an iteration asks are distinct. */
+export const promptsNarrow: Detector = ({ history, settings }) => {
+  const shares = valuesOf(history, "response/distinct_prompts_share").map(
+    (share) => share * settings.responsesPerPrompt,
+  );
+  const newest = shares.at(-1);
+  if (newest === undefined || newest >= fewPrompts) return [];
+  const first = shares[0]!;
+  return diagnoses("prompts_narrow", `${short(100 * newest)}% of an iteration's prompts are distinct`, [
+    {
+      cause: "the policy is trained on a handful of prompts",
+      evidence:
+        newest < fewPrompts * first
+          ? `it was ${short(100 * first)}% at the start`
+          : "each comes several times an iteration",
+      remedy: "more prompts, of more kinds",
+    },
+  ]);
+};
+
+export const evaluationIsTraining: Detector = ({ evaluationIsTraining: same, done }) =>
+  same && done > 0
+    ? diagnoses("evaluation_is_training", "the evaluation has no prompts of its own", [
+        {
+          cause: "what is measured was learned by heart",
+          evidence: null,
+          settings: "no evaluation.prompts",
+          remedy: "evaluation.prompts.path with prompts that are kept out of training",
+        },
+      ])
+    : [];

@@ -1,0 +1,82 @@
+/** Detectors on the critic: it lags behind the policy, or overfits each rollout. */
+import { mean } from "../../rl/statistics.ts";
+import { type Detector, diagnoses } from "./cause.ts";
+import { lastMean, short, swing, valuesOf } from "./diagnosis-history.ts";
+
+const window = 20;
+/** Explained variance; the rules' own. */
+const lagging = 0.3;
+const lossSwing = 0.5;
+
+/** After 20 iterations the explained variance's mean over the newest 20 is under 0.3. */
+export const criticLags: Detector = ({ history, settings }) => {
+  const values = valuesOf(history, "value/explained_variance");
+  if (values.length < window) return [];
+  const explained = lastMean(values, window);
+  if (!(explained < lagging)) return [];
+  const { learningRate, criticLearningRate, valueClip } = settings;
+  const ratio = criticLearningRate === null ? null : criticLearningRate / learningRate;
+  const norms = valuesOf(history, "gradient/critic_norm").slice(-window);
+  const frozen = norms.length > 0 && norms.every((norm) => norm === 0);
+  const clipped = lastMean(valuesOf(history, "value/clip_fraction"), window);
+  const falls =
+    lastMean(valuesOf(history, "value/loss"), 5) <
+    0.9 * lastMean(valuesOf(history, "value/loss").slice(0, -window + 5), 5);
+  return diagnoses("critic_lags", `explained variance ${short(explained)} over the newest ${window} iterations`, [
+    {
+      cause: "the critic's rate is too low",
+      evidence: frozen
+        ? "its gradient is 0: it does not learn at all"
+        : ratio !== null && ratio < 1.5
+          ? `it is ${short(ratio)} times the policy's; published are 1.5 to 2`
+          : null,
+      settings: ratio === null ? "it shares the policy's" : null,
+      remedy:
+        ratio === null
+          ? "ppo.criticKind=separate, or a larger ppo.valueCoef"
+          : `ppo.criticLearningRate=${short(2 * Math.max(learningRate, criticLearningRate!))}`,
+    },
+    {
+      cause: "too few passes over each rollout",
+      evidence: null,
+      settings: falls ? "its loss still falls: it learns, too slowly" : null,
+      remedy: "more ppo.epochs, or value updates x2 while it lags (docs/control.md)",
+    },
+    {
+      cause: "the value clip is too tight",
+      evidence: clipped > 0.3 ? `it binds for ${short(100 * clipped)}% of tokens` : null,
+      settings: null,
+      remedy: `ppo.valueClip=${valueClip === null ? "null" : short(2 * valueClip)}, or null`,
+    },
+  ]);
+};
+
+/** The value loss changes by more than half of its mean between neighbouring iterations, over the newest 20. */
+export const criticOverfits: Detector = ({ history, settings }) => {
+  const losses = valuesOf(history, "value/loss").slice(-window);
+  if (losses.length < window) return [];
+  const size = swing(losses) / mean(losses);
+  if (!(size > lossSwing)) return [];
+  const { learningRate, criticLearningRate, epochs, valueClip } = settings;
+  const ratio = criticLearningRate === null ? null : criticLearningRate / learningRate;
+  return diagnoses("critic_overfits", `the value loss swings by ${short(100 * size)}% from one iteration to the next`, [
+    {
+      cause: "the critic's rate is too high",
+      evidence: ratio !== null && ratio > 2 ? `it is ${short(ratio)} times the policy's; published are 1.5 to 2` : null,
+      settings: null,
+      remedy: `ppo.criticLearningRate=${short(1.5 * learningRate)}`,
+    },
+    {
+      cause: "too many passes over each rollout",
+      evidence: epochs > 4 ? `${epochs} epochs; published are 1 to 4` : null,
+      settings: epochs > 2 ? `ppo.epochs ${epochs}` : null,
+      remedy: "ppo.epochs=2",
+    },
+    {
+      cause: "nothing clips its values",
+      evidence: valueClip === null ? "ppo.valueClip is null" : null,
+      settings: valueClip !== null && valueClip > 0.2 ? `ppo.valueClip ${valueClip}` : null,
+      remedy: "ppo.valueClip=0.2",
+    },
+  ]);
+};

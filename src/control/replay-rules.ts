@@ -1,0 +1,57 @@
+/**
+ * Shows rules what a run's controller was shown, in the same order, and says what they decide. Decisions, not a simulation:
+ * what the run would have measured had it obeyed other rules nobody knows.
+ */
+import { boundsOf, byLever, type ConfiguredBounds } from "../steering/levers.ts";
+import type { Shown, Told } from "../types/alerts.ts";
+import { consult } from "./consult.ts";
+import { type Decision, decisionsOf } from "./decisions.ts";
+import { type ActOptions, hear } from "./act.ts";
+import type { Rule } from "./rules/rule.ts";
+import { firstControlState } from "./state.ts";
+
+export interface ReplayOptions extends Pick<ActOptions, "profile" | "interventions">, ConfiguredBounds {
+  readonly rules: readonly Rule[];
+  /** A run's, those of its current iterations alone, in order. */
+  readonly consultations: readonly (Omit<Shown, "stage"> | Omit<Told, "stage">)[];
+}
+
+/** What the rules decide on it; a run's own rules decide what the run recorded. */
+export function replay(options: ReplayOptions): Decision[] {
+  return [...replaySteps(options)].flat();
+}
+
+/** The same, one consultation after another. */
+export function* replaySteps({
+  rules,
+  consultations,
+  profile,
+  interventions,
+  ...configured
+}: ReplayOptions): Generator<readonly Decision[]> {
+  const bounds = boundsOf(configured);
+  let state = firstControlState;
+  // A lever that the run did not know has no value, and is not moved.
+  let base: ActOptions["base"] = byLever(() => 0);
+  for (const consultation of consultations) {
+    const { iteration } = consultation;
+    if (consultation.point === "operator") {
+      const heard = hear(state, { word: consultation.word, iteration, rules });
+      state = heard.state;
+      yield decisionsOf(iteration, heard);
+      continue;
+    }
+    base = { ...base, ...consultation.base };
+    const { state: next, ...said } = consult({
+      rules,
+      state,
+      consultation,
+      profile,
+      interventions,
+      base,
+      bounds,
+    });
+    state = next;
+    yield decisionsOf(iteration, said);
+  }
+}

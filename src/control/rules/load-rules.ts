@@ -1,0 +1,178 @@
+/** Reads rules of the controller from YAML: the shipped ones, and a user's own beside them. */
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { lookback } from "../condition.ts";
+import type { Rule } from "./rule.ts";
+import { messageOf, UsageError } from "../../util/errors.ts";
+import { nearest } from "../../util/nearest.ts";
+import { contradictions, oddities } from "./rule-checks.ts";
+import { recordedRuleSchema, ruleSchema, toRule } from "./rule-schema.ts";
+import { inWords } from "./rule-words.ts";
+import { readSource, type Source } from "../../util/yaml-source.ts";
+
+const seeDocs = "docs/control.md explains the language of rules; rules/default.yaml is an example.";
+
+/** The rules that a run's file holds, as JSON; null where it holds none. */
+export function recordedRules(json: unknown): readonly Rule[] | null {
+  const parsed = z.array(recordedRuleSchema).safeParse(json);
+  return parsed.success ? (parsed.data as unknown as Rule[]) : null;
+}
+
+/** Rules from a text; `file` names it in messages. Errors: UsageError with line and remedy, for all mistakes at once. */
+export function parseRules(text: string, file: string): Rule[] {
+  return read(text, file).rules;
+}
+
+/** The rules that Ballast ships. */
+export function defaultRules(): Rule[] {
+  return parseRules(readFileSync(new URL("../../../rules/default.yaml", import.meta.url), "utf8"), "rules/default.yaml");
+}
+
+/** The shipped rules and those of a file; a rule with a shipped rule's id stands in its place. */
+export interface KnownRules {
+  readonly rules: readonly Rule[];
+  readonly own: Reading;
+}
+
+/** Errors: UsageError with line and remedy, for all mistakes of the file at once. */
+export function knownRules(path: string | undefined): KnownRules {
+  return besideShipped(path === undefined ? { rules: [], placed: String } : read(textOf(path), path));
+}
+
+/** As `knownRules`, of a text that `file` names in messages. */
+export function knownRulesIn(text: string, file: string): KnownRules {
+  return besideShipped(read(text, file));
+}
+
+function besideShipped(own: Reading): KnownRules {
+  const shipped = defaultRules();
+  const replaced = shipped.map((rule) => own.rules.find(({ id }) => id === rule.id) ?? rule);
+  const added = own.rules.filter(({ id }) => !shipped.some((rule) => rule.id === id));
+  return { rules: [...replaced, ...added], own };
+}
+
+export interface UseOptions {
+  /** Ids of rules that are not used. */
+  readonly disable?: readonly string[];
+  /** Of the run; a rule that needs more can never hold. */
+  readonly iterations?: number;
+}
+
+/** Those in use. Errors: UsageError where a rule of the user looks back over more iterations than the run has, or contradicts another. */
+export function usedRules({ rules, own }: KnownRules, { disable = [], iterations }: UseOptions = {}): Rule[] {
+  const used = rules.filter(({ id }) => !disable.includes(id));
+  const mistakes = [
+    ...own.rules.flatMap((rule) => {
+      const needs = Math.max(rule.window.of, rule.minHistory, ...rule.conditions.map(lookback));
+      if (iterations === undefined || needs <= iterations || disable.includes(rule.id)) return [];
+      const message = `it looks back over ${needs} iterations, and the run has ${iterations}: shorten its window, its \`over\` or its minHistory`;
+      return [own.placed(rule.id, message)];
+    }),
+    ...contradictions(used).map(({ rules: [a, b], message }) =>
+      own.placed(own.rules.includes(b) ? b.id : a.id, message),
+    ),
+  ];
+  if (mistakes.length > 0) throw failure(mistakes);
+  return used;
+}
+
+/** Both in one. */
+export function loadRules({ path, ...options }: UseOptions & { readonly path: string | undefined }): Rule[] {
+  return usedRules(knownRules(path), options);
+}
+
+/** What to say of a disabled rule that does not exist; null where all do. */
+export function unknownRule(rules: readonly Pick<Rule, "id">[], disabled: readonly string[]): string | null {
+  const ids = rules.map(({ id }) => id);
+  const unknown = disabled.find((id) => !ids.includes(id));
+  if (unknown === undefined) return null;
+  const near = nearest(unknown, ids);
+  return `there is no rule ${unknown}; ${near === undefined ? "`ballast rules list` shows all" : `did you mean ${near}?`}`;
+}
+
+/** Whether the rule is in use on these scales. */
+export function fitsScale(
+  { scale }: Rule,
+  control: { readonly entropy: { readonly scale: string }; readonly safety: { readonly scale: string } },
+): boolean {
+  return (
+    (scale.entropy ?? control.entropy.scale) === control.entropy.scale &&
+    (scale.safety ?? control.safety.scale) === control.safety.scale
+  );
+}
+
+interface Reading {
+  readonly rules: Rule[];
+  /** A message with the line of the rule that it is about. */
+  readonly placed: (id: string, message: string) => string;
+}
+
+function read(text: string, file: string): Reading {
+  const source = readSource(text, file, {
+    what: "a file of rules",
+    start: "`ballast rules list --yaml` prints the shipped ones to start from.",
+    top: "`rules:` and a list of rules below it",
+  });
+  const entries = entriesOf(source);
+  const mistakes = [...source.mistakes];
+  const lineOf = (i: number, path: readonly PropertyKey[] = []) =>
+    source.lineOf(["rules", i, ...path.map((part) => (typeof part === "number" ? part : String(part)))]);
+  const nameOf = (i: number) => {
+    const id = (entries[i] as { id?: unknown } | null)?.id;
+    return typeof id === "string" ? `rule ${id}` : `rule ${i + 1}`;
+  };
+  const rules = new Map<number, Rule>();
+  for (const [i, entry] of entries.entries()) {
+    const say = ([path, message]: readonly [readonly PropertyKey[], string]) =>
+      mistakes.push(`${file}:${lineOf(i, path)}: ${nameOf(i)}: ${message}`);
+    const parsed = ruleSchema.safeParse(entry);
+    if (!parsed.success) {
+      for (const issue of parsed.error.issues) inWords(issue, entry).forEach(say);
+      continue;
+    }
+    const rule = toRule(parsed.data);
+    oddities(rule).forEach(say);
+    const twin = [...rules].find(([, { id }]) => id === rule.id);
+    if (twin) say([["id"], `the id is taken by the rule in line ${lineOf(twin[0])}; give one of them another`]);
+    rules.set(i, rule);
+  }
+  const placed = (id: string, message: string) => {
+    const i = [...rules].find(([, rule]) => rule.id === id)?.[0];
+    return i === undefined ? `rule ${id}: ${message}` : `${file}:${lineOf(i)}: rule ${id}: ${message}`;
+  };
+  const all = [...rules.values()];
+  mistakes.push(...contradictions(all).map(({ rules: [, later], message }) => placed(later.id, message)));
+  if (mistakes.length > 0) throw failure(mistakes);
+  return { rules: all, placed };
+}
+
+function entriesOf({ root, file, lineOf }: Source): readonly unknown[] {
+  const stranger = Object.keys(root).find((name) => name !== "rules");
+  if (stranger !== undefined) {
+    const near = nearest(stranger, ["rules"]);
+    const advice = near ? `; did you mean ${near}?` : "; a file of rules has the key rules alone";
+    throw new UsageError(`${file}:${lineOf([stranger])}: unknown key "${stranger}"${advice}`, seeDocs);
+  }
+  const list = z.array(z.unknown()).min(1).safeParse(root.rules);
+  if (list.success) return list.data;
+  throw new UsageError(
+    `${file}:${lineOf(["rules"])}: expected a list of rules below \`rules:\`, and it is empty`,
+    seeDocs,
+  );
+}
+
+function failure(mistakes: readonly string[]): UsageError {
+  const text =
+    mistakes.length === 1 ? mistakes[0]! : `${mistakes.length} mistakes in the rules\n${mistakes.join("\n")}`;
+  return new UsageError(text, seeDocs);
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      throw new UsageError(`there is no file of rules ${path}`, "Paths are relative to where the command is given.");
+    throw new UsageError(`cannot read the rules ${path}: ${messageOf(error)}`, undefined, { cause: error });
+  }
+}

@@ -1,0 +1,155 @@
+/** The three kinds of rows from JSONL files. */
+import { barePrompt, type Message } from "../text/index.ts";
+import { commonHistory, joinedPrompt, sharedBeginning } from "./conversation.ts";
+import { type FieldNames, missingHint } from "./field-names.ts";
+import { checkFieldNames, createFieldReader, type FieldReader } from "./row-fields.ts";
+import { type JsonlRow, readJsonl, wholeFile } from "./jsonl.ts";
+import { type PreferenceRow, type PromptRow, placed, type SftRow } from "./row-types.ts";
+
+export interface DataSource {
+  /** A JSONL file. */
+  readonly path: string;
+  /** Names in the file by Ballast's names, where they differ: `{prompt: question, completion: answer}`. */
+  readonly fields?: FieldNames;
+  /** Use only the first rows; 0 is all. */
+  readonly limit?: number;
+}
+
+/** `error`: a row with an empty answer cannot be used. `skip`: it is read, and left out when rows are encoded. */
+export type EmptyAnswers = "error" | "skip";
+
+interface RowKind<Row> {
+  /** Fields that a row may have. */
+  readonly known: readonly string[];
+  /** Sets of them, each of which makes a row, the usual one first. */
+  readonly shapes: readonly (readonly string[])[];
+  readonly toRow: (row: FieldReader) => Row;
+}
+
+const demonstrations: RowKind<SftRow> = {
+  known: ["prompt", "completion", "messages"],
+  shapes: [["prompt", "completion"], ["messages"]],
+  toRow(row) {
+    const { fail } = row;
+    if (row.has("completion") || !row.has("messages")) {
+      const prompt = row.prompt("prompt");
+      const { history, text } = row.answer("completion");
+      return { prompt: joinedPrompt(prompt, history, { column: row.column("completion"), fail }), completion: text };
+    }
+    const { history, text } = row.answer("messages");
+    if (history.length === 0) fail("the conversation has no message before the completion", "add the user's message");
+    const prompt = row.has("prompt") ? row.prompt("prompt") : history;
+    return { prompt: joinedPrompt(prompt, history, { column: row.column("messages"), fail }), completion: text };
+  },
+};
+
+const preferences: RowKind<PreferenceRow> = {
+  known: ["prompt", "chosen", "rejected"],
+  shapes: [
+    ["prompt", "chosen", "rejected"],
+    ["chosen", "rejected"],
+  ],
+  toRow(row) {
+    const { fail } = row;
+    const prompt = row.has("prompt") ? row.prompt("prompt") : null;
+    const [chosen, rejected] = [row.answer("chosen"), row.answer("rejected")];
+    const history = commonHistory(chosen, rejected, fail);
+    const answers = { chosen: chosen.text, rejected: rejected.text };
+    if (prompt) {
+      const column = row.column(chosen.history.length > 0 ? "chosen" : "rejected");
+      return { prompt: joinedPrompt(prompt, history, { column, fail }), ...answers };
+    }
+    if (history.length > 0) return { prompt: history, ...answers };
+    const shared = row.hasOtherText() ? "" : sharedBeginning(chosen.text, rejected.text);
+    if (shared === "") return row.missing("prompt");
+    return {
+      prompt: barePrompt(shared),
+      chosen: chosen.text.slice(shared.length),
+      rejected: rejected.text.slice(shared.length),
+    };
+  },
+};
+
+const prompts: RowKind<PromptRow> = {
+  known: ["prompt", "messages", "reference", "kind"],
+  shapes: [["prompt"], ["messages"]],
+  toRow: (row) => ({
+    prompt: row.has("prompt") || !row.has("messages") ? asked(row) : unanswered(row.conversation("messages")),
+    reference: row.optionalText("reference"),
+    ...(row.has("kind") ? { kind: row.text("kind") } : {}),
+    columns: row.columnsWith("reference"),
+  }),
+};
+
+/**
+ * Rows of `prompt` and `completion`, or of `messages`, the last of which is the assistant's.
+ * @throws RowsError with file and line of each row that cannot be used; UsageError where `fields` has an unknown name
+ */
+export function readSftRows(source: DataSource, emptyAnswers: EmptyAnswers = "error"): SftRow[] {
+  return readRows(source, demonstrations, emptyAnswers);
+}
+
+/**
+ * Rows of `prompt`, `chosen` and `rejected`. Without a prompt it is what both answers hold before they differ: the history of
+ * conversations, the turns of HH-RLHF's strings, or the words that two texts begin with.
+ * @throws RowsError with file and line of each row that cannot be used; UsageError where `fields` has an unknown name
+ */
+export function readPreferenceRows(source: DataSource, emptyAnswers: EmptyAnswers = "error"): PreferenceRow[] {
+  return readRows(source, preferences, emptyAnswers);
+}
+
+/**
+ * Rows of `prompt`, or of `messages` (an answer at their end is dropped), with an optional `reference` (a text, a
+ * number, true or false; a list or an object is for the user's functions) and `kind`.
+ * @throws RowsError with file and line of each row that cannot be used; UsageError where `fields` has an unknown name
+ */
+export function readPromptRows(source: DataSource): PromptRow[] {
+  return readRows(source, prompts);
+}
+
+function asked(row: FieldReader): Message[] {
+  const prompt = row.prompt("prompt");
+  if (prompt.at(-1)!.role !== "assistant") return prompt;
+  return row.fail(
+    `the last message of "${row.column("prompt")}" is the assistant's`,
+    `a prompt ends before the answer; of "messages" the answer is left out: fields: {messages: ${row.column("prompt")}}`,
+  );
+}
+
+function unanswered(messages: readonly Message[]): readonly Message[] {
+  return messages.length > 1 && messages.at(-1)!.role === "assistant" ? messages.slice(0, -1) : messages;
+}
+
+function readRows<Row extends object>(
+  { path, fields = {}, limit = 0 }: DataSource,
+  { known, shapes, toRow }: RowKind<Row>,
+  emptyAnswers: EmptyAnswers = "error",
+): Row[] {
+  checkFieldNames(fields, known);
+  // A name in one row or another is there, and absent from the others; a name in none is mistyped.
+  const unseen = new Map(Object.entries(fields));
+  let columns: readonly string[] = [];
+  const hints = new Map<string, string>();
+  const use = (row: JsonlRow) => {
+    for (const [field, column] of unseen) if (Object.hasOwn(row.value, column)) unseen.delete(field);
+    columns = Object.keys(row.value).filter((column) => row.value[column] !== null);
+    const read = (names: FieldNames, hint: () => string) =>
+      toRow(createFieldReader(row, { fields: names, known, emptyAnswers: emptyAnswers === "skip", missingHint: hint }));
+    const attempt = (names: FieldNames) => read(names, () => "");
+    const hint = () => {
+      // The same for all rows of these columns, and found by trying them out.
+      const key = JSON.stringify(columns);
+      const found = hints.get(key) ?? missingHint({ row: row.value, fields, shapes, read: attempt });
+      hints.set(key, found);
+      return found;
+    };
+    return placed(read(fields, hint), row.place);
+  };
+  const rows = readJsonl(path, { limit, use });
+  for (const [field, column] of unseen)
+    throw wholeFile(
+      `the field "${column}" is missing from every row of ${path}`,
+      `fields.${field} in the configuration says "${column}"; the last row has ${columns.map((key) => `"${key}"`).join(", ")}`,
+    );
+  return rows;
+}

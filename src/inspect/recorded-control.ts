@@ -1,0 +1,124 @@
+/** What a run's controller was shown and decided, from its store; and what rules decide on it. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "../config/index.ts";
+import { fitsScale, type KnownRules, knownRules, knownRulesIn, usedRules } from "../control/rules/load-rules.ts";
+import type { Decision } from "../control/decisions.ts";
+import { replaySteps } from "../control/replay-rules.ts";
+import type { Rule } from "../control/rules/rule.ts";
+import { type ConsultationRow, openStore, type Store } from "../store/index.ts";
+import { CheckpointError, UsageError } from "../util/errors.ts";
+import { configOf, findRun, type RunPlace } from "./places.ts";
+import { rulesOf } from "./run-files.ts";
+
+export interface RecordedControl {
+  readonly place: RunPlace;
+  readonly config: Config;
+  /** The run's own. */
+  readonly rules: readonly Rule[];
+  readonly consultations: readonly ConsultationRow[];
+  readonly decided: readonly Decision[];
+}
+
+/** Throws UsageError for a run whose controller was shown nothing yet, or by a version that did not record it. */
+export function readControl(run: string, workspace: string): RecordedControl {
+  const place = findRun(run, workspace);
+  const database = join(place.workspace, "ballast.db");
+  if (!existsSync(database)) throw nothingYet(place);
+  const store = openStore(database, { readonly: true });
+  try {
+    return controlOf(store, place);
+  } finally {
+    store.close();
+  }
+}
+
+/** As `readControl`, of a store that is open. */
+export function controlOf(store: Store, place: RunPlace): RecordedControl {
+  if (!existsSync(join(place.folder, "rules.json"))) throw nothingYet(place);
+  const all = { limit: Number.MAX_SAFE_INTEGER, current: true };
+  const consultations = store.consultations(place.id, all).rows;
+  if (!consultations.some(({ point }) => point === "scored"))
+    throw new UsageError(
+      `run ${place.id} does not hold what its controller was shown`,
+      "Runs of PPO hold it from their first iteration on; one made by an earlier version cannot be replayed.",
+    );
+  const decided = store
+    .events(place.id, all)
+    .rows.filter(({ kind }) => kind === "alert" || kind === "outcome" || kind === "intervention")
+    .map(({ kind, iteration, message, data }) => ({ kind, iteration, message, data }) as Decision);
+  const rules = rulesOf(place);
+  if (rules === null)
+    throw new CheckpointError(
+      `the recorded rules in ${place.folder} are damaged`,
+      "Put rules.json back from a copy of that folder.",
+    );
+  return { place, config: configOf(place), rules, consultations, decided };
+}
+
+function nothingYet({ id }: RunPlace): UsageError {
+  return new UsageError(`run ${id} has no PPO iterations yet`, "There is nothing to show to rules.");
+}
+
+/** The shipped rules and those of a file, as the run would use them. Errors: UsageError for a bad file. */
+export function otherRules(recorded: Pick<RecordedControl, "config">, path: string): Rule[] {
+  return inUse(recorded, knownRules(path));
+}
+
+/** As `otherRules`, of a text. */
+export function otherRulesIn(recorded: Pick<RecordedControl, "config">, text: string): Rule[] {
+  return inUse(recorded, knownRulesIn(text, "rules"));
+}
+
+function inUse({ config }: Pick<RecordedControl, "config">, known: KnownRules): Rule[] {
+  const { disable } = config.control;
+  const all = usedRules(known, { disable, ...(config.ppo && { iterations: config.ppo.iterations }) });
+  return all.filter((rule) => fitsScale(rule, config.control));
+}
+
+export function replayOn(recorded: RecordedControl, rules: readonly Rule[]): Decision[] {
+  return [...replayStepsOn(recorded, rules)].flat();
+}
+
+/** As `replayOn`, one consultation after another. */
+export function replayStepsOn(
+  { config, consultations }: RecordedControl,
+  rules: readonly Rule[],
+): Iterable<readonly Decision[]> {
+  const { profile, interventions, klCoef } = config.control;
+  return replaySteps({ rules, consultations, profile, interventions, klCoef });
+}
+
+/** One thing that a rule said in an iteration, and what was done about it. */
+export interface Said {
+  readonly iteration: number;
+  readonly rule: string;
+  readonly kind: "said" | "outcome";
+  /** The reason of an intervention, where there was one; else the alert. */
+  readonly text: string;
+  readonly acted: boolean;
+  readonly step: number | null;
+}
+
+/** Decisions as a person reads them: an alert and its intervention are one. */
+export function storyOf(decisions: readonly Decision[]): Said[] {
+  const story: Said[] = [];
+  const ruleOf = new Map<number, string>();
+  const newest = new Map<string, number>();
+  for (const { iteration, message, data } of decisions) {
+    if ("alert" in data) {
+      const { rule, step } = data.alert;
+      newest.set(`${iteration} ${rule}`, story.length);
+      story.push({ iteration, rule, kind: "said", text: message, acted: false, step });
+    } else if ("intervention" in data) {
+      const { id, rule } = data.intervention;
+      ruleOf.set(id, rule);
+      const said = newest.get(`${iteration} ${rule}`);
+      if (said !== undefined) story[said] = { ...story[said]!, text: message, acted: true };
+    } else {
+      const rule = ruleOf.get(data.outcome.intervention) ?? "";
+      story.push({ iteration, rule, kind: "outcome", text: message, acted: false, step: null });
+    }
+  }
+  return story;
+}

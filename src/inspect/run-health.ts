@@ -1,0 +1,54 @@
+/** The newest health of a run, and what lowered it, from its record. */
+import { type Health, health, healthLengths } from "../control/health/index.ts";
+import type { History, Series } from "../control/observed.ts";
+import type { Store } from "../store/index.ts";
+import type { MetricValues } from "../types/records.ts";
+
+/** Iterations that are looked back on: what is measured every ten iterations is in it forty times. */
+const lookback = 400;
+
+/** Null before PPO's first iteration, and for a run of a version that recorded no health. Numbers are the trainer's own. */
+export function healthOf(store: Store, runId: string): Health | null {
+  return store.snapshot(() => {
+    const total = store.series(runId, "ppo", "health/total", { maxPoints: 1 }).points.at(-1);
+    const iteration = total && newestOf(store, runId);
+    if (iteration === undefined) return null;
+    const signals: MetricValues = store.values(runId, "ppo", iteration);
+    const found = health({ signals, history: historyOf(store, runId, iteration) });
+    const parts = Object.entries(signals).filter(([key]) => /^health\/(?!total$)/.test(key));
+    return {
+      total: signals["health/total"] ?? found.total,
+      parts: Object.fromEntries(parts.map(([key, value]) => [key.slice("health/".length), value])),
+      lowered: found.lowered,
+    };
+  });
+}
+
+/** The newest iteration that has a health. */
+function newestOf(store: Store, runId: string): number | undefined {
+  return store.latest(runId, "ppo", ["health/total"])[0]?.iteration;
+}
+
+function historyOf(store: Store, runId: string, iteration: number): History {
+  const entries = [...healthLengths].flatMap(([key, length]): [string, Series][] => {
+    const read = (from: number, maxPoints: number) =>
+      store.series(runId, "ppo", key, { from, to: iteration + 1, maxPoints }).points;
+    const recent = read(Math.max(0, iteration + 1 - lookback), Number.POSITIVE_INFINITY);
+    const newest = recent.at(-1);
+    if (newest === undefined) return [];
+    const count = read(0, 1).reduce((sum, point) => sum + point.count, 0);
+    const first = firstOf(store, { runId, key }) ?? newest.last;
+    const values = recent.slice(-length).map(({ last }) => last);
+    return [[key, { first, count, values, iteration: newest.from }]];
+  });
+  return Object.fromEntries(entries);
+}
+
+function firstOf(store: Store, { runId, key }: { readonly runId: string; readonly key: string }): number | undefined {
+  // Narrow at first: what every iteration has, iteration 0 has.
+  for (const to of [1, lookback]) {
+    const [first] = store.series(runId, "ppo", key, { to, maxPoints: Number.POSITIVE_INFINITY }).points;
+    if (first !== undefined) return first.last;
+  }
+  return undefined;
+}

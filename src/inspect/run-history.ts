@@ -1,0 +1,54 @@
+/** Reads a run's PPO history and what the controller's advice needs of its configuration from the store. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "../config/index.ts";
+import type { Point, RunHistory } from "../control/diagnosis/diagnosis-history.ts";
+import { openStore, type Store } from "../store/index.ts";
+import { UsageError } from "../util/errors.ts";
+import { configOf, findRun, type RunPlace } from "./places.ts";
+
+export interface ReadRun {
+  readonly place: RunPlace;
+  readonly config: Config;
+  /** PPO's metrics, every iteration. */
+  readonly history: RunHistory;
+}
+
+/** `read` gets what else it needs from the store. Throws UsageError for a run that has no PPO or is not in the database. */
+export function readRunHistory<T>(
+  run: string,
+  workspace: string,
+  read: (store: Store, place: RunPlace) => T,
+): ReadRun & { readonly more: T } {
+  const place = findRun(run, workspace);
+  const config = configOf(place);
+  if (!config.ppo)
+    throw new UsageError(
+      `run ${place.id} has no PPO`,
+      "Its stages are shown by `ballast runs`; only PPO is judged here.",
+    );
+  const path = join(place.workspace, "ballast.db");
+  if (!existsSync(path)) throw new UsageError(`there is no database beside run ${place.id}`, `Expected ${path}.`);
+  const store = openStore(path, { readonly: true });
+  try {
+    return { place, config, history: historyOf(store, place.id), more: read(store, place) };
+  } finally {
+    store.close();
+  }
+}
+
+/** PPO's metrics, every iteration; of a longer run the last of each bucket, so that there are at most `maxPoints`. */
+export function historyOf(
+  store: Store,
+  runId: string,
+  { maxPoints = Number.POSITIVE_INFINITY }: { readonly maxPoints?: number } = {},
+): RunHistory {
+  const history: Record<string, Point[]> = {};
+  const newest = store.newestIteration(runId, "ppo") ?? 0;
+  for (const { stage, key } of store.keys(runId)) {
+    if (stage !== "ppo") continue;
+    const { points } = store.series(runId, "ppo", key, { maxPoints });
+    history[key] = points.map(({ to, last }) => ({ iteration: Math.min(to - 1, newest), value: last }));
+  }
+  return history;
+}

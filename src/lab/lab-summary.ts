@@ -1,0 +1,153 @@
+/** What the runs of the laboratory come to: a row a fault, the false alarms, what health is worth. Pure. */
+import type { FaultName } from "../config/fault-names.ts";
+import { collapsed } from "../control/health/index.ts";
+import { mean } from "../rl/index.ts";
+import type { Cell } from "./cell.ts";
+import type { Gold } from "./gold.ts";
+import { isListed, plans } from "./plan.ts";
+
+/** The first alert of tier 1 or 2 on a listed signal, in one run. */
+export interface Detection {
+  readonly seed: number;
+  /** Iterations from the fault's first to the alert, both counted; null where there was none. */
+  readonly after: number | null;
+  readonly rule: string | null;
+  /** On a listed signal; false where only a rule on another signal spoke. */
+  readonly listed: boolean;
+}
+
+export interface FaultRow {
+  readonly fault: FaultName;
+  readonly limit: number;
+  /** Signals that must catch it, in words. */
+  readonly by: string;
+  readonly detections: readonly Detection[];
+  /** Runs in which it was caught within the limit, of how many. */
+  readonly caught: number;
+  readonly of: number;
+  /** Means over the seeds; the interval is as wide as one run's, for the prompts are the same. */
+  readonly healthy: Gold;
+  readonly withController: Gold;
+  readonly withoutController: Gold;
+  /** Runs that the controller stopped for a person. */
+  readonly stopped: number;
+}
+
+export interface FalseAlarms {
+  readonly iterations: number;
+  readonly runs: number;
+  readonly tier1: number;
+  readonly tier2: number;
+  /** How often each rule spoke. */
+  readonly rules: Readonly<Record<string, number>>;
+}
+
+/** Of one run with a fault and without interventions, or of a healthy one. */
+export interface HealthRow {
+  readonly fault: FaultName | null;
+  readonly seed: number;
+  /** Lowest total, from the fault's beginning on, and before the collapse where there was one. */
+  readonly lowest: number;
+  /** Iteration of the run, null where there was none. */
+  readonly collapsedAt: number | null;
+  /** First iteration from the fault on whose total is below the threshold; null where none is. */
+  readonly fellAt: number | null;
+}
+
+export interface Summary {
+  readonly rows: readonly FaultRow[];
+  readonly falseAlarms: FalseAlarms;
+  /** The total that counts as fallen. */
+  readonly healthThreshold: number;
+  readonly health: readonly HealthRow[];
+}
+
+/** Health below this is a warning: docs/health.md. */
+const healthThreshold = 60;
+
+export function summarise(cells: readonly Cell[]): Summary {
+  const healthyRuns = (interventions: Cell["interventions"]) =>
+    cells.filter((cell) => cell.fault === null && cell.interventions === interventions);
+  const rows = plans.flatMap((plan): FaultRow[] => {
+    const of = (interventions: Cell["interventions"]) =>
+      cells.filter((cell) => cell.fault === plan.fault && cell.interventions === interventions);
+    const off = of("off");
+    // A row needs both runs of a seed, and its healthy one.
+    const pairs = of("on").flatMap((on) => {
+      const without = off.find(({ seed }) => seed === on.seed);
+      const well = healthyRuns("off").find(({ seed }) => seed === on.seed);
+      return without && well ? [{ on, without, well }] : [];
+    });
+    if (pairs.length === 0) return [];
+    // Where nothing acts, each signal shows what it has to show: no other rule stops the run before.
+    const detections = pairs.map(({ without }) => detect(without));
+    return [
+      {
+        fault: plan.fault,
+        limit: plan.limit,
+        by: plan.says,
+        detections,
+        caught: detections.filter(({ after, listed }) => listed && after! <= plan.limit).length,
+        of: pairs.length,
+        healthy: average(pairs.map(({ well }) => well.gold)),
+        withController: average(pairs.map(({ on }) => on.gold)),
+        withoutController: average(pairs.map(({ without }) => without.gold)),
+        stopped: pairs.filter(({ on }) => on.stopped !== null).length,
+      },
+    ];
+  });
+  return {
+    rows,
+    falseAlarms: falseAlarmsOf(healthyRuns("on")),
+    healthThreshold,
+    health: [
+      ...healthyRuns("on"),
+      ...cells.filter((cell) => cell.fault !== null && cell.interventions === "off"),
+    ].flatMap(healthOf),
+  };
+}
+
+/** The first alert on a listed signal; where the run had none, the first alert of any kind. */
+export function detect({ fault, seed, from, alerts }: Cell): Detection {
+  const plan = plans.find((one) => one.fault === fault)!;
+  const since = alerts.filter(({ iteration }) => iteration >= from!);
+  const listed = since.find(({ signal }) => isListed(plan, signal));
+  const found = listed ?? since[0];
+  if (found === undefined) return { seed, after: null, rule: null, listed: false };
+  return { seed, after: found.iteration - from! + 1, rule: found.rule, listed: listed !== undefined };
+}
+
+function average(golds: readonly Gold[]): Gold {
+  const centre = mean(golds.map((gold) => gold.mean));
+  const half = mean(golds.map(({ low, high }) => (high - low) / 2));
+  return { mean: centre, low: centre - half, high: centre + half, samples: golds[0]!.samples };
+}
+
+/** Fewer than planned where the controller stopped the run. */
+export function iterationsDone({ stopped, iterations }: Pick<Cell, "stopped" | "iterations">): number {
+  return stopped === null ? iterations : stopped.iteration + 1;
+}
+
+function falseAlarmsOf(healthy: readonly Cell[]): FalseAlarms {
+  const alerts = healthy.flatMap((cell) => cell.alerts);
+  const rules: Record<string, number> = {};
+  for (const { rule } of alerts) rules[rule] = (rules[rule] ?? 0) + 1;
+  return {
+    iterations: healthy.reduce((sum, cell) => sum + iterationsDone(cell), 0),
+    runs: healthy.length,
+    tier1: alerts.filter(({ tier }) => tier === 1).length,
+    tier2: alerts.filter(({ tier }) => tier === 2).length,
+    rules,
+  };
+}
+
+function healthOf({ fault, seed, from, health, goldCurve }: Cell): HealthRow[] {
+  if (health.length === 0) return [];
+  const collapsedAt = collapsed(goldCurve);
+  const seen = health.filter(
+    ({ iteration, value }) =>
+      iteration >= (from ?? 0) && iteration < (collapsedAt ?? Number.POSITIVE_INFINITY) && !Number.isNaN(value),
+  );
+  const fellAt = seen.find(({ value }) => value < healthThreshold)?.iteration ?? null;
+  return [{ fault, seed, lowest: Math.min(...seen.map(({ value }) => value)), collapsedAt, fellAt }];
+}

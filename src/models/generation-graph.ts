@@ -1,0 +1,227 @@
+/**
+ * Generation inside the graph: a prefill that reads the prompts, and a decoder that samples a chunk of tokens in one
+ * run, with the KV cache and the sampler in an ONNX `Loop`.
+ *
+ * Prompts are padded at their right; every row knows its length, so that its positions count without holes. The cache
+ * has two parts: `past` is fixed during a chunk, `recent` grows by a token a step, so that a step copies little.
+ */
+import { product } from "../tensor/dims.ts";
+import { constant, input, type Tensor } from "../tensor/graph.ts";
+import {
+  add,
+  argmax,
+  cast,
+  concat,
+  cumsum,
+  div,
+  exp,
+  expand,
+  gather,
+  less,
+  logSoftmax,
+  loop,
+  matmul,
+  maximum,
+  minimum,
+  mul,
+  not,
+  pick,
+  range,
+  reshape,
+  slice,
+  softmax,
+  split,
+  sub,
+  sum,
+  topK,
+  where,
+} from "../tensor/ops.ts";
+import type { DecoderConfig } from "./model-config.ts";
+import {
+  dense,
+  feedForward,
+  languageHead,
+  norm,
+  type Parameters,
+  parameter,
+  parameterInputs,
+  trunkWithCache,
+} from "./gpt2.ts";
+
+/** What a sampler does: `greedy` ignores temperature; topK 0 and topP 1 keep every token. */
+export interface SamplerShape {
+  readonly greedy: boolean;
+  /** Number of tokens to keep, 0 for all. */
+  readonly topK: number;
+  /** Whether a share of the probability is cut off; the share itself is an input. */
+  readonly topP: boolean;
+}
+
+/**
+ * Reads prompts. Inputs: ids [B, P] int32, last [B] int32 (flat position b*P + length_b - 1).
+ * Outputs: hidden [B, D] at the last token, and `key.i`, `value.i` [B, H, P, K] for each layer.
+ */
+export function prefillGraph(config: DecoderConfig): Record<string, Tensor> {
+  const parameters = parameterInputs(config, ["lm"]);
+  const ids_B_P = input("ids", ["B", "P"], "int32");
+  const { hidden_N_D, keys, values } = trunkWithCache(config, parameters, ids_B_P);
+  const outputs: Record<string, Tensor> = { hidden: gather(hidden_N_D, input("last", ["B"], "int32")) };
+  for (let i = 0; i < config.layers; i++) {
+    outputs[`key.${i}`] = keys[i] as Tensor;
+    outputs[`value.${i}`] = values[i] as Tensor;
+  }
+  return outputs;
+}
+
+/**
+ * Samples `steps` tokens a row; the caller looks for stop tokens. Inputs: steps int64 [], hidden [B, D], key.i and value.i
+ * [B, H, P, K], mask [B, P] (0 where a cached position may be seen, -1e30 where it is padding), positions [B] int32 of the
+ * first new token, and, unless greedy, uniforms [U, B] float64, temperature [] and, where it is used, topP [] float64.
+ * Outputs: tokens [U, B] int32, logprobs [U, B], hidden [B, D] and, to append to the caches, key.i and value.i [B, H, U, K].
+ */
+export function decodeGraph(config: DecoderConfig, sampler: SamplerShape): Record<string, Tensor> {
+  const { layers, heads, width } = config;
+  const size = width / heads;
+  const parameters = parameterInputs(config, ["lm"]);
+  const cacheShape = ["B", heads, "P", size];
+  const past = Array.from({ length: layers }, (_, i) => ({
+    key: input(`key.${i}`, cacheShape),
+    value: input(`value.${i}`, cacheShape),
+  }));
+  const mask_B_1_1_P = reshape(input("mask", ["B", "P"]), ["B", 1, 1, "P"]);
+  const positions_B = cast(input("positions", ["B"], "int32"), "int64");
+  const hidden_B_D = input("hidden", ["B", width]);
+  const recentShape = ["B", heads, "R", size];
+  // Concat needs a first part: an empty one, cut from the cache.
+  const empty = (cache: Tensor) => split(cache, 2, [0, "P"])[0] as Tensor;
+  const { states, stacked } = loop({
+    steps: input("steps", [], "int64"),
+    initial: [hidden_B_D, ...past.flatMap(({ key, value }) => [empty(key), empty(value)])],
+    stateShapes: [hidden_B_D.shape, ...past.flatMap(() => [recentShape, recentShape])],
+    stackedLength: "U",
+    body: (step, [hidden, ...recent]) => {
+      const { token_B, logprob_B } = sample(sampler, languageHead(config, parameters, hidden as Tensor), step);
+      const next = nextHidden(config, parameters, token_B, add(positions_B, step), past, recent, mask_B_1_1_P);
+      return { states: [next.hidden_B_D, ...next.recent], stacked: [cast(token_B, "int32"), logprob_B] };
+    },
+  });
+  const [hidden, ...recent] = states as [Tensor, ...Tensor[]];
+  const outputs: Record<string, Tensor> = { tokens: stacked[0] as Tensor, logprobs: stacked[1] as Tensor, hidden };
+  for (let i = 0; i < layers; i++) {
+    outputs[`key.${i}`] = recent[2 * i] as Tensor;
+    outputs[`value.${i}`] = recent[2 * i + 1] as Tensor;
+  }
+  return outputs;
+}
+
+/** One token a row through the model, against both parts of the cache. */
+function nextHidden(
+  config: DecoderConfig,
+  parameters: Parameters,
+  token_B: Tensor,
+  positions_B: Tensor,
+  past: readonly { key: Tensor; value: Tensor }[],
+  recent: readonly Tensor[],
+  mask_B_1_1_P: Tensor,
+): { hidden_B_D: Tensor; recent: Tensor[] } {
+  const { layers, heads, width } = config;
+  const size = width / heads;
+  const wte = parameter(parameters, "transformer.wte.weight");
+  const wpe = parameter(parameters, "transformer.wpe.weight");
+  let x_B_D = add(gather(wte, token_B), gather(wpe, positions_B));
+  const grown: Tensor[] = [];
+  for (let i = 0; i < layers; i++) {
+    const block = `transformer.h.${i}`;
+    const qkv_B_3D = dense(parameters, `${block}.attn.c_attn`, norm(parameters, `${block}.ln_1`, x_B_D));
+    const [q, k, v] = split(qkv_B_3D, 1, 3).map((part) => reshape(part, ["B", heads, 1, size])) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    const keys = concat([recent[2 * i] as Tensor, k], 2);
+    const values = concat([recent[2 * i + 1] as Tensor, v], 2);
+    grown.push(keys, values);
+    // Scaling q, not the product, keeps ONNX Runtime's kernel for one row.
+    const scaled = mul(q, 1 / Math.sqrt(size));
+    const { key, value } = past[i] as { key: Tensor; value: Tensor };
+    const pastScores = add(matmul(scaled, key, { transB: true }), mask_B_1_1_P);
+    const recentScores = matmul(scaled, keys, { transB: true });
+    const weights = softmax(concat([pastScores, recentScores], 3));
+    const [pastWeights, recentWeights] = split(weights, 3, ["P", "R+1"]) as [Tensor, Tensor];
+    const mixed = add(matmul(pastWeights, value), matmul(recentWeights, values));
+    x_B_D = add(x_B_D, dense(parameters, `${block}.attn.c_proj`, reshape(mixed, ["B", width])));
+    x_B_D = feedForward(parameters, block, x_B_D);
+  }
+  return { hidden_B_D: norm(parameters, "transformer.ln_f", x_B_D), recent: grown };
+}
+
+/**
+ * One token a row, by inverting the distribution function at a uniform number, and its log-probability over the whole
+ * vocabulary at the temperature. Reads the inputs uniforms, temperature and topP of the decoder.
+ */
+export function sample(
+  { greedy, topK: keep, topP }: SamplerShape,
+  logits_B_V: Tensor,
+  step: Tensor,
+): { token_B: Tensor; logprob_B: Tensor } {
+  const V = logits_B_V.shape[1] as number;
+  if (greedy) {
+    const token_B = argmax(logits_B_V);
+    return { token_B, logprob_B: pick(logSoftmax(logits_B_V), token_B) };
+  }
+  const uniform_B = gather(input("uniforms", ["U", "B"], "float64"), step);
+  const logprobs_B_V = logSoftmax(div(logits_B_V, input("temperature", [])));
+  if (keep === 0 && !topP) {
+    const token_B = invert(exp(logprobs_B_V), uniform_B, V);
+    return { token_B, logprob_B: pick(logprobs_B_V, token_B) };
+  }
+  const { values, indices } = topK(logprobs_B_V, keep === 0 ? V : Math.min(keep, V));
+  const K = values.shape[1] as number;
+  const p_B_K = exp(values);
+  const choice_B = invert(topP ? cutTail(p_B_K, input("topP", [], "float64"), K) : p_B_K, uniform_B, K);
+  return { token_B: pick(indices, choice_B), logprob_B: pick(values, choice_B) };
+}
+
+/** Sorted probabilities, with 0 for the tail: one stays while those before it hold less than `share` of all; the first always does. */
+function cutTail(p_B_K: Tensor, share: Tensor, K: number): Tensor {
+  const long_B_K = cast(p_B_K, "float64");
+  const running_B_K = cumsum(long_B_K);
+  const before_B_K = sub(running_B_K, long_B_K);
+  return where(less(before_B_K, mul(share, slice(running_B_K, 1, K - 1, K))), p_B_K, 0);
+}
+
+/**
+ * An index of each row, drawn with probability in proportion to its weight by a uniform number; never one of weight 0.
+ *
+ * In two steps, a block and an index in it, each by a running sum in float64: over a large vocabulary a running sum in
+ * float32 swallows the tail, whose weights are below its last bit, and one of all weights in float64 takes longer.
+ */
+function invert(weights_B_K: Tensor, uniform_B: Tensor, K: number): Tensor {
+  const size = 2 ** Math.ceil(Math.log2(K) / 2);
+  const blocks = Math.ceil(K / size);
+  const padding = blocks * size - K;
+  const padded = padding === 0 ? weights_B_K : concat([weights_B_K, expand(constant(0), ["B", padding])], 1);
+  const sums_B_M = sum(reshape(padded, ["B", blocks, size]), { axes: [2] });
+  const block = chooseBySum(cast(sums_B_M, "float64"), uniform_B, blocks);
+  const row_B = add(mul(range("B"), constant(blocks, [], "int64")), block.index_B);
+  const inBlock_B_S = gather(reshape(padded, [product(["B", blocks]), size]), row_B);
+  const inside = chooseBySum(cast(inBlock_B_S, "float64"), block.rest_B, size);
+  return add(mul(block.index_B, constant(size, [], "int64")), inside.index_B);
+}
+
+/** The first index at which the running sum exceeds uniform * total, and what is left of the uniform number, in [0, 1), for a choice within it. */
+function chooseBySum(weights_B_N: Tensor, uniform_B: Tensor, N: number): { index_B: Tensor; rest_B: Tensor } {
+  const running_B_N = cumsum(weights_B_N);
+  const total_B_1 = slice(running_B_N, 1, N - 1, N);
+  const target_B_1 = mul(reshape(uniform_B, ["B", 1]), total_B_1);
+  const count = (condition_B_N: Tensor) => sum(cast(condition_B_N, "float32"), { axes: [1] });
+  // The second bound holds where rounding carries the target to the total, past all weights; it makes weights that are
+  // no numbers choose the first index, and the log-probability says NaN.
+  const index_B = cast(
+    minimum(count(not(less(target_B_1, running_B_N))), count(less(running_B_N, total_B_1))),
+    "int64",
+  );
+  const before_B = pick(sub(running_B_N, weights_B_N), index_B);
+  const rest_B = div(sub(reshape(target_B_1, ["B"]), before_B), pick(weights_B_N, index_B));
+  return { index_B, rest_B: maximum(rest_B, constant(0, [], "float64")) };
+}

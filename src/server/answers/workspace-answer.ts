@@ -1,0 +1,14 @@
+/** GET /api/workspace: which server this is, and whether the page that asks may change anything. */
+import { Hono } from "hono";
+import type { WorkspaceAnswer } from "../../types/page.ts";
+import { hasToken } from "../access.ts";
+import { type Context, version } from "../server-context.ts";
+import { reply } from "../reply.ts";
+
+export function workspaceRoutes(context: Context): Hono {
+  const { workspace, self, option, now } = context;
+  return new Hono().get("/workspace", (c) => {
+    const mayChange = hasToken(c, context);
+    return reply(c, { version: version(), workspace, self, option, mayChange, now: now() } satisfies WorkspaceAnswer);
+  });
+}

@@ -1,0 +1,38 @@
+/** POST /api/runs/:run/marks: tags, a note, what is put away, and samples that are pinned. */
+import { Hono } from "hono";
+import { z } from "zod";
+import { checkMark } from "../../commands/mark.ts";
+import type { NewMark } from "../../types/page.ts";
+import { tokenNeeded } from "../access.ts";
+import { bodyOf, limitBody } from "../body.ts";
+import type { Context } from "../server-context.ts";
+import { runOf } from "../place.ts";
+import { Refusal } from "../problem.ts";
+import { change, largestChange } from "./change.ts";
+
+const schema = z.strictObject({
+  kind: z.enum(["tag", "note", "archived", "pin"]),
+  value: z.string().max(4_000),
+  present: z.boolean(),
+});
+
+export function markRoutes(context: Context): Hono {
+  const { store } = context;
+  return new Hono().post("/runs/:run/marks", tokenNeeded(context), limitBody(largestChange), async (c) => {
+    const mark: NewMark = await bodyOf(c, schema);
+    const { id: run } = runOf(context, c.req.param("run"));
+    const perform = () => {
+      check(context, run, mark);
+      return { id: store.addMark(run, mark), message: `${run}: ${mark.present ? "" : "no "}${mark.kind}` };
+    };
+    return change(c, context, { run, versioned: false, perform });
+  });
+}
+
+function check({ store }: Context, run: string, { kind, value, present }: NewMark): void {
+  // To take away what is not there is no mistake on a page: another tab was first.
+  if (present || kind !== "tag") checkMark({ kind, value, present }, { run, marks: store.marks(run) });
+  if (kind === "archived" && value !== "") throw new Refusal(400, "`archived` has no value");
+  if (kind === "pin" && (!/^[1-9]\d{0,14}$/.test(value) || store.sample(run, Number(value)) === undefined))
+    throw new Refusal(404, `run ${run} has no sample ${value.slice(0, 40)}`, "A pin's value is the `seq` of a sample.");
+}

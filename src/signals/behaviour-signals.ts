@@ -1,0 +1,93 @@
+/** Signals of what the policy does and is paid for: reward, response, safety. */
+import { distinctN, distinctShare, repeatedNgramShare } from "../rl/diversity.ts";
+import { goldSignals } from "./gold-signals.ts";
+import { standardError } from "../rl/interval.ts";
+import { type RolloutView, type Signals, slopeWindow } from "./iteration-record.ts";
+import { validRows } from "../rl/token-rows.ts";
+import { correlation, mean, quantile, slope, standardDeviation, sum, variance } from "../rl/statistics.ts";
+
+export function reward({ rollout, settings, history }: RolloutView): Signals {
+  const { scores, components, responses, rewards, mask, learned = [], verdicts = [] } = rollout;
+  const scoreMean = mean(scores);
+  const recent = [...(history?.scoreMeans ?? []), scoreMean].slice(-slopeWindow);
+  return {
+    ...spread("reward/score", scores),
+    "reward/score_se": standardError(
+      scores,
+      // Answers to one prompt are alike: they are one cluster.
+      rollout.prompts.map((tokens) => tokens.join(" ")),
+    ),
+    ...(recent.length > 1 && { "reward/score_slope": slope(recent) }),
+    "reward/score_clipped_share": mean(
+      scores.map((score) => Number(Math.abs(score) > (settings.scoreClip ?? Infinity))),
+    ),
+    "reward/total_sequence": mean(validRows(rewards, mask).map(sum)),
+    "reward/length_correlation": correlation(
+      scores,
+      responses.map((tokens) => tokens.length),
+    ),
+    ...goldSignals(scores, verdicts),
+    ...(learned.length > 1 && { "reward/disagreement": disagreement(learned.map((name) => components[name]!)) }),
+    ...Object.assign(
+      {},
+      ...Object.entries(components).map(([name, values]) => spread(`reward/component/${name}`, values)),
+    ),
+  };
+}
+
+/** Standard deviation of the members' scores of a response, averaged over the responses. */
+function disagreement(members: readonly (readonly number[])[]): number {
+  return mean(members[0]!.map((_, b) => standardDeviation(members.map((scores) => scores[b]!))));
+}
+
+function spread(prefix: string, values: readonly number[]): Signals {
+  return {
+    [`${prefix}_mean`]: mean(values),
+    [`${prefix}_std`]: standardDeviation(values),
+    [`${prefix}_p5`]: quantile(values, 0.05),
+    [`${prefix}_p50`]: quantile(values, 0.5),
+    [`${prefix}_p95`]: quantile(values, 0.95),
+  };
+}
+
+export function response({ rollout }: RolloutView): Signals {
+  const { prompts, responses, stopReasons, endsWithEos } = rollout;
+  const lengths = responses.map((tokens) => tokens.length);
+  return {
+    "response/length_mean": mean(lengths),
+    "response/length_variance": variance(lengths),
+    ...lengthVarianceByPromptLength(prompts, lengths),
+    "response/truncated_share": mean(stopReasons.map((reason) => Number(reason === "length"))),
+    "response/eos_share": mean(endsWithEos.map(Number)),
+    "response/repeated_4gram_share": mean(responses.map((tokens) => repeatedNgramShare(tokens, 4))),
+    "response/distinct_2": distinctN(responses, 2),
+    "response/distinct_prompts_share": distinctShare(prompts),
+  };
+}
+
+/** Buckets by the power of two that the prompt's length does not exceed: 16 holds 9 to 16 tokens. */
+function lengthVarianceByPromptLength(prompts: readonly (readonly number[])[], lengths: readonly number[]): Signals {
+  const buckets = new Map<number, number[]>();
+  prompts.forEach((prompt, b) => {
+    const bucket = 2 ** Math.ceil(Math.log2(Math.max(1, prompt.length)));
+    buckets.set(bucket, [...(buckets.get(bucket) ?? []), lengths[b]!]);
+  });
+  return Object.fromEntries(
+    [...buckets]
+      .sort(([a], [b]) => a - b)
+      .map(([bucket, list]) => [`response/length_variance_prompt_${bucket}`, variance(list)]),
+  );
+}
+
+export function safety({ rollout }: RolloutView): Signals {
+  const categories = Object.entries(rollout.safety);
+  const any = rollout.responses.map((_, b) => Number(categories.some(([, trips]) => trips[b])));
+  const { scores } = rollout;
+  const ofAny = (tripped: number) => mean(scores.filter((_, b) => any[b] === tripped));
+  const share = mean(any);
+  return {
+    "safety/share": share,
+    ...(share > 0 && share < 1 && { "safety/score_difference": (ofAny(1) - ofAny(0)) / standardDeviation(scores) }),
+    ...Object.fromEntries(categories.map(([category, trips]) => [`safety/${category}_share`, mean(trips.map(Number))])),
+  };
+}

@@ -1,0 +1,46 @@
+/** Signals of a task's gold check: measurements, and never part of a reward. */
+import type { Signals } from "./iteration-record.ts";
+import { correlation, mean } from "../rl/statistics.ts";
+
+/** One response's verdicts by the name of the check; empty where none applies to its prompt. */
+export type Verdicts = Readonly<Record<string, boolean>>;
+
+/** 1 where a response passes, 0 where it does not, the mean where several checks apply; null where none does. */
+export function goldOf(verdicts: Verdicts): number | null {
+  const values = Object.values(verdicts);
+  return values.length === 0 ? null : mean(values.map(Number));
+}
+
+/** Under `<prefix>`: the share of passes of each check over the responses that it applies to. */
+export function checkSignals(prefix: string, verdicts: readonly Verdicts[]): Signals {
+  const names = [...new Set(verdicts.flatMap(Object.keys))];
+  return Object.fromEntries(
+    names.map((name) => [
+      `${prefix}/${name}`,
+      mean(verdicts.flatMap((one) => (name in one ? [Number(one[name])] : []))),
+    ]),
+  );
+}
+
+/** Largest fall of a check from the first to now: the mean over checks hides one that is lost where others are won. Below 0 where all rose. */
+export function checkFall(first: Signals, now: Signals): number {
+  return Math.max(...Object.entries(now).map(([name, share]) => (first[name] ?? share) - share));
+}
+
+/** Of a rollout: each check, the mean over responses, and its correlation (Pearson's) with the score. */
+export function goldSignals(scores: readonly number[], verdicts: readonly Verdicts[]): Signals {
+  const judged = verdicts.flatMap((one, b) => {
+    const gold = goldOf(one);
+    return gold === null ? [] : [{ gold, score: scores[b]! }];
+  });
+  if (judged.length === 0) return {};
+  const gold = judged.map((one) => one.gold);
+  return {
+    "gold/mean": mean(gold),
+    ...checkSignals("gold", verdicts),
+    "reward/gold_correlation": correlation(
+      judged.map(({ score }) => score),
+      gold,
+    ),
+  };
+}

@@ -1,0 +1,31 @@
+/** Signals of the gradient by layer: its size, its mean and its spread in each parameter group. */
+import type { Signals } from "./iteration-record.ts";
+import { mean, variance } from "../rl/statistics.ts";
+
+/** One optimizer step's gradient by parameter group, before clipping. */
+export interface LayerGradients {
+  /** L2. */
+  readonly norms: Readonly<Record<string, number>>;
+  /** Of the gradient's entries; the variance is biased. */
+  readonly moments: Readonly<Record<string, { readonly mean: number; readonly variance: number }>>;
+}
+
+/** Each figure averaged over the steps; then mean and variance of the averaged norms over the groups. Empty without a step. */
+export function layerSignals(model: "policy" | "critic", steps: readonly LayerGradients[]): Signals {
+  const groups = Object.keys(steps[0]?.norms ?? {});
+  if (groups.length === 0) return {};
+  const norms = groups.map((group) => mean(steps.map((step) => step.norms[group]!)));
+  const moment = (group: string, name: "mean" | "variance") => mean(steps.map((step) => step.moments[group]![name]));
+  return {
+    ...Object.assign(
+      {},
+      ...groups.map((group, i) => ({
+        [`gradient/${model}/${group}_norm`]: norms[i]!,
+        [`gradient/${model}/${group}_mean`]: moment(group, "mean"),
+        [`gradient/${model}/${group}_variance`]: moment(group, "variance"),
+      })),
+    ),
+    [`gradient/${model}_layer_norm_mean`]: mean(norms),
+    [`gradient/${model}_layer_norm_variance`]: variance(norms),
+  };
+}

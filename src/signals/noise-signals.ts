@@ -1,0 +1,43 @@
+/** Signals of the gradient's noise, from one measurement and those before it. */
+import type { Signals } from "./iteration-record.ts";
+import { type GradientNoise, gradientNoise, type NoiseOptions, noiseScale } from "../rl/noise.ts";
+
+/** What later measurements want of one. */
+export type NoiseHistory = readonly Pick<GradientNoise, "signal" | "noise">[];
+
+/** Measurements that the scale is averaged over, the present one included. */
+export const noiseWindow = 10;
+
+/** `history` holds earlier measurements, oldest first; the one returned has the present one, where it is finite. */
+export function noiseSignals(
+  measured: NoiseOptions,
+  history: NoiseHistory,
+): { readonly signals: Signals; readonly history: NoiseHistory } {
+  const { signal, noise, varianceOfMean } = gradientNoise(measured);
+  const finite = Number.isFinite(signal) && Number.isFinite(noise);
+  const recent = [...history, ...(finite ? [{ signal, noise }] : [])].slice(-noiseWindow);
+  const scale = noiseScale(recent);
+  return {
+    history: recent,
+    signals: {
+      "gradient/noise_signal": signal,
+      "gradient/noise_trace": noise,
+      "gradient/variance_of_mean": varianceOfMean,
+      "gradient/noise_resolved": Number(scale !== null),
+      ...(scale !== null && {
+        "gradient/noise_scale": scale,
+        "gradient/suggested_sequences": Math.max(1, Math.ceil(scale)),
+      }),
+    },
+  };
+}
+
+/** The guide's estimate: unbiased variance of each entry of the gradient over k draws, averaged over the entries. */
+export function drawSignals(measured: NoiseOptions): Signals {
+  const { squaredNorms, sequencesPerMicroBatch, parameters } = measured;
+  return {
+    "gradient/draw_variance": gradientNoise(measured).noise / sequencesPerMicroBatch / parameters,
+    "gradient/draws": squaredNorms.length,
+    "gradient/draw_sequences": sequencesPerMicroBatch,
+  };
+}

@@ -1,0 +1,26 @@
+/** Signals of what perturbed prompts change about a policy's responses. */
+import { goldOf, type Verdicts } from "./gold-signals.ts";
+import type { Signals } from "./iteration-record.ts";
+import { checkSameLength } from "../rl/token-rows.ts";
+import { mean } from "../rl/statistics.ts";
+
+/** Of responses to the same prompts, clean or perturbed in one way, one entry a prompt. */
+export interface Judged {
+  /** null where the reward could not be asked. */
+  readonly scores: readonly number[] | null;
+  readonly refusals: readonly boolean[];
+  readonly verdicts: readonly Verdicts[];
+}
+
+/** Perturbed less clean, averaged over prompts; `gold` over those that a gold check applies to, absent where there are none. */
+export function robustnessSignals(name: string, { clean, perturbed }: { clean: Judged; perturbed: Judged }): Signals {
+  checkSameLength({ clean: clean.refusals, perturbed: perturbed.refusals });
+  const change = (of: (judged: Judged) => readonly number[]) => mean(of(perturbed)) - mean(of(clean));
+  const gold = (judged: Judged) => judged.verdicts.map(goldOf).filter((one) => one !== null);
+  return {
+    ...(clean.scores &&
+      perturbed.scores && { [`robustness/${name}_score_change`]: mean(perturbed.scores) - mean(clean.scores) }),
+    [`robustness/${name}_refusal_change`]: change(({ refusals }) => refusals.map(Number)),
+    ...(gold(clean).length > 0 && { [`robustness/${name}_gold_change`]: change(gold) }),
+  };
+}

@@ -1,0 +1,29 @@
+/** Signals of how far a policy has moved since it was last looked at, on fixed prompts and random streams. */
+import type { Signals } from "./iteration-record.ts";
+import { klPerToken, klRows } from "../rl/kl.ts";
+import { checkSameShape, type Rows } from "../rl/token-rows.ts";
+import { mean } from "../rl/statistics.ts";
+
+export interface SimilarityOptions {
+  /** Of the earlier policy on responses that it sampled: log-probability of each token, and its own likeliest token there. */
+  readonly before: { readonly logprobs: Rows; readonly top1: Rows };
+  /** Of the present policy on the same responses. */
+  readonly now: { readonly logprobs: Rows; readonly top1: Rows };
+  /** Greedy responses of both, one a prompt. */
+  readonly greedyBefore: Rows;
+  readonly greedyNow: Rows;
+}
+
+/** KL(before, now) by k3, agreement of the likeliest tokens, and greedy responses that differ anywhere. */
+export function similaritySignals({ before, now, greedyBefore, greedyNow }: SimilarityOptions): Signals {
+  checkSameShape({ before: before.top1, now: now.top1 });
+  return {
+    "similarity/kl_k3_token": klPerToken(klRows(before.logprobs, now.logprobs, "k3")),
+    "similarity/top1_agreement": mean(
+      before.top1.flatMap((row, b) => row.map((token, t) => Number(token === now.top1[b]![t]))),
+    ),
+    "similarity/greedy_changed_share": mean(
+      greedyBefore.map((tokens, b) => Number(String(tokens) !== String(greedyNow[b]!))),
+    ),
+  };
+}

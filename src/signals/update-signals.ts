@@ -1,0 +1,145 @@
+/** Signals of the optimisation: update, reference, exploration, gradient, advantage, value. */
+
+import { repeatAgreement } from "../rl/diversity.ts";
+import { explainedVariance } from "../rl/explained-variance.ts";
+import { fingerprint } from "../rl/fingerprint.ts";
+import { type IterationRecord, type RolloutView, type Signals, slopeWindow } from "./iteration-record.ts";
+import { klPerSequence, klPerToken, klRows } from "../rl/kl.ts";
+import { layerSignals } from "./layer-signals.ts";
+import { finalScore } from "../rl/rewards.ts";
+import { type Rows, validRows, validValues } from "../rl/token-rows.ts";
+import { signFlipRate } from "../rl/signs.ts";
+import { mean, slope, standardDeviation, sum } from "../rl/statistics.ts";
+import { mergeUpdateStatistics } from "../rl/update-statistics.ts";
+
+export function update({ minibatches, endedBy, firstRatioDeviation }: IterationRecord): Signals {
+  const measured = [...minibatches, ...(endedBy ? [endedBy] : [])];
+  const lastEpoch = measured.at(-1)?.epoch;
+  const reached = mergeUpdateStatistics(
+    measured.filter(({ epoch }) => epoch === lastEpoch).map(({ statistics }) => statistics),
+  );
+  const all = mergeUpdateStatistics(measured.map(({ statistics }) => statistics));
+  return {
+    "kl/old_new_k3_token": reached.approxKlMean,
+    "kl/old_new_k3_token_max": reached.approxKlMax,
+    ...(reached.fullKlMean !== undefined && { "kl/old_new_full_token": reached.fullKlMean }),
+    "ratio/mean": reached.ratioMean,
+    "ratio/max": reached.ratioMax,
+    "ratio/variance": reached.ratioVariance,
+    "ratio/first_max_deviation": firstRatioDeviation,
+    "clip/fraction": all.clipFraction,
+    "clip/dual_fraction": all.dualClipFraction,
+    "policy/loss": mean(minibatches.map((minibatch) => minibatch.policyLoss)),
+    "update/epochs": new Set(measured.map(({ epoch }) => epoch)).size,
+    "update/ended_early": Number(endedBy !== undefined),
+    "update/steps": minibatches.length,
+    "update/steps_skipped": minibatches.filter((minibatch) => minibatch.skipped).length,
+    "update/minibatches_masked": minibatches.filter((minibatch) => minibatch.masked).length,
+  };
+}
+
+export function reference({ rollout, settings }: RolloutView): Signals {
+  const { logprobs, refLogprobs, mask, scores, endsWithEos, probeRefLogprobs } = rollout;
+  const k1_B_T = klRows(logprobs, refLogprobs, "k1", mask);
+  const k3_B_T = klRows(logprobs, refLogprobs, "k3", mask);
+  const coefInReward = settings.klIn === "reward" ? settings.klCoef : 0;
+  const penalty = sum(k1_B_T.map((row) => Math.abs(coefInReward * sum(row))));
+  const score = sum(scores.map((x, b) => Math.abs(finalScore(x, endsWithEos[b]!, settings))));
+  return {
+    "kl/ref_k1_token": klPerToken(k1_B_T, mask),
+    "kl/ref_k3_token": klPerToken(k3_B_T, mask),
+    "kl/ref_k1_sequence": klPerSequence(k1_B_T, mask),
+    "kl/ref_k3_sequence": klPerSequence(k3_B_T, mask),
+    "kl/coef": settings.klCoef,
+    "reward/kl_penalty_share": penalty / (penalty + score),
+    "reward/ref_logprob_sequence": klPerSequence(refLogprobs, mask),
+    ...(probeRefLogprobs && { "reference/fingerprint": fingerprint(probeRefLogprobs) }),
+  };
+}
+
+export function exploration({ rollout, history }: RolloutView): Signals {
+  const entropy = validValues(rollout.entropy, rollout.mask);
+  const entropyMean = mean(entropy);
+  const recent = [...(history?.entropyMeans ?? []), entropyMean].slice(-slopeWindow);
+  const agreement = repeatAgreement(rollout.prompts, rollout.responses);
+  return {
+    "entropy/mean": entropyMean,
+    "entropy/std": standardDeviation(entropy),
+    "entropy/ratio_to_first": entropyMean / (history?.firstEntropyMean ?? entropyMean),
+    ...(recent.length > 1 && { "entropy/slope": slope(recent) }),
+    ...(!Number.isNaN(agreement) && { "response/repeat_agreement": agreement }),
+  };
+}
+
+export function gradient({ minibatches, settings }: IterationRecord): Signals {
+  const policyNorms = minibatches.map((minibatch) => minibatch.policyGradNorm).filter((norm) => norm !== null);
+  const criticNorms = minibatches.map((minibatch) => minibatch.criticGradNorm).filter((norm) => norm !== null);
+  const layers = (name: "policyLayers" | "criticLayers") =>
+    minibatches.map((minibatch) => minibatch[name]).filter((one) => one !== undefined);
+  const norms = (name: "policy" | "critic", values: readonly number[]): Signals =>
+    values.length === 0
+      ? {}
+      : {
+          [`gradient/${name}_norm`]: mean(values),
+          [`gradient/${name}_norm_max`]: Math.max(...values),
+          [`gradient/${name}_clipped_share`]: mean(
+            values.map((norm) => Number(Number.isFinite(norm) && norm > (settings.maxGradNorm ?? Infinity))),
+          ),
+        };
+  return {
+    ...norms("policy", policyNorms),
+    ...norms("critic", criticNorms),
+    ...layerSignals("policy", layers("policyLayers")),
+    ...layerSignals("critic", layers("criticLayers")),
+    "gradient/nonfinite_count": [...policyNorms, ...criticNorms].filter((norm) => !Number.isFinite(norm)).length,
+  };
+}
+
+export function advantage({ rollout }: RolloutView): Signals {
+  const { advantagesRaw, advantages, mask } = rollout;
+  const raw = validValues(advantagesRaw, mask);
+  const flips = signFlipRate(advantages, mask);
+  return {
+    "advantage/abs_mean_raw": mean(raw.map(Math.abs)),
+    "advantage/abs_mean": mean(validValues(advantages, mask).map(Math.abs)),
+    "advantage/std_raw": standardDeviation(raw, { unbiased: true }),
+    "advantage/sign_flip_rate": flips.rate,
+    "advantage/sign_flip_chance": flips.chance,
+    "advantage/strongly_negative_share": stronglyNegativeShare(validRows(advantages, mask)),
+  };
+}
+
+/** Share of sequences whose mean advantage, as the loss sees it, is below -1; NaN where there is none. */
+export function stronglyNegativeShare(advantages: Rows): number {
+  return mean(advantages.filter((row) => row.length > 0).map((row) => Number(mean(row) < -1)));
+}
+
+export function value({ rollout, minibatches }: IterationRecord): Signals {
+  const returns = validValues(rollout.returns, rollout.mask);
+  const values = validValues(rollout.values, rollout.mask);
+  const { explainedVariance: explained, withBias } = explainedVariance(returns, values);
+  const loss = mean(minibatches.map((minibatch) => minibatch.valueLoss));
+  const tokens = sum(minibatches.map((minibatch) => minibatch.statistics.tokens));
+  const clipped = sum(minibatches.map((minibatch) => minibatch.valueClipFraction * minibatch.statistics.tokens));
+  return {
+    "value/loss": loss,
+    "value/loss_to_policy_loss": loss / Math.abs(mean(minibatches.map((minibatch) => minibatch.policyLoss))),
+    "value/explained_variance": explained,
+    "value/explained_variance_with_bias": withBias,
+    "value/clip_fraction": clipped / tokens,
+    "value/mean": mean(values),
+    "value/return_mean": mean(returns),
+  };
+}
+
+/** PPO.md row 21: everything finite. */
+export function rollout({ rollout }: RolloutView): Signals {
+  const { logprobs, refLogprobs, entropy, values, returns, rewards, advantagesRaw, advantages, mask, scores } = rollout;
+  const tokenNumbers = [logprobs, refLogprobs, entropy, values, returns, rewards, advantagesRaw, advantages];
+  const numbers = [
+    ...tokenNumbers.map((rows) => validValues(rows, mask)),
+    scores,
+    ...Object.values(rollout.components),
+  ];
+  return { "rollout/nonfinite_count": sum(numbers.map((list) => list.filter((x) => !Number.isFinite(x)).length)) };
+}

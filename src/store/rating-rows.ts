@@ -1,0 +1,47 @@
+/** What people say of a run's responses: ratings and preferences. */
+import type { NewRating, RatingRecord } from "../types/rating-records.ts";
+import type { Connection } from "./connection.ts";
+import { decodeText, encodeText } from "./encode-value.ts";
+import { insert } from "./writerows.ts";
+
+type Text = string | Uint8Array;
+
+interface StoredRating {
+  readonly id: number;
+  readonly run_id: string;
+  readonly rater: Text;
+  readonly prompt: Text;
+  readonly response: Text;
+  readonly score: number | null;
+  readonly rejected: Text | null;
+  readonly at: number;
+}
+
+/** Returns its number. */
+export function insertRating(
+  connection: Connection,
+  runId: string,
+  rating: NewRating & { readonly at: number },
+): number {
+  const { kind, rater, prompt, at } = rating;
+  const what =
+    kind === "rating"
+      ? { response: encodeText(rating.response), score: rating.score, rejected: null }
+      : { response: encodeText(rating.chosen), score: null, rejected: encodeText(rating.rejected) };
+  const texts = { rater: encodeText(rater), prompt: encodeText(prompt) };
+  const { sql, parameters } = insert("ratings", { run_id: runId, ...texts, ...what, at });
+  return connection.run(sql, parameters);
+}
+
+/** Those of a run, oldest first. */
+export function readRatings(connection: Connection, runId: string): RatingRecord[] {
+  return connection
+    .all<StoredRating>("SELECT * FROM ratings WHERE run_id = ? ORDER BY id", [runId])
+    .map(({ id, run_id, rater, prompt, response, score, rejected, at }): RatingRecord => {
+      const head = { id, runId: run_id, rater: decodeText(rater), prompt: decodeText(prompt), at };
+      const text = decodeText(response);
+      return rejected === null
+        ? { ...head, kind: "rating", response: text, score: score! }
+        : { ...head, kind: "preference", chosen: text, rejected: decodeText(rejected) };
+    });
+}
