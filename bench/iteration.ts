@@ -9,7 +9,8 @@ import { createReward } from "../src/reward/index.ts";
 import type { Tokenizer } from "../src/text/index.ts";
 import { trainPpo } from "../src/trainer/ppo.ts";
 import type { StageContext } from "../src/trainer/stage-context.ts";
-import type { MetricValues, Recorder } from "../src/types/records.ts";
+import type { MetricValues } from "../src/types/records.ts";
+import type { Recorder } from "../src/types/run-recorder.ts";
 import { gpt2, median } from "./measure.ts";
 
 const shape = { sequences: 64, prompt: 16, response: 48, epochs: 4, minibatches: 4, width: 256 };

@@ -1,18 +1,19 @@
-/** Holds the table of who may import whom (CONTRIBUTING.md). */
+/** Holds the table of who may import whom (CONTRIBUTING.md): no arrow upwards, no cycle between files, no two files of one name. */
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const source = fileURLToPath(new URL("../src", import.meta.url));
 
 const rows: Readonly<Record<string, number>> = {
-  cli: 10,
-  notify: 9,
-  server: 9,
-  lab: 9,
+  cli: 11,
+  notify: 10,
+  server: 10,
+  lab: 10,
   trainer: 8,
-  record: 8,
+  commands: 9,
+  inspect: 8,
   store: 7,
   reward: 7,
   objectives: 7,
@@ -21,6 +22,8 @@ const rows: Readonly<Record<string, number>> = {
   control: 5,
   models: 5,
   data: 4,
+  settings: 4,
+  signals: 4,
   text: 3,
   rl: 3,
   tensor: 3,
@@ -40,6 +43,8 @@ const forbidden = [
 
 interface Import {
   readonly file: string;
+  /** The file that it imports. */
+  readonly path: string;
   readonly from: string;
   readonly to: string;
 }
@@ -50,6 +55,7 @@ function imports(): Import[] {
     .flatMap((file) =>
       [...readFileSync(join(source, file), "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].map(([, target]) => ({
         file,
+        path: relative(source, resolve(source, dirname(file), target as string)),
         from: folderOf(file),
         to: folderOf(relative(source, resolve(source, dirname(file), target as string))),
       })),
@@ -80,4 +86,31 @@ test("trainer sees only the engine's interface", () => {
     .filter((file) => file.endsWith(".ts"))
     .filter((file) => readFileSync(join(source, "trainer", file), "utf8").includes("engine/embedded"));
   expect(inner.filter((file) => !file.endsWith(".test.ts"))).toEqual([]);
+});
+
+test("no two files have one name, but for index.ts", () => {
+  const names = readdirSync(source, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => basename(file))
+    .filter((name) => name !== "index.ts");
+  expect(names.filter((name, i) => names.indexOf(name) < i)).toEqual([]);
+});
+
+test.fails("no file imports itself over others, types counted", () => {
+  const targets = new Map<string, string[]>();
+  for (const { file, path } of imports()) targets.set(file, [...(targets.get(file) ?? []), path]);
+  /** The files of a cycle that is reached from this one, or null. Files on no cycle are remembered. */
+  const clear = new Set<string>();
+  const cycle = (file: string, way: readonly string[]): readonly string[] | null => {
+    if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+    if (clear.has(file)) return null;
+    for (const target of targets.get(file) ?? []) {
+      const found = cycle(target, [...way, file]);
+      if (found !== null) return found;
+    }
+    clear.add(file);
+    return null;
+  };
+  const found = [...targets.keys()].map((file) => cycle(file, [])).find((files) => files !== null);
+  expect(found ?? []).toEqual([]);
 });

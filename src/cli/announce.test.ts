@@ -1,7 +1,8 @@
 /** Events reach both the record and the terminal, and what they quote does not act on it. */
 import pc from "picocolors";
 import { expect, it } from "vitest";
-import type { EventKind, EventRecord, Recorder } from "../types/records.ts";
+import type { EventKind, EventRecord } from "../types/records.ts";
+import type { Recorder } from "../types/run-recorder.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 import { selfName } from "./find-run.ts";
 

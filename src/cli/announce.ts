@@ -1,12 +1,13 @@
 /** Shows the events that a stage records, as they come, to whoever watches the terminal. */
 import { tierReader } from "../notify/tier.ts";
-import type { EventRecord, MetricValues, Recorder } from "../types/records.ts";
+import type { EventRecord, MetricValues } from "../types/records.ts";
+import type { Recorder } from "../types/run-recorder.ts";
 import { printableLine } from "../util/sanitize.ts";
+import { showCommand } from "./find-run.ts";
 import { duration } from "./number-format.ts";
 import { withoutCurrentDirectory } from "./short-path.ts";
 import { shownValues } from "./shown-values.ts";
 import type { Terminal } from "./terminal.ts";
-import { showCommand } from "./find-run.ts";
 
 export interface AnnouncerOptions {
   /** Prints a line that stays. */

@@ -30,7 +30,9 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--config <file>", "as this configuration uses it", text)
     .option("--json", "print one line of JSON")
     .action(
-      does(async (id, options) => (await import("./commands/rules/index.ts")).explainRule({ id, ...options, terminal })),
+      does(async (id, options) =>
+        (await import("./commands/rules/index.ts")).explainRule({ id, ...options, terminal }),
+      ),
     );
   rules
     .command("test")
@@ -40,7 +42,9 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
-      does(async (file, options) => (await import("./commands/rules/index.ts")).testRules({ file, ...options, terminal })),
+      does(async (file, options) =>
+        (await import("./commands/rules/index.ts")).testRules({ file, ...options, terminal }),
+      ),
     );
 
   command(
@@ -74,7 +78,9 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--rules <file>", "a YAML file of rules beside the shipped ones; the run's own rules without it", text)
     .option(...workspace)
     .option("--json", "print one line of JSON")
-    .action(does(async (run, options) => (await import("./commands/replay/index.ts")).replay({ run, ...options, terminal })));
+    .action(
+      does(async (run, options) => (await import("./commands/replay/index.ts")).replay({ run, ...options, terminal })),
+    );
 
   command(
     "reproduce",
@@ -89,7 +95,9 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
-      does(async (run, options) => (await import("./commands/reproduce/index.ts")).reproduce({ run, ...options, terminal })),
+      does(async (run, options) =>
+        (await import("./commands/reproduce/index.ts")).reproduce({ run, ...options, terminal }),
+      ),
     );
 
   command(
@@ -117,5 +125,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     )
     .option(...workspace)
     .option("--json", "print one line of JSON")
-    .action(does(async (run, options) => (await import("./commands/rate/index.ts")).rate({ run, ...options, terminal })));
+    .action(
+      does(async (run, options) => (await import("./commands/rate/index.ts")).rate({ run, ...options, terminal })),
+    );
 }

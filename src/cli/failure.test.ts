@@ -3,8 +3,8 @@ import pc from "picocolors";
 import { describe, expect, it } from "vitest";
 import { BallastError, Interrupted, StoppedByController, UsageError } from "../util/errors.ts";
 import { reportError } from "./failure.ts";
-import type { Terminal } from "./terminal.ts";
 import { selfName } from "./find-run.ts";
+import type { Terminal } from "./terminal.ts";
 
 function report(error: unknown, env: NodeJS.ProcessEnv = {}) {
   const lines: string[] = [];

@@ -2,9 +2,9 @@
 import { BallastError } from "../util/errors.ts";
 import { printable } from "../util/sanitize.ts";
 import { remedyFor, systemFault } from "../util/system-faults.ts";
+import { asTyped } from "./find-run.ts";
 import { withoutCurrentDirectory } from "./short-path.ts";
 import type { Terminal } from "./terminal.ts";
-import { asTyped } from "./find-run.ts";
 
 /** Prints what went wrong and returns the exit code. BALLAST_DEBUG=1 shows the stack of every error. */
 export function reportError(thrown: unknown, { note, noteColours: c }: Terminal, env = process.env): number {

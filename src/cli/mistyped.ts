@@ -1,7 +1,7 @@
 /** What a command line that cannot be read was meant to be: the nearest command or option, or where a setting stands. */
 import type { Command, CommanderError } from "commander";
-import { nearest } from "../util/nearest.ts";
 import { UsageError } from "../util/errors.ts";
+import { nearest } from "../util/nearest.ts";
 
 /** What other programs call what these do. */
 const otherNames: Readonly<Record<string, string>> = {

@@ -171,7 +171,9 @@ export function createProgram(terminal: Terminal): Program {
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print one line of JSON")
     .action(
-      does(async (run, options) => (await import("./commands/diagnose/index.ts")).diagnose({ run, ...options, terminal })),
+      does(async (run, options) =>
+        (await import("./commands/diagnose/index.ts")).diagnose({ run, ...options, terminal }),
+      ),
     );
 
   command(
@@ -187,7 +189,9 @@ export function createProgram(terminal: Terminal): Program {
     .option("--seed <n>", "seed of the samples", integer(0))
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print the result as one line of JSON")
-    .action(does(async (run, options) => (await import("./commands/eval/index.ts")).evaluate({ run, ...options, terminal })));
+    .action(
+      does(async (run, options) => (await import("./commands/eval/index.ts")).evaluate({ run, ...options, terminal })),
+    );
 
   command(
     "generate",

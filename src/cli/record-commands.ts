@@ -31,7 +31,9 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--run <run>", "only those of one run", text)
     .option(...workspace)
     .option("--json", "print one line of JSON an incident")
-    .action(does(async (options) => (await import("./commands/incidents/index.ts")).listIncidents({ ...options, terminal })));
+    .action(
+      does(async (options) => (await import("./commands/incidents/index.ts")).listIncidents({ ...options, terminal })),
+    );
   incidents
     .command("show")
     .description("show an incident's evidence: signals, samples, what changed before, what to type next")
@@ -39,7 +41,9 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option(...workspace)
     .option("--json", "print one line of JSON, with every signal")
     .action(
-      does(async (id, options) => (await import("./commands/incidents/index.ts")).showIncident({ id, ...options, terminal })),
+      does(async (id, options) =>
+        (await import("./commands/incidents/index.ts")).showIncident({ id, ...options, terminal }),
+      ),
     );
   incidents
     .command("resolve")
@@ -90,7 +94,9 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--unarchive", "list it again")
     .option(...workspace)
     .option("--json", "print one line of JSON")
-    .action(does(async (run, options) => (await import("./commands/mark/index.ts")).mark({ run, ...options, terminal })));
+    .action(
+      does(async (run, options) => (await import("./commands/mark/index.ts")).mark({ run, ...options, terminal })),
+    );
 
   command(
     "delete",
@@ -102,7 +108,9 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--yes", "do not ask")
     .option(...workspace)
     .action(
-      does(async (run, options) => (await import("./commands/delete/index.ts")).deleteRun({ run, ...options, terminal })),
+      does(async (run, options) =>
+        (await import("./commands/delete/index.ts")).deleteRun({ run, ...options, terminal }),
+      ),
     );
 
   command(
@@ -125,7 +133,9 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     )
     .option(...workspace)
     .action(
-      does(async (run, options) => (await import("./commands/export/index.ts")).exportRun({ run, ...options, terminal })),
+      does(async (run, options) =>
+        (await import("./commands/export/index.ts")).exportRun({ run, ...options, terminal }),
+      ),
     );
 
   command(

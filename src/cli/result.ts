@@ -3,14 +3,14 @@ import type { Config } from "../config/index.ts";
 import type { RunPlace } from "../inspect/places.ts";
 import type { PipelineResult } from "../trainer/run-types.ts";
 import type { ModelEvaluation } from "../types/evaluation.ts";
-import { duration, number, percent } from "./number-format.ts";
-import { jsonLine } from "./json-line.ts";
-import { shortPath } from "./short-path.ts";
 import { reportLines } from "./evaluation-report.ts";
-import type { SessionResult } from "./training-session.ts";
-import type { Terminal } from "./terminal.ts";
-import { wrap } from "./width.ts";
 import { runArgument, selfName, workspaceOption } from "./find-run.ts";
+import { jsonLine } from "./json-line.ts";
+import { duration, number, percent } from "./number-format.ts";
+import { shortPath } from "./short-path.ts";
+import type { Terminal } from "./terminal.ts";
+import type { SessionResult } from "./training-session.ts";
+import { wrap } from "./width.ts";
 
 export interface FinishedRun extends SessionResult {
   readonly config: Config;

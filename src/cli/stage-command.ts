@@ -1,6 +1,7 @@
 /** Which stages a command runs of what its configuration has. */
-import { stages } from "../config/live-changes.ts";
+
 import type { Config } from "../config/index.ts";
+import { stages } from "../config/live-changes.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
 import { shellWord } from "../util/platform.ts";

@@ -8,11 +8,11 @@ import { openStore } from "../store/index.ts";
 import { prepareRows } from "../trainer/encoded-rows.ts";
 import { writeDurably } from "../util/durable.ts";
 import { startDoctor } from "./doctor-file.ts";
-import { withoutCurrentDirectory } from "./short-path.ts";
-import { printResult } from "./result.ts";
-import { trainRun } from "./training-session.ts";
-import type { Terminal } from "./terminal.ts";
 import { createRunFolder } from "./find-run.ts";
+import { printResult } from "./result.ts";
+import { withoutCurrentDirectory } from "./short-path.ts";
+import type { Terminal } from "./terminal.ts";
+import { trainRun } from "./training-session.ts";
 
 export interface StartOptions {
   readonly config: Config;

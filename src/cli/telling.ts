@@ -2,7 +2,8 @@
 import type { Config } from "../config/index.ts";
 import { type Hook, Notifier, parseDuration, reportNotice, reportOf, watchEvents } from "../notify/index.ts";
 import type { Store } from "../store/index.ts";
-import type { EventRecord, Recorder } from "../types/records.ts";
+import type { EventRecord } from "../types/records.ts";
+import type { Recorder } from "../types/run-recorder.ts";
 
 export interface TellingOptions {
   readonly config: Config;

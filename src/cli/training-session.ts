@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Config } from "../config/index.ts";
 import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import type { Engine } from "../engine/engine.ts";
-import { hooksOf } from "../notify/index.ts";
 import type { RunPlace } from "../inspect/places.ts";
+import { hooksOf } from "../notify/index.ts";
 import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
 import type { PreparedRows } from "../trainer/encoded-rows.ts";
 import { runPipeline } from "../trainer/pipeline.ts";
@@ -21,16 +21,16 @@ import {
 } from "../util/errors.ts";
 import { createAnnouncer, withEvents } from "./announce.ts";
 import { type RunningDashboard, startDashboard } from "./dashboard.ts";
+import { hasCheckpoint, naming, resumeCommand, showCommand } from "./find-run.ts";
+import { watchSignals } from "./interrupt.ts";
 import { lockRun, type RunLock } from "./lock.ts";
 import { type Machine, machineDifferences, machineRecord } from "./machine-record.ts";
-import { shortPath } from "./short-path.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { hasTrainedFiles, removeRun } from "./remove-run.ts";
+import { shortPath } from "./short-path.ts";
 import { shownValues } from "./shown-values.ts";
-import { watchSignals } from "./interrupt.ts";
 import { openTelling, type Telling } from "./telling.ts";
 import type { Terminal } from "./terminal.ts";
-import { hasCheckpoint, naming, resumeCommand, showCommand } from "./find-run.ts";
 
 export interface SessionOptions {
   readonly config: Config;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { incidentRecord } from "../../test/support/incident.ts";
 import { workspaceWithRun } from "../../test/support/workspace.ts";
+import { configOf } from "../inspect/places.ts";
 import type { Intervention, InterventionOutcome } from "../types/alerts.ts";
 import { UsageError } from "../util/errors.ts";
 import { type CommandRequest, checkedCommand, commandContext, whatFollows } from "./command.ts";
-import { configOf } from "../inspect/places.ts";
 
 /** A run in its PPO iteration 5. */
 function running({ ppo = {} }: { ppo?: object } = {}) {

@@ -1,14 +1,14 @@
 /** What a person may tell a run: checked as strictly as the configuration, before it is written for the trainer to read. */
 import { parse } from "yaml";
-import { applyChange, type Change, stageOfKey, stages } from "../config/live-changes.ts";
 import type { Config } from "../config/index.ts";
-import { liveSettings } from "../settings/live-settings.ts";
-import { nearest } from "../util/nearest.ts";
+import { applyChange, type Change, stageOfKey, stages } from "../config/live-changes.ts";
 import { parseOverride } from "../config/overrides.ts";
+import { interventionsOf, isInForce, type RecordedIntervention } from "../inspect/run-interventions.ts";
+import { liveSettings } from "../settings/live-settings.ts";
 import type { NewCommand, RunRow, Store } from "../store/index.ts";
 import type { CommandKind, CommandRecord, Stage } from "../types/records.ts";
 import { BallastError, UsageError } from "../util/errors.ts";
-import { interventionsOf, isInForce, type RecordedIntervention } from "../inspect/run-interventions.ts";
+import { nearest } from "../util/nearest.ts";
 
 export const commandKinds: readonly CommandKind[] = ["pause", "resume", "save", "stop", "set", "undo"];
 

@@ -1,8 +1,8 @@
 /** What a person may decide on an incident: the options of the command line, checked against the run. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { applyChange, type Change } from "../config/live-changes.ts";
 import type { Config } from "../config/index.ts";
+import { applyChange, type Change } from "../config/live-changes.ts";
 import type { IncidentDecision, IncidentRecord } from "../types/alerts.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";

@@ -1,8 +1,9 @@
 /** What a person may note of a run: tags, a note, what is put away. Checked before it is written. */
-import { nearest } from "../util/nearest.ts";
+
 import type { MarkRow } from "../store/index.ts";
 import type { NewMark } from "../types/page.ts";
 import { UsageError } from "../util/errors.ts";
+import { nearest } from "../util/nearest.ts";
 
 /** Of a run. */
 const mostTags = 20;

@@ -1,8 +1,9 @@
 /** What one field of PPO says about another: batches, lengths, sampling, critic, KL and reward. */
-import { checkSteering } from "./checks-steering.ts";
-import { multiplesNear } from "../util/nearest.ts";
-import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
+
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
+import { multiplesNear } from "../util/nearest.ts";
+import { checkSteering } from "./checks-steering.ts";
+import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
 
 export function checkPpo(config: Config, given: Given): Checked {
   const { ppo } = config;

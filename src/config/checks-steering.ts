@@ -1,7 +1,7 @@
 /** What one field of PPO's schedules and controllers says about another: KL coefficients, the penalty, clip and rates. */
 import { controllerBounds, reachOf, stepPresets } from "../rl/index.ts";
-import { type Given, type Problem, problem } from "./problems.ts";
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
+import { type Given, type Problem, problem } from "./problems.ts";
 
 type Part = { readonly errors: readonly Problem[]; readonly warnings: readonly Problem[] };
 

@@ -1,8 +1,9 @@
 /** What `ppo.stop.when` says of signals: that there are such, on one side of a threshold, and that the run measures them. */
+
+import type { Config } from "../settings/config-schema.ts";
 import { isKnownSignal, signalKeys } from "../signals/known-signals.ts";
 import { nearest } from "../util/nearest.ts";
 import { type Problem, problem } from "./problems.ts";
-import type { Config } from "../settings/config-schema.ts";
 
 export function checkStop({ ppo, control }: Config): { errors: Problem[]; warnings: Problem[] } {
   const errors = (ppo?.stop.when ?? []).flatMap(({ signal, above, below, for: times }, i) => {

@@ -1,12 +1,12 @@
 /** What one field says about another: model, tokenizer and where each stage's rows come from. */
 import { parameterCount, whyTooLarge } from "../models/model-config.ts";
+import type { Config } from "../settings/config-schema.ts";
+import { multiplesNear } from "../util/nearest.ts";
 import { checkPpo } from "./checks-ppo.ts";
 import { checkStepSchedule } from "./checks-steering.ts";
 import { checkStop } from "./checks-stop.ts";
 import { checkFaults } from "./fault-names.ts";
-import { multiplesNear } from "../util/nearest.ts";
 import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
-import type { Config } from "../settings/config-schema.ts";
 
 /** Every contradiction (errors) and every setting without effect (warnings) in a configuration whose values are right one by one. */
 export function checkConfig(config: Config, given: Given): Checked {

@@ -5,9 +5,10 @@
  */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { at } from "../settings/schema-fields.ts";
 import { messageOf } from "../util/errors.ts";
 import { fromHome } from "../util/platform.ts";
-import { at, type Path } from "../settings/schema-fields.ts";
+import type { Path } from "../util/yaml-source.ts";
 import { dotted, type Problem, valueAt } from "./problems.ts";
 
 /** `*` is every entry of a list. `workspace` is not among them: runs go where the command is given. */

@@ -1,12 +1,12 @@
 /** A longer or shorter run: which lengths a resume may change, and what else depends on a run's length. */
 import { learningRateAt } from "../rl/index.ts";
+import { type Config, configSchema } from "../settings/config-schema.ts";
+import { expectation, schemaAt } from "../settings/schema-fields.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
-import { stages } from "./live-changes.ts";
 import { checkConfig } from "./checks.ts";
-import { expectation, schemaAt } from "../settings/schema-fields.ts";
+import { stages } from "./live-changes.ts";
 import { parseOverride } from "./overrides.ts";
-import { type Config, configSchema } from "../settings/config-schema.ts";
 
 /** The settings that say how long each stage is. */
 export const lengthKeys: Readonly<Record<Stage, string>> = {

@@ -1,8 +1,9 @@
 /** The faults that a run can be given on purpose, to see what the controller makes of them: names, and `lr-spike@40`. */
+
+import type { Config } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
 import { type Problem, problem } from "./problems.ts";
-import type { Config } from "../settings/config-schema.ts";
 
 /** What each does from its iteration on; docs/faults.md says more. */
 export const faults = {

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import fc from "../../test/support/property.ts";
-import { UsageError } from "../util/errors.ts";
 import { fields } from "../settings/schema-fields.ts";
+import { UsageError } from "../util/errors.ts";
 import { parseConfig } from "./load-config.ts";
 
 /** Every failure is a UsageError whose lines each say where they belong. */

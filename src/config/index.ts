@@ -1,6 +1,14 @@
 /** The configuration: its schema, loading it, and comparing two. */
+
+export * from "../settings/config-schema.ts";
+export { type Field, fields } from "../settings/schema-fields.ts";
 export { type Difference, differences } from "./differences.ts";
 export { injected, withFaults } from "./fault-names.ts";
-export { type Field, fields } from "../settings/schema-fields.ts";
-export { type Loaded, loadConfig, parseConfig, parseResolvedConfig, recordedConfig, withModelSizes } from "./load-config.ts";
-export * from "../settings/config-schema.ts";
+export {
+  type Loaded,
+  loadConfig,
+  parseConfig,
+  parseResolvedConfig,
+  recordedConfig,
+  withModelSizes,
+} from "./load-config.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { applyChange, hyperparameters, settingOf, stages } from "./live-changes.ts";
-import { liveSettings } from "../settings/live-settings.ts";
 import { configSchema } from "../settings/config-schema.ts";
+import { liveSettings } from "../settings/live-settings.ts";
+import { applyChange, hyperparameters, settingOf, stages } from "./live-changes.ts";
 
 const config = configSchema.parse({
   demo: {},

@@ -1,12 +1,12 @@
 /** Settings that a person may change while a stage runs: which, checked as the configuration is, and applied to it. */
 import type { z } from "zod";
+import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "../settings/config-schema.ts";
+import { liveSettings } from "../settings/live-settings.ts";
+import { at, expectation, schemaAt } from "../settings/schema-fields.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
-import { checkConfig } from "./checks.ts";
-import { at, expectation, schemaAt } from "../settings/schema-fields.ts";
-import { liveSettings } from "../settings/live-settings.ts";
 import { nearest } from "../util/nearest.ts";
-import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "../settings/config-schema.ts";
+import { checkConfig } from "./checks.ts";
 
 /** One change of one setting. */
 export interface Change {

@@ -1,21 +1,21 @@
 /** From a YAML file and overrides to a checked configuration; and from the configuration that a run recorded. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { knownRules, unknownRule, usedRules } from "../control/rules/load-rules.ts";
 import { helpdeskObjective } from "../data/index.ts";
 import { readModelConfig } from "../models/hf-folder.ts";
+import { type Config, configSchema } from "../settings/config-schema.ts";
 import type { Stage } from "../types/records.ts";
 import { CheckpointError, messageOf, UsageError } from "../util/errors.ts";
 import { remedyFor } from "../util/system-faults.ts";
-import { stages } from "./live-changes.ts";
+import type { Path } from "../util/yaml-source.ts";
+import { readSource, type Source } from "../util/yaml-source.ts";
 import { checkConfig, startFolder } from "./checks.ts";
-import type { Path } from "../settings/schema-fields.ts";
-import { applyOverrides, type Overridden, parseOverride } from "./overrides.ts";
 import { missingPaths, rebasePaths } from "./config-paths.ts";
+import { stages } from "./live-changes.ts";
+import { applyOverrides, type Overridden, parseOverride } from "./overrides.ts";
 import { describeIssue, type Problem, pathOf, valueAt } from "./problems.ts";
 import { emptyValues, isBelow, isEcho, withoutMistakes } from "./repair.ts";
-import { knownRules, unknownRule, usedRules } from "../control/rules/load-rules.ts";
-import { type Config, configSchema } from "../settings/config-schema.ts";
-import { readSource, type Source } from "../util/yaml-source.ts";
 import { usedSettings } from "./used.ts";
 
 const seeDocs = "docs/config.md lists every key.";

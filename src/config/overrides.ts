@@ -1,7 +1,8 @@
 /** `key=value` on the command line: changes values that the file gives, before they are checked. */
 import { parse } from "yaml";
+import { at, schemaAt, unwrap } from "../settings/schema-fields.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
-import { at, type Path, schemaAt, unwrap } from "../settings/schema-fields.ts";
+import type { Path } from "../util/yaml-source.ts";
 import { dotted, pathOf } from "./problems.ts";
 
 export interface Override {

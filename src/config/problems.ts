@@ -1,7 +1,8 @@
 /** Says in words what is wrong with a value: turns the schema's issues into messages a person can act on. */
 import type { z } from "zod";
-import { at, expectation, fields, keysOf, type Path, schemaAt, unwrap } from "../settings/schema-fields.ts";
+import { at, expectation, fields, keysOf, schemaAt, unwrap } from "../settings/schema-fields.ts";
 import { nearest } from "../util/nearest.ts";
+import type { Path } from "../util/yaml-source.ts";
 
 /** Something wrong or odd. The message stands where the first of these paths that the user wrote stands. */
 export interface Problem {

@@ -1,9 +1,10 @@
 /** A configuration with mistakes, as far as it can be read without them: so that all that is wrong is said in one round. */
 import type { z } from "zod";
-import { at, keysOf, type Path, schemaAt, unwrap } from "../settings/schema-fields.ts";
-import { nearest } from "../util/nearest.ts";
-import { describeIssue, dotted, type Problem, valueAt } from "./problems.ts";
 import { type Config, configSchema } from "../settings/config-schema.ts";
+import { at, keysOf, schemaAt, unwrap } from "../settings/schema-fields.ts";
+import { nearest } from "../util/nearest.ts";
+import type { Path } from "../util/yaml-source.ts";
+import { describeIssue, dotted, type Problem, valueAt } from "./problems.ts";
 
 export interface Repaired {
   /** With defaults for every value that is wrong; null where that cannot be. */

@@ -1,6 +1,7 @@
 /** The settings that a run uses, without those that another setting leaves without effect: what a record may show. */
-import { at } from "../settings/schema-fields.ts";
+
 import type { Config } from "../settings/config-schema.ts";
+import { at } from "../settings/schema-fields.ts";
 
 /** A copy without settings that change nothing, mostly defaults that nobody asked for. Read again, they have their defaults. */
 export function usedSettings(config: Config): object {

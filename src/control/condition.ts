@@ -1,7 +1,7 @@
 /** Whether a condition holds on a history. A NaN holds nothing; a history that is too short neither. */
 import { correlation, mean, quantile, slope } from "../rl/statistics.ts";
-import type { Condition, Rule, Statistic } from "./rules/rule.ts";
 import type { History, Series } from "./observed.ts";
+import type { Condition, Rule, Statistic } from "./rules/rule.ts";
 
 /** Values of the first signal that a condition needs. */
 export function lookback({ statistic, over }: Pick<Condition, "statistic" | "over">): number {

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import fc from "../../test/support/property.ts";
 import { acting, alertsOf, play, rule } from "../../test/support/rules.ts";
 import type { MetricValues } from "../types/records.ts";
-import { consult } from "./consult.ts";
 import { acknowledged, setByPerson, undone } from "./act.ts";
+import { consult } from "./consult.ts";
 import { firstControlState, multipliers } from "./state.ts";
 
 const kl = (...values: number[]) => values.map((value) => ({ "kl/old_new_k3_token": value }));

@@ -1,10 +1,10 @@
 /** The controller: rules, what it remembers and what it is shown, in; alerts, interventions and orders, out. Pure. */
 import type { Alert, Intervention, InterventionOutcome, Shown } from "../types/alerts.ts";
-import { historyLengths, holds, statisticOf } from "./condition.ts";
 import { type ActOptions, act, expire } from "./act.ts";
+import { historyLengths, holds, statisticOf } from "./condition.ts";
+import { observed } from "./observed.ts";
 import { merged, noOrders, type Orders } from "./orders.ts";
 import { conditionWords, isStepRule, type Rule } from "./rules/rule.ts";
-import { observed } from "./observed.ts";
 import type { ControlState } from "./state.ts";
 
 export interface ConsultOptions extends ActOptions {

@@ -4,9 +4,9 @@
  */
 import { boundsOf, byLever, type ConfiguredBounds } from "../steering/levers.ts";
 import type { Shown, Told } from "../types/alerts.ts";
+import { type ActOptions, hear } from "./act.ts";
 import { consult } from "./consult.ts";
 import { type Decision, decisionsOf } from "./decisions.ts";
-import { type ActOptions, hear } from "./act.ts";
 import type { Rule } from "./rules/rule.ts";
 import { firstControlState } from "./state.ts";
 

@@ -1,4 +1,6 @@
 /** Data: rows from files or from the built-in task, their split, their order, their encoding. */
+
+export { changeOfRows, fingerprintRows, type RowsFingerprint } from "./data-fingerprint.ts";
 export {
   createTally,
   describeTally,
@@ -12,7 +14,6 @@ export {
   type LongPrompts,
   type RowTally,
 } from "./encode-rows.ts";
-export { changeOfRows, fingerprintRows, type RowsFingerprint } from "./data-fingerprint.ts";
 export { splitHeldOut } from "./heldout.ts";
 export {
   type HelpdeskChecks,

@@ -1,8 +1,8 @@
 /** What people said of responses, as JSONL: ratings, and preferences that `ballast reward` learns from. */
 
 import type { NewRating } from "../types/rating-records.ts";
-import { createFieldReader } from "./row-fields.ts";
 import { type JsonlRow, readJsonl } from "./jsonl.ts";
+import { createFieldReader } from "./row-fields.ts";
 
 export interface Pair {
   readonly prompt: string;

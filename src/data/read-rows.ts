@@ -2,8 +2,8 @@
 import { barePrompt, type Message } from "../text/index.ts";
 import { commonHistory, joinedPrompt, sharedBeginning } from "./conversation.ts";
 import { type FieldNames, missingHint } from "./field-names.ts";
-import { checkFieldNames, createFieldReader, type FieldReader } from "./row-fields.ts";
 import { type JsonlRow, readJsonl, wholeFile } from "./jsonl.ts";
+import { checkFieldNames, createFieldReader, type FieldReader } from "./row-fields.ts";
 import { type PreferenceRow, type PromptRow, placed, type SftRow } from "./row-types.ts";
 
 export interface DataSource {

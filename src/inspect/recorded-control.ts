@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/index.ts";
-import { fitsScale, type KnownRules, knownRules, knownRulesIn, usedRules } from "../control/rules/load-rules.ts";
 import type { Decision } from "../control/decisions.ts";
 import { replaySteps } from "../control/replay-rules.ts";
+import { fitsScale, type KnownRules, knownRules, knownRulesIn, usedRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
 import { type ConsultationRow, openStore, type Store } from "../store/index.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";

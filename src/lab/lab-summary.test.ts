@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Cell } from "./cell.ts";
 import { type Gold, goldOf } from "./gold.ts";
-import { isListed, plans } from "./plan.ts";
 import { detect, summarise } from "./lab-summary.ts";
+import { isListed, plans } from "./plan.ts";
 
 const gold = (mean: number): Gold => ({ mean, low: mean - 0.03, high: mean + 0.03, samples: 1024 });
 

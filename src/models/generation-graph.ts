@@ -36,7 +36,6 @@ import {
   topK,
   where,
 } from "../tensor/ops.ts";
-import type { DecoderConfig } from "./model-config.ts";
 import {
   dense,
   feedForward,
@@ -47,6 +46,7 @@ import {
   parameterInputs,
   trunkWithCache,
 } from "./gpt2.ts";
+import type { DecoderConfig } from "./model-config.ts";
 
 /** What a sampler does: `greedy` ignores temperature; topK 0 and topP 1 keep every token. */
 export interface SamplerShape {

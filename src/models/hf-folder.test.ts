@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fixtureTensors, temporaryFolder, tiedConfig, untiedConfig } from "../../test/support/gpt2.ts";
 import { CheckpointError } from "../util/errors.ts";
-import type { Head } from "./model-config.ts";
 import { readModelFolder, writeModelFolder } from "./hf-folder.ts";
+import type { Head } from "./model-config.ts";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 function editConfig(folder: string, edit: (json: Record<string, unknown>) => Record<string, unknown>): void {

@@ -1,14 +1,15 @@
 /** The reward of a run: its components, each recorded by name, added up by their weights. */
-import type { RewardComponentConfig } from "../settings/config-schema.ts";
+
 import type { Engine } from "../engine/engine.ts";
+import type { RewardComponentConfig } from "../settings/config-schema.ts";
 import { RewardError } from "../util/errors.ts";
 import { hashFunction } from "./function-hash.ts";
 import type { FunctionInput } from "./function-protocol.ts";
 import { FunctionRunner } from "./function-runner.ts";
 import { type Baseline, comparisonScores, type LearnedModel, type LearnedScores, learnedScores } from "./learned.ts";
+import type { Scored, Scores } from "./reward-types.ts";
 import { exact, lastNumber, length, pattern, repetition } from "./rule-rewards.ts";
 import { createSafetyFilter, type SafetyOptions } from "./safety.ts";
-import type { Scored, Scores } from "./reward-types.ts";
 
 export interface RewardOptions {
   readonly components: readonly RewardComponentConfig[];

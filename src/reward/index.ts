@@ -9,6 +9,6 @@ export {
   readNormalisation,
   writeNormalisation,
 } from "./normalisation.ts";
+export type { Scored, Scores } from "./reward-types.ts";
 export { checkReferences } from "./rule-rewards.ts";
 export type { SafetyOptions } from "./safety.ts";
-export type { Scored, Scores } from "./reward-types.ts";

@@ -1,6 +1,7 @@
 /** How much of the returns the values explain (PPO.md row 14). */
-import { checkSameLength } from "./token-rows.ts";
+
 import { mean, variance } from "./statistics.ts";
+import { checkSameLength } from "./token-rows.ts";
 
 /**
  * 1 - var(R - V) / var(R), and 1 - mean((V - R)^2) / var(R), which a constant bias of the values lowers. Biased variances

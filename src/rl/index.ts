@@ -1,29 +1,22 @@
 /** The arithmetic of online training on plain arrays, in float64, but for the losses, which stand in objectives/. */
+
+export * from "./adamw.ts";
 export * from "./aggregate.ts";
 export * from "./clip-phases.ts";
 export * from "./diversity.ts";
 export * from "./explained-variance.ts";
 export * from "./fingerprint.ts";
 export * from "./gae.ts";
-export * from "../signals/gold-signals.ts";
 export * from "./interval.ts";
-export * from "../signals/iteration-record.ts";
 export * from "./kl.ts";
 export * from "./klcontroller.ts";
-export * from "../signals/layer-signals.ts";
 export * from "./logprob.ts";
 export * from "./noise.ts";
-export * from "../signals/noise-signals.ts";
-export * from "./adamw.ts";
 export * from "./rewards.ts";
-export * from "../signals/robustness-signals.ts";
-export * from "./token-rows.ts";
 export * from "./schedule.ts";
-export * from "../signals/rollout-signals.ts";
 export * from "./signs.ts";
-export * from "../signals/similarity-signals.ts";
 export * from "./slow-average.ts";
 export * from "./statistics.ts";
-export { stronglyNegativeShare } from "../signals/update-signals.ts";
+export * from "./token-rows.ts";
 export * from "./update-statistics.ts";
 export * from "./whiten.ts";

@@ -1,6 +1,7 @@
 /** 95% intervals for shares, means and paired differences, by the normal approximation: for thirty clusters and more. */
-import { checkSameLength } from "./token-rows.ts";
+
 import { mean, sum, variance } from "./statistics.ts";
+import { checkSameLength } from "./token-rows.ts";
 
 const z = 1.959963984540054;
 

@@ -2,8 +2,9 @@
  * KL(policy, reference) estimated from tokens that the policy sampled (PPO.md row 2; Schulman 2020, "Approximating KL
  * divergence"), with d = log p - log p_ref.
  */
-import { checkSameShape, type Mask, mapRows, type Rows, validRows, validValues } from "./token-rows.ts";
+
 import { mean, sum } from "./statistics.ts";
+import { checkSameShape, type Mask, mapRows, type Rows, validRows, validValues } from "./token-rows.ts";
 
 export type KlEstimator = "k1" | "k2" | "k3";
 

@@ -1,6 +1,7 @@
 /** The reward of each response token: a KL penalty on every one and the score on the last (PPO.md row 3). */
-import { checkSameLength, checkSameShape, isValid, type Mask, mapRows, type Rows, validValues } from "./token-rows.ts";
+
 import { mean, variance } from "./statistics.ts";
+import { checkSameLength, checkSameShape, isValid, type Mask, mapRows, type Rows, validValues } from "./token-rows.ts";
 
 export interface TokenRewardOptions {
   readonly logprobs: Rows;

@@ -1,6 +1,7 @@
 /** Whitening of advantages over all valid tokens of a rollout, never of a minibatch (PPO.md row 6). */
-import { checkSameShape, type Mask, mapRows, type Rows, validValues } from "./token-rows.ts";
+
 import { mean, variance } from "./statistics.ts";
+import { checkSameShape, type Mask, mapRows, type Rows, validValues } from "./token-rows.ts";
 
 export interface Whitened {
   /** (A - mean) / sqrt(var + 1e-8), with the unbiased variance; 0 where masked. Unchanged where `count` is below 2. */

@@ -1,9 +1,9 @@
 /** Reads the configuration's schema as data: what stands at a path, in words, and the list of every field. */
 import type { z } from "zod";
+import type { Path } from "../util/yaml-source.ts";
 import { configSchema } from "./config-schema.ts";
 
 export type Schema = z.core.$ZodType;
-export type Path = readonly (string | number)[];
 
 /** One settable value. */
 export interface Field {

@@ -1,10 +1,11 @@
 /** Signals of what the policy does and is paid for: reward, response, safety. */
 import { distinctN, distinctShare, repeatedNgramShare } from "../rl/diversity.ts";
-import { goldSignals } from "./gold-signals.ts";
 import { standardError } from "../rl/interval.ts";
-import { type RolloutView, type Signals, slopeWindow } from "./iteration-record.ts";
-import { validRows } from "../rl/token-rows.ts";
 import { correlation, mean, quantile, slope, standardDeviation, sum, variance } from "../rl/statistics.ts";
+import { validRows } from "../rl/token-rows.ts";
+import { goldSignals } from "./gold-signals.ts";
+import { type RolloutView, slopeWindow } from "./iteration-record.ts";
+import type { Signals } from "./signal-values.ts";
 
 export function reward({ rollout, settings, history }: RolloutView): Signals {
   const { scores, components, responses, rewards, mask, learned = [], verdicts = [] } = rollout;

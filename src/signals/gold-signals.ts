@@ -1,6 +1,7 @@
 /** Signals of a task's gold check: measurements, and never part of a reward. */
-import type { Signals } from "./iteration-record.ts";
+
 import { correlation, mean } from "../rl/statistics.ts";
+import type { Signals } from "./signal-values.ts";
 
 /** One response's verdicts by the name of the check; empty where none applies to its prompt. */
 export type Verdicts = Readonly<Record<string, boolean>>;

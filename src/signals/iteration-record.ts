@@ -1,8 +1,9 @@
 /** What is known of one PPO iteration when it ends, as plain arrays: what its signals are computed from. */
-import type { Verdicts } from "./gold-signals.ts";
-import type { LayerGradients } from "./layer-signals.ts";
+
 import type { Mask, Rows } from "../rl/token-rows.ts";
 import type { UpdateStatistics } from "../rl/update-statistics.ts";
+import type { Verdicts } from "./gold-signals.ts";
+import type { LayerGradients } from "./layer-signals.ts";
 
 /** B sequences of one rollout; per-token rows are aligned with the response tokens. */
 export interface RolloutRecord {
@@ -94,9 +95,6 @@ export interface SignalHistory {
   /** `reward/score_mean` of each earlier iteration; the last nine are enough. */
   readonly scoreMeans: readonly number[];
 }
-
-/** Signals by key. A signal that cannot be computed from the record is absent; one that is not defined on it is NaN. */
-export type Signals = Record<string, number>;
 
 /** Iterations over which slopes are taken, this one included: CONTROL.md's "over 10". */
 export const slopeWindow = 10;

@@ -1,6 +1,7 @@
 /** Signals of the gradient by layer: its size, its mean and its spread in each parameter group. */
-import type { Signals } from "./iteration-record.ts";
+
 import { mean, variance } from "../rl/statistics.ts";
+import type { Signals } from "./signal-values.ts";
 
 /** One optimizer step's gradient by parameter group, before clipping. */
 export interface LayerGradients {

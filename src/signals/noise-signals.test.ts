@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { mean, variance } from "../rl/statistics.ts";
 import { random } from "../util/random.ts";
 import { drawSignals, noiseSignals, noiseWindow } from "./noise-signals.ts";
-import { mean, variance } from "../rl/statistics.ts";
 
 /** k mean gradients of b sequences each, around `center`, whose entries have standard deviation `spread` a sequence. */
 function draws({ k, b, center, spread }: { k: number; b: number; center: number[]; spread: number }, seed: number) {

@@ -1,6 +1,7 @@
 /** Signals of the gradient's noise, from one measurement and those before it. */
-import type { Signals } from "./iteration-record.ts";
+
 import { type GradientNoise, gradientNoise, type NoiseOptions, noiseScale } from "../rl/noise.ts";
+import type { Signals } from "./signal-values.ts";
 
 /** What later measurements want of one. */
 export type NoiseHistory = readonly Pick<GradientNoise, "signal" | "noise">[];

@@ -1,8 +1,9 @@
 /** Signals of what perturbed prompts change about a policy's responses. */
-import { goldOf, type Verdicts } from "./gold-signals.ts";
-import type { Signals } from "./iteration-record.ts";
-import { checkSameLength } from "../rl/token-rows.ts";
+
 import { mean } from "../rl/statistics.ts";
+import { checkSameLength } from "../rl/token-rows.ts";
+import { goldOf, type Verdicts } from "./gold-signals.ts";
+import type { Signals } from "./signal-values.ts";
 
 /** Of responses to the same prompts, clean or perturbed in one way, one entry a prompt. */
 export interface Judged {

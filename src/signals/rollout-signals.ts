@@ -3,13 +3,8 @@
  * docs/metrics.md has a line for every key: unit, estimator, source.
  */
 import { response, reward, safety } from "./behaviour-signals.ts";
-import {
-  type IterationRecord,
-  type RolloutView,
-  type SignalHistory,
-  type Signals,
-  slopeWindow,
-} from "./iteration-record.ts";
+import { type IterationRecord, type RolloutView, type SignalHistory, slopeWindow } from "./iteration-record.ts";
+import type { Signals } from "./signal-values.ts";
 import { advantage, exploration, gradient, reference, rollout, update, value } from "./update-signals.ts";
 
 /** What a rollout shows once it is scored and its advantages are made: known before anything reaches the weights. */

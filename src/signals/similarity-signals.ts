@@ -1,8 +1,9 @@
 /** Signals of how far a policy has moved since it was last looked at, on fixed prompts and random streams. */
-import type { Signals } from "./iteration-record.ts";
+
 import { klPerToken, klRows } from "../rl/kl.ts";
-import { checkSameShape, type Rows } from "../rl/token-rows.ts";
 import { mean } from "../rl/statistics.ts";
+import { checkSameShape, type Rows } from "../rl/token-rows.ts";
+import type { Signals } from "./signal-values.ts";
 
 export interface SimilarityOptions {
   /** Of the earlier policy on responses that it sampled: log-probability of each token, and its own likeliest token there. */

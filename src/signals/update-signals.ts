@@ -3,14 +3,15 @@
 import { repeatAgreement } from "../rl/diversity.ts";
 import { explainedVariance } from "../rl/explained-variance.ts";
 import { fingerprint } from "../rl/fingerprint.ts";
-import { type IterationRecord, type RolloutView, type Signals, slopeWindow } from "./iteration-record.ts";
 import { klPerSequence, klPerToken, klRows } from "../rl/kl.ts";
-import { layerSignals } from "./layer-signals.ts";
 import { finalScore } from "../rl/rewards.ts";
-import { type Rows, validRows, validValues } from "../rl/token-rows.ts";
 import { signFlipRate } from "../rl/signs.ts";
 import { mean, slope, standardDeviation, sum } from "../rl/statistics.ts";
+import { type Rows, validRows, validValues } from "../rl/token-rows.ts";
 import { mergeUpdateStatistics } from "../rl/update-statistics.ts";
+import { type IterationRecord, type RolloutView, slopeWindow } from "./iteration-record.ts";
+import { layerSignals } from "./layer-signals.ts";
+import type { Signals } from "./signal-values.ts";
 
 export function update({ minibatches, endedBy, firstRatioDeviation }: IterationRecord): Signals {
   const measured = [...minibatches, ...(endedBy ? [endedBy] : [])];

@@ -3,10 +3,10 @@ import { expect, it, vi } from "vitest";
 import { rule } from "../../test/support/rules.ts";
 import { runPpo } from "../../test/support/run-ppo.ts";
 import { newWorld } from "../../test/support/stage.ts";
-import { liveSettings } from "../settings/live-settings.ts";
-import { controlSchema } from "../settings/config-schema.ts";
 import { replay } from "../control/replay-rules.ts";
 import { actionWords } from "../control/rules/rule.ts";
+import { controlSchema } from "../settings/config-schema.ts";
+import { liveSettings } from "../settings/live-settings.ts";
 import type { Lever } from "./levers.ts";
 
 vi.mock("./levers.ts", async (original) => {

@@ -1,9 +1,9 @@
 /** Queries for the answers to the monitoring set: those of an iteration, and at which iterations there are any. */
 import type { AnsweringModel, AnswerRecord, Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
+import { supersededFrom } from "./database-schema.ts";
 import { decodeJson, decodeText, flags, numberOf } from "./encode-value.ts";
 import type { AnswerRow } from "./stored-rows.ts";
-import { supersededFrom } from "./database-schema.ts";
 
 type Text = string | Uint8Array;
 

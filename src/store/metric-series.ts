@@ -1,10 +1,10 @@
 /** Answers charts: one metric of a run over iterations, from its values where they are few and from rollups where they are many. */
 import type { Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
+import { supersededFrom } from "./database-schema.ts";
 import { decodeDoubles, encodeText, numberOf } from "./encode-value.ts";
 import { addRollup, addValue, blockSize, emptyRollup, type Rollup, widthOf } from "./rollup.ts";
 import type { Series, SeriesPoint, SeriesQuery } from "./stored-rows.ts";
-import { supersededFrom } from "./database-schema.ts";
 
 export interface SeriesName {
   readonly runId: string;

@@ -12,12 +12,12 @@ import {
   temporaryStore,
   turnIntoVersion3,
 } from "../../test/support/store.ts";
-import { parseRules } from "../control/rules/load-rules.ts";
 import type { Decision } from "../control/decisions.ts";
 import { replay } from "../control/replay-rules.ts";
+import { parseRules } from "../control/rules/load-rules.ts";
 import type { Shown, Told } from "../types/alerts.ts";
-import { openStore } from "./index.ts";
 import { schemaVersion } from "./database-schema.ts";
+import { openStore } from "./index.ts";
 
 /** Rows as version 1 wrote them: a run of 20 iterations, resumed at 16, with a NaN and a NUL. */
 const version1 = () => databaseOf(1);

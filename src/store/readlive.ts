@@ -1,9 +1,9 @@
 /** Queries for readers that follow a workspace as it is written: where its tables end, and what came after a cursor, over several runs. */
 import type { EventKind, Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
+import { superseded } from "./database-schema.ts";
 import { decodeJson, decodeText, numberOf } from "./encode-value.ts";
 import type { EventRow, MetricRow } from "./stored-rows.ts";
-import { superseded } from "./database-schema.ts";
 
 type Text = string | Uint8Array;
 

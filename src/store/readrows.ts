@@ -2,8 +2,10 @@
 import type { OperatorWord, Shown, Tier } from "../types/alerts.ts";
 import type { EventKind, MetricValues, RecentRecord, SampleRecord, SettingRecord, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
+import { superseded } from "./database-schema.ts";
 import { earlierShown, earlierWord } from "./earlier-consultations.ts";
 import { decodeFloats, decodeJson, decodeText, encodeText, numberOf } from "./encode-value.ts";
+import { readLastValue } from "./metric-series.ts";
 import type {
   ConsultationRow,
   EventRow,
@@ -15,8 +17,6 @@ import type {
   SampleRow,
   SettingRow,
 } from "./stored-rows.ts";
-import { superseded } from "./database-schema.ts";
-import { readLastValue } from "./metric-series.ts";
 
 type Text = string | Uint8Array;
 

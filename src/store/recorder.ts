@@ -7,12 +7,12 @@ import type {
   EventRecord,
   MetricValues,
   RecentRecord,
-  Recorder,
   RunState,
   SampleRecord,
   SettingRecord,
   Stage,
 } from "../types/records.ts";
+import type { Recorder } from "../types/run-recorder.ts";
 import { messageOf, StoreError } from "../util/errors.ts";
 import { type Connection, isTransient } from "./connection.ts";
 import { readIncidents } from "./incident-rows.ts";

@@ -9,8 +9,8 @@ import {
   temporaryFolder,
   temporaryStore,
 } from "../../test/support/store.ts";
-import { openStore, type Store } from "./index.ts";
 import { schemaVersion } from "./database-schema.ts";
+import { openStore, type Store } from "./index.ts";
 
 /** A store with a run "a", its clock at `clock.now`. */
 function storeWithRun(): { store: Store; clock: { now: number } } {

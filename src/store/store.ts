@@ -11,6 +11,7 @@ import { deleteRun } from "./deletion.ts";
 import { encodeJson, encodeText } from "./encode-value.ts";
 import { decideIncident, type IncidentQuery, readIncidents } from "./incident-rows.ts";
 import { insertMark, readMarks } from "./mark-rows.ts";
+import { readSeries } from "./metric-series.ts";
 import { insertRating, readRatings } from "./rating-rows.ts";
 import {
   type Ends,
@@ -49,6 +50,7 @@ import {
 import { readAttempts, readCommands, readControlVersion, readRun, readRuns, readStates } from "./readruns.ts";
 import { type RecorderOptions, StoreRecorder } from "./recorder.ts";
 import { type Answered, performOnce } from "./requests.ts";
+import { type FoundSamples, findSamples, readSample, type SampleQuery } from "./sample-rows.ts";
 import type {
   AnswerRow,
   AttemptRow,
@@ -68,8 +70,6 @@ import type {
   SettingRow,
   StateRow,
 } from "./stored-rows.ts";
-import { type FoundSamples, findSamples, readSample, type SampleQuery } from "./sample-rows.ts";
-import { readSeries } from "./metric-series.ts";
 import { insert } from "./writerows.ts";
 
 export interface StoreOptions {

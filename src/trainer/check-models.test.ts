@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { BigramEngine } from "../../test/support/bigram-engine.ts";
 import { prompts, sizes, temporaryFolder, tokenizer } from "../../test/support/stage.ts";
-import { type Config, configSchema } from "../settings/config-schema.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
+import { type Config, configSchema } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import { checkModels, checkReach } from "./check-models.ts";
 

@@ -1,9 +1,9 @@
 /** The models of a run against its tokenizer and one another, before anything is trained. */
 import { existsSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
-import type { Config } from "../settings/config-schema.ts";
 import type { Engine, HeadKind } from "../engine/engine.ts";
 import { learnedComponents } from "../reward/index.ts";
+import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Prompt } from "./rollout.ts";

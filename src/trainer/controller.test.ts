@@ -2,8 +2,8 @@
 import { expect, it } from "vitest";
 import { MemoryStore } from "../../test/support/memory-recorder.ts";
 import { rule } from "../../test/support/rules.ts";
-import { controlSchema } from "../settings/config-schema.ts";
 import { firstControlState } from "../control/state.ts";
+import { controlSchema } from "../settings/config-schema.ts";
 import { Control } from "./controller.ts";
 
 const base = { policyRate: 1e-3, criticRate: 2e-3, clipLow: 0.2, clipHigh: 0.2, klCoef: 0.05, valueUpdates: 1 };

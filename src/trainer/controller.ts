@@ -1,14 +1,15 @@
 /** The trainer's side of the stability controller: shows it what was measured, records what it says, keeps what it changes. */
-import type { ControlConfig } from "../settings/config-schema.ts";
+
+import { type ActOptions, endedBefore, ends, hear } from "../control/act.ts";
 import { type ConsultOptions, consult } from "../control/consult.ts";
 import { type Decision, decisionsOf } from "../control/decisions.ts";
 import { health, healthLengths, healthMetrics } from "../control/health/index.ts";
-import { type ActOptions, endedBefore, ends, hear } from "../control/act.ts";
+import { observed } from "../control/observed.ts";
 import type { Orders } from "../control/orders.ts";
 import type { Rule } from "../control/rules/rule.ts";
-import { observed } from "../control/observed.ts";
-import { knownAfterScoring } from "../signals/known-signals.ts";
 import { type ControlState, multipliers } from "../control/state.ts";
+import type { ControlConfig } from "../settings/config-schema.ts";
+import { knownAfterScoring } from "../signals/known-signals.ts";
 import {
   applied,
   boundedValues,
@@ -20,7 +21,8 @@ import {
   levers,
 } from "../steering/levers.ts";
 import type { Alert, OperatorWord } from "../types/alerts.ts";
-import type { MetricValues, Recorder } from "../types/records.ts";
+import type { MetricValues } from "../types/records.ts";
+import type { Recorder } from "../types/run-recorder.ts";
 
 export interface ControlOptions {
   readonly rules: readonly Rule[];

@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { replaceRunFile } from "../config/run-manifest.ts";
-import type { Config } from "../settings/config-schema.ts";
 import { changeOfRows, fingerprintRows, type RowsFingerprint } from "../data/index.ts";
 import { learnedComponents } from "../reward/index.ts";
+import type { Config } from "../settings/config-schema.ts";
 import type { Stage } from "../types/records.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { readOwnJson } from "../util/json-values.ts";

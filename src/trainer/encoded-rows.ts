@@ -1,6 +1,5 @@
 /** Every row of a run as its models read it: encoded once, and all of them before the first step of any stage. */
 import { stages } from "../config/live-changes.ts";
-import type { Config } from "../settings/config-schema.ts";
 import {
   createTally,
   describeTally,
@@ -12,6 +11,7 @@ import {
   type RowTally,
   useAll,
 } from "../data/index.ts";
+import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { Stage } from "../types/records.ts";
 import { type DataRecord, fingerprintData } from "./data-record.ts";

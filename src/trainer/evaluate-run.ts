@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { runOrigin } from "../config/run-manifest.ts";
-import type { Config } from "../settings/config-schema.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { Evaluation } from "../types/evaluation.ts";
 import { CheckpointError, Interrupted, UsageError } from "../util/errors.ts";

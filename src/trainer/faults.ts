@@ -3,9 +3,9 @@
  * kind is on. What a fault does is a function of the iteration alone, so that a resumed run has the same.
  */
 import type { Fault, FaultName } from "../config/fault-names.ts";
-import type { PpoConfig } from "../settings/config-schema.ts";
 import type { ModelId } from "../engine/engine.ts";
 import type { RewardPipeline, Scored, Scores } from "../reward/index.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import { random } from "../util/random.ts";
 import type { PpoModels } from "./ppo-models.ts";
 import type { Minibatch } from "./ppo-step.ts";

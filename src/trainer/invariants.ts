@@ -1,5 +1,7 @@
 /** What must hold before anything has been learned (PPO.md row 21): most failures of PPO show here first. */
-import { klRows, type RolloutRecord } from "../rl/index.ts";
+
+import { klRows } from "../rl/index.ts";
+import type { RolloutRecord } from "../signals/index.ts";
 import { TrainingError } from "../util/errors.ts";
 
 /** Far above float32's rounding (1e-5), far below what one optimizer step does. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import fc from "../../test/support/property.ts";
 import { mostLogits, tokensOfPass } from "../engine/pass-size.ts";
-import type { RolloutRecord } from "../rl/index.ts";
+import type { RolloutRecord } from "../signals/index.ts";
+
 import { inOrder, microBatches } from "./microbatches.ts";
 import { minibatchOf } from "./ppo-step.ts";
 

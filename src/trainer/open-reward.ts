@@ -1,7 +1,6 @@
 /** The reward of a run with its models: which folders they come from, and how they are opened. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PpoConfig } from "../settings/config-schema.ts";
 import type { Engine, ModelId } from "../engine/engine.ts";
 import {
   createReward,
@@ -10,6 +9,7 @@ import {
   type RewardPipeline,
   readNormalisation,
 } from "../reward/index.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import { responseEnd, type Tokenizer } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { checkVocabulary, type FrozenFolders } from "./stage-models.ts";

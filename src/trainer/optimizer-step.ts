@@ -1,6 +1,8 @@
 /** One optimizer step of one model from its accumulated gradient, and what follows when that gradient is not finite. */
+
 import type { Engine, ForwardBackwardResult, ModelId, OptimStepRequest } from "../engine/engine.ts";
-import type { LayerGradients } from "../rl/index.ts";
+import type { LayerGradients } from "../signals/index.ts";
+
 import { TrainingError } from "../util/errors.ts";
 import { dumpMinibatch } from "./dump-minibatch.ts";
 import type { StageContext } from "./stage-context.ts";

@@ -1,10 +1,10 @@
 /** The whole of a run: SFT, reward model, PPO, evaluation, each where it is asked for and from where it was left. */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { stages } from "../config/live-changes.ts";
 import { modelFoldersOf } from "../config/config-paths.ts";
-import { fitsScale, loadRules } from "../control/rules/load-rules.ts";
+import { stages } from "../config/live-changes.ts";
 import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
+import { fitsScale, loadRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
 import type { ModelConfig } from "../engine/engine.ts";

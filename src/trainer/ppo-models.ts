@@ -1,7 +1,7 @@
 /** The models of PPO: the policy that learns, the frozen reference, and the critic, separate or on the policy's trunk. */
 import { join } from "node:path";
-import type { PpoConfig } from "../settings/config-schema.ts";
 import type { ModelId, ModelInfo } from "../engine/engine.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import type { SavedModels } from "./checkpoint.ts";
 import type { StageContext } from "./stage-context.ts";

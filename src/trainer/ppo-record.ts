@@ -1,6 +1,8 @@
 /** What PPO records beside its signals: settings in force, and samples to read. */
+
+import { klRows, sum } from "../rl/index.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
-import { klRows, type RolloutRecord, sum } from "../rl/index.ts";
+import type { RolloutRecord } from "../signals/index.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { MetricValues, SampleRecord } from "../types/records.ts";
 import { random } from "../util/random.ts";

@@ -1,7 +1,9 @@
 /** What PPO carries from iteration to iteration beside its models. */
-import type { PpoConfig } from "../settings/config-schema.ts";
+
 import { type ControlState, firstControlState } from "../control/state.ts";
-import type { ClipRange, NoiseHistory, SignalHistory } from "../rl/index.ts";
+import type { ClipRange } from "../rl/index.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import type { NoiseHistory, SignalHistory } from "../signals/index.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import type { Probe } from "./probes.ts";

@@ -1,11 +1,13 @@
 /** One minibatch of PPO's update: what it is made of, and the gradients of policy and critic on it. */
-import type { PpoConfig } from "../settings/config-schema.ts";
+
 import type { Engine, ForwardBackwardResult, Sequence } from "../engine/engine.ts";
 import { tokensOfPass } from "../engine/pass-size.ts";
 import { clippedPolicyLoss, updateStatistics } from "../objectives/clipped-policy.ts";
 import { clippedValueLoss } from "../objectives/clipped-value.ts";
 import { type Penalty, penaltyPolicyLoss } from "../objectives/penalty-policy.ts";
 import * as rl from "../rl/index.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import type { RolloutRecord } from "../signals/index.ts";
 import { accumulate, inOrder, microBatches, take } from "./microbatches.ts";
 import { nonfiniteCount, type StepTaken } from "./optimizer-step.ts";
 import type { Ppo } from "./ppo.ts";
@@ -26,7 +28,7 @@ export interface Minibatch {
 
 /** The sequences `rows` of a rollout. */
 export function minibatchOf(
-  { sequences, record }: { sequences: readonly Sequence[]; record: rl.RolloutRecord },
+  { sequences, record }: { sequences: readonly Sequence[]; record: RolloutRecord },
   rows: readonly number[],
   {
     aggregation,

@@ -4,13 +4,24 @@
  * After Schulman et al. 2017 (PPO), Ziegler et al. 2019 (the KL to a reference), Stiennon et al. 2020 (a critic of its own)
  * and Huang et al. 2024 ("The N+ implementation details of RLHF with PPO"). Row numbers are those of PPO.md's table.
  */
-import type { PpoConfig } from "../settings/config-schema.ts";
+
 import type { Rule } from "../control/rules/rule.ts";
 import { stepIndices } from "../data/index.ts";
 import { valueTerms } from "../objectives/clipped-value.ts";
 import type { Penalty } from "../objectives/penalty-policy.ts";
 import { learnedComponents, type RewardPipeline } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import {
+  type IterationRecord,
+  type MinibatchRecord,
+  nextHistory,
+  type RolloutRecord,
+  type RolloutView,
+  rolloutSignals,
+  stronglyNegativeShare,
+  updateSignals,
+} from "../signals/index.ts";
 import type { Alert } from "../types/alerts.ts";
 import type { MetricValues } from "../types/records.ts";
 import { RewardError, RolledBack } from "../util/errors.ts";
@@ -76,7 +87,7 @@ export interface Ppo {
 /** What phases 1 to 4 know of the rollout. */
 export interface Experience {
   readonly rollout: Rollout;
-  readonly record: rl.RolloutRecord;
+  readonly record: RolloutRecord;
   /** That its rewards were made with. */
   readonly klCoef: number;
   /** What is known of it before the update. */
@@ -220,7 +231,7 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
   const advantages_B_T = faults.advantages(iteration, whitened_B_T);
   stopwatch.lap("advantages");
 
-  const record: rl.RolloutRecord = {
+  const record: RolloutRecord = {
     prompts: rollout.prompts.map(({ tokens }) => tokens),
     responses: rollout.responses_B_T,
     stopReasons: rollout.stopReasons,
@@ -245,7 +256,7 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
     `reward/component/${name}_outside_training_share`,
     share,
   ]);
-  const signals = rl.rolloutSignals({ rollout: record, ...signalSettings(ppo, klCoef) });
+  const signals = rolloutSignals({ rollout: record, ...signalSettings(ppo, klCoef) });
   return {
     rollout,
     record,
@@ -260,8 +271,8 @@ async function gather(ppo: Ppo, iteration: number): Promise<Experience> {
 }
 
 interface Outcome {
-  readonly minibatches: rl.MinibatchRecord[];
-  endedBy: rl.IterationRecord["endedBy"];
+  readonly minibatches: MinibatchRecord[];
+  endedBy: IterationRecord["endedBy"];
   firstRatioDeviation: number;
   /** What the controller stopped the update for. */
   stop: Alert | null;
@@ -314,7 +325,7 @@ async function update(
       state.skippedInARow = nonfinite > 0 ? state.skippedInARow + 1 : 0;
       const signals: MetricValues = {
         "step/approx_kl": statistics.approxKlMean,
-        "step/strongly_negative_share": rl.stronglyNegativeShare(minibatch.advantages),
+        "step/strongly_negative_share": stronglyNegativeShare(minibatch.advantages),
         "step/nonfinite": nonfinite,
         "step/nonfinite_in_a_row": state.skippedInARow,
         ...(step === 0 && { "step/first_ratio_deviation": outcome.firstRatioDeviation }),
@@ -390,7 +401,7 @@ async function record(
 
   const signals: MetricValues = {
     ...experience.signals,
-    ...rl.updateSignals({
+    ...updateSignals({
       rollout: experience.record,
       minibatches: outcome.minibatches,
       endedBy: outcome.endedBy,
@@ -398,7 +409,7 @@ async function record(
       ...signalSettings(ppo, klCoef),
     }),
   };
-  state.history = rl.nextHistory(state.history, signals);
+  state.history = nextHistory(state.history, signals);
   const sampledTokens = rl.sum(rollout.responses_B_T.map((tokens) => tokens.length));
   const rates = { policyRate, criticRate: models.shared ? null : criticRate };
   const values: MetricValues = {
@@ -430,7 +441,7 @@ async function record(
 }
 
 /** What the signals need to know of the settings. */
-function signalSettings({ loop, state }: Ppo, klCoef: number): Pick<rl.RolloutView, "settings" | "history"> {
+function signalSettings({ loop, state }: Ppo, klCoef: number): Pick<RolloutView, "settings" | "history"> {
   const { kl, scoreClip, missingEosPenalty, maxGradNorm } = loop.settings;
   return { settings: { klIn: kl.in, klCoef, scoreClip, missingEosPenalty, maxGradNorm }, history: state.history };
 }

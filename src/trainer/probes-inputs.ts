@@ -1,7 +1,8 @@
 /** What PPO is measured on: gold checks, the monitoring set, held-out pairs, as the run's configuration has them. */
-import type { Config } from "../settings/config-schema.ts";
+
 import { type EncodedPair, encodePair, encodePairs, useAll } from "../data/index.ts";
 import { learnedComponents, type Scored } from "../reward/index.ts";
+import type { Config } from "../settings/config-schema.ts";
 import { barePrompt, type Tokenizer } from "../text/index.ts";
 import { DataError } from "../util/errors.ts";
 import { random } from "../util/random.ts";

@@ -1,8 +1,10 @@
 /** The noise of the policy's gradient (PPO.md row 17), measured on a copy of the policy: the run is as it would be without. */
-import type { PpoConfig } from "../settings/config-schema.ts";
+
 import type { ModelInfo } from "../engine/engine.ts";
 import { tokensOfPass } from "../engine/pass-size.ts";
 import * as rl from "../rl/index.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import { drawSignals, noiseSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
 import type { Experience, Ppo } from "./ppo.ts";
@@ -38,14 +40,14 @@ export async function measureNoise(ppo: Ppo, iteration: number, experience: Expe
       ? await normsOf({ ...options, rows: order.slice(0, guided), draws: guide.draws })
       : ofStep;
   await context.engine.disposeModel(copy.id);
-  const { signals, history } = rl.noiseSignals(ofStep, state.noise);
+  const { signals, history } = noiseSignals(ofStep, state.noise);
   state.noise = history;
   stopwatch.lap("noise");
   const scale = signals["gradient/noise_scale"];
   return {
     ...signals,
     ...(scale !== undefined && { "gradient/noise_scale_to_step": scale / step }),
-    ...rl.drawSignals(ofDraws),
+    ...drawSignals(ofDraws),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Robustness: what perturbed prompts change about the policy's greedy responses. */
+
 import { looksLikeRefusal, perturb, perturbations } from "../data/index.ts";
-import * as rl from "../rl/index.ts";
+import { type Judged, robustnessSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { verdictsOf } from "./evaluate.ts";
 import type { Ppo } from "./ppo.ts";
@@ -15,7 +16,7 @@ export async function robustness(ppo: Ppo): Promise<MetricValues> {
   const { context, models, loop, tell } = ppo;
   const { tokenizer, config } = context;
   const { prompts: clean, check } = probesOf(ppo, config.control.robustness.prompts);
-  const judge = async (prompts: readonly Prompt[]): Promise<rl.Judged> => {
+  const judge = async (prompts: readonly Prompt[]): Promise<Judged> => {
     const rollout = await probeRollout(ppo, { prompts, temperature: 0, seed: 0 });
     const answers = { ...rollout, prompts: clean };
     return {
@@ -32,7 +33,7 @@ export async function robustness(ppo: Ppo): Promise<MetricValues> {
   for (const name of perturbations) {
     const rows = clean.map(({ row }) => perturb(row, name, { seed: config.seed }));
     const perturbed = await judge(encodePrompts(rows, encoding));
-    Object.assign(values, rl.robustnessSignals(name, { clean: ofClean, perturbed }));
+    Object.assign(values, robustnessSignals(name, { clean: ofClean, perturbed }));
   }
   return values;
 }

@@ -1,6 +1,8 @@
 /** What is measured beside the update, every so many iterations: similarity of policies, the reward's accuracy, gold, robustness. */
+
 import type { ModelId, Sequence } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
+import { checkFall, checkSignals, similaritySignals } from "../signals/index.ts";
 import type { AnsweringModel, AnswerRecord, MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
 import { verdictsOf } from "./evaluate.ts";
@@ -62,7 +64,7 @@ async function similarity(ppo: Ppo, iteration: number): Promise<MetricValues> {
   state.probe = { iteration, sequences, greedy, ...(await tokenOutputs({ ...pass, sequences }, outputs)) };
   if (before === null || now === null) return {};
   return {
-    ...rl.similaritySignals({ before, now, greedyBefore: before.greedy, greedyNow: greedy }),
+    ...similaritySignals({ before, now, greedyBefore: before.greedy, greedyNow: greedy }),
     "similarity/iterations": iteration - before.iteration,
   };
 }
@@ -104,7 +106,7 @@ async function monitoring(ppo: Ppo, iteration: number): Promise<MetricValues> {
   }
   tell("monitoring");
   const { scores, verdicts } = await answered(ppo, { iteration, model: "policy", id: models.policy.id });
-  const checks = rl.checkSignals("monitor", verdicts);
+  const checks = checkSignals("monitor", verdicts);
   const shares = Object.values(checks);
   // A checkpoint of an older version has none.
   state.firstChecks ??= checks;
@@ -112,7 +114,7 @@ async function monitoring(ppo: Ppo, iteration: number): Promise<MetricValues> {
     ...checks,
     ...(shares.length > 0 && {
       "monitor/gold": rl.mean(shares),
-      "monitor/check_fall": rl.checkFall(state.firstChecks, checks),
+      "monitor/check_fall": checkFall(state.firstChecks, checks),
     }),
     ...(scores && { "monitor/score": rl.mean(scores) }),
   };

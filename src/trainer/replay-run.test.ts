@@ -4,11 +4,11 @@ import fc from "../../test/support/property.ts";
 import { rule } from "../../test/support/rules.ts";
 import { runPpo } from "../../test/support/run-ppo.ts";
 import { newWorld } from "../../test/support/stage.ts";
-import { controlSchema } from "../settings/config-schema.ts";
 import type { Decision } from "../control/decisions.ts";
 import { replay } from "../control/replay-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
 import { firstControlState } from "../control/state.ts";
+import { controlSchema } from "../settings/config-schema.ts";
 import { Control } from "./controller.ts";
 
 /** Rows of iterations that no later attempt has taken over. */

@@ -1,10 +1,11 @@
 /** The reward model: Bradley and Terry's loss on preference pairs, then scores of mean 0 and variance 1 (PPO.md row 18). */
-import type { RewardModelConfig } from "../settings/config-schema.ts";
+
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
 import { pairwiseLoss, pairwiseRequest } from "../objectives/pairwise.ts";
 import { computeNormalisation, type Normalisation, writeNormalisation } from "../reward/index.ts";
 import { learningRateAt, mean, shareInterval95, sum } from "../rl/index.ts";
+import type { RewardModelConfig } from "../settings/config-schema.ts";
 import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
 import { accumulate, microBatches, take } from "./microbatches.ts";

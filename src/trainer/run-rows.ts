@@ -1,5 +1,5 @@
 /** Which rows each stage reads: the user's files, or the built-in task's where there are none. */
-import type { Config, DataConfig } from "../settings/config-schema.ts";
+
 import {
   helpdesk,
   type PreferenceRow,
@@ -15,6 +15,7 @@ import {
   useAll,
 } from "../data/index.ts";
 import { checkReferences } from "../reward/index.ts";
+import type { Config, DataConfig } from "../settings/config-schema.ts";
 import type { Message } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import type { GoldCheck } from "./evaluate.ts";

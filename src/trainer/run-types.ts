@@ -1,8 +1,10 @@
 /** What callers hand to the trainer and what they get back: options, progress, results, evaluations. No code. */
-import type { Config } from "../settings/config-schema.ts";
+
 import type { Engine } from "../engine/engine.ts";
+import type { Config } from "../settings/config-schema.ts";
 import type { Evaluation } from "../types/evaluation.ts";
-import type { MetricValues, Recorder, Stage } from "../types/records.ts";
+import type { MetricValues, Stage } from "../types/records.ts";
+import type { Recorder } from "../types/run-recorder.ts";
 import type { PreparedRows } from "./encoded-rows.ts";
 
 export interface Progress {

@@ -1,10 +1,11 @@
 /** Supervised fine-tuning: the cross-entropy of demonstrations' completions; prompt tokens carry no loss. */
-import type { SftConfig } from "../settings/config-schema.ts";
+
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
 import { tokensOfPass } from "../engine/pass-size.ts";
 import { crossEntropyLoss } from "../objectives/cross-entropy.ts";
 import { learningRateAt, sum, tokenWeights } from "../rl/index.ts";
+import type { SftConfig } from "../settings/config-schema.ts";
 import type { MetricValues } from "../types/records.ts";
 import { accumulate, microBatches, take } from "./microbatches.ts";
 import { reportSkip, takeStep } from "./optimizer-step.ts";

@@ -1,10 +1,11 @@
 /** What every stage is given. */
 
 import type { RunOrigin } from "../config/run-manifest.ts";
-import type { Config } from "../settings/config-schema.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
-import type { Recorder, Stage } from "../types/records.ts";
+import type { Stage } from "../types/records.ts";
+import type { Recorder } from "../types/run-recorder.ts";
 import type { Progress } from "./run-types.ts";
 
 export interface StageContext {

@@ -1,9 +1,9 @@
 /** What config, schedules, controllers and people say of an iteration's settings; interventions multiply it. */
 
 import { type Change, settingOf } from "../config/live-changes.ts";
-import type { PpoConfig } from "../settings/config-schema.ts";
 import type { ParameterGroup } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import { type LeverValues, leverValues } from "../steering/levers.ts";
 import type { MetricValues } from "../types/records.ts";
 import { rateFactors } from "./layer-rates.ts";

@@ -7,9 +7,9 @@ import type { MemoryStore } from "../../test/support/memory-recorder.ts";
 import { rule } from "../../test/support/rules.ts";
 import { type PpoRun, runPpo } from "../../test/support/run-ppo.ts";
 import { newWorld, type World } from "../../test/support/stage.ts";
-import { controlSchema } from "../settings/config-schema.ts";
 import type { Decision } from "../control/decisions.ts";
 import { replay } from "../control/replay-rules.ts";
+import { controlSchema } from "../settings/config-schema.ts";
 import type { CommandKind } from "../types/records.ts";
 import { Interrupted } from "../util/errors.ts";
 

@@ -1,7 +1,9 @@
 /** Reads a YAML text into plain values and remembers the line of each. */
 import { isAlias, isCollection, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { messageOf, UsageError } from "./errors.ts";
-import type { Path } from "../settings/schema-fields.ts";
+
+/** Where a value stands in a document: keys and indices from the top. */
+export type Path = readonly (string | number)[];
 
 export interface Source {
   readonly file: string;

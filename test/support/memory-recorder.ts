@@ -8,12 +8,12 @@ import type {
   EventRecord,
   MetricValues,
   RecentRecord,
-  Recorder,
   RunState,
   SampleRecord,
   SettingRecord,
   Stage,
 } from "../../src/types/records.ts";
+import type { Recorder } from "../../src/types/run-recorder.ts";
 
 interface Attempted {
   readonly attempt: number;

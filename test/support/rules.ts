@@ -1,7 +1,8 @@
 /** Rules and recorded histories in few words, for tests of the controller. */
-import { parseRules } from "../../src/control/rules/load-rules.ts";
-import { type Consulted, consult } from "../../src/control/consult.ts";
+
 import type { ActOptions } from "../../src/control/act.ts";
+import { type Consulted, consult } from "../../src/control/consult.ts";
+import { parseRules } from "../../src/control/rules/load-rules.ts";
 import type { Rule } from "../../src/control/rules/rule.ts";
 import { type ControlState, firstControlState } from "../../src/control/state.ts";
 import type { MetricValues } from "../../src/types/records.ts";

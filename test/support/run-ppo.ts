@@ -1,9 +1,9 @@
 /** A short PPO run on the bigram engine, whose reward is a count of one word. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PpoConfig } from "../../src/settings/config-schema.ts";
 import type { Rule } from "../../src/control/rules/rule.ts";
 import type { Scored } from "../../src/reward/index.ts";
+import type { PpoConfig } from "../../src/settings/config-schema.ts";
 import { type PpoInputs, trainPpo } from "../../src/trainer/ppo.ts";
 import type { Measuring } from "../../src/trainer/probes-ask.ts";
 import type { StageContext } from "../../src/trainer/stage-context.ts";

@@ -1,5 +1,13 @@
 /** The checklist of a run by phase: before it, its first eighth, up to its half, the rest. */
-import { largestJump, type RunHistory, scoreUnit, short, swing, trend, valuesOf } from "../diagnosis/diagnosis-history.ts";
+import {
+  largestJump,
+  type RunHistory,
+  scoreUnit,
+  short,
+  swing,
+  trend,
+  valuesOf,
+} from "../diagnosis/diagnosis-history.ts";
 import { inWords } from "./finding.ts";
 
 export type CheckState = "ok" | "not ok" | "unknown";

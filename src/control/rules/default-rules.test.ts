@@ -1,12 +1,12 @@
 /** Every shipped rule on crafted histories: it speaks where it should, and on neither side of its threshold too early. */
 import { describe, expect, it } from "vitest";
 import { acting, play } from "../../../test/support/rules.ts";
-import { consult } from "../consult.ts";
-import { isStepRule, type Rule } from "./rule.ts";
-import { firstControlState } from "../state.ts";
 import type { MetricValues } from "../../types/records.ts";
 import { random } from "../../util/random.ts";
+import { consult } from "../consult.ts";
+import { firstControlState } from "../state.ts";
 import { defaultRules } from "./load-rules.ts";
+import { isStepRule, type Rule } from "./rule.ts";
 
 type History = readonly MetricValues[];
 interface Case {

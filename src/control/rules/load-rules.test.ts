@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { keptTerminal } from "../../../test/support/terminal.ts";
 import { runProgram } from "../../cli/program.ts";
+import { loadConfig } from "../../config/load-config.ts";
 import { levers } from "../../steering/levers.ts";
 import { UsageError } from "../../util/errors.ts";
-import { loadConfig } from "../../config/load-config.ts";
+import { defaultRules, loadRules, parseRules } from "./load-rules.ts";
 import { conditionSchema, moments, ruleSchema } from "./rule-schema.ts";
 import { rulesToYaml } from "./rule-yaml.ts";
-import { defaultRules, loadRules, parseRules } from "./load-rules.ts";
 
 const good = "signal: kl/old_new_k3_token, above: 0.05";
 /** A file with one rule in line 2 and the rest of it below. */

@@ -1,14 +1,14 @@
 /** Reads rules of the controller from YAML: the shipped ones, and a user's own beside them. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { lookback } from "../condition.ts";
-import type { Rule } from "./rule.ts";
 import { messageOf, UsageError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
+import { readSource, type Source } from "../../util/yaml-source.ts";
+import { lookback } from "../condition.ts";
+import type { Rule } from "./rule.ts";
 import { contradictions, oddities } from "./rule-checks.ts";
 import { recordedRuleSchema, ruleSchema, toRule } from "./rule-schema.ts";
 import { inWords } from "./rule-words.ts";
-import { readSource, type Source } from "../../util/yaml-source.ts";
 
 const seeDocs = "docs/control.md explains the language of rules; rules/default.yaml is an example.";
 
@@ -25,7 +25,10 @@ export function parseRules(text: string, file: string): Rule[] {
 
 /** The rules that Ballast ships. */
 export function defaultRules(): Rule[] {
-  return parseRules(readFileSync(new URL("../../../rules/default.yaml", import.meta.url), "utf8"), "rules/default.yaml");
+  return parseRules(
+    readFileSync(new URL("../../../rules/default.yaml", import.meta.url), "utf8"),
+    "rules/default.yaml",
+  );
 }
 
 /** The shipped rules and those of a file; a rule with a shipped rule's id stands in its place. */

@@ -1,11 +1,11 @@
 /** What the schema of rules cannot see: words that are none, conditions that can never hold, rules that contradict each other. */
 import { z } from "zod";
+import { liveSettings } from "../../settings/live-settings.ts";
+import { expectation, schemaAt } from "../../settings/schema-fields.ts";
+import { isKnownSignal, signalKeys } from "../../signals/known-signals.ts";
+import { nearest } from "../../util/nearest.ts";
 import { lookback } from "../condition.ts";
 import { type Condition, isStepRule, leverOf, type Rule, type Statistic } from "./rule.ts";
-import { isKnownSignal, signalKeys } from "../../signals/known-signals.ts";
-import { expectation, schemaAt } from "../../settings/schema-fields.ts";
-import { liveSettings } from "../../settings/live-settings.ts";
-import { nearest } from "../../util/nearest.ts";
 import { type Mistake, suggestion } from "./rule-words.ts";
 
 const ofNewestAlone: readonly Statistic[] = ["value", "rise", "ratio_to_first", "changed"];

@@ -1,9 +1,9 @@
 /** The shape of a file of rules, and the rules that its entries stand for. */
 import { z } from "zod";
-import { lookback } from "../condition.ts";
-import { type Action, type Condition, defaultCooldown, type Rule, type Statistic } from "./rule.ts";
 import { levers } from "../../steering/levers.ts";
 import type { OneTimeAction } from "../../types/alerts.ts";
+import { lookback } from "../condition.ts";
+import { type Action, type Condition, defaultCooldown, type Rule, type Statistic } from "./rule.ts";
 
 const statistics = [
   "value",

@@ -1,7 +1,7 @@
 /** The embedded engine itself: models in memory, every verb a run of a compiled graph. Lives in a worker thread. */
 
-import { withTextIds } from "../../models/model-config.ts";
 import { inspectModelFolder } from "../../models/hf-folder.ts";
+import { withTextIds } from "../../models/model-config.ts";
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import type {
@@ -26,11 +26,11 @@ import type {
   SampleResult,
 } from "../engine.ts";
 import { tokensOfPass } from "../pass-size.ts";
-import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./padded-batch.ts";
+import { adamGraph, emaGraph, squaresGraph } from "./adamw-graph.ts";
+import { count, Model } from "./held-model.ts";
 import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
 import { machineInfo } from "./machine-info.ts";
-import { count, Model } from "./held-model.ts";
-import { adamGraph, emaGraph, squaresGraph } from "./adamw-graph.ts";
+import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./padded-batch.ts";
 import { Sampler } from "./sampler.ts";
 import { Sessions } from "./sessions.ts";
 

@@ -1,5 +1,6 @@
 /** One model in the engine's memory: parameters, accumulated gradient and Adam's moments, each one flat array. */
 import { join } from "node:path";
+import { optimizerFile, readModelFolder, refuseNonFinite, writeModelFolder } from "../../models/hf-folder.ts";
 import {
   checkConfig,
   initialValues,
@@ -8,7 +9,6 @@ import {
   type TextIds,
   withTextIds,
 } from "../../models/model-config.ts";
-import { optimizerFile, readModelFolder, refuseNonFinite, writeModelFolder } from "../../models/hf-folder.ts";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "../../models/safetensors.ts";
 import type { Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";

@@ -15,9 +15,9 @@ import {
 import { readSafetensors } from "../../models/safetensors.ts";
 import { Session, type Value } from "../../tensor/session.ts";
 import type { HeadKind, LossRequest, ModelConfig } from "../engine.ts";
-import { flatten, scoreBatch, tokenBatch } from "./padded-batch.ts";
 import { EmbeddedCore } from "./core.ts";
 import { type LossShape, lossGraph } from "./losses.ts";
+import { flatten, scoreBatch, tokenBatch } from "./padded-batch.ts";
 
 const core = new EmbeddedCore({ threads: 2 });
 const ids = { tied: "", untied: "", score: "" };

@@ -5,8 +5,8 @@ import { EngineError } from "../../util/errors.ts";
 import { fineUniforms } from "../../util/random.ts";
 import type { SampleRequest, SampleResult, StopReason } from "../engine.ts";
 import { tokensOfPass } from "../pass-size.ts";
-import { checkTokens, lengthGroups } from "./padded-batch.ts";
 import type { Model } from "./held-model.ts";
+import { checkTokens, lengthGroups } from "./padded-batch.ts";
 import type { Sessions } from "./sessions.ts";
 
 /**

@@ -1,18 +1,18 @@
 /** GET /api/runs/:run/behaviour: the fixed evaluation set across iterations, its gold checks with intervals, and answers side by side. */
 import { Hono, type Context as Request } from "hono";
 import { evaluationOf } from "../../inspect/run-files.ts";
-import { goldOf } from "../../signals/gold-signals.ts";
 import { meanInterval95, shareInterval95 } from "../../rl/interval.ts";
 import { mean } from "../../rl/statistics.ts";
+import { goldOf } from "../../signals/gold-signals.ts";
 import type { AnswerRow, RunRow } from "../../store/index.ts";
 import type { Estimate } from "../../types/evaluation.ts";
 import type { AnswersAnswer, BehaviourAnswer, BehaviourPoint, PageSaid } from "../../types/page.ts";
 import { beginning, longestText } from "../../util/cut.ts";
 import { groupedBy } from "../../util/group.ts";
-import type { Context } from "../server-context.ts";
 import { attemptKey, placeOf, runOf } from "../place.ts";
 import { wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 
 /** Each is read and judged answer by answer. */
 const mostPoints = 500;

@@ -2,11 +2,11 @@
 import { Hono } from "hono";
 import { comparedOf, settingRows } from "../../inspect/comparison.ts";
 import type { CompareAnswer } from "../../types/page.ts";
-import type { Context } from "../server-context.ts";
 import { neededPlace, runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
 import { list } from "../query.ts";
 import { reply } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 
 const mostRuns = 20;
 

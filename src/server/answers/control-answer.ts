@@ -3,21 +3,21 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Hono } from "hono";
 import { settingOf } from "../../config/live-changes.ts";
-import { liveSettings } from "../../settings/live-settings.ts";
 import { actionWords, conditionWords, type Rule } from "../../control/rules/rule.ts";
-import { healthOf } from "../../inspect/run-health.ts";
 import { incidentSignals } from "../../inspect/incident-signals.ts";
-import { interventionsOf, isInForce } from "../../inspect/run-interventions.ts";
 import type { RunPlace } from "../../inspect/places.ts";
 import { fileOf, rulesOf } from "../../inspect/run-files.ts";
+import { healthOf } from "../../inspect/run-health.ts";
+import { interventionsOf, isInForce } from "../../inspect/run-interventions.ts";
+import { liveSettings } from "../../settings/live-settings.ts";
 import type { RunRow, Store } from "../../store/index.ts";
 import type { IncidentRecord } from "../../types/alerts.ts";
 import type { ControlAnswer, PageRule } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
 import { cut } from "../../util/cut.ts";
-import type { Context } from "../server-context.ts";
 import { placeOf, recordedConfigOf, runOf } from "../place.ts";
 import { reply } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 import { versionOf } from "../version.ts";
 
 /** Newest commands and incidents that are shown. */

@@ -5,10 +5,10 @@ import { Hono } from "hono";
 import type { Series, Store } from "../../store/index.ts";
 import type { Stage } from "../../types/records.ts";
 import { csvText } from "../../util/csv-cell.ts";
-import type { Context } from "../server-context.ts";
 import { runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
 import { keysOf, stageOf } from "../query.ts";
+import type { Context } from "../server-context.ts";
 
 const mostKeys = 50;
 

@@ -1,16 +1,16 @@
 /** GET /api/runs/:run/diagnosis: likely causes, the checklist by phases, and what the doctor said before. Read anew once the run has gone on. */
 import { Hono } from "hono";
+import { configOf } from "../../inspect/places.ts";
 import { checklistOf } from "../../inspect/run-checklist.ts";
 import { diagnosisOf, seenOf } from "../../inspect/run-diagnosis.ts";
-import { configOf } from "../../inspect/places.ts";
 import { fileOf } from "../../inspect/run-files.ts";
 import { historyOf } from "../../inspect/run-history.ts";
 import type { RunRow } from "../../store/index.ts";
 import type { DiagnosisAnswer } from "../../types/page.ts";
-import type { Context } from "../server-context.ts";
 import { attemptKey, neededPlace, runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
 import { answerText } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 
 /** Iterations that are read one by one; a longer run is read in buckets. */
 const mostPoints = 4_000;

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import { z } from "zod";
 import type { LabAnswer } from "../../types/page.ts";
-import type { Context } from "../server-context.ts";
 import { reply } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 
 /** As `ballast lab` leaves it, in `<workspace>/lab/`; a laboratory may be served as a workspace itself. */
 const experimentSchema = z.object({

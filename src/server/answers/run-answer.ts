@@ -5,9 +5,9 @@ import { rulesOf } from "../../inspect/run-files.ts";
 import type { RunRow } from "../../store/index.ts";
 import type { RunAnswer, Threshold } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
-import type { Context } from "../server-context.ts";
 import { placeOf, recordedConfigOf, runOf } from "../place.ts";
 import { reply } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 import { versionOf } from "../version.ts";
 
 /** Iterations over which the pace is taken. */

@@ -1,8 +1,8 @@
 /** GET /api/runs: every run in a row. */
 import { Hono } from "hono";
 import type { RunsAnswer } from "../../types/page.ts";
-import type { Context } from "../server-context.ts";
 import { reply } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 
 export function runsRoutes({ summaries }: Context): Hono {
   return new Hono().get("/runs", (c) => reply(c, { runs: summaries.all() } satisfies RunsAnswer));

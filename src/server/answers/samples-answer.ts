@@ -4,11 +4,11 @@ import { createSafetyFilter, type SafetyFilter } from "../../reward/safety.ts";
 import type { RunRow, SampleRow, Store } from "../../store/index.ts";
 import type { PageSample, SampleIterationsAnswer, SamplesAnswer } from "../../types/page.ts";
 import { beginning, longestText } from "../../util/cut.ts";
-import type { Context } from "../server-context.ts";
 import { recordedConfigOf, runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
 import { stageOf, wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 
 /** Samples that a search answers with. */
 const usual = 50;

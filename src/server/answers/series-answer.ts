@@ -2,11 +2,11 @@
 import { Hono } from "hono";
 import type { Series } from "../../store/index.ts";
 import type { SeriesAnswer, SeriesColumns } from "../../types/page.ts";
-import type { Context } from "../server-context.ts";
 import { runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
 import { keysOf, stageOf, wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 
 const usualPoints = 600;
 const mostPoints = 2_000;

@@ -1,10 +1,10 @@
 /** GET /api/runs/:run/settings: the history of every hyperparameter. */
 import { Hono } from "hono";
 import type { SettingsAnswer } from "../../types/page.ts";
-import type { Context } from "../server-context.ts";
 import { runOf } from "../place.ts";
 import { wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 
 /** Of each setting: as many steps as a chart shows. */
 const usual = 500;

@@ -2,8 +2,8 @@
 import { Hono } from "hono";
 import type { WorkspaceAnswer } from "../../types/page.ts";
 import { hasToken } from "../access.ts";
-import { type Context, version } from "../server-context.ts";
 import { reply } from "../reply.ts";
+import { type Context, version } from "../server-context.ts";
 
 export function workspaceRoutes(context: Context): Hono {
   const { workspace, self, option, now } = context;

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import type { Context as Request } from "hono";
 import type { Changed } from "../../types/page.ts";
-import { type Context, checkInPlace } from "../server-context.ts";
 import { Refusal } from "../problem.ts";
 import { answerText } from "../reply.ts";
+import { type Context, checkInPlace } from "../server-context.ts";
 import { versionOf, whatChanged } from "../version.ts";
 
 /** Bytes of a request that changes something. */

@@ -5,8 +5,8 @@ import { checkedCommand, commandContext, commandKinds, whatFollows } from "../..
 import { configOf } from "../../inspect/places.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
-import { type Context, typed } from "../server-context.ts";
 import { neededPlace, runOf } from "../place.ts";
+import { type Context, typed } from "../server-context.ts";
 import { change, largestChange } from "./change.ts";
 
 const schema = z.strictObject({

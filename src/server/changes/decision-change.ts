@@ -7,9 +7,9 @@ import { alreadyDecided } from "../../store/index.ts";
 import type { IncidentRecord } from "../../types/alerts.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
-import { type Context, typed } from "../server-context.ts";
 import { neededPlace, runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
+import { type Context, typed } from "../server-context.ts";
 import { change, largestChange } from "./change.ts";
 
 const schema = z.strictObject({

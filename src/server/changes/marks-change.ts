@@ -5,9 +5,9 @@ import { checkMark } from "../../commands/mark.ts";
 import type { NewMark } from "../../types/page.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
-import type { Context } from "../server-context.ts";
 import { runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
+import type { Context } from "../server-context.ts";
 import { change, largestChange } from "./change.ts";
 
 const schema = z.strictObject({

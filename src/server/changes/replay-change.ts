@@ -5,10 +5,10 @@ import type { ReplayAnswer } from "../../types/page.ts";
 import { startWorker } from "../../util/start-worker.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
-import type { Context } from "../server-context.ts";
 import { neededPlace, runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
 import { reply } from "../reply.ts";
+import type { Context } from "../server-context.ts";
 import { largestChange } from "./change.ts";
 import type { ReplayReply, ReplayWork } from "./replay-worker.ts";
 

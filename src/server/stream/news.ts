@@ -2,7 +2,7 @@
 import type { Store } from "../../store/index.ts";
 import type { PageEvent, RunSummary, StreamBatch, StreamCursor, StreamedRun } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
-import { pageEvent } from "../answers/events-answer.ts";
+import { pageEvent } from "../page-event.ts";
 
 /** More rows than this are not told one by one: the page fetches what it shows again, downsampled. */
 export const mostRows = 20_000;

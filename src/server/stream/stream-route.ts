@@ -2,9 +2,9 @@
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { StreamCursor } from "../../types/page.ts";
-import type { Context } from "../server-context.ts";
 import { Refusal } from "../problem.ts";
 import { list } from "../query.ts";
+import type { Context } from "../server-context.ts";
 import { Client } from "./client.ts";
 
 const mostRuns = 50;

@@ -1,8 +1,8 @@
 /** Parsing expressions as Jinja2's parser does, precedence by precedence. */
 import type { BinaryOperator, CallArguments, Comparison, Expression } from "./ast.ts";
-import { TemplateFault, unsupported } from "./template-fault.ts";
 import type { Token } from "./lexer.ts";
 import { isFilter, isTest } from "./names.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 
 /** Tokens one after another. */
 export class TokenStream {

@@ -1,11 +1,5 @@
 /** Jinja2's filters, and transformers' `tojson`. */
 import { bind, optionalText, textArgument, wholeArgument } from "./jinja-arguments.ts";
-import { TemplateFault, unsupported } from "./template-fault.ts";
-import { member } from "./members.ts";
-import { isFilter } from "./names.ts";
-import { operate } from "./operators.ts";
-import { capitalize, isAscii, lineEnds, lower, replace, strip, titleFilter, upper } from "./strings.ts";
-import { passes } from "./tests.ts";
 import { jsonOf, textOf } from "./jinja-text.ts";
 import {
   type Arguments,
@@ -23,6 +17,12 @@ import {
   Undefined,
   type Value,
 } from "./jinja-values.ts";
+import { member } from "./members.ts";
+import { isFilter } from "./names.ts";
+import { operate } from "./operators.ts";
+import { capitalize, isAscii, lineEnds, lower, replace, strip, titleFilter, upper } from "./strings.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
+import { passes } from "./tests.ts";
 
 /** @throws TemplateFault also for a filter of Jinja2 that Ballast does not have */
 export function applyFilter(name: string, value: Value, args: Arguments): Value {

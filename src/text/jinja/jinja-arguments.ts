@@ -1,6 +1,7 @@
 /** Arguments of a call by the names of its parameters. */
-import { TemplateFault } from "./template-fault.ts";
+
 import { type Arguments, numberOf, typeName, type Value } from "./jinja-values.ts";
+import { TemplateFault } from "./template-fault.ts";
 
 /**
  * The values in the parameters' order, undefined for one that is not given.

@@ -1,6 +1,7 @@
 /** Values as text, as Python's `str`, `repr` and `json.dumps` write them. */
-import { TemplateFault, unsupported } from "./template-fault.ts";
+
 import { Float, Lazy, Loop, Namespace, Range, Tuple, typeName, Undefined, type Value, View } from "./jinja-values.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 
 /** Python's `str`. */
 export function textOf(value: Value): string {

@@ -2,8 +2,9 @@
  * Python's values in a template. Strings, integers, booleans and None are JavaScript's strings, numbers, booleans and null;
  * lists are arrays and dicts are maps; the rest are the classes below.
  */
-import { TemplateFault, unsupported } from "./template-fault.ts";
+
 import type { PythonType } from "./names.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 
 export type Value =
   | string

@@ -4,11 +4,11 @@
  * differently without a word, from `==` and `%` to the white space around tags.
  */
 import { bind, textArgument, wholeArgument } from "./jinja-arguments.ts";
-import { TemplateFault, unsupported } from "./template-fault.ts";
+import { Callable, Float, Namespace, Range, type Value } from "./jinja-values.ts";
 import { parse } from "./parser.ts";
 import { dictOf, renderBody } from "./render.ts";
 import { strftime } from "./strftime.ts";
-import { Callable, Float, Namespace, Range, type Value } from "./jinja-values.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 
 export interface JinjaTemplate {
   /** @throws Error with the reason if the template refuses what it is given, or uses what Ballast does not have */

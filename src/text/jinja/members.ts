@@ -1,8 +1,5 @@
 /** Attributes and items of values, as Jinja2's sandbox finds them. */
 import { bind, wholeArgument } from "./jinja-arguments.ts";
-import { TemplateFault, unsupported } from "./template-fault.ts";
-import { isAttribute } from "./names.ts";
-import { stringMethod } from "./strings.ts";
 import {
   type Arguments,
   attributesOf,
@@ -20,6 +17,9 @@ import {
   type Value,
   View,
 } from "./jinja-values.ts";
+import { isAttribute } from "./names.ts";
+import { stringMethod } from "./strings.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 
 /** `object.name`: Python's attribute, else the item of that name, else undefined. */
 export function attribute(object: Value, name: string): Value {

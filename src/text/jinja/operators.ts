@@ -1,7 +1,7 @@
 /** Python's operators. */
 import type { BinaryOperator } from "./ast.ts";
-import { TemplateFault, unsupported } from "./template-fault.ts";
 import { charactersOf, defined, Float, numberOf, Range, Tuple, typeName, type Value } from "./jinja-values.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 
 export function operate(operator: BinaryOperator, a: Value, b: Value): Value {
   defined(a);

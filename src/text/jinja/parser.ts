@@ -1,8 +1,8 @@
 /** Parsing a template's statements. */
 import type { Body, Branch, Parameter, Statement, Target } from "./ast.ts";
 import { parseExpression, parsePrimary, parseTuple, TokenStream } from "./expressions.ts";
-import { unsupported } from "./template-fault.ts";
 import { tokenize } from "./lexer.ts";
+import { unsupported } from "./template-fault.ts";
 
 /** Statements of Jinja2 and of its extensions; those of Ballast are the cases below. */
 const otherStatements = [

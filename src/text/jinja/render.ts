@@ -1,13 +1,8 @@
 /** Rendering a parsed template: scopes, statements and expressions. */
 
-import { bind } from "./jinja-arguments.ts";
 import type { Body, CallArguments, Expression, Parameter, Statement, Target } from "./ast.ts";
-import { TemplateFault, unsupported } from "./template-fault.ts";
 import { applyFilter } from "./filters.ts";
-import { attribute, member } from "./members.ts";
-import { isOtherGlobal } from "./names.ts";
-import { checkLength, negate, operate, slice } from "./operators.ts";
-import { passes } from "./tests.ts";
+import { bind } from "./jinja-arguments.ts";
 import { textOf } from "./jinja-text.ts";
 import {
   type Arguments,
@@ -27,6 +22,11 @@ import {
   Undefined,
   type Value,
 } from "./jinja-values.ts";
+import { attribute, member } from "./members.ts";
+import { isOtherGlobal } from "./names.ts";
+import { checkLength, negate, operate, slice } from "./operators.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
+import { passes } from "./tests.ts";
 
 /** What a rendering may use up: an amount that no honest template comes near, so that one which never ends is an error. */
 export interface Budget {

@@ -1,9 +1,9 @@
 /** The methods of Python's strings. */
 import { bind, optionalText, textArgument, wholeArgument } from "./jinja-arguments.ts";
-import { TemplateFault, unsupported } from "./template-fault.ts";
-import { pythonSpace } from "./lexer.ts";
 import { textOf } from "./jinja-text.ts";
 import { type Arguments, charactersOf, itemsOf, Tuple, type Value } from "./jinja-values.ts";
+import { pythonSpace } from "./lexer.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 
 /** Ends of lines in Python's `splitlines`. */
 const lineEnd = "\\r\\n|[\\n-\\r\\x1c-\\x1e\\x85\\u2028\\u2029]";

@@ -1,8 +1,5 @@
 /** Jinja2's tests, such as `is defined`. */
 import { bind } from "./jinja-arguments.ts";
-import { TemplateFault, unsupported } from "./template-fault.ts";
-import { isFilter, isTest } from "./names.ts";
-import { floorRemainder } from "./operators.ts";
 import {
   type Arguments,
   Callable,
@@ -21,6 +18,9 @@ import {
   type Value,
   View,
 } from "./jinja-values.ts";
+import { isFilter, isTest } from "./names.ts";
+import { floorRemainder } from "./operators.ts";
+import { TemplateFault, unsupported } from "./template-fault.ts";
 
 /** @throws TemplateFault also for a test of Jinja2 that Ballast does not have */
 export function passes(name: string, value: Value, args: Arguments): boolean {

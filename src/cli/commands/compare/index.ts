@@ -2,9 +2,9 @@
 import { type Compared, readCompared, settingRows } from "../../../inspect/comparison.ts";
 import type { Evaluation } from "../../../types/evaluation.ts";
 import type { Stage } from "../../../types/records.ts";
-import { number, percent } from "../../number-format.ts";
-import { jsonLine } from "../../json-line.ts";
 import { figureTitle } from "../../evaluation-report.ts";
+import { jsonLine } from "../../json-line.ts";
+import { number, percent } from "../../number-format.ts";
 import { table } from "../../table.ts";
 import type { Terminal } from "../../terminal.ts";
 

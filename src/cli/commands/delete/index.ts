@@ -7,8 +7,8 @@ import { findRun, type RunPlace } from "../../../inspect/places.ts";
 import { openStore, type RunRow } from "../../../store/index.ts";
 import { BallastError, UsageError } from "../../../util/errors.ts";
 import { lockRun } from "../../lock.ts";
-import { shortPath } from "../../short-path.ts";
 import { removeRun } from "../../remove-run.ts";
+import { shortPath } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
 
 export interface DeleteOptions {

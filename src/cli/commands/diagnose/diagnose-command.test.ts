@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { workspaceWithRun } from "../../../../test/support/workspace.ts";
 import type { SampleRecord } from "../../../types/records.ts";
-import { diagnose } from "./index.ts";
 import { doctor } from "../doctor/index.ts";
+import { diagnose } from "./index.ts";
 
 const sample: SampleRecord = {
   index: 0,

@@ -4,10 +4,10 @@ import { diagnosisOf, seenOf } from "../../../inspect/run-diagnosis.ts";
 import { readRunHistory } from "../../../inspect/run-history.ts";
 import { counted } from "../../../util/counted.ts";
 import { printable, printableLine } from "../../../util/sanitize.ts";
+import { selfName, workspaceOption } from "../../find-run.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
 import { cut, wrap } from "../../width.ts";
-import { selfName, workspaceOption } from "../../find-run.ts";
 
 export interface DiagnoseOptions {
   /** A run's id or folder. */

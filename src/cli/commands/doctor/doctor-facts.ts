@@ -12,16 +12,16 @@ import type {
   StopFacts,
 } from "../../../control/doctor/index.ts";
 import { type PromptRow, RowsError } from "../../../data/index.ts";
-import { parameterSpecs } from "../../../models/model-config.ts";
 import { findRun } from "../../../inspect/places.ts";
+import { parameterSpecs } from "../../../models/model-config.ts";
 import { mean, reachOf } from "../../../rl/index.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { encodePrompts, promptText } from "../../../trainer/rollout.ts";
 import { openRows, type RunRows } from "../../../trainer/run-rows.ts";
 import { addedTo, makeTokenizer } from "../../../trainer/run-tokenizer.ts";
 import { messageOf, UsageError } from "../../../util/errors.ts";
-import { measureSpread } from "./doctor-spread.ts";
 import { withoutCurrentDirectory } from "../../short-path.ts";
+import { measureSpread } from "./doctor-spread.ts";
 
 export interface GatherOptions {
   readonly config: Config;

@@ -7,12 +7,12 @@ import { readRunHistory } from "../../../inspect/run-history.ts";
 import { counted } from "../../../util/counted.ts";
 import { messageOf } from "../../../util/errors.ts";
 import { printable, printableLine } from "../../../util/sanitize.ts";
-import { gatherFacts, unreadFindings } from "./doctor-facts.ts";
-import { rowFindings } from "./doctor-rows.ts";
 import { jsonLine } from "../../json-line.ts";
 import { withoutCurrentDirectory } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
 import { wrap } from "../../width.ts";
+import { gatherFacts, unreadFindings } from "./doctor-facts.ts";
+import { rowFindings } from "./doctor-rows.ts";
 
 export interface DoctorOptions {
   /** A YAML file, or a run's id or folder. */

@@ -6,13 +6,13 @@ import { checkRunFiles } from "../../../config/run-manifest.ts";
 import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
 import { findRun } from "../../../inspect/places.ts";
 import { evaluateRun } from "../../../trainer/evaluate-run.ts";
+import { reportLines } from "../../evaluation-report.ts";
+import { naming } from "../../find-run.ts";
 import { jsonLine } from "../../json-line.ts";
 import { ProgressDisplay } from "../../progress.ts";
-import { reportLines } from "../../evaluation-report.ts";
 import { rewardIsLearned } from "../../result.ts";
 import { shownValues } from "../../shown-values.ts";
 import type { Terminal } from "../../terminal.ts";
-import { naming } from "../../find-run.ts";
 
 export interface EvalOptions {
   /** A run's id or folder. */

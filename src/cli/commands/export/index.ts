@@ -5,10 +5,10 @@ import { openStore, type Store } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { writeExport } from "../../export-file.ts";
-import { COLUMNS, csvLine, type ExportRow, jsonRow } from "./export-rows.ts";
 import { jsonLine } from "../../json-line.ts";
 import { shortPath } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
+import { COLUMNS, csvLine, type ExportRow, jsonRow } from "./export-rows.ts";
 
 export interface ExportOptions {
   /** A run's id or folder. */

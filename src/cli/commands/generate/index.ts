@@ -10,9 +10,9 @@ import { generate as answer } from "../../../trainer/generate.ts";
 import type { Generation } from "../../../trainer/run-types.ts";
 import { CheckpointError, UsageError } from "../../../util/errors.ts";
 import { printable } from "../../../util/sanitize.ts";
+import { resumeCommand } from "../../find-run.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
-import { resumeCommand } from "../../find-run.ts";
 
 export interface GenerateOptions {
   /** A model's folder, a run's id or a run's folder. */

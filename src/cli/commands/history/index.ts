@@ -1,9 +1,9 @@
 /** `ballast history`: every value that a run's hyperparameters had, when, and why. */
 import { join } from "node:path";
-import { nearest } from "../../../util/nearest.ts";
 import { findRun } from "../../../inspect/places.ts";
 import { openStore, type SettingRow, type Store } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
+import { nearest } from "../../../util/nearest.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { jsonLine } from "../../json-line.ts";
 import { settingText } from "../../settings-text.ts";

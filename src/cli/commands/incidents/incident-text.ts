@@ -6,8 +6,8 @@ import type { IncidentDecision, IncidentRecord } from "../../../types/alerts.ts"
 import type { MetricValues } from "../../../types/records.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { age, figure } from "../../number-format.ts";
-import { shortPath } from "../../short-path.ts";
 import { settingText } from "../../settings-text.ts";
+import { shortPath } from "../../short-path.ts";
 import { type Column, table } from "../../table.ts";
 import type { Terminal } from "../../terminal.ts";
 import { displayWidth, wrap } from "../../width.ts";

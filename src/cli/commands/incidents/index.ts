@@ -1,19 +1,19 @@
 /** `ballast incidents`: what stopped runs, with its evidence, and what a person decides. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseResolvedConfig } from "../../../config/index.ts";
 import { type DecisionOptions, decisionOf } from "../../../commands/decision.ts";
+import { parseResolvedConfig } from "../../../config/index.ts";
 import { findRun } from "../../../inspect/places.ts";
 import { alreadyDecided, openStore, type Store } from "../../../store/index.ts";
 import type { IncidentRecord } from "../../../types/alerts.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
-import { age } from "../../number-format.ts";
-import { decisionText, incidentLines } from "./incident-text.ts";
+import { resumeCommand, selfName, showCommand, workspaceOption } from "../../find-run.ts";
 import { jsonLine } from "../../json-line.ts";
+import { age } from "../../number-format.ts";
 import { table } from "../../table.ts";
 import type { Terminal } from "../../terminal.ts";
-import { resumeCommand, selfName, showCommand, workspaceOption } from "../../find-run.ts";
+import { decisionText, incidentLines } from "./incident-text.ts";
 
 interface Common {
   readonly workspace: string;

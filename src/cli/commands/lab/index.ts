@@ -9,14 +9,14 @@ import { requestsOf, runFaults } from "../../../lab/fault-trials.ts";
 import { summarise } from "../../../lab/lab-summary.ts";
 import { writeDurably } from "../../../util/durable.ts";
 import { Interrupted, messageOf, UsageError } from "../../../util/errors.ts";
-import { clock } from "../../number-format.ts";
-import { cellLine, labExperiment, labReport } from "./lab-text.ts";
+import { watchSignals } from "../../interrupt.ts";
 import { lockRun } from "../../lock.ts";
 import { machineRecord } from "../../machine-record.ts";
+import { clock } from "../../number-format.ts";
 import { ProgressDisplay } from "../../progress.ts";
 import { shownValues } from "../../shown-values.ts";
-import { watchSignals } from "../../interrupt.ts";
 import type { Terminal } from "../../terminal.ts";
+import { cellLine, labExperiment, labReport } from "./lab-text.ts";
 
 export interface LabFaultsOptions {
   /** Names with commas between them; all by default. */

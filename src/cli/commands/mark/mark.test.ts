@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { workspaceWithRun } from "../../../../test/support/workspace.ts";
-import { type MarkOptions, mark } from "./index.ts";
 import { runs } from "../runs/index.ts";
+import { type MarkOptions, mark } from "./index.ts";
 
 function marked() {
   const { workspace, store } = workspaceWithRun();

@@ -10,11 +10,11 @@ import { UsageError } from "../../../util/errors.ts";
 import { random } from "../../../util/random.ts";
 import { printable } from "../../../util/sanitize.ts";
 import { writeExport } from "../../export-file.ts";
+import { naming, runArgument, selfName } from "../../find-run.ts";
 import { jsonLine } from "../../json-line.ts";
-import { type KeyStream, keysOf } from "./rating-keys.ts";
 import type { Terminal } from "../../terminal.ts";
 import { wrap } from "../../width.ts";
-import { naming, runArgument, selfName } from "../../find-run.ts";
+import { type KeyStream, keysOf } from "./rating-keys.ts";
 
 export interface RateOptions {
   /** A run's id or folder. */

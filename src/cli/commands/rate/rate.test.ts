@@ -5,9 +5,9 @@ import { sampleRecord } from "../../../../test/support/store.ts";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { type TestRun, workspaceWithRun } from "../../../../test/support/workspace.ts";
 import { pairsOf, readPreferenceRows, readRatings } from "../../../data/index.ts";
+import { rate } from "./index.ts";
 import type { KeyStream } from "./rating-keys.ts";
 import { keysOf } from "./rating-keys.ts";
-import { rate } from "./index.ts";
 
 /** A run whose samples are these responses by prompt, one an iteration. */
 function runWith(responses: Readonly<Record<string, readonly string[]>>): TestRun {

@@ -4,11 +4,11 @@ import { describe, expect, it } from "vitest";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { type TestRun, workspaceWithRun } from "../../../../test/support/workspace.ts";
 import { parseRules } from "../../../control/rules/load-rules.ts";
-import { controlSchema } from "../../../settings/config-schema.ts";
 import { firstControlState } from "../../../control/state.ts";
+import { controlSchema } from "../../../settings/config-schema.ts";
 import { Control } from "../../../trainer/controller.ts";
-import { replay } from "./index.ts";
 import { testRules } from "../rules/index.ts";
+import { replay } from "./index.ts";
 
 const own =
   "rules: [{id: rise, tier: 2, when: {signal: kl/old_new_k3_token, above: 0.05}, action: {clip: 0.8}, source: test}]";

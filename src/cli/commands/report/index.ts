@@ -1,6 +1,7 @@
 /** `ballast report`: what runs did lately, as Markdown or HTML, on paper or through the webhooks. */
 import { join } from "node:path";
 import { type Config, parseResolvedConfig } from "../../../config/index.ts";
+import { findRun } from "../../../inspect/places.ts";
 import {
   type Hook,
   hooksOf,
@@ -14,7 +15,6 @@ import {
   reportTitle,
   sendNow,
 } from "../../../notify/index.ts";
-import { findRun } from "../../../inspect/places.ts";
 import { openStore } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";

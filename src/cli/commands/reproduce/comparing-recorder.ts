@@ -1,6 +1,7 @@
 /** A recorder that keeps nothing: it compares what a run measures again with what it measured before. */
 import type { IncidentRecord } from "../../../types/alerts.ts";
-import type { CommandRecord, MetricValues, Recorder, Stage } from "../../../types/records.ts";
+import type { CommandRecord, MetricValues, Stage } from "../../../types/records.ts";
+import type { Recorder } from "../../../types/run-recorder.ts";
 
 export interface Difference {
   readonly stage: Stage;

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { stages } from "../../../config/live-changes.ts";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
+import { stages } from "../../../config/live-changes.ts";
 import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
 import { findRun, type RunPlace } from "../../../inspect/places.ts";
 import { openStore, type Store } from "../../../store/index.ts";
@@ -16,14 +16,14 @@ import { writeDurably } from "../../../util/durable.ts";
 import { Interrupted, messageOf, RolledBack, StoppedByController, UsageError } from "../../../util/errors.ts";
 import { removeTree } from "../../../util/platform.ts";
 import { printableLine } from "../../../util/sanitize.ts";
-import { type Comparing, comparingRecorder, type Difference } from "./comparing-recorder.ts";
 import { jsonLine } from "../../json-line.ts";
 import { type Machine, machineDifferences, machineRecord } from "../../machine-record.ts";
-import { shortPath } from "../../short-path.ts";
 import { ProgressDisplay } from "../../progress.ts";
+import { shortPath } from "../../short-path.ts";
 import { shownValues } from "../../shown-values.ts";
 import type { Terminal } from "../../terminal.ts";
 import { wrap } from "../../width.ts";
+import { type Comparing, comparingRecorder, type Difference } from "./comparing-recorder.ts";
 
 export interface ReproduceOptions {
   /** A run's id or folder. */

@@ -1,21 +1,21 @@
 /** `ballast resume`: goes on with a run from its newest checkpoint. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { stages } from "../../../config/live-changes.ts";
 import { extended, type StageProgress } from "../../../config/extend.ts";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
+import { stages } from "../../../config/live-changes.ts";
 import { checkRunFiles, replaceRunFile, runOrigin } from "../../../config/run-manifest.ts";
 import { configOf, findRun, type RunPlace } from "../../../inspect/places.ts";
 import { isOutgrown, readFinal } from "../../../trainer/final.ts";
 import type { Stage } from "../../../types/records.ts";
 import { CheckpointError } from "../../../util/errors.ts";
 import { checkDatabase } from "../../database-check.ts";
-import { injectInto } from "./inject-fault.ts";
+import { naming } from "../../find-run.ts";
 import { lockRun } from "../../lock.ts";
 import { printResult } from "../../result.ts";
-import { trainRun } from "../../training-session.ts";
 import type { Terminal } from "../../terminal.ts";
-import { naming } from "../../find-run.ts";
+import { trainRun } from "../../training-session.ts";
+import { injectInto } from "./inject-fault.ts";
 
 export interface ResumeOptions {
   /** A run's id or folder. */

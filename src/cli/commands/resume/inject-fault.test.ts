@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { parseConfig, recordedConfig } from "../../../config/index.ts";
-import { injectInto } from "./inject-fault.ts";
 import { lockRun } from "../../lock.ts";
+import { injectInto } from "./inject-fault.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-inject-"));
 afterAll(() => rmSync(folder, { recursive: true }));

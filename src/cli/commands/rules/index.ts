@@ -1,19 +1,19 @@
 /** `ballast rules`: the controller's rules in words, and a person's own tried on the record of a run. */
 import { type ControlConfig, loadConfig } from "../../../config/index.ts";
-import { nearest } from "../../../util/nearest.ts";
-import { rulesToYaml } from "../../../control/rules/rule-yaml.ts";
 import { fitsScale, knownRules, usedRules } from "../../../control/rules/load-rules.ts";
 import { actionWords, conditionWords, isStepRule, leverOf, type Rule } from "../../../control/rules/rule.ts";
+import { rulesToYaml } from "../../../control/rules/rule-yaml.ts";
 import { otherRules, readControl, replayOn, type Said, storyOf } from "../../../inspect/recorded-control.ts";
 import { levers } from "../../../steering/levers.ts";
 import { counted } from "../../../util/counted.ts";
 import { UsageError } from "../../../util/errors.ts";
+import { nearest } from "../../../util/nearest.ts";
 import { printable, printableLine } from "../../../util/sanitize.ts";
 import { jsonLine } from "../../json-line.ts";
-import { metricMeaning } from "./metric-meaning.ts";
 import { table } from "../../table.ts";
 import type { Terminal } from "../../terminal.ts";
 import { wrap } from "../../width.ts";
+import { metricMeaning } from "./metric-meaning.ts";
 
 export interface ListOptions {
   /** A configuration. */

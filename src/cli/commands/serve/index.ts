@@ -2,13 +2,21 @@
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { createApp, isLoopback, type Listening, listen, loadWeb, namesOf, workspaceToken } from "../../../server/index.ts";
+import {
+  createApp,
+  isLoopback,
+  type Listening,
+  listen,
+  loadWeb,
+  namesOf,
+  workspaceToken,
+} from "../../../server/index.ts";
 import { openStore, type Store } from "../../../store/index.ts";
 import { BallastError, messageOf } from "../../../util/errors.ts";
 import { browserCommand, endingSignals } from "../../../util/platform.ts";
 import { remedyFor } from "../../../util/system-faults.ts";
-import type { Terminal } from "../../terminal.ts";
 import { selfName, workspaceOption } from "../../find-run.ts";
+import type { Terminal } from "../../terminal.ts";
 
 export interface ServeOptions {
   /** 0 takes a free one. */

@@ -5,10 +5,10 @@ import { configOf, findRun } from "../../../inspect/places.ts";
 import { type NewCommand, openStore } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
+import { naming, resumeCommand, showCommand } from "../../find-run.ts";
 import { jsonLine } from "../../json-line.ts";
 import { settingText } from "../../settings-text.ts";
 import type { Terminal } from "../../terminal.ts";
-import { naming, resumeCommand, showCommand } from "../../find-run.ts";
 
 export interface TellOptions {
   /** A run's id or folder. */
