@@ -1,7 +1,7 @@
 /** What a finished run says at its end: the report, where it lies and what to type next; or one line of JSON. */
 import type { Config } from "../config/index.ts";
 import type { RunPlace } from "../inspect/places.ts";
-import type { PipelineResult } from "../trainer/run-types.ts";
+import type { PipelineResult } from "../run/pipeline.ts";
 import type { ModelEvaluation } from "../types/evaluation.ts";
 import { reportLines } from "./evaluation-report.ts";
 import { runArgument, selfName, workspaceOption } from "./find-run.ts";

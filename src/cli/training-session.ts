@@ -5,10 +5,10 @@ import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { RunPlace } from "../inspect/places.ts";
 import { hooksOf } from "../notify/index.ts";
+import type { PipelineResult } from "../run/pipeline.ts";
+import { runPipeline } from "../run/pipeline.ts";
 import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
 import type { PreparedRows } from "../trainer/encoded-rows.ts";
-import { runPipeline } from "../trainer/pipeline.ts";
-import type { PipelineResult } from "../trainer/run-types.ts";
 import type { EventRecord, RunState } from "../types/records.ts";
 import { counted } from "../util/counted.ts";
 import {

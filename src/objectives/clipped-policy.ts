@@ -21,7 +21,7 @@ import {
   validValues,
   variance,
 } from "../rl/index.ts";
-import type { PolicyBatch, PolicyExtras } from "./policy-extras.ts";
+import { type PolicyBatch, type PolicyExtras, policyRequest } from "./policy-extras.ts";
 
 export interface PolicyOptions {
   readonly logprobs: Rows;
@@ -78,9 +78,14 @@ interface Term {
 
 const maskedTerm: Term = { loss: 0, ratio: 0, clipped: false, dualClipped: false, gradient: 0 };
 
+/** exp(clamp(log ratio, -20, 20)): PPO.md row 7. */
+export function clampedRatio(logRatio: number): number {
+  return Math.exp(Math.min(Math.max(logRatio, -clampedLogRatio), clampedLogRatio));
+}
+
 function policyTerm(logRatio: number, advantage: number, options: PolicyOptions): Term {
   const { clipLow, clipHigh, dualClip } = options;
-  const ratio = Math.exp(Math.min(Math.max(logRatio, -clampedLogRatio), clampedLogRatio));
+  const ratio = clampedRatio(logRatio);
   const unclippedLoss = -advantage * ratio;
   const clippedLoss = -advantage * Math.min(Math.max(ratio, 1 - clipLow), 1 + clipHigh);
   const clipped = clippedLoss > unclippedLoss;
@@ -96,7 +101,7 @@ export function clippedPolicyLoss(
   batch: PolicyBatch,
   { clipLow, clipHigh, dualClip, ...extras }: Pick<PolicyOptions, "clipLow" | "clipHigh" | "dualClip"> & PolicyExtras,
 ): PolicyLoss {
-  return { name: "policy", ...batch, config: { clipLow, clipHigh, dualClip, ...extras } };
+  return policyRequest(batch, { clipLow, clipHigh, dualClip, ...extras });
 }
 
 /** What one minibatch says of how far the policy has moved from the one that sampled. NaN where no token is valid. */

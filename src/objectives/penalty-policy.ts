@@ -9,7 +9,7 @@
  */
 import type { ModelId, PolicyLoss } from "../engine/engine.ts";
 import { checkSameLength, checkSameShape, logSoftmax, type Rows } from "../rl/index.ts";
-import type { PolicyBatch, PolicyExtras } from "./policy-extras.ts";
+import { type PolicyBatch, type PolicyExtras, policyRequest, unclipped } from "./policy-extras.ts";
 
 /** What an engine needs to know of the penalty. */
 export interface Penalty {
@@ -73,5 +73,5 @@ export function penaltyPolicyLoss(
   batch: PolicyBatch,
   { penalty, ...extras }: { readonly penalty: Penalty } & PolicyExtras,
 ): PolicyLoss {
-  return { name: "policy", ...batch, config: { clipLow: 1, clipHigh: 1, dualClip: null, penalty, ...extras } };
+  return policyRequest(batch, { ...unclipped, penalty, ...extras });
 }

@@ -1,5 +1,5 @@
 /**
- * What any policy loss may have beside its own term (PPO.md rows 2 and 11). For each token, with d = log p - log p_ref:
+ * What every policy loss may have beside its own term (PPO.md rows 2 and 11). For each token, with d = log p - log p_ref:
  *
  *     loss = -entropyCoef H(p) + coef KL,   KL = k2 = d^2 / 2   or   k3 = exp(-d) - 1 + d
  *
@@ -12,6 +12,14 @@ import { k2, k3, klDerivative, mapRows, type Rows } from "../rl/index.ts";
 export type PolicyBatch = Pick<PolicyLoss, "sequences" | "weights" | "oldLogprobs" | "advantages" | "refLogprobs">;
 
 export type PolicyExtras = Pick<PolicyLoss["config"], "entropyCoef" | "kl" | "temperature">;
+
+/** Bounds that never bind: a ratio is between 0 and e^20 (PPO.md row 7). */
+export const unclipped = { clipLow: 1, clipHigh: 1e9, dualClip: null } as const;
+
+/** The engine's request for the sum over tokens of weight times a policy loss. */
+export function policyRequest({ refLogprobs, ...batch }: PolicyBatch, config: PolicyLoss["config"]): PolicyLoss {
+  return { name: "policy", ...batch, ...(config.kl && refLogprobs && { refLogprobs }), config };
+}
 
 export interface ExtraTerms {
   readonly loss: number[][];

@@ -1,11 +1,12 @@
 /** Token weights that turn a weighted sum into the mean a loss asks for, however its batch is split (PPO.md row 12). */
 import { checkSameShape, isValid, type Mask, mapRows, type Rows, validRows } from "./token-rows.ts";
 
-export type Aggregation = "token-mean" | "sequence-mean";
+export type Aggregation = "token-mean" | "sequence-mean" | "sequence-sum";
 
 /**
  * Weights w of every token of one optimizer step, so that the sum of w x is, for `token-mean`, the mean of x over all valid
- * tokens and, for `sequence-mean`, the mean over non-empty sequences of their token means. 0 where masked.
+ * tokens, for `sequence-mean`, the mean over non-empty sequences of their token means and, for `sequence-sum`, of their token sums. 0
+ * where masked.
  * The rows are those of the WHOLE step: slice the result for micro-batches, and their sums add up to the mean.
  *
  * @example
@@ -21,9 +22,12 @@ export function tokenWeights(
   const counts_B = validRows(mask_B_T, mask_B_T).map((row) => row.length);
   const tokens = counts_B.reduce((a, b) => a + b, 0);
   const sequences = counts_B.filter((count) => count > 0).length;
-  return mapRows(mask_B_T, mask_B_T, (_, b) =>
-    options.aggregation === "token-mean" ? 1 / tokens : 1 / (sequences * counts_B[b]!),
-  );
+  const weightOf: Readonly<Record<Aggregation, (count: number) => number>> = {
+    "token-mean": () => 1 / tokens,
+    "sequence-mean": (count) => 1 / (sequences * count),
+    "sequence-sum": () => 1 / sequences,
+  };
+  return mapRows(mask_B_T, mask_B_T, (_, b) => weightOf[options.aggregation](counts_B[b]!));
 }
 
 /** The sum of w x over tokens of weight other than 0. */

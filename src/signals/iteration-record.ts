@@ -1,4 +1,4 @@
-/** What is known of one PPO iteration when it ends, as plain arrays: what its signals are computed from. */
+/** What is known of one iteration when it ends, as plain arrays: what its signals are computed from. */
 
 import type { Mask, Rows } from "../rl/token-rows.ts";
 import type { UpdateStatistics } from "../rl/update-statistics.ts";
@@ -19,13 +19,13 @@ export interface RolloutRecord {
   readonly refLogprobs: Rows;
   /** Entropy of the policy that sampled, in nats. */
   readonly entropy: Rows;
-  /** Of the online critic, before the update. */
-  readonly values: Rows;
-  readonly returns: Rows;
-  /** Token rewards as GAE saw them. */
+  /** Of the online critic, before the update; left out without a critic. */
+  readonly values?: Rows | undefined;
+  readonly returns?: Rows | undefined;
+  /** Token rewards as the advantages were made from them. */
   readonly rewards: Rows;
   readonly advantagesRaw: Rows;
-  /** As the loss saw them: whitened, where that is on. */
+  /** As the loss saw them: whitened, or divided by the spread of a group, where that is on. */
   readonly advantages: Rows;
   /** Composed scores: normalised and weighted, before clipping and the penalty for a missing EOS. */
   readonly scores: readonly number[];
@@ -41,15 +41,16 @@ export interface RolloutRecord {
   readonly probeRefLogprobs?: Rows | undefined;
 }
 
-/** One minibatch of the update: one step of the policy's optimizer and one of the critic's. */
+/** One minibatch of the update: one step of the policy's optimizer and, if there is a critic, one of the critic's. */
 export interface MinibatchRecord {
   /** 0 is the first. */
   readonly epoch: number;
   readonly statistics: UpdateStatistics;
   /** As the engine returned it: entropy bonus and KL in the loss included. */
   readonly policyLoss: number;
-  readonly valueLoss: number;
-  readonly valueClipFraction: number;
+  /** Both left out without a critic. */
+  readonly valueLoss?: number | undefined;
+  readonly valueClipFraction?: number | undefined;
   /** Global norm before clipping; with a shared trunk, of both losses together; null where no step was taken. */
   readonly policyGradNorm: number | null;
   /** null where the trunk is shared, or no step was taken. */

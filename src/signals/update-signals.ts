@@ -115,13 +115,15 @@ export function stronglyNegativeShare(advantages: Rows): number {
   return mean(advantages.filter((row) => row.length > 0).map((row) => Number(mean(row) < -1)));
 }
 
+/** None without a critic. */
 export function value({ rollout, minibatches }: IterationRecord): Signals {
+  if (rollout.values === undefined || rollout.returns === undefined) return {};
   const returns = validValues(rollout.returns, rollout.mask);
   const values = validValues(rollout.values, rollout.mask);
   const { explainedVariance: explained, withBias } = explainedVariance(returns, values);
-  const loss = mean(minibatches.map((minibatch) => minibatch.valueLoss));
+  const loss = mean(minibatches.map((minibatch) => minibatch.valueLoss!));
   const tokens = sum(minibatches.map((minibatch) => minibatch.statistics.tokens));
-  const clipped = sum(minibatches.map((minibatch) => minibatch.valueClipFraction * minibatch.statistics.tokens));
+  const clipped = sum(minibatches.map((minibatch) => minibatch.valueClipFraction! * minibatch.statistics.tokens));
   return {
     "value/loss": loss,
     "value/loss_to_policy_loss": loss / Math.abs(mean(minibatches.map((minibatch) => minibatch.policyLoss))),
@@ -136,7 +138,16 @@ export function value({ rollout, minibatches }: IterationRecord): Signals {
 /** PPO.md row 21: everything finite. */
 export function rollout({ rollout }: RolloutView): Signals {
   const { logprobs, refLogprobs, entropy, values, returns, rewards, advantagesRaw, advantages, mask, scores } = rollout;
-  const tokenNumbers = [logprobs, refLogprobs, entropy, values, returns, rewards, advantagesRaw, advantages];
+  const tokenNumbers = [
+    logprobs,
+    refLogprobs,
+    entropy,
+    values ?? [],
+    returns ?? [],
+    rewards,
+    advantagesRaw,
+    advantages,
+  ];
   const numbers = [
     ...tokenNumbers.map((rows) => validValues(rows, mask)),
     scores,

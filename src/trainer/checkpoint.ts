@@ -10,7 +10,6 @@ import { CheckpointError, messageOf } from "../util/errors.ts";
 import { readFolder, removeFolder, removeTemporary, writeFolder } from "./atomic-folder.ts";
 import type { Best } from "./keep-best.ts";
 import { saveModelFolder } from "./model-folder.ts";
-import { checkpointName } from "./rollback.ts";
 import type { StageContext } from "./stage-context.ts";
 
 /**
@@ -156,4 +155,9 @@ async function checkpointsIn(folder: string): Promise<{ folder: string; step: nu
     .map((name) => ({ folder: join(folder, name), step: Number(namePattern.exec(name)?.[1] ?? Number.NaN) }))
     .filter(({ step }) => !Number.isNaN(step))
     .sort((a, b) => b.step - a.step);
+}
+
+/** The folder's name of a checkpoint of so many steps. */
+export function checkpointName(step: number): string {
+  return `checkpoint-${String(step).padStart(6, "0")}`;
 }

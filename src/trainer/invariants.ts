@@ -13,13 +13,20 @@ const tolerance = 1e-3;
  */
 export function checkStart(record: RolloutRecord, { sameWeights }: { sameWeights: boolean }): void {
   const { logprobs, refLogprobs, entropy, values, rewards, advantages } = record;
-  for (const [name, rows] of Object.entries({ logprobs, refLogprobs, entropy, values, rewards, advantages })) {
+  for (const [name, rows] of Object.entries({
+    logprobs,
+    refLogprobs,
+    entropy,
+    values: values ?? [],
+    rewards,
+    advantages,
+  })) {
     const numbers = rows.flat();
     const bad = numbers.filter((x) => !Number.isFinite(x)).length;
     if (bad > 0)
       throw new TrainingError(
         `${bad} of ${numbers.length} numbers among the ${name} of the first rollout are not finite`,
-        "Nothing has been learned yet: look at the models that PPO starts from, and at the reward.",
+        "Nothing has been learned yet: look at the models that the run starts from, and at the reward.",
       );
   }
   if (!sameWeights) return;

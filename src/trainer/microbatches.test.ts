@@ -4,7 +4,7 @@ import { mostLogits, tokensOfPass } from "../engine/pass-size.ts";
 import type { RolloutRecord } from "../signals/index.ts";
 
 import { inOrder, microBatches } from "./microbatches.ts";
-import { minibatchOf } from "./ppo-step.ts";
+import { minibatchOf } from "./policy-update.ts";
 
 const lengths = fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 60 });
 
@@ -32,7 +32,7 @@ describe("micro-batches", () => {
       const rows = sequences.map(() => new Array<number>(50).fill(0));
       const record = { logprobs: rows, refLogprobs: rows, advantages: rows, values: rows, returns: rows };
       const { parts } = minibatchOf(
-        { sequences, record: record as unknown as RolloutRecord },
+        { rollout: { sequences }, record: record as unknown as RolloutRecord },
         sequences.map((_, b) => b),
         { aggregation: "token-mean", microBatch: 0, vocabularySize },
       );

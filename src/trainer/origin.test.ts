@@ -5,11 +5,11 @@ import { describe, expect, it } from "vitest";
 import { BigramEngine } from "../../test/support/bigram-engine.ts";
 import { MemoryStore } from "../../test/support/memory-recorder.ts";
 import { newWorld, type World } from "../../test/support/stage.ts";
+import { carryOutRollback } from "../incidents/rollback.ts";
+import { runPipeline } from "../run/pipeline.ts";
 import { configSchema } from "../settings/config-schema.ts";
 import { Interrupted } from "../util/errors.ts";
 import { verifyFolder } from "./atomic-folder.ts";
-import { runPipeline } from "./pipeline.ts";
-import { carryOutRollback } from "./rollback.ts";
 
 interface Sft {
   readonly world: World;

@@ -3,24 +3,20 @@ import type { ModelId } from "../engine/engine.ts";
 import type { Scored } from "../reward/index.ts";
 import { RewardError } from "../util/errors.ts";
 import type { GoldCheck } from "./evaluate.ts";
-import type { Ppo } from "./ppo.ts";
+import type { OnlineRun } from "./online-run.ts";
 import { type Prompt, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 
-/** What a run is measured on; everything but its own prompts may be missing. */
-export interface Measuring {
-  /** The task's gold check of the prompts that train. */
-  readonly check: GoldCheck | null;
-  /** Prompts that no stage trains on and no report uses; empty where there are none. */
-  readonly monitor: readonly Prompt[];
-  readonly monitorCheck: GoldCheck | null;
-  /** Held-out pairs; empty where there are none, and where no part of the reward is learned. */
-  readonly pairs: readonly { readonly chosen: Scored; readonly rejected: Scored }[];
-  /** Responses with the mean of what people gave them; empty where there are none. */
-  readonly ratings: readonly { readonly scored: Scored; readonly rating: number }[];
-}
+/** What probes need of a run. */
+export type Probed = Pick<
+  OnlineRun,
+  "context" | "inputs" | "models" | "reward" | "loop" | "state" | "stopwatch" | "tell"
+>;
 
 /** The first distinct prompts of the monitoring set, or of those that train where there is none. */
-export function probesOf({ inputs }: Ppo, count: number): { prompts: Prompt[]; check: GoldCheck | null } {
+export function probesOf(
+  { inputs }: Pick<Probed, "inputs">,
+  count: number,
+): { prompts: Prompt[]; check: GoldCheck | null } {
   const { monitor, monitorCheck, check } = inputs.measuring;
   const own = monitor.length > 0;
   const distinct = new Map((own ? monitor : inputs.prompts).map((prompt) => [prompt.tokens.join(" "), prompt]));
@@ -29,7 +25,7 @@ export function probesOf({ inputs }: Ppo, count: number): { prompts: Prompt[]; c
 
 /** Responses over the whole distribution, the policy's by default; each depends on nothing but its prompt, the weights and the seed. */
 export function probeRollout(
-  { context, models, loop }: Ppo,
+  { context, models, loop }: Pick<Probed, "context" | "models" | "loop">,
   options: {
     readonly prompts: readonly Prompt[];
     readonly temperature: number;
@@ -44,13 +40,17 @@ export function probeRollout(
 }
 
 /** As the rollout is scored; null, and a warning, where the reward cannot judge these. */
-export async function scoresOf(ppo: Ppo, topic: string, rollout: Rollout): Promise<number[] | null> {
-  return scoreRows(ppo, topic, scoredRows(rollout));
+export async function scoresOf(
+  run: Pick<Probed, "reward" | "loop">,
+  topic: string,
+  rollout: Rollout,
+): Promise<number[] | null> {
+  return scoreRows(run, topic, scoredRows(rollout));
 }
 
 /** The same of rows that no policy wrote. */
 export async function scoreRows(
-  { reward, loop }: Ppo,
+  { reward, loop }: Pick<Probed, "reward" | "loop">,
   topic: string,
   rows: readonly Scored[],
 ): Promise<number[] | null> {

@@ -6,7 +6,7 @@ import type { Config } from "../settings/config-schema.ts";
 import { barePrompt, type Tokenizer } from "../text/index.ts";
 import { DataError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
-import type { Measuring } from "./probes-ask.ts";
+import type { Measuring } from "./measuring.ts";
 import { encodePrompts, promptText } from "./rollout.ts";
 import type { RunRows } from "./run-rows.ts";
 

@@ -1,14 +1,14 @@
 /** The noise of the policy's gradient (PPO.md row 17), measured on a copy of the policy: the run is as it would be without. */
-
-import type { ModelInfo } from "../engine/engine.ts";
+import type { Engine, ModelInfo, PolicyLoss } from "../engine/engine.ts";
 import { tokensOfPass } from "../engine/pass-size.ts";
+import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import * as rl from "../rl/index.ts";
-import type { PpoConfig } from "../settings/config-schema.ts";
 import { drawSignals, noiseSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
-import type { Experience, Ppo } from "./ppo.ts";
-import { minibatchOf, policyGradient } from "./ppo-step.ts";
+import { type InForce, inForce } from "./in-force.ts";
+import type { Experience, OnlineRun } from "./online-run.ts";
+import { minibatchOf, policyGradient } from "./policy-update.ts";
 
 /** The guide's own estimate: so many draws of so many sequences. */
 const guide = { draws: 10, sequences: 64 };
@@ -17,11 +17,15 @@ const guide = { draws: 10, sequences: 64 };
  * Before the update, every `control.noise.every` iterations: the gradients of micro-batches of as many sequences as a step
  * has, drawn from the rollout. Nothing where it is not due, or where a step is a single sequence.
  */
-export async function measureNoise(ppo: Ppo, iteration: number, experience: Experience): Promise<MetricValues> {
-  const { context, models, loop, state, faults, seed, stopwatch, tell } = ppo;
+export async function measureNoise(
+  run: OnlineRun,
+  iteration: number,
+  { experience, objective }: { readonly experience: Experience; readonly objective: Objective },
+): Promise<MetricValues> {
+  const { context, models, state, seed, stopwatch, tell } = run;
   const { every, microBatches } = context.config.control.noise;
   if (every === 0 || iteration % every !== 0) return {};
-  const settings = faults.settings(iteration, loop.settings);
+  const settings = run.settingsAt(iteration);
   const lengths = experience.rollout.sequences.map(({ tokens }) => tokens.length);
   const tokens = tokensOfPass(models.policy.config.vocabularySize);
   const limit = settings.microBatch || Math.max(1, Math.floor(tokens / Math.max(...lengths)));
@@ -32,7 +36,8 @@ export async function measureNoise(ppo: Ppo, iteration: number, experience: Expe
   tell("gradient noise");
   const copy = await context.engine.cloneModel(models.policy.id, { heads: ["lm"] });
   const order = random(seed, "noise", iteration).shuffle(lengths.map((_, b) => b));
-  const options = { ppo, copy, settings, experience };
+  const now = { ...inForce(run, iteration), klCoef: experience.klCoef };
+  const options = { engine: context.engine, copy, now, experience, objective };
   const ofStep = await normsOf({ ...options, rows: order.slice(0, step), draws });
   const guided = guide.draws * guide.sequences;
   const ofDraws =
@@ -69,28 +74,30 @@ export function drawsOf(
   );
 }
 
+/** Of an algorithm. */
+type Objective = (batch: PolicyBatch, now: InForce) => PolicyLoss;
+
 /**
  * Nothing has been learned from the rollout yet: every ratio is 1, where no clip binds and a penalty has no gradient.
  */
 async function normsOf(options: {
-  readonly ppo: Ppo;
+  readonly engine: Engine;
   readonly copy: ModelInfo;
-  readonly settings: PpoConfig;
+  readonly now: InForce;
   readonly experience: Experience;
+  readonly objective: Objective;
   readonly rows: readonly number[];
   readonly draws: number;
 }): Promise<rl.NoiseOptions> {
-  const { ppo, copy, settings, experience, rows, draws } = options;
-  const { engine } = ppo.context;
-  const { rollout, record, klCoef } = experience;
+  const { engine, copy, now, experience, objective, rows, draws } = options;
+  const { settings } = now;
   const size = rows.length / draws;
   const parts = Array.from({ length: draws }, (_, d) => Array.from({ length: size }, (_, i) => d * size + i));
   const { vocabularySize } = copy.config;
-  const drawn = minibatchOf({ sequences: rollout.sequences, record }, rows, { ...settings, vocabularySize });
-  const minibatch = { ...drawn, parts };
-  const models = { ...ppo.models, policy: copy };
-  const { clipLow, clipHigh, beta1, beta2, epsilon } = settings;
-  const { passes } = await policyGradient({ engine, models, minibatch, settings, clipLow, clipHigh, klCoef });
+  const minibatch = { ...minibatchOf(experience, rows, { ...settings, vocabularySize }), parts };
+  const loss = (batch: PolicyBatch) => objective(batch, now);
+  const { passes } = await policyGradient({ engine, model: copy.id, minibatch, objective: loss });
+  const { beta1, beta2, epsilon } = settings;
   const still = { learningRate: 0, beta1, beta2, epsilon, weightDecay: 0, maxGradNorm: null };
   const { gradNorm } = await engine.optimStep(copy.id, still);
   return {

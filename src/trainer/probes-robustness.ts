@@ -4,23 +4,22 @@ import { looksLikeRefusal, perturb, perturbations } from "../data/index.ts";
 import { type Judged, robustnessSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { verdictsOf } from "./evaluate.ts";
-import type { Ppo } from "./ppo.ts";
-import { probeRollout, probesOf, scoresOf } from "./probes-ask.ts";
+import { type Probed, probeRollout, probesOf, scoresOf } from "./probes-ask.ts";
 import { encodePrompts, type Prompt } from "./rollout.ts";
 
 /**
  * Each response is judged as an answer to the clean prompt, by the reward too: what is measured is the policy, not whether
  * the reward can read a misspelt prompt.
  */
-export async function robustness(ppo: Ppo): Promise<MetricValues> {
-  const { context, models, loop, tell } = ppo;
+export async function robustness(run: Probed): Promise<MetricValues> {
+  const { context, models, loop, tell } = run;
   const { tokenizer, config } = context;
-  const { prompts: clean, check } = probesOf(ppo, config.control.robustness.prompts);
+  const { prompts: clean, check } = probesOf(run, config.control.robustness.prompts);
   const judge = async (prompts: readonly Prompt[]): Promise<Judged> => {
-    const rollout = await probeRollout(ppo, { prompts, temperature: 0, seed: 0 });
+    const rollout = await probeRollout(run, { prompts, temperature: 0, seed: 0 });
     const answers = { ...rollout, prompts: clean };
     return {
-      scores: await scoresOf(ppo, "robustness", answers),
+      scores: await scoresOf(run, "robustness", answers),
       refusals: rollout.texts.map(looksLikeRefusal),
       verdicts: verdictsOf(check, answers),
     };

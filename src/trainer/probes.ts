@@ -1,53 +1,41 @@
 /** What is measured beside the update, every so many iterations: similarity of policies, the reward's accuracy, gold, robustness. */
-
-import type { ModelId, Sequence } from "../engine/engine.ts";
+import type { ModelId } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
 import { checkFall, checkSignals, similaritySignals } from "../signals/index.ts";
 import type { AnsweringModel, AnswerRecord, MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
 import { verdictsOf } from "./evaluate.ts";
 import { type PassOptions, tokenOutputs } from "./passes.ts";
-import type { Ppo } from "./ppo.ts";
-import { probeRollout, probesOf, scoreRows, scoresOf } from "./probes-ask.ts";
+import { type Probed, probeRollout, probesOf, scoreRows, scoresOf } from "./probes-ask.ts";
 import { robustness } from "./probes-robustness.ts";
 import { promptText } from "./rollout.ts";
 
-/** The policy at its last probe: what it said, and how. */
-export interface Probe {
-  readonly iteration: number;
-  /** Responses that it sampled, after their prompts. */
-  readonly sequences: readonly Sequence[];
-  readonly logprobs: rl.Rows;
-  readonly top1: rl.Rows;
-  readonly greedy: rl.Rows;
-}
-
 /** After the update of an iteration, whatever is due in it. Draws from streams of its own: the run is as it would be without. */
-export async function measure(ppo: Ppo, iteration: number): Promise<MetricValues> {
-  const { context, inputs, stopwatch } = ppo;
+export async function measure(run: Probed, iteration: number): Promise<MetricValues> {
+  const { context, inputs, stopwatch } = run;
   const { probes, monitor, robustness: robust } = context.config.control;
   const due = (every: number) => every > 0 && iteration % every === 0;
   const values: Record<string, number> = {};
   if (due(probes.every)) {
-    Object.assign(values, await similarity(ppo, iteration), await probeAccuracy(ppo), await ratingCorrelation(ppo));
+    Object.assign(values, await similarity(run, iteration), await probeAccuracy(run), await ratingCorrelation(run));
     stopwatch.lap("probes");
   }
   if (due(monitor.every) && inputs.measuring.monitor.length > 0) {
-    Object.assign(values, await monitoring(ppo, iteration));
+    Object.assign(values, await monitoring(run, iteration));
     stopwatch.lap("monitor");
   }
   if (due(robust.every)) {
-    Object.assign(values, await robustness(ppo));
+    Object.assign(values, await robustness(run));
     stopwatch.lap("robustness");
   }
   return values;
 }
 
 /** At temperature 1, whatever the rollout's: a setting that changes is not a policy that does. */
-async function similarity(ppo: Ppo, iteration: number): Promise<MetricValues> {
-  const { context, models, loop, state, tell } = ppo;
+async function similarity(run: Probed, iteration: number): Promise<MetricValues> {
+  const { context, models, loop, state, tell } = run;
   tell("probes");
-  const { prompts } = probesOf(ppo, context.config.control.probes.prompts);
+  const { prompts } = probesOf(run, context.config.control.probes.prompts);
   const seed = random(context.config.seed, "probes").uint32();
   const pass: Omit<PassOptions, "sequences"> = {
     engine: context.engine,
@@ -57,8 +45,8 @@ async function similarity(ppo: Ppo, iteration: number): Promise<MetricValues> {
     poll: () => {},
   };
   const outputs = ["logprobs", "top1"] as const;
-  const { sequences } = await probeRollout(ppo, { prompts, temperature: 1, seed });
-  const { responses_B_T: greedy } = await probeRollout(ppo, { prompts, temperature: 0, seed });
+  const { sequences } = await probeRollout(run, { prompts, temperature: 1, seed });
+  const { responses_B_T: greedy } = await probeRollout(run, { prompts, temperature: 0, seed });
   const before = state.probe;
   const now = before && (await tokenOutputs({ ...pass, sequences: before.sequences }, outputs));
   state.probe = { iteration, sequences, greedy, ...(await tokenOutputs({ ...pass, sequences }, outputs)) };
@@ -70,10 +58,10 @@ async function similarity(ppo: Ppo, iteration: number): Promise<MetricValues> {
 }
 
 /** Share of the pairs whose chosen response has the higher score; a tie is wrong. */
-async function probeAccuracy(ppo: Ppo): Promise<MetricValues> {
-  const { pairs } = ppo.inputs.measuring;
+async function probeAccuracy(run: Probed): Promise<MetricValues> {
+  const { pairs } = run.inputs.measuring;
   if (pairs.length === 0) return {};
-  const scores = await scoreRows(ppo, "probes", [
+  const scores = await scoreRows(run, "probes", [
     ...pairs.map(({ chosen }) => chosen),
     ...pairs.map(({ rejected }) => rejected),
   ]);
@@ -84,11 +72,11 @@ async function probeAccuracy(ppo: Ppo): Promise<MetricValues> {
 }
 
 /** Whether the reward still says what people say. */
-async function ratingCorrelation(ppo: Ppo): Promise<MetricValues> {
-  const { ratings } = ppo.inputs.measuring;
+async function ratingCorrelation(run: Probed): Promise<MetricValues> {
+  const { ratings } = run.inputs.measuring;
   if (ratings.length === 0) return {};
   const rows = ratings.map(({ scored }) => scored);
-  const scores = await scoreRows(ppo, "ratings", rows);
+  const scores = await scoreRows(run, "ratings", rows);
   if (scores === null) return {};
   const given = ratings.map(({ rating }) => rating);
   return { "reward/rating_correlation": rl.correlation(scores, given) };
@@ -98,14 +86,14 @@ async function ratingCorrelation(ppo: Ppo): Promise<MetricValues> {
  * The policy as it samples, on the same prompts and streams each time: what differs between two of these is the policy. All that it says
  * is recorded, and at the first iteration what the reference says.
  */
-async function monitoring(ppo: Ppo, iteration: number): Promise<MetricValues> {
-  const { models, state, tell } = ppo;
+async function monitoring(run: Probed, iteration: number): Promise<MetricValues> {
+  const { models, state, tell } = run;
   if (iteration === 0) {
     tell("monitoring the reference");
-    await answered(ppo, { iteration, model: "reference", id: models.reference });
+    await answered(run, { iteration, model: "reference", id: models.reference });
   }
   tell("monitoring");
-  const { scores, verdicts } = await answered(ppo, { iteration, model: "policy", id: models.policy.id });
+  const { scores, verdicts } = await answered(run, { iteration, model: "policy", id: models.policy.id });
   const checks = checkSignals("monitor", verdicts);
   const shares = Object.values(checks);
   // A checkpoint of an older version has none.
@@ -122,17 +110,17 @@ async function monitoring(ppo: Ppo, iteration: number): Promise<MetricValues> {
 
 /** What a model says to the monitoring set, recorded, and what reward and gold check make of it. */
 async function answered(
-  ppo: Ppo,
+  run: Probed,
   { iteration, model, id }: { readonly iteration: number; readonly model: AnsweringModel; readonly id: ModelId },
 ) {
-  const { context, inputs, loop } = ppo;
+  const { context, inputs, loop } = run;
   const { monitor, monitorCheck } = inputs.measuring;
   const { samples } = context.config.control.monitor;
   const prompts = Array.from({ length: samples }, (_, k) => monitor[k % monitor.length]!);
   const seed = random(context.config.seed, "monitor").uint32();
   const { temperature } = loop.settings;
-  const rollout = await probeRollout(ppo, { prompts, temperature, seed, model: id });
-  const scores = await scoresOf(ppo, "monitor", rollout);
+  const rollout = await probeRollout(run, { prompts, temperature, seed, model: id });
+  const scores = await scoresOf(run, "monitor", rollout);
   const verdicts = verdictsOf(monitorCheck, rollout);
   const answers = prompts.map(
     ({ row }, index): AnswerRecord => ({

@@ -19,7 +19,7 @@ import { fromJson } from "../util/json-values.ts";
 import { random } from "../util/random.ts";
 import { writeFolder } from "./atomic-folder.ts";
 import type { TrainerState } from "./checkpoint.ts";
-import type { PpoState } from "./ppo-state.ts";
+import type { OnlineState } from "./online-state.ts";
 
 /** History, schedule, a moving KL coefficient, two minibatches: all that a checkpoint must carry. */
 const ppo = {
@@ -248,7 +248,7 @@ describe("a damaged checkpoint", () => {
     renameSync(old, place);
     const { format, stage, step, attempt, changes, values, own } = fromJson(
       readFileSync(join(place, "state.json"), "utf8"),
-    ) as TrainerState<PpoState>;
+    ) as TrainerState<OnlineState>;
     const { klCoef, skippedInARow, history, frozen, rewardHash } = own;
     const state = {
       ...{ format, stage, step, attempt, changes, values },

@@ -1,11 +1,5 @@
-/** What callers hand to the trainer and what they get back: options, progress, results, evaluations. No code. */
-
-import type { Engine } from "../engine/engine.ts";
-import type { Config } from "../settings/config-schema.ts";
-import type { Evaluation } from "../types/evaluation.ts";
+/** What stages tell and leave behind: progress, results, answers. No code. */
 import type { MetricValues, Stage } from "../types/records.ts";
-import type { Recorder } from "../types/run-recorder.ts";
-import type { PreparedRows } from "./encoded-rows.ts";
 
 export interface Progress {
   readonly stage: Stage;
@@ -19,25 +13,6 @@ export interface Progress {
   readonly values: MetricValues;
 }
 
-export interface RunOptions {
-  readonly config: Config;
-  /** The run's own folder. It exists, and this process holds it. */
-  readonly folder: string;
-  readonly recorder: Recorder;
-  readonly engine: Engine;
-  /** Go on from what the folder holds; without it, a folder that holds a stage is refused. */
-  readonly resume: boolean;
-  readonly onProgress: (progress: Progress) => void;
-  /** Asked between steps and between passes of the engine: true ends the run after its state is saved. */
-  readonly interrupted: () => boolean;
-  /** The rows, where the caller has read and encoded them already. */
-  readonly prepared?: PreparedRows;
-  /** Go on although rows have changed since the run began. */
-  readonly allowChangedData?: boolean | undefined;
-  /** Wait in this process for a person's decision on an incident. */
-  readonly wait?: boolean;
-}
-
 /** What one finished stage left behind. */
 export interface StageResult {
   readonly stage: Stage;
@@ -49,15 +24,6 @@ export interface StageResult {
   readonly of?: number;
   /** The last metrics, and what was measured at the end. */
   readonly values: MetricValues;
-}
-
-export interface PipelineResult {
-  /** In the order in which they ran. */
-  readonly stages: readonly StageResult[];
-  /** Folder of the last stage's model. */
-  readonly final: string;
-  /** Before and after PPO; null where the run has no PPO stage. */
-  readonly evaluation: Evaluation | null;
 }
 
 /** What one model answered to one prompt. */

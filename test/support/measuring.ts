@@ -1,6 +1,6 @@
 /** What the bigram engine's runs are measured on: a gold check, a monitoring set, held-out pairs. */
 import type { Scored } from "../../src/reward/index.ts";
-import type { Measuring } from "../../src/trainer/probes-ask.ts";
+import type { Measuring } from "../../src/trainer/measuring.ts";
 import { prompts, tokenizer } from "./stage.ts";
 
 /** A response of so many tokens to the prompt "b", EOS included. */

@@ -1,11 +1,14 @@
 /** A short PPO run on the bigram engine, whose reward is a count of one word. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Algorithm } from "../../src/algorithms/algorithm.ts";
+import { trainOnline } from "../../src/algorithms/online-stage.ts";
+import { ppo as ppoAlgorithm } from "../../src/algorithms/ppo.ts";
 import type { Rule } from "../../src/control/rules/rule.ts";
 import type { Scored } from "../../src/reward/index.ts";
 import type { PpoConfig } from "../../src/settings/config-schema.ts";
-import { type PpoInputs, trainPpo } from "../../src/trainer/ppo.ts";
-import type { Measuring } from "../../src/trainer/probes-ask.ts";
+import type { Measuring } from "../../src/trainer/measuring.ts";
+import type { OnlineInputs } from "../../src/trainer/online-run.ts";
 import type { StageContext } from "../../src/trainer/stage-context.ts";
 import type { BigramEngine } from "./bigram-engine.ts";
 import { newWorld, openContext, prompts, rewardOf, startFolder, tokenizer, type World } from "./stage.ts";
@@ -39,7 +42,7 @@ export interface PpoRun {
   readonly prepare?: (engine: BigramEngine) => void;
   readonly texts?: string[];
   /** In place of `texts`. */
-  readonly prompts?: PpoInputs["prompts"];
+  readonly prompts?: OnlineInputs["prompts"];
   readonly seed?: number;
   /** Which model to start from. */
   readonly start?: number;
@@ -48,6 +51,8 @@ export interface PpoRun {
   readonly rules?: readonly Rule[];
   readonly control?: object;
   readonly faults?: readonly string[];
+  /** PPO by default. */
+  readonly algorithm?: Algorithm;
 }
 
 export async function runPpo(options: PpoRun = {}) {
@@ -66,7 +71,7 @@ export async function runPpo(options: PpoRun = {}) {
   const settings = context.config.ppo as PpoConfig;
   const start = await startFolder(world, options.start);
   prepare?.(context.engine);
-  const inputs: PpoInputs = {
+  const inputs: OnlineInputs = {
     settings,
     sources: { policy: start, reference: start, critic: start },
     frozen: { reference: start },
@@ -75,7 +80,7 @@ export async function runPpo(options: PpoRun = {}) {
     rules: options.rules ?? [],
     measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [], ...options.measuring },
   };
-  const result = await trainPpo(context, inputs);
+  const result = await trainOnline(context, inputs, options.algorithm ?? ppoAlgorithm);
   const weights = readFileSync(join(result.folder, "model.safetensors"), "utf8");
   return { world, context, result, weights, curve: world.store.curve("ppo") };
 }

@@ -7,10 +7,10 @@ import { type Config, parseResolvedConfig, recordedConfig } from "../../../confi
 import { stages } from "../../../config/live-changes.ts";
 import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
 import { findRun, type RunPlace } from "../../../inspect/places.ts";
+import { runPipeline } from "../../../run/pipeline.ts";
 import { openStore, type Store } from "../../../store/index.ts";
+import { checkpointName } from "../../../trainer/checkpoint.ts";
 import { dataChanges } from "../../../trainer/data-record.ts";
-import { runPipeline } from "../../../trainer/pipeline.ts";
-import { checkpointName } from "../../../trainer/rollback.ts";
 import type { Stage } from "../../../types/records.ts";
 import { writeDurably } from "../../../util/durable.ts";
 import { Interrupted, messageOf, RolledBack, StoppedByController, UsageError } from "../../../util/errors.ts";

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Change } from "../config/live-changes.ts";
+import { checkpointName } from "../trainer/checkpoint.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { readOwnJson } from "../util/json-values.ts";
@@ -55,9 +56,4 @@ export async function carryOutRollback(folder: string, attempt: number): Promise
 
 function write(folder: string, rollback: Rollback): void {
   writeDurably(file(folder), `${JSON.stringify(rollback, null, 2)}\n`);
-}
-
-/** The folder's name of a checkpoint of so many steps. */
-export function checkpointName(step: number): string {
-  return `checkpoint-${String(step).padStart(6, "0")}`;
 }

@@ -7,22 +7,31 @@ import type { PpoConfig } from "../settings/config-schema.ts";
 import { type LeverValues, leverValues } from "../steering/levers.ts";
 import type { MetricValues } from "../types/records.ts";
 import { rateFactors } from "./layer-rates.ts";
-import type { Ppo } from "./ppo.ts";
+import type { OnlineRun } from "./online-run.ts";
+import { clipSettings, type OnlineState } from "./online-state.ts";
 
-/** The settings in force; a fault may change them. */
-export function settingsOf({ loop, faults }: Pick<Ppo, "loop" | "faults">, iteration: number): PpoConfig {
-  return faults.settings(iteration, loop.settings);
+/** What it takes to say which settings are in force. */
+type Steered = Pick<OnlineRun, "state" | "settingsAt">;
+
+/** The settings of an iteration: as configured, as schedules and controllers have them, and with interventions. */
+export interface InForce extends LeverValues {
+  readonly settings: PpoConfig;
+  /** Without interventions. */
+  readonly base: LeverValues;
+}
+
+/** Asked once a phase: an intervention of the controller may begin between two. */
+export function inForce(run: Steered & Pick<OnlineRun, "control">, iteration: number): InForce {
+  const base = baseOf(run, iteration);
+  return { ...run.control.inForce(iteration, base), settings: run.settingsAt(iteration), base };
 }
 
 /**
  * What interventions multiply: rates by schedule, the clip by its phases, the KL coefficient by its controller, one pass of the critic
  * over each minibatch, all else as configured.
  */
-export function baseOf(
-  { loop, state, faults }: Pick<Ppo, "loop" | "state" | "faults">,
-  iteration: number,
-): LeverValues {
-  const settings = settingsOf({ loop, faults }, iteration);
+export function baseOf({ state, settingsAt }: Steered, iteration: number): LeverValues {
+  const settings = settingsAt(iteration);
   const { learningRate, criticLearningRate, iterations } = settings;
   const { schedule, warmup, stepFactor, stepEvery } = settings;
   const shape = { schedule, warmup, stepFactor, stepEvery, step: iteration, steps: iterations };
@@ -35,18 +44,19 @@ export function baseOf(
 }
 
 /** Factors on the rates by layer; undefined where all layers have one. */
-export function layerFactors({ loop, models }: Pick<Ppo, "loop" | "models">): {
+export function layerFactors({ loop, models }: Pick<OnlineRun, "loop" | "models">): {
   readonly policy: Record<ParameterGroup, number> | undefined;
   readonly critic: Record<ParameterGroup, number> | undefined;
 } {
   const { layerRates } = loop.settings;
   if (layerRates === null) return { policy: undefined, critic: undefined };
-  return { policy: rateFactors(models.policy, layerRates), critic: rateFactors(models.criticInfo, layerRates) };
+  const { policy, critic } = models;
+  return { policy: rateFactors(policy, layerRates), critic: critic ? rateFactors(critic.info, layerRates) : undefined };
 }
 
 /** Targets in force, how far the KL to the reference is from its own, and the penalty's coefficient; what is off is absent. */
-export function steeringSignals(ppo: Pick<Ppo, "loop" | "faults" | "state">, iteration: number, signals: MetricValues) {
-  const { kl, penalty, policyLoss, iterations } = settingsOf(ppo, iteration);
+export function steeringSignals({ state, settingsAt }: Steered, iteration: number, signals: MetricValues) {
+  const { kl, penalty, policyLoss, iterations } = settingsAt(iteration);
   const target = rl.klTargetAt(kl, { iteration, iterations });
   const penaltyTarget = policyLoss === "penalty" ? rl.klTargetAt(penalty, { iteration, iterations }) : undefined;
   const values: MetricValues = {
@@ -54,16 +64,16 @@ export function steeringSignals(ppo: Pick<Ppo, "loop" | "faults" | "state">, ite
       "settings/kl_target": target,
       "kl/ref_to_target": signals[`kl/ref_k1_${kl.targetUnit}`]! / target,
     }),
-    ...(policyLoss === "penalty" && { "kl/penalty_beta": ppo.state.penaltyBeta }),
+    ...(policyLoss === "penalty" && { "kl/penalty_beta": state.penaltyBeta }),
     ...(penaltyTarget !== undefined && { "settings/penalty_target": penaltyTarget }),
   };
   return values;
 }
 
 /** After an iteration: both KL coefficients follow their controllers (row 9), the clip its phases. Each change is recorded. */
-export function steer(ppo: Ppo, iteration: number, signals: MetricValues): void {
-  const { loop, state } = ppo;
-  const { kl, penalty, policyLoss, sequences, iterations } = settingsOf(ppo, iteration);
+export function steer(run: Steered & Pick<OnlineRun, "loop">, iteration: number, signals: MetricValues): void {
+  const { loop, state } = run;
+  const { kl, penalty, policyLoss, sequences, iterations } = run.settingsAt(iteration);
   const follow = (
     key: string,
     section: rl.KlController & { target?: number | undefined },
@@ -91,19 +101,12 @@ export function steer(ppo: Ppo, iteration: number, signals: MetricValues): void 
     klToTarget: signals["kl/ref_to_target"],
     rewardSlope: signals["reward/score_slope"],
   });
-  recordClip(ppo, iteration + 1, before);
-}
-
-/** The clip of the first iteration: null where it has no phases. */
-export function firstClip(settings: PpoConfig): rl.ClipRange | null {
-  if (settings.clipSchedule === "constant") return null;
-  const options = clipSettings(settings);
-  return rl.clipRangeAt({ ...options, iteration: 0, before: options.base });
+  recordClip(run, iteration + 1, before);
 }
 
 /** Writes what the phases made of the clip, where that is another. */
 export function recordClip(
-  { loop, state }: Pick<Ppo, "loop" | "state">,
+  { loop, state }: Pick<OnlineRun, "loop" | "state">,
   iteration: number,
   before: rl.ClipRange,
 ): void {
@@ -114,11 +117,7 @@ export function recordClip(
   }
 }
 
-function clipSettings({ clipLow, clipHigh, clipWide, iterations }: PpoConfig) {
-  return { base: { low: clipLow, high: clipHigh }, wide: clipWide, iterations };
-}
-
-type Held = Pick<Ppo["state"], "klCoef" | "penaltyBeta" | "clip">;
+type Held = Pick<OnlineState, "klCoef" | "penaltyBeta" | "clip">;
 
 /** Settings that controllers and phases move, so that the state holds the value in force: how it is read, and what replaces it. */
 const held: Readonly<
@@ -143,10 +142,10 @@ export function hold(state: Held, { key, value }: Change): void {
 
 /** A person changed a setting before this iteration: what interventions made of it ends. */
 export function personSet(
-  { loop, state, control, faults }: Pick<Ppo, "loop" | "state" | "control" | "faults">,
+  run: Steered & Pick<OnlineRun, "control">,
   change: Change,
   { iteration, again }: { readonly iteration: number; readonly again: boolean },
 ): void {
-  hold(state, change);
-  control.setByPerson(change.key, { iteration, base: baseOf({ loop, state, faults }, iteration), again });
+  hold(run.state, change);
+  run.control.setByPerson(change.key, { iteration, base: baseOf(run, iteration), again });
 }

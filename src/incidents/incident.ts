@@ -2,15 +2,13 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Orders } from "../control/orders.ts";
-import type { ModelId } from "../engine/engine.ts";
+import { checkpointName } from "../trainer/checkpoint.ts";
+import { worstSamples } from "../trainer/online-record.ts";
+import type { Experience, OnlineRun } from "../trainer/online-run.ts";
 import type { Alert, IncidentRecord } from "../types/alerts.ts";
 import { CheckpointError, Interrupted, RolledBack, StoppedByController } from "../util/errors.ts";
-import type { SavedModels } from "./checkpoint.ts";
-import type { Experience, Ppo } from "./ppo.ts";
-import { trainedModels } from "./ppo-models.ts";
-import { worstSamples } from "./ppo-record.ts";
-import type { PpoState } from "./ppo-state.ts";
-import { checkpointName, requestRollback } from "./rollback.ts";
+import type { Kept } from "./kept-state.ts";
+import { requestRollback } from "./rollback.ts";
 
 /** How often a waiting run looks for a decision, in milliseconds. */
 const decisionPoll = 200;
@@ -18,38 +16,8 @@ const decisionPoll = 200;
 const evidenceIterations = 20;
 const evidenceSamples = 5;
 
-/** A state as a checkpoint holds it, in memory. */
-export interface Kept {
-  readonly own: PpoState;
-  readonly models: SavedModels;
-}
-
-/**
- * Keeps the state before an iteration, so that an incident in its update has it to show and to go back to, in place of
- * what was kept before the last one.
- */
-export async function keepBefore({ context, models, state, control }: Ppo, last: Kept | null): Promise<Kept> {
-  const { engine, config } = context;
-  const own = structuredClone({ ...state, control: control.state });
-  const trained = trainedModels(models);
-  if (config.control.interventions === "off") return { own, models: trained };
-  const kept: Record<string, ModelId> = {};
-  for (const [name, id] of Object.entries(trained)) {
-    const into = last?.models[name as keyof SavedModels];
-    kept[name] = (await engine.cloneModel(id, { optimizer: true, ...(into && { into }) })).id;
-  }
-  return { own, models: kept };
-}
-
-/** Lets go of all models of a run of PPO. */
-export async function closeModels({ context, models }: Pick<Ppo, "context" | "models">, last: Kept | null) {
-  const ids = new Set([
-    ...Object.values(trainedModels(models)),
-    models.reference,
-    ...Object.values(last?.models ?? {}),
-  ]);
-  for (const id of ids) await context.engine.disposeModel(id);
-}
+/** What an incident needs of a run. */
+export type Watched = Pick<OnlineRun, "context" | "loop" | "state" | "control" | "tell">;
 
 export interface ObeyOptions {
   readonly orders: Orders;
@@ -64,16 +32,16 @@ export interface ObeyOptions {
  * Carries out what the controller orders once nothing of the iteration is under way. True where a person has let the run go
  * on; throws RolledBack, StoppedByController or Interrupted where it does not.
  */
-export async function obey(ppo: Ppo, options: ObeyOptions): Promise<boolean> {
+export async function obey(run: Watched, options: ObeyOptions): Promise<boolean> {
   const { orders, iteration, done } = options;
-  const { context, loop, state } = ppo;
+  const { context, loop, state } = run;
   if (orders.end) {
     await loop.save(done);
     throw new StoppedByController(`stopped by the rule ${orders.end.rule}: ${orders.end.message}`);
   }
   if (orders.rollback && !orders.stop) {
     const { alert, set } = orders.rollback;
-    const to = healthyBefore(ppo, alert);
+    const to = healthyBefore(run, alert);
     const again = state.rolledBackIn > 0 && state.rolledBackTo === to;
     if (to !== null && !again) {
       const changes = Object.entries(set).map(([key, value]) => ({ key, value }));
@@ -82,13 +50,13 @@ export async function obey(ppo: Ppo, options: ObeyOptions): Promise<boolean> {
       throw new RolledBack(`${alert.message}  ->  rolled back to iteration ${to} (${alert.rule})`);
     }
     // There is nothing to go back to, or it led here before.
-    return callPerson(ppo, { ...options, alert });
+    return callPerson(run, { ...options, alert });
   }
-  return orders.stop ? callPerson(ppo, { ...options, alert: orders.stop }) : false;
+  return orders.stop ? callPerson(run, { ...options, alert: orders.stop }) : false;
 }
 
-async function callPerson(ppo: Ppo, options: ObeyOptions & { alert: Alert }): Promise<boolean> {
-  const { context, state } = ppo;
+async function callPerson(run: Watched, options: ObeyOptions & { alert: Alert }): Promise<boolean> {
+  const { context, state } = run;
   const { recorder } = context;
   const { alert, iteration } = options;
   // A resumed run comes by again at what a person has decided on.
@@ -96,18 +64,18 @@ async function callPerson(ppo: Ppo, options: ObeyOptions & { alert: Alert }): Pr
     .incidents()
     .filter((one) => one.rule === alert.rule && one.iteration === iteration && one.attempt >= state.rolledBackIn)
     .at(-1);
-  const incident = known ?? (await openIncident(ppo, options));
+  const incident = known ?? (await openIncident(run, options));
   if (incident === null)
     throw new StoppedByController(
       `${alert.message}  ->  saved, stopped; the incident could not be written yet`,
       "Free some space on the disk, then ballast resume RUN: the run stops here again.",
     );
   const { done } = options;
-  return decided(ppo, incident.decision === null ? await awaitDecision(ppo, incident) : incident, done);
+  return decided(run, incident.decision === null ? await awaitDecision(run, incident) : incident, done);
 }
 
-async function openIncident(ppo: Ppo, options: ObeyOptions & { alert: Alert }): Promise<IncidentRecord | null> {
-  const { context, loop, control } = ppo;
+async function openIncident(run: Watched, options: ObeyOptions & { alert: Alert }): Promise<IncidentRecord | null> {
+  const { context, loop, control } = run;
   const { recorder, folder, stage } = context;
   const { alert, iteration, experience, before, done } = options;
   loop.keepAsEvidence(iteration);
@@ -131,7 +99,7 @@ async function openIncident(ppo: Ppo, options: ObeyOptions & { alert: Alert }): 
       checkpoints: {
         before: place(iteration),
         present: done === iteration ? null : place(done),
-        lastHealthy: place(healthyBefore(ppo, alert)),
+        lastHealthy: place(healthyBefore(run, alert)),
       },
     },
   });
@@ -144,7 +112,10 @@ async function openIncident(ppo: Ppo, options: ObeyOptions & { alert: Alert }): 
 }
 
 /** Waits where the run was told to; else ends it, to be resumed once a person has decided. */
-async function awaitDecision({ context, loop, tell }: Ppo, { id, summary }: IncidentRecord): Promise<IncidentRecord> {
+async function awaitDecision(
+  { context, loop, tell }: Watched,
+  { id, summary }: IncidentRecord,
+): Promise<IncidentRecord> {
   const { recorder, wait, interrupted } = context;
   if (!wait) throw new StoppedByController(`stopped by the controller: incident ${id}, ${summary}`);
   recorder.state("paused");
@@ -168,7 +139,7 @@ async function awaitDecision({ context, loop, tell }: Ppo, { id, summary }: Inci
 
 /** Carries a decision out; true where the run goes on from here, with the iteration `next`. */
 function decided(
-  { context, loop, control }: Pick<Ppo, "context" | "loop" | "control">,
+  { context, loop, control }: Pick<Watched, "context" | "loop" | "control">,
   incident: IncidentRecord,
   next: number,
 ): boolean {
@@ -190,8 +161,8 @@ function decided(
  * Before the first iteration of a resumed run: what was decided on the incident that ended it. Throws StoppedByController
  * where nobody has decided yet.
  */
-export function obeyEarlier(ppo: Pick<Ppo, "context" | "loop" | "control" | "state">): void {
-  const { context, loop, state } = ppo;
+export function obeyEarlier(run: Omit<Watched, "tell">): void {
+  const { context, loop, state } = run;
   const earlier = context.recorder
     .incidents()
     .filter(({ attempt, iteration }) => attempt >= state.rolledBackIn && iteration >= loop.first - 1);
@@ -199,10 +170,10 @@ export function obeyEarlier(ppo: Pick<Ppo, "context" | "loop" | "control" | "sta
     const { id, summary, decision, iteration } = incident;
     if (decision === null) throw new StoppedByController(`incident ${id} waits for a decision: ${summary}`);
     // One that stopped the run after scoring is come by again, and obeyed there.
-    if (decision.action !== "resume" || iteration === loop.first - 1) decided(ppo, incident, loop.first);
+    if (decision.action !== "resume" || iteration === loop.first - 1) decided(run, incident, loop.first);
   }
 }
 
-function healthyBefore({ loop, control }: Ppo, alert: Alert): number | null {
+function healthyBefore({ loop, control }: Pick<Watched, "loop" | "control">, alert: Alert): number | null {
   return loop.lastHealthy(alert.iteration - control.windowOf(alert) + 1);
 }

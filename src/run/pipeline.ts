@@ -1,36 +1,67 @@
 /** The whole of a run: SFT, reward model, PPO, evaluation, each where it is asked for and from where it was left. */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { trainOnline } from "../algorithms/online-stage.ts";
+import { ppo as ppoAlgorithm } from "../algorithms/ppo.ts";
 import { modelFoldersOf } from "../config/config-paths.ts";
 import { stages } from "../config/live-changes.ts";
 import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
 import { fitsScale, loadRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
-import type { ModelConfig } from "../engine/engine.ts";
+import type { Engine, ModelConfig } from "../engine/engine.ts";
+import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
+import { removeTemporary, verifyFolder, writeFolder } from "../trainer/atomic-folder.ts";
+import { checkModels, checkReach } from "../trainer/check-models.ts";
+import { checkRecorded } from "../trainer/checkpoint.ts";
+import { checkData, fingerprintData, recordData } from "../trainer/data-record.ts";
+import { type EncodedRows, encodeRows, type PreparedRows } from "../trainer/encoded-rows.ts";
+import { evaluateRun, ownRewardModel, startingPolicy } from "../trainer/evaluate-run.ts";
+import { isOutgrown, readFinal } from "../trainer/final.ts";
+import { saveModelFolder } from "../trainer/model-folder.ts";
+import { openReward, rewardFolders, sameTokenizer } from "../trainer/open-reward.ts";
+import { trainReward } from "../trainer/reward-model.ts";
+import { checkAnswers, openRows, type RunRows } from "../trainer/run-rows.ts";
+import { openTokenizer, tokenizerFolder } from "../trainer/run-tokenizer.ts";
+import type { Progress, StageResult } from "../trainer/run-types.ts";
+import { trainSft } from "../trainer/sft.ts";
+import type { StageContext } from "../trainer/stage-context.ts";
+import { type ModelSource, modelSizes, textIdsOf } from "../trainer/stage-models.ts";
 import type { Evaluation } from "../types/evaluation.ts";
 import type { Stage } from "../types/records.ts";
+import type { Recorder } from "../types/run-recorder.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, DataError } from "../util/errors.ts";
 import { readOwnJson, toJson } from "../util/json-values.ts";
-import { removeTemporary, verifyFolder, writeFolder } from "./atomic-folder.ts";
-import { checkModels, checkReach } from "./check-models.ts";
-import { checkRecorded } from "./checkpoint.ts";
-import { checkData, fingerprintData, recordData } from "./data-record.ts";
-import { type EncodedRows, encodeRows } from "./encoded-rows.ts";
-import { evaluateRun, ownRewardModel, startingPolicy } from "./evaluate-run.ts";
-import { isOutgrown, readFinal } from "./final.ts";
-import { saveModelFolder } from "./model-folder.ts";
-import { openReward, rewardFolders, sameTokenizer } from "./open-reward.ts";
-import { trainPpo } from "./ppo.ts";
-import { trainReward } from "./reward-model.ts";
-import { checkAnswers, openRows, type RunRows } from "./run-rows.ts";
-import { openTokenizer, tokenizerFolder } from "./run-tokenizer.ts";
-import type { PipelineResult, RunOptions, StageResult } from "./run-types.ts";
-import { trainSft } from "./sft.ts";
-import type { StageContext } from "./stage-context.ts";
-import { type ModelSource, modelSizes, textIdsOf } from "./stage-models.ts";
+
+export interface RunOptions {
+  readonly config: Config;
+  /** The run's own folder. It exists, and this process holds it. */
+  readonly folder: string;
+  readonly recorder: Recorder;
+  readonly engine: Engine;
+  /** Go on from what the folder holds; without it, a folder that holds a stage is refused. */
+  readonly resume: boolean;
+  readonly onProgress: (progress: Progress) => void;
+  /** Asked between steps and between passes of the engine: true ends the run after its state is saved. */
+  readonly interrupted: () => boolean;
+  /** The rows, where the caller has read and encoded them already. */
+  readonly prepared?: PreparedRows;
+  /** Go on although rows have changed since the run began. */
+  readonly allowChangedData?: boolean | undefined;
+  /** Wait in this process for a person's decision on an incident. */
+  readonly wait?: boolean;
+}
+
+export interface PipelineResult {
+  /** In the order in which they ran. */
+  readonly stages: readonly StageResult[];
+  /** Folder of the last stage's model. */
+  readonly final: string;
+  /** Before and after PPO; null where the run has no PPO stage. */
+  readonly evaluation: Evaluation | null;
+}
 
 interface Run extends RunOptions {
   readonly rows: RunRows;
@@ -152,16 +183,20 @@ async function ppo(run: Run): Promise<StageResult> {
   const frozen = Object.fromEntries(
     Object.entries(rewardModels).map(([name, model]) => [`reward model of ${name}`, model]),
   );
-  return trainPpo(context, {
-    settings,
-    sources: { policy, reference, critic },
-    frozen: { reference, ...frozen },
-    prompts,
-    openReward: ({ reference: model }) =>
-      openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
-    rules: await runRules(run),
-    measuring,
-  });
+  return trainOnline(
+    context,
+    {
+      settings,
+      sources: { policy, reference, critic },
+      frozen: { reference, ...frozen },
+      prompts,
+      openReward: ({ reference: model }) =>
+        openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
+      rules: await runRules(run),
+      measuring,
+    },
+    ppoAlgorithm,
+  );
 }
 
 /** Kept in the run's folder, so that a run keeps its rules while the files they came from change. */

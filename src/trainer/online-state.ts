@@ -1,16 +1,25 @@
-/** What PPO carries from iteration to iteration beside its models. */
+/** What an online run carries from iteration to iteration beside its models. */
 
 import { type ControlState, firstControlState } from "../control/state.ts";
-import type { ClipRange } from "../rl/index.ts";
+import type { Sequence } from "../engine/engine.ts";
+import { type ClipRange, clipRangeAt, type Rows } from "../rl/index.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import type { NoiseHistory, SignalHistory } from "../signals/index.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
-import type { Probe } from "./probes.ts";
-import { firstClip } from "./steering.ts";
 import type { TargetProgress } from "./stop.ts";
 
-export interface PpoState {
+/** The policy at its last probe: what it said, and how. */
+export interface Probe {
+  readonly iteration: number;
+  /** Responses that it sampled, after their prompts. */
+  readonly sequences: readonly Sequence[];
+  readonly logprobs: Rows;
+  readonly top1: Rows;
+  readonly greedy: Rows;
+}
+
+export interface OnlineState {
   /** In force; a controller or a person moves it. */
   klCoef: number;
   /** In force: the weight of KL(old, new) in the loss. */
@@ -41,7 +50,7 @@ export interface PpoState {
   rewardHash: string;
 }
 
-export function firstState(settings: PpoConfig): PpoState {
+export function firstState(settings: PpoConfig): OnlineState {
   return {
     klCoef: settings.kl.coef,
     penaltyBeta: settings.penalty.beta,
@@ -75,6 +84,18 @@ export function checkRewardHash(options: {
 }
 
 /** The seed of rollouts and minibatches: the run's, or, after a rollback, one of (seed, attempt). */
-export function seedOf({ rolledBackIn }: PpoState, seed: number): number {
+export function seedOf({ rolledBackIn }: OnlineState, seed: number): number {
   return rolledBackIn === 0 ? seed : random(seed, "attempt", rolledBackIn).uint32();
+}
+
+/** The clip of the first iteration: null where it has no phases. */
+export function firstClip(settings: PpoConfig): ClipRange | null {
+  if (settings.clipSchedule === "constant") return null;
+  const options = clipSettings(settings);
+  return clipRangeAt({ ...options, iteration: 0, before: options.base });
+}
+
+/** What the phases of the clip are made from. */
+export function clipSettings({ clipLow, clipHigh, clipWide, iterations }: PpoConfig) {
+  return { base: { low: clipLow, high: clipHigh }, wide: clipWide, iterations };
 }

@@ -1,4 +1,4 @@
-/** What PPO records beside its signals: settings in force, and samples to read. */
+/** What an online run records beside its signals: settings in force, and samples to read. */
 
 import { klRows, sum } from "../rl/index.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
@@ -78,7 +78,7 @@ export function chooseSamples(options: {
     tokens: rollout.responses_B_T[b]!.map((token) => tokenizer.tokenText(token)),
     logprobs: record.logprobs[b]!,
     refLogprobs: record.refLogprobs[b]!,
-    values: record.values[b]!,
+    values: record.values?.[b] ?? [],
     advantages: record.advantages[b]!,
     reason: b === worst ? "worst" : "chosen",
   }));

@@ -6,15 +6,15 @@ import { killedAt, wasKilled } from "../../test/support/killed.ts";
 import { newWorld, sizes, temporaryFolder, type World } from "../../test/support/stage.ts";
 import { configSchema } from "../settings/config-schema.ts";
 import { buildTokenizer, loadTokenizer } from "../text/index.ts";
+import { prepareRows } from "../trainer/encoded-rows.ts";
+import { evaluateRun } from "../trainer/evaluate-run.ts";
+import { generate } from "../trainer/generate.ts";
+import { saveModelFolder } from "../trainer/model-folder.ts";
+import { checkRows } from "../trainer/run-rows.ts";
 import { Interrupted } from "../util/errors.ts";
 import { random } from "../util/random.ts";
-import { prepareRows } from "./encoded-rows.ts";
-import { evaluateRun } from "./evaluate-run.ts";
-import { generate } from "./generate.ts";
-import { saveModelFolder } from "./model-folder.ts";
+import type { RunOptions } from "./pipeline.ts";
 import { runPipeline } from "./pipeline.ts";
-import { checkRows } from "./run-rows.ts";
-import type { RunOptions } from "./run-types.ts";
 
 /** The user's own files: a few rows of each kind. */
 function writeData(world: World): { sft: string; pairs: string; prompts: string } {

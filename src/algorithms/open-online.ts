@@ -1,32 +1,40 @@
-/** Opens a run of PPO: from the beginning, from its newest checkpoint, or where a rollback leads. */
-import { faultsOf } from "../config/fault-names.ts";
-import type { PpoConfig } from "../settings/config-schema.ts";
-import { Control } from "./controller.ts";
-import { createFaults } from "./faults.ts";
-import { obeyEarlier } from "./incident.ts";
-import type { Ppo, PpoInputs } from "./ppo.ts";
-import { openPpoModels, trainedModels } from "./ppo-models.ts";
-import { checkRewardHash, firstState, type PpoState, seedOf } from "./ppo-state.ts";
-import { carryOutRollback } from "./rollback.ts";
-import type { StageContext } from "./stage-context.ts";
-import { findCheckpoint, StageLoop } from "./stage-loop.ts";
-import { checkFingerprints, fingerprints } from "./stage-models.ts";
-import { baseOf, heldByState, hold, personSet, recordClip } from "./steering.ts";
+/** Opens an online run: from the beginning, from its newest checkpoint, or where a rollback leads. */
 
-export type OpenPpo = Pick<Ppo, "models" | "reward" | "loop" | "state" | "control" | "faults" | "seed">;
+import { stepIndices } from "../data/index.ts";
+import type { Injected } from "../faults/injected-faults.ts";
+import { obeyEarlier } from "../incidents/incident.ts";
+import { carryOutRollback } from "../incidents/rollback.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import { Control } from "../trainer/controller.ts";
+import { baseOf, heldByState, hold, personSet, recordClip } from "../trainer/in-force.ts";
+import { openOnlineModels, trainedModels } from "../trainer/online-models.ts";
+import type { OnlineInputs, OnlineRun } from "../trainer/online-run.ts";
+import { checkRewardHash, firstState, type OnlineState, seedOf } from "../trainer/online-state.ts";
+import type { StageContext } from "../trainer/stage-context.ts";
+import { findCheckpoint, StageLoop } from "../trainer/stage-loop.ts";
+import { checkFingerprints, fingerprints } from "../trainer/stage-models.ts";
+import type { Algorithm } from "./algorithm.ts";
+
+/** A run between two iterations. */
+export type OpenRun = Omit<OnlineRun, "stopwatch" | "tell">;
 
 /** Throws what cannot go on: a changed reference or reward, an incident that waits for a decision. */
-export async function openPpo(context: StageContext, inputs: PpoInputs): Promise<OpenPpo> {
+export async function openOnline(
+  context: StageContext,
+  inputs: OnlineInputs,
+  { algorithm, injected }: { readonly algorithm: Algorithm; readonly injected: Injected },
+): Promise<OpenRun> {
   const { settings, sources, frozen } = inputs;
   const { recorder, config } = context;
   const rollback = context.resume ? await carryOutRollback(context.folder, recorder.attempt) : null;
-  const checkpoint = await findCheckpoint<PpoState>(context);
+  const checkpoint = await findCheckpoint<OnlineState>(context);
   const saved = checkpoint?.state;
   // Later checkpoints have it in them already.
   const fresh = rollback !== null && saved?.step === rollback.to && saved.attempt < rollback.attempt! ? rollback : null;
   const frozenNow = await fingerprints(frozen);
   if (saved) checkFingerprints(frozen, { saved: saved.own.frozen, found: frozenNow });
-  const models = await openPpoModels(context, { sources, settings, checkpoint: checkpoint?.folder ?? null });
+  const { critic } = algorithm;
+  const models = await openOnlineModels(context, { sources, settings, checkpoint: checkpoint?.folder ?? null, critic });
   const reward = await inputs.openReward(models);
   try {
     await reward.ready();
@@ -35,7 +43,6 @@ export async function openPpo(context: StageContext, inputs: PpoInputs): Promise
     const state = { ...firstState(settings), ...saved?.own };
     Object.assign(state, { frozen: frozenNow, rewardHash: reward.hash });
     if (fresh) Object.assign(state, { rolledBackIn: fresh.attempt!, rolledBackTo: fresh.to });
-    const faults = createFaults({ faults: faultsOf(config), seed: config.seed });
     const control = new Control({
       rules: inputs.rules,
       settings: config.control,
@@ -43,17 +50,18 @@ export async function openPpo(context: StageContext, inputs: PpoInputs): Promise
       iteration: saved?.step ?? 0,
       recorder,
     });
-    const loop: StageLoop<PpoConfig, PpoState> = new StageLoop<PpoConfig, PpoState>(context, {
+    const settingsAt = (iteration: number) => injected.settings(iteration, loop.settings);
+    const steered = { state, control, settingsAt };
+    const loop: StageLoop<PpoConfig, OnlineState> = new StageLoop<PpoConfig, OnlineState>(context, {
       settings,
       steps: settings.iterations,
       unit: "iteration",
       checkpoint,
       snapshot: () => ({ own: { ...state, control: control.state }, models: trainedModels(models) }),
       inForce: (key) => heldByState(state, key),
-      onChange: (change, { step: iteration, again }) =>
-        personSet({ loop, state, control, faults }, change, { iteration, again }),
+      onChange: (change, { step: iteration, again }) => personSet(steered, change, { iteration, again }),
       onUndo: (intervention, { step: iteration, again }) =>
-        control.undo(intervention, { iteration, base: baseOf({ loop, state, faults }, iteration), again }),
+        control.undo(intervention, { iteration, base: baseOf(steered, iteration), again }),
       healthy: (step) => control.healthyAfter(step - 1),
     });
     if (loop.first === 0) recordClip({ loop, state }, 0, { low: settings.clipLow, high: settings.clipHigh });
@@ -69,7 +77,16 @@ export async function openPpo(context: StageContext, inputs: PpoInputs): Promise
         loop.first,
         "there is a single prompt: the policy learns to answer that one, and nothing else",
       );
-    return { models, reward, loop, state, control, faults, seed: seedOf(state, config.seed) };
+    const { prompts } = inputs;
+    return {
+      ...{ context, inputs, models, reward, loop, ...steered },
+      engine: context.engine,
+      seed: seedOf(state, config.seed),
+      drawPrompts: (iteration, count) =>
+        stepIndices({ rows: prompts.length, batchSize: count, seed: config.seed, step: iteration }).map(
+          (row) => prompts[row]!,
+        ),
+    };
   } catch (error) {
     await reward.close();
     throw error;

@@ -1,0 +1,79 @@
+/** The online stage: iterations of an algorithm, with the controller, incidents, probes, checkpoints and the record around them. */
+import { faultsOf } from "../config/fault-names.ts";
+import { injectFaults } from "../faults/injected-faults.ts";
+import { obey } from "../incidents/incident.ts";
+import { closeModels, type Kept, keepBefore } from "../incidents/kept-state.ts";
+import { measuredExperience } from "../trainer/experience.ts";
+import { baseOf } from "../trainer/in-force.ts";
+import type { Experience, OnlineInputs } from "../trainer/online-run.ts";
+import { measure } from "../trainer/probes.ts";
+import { measureNoise } from "../trainer/probes-noise.ts";
+import type { StageResult } from "../trainer/run-types.ts";
+import type { StageContext } from "../trainer/stage-context.ts";
+import { observeTargets, targetMet } from "../trainer/stop.ts";
+import { Stopwatch } from "../trainer/stopwatch.ts";
+import { RolledBack } from "../util/errors.ts";
+import type { Algorithm } from "./algorithm.ts";
+import { openOnline } from "./open-online.ts";
+
+/** Trains the policy, from its newest checkpoint if the context says so. */
+export async function trainOnline(
+  context: StageContext,
+  inputs: OnlineInputs,
+  algorithm: Algorithm,
+): Promise<StageResult> {
+  const injected = injectFaults({ faults: faultsOf(context.config), seed: context.config.seed });
+  const opened = await openOnline(context, inputs, { algorithm, injected });
+  const { models, reward, loop, control, state } = opened;
+  let before: Kept | null = null;
+  try {
+    const { iterations, stop: target } = inputs.settings;
+    const met = () => targetMet(target.when, state.targets);
+    let iteration = loop.first;
+    for (; iteration < iterations && met() === null; iteration++) {
+      await loop.begin(iteration);
+      const stopwatch = await Stopwatch.start(context.engine);
+      const tell = (message: string) => loop.progress(iteration, message);
+      const run = injected.around({ ...opened, stopwatch, tell }, iteration);
+      for (const name of injected.beginning(iteration))
+        loop.event("fault", iteration, `injected: ${name}`, { fault: name });
+      before = await keepBefore(run, before);
+      let experience: Experience;
+      try {
+        const gathered = injected.after(await algorithm.gather(run, iteration), iteration);
+        experience = measuredExperience(run, iteration, gathered);
+      } catch (error) {
+        return await loop.leave(iteration, error);
+      }
+
+      // The controller sees the rollout before anything reaches the weights. If an operator has let the run go on, the
+      // iteration begins anew, with what they changed.
+      const scored = control.afterScoring(iteration, experience.signals, baseOf(run, iteration));
+      if (await obey(run, { orders: scored, iteration, experience, before, done: iteration })) {
+        iteration--;
+        continue;
+      }
+      const noise = await measureNoise(run, iteration, { experience, objective: algorithm.objective });
+      const outcome = await algorithm.update(run, iteration, experience);
+      stopwatch.lap("update");
+      const measured = { ...noise, ...(await measure(run, iteration)) };
+      const values = await algorithm.record(run, iteration, { experience, outcome, measured });
+      const { stop, ...updated } = control.afterUpdate(iteration, values, baseOf(run, iteration));
+      state.targets = observeTargets(target.when, state.targets, values);
+      await loop.end(iteration + 1, values);
+      const orders = { ...updated, stop: outcome.stop ?? stop };
+      await obey(run, { orders, iteration, experience, before, done: iteration + 1 });
+    }
+    const why = met();
+    if (why !== null) loop.event("note", iteration, why);
+    const result = await loop.finish({ model: models.policy.id, heads: ["lm"] }, { steps: iteration });
+    await closeModels({ context, models }, before);
+    return result;
+  } catch (error) {
+    // The run goes on in this process, with models that it opens anew.
+    if (error instanceof RolledBack) await closeModels({ context, models }, before);
+    throw error;
+  } finally {
+    await reward.close();
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Faults injected on purpose. They stand around a run, whose algorithm knows nothing of them: in front of its engine, its reward, its
+ * prompts and its settings. What a fault does is a function of the iteration only, so that a resumed run has the same.
+ *
+ * Two are not in front of the engine, although they could be: a rate and an advantage that are wrong must show in what is recorded, as they
+ * would if the fault were the trainer's own. Rates (and temperature and step size) are changed in the settings, advantages after they were made.
+ */
+import type { Fault, FaultName } from "../config/fault-names.ts";
+import type { Engine, LossRequest, ModelId } from "../engine/engine.ts";
+import type { RewardPipeline, Scored, Scores } from "../reward/index.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import type { Gathered } from "../trainer/experience.ts";
+import type { OnlineModels } from "../trainer/online-models.ts";
+import type { OnlineRun } from "../trainer/online-run.ts";
+import { random } from "../util/random.ts";
+
+export interface FaultsOptions {
+  readonly faults: readonly Fault[];
+  readonly seed: number;
+}
+
+export type Injected = ReturnType<typeof injectFaults>;
+
+/** @example injectFaults({ faults: [{ name: "lr-spike", from: 40 }], seed: 1 }).settings(40, settings).learningRate */
+export function injectFaults({ faults, seed }: FaultsOptions) {
+  const on = (name: FaultName, iteration: number) =>
+    faults.some((fault) => fault.name === name && iteration >= fault.from);
+  return {
+    /** The names of those that begin in this iteration. */
+    beginning: (iteration: number): FaultName[] =>
+      faults.filter(({ from }) => from === iteration).map(({ name }) => name),
+
+    /** Both rates, the sampling temperature, the sequences of a step. */
+    settings(iteration: number, settings: PpoConfig): PpoConfig {
+      const { learningRate, criticLearningRate = 2 * learningRate, sequences } = settings;
+      return {
+        ...settings,
+        ...(on("lr-spike", iteration) && {
+          learningRate: 30 * learningRate,
+          criticLearningRate: 30 * criticLearningRate,
+        }),
+        ...(on("temperature", iteration) && { temperature: 0.05 }),
+        ...(on("few-sequences", iteration) && { minibatches: sequences / 8 }),
+      };
+    },
+
+    /** The run of an iteration, with what is wrong in it. */
+    around(run: OnlineRun, iteration: number): OnlineRun {
+      const { engine, models, reward, drawPrompts } = run;
+      const wrong = (name: FaultName) => on(name, iteration);
+      return {
+        ...run,
+        engine: faultyEngine(engine, models, wrong),
+        reward: faultyReward(reward, wrong, () => random(seed, "fault", iteration)),
+        drawPrompts: wrong("narrow-prompts")
+          ? (at, count) => drawPrompts(at, count).map((_, __, [first]) => first!)
+          : drawPrompts,
+      };
+    },
+
+    /** Advantages, as the loss sees them. */
+    after(gathered: Gathered, iteration: number): Gathered {
+      if (!on("advantages", iteration)) return gathered;
+      const advantages = gathered.record.advantages.map((row) => row.map((x) => 100 * x));
+      return { ...gathered, record: { ...gathered.record, advantages } };
+    },
+  };
+}
+
+type Wrong = (name: FaultName) => boolean;
+
+/** An engine that answers for another model, or drops or spoils a gradient. */
+function faultyEngine(engine: Engine, { policy, reference }: OnlineModels, wrong: Wrong): Engine {
+  // The model that samples, and whose log-probabilities are the old ones; and the reference.
+  const instead = new Map<ModelId, ModelId>([
+    ...(wrong("stale-rollouts") ? [[policy.id, reference] as const] : []),
+    ...(wrong("reference-drift") ? [[reference, policy.id] as const] : []),
+  ]);
+  let spoiled = !wrong("nan-gradient");
+  const lossOf = (loss: LossRequest): LossRequest => {
+    if (loss.name === "value" && wrong("critic-frozen"))
+      return { ...loss, weights: loss.weights.map((row) => row.map(() => 0)) };
+    if (loss.name !== "policy" || spoiled) return loss;
+    // The first advantage of the first minibatch.
+    spoiled = true;
+    const advantages = loss.advantages.map((row, b) => row.map((x, t) => (b + t === 0 ? Number.NaN : x)));
+    return { ...loss, advantages };
+  };
+  return standIn(engine, {
+    sample: (model, request) => engine.sample(instead.get(model) ?? model, request),
+    forward: (model, request) =>
+      // A critic on the policy's trunk is still itself.
+      engine.forward(request.outputs.includes("values") ? model : (instead.get(model) ?? model), request),
+    forwardBackward: (model, loss) => engine.forwardBackward(model, lossOf(loss)),
+  });
+}
+
+/** The engine with some of its verbs replaced. */
+function standIn(engine: Engine, verbs: Partial<Engine>): Engine {
+  return new Proxy(engine, {
+    get(target, name) {
+      const verb = Reflect.get(verbs, name) ?? Reflect.get(target, name);
+      return typeof verb === "function" ? verb.bind(target) : verb;
+    },
+  });
+}
+
+/** A reward that scores wrongly: rollouts, and probes of its accuracy. */
+function faultyReward(reward: RewardPipeline, wrong: Wrong, stream: () => ReturnType<typeof random>): RewardPipeline {
+  const changes = rewardFaults.filter(([name]) => wrong(name));
+  if (changes.length === 0) return reward;
+  return {
+    ...reward,
+    async score(rows) {
+      const scores = await reward.score(rows);
+      const noise = stream();
+      const score = changes.reduce(
+        (list, [, change]) =>
+          list.map((value, b) =>
+            change({ score: value, row: rows[b]!, unsafe: tripped(scores, b), noise: () => noise.normal() }),
+          ),
+        scores.score,
+      );
+      return { ...scores, score };
+    },
+  };
+}
+
+interface ScoredResponse {
+  readonly score: number;
+  readonly row: Scored;
+  readonly unsafe: boolean;
+  /** The next standard normal number. */
+  readonly noise: () => number;
+}
+
+const rewardFaults: readonly (readonly [FaultName, (response: ScoredResponse) => number])[] = [
+  ["reward-noise", ({ score, noise }) => score + 3 * noise()],
+  ["reward-flip", ({ score }) => -score],
+  ["loophole", ({ score, row }) => score + row.response.split(".").length - 1],
+  ["length-runaway", ({ score, row }) => score + row.tokens.length / 2],
+  ["unsafe", ({ score, unsafe }) => score + (unsafe ? 4 : 0)],
+];
+
+function tripped({ safety }: Scores, b: number): boolean {
+  return Object.values(safety).some((trips) => trips[b]);
+}

@@ -1,0 +1,173 @@
+/** What every algorithm does before its advantages, each phase a function: sample, score, read the log-probabilities. */
+
+import type { ModelId } from "../engine/engine.ts";
+import { learnedComponents, type Scores } from "../reward/index.ts";
+import * as rl from "../rl/index.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import { type RolloutRecord, type RolloutView, rolloutSignals } from "../signals/index.ts";
+import type { MetricValues } from "../types/records.ts";
+import { RewardError } from "../util/errors.ts";
+import { random } from "../util/random.ts";
+import { verdictsOf } from "./evaluate.ts";
+import { steeringSignals } from "./in-force.ts";
+import { checkStart } from "./invariants.ts";
+import type { Experience, OnlineRun } from "./online-run.ts";
+import { tokenOutputs } from "./passes.ts";
+import { type Rollout, rollOut, scoredRows } from "./rollout.ts";
+
+/** Prompts on which the reference's log-probabilities are watched: they must never change. */
+const probeCount = 4;
+
+/** What an algorithm makes of a rollout. */
+export interface Gathered extends Omit<Experience, "signals"> {
+  readonly scored: Scores;
+  /** What only this algorithm measures of it. */
+  readonly signals?: MetricValues;
+}
+
+/** Phase 1: responses from the policy as it is, over its whole distribution (PPO.md row 1), `responsesPerPrompt` to a prompt. */
+export async function sampleRollout(run: OnlineRun, iteration: number, settings: PpoConfig): Promise<Rollout> {
+  const { context, engine, models, loop, seed, stopwatch, tell } = run;
+  const { sequences, responsesPerPrompt, maxNewTokens, temperature, topK, topP } = settings;
+  const prompts = run.drawPrompts(iteration, sequences / responsesPerPrompt);
+  const rollout = await rollOut({
+    engine,
+    tokenizer: context.tokenizer,
+    model: models.policy.id,
+    prompts: prompts.flatMap((prompt) => Array.from({ length: responsesPerPrompt }, () => prompt)),
+    maxNewTokens,
+    temperature,
+    topK,
+    topP,
+    seed: random(seed, "rollout", iteration).uint32(),
+    onProgress: (done) => {
+      loop.poll();
+      tell(`sampling ${done}/${sequences}`);
+    },
+  });
+  stopwatch.lap("rollout");
+  return rollout;
+}
+
+/** Phase 2: scores each response as a whole; learned scores come normalised (PPO.md row 18). */
+export async function scoreRollout(run: OnlineRun, iteration: number, rollout: Rollout): Promise<Scores> {
+  const { reward, loop, stopwatch, tell } = run;
+  tell("scoring");
+  const scored = await reward.score(scoredRows(rollout));
+  if (!scored.score.every(Number.isFinite))
+    throw new RewardError(scored.warnings.join("; "), "Look at the components of the reward, the learned ones first.");
+  for (const warning of scored.warnings) loop.warnOnce("scores", iteration, warning);
+  stopwatch.lap("score");
+  return scored;
+}
+
+/** Of a rollout, (B, T). */
+export interface PolicyPasses {
+  readonly logprobs: number[][];
+  readonly entropy: number[][];
+  readonly refLogprobs: number[][];
+  readonly probeRefLogprobs: number[][];
+}
+
+/**
+ * Phase 3: the old log-probabilities, which come from the same graph, precision and temperature as the new ones will (the sampler's own
+ * would put the first ratio off 1: PPO.md row 1), and the reference's.
+ */
+export async function policyPasses(run: OnlineRun, rollout: Rollout, settings: PpoConfig): Promise<PolicyPasses> {
+  const { engine, inputs, models, loop, tell } = run;
+  tell("reference and value passes");
+  const { temperature, microBatch } = settings;
+  const pass = { engine, sequences: rollout.sequences, temperature, microBatch, poll: () => loop.poll() };
+  const ofPolicy = await tokenOutputs({ ...pass, model: models.policy.id }, ["logprobs", "entropy"]);
+  const ofReference = await tokenOutputs({ ...pass, model: models.reference }, ["logprobs"]);
+  const probes = inputs.prompts.filter(({ tokens }) => tokens.length > 1).slice(0, probeCount);
+  const sequences = probes.map(({ tokens }) => ({ tokens, start: 1 }));
+  const ofProbes = await tokenOutputs({ ...pass, model: models.reference, sequences }, ["logprobs"]);
+  return { ...ofPolicy, refLogprobs: ofReference.logprobs, probeRefLogprobs: ofProbes.logprobs };
+}
+
+/** Phase 3 with a critic: the value before each token, (B, T). */
+export async function valuePass(
+  { engine, loop }: OnlineRun,
+  { model, rollout, settings }: { readonly model: ModelId; readonly rollout: Rollout; readonly settings: PpoConfig },
+): Promise<number[][]> {
+  const { temperature, microBatch } = settings;
+  const pass = { engine, model, sequences: rollout.sequences, temperature, microBatch, poll: () => loop.poll() };
+  return (await tokenOutputs(pass, ["values"])).values;
+}
+
+/** Phase 4: the reward of each token: the score at the last and, if it is in the reward, the KL on every one (PPO.md rows 2 and 3). */
+export function rewardsOf(
+  { logprobs, refLogprobs }: PolicyPasses,
+  { rollout, scored, settings, klCoef }: Omit<Made, "advantages" | "advantagesRaw" | "passes" | "rewards">,
+): number[][] {
+  const { kl, scoreClip, missingEosPenalty } = settings;
+  return rl.tokenRewards({
+    logprobs,
+    refLogprobs,
+    scores: scored.score,
+    endsWithEos: rollout.endsWithEos,
+    klCoef: kl.in === "reward" ? klCoef : 0,
+    scoreClip,
+    missingEosPenalty,
+  });
+}
+
+interface Made extends Pick<RolloutRecord, "rewards" | "advantagesRaw" | "advantages" | "values" | "returns"> {
+  readonly rollout: Rollout;
+  readonly scored: Scores;
+  readonly passes: PolicyPasses;
+  readonly settings: PpoConfig;
+  readonly klCoef: number;
+}
+
+/** A rollout with what was made of it. */
+export function gathered({ inputs }: OnlineRun, made: Made, signals?: MetricValues): Gathered {
+  const { rollout, scored, passes, settings, klCoef, ...rows } = made;
+  const record: RolloutRecord = {
+    prompts: rollout.prompts.map(({ tokens }) => tokens),
+    responses: rollout.responses_B_T,
+    stopReasons: rollout.stopReasons,
+    endsWithEos: rollout.endsWithEos,
+    ...passes,
+    ...rows,
+    scores: scored.score,
+    components: scored.components,
+    learned: learnedComponents(settings.rewards).flatMap(({ name }) => (name in scored.components ? [name] : [])),
+    verdicts: verdictsOf(inputs.measuring.check, rollout),
+    safety: scored.safety,
+  };
+  return { rollout, scored, record, klCoef, ...(signals && { signals }) };
+}
+
+/** Adds what is measured before the update; at the first iteration, checks what must hold before anything was learned. */
+export function measuredExperience(run: OnlineRun, iteration: number, made: Gathered): Experience {
+  const { sources } = run.inputs;
+  const { rollout, record, klCoef, scored } = made;
+  if (iteration === 0) checkStart(record, { sameWeights: sources.reference === sources.policy });
+  const outside = Object.entries(scored.outsideTraining).map(([name, share]) => [
+    `reward/component/${name}_outside_training_share`,
+    share,
+  ]);
+  const signals = rolloutSignals({ rollout: record, ...signalSettings(run, klCoef) });
+  return {
+    rollout,
+    record,
+    klCoef,
+    signals: {
+      ...signals,
+      ...Object.fromEntries(outside),
+      ...steeringSignals(run, iteration, signals),
+      ...made.signals,
+    },
+  };
+}
+
+/** What the signals need to know of the settings. */
+export function signalSettings(
+  { loop, state }: Pick<OnlineRun, "loop" | "state">,
+  klCoef: number,
+): Pick<RolloutView, "settings" | "history"> {
+  const { kl, scoreClip, missingEosPenalty, maxGradNorm } = loop.settings;
+  return { settings: { klIn: kl.in, klCoef, scoreClip, missingEosPenalty, maxGradNorm }, history: state.history };
+}

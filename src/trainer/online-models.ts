@@ -1,0 +1,103 @@
+/** The models of an online run: the policy that learns, the frozen reference and, if the algorithm has one, a critic. */
+import { join } from "node:path";
+import type { ModelId, ModelInfo } from "../engine/engine.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import { UsageError } from "../util/errors.ts";
+import type { SavedModels } from "./checkpoint.ts";
+import type { StageContext } from "./stage-context.ts";
+import { loadTrunk, textIdsOf } from "./stage-models.ts";
+
+/** Folders that the models start from. */
+export interface OnlineSources {
+  readonly policy: string;
+  readonly reference: string;
+  /** Trunk of a separate critic. */
+  readonly critic: string;
+}
+
+export interface Critic {
+  /** The policy's own id if the trunk is shared. */
+  readonly id: ModelId;
+  readonly info: ModelInfo;
+  /** The critic's average over its steps; null without. */
+  readonly slow: ModelId | null;
+  /** Whether it is a head on the policy's trunk. */
+  readonly shared: boolean;
+}
+
+export interface OnlineModels {
+  readonly policy: ModelInfo;
+  readonly reference: ModelId;
+  /** null if the algorithm has none. */
+  readonly critic: Critic | null;
+}
+
+/** The models that a checkpoint holds, by the name of their folder in it. */
+export function trainedModels({ policy, critic }: OnlineModels): SavedModels {
+  return {
+    policy: policy.id,
+    ...(critic && !critic.shared && { critic: critic.id }),
+    ...(critic && critic.slow !== null && { slowCritic: critic.slow }),
+  };
+}
+
+export interface OnlineModelsRequest {
+  readonly sources: OnlineSources;
+  readonly settings: PpoConfig;
+  /** The folder of a checkpoint, or null to start. */
+  readonly checkpoint: string | null;
+  /** Whether the algorithm learns values. */
+  readonly critic: boolean;
+}
+
+/** Throws UsageError if the policy may write more than another model reads. */
+export async function openOnlineModels(context: StageContext, request: OnlineModelsRequest): Promise<OnlineModels> {
+  const { engine, tokenizer, config } = context;
+  const { sources, settings, checkpoint } = request;
+  const { seed } = config;
+  const shared = request.critic && settings.criticKind === "shared";
+  const heads = shared ? (["lm", "scalar"] as const) : (["lm"] as const);
+  const policy =
+    checkpoint === null
+      ? await loadTrunk(engine, sources.policy, { tokenizer, heads, seed, what: "policy" })
+      : await engine.loadModel(join(checkpoint, "policy"), { heads, optimizer: true, textIds: textIdsOf(tokenizer) });
+  const reference = await loadTrunk(engine, sources.reference, { tokenizer, heads: ["lm"], seed, what: "reference" });
+  checkContext(`the reference in ${sources.reference}`, reference, policy);
+  const critic = request.critic ? await openCritic(context, { ...request, policy }) : null;
+  return { policy, reference: reference.id, critic };
+}
+
+async function openCritic(
+  { engine, tokenizer, config }: StageContext,
+  { sources, settings, checkpoint, policy }: OnlineModelsRequest & { readonly policy: ModelInfo },
+): Promise<Critic> {
+  const shared = settings.criticKind === "shared";
+  const textIds = textIdsOf(tokenizer);
+  const { seed } = config;
+  const open = async () => {
+    if (shared) return policy;
+    // A full-depth transformer of its own, whose value head starts at zero (PPO.md row 19).
+    const critic =
+      checkpoint === null
+        ? await loadTrunk(engine, sources.critic, { tokenizer, heads: ["scalar"], seed, what: "critic" })
+        : await engine.loadModel(join(checkpoint, "critic"), { heads: ["scalar"], optimizer: true, textIds });
+    checkContext(`the critic in ${sources.critic}`, critic, policy);
+    return critic;
+  };
+  // Before the critic's first step its average is the critic as it starts.
+  const slowOf = async ({ id, heads }: ModelInfo) => {
+    if (settings.slowCritic === null) return null;
+    if (checkpoint === null) return (await engine.cloneModel(id)).id;
+    return (await engine.loadModel(join(checkpoint, "slowCritic"), { heads, textIds })).id;
+  };
+  const info = await open();
+  return { id: info.id, info, slow: await slowOf(info), shared };
+}
+
+function checkContext(what: string, { config }: ModelInfo, policy: ModelInfo): void {
+  if (config.context >= policy.config.context) return;
+  throw new UsageError(
+    `${what} reads ${config.context} tokens; the policy writes up to ${policy.config.context}`,
+    "Give one with a context as long as the policy's.",
+  );
+}

@@ -1,0 +1,199 @@
+/** The policy's side of an update, which every algorithm shares: minibatches, their gradient, the controller's word, the step. */
+
+import type { Orders } from "../control/orders.ts";
+import type { Engine, ForwardBackwardResult, ModelId, PolicyLoss, Sequence } from "../engine/engine.ts";
+import { tokensOfPass } from "../engine/pass-size.ts";
+import { clampedRatio, updateStatistics } from "../objectives/clipped-policy.ts";
+import type { PolicyBatch } from "../objectives/policy-extras.ts";
+import * as rl from "../rl/index.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import { type IterationRecord, type MinibatchRecord, stronglyNegativeShare } from "../signals/index.ts";
+import type { Alert } from "../types/alerts.ts";
+import type { MetricValues } from "../types/records.ts";
+import { random } from "../util/random.ts";
+import type { InForce } from "./in-force.ts";
+import { accumulate, inOrder, microBatches, take } from "./microbatches.ts";
+import type { Experience, OnlineRun } from "./online-run.ts";
+import { nonfiniteCount, reportSkip, type StepTaken } from "./optimizer-step.ts";
+import type { Rollout } from "./rollout.ts";
+
+/** What an update did. */
+export interface Outcome {
+  readonly minibatches: MinibatchRecord[];
+  endedBy: IterationRecord["endedBy"];
+  /** Largest |ratio - 1| before the first step (PPO.md row 21). */
+  firstRatioDeviation: number;
+  /** What the controller stopped the update for. */
+  stop: Alert | null;
+}
+
+export function emptyOutcome(): Outcome {
+  return { minibatches: [], endedBy: undefined, firstRatioDeviation: Number.NaN, stop: null };
+}
+
+export interface Minibatch {
+  readonly sequences: readonly Sequence[];
+  /** Of the mean over the whole step: micro-batches of sums add up to it exactly (PPO.md row 12). */
+  readonly weights: number[][];
+  readonly oldLogprobs: rl.Rows;
+  readonly refLogprobs: rl.Rows;
+  readonly advantages: rl.Rows;
+  /** Both absent without a critic. */
+  readonly oldValues?: rl.Rows;
+  readonly returns?: rl.Rows;
+  /** Its sequences as micro-batches, by index. */
+  readonly parts: readonly (readonly number[])[];
+}
+
+/** The sequences `rows` of a rollout. */
+export function minibatchOf(
+  { rollout, record }: Pick<Experience, "record"> & { readonly rollout: Pick<Rollout, "sequences"> },
+  rows: readonly number[],
+  {
+    aggregation,
+    microBatch,
+    vocabularySize,
+  }: Pick<PpoConfig, "aggregation" | "microBatch"> & { readonly vocabularySize: number },
+): Minibatch {
+  const of = <T>(all: readonly T[]) => take(all, rows);
+  const sequences = of(rollout.sequences);
+  const oldLogprobs = of(record.logprobs);
+  return {
+    sequences,
+    weights: rl.tokenWeights({ lengths: oldLogprobs.map((row) => row.length), aggregation }),
+    oldLogprobs,
+    refLogprobs: of(record.refLogprobs),
+    advantages: of(record.advantages),
+    ...(record.values && { oldValues: of(record.values) }),
+    ...(record.returns && { returns: of(record.returns) }),
+    parts: microBatches(
+      sequences.map(({ tokens }) => tokens.length),
+      microBatch,
+      tokensOfPass(vocabularySize),
+    ),
+  };
+}
+
+/** Epochs over reshuffled minibatches: every step of an update. */
+export function* minibatchesOf(run: OnlineRun, iteration: number, { settings }: InForce, experience: Experience) {
+  const { epochs, minibatches, sequences: B } = settings;
+  const { vocabularySize } = run.models.policy.config;
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    const order = random(run.seed, "minibatches", iteration, epoch).shuffle(Array.from({ length: B }, (_, b) => b));
+    for (let m = 0; m < minibatches; m++) {
+      const step = epoch * minibatches + m;
+      run.tell(`update ${step + 1}/${epochs * minibatches}`);
+      const rows = order.slice((m * B) / minibatches, ((m + 1) * B) / minibatches);
+      yield { epoch, step, minibatch: minibatchOf(experience, rows, { ...settings, vocabularySize }) };
+    }
+  }
+}
+
+export interface PolicyGradient {
+  readonly passes: readonly ForwardBackwardResult[];
+  /** Of the policy as it is now. */
+  readonly logprobs: number[][];
+  readonly statistics: rl.UpdateStatistics;
+}
+
+/** Accumulates the gradient of an algorithm's objective on a minibatch. */
+export async function policyGradient(options: {
+  readonly engine: Engine;
+  readonly model: ModelId;
+  readonly minibatch: Minibatch;
+  readonly objective: (batch: PolicyBatch) => PolicyLoss;
+}): Promise<PolicyGradient> {
+  const { engine, model, minibatch, objective } = options;
+  const { sequences, weights, oldLogprobs, refLogprobs, advantages, parts } = minibatch;
+  const lossOf = (part: readonly number[]) =>
+    objective({
+      sequences: take(sequences, part),
+      weights: take(weights, part),
+      oldLogprobs: take(oldLogprobs, part),
+      advantages: take(advantages, part),
+      refLogprobs: take(refLogprobs, part),
+    });
+  const passes = await accumulate(parts, (part) => engine.forwardBackward(model, lossOf(part)));
+  const logprobs = inOrder(parts, passes, "logprobs");
+  const { clipLow, clipHigh, dualClip, penalty } = lossOf([]).config;
+  const statistics = updateStatistics({ logprobs, oldLogprobs, advantages, clipLow, clipHigh, dualClip });
+  if (!penalty?.oldModel) return { passes, logprobs, statistics };
+  const fullKlMean = rl.mean(inOrder(parts, passes, "penaltyKl").flat());
+  return { passes, logprobs, statistics: { ...statistics, fullKlMean } };
+}
+
+/** Largest |ratio - 1| on the first micro-batch: 0 but for rounding if nothing was learned from the rollout (PPO.md row 21). */
+export function firstRatioDeviation({ oldLogprobs, parts }: Minibatch, logprobs: rl.Rows): number {
+  const deviations = parts[0]!.flatMap((i) =>
+    logprobs[i]!.map((logprob, t) => Math.abs(clampedRatio(logprob - oldLogprobs[i]![t]!) - 1)),
+  );
+  return rl.largest(deviations);
+}
+
+/** What is known of a step before it is taken. */
+export interface PendingStep {
+  readonly iteration: number;
+  readonly epoch: number;
+  readonly step: number;
+  readonly minibatch: Minibatch;
+  readonly policy: PolicyGradient;
+  /** null without a critic. */
+  readonly critic: { readonly passes: readonly ForwardBackwardResult[]; readonly values: number[][] } | null;
+}
+
+/**
+ * Shows the controller a step before it reaches the weights, and drops the gradients that it orders to drop. null if the update ends here:
+ * `outcome` then says why.
+ */
+export async function consultBeforeStep(
+  run: OnlineRun,
+  { iteration, epoch, step, minibatch, policy, critic }: PendingStep,
+  { now, outcome }: { readonly now: InForce; readonly outcome: Outcome },
+): Promise<Orders | null> {
+  const { context, state, control } = run;
+  const { statistics, logprobs } = policy;
+  const nonfinite = nonfiniteCount([...policy.passes, ...(critic?.passes ?? [])]);
+  state.skippedInARow = nonfinite > 0 ? state.skippedInARow + 1 : 0;
+  const signals: MetricValues = {
+    "step/approx_kl": statistics.approxKlMean,
+    "step/strongly_negative_share": stronglyNegativeShare(minibatch.advantages),
+    "step/nonfinite": nonfinite,
+    "step/nonfinite_in_a_row": state.skippedInARow,
+    ...(step === 0 && { "step/first_ratio_deviation": outcome.firstRatioDeviation }),
+  };
+  const orders = control.beforeStep(iteration, step, signals, now.base);
+  outcome.stop = orders.stop ?? orders.end;
+  const content = { ...minibatch, logprobs, ...(critic && { values: critic.values }) };
+  if (nonfinite > 0) reportSkip(context, { iteration, step, inARow: state.skippedInARow, content });
+  if (outcome.stop !== null || orders.endEpochs) {
+    await dropGradients(run);
+    if (orders.endEpochs) outcome.endedBy = { epoch, statistics };
+    return null;
+  }
+  if (orders.skip) await dropGradients(run);
+  return orders;
+}
+
+/** Whether the policy has moved as far as `stopEpochsAtKl` allows (PPO.md row 13; Spinning Up stops here too): no step more then. */
+export async function endsOnKl(
+  run: OnlineRun,
+  { epoch, policy }: Pick<PendingStep, "epoch" | "policy">,
+  { now, outcome }: { readonly now: InForce; readonly outcome: Outcome },
+): Promise<boolean> {
+  const { stopEpochsAtKl } = now.settings;
+  const { statistics } = policy;
+  if (stopEpochsAtKl === null || statistics.approxKlMean <= stopEpochsAtKl) return false;
+  await dropGradients(run);
+  outcome.endedBy = { epoch, statistics };
+  return true;
+}
+
+export async function dropGradients({ engine, models }: Pick<OnlineRun, "engine" | "models">): Promise<void> {
+  await engine.zeroGrad(models.policy.id);
+  if (models.critic && !models.critic.shared) await engine.zeroGrad(models.critic.id);
+}
+
+/** The norm of a step's gradient; of a step that was not taken there is one only if it is not finite. */
+export function normOf(step: StepTaken | null, passes: readonly ForwardBackwardResult[]): number | null {
+  return step?.gradNorm ?? (nonfiniteCount(passes) > 0 ? Number.NaN : null);
+}

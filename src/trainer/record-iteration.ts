@@ -1,0 +1,69 @@
+/** The last phase of an iteration: its signals, settings, times and samples are recorded; then controllers and schedules follow them. */
+
+import * as rl from "../rl/index.ts";
+import { nextHistory, updateSignals } from "../signals/index.ts";
+import type { MetricValues } from "../types/records.ts";
+import { signalSettings } from "./experience.ts";
+import { inForce, steer } from "./in-force.ts";
+import { chooseSamples, settingsInForce } from "./online-record.ts";
+import type { Experience, OnlineRun } from "./online-run.ts";
+import type { Outcome } from "./policy-update.ts";
+
+/** An iteration after its update. */
+export interface Done {
+  readonly experience: Experience;
+  readonly outcome: Outcome;
+  /** What was measured beside the update. */
+  readonly measured: MetricValues;
+}
+
+/** Returns all metrics of the iteration. */
+export async function recordIteration(run: OnlineRun, iteration: number, done: Done): Promise<MetricValues> {
+  const { context, models, loop, state, control, stopwatch } = run;
+  const { experience, outcome, measured } = done;
+  const { recorder, tokenizer, config } = context;
+  const { rollout, klCoef } = experience;
+  const { firstRatioDeviation } = outcome;
+  const { settings, policyRate, criticRate, clipLow, clipHigh, valueUpdates } = inForce(run, iteration);
+
+  const signals: MetricValues = {
+    ...experience.signals,
+    ...updateSignals({
+      rollout: experience.record,
+      minibatches: outcome.minibatches,
+      endedBy: outcome.endedBy,
+      firstRatioDeviation,
+      ...signalSettings(run, klCoef),
+    }),
+  };
+  state.history = nextHistory(state.history, signals);
+  const sampledTokens = rl.sum(rollout.responses_B_T.map((tokens) => tokens.length));
+  const ownCritic = models.critic !== null && !models.critic.shared;
+  const values: MetricValues = {
+    ...signals,
+    ...control.health(iteration, { ...signals, ...measured }),
+    ...measured,
+    ...settingsInForce(
+      { ...settings, clipLow, clipHigh },
+      { policyRate, criticRate: ownCritic ? criticRate : null, valueUpdates },
+    ),
+    ...control.multipliers(iteration),
+    ...(await stopwatch.values()),
+    "time/sampled_tokens_per_s": sampledTokens / stopwatch.secondsOf("rollout"),
+    "time/control_s": control.seconds,
+  };
+  control.seconds = 0;
+  recorder.metrics("ppo", iteration, values);
+  const { storedSamples: count } = settings;
+  const { seed } = config;
+  const samples = chooseSamples({ rollout, record: experience.record, tokenizer, count, seed, iteration });
+  recorder.samples("ppo", iteration, samples);
+  if (iteration === 0 && outcome.stop === null) {
+    const klToReference = signals["kl/ref_k1_token"];
+    const message = `before anything was learned: the first ratio was 1 within ${firstRatioDeviation}, the KL to the reference ${klToReference} nats a token, everything finite`;
+    loop.event("invariant", 0, message, { firstRatioDeviation, klToReference });
+  }
+
+  steer(run, iteration, signals);
+  return values;
+}
