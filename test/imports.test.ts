@@ -8,13 +8,13 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
 
 const rows: Readonly<Record<string, number>> = {
   cli: 13,
-  notify: 12,
   server: 12,
   lab: 12,
   run: 11,
   algorithms: 10,
   faults: 9,
   incidents: 9,
+  notify: 9,
   trainer: 8,
   commands: 9,
   inspect: 8,

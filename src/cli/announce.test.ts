@@ -1,9 +1,8 @@
-/** Events reach both the record and the terminal, and what they quote does not act on it. */
+/** Events reach the terminal, and what they quote does not act on it. */
 import pc from "picocolors";
 import { expect, it } from "vitest";
 import type { EventKind, EventRecord } from "../types/records.ts";
-import type { Recorder } from "../types/run-recorder.ts";
-import { createAnnouncer, withEvents } from "./announce.ts";
+import { createAnnouncer } from "./announce.ts";
 import { selfName } from "./find-run.ts";
 
 function announcer({ tier2Acts = true, waits = false } = {}) {
@@ -60,34 +59,6 @@ it("prints what the stability controller does as lines by tier, and alerts only 
     "tier 1  it 1  approx KL 0.071 > 0.05",
     "tier 1  it 1  approx KL 0.31 > 0.15  ->  saved, paused: incident 3",
   ]);
-});
-
-it("passes everything on to the recorder", () => {
-  const calls: string[] = [];
-  const told: EventRecord[] = [];
-  const methods = [
-    "metrics",
-    "event",
-    "setting",
-    "samples",
-    "commit",
-    "pendingCommands",
-    "commandsAppliedAt",
-    "markApplied",
-    "state",
-    "consultation",
-    "incident",
-    "incidents",
-    "recent",
-  ] as const;
-  const recorder = Object.fromEntries(
-    methods.map((name) => [name, () => void calls.push(name)]),
-  ) as unknown as Recorder;
-  const wrapped = withEvents({ ...recorder, runId: "r", attempt: 3 }, (event) => told.push(event));
-  for (const name of methods) (wrapped[name] as (...args: unknown[]) => unknown)({ kind: "note" });
-  expect(calls).toEqual(methods);
-  expect(told).toEqual([{ kind: "note" }]);
-  expect([wrapped.runId, wrapped.attempt]).toEqual(["r", 3]);
 });
 
 it("tells of what tier 2 would have acted on, where it only alerts, and once what would make it act", () => {

@@ -1,7 +1,6 @@
 /** Shows the events that a stage records, as they come, to whoever watches the terminal. */
 import { tierReader } from "../notify/tier.ts";
 import type { EventRecord, MetricValues } from "../types/records.ts";
-import type { Recorder } from "../types/run-recorder.ts";
 import { printableLine } from "../util/sanitize.ts";
 import { showCommand } from "./find-run.ts";
 import { duration } from "./number-format.ts";
@@ -25,31 +24,6 @@ export interface AnnouncerOptions {
 export interface Announcer {
   event(event: EventRecord): void;
   progress(report: { readonly values: MetricValues }): void;
-}
-
-/** The recorder, with every event told to `onEvent` as well. */
-export function withEvents(recorder: Recorder, onEvent: (event: EventRecord) => void): Recorder {
-  return {
-    runId: recorder.runId,
-    attempt: recorder.attempt,
-    metrics: (...args) => recorder.metrics(...args),
-    event: (event) => {
-      recorder.event(event);
-      onEvent(event);
-    },
-    setting: (setting) => recorder.setting(setting),
-    samples: (...args) => recorder.samples(...args),
-    answers: (...args) => recorder.answers(...args),
-    commit: (options) => recorder.commit(options),
-    pendingCommands: () => recorder.pendingCommands(),
-    commandsAppliedAt: (...args) => recorder.commandsAppliedAt(...args),
-    markApplied: (...args) => recorder.markApplied(...args),
-    state: (state) => recorder.state(state),
-    consultation: (consultation) => recorder.consultation(consultation),
-    incident: (incident) => recorder.incident(incident),
-    incidents: () => recorder.incidents(),
-    recent: (...args) => recorder.recent(...args),
-  };
 }
 
 /** Tells of events and of how long each stage took. */

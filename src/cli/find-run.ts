@@ -1,55 +1,9 @@
-/** The folder of a new run, and how to name runs, workspaces and this program on a command line. */
-import { mkdirSync, readdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+/** How to name runs, workspaces and this program on a command line. */
+import { resolve } from "node:path";
 import type { RunPlace } from "../inspect/places.ts";
-import { BallastError, UsageError } from "../util/errors.ts";
-import { badName, type On, pathsOf, sameName, scriptCommand, shellWord } from "../util/platform.ts";
+import { BallastError } from "../util/errors.ts";
+import { type On, pathsOf, sameName, scriptCommand, shellWord } from "../util/platform.ts";
 import { shortPath } from "./short-path.ts";
-
-/** Makes the folder `<workspace>/<name>-<n>` of a new run, n the first number after every one in use or in `taken`. */
-export function createRunFolder({
-  workspace,
-  name,
-  taken = [],
-  ...on
-}: On & {
-  workspace: string;
-  name: string;
-  taken?: readonly string[];
-}): RunPlace {
-  const bad = badName(`${name}-1`, on);
-  if (bad !== null) throw new UsageError(`a run cannot have the name ${name}: ${bad}`, "Give it another: name=NAME.");
-  try {
-    mkdirSync(workspace, { recursive: true });
-  } catch (error) {
-    throw new BallastError(
-      `cannot make the folder of runs ${workspace}: ${(error as Error).message}`,
-      "Name another one with --out or workspace=DIR.",
-    );
-  }
-  const numbers = [...readdirSync(workspace), ...taken]
-    .filter((id) => sameName(id.slice(0, name.length + 1), `${name}-`, on))
-    .map((id) => id.slice(name.length + 1))
-    .filter((rest) => /^\d+$/.test(rest))
-    .map(Number);
-  // Another process may take the same number at the same time: making the folder is what decides.
-  for (let n = Math.max(0, ...numbers) + 1; ; n++) {
-    const id = `${name}-${n}`;
-    try {
-      mkdirSync(join(workspace, id));
-      return { id, folder: resolve(workspace, id), workspace: resolve(workspace) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-  }
-}
-
-/** Whether any stage of the run has saved something to go on from. */
-export function hasCheckpoint(folder: string): boolean {
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((stage) => stage.isDirectory())
-    .some((stage) => readdirSync(join(folder, stage.name)).some((name) => /^(checkpoint-\d+|final)$/.test(name)));
-}
 
 /** How to name the run on a command line: by its id in the default workspace, else by its folder. */
 export function runArgument({ id, workspace, folder }: RunPlace): string {

@@ -3,16 +3,15 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
-import { createEmbeddedEngine } from "../engine/embedded/index.ts";
+import { openRun } from "../run/open-run.ts";
 import { runPipeline } from "../run/pipeline.ts";
-import { openStore } from "../store/index.ts";
 import { writeDurably } from "../util/durable.ts";
 import { removeTree } from "../util/platform.ts";
-import type { LabContext } from "./cell.ts";
+import { type LabContext, listenerOf } from "./cell.ts";
 
 /** Trains them where they are not there yet. Returns the configuration of PPO alone, from these models. Throws Interrupted. */
 export async function openBase(context: LabContext): Promise<Config> {
-  const { config, folder: lab, machine, onProgress, onNote, interrupted } = context;
+  const { config, folder: lab } = context;
   const stages: Config = { ...config, ppo: undefined, faults: [] };
   const { sft, reward, model, tokenizer, demo, seed, threads } = stages;
   const hash = createHash("sha256").update(JSON.stringify({ sft, reward, model, tokenizer, demo, seed, threads }));
@@ -22,28 +21,10 @@ export async function openBase(context: LabContext): Promise<Config> {
   if (!done.every(existsSync)) {
     await removeTree(folder);
     mkdirSync(folder, { recursive: true });
-    const store = openStore(join(lab, "ballast.db"));
-    const engine = await createEmbeddedEngine({ threads, onNote });
-    try {
-      const recorded = recordedConfig(stages, folder);
-      writeDurably(join(folder, "config.json"), recorded);
-      if (store.run(run) === undefined)
-        store.createRun({
-          id: run,
-          objective: config.objective,
-          seed,
-          folder,
-          config: recorded,
-          machine: await machine(engine),
-          createdAt: Date.now(),
-        });
-      const recorder = store.recorder(run, store.startAttempt(run));
-      await runPipeline({ config: stages, folder, recorder, engine, resume: false, onProgress, interrupted });
-      recorder.state("done");
-    } finally {
-      store.close();
-      await engine.close();
-    }
+    const recorded = recordedConfig(stages, folder);
+    writeDurably(join(folder, "config.json"), recorded);
+    const place = { id: run, folder, workspace: lab };
+    await openRun({ config: stages, recorded, place, resume: false, ...listenerOf(context) }).train(runPipeline);
   }
   const [policy, critic] = done;
   const rewards = config.ppo!.rewards.map((one) =>

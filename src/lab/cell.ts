@@ -1,20 +1,21 @@
 /** One run of the laboratory, in a folder of its own: a fault or none, a seed, interventions on or off. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { FaultName } from "../config/fault-names.ts";
-import { type Config, recordedConfig } from "../config/index.ts";
+import type { Config } from "../config/index.ts";
 import type { GoldPoint } from "../control/health/index.ts";
 import { loadRules } from "../control/rules/load-rules.ts";
-import { createEmbeddedEngine } from "../engine/embedded/index.ts";
-import type { Engine } from "../engine/engine.ts";
+import { newRun } from "../run/new-run.ts";
+import { openRun, type RunFacts, type RunNote } from "../run/open-run.ts";
 import { runPipeline } from "../run/pipeline.ts";
+import { openRunEngine } from "../run/run-engine.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { evaluateRun } from "../trainer/evaluate-run.ts";
 import type { Progress } from "../trainer/run-types.ts";
-import type { Alert } from "../types/alerts.ts";
+import type { Alert, IncidentRecord } from "../types/alerts.ts";
 import { writeDurably } from "../util/durable.ts";
-import { RolledBack, StoppedByController } from "../util/errors.ts";
+import { StoppedByController } from "../util/errors.ts";
 import { readOwnJson } from "../util/json-values.ts";
 import { type Gold, goldOf } from "./gold.ts";
 
@@ -49,8 +50,6 @@ export interface LabContext {
   /** PPO from the models that every run starts from. */
   readonly config: Config;
   readonly folder: string;
-  /** The machine's record, as a run of the store has it. */
-  readonly machine: (engine: Engine) => Promise<string>;
   readonly onProgress: (progress: Progress) => void;
   readonly onNote: (text: string) => void;
   readonly interrupted: () => boolean;
@@ -87,90 +86,82 @@ export function readCell({ folder, config }: Pick<LabContext, "folder" | "config
 export async function runCell(context: LabContext, request: CellRequest): Promise<Cell> {
   const startedAt = Date.now();
   const config = cellConfig(context.config, request);
-  const store = openStore(join(context.folder, "ballast.db"));
-  const engine = await createEmbeddedEngine({ threads: config.threads, onNote: context.onNote });
+  const run = newRun({ config: { ...config, workspace: context.folder }, name: cellName(request) });
+  const trained = await trainCell(context, run);
+  const store = openStore(join(context.folder, "ballast.db"), { readonly: true });
   try {
-    const run = freshName(store, cellName(request));
-    const folder = join(context.folder, run);
-    mkdirSync(folder, { recursive: true });
-    const recorded = recordedConfig(config, folder);
-    writeDurably(join(folder, "config.json"), recorded);
-    const machine = await context.machine(engine);
-    const { objective, seed } = config;
-    store.createRun({ id: run, objective, seed, folder, config: recorded, machine, createdAt: startedAt });
-    const trained = await train(context, { config, folder, run, store, engine });
+    const { id } = run.place;
     const alerts = store
-      .events(run, { kind: "alert", limit: 100_000 })
+      .events(id, { kind: "alert", limit: 100_000 })
       .rows.map(({ data }) => data!.alert as Alert)
       .filter(({ tier }) => tier < 3)
       .map(({ rule, tier, iteration, signal }) => ({ rule, tier, iteration, signal }));
     const cell: Cell = {
       ...request,
       key: keyOf(config),
-      run,
+      run: id,
       from: request.fault === null ? null : faultBegins(config),
       iterations: config.ppo!.iterations,
       alerts,
       ...trained,
-      health: curve(store, run, "health/total"),
-      goldCurve: curve(store, run, "monitor/gold"),
+      health: curve(store, id, "health/total"),
+      goldCurve: curve(store, id, "monitor/gold"),
       seconds: (Date.now() - startedAt) / 1000,
     };
     writeDurably(cellFile(context.folder, request), `${JSON.stringify(cell)}\n`);
     return cell;
   } finally {
     store.close();
-    await engine.close();
   }
 }
 
-interface Place {
-  readonly config: Config;
-  readonly folder: string;
-  readonly run: string;
-  readonly store: Store;
-  readonly engine: Engine;
+async function trainCell(context: LabContext, facts: RunFacts): Promise<Pick<Cell, "stopped" | "scoredAt" | "gold">> {
+  const { config } = facts;
+  try {
+    const { result } = await openRun({ ...facts, ...listenerOf(context) }).train(runPipeline);
+    return { stopped: null, scoredAt: config.ppo!.iterations, gold: goldOf(result.evaluation!) };
+  } catch (error) {
+    if (!(error instanceof StoppedByController)) throw error;
+    const incident = lastIncident(context, facts.place.id);
+    if (incident === undefined) throw error;
+    const { before, lastHealthy } = incident.evidence.checkpoints;
+    const checkpoint = lastHealthy ?? before!;
+    const { rule, iteration } = incident;
+    return {
+      stopped: { rule, iteration },
+      scoredAt: Number(/checkpoint-(\d+)$/.exec(checkpoint)![1]),
+      gold: await scoreStopped(context, facts, join(checkpoint, "policy")),
+    };
+  }
 }
 
-async function train(
-  { onProgress, interrupted }: LabContext,
-  { config, folder, run, store, engine }: Place,
-): Promise<Pick<Cell, "stopped" | "scoredAt" | "gold">> {
-  const options = { config, folder, engine, onProgress, interrupted };
-  for (let resume = false; ; resume = true) {
-    const recorder = store.recorder(run, store.startAttempt(run));
-    try {
-      const { evaluation } = await runPipeline({ ...options, recorder, resume });
-      recorder.state("done");
-      return { stopped: null, scoredAt: config.ppo!.iterations, gold: goldOf(evaluation!) };
-    } catch (error) {
-      recorder.state(error instanceof StoppedByController ? "stopped" : "interrupted");
-      // A run that rolls back goes on as a new attempt.
-      if (error instanceof RolledBack) continue;
-      const incident = store.incidents({ run }).at(-1);
-      if (!(error instanceof StoppedByController) || incident === undefined) throw error;
-      const { before, lastHealthy } = incident.evidence.checkpoints;
-      const checkpoint = lastHealthy ?? before!;
-      const { rule, iteration } = incident;
-      return {
-        stopped: { rule, iteration },
-        scoredAt: Number(/checkpoint-(\d+)$/.exec(checkpoint)![1]),
-        gold: goldOf(await evaluateRun({ ...options, model: join(checkpoint, "policy") })),
-      };
-    } finally {
-      recorder.close();
-    }
+/** What the laboratory tells of a run while it trains. */
+export function listenerOf({ onProgress, onNote, interrupted }: LabContext) {
+  return { onProgress, onNote: ({ text }: RunNote) => onNote(text), interrupted };
+}
+
+function lastIncident({ folder }: LabContext, run: string): IncidentRecord | undefined {
+  const store = openStore(join(folder, "ballast.db"), { readonly: true });
+  try {
+    return store.incidents({ run }).at(-1);
+  } finally {
+    store.close();
+  }
+}
+
+async function scoreStopped(context: LabContext, { config, place }: RunFacts, model: string): Promise<Gold> {
+  const { onProgress, onNote, interrupted } = context;
+  const { engine } = await openRunEngine({ config, before: null, onNote });
+  try {
+    return goldOf(await evaluateRun({ config, folder: place.folder, engine, onProgress, interrupted, model }));
+  } finally {
+    await engine.close();
   }
 }
 
 function curve(store: Store, run: string, key: string): GoldPoint[] {
   const { points } = store.series(run, "ppo", key, { maxPoints: Number.POSITIVE_INFINITY });
   return points.map(({ from, last }) => ({ iteration: from, value: last }));
-}
-
-/** A run that was left in the middle stays in the database: the next try is another. */
-function freshName(store: Store, name: string): string {
-  for (let n = 1; ; n++) if (store.run(`${name}-${n}`) === undefined) return `${name}-${n}`;
 }
 
 function cellFile(folder: string, request: CellRequest): string {

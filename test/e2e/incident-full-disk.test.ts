@@ -1,7 +1,7 @@
 /** A tier 1 on a full disk: the run stops, people can be told, and the incident is written as soon as there is room. */
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { withEvents } from "../../src/cli/announce.ts";
+import { watchedRecorder } from "../../src/run/watched-recorder.ts";
 import { openConnection } from "../../src/store/connection.ts";
 import { Store } from "../../src/store/index.ts";
 import type { EventRecord } from "../../src/types/records.ts";
@@ -30,7 +30,7 @@ it("loses nothing", async () => {
       if (scored++ === 2 * 16) fillUp();
       return wantsA(row);
     },
-    context: { recorder: withEvents(recorder, (event) => told.push(event)) },
+    context: { recorder: watchedRecorder(recorder, { onEvent: (event) => told.push(event) }) },
   }).catch((error) => error);
   expect(stopped).toBeInstanceOf(StoppedByController);
   expect(stopped.message).toContain("the incident could not be written yet");

@@ -5,9 +5,9 @@ import { expect, it } from "vitest";
 import { temporaryFolder } from "../../../../test/support/store.ts";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { workspaceWithRun } from "../../../../test/support/workspace.ts";
+import { lockRun } from "../../../run/lock.ts";
+import { removeRun } from "../../../run/remove-run.ts";
 import { openStore } from "../../../store/index.ts";
-import { lockRun } from "../../lock.ts";
-import { removeRun } from "../../remove-run.ts";
 import { deleteRun } from "./index.ts";
 
 function place(id = "tiny-1") {

@@ -4,10 +4,10 @@ import { join, resolve, sep } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { runOrigin } from "../../../config/run-manifest.ts";
 import { findRun, type RunPlace } from "../../../inspect/places.ts";
+import { lockRun } from "../../../run/lock.ts";
+import { removeRun } from "../../../run/remove-run.ts";
 import { openStore, type RunRow } from "../../../store/index.ts";
 import { BallastError, UsageError } from "../../../util/errors.ts";
-import { lockRun } from "../../lock.ts";
-import { removeRun } from "../../remove-run.ts";
 import { shortPath } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
 

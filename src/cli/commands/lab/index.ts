@@ -7,11 +7,10 @@ import { loadConfig } from "../../../config/index.ts";
 import type { Cell } from "../../../lab/cell.ts";
 import { requestsOf, runFaults } from "../../../lab/fault-trials.ts";
 import { summarise } from "../../../lab/lab-summary.ts";
+import { lockRun } from "../../../run/lock.ts";
 import { writeDurably } from "../../../util/durable.ts";
 import { Interrupted, messageOf, UsageError } from "../../../util/errors.ts";
 import { watchSignals } from "../../interrupt.ts";
-import { lockRun } from "../../lock.ts";
-import { machineRecord } from "../../machine-record.ts";
 import { clock } from "../../number-format.ts";
 import { ProgressDisplay } from "../../progress.ts";
 import { shownValues } from "../../shown-values.ts";
@@ -66,7 +65,6 @@ export async function labFaults(options: LabFaultsOptions): Promise<number> {
       faults,
       seeds,
       healthyIterations,
-      machine: async (engine) => JSON.stringify(await machineRecord(engine)),
       onProgress: (progress) => display.update(progress),
       onNote: (text) => display.note(text),
       interrupted: signals.interrupted,

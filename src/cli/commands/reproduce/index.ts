@@ -5,9 +5,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
 import { stages } from "../../../config/live-changes.ts";
-import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import type { Engine } from "../../../engine/engine.ts";
 import { findRun, type RunPlace } from "../../../inspect/places.ts";
+import { lockRun } from "../../../run/lock.ts";
+import type { Machine } from "../../../run/machine-record.ts";
 import { runPipeline } from "../../../run/pipeline.ts";
+import { openRunEngine } from "../../../run/run-engine.ts";
 import { openStore, type Store } from "../../../store/index.ts";
 import { checkpointName } from "../../../trainer/checkpoint.ts";
 import { dataChanges } from "../../../trainer/data-record.ts";
@@ -16,8 +19,8 @@ import { writeDurably } from "../../../util/durable.ts";
 import { Interrupted, messageOf, RolledBack, StoppedByController, UsageError } from "../../../util/errors.ts";
 import { removeTree } from "../../../util/platform.ts";
 import { printableLine } from "../../../util/sanitize.ts";
+import { watchSignals } from "../../interrupt.ts";
 import { jsonLine } from "../../json-line.ts";
-import { type Machine, machineDifferences, machineRecord } from "../../machine-record.ts";
 import { ProgressDisplay } from "../../progress.ts";
 import { shortPath } from "../../short-path.ts";
 import { shownValues } from "../../shown-values.ts";
@@ -100,14 +103,21 @@ interface AgainOptions {
   readonly terminal: Terminal;
 }
 
-async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; differences: string[] }> {
+async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; differences: readonly string[] }> {
   const { store, place, config, folder, limit, terminal } = options;
   const { id } = place;
-  const before = JSON.parse(store.run(id)!.machine) as Machine;
-  const engine = await createEmbeddedEngine({ threads: before.threads, onNote: terminal.note });
   const display = new ProgressDisplay({ terminal, pick: shownValues });
+  const signals = watchSignals({
+    onInterrupt: () => display.note(terminal.noteColours.yellow("finishing this step; Ctrl-C again leaves at once")),
+    onLeave: () => display.close(),
+  });
+  const lock = lockRun(folder);
+  const before = JSON.parse(store.run(id)!.machine) as Machine;
+  let engine: Engine | null = null;
   try {
-    const differences = machineDifferences(before, await machineRecord(engine));
+    const opened = await openRunEngine({ config, before, onNote: (text) => display.note(text) });
+    engine = opened.engine;
+    const { differences } = opened;
     const warn = (message: string) => display.note(`${terminal.noteColours.yellow("warning:")} ${message}`);
     for (const difference of differences) warn(`${difference}; the last bits may differ`);
     for (const change of dataChanges(config, place.folder)) warn(`${change}; the numbers will differ`);
@@ -122,6 +132,7 @@ async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; 
       incidents: store.incidents({ run: id }),
     });
     let reached = false;
+    const enough = () => reached || comparing.first() !== null;
     try {
       await runPipeline({
         config,
@@ -133,9 +144,11 @@ async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; 
           display.update(progress);
           reached ||= limit !== null && progress.stage === limit.stage && progress.step >= limit.step;
         },
-        interrupted: () => reached || comparing.first() !== null,
+        interrupted: () => enough() || signals.interrupted(),
       });
     } catch (error) {
+      if (error instanceof Interrupted && !enough())
+        throw new Interrupted("interrupted before the comparison was done");
       const ends = error instanceof Interrupted || error instanceof StoppedByController || error instanceof RolledBack;
       if (!ends) throw error;
       if (!(error instanceof Interrupted)) display.note(messageOf(error));
@@ -144,7 +157,9 @@ async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; 
     return { comparing, differences };
   } finally {
     display.close();
-    await engine.close();
+    await engine?.close();
+    signals.dispose();
+    lock.release();
   }
 }
 

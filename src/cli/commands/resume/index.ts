@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { extended, type StageProgress } from "../../../config/extend.ts";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
 import { stages } from "../../../config/live-changes.ts";
-import { checkRunFiles, replaceRunFile, runOrigin } from "../../../config/run-manifest.ts";
+import { replaceRunFile, runOrigin } from "../../../config/run-manifest.ts";
 import { configOf, findRun, type RunPlace } from "../../../inspect/places.ts";
+import { checkRun } from "../../../run/known-run.ts";
+import { lockRun } from "../../../run/lock.ts";
 import { isOutgrown, readFinal } from "../../../trainer/final.ts";
 import type { Stage } from "../../../types/records.ts";
 import { CheckpointError } from "../../../util/errors.ts";
-import { checkDatabase } from "../../database-check.ts";
 import { naming } from "../../find-run.ts";
-import { lockRun } from "../../lock.ts";
 import { printResult } from "../../result.ts";
 import type { Terminal } from "../../terminal.ts";
 import { trainRun } from "../../training-session.ts";
@@ -35,7 +35,6 @@ export interface ResumeOptions {
 
 export async function resume(options: ResumeOptions): Promise<number> {
   const {
-    run,
     workspace,
     allowChangedReward = false,
     allowChangedData = false,
@@ -46,22 +45,13 @@ export async function resume(options: ResumeOptions): Promise<number> {
     json = false,
     terminal,
   } = options;
-  const place = findRun(run, workspace);
-  await checkRunFiles(place.folder);
-  checkDatabase(place);
+  const place = findRun(options.run, workspace);
+  await checkRun(place);
   if (overrides.length > 0) await extendRun(place, { overrides, terminal });
   const recorded = await injectInto(place.folder, inject);
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
-  const session = await trainRun({
-    config,
-    recorded,
-    place,
-    resume: true,
-    allowChangedData,
-    wait,
-    dashboard,
-    terminal,
-  });
+  const run = { config, recorded, place, resume: true };
+  const session = await trainRun({ run, allowChangedData, wait, dashboard, terminal });
   printResult({ ...session, config, place }, { terminal, json });
   return 0;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { parseConfig, recordedConfig } from "../../../config/index.ts";
-import { lockRun } from "../../lock.ts";
+import { lockRun } from "../../../run/lock.ts";
 import { injectInto } from "./inject-fault.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-inject-"));

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseResolvedConfig, recordedConfig, withFaults } from "../../../config/index.ts";
 import { replaceRunFile } from "../../../config/run-manifest.ts";
+import { lockRun } from "../../../run/lock.ts";
 import { UsageError } from "../../../util/errors.ts";
-import { lockRun } from "../../lock.ts";
 
 /**
  * Returns the recorded configuration with the faults in it. Whoever repeats the run from its beginning must have them where

@@ -5,7 +5,7 @@ import { runOrigin, sha256OfText } from "../config/run-manifest.ts";
 import type { RunPlace } from "../inspect/places.ts";
 import { openStore } from "../store/index.ts";
 import { StoreError } from "../util/errors.ts";
-import { hasCheckpoint } from "./find-run.ts";
+import { hasCheckpoint } from "./run-folder.ts";
 
 /**
  * Throws StoreError for a run that has saved something, where the database is gone or empty, does not know it, or knows

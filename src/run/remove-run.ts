@@ -1,5 +1,5 @@
 /** Takes a run away, its rows and its folder: whole or not at all. */
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { RunPlace } from "../inspect/places.ts";
 import { openStore } from "../store/index.ts";
@@ -42,13 +42,4 @@ function removeRows({ id, workspace }: RunPlace): void {
   } finally {
     store.close();
   }
-}
-
-/** Whether a stage has left something in the run's folder that took a step: a checkpoint after the beginning, a result, a dump. */
-export function hasTrainedFiles(folder: string): boolean {
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((stage) => stage.isDirectory())
-    .some((stage) =>
-      readdirSync(join(folder, stage.name)).some((name) => /^(final|dumps|checkpoint-0*[1-9]\d*)$/.test(name)),
-    );
 }

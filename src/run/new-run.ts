@@ -1,0 +1,56 @@
+/** A new run before it is opened: its rows, its folder and its recorded configuration. */
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type Config, recordedConfig, withModelSizes } from "../config/index.ts";
+import { defaultThreads } from "../engine/embedded/machine-info.ts";
+import { hooksOf } from "../notify/index.ts";
+import { openStore } from "../store/index.ts";
+import { prepareRows } from "../trainer/encoded-rows.ts";
+import { writeDurably } from "../util/durable.ts";
+import type { RunFacts } from "./open-run.ts";
+import { createRunFolder } from "./run-folder.ts";
+
+export interface NewRunOptions {
+  readonly config: Config;
+  /** The run is called `<name>-<n>`. */
+  readonly name: string;
+}
+
+/** Reads the rows and makes the folder. Bad rows, or a webhook whose address the environment lacks, leave no run behind. */
+export function newRun({ config, name }: NewRunOptions): RunFacts {
+  const complete = completed(config);
+  const prepared = prepareRows(complete);
+  hooksOf(complete.control.notify, process.env);
+  return { ...recordRun({ config: complete, name }), prepared };
+}
+
+/** Makes the folder of a run whose rows come from elsewhere. */
+export function recordRun({ config: given, name }: NewRunOptions): RunFacts {
+  const config = completed(given);
+  const place = createRunFolder({ workspace: config.workspace, name, taken: recordedIds(config.workspace) });
+  const recorded = recordedConfig(config, place.folder);
+  try {
+    writeDurably(join(place.folder, "config.json"), recorded);
+  } catch (error) {
+    rmSync(place.folder, { recursive: true, force: true });
+    throw error;
+  }
+  return { config, recorded, place, resume: false };
+}
+
+/** With what the machine and the model's folder decide. */
+function completed(config: Config): Config {
+  return withModelSizes({ ...config, threads: config.threads || defaultThreads() });
+}
+
+/** A run whose folder was deleted is still in the database under its id. */
+function recordedIds(workspace: string): string[] {
+  const path = join(workspace, "ballast.db");
+  if (!existsSync(path)) return [];
+  const store = openStore(path, { readonly: true });
+  try {
+    return store.runs().map(({ id }) => id);
+  } finally {
+    store.close();
+  }
+}

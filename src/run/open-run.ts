@@ -1,0 +1,215 @@
+/** One run in this process, from taking its folder to giving it back: store, engine, attempts, notices, rollback. Knows no terminal. */
+import { join } from "node:path";
+import type { Config } from "../config/index.ts";
+import type { RunPlace } from "../inspect/places.ts";
+import type { Hook } from "../notify/index.ts";
+import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
+import type { PreparedRows } from "../trainer/encoded-rows.ts";
+import type { Progress } from "../trainer/run-types.ts";
+import type { EventRecord, RunState } from "../types/records.ts";
+import type { Recorder } from "../types/run-recorder.ts";
+import { BallastError, Interrupted, messageOf, RolledBack, StoppedByController } from "../util/errors.ts";
+import { lockRun, type RunLock } from "./lock.ts";
+import type { Machine } from "./machine-record.ts";
+import type { RunOptions } from "./pipeline.ts";
+import { removeRun } from "./remove-run.ts";
+import { openRunEngine, type RunEngine } from "./run-engine.ts";
+import { hasTrainedFiles } from "./run-folder.ts";
+import { openTelling, type Telling } from "./telling.ts";
+import { watchedRecorder } from "./watched-recorder.ts";
+
+/** A sentence about a run that is not in its record. `rollback`: the run goes on as a new attempt. */
+export interface RunNote {
+  readonly kind: "note" | "warning" | "rollback";
+  readonly text: string;
+}
+
+/** Whoever wants to know how a run is getting on. */
+export interface RunListener {
+  /** Each event as it is recorded. */
+  readonly onEvent?: (event: EventRecord) => void;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly onNote?: (note: RunNote) => void;
+  /** Each state as it is recorded. */
+  readonly onState?: (state: RunState) => void;
+  /** The machine that the run is about to train on. */
+  readonly onMachine?: (machine: Machine) => void;
+}
+
+/** A run as `newRun` or `knownRun` has it. */
+export interface RunFacts {
+  readonly config: Config;
+  /** The configuration as the run's folder records it. */
+  readonly recorded: string;
+  readonly place: RunPlace;
+  readonly resume: boolean;
+  /** Its rows, if they were read already. */
+  readonly prepared?: PreparedRows;
+}
+
+export interface OpenRunOptions extends RunFacts, RunListener {
+  /** Go on although rows have changed since the run began. */
+  readonly allowChangedData?: boolean;
+  /** Stay, and wait for an operator's decision, if the controller stops the run. */
+  readonly wait?: boolean;
+  /** Who is told of incidents and sent reports; nobody by default. */
+  readonly hooks?: readonly Hook[];
+  /** Asked between steps: true ends the run after its state is saved. */
+  readonly interrupted?: () => boolean;
+}
+
+export interface TrainedRun<Result> {
+  readonly result: Result;
+  /** Wall time of this session. */
+  readonly seconds: number;
+}
+
+export interface OpenedRun {
+  readonly place: RunPlace;
+  /**
+   * Attempts at the run until `work` returns, a new one after each rollback; then everything is closed and the folder is free. Called
+   * once. What ends the run early is thrown after it is recorded: Interrupted and StoppedByController if it can go on. A run that has
+   * not trained a step by then is removed.
+   */
+  train<Result>(work: (attempt: RunOptions) => Promise<Result>): Promise<TrainedRun<Result>>;
+  /** To be called before the process ends at once. True if the run had not trained a step: it is removed then. */
+  leave(): boolean;
+  /** After `train` has thrown: the incident that waits for a decision, and whether the run is gone. */
+  readonly ended: { readonly incident: number | null; readonly removed: boolean };
+}
+
+/** Takes the run's folder. @throws BallastError if a live process has it. */
+export function openRun(options: OpenRunOptions): OpenedRun {
+  const { config, recorded, place, resume, wait = false, hooks = [], ...more } = options;
+  const { onEvent = () => {}, onProgress = () => {}, onNote = () => {}, onState = () => {}, onMachine } = more;
+  const { id, folder, workspace } = place;
+  const startedAt = Date.now();
+  const lock = lockRun(folder);
+  const ended = { incident: null as number | null, removed: false };
+  const note = (text: string) => onNote({ kind: "note", text });
+  const warn = (text: string) => onNote({ kind: "warning", text });
+  let store: Store | null = null;
+  /** Whether a step has ended here. */
+  let advanced = false;
+
+  const untrained = () => {
+    try {
+      return !resume && !advanced && !hasTrainedFiles(folder) && store?.hasTrained(id) !== true;
+    } catch {
+      // What is not known is kept.
+      return false;
+    }
+  };
+
+  /** Tells how the machine differs from the run's first, and what must be decided before the run goes on. */
+  function checkIn(store: Store, { machine, differences }: RunEngine): void {
+    const { objective, seed } = config;
+    if (!store.run(id)) {
+      const run = { id, objective, seed, folder, config: recorded, machine: JSON.stringify(machine) };
+      store.createRun({ ...run, createdAt: startedAt });
+    }
+    for (const difference of differences) warn(`${difference}; the last bits may differ`);
+    const waiting = store.incidents({ run: id, open: true })[0];
+    if (waiting)
+      throw new StoppedByController(`incident ${waiting.id} of ${id} waits for a decision: ${waiting.summary}`);
+    onMachine?.(machine);
+  }
+
+  async function train<Result>(work: (attempt: RunOptions) => Promise<Result>): Promise<TrainedRun<Result>> {
+    let opened: RunEngine | null = null;
+    let telling: Telling | null = null;
+    let attempt: StoreRecorder | null = null;
+    let recorder: Recorder | null = null;
+    try {
+      store = openStore(join(workspace, "ballast.db"));
+      const known = store.run(id);
+      opened = await openRunEngine({ config, before: known ? JSON.parse(known.machine) : null, onNote: note });
+      checkIn(store, opened);
+      const { engine } = opened;
+      telling = openTelling({ config, hooks, runId: id, store, onWarning: warn });
+      const tell = (event: EventRecord) => {
+        onEvent(event);
+        telling?.event(event);
+      };
+      for (let again = resume; ; again = true) {
+        attempt?.close();
+        attempt = store.recorder(id, store.startAttempt(id), { onWarning: warn });
+        telling.recordWith(attempt);
+        recorder = watchedRecorder(attempt, { onEvent: tell, onState });
+        try {
+          const result = await work({
+            config,
+            folder,
+            recorder,
+            engine,
+            prepared: options.prepared,
+            resume: again,
+            allowChangedData: options.allowChangedData,
+            wait,
+            onProgress: (progress) => {
+              advanced ||= progress.step > 0;
+              onProgress(progress);
+            },
+            interrupted: options.interrupted ?? (() => false),
+          });
+          recorder.state("done");
+          return { result, seconds: (Date.now() - startedAt) / 1000 };
+        } catch (error) {
+          if (!(error instanceof RolledBack)) throw error;
+          recorder.state("interrupted");
+          onNote({ kind: "rollback", text: messageOf(error) });
+        }
+      }
+    } catch (error) {
+      recorder?.state(stateAfter(error));
+      ended.removed = untrained();
+      if (ended.removed) throw withoutRun(error);
+      if (error instanceof StoppedByController || error instanceof Interrupted)
+        ended.incident = store?.incidents({ run: id, open: true })[0]?.id ?? null;
+      throw error;
+    } finally {
+      await telling?.close();
+      attempt?.close();
+      store?.close();
+      await opened?.engine.close();
+      if (ended.removed) discard(place, { lock, warn });
+      lock.release();
+    }
+  }
+
+  return {
+    place,
+    train,
+    ended,
+    leave() {
+      if (!untrained()) return false;
+      discard(place, { lock, warn });
+      return true;
+    },
+  };
+}
+
+/** What is said of a run that never trained. */
+export const nothingLeft = "nothing was trained, and no run is left behind";
+
+/** A run that never trained is nothing to go on from: it goes, and its number is free again. */
+function discard(place: RunPlace, { lock, warn }: { lock: RunLock; warn: (message: string) => void }): void {
+  try {
+    removeRun(place, lock);
+  } catch (error) {
+    warn(`the run ${place.id} never trained, and could not be removed: ${messageOf(error)}`);
+  }
+}
+
+/** The same error for a run that is gone: its hint does not say how to go on. */
+function withoutRun(error: unknown): unknown {
+  if (error instanceof Interrupted) return new Interrupted(`interrupted before its first step: ${nothingLeft}`);
+  if (error instanceof BallastError)
+    error.hint = error.hint?.replace(/go on with: ballast resume RUN( --[\w-]+)*/, "start it again");
+  return error;
+}
+
+function stateAfter(error: unknown): RunState {
+  if (error instanceof Interrupted) return "interrupted";
+  return error instanceof StoppedByController ? "stopped" : "failed";
+}

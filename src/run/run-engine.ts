@@ -1,0 +1,32 @@
+/** The engine that a run trains on, and what differs from the machine that the run began on. */
+import type { Config } from "../config/index.ts";
+import { createEmbeddedEngine } from "../engine/embedded/index.ts";
+import type { Engine } from "../engine/engine.ts";
+import { type Machine, machineDifferences, machineRecord } from "./machine-record.ts";
+
+export interface RunEngine {
+  readonly engine: Engine;
+  readonly machine: Machine;
+  /** Sentences about what may change the last bits; empty for a new run. */
+  readonly differences: readonly string[];
+}
+
+/** `before` is the machine record that the run began with, or null. The thread count is part of what makes a run repeatable to the bit: a run keeps its own. */
+export async function openRunEngine({
+  config,
+  before,
+  onNote,
+}: {
+  readonly config: Pick<Config, "threads">;
+  readonly before: Machine | null;
+  readonly onNote: (text: string) => void;
+}): Promise<RunEngine> {
+  const engine = await createEmbeddedEngine({ threads: before?.threads ?? config.threads, onNote });
+  try {
+    const machine = await machineRecord(engine);
+    return { engine, machine, differences: before ? machineDifferences(before, machine) : [] };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}

@@ -1,0 +1,60 @@
+/** The folder of a run: a new one's, with its name, and what training has left in it. */
+import { mkdirSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { RunPlace } from "../inspect/places.ts";
+import { BallastError, UsageError } from "../util/errors.ts";
+import { badName, type On, sameName } from "../util/platform.ts";
+
+/** Makes the folder `<workspace>/<name>-<n>` of a new run, n the first number after every one in use or in `taken`. */
+export function createRunFolder({
+  workspace,
+  name,
+  taken = [],
+  ...on
+}: On & {
+  workspace: string;
+  name: string;
+  taken?: readonly string[];
+}): RunPlace {
+  const bad = badName(`${name}-1`, on);
+  if (bad !== null) throw new UsageError(`a run cannot have the name ${name}: ${bad}`, "Give it another: name=NAME.");
+  try {
+    mkdirSync(workspace, { recursive: true });
+  } catch (error) {
+    throw new BallastError(
+      `cannot make the folder of runs ${workspace}: ${(error as Error).message}`,
+      "Name another one with --out or workspace=DIR.",
+    );
+  }
+  const numbers = [...readdirSync(workspace), ...taken]
+    .filter((id) => sameName(id.slice(0, name.length + 1), `${name}-`, on))
+    .map((id) => id.slice(name.length + 1))
+    .filter((rest) => /^\d+$/.test(rest))
+    .map(Number);
+  // Another process may take the same number at the same time: making the folder is what decides.
+  for (let n = Math.max(0, ...numbers) + 1; ; n++) {
+    const id = `${name}-${n}`;
+    try {
+      mkdirSync(join(workspace, id));
+      return { id, folder: resolve(workspace, id), workspace: resolve(workspace) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+/** Whether any stage of the run has saved something to go on from. */
+export function hasCheckpoint(folder: string): boolean {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((stage) => stage.isDirectory())
+    .some((stage) => readdirSync(join(folder, stage.name)).some((name) => /^(checkpoint-\d+|final)$/.test(name)));
+}
+
+/** Whether a stage has left something in the run's folder that took a step: a checkpoint after the beginning, a result, a dump. */
+export function hasTrainedFiles(folder: string): boolean {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((stage) => stage.isDirectory())
+    .some((stage) =>
+      readdirSync(join(folder, stage.name)).some((name) => /^(final|dumps|checkpoint-0*[1-9]\d*)$/.test(name)),
+    );
+}
