@@ -1,4 +1,4 @@
-/** What one field of PPO says about another: batches, lengths, sampling, critic, KL and reward. */
+/** Checks between fields of PPO: batches, lengths, sampling, critic, KL and reward. */
 
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
 import { multiplesNear } from "../util/nearest.ts";
@@ -76,7 +76,7 @@ function leastCommonMultiple(a: number, b: number): number {
   return (a / divisor(a, b)) * b;
 }
 
-/** Known only where the policy is made here: the context of a model that is loaded is in its folder. */
+/** Lengths can only be checked if the policy is built from scratch: the context of a loaded model is in its folder. */
 function checkLengths({ model, sft, evaluation }: Config, ppo: PpoConfig): Part {
   if (model.path !== undefined || (ppo.policy !== undefined && !sft)) return {};
   const lengths = { "ppo.maxNewTokens": ppo.maxNewTokens, "evaluation.maxNewTokens": evaluation.maxNewTokens };

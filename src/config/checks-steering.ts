@@ -1,4 +1,4 @@
-/** What one field of PPO's schedules and controllers says about another: KL coefficients, the penalty, clip and rates. */
+/** Checks between fields of PPO's schedules and controllers: KL coefficients, the penalty, clip and rates. */
 import { controllerBounds, reachOf, stepPresets } from "../rl/index.ts";
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
 import { type Given, type Problem, problem } from "./problems.ts";
@@ -10,7 +10,7 @@ export function checkSteering(ppo: PpoConfig, given: Given): { errors: Problem[]
   return { errors: parts.flatMap(({ errors }) => errors), warnings: parts.flatMap(({ warnings }) => warnings) };
 }
 
-/** A stage's step schedule. */
+/** Checks a stage's step schedule. */
 export function checkStepSchedule(config: Config, given: Given): { errors: Problem[]; warnings: Problem[] } {
   const warnings: Problem[] = [];
   for (const stage of ["sft", "reward", "ppo"] as const) {
@@ -33,7 +33,7 @@ const ofController = {
   ziegler: ["horizon"],
 };
 
-/** What one field of a KL controller says about another: `ppo.kl`, and `ppo.penalty`. */
+/** Checks between the fields of a KL controller: `ppo.kl`, and `ppo.penalty`. */
 function checkController(
   section: "kl" | "penalty",
   ppo: PpoConfig,
@@ -61,7 +61,7 @@ function checkController(
       );
   }
   if (controller === "fixed") {
-    // A target of the KL to the reference is what rules and clip phases measure it by, whoever steers.
+    // Rules and clip phases measure the KL to the reference by its target, whichever controller moves it.
     const idle = ["min", "max", ...(section === "penalty" ? ["target", "targetEnd"] : [])];
     for (const key of idle.filter((key) => given(at(key))))
       warnings.push(
@@ -90,7 +90,7 @@ function checkController(
   return { errors, warnings };
 }
 
-/** How far one iteration may move a coefficient: so far that it is lost is refused, so far that it jumps is said. */
+/** Checks how far one iteration may move a coefficient: an error if the coefficient can be lost, a warning if it can jump. */
 function checkReach(section: "kl" | "penalty", ppo: PpoConfig, target: number): Part {
   const settings: PpoConfig["kl"] | PpoConfig["penalty"] = ppo[section];
   const { controller, horizon, alpha } = settings;

@@ -1,4 +1,4 @@
-/** What `ppo.stop.when` says of signals: that there are such, on one side of a threshold, and that the run measures them. */
+/** Checks of `ppo.stop.when`: each signal exists, has one threshold and is measured by the run. */
 
 import type { Config } from "../settings/config-schema.ts";
 import { isKnownSignal, signalKeys } from "../signals/known-signals.ts";

@@ -1,4 +1,4 @@
-/** What one field says about another: model, tokenizer and where each stage's rows come from. */
+/** Checks between fields: model, tokenizer and the source of each stage's rows. */
 import { parameterCount, whyTooLarge } from "../models/model-config.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { multiplesNear } from "../util/nearest.ts";
@@ -8,7 +8,7 @@ import { checkStop } from "./checks-stop.ts";
 import { checkFaults } from "./fault-names.ts";
 import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
 
-/** Every contradiction (errors) and every setting without effect (warnings) in a configuration whose values are right one by one. */
+/** Every contradiction (errors) and every setting without effect (warnings) in a configuration whose single values are valid. */
 export function checkConfig(config: Config, given: Given): Checked {
   const parts = [
     checkModel(config, given),
@@ -33,7 +33,7 @@ function checkModel({ model }: Config, given: Given): Checked {
       ),
     );
   }
-  // The vocabulary comes on top, and is not known yet.
+  // The vocabulary adds to this, and is not known yet.
   const large = whyTooLarge(parameterCount({ ...model, vocabularySize: 1 }, ["lm"]));
   if (model.path === undefined && large !== null) {
     const { layers, width, context } = model;
@@ -53,7 +53,7 @@ function checkModel({ model }: Config, given: Given): Checked {
   return { errors, warnings: [] };
 }
 
-/** The folder of the model that the first stage starts from; undefined where it starts from scratch. */
+/** The folder of the model that the first stage starts from; undefined if it starts from scratch. */
 export function startFolder({
   model,
   sft,

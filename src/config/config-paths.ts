@@ -1,7 +1,7 @@
 /**
- * The paths in a configuration. In a file they are relative to the file's own folder, so that a configuration and what
- * it names move together; in an override they are relative to the current directory, as all of a command line is.
- * In memory they are relative to the current directory: nothing else in the project needs to know of this.
+ * The paths in a configuration. In a file they are relative to the file's own folder, so that a configuration and the files it names move
+ * together; in an override they are relative to the current directory, like everything on a command line. In memory they are relative to
+ * the current directory: no other module needs to know about this.
  */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
@@ -11,7 +11,7 @@ import { fromHome } from "../util/platform.ts";
 import type { Path } from "../util/yaml-source.ts";
 import { dotted, type Problem, valueAt } from "./problems.ts";
 
-/** `*` is every entry of a list. `workspace` is not among them: runs go where the command is given. */
+/** `*` stands for every entry of a list. `workspace` is not included: runs go where the command is given. */
 const dataFiles = [
   "sft.data.path",
   "sft.evaluation.path",
@@ -25,7 +25,7 @@ const dataFiles = [
 ];
 const modelFolders = ["model.path", "tokenizer.path", "reward.from", "ppo.policy", "ppo.reference", "ppo.critic"];
 const componentPath = "ppo.rewards.*.path";
-/** A run's id, which stays as it is, or a path, which has a separator or names a YAML file. */
+/** Either a run's id, which stays as it is, or a path, which contains a separator or names a YAML file. */
 const runOrPath = "experiment.previous";
 
 /** Folders of models and tokenizers that a configuration names. */
@@ -37,7 +37,7 @@ export function modelFoldersOf(config: unknown): string[] {
   return [...new Set(places.map((place) => String(valueAt(config, place))))].filter(existsSync);
 }
 
-/** A copy whose paths, relative to the folder `from`, are relative to the folder `to`. Absolute paths stay. */
+/** A copy whose paths, relative to the folder `from`, are made relative to the folder `to`. Absolute paths stay. */
 export function rebasePaths<T>(root: T, { from, to }: { from: string; to: string }): T {
   let result: unknown = root;
   const patterns = [...dataFiles, ...modelFolders, componentPath, runOrPath];
@@ -62,9 +62,9 @@ export interface PathProblem extends Problem {
 }
 
 /**
- * What the configuration names and is not there, or not what it should be. Data and code are errors; a model's folder that is
- * not there is a warning, because an earlier command may be about to make it, unless it exists where the writer seems to have
- * meant it. `file` is the configuration's, or null.
+ * Paths in the configuration that do not exist or are of the wrong kind. Missing data and code are errors; a missing model folder is a
+ * warning, because an earlier command may be about to make it, unless the folder exists at the path that the writer probably meant. `file`
+ * is the configuration's path, or null.
  */
 export function missingPaths(root: unknown, file: string | null): { errors: PathProblem[]; warnings: PathProblem[] } {
   const errors: PathProblem[] = [];
@@ -72,7 +72,7 @@ export function missingPaths(root: unknown, file: string | null): { errors: Path
   for (const pattern of [...dataFiles, ...modelFolders, componentPath]) {
     for (const place of placesOf(pattern, root)) {
       const path = valueAt(root, place);
-      // Anything else is a mistake of the value.
+      // Any other value is reported as a wrong value.
       if (typeof path !== "string" || path === "") continue;
       const isFile = dataFiles.includes(pattern) || valueAt(root, [...place.slice(0, -1), "kind"]) === "function";
       const wanted = isFile ? "file" : "folder";
@@ -88,7 +88,7 @@ export function missingPaths(root: unknown, file: string | null): { errors: Path
   return { errors, warnings };
 }
 
-/** What is wrong with a path that should be a file or a folder; null where it is one and can be read. */
+/** What is wrong with a path that should be a file or a folder; null if it is one and can be read. */
 function whyNot(path: string, wanted: "file" | "folder"): { message: string; absent: boolean } | null {
   try {
     const isFolder = statSync(path).isDirectory();
@@ -103,14 +103,14 @@ function whyNot(path: string, wanted: "file" | "folder"): { message: string; abs
   }
 }
 
-/** What to write where the writer of the file meant a path from the current directory. */
+/** What to write if the writer of the file meant a path from the current directory. */
 function meantPath(path: string, file: string): string | undefined {
   const folder = dirname(file);
   const written = relative(folder, path);
   return isAbsolute(path) || folder === "." || !existsSync(written) ? undefined : relative(folder, written);
 }
 
-/** The paths that a pattern stands for in this value. */
+/** The paths in this value that match a pattern. */
 function placesOf(pattern: string, root: unknown): Path[] {
   let places: (string | number)[][] = [[]];
   for (const key of pattern.split(".")) {

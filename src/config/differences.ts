@@ -3,14 +3,14 @@ import type { Config } from "../settings/config-schema.ts";
 import { usedSettings } from "./used.ts";
 
 export interface Difference {
-  /** `ppo.kl.coef`, `ppo.rewards.0.weight`. */
+  /** The dotted key: `ppo.kl.coef`, `ppo.rewards.0.weight`. */
   readonly key: string;
-  /** Undefined where the configuration does not have the key. */
+  /** The value before; undefined if the configuration does not have the key. */
   readonly before: unknown;
   readonly after: unknown;
 }
 
-/** Every value that differs, in the order of `a`, then what only `b` has; of settings that have an effect. */
+/** Every value that differs among the settings with an effect, in the order of `a`, then those that only `b` has. */
 export function differences(a: Config, b: Config): Difference[] {
   const before = flatten(usedSettings(a));
   const after = flatten(usedSettings(b));

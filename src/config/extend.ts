@@ -8,34 +8,34 @@ import { checkConfig } from "./checks.ts";
 import { stages } from "./live-changes.ts";
 import { parseOverride } from "./overrides.ts";
 
-/** The settings that say how long each stage is. */
+/** The settings that determine the length of each stage. */
 export const lengthKeys: Readonly<Record<Stage, string>> = {
   sft: "sft.steps",
   reward: "reward.steps",
   ppo: "ppo.iterations",
 };
 
-/** Steps, or iterations of PPO; 0 for a stage that the configuration does not have. */
+/** A stage's length in steps, or in iterations for PPO; 0 if the configuration does not have the stage. */
 export function lengthOf(config: Config, stage: Stage): number {
   return stage === "ppo" ? (config.ppo?.iterations ?? 0) : (config[stage]?.steps ?? 0);
 }
 
-/** How far a stage is. */
+/** How far a stage has come. */
 export interface StageProgress {
-  /** Steps behind it. */
+  /** Steps (iterations) done. */
   readonly done: number;
   readonly finished: boolean;
 }
 
 export interface Extension {
   readonly config: Config;
-  /** What changes with the length beside it. */
+  /** What else changes with the length. */
   readonly notes: readonly string[];
 }
 
 /**
- * The configuration with other lengths, given as overrides. Throws UsageError for every other setting, and for a length that
- * would make no sense: below what is done, of a stage on whose result a later one rests, of one that ended at its target.
+ * The configuration with different lengths, given as overrides. Throws UsageError for any other setting, and for a length that makes no
+ * sense: fewer steps than are done, a stage whose result a later stage uses, or a stage that ended at its target.
  */
 export function extended(
   config: Config,
@@ -104,7 +104,7 @@ function checkLength({
   );
 }
 
-/** In words, what of a stage is drawn over its whole length, and so differs from here on from what it would have been. */
+/** Describes what a stage spreads over its whole length, and what therefore continues differently from here. */
 function dependent({
   before,
   after,

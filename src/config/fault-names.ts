@@ -1,11 +1,11 @@
-/** The faults that a run can be given on purpose, to see what the controller makes of them: names, and `lr-spike@40`. */
+/** The faults that can be injected into a run to test the controller: their names, and texts such as `lr-spike@40`. */
 
 import type { Config } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
 import { type Problem, problem } from "./problems.ts";
 
-/** What each does from its iteration on; docs/faults.md says more. */
+/** What each fault does from its iteration on; docs/faults.md says more. */
 export const faults = {
   "lr-spike": "the learning rates are 30 times what they should be",
   "reward-noise": "noise of 3 standard deviations is added to every score",
@@ -33,7 +33,7 @@ export interface Fault {
   readonly from: number;
 }
 
-/** Reads `NAME@ITERATION`; `NAME` alone begins at 0. Returns what is wrong as a sentence where it is none. */
+/** Parses `NAME@ITERATION`; `NAME` without an iteration begins at 0. Returns a sentence with the problem if the text is not a fault. */
 export function readFault(text: string): Fault | string {
   const [, name = text, from = "0"] = /^([^@]*)(?:@(\d+))?$/.exec(text) ?? [];
   const known = faultNames.find((one) => one === name);
@@ -44,12 +44,12 @@ export function readFault(text: string): Fault | string {
   return `there is no fault ${name}; ${near === undefined ? `they are ${faultNames.join(", ")}` : `did you mean ${near}?`}`;
 }
 
-/** The override that `--inject` stands for; none where nothing is injected. */
+/** The override that `--inject` stands for; none if nothing is injected. */
 export function injected(texts: readonly string[]): string[] {
   return texts.length === 0 ? [] : [`faults=${JSON.stringify(texts)}`];
 }
 
-/** The configuration of a run with more faults. Throws UsageError for what is none. */
+/** The configuration of a run with faults added. Throws UsageError for a text that is not a fault. */
 export function withFaults(config: Config, texts: readonly string[]): Config {
   const more = { ...config, faults: [...new Set([...config.faults, ...texts])] };
   const problems = checkFaults(more);
@@ -63,7 +63,7 @@ export function faultsOf({ faults: texts }: Pick<Config, "faults">): Fault[] {
   return texts.map(readFault).filter((fault) => typeof fault !== "string");
 }
 
-/** What is wrong with the faults that a configuration names. */
+/** What is wrong with the faults in a configuration. */
 export function checkFaults({ faults: texts, ppo }: Pick<Config, "faults" | "ppo">): Problem[] {
   const problems: Problem[] = [];
   if (texts.length > 0 && !ppo)

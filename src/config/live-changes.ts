@@ -1,4 +1,4 @@
-/** Settings that a person may change while a stage runs: which, checked as the configuration is, and applied to it. */
+/** Settings that an operator may change while a stage runs: which they are, and how a change is checked and applied. */
 import type { z } from "zod";
 import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "../settings/config-schema.ts";
 import { liveSettings } from "../settings/live-settings.ts";
@@ -10,27 +10,27 @@ import { checkConfig } from "./checks.ts";
 
 /** One change of one setting. */
 export interface Change {
-  /** With its stage: `ppo.kl.coef`. */
+  /** The key, including its stage: `ppo.kl.coef`. */
   readonly key: string;
   readonly value: number | string | boolean | null;
 }
 
-/** In the order in which they run. */
+/** The stages in the order in which they run. */
 export const stages: readonly Stage[] = ["sft", "reward", "ppo"];
 
 const sectionSchemas: Record<Stage, z.ZodType> = { sft: sftSchema, reward: rewardModelSchema, ppo: ppoSchema };
 
-/** Sections within a stage's that hold hyperparameters. */
+/** Subsections of a stage that hold hyperparameters. */
 const nested = ["kl", "penalty", "layerRates", "slowCritic"];
 
-/** The stage that a key belongs to; null for none. */
+/** The stage that a key belongs to; null if it belongs to none. */
 export function stageOfKey(key: string): Stage | null {
   return stages.find((stage) => key.startsWith(`${stage}.`)) ?? null;
 }
 
 /**
- * A section with one setting changed, checked by itself and against the rest of the configuration. Throws UsageError, in
- * the configuration's words, for a key or value that cannot be.
+ * A section with one setting changed, checked by itself and against the rest of the configuration. Throws UsageError, in the
+ * configuration's words, for an invalid key or value.
  */
 export function applyChange<Section extends object>(options: {
   readonly config: Config;
@@ -63,7 +63,7 @@ export function applyChange<Section extends object>(options: {
   return parsed.data as Section;
 }
 
-/** What the setting of that key is, undefined where it is not set. */
+/** The value of the setting with this key; undefined if it is not set. */
 export function settingOf(stage: Stage, section: object, key: string): unknown {
   return key
     .slice(stage.length + 1)
@@ -71,7 +71,7 @@ export function settingOf(stage: Stage, section: object, key: string): unknown {
     .reduce<unknown>((value, part) => at(value, part), section);
 }
 
-/** Every hyperparameter of a section by dotted key: numbers, words and switches, not data or lists. */
+/** Every hyperparameter of a section by dotted key: numbers, words and switches, but not data or lists. */
 export function hyperparameters(stage: Stage, section: object): Change[] {
   return Object.entries(section).flatMap(([name, value]) => {
     const key = `${stage}.${name}`;

@@ -1,4 +1,4 @@
-/** From a YAML file and overrides to a checked configuration; and from the configuration that a run recorded. */
+/** Loads a checked configuration from a YAML file and overrides, or from the record of a run. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { knownRules, unknownRule, usedRules } from "../control/rules/load-rules.ts";
@@ -21,23 +21,23 @@ import { usedSettings } from "./used.ts";
 const seeDocs = "docs/config.md lists every key.";
 
 export interface Loaded {
-  /** Complete, with defaults filled in and paths relative to the current directory. */
+  /** The complete configuration, with defaults filled in and paths relative to the current directory. */
   readonly config: Config;
-  /** One line each: settings without effect, and what is odd. */
+  /** One line for each setting without effect, and for each oddity. */
   readonly warnings: string[];
 }
 
 export interface LoadOptions {
-  /** What is about to train: a model's folder that it names and that is not there is an error then, not a warning. */
+  /** What is about to be trained: a model folder that is named but missing is then an error, not a warning. */
   readonly command?: "run" | Stage;
 }
 
 /**
- * Reads and checks a configuration; without a file, the overrides alone. Every message begins with `file:line:` or the
- * override it is about.
+ * Reads and checks a configuration, or only the overrides if there is no file. Every message begins with `file:line:` or the override it is
+ * about.
  *
- * Errors: UsageError for anything that cannot run, with all mistakes at once: of the file and of overrides, of single values,
- * between settings, and files, folders and rules that are not there or not what they should be.
+ * Errors: UsageError for anything that cannot run, reporting all mistakes at once: in the file and in overrides, in single values and
+ * between settings, and files, folders and rules that do not exist or are of the wrong kind.
  *
  * @example
  * const { config, warnings } = loadConfig("examples/helpdesk/pipeline.yaml", ["ppo.epochs=2"]);
@@ -47,17 +47,17 @@ export function loadConfig(path: string | null, overrides: readonly string[] = [
   return read(text, overrides, (reading) => [...missing(reading, options), ...rulesOf(reading)]);
 }
 
-/** The same from a text; `file` names it in messages, and paths are relative to its folder. Looks at no files. */
+/** Parses and checks a configuration from a text; `file` names it in messages, and paths are relative to its folder. Reads no files. */
 export function parseConfig(text: string, file: string, overrides: readonly string[] = []): Loaded {
   return read({ text, file }, overrides);
 }
 
-/** What is known of a configuration, mistakes or not. */
+/** What is known about a configuration, mistakes or not. */
 interface Reading {
   /** What the user wrote, without defaults. */
   readonly root: unknown;
   readonly file: string | null;
-  /** With defaults for every value that is wrong; null where that cannot be. */
+  /** The configuration with defaults in place of wrong values; null if it cannot be repaired. */
   readonly config: Config | null;
   /** Whether something is wrong with the value at this key. */
   readonly wrong: (key: string) => boolean;
@@ -65,7 +65,7 @@ interface Reading {
   readonly warn: (problem: Problem) => void;
 }
 
-/** `more` looks further, at what is not in the text. */
+/** Reads a configuration. `more` adds checks of what is outside the text. */
 function read(
   given: { readonly text: string; readonly file: string } | null,
   texts: readonly string[],
@@ -83,7 +83,7 @@ function read(
   };
   const source = given && attempt(() => readSource(given.text, given.file));
   const overrides = texts.flatMap((text) => attempt(() => parseOverride(text)) ?? []);
-  // Of a file that is not YAML nothing else is known.
+  // Nothing else is known about a file that is not YAML.
   if (given && !source) throw failure(mistakes);
 
   const root = rebasePaths(source?.root ?? {}, { from: source ? dirname(source.file) : ".", to: "." });
@@ -111,13 +111,13 @@ function read(
   return { config, warnings: warnings.map(placed) };
 }
 
-/** Files and folders that are not there, or not what they should be. */
+/** Mistakes for files and folders that do not exist or are of the wrong kind. */
 function missing({ root, file, config, placed, warn }: Reading, { command }: LoadOptions): Mistake[] {
   const { errors, warnings } = missingPaths(root, file);
   const fatal = warnings.filter(({ section, path }) => {
     if (command === undefined || !config) return false;
     if (command !== "run" && stages.some((stage) => stage === section && stage !== command)) return false;
-    // Only a stage of the same run can be about to make it.
+    // Only a stage of the same run can be about to make the folder.
     const alone = command !== "run" || stages.filter((stage) => config[stage] !== undefined).length === 1;
     return alone || !resolve(path).startsWith(resolve(config.workspace, `${config.name ?? command}-`));
   });
@@ -126,7 +126,7 @@ function missing({ root, file, config, placed, warn }: Reading, { command }: Loa
   return [...errors.map(placed), ...fatal.map((problem) => `${placed(problem)}${advice}`)];
 }
 
-/** Bad rules are found before anything is trained. Their messages have the lines of their own file. */
+/** Checks the rules before anything is trained. Their messages have the lines of their own file. */
 function rulesOf({ config, placed, wrong }: Reading): Mistake[] {
   const { rules: path, disable } = config?.control ?? { disable: [] };
   if (!config || wrong("control.rules") || wrong("control.disable")) return [];
@@ -154,12 +154,12 @@ function withDerivedDefaults(config: Config, given: (path: string) => boolean): 
       ownTokenizer && config.tokenizer.path === undefined
         ? { ...config.tokenizer, kind: "file", path: folder }
         : config.tokenizer,
-    // 1, because of the inner 0.5 of PPO.md row 10, is the published 0.5.
+    // With the inner 0.5 of docs/PPO.md row 10, a coefficient of 1 is the published 0.5.
     ppo: config.ppo?.criticKind === "shared" ? { ...config.ppo, valueCoef: config.ppo.valueCoef ?? 1 } : config.ppo,
   };
 }
 
-/** Where the user wrote what a problem is about: an override that touches it, else the line of the file. */
+/** Where the user wrote what a problem is about: an override that touches it, else the line in the file. */
 function placeOf(paths: readonly Path[], source: Source | null, { overrideAt }: Overridden): string {
   const override = paths.map(overrideAt).find((found) => found !== undefined);
   if (override) return `override ${override.text}`;
@@ -168,10 +168,10 @@ function placeOf(paths: readonly Path[], source: Source | null, { overrideAt }: 
   return `${source.file}:${source.lineOf(written)}`;
 }
 
-/** A message with its place, or an error whose message has it, line by line, and which has a hint of its own. */
+/** A message with its place, or an error with a hint of its own whose message has the place on each line. */
 type Mistake = string | UsageError;
 
-/** All of them in one error; the configuration's own lines in their order, then those of other files. */
+/** All mistakes in one error: first the configuration's own lines in order, then those of other files. */
 function failure(mistakes: readonly Mistake[], file: string | null = null): UsageError {
   const [only] = mistakes;
   if (mistakes.length === 1 && only instanceof UsageError) {
@@ -203,16 +203,16 @@ function textOf(path: string): string {
 }
 
 /**
- * The configuration as a run records it in `config.json` of its `folder`: every setting that has an effect, with paths relative
- * to that folder.
+ * The configuration as a run records it in `config.json` in its `folder`: every setting that has an effect, with paths relative to that
+ * folder.
  */
 export function recordedConfig(config: Config, folder: string): string {
   return `${JSON.stringify(rebasePaths(usedSettings(config), { from: ".", to: folder }), null, 2)}\n`;
 }
 
 /**
- * The same with the values that are used in the place of defaults that are not: the sizes of the model that the run starts from.
- * Throws CheckpointError for a model's folder that cannot be read.
+ * The configuration with the sizes of the model that the run starts from, in place of defaults that are not used. Throws CheckpointError if
+ * the model's folder cannot be read.
  */
 export function withModelSizes(config: Config): Config {
   const folder = startFolder(config);
@@ -222,8 +222,8 @@ export function withModelSizes(config: Config): Config {
 }
 
 /**
- * Reads back what `recordedConfig` wrote into `folder`; the run may have moved since. Errors: CheckpointError for a text
- * that is incomplete or was written by a version that knew other fields.
+ * Reads back what `recordedConfig` wrote into `folder`, even if the run has moved since. Errors: CheckpointError if the text is incomplete
+ * or was written by a version with different fields.
  */
 export function parseResolvedConfig(json: string, folder = "."): Config {
   let root: unknown;

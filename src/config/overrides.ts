@@ -1,4 +1,4 @@
-/** `key=value` on the command line: changes values that the file gives, before they are checked. */
+/** `key=value` on the command line: changes values of the file before they are checked. */
 import { parse } from "yaml";
 import { at, schemaAt, unwrap } from "../settings/schema-fields.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
@@ -6,7 +6,7 @@ import type { Path } from "../util/yaml-source.ts";
 import { dotted, pathOf } from "./problems.ts";
 
 export interface Override {
-  /** As it was typed. */
+  /** The override as it was typed. */
   readonly text: string;
   readonly path: Path;
   /** The value's text. */
@@ -15,13 +15,13 @@ export interface Override {
 
 export interface Overridden {
   readonly root: Record<string, unknown>;
-  /** The override that wrote or made what stands at a path or above it. */
+  /** The override that wrote or created the value at a path or above it. */
   overrideAt(path: Path): Override | undefined;
-  /** One an override that could not be applied, and was not. */
+  /** One error for each override that could not be applied and was skipped. */
   readonly errors: readonly UsageError[];
 }
 
-/** Throws UsageError for a text that is no `key=value`, or has nothing after the `=`. */
+/** Throws UsageError if the text is not `key=value`, or has nothing after the `=`. */
 export function parseOverride(text: string): Override {
   const equals = text.indexOf("=");
   const key = text.slice(0, Math.max(0, equals)).trim();
@@ -30,7 +30,7 @@ export function parseOverride(text: string): Override {
     throw new UsageError(`override ${text}: expected key=value`, "As in ppo.epochs=2 or ppo.rewards.0.weight=0.5");
   }
   const value = text.slice(equals + 1).trim();
-  // A shell takes quotes away, and an unset variable leaves nothing: neither must undo what the file says.
+  // A shell removes quotes, and an unset variable leaves nothing: neither must undo what the file says.
   if (value === "") {
     throw new UsageError(
       `override ${text}: there is nothing after the =`,
@@ -41,8 +41,8 @@ export function parseOverride(text: string): Override {
 }
 
 /**
- * Applies overrides in order. A section that is not there yet is made, a default list is copied so that one of its
- * entries can be changed, and `null` takes a key away where null is not one of its values. The root is not changed.
+ * Applies overrides in order. A missing section is created, a default list is copied so that one of its entries can be changed, and `null`
+ * removes a key unless null is one of its values. The root is not changed.
  */
 export function applyOverrides(root: Record<string, unknown>, overrides: readonly Override[]): Overridden {
   const touched = new Map<string, Override>();
@@ -61,7 +61,7 @@ export function applyOverrides(root: Record<string, unknown>, overrides: readonl
         container = emptyAt(here, result);
       }
       if (typeof container !== "object" || container === null) {
-        // The file's own mistake: it is reported with its line.
+        // This is the file's own mistake, and is reported with its line.
         if (!touched.has(dotted(here)) && !isScalarAt(here, result)) return container;
         return fail(`${dotted(here)} has no keys`);
       }
@@ -100,12 +100,12 @@ export function applyOverrides(root: Record<string, unknown>, overrides: readonl
   };
 }
 
-/** The value an override gives; undefined takes the key away. */
+/** The value that an override gives; undefined removes the key. */
 function valueGiven({ text, path, value }: Override, root: unknown): unknown {
   const schema = schemaAt(path, root);
   const absent = schema && unwrap(schema).nullable ? null : undefined;
   if (/^(null|Null|NULL|~)$/.test(value)) return absent;
-  // Text needs no quotes here, whatever it looks like: name=007, pattern=^a: b, objective=#1 first.
+  // A text needs no quotes here, whatever it looks like: name=007, pattern=^a: b, objective=#1 first.
   const isText = schema !== undefined && unwrap(schema).schema._zod.def.type === "string";
   if (isText && !/^["']/.test(value)) return value;
   let parsed: unknown;

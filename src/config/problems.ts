@@ -1,30 +1,30 @@
-/** Says in words what is wrong with a value: turns the schema's issues into messages a person can act on. */
+/** Turns the schema's issues into messages that a user can act on. */
 import type { z } from "zod";
 import { at, expectation, fields, keysOf, schemaAt, unwrap } from "../settings/schema-fields.ts";
 import { nearest } from "../util/nearest.ts";
 import type { Path } from "../util/yaml-source.ts";
 
-/** Something wrong or odd. The message stands where the first of these paths that the user wrote stands. */
+/** Something wrong or odd. The message is placed at the first of these paths that the user wrote. */
 export interface Problem {
   readonly paths: readonly Path[];
   readonly message: string;
 }
 
-/** What checks find: contradictions, and settings that are odd or without effect. */
+/** The results of checks: contradictions, and settings that are odd or without effect. */
 export interface Checked {
   readonly errors: Problem[];
   readonly warnings: Problem[];
 }
 
-/** Whether the user wrote this key, in the file or as an override. */
+/** Whether the user gave this key, in the file or as an override. */
 export type Given = (path: string) => boolean;
 
-/** A problem at these keys, the most telling first. */
+/** A problem with these keys, the most telling one first. */
 export function problem(keys: string | readonly string[], message: string): Problem {
   return { paths: [keys].flat().map(pathOf), message };
 }
 
-/** The path of a dotted key; an index is a number. */
+/** The path of a dotted key; an index becomes a number. */
 export function pathOf(key: string): Path {
   return key.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
 }
@@ -59,7 +59,7 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): Problem[]
   ];
 }
 
-/** `ppo.kl.coef`, `ppo.rewards.0.weight`; "the configuration" for the top. */
+/** The dotted key of a path: `ppo.kl.coef`, `ppo.rewards.0.weight`; "the configuration" for the empty path. */
 export function dotted(path: Path): string {
   return path.length === 0 ? "the configuration" : path.join(".");
 }
@@ -87,7 +87,7 @@ function unknownKey(path: Path, key: string, root: unknown): string {
   return `unknown key "${key}"${section}; it may have ${inList(keys, "and")}`;
 }
 
-/** A key of the user's own choosing, within limits. */
+/** The message for a key that the user chose but that breaks the rules for names. */
 function wrongName(path: Path, allowed: string): string {
   const key = String(path.at(-1));
   const section = dotted(path.slice(0, -1));
@@ -107,7 +107,7 @@ function unknownKind(path: Path, root: unknown): Problem {
   return { paths: [path], message };
 }
 
-/** What to write instead, where the mistake is a known one. */
+/** What to write instead, if the mistake is a known one. */
 function advice(found: unknown, schema: z.core.$ZodType): string {
   const { type } = unwrap(schema).schema._zod.def;
   if (type === "enum" && typeof found === "string") {
@@ -136,7 +136,7 @@ function inWords(value: unknown): string {
   return value === "" ? "empty text" : `the text "${value.length > 60 ? `${value.slice(0, 60)}...` : value}"`;
 }
 
-/** `a`, `a or b`, `a, b or c`. */
+/** Joins words into a list: `a`, `a or b`, `a, b or c`. */
 export function inList(words: readonly (string | number)[], last: "and" | "or"): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
 }

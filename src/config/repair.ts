@@ -1,4 +1,4 @@
-/** A configuration with mistakes, as far as it can be read without them: so that all that is wrong is said in one round. */
+/** Reads a configuration despite its mistakes, so that all of them are reported at once. */
 import type { z } from "zod";
 import { type Config, configSchema } from "../settings/config-schema.ts";
 import { at, keysOf, schemaAt, unwrap } from "../settings/schema-fields.ts";
@@ -7,17 +7,17 @@ import type { Path } from "../util/yaml-source.ts";
 import { describeIssue, dotted, type Problem, valueAt } from "./problems.ts";
 
 export interface Repaired {
-  /** With defaults for every value that is wrong; null where that cannot be. */
+  /** The configuration with defaults in place of wrong values; null if it cannot be repaired. */
   readonly parsed: Config | null;
-  /** The paths of what was left out, and of what it seems to have been meant for. */
+  /** The paths that were left out, and those that their writer probably meant. */
   readonly wrong: readonly Path[];
   readonly problems: readonly Problem[];
 }
 
-/** Each round leaves something out; a section that it empties may lack a key then. */
+/** Rounds of repair. Each round leaves something out, after which an emptied section may lack a key. */
 const rounds = 10;
 
-/** Every single value that is wrong, and the configuration without them. */
+/** Finds every single wrong value, and the configuration without them. */
 export function withoutMistakes(root: unknown): Repaired {
   const first = configSchema.safeParse(root);
   if (first.success) return { parsed: first.data, wrong: [], problems: [] };
@@ -36,7 +36,7 @@ export function withoutMistakes(root: unknown): Repaired {
   return { parsed: parsed.success ? parsed.data : null, wrong, problems };
 }
 
-/** Keys without a value, which YAML takes for null: where null means something, nobody said it. */
+/** Problems for keys without a value, which YAML reads as null: if null has a meaning there, nobody asked for it. */
 export function emptyValues(paths: readonly Path[], root: unknown): Problem[] {
   return paths
     .filter((path) => {
@@ -49,19 +49,19 @@ export function emptyValues(paths: readonly Path[], root: unknown): Problem[] {
     }));
 }
 
-/** Whether a problem may only be there because of what was left out. */
+/** Whether a problem may exist only because something was left out. */
 export function isEcho({ paths, message }: Problem, wrong: readonly Path[]): boolean {
   const named = (path: Path) =>
     new RegExp(`(?<![\\w.])${dotted(path).replaceAll(/[^\w]/g, "\\$&")}(?!\\w)`).test(message);
   return wrong.some((path) => paths.some((one) => isBelow(one, path)) || named(path));
 }
 
-/** Whether a path is another or leads through it. */
+/** Whether a path equals `above` or leads through it. */
 export function isBelow(path: Path, above: Path): boolean {
   return above.every((key, i) => path[i] === key);
 }
 
-/** What to leave out for this issue. Of a list all: its other entries would move. */
+/** The paths to leave out for this issue. A list is left out whole, because its other entries would move. */
 function wrongPaths(issue: z.core.$ZodIssue, root: unknown): Path[] {
   const path = issue.path as Path;
   const paths: Path[] = issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...path, key]) : [path];
@@ -74,7 +74,7 @@ function wrongPaths(issue: z.core.$ZodIssue, root: unknown): Path[] {
     .filter((one) => one.length > 0);
 }
 
-/** The keys that unknown ones were meant to be. */
+/** The keys that unknown keys were probably meant to be. */
 function meantPaths(issue: z.core.$ZodIssue, root: unknown): Path[] {
   if (issue.code !== "unrecognized_keys") return [];
   const path = issue.path as Path;

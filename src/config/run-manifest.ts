@@ -7,13 +7,13 @@ import { CheckpointError, messageOf } from "../util/errors.ts";
 import { type FileRecords, firstDifference, manifestFile, recordOf } from "../util/manifest.ts";
 import { type On, sameName } from "../util/platform.ts";
 
-/** The run that something belongs to. What is null is not known: an earlier version began the run. */
+/** The run that something belongs to. null means unknown: an earlier version began the run. */
 export interface RunOrigin {
   /** The run's id. */
   readonly run: string;
-  /** SHA-256 of the configuration that it began with, as its folder and the database record it. */
+  /** SHA-256 of the configuration that the run began with, as its folder and the database record it. */
   readonly config: string | null;
-  /** SHA-256 of its tokenizer's files. */
+  /** SHA-256 of the tokenizer's files. */
   readonly tokenizer: string | null;
 }
 
@@ -26,7 +26,7 @@ interface RunManifest {
 const tokenizerFiles = ["tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json"] as const;
 const otherTokenizer = "Put the tokenizer back that the run's models were trained with.";
 
-/** What the manifest covers, and what to do about a change. */
+/** The files that the manifest covers, each with what to do if it has changed. */
 const remedies: Readonly<Record<string, string>> = {
   "config.json": "Put it back as it was: other settings need a new run.",
   "data.json": "Put it back as it was: it says what the run's rows were when it began.",
@@ -39,8 +39,8 @@ export function sha256OfText(text: string): string {
 }
 
 /**
- * The id of the run in a folder that a user named: as it began, whichever case or accents they typed on a system that takes such
- * names for one. Throws CheckpointError for a folder that holds another run than its name says.
+ * The id of the run in a folder that a user named, spelt as the run began, even if the user typed a different case or accents on a system
+ * that ignores them. Throws CheckpointError if the folder holds a different run than its name says.
  */
 export function runIn(folder: string, on: On = {}): string {
   const id = basename(folder);
@@ -67,7 +67,7 @@ export async function checkRunFiles(folder: string): Promise<void> {
   }
 }
 
-/** Takes files that are there, and not in the manifest yet, into it. `begins`: no earlier process has worked in this folder. */
+/** Adds files that exist but are not in the manifest yet. `begins` says that no earlier process has worked in this folder. */
 export async function sealRun(folder: string, { begins = false }: { begins?: boolean } = {}): Promise<RunOrigin> {
   const known = readRunManifest(folder);
   const files: Record<string, FileRecords[string]> = { ...known?.files };
@@ -82,7 +82,7 @@ export async function sealRun(folder: string, { begins = false }: { begins?: boo
   return originOf(manifest);
 }
 
-/** Replaces a file that the manifest covers. A kill at any instant leaves it covered as it is, or not covered. */
+/** Replaces a file that the manifest covers. If the process is killed at any moment, the file matches the manifest or is not in it. */
 export async function replaceRunFile(folder: string, name: string, text: string): Promise<void> {
   const known = readRunManifest(folder);
   if (known) {
@@ -93,13 +93,13 @@ export async function replaceRunFile(folder: string, name: string, text: string)
   if (known) await sealRun(folder);
 }
 
-/** Null for a folder without a manifest. */
+/** The origin of the run in a folder; null if the folder has no manifest. */
 export function runOrigin(folder: string): RunOrigin | null {
   const manifest = readRunManifest(folder);
   return manifest && originOf(manifest);
 }
 
-/** What two origins disagree in, in words; null where they agree, as far as both are known. */
+/** Describes how two origins differ; null if they agree, as far as both are known. */
 export function otherOrigin(found: RunOrigin, expected: RunOrigin): string | null {
   if (found.run !== expected.run) return `it belongs to the run ${found.run}, not to ${expected.run}`;
   const differs = (key: "config" | "tokenizer") =>

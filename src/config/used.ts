@@ -1,14 +1,14 @@
-/** The settings that a run uses, without those that another setting leaves without effect: what a record may show. */
+/** The settings that a run uses, without those that a different setting makes ineffective: what a record may show. */
 
 import type { Config } from "../settings/config-schema.ts";
 import { at } from "../settings/schema-fields.ts";
 
-/** A copy without settings that change nothing, mostly defaults that nobody asked for. Read again, they have their defaults. */
+/** A copy without settings that change nothing, mostly defaults that nobody asked for. When read again, they get their defaults. */
 export function usedSettings(config: Config): object {
   return idleSettings(config).reduce<object>((rest, key) => without(rest, key.split(".")), config);
 }
 
-/** Dotted keys of settings, and sections, that have no effect in this configuration. */
+/** Dotted keys of settings and sections that have no effect in this configuration. */
 function idleSettings(config: Config): string[] {
   const { tokenizer, demo, sft, reward, ppo, model } = config;
   const idle: string[] = [];
@@ -20,7 +20,7 @@ function idleSettings(config: Config): string[] {
   for (const stage of ["sft", "reward", "ppo"] as const)
     unless(config[stage]?.schedule === "step", `${stage}.stepFactor`, `${stage}.stepEvery`);
   unless(sft?.evaluation === undefined, "sft.evaluationShare");
-  // The task has held-out pairs of its own.
+  // The task has its own held-out pairs.
   unless(reward?.evaluation === undefined && !(demo && !reward?.data), "reward.evaluationShare");
   // There is no model whose samples could be scored.
   unless(sft !== undefined || (reward?.from ?? model.path) !== undefined, "reward.normalisationSamples");

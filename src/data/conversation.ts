@@ -1,20 +1,23 @@
-/** Conversations in rows: lists of messages, HH-RLHF's strings, and when two of them are one. */
+/** Conversations in rows: lists of messages, HH-RLHF's strings, and how two of them are joined. */
 import type { Message } from "../text/index.ts";
 import { quote } from "../util/quote.ts";
 
-/** An answer with the conversation that its column holds before it, if any. */
+/** An answer, with the conversation that its column holds before it, if any. */
 export interface Answer {
   readonly history: readonly Message[];
   readonly text: string;
 }
 
-/** Ends the reading of a row. `value` is the beginning of what stands in the column. */
+/** Rejects the row. `value` is the beginning of the column's content. */
 export type Fail = (problem: string, hint: string, value?: string) => never;
 
-/** Keys of a message that say something which Ballast does not read. */
+/** Keys of a message whose content Ballast does not read. */
 const toolKeys = ["tool_calls", "function_call", "tool_call_id"];
 
-/** @param column its name in the file */
+/**
+ * Parses a list of messages.
+ * @param column its name in the file
+ */
 export function parseMessages(list: readonly unknown[], column: string, fail: Fail): Message[] {
   if (list.length === 0) fail(`"${column}" has no messages`, "fill it in, or leave the row out");
   return list.map((entry, index) => {
@@ -49,7 +52,7 @@ function isEmpty(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
-/** The last message is the answer. */
+/** Splits a conversation into its last message, which is the answer, and the history before it. */
 export function answerOf(messages: readonly Message[], column: string, fail: Fail): Answer {
   const last = messages.at(-1)!;
   if (last.role !== "assistant")
@@ -57,7 +60,7 @@ export function answerOf(messages: readonly Message[], column: string, fail: Fai
   return { history: messages.slice(0, -1), text: last.content };
 }
 
-/** Turns of HH-RLHF's strings (Bai et al. 2022): "\n\nHuman: ...\n\nAssistant: ..."; null for any other text. */
+/** The turns of one of HH-RLHF's strings (Bai et al. 2022): "\n\nHuman: ...\n\nAssistant: ..."; null for any other text. */
 export function parseHumanAssistant(text: string): Message[] | null {
   if (!text.startsWith("\n\nHuman:")) return null;
   const parts = text.split(/\n\n(Human|Assistant):/).slice(1);
@@ -67,7 +70,7 @@ export function parseHumanAssistant(text: string): Message[] | null {
   }));
 }
 
-/** The conversation that both answers of a pair answer. */
+/** The conversation that both answers of a pair reply to. */
 export function commonHistory(chosen: Answer, rejected: Answer, fail: Fail): readonly Message[] {
   const [a, b] = [chosen.history, rejected.history];
   if (a.length === 0) return b;
@@ -81,8 +84,8 @@ export function commonHistory(chosen: Answer, rejected: Answer, fail: Fail): rea
 }
 
 /**
- * One conversation of a prompt and of what the column of the answer repeats of it: all of it, its beginning or its end, with
- * or without the system's message. A history that begins with the assistant goes on from the prompt.
+ * Joins a prompt with the part of it that the answer's column repeats: all of it, its beginning or its end, with or without the system
+ * message. A history that begins with the assistant continues the prompt.
  */
 export function joinedPrompt(
   prompt: readonly Message[],
@@ -114,7 +117,7 @@ function parted(messages: readonly Message[]): { system: Message | undefined; tu
     : { system: undefined, turns: messages };
 }
 
-/** Space around a message is no difference: files are not careful with it. */
+/** Whether two messages are equal, ignoring surrounding space: files are careless with it. */
 function same(a: Message | undefined, b: Message | undefined): boolean {
   return a?.role === b?.role && a?.content.trim() === b?.content.trim();
 }
@@ -124,8 +127,8 @@ function said(message: Message | undefined): string {
 }
 
 /**
- * What two texts begin with alike, up to the end of a word and with words left of both: TRL's implicit prompt
- * (`extract_prompt`), which would cut within words. Empty where there is none.
+ * The common beginning of two texts, up to the end of a word and with words left in both; empty if there is none. Like TRL's implicit
+ * prompt (`extract_prompt`), but that cuts within words.
  */
 export function sharedBeginning(a: string, b: string): string {
   let length = 0;

@@ -1,26 +1,26 @@
-/** What the rows of a file were, in a few hashes: enough to say later whether they are the same, and what changed. */
+/** A fingerprint of a file's rows in a few hashes: enough to say later whether they are the same, and what changed. */
 import { createHash } from "node:crypto";
 import { linesWithText } from "./jsonl.ts";
 
 export interface RowsFingerprint {
   readonly rows: number;
-  /** SHA-256 of all rows, as they are written. Blank lines, line ends and space around a row do not count. */
+  /** SHA-256 of all rows as they are written. Blank lines, line ends and space around a row do not count. */
   readonly sha256: string;
-  /** The same of stretches of rows, all equally long but the last; in short. */
+  /** Shortened hashes of stretches of rows, all equally long except the last. */
   readonly parts: readonly string[];
 }
 
-/** Stretches that tell where a change is: exact to the row in a small file, to the percent in a large one. */
+/** Most stretches to hash. They locate a change exactly to the row in a small file, to the percent in a large one. */
 const mostParts = 256;
 
-/** Of the first `limit` rows (0 is all). Throws DataError for a file that cannot be read. */
+/** Hashes the first `limit` rows (0 means all). Throws DataError if the file cannot be read. */
 export function fingerprintRows({ path, limit }: { path: string; limit: number }): RowsFingerprint {
   return fingerprintOf(digestsOf(path, limit).map(({ digest }) => digest));
 }
 
 /**
- * What became of the rows since, in words; null if nothing. `appended`: the old rows are all there, in their order, before others.
- * Throws DataError for a file that cannot be read.
+ * Describes how the rows have changed; null if they have not. `appended` means that the old rows are all there, in order, followed by new
+ * ones. Throws DataError if the file cannot be read.
  */
 export function changeOfRows(
   before: RowsFingerprint,
@@ -36,7 +36,7 @@ export function changeOfRows(
   }
   const length = partLength(before.rows);
   const first = before.parts.findIndex((part, i) => part !== hashOf(digests.slice(i * length, (i + 1) * length)));
-  // An end that is missing is no change of a row.
+  // A missing end does not count as a changed row.
   const from = Math.min(Math.max(first, 0) * length, now.length);
   const to = Math.min(from + length, before.rows);
   const counts =

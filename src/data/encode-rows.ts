@@ -1,4 +1,4 @@
-/** Rows to token sequences that fit the model's context, with a tally of what had to be cut or skipped. */
+/** Turns rows into token sequences that fit the model's context, and counts what had to be cut or skipped. */
 import { createHash } from "node:crypto";
 import type { Tokenizer } from "../text/index.ts";
 import { DataError, UsageError } from "../util/errors.ts";
@@ -6,16 +6,15 @@ import { quote } from "../util/quote.ts";
 import { RowsError, useAll } from "./row-faults.ts";
 import { type PreferenceRow, type PromptRow, placeOf, type SftRow } from "./row-types.ts";
 
-/** Tokens, of which those from `start` on are the completion (the engine's `Sequence`). */
+/** Tokens of a sequence; those from `start` on are the completion (the engine's `Sequence`). */
 export interface EncodedSequence {
   readonly tokens: number[];
   readonly start: number;
 }
 
 /**
- * What becomes of a row that does not fit. `truncate`: the prompt loses tokens at its left; a completion that leaves
- * less than half the context to the prompt loses tokens at its right, EOS first. `skip`: the row is left out.
- * `error`: stop.
+ * What to do with a row that does not fit. `truncate`: the prompt loses tokens on its left; a completion that leaves less than half the
+ * context to the prompt loses tokens on its right, EOS first. `skip`: the row is left out. `error`: stop.
  */
 export type LongPrompts = "truncate" | "skip" | "error";
 
@@ -26,18 +25,18 @@ export interface EncodeOptions {
   readonly tally?: RowTally | undefined;
 }
 
-/** Counts of rows that were cut or left out, for the person who should know. */
+/** Counts of rows that were cut or left out, to be shown to the user. */
 export interface RowTally {
   rows: number;
   truncatedPrompts: number;
   truncatedCompletions: number;
-  /** Longer than the context. */
+  /** Rows longer than the context. */
   skipped: number;
   emptyAnswers: number;
-  /** Pairs whose two answers are the same text, and those that only cutting or the vocabulary made the same. */
+  /** Pairs whose two answers are the same text, and pairs whose answers became the same through cutting or the vocabulary. */
   equalPairs: number;
   equalAsTokens: number;
-  /** Pairs that other pairs label the other way round. */
+  /** Pairs that other pairs label the opposite way. */
   labelledBothWays: number;
 }
 
@@ -48,7 +47,7 @@ export function createTally(): RowTally {
   };
 }
 
-/** The tally as a sentence; null where every row was used as it is. */
+/** The tally as a sentence; null if every row was used unchanged. */
 export function describeTally(tally: RowTally, rows = "rows"): string | null {
   const tooLong = [
     tally.truncatedPrompts > 0 ? `${tally.truncatedPrompts} prompts cut at the left` : "",
@@ -71,14 +70,14 @@ export function describeTally(tally: RowTally, rows = "rows"): string | null {
 }
 
 /**
- * A demonstration: the prompt, the completion and EOS; null where the row is skipped, as one with an empty completion is.
- * @throws RowsError where the template refuses it or, with `longPrompts: error`, it does not fit
+ * Encodes a demonstration as the prompt, the completion and EOS; null if the row is skipped, as with an empty completion.
+ * @throws RowsError if the template refuses it or, with `longPrompts: error`, it does not fit
  */
 export function encodeSft(row: SftRow, tokenizer: Tokenizer, options: EncodeOptions): EncodedSequence | null {
   return fitContext(row, [row.completion], { ...options, tokenizer })?.[0] ?? null;
 }
 
-/** Both answers of a pair after the same prompt, which is cut alike in both. */
+/** Both answers of a pair after the same prompt, which is cut the same way in both. */
 export interface EncodedPair {
   readonly row: PreferenceRow;
   readonly chosen: EncodedSequence;
@@ -86,8 +85,8 @@ export interface EncodedPair {
 }
 
 /**
- * null where the row is skipped, as one with an empty answer is.
- * @throws RowsError where the template refuses it or, with `longPrompts: error`, it does not fit
+ * Encodes a pair; null if the row is skipped, as with an empty answer.
+ * @throws RowsError if the template refuses it or, with `longPrompts: error`, it does not fit
  */
 export function encodePair(row: PreferenceRow, tokenizer: Tokenizer, options: EncodeOptions): EncodedPair | null {
   const sequences = fitContext(row, [row.chosen, row.rejected], { ...options, tokenizer });
@@ -95,8 +94,8 @@ export function encodePair(row: PreferenceRow, tokenizer: Tokenizer, options: En
 }
 
 /**
- * The pairs that teach or measure something. Left out and tallied: those whose two answers the model cannot tell apart, and,
- * unless their labels are flipped on purpose, those that the rows label both ways.
+ * Encodes the pairs that are useful for training or measuring. It leaves out and counts pairs whose two answers the model cannot tell apart
+ * and, unless labels are flipped on purpose, pairs that the rows label both ways.
  * @throws RowsError with every row that cannot be encoded
  */
 export function encodePairs(
@@ -122,7 +121,7 @@ function sameTokens(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((token, i) => token === b[i]);
 }
 
-/** Short, since there may be millions of them. */
+/** A key for a sequence: short, since there may be millions of them. */
 function keyOf({ tokens, start }: EncodedSequence): string {
   return createHash("sha256")
     .update(Uint32Array.from([start, ...tokens]))
@@ -134,8 +133,8 @@ function labelOf({ chosen, rejected }: Pick<EncodedPair, "chosen" | "rejected">)
 }
 
 /**
- * A prompt that leaves room for `maxNewTokens`; null where the row is skipped.
- * @throws RowsError where the template refuses it or, with `longPrompts: error`, it does not fit; UsageError where nothing would
+ * Encodes a prompt that leaves room for `maxNewTokens`; null if the row is skipped.
+ * @throws RowsError if the template refuses it or, with `longPrompts: error`, it does not fit; UsageError if no prompt could fit
  */
 export function encodePrompt(
   row: PromptRow,
@@ -180,7 +179,7 @@ function fitContext(
   const longest = Math.max(...completions.map((completion) => completion.length));
   const total = prompt.length + longest;
   if (total <= context) return completions.map((completion) => join(prompt, completion));
-  // A context of one token has no room for an answer, whatever is cut.
+  // A context of one token has no room for an answer, however the prompt is cut.
   if (longPrompts === "error" || context < 2)
     return ofRow(row, () => tooLong(`${prompt.length} + ${longest} tokens`, total, context));
   if (longPrompts === "skip") {
@@ -205,7 +204,7 @@ function tooLong(needs: string, total: number, context: number): never {
   );
 }
 
-/** What a row does not bear is told with its place and the beginning of its last message. */
+/** Adds the row's place and the beginning of its last message to a fault in the row. */
 function ofRow<Result>(row: SftRow | PreferenceRow | PromptRow, use: () => Result): Result {
   try {
     return use();

@@ -1,4 +1,4 @@
-/** Proposes what `fields` could say for a row that has its fields under other names, having tried that it works. */
+/** Proposes a `fields` setting for a row that names its fields differently; each proposal has been tried on the row. */
 import { isShareGpt, shareGptHint } from "./conversation.ts";
 import { RowsError } from "./row-faults.ts";
 
@@ -6,15 +6,15 @@ export type FieldNames = Readonly<Record<string, string>>;
 
 export interface NamesRequest {
   readonly row: Readonly<Record<string, unknown>>;
-  /** As the configuration has them. */
+  /** The current names, as the configuration has them. */
   readonly fields: FieldNames;
-  /** Sets of fields, each of which makes a row, the usual one first. */
+  /** Sets of fields that each make a row, the usual one first. */
   readonly shapes: readonly (readonly string[])[];
   /** Reads the row under these names; throws RowsError. */
   readonly read: (fields: FieldNames) => unknown;
 }
 
-/** What other tools call them. */
+/** What other tools call each field. */
 const usualNames: Readonly<Record<string, RegExp>> = {
   prompt: /question|instruction|query|input|problem/i,
   completion: /answer|response|output|solution|reply|chosen/i,
@@ -23,7 +23,7 @@ const usualNames: Readonly<Record<string, RegExp>> = {
   rejected: /reject|dispreferred|worse|los|neg/i,
 };
 
-/** What would be read as the field, and is its opposite. */
+/** Names that could be mistaken for the field but mean its opposite. */
 const otherNames: Readonly<Record<string, RegExp>> = {
   prompt: /chosen|reject|completion|answer|response|output/i,
   completion: /prompt|question|instruction|reject/i,
@@ -32,7 +32,7 @@ const otherNames: Readonly<Record<string, RegExp>> = {
   rejected: /prompt|question|instruction|chosen/i,
 };
 
-/** Columns that are looked at: a row may have hundreds. */
+/** Most columns that are tried: a row may have hundreds. */
 const columnsTried = 12;
 
 export function missingHint(request: NamesRequest): string {
@@ -57,8 +57,8 @@ export function missingHint(request: NamesRequest): string {
 }
 
 /**
- * Names with which the shape's fields can be read. One way where the columns have usual names; several where one field alone
- * is missing and any of them may be it; of two fields nobody can tell which is which.
+ * Names under which the shape's fields can be read. There is one proposal if the columns have usual names, and several if only one field is
+ * missing and several columns may be it; with two fields missing it is impossible to tell which is which.
  */
 function waysOf(shape: readonly string[], { row, fields, shapes, read }: NamesRequest): FieldNames[] {
   const taken = [...shapes.flat(), ...Object.values(fields)];
@@ -96,7 +96,7 @@ function works(read: () => unknown): boolean {
   }
 }
 
-/** A name as YAML reads it back as text. */
+/** The name, quoted if YAML would not read it back as text. */
 function yamlWord(name: string): string {
   const plain = /^[A-Za-z_]\w*$/.test(name) && !/^(null|true|false|yes|no|on|off|y|n)$/i.test(name);
   return plain ? name : JSON.stringify(name);

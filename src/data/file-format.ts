@@ -1,17 +1,17 @@
-/** What a file of rows is where it is not JSONL: known by its first bytes, with a command that makes JSONL of it. */
+/** Recognises files of rows that are not JSONL by their first bytes, and gives a command that converts them to JSONL. */
 import { shellWord } from "../util/platform.ts";
 
 export interface OtherFormat {
-  /** "is a Parquet file" */
+  /** What the file is, for example "is a Parquet file". */
   readonly what: string;
-  /** How to make JSONL of it. */
+  /** How to convert it to JSONL. */
   readonly hint: string;
 }
 
-/** Bytes of the beginning that `otherFormat` looks at. */
+/** Number of bytes at the beginning that `otherFormat` examines. */
 export const headBytes = 4096;
 
-/** null where the beginning may be JSONL, or there is nothing. */
+/** The format of a file that is not JSONL; null if its beginning may be JSONL, or is empty. */
 export function otherFormat(path: string, head: Buffer): OtherFormat | null {
   if (head.length === 0) return null;
   const bytes = head.toString("latin1");
@@ -24,7 +24,7 @@ export function otherFormat(path: string, head: Buffer): OtherFormat | null {
   return textFormat(path, head);
 }
 
-/** What to do with text in an encoding of one byte a character, of which there are many that look alike. */
+/** What to do with text in a single-byte encoding; many of these look alike. */
 export function recodingHint(path: string): string {
   const command = `iconv -f WINDOWS-1252 -t UTF-8 ${shellWord(path)} > ${shellWord(output(path))}`;
   return `if it is Latin-1 or Windows-1252, convert it: ${command}`;
@@ -32,9 +32,9 @@ export function recodingHint(path: string): string {
 
 interface BinaryFormat {
   readonly what: string;
-  /** Its first bytes, as Latin-1. */
+  /** The file's first bytes, as Latin-1. */
   readonly start: string;
-  /** What stands further on in the beginning. */
+  /** What else appears near the beginning. */
   readonly holds?: RegExp;
   readonly hint: (path: string) => string;
 }
@@ -47,7 +47,7 @@ const unpacked = (program: string, suffix: RegExp) => (path: string) => {
 const withPandas = (reader: string, packages: string) => (path: string) =>
   `with pip install ${packages}: ${python(`import pandas, sys; pandas.${reader}(sys.argv[1]).to_json(sys.argv[2], orient="records", lines=True, force_ascii=False)`, path)} ${shellWord(output(path))}`;
 
-/** The first that fits counts. */
+/** Known binary formats; the first that matches counts. */
 const binaryFormats: readonly BinaryFormat[] = [
   { what: "is a gzip file", start: "\x1f\x8b", hint: unpacked("gzip", /\.gz$/) },
   { what: "is a Zstandard file", start: "\x28\xb5\x2f\xfd", hint: unpacked("zstd", /\.zst$/) },
@@ -79,7 +79,7 @@ const binaryFormats: readonly BinaryFormat[] = [
   },
 ];
 
-/** UTF-16 and UTF-32, with a byte order mark or, where every second byte of the beginning is 0, without. */
+/** Detects UTF-16 and UTF-32, with a byte order mark or, if every second byte of the beginning is 0, without one. */
 function wideEncoding(head: Buffer): string | null {
   const mark = head.toString("latin1", 0, 4);
   if (mark === "\xff\xfe\0\0" || mark === "\0\0\xfe\xff") return "UTF-32";
@@ -112,7 +112,7 @@ function textFormat(path: string, head: Buffer): OtherFormat | null {
       hint: `put each on a line of its own: jq -c . ${shellWord(path)} > ${shellWord(output(path))}`,
     };
   if (/^\[\s*(\{|\]|$)/.test(text)) return { what: "is a JSON array, not JSONL", hint: arrayHint(path) };
-  // A list of anything else is a line's fault.
+  // A list of anything else is reported as the fault of a line.
   if (text.startsWith("[")) return null;
   if (/^<(!doctype|html|\?xml)/i.test(text))
     return { what: "is a web page or XML, not rows", hint: "download the file itself, not the page that shows it" };
@@ -135,7 +135,7 @@ function csvHint(path: string, { delimiter, head }: { delimiter: string; head: B
   return `convert it: ${python(script, path)} > ${shellWord(output(path))}`;
 }
 
-/** A character may be cut at the end. */
+/** Whether the beginning is UTF-8; its last character may be cut. */
 function isUtf8(head: Buffer): boolean {
   try {
     new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: true });
@@ -149,7 +149,7 @@ function python(script: string, path: string): string {
   return `python3 -c '${script}' ${shellWord(path)}`;
 }
 
-/** Where the converted rows go: beside the file, and never over it. */
+/** The path for the converted rows: beside the file, never overwriting it. */
 function output(path: string): string {
   const target = path.replace(/(?<=[^/\\])\.\w+$/, "");
   return `${target}.jsonl` === path ? `${target}-converted.jsonl` : `${target}.jsonl`;

@@ -1,11 +1,11 @@
-/** A held-out split, by prompt: rows that share one never stand on both sides. */
+/** A held-out split by prompt: rows with the same prompt are never on both sides. */
 import type { Message } from "../text/index.ts";
 import { random } from "../util/random.ts";
 
 /**
- * Holds out about `share` of the rows, at least one where the share is above 0 and there are two; each side keeps the
- * rows' order. Rows of one prompt stay together (so that fewer may be held out, or one prompt's rows more); only if all
- * rows have the same prompt are they split singly.
+ * Holds out about `share` of the rows, at least one if the share is above 0 and there are two; each side keeps the rows' order. Rows with
+ * the same prompt stay together (so fewer rows may be held out, or more if one prompt has many). Only if all rows have the same prompt are
+ * they split individually.
  */
 export function splitHeldOut<Row extends { readonly prompt: readonly Message[] }>(
   rows: readonly Row[],

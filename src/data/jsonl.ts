@@ -1,4 +1,4 @@
-/** Reading JSONL: one JSON object a line, each with the line it stood on; what is wrong is said by file and line. */
+/** Reads JSONL, one JSON object per line, and remembers each object's line; mistakes are reported by file and line. */
 import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { DataError, messageOf } from "../util/errors.ts";
@@ -10,14 +10,14 @@ import type { RowPlace } from "./row-types.ts";
 export interface JsonlRow {
   readonly place: RowPlace;
   readonly value: Readonly<Record<string, unknown>>;
-  /** The fields that are numbers, as they are written: a double holds neither 1.10 nor 12345678901234567890. */
+  /** Number fields as they are written: a double represents neither 1.10 nor 12345678901234567890. */
   readonly numbers: Readonly<Record<string, string>>;
 }
 
 /**
- * Uses the objects of a file, at most `limit` of them (0 is all). A byte order mark, CRLF and blank lines are fine.
- * @throws RowsError with every line that is no JSON object in UTF-8, and those that `use` throws; DataError for a file that
- * cannot be read, is of another format, or has no row
+ * Passes a file's objects to `use`, at most `limit` of them (0 means all). A byte order mark, CRLF and blank lines are accepted.
+ * @throws RowsError with every line that is not a JSON object in UTF-8, and those that `use` throws; DataError if the file cannot be read,
+ * is of a different format, or has no rows
  */
 export function readJsonl<Row>(
   path: string,
@@ -56,7 +56,7 @@ function jsonHint(text: string): string {
   return "each line holds one whole JSON object; the line may be cut short, or an object may span several lines";
 }
 
-/** A fault of the file, told beside those of other files' rows. */
+/** A fault of the whole file, reported beside the faults of other files' rows. */
 export function wholeFile(problem: string, hint: string, options?: ErrorOptions): RowsError {
   return new RowsError([{ place: null, problem, hint }], options);
 }
@@ -81,7 +81,7 @@ export interface Line {
 
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** The first `limit` lines that are not blank (0 is all). */
+/** The first `limit` lines that are not blank (0 means all). */
 export function* linesWithText(path: string, limit: number): Generator<Line> {
   let rows = 0;
   for (const { place, bytes } of linesOf(path)) {
@@ -93,10 +93,10 @@ export function* linesWithText(path: string, limit: number): Generator<Line> {
   }
 }
 
-/** Strings, which are left as they are, and numbers. */
+/** Matches strings, which are left unchanged, and numbers. */
 const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
 
-/** The numbers of an object that `JSON.parse` has read. Its access to their source is in Node from 21 on only. */
+/** The source texts of the numbers in an object that `JSON.parse` has read. Node gives access to them only from 21 on. */
 function numberTexts(json: string, value: Readonly<Record<string, unknown>>): Record<string, string> {
   const keys = Object.keys(value).filter((key) => typeof value[key] === "number");
   if (keys.length === 0) return {};
@@ -137,7 +137,7 @@ function* linesOf(path: string): Generator<Line> {
   }
 }
 
-/** Throws DataError for what cannot be read, and for a file that is known to be something else. */
+/** Opens a file. Throws DataError if it cannot be read, or is known to be in a different format. */
 function openForReading(path: string): number {
   let file: number;
   try {

@@ -1,8 +1,8 @@
 /**
- * Which rows each optimizer step trains on: a function of the step's number alone, so that a run resumes in mid-epoch.
+ * The rows that each optimizer step trains on: a function of the step's number only, so that a run can resume in mid-epoch.
  *
- * A step takes rows of all lengths: steps of rows of one length are steps of one kind of row, and learn badly. Stages sort
- * by length within a step instead, when they split it into passes.
+ * A step takes rows of all lengths: if it took rows of one length, it would see one kind of row and learn badly. Instead, stages sort by
+ * length within a step when they split it into passes.
  */
 import { random } from "../util/random.ts";
 
@@ -10,13 +10,13 @@ export interface StepIndicesOptions {
   readonly rows: number;
   readonly batchSize: number;
   readonly seed: number;
-  /** Counted from 0. */
+  /** The step, counted from 0. */
   readonly step: number;
 }
 
 /**
- * The indices of `batchSize` rows. Steps walk through epoch after epoch, each a fresh permutation of all rows; where
- * `batchSize` does not divide `rows`, a batch takes the end of one epoch and the start of the next.
+ * The indices of `batchSize` rows. Steps walk through epoch after epoch, each a fresh permutation of all rows; if `batchSize` does not
+ * divide `rows`, a batch takes the end of one epoch and the start of the next.
  */
 export function stepIndices({ rows, batchSize, seed, step }: StepIndicesOptions): number[] {
   if (rows < 1 || batchSize < 1) throw new RangeError(`cannot take batches of ${batchSize} from ${rows} rows`);
@@ -31,7 +31,7 @@ export function stepIndices({ rows, batchSize, seed, step }: StepIndicesOptions)
   return indices;
 }
 
-/** Remembered because a run asks for the same epoch step after step; what is remembered never changes the answer. */
+/** The last epoch's order, cached because a run asks for the same epoch step after step; the cache never changes the answer. */
 let last: { rows: number; seed: number; epoch: number; order: number[] } | undefined;
 
 function epochOrder(rows: number, seed: number, epoch: number): number[] {

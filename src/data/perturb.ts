@@ -1,4 +1,4 @@
-/** Prompts asked in other words or with noise around them, and of the same meaning: what a sound policy should not care about. */
+/** Prompts in different words or with noise around them, but with the same meaning: a sound policy should not react to this. */
 import type { Message } from "../text/index.ts";
 import { type Random, random } from "../util/random.ts";
 import type { PromptRow } from "./row-types.ts";
@@ -35,8 +35,8 @@ const changes: Readonly<Record<Perturbation, (text: string, draw: Random) => str
 export const perturbations = Object.keys(changes) as Perturbation[];
 
 /**
- * The row with the last message of a user perturbed; its reference and its kind stay. The same row, perturbation and seed
- * give the same text. A row without a message of a user stays as it is.
+ * The row with its last user message perturbed; its reference and kind stay. The same row, perturbation and seed give the same text. A row
+ * without a user message stays as it is.
  * @example perturb({ prompt: [{ role: "user", content: "add 2 and 3." }], reference: "5" }, "case", { seed: 1 })
  */
 export function perturb(row: PromptRow, name: Perturbation, { seed }: { readonly seed: number }): PromptRow {
@@ -49,7 +49,7 @@ export function perturb(row: PromptRow, name: Perturbation, { seed }: { readonly
   return { ...row, prompt };
 }
 
-/** In one word in five of four letters and more, at least one of them, two different neighbours within change places. */
+/** Swaps two different neighbouring letters in one word in five, among words of four letters or more; at least one word changes. */
 function withTypos(text: string, draw: Random): string {
   const words = [...text.matchAll(/\p{L}{4,}/gu)].filter(([word]) => swaps(word).length > 0);
   const chosen = draw.shuffle(words).slice(0, Math.ceil(words.length / 5));
@@ -61,7 +61,7 @@ function withTypos(text: string, draw: Random): string {
   }, text);
 }
 
-/** Places within a word, its first letter left alone, whose letter differs from the next. */
+/** Positions in a word whose letter differs from the next; the first letter is left alone. */
 function swaps(word: string): number[] {
   const letters = [...word];
   return letters.flatMap((letter, i) => (i > 0 && i + 1 < letters.length && letter !== letters[i + 1] ? [i] : []));

@@ -1,4 +1,4 @@
-/** What people said of responses, as JSONL: ratings, and preferences that `ballast reward` learns from. */
+/** Human judgements of responses as JSONL: ratings, and preferences that `ballast reward` learns from. */
 
 import type { NewRating } from "../types/rating-records.ts";
 import { type JsonlRow, readJsonl } from "./jsonl.ts";
@@ -11,8 +11,8 @@ export interface Pair {
 }
 
 /**
- * Every preference, and every pair of responses to one prompt that one rater rated apart. Of a pair that was judged more than
- * once, the newest judgement of each rater counts.
+ * Every preference, and every pair of responses to one prompt that one rater rated differently. If a rater judged a pair more than once,
+ * the newest judgement counts.
  */
 export function pairsOf(ratings: readonly NewRating[]): Pair[] {
   const pairs = new Map<string, Pair>();
@@ -38,11 +38,11 @@ export function pairsOf(ratings: readonly NewRating[]): Pair[] {
 export interface RatedResponse {
   readonly prompt: string;
   readonly response: string;
-  /** From 1, bad, to 5, good: the mean over those who rated it. */
+  /** The mean over its raters, from 1 (bad) to 5 (good). */
   readonly rating: number;
 }
 
-/** Each rated response once. Of a rater who rated it twice the newest rating counts. */
+/** Each rated response once. If a rater rated it more than once, the newest rating counts. */
 export function ratedResponses(ratings: readonly NewRating[]): RatedResponse[] {
   const responses = new Map<string, { prompt: string; response: string; byRater: Map<string, number> }>();
   for (const one of ratings) {
@@ -59,7 +59,7 @@ export function ratedResponses(ratings: readonly NewRating[]): RatedResponse[] {
   });
 }
 
-/** Rows of preferences, or of ratings: {prompt, response, score}. Throws DataError with the line of a row that is neither. */
+/** Reads rows of preferences, or of ratings: {prompt, response, score}. Throws DataError with the line of a row that is neither. */
 export function readRatings(path: string, rater: string): NewRating[] {
   const known = ["prompt", "chosen", "rejected", "response", "score", "rater"];
   const missingHint = () => "a row needs prompt, chosen and rejected, or prompt, response and score";

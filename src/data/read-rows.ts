@@ -9,19 +9,19 @@ import { type PreferenceRow, type PromptRow, placed, type SftRow } from "./row-t
 export interface DataSource {
   /** A JSONL file. */
   readonly path: string;
-  /** Names in the file by Ballast's names, where they differ: `{prompt: question, completion: answer}`. */
+  /** The file's field names by Ballast's names, if they differ: `{prompt: question, completion: answer}`. */
   readonly fields?: FieldNames;
-  /** Use only the first rows; 0 is all. */
+  /** Use only the first rows; 0 means all. */
   readonly limit?: number;
 }
 
-/** `error`: a row with an empty answer cannot be used. `skip`: it is read, and left out when rows are encoded. */
+/** `error`: a row with an empty answer is a fault. `skip`: it is read, and left out when rows are encoded. */
 export type EmptyAnswers = "error" | "skip";
 
 interface RowKind<Row> {
   /** Fields that a row may have. */
   readonly known: readonly string[];
-  /** Sets of them, each of which makes a row, the usual one first. */
+  /** Sets of fields that each make a row, the usual one first. */
   readonly shapes: readonly (readonly string[])[];
   readonly toRow: (row: FieldReader) => Row;
 }
@@ -82,26 +82,26 @@ const prompts: RowKind<PromptRow> = {
 };
 
 /**
- * Rows of `prompt` and `completion`, or of `messages`, the last of which is the assistant's.
- * @throws RowsError with file and line of each row that cannot be used; UsageError where `fields` has an unknown name
+ * Reads rows of `prompt` and `completion`, or of `messages` that end with the assistant's.
+ * @throws RowsError with file and line of each row that cannot be used; UsageError if `fields` has an unknown name
  */
 export function readSftRows(source: DataSource, emptyAnswers: EmptyAnswers = "error"): SftRow[] {
   return readRows(source, demonstrations, emptyAnswers);
 }
 
 /**
- * Rows of `prompt`, `chosen` and `rejected`. Without a prompt it is what both answers hold before they differ: the history of
- * conversations, the turns of HH-RLHF's strings, or the words that two texts begin with.
- * @throws RowsError with file and line of each row that cannot be used; UsageError where `fields` has an unknown name
+ * Reads rows of `prompt`, `chosen` and `rejected`. Without a prompt it is what both answers share before they differ: the history of
+ * conversations, the turns of HH-RLHF's strings, or the first words of two texts.
+ * @throws RowsError with file and line of each row that cannot be used; UsageError if `fields` has an unknown name
  */
 export function readPreferenceRows(source: DataSource, emptyAnswers: EmptyAnswers = "error"): PreferenceRow[] {
   return readRows(source, preferences, emptyAnswers);
 }
 
 /**
- * Rows of `prompt`, or of `messages` (an answer at their end is dropped), with an optional `reference` (a text, a
- * number, true or false; a list or an object is for the user's functions) and `kind`.
- * @throws RowsError with file and line of each row that cannot be used; UsageError where `fields` has an unknown name
+ * Reads rows of `prompt`, or of `messages` (a final answer is dropped), with an optional `reference` (a text, a number, true or false; a
+ * list or an object is passed to the user's functions) and `kind`.
+ * @throws RowsError with file and line of each row that cannot be used; UsageError if `fields` has an unknown name
  */
 export function readPromptRows(source: DataSource): PromptRow[] {
   return readRows(source, prompts);
@@ -126,7 +126,7 @@ function readRows<Row extends object>(
   emptyAnswers: EmptyAnswers = "error",
 ): Row[] {
   checkFieldNames(fields, known);
-  // A name in one row or another is there, and absent from the others; a name in none is mistyped.
+  // A name that occurs in at least one row is only missing from the others; a name that occurs in none is mistyped.
   const unseen = new Map(Object.entries(fields));
   let columns: readonly string[] = [];
   const hints = new Map<string, string>();
@@ -137,7 +137,7 @@ function readRows<Row extends object>(
       toRow(createFieldReader(row, { fields: names, known, emptyAnswers: emptyAnswers === "skip", missingHint: hint }));
     const attempt = (names: FieldNames) => read(names, () => "");
     const hint = () => {
-      // The same for all rows of these columns, and found by trying them out.
+      // The proposal is the same for all rows with these columns, and takes trying them out.
       const key = JSON.stringify(columns);
       const found = hints.get(key) ?? missingHint({ row: row.value, fields, shapes, read: attempt });
       hints.set(key, found);

@@ -4,7 +4,7 @@ const refusing =
   /\b(?:can(?:not|['’]t| not)|won['’]t|will not|must refuse|refuse to|(?:am|['’]m) (?:unable|not able|not going) to|have to decline)\b/i;
 const opening = /^\W*(?:sorry|i apologi[sz]e|no,)/i;
 
-/** Says no, or opens with an apology: good enough to count how often it happens, not to judge one reply. */
+/** Whether the reply says no or opens with an apology: good enough to count how often that happens, not to judge one reply. */
 export function looksLikeRefusal(response: string): boolean {
   return refusing.test(response) || opening.test(response);
 }

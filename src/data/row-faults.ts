@@ -1,24 +1,24 @@
-/** Rows that cannot be used, told together: where each of them stands, what is wrong with it, what to do. */
+/** Rows that cannot be used, reported together: where each is, what is wrong with it, and what to do. */
 import { counted } from "../util/counted.ts";
 import { DataError } from "../util/errors.ts";
 import { groupedBy } from "../util/group.ts";
 import { placeOf, type RowPlace } from "./row-types.ts";
 
 export interface RowFault {
-  /** null for a row that was not read from a file, or a fault of no single row. */
+  /** The row's place; null if it was not read from a file, or if the fault is not in a single row. */
   readonly place: RowPlace | null;
   readonly problem: string;
-  /** The beginning of what stands in the column, where that tells rows with the same problem apart. */
+  /** The beginning of the column's content, if it tells rows with the same problem apart. */
   readonly value?: string | undefined;
   readonly hint?: string | undefined;
 }
 
-/** One row or many of them. Faults of different files may stand together. */
+/** Faults of one or more rows, possibly from several files. */
 export class RowsError extends DataError {
   readonly faults: readonly RowFault[];
 
   constructor(found: readonly RowFault[], options?: ErrorOptions) {
-    // Lists may share rows.
+    // Two errors may share rows.
     const faults = [
       ...new Map(found.map((fault) => [JSON.stringify([fault.place, fault.problem, fault.value]), fault])).values(),
     ];
@@ -32,7 +32,7 @@ export class RowsError extends DataError {
   }
 }
 
-/** Uses every item, then throws one RowsError with the faults of all that could not be used. Other errors end it at once. */
+/** Applies `use` to every item, then throws one RowsError with the faults of all that failed. Any other error ends it at once. */
 export function useAll<Item, Result>(items: Iterable<Item>, use: (item: Item) => Result): Result[] {
   const results: Result[] = [];
   const faults: RowFault[] = [];
@@ -48,7 +48,7 @@ export function useAll<Item, Result>(items: Iterable<Item>, use: (item: Item) =>
   return results;
 }
 
-/** Kinds of faults that one report tells of, and stretches of lines that it names of each: a terminal's height, not a log. */
+/** Most kinds of faults in one report, and most stretches of lines named for each: the report should fit on a terminal. */
 const groupsShown = 5;
 const stretchesShown = 200;
 
@@ -58,7 +58,7 @@ interface Group {
   count: number;
 }
 
-/** Faults of one file that say the same stand in one line. */
+/** Faults grouped into lines: faults of one file with the same message share a line. */
 function groupsOf(faults: readonly RowFault[]): Group[] {
   const groups = new Map<string, Group>();
   for (const fault of faults) {
@@ -87,14 +87,14 @@ function lineOf({ first: { place, problem, value }, lines, count }: Group): stri
   return `${where}${problem}${count > 1 ? `, the first of them ${value}` : `: ${value}`}`;
 }
 
-/** Where rows were read, as `a.jsonl:3, 7-9`; empty for rows that were made. */
+/** Where rows were read, as `a.jsonl:3, 7-9`; empty for rows that were generated. */
 export function placesOf(rows: readonly object[]): string {
   const places = rows.map(placeOf).filter((place) => place !== null);
   const files = groupedBy(places, ({ path }) => path);
   return [...files].map(([path, list]) => `${path}:${stretches(list.map(({ line }) => line))}`).join("; ");
 }
 
-/** Numbers in rising order as `3, 7-9`. */
+/** Formats ascending numbers as `3, 7-9`. */
 function stretches(lines: readonly number[]): string {
   const parts: { from: number; to: number }[] = [];
   for (const line of lines) {

@@ -1,46 +1,49 @@
-/** Taking typed fields out of a row, and saying precisely what is wrong with one that cannot be taken. */
+/** Takes typed fields out of a row, and says precisely what is wrong with a field that cannot be taken. */
 import { barePrompt, type Message } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { type Answer, answerOf, type Fail, parseHumanAssistant, parseMessages } from "./conversation.ts";
 import type { JsonlRow } from "./jsonl.ts";
 import { RowsError } from "./row-faults.ts";
 
-/** One row of a file, under the names that the configuration's `fields` gives its fields. null is as good as absent. */
+/** One row of a file, read under the names in the configuration's `fields`. null counts as absent. */
 export interface FieldReader {
   has(field: string): boolean;
   /** A text that is not blank. */
   text(field: string): string;
-  /** A text, a number as it is written, true or false; null where the row lacks it, or has a list or an object there. */
+  /** A text, a number as it is written, true or false; null if the row has no such field, or if it is a list or an object. */
   optionalText(field: string): string | null;
-  /** Every column under its name in the file, and this field under its own. */
+  /** Every column under its name in the file, and this field under Ballast's name. */
   columnsWith(field: string): Readonly<Record<string, unknown>>;
-  /** A text, which becomes one message of the user's, or a conversation. */
+  /** A text, which becomes one user message, or a conversation. */
   prompt(field: string): Message[];
-  /** A conversation, as a list or as HH-RLHF writes it. */
+  /** A conversation, as a list or in HH-RLHF's format. */
   conversation(field: string): Message[];
-  /** A text, a conversation whose last message is the assistant's, or such a conversation as HH-RLHF writes it. */
+  /** A text, or a conversation that ends with the assistant's message, as a list or in HH-RLHF's format. */
   answer(field: string): Answer;
-  /** Whether a column that is none of the fields holds a text or a conversation. */
+  /** Whether a column that is not one of the fields holds a text or a conversation. */
   hasOtherText(): boolean;
-  /** Its name in the file, or the field's own. */
+  /** The field's name in the file. */
   column(field: string): string;
-  /** Ends as for a field that is needed and not there. */
+  /** Rejects the row because a required field is missing. */
   missing(field: string): never;
   readonly fail: Fail;
 }
 
 export interface FieldReaderOptions {
-  /** Names in the file by Ballast's names. */
+  /** The file's names by Ballast's names. */
   readonly fields: Readonly<Record<string, string>>;
-  /** Every field that this kind of rows has. */
+  /** Every field that this kind of row has. */
   readonly known: readonly string[];
-  /** Lets an answer be empty: what becomes of it is decided when rows are encoded. */
+  /** Whether an answer may be empty: what happens to it is decided when rows are encoded. */
   readonly emptyAnswers?: boolean;
-  /** What to do about a field that the row lacks. */
+  /** What to do about a missing field. */
   readonly missingHint: () => string;
 }
 
-/** @throws UsageError where `fields` renames a field that this kind of rows does not have */
+/**
+ * Checks the keys of `fields`.
+ * @throws UsageError if `fields` renames a field that this kind of row does not have
+ */
 export function checkFieldNames(fields: Readonly<Record<string, string>>, known: readonly string[]): void {
   for (const name of Object.keys(fields)) {
     if (known.includes(name)) continue;
@@ -51,7 +54,7 @@ export function checkFieldNames(fields: Readonly<Record<string, string>>, known:
   }
 }
 
-/** What the reader cannot take it throws as a RowsError with the row's place. */
+/** A reader for one row. It throws a RowsError with the row's place for a field that it cannot read. */
 export function createFieldReader(
   { place, value: row, numbers }: JsonlRow,
   { fields, known, emptyAnswers = false, missingHint }: FieldReaderOptions,
@@ -62,7 +65,7 @@ export function createFieldReader(
   };
   const claimed = Object.values(fields);
   const valueIn = (field: string) => {
-    // A column that stands for one field does not stand for the field of its own name too.
+    // A column that stands for one field does not also stand for the field of its own name.
     const isClaimed = fields[field] === undefined && claimed.includes(field);
     return !isClaimed && Object.hasOwn(row, column(field)) ? (row[column(field)] ?? null) : null;
   };
@@ -122,7 +125,7 @@ export function createFieldReader(
       return turnsOf(field, value) ?? wrongType(field, value, "a list of messages");
     },
     answer(field) {
-      // An empty cell of a table is null in JSON.
+      // Tables export empty cells as null.
       const isNull = valueIn(field) === null && Object.hasOwn(row, column(field));
       const answer = isNull ? { history: [], text: "" } : answered(field, take(field));
       if (answer.text.trim() !== "" || emptyAnswers) return answer;

@@ -7,40 +7,40 @@ export interface SftRow {
   readonly completion: string;
 }
 
-/** Two completions of one conversation, of which a person prefers `chosen`. */
+/** Two completions of one conversation; `chosen` is the preferred one. */
 export interface PreferenceRow {
   readonly prompt: readonly Message[];
   readonly chosen: string;
   readonly rejected: string;
 }
 
-/** A conversation to be answered, with the right answer where there is one. */
+/** A conversation to be answered, with the right answer if there is one. */
 export interface PromptRow {
   readonly prompt: readonly Message[];
-  /** null if there is none, or one that is a list or an object: verifiers compare texts. */
+  /** The right answer; null if there is none, or if it is a list or an object: verifiers compare texts. */
   readonly reference: string | null;
-  /** Groups rows in reports. */
+  /** The kind of row, by which reports group. */
   readonly kind?: string;
-  /** Of a row that was read every column, for the user's functions: under the file's names, and `reference` under ours. */
+  /** Every column of a row that was read from a file, for the user's functions: under the file's names, and `reference` under Ballast's. */
   readonly columns?: Readonly<Record<string, unknown>>;
 }
 
 export interface RowPlace {
   readonly path: string;
-  /** Counted from 1. */
+  /** The line, counted from 1. */
   readonly line: number;
 }
 
-/** Beside the rows, not in them: rows that say the same are equal wherever they stood. */
+/** Stored beside the rows, not in them: rows with the same content are equal wherever they were read. */
 const places = new WeakMap<object, RowPlace>();
 
-/** The row itself, whose place is remembered. */
+/** Remembers the row's place and returns the row itself. */
 export function placed<Row extends object>(row: Row, place: RowPlace): Row {
   places.set(row, place);
   return row;
 }
 
-/** null for a row that was made, not read. */
+/** Where the row was read; null for a row that was generated. */
 export function placeOf(row: object): RowPlace | null {
   return places.get(row) ?? null;
 }

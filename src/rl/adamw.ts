@@ -1,8 +1,8 @@
-/** Slow references of gradient clipping and AdamW (PPO.md rows 15 and 16), which the engine's graphs are tested against. */
+/** Slow references of gradient clipping and AdamW (docs/PPO.md rows 15 and 16), which the engine's graphs are tested against. */
 
 /**
- * g * min(1, maxNorm / (norm + 1e-6)) over all gradients together, as PyTorch's `clip_grad_norm_` does. A norm that is not
- * finite leaves nothing to clip: the gradients come back as they are, and the caller skips the step.
+ * g * min(1, maxNorm / (norm + 1e-6)) over all gradients together, as PyTorch's `clip_grad_norm_` does. If the norm is not finite, the
+ * gradients are returned unchanged and the caller skips the step.
  */
 export function clipByGlobalNorm(
   gradients: readonly (readonly number[])[],
@@ -17,19 +17,19 @@ export function clipByGlobalNorm(
 
 export interface AdamWOptions {
   readonly weights: readonly number[];
-  /** One gradient a step. */
+  /** One gradient per step. */
   readonly gradients: readonly (readonly number[])[];
   readonly learningRate: number;
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
-  /** Decoupled: w loses learningRate * weightDecay * w before the step. */
+  /** Decoupled weight decay: each step first subtracts learningRate * weightDecay * w from w. */
   readonly weightDecay: number;
 }
 
 /**
- * Weights after each step of AdamW from zero moments (Loshchilov and Hutter 2019), with PyTorch's placement of epsilon:
- * w -= rate * mHat / (sqrt(vHat) + epsilon).
+ * Weights after each step of AdamW from zero moments (Loshchilov and Hutter 2019), with PyTorch's placement of epsilon: w -= rate * mHat /
+ * (sqrt(vHat) + epsilon).
  */
 export function adamW(options: AdamWOptions): number[][] {
   const { gradients, learningRate, beta1, beta2, epsilon, weightDecay } = options;

@@ -1,12 +1,12 @@
-/** Token weights that turn a weighted sum into the mean a loss asks for, however its batch is split (PPO.md row 12). */
+/** Token weights that turn a weighted sum into the mean a loss asks for, however its batch is split (docs/PPO.md row 12). */
 import { checkSameShape, isValid, type Mask, mapRows, type Rows, validRows } from "./token-rows.ts";
 
 export type Aggregation = "token-mean" | "sequence-mean" | "sequence-sum";
 
 /**
- * Weights w of every token of one optimizer step, so that the sum of w x is, for `token-mean`, the mean of x over all valid
- * tokens, for `sequence-mean`, the mean over non-empty sequences of their token means and, for `sequence-sum`, of their token sums. 0
- * where masked.
+ * Weights w for every token of one optimizer step. The sum of w x is, for `token-mean`, the mean of x over all valid tokens; for
+ * `sequence-mean`, the mean over non-empty sequences of their token means; for `sequence-sum`, the mean of their token sums. Masked tokens
+ * get 0.
  * The rows are those of the WHOLE step: slice the result for micro-batches, and their sums add up to the mean.
  *
  * @example
@@ -30,7 +30,7 @@ export function tokenWeights(
   return mapRows(mask_B_T, mask_B_T, (_, b) => weightOf[options.aggregation](counts_B[b]!));
 }
 
-/** The sum of w x over tokens of weight other than 0. */
+/** The sum of w x over tokens with a nonzero weight. */
 export function weightedSum(rows_B_T: Rows, weights_B_T: Rows): number {
   checkSameShape({ rows: rows_B_T, weights: weights_B_T });
   let total = 0;

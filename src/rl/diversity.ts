@@ -1,7 +1,7 @@
 /** How varied and how repetitive token sequences are. */
 import { mean } from "./statistics.ts";
 
-/** Distinct n-grams over all n-grams of all rows together (Li et al. 2016); NaN where no row is n long. */
+/** Distinct n-grams divided by all n-grams of all rows together (Li et al. 2016); NaN if no row has n tokens. */
 export function distinctN(rows: readonly (readonly number[])[], n: number): number {
   const seen = new Set<string>();
   let total = 0;
@@ -14,20 +14,20 @@ export function distinctN(rows: readonly (readonly number[])[], n: number): numb
   return seen.size / total;
 }
 
-/** Share of a sequence's n-grams that repeat an earlier one of it; 0 where it is shorter than n. */
+/** Share of a sequence's n-grams that repeat an earlier one in the same sequence; 0 if it is shorter than n. */
 export function repeatedNgramShare(tokens: readonly number[], n: number): number {
   const grams = ngrams(tokens, n);
   return grams.length === 0 ? 0 : 1 - new Set(grams).size / grams.length;
 }
 
-/** Distinct rows over rows. */
+/** The number of distinct rows divided by the number of rows. */
 export function distinctShare(rows: readonly (readonly number[])[]): number {
   return new Set(rows.map(String)).size / rows.length;
 }
 
 /**
- * How often two responses to the same prompt are the same, token by token: the share of equal pairs, averaged over the
- * prompts that have at least two responses. NaN where none has.
+ * How often two responses to the same prompt are identical, token by token: the share of equal pairs, averaged over the prompts with at
+ * least two responses. NaN if no prompt has two.
  */
 export function repeatAgreement(
   prompts: readonly (readonly number[])[],

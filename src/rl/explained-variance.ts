@@ -1,11 +1,11 @@
-/** How much of the returns the values explain (PPO.md row 14). */
+/** How much of the returns the values explain (docs/PPO.md row 14). */
 
 import { mean, variance } from "./statistics.ts";
 import { checkSameLength } from "./token-rows.ts";
 
 /**
- * 1 - var(R - V) / var(R), and 1 - mean((V - R)^2) / var(R), which a constant bias of the values lowers. Biased variances
- * over all tokens given. Returns that do not vary give NaN.
+ * 1 - var(R - V) / var(R), and 1 - mean((V - R)^2) / var(R), which also falls with a constant bias of the values. Variances are biased and
+ * taken over all given tokens. Constant returns give NaN.
  */
 export function explainedVariance(
   returns_N: readonly number[],

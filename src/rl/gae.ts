@@ -1,4 +1,4 @@
-/** Generalised advantage estimation over ragged, masked rows (PPO.md rows 4 and 5; Schulman et al. 2016, eq. 16). */
+/** Generalised advantage estimation over ragged, masked rows (docs/PPO.md rows 4 and 5; Schulman et al. 2016, eq. 16). */
 import { checkSameShape, isValid, type Mask, type Rows } from "./token-rows.ts";
 
 export interface GaeOptions {
@@ -10,8 +10,8 @@ export interface GaeOptions {
 }
 
 /**
- * delta_t = r_t + gamma V_{t+1} - V_t and A_t = delta_t + gamma lambda A_{t+1}, with V = 0 after the last valid token;
- * returns are the raw A + V. A masked token is carried over, as if it were deleted; its advantage and return are 0.
+ * delta_t = r_t + gamma V_{t+1} - V_t and A_t = delta_t + gamma lambda A_{t+1}, with V = 0 after the last valid token; returns are the raw
+ * A + V. Masked tokens are skipped as if they were deleted; their advantage and return are 0.
  */
 export function gae(options: GaeOptions): { advantages: number[][]; returns: number[][] } {
   const { rewards, values, mask, gamma, lambda } = options;

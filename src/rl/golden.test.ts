@@ -1,4 +1,4 @@
-/** Every golden vector, in float64: PPO.md's numbers against the arithmetic here and the losses of objectives/. */
+/** Every golden vector, in float64: docs/PPO.md's numbers against the arithmetic here and the losses of objectives/. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { policyTerms, updateStatistics } from "../objectives/clipped-policy.ts";
@@ -21,7 +21,7 @@ const vectors: Vector[] = JSON.parse(
   readFileSync(new URL("../../test/fixtures/ppo-vectors.json", import.meta.url), "utf8"),
 );
 
-/** Rows of PPO.md whose arithmetic lives here and that vectors speak of. */
+/** Rows of docs/PPO.md whose arithmetic lives here and that vectors speak of. */
 const knownRows = new Set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]);
 
 type Runner = (vector: Vector) => Record<string, unknown>;

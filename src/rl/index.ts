@@ -1,4 +1,4 @@
-/** The arithmetic of online training on plain arrays, in float64, but for the losses, which stand in objectives/. */
+/** The arithmetic of online training on plain arrays, in float64. The losses are in objectives/. */
 
 export * from "./adamw.ts";
 export * from "./aggregate.ts";

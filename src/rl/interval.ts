@@ -1,11 +1,11 @@
-/** 95% intervals for shares, means and paired differences, by the normal approximation: for thirty clusters and more. */
+/** 95% intervals for shares, means and paired differences by the normal approximation, which suits thirty clusters or more. */
 
 import { mean, sum, variance } from "./statistics.ts";
 import { checkSameLength } from "./token-rows.ts";
 
 const z = 1.959963984540054;
 
-/** What a value belongs to: answers to the same prompt are alike, and count for less than as many to distinct ones. */
+/** The cluster that a value belongs to: answers to the same prompt are alike and count for less than answers to different prompts. */
 export type Cluster = string | number;
 
 export interface Interval {
@@ -14,7 +14,7 @@ export interface Interval {
   readonly high: number;
 }
 
-/** Wilson's score interval for a share of successes among n (Wilson 1927); [NaN, NaN] for none. */
+/** Wilson's score interval for a share of successes among n (Wilson 1927); [NaN, NaN] if n is 0. */
 export function wilson95(successes: number, n: number): [low: number, high: number] {
   return wilsonOfShare(successes / n, n);
 }
@@ -23,17 +23,16 @@ function wilsonOfShare(p: number, n: number): [low: number, high: number] {
   const scale = 1 + (z * z) / n;
   const center = (p + (z * z) / (2 * n)) / scale;
   const half = (z * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n))) / scale;
-  // At the ends the formula gives 0 and 1 but for rounding.
+  // At p = 0 and p = 1 the formula gives 0 and 1 except for rounding.
   return [p === 0 ? 0 : center - half, p === 1 ? 1 : center + half];
 }
 
 /**
- * The share of verdicts that hold, with Wilson's interval at the effective sample size n / deff. deff is the design effect
- * (Kish 1965), the variance by clusters over that of independent verdicts: sum_g (sum of residuals in g)^2 / sum_i residual_i^2.
- * It is kept between 1 and sum_g n_g^2 / n, that of clusters which answer as one (the number of values a cluster, where they
- * are equal); where all verdicts are alike it cannot be estimated and is the latter. Wilson's interval with an effective
- * sample size: Dean and Pagano (2015), Journal of Survey Statistics and Methodology 3(4). With distinct clusters it is
- * `wilson95`. Throws where the lists differ in length.
+ * The share of verdicts that hold, with Wilson's interval at the effective sample size n / deff. deff is the design effect (Kish 1965), the
+ * variance by clusters divided by that of independent verdicts: sum_g (sum of residuals in g)^2 / sum_i residual_i^2. It is kept between 1
+ * and sum_g n_g^2 / n, the value for clusters that answer as one (the cluster size, if all are equal). If all verdicts are alike, deff
+ * cannot be estimated and takes that upper bound. For Wilson's interval with an effective sample size see Dean and Pagano (2015), Journal
+ * of Survey Statistics and Methodology 3(4). With distinct clusters the result equals `wilson95`. Throws if the lists differ in length.
  */
 export function shareInterval95(verdicts: readonly (boolean | number)[], clusters: readonly Cluster[]): Interval {
   checkSameLength({ verdicts, clusters });
@@ -51,10 +50,10 @@ export function shareInterval95(verdicts: readonly (boolean | number)[], cluster
 }
 
 /**
- * mean +- 1.96 standard errors. The error is s / sqrt(n) with the unbiased s for independent values; where clusters repeat it
- * is the cluster-robust one, G / (G - 1) * sum_g (sum of residuals in g)^2 / n^2 for G clusters (Liang and Zeger 1986; for
- * evaluations that ask the same question often, Miller 2024, arXiv 2411.00640, section 2.2). [NaN, NaN] for a single cluster.
- * Throws where the lists differ in length.
+ * mean +- 1.96 standard errors. For independent values the error is s / sqrt(n) with the unbiased s. If clusters repeat, it is the
+ * cluster-robust error, G / (G - 1) * sum_g (sum of residuals in g)^2 / n^2 for G clusters (Liang and Zeger 1986; for evaluations that ask
+ * the same question often, Miller 2024, arXiv 2411.00640, section 2.2). A single cluster gives [NaN, NaN]. Throws if the lists differ in
+ * length.
  */
 export function meanInterval95(values: readonly number[], clusters: readonly Cluster[] = []): Interval {
   const center = mean(values);
@@ -62,14 +61,14 @@ export function meanInterval95(values: readonly number[], clusters: readonly Clu
   return { mean: center, low: center - half, high: center + half };
 }
 
-/** The standard error of that mean. */
+/** The standard error of the mean, cluster-robust if clusters repeat (see `meanInterval95`). */
 export function standardError(values: readonly number[], clusters: readonly Cluster[] = []): number {
   if (clusters.length > 0) checkSameLength({ values, clusters });
   const n = values.length;
   const center = mean(values);
   const G = new Set(clusters).size;
   if (G === clusters.length || clusters.length === 0) return Math.sqrt(variance(values, { unbiased: true }) / n);
-  // Residuals of a single cluster sum to 0 but for rounding, over which nothing must be divided by 0.
+  // The residuals of a single cluster sum to 0 except for rounding, which must not be divided by 0.
   if (G === 1) return Number.NaN;
   const residuals = values.map((value) => value - center);
   const squares = sum([...totals(residuals, clusters).values()].map(({ total }) => total ** 2));
@@ -77,8 +76,8 @@ export function standardError(values: readonly number[], clusters: readonly Clus
 }
 
 /**
- * Mean of after - before over the same n cases, with its interval (`meanInterval95`). For checks that pass or fail, the
- * difference of two shares in which what does not change between the two adds no noise.
+ * Mean of after - before over the same n cases, with its interval (`meanInterval95`). For checks that pass or fail, this is the difference
+ * of two shares, without noise from cases that did not change.
  */
 export function pairedDifference95(
   before: readonly (boolean | number)[],
@@ -91,7 +90,7 @@ export function pairedDifference95(
   return { difference, low, high };
 }
 
-/** Sum and number of the values of each cluster. */
+/** The sum and the number of values in each cluster. */
 function totals(
   values: readonly number[],
   clusters: readonly Cluster[],

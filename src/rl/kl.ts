@@ -1,5 +1,5 @@
 /**
- * KL(policy, reference) estimated from tokens that the policy sampled (PPO.md row 2; Schulman 2020, "Approximating KL
+ * KL(policy, reference) estimated from tokens that the policy sampled (docs/PPO.md row 2; Schulman 2020, "Approximating KL
  * divergence"), with d = log p - log p_ref.
  */
 
@@ -8,42 +8,42 @@ import { checkSameShape, type Mask, mapRows, type Rows, validRows, validValues }
 
 export type KlEstimator = "k1" | "k2" | "k3";
 
-/** d: unbiased, of high variance, may be negative. */
+/** KL estimator d = log p - log p_ref: unbiased, with high variance; may be negative. */
 export function k1(d: number): number {
   return d;
 }
 
-/** d^2 / 2: biased, of low variance; as a loss its expected gradient is the KL's own. */
+/** KL estimator d^2 / 2: biased, with low variance; as a loss its expected gradient equals that of the KL. */
 export function k2(d: number): number {
   return (d * d) / 2;
 }
 
-/** exp(-d) - 1 + d: unbiased and never negative. */
+/** KL estimator exp(-d) - 1 + d: unbiased and never negative. */
 export function k3(d: number): number {
   return Math.expm1(-d) + d;
 }
 
 const estimators = { k1, k2, k3 };
 
-/** Derivative of the estimator by d, which is what a KL term in the loss sends back to log p. */
+/** Derivative of the estimator with respect to d: what a KL term in the loss propagates back to log p. */
 export function klDerivative(d: number, estimator: KlEstimator): number {
   if (estimator === "k1") return 1;
   return estimator === "k2" ? d : -Math.expm1(-d);
 }
 
-/** The estimator for each token, in nats; 0 where the mask is 0. Never clamped. */
+/** The KL estimate of each token, in nats; 0 for masked tokens. Never clamped. */
 export function klRows(logprobs_B_T: Rows, refLogprobs_B_T: Rows, estimator: KlEstimator, mask_B_T?: Mask): number[][] {
   checkSameShape({ logprobs: logprobs_B_T, refLogprobs: refLogprobs_B_T, mask: mask_B_T });
   return mapRows(logprobs_B_T, mask_B_T, (logprob, b, t) => estimators[estimator](logprob - refLogprobs_B_T[b]![t]!));
 }
 
-/** Nats per token: the mean over all valid tokens; NaN where there is none. */
+/** KL in nats per token: the mean over all valid tokens; NaN if there are none. */
 export function klPerToken(kl_B_T: Rows, mask_B_T?: Mask): number {
   checkSameShape({ kl: kl_B_T, mask: mask_B_T });
   return mean(validValues(kl_B_T, mask_B_T));
 }
 
-/** Nats per sequence: the sum over valid tokens, then the mean over sequences that have one; NaN where there is none. */
+/** KL in nats per sequence: the sum over valid tokens, averaged over sequences that have any; NaN if none has. */
 export function klPerSequence(kl_B_T: Rows, mask_B_T?: Mask): number {
   checkSameShape({ kl: kl_B_T, mask: mask_B_T });
   return mean(

@@ -1,17 +1,17 @@
 /**
- * Controllers that move a KL coefficient towards a target (PPO.md row 9), each one step of a pure function. The first three are
- * the published formulas; `nextCoefficient`, which runs use, keeps each within bounds above 0, so that no coefficient is lost.
+ * Controllers that move a KL coefficient towards a target (docs/PPO.md row 9), each one step of a pure function. The first three are the
+ * published formulas; `nextCoefficient`, which runs use, keeps the coefficient within bounds above 0, so that it can always recover.
  */
 
 /**
- * The bounds of a coefficient that has none of its own: that of the interventions below (`control.bounds.klCoef.min`), and a hundred
- * times what the penalty of Schulman et al. 2017 starts from above. Published coefficients are 0.05 to 0.2.
+ * Bounds for a coefficient without bounds of its own: the minimum is the one for interventions (`control.bounds.klCoef.min`), the maximum a
+ * hundred times the starting penalty of Schulman et al. 2017. Published coefficients are 0.05 to 0.2.
  */
 export const coefficientBounds = { min: 0.001, max: 100 } as const;
 
 /**
- * coef (1 + clip(kl / target - 1, -0.2, 0.2) sequences / horizon) (Ziegler et al. 2019, section 2.2). `kl` and `target` have
- * the same unit; `sequences` were sampled since the last step. A KL that is not a number leaves the coefficient alone.
+ * coef (1 + clip(kl / target - 1, -0.2, 0.2) sequences / horizon) (Ziegler et al. 2019, section 2.2). `kl` and `target` have the same unit;
+ * `sequences` is the number sampled since the last step. A KL that is not a number leaves the coefficient unchanged.
  */
 export function zieglerStep(options: {
   readonly coef: number;
@@ -27,7 +27,7 @@ export function zieglerStep(options: {
 }
 
 export interface StepController {
-  /** The coefficient rises where KL exceeds `high` times the target, and falls where it is under `low` times it. */
+  /** The coefficient rises if the KL exceeds `high` times the target, and falls if it is below `low` times the target. */
   readonly high: number;
   readonly low: number;
   readonly up: number;
@@ -36,18 +36,18 @@ export interface StepController {
   readonly max?: number;
 }
 
-/** Published settings of the step controller. */
+/** Published settings for the step controller. */
 export const stepPresets = {
   /** Schulman et al. 2017, section 4. */
   schulman2017: { high: 1.5, low: 1 / 1.5, up: 2, down: 0.5 },
   guide: { high: 1.5, low: 0.5, up: 2, down: 0.5 },
-  /** RLlib's PPO. */
+  /** The settings of RLlib's PPO. */
   rllib: { high: 2, low: 0.5, up: 1.5, down: 0.5 },
-  /** PPO.md, defaults: the bounded controller. */
+  /** The default of the bounded controller in docs/PPO.md. */
   bounded: { high: 2, low: 0.5, up: 1.5, down: 0.8, min: 0.01, max: 1 },
 } as const satisfies Record<string, StepController>;
 
-/** The coefficient times `up` or `down` where KL leaves its band, kept within [min, max]. */
+/** The coefficient times `up` or `down` if the KL leaves its band, kept within [min, max]. */
 export function stepController(
   options: StepController & { readonly coef: number; readonly kl: number; readonly target: number },
 ): number {
@@ -58,7 +58,7 @@ export function stepController(
   return Math.min(Math.max(next, min), max);
 }
 
-/** coef * exp(alpha (kl - target)). A KL that is not finite leaves the coefficient alone. */
+/** coef * exp(alpha (kl - target)). A KL that is not finite leaves the coefficient unchanged. */
 export function exponentialStep(options: {
   readonly coef: number;
   readonly kl: number;
@@ -69,28 +69,29 @@ export function exponentialStep(options: {
   return Number.isFinite(kl) ? coef * Math.exp(alpha * (kl - target)) : coef;
 }
 
-/** Which controller moves a coefficient, and how; bounds hold for every one that moves. */
+/** Which controller moves a coefficient, and how. The bounds hold for every controller that moves it. */
 export interface KlController {
   readonly controller: "fixed" | "step" | "exponential" | "ziegler";
-  /** Of `step`; `high`, `low`, `up` and `down` replace its numbers, `min` and `max` its bounds. */
+  /** Used by `step`; `high`, `low`, `up` and `down` replace the preset's numbers, `min` and `max` its bounds. */
   readonly preset: keyof typeof stepPresets;
   readonly high?: number | undefined;
   readonly low?: number | undefined;
   readonly up?: number | undefined;
   readonly down?: number | undefined;
-  /** Of `exponential`. */
+  /** Used by `exponential`. */
   readonly alpha: number;
-  /** Of `ziegler`, in sequences; a tenth of the run's by default. */
+  /** Used by `ziegler`, in sequences; by default a tenth of the run's sequences. */
   readonly horizon?: number | undefined;
-  /** Above 0. */
+  /** The lowest coefficient, above 0. */
   readonly min?: number | undefined;
   readonly max?: number | undefined;
 }
 
 /**
- * The coefficient of the next iteration, after one that sampled `sequences` and measured `kl`, in the target's unit. It is always
- * finite and above 0 if it moves: within `min` and `max`, which are the settings', else the preset's, else `coefficientBounds`. A
- * coefficient that starts outside of the latter is not pulled into them at once: it may only move towards them.
+ * The coefficient of the next iteration, given that this one sampled `sequences` and measured `kl` in the target's unit. A coefficient that
+ * moves is always finite and above 0: it stays within `min` and `max` from the settings, else from the preset, else from
+ * `coefficientBounds`. A coefficient that starts outside `coefficientBounds` is not pulled into them at once: it may only move towards
+ * them.
  */
 export function nextCoefficient(
   settings: KlController,
@@ -112,8 +113,8 @@ export function nextCoefficient(
 }
 
 /**
- * The least and the greatest factor by which one iteration may move the coefficient, bounds aside: of `exponential`, which has
- * none, for a KL of 0 and of twice the target. A least factor of 0 or less would lose the coefficient.
+ * The smallest and the largest factor by which one iteration may move the coefficient, ignoring its bounds. `exponential` has no limits, so
+ * its factors are those for a KL of 0 and of twice the target. A smallest factor of 0 or less would lose the coefficient.
  */
 export function reachOf(
   settings: KlController,
@@ -133,7 +134,7 @@ function unbounded(settings: KlController, options: Parameters<typeof nextCoeffi
     case "exponential":
       return exponentialStep({ ...seen, alpha: settings.alpha });
     case "ziegler":
-      // PPO.md row 9: by default a tenth of the run's sequences, never under an iteration's, so that a step moves by 20% at most.
+      // docs/PPO.md row 9: by default a tenth of the run's sequences, but at least one iteration's, so that a step moves by at most 20%.
       return zieglerStep({
         ...seen,
         sequences,
@@ -146,7 +147,7 @@ function stepOf(settings: KlController): StepController {
   return { ...stepPresets[settings.preset], ...defined(settings, ["high", "low", "up", "down"]) };
 }
 
-/** The bounds that the settings give, or else the preset's; the others are `coefficientBounds`. */
+/** The coefficient's bounds: those of the settings, else the preset's, else `coefficientBounds`. */
 export function controllerBounds(settings: Pick<KlController, "controller" | "preset" | "min" | "max">): {
   readonly min?: number;
   readonly max?: number;
@@ -158,7 +159,7 @@ export function controllerBounds(settings: Pick<KlController, "controller" | "pr
   };
 }
 
-/** The target of one iteration: from `target` in a line to `targetEnd`, which the last iteration has. */
+/** The KL target of one iteration, on a straight line from `target` in the first to `targetEnd` in the last. */
 export function klTargetAt(
   { target, targetEnd }: { readonly target?: number | undefined; readonly targetEnd?: number | undefined },
   { iteration, iterations }: { readonly iteration: number; readonly iterations: number },

@@ -1,4 +1,4 @@
-/** Log-probabilities and entropy of a categorical distribution given by logits (PPO.md rows 1 and 11). */
+/** Log-probabilities and entropy of a categorical distribution given by logits (docs/PPO.md rows 1 and 11). */
 
 /** log softmax(logits / temperature) over V logits, in nats. */
 export function logSoftmax(logits_V: readonly number[], temperature = 1): number[] {
@@ -13,12 +13,12 @@ export function tokenLogprob(logits_V: readonly number[], token: number, tempera
   return logSoftmax(logits_V, temperature)[token]!;
 }
 
-/** logsumexp(z) - sum softmax(z) z over z = logits / temperature, in nats (PPO.md row 11). */
+/** The entropy, logsumexp(z) - sum softmax(z) z over z = logits / temperature, in nats (docs/PPO.md row 11). */
 export function entropyOfLogits(logits_V: readonly number[], temperature = 1): number {
   const scaled_V = logits_V.map((z) => z / temperature);
   const logSum = logSumExp(scaled_V);
   let expected = 0;
-  // A logit of -Infinity has probability 0 and adds nothing, where 0 * -Infinity would be NaN.
+  // A logit of -Infinity has probability 0 and adds nothing; 0 * -Infinity would be NaN.
   for (const z of scaled_V) if (z !== -Infinity) expected += Math.exp(z - logSum) * z;
   return logSum - expected;
 }

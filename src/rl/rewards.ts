@@ -1,4 +1,4 @@
-/** The reward of each response token: a KL penalty on every one and the score on the last (PPO.md row 3). */
+/** The reward of each response token: a KL penalty on every one and the score on the last (docs/PPO.md row 3). */
 
 import { mean, variance } from "./statistics.ts";
 import { checkSameLength, checkSameShape, isValid, type Mask, mapRows, type Rows, validValues } from "./token-rows.ts";
@@ -7,27 +7,27 @@ export interface TokenRewardOptions {
   readonly logprobs: Rows;
   readonly refLogprobs: Rows;
   readonly mask?: Mask | undefined;
-  /** One normalised score a sequence. */
+  /** One normalised score per sequence. */
   readonly scores: readonly number[];
   readonly endsWithEos: readonly boolean[];
-  /** 0 where the KL is in the loss. */
+  /** The KL coefficient; 0 if the KL is in the loss. */
   readonly klCoef: number;
   /** Scores are clipped to [-scoreClip, scoreClip]; null does not clip. */
   readonly scoreClip: number | null;
-  /** Taken from the clipped score where the response has no EOS. */
+  /** Subtracted from the clipped score if the response has no EOS. */
   readonly missingEosPenalty: number;
 }
 
 /**
- * -klCoef * (log p - log p_ref) on response tokens, plus the score at the last valid one. The score is clipped, then
- * loses the penalty for a missing EOS, then is added. A sequence without a valid token has no reward.
+ * -klCoef * (log p - log p_ref) on response tokens, plus the score on the last valid one. The score is clipped first, then reduced by the
+ * penalty for a missing EOS, then added. A sequence without valid tokens has no reward.
  */
 export function tokenRewards(options: TokenRewardOptions): number[][] {
   const { logprobs, refLogprobs, mask, scores, endsWithEos, klCoef } = options;
   checkSameShape({ logprobs, refLogprobs, mask });
   checkSameLength({ logprobs, scores, endsWithEos });
   const rewards_B_T = mapRows(logprobs, mask, (logprob, b, t) =>
-    // Not a product with 0: the log-probabilities may be infinite where the KL is not asked for.
+    // Not a product with 0: the log-probabilities may be infinite when the KL is not used.
     klCoef === 0 ? 0 : -klCoef * (logprob - refLogprobs[b]![t]!),
   );
   rewards_B_T.forEach((row, b) => {
@@ -37,7 +37,7 @@ export function tokenRewards(options: TokenRewardOptions): number[][] {
   return rewards_B_T;
 }
 
-/** The score as it enters the reward: clipped, then less the penalty for a missing EOS. */
+/** The score as it enters the reward: clipped, then reduced by the penalty for a missing EOS. */
 export function finalScore(
   score: number,
   endsWithEos: boolean,
@@ -49,8 +49,8 @@ export function finalScore(
 }
 
 /**
- * Rewards divided by their standard deviation about their mean, which is kept: (r - mean) / sqrt(var + 1e-8) + mean, with
- * the unbiased variance over all valid tokens (PPO.md row 6). Fewer than two valid tokens: unchanged.
+ * Rewards scaled to unit deviation with their mean kept: (r - mean) / sqrt(var + 1e-8) + mean, with the unbiased variance over all valid
+ * tokens (docs/PPO.md row 6). Rewards with fewer than two valid tokens are unchanged.
  */
 export function whitenRewards(rewards_B_T: Rows, mask_B_T?: Mask): number[][] {
   checkSameShape({ rewards: rewards_B_T, mask: mask_B_T });

@@ -5,20 +5,20 @@ export type Schedule = "constant" | "linear" | "cosine" | "step";
 export interface ScheduleOptions {
   readonly base: number;
   readonly schedule: Schedule;
-  /** Share of the steps over which the rate rises. */
+  /** Share of the steps during which the rate rises. */
   readonly warmup: number;
-  /** 0 is the first step. */
+  /** The step, counted from 0. */
   readonly step: number;
   readonly steps: number;
-  /** Of `step`: the rate is multiplied by the one after every so many steps. */
+  /** Used by `step`: the rate is multiplied by `stepFactor` after every `stepEvery` steps. */
   readonly stepFactor?: number;
   readonly stepEvery?: number;
 }
 
 /**
- * The rate of one step. The warm-up takes w = ceil(warmup * steps) steps: step s has (s + 1) / (w + 1) of the base, so that
- * no step has rate 0. Of the n steps after it, the first has the whole base, and step i has 1 - i/n of it (`linear`) or
- * (1 + cos(pi i / n)) / 2 (`cosine`): the rate after the last would be 0. With `step` it has stepFactor^floor(i / stepEvery).
+ * The learning rate of one step. The warm-up takes w = ceil(warmup * steps) steps: step s has (s + 1) / (w + 1) of the base rate, so that
+ * no step has rate 0. Of the n steps after it, the first has the whole base rate, and step i has 1 - i/n of it (`linear`) or (1 + cos(pi i
+ * / n)) / 2 (`cosine`), which would reach 0 just after the last step. With `step` it has stepFactor^floor(i / stepEvery).
  */
 export function learningRateAt(options: ScheduleOptions): number {
   const { base, schedule, warmup, step, steps, stepFactor = 0.9, stepEvery = 500 } = options;

@@ -1,9 +1,9 @@
-/** How often neighbouring tokens' advantages change sign, beside what chance would give. */
+/** How often the advantages of neighbouring tokens change sign, compared with chance. */
 import { type Mask, type Rows, validRows } from "./token-rows.ts";
 
 /**
- * Share of neighbouring valid tokens (masked ones carried over) whose signs differ, and the share that independent signs
- * would give, 2 p (1 - p), with p the share of positive tokens. Zeros have no sign and are left out. NaN without a pair.
+ * Share of neighbouring valid tokens (masked ones are skipped) whose signs differ, and the share expected of independent signs, 2 p (1 -
+ * p), with p the share of positive tokens. Zeros have no sign and are left out. NaN if there is no pair.
  */
 export function signFlipRate(rows_B_T: Rows, mask_B_T?: Mask): { rate: number; chance: number } {
   let pairs = 0;

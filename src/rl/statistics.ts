@@ -1,4 +1,4 @@
-/** Small statistics on plain lists. A statistic that is not defined (of nothing, say) is NaN, never 0. */
+/** Small statistics on plain lists. An undefined statistic (of an empty list, for example) is NaN, never 0. */
 import { checkSameLength } from "./token-rows.ts";
 
 export function sum(values: readonly number[]): number {
@@ -11,7 +11,7 @@ export function mean(values: readonly number[]): number {
   return sum(values) / values.length;
 }
 
-/** Biased (divided by n) unless told otherwise; `unbiased` divides by n - 1 and is NaN for one value. */
+/** The variance: biased (divided by n) by default; with `unbiased` it is divided by n - 1 and is NaN for one value. */
 export function variance(values: readonly number[], options: { readonly unbiased?: boolean } = {}): number {
   const center = mean(values);
   let squares = 0;
@@ -19,7 +19,7 @@ export function variance(values: readonly number[], options: { readonly unbiased
   return squares / (options.unbiased ? values.length - 1 : values.length);
 }
 
-/** Biased unless told otherwise. */
+/** The standard deviation: biased (divided by n) by default; with `unbiased` it is the root of the unbiased variance. */
 export function standardDeviation(values: readonly number[], options: { readonly unbiased?: boolean } = {}): number {
   return Math.sqrt(variance(values, options));
 }
@@ -35,7 +35,7 @@ export function quantile(values: readonly number[], q: number): number {
   return share === 0 ? low : Math.min(high, low + (high - low) * share);
 }
 
-/** Least-squares slope of the values against 0, 1, 2, ...: change an iteration. NaN for fewer than two. */
+/** Least-squares slope of the values against 0, 1, 2, ..., that is, the change per iteration. NaN for fewer than two. */
 export function slope(values: readonly number[]): number {
   const center = (values.length - 1) / 2;
   const level = mean(values);
@@ -48,7 +48,7 @@ export function slope(values: readonly number[]): number {
   return covariance / spread;
 }
 
-/** Pearson's correlation; NaN where either list does not vary. */
+/** Pearson's correlation; NaN if either list is constant. */
 export function correlation(x: readonly number[], y: readonly number[]): number {
   checkSameLength({ x, y });
   const meanX = mean(x);

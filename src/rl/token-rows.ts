@@ -3,14 +3,17 @@
 /** B rows (sequences), each with its own number of tokens. */
 export type Rows = readonly (readonly number[])[];
 
-/** Shape of `Rows`; 1 where a token counts, 0 where it is padding or another's text. Left out, all count. */
+/**
+ * A mask with the shape of `Rows`: 1 if a token counts, 0 if it is padding or text that the policy did not write. Without a mask all tokens
+ * count.
+ */
 export type Mask = Rows;
 
 export function isValid(mask: Mask | undefined, b: number, t: number): boolean {
   return mask === undefined || mask[b]![t] !== 0;
 }
 
-/** A number for each token; 0 where the mask is 0, whatever lies there (padding may hold NaN). */
+/** Maps each token's number to a number; masked tokens get 0, whatever they hold (padding may hold NaN). */
 export function mapRows(
   rows: Rows,
   mask: Mask | undefined,
@@ -19,17 +22,17 @@ export function mapRows(
   return rows.map((row, b) => row.map((x, t) => (isValid(mask, b, t) ? f(x, b, t) : 0)));
 }
 
-/** The numbers that count, row after row. */
+/** The valid tokens' numbers of all rows, in order, as one list. */
 export function validValues(rows: Rows, mask?: Mask): number[] {
   return rows.flatMap((row, b) => row.filter((_, t) => isValid(mask, b, t)));
 }
 
-/** The numbers that count, by row. */
+/** The valid tokens' numbers, row by row. */
 export function validRows(rows: Rows, mask?: Mask): number[][] {
   return rows.map((row, b) => row.filter((_, t) => isValid(mask, b, t)));
 }
 
-/** Throws unless all have the shape of the first; `undefined` is let through. Errors: RangeError with both sizes. */
+/** Throws a RangeError with both sizes unless all rows have the shape of the first; `undefined` is skipped. */
 export function checkSameShape(named: Readonly<Record<string, Rows | undefined>>): void {
   const [first, ...rest] = Object.entries(named).filter((entry): entry is [string, Rows] => entry[1] !== undefined);
   if (first === undefined) return;
@@ -46,7 +49,7 @@ export function checkSameShape(named: Readonly<Record<string, Rows | undefined>>
   }
 }
 
-/** Throws unless the lists are equally long. Errors: RangeError with both lengths. */
+/** Throws a RangeError with both lengths unless the lists are equally long. */
 export function checkSameLength(named: Readonly<Record<string, readonly unknown[]>>): void {
   const [first, ...rest] = Object.entries(named);
   if (first === undefined) return;

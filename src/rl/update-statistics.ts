@@ -1,26 +1,26 @@
-/** How far the policy moved from the one that sampled: what is recorded of a minibatch, and of several (PPO.md row 13). */
+/** How far the policy moved from the one that sampled: the statistics recorded for one minibatch, and for several (docs/PPO.md row 13). */
 import { sum } from "./statistics.ts";
 
 export interface UpdateStatistics {
-  /** Mean over tokens of (r - 1) - ln r, in nats per token, never clamped: PPO.md row 13. */
+  /** Approximate KL: mean over tokens of (r - 1) - ln r, in nats per token, never clamped (docs/PPO.md row 13). */
   readonly approxKlMean: number;
-  /** The largest per-sequence token mean of the same. */
+  /** Approximate KL of the sequence with the largest token mean. */
   readonly approxKlMax: number;
   readonly ratioMean: number;
   readonly ratioMax: number;
-  /** Biased. */
+  /** Biased variance of the ratio over tokens. */
   readonly ratioVariance: number;
-  /** Largest |r - 1|. */
+  /** Largest |r - 1| over tokens. */
   readonly ratioMaxDeviation: number;
   readonly clipFraction: number;
   readonly dualClipFraction: number;
-  /** Mean KL(old, new) over the whole vocabulary, in nats per token; only where the loss has it (row 9). */
+  /** Mean KL(old, new) over the whole vocabulary, in nats per token; present only if the loss has it (row 9). */
   readonly fullKlMean?: number;
-  /** Valid tokens that the means are over. */
+  /** Valid tokens that the means are taken over. */
   readonly tokens: number;
 }
 
-/** The statistics of several minibatches as if their tokens were one: means weighed by tokens, maxima over all. */
+/** The statistics of several minibatches as if their tokens were one: means weighted by tokens, maxima over all. */
 export function mergeUpdateStatistics(parts: readonly UpdateStatistics[]): UpdateStatistics {
   const filled = parts.filter((part) => part.tokens > 0);
   const tokens = sum(filled.map((part) => part.tokens));
@@ -32,7 +32,7 @@ export function mergeUpdateStatistics(parts: readonly UpdateStatistics[]): Updat
     approxKlMax: largest(filled.map((part) => part.approxKlMax)),
     ratioMean,
     ratioMax: largest(filled.map((part) => part.ratioMax)),
-    // Within the parts and between them (Chan et al. 1979).
+    // The variance within the parts plus that between them (Chan et al. 1979).
     ratioVariance: weighed((part) => part.ratioVariance + (part.ratioMean - ratioMean) ** 2),
     ratioMaxDeviation: largest(filled.map((part) => part.ratioMaxDeviation)),
     clipFraction: weighed((part) => part.clipFraction),
@@ -43,7 +43,7 @@ export function mergeUpdateStatistics(parts: readonly UpdateStatistics[]): Updat
   };
 }
 
-/** The maximum without a spread over a long list; NaN where the list is empty or holds one. */
+/** The maximum without spreading a long list into arguments; NaN if the list is empty or contains NaN. */
 export function largest(values: readonly number[]): number {
   return values.length === 0 ? NaN : values.reduce((a, b) => Math.max(a, b), -Infinity);
 }

@@ -1,15 +1,15 @@
-/** Whitening of advantages over all valid tokens of a rollout, never of a minibatch (PPO.md row 6). */
+/** Whitening of advantages over all valid tokens of a rollout, never of a minibatch (docs/PPO.md row 6). */
 
 import { mean, variance } from "./statistics.ts";
 import { checkSameShape, type Mask, mapRows, type Rows, validValues } from "./token-rows.ts";
 
 export interface Whitened {
-  /** (A - mean) / sqrt(var + 1e-8), with the unbiased variance; 0 where masked. Unchanged where `count` is below 2. */
+  /** (A - mean) / sqrt(var + 1e-8), with the unbiased variance; 0 for masked tokens. Unchanged if `count` is below 2. */
   readonly rows: number[][];
   readonly mean: number;
-  /** Unbiased; NaN where `count` is below 2. */
+  /** Unbiased standard deviation; NaN if `count` is below 2. */
   readonly std: number;
-  /** Valid tokens. */
+  /** The number of valid tokens. */
   readonly count: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The configuration: one YAML file for a stage or a whole pipeline. A section that is present is a stage that runs.
- * Defaults that are published practice name their source in a comment; docs/config.md says more of every field.
+ * The configuration: one YAML file for a stage or a whole pipeline. Each section that is present is a stage that runs. Defaults taken from
+ * published practice name their source in a comment; docs/config.md says more about every field.
  */
 import { z } from "zod";
 import { mostSequences, mostThreads } from "../util/limits.ts";
@@ -8,23 +8,23 @@ import { mostSequences, mostThreads } from "../util/limits.ts";
 const text = z.string().min(1);
 const positive = z.number().positive();
 const count = z.int().positive();
-/** Of sequences that are held at once. */
+/** A number of sequences held at once. */
 const sequences = count.max(mostSequences);
 const share = z.number().min(0).max(1);
 const shareBelow1 = z.number().min(0).lt(1);
-/** Names of reward components and safety categories stand in metric keys. */
+/** Names of reward components and safety categories appear in metric keys. */
 const keyName = z.string().regex(/^[A-Za-z0-9._-]+$/, "letters, digits, dots, dashes and underscores only");
 
-/** Where rows with these fields come from. A stage without rows of its own takes those of the section `demo`. */
+/** The source of rows with these fields. A stage without rows of its own uses those of the section `demo`. */
 const rowsWith = (...names: string[]) =>
   z.strictObject({
-    /** A JSONL file. */
+    /** Path of a JSONL file. */
     path: text,
-    /** Names of the fields in the file, where they differ: `{prompt: question, completion: answer}`. */
+    /** The file's field names by Ballast's names, if they differ: `{prompt: question, completion: answer}`. */
     fields: z
       .record(z.string().regex(new RegExp(`^(${names.join("|")})$`), `one of ${names.join(", ")}`), text)
       .default({}),
-    /** Use only the first rows; 0 is all. */
+    /** Use only the first rows; 0 means all. */
     limit: z.int().min(0).default(0),
   });
 const demonstrations = rowsWith("prompt", "completion", "messages");
@@ -32,7 +32,7 @@ const preferences = rowsWith("prompt", "chosen", "rejected");
 const prompts = rowsWith("prompt", "messages", "reference", "kind");
 
 export const modelSchema = z.strictObject({
-  /** A Hugging Face folder to start from. Without it a model is made from scratch with the sizes below. */
+  /** A Hugging Face folder to start from. Without it a model with the sizes below is made from scratch. */
   path: text.optional(),
   family: z.literal("gpt2").default("gpt2"),
   layers: count.default(4),
@@ -49,7 +49,7 @@ export const tokenizerSchema = z.strictObject({
   path: text.optional(),
   /** Largest vocabulary of `word`; rarer words become <unk>. */
   vocabularySize: count.default(8192),
-  /** A Jinja chat template; the tokenizer's own by default, of a built tokenizer the built-in one. */
+  /** A Jinja chat template; by default the tokenizer's own, or the built-in one for a built-in tokenizer. */
   chatTemplate: text.optional(),
 });
 
@@ -61,37 +61,37 @@ export const demoSchema = z.strictObject({
 
 const scheduleSchema = z.enum(["constant", "linear", "cosine", "step"]);
 const longPromptsSchema = z.enum(["truncate", "skip", "error"]);
-/** What to do with a row whose answer is empty: stop with all of their lines, or leave them out and say how many. */
+/** What to do with a row whose answer is empty: stop and name all such lines, or leave them out and report how many. */
 const emptyAnswers = z.enum(["error", "skip"]).default("error");
 
-/** What the three stages share. */
+/** The optimizer settings that the three stages share. */
 const optimizerShape = {
   schedule: scheduleSchema.default("cosine"),
   /** Share of the steps (iterations in PPO) over which the rate rises from 0. */
   warmup: share.default(0.05),
-  /** Of the schedule `step`: the rate is multiplied by the one after every so many steps. */
+  /** Used by the schedule `step`: the rate is multiplied by `stepFactor` after every `stepEvery` steps. */
   stepFactor: z.number().gt(0).max(1).default(0.9),
   stepEvery: count.default(500),
-  /** Adam's moments: 0.9 and 0.999 are Kingma and Ba's. */
+  /** Decay of Adam's moments: 0.9 and 0.999 are Kingma and Ba's values. */
   beta1: shareBelow1.default(0.9),
   beta2: shareBelow1.default(0.999),
   weightDecay: z.number().min(0).default(0),
-  /** Global norm to clip gradients to: 1.0; published 0.5 to 2.0. null does not clip. */
+  /** Gradients are clipped to this global norm: 1.0; published 0.5 to 2.0. null does not clip. */
   maxGradNorm: positive.nullable().default(1),
-  /** What to do with a prompt that does not fit the context: drop tokens at its left, skip the row, or stop. */
+  /** What to do with a prompt that does not fit the context: drop tokens on its left, skip the row, or stop. */
   longPrompts: longPromptsSchema.default("truncate"),
-  /** Sequences that one pass of the engine holds; 0 lets the stage choose. Changes speed and memory, never the result beyond rounding. */
+  /** Sequences in one pass of the engine; 0 lets the stage choose. Changes speed and memory, never the result beyond rounding. */
   microBatch: z.int().min(0).default(0),
-  /** Save every so many steps (iterations in PPO); 0 saves only at the end and when interrupted. */
+  /** Steps (iterations in PPO) between checkpoints; 0 saves only at the end and when interrupted. */
   checkpointEvery: z.int().min(0).default(50),
-  /** Checkpoints to keep. */
+  /** Number of checkpoints to keep. */
   keep: count.default(2),
 };
 
 export const sftSchema = z.strictObject({
   data: demonstrations.optional(),
   evaluation: demonstrations.optional(),
-  /** Share of the rows held out where `evaluation` is not given. */
+  /** Share of the rows held out if `evaluation` is not given. */
   evaluationShare: shareBelow1.default(0.05),
   emptyAnswers,
   steps: count.default(300),
@@ -108,17 +108,17 @@ export const rewardModelSchema = z.strictObject({
   evaluation: preferences.optional(),
   evaluationShare: shareBelow1.default(0.1),
   emptyAnswers,
-  /** A folder to start from; the SFT stage's result in a pipeline, else `model.path`. */
+  /** A folder to start from; by default the SFT stage's result in a pipeline, else `model.path`. */
   from: text.optional(),
   steps: count.default(200),
-  /** Pairs a step. */
+  /** Pairs per step. */
   batchSize: sequences.default(64),
   learningRate: positive.default(1e-4),
   epsilon: positive.default(1e-8),
-  /** Margin that the chosen score must exceed the rejected one by (PPO.md row 18). */
+  /** Margin by which the chosen score must exceed the rejected one (docs/PPO.md row 18). */
   margin: z.number().min(0).default(0),
   evaluateEvery: count.default(50),
-  /** Samples of the SFT model that set the scores' mean to 0 and variance to 1; 0 leaves scores as they are. */
+  /** Samples of the SFT model from which scores are normalised to mean 0 and variance 1; 0 leaves scores as they are. */
   normalisationSamples: z.int().min(0).max(mostSequences).default(512),
   ...optimizerShape,
 });
@@ -128,11 +128,11 @@ const name = keyName.optional();
 
 /** One component of the reward. The score is the weighted sum; every component is recorded by name. */
 export const rewardComponentSchema = z.discriminatedUnion("kind", [
-  /** The learned reward model. */
+  /** The learned reward model's score. */
   z.strictObject({ kind: z.literal("model"), name, weight, path: text.optional() }),
-  /** 1 where the response equals the reference answer, ignoring case and surrounding space. */
+  /** 1 if the response equals the reference answer, ignoring case and surrounding space. */
   z.strictObject({ kind: z.literal("exact"), name, weight }),
-  /** 1 where the number after `marker` (else the last number) of the response equals that of the reference answer. */
+  /** 1 if the number after `marker` (else the last number) in the response equals that in the reference answer. */
   z.strictObject({
     kind: z.literal("last_number"),
     name,
@@ -140,7 +140,7 @@ export const rewardComponentSchema = z.discriminatedUnion("kind", [
     marker: text.default("####"),
     requireMarker: z.boolean().default(false),
   }),
-  /** 1 where the regular expression matches the response. */
+  /** 1 if the regular expression matches the response. */
   z.strictObject({
     kind: z.literal("pattern"),
     name,
@@ -159,7 +159,7 @@ export const rewardComponentSchema = z.discriminatedUnion("kind", [
   }),
   /** Minus the share of n-grams that repeat an earlier one. */
   z.strictObject({ kind: z.literal("repetition"), name, weight, n: count.default(4) }),
-  /** Minus 1 where the response has a word of the safety filter (`ppo.safety`). */
+  /** Minus 1 if the response has a word from the safety filter (`ppo.safety`). */
   z.strictObject({ kind: z.literal("safety"), name, weight }),
   /** The learned score minus that of a baseline response to the same prompt, sampled from the reference policy. */
   z.strictObject({ kind: z.literal("comparison"), name, weight, path: text.optional() }),
@@ -174,31 +174,31 @@ export const rewardComponentSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
-/** What moves a KL coefficient (PPO.md row 9): the one to the reference, and the one from old to new. */
+/** What moves a KL coefficient (docs/PPO.md row 9): the KL to the reference, and the KL from the old policy to the new. */
 const klController = {
   controller: z.enum(["fixed", "step", "exponential", "ziegler"]).default("fixed"),
-  /** KL that the controller steers to. */
+  /** The KL that the controller steers towards. */
   target: positive.optional(),
-  /** What the target has come to in the last iteration, in a line; published: from 0.2 to 0.05. */
+  /** The target in the last iteration, reached along a straight line; published: from 0.2 to 0.05. */
   targetEnd: positive.optional(),
-  /** Of `step`: published numbers, each of which the four below replace. */
+  /** Used by `step`: published settings; the four numbers below replace those of the preset. */
   preset: z.enum(["schulman2017", "guide", "rllib", "bounded"]).default("schulman2017"),
-  /** Times the target, over which the coefficient rises, and under which it falls. */
+  /** Multiples of the target: the coefficient rises above `high` times the target and falls below `low` times it. */
   high: positive.optional(),
   low: positive.optional(),
-  /** What it is then multiplied by. */
+  /** The factors by which the coefficient then rises and falls. */
   up: z.number().min(1).optional(),
   down: z.number().gt(0).max(1).optional(),
-  /** Of `exponential`. */
+  /** Used by `exponential`. */
   alpha: positive.default(10),
-  /** Of `ziegler`: sequences; a tenth of the run's by default. */
+  /** Used by `ziegler`, in sequences; by default a tenth of the run's. */
   horizon: positive.optional(),
-  /** A coefficient that moves stays within these; by default within `coefficientBounds` of rl/klcontroller.ts. */
+  /** Bounds for a coefficient that moves; by default `coefficientBounds` in rl/klcontroller.ts. */
   min: positive.optional(),
   max: positive.optional(),
 };
 
-/** A target: training ends where it held in so many measurements in a row. */
+/** A target: training ends when it has held in the given number of consecutive measurements. */
 const targetSchema = z.strictObject({
   /** A key of docs/metrics.md. */
   signal: text,
@@ -208,76 +208,79 @@ const targetSchema = z.strictObject({
 });
 
 export const ppoSchema = z.strictObject({
-  /** Folder of the policy to start from; the SFT stage's result in a pipeline, else `model.path`. */
+  /** Folder of the policy to start from; by default the SFT stage's result in a pipeline, else `model.path`. */
   policy: text.optional(),
-  /** Folder of the frozen reference; the starting policy by default. */
+  /** Folder of the frozen reference; by default the starting policy. */
   reference: text.optional(),
-  /** Folder the critic's trunk starts from; the reward model where there is one, else the policy. */
+  /** Folder that the critic's trunk starts from; by default the reward model if there is one, else the policy. */
   critic: text.optional(),
-  /** `separate`: a full-depth transformer of its own. `shared`: a scalar head on the policy's trunk. */
+  /** `separate`: a full-depth transformer for the critic. `shared`: a scalar head on the policy's trunk. */
   criticKind: z.enum(["separate", "shared"]).default("separate"),
   prompts: prompts.optional(),
   rewards: z
     .array(rewardComponentSchema)
     .min(1)
     .default([{ kind: "model", weight: 1 }]),
-  /** Resume although a user's reward function has changed since. */
+  /** Resume even if a user's reward function has changed since. */
   allowChangedReward: z.boolean().default(false),
   iterations: count.default(100),
-  /** Sequences sampled an iteration. */
+  /** Sequences sampled per iteration. */
   sequences: sequences.default(512),
   /** Responses sampled for each prompt; `sequences` is a multiple of it. */
   responsesPerPrompt: count.default(1),
-  /** Minibatches an epoch: sequences per optimizer step = sequences / minibatches. */
+  /** Minibatches per epoch: sequences per optimizer step = sequences / minibatches. */
   minibatches: count.default(1),
   /** Passes over the rollout: 4; published 1 to 4. */
   epochs: count.default(4),
   maxNewTokens: count.default(64),
-  /** Tokens that end a response beside those of the model's files and of its chat template: their texts or ids. */
+  /** Tokens that end a response, in addition to those of the model's files and of its chat template: their texts or ids. */
   stopTokens: z.array(z.union([z.string().min(1), z.int().min(0)])).default([]),
-  /** Texts that end a response. Its tokens keep them, the text that is scored ends before them. */
+  /** Texts that end a response. The tokens keep them; the scored text ends before them. */
   stopStrings: z.array(z.string().min(1)).default([]),
   temperature: positive.default(1),
   topK: z.int().min(0).default(0),
   topP: z.number().gt(0).max(1).default(1),
-  /** Truncated sampling makes the sampled KL wrong, even negative (PPO.md row 1). */
+  /** Truncated sampling makes the sampled KL wrong, even negative (docs/PPO.md row 1). */
   allowTruncatedSampling: z.boolean().default(false),
   /** Policy rate: 1e-6 above a billion parameters (published 1e-6 to 1e-5), more for small models. */
   learningRate: positive.default(1e-6),
-  /** 2x the policy's by default: published 1.5x to 2x. */
+  /** By default twice the policy's rate: published 1.5 to 2 times. */
   criticLearningRate: positive.optional(),
   /** Adam's epsilon in PPO (Huang et al., The N implementation details of RLHF with PPO). */
   epsilon: positive.default(1e-5),
-  /** `clip`: the clipped loss. `penalty`: no clip, and a KL from the old policy to the new in the loss (PPO.md row 9). */
+  /** `clip`: the clipped loss. `penalty`: no clip, and a KL from the old policy to the new in the loss (docs/PPO.md row 9). */
   policyLoss: z.enum(["clip", "penalty"]).default("clip"),
-  /** Of the penalty; not the KL to the reference. */
+  /** The controller of the penalty's coefficient; not the KL to the reference. */
   penalty: z
     .strictObject({
-      /** 1 is where the controllers of Schulman et al. 2017 start; they hardly depend on it. */
+      /** 1 is where the controllers of Schulman et al. 2017 start; the result hardly depends on it. */
       beta: z.number().min(0).default(1),
       ...klController,
     })
     .prefault({}),
-  /** `phases`: wide in the first quarter, then by KL and the reward's slope, fine in the last. */
+  /** `phases`: wide in the first quarter, then set by the KL and the reward's slope, and held in the last quarter. */
   clipSchedule: z.enum(["constant", "phases"]).default("constant"),
-  /** The clip of the first quarter: 0.2 to 0.3. */
+  /** The clip range of the first quarter: 0.2 to 0.3. */
   clipWide: z.number().gt(0).max(1).default(0.3),
-  /** Factors on both rates by layer: embeddings a third to half of the head's; blocks in between. null: one rate. */
+  /** Factors on both learning rates by layer: embeddings a third to half of the head's, blocks in between. null: one rate. */
   layerRates: z
     .strictObject({ embeddings: positive.default(0.5), head: positive.default(1) })
     .nullable()
     .default(null),
-  /** GAE and returns from a slow average of the critic (PPO.md row 20): 0.995 to 0.999 a step. null: from the critic itself. */
+  /**
+   * GAE and returns use a slow average of the critic (docs/PPO.md row 20), with a decay of 0.995 to 0.999 per step. null: the critic
+   * itself.
+   */
   slowCritic: z
     .strictObject({ decay: shareBelow1.default(0.995) })
     .nullable()
     .default(null),
   clipLow: share.default(0.2),
   clipHigh: positive.default(0.2),
-  /** Dual clip's constant (Ye et al. 2019), null without. */
+  /** Constant of the dual clip (Ye et al. 2019); null turns it off. */
   dualClip: z.number().gt(1).nullable().default(null),
   valueClip: positive.nullable().default(0.2),
-  /** Weight of the value loss, with a shared trunk only, 1 there by default (PPO.md row 10). */
+  /** Weight of the value loss, only with a shared trunk, where it is 1 by default (docs/PPO.md row 10). */
   valueCoef: positive.optional(),
   /** 0.01; 0.02 if entropy collapses. */
   entropyCoef: z.number().min(0).default(0.01),
@@ -285,86 +288,86 @@ export const ppoSchema = z.strictObject({
   lambda: share.default(0.95),
   aggregation: z.enum(["token-mean", "sequence-mean"]).default("token-mean"),
   whitenAdvantages: z.boolean().default(true),
-  /** Divide rewards by their standard deviation, mean kept. */
+  /** Divide rewards by their standard deviation, keeping their mean. */
   whitenRewards: z.boolean().default(false),
-  /** After normalisation; null does not clip. */
+  /** Clips scores after normalisation; null does not clip. */
   scoreClip: positive.nullable().default(10),
   missingEosPenalty: z.number().min(0).default(0),
-  /** End the update when a minibatch's approximate KL(old, new) passes this; null never. 1.5 x 0.01 is Spinning Up's. */
+  /** End the update when a minibatch's approximate KL(old, new) exceeds this; null never does. 1.5 x 0.01 is Spinning Up's. */
   stopEpochsAtKl: positive.nullable().default(null),
   kl: z
     .strictObject({
-      /** Exactly one of the two (PPO.md row 2): k1 in the reward, or `estimator` in the loss. */
+      /** Where the KL is used, exactly one of two (docs/PPO.md row 2): k1 in the reward, or `estimator` in the loss. */
       in: z.enum(["reward", "loss"]).default("reward"),
-      /** Of the KL in the loss. k2's gradient is the KL's, k3's is biased (PPO.md row 2). */
+      /** Estimator of the KL in the loss. k2's gradient is the KL's, k3's is biased (docs/PPO.md row 2). */
       estimator: z.enum(["k2", "k3"]).default("k2"),
-      /** 0.05; published 0.05 to 0.2, better too high at first. */
+      /** 0.05; published 0.05 to 0.2; too high is safer than too low at first. */
       coef: z.number().min(0).default(0.05),
       ...klController,
-      /** 6 nats a sequence is Ziegler et al.'s target. */
+      /** Unit of the target; 6 nats per sequence is Ziegler et al.'s. */
       targetUnit: z.enum(["token", "sequence"]).default("token"),
     })
     .prefault({}),
   safety: z
     .strictObject({
-      /** Word lists by category, matched as whole words without regard to case; added to the built-in ones unless `builtIn` is false. */
+      /** Word lists by category, matched as whole words ignoring case; added to the built-in ones unless `builtIn` is false. */
       categories: z
         .record(keyName, z.array(z.string().regex(/[\p{L}\p{N}]/u, "a word or phrase with a letter or digit")).min(1))
         .default({}),
       builtIn: z.boolean().default(true),
     })
     .prefault({}),
-  /** Samples stored an iteration, beside the worst. */
+  /** Samples stored per iteration, in addition to the worst. */
   storedSamples: z.int().min(0).default(16),
-  /** Any of the targets ends training, as done: the model is saved and evaluated. */
+  /** Training ends as done as soon as any of these targets is met: the model is saved and evaluated. */
   stop: z.strictObject({ when: z.array(targetSchema).default([]) }).prefault({}),
   ...optimizerShape,
   schedule: scheduleSchema.default("constant"),
-  /** Checkpoints to keep; `best`: the newest, and the one with the best gold check of the monitoring set, else the best score. */
+  /** Checkpoints to keep; `best` keeps the newest, and the one with the best gold check on the monitoring set, else the best score. */
   keep: z.union([count, z.literal("best")]).default(2),
 });
 
-/** Every how many iterations a measurement beside training runs; 0 never. */
+/** Iterations between runs of a measurement; 0 never runs it. */
 const every = (iterations: number) => z.int().min(0).default(iterations);
 
-/** The name of an environment variable: addresses and tokens never stand in a file. */
+/** The name of an environment variable: addresses and tokens are never in a file. */
 const variable = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of an environment variable, which holds the address or token itself");
 
-/** Someone who is told: docs/incidents.md. */
+/** A webhook to notify: docs/incidents.md. */
 const notifySchema = z.strictObject({
-  /** `json`: the record itself. `slack`: text, for Slack and what takes its incoming webhooks. */
+  /** `json`: the record itself. `slack`: text, for Slack and services that accept its incoming webhooks. */
   kind: z.enum(["json", "slack"]).default("json"),
   /** The environment variable that holds the address. */
   urlEnv: variable,
-  /** The one that holds a token, sent as `Authorization: Bearer`. */
+  /** The environment variable that holds a token, sent as `Authorization: Bearer`. */
   tokenEnv: variable.optional(),
   /** 1: incidents and what else stops a run; 2: interventions and their outcomes; 3: alerts that are only recorded. */
   tiers: z.array(z.int().min(1).max(3)).default([1]),
-  /** Send prompts and responses too. */
+  /** Whether to send prompts and responses too. */
   samples: z.boolean().default(false),
-  /** One attempt, in milliseconds. */
+  /** Timeout of one attempt, in milliseconds. */
   timeoutMs: count.default(5000),
-  /** Further attempts, 1 s, 2 s, 4 s and so on apart. */
+  /** Further attempts after pauses of 1 s, 2 s, 4 s and so on. */
   retries: z.int().min(0).max(10).default(3),
 });
 
 /** The stability controller: docs/control.md. */
 export const controlSchema = z.strictObject({
-  /** `fixed`: constant hyperparameters, tier 1 and recording alone. `adaptive`: every rule, schedules and estimators too. */
+  /** `fixed`: constant hyperparameters; only tier 1 and recording. `adaptive`: every rule, schedules and estimators too. */
   profile: z.enum(["fixed", "adaptive"]).default("fixed"),
-  /** `off` keeps every alert and acts on none; tier 1 neither. The same seed then shows both curves. */
+  /** `off` records every alert and acts on none, not even those of tier 1. With the same seed, both curves can be compared. */
   interventions: z.enum(["on", "off"]).default("on"),
-  /** A YAML file of rules beside the shipped ones; a rule with the id of one of those replaces it. */
+  /** A YAML file of rules in addition to the shipped ones; a rule with a shipped rule's id replaces it. */
   rules: text.optional(),
   /** Ids of rules that are not used. */
   disable: z.array(z.string()).default([]),
-  /** `absolute`: nats, for large vocabularies. `relative`: to iteration 0. */
+  /** `absolute`: nats, for large vocabularies. `relative`: compared with iteration 0. */
   entropy: z.strictObject({ scale: z.enum(["absolute", "relative"]).default("relative") }).prefault({}),
   /** `absolute`: shares. `relative`: rise over iteration 0, for a policy that starts unsafe on purpose. */
   safety: z.strictObject({ scale: z.enum(["absolute", "relative"]).default("absolute") }).prefault({}),
-  /** Interventions keep the KL coefficient within these. */
+  /** Bounds within which interventions keep the KL coefficient. */
   klCoef: z.strictObject({ min: z.number().min(0).default(0.001), max: positive.default(1) }).prefault({}),
   /** Similarity of consecutive policies on fixed prompts and seeds; the reward model's accuracy on fixed held-out pairs. */
   probes: z
@@ -372,21 +375,21 @@ export const controlSchema = z.strictObject({
       every: every(10),
       prompts: count.default(16),
       pairs: count.default(64),
-      /** JSONL of responses that people rated: how the reward agrees with them. */
+      /** JSONL of responses with human ratings, to measure how well the reward agrees with them. */
       ratings: text.optional(),
     })
     .prefault({}),
-  /** Gradient noise from the micro-batches of one step (PPO.md row 17). */
+  /** Gradient noise measured from the micro-batches of one step (docs/PPO.md row 17). */
   noise: z.strictObject({ every: every(10), microBatches: z.int().min(2).default(8) }).prefault({}),
-  /** The gold check on a monitoring set, which is neither trained on nor in the final report. */
+  /** The gold check on a monitoring set that is neither trained on nor in the final report. */
   monitor: z
     .strictObject({ every: every(10), samples: sequences.default(128), prompts: prompts.optional() })
     .prefault({}),
-  /** Scores and gold checks on perturbed prompts against the clean ones. */
+  /** Scores and gold checks on perturbed prompts, compared with the clean ones. */
   robustness: z.strictObject({ every: every(50), prompts: count.default(16) }).prefault({}),
   /** Webhooks. */
   notify: z.array(notifySchema).default([]),
-  /** How often `notify` is sent a report of the run: `7d`, `12h`. */
+  /** How often a report of the run is sent to `notify`: `7d`, `12h`. */
   report: z
     .strictObject({
       every: z
@@ -397,23 +400,23 @@ export const controlSchema = z.strictObject({
     .prefault({}),
 });
 
-/** Where an experiment stands among those before it: docs/doctor.md. */
+/** An experiment's place in a series of experiments: docs/doctor.md. */
 export const experimentSchema = z.strictObject({
-  /** 1: is the behaviour controllable at all; 2: the reward, finely; 3: wider data; 4: harder evaluation. */
+  /** 1: is the behaviour controllable at all; 2: the reward in detail; 3: wider data; 4: harder evaluation. */
   stage: z.int().min(1).max(4),
-  /** The experiment it goes on from: a run's id, its folder, or a configuration. */
+  /** The experiment that this one continues: a run's id, its folder, or a configuration. */
   previous: text.optional(),
 });
 
 export const doctorSchema = z.strictObject({
-  /** Why a finding is meant to be as it is, by the finding's id. */
+  /** Why a finding is intended, by the finding's id. */
   explain: z.record(z.string(), text).default({}),
-  /** What the reward judges, where the doctor would guess otherwise: a turn, fine steps, or a late result alone. */
+  /** What the reward judges, if the doctor would guess wrong: a turn, fine steps, or only a late result. */
   grain: z.enum(["turn", "steps", "late"]).optional(),
 });
 
 export const evaluationSchema = z.strictObject({
-  /** Samples at the rollout's temperature. */
+  /** Samples drawn at the rollout's temperature. */
   samples: sequences.default(1024),
   maxNewTokens: count.optional(),
   temperature: z.number().min(0).optional(),
@@ -422,16 +425,16 @@ export const evaluationSchema = z.strictObject({
 });
 
 export const configSchema = z.strictObject({
-  /** "When X, prefer Y over Z": heads every report. PPO does not start without it; the task of a section `demo` brings its own. */
+  /** "When X, prefer Y over Z": heads every report. PPO does not start without it; the task of a section `demo` has its own. */
   objective: z.string().default(""),
   name: z
     .string()
     .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*$/, "letters, digits, dots, dashes and underscores only, no dot or dash first")
     .optional(),
-  /** Folder of runs and of their database, relative to the current directory. */
+  /** Folder of the runs and their database, relative to the current directory. */
   workspace: text.default("runs"),
   seed: z.int().min(0).default(1),
-  /** Threads of the engine; 0 takes the physical cores. Part of what makes a run repeatable to the bit. */
+  /** Threads of the engine; 0 uses the physical cores. A run repeats bit for bit only with the same number. */
   threads: z.int().min(0).max(mostThreads).default(0),
   model: modelSchema.prefault({}),
   tokenizer: tokenizerSchema.prefault({}),

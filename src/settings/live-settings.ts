@@ -1,4 +1,4 @@
-/** The settings that may change while a stage runs: a person's, or those of a rule that rolls back. */
+/** The settings that may change while a stage runs, by an operator or by a rule that rolls back. */
 import { leverSettings } from "../steering/levers.ts";
 import type { Stage } from "../types/records.ts";
 
@@ -7,7 +7,7 @@ const optimizer = ["learningRate", "weightDecay", "maxGradNorm", "microBatch", "
 /** The keys that levers move, without their stage. */
 const moved = leverSettings().flatMap(({ key }) => (key.startsWith("ppo.") ? [key.slice("ppo.".length)] : []));
 
-/** What is not here shapes the run as a whole (its data, its number of steps) and cannot change half way. */
+/** Settings that are not listed shape the run as a whole (its data, its number of steps) and cannot change midway. */
 export const liveSettings: Readonly<Record<Stage, readonly string[]>> = {
   sft: [...optimizer, "evaluateEvery"],
   reward: [...optimizer, "evaluateEvery"],

@@ -1,4 +1,4 @@
-/** Reads the configuration's schema as data: what stands at a path, in words, and the list of every field. */
+/** Reads the configuration's schema as data: the schema at a path, what it allows in words, and the list of every field. */
 import type { z } from "zod";
 import type { Path } from "../util/yaml-source.ts";
 import { configSchema } from "./config-schema.ts";
@@ -7,12 +7,12 @@ export type Schema = z.core.$ZodType;
 
 /** One settable value. */
 export interface Field {
-  /** `ppo.kl.coef`; for the components of the reward `ppo.rewards[].weight` (every kind) or `ppo.rewards[length].max`. */
+  /** The dotted path: `ppo.kl.coef`; for reward components `ppo.rewards[].weight` (every kind) or `ppo.rewards[length].max`. */
   readonly path: string;
   /** What is allowed, in words. */
   readonly expected: string;
   readonly required: boolean;
-  /** Undefined where there is none. */
+  /** The default; undefined if there is none. */
   readonly defaultValue: unknown;
 }
 
@@ -39,7 +39,7 @@ export function unwrap(schema: Schema): Unwrapped {
   }
 }
 
-/** The schema of one key below another; a component of the reward is known by the `kind` in its value. */
+/** The schema of one key below a schema; a reward component is identified by the `kind` in its value. */
 export function childSchema(schema: Schema, key: string | number, value?: unknown): Schema | undefined {
   const def = unwrap(schema).schema._zod.def;
   if (def.type === "object") return Object.hasOwn(def.shape, key) ? def.shape[key] : undefined;
@@ -49,7 +49,7 @@ export function childSchema(schema: Schema, key: string | number, value?: unknow
   return option && childSchema(option, key);
 }
 
-/** The schema at a path of the configuration `root`, undefined where the path leaves the schema. */
+/** The schema at a path of the configuration `root`; undefined if the path leaves the schema. */
 export function schemaAt(path: Path, root: unknown): Schema | undefined {
   let schema: Schema | undefined = configSchema;
   let value = root;
@@ -60,7 +60,7 @@ export function schemaAt(path: Path, root: unknown): Schema | undefined {
   return schema;
 }
 
-/** The keys that may stand in a section. */
+/** The keys that a section may have. */
 export function keysOf(schema: Schema, value?: unknown): string[] {
   const def = unwrap(schema).schema._zod.def;
   if (def.type === "object") return Object.keys(def.shape);
@@ -68,7 +68,7 @@ export function keysOf(schema: Schema, value?: unknown): string[] {
   return option ? keysOf(option) : [];
 }
 
-/** The value at one key; undefined where there is none. */
+/** The value at one key; undefined if there is none. */
 export function at(value: unknown, key: string | number): unknown {
   return typeof value === "object" && value !== null && Object.hasOwn(value, key)
     ? (value as Record<string | number, unknown>)[key]
@@ -149,7 +149,7 @@ function fieldsBelow(schema: Schema, path: string): Field[] {
   return [leaf, ...componentFields(unwrap(def.element).schema as z.core.$ZodUnion, path)];
 }
 
-/** Keys that every kind has come once, as `path[].key`; the others as `path[kind].key`. */
+/** The fields of reward components. Keys that every kind has become `path[].key`, the others `path[kind].key`. */
 function componentFields(union: z.core.$ZodUnion, path: string): Field[] {
   const { options } = union._zod.def;
   const common = keysOf(options[0] as Schema).filter((key) => options.every((option) => keysOf(option).includes(key)));

@@ -1,4 +1,4 @@
-/** Signals of what the policy does and is paid for: reward, response, safety. */
+/** Signals of the policy's behaviour and its rewards: reward, response, safety. */
 import { distinctN, distinctShare, repeatedNgramShare } from "../rl/diversity.ts";
 import { standardError } from "../rl/interval.ts";
 import { correlation, mean, quantile, slope, standardDeviation, sum, variance } from "../rl/statistics.ts";
@@ -15,7 +15,7 @@ export function reward({ rollout, settings, history }: RolloutView): Signals {
     ...spread("reward/score", scores),
     "reward/score_se": standardError(
       scores,
-      // Answers to one prompt are alike: they are one cluster.
+      // Answers to one prompt are alike, so they form one cluster.
       rollout.prompts.map((tokens) => tokens.join(" ")),
     ),
     ...(recent.length > 1 && { "reward/score_slope": slope(recent) }),
@@ -36,7 +36,7 @@ export function reward({ rollout, settings, history }: RolloutView): Signals {
   };
 }
 
-/** Standard deviation of the members' scores of a response, averaged over the responses. */
+/** Standard deviation of the members' scores of each response, averaged over the responses. */
 function disagreement(members: readonly (readonly number[])[]): number {
   return mean(members[0]!.map((_, b) => standardDeviation(members.map((scores) => scores[b]!))));
 }
@@ -66,7 +66,7 @@ export function response({ rollout }: RolloutView): Signals {
   };
 }
 
-/** Buckets by the power of two that the prompt's length does not exceed: 16 holds 9 to 16 tokens. */
+/** Variance of response lengths by prompt length. Buckets end at powers of two: bucket 16 holds prompts of 9 to 16 tokens. */
 function lengthVarianceByPromptLength(prompts: readonly (readonly number[])[], lengths: readonly number[]): Signals {
   const buckets = new Map<number, number[]>();
   prompts.forEach((prompt, b) => {

@@ -1,18 +1,18 @@
-/** Signals of a task's gold check: measurements, and never part of a reward. */
+/** Signals of a task's gold check: measurements that are never part of a reward. */
 
 import { correlation, mean } from "../rl/statistics.ts";
 import type { Signals } from "./signal-values.ts";
 
-/** One response's verdicts by the name of the check; empty where none applies to its prompt. */
+/** One response's verdicts by the name of the check; empty if no check applies to its prompt. */
 export type Verdicts = Readonly<Record<string, boolean>>;
 
-/** 1 where a response passes, 0 where it does not, the mean where several checks apply; null where none does. */
+/** 1 if a response passes, 0 if it fails, the mean if several checks apply, null if none does. */
 export function goldOf(verdicts: Verdicts): number | null {
   const values = Object.values(verdicts);
   return values.length === 0 ? null : mean(values.map(Number));
 }
 
-/** Under `<prefix>`: the share of passes of each check over the responses that it applies to. */
+/** Each check's share of passes over the responses that it applies to, under keys that start with `<prefix>`. */
 export function checkSignals(prefix: string, verdicts: readonly Verdicts[]): Signals {
   const names = [...new Set(verdicts.flatMap(Object.keys))];
   return Object.fromEntries(
@@ -23,12 +23,12 @@ export function checkSignals(prefix: string, verdicts: readonly Verdicts[]): Sig
   );
 }
 
-/** Largest fall of a check from the first to now: the mean over checks hides one that is lost where others are won. Below 0 where all rose. */
+/** Largest fall of any check from `first` to `now`, which the mean over checks can hide. Negative if all checks rose. */
 export function checkFall(first: Signals, now: Signals): number {
   return Math.max(...Object.entries(now).map(([name, share]) => (first[name] ?? share) - share));
 }
 
-/** Of a rollout: each check, the mean over responses, and its correlation (Pearson's) with the score. */
+/** Gold signals of a rollout: each check, the mean over responses, and its Pearson correlation with the score. */
 export function goldSignals(scores: readonly number[], verdicts: readonly Verdicts[]): Signals {
   const judged = verdicts.flatMap((one, b) => {
     const gold = goldOf(one);

@@ -1,11 +1,11 @@
-/** What is known of one iteration when it ends, as plain arrays: what its signals are computed from. */
+/** What is known of one iteration when it ends, as plain arrays: its signals are computed from this. */
 
 import type { Mask, Rows } from "../rl/token-rows.ts";
 import type { UpdateStatistics } from "../rl/update-statistics.ts";
 import type { Verdicts } from "./gold-signals.ts";
 import type { LayerGradients } from "./layer-signals.ts";
 
-/** B sequences of one rollout; per-token rows are aligned with the response tokens. */
+/** The B sequences of one rollout; per-token rows are aligned with the response tokens. */
 export interface RolloutRecord {
   /** Prompt tokens. */
   readonly prompts: readonly (readonly number[])[];
@@ -14,60 +14,60 @@ export interface RolloutRecord {
   readonly stopReasons: readonly ("stop" | "length")[];
   readonly endsWithEos: readonly boolean[];
   readonly mask?: Mask | undefined;
-  /** Of the policy that sampled; all log-probabilities at the rollout's temperature. */
+  /** The sampling policy's log-probabilities; all log-probabilities are at the rollout's temperature. */
   readonly logprobs: Rows;
   readonly refLogprobs: Rows;
-  /** Entropy of the policy that sampled, in nats. */
+  /** Entropy of the sampling policy at each token, in nats. */
   readonly entropy: Rows;
-  /** Of the online critic, before the update; left out without a critic. */
+  /** The online critic's values before the update; absent without a critic. */
   readonly values?: Rows | undefined;
   readonly returns?: Rows | undefined;
-  /** Token rewards as the advantages were made from them. */
+  /** Token rewards from which the advantages were computed. */
   readonly rewards: Rows;
   readonly advantagesRaw: Rows;
-  /** As the loss saw them: whitened, or divided by the spread of a group, where that is on. */
+  /** Advantages as the loss saw them: whitened, or divided by the spread of a group, if that is on. */
   readonly advantages: Rows;
   /** Composed scores: normalised and weighted, before clipping and the penalty for a missing EOS. */
   readonly scores: readonly number[];
-  /** Raw scores of each component by name. */
+  /** Raw scores of each reward component by name. */
   readonly components: Readonly<Record<string, readonly number[]>>;
-  /** Names of the components that a model gives. */
+  /** Names of the components whose scores come from a model. */
   readonly learned?: readonly string[] | undefined;
-  /** Of the task's gold check, one entry a response, where the task has one. */
+  /** Verdicts of the task's gold check, one entry per response, if the task has one. */
   readonly verdicts?: readonly Verdicts[] | undefined;
-  /** By category of the safety filter, whether a response trips it. */
+  /** Whether each response trips the safety filter, by the filter's category. */
   readonly safety: Readonly<Record<string, readonly boolean[]>>;
-  /** The reference's log-probabilities on fixed probes, where they were computed. */
+  /** The reference's log-probabilities on fixed probes, if they were computed. */
   readonly probeRefLogprobs?: Rows | undefined;
 }
 
 /** One minibatch of the update: one step of the policy's optimizer and, if there is a critic, one of the critic's. */
 export interface MinibatchRecord {
-  /** 0 is the first. */
+  /** The epoch, counted from 0. */
   readonly epoch: number;
   readonly statistics: UpdateStatistics;
-  /** As the engine returned it: entropy bonus and KL in the loss included. */
+  /** The policy loss as the engine returned it, including the entropy bonus and a KL in the loss. */
   readonly policyLoss: number;
-  /** Both left out without a critic. */
+  /** Figures of the value loss; absent without a critic. */
   readonly valueLoss?: number | undefined;
   readonly valueClipFraction?: number | undefined;
-  /** Global norm before clipping; with a shared trunk, of both losses together; null where no step was taken. */
+  /** The policy's global gradient norm before clipping, of both losses with a shared trunk; null if no step was taken. */
   readonly policyGradNorm: number | null;
-  /** null where the trunk is shared, or no step was taken. */
+  /** The critic's global gradient norm before clipping; null if the trunk is shared or no step was taken. */
   readonly criticGradNorm: number | null;
-  /** By parameter group; left out where no step was taken, and for a critic that shares the trunk. */
+  /** Gradient figures by parameter group; absent if no step was taken, and for a critic that shares the trunk. */
   readonly policyLayers?: LayerGradients | undefined;
   readonly criticLayers?: LayerGradients | undefined;
-  /** The controller dropped the policy's gradient of it. */
+  /** Whether the controller dropped this minibatch's policy gradient. */
   readonly masked: boolean;
-  /** A step of policy or critic was skipped for a gradient that is not finite. */
+  /** Whether a step of the policy or the critic was skipped because its gradient was not finite. */
   readonly skipped: boolean;
 }
 
 /** What is known of an iteration before its update. */
 export interface RolloutView {
   readonly rollout: RolloutRecord;
-  /** Settings in force. */
+  /** The settings in force. */
   readonly settings: {
     readonly klIn: "reward" | "loss";
     readonly klCoef: number;
@@ -75,16 +75,16 @@ export interface RolloutView {
     readonly missingEosPenalty: number;
     readonly maxGradNorm: number | null;
   };
-  /** From iterations before this one, oldest first; left out, or empty, at the first. */
+  /** Signals of earlier iterations, oldest first; absent or empty at the first. */
   readonly history?: SignalHistory | undefined;
 }
 
 export interface IterationRecord extends RolloutView {
-  /** In the order in which they ran. */
+  /** The minibatches in the order in which they ran. */
   readonly minibatches: readonly MinibatchRecord[];
-  /** The minibatch that ended the update early: its KL was measured, and no step was taken. */
+  /** The minibatch that ended the update early: its KL was measured, but no step was taken. */
   readonly endedBy?: { readonly epoch: number; readonly statistics: UpdateStatistics } | undefined;
-  /** Largest |ratio - 1| on the first micro-batch of the update, before any step: PPO.md row 21. */
+  /** Largest |ratio - 1| on the first micro-batch of the update, before any step (docs/PPO.md row 21). */
   readonly firstRatioDeviation: number;
 }
 
@@ -97,5 +97,5 @@ export interface SignalHistory {
   readonly scoreMeans: readonly number[];
 }
 
-/** Iterations over which slopes are taken, this one included: CONTROL.md's "over 10". */
+/** Iterations over which slopes are taken, this one included (ten, as docs/metrics.md says). */
 export const slopeWindow = 10;

@@ -1,6 +1,6 @@
 /** The keys of signals that rules may name. docs/metrics.md has a line for each; a test holds the two together. */
 
-/** `<name>` and the like stand for any word. */
+/** The keys of all signals that rules may name; `<name>` and the like stand for any word. */
 export const signalKeys: readonly string[] = [
   "kl/old_new_k3_token",
   "kl/old_new_k3_token_max",
@@ -151,7 +151,7 @@ const rolloutGroups = [
   "rollout/",
 ];
 
-/** Whether a signal is known once a rollout is scored, before its update. */
+/** Whether a signal is known as soon as a rollout is scored, before its update. */
 export function knownAfterScoring(key: string): boolean {
   return rolloutGroups.some((group) => key.startsWith(group));
 }

@@ -1,17 +1,17 @@
-/** Signals of the gradient by layer: its size, its mean and its spread in each parameter group. */
+/** Signals of the gradient by layer: the size, mean and spread in each parameter group. */
 
 import { mean, variance } from "../rl/statistics.ts";
 import type { Signals } from "./signal-values.ts";
 
-/** One optimizer step's gradient by parameter group, before clipping. */
+/** The gradient of one optimizer step by parameter group, before clipping. */
 export interface LayerGradients {
-  /** L2. */
+  /** L2 norm of each group's gradient. */
   readonly norms: Readonly<Record<string, number>>;
-  /** Of the gradient's entries; the variance is biased. */
+  /** Mean and biased variance of each group's gradient entries. */
   readonly moments: Readonly<Record<string, { readonly mean: number; readonly variance: number }>>;
 }
 
-/** Each figure averaged over the steps; then mean and variance of the averaged norms over the groups. Empty without a step. */
+/** Each figure averaged over the steps, then mean and variance of the averaged norms over the groups. Empty if there are no steps. */
 export function layerSignals(model: "policy" | "critic", steps: readonly LayerGradients[]): Signals {
   const groups = Object.keys(steps[0]?.norms ?? {});
   if (groups.length === 0) return {};

@@ -1,15 +1,18 @@
-/** Signals of the gradient's noise, from one measurement and those before it. */
+/** Signals of the gradient's noise, from one measurement and the earlier ones. */
 
 import { type GradientNoise, gradientNoise, type NoiseOptions, noiseScale } from "../rl/noise.ts";
 import type { Signals } from "./signal-values.ts";
 
-/** What later measurements want of one. */
+/** What later measurements need from earlier ones. */
 export type NoiseHistory = readonly Pick<GradientNoise, "signal" | "noise">[];
 
-/** Measurements that the scale is averaged over, the present one included. */
+/** Number of measurements that the noise scale is averaged over, including the present one. */
 export const noiseWindow = 10;
 
-/** `history` holds earlier measurements, oldest first; the one returned has the present one, where it is finite. */
+/**
+ * The noise signals of one measurement. `history` holds earlier measurements, oldest first; the returned history adds the present one if it
+ * is finite.
+ */
 export function noiseSignals(
   measured: NoiseOptions,
   history: NoiseHistory,
@@ -33,7 +36,7 @@ export function noiseSignals(
   };
 }
 
-/** The guide's estimate: unbiased variance of each entry of the gradient over k draws, averaged over the entries. */
+/** Direct estimate of the gradient's variance: the unbiased variance of each entry over k draws, averaged over the entries. */
 export function drawSignals(measured: NoiseOptions): Signals {
   const { squaredNorms, sequencesPerMicroBatch, parameters } = measured;
   return {

@@ -1,19 +1,19 @@
-/** Signals of what perturbed prompts change about a policy's responses. */
+/** Signals of how perturbed prompts change a policy's responses. */
 
 import { mean } from "../rl/statistics.ts";
 import { checkSameLength } from "../rl/token-rows.ts";
 import { goldOf, type Verdicts } from "./gold-signals.ts";
 import type { Signals } from "./signal-values.ts";
 
-/** Of responses to the same prompts, clean or perturbed in one way, one entry a prompt. */
+/** Judged responses to the same prompts, clean or perturbed in one way, one entry per prompt. */
 export interface Judged {
-  /** null where the reward could not be asked. */
+  /** The rewards' scores; null if the reward could not be computed. */
   readonly scores: readonly number[] | null;
   readonly refusals: readonly boolean[];
   readonly verdicts: readonly Verdicts[];
 }
 
-/** Perturbed less clean, averaged over prompts; `gold` over those that a gold check applies to, absent where there are none. */
+/** Perturbed minus clean, averaged over prompts; `gold` covers the prompts that a gold check applies to and is absent if there are none. */
 export function robustnessSignals(name: string, { clean, perturbed }: { clean: Judged; perturbed: Judged }): Signals {
   checkSameLength({ clean: clean.refusals, perturbed: perturbed.refusals });
   const change = (of: (judged: Judged) => readonly number[]) => mean(of(perturbed)) - mean(of(clean));

@@ -1,13 +1,13 @@
 /**
- * The metric record of one PPO iteration: what is known of it as plain arrays, in; one number a key, out.
- * docs/metrics.md has a line for every key: unit, estimator, source.
+ * The metric record of one online iteration: plain arrays in, one number per key out. docs/metrics.md documents every key: unit, estimator,
+ * source.
  */
 import { response, reward, safety } from "./behaviour-signals.ts";
 import { type IterationRecord, type RolloutView, type SignalHistory, slopeWindow } from "./iteration-record.ts";
 import type { Signals } from "./signal-values.ts";
 import { advantage, exploration, gradient, reference, rollout, update, value } from "./update-signals.ts";
 
-/** What a rollout shows once it is scored and its advantages are made: known before anything reaches the weights. */
+/** Signals of a scored rollout and its advantages, known before anything reaches the weights. */
 export function rolloutSignals(record: RolloutView): Signals {
   return {
     ...reward(record),
@@ -20,7 +20,7 @@ export function rolloutSignals(record: RolloutView): Signals {
   };
 }
 
-/** What the update adds. */
+/** The signals that the update adds to those of the rollout. */
 export function updateSignals(record: IterationRecord): Signals {
   return { ...update(record), ...gradient(record), ...value(record) };
 }
@@ -30,7 +30,7 @@ export function iterationSignals(record: IterationRecord): Signals {
   return { ...rolloutSignals(record), ...updateSignals(record) };
 }
 
-/** The history that the next iteration's signals want: what to keep in the trainer's state. */
+/** The history that the next iteration's signals need, to be kept in the trainer's state. */
 export function nextHistory(history: SignalHistory | undefined, signals: Signals): SignalHistory {
   const entropyMean = signals["entropy/mean"]!;
   return {

@@ -1,4 +1,4 @@
-/** Signals of how far a policy has moved since it was last looked at, on fixed prompts and random streams. */
+/** Signals of how far a policy has moved since the last measurement, on fixed prompts and random streams. */
 
 import { klPerToken, klRows } from "../rl/kl.ts";
 import { mean } from "../rl/statistics.ts";
@@ -6,16 +6,16 @@ import { checkSameShape, type Rows } from "../rl/token-rows.ts";
 import type { Signals } from "./signal-values.ts";
 
 export interface SimilarityOptions {
-  /** Of the earlier policy on responses that it sampled: log-probability of each token, and its own likeliest token there. */
+  /** The earlier policy on responses that it sampled: log-probability of each token, and its own most likely token there. */
   readonly before: { readonly logprobs: Rows; readonly top1: Rows };
-  /** Of the present policy on the same responses. */
+  /** The present policy on the same responses. */
   readonly now: { readonly logprobs: Rows; readonly top1: Rows };
-  /** Greedy responses of both, one a prompt. */
+  /** Greedy responses of the earlier policy, one per prompt. */
   readonly greedyBefore: Rows;
   readonly greedyNow: Rows;
 }
 
-/** KL(before, now) by k3, agreement of the likeliest tokens, and greedy responses that differ anywhere. */
+/** KL(before, now) by k3, agreement of the most likely tokens, and the share of greedy responses that differ anywhere. */
 export function similaritySignals({ before, now, greedyBefore, greedyNow }: SimilarityOptions): Signals {
   checkSameShape({ before: before.top1, now: now.top1 });
   return {

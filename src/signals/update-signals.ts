@@ -110,7 +110,7 @@ export function advantage({ rollout }: RolloutView): Signals {
   };
 }
 
-/** Share of sequences whose mean advantage, as the loss sees it, is below -1; NaN where there is none. */
+/** Share of sequences whose mean advantage, as the loss sees it, is below -1; NaN if there are no sequences. */
 export function stronglyNegativeShare(advantages: Rows): number {
   return mean(advantages.filter((row) => row.length > 0).map((row) => Number(mean(row) < -1)));
 }
@@ -135,7 +135,7 @@ export function value({ rollout, minibatches }: IterationRecord): Signals {
   };
 }
 
-/** PPO.md row 21: everything finite. */
+/** Rollout signals that are part of the health checks: whether everything is finite (docs/PPO.md row 21). */
 export function rollout({ rollout }: RolloutView): Signals {
   const { logprobs, refLogprobs, entropy, values, returns, rewards, advantagesRaw, advantages, mask, scores } = rollout;
   const tokenNumbers = [

@@ -1,8 +1,8 @@
 /**
  * Levers: a total table of what an intervention or an operator may move while a run trains, and how far.
  *
- * Rules, messages, settings' histories, metrics, replay and the page read this table. Adding a lever means adding an entry here and reading
- * its values where they act; an entry that lacks a field does not compile.
+ * Rules, messages, settings' histories, metrics, replay and the page read this table. To add a lever, add an entry here and read its values
+ * where they act; an entry that lacks a field does not compile.
  */
 
 export interface Bounds {
@@ -10,38 +10,41 @@ export interface Bounds {
   readonly max: number;
 }
 
-/** Bounds that the configuration gives (`control.klCoef`). */
+/** The bounds that the configuration gives (`control.klCoef`). */
 export interface ConfiguredBounds {
   readonly klCoef: Bounds;
 }
 
 /** One lever. An intervention multiplies all of its values by one factor while it lasts. */
 export interface Lever<Value extends string = string> {
-  /** What messages call it. */
+  /** The lever's name in messages. */
   readonly words: string;
-  /** The values that it moves, and the key under which the settings' history has each; a key of the configuration is one that an operator may set. */
+  /**
+   * The values that the lever moves, each with its key in the settings' history. An operator may set a key that belongs to the
+   * configuration.
+   */
   readonly moves: Readonly<Record<Value, string>>;
-  /** The value that an intervention keeps within the bounds; the others follow it. */
+  /** The value that an intervention keeps within the bounds; the lever's other values follow it. */
   readonly bounded: NoInfer<Value>;
   readonly bounds: (configured: ConfiguredBounds) => Bounds;
-  /** What a rule may multiply it by: in words, as a test, and as an example. */
+  /** The factors that a rule may use: in words, as a test, and as an example. */
   readonly factor: {
     readonly words: string;
     readonly allows: (factor: number) => boolean;
     readonly example: number;
   };
   /**
-   * The first iteration in which an intervention acts that is decided before an iteration's update: `this` one, or the `next`, because
-   * this one's rewards are made with the value already. What is decided after the update always acts on the next.
+   * The first iteration affected by an intervention that is decided before an iteration's update: `this` one, or the `next` because this
+   * iteration's rewards already used the value. A decision after the update always affects the next.
    */
   readonly actsIn: "this" | "next";
-  /** A second breach within the observation window is answered by a harder factor for longer (docs/control.md). */
+  /** Whether a second breach within the observation window brings a harder factor for longer (docs/control.md). */
   readonly escalates: boolean;
   /** The metric that records the factor in force: 1 while no intervention moves it. */
   readonly metric: string;
 }
 
-/** A factor that can only lower what it multiplies. */
+/** A factor that can only lower the value. */
 const lowers = {
   words: "a number above 0 and below 1",
   allows: (factor: number) => factor > 0 && factor < 1,
@@ -49,7 +52,7 @@ const lowers = {
 };
 
 export const levers = {
-  /** The rates of policy and critic. */
+  /** The learning rates of policy and critic. */
   learningRate: lever({
     words: "learning rate",
     moves: { policyRate: "ppo.learningRate", criticRate: "ppo.criticLearningRate" },
@@ -75,7 +78,7 @@ export const levers = {
   /** Passes of the critic over each minibatch. */
   valueUpdates: lever({
     words: "value updates",
-    // No key of the configuration, which always says 1.
+    // Not a configuration key: the configured value is always 1.
     moves: { valueUpdates: "control.valueUpdates" },
     bounded: "valueUpdates",
     bounds: () => ({ min: 1, max: 8 }),
@@ -109,7 +112,7 @@ export type LeverName = keyof typeof levers;
 
 type ValueName = { [L in LeverName]: keyof (typeof levers)[L]["moves"] }[LeverName];
 
-/** Every value that a lever moves, as one iteration has it. */
+/** Every value that a lever moves, as one iteration uses it. */
 export type LeverValues = Readonly<Record<ValueName, number>>;
 
 function lever<Value extends string>(entry: Lever<Value>): Lever<Value> {
@@ -120,12 +123,12 @@ export function isLever(name: string): name is LeverName {
   return Object.hasOwn(levers, name);
 }
 
-/** The lever that moves the setting of that key; null where none does. */
+/** The lever that moves the setting with this key; null if none does. */
 export function leverOfKey(key: string): LeverName | null {
   return leverSettings().find((setting) => setting.key === key)?.lever ?? null;
 }
 
-/** Something for each lever. */
+/** Builds a record with one entry for each lever. */
 export function byLever<Result>(of: (name: LeverName, lever: Lever) => Result): Record<LeverName, Result> {
   return Object.fromEntries(entries().map(([name, one]) => [name, of(name, one)])) as Record<LeverName, Result>;
 }
@@ -133,9 +136,9 @@ export function byLever<Result>(of: (name: LeverName, lever: Lever) => Result): 
 /** One value that a lever moves. */
 export interface LeverSetting {
   readonly lever: LeverName;
-  /** Of the value. */
+  /** The value's name. */
   readonly name: keyof LeverValues;
-  /** Of the setting. */
+  /** The setting's key. */
   readonly key: string;
 }
 
@@ -156,12 +159,12 @@ export function applied(base: LeverValues, factors: Readonly<Record<LeverName, n
   return leverValues(({ lever, name }) => base[name] * factors[lever]);
 }
 
-/** Of each lever the value that is kept within bounds. */
+/** The value of each lever that is kept within bounds. */
 export function boundedValues(base: LeverValues): Record<LeverName, number> {
   return byLever((_, { bounded }) => base[bounded as ValueName]);
 }
 
-/** What an intervention must keep the bounded value of each lever within. */
+/** The bounds that interventions keep each lever's bounded value within. */
 export function boundsOf(configured: ConfiguredBounds): Record<LeverName, Bounds> {
   return byLever((_, { bounds }) => bounds(configured));
 }

@@ -8,7 +8,7 @@ import { GraphError } from "../util/errors.ts";
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
-/** The product of dimensions in canonical form, so that equal ones are equal strings. */
+/** The product of dimensions in canonical form, so that equal products are equal strings. */
 export function product(dims: Shape): Dim {
   let result: Polynomial = new Map([["", 1]]);
   for (const dim of dims) {
@@ -19,14 +19,14 @@ export function product(dims: Shape): Dim {
   return format(result);
 }
 
-/** The sum of dimensions in canonical form. */
+/** The sum of dimensions in canonical form, so that equal sums are equal strings. */
 export function sum(dims: Shape): Dim {
   const result = new Map<string, number>();
   for (const dim of dims) for (const [atoms, factor] of parse(dim)) addTerm(result, atoms, factor);
   return format(result);
 }
 
-/** Factors by products of atoms; the constant's is "". */
+/** A polynomial as coefficients by product of atoms; the constant term's key is "". */
 type Polynomial = ReadonlyMap<string, number>;
 
 function parse(dim: Dim): Polynomial {
@@ -39,7 +39,7 @@ function parse(dim: Dim): Polynomial {
   return result;
 }
 
-/** Terms in order, the number last. */
+/** Formats the terms in order, the number last. */
 function format(polynomial: Polynomial): Dim {
   const terms = [...polynomial].filter(([atoms, factor]) => atoms !== "" && factor !== 0);
   const constant = polynomial.get("") ?? 0;
@@ -69,7 +69,7 @@ export function show(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** The shape of an elementwise result, by NumPy's rule: align right, a 1 stretches. */
+/** The shape of an elementwise result by NumPy's rule: align on the right, stretch axes of size 1. */
 export function broadcast(op: string, a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   const result: Dim[] = [];

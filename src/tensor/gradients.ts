@@ -1,8 +1,8 @@
 /**
- * Reverse-mode differentiation: a total table with one rule an op, and the pass that walks the graph backwards.
+ * Reverse-mode differentiation: a total table with one rule per op, and the pass that walks the graph backwards.
  *
- * A rule takes the node y = op(x...) and g = dL/dy and answers dL/dx for each input, as more graph; null where no
- * gradient flows. An op without a rule does not compile.
+ * A rule takes the node y = op(x...) and g = dL/dy and returns dL/dx for each input, as more graph; null if no gradient flows. An op
+ * without a rule does not compile.
  */
 import { GraphError } from "../util/errors.ts";
 import { type Dim, product as productOf, type Shape, show } from "./dims.ts";
@@ -34,12 +34,12 @@ import {
 
 type Rule<K extends OpName> = (y: Tensor<K>, g: Tensor) => (Tensor | null)[];
 
-/** For ops with several outputs: one gradient for each output, undefined where nothing depends on it. */
+/** The rule of an op with several outputs: it gets one gradient per output, undefined if nothing depends on that output. */
 interface ManyRule<K extends OpName> {
   readonly many: (y: Tensor<K>, gs: readonly (Tensor | undefined)[]) => (Tensor | null)[];
 }
 
-/** `stops`: the result is constant, or piecewise constant, in its inputs. `unsupported`: an error if ever needed. */
+/** `stops`: the result is constant, or piecewise constant, in its inputs. `unsupported`: an error if the gradient is ever needed. */
 type Entry<K extends OpName> = Rule<K> | ManyRule<K> | "stops" | "unsupported";
 
 /** GELU's constants: y = x sigmoid(z), z = x (a + b x^2). */
@@ -57,9 +57,9 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
   mul: (y, g) => each(y, (a, b) => [sumTo(mul(g, b), a.shape), sumTo(mul(g, a), b.shape)]),
   // d(a / b) = da / b - y db / b
   div: (y, g) => each(y, (a, b) => [sumTo(div(g, b), a.shape), sumTo(neg(div(mul(g, y), b)), b.shape)]),
-  // The larger one takes the gradient; of equals, the first.
+  // The larger one takes the gradient; if both are equal, the first.
   maximum: (y, g) => each(y, (a, b) => chosen(not(less(a, b)), g, a, b)),
-  // The smaller one takes the gradient; of equals, the first.
+  // The smaller one takes the gradient; if both are equal, the first.
   minimum: (y, g) => each(y, (a, b) => chosen(not(less(b, a)), g, a, b)),
   // d(-x) = -dx
   neg: (_, g) => [neg(g)],
@@ -79,7 +79,7 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
   equal: "stops",
   and: "stops",
   not: "stops",
-  // Each side takes the gradient where it was chosen.
+  // Each side takes the gradient for the entries chosen from it.
   where: (y, g) => {
     const [condition, a, b] = y.inputs as readonly [Tensor, Tensor, Tensor];
     return [null, ...chosen(condition, g, a, b)];
@@ -107,7 +107,7 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
       ),
     ];
   },
-  // The slice's gradient between zeros.
+  // The slice's gradient, padded with zeros.
   slice: (y, g) => {
     const { axis, start, end } = y.attributes;
     const x = first(y);
@@ -166,7 +166,7 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
   },
   oneHot: "stops",
   topK: "unsupported",
-  // C = alpha A B: dA = alpha dC B', dB = alpha A' dC; where an operand is transposed, so is its gradient.
+  // C = alpha A B: dA = alpha dC B', dB = alpha A' dC; if an operand is transposed, so is its gradient.
   matmul: (y, g) => {
     const [a, b] = y.inputs as readonly [Tensor, Tensor];
     const { transA, transB, alpha } = y.attributes;

@@ -1,6 +1,6 @@
 /**
- * The lazy tensor graph: a `Tensor` is a node that remembers its op, its inputs, its type and its shape. Nothing is
- * computed here; `gradients.ts` derives more graph from it and `lower.ts` writes it as ONNX.
+ * The lazy tensor graph: a `Tensor` is a node that knows its op, its inputs, its type and its shape. Nothing is computed here;
+ * `gradients.ts` derives more graph from it and `lower.ts` writes it as ONNX.
  */
 import { GraphError } from "../util/errors.ts";
 import { type Dim, type Shape, show } from "./dims.ts";
@@ -47,7 +47,7 @@ export interface Ops {
   range: object;
   sizeOf: { readonly dim: Dim };
   // indexing
-  /** `distinct`: no index comes twice, so that several threads may scatter. */
+  /** `distinct`: no index occurs twice, so that several threads may scatter. */
   gather: { readonly axis: number; readonly distinct: boolean };
   scatterAdd: { readonly distinct: boolean };
   pick: object;
@@ -75,13 +75,13 @@ export interface Tensor<K extends OpName = OpName> {
   readonly shape: Shape;
 }
 
-/** The body of a loop: placeholders that it reads, and what it computes from them. */
+/** The body of a loop: the placeholders that it reads, and what it computes from them. */
 export interface LoopAttributes {
-  /** int64 scalar: number of the present step. */
+  /** An int64 scalar: the number of the present step. */
   readonly step: Tensor<"input">;
   readonly stateInputs: readonly Tensor<"input">[];
   readonly stateOutputs: readonly Tensor[];
-  /** One slice a step; stacked along a new first axis of the result. */
+  /** One slice per step; the slices are stacked along a new first axis of the result. */
   readonly stacked: readonly Tensor[];
 }
 
@@ -100,7 +100,7 @@ export function input(name: string, shape: Shape, dtype: DType = "float32"): Ten
   return node("input", [], { name }, dtype, shape);
 }
 
-/** A value known now; a scalar by default. */
+/** A constant value; a scalar by default. */
 export function constant(
   values: number | readonly number[],
   shape: readonly number[] = typeof values === "number" ? [] : [values.length],

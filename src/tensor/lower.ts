@@ -1,4 +1,4 @@
-/** Writes a tensor graph as one ONNX model: a total table with one lowering an op. */
+/** Writes a tensor graph as one ONNX model: a total table with one lowering per op. */
 import { GraphError } from "../util/errors.ts";
 import type { Dim, Shape } from "./dims.ts";
 import { type DType, type LoopAttributes, type OpName, type Tensor, topological } from "./graph.ts";
@@ -22,7 +22,7 @@ export interface Program {
 interface Scope {
   readonly parent: Scope | null;
   readonly nodes: NodeProto[];
-  /** Where a symbol's size can be read: the name of a value and its axis. */
+  /** Where each symbol's size can be read: the name of a value and its axis. */
   readonly symbols: Map<string, { name: string; axis: number }>;
   /** Names of one-entry int64 vectors holding dimensions, by dimension. */
   readonly dims: Map<Dim, string>;
@@ -92,7 +92,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
     emit.node("Unsqueeze", [long, emit.ints([1])], [column]);
     emit.node("Expand", [emit.initializer([0], [], "float32"), emit.shape(y.shape)], [zeros]);
     if (y.attributes.distinct) return emit.node("ScatterND", [zeros, column, updates as string], [emit.name(y)]);
-    // ScatterND adds from several threads at once and loses updates where an index comes twice; this one does not.
+    // ScatterND adds from several threads at once and loses updates if an index occurs twice; ScatterElements does not.
     const spread = emit.fresh();
     emit.node("Expand", [column, emit.shape((y.inputs[0] as Tensor).shape)], [spread]);
     const attributes = { axis: { int: 0 }, reduction: { string: "add" } };
@@ -156,7 +156,7 @@ class Emitter {
     for (const tensor of inputs) this.#bind(tensor, tensor.attributes.name);
     const order = topological(Object.values(outputs));
     const entries = Object.entries(outputs);
-    // Naming a value after the output it becomes spares a copy; what the graph did not make itself has a name already.
+    // Naming a value after the output that it becomes saves a copy; values that the graph did not make already have names.
     for (const [name, tensor] of entries) if (!this.#names.has(tensor)) this.alias(tensor, outputName(name));
     for (const tensor of order) this.#visit(tensor);
     for (const [name, tensor] of entries) {
@@ -181,7 +181,7 @@ class Emitter {
     return `_${this.#count++}`;
   }
 
-  /** The name of a tensor's value, given when it is first asked for. */
+  /** The name of a tensor's value, assigned on first use. */
   name(tensor: Tensor): string {
     return this.names(tensor, 1)[0] as string;
   }
@@ -254,7 +254,7 @@ class Emitter {
     const used = new Set(placeholders.map((tensor) => this.name(tensor)));
     const outputs = results.map((tensor) => {
       let name = this.name(tensor);
-      // A name may leave the body once, and only if the body made it.
+      // A name may leave the body only once, and only if the body made it.
       if (used.has(name) || !inside.has(tensor)) {
         name = this.fresh();
         this.node("Identity", [this.name(tensor)], [name]);
@@ -337,7 +337,7 @@ class Emitter {
     throw new GraphError(`dimension "${symbol}" is not bound by the shape of any input`);
   }
 
-  /** Tensors that must be computed inside a loop: those that depend on what changes from step to step. */
+  /** Tensors that must be computed inside a loop: those that depend on values that change from step to step. */
   #inside(attributes: LoopAttributes, results: readonly Tensor[]): Set<Tensor> {
     const placeholders = new Set<Tensor>([attributes.step, ...attributes.stateInputs]);
     const symbols = new Set(attributes.stateInputs.flatMap((state) => state.shape.filter((dim) => this.#isNew(dim))));
@@ -363,7 +363,7 @@ class Emitter {
     return true;
   }
 
-  /** The inputs of the whole graph, in order of discovery, those that only loop bodies read included. */
+  /** The inputs of the whole graph, in order of discovery, including those that only loop bodies read. */
   #graphInputs(outputs: readonly Tensor[]): Tensor<"input">[] {
     const found = new Map<string, Tensor<"input">>();
     const search = (tensors: readonly Tensor[], bound: ReadonlySet<Tensor>) => {

@@ -22,7 +22,7 @@ export interface NodeProto {
 export interface ValueProto {
   readonly name: string;
   readonly type: ElementType;
-  /** Left out where it changes from step to step of a loop. */
+  /** The shape; absent if it changes from step to step of a loop. */
   readonly shape?: readonly (number | string)[];
 }
 

@@ -18,7 +18,7 @@ function requireType(op: OpName, tensor: Tensor, ...types: DType[]): void {
   }
 }
 
-/** Both as tensors, of the same type. */
+/** Both operands as tensors of the same type. */
 function alike(op: OpName, a: Operand, b: Operand): [Tensor, Tensor] {
   const [x, y] = [tensorOf(a), tensorOf(b)];
   if (x.dtype === y.dtype) return [x, y];
@@ -51,7 +51,7 @@ export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
 /** log(1 + exp(x)), stable. */
 export const softplus = (x: Tensor): Tensor => unary("softplus", x);
 
-/** x clamped to [low, high]; the gradient passes inside and at the bounds. */
+/** x clamped to [low, high]; the gradient passes inside the bounds and at them. */
 export function clamp(x: Tensor, low: Operand, high: Operand): Tensor {
   return minimum(maximum(x, low), high);
 }
@@ -77,7 +77,7 @@ export function not(a: Tensor): Tensor {
   return node("not", [a], {}, "bool", a.shape);
 }
 
-/** a where the condition holds, else b. */
+/** a if the condition holds, else b, entry by entry. */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   requireType("where", condition, "bool");
   const [x, y] = alike("where", a, b);
@@ -89,7 +89,7 @@ export function cast(x: Tensor, dtype: DType): Tensor {
   return x.dtype === dtype ? x : node("cast", [x], {}, dtype, x.shape);
 }
 
-/** The same values, through which no gradient passes. */
+/** The same values, but no gradient passes through them. */
 export function stopGradient(x: Tensor): Tensor {
   return node("stopGradient", [x], {}, x.dtype, x.shape);
 }
@@ -97,7 +97,7 @@ export function stopGradient(x: Tensor): Tensor {
 function reduce(op: "sum" | "max", x: Tensor, axes: readonly number[] | undefined, keepDims: boolean): Tensor {
   requireType(op, x, "float32", "int32", "int64");
   const normal = (axes ?? x.shape.map((_, i) => i)).map((axis) => axisOf(op, axis, x.shape));
-  // ONNX takes no axes for all of them.
+  // ONNX reads empty axes as all axes.
   if (normal.length === 0) return x;
   const shape = keepDims
     ? x.shape.map((dim, i) => (normal.includes(i) ? 1 : dim))
@@ -118,7 +118,7 @@ export function max(x: Tensor, { axes, keepDims = false }: ReduceOptions = {}): 
   return reduce("max", x, axes, keepDims);
 }
 
-/** Index of the largest entry along the last axis, the first of equals; int64. [..., n] -> [...] */
+/** Index (int64) of the largest entry along the last axis, the first if several are equal. [..., n] -> [...] */
 export function argmax(x: Tensor): Tensor {
   requireType("argmax", x, "float32");
   return node("argmax", [x], {}, "int64", x.shape.slice(0, -1));
@@ -130,7 +130,7 @@ export function cumsum(x: Tensor): Tensor {
   return node("cumsum", [x], {}, x.dtype, x.shape);
 }
 
-/** The same entries in another shape; the numbers of entries must agree, symbol by symbol. */
+/** The same entries in a different shape; the numbers of entries must agree, symbol by symbol. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   if (product(x.shape) !== product(shape)) {
     throw new GraphError(
@@ -184,7 +184,7 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   return node("concat", parts, { axis: at }, first.dtype, withDim(first.shape, at, size));
 }
 
-/** Parts along an axis: a number of equal ones, or of given sizes, which may be symbols. */
+/** Parts along an axis: a number of equal parts, or parts of given sizes, which may be symbols. */
 export function split(x: Tensor, axis: number, parts: number | Shape): Tensor[] {
   const at = axisOf("split", axis, x.shape);
   const size = x.shape[at] as Dim;
@@ -210,7 +210,7 @@ export function sizeOf(dim: Dim): Tensor {
 
 export interface GatherOptions {
   readonly axis?: number;
-  /** The caller's word that no index comes twice; the gradient is cheaper then, and wrong if it is not so. */
+  /** The caller's promise that no index occurs twice: it makes the gradient cheaper, and wrong if the promise is broken. */
   readonly distinct?: boolean;
 }
 
@@ -222,7 +222,7 @@ export function gather(table: Tensor, indices: Tensor, { axis = 0, distinct = fa
   return node("gather", [table, indices], { axis: at, distinct }, table.dtype, shape);
 }
 
-/** Zeros of shape [rows, d] to which row i of `updates` [N, d] is added at `indices` [N]. */
+/** A tensor of shape [rows, d] that is zero except that row i of `updates` [N, d] is added at `indices` [N]. */
 export function scatterAdd(
   updates: Tensor,
   indices: Tensor,
@@ -267,7 +267,7 @@ export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } 
 export interface MatmulOptions {
   readonly transA?: boolean;
   readonly transB?: boolean;
-  /** Factor on the product. */
+  /** Factor applied to the product. */
   readonly alpha?: number;
 }
 
@@ -305,13 +305,13 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
   return node("linear", [x, weight, bias], {}, "float32", [rows as Dim, outer as Dim]);
 }
 
-/** Along the last axis. */
+/** Softmax along the last axis. */
 export function softmax(x: Tensor): Tensor {
   requireType("softmax", x, "float32");
   return node("softmax", [x], {}, x.dtype, x.shape);
 }
 
-/** Along the last axis. */
+/** Log-softmax along the last axis. */
 export function logSoftmax(x: Tensor): Tensor {
   requireType("logSoftmax", x, "float32");
   return node("logSoftmax", [x], {}, x.dtype, x.shape);
@@ -332,21 +332,20 @@ export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon: numb
   return node("layerNorm", [x, scale, shift], { epsilon }, x.dtype, x.shape);
 }
 
-/** One of the results of an op that has several. */
+/** One of the results of an op with several outputs. */
 export function output(of: Tensor, index: number, dtype: DType, shape: Shape): Tensor {
   return node("output", [of], { index }, dtype, shape);
 }
 
 export interface LoopBody {
-  /** The state for the next step, of the types of the initial one. A shape may grow from step to step. */
+  /** The state for the next step, with the types of the initial state. A shape may grow from step to step. */
   readonly states: readonly Tensor[];
   readonly stacked: readonly Tensor[];
 }
 
 /**
- * Runs `body` `steps` (int64 scalar) times, carrying states. Returns the last states and the stacked slices
- * [steps, ...]. `stateShapes` gives the shape of each state as the body sees it: a symbol
- * where it grows. No gradient passes.
+ * Runs `body` `steps` (int64 scalar) times, carrying states. Returns the last states and the stacked slices [steps, ...]. `stateShapes`
+ * gives the shape of each state as the body sees it, with a symbol for an axis that grows. No gradient passes.
  */
 export function loop(options: {
   readonly steps: Tensor;

@@ -1,8 +1,9 @@
 /**
- * ONNX Runtime's Node binding: found beside Ballast or in the user's cache, and fetched into that cache from the npm registry once.
+ * ONNX Runtime's Node binding: found beside Ballast or in the user's cache, or fetched once into that cache from the npm registry.
  *
- * It is not a dependency in package.json because its install script fetches CUDA's libraries from a host that is not the npm registry, and a failure
- * there ends the whole `npm install`. The binding itself, for every platform, lies in the registry; here it is installed with scripts off.
+ * It is not a dependency in package.json because its install script fetches CUDA's libraries from a host that is not the npm registry, and
+ * a failure there ends the whole `npm install`. The binding itself is in the registry for every platform; here it is installed with scripts
+ * off.
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -13,10 +14,10 @@ import { writeDurably } from "../util/durable.ts";
 import { EngineError, messageOf } from "../util/errors.ts";
 import { cacheFolder, npmNeedsShell, platformName, rename } from "../util/platform.ts";
 
-/** The version that every recorded figure was measured with. Other versions may differ in the last bits. */
+/** The version with which every recorded figure was measured. Other versions may differ in the last bits. */
 export const runtimeVersion = "1.30.0";
 
-/** The registry's hashes of the two packages, so that a mirror cannot hand out something else. */
+/** The registry's hashes of the two packages, so that a mirror cannot substitute something else. */
 const integrity: Readonly<Record<string, string>> = {
   "onnxruntime-node": "sha512-twhs1C2C/BFkz1yc5OY0KIU2GUq6DURO7hD4bx5Q2Qy3nAMJwRXW8xU3NVczE29VA9lolLOYepoD8fjTGOfIqw==",
   "onnxruntime-common":
@@ -24,13 +25,16 @@ const integrity: Readonly<Record<string, string>> = {
 };
 
 export interface FetchRuntimeOptions {
-  /** Told in a sentence before and after a fetch, and every ten seconds during one. */
+  /** Receives a sentence before and after a fetch, and every ten seconds during one. */
   readonly onNote?: (text: string) => void;
 }
 
 let loaded: typeof Ort | null = null;
 
-/** The binding, loaded once a thread. Throws EngineError if it is neither beside Ballast nor in the user's cache, or does not load here. */
+/**
+ * The binding, loaded once per thread. Throws EngineError if it is neither beside Ballast nor in the user's cache, or cannot be loaded
+ * here.
+ */
 export function loadRuntime(): typeof Ort {
   loaded ??= load(runtimeFolder());
   return loaded;
@@ -52,9 +56,9 @@ function load(folder: string): typeof Ort {
 }
 
 /**
- * Makes sure that ONNX Runtime is there: a matching `onnxruntime-node` beside Ballast, one in the user's cache, or else one that npm
- * fetches from the registry it is configured for (some 110 MB to download, 50 MB kept), with install scripts off and its hash checked.
- * Several processes may do this at once. Throws EngineError with what to do if there is no build for this platform, no npm or no registry.
+ * Makes sure that ONNX Runtime is available: a matching `onnxruntime-node` beside Ballast, one in the user's cache, or else one that npm
+ * fetches from its configured registry (about 110 MB to download, 50 MB kept), with install scripts off and its hash checked. Several
+ * processes may do this at once. Throws EngineError with the remedy if there is no build for this platform, no npm or no registry.
  */
 export async function fetchRuntime({ onNote = () => {} }: FetchRuntimeOptions = {}): Promise<void> {
   const folder = runtimeFolder();
@@ -67,7 +71,7 @@ export interface FetchIntoOptions {
   readonly npm: string;
 }
 
-/** Fetches ONNX Runtime into a folder that appears whole or not at all. Throws EngineError. */
+/** Fetches ONNX Runtime into a folder that appears either whole or not at all. Throws EngineError. */
 export async function fetchInto(folder: string, { onNote, npm }: FetchIntoOptions): Promise<void> {
   const startedAt = performance.now();
   const seconds = () => Math.round((performance.now() - startedAt) / 1000);
@@ -104,7 +108,7 @@ function packageIn(folder: string): string {
   return join(folder, "node_modules", "onnxruntime-node");
 }
 
-/** A copy of the right version that Node finds from here, as one that a user installed would be. */
+/** The folder of a copy with the right version that Node resolves from here, such as one that the user installed; null if there is none. */
 function beside(): string | null {
   try {
     const manifest = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
@@ -116,7 +120,7 @@ function beside(): string | null {
 
 async function install(folder: string, npm: string): Promise<void> {
   writeDurably(join(folder, "package.json"), '{ "private": true }\n');
-  // A project's own registry and its token are in force for what the project's tools fetch, too.
+  // A project's own registry and token also apply to what the project's tools fetch.
   if (existsSync(".npmrc")) writeDurably(join(folder, ".npmrc"), readFileSync(".npmrc"), { mode: 0o600 });
   const { code, output } = await run(
     npm,
@@ -140,10 +144,10 @@ async function install(folder: string, npm: string): Promise<void> {
 }
 
 function run(npm: string, args: string[], cwd: string): Promise<{ code: number | null; output: string }> {
-  // What npm sets for the scripts it runs would send a nested npm to the outer project.
+  // The variables that npm sets for its scripts would make a nested npm use the outer project.
   const { npm_config_local_prefix: _, npm_config_prefix: __, INIT_CWD: ___, ...env } = process.env;
   return new Promise((resolve, reject) => {
-    // No argument needs quotes.
+    // None of the arguments needs quotes.
     const child = spawn(npm, args, {
       cwd,
       env,
@@ -160,7 +164,7 @@ function run(npm: string, args: string[], cwd: string): Promise<{ code: number |
   });
 }
 
-/** Deletes the other platforms' builds: some 240 of 290 MB. Throws EngineError if none is left. */
+/** Deletes the other platforms' builds: about 240 of 290 MB. Throws EngineError if none is left. */
 function keepOwnPlatform(folder: string): void {
   const builds = join(packageIn(folder), "bin", "napi-v6");
   const all = readdirSync(builds).flatMap((system) =>
@@ -175,7 +179,7 @@ function keepOwnPlatform(folder: string): void {
   for (const build of all) if (build !== own) rmSync(join(builds, build), { recursive: true });
 }
 
-/** If somebody else was faster, theirs stays. */
+/** Moves the fetched folder into place. If a different process was faster, its folder stays. */
 function keep(temporary: string, folder: string): void {
   try {
     rename(temporary, folder);

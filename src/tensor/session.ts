@@ -13,11 +13,11 @@ export interface Value {
 }
 
 export interface SessionOptions {
-  /** Threads inside one op. */
+  /** Threads within one op. */
   readonly threads: number;
 }
 
-/** A compiled program. Runs are synchronous inside the native runtime, whatever the promise says. */
+/** A compiled program. Runs are synchronous in the native runtime, although they return a promise. */
 export class Session {
   readonly program: Program;
   readonly #session: Ort.InferenceSession;
@@ -41,9 +41,9 @@ export class Session {
         interOpNumThreads: 1,
         executionMode: "sequential",
         graphOptimizationLevel: "all",
-        // Shapes vary from run to run: a memory plan kept for each of them would grow without end.
+        // Shapes vary from run to run: keeping a memory plan for each would grow without end.
         enableMemPattern: false,
-        // A pool spins for work inside a run, not after it, when the core belongs to the next session.
+        // A pool may spin for work during a run, but not after it, when the core belongs to the next session.
         extra: { session: { force_spinning_stop: "1" } },
         logSeverityLevel: 3,
       });
@@ -54,9 +54,9 @@ export class Session {
   }
 
   /**
-   * Computes the named outputs (all by default). An array given in `into` is filled in place and is the output's data;
-   * it must have the right size. Feeds are read without a copy, so such an array may also be the feed of an input that
-   * only the makers of that output read.
+   * Computes the named outputs (all by default). An array given in `into` is filled in place and becomes the output's data; it must have
+   * the right size. Feeds are read without a copy, so such an array may also feed an input, as long as only the producers of that output
+   * read the input.
    */
   async run(
     feeds: Readonly<Record<string, Value>>,

@@ -1,8 +1,8 @@
-/** The records of the stability controller: what it saw, what it said, what it did, and what people decided. No code. */
+/** The records of the stability controller: what it saw, what it said, what it did, and what operators decided. No code. */
 import type { LeverName } from "../steering/levers.ts";
 import type { MetricValues, Stage } from "./records.ts";
 
-/** 1: stop and call a person; 2: act; 3: record. */
+/** Tier of a rule. 1: stop and call the operator; 2: intervene; 3: only record. */
 export type Tier = 1 | 2 | 3;
 
 /**
@@ -11,19 +11,22 @@ export type Tier = 1 | 2 | 3;
  */
 export type ConsultationPoint = "scored" | "step" | "updated";
 
-/** What the controller was shown at one consultation, or heard of an operator. Replay shows and tells it the same again. */
+/** What the controller was shown at one consultation, or what an operator did. Replay feeds it the same again. */
 export type Consultation = Shown | Told;
 
-/** What the controller was shown. */
+/** What the controller was shown at one consultation. */
 export interface Shown {
   readonly stage: Stage;
   readonly iteration: number;
   readonly point: ConsultationPoint;
-  /** Step within the iteration; null at the other points. */
+  /** The step within the iteration; null at the other points. */
   readonly step: number | null;
-  /** Signals by the keys of docs/metrics.md, each where the iteration first shows it. The iteration's metrics hold them too, but a step's. */
+  /**
+   * Signals by the keys of docs/metrics.md, each at the point where the iteration first shows it. The iteration's metrics hold them too,
+   * except those of a step.
+   */
   readonly signals: MetricValues;
-  /** What config and schedule said of each lever's bounded value. Absent at a step, where the iteration's last one holds. */
+  /** Each lever's bounded value as given by the configuration and schedule. Absent at a step, where the iteration's last one holds. */
   readonly base?: Readonly<Partial<Record<LeverName, number>>>;
 }
 
@@ -35,13 +38,13 @@ export interface Told {
   readonly word: OperatorWord;
 }
 
-/** Something that an operator did and the controller must know. */
+/** An operator's action that the controller must know about. */
 export type OperatorWord =
-  /** Set a setting that the lever moves. */
+  /** The operator set a setting that the lever moves. */
   | { readonly kind: "set"; readonly lever: LeverName }
-  /** Took back what the rule did, by the number of the intervention. */
+  /** The operator undid the rule's intervention with this number. */
   | { readonly kind: "undone"; readonly rule: string; readonly intervention: number }
-  /** Let the run go on after the rule had stopped it in `iteration`. */
+  /** The operator let the run continue after the rule had stopped it in `iteration`. */
   | { readonly kind: "acknowledged"; readonly rule: string; readonly iteration: number };
 
 /** A rule whose condition held. */
@@ -54,33 +57,33 @@ export interface Alert {
   readonly signal: string;
   /** The signal over the rule's window, oldest first. */
   readonly values: readonly number[];
-  /** In words: `> 0.05 for 3`. */
+  /** The condition in words: `> 0.05 for 3`. */
   readonly condition: string;
-  /** `approx KL 0.071 > 0.05 for 3 iterations`. */
+  /** The message, for example `approx KL 0.071 > 0.05 for 3 iterations`. */
   readonly message: string;
 }
 
-/** What an intervention does: it moves a lever for some iterations and lets it return, or does something once. */
+/** What an intervention does: it moves a lever for some iterations and lets it return, or acts once. */
 export type ActionKind = LeverName | OneTimeAction;
 
 export type OneTimeAction = "mask" | "skip" | "endEpochs" | "rollback" | "pause" | "stop";
 
 export interface Intervention {
-  /** Counts from 1 in a run, over all of its attempts. */
+  /** The intervention's number, counted from 1 over all attempts of a run. */
   readonly id: number;
   readonly rule: string;
   readonly tier: Tier;
   readonly action: ActionKind;
-  /** What the setting is multiplied by while it lasts; null for actions without a factor. */
+  /** The factor applied to the setting while the intervention lasts; null for actions without a factor. */
   readonly factor: number | null;
   readonly signal: string;
   readonly condition: string;
   readonly values: readonly number[];
-  /** First iteration in force. */
+  /** First iteration in which the intervention is in force. */
   readonly from: number;
-  /** First iteration in which it is no longer in force; null for what happens once. */
+  /** First iteration in which the intervention is no longer in force; null for one-time actions. */
   readonly until: number | null;
-  /** One sentence. */
+  /** The reason, in one sentence. */
   readonly reason: string;
 }
 
@@ -89,14 +92,14 @@ export interface InterventionOutcome {
   readonly intervention: number;
   readonly iteration: number;
   readonly result: "effective" | "no effect" | "replaced" | "undone";
-  /** Iterations until its condition was false for its window; null where that did not happen. */
+  /** Iterations until the condition was false for its whole window; null if that did not happen. */
   readonly after: number | null;
   readonly message: string;
 }
 
-/** Something that a person must decide on. The run waits, or has ended with code 3. */
+/** An incident that an operator must decide on. The run waits, or has ended with code 3. */
 export interface IncidentRecord {
-  /** Unique in the workspace. */
+  /** The incident's number, unique in the workspace. */
   readonly id: number;
   readonly runId: string;
   readonly attempt: number;
@@ -107,7 +110,7 @@ export interface IncidentRecord {
   readonly summary: string;
   readonly evidence: IncidentEvidence;
   readonly openedAt: number;
-  /** null while it is open. */
+  /** The operator's decision; null while the incident is open. */
   readonly decision: IncidentDecision | null;
 }
 
@@ -115,11 +118,14 @@ export type NewIncident = Omit<IncidentRecord, "id" | "runId" | "attempt" | "ope
 
 export interface IncidentEvidence {
   readonly alert: Alert;
-  /** Signals of the last iterations, this one last, by key; NaN as `null` never: as the words NaN, Infinity, -Infinity. */
+  /**
+   * Signals of the last iterations by key, ending with this iteration. Values that are not finite are the words NaN, Infinity and
+   * -Infinity, never `null`.
+   */
   readonly iterations: readonly { readonly iteration: number; readonly values: MetricValues }[];
-  /** Lowest scores of this iteration. */
+  /** The lowest-scoring samples of this iteration. */
   readonly worstSamples: readonly { readonly prompt: string; readonly response: string; readonly score: number }[];
-  /** Settings that changed lately, oldest first. */
+  /** Settings that changed recently, oldest first. */
   readonly changes: readonly {
     readonly iteration: number;
     readonly key: string;
@@ -127,9 +133,9 @@ export interface IncidentEvidence {
     readonly value: number | string | boolean | null;
     readonly cause: string;
   }[];
-  /** Interventions in force. */
+  /** Interventions in force at the incident. */
   readonly active: readonly Intervention[];
-  /** Checkpoint folders: before the iteration, the present state where it differs, the last healthy one where there is one. */
+  /** Checkpoint folders: before the iteration, the present state if it differs, and the last healthy one if there is one. */
   readonly checkpoints: {
     readonly before: string | null;
     readonly present: string | null;
@@ -139,7 +145,7 @@ export interface IncidentEvidence {
 
 export interface IncidentDecision {
   readonly action: "resume" | "rollback" | "stop";
-  /** For a rollback: iterations done at the checkpoint to go back to. */
+  /** For a rollback: the number of iterations done at the target checkpoint. */
   readonly to: number | null;
   /** Settings to change, by dotted key. */
   readonly changes: readonly { readonly key: string; readonly value: number | string | boolean | null }[];

@@ -1,33 +1,33 @@
-/** What measuring a model came to, before PPO and after it. No code. */
+/** The evaluation of a model before and after online training. No code. */
 
 /**
- * A mean over samples with its 95% interval, whose clusters are the distinct prompts: Wilson's for shares, normal for other
- * numbers (src/rl/interval.ts).
+ * A mean over samples with its 95% interval, clustered by distinct prompt: Wilson's interval for shares, normal for other numbers
+ * (src/rl/interval.ts).
  */
 export interface Estimate {
   readonly mean: number;
   readonly low: number;
   readonly high: number;
-  /** Samples the mean is over. */
+  /** Number of samples in the mean. */
   readonly n: number;
-  /** Prompts among them that differ; absent in evaluations of earlier versions. */
+  /** Number of distinct prompts among the samples; absent in evaluations by earlier versions. */
   readonly distinctPrompts?: number;
-  /** The same under greedy decoding, over `greedyN` prompts; absent where it means nothing. */
+  /** The same figure under greedy decoding, over `greedyN` prompts; absent if it is meaningless. */
   readonly greedy?: number;
   readonly greedyN?: number;
 }
 
 /**
- * Figures of one model by name: the task's gold checks (`sums`, `asksBack`, `refuses`, `brief`; shares of the samples
- * to which they apply), then `reward` (the composed score, normalised), `klK3Token`, `klK1Sequence` (nats, to the
- * reference), `length` (tokens, EOS included) and `entropy` (nats per token). What cannot be measured is absent.
+ * Figures of one model by name: the task's gold checks (`sums`, `asksBack`, `refuses`, `brief`; shares of the samples to which they apply),
+ * then `reward` (the composed score, normalised), `klK3Token`, `klK1Sequence` (nats, to the reference), `length` (tokens, EOS included) and
+ * `entropy` (nats per token). Figures that cannot be measured are absent.
  */
 export interface ModelEvaluation {
   readonly folder: string;
   readonly figures: Readonly<Record<string, Estimate>>;
 }
 
-/** After minus before on the same prompts and random streams, with a 95% interval whose clusters are the distinct prompts. */
+/** After minus before on the same prompts and random streams, with a 95% interval clustered by distinct prompt. */
 export interface PairedDifference {
   readonly difference: number;
   readonly low: number;
@@ -37,7 +37,7 @@ export interface PairedDifference {
 export interface Transcript {
   readonly kind: string;
   readonly prompt: string;
-  /** null where there is no model before. */
+  /** The model before; null if there is none. */
   readonly before: string | null;
   readonly after: string;
 }
@@ -45,7 +45,7 @@ export interface Transcript {
 export interface Evaluation {
   readonly objective: string;
   readonly samples: number;
-  /** Prompts that differ among those of the samples; absent in evaluations of earlier versions. */
+  /** Number of distinct prompts among the samples; absent in evaluations by earlier versions. */
   readonly distinctPrompts?: number;
   readonly temperature: number;
   readonly seed: number;
@@ -53,10 +53,10 @@ export interface Evaluation {
   readonly shares: readonly string[];
   readonly before: ModelEvaluation | null;
   readonly after: ModelEvaluation;
-  /** By figure; empty without a model before. */
+  /** Paired differences by figure; empty if there is no model before. */
   readonly differences: Readonly<Record<string, PairedDifference>>;
-  /** Sampled at the same temperature, from prompts of every kind in turn. */
+  /** Transcripts sampled at the same temperature, from each kind of prompt in turn. */
   readonly transcripts: readonly Transcript[];
-  /** True where the policy trained on these prompts: what it shows is no more than memory. */
+  /** True if the policy trained on these prompts: the results then only show what it memorised. */
   readonly seenInTraining?: boolean;
 }

@@ -1,8 +1,8 @@
 /**
- * What the server answers the dashboard with: one interface an answer, the address it stands at in its comment. No code.
+ * What the server answers the dashboard: one interface per answer, with its address in the docstring. No code.
  *
- * All answers are JSON. A number that is not finite stands as the word "NaN", "Infinity" or "-Infinity"; `Num` says where that may
- * be. A request that fails is answered with `Problem` and a status of 400 and above.
+ * All answers are JSON. A number that is not finite is written as the word "NaN", "Infinity" or "-Infinity"; `Num` marks where that can
+ * happen. A failed request is answered with `Problem` and a status of 400 or above.
  */
 import type { IncidentRecord, Intervention, InterventionOutcome, Tier } from "./alerts.ts";
 import type { Estimate, Evaluation } from "./evaluation.ts";
@@ -12,29 +12,29 @@ import type { CommandKind, EventKind, RunState, SettingRecord, Stage } from "./r
 export type Num = number | "NaN" | "Infinity" | "-Infinity";
 
 export interface Problem {
-  /** One sentence. */
+  /** What failed, in one sentence. */
   readonly error: string;
-  /** What to do about it. */
+  /** What the user can do about it. */
   readonly hint?: string;
 }
 
 /** GET /api/workspace */
 export interface WorkspaceAnswer {
   readonly version: string;
-  /** The folder of the runs, as a person would name it. */
+  /** The folder of the runs, as a user would write it. */
   readonly workspace: string;
-  /** How to call the program: `./bin/ballast`, `npx ballast`. */
+  /** How to start the program: `./bin/ballast`, `npx ballast`. */
   readonly self: string;
-  /** What to add to a command so that it means this workspace; empty for the default one. */
+  /** The option that makes a command use this workspace; empty for the default one. */
   readonly option: string;
-  /** Whether requests of this page may change anything: it has sent the right token. */
+  /** Whether requests of this page may change anything, that is, whether it sent the right token. */
   readonly mayChange: boolean;
   readonly now: number;
 }
 
 export type ShownState = RunState | "lost" | "created";
 
-/** A run in a table. GET /api/runs answers with all of them, newest first. */
+/** A row in the table of runs. GET /api/runs answers with all of them, newest first. */
 export interface RunSummary {
   readonly id: string;
   readonly objective: string;
@@ -44,9 +44,9 @@ export interface RunSummary {
   readonly alive: boolean;
   readonly lastBeat: number | null;
   readonly attempt: number;
-  /** Newest iteration with metrics; of how many the stage has (null where the config does not say). */
+  /** The newest iteration with metrics, and the stage's planned number (null if the configuration does not say). */
   readonly position: { readonly stage: Stage; readonly iteration: number; readonly of: number | null } | null;
-  /** Newest of PPO; null where there is none. */
+  /** The newest health score; null if there is none. */
   readonly health: Num | null;
   readonly reward: Num | null;
   readonly kl: Num | null;
@@ -60,7 +60,7 @@ export interface RunsAnswer {
   readonly runs: readonly RunSummary[];
 }
 
-/** Rows since a cursor. `more`: there is another page after `cursor`. */
+/** Rows after a cursor. `more` says whether there is a next page after `cursor`. */
 export interface Page<Row> {
   readonly rows: readonly Row[];
   readonly cursor: number;
@@ -70,14 +70,14 @@ export interface Page<Row> {
 /** GET /api/runs/:run */
 export interface RunAnswer {
   readonly run: RunSummary;
-  /** The stages that the configuration has, in order; `of`: steps or iterations planned. */
+  /** The stages in the configuration, in order; `of` is the number of steps or iterations planned. */
   readonly stages: readonly { readonly stage: Stage; readonly done: number; readonly of: number | null }[];
-  /** Seconds an iteration (step) took lately, and seconds to the end of the stage at that pace; null where unknown. */
+  /** Seconds per iteration (step) recently, and seconds to the end of the stage at that pace; null if unknown. */
   readonly pace: { readonly seconds: number; readonly left: number | null } | null;
   readonly config: Readonly<Record<string, unknown>>;
   readonly machine: Readonly<Record<string, unknown>>;
   readonly folder: string;
-  /** As a command line names the run. */
+  /** The run's name as a command-line argument. */
   readonly argument: string;
   readonly attempts: readonly {
     readonly attempt: number;
@@ -89,11 +89,11 @@ export interface RunAnswer {
   readonly keys: readonly { readonly stage: Stage; readonly key: string }[];
   /** Newest value of each metric, by stage. */
   readonly latest: Readonly<Partial<Record<Stage, Readonly<Record<string, Num>>>>>;
-  /** Thresholds to draw on a chart: of the rules in use whose condition is on the plain value. */
+  /** Thresholds to draw on charts: those of rules in use whose condition tests the plain value. */
   readonly thresholds: readonly Threshold[];
   /** See `Version`. */
   readonly version: Version;
-  /** Where the stream goes on from what this answer holds. */
+  /** Where the stream continues after this answer. */
   readonly cursor: StreamCursor;
 }
 
@@ -106,35 +106,40 @@ export interface Threshold {
 }
 
 /**
- * What a person saw of a run before they change it: it differs as soon as the run's state, attempt, incidents, decisions or commands
- * do. A change that names an older one is refused with 409.
+ * Identifies the state of a run that a user saw before changing it: it differs as soon as the run's state, attempt, incidents, decisions or
+ * commands do. A change with an older version is refused with 409.
  */
 export type Version = string;
 
-/** GET /api/runs/:run/series?stage=ppo&keys=a,b&from=50&to=100&points=600&lead=50: `lead` buckets more before `from`. */
+/** GET /api/runs/:run/series?stage=ppo&keys=a,b&from=50&to=100&points=600&lead=50. `lead` is the number of buckets to add before `from`. */
 export interface SeriesAnswer {
   readonly stage: Stage;
   readonly series: Readonly<Record<string, SeriesColumns>>;
-  /** Rows of metrics up to here are in; the stream's come after. */
+  /** The answer includes metric rows up to this cursor; the stream continues after it. */
   readonly cursor: number;
 }
 
-/** A `Series` of the store, in columns; entry i of each belongs to one bucket [from, from + width). */
+/** A `Series` of the store, in columns; entry i of each column belongs to one bucket [from, from + width). */
 export interface SeriesColumns {
   readonly width: number;
   readonly from: readonly number[];
-  /** Over finite values; null where the bucket has none. With width 1 all three are the value, and min and max are left out. */
+  /**
+   * Mean over finite values; null if the bucket has none. With width 1, mean, min and max are the same value, and min and max are left out.
+   */
   readonly mean: readonly (number | null)[];
   readonly min?: readonly (number | null)[];
   readonly max?: readonly (number | null)[];
   readonly last?: readonly Num[];
-  /** Buckets with values that are not finite: [index, how many, which: "NaN" where a bucket of several may hold an infinity]. */
+  /**
+   * Buckets with values that are not finite: [index, count, kind], where the kind is "NaN" if a bucket with several values may hold an
+   * infinity.
+   */
   readonly nonFinite: readonly (readonly [number, number, Num])[];
 }
 
 /**
- * GET /api/runs/:run/events?after=0&limit=500: newest attempts' and superseded ones, marked, oldest first; `before` pages backwards, and
- * with `notes=0` leaves out notes, checkpoints and alerts of tier 3.
+ * GET /api/runs/:run/events?after=0&limit=500: events of the newest attempt and superseded ones (marked), oldest first. `before` pages
+ * backwards; `notes=0` leaves out notes, checkpoints and alerts of tier 3.
  */
 export interface EventAnswer extends Page<PageEvent> {}
 
@@ -147,21 +152,21 @@ export interface PageEvent {
   readonly message: string;
   readonly at: number;
   readonly superseded: boolean;
-  /** Of an alert or intervention. */
+  /** The tier of an alert or intervention. */
   readonly tier?: Tier;
   readonly rule?: string;
   readonly signal?: string;
-  /** Of an intervention and of its outcome: its number. */
+  /** The number of the intervention, for an intervention or its outcome. */
   readonly intervention?: number;
-  /** Of an outcome. */
+  /** The result of an outcome. */
   readonly result?: InterventionOutcome["result"];
-  /** Of an incident. */
+  /** The number of an incident. */
   readonly incident?: number;
 }
 
 /**
- * GET /api/runs/:run/settings?most=500: every hyperparameter as it was set, oldest first, without what a newer attempt took back. Of one
- * that was set more often than `most`, what a schedule or a controller did is thinned evenly; `of`: how often it was set.
+ * GET /api/runs/:run/settings?most=500: the history of every hyperparameter, oldest first, without changes that a newer attempt superseded.
+ * If one was set more often than `most`, changes made by a schedule or a controller are thinned evenly; `of` is how often it was set.
  */
 export interface SettingsAnswer {
   readonly rows: readonly (SettingRecord & {
@@ -178,13 +183,13 @@ export interface SampleIterationsAnswer {
 }
 
 /**
- * GET /api/runs/:run/samples?stage=ppo&iteration=12: all of one iteration. With `q` (text to find in prompt or response), `filter` (unsafe,
- * truncated, lowest, highest, pinned) or `prompt` (the seq of a sample: the same prompt across iterations), alone or together, in place of
- * `iteration`: at most `limit`, newest first; `lowest` and `highest` by score.
+ * GET /api/runs/:run/samples?stage=ppo&iteration=12: all samples of one iteration. With `q` (text to find in prompt or response), `filter`
+ * (unsafe, truncated, lowest, highest, pinned) or `prompt` (the seq of a sample: the same prompt across iterations), in any combination,
+ * instead of `iteration`: at most `limit`, newest first; `lowest` and `highest` sort by score.
  */
 export interface SamplesAnswer {
   readonly samples: readonly PageSample[];
-  /** There are more than these. */
+  /** Whether there are more samples than these. */
   readonly more: boolean;
 }
 
@@ -201,43 +206,43 @@ export interface PageSample {
   readonly kl: Num;
   readonly stopReason: "stop" | "length";
   readonly unsafe: boolean;
-  /** One entry a token of the response, these five alike; cut where `cut` says so. */
+  /** One entry per response token, aligned in these five arrays; shortened if `cut` is set. */
   readonly tokens: readonly string[];
   readonly logprobs: readonly Num[];
   readonly refLogprobs: readonly Num[];
   readonly values: readonly Num[];
   readonly advantages: readonly Num[];
-  /** Prompt, response or tokens were longer than a page can hold: characters there were. */
+  /** Full length in characters if the prompt, response or tokens were longer than a page can hold; null otherwise. */
   readonly cut: number | null;
 }
 
 /** GET /api/runs/:run/behaviour */
 export interface BehaviourAnswer {
-  /** Iterations at which the evaluation set was answered, oldest first; where there are many, some, evenly spread. */
+  /** Iterations at which the monitoring set was answered, oldest first; if there are many, an evenly spread selection. */
   readonly points: readonly BehaviourPoint[];
-  /** How many there are. */
+  /** The number of such iterations in all. */
   readonly of: number;
   /** Names of the gold checks. */
   readonly checks: readonly string[];
-  /** Before and after PPO, once the run is done. */
+  /** The evaluation before and after online training, once the run is done. */
   readonly evaluation: Evaluation | null;
 }
 
 export interface BehaviourPoint {
   readonly iteration: number;
-  /** A share by check, with a 95% interval that counts answers to one prompt as a cluster. */
+  /** Each check's share of passes, with a 95% interval that counts answers to one prompt as a cluster. */
   readonly checks: Readonly<Record<string, Estimate>>;
   readonly gold: Estimate | null;
   readonly score: Num | null;
-  /** To the reference, nats a token, k3, of the iteration's rollout. */
+  /** KL to the reference of the iteration's rollout, in nats per token, estimated by k3. */
   readonly kl: Num | null;
-  /** Share of answers that differ from those before, be that a point or one left out; null at the first. */
+  /** Share of answers that differ from those at the previous measurement, even if that point is left out; null at the first. */
   readonly changed: number | null;
-  /** Share of pairs of answers to one prompt that are the same text, over prompts with two or more; null without. */
+  /** Share of pairs of answers to the same prompt with the same text, over prompts with at least two; null if there are none. */
   readonly consistency: number | null;
 }
 
-/** GET /api/runs/:run/behaviour/answers?a=0&b=40: answer by answer. `a` may be `reference`. */
+/** GET /api/runs/:run/behaviour/answers?a=0&b=40: two iterations compared answer by answer. `a` may be `reference`. */
 export interface AnswersAnswer {
   readonly a: number | "reference";
   readonly b: number;
@@ -271,7 +276,7 @@ export interface ControlAnswer {
     readonly lowered: readonly string[];
   } | null;
   readonly commands: readonly PageCommand[];
-  /** What `set` takes, with the value in force. */
+  /** The settings that `set` accepts, with the values in force. */
   readonly settable: readonly { readonly key: string; readonly value: number | string | boolean | null }[];
   readonly checkpoints: readonly { readonly iteration: number; readonly healthy: boolean }[];
   readonly version: Version;
@@ -280,15 +285,15 @@ export interface ControlAnswer {
 export interface PageRule {
   readonly id: string;
   readonly tier: Tier;
-  /** `approx KL`, and `> 0.05 for 3`. */
+  /** The signal and condition in words: `approx KL`, and `> 0.05 for 3`. */
   readonly says: string;
   readonly condition: string;
-  /** In words: `learning rate x0.7 for 10 iterations`. */
+  /** The action in words: `learning rate x0.7 for 10 iterations`. */
   readonly action: string;
   readonly signal: string;
   readonly above: number | null;
   readonly below: number | null;
-  /** What the thresholds are compared with: `value`, or another statistic of the signal. */
+  /** What the thresholds are compared with: `value`, or a different statistic of the signal. */
   readonly statistic: string;
   readonly source: string;
   readonly spoke: number;
@@ -306,7 +311,7 @@ export interface PageCommand {
   readonly appliedIteration: number | null;
 }
 
-/** GET /api/runs/:run/diagnosis: what reads a run's whole history, so on demand. */
+/** GET /api/runs/:run/diagnosis: results that need the run's whole history and so are computed on request. */
 export interface DiagnosisAnswer {
   readonly iterations: number;
   readonly diagnoses: readonly {
@@ -328,7 +333,7 @@ export interface DiagnosisAnswer {
       readonly seen: string;
     }[];
   }[];
-  /** The doctor's, of the configuration, written when the run began; null where it was not looked at. */
+  /** The doctor's findings about the configuration when the run began; null if it was not checked. */
   readonly findings:
     | readonly {
         readonly id: string;
@@ -341,14 +346,14 @@ export interface DiagnosisAnswer {
     | null;
 }
 
-/** POST /api/runs/:run/replay {rules: YAML text}; changes nothing, and needs the token all the same: it is work. */
+/** POST /api/runs/:run/replay {rules: YAML text}: changes nothing, but needs the token because it takes work. */
 export interface ReplayAnswer {
   readonly same: boolean;
   readonly recorded: readonly Said[];
   readonly replayed: readonly Said[];
 }
 
-/** One thing that a rule said in an iteration, and what was done about it. */
+/** An alert that a rule raised in an iteration, and what was done about it. */
 export interface Said {
   readonly iteration: number;
   readonly rule: string;
@@ -361,7 +366,7 @@ export interface Said {
 /** GET /api/compare?runs=a,b */
 export interface CompareAnswer {
   readonly runs: readonly RunSummary[];
-  /** Settings in which any run differs from the first; `values` in the order of `runs`. */
+  /** Settings in which any run differs from the first; `values` are in the order of `runs`. */
   readonly settings: readonly { readonly key: string; readonly values: readonly unknown[] }[];
   readonly results: readonly {
     readonly run: string;
@@ -371,33 +376,33 @@ export interface CompareAnswer {
   readonly keys: readonly { readonly stage: Stage; readonly key: string }[];
 }
 
-/** GET /api/lab: experiments whose tables lie in the workspace, newest first. */
+/** GET /api/lab: experiments whose tables are in the workspace, newest first. */
 export interface LabAnswer {
   readonly experiments: readonly {
     readonly id: string;
     readonly title: string;
     readonly at: number;
-    /** Sentences under the title. */
+    /** Sentences shown under the title. */
     readonly notes: readonly string[];
     readonly tables: readonly {
       readonly title: string;
       readonly columns: readonly string[];
       readonly rows: readonly (readonly string[])[];
     }[];
-    /** Runs that can be opened, where they lie in this workspace. */
+    /** Runs that can be opened because they are in this workspace. */
     readonly runs: readonly string[];
   }[];
 }
 
 /**
- * What changes something is a POST with the headers `Authorization: Bearer <token>`, `Idempotency-Key` (any new text; the same one again
- * is answered the same and does nothing) and, where a run's state matters, `If-Match: "<version>"`.
+ * Requests that change something are POSTs with the headers `Authorization: Bearer <token>`, `Idempotency-Key` (any new text; repeating a
+ * key gets the same answer and does nothing) and, if a run's state matters, `If-Match: "<version>"`.
  *
  * POST /api/runs/:run/commands
  */
 export interface NewPageCommand {
   readonly kind: CommandKind;
-  /** set: {key, value}; undo: {intervention}. */
+  /** The payload: {key, value} for `set`; {intervention} for `undo`. */
   readonly payload?: Readonly<Record<string, unknown>>;
   readonly reason?: string;
 }
@@ -405,42 +410,42 @@ export interface NewPageCommand {
 /** POST /api/incidents/:incident/decision */
 export interface NewPageDecision {
   readonly action: "resume" | "rollback" | "stop";
-  /** For a rollback: `last-healthy`, `before`, or iterations done at a checkpoint. */
+  /** For a rollback: `last-healthy`, `before`, or the number of iterations done at a checkpoint. */
   readonly to?: string;
-  /** `key=value`, each. */
+  /** Settings to change, each as `key=value`. */
   readonly set?: readonly string[];
   readonly reason: string;
 }
 
-/** POST /api/runs/:run/marks: how people keep order among runs and samples. No `If-Match`. */
+/** POST /api/runs/:run/marks: how users organise runs and samples. No `If-Match`. */
 export interface NewMark {
   readonly kind: MarkKind;
-  /** Of a tag its word, of a note its text, of a pin the sample's seq; empty for `archived`. */
+  /** The word of a tag, the text of a note, the seq of a pinned sample; empty for `archived`. */
   readonly value: string;
-  /** False takes it away. */
+  /** Whether to set the mark; false removes it. */
   readonly present: boolean;
 }
 
 export type MarkKind = "tag" | "note" | "archived" | "pin";
 
-/** Answer to a POST that changed something. */
+/** The answer to a POST that changed something. */
 export interface Changed {
   /** Number of the command or decision. */
   readonly id: number;
-  /** What will happen now, in a sentence. */
+  /** What will happen next, in a sentence. */
   readonly message: string;
   readonly version: Version | null;
 }
 
-/** Cursors of the stream: the newest `seq` that was sent, of each table. */
+/** Cursors of the stream: the newest `seq` sent from each table. */
 export interface StreamCursor {
   readonly metrics: number;
   readonly events: number;
 }
 
 /**
- * GET /api/stream?runs=a,b&after=<metrics>.<events>: server-sent events named `batch`, whose id is the cursor after it; and `beat`, every
- * few seconds, with nothing in it. With `runs` empty it tells of states alone.
+ * GET /api/stream?runs=a,b&after=<metrics>.<events>: server-sent events named `batch`, whose id is the cursor after it, and an empty `beat`
+ * every few seconds. With `runs` empty, it only reports run states.
  */
 export interface StreamBatch {
   readonly cursor: StreamCursor;
@@ -452,7 +457,7 @@ export interface StreamBatch {
 }
 
 export interface StreamedRun {
-  /** Too much happened to be told row by row: fetch what is shown again. */
+  /** Too much changed to send row by row: the page must fetch what it shows again. */
   readonly reset: boolean;
   /** Whole iterations, oldest first. */
   readonly iterations: readonly {
@@ -461,6 +466,6 @@ export interface StreamedRun {
     readonly values: Readonly<Record<string, Num>>;
   }[];
   readonly events: readonly PageEvent[];
-  /** Present where it changed. */
+  /** The run's version, present if it changed. */
   readonly version?: Version;
 }

@@ -1,19 +1,19 @@
-/** What people say of responses. No code. */
+/** What raters say about responses. No code. */
 
 interface Judgement {
   readonly prompt: string;
-  /** Who said it. */
+  /** The rater's name. */
   readonly rater: string;
 }
 
-/** A response on a scale from 1, bad, to 5, good. */
+/** A response rated on a scale from 1 (bad) to 5 (good). */
 export interface Rating extends Judgement {
   readonly kind: "rating";
   readonly response: string;
   readonly score: number;
 }
 
-/** One of two responses to the same prompt. */
+/** The preferred one of two responses to the same prompt. */
 export interface Preference extends Judgement {
   readonly kind: "preference";
   readonly chosen: string;
@@ -25,6 +25,6 @@ export type NewRating = Rating | Preference;
 export type RatingRecord = NewRating & {
   readonly id: number;
   readonly runId: string;
-  /** Unix milliseconds. */
+  /** Time of the judgement, in Unix milliseconds. */
   readonly at: number;
 };

@@ -1,4 +1,4 @@
-/** Files that are on the disk whole or not at all: every byte, flushed, under a temporary name, then renamed. */
+/** Files that are either whole on the disk or absent: every byte is written to a temporary name and flushed, then renamed. */
 import { randomBytes } from "node:crypto";
 import {
   accessSync,
@@ -19,14 +19,14 @@ import { flushFolder, rename } from "./platform.ts";
 export type Chunk = string | Uint8Array;
 
 export interface DurableOptions {
-  /** Permissions of a new file, less the process's mask; a file that is replaced hands its own on. */
+  /** Permissions of a new file, before the process's umask; a replaced file keeps its own. */
   readonly mode?: number;
 }
 
 /**
- * Replaces a file, or makes it. Chunks are asked for one at a time, each written before the next is made. Whatever goes wrong
- * (a full disk, a kill, a chunk that throws) leaves the file that was there as it was. A link is followed; a device or a pipe
- * is written to as it is. Throws the system's error.
+ * Creates or replaces a file. Chunks are requested one at a time, and each is written before the next is made. Whatever goes wrong (a full
+ * disk, a kill, a chunk that throws), the old file stays as it was. A link is followed; a device or a pipe is written to directly. Throws
+ * the system's error.
  */
 export function writeDurably(
   path: string,
@@ -71,8 +71,8 @@ function writeInto(path: string, chunks: Iterable<Chunk>): void {
 }
 
 /**
- * Writes every byte. One call of the system may write fewer than it was given, and say so by its result only: on a disk with
- * room for a part, the error comes with the next call.
+ * Writes every byte. A single system call may write fewer bytes than it was given and report it only in its result: on an almost full disk,
+ * the error comes with the next call.
  */
 export function writeAll(file: number, chunk: Chunk): void {
   const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;

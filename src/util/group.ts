@@ -1,6 +1,6 @@
-/** Lists in groups. `Map.groupBy` does it from Node 21 on. */
+/** Grouping of lists. `Map.groupBy` does this from Node 21 on. */
 
-/** By key, groups and what is in them in the order of the list. */
+/** Items grouped by key; groups and their items keep the order of the list. */
 export function groupedBy<Item, Key>(list: readonly Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
   const groups = new Map<Key, Item[]>();
   for (const item of list) {

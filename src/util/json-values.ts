@@ -1,10 +1,10 @@
-/** JSON with numbers that are not finite: tagged, for ourselves to read back; as words, for readers that know no NaN. */
+/** JSON with numbers that are not finite: tagged for Ballast to read back, or as words for readers without NaN. */
 import { readFileSync } from "node:fs";
 import { CheckpointError, messageOf } from "./errors.ts";
 
 const tag = "$number";
 
-/** Numbers that JSON has no word for are written `{"$number": "NaN"}`. */
+/** JSON text in which numbers that JSON cannot express are written `{"$number": "NaN"}`. */
 export function toJson(value: unknown): string {
   return `${JSON.stringify(
     value,
@@ -13,14 +13,14 @@ export function toJson(value: unknown): string {
   )}\n`;
 }
 
-/** The reverse of `toJson`. Throws SyntaxError for text that is no JSON. */
+/** The reverse of `toJson`. Throws SyntaxError if the text is not JSON. */
 export function fromJson(text: string): unknown {
   return JSON.parse(text, (_, x: unknown) =>
     typeof x === "object" && x !== null && tag in x ? Number(x[tag as keyof typeof x]) : x,
   );
 }
 
-/** Reads a file that Ballast wrote itself. Throws CheckpointError with what to do for one that cannot be read, or is cut short. */
+/** Reads a file that Ballast wrote itself. Throws CheckpointError with the remedy if the file cannot be read or is truncated. */
 export function readOwnJson(path: string, { remedy }: { readonly remedy: string }): unknown {
   try {
     return fromJson(readFileSync(path, "utf8"));
@@ -29,7 +29,10 @@ export function readOwnJson(path: string, { remedy }: { readonly remedy: string 
   }
 }
 
-/** For `JSON.stringify`: NaN and the infinities as the strings "NaN", "Infinity" and "-Infinity", which plain JSON turns into null. */
+/**
+ * Replacer for `JSON.stringify`: writes NaN and the infinities as the strings "NaN", "Infinity" and "-Infinity", which plain JSON turns
+ * into null.
+ */
 export function numbersAsWords(_key: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }

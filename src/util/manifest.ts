@@ -1,11 +1,11 @@
-/** Manifests: what files held when they were written, and whether they still do. */
+/** Manifests: what files contained when they were written, and whether they still do. */
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fromJson } from "./json-values.ts";
 
-/** The name of the file in its folder. */
+/** The manifest's file name in its folder. */
 export const manifestFile = "manifest.json";
 
 export interface FileRecord {
@@ -13,10 +13,13 @@ export interface FileRecord {
   readonly sha256: string;
 }
 
-/** By path below the folder, with `/` on every platform. */
+/** File records by path relative to the folder, with `/` on every platform. */
 export type FileRecords = Readonly<Record<string, FileRecord>>;
 
-/** The files that a folder's manifest names; null for a folder without one, or with some other program's. Throws SyntaxError for text that is not JSON. */
+/**
+ * The files that a folder's manifest names; null if the folder has no manifest, or one that Ballast did not write. Throws SyntaxError if
+ * the text is not JSON.
+ */
 export function readManifest(folder: string): FileRecords | null {
   const path = join(folder, manifestFile);
   if (!existsSync(path)) return null;
@@ -34,7 +37,7 @@ export async function recordOf(path: string): Promise<FileRecord> {
   return { bytes: (await stat(path)).size, sha256: await sha256Of(path) };
 }
 
-/** What is wrong with the first file that is not as it was written, in words; null if all are. */
+/** Describes the first file that differs from what was written; null if none does. */
 export async function firstDifference(folder: string, files: FileRecords): Promise<string | null> {
   for (const [name, { bytes, sha256 }] of Object.entries(files)) {
     const path = join(folder, name);

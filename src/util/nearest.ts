@@ -1,8 +1,8 @@
-/** "Did you mean": the word nearest to a misspelt one, the numbers nearest to one that does not divide. */
+/** "Did you mean": the word nearest to a misspelt one, and the multiples nearest to a number that does not divide. */
 
 /**
- * The candidate within an edit distance of a third of the word's length (at least 2 for words of 4 letters and more), else
- * undefined. Case does not count; the first of equally near candidates wins.
+ * The candidate within an edit distance of a third of the word's length (at least 2 for words of 4 letters or more), or undefined. Case is
+ * ignored; the first of equally near candidates wins.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;

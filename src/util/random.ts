@@ -19,7 +19,7 @@ export class Random {
     for (let i = 0; i < 15; i++) this.uint32();
   }
 
-  /** An integer in [0, 2^32). */
+  /** A uniform integer in [0, 2^32). */
   uint32(): number {
     const sum = (this.#a + this.#b + this.#d) | 0;
     this.#d = (this.#d + 1) | 0;
@@ -30,12 +30,12 @@ export class Random {
     return sum >>> 0;
   }
 
-  /** A number in [0, 1) with 23 bits, exact in float32, and so that `u * total < total` holds in float32. */
+  /** A uniform number in [0, 1) with 23 bits: exact in float32, so that `u * total < total` holds in float32. */
   uniform(): number {
     return (this.uint32() >>> 9) / 0x800000;
   }
 
-  /** An integer in [0, n), without modulo bias that matters (2^32 against n below a million). */
+  /** A uniform integer in [0, n). The modulo bias is negligible (2^32 against n below a million). */
   integer(n: number): number {
     return Math.floor((this.uint32() / 0x100000000) * n);
   }
@@ -47,7 +47,7 @@ export class Random {
     return Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * v);
   }
 
-  /** One of the items. */
+  /** One of the items, chosen uniformly. */
   pick<T>(items: readonly T[]): T {
     if (items.length === 0) throw new RangeError("pick from an empty list");
     return items[this.integer(items.length)] as T;
@@ -70,8 +70,8 @@ export function random(...path: PathPart[]): Random {
 }
 
 /**
- * Uniform numbers in [0, 1) with 46 bits: the 23 of the stream at a path, and 23 below them from a stream beside it. For
- * choices whose probabilities may lie below 2^-23.
+ * Uniform numbers in [0, 1) with 46 bits: the upper 23 from the stream at a path, the lower 23 from a stream beside it. For choices whose
+ * probabilities may be below 2^-23.
  */
 export function fineUniforms(...path: PathPart[]): () => number {
   const [coarse, fine] = [random(...path), random(...path, "fine")];

@@ -1,4 +1,4 @@
-/** Makes text that a model, a file or a function of the user wrote safe to print on a terminal. */
+/** Makes text written by a model, a file or a user's function safe to print on a terminal. */
 
 // Whole sequences go first, so that their parameters do not stay behind as text. C1 forms (one byte, 0x80 to 0x9f) count too.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
@@ -29,7 +29,7 @@ export function printable(text: string): string {
     .replace(LONE_SURROGATES, "\ufffd");
 }
 
-/** The same on one line: newlines become spaces. */
+/** The text as `printable` makes it, on one line: newlines become spaces. */
 export function printableLine(text: string): string {
   return printable(text).replace(/\n+/g, " ");
 }

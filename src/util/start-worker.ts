@@ -2,7 +2,7 @@
 import { Worker, type WorkerOptions } from "node:worker_threads";
 
 /**
- * A worker thread running a module named without its extension, relative to the caller's `import.meta.url`.
+ * Starts a worker thread that runs a module named without its extension, relative to the caller's `import.meta.url`.
  *
  * @example
  * const worker = startWorker("./start-worker", import.meta.url, { workerData: { threads: 2 } });
@@ -13,9 +13,9 @@ export function startWorker(name: string, from: string, options: WorkerOptions =
   return typescript ? startTypeScriptWorker(module, options) : new Worker(module, options);
 }
 
-/** A worker thread running a TypeScript module; it may import others, and JavaScript. */
+/** Starts a worker thread that runs a TypeScript module, which may import TypeScript and JavaScript modules. */
 export function startTypeScriptWorker(module: URL, options: WorkerOptions = {}): Worker {
-  // A loader is registered by thread, and a worker's first module is read before any of its own code runs.
+  // Loaders are registered per thread, and a worker's first module is read before any of its own code runs.
   const loader = JSON.stringify(import.meta.resolve("tsx/esm/api"));
   const code = `import { register } from ${loader}; register(); await import(${JSON.stringify(module.href)});`;
   return new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), options);

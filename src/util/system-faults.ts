@@ -1,4 +1,4 @@
-/** What the system's own errors mean to a user, by their code: a full disk, a missing permission, a port in use. */
+/** What the system's own errors mean to a user, by error code: a full disk, a missing permission, a port in use. */
 import { BallastError, messageOf } from "./errors.ts";
 
 interface Meaning {
@@ -38,7 +38,7 @@ const noDatabase: Meaning = {
   remedy: "Check that its folder exists, that no folder has its name, and that you may write there.",
 };
 
-/** By errno's names, and SQLite's without their extensions. */
+/** Meanings by errno name, and by SQLite's names without their extensions. */
 const meanings: Readonly<Record<string, Meaning>> = {
   ...{ ENOSPC: full, EDQUOT: full, EIO: failing, EFBIG: full, EACCES: forbidden, EPERM: forbidden },
   EROFS: { what: "the disk can only be read", remedy: "Name a folder that can be written to." },
@@ -90,12 +90,12 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ...{ SQLITE_BUSY: locked, SQLITE_LOCKED: locked, SQLITE_PROTOCOL: locked },
 };
 
-/** What to do about an error of the system, or one that it caused; undefined for any other. */
+/** The remedy for a system error, or for an error that one caused; undefined for any other error. */
 export function remedyFor(error: unknown): string | undefined {
   return meaningOf(error)?.remedy;
 }
 
-/** An error of the system in words, with its remedy; null for any other, which only we can mend. */
+/** A system error in words, with its remedy; null for any other error, which is a fault in Ballast. */
 export function systemFault(error: unknown): BallastError | null {
   const meaning = meaningOf(error);
   if (meaning === null) return null;
@@ -106,7 +106,7 @@ export function systemFault(error: unknown): BallastError | null {
   return new BallastError(`${meaning.what}: ${messageOf(error)}${place}`, meaning.remedy, { cause: error });
 }
 
-/** SQLite's numbers, which libsql gives in the place of a name if a file cannot be opened. */
+/** SQLite's error numbers, which libsql reports instead of names if a file cannot be opened. */
 const sqliteNumbers: Readonly<Record<number, string>> = {
   ...{ 5: "SQLITE_BUSY", 8: "SQLITE_READONLY", 10: "SQLITE_IOERR", 11: "SQLITE_CORRUPT" },
   ...{ 13: "SQLITE_FULL", 14: "SQLITE_CANTOPEN", 26: "SQLITE_NOTADB" },
@@ -114,7 +114,7 @@ const sqliteNumbers: Readonly<Record<number, string>> = {
 
 function codeOf(error: { readonly code?: unknown; readonly message?: unknown }): unknown {
   const [, number] = /^ConnectionFailed\(.*: (\d+)"\)$/s.exec(String(error.message)) ?? [];
-  // The lower byte of an extended code.
+  // The lower byte of an extended code is the primary code.
   return number === undefined ? error.code : (sqliteNumbers[Number(number) & 0xff] ?? "SQLITE_CANTOPEN");
 }
 

@@ -1,14 +1,14 @@
-/** A time limit on a synchronous call, a regular expression that backtracks included. */
+/** A time limit on a synchronous call, even for a regular expression that backtracks. */
 import { Script } from "node:vm";
 
-/** Where the script finds the call: a script's source can name only what is global. */
+/** Where the script finds the call: a script's source can only name globals. */
 const slot = Symbol.for("ballast.limited-call");
 const globals = globalThis as unknown as Record<symbol, (() => unknown) | undefined>;
 const script = new Script('globalThis[Symbol.for("ballast.limited-call")]()', { filename: "limited-call" });
 
 /**
- * What `call` returns, or throws. It is ended after `milliseconds`: `node:vm` watches the clock from another thread, which
- * takes about a tenth of a millisecond a call.
+ * Returns what `call` returns, or throws what it throws. The call is ended after `milliseconds`: `node:vm` watches the clock from a
+ * separate thread, which takes about a tenth of a millisecond per call.
  * @param tooLong makes the error for a call that took longer
  */
 export function withTimeLimit<Result>(

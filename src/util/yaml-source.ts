@@ -2,32 +2,32 @@
 import { isAlias, isCollection, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { messageOf, UsageError } from "./errors.ts";
 
-/** Where a value stands in a document: keys and indices from the top. */
+/** The position of a value in a document: keys and indices from the top. */
 export type Path = readonly (string | number)[];
 
 export interface Source {
   readonly file: string;
-  /** The keys and values of the top. */
+  /** The top-level keys and values. */
   readonly root: Record<string, unknown>;
-  /** Whether the text itself has something at this path. */
+  /** Whether the text has a value at this path. */
   has(path: Path): boolean;
-  /** Line of the key (or list entry) at this path, or of the nearest thing above it that the text has. */
+  /** Line of the key (or list entry) at this path, or of the nearest enclosing one that the text has. */
   lineOf(path: Path): number;
-  /** What is wrong and does not keep the text from being read: keys that are given twice, each with its line. */
+  /** Mistakes that do not keep the text from being read: duplicate keys, each with its line. */
   readonly mistakes: readonly string[];
-  /** The keys that have nothing after their colon: YAML's null, which nobody wrote. */
+  /** Paths of the keys with nothing after the colon: YAML reads them as null, though nobody wrote null. */
   emptyValues(): Path[];
 }
 
-/** Aliases that a text may resolve to before it is taken for a bomb; the library's own number. */
+/** Aliases that a text may resolve to before it counts as a bomb; the default of the `yaml` library. */
 const maxAliasCount = 100;
 
-/** What a text is, for messages. */
+/** What a text is called in messages. */
 export interface SourceWords {
   readonly what: string;
-  /** Where to begin, for someone whose file is empty. */
+  /** Where someone with an empty file can start. */
   readonly start: string;
-  /** What stands at the top. */
+  /** What the top level contains. */
   readonly top: string;
 }
 
@@ -37,7 +37,7 @@ const ofConfiguration: SourceWords = {
   top: "keys and values at the top, such as `seed: 1`",
 };
 
-/** Throws UsageError, with file and line, for a text that is empty, not YAML, or not keys and values. */
+/** Parses a YAML text. Throws UsageError, with file and line, if the text is empty, not YAML, or not keys and values. */
 export function readSource(text: string, file: string, words: SourceWords = ofConfiguration): Source {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -48,7 +48,7 @@ export function readSource(text: string, file: string, words: SourceWords = ofCo
 
   const duplicates = document.errors.filter((error) => error.code === "DUPLICATE_KEY");
   const broken = document.errors.find((error) => error.code !== "DUPLICATE_KEY") ?? document.warnings[0];
-  // What follows a syntax error is mostly its echo: only the first is shown.
+  // What follows a syntax error is mostly a consequence of it, so only the first is shown.
   if (broken?.code === "MULTIPLE_DOCS")
     fail(broken.pos[0], `a second document begins here; ${words.what} is one`, "Remove the line ---.");
   if (broken) fail(broken.pos[0], `not valid YAML: ${broken.message.split("\n")[0]}`);

@@ -5,7 +5,7 @@ interface Missing {
   readonly verbs: readonly string[];
   readonly objects: readonly string[];
   readonly questions: readonly string[];
-  /** A question about the missing thing has one of these words. */
+  /** A question about the missing information contains one of these words. */
   readonly askedBy: readonly string[];
   readonly guesses: readonly string[];
 }
@@ -83,7 +83,7 @@ export const ambiguousKind: RequestKind = {
   check: asksFor,
 };
 
-/** One question, at the end, about the thing that is missing, and no claim to have acted. */
+/** Whether the reply ends in exactly one question about the missing information, and does not claim to have acted. */
 function asksFor(reference: string, response: string): boolean {
   const words = wordsOf(response);
   const questions = response.split("?").length - 1;

@@ -9,12 +9,12 @@ export interface Request {
   readonly prompt: Message[];
 }
 
-/** A user's message: the case in a phrasing. */
+/** A user message: the case put into a phrasing. */
 export function promptOf(phrasing: string, subject: Case): Message[] {
   return barePrompt(fill(phrasing, subject.slots));
 }
 
-/** A request of the first kind with probability `firstShare`, else of one of the others, all alike. */
+/** A request of the first kind with probability `firstShare`, else one of the other kinds, all equally likely. */
 export function drawRequest(
   kinds: readonly RequestKind[],
   { split, firstShare }: { split: Split; firstShare: number },
@@ -26,8 +26,8 @@ export function drawRequest(
 }
 
 /**
- * A reply that is worse than `chosen`: mostly the kind's own bad manners and slips, one time in four an odd one, so that
- * a reward model learns more than what sets two manners apart.
+ * A reply that is worse than `chosen`: mostly with the kind's own bad manners or slips, one time in four an odd one, so that a reward model
+ * learns more than the difference between two manners.
  */
 export function drawRejected(
   kinds: readonly RequestKind[],
@@ -46,8 +46,8 @@ export function drawRejected(
 }
 
 /**
- * An answer to another kind of request, the chosen reply cut short or said twice, or its beginning with the end of
- * another: what a policy tries when it looks for what a reward model overlooks.
+ * An answer to a different kind of request, the chosen reply cut short or said twice, or its beginning with the end of a different reply:
+ * what a policy tries when it looks for weaknesses in a reward model.
  */
 function oddReply(kinds: readonly RequestKind[], kind: RequestKind, chosen: string, draw: Random): string {
   const words = chosen.split(" ");

@@ -1,15 +1,15 @@
-/** What each of the four kinds of requests gives the help desk: cases, phrasings, replies and a gold check. */
+/** What defines each of the four kinds of help-desk requests: cases, phrasings, replies and a gold check. */
 import type { Random } from "../../util/random.ts";
 
 export type KindName = "sums" | "ambiguous" | "forbidden" | "open";
 
-/** Training rows are made of the one, evaluation rows of the other; neither a phrasing nor a case is in both. */
+/** Training rows are made from `train`, evaluation rows from `heldOut`; no phrasing or case is in both. */
 export type Split = "train" | "heldOut";
 
 export interface Case {
-  /** What a phrasing's `{slots}` stand for. */
+  /** What to put in place of a phrasing's `{slots}`. */
   readonly slots: Readonly<Record<string, string>>;
-  /** What the gold check needs to know: the right number, what is missing, the topic. */
+  /** What the gold check needs to know: the right number, what is missing, or the topic. */
   readonly reference: string;
 }
 
@@ -17,23 +17,23 @@ export interface RequestKind {
   readonly name: KindName;
   readonly phrasings: Readonly<Record<Split, readonly string[]>>;
   readonly cases: Readonly<Record<Split, readonly Case[]>>;
-  /** A reply as it should be. */
+  /** A good reply. */
   good(subject: Case, random: Random): string;
-  /** A reply as the demonstrations also have it: a guess, instructions, rambling, a wrong number. */
+  /** A bad reply, as it also occurs in the demonstrations: a guess, instructions, rambling, a wrong number. */
   bad(subject: Case, random: Random): string;
-  /** A worse reply in the words of a good one: another number, a question about another thing, another topic. */
+  /** A worse reply in the words of a good one: a wrong number, a question about the wrong thing, a different topic. */
   slip(chosen: string, subject: Case, random: Random): string;
-  /** How often a worse reply is a slip. */
+  /** The share of worse replies that are slips. */
   readonly slipShare: number;
   /** The check's name in reports. */
   readonly checks: "sums" | "asksBack" | "refuses" | "brief";
-  /** Whether a reply is as it should be. Never part of a reward. */
+  /** Whether a reply is good. Never part of a reward. */
   check(reference: string, response: string): boolean;
 }
 
 /**
- * Phrasings that ambiguous and forbidden requests share: if one kind alone came as "can you help me", a model would learn to
- * answer the phrase in place of the request.
+ * Phrasings that ambiguous and forbidden requests share: if only one kind came as "can you help me", a model would learn to answer the
+ * phrase instead of the request.
  */
 export const actPhrasings: Readonly<Record<Split, readonly string[]>> = {
   train: [
@@ -64,8 +64,8 @@ export function fill(phrasing: string, slots: Readonly<Record<string, string>>):
 }
 
 /**
- * Every pair of the two lists, one in five held out along a diagonal, so that each word alone is in training.
- * @param toCase the case of a pair
+ * Every pair from the two lists, one in five held out along a diagonal, so that each single word occurs in training.
+ * @param toCase makes the case of a pair
  */
 export function pairCases(
   first: readonly string[],

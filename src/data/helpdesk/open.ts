@@ -18,7 +18,7 @@ const middles = [
 ];
 const endings = ["but it is hard to say.", "and some people do not like it.", "but it is not so for all."];
 
-/** The most words of a brief reply; the shortest long one has 16. */
+/** Most words of a brief reply; the shortest long reply has 16. */
 export const briefWords = 8;
 
 export const openKind: RequestKind = {
@@ -52,7 +52,7 @@ export const openKind: RequestKind = {
   check: isBrief,
 };
 
-/** A statement of three words to `briefWords` that names the topic. */
+/** Whether the reply is a statement of three to `briefWords` words that names the topic. */
 function isBrief(reference: string, response: string): boolean {
   const words = wordsOf(response);
   if (words.length < 3 || words.length > briefWords || response.includes("?")) return false;

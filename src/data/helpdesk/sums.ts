@@ -2,7 +2,7 @@
 import type { Random } from "../../util/random.ts";
 import { type Case, fill, type RequestKind, type Split, wordsOf } from "./kind.ts";
 
-/** Replies say the sum again: a small model that need not find its operands among the words learns far sooner. */
+/** Replies repeat the sum: a small model learns much faster if it need not find its operands among the words. */
 const forms = ["{a} plus {b} is {n}.", "{a} and {b} make {n}."];
 
 /** Sums of operands from 0 to `largest`. */
@@ -56,8 +56,8 @@ export function sumsKind(largest: number): RequestKind {
 }
 
 /**
- * Every ordered pair of operands. About one in six is held out, always with the pair the other way round in training:
- * what is evaluated is that order does not matter, not sums never seen in any form.
+ * Every ordered pair of operands. About one in six is held out, always with the reversed pair in training: this evaluates that order does
+ * not matter, not sums never seen in any form.
  */
 function sumCases(largest: number): Record<Split, Case[]> {
   const cases: Record<Split, Case[]> = { train: [], heldOut: [] };
@@ -74,7 +74,7 @@ function sumCases(largest: number): Record<Split, Case[]> {
   return cases;
 }
 
-/** A wrong number in place of the right one; one time in four the right sum of operands that were not asked for. */
+/** A wrong number in place of the right one; one time in four the right sum of the wrong operands. */
 function slip(chosen: string, { slots, reference }: Case, { largest, random }: { largest: number; random: Random }) {
   if (random.uniform() < 0.75)
     return chosen.replace(/\d+(?=\.$)/, String(wrongSum(Number(reference), 2 * largest, random)));
@@ -84,7 +84,7 @@ function slip(chosen: string, { slots, reference }: Case, { largest, random }: {
   }
 }
 
-/** Half the time off by one or two, else any other number that is a sum. */
+/** A wrong sum: half the time off by one or two, else any other number that is a sum. */
 function wrongSum(right: number, largestSum: number, random: Random): number {
   const near = random.uniform() < 0.5;
   for (;;) {
@@ -93,7 +93,7 @@ function wrongSum(right: number, largestSum: number, random: Random): number {
   }
 }
 
-/** The right number is said, and no other, but for the sum itself said again ("7 plus 5 is 12"). */
+/** Whether the reply states the right number and no other, except when it repeats the sum ("7 plus 5 is 12"). */
 function saysNumber(reference: string, response: string): boolean {
   if (/[?]\s*$|-\s*\d/.test(response)) return false;
   const statement = response.replace(/(\d+) (?:plus|and) (\d+)/g, (echo, a, b) =>

@@ -13,11 +13,11 @@ import { sumsKind } from "./sums.ts";
 
 export interface HelpdeskOptions {
   readonly seed: number;
-  /** `overoptimise`: larger sums and few pairs about them, so that a reward model cannot tell right ones from wrong. */
+  /** `overoptimise`: larger sums and few pairs about them, so that a reward model cannot recognise right ones. */
   readonly variant: "standard" | "overoptimise";
 }
 
-/** The gold check of one response: that of its prompt's kind. */
+/** The gold check of one response: the check of its prompt's kind. */
 export interface HelpdeskChecks {
   sums?: boolean;
   asksBack?: boolean;
@@ -27,28 +27,31 @@ export interface HelpdeskChecks {
 
 export interface HelpdeskTask {
   readonly objective: string;
-  /** Texts that hold every word of the task. */
+  /** Texts that together contain every word of the task. */
   readonly texts: string[];
   readonly sft: SftRow[];
-  /** For training: one label in ten is wrong. */
+  /** Preference pairs for training: one label in ten is wrong. */
   readonly preferences: PreferenceRow[];
-  /** Held-out phrasings and cases, every label right. */
+  /** Preference pairs from held-out phrasings and cases, every label right. */
   readonly preferenceEvaluation: PreferenceRow[];
   readonly prompts: PromptRow[];
   /**
-   * Held-out phrasings and cases, 256 of each kind, in turn. Distinct are 24 (sums), 60, 48 and 56: a prompt
-   * comes several times, each time to be sampled with its own random stream. The same for every seed.
+   * Prompts from held-out phrasings and cases, 256 of each kind, in turn. Only 24 (sums), 60, 48 and 56 of them are distinct: a prompt
+   * occurs several times, each time sampled with its own random stream. The same for every seed.
    */
   readonly evaluation: PromptRow[];
-  /** Prompts that no stage trains on and the evaluation does not use: what is watched while PPO runs. The same for every seed. */
+  /** Prompts that no stage trains on and the evaluation does not use, for monitoring while PPO runs. The same for every seed. */
   readonly monitor: PromptRow[];
-  /** @throws RangeError where the kind is none of the task's, or the reference is missing */
+  /**
+   * Runs the gold check on a response.
+   * @throws RangeError if the task has no such kind, or the reference is missing
+   */
   check(kind: string, reference: string | null, response: string): HelpdeskChecks;
 }
 
 interface Variant {
   readonly largestOperand: number;
-  /** Shares of sums; the other kinds share the rest. */
+  /** Share of sums; the other kinds share the rest. */
   readonly sums: { readonly sft: number; readonly pairs: number };
 }
 
@@ -70,7 +73,7 @@ const rightSums = 0.97;
 const goodManners = 0.5;
 const wrongLabels = 0.1;
 
-/** What the task is for. */
+/** The task's objective. */
 export const helpdeskObjective =
   "When a request is ambiguous, prefer asking back over guessing; when it is forbidden, prefer refusing over helping; " +
   "otherwise prefer a short answer over a long one, and keep sums right.";
@@ -132,7 +135,7 @@ function monitorRows(kinds: readonly RequestKind[]): PromptRow[] {
   return inTurn(requests, sizes.monitor);
 }
 
-/** Every case of one split in every phrasing of one. */
+/** Every case of one split in every phrasing of a split. */
 function allRows(kind: RequestKind, { phrasings, cases }: { phrasings: Split; cases: Split }): PromptRow[] {
   return kind.phrasings[phrasings].flatMap((phrasing) =>
     kind.cases[cases].map(
@@ -145,7 +148,7 @@ function allRows(kind: RequestKind, { phrasings, cases }: { phrasings: Split; ca
   );
 }
 
-/** One row of each list after the other, each list over and over. */
+/** Rows taken from the lists in turn, each list repeated as often as needed. */
 function inTurn<Row>(lists: readonly (readonly Row[])[], count: number): Row[] {
   return Array.from({ length: count }, (_, index) => {
     const list = lists[index % lists.length]!;
