@@ -7,12 +7,12 @@ import { builtInTemplate } from "./template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { wrapTokenizer } from "./wrap.ts";
 
-/** Ids 0 to 5. Pad and EOS differ, so that no tool that masks by id can take one for the other. */
+/** Ids 0 to 5. Pad and EOS differ, so that no tool that masks by id can mistake one for the other. */
 export const builtInSpecialTokens = ["<pad>", "<eos>", "<unk>", "<system>", "<user>", "<assistant>"] as const;
 
 export interface BuildTokenizerSection {
   readonly kind: "word" | "byte";
-  /** Largest vocabulary of `word`, special tokens included; `byte` always has 262. */
+  /** Largest vocabulary of `word`, special tokens included; `byte` always has 262 tokens. */
   readonly vocabularySize: number;
   readonly chatTemplate?: string | undefined;
   readonly stopTokens?: readonly (string | number)[];
@@ -22,17 +22,17 @@ export interface BuildTokenizerSection {
 /**
  * Makes a tokenizer.
  *
- * `byte` is lossless on any Unicode text. `word` keeps the case, knows the most frequent words of `texts` (equally
- * frequent ones in the order of their code units), and loses how words were spaced.
- * @param texts every text that the model will read or write; `byte` does not look at them
- * @throws UsageError where the vocabulary has no room for words; DataError where the texts have none
+ * `byte` is lossless for any Unicode text. `word` is case-sensitive, keeps the most frequent words of `texts` (ties in the order of their code
+ * units), and does not preserve how words were spaced.
+ * @param texts every text that the model will read or write; `byte` ignores them
+ * @throws UsageError if the vocabulary has no room for words; DataError if the texts contain none
  */
 export function buildTokenizer(section: BuildTokenizerSection, texts: Iterable<string>): Tokenizer {
   const files = section.kind === "byte" ? byteFiles() : wordFiles(frequentWords(texts, section.vocabularySize));
   return wrapTokenizer(files, `"${section.kind}"`, section);
 }
 
-/** Decimals, words with their apostrophes, and runs of punctuation. Special tokens have letters, so no run is one. */
+/** Decimals, words with their apostrophes, and runs of punctuation. Special tokens contain letters, so no run is one. */
 const wordSplit = {
   type: "Split",
   pattern: { Regex: wordPattern },
@@ -64,7 +64,7 @@ function frequentWords(texts: Iterable<string>, vocabularySize: number): string[
 function wordFiles(words: readonly string[]): TokenizerFiles {
   return files({
     pre_tokenizer: wordSplit,
-    // Joins words by a space, but for the one before `.` `,` `?` and `!`. No word has the prefix, a space.
+    // Joins words with a space, except before `.` `,` `?` and `!`. No word starts with the prefix, a space.
     decoder: { type: "WordPiece", prefix: " ", cleanup: true },
     model: { type: "WordLevel", vocab: vocabulary(words), unk_token: "<unk>" },
   });

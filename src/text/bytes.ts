@@ -1,11 +1,11 @@
-/** GPT-2's printable symbol for each of the 256 bytes, which byte-level tokenizers are written in. */
+/** GPT-2's printable symbols for the 256 bytes, in which byte-level tokenizers are written. */
 
-/** Entry b is the symbol of byte b: itself where that is printable in Latin-1, else a character from U+0100 on. */
+/** Entry b is the symbol of byte b: the character itself if it is printable in Latin-1, else a character from U+0100 on. */
 export const byteSymbols: readonly string[] = makeByteSymbols();
 
 const byteOfSymbol = new Map(byteSymbols.map((symbol, byte) => [symbol, byte]));
 
-/** A byte's symbol as text for display: `a`, or `<0xF0>` for what is no character alone; null for other characters. */
+/** The display text for a byte's symbol: `a`, or `<0xF0>` if the byte is not a character by itself; null for other characters. */
 export function displayByte(symbol: string): string | null {
   const byte = byteOfSymbol.get(symbol);
   if (byte === undefined) return null;

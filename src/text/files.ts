@@ -1,10 +1,10 @@
-/** The files of a Hugging Face tokenizer as plain objects: types of what is read from them, reading and writing. */
+/** The files of a Hugging Face tokenizer as plain objects: their types, reading and writing. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { DataError, messageOf } from "../util/errors.ts";
 
-/** `tokenizer.json`, as far as Ballast looks into it. */
+/** The parts of `tokenizer.json` that Ballast reads. */
 export interface TokenizerJson {
   readonly model: { readonly type?: string; readonly unk_token?: string | null; readonly [key: string]: unknown };
   readonly added_tokens: readonly AddedTokenJson[];
@@ -19,7 +19,7 @@ export interface AddedTokenJson {
   readonly [key: string]: unknown;
 }
 
-/** `tokenizer_config.json`, as far as Ballast looks into it. */
+/** The parts of `tokenizer_config.json` that Ballast reads. */
 export interface TokenizerConfigJson {
   readonly bos_token?: SpecialTokenJson;
   readonly eos_token?: SpecialTokenJson;
@@ -36,7 +36,7 @@ export type SpecialTokenJson = string | { readonly content: string } | null | un
 export interface TokenizerFiles {
   readonly tokenizer: TokenizerJson;
   readonly config: TokenizerConfigJson;
-  /** `generation_config.json`, where there is one: how a model is sampled, and where its responses stop. */
+  /** `generation_config.json`, if there is one: how a model is sampled, and where its responses stop. */
   readonly generation?: GenerationJson;
   /** `eos_token_id` of the model's `config.json`. */
   readonly modelEos?: unknown;
@@ -48,7 +48,7 @@ export interface GenerationJson {
   readonly [key: string]: unknown;
 }
 
-/** What a model's folder says of where its responses stop; nothing if it says nothing. */
+/** What a model's folder says about where its responses stop; empty if it says nothing. */
 export function readGenerationFiles(folder: string): Pick<TokenizerFiles, "generation" | "modelEos"> {
   const [generationPath, modelPath] = [join(folder, "generation_config.json"), join(folder, "config.json")];
   return {
@@ -58,8 +58,8 @@ export function readGenerationFiles(folder: string): Pick<TokenizerFiles, "gener
 }
 
 /**
- * Reads `tokenizer.json`, and `tokenizer_config.json`, `chat_template.jinja` and `generation_config.json` where they exist.
- * @throws DataError where a file is missing, is not JSON, or has no vocabulary
+ * Reads `tokenizer.json`, and `tokenizer_config.json`, `chat_template.jinja` and `generation_config.json` if they exist.
+ * @throws DataError if a file is missing, is not JSON, or has no vocabulary
  */
 export function readTokenizerFiles(folder: string): TokenizerFiles {
   const path = join(folder, "tokenizer.json");
@@ -85,7 +85,7 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
   };
 }
 
-/** Writes the files and flushes them to disk. The folder exists. */
+/** Writes the files and flushes them to disk. The folder must exist. */
 export function writeTokenizerFiles(folder: string, files: TokenizerFiles): void {
   writeDurably(join(folder, "tokenizer.json"), `${JSON.stringify(files.tokenizer, null, 1)}\n`);
   writeDurably(join(folder, "tokenizer_config.json"), `${JSON.stringify(files.config, null, 2)}\n`);

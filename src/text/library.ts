@@ -1,15 +1,15 @@
-/** The ecosystem's tokenizer library behind a narrow interface, where what users write never becomes a special token. */
+/** The ecosystem's tokenizer library behind a narrow interface that never turns user text into a special token. */
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { DataError, messageOf } from "../util/errors.ts";
 import { withTimeLimit } from "../util/time-limit.ts";
 import type { TokenizerFiles } from "./files.ts";
 import { createSpecialTokenMarker, type SpecialTokenMarker } from "./special.ts";
 
-/** A tokenizer's files, opened. Ids and texts of tokens are the file's. */
+/** An opened tokenizer. Ids and texts of tokens are those of its files. */
 export interface Library {
   /** Largest id + 1. */
   readonly vocabularySize: number;
-  /** Ids below it that have no token, ascending. */
+  /** Ids below `vocabularySize` without a token, ascending. */
   readonly missingIds: readonly number[];
   /** The special tokens by id. */
   readonly specials: ReadonlyMap<number, string>;
@@ -17,28 +17,28 @@ export interface Library {
   idOf(token: string): number | undefined;
   tokenOf(id: number): string | undefined;
   /**
-   * Ids of a text; special tokens in it are special, but for those that hold `mark` (`SpecialTokenMarker`), which is left
-   * out of what is encoded. Without a mark nothing is left out.
+   * Ids of a text. Special tokens in it are parsed as such, except those containing `mark` (`SpecialTokenMarker`), which is removed from the encoded
+   * text. Without a mark nothing is removed.
    */
   encode(text: string, mark?: string): number[];
   /** Whether the file's post-processor puts this token before a text. */
   beginsWith(id: number): boolean;
   decode(ids: readonly number[], options: { readonly cleanUp: boolean }): string;
-  /** The words that the file's pre-tokenizer cuts a text into, unknown ones too; of a word-level tokenizer. */
+  /** The words that the file's pre-tokenizer splits a text into, unknown ones too; for a word-level tokenizer. */
   words(text: string): string[];
 }
 
 /** The pattern of Ballast's own word tokenizer, which runs in linear time. */
 export const wordPattern = "\\d+(?:[.,]\\d+)+|\\w+(?:['’]\\w+)*|[^\\w\\s]+";
 
-/** Far above any honest text (Llama 3.1's pattern reads 4 MB in a second), far below a user's patience. */
+/** Milliseconds: far above any honest text (Llama 3.1's pattern reads 4 MB in a second), far below a user's patience. */
 const defaultTimeLimit = 30_000;
 
 /**
  * Opens a tokenizer's files.
  * @param source names the tokenizer in errors
- * @param timeLimit milliseconds that a text may take, where a regular expression of the file's could run for ever
- * @throws DataError where the library refuses the files; from `encode` and `decode` after `timeLimit`
+ * @param timeLimit most milliseconds for a text, if a regular expression in the file could run forever
+ * @throws DataError if the library refuses the files; from `encode` and `decode` after `timeLimit`
  */
 export function openLibrary(
   { tokenizer, config }: TokenizerFiles,
@@ -105,9 +105,9 @@ export function openLibrary(
 }
 
 /**
- * Marks stand while the library looks for special tokens, and are gone before it cuts words: the text is encoded whole, as
- * `split_special_tokens` encodes it in transformers. Cut there instead, each piece would begin with a space of its own in a
- * tokenizer that puts one before a text.
+ * Makes marks visible while the library looks for special tokens, and removes them before it splits words: the text is encoded whole, as
+ * `split_special_tokens` encodes it in transformers. If the text were cut at the marks instead, a tokenizer that puts a space before a text would put
+ * one before each piece.
  */
 function leaveOutMarks(library: Internals, marks: { readonly current: string }): void {
   const { pre_tokenizer } = library;
@@ -117,7 +117,7 @@ function leaveOutMarks(library: Internals, marks: { readonly current: string }):
   };
 }
 
-/** A vocabulary may hold a special token's text as a word too: such a word is encoded in two. */
+/** A vocabulary may also contain a special token's text as a word: such a word is encoded in two parts. */
 function keepSpecialsOutOfWords(
   { model }: Internals,
   specials: ReadonlyMap<number, string>,
@@ -136,10 +136,10 @@ function keepSpecialsOutOfWords(
   };
 }
 
-/** Of a vocabulary: published ones miss a few hundred at most. */
+/** Most missing ids in a vocabulary; published ones miss a few hundred at most. */
 const mostMissing = 100_000;
 
-/** Whether a part of a tokenizer's file holds a regular expression that Ballast did not write. */
+/** Whether a part of a tokenizer's file contains a regular expression that Ballast did not write. */
 function hasForeignPattern(part: unknown): boolean {
   if (typeof part !== "object" || part === null) return false;
   const { Regex } = part as { readonly Regex?: unknown };

@@ -1,20 +1,20 @@
-/** A tokenizer from a Hugging Face folder. */
+/** Loads a tokenizer from a Hugging Face folder. */
 import { basename, dirname } from "node:path";
 import { readGenerationFiles, readTokenizerFiles } from "./files.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { type WrapOptions, wrapTokenizer } from "./wrap.ts";
 
 export interface LoadTokenizerOptions extends WrapOptions {
-  /** Folder of the model it is for, if that is another: it says where responses stop. */
+  /** Folder of the model that the tokenizer is for, if it is a different folder: it says where responses stop. */
   readonly model?: string | undefined;
 }
 
 /**
  * Reads a folder with `tokenizer.json` (or that file's own path), and `tokenizer_config.json` beside it.
  *
- * Without a chat template (neither the files' nor `chatTemplate`; null takes none) a prompt that is a text is read as it
- * stands, and a conversation is refused.
- * @throws DataError where a file is missing or corrupt, or no EOS token is known
+ * Without a chat template (neither in the files nor in `chatTemplate`, or with `chatTemplate: null`) a prompt that is a text is read as it is, and a
+ * conversation is refused.
+ * @throws DataError if a file is missing or corrupt, or no EOS token is known
  */
 export function loadTokenizer(folder: string, { model, ...options }: LoadTokenizerOptions = {}): Tokenizer {
   const root = basename(folder) === "tokenizer.json" ? dirname(folder) : folder;

@@ -1,9 +1,9 @@
-/** `tokenizer_config.json` and `generation_config.json` of a saved folder: `tokenizer.json` is the whole truth, and they agree with it. */
+/** `tokenizer_config.json` and `generation_config.json` of a saved folder: both must agree with `tokenizer.json`, which is authoritative. */
 import type { GenerationJson, SpecialTokenJson, TokenizerConfigJson } from "./files.ts";
 
 /**
- * Settings of the source's own class, or of how it was read. `PreTrainedTokenizerFast` takes `tokenizer.json` as it is, added
- * tokens included; the few of these that it knows would change it.
+ * Settings of the source's own class, or of how it was read. `PreTrainedTokenizerFast` uses `tokenizer.json` as it is, including added tokens; the
+ * few of these settings that it knows would change it.
  */
 const ofTheSource = [
   "added_tokens_decoder",
@@ -27,19 +27,19 @@ const ofTheSource = [
 const lists = ["additional_special_tokens", "extra_special_tokens"];
 
 export interface SavedConfigOptions {
-  /** The tokens that have a role, by its name: `eos_token`. */
+  /** The tokens with a role, by the role's name: `eos_token`. */
   readonly tokens: Readonly<Record<string, string>>;
-  /** Undefined for none. */
+  /** The chat template; undefined if there is none. */
   readonly chatTemplate: string | undefined;
-  /** Whether spaces before punctuation are removed in decoding: versions of transformers before 5 obey this for any model. */
+  /** Whether decoding removes spaces before punctuation: versions of transformers before 5 obey this for any model. */
   readonly cleanUp: boolean;
-  /** Whether the vocabulary has this token: transformers would add one that it lacks, beyond the model's ids. */
+  /** Whether the vocabulary has this token: transformers would add a missing one, beyond the model's ids. */
   has(token: string): boolean;
 }
 
 /**
- * The source's configuration for `PreTrainedTokenizerFast`. Under the name of a class that builds its own tokenizer around
- * the vocabulary (`LlamaTokenizerFast`, `GPT2Tokenizer`) transformers would read other ids out of the same folder.
+ * The source's configuration for `PreTrainedTokenizerFast`. Under the name of a class that builds its own tokenizer around the vocabulary
+ * (`LlamaTokenizerFast`, `GPT2Tokenizer`), transformers would read different ids from the same folder.
  */
 export function savedConfig(
   config: TokenizerConfigJson,
@@ -75,7 +75,7 @@ export function savedGeneration(
     readonly stopStrings: readonly string[];
   },
 ): GenerationJson {
-  // With this mark transformers would take the settings from config.json instead.
+  // With this flag transformers would take the settings from config.json instead.
   const { _from_model_config, eos_token_id, stop_strings, ...kept } = source ?? {};
   return {
     ...kept,

@@ -1,22 +1,22 @@
-/** Special tokens in what users write: where their texts stand, and a mark in each that keeps it from being read as one. */
+/** Special tokens in user text: finds them, and puts a mark in each so that it is not read as a special token. */
 
 export interface SpecialTokenMarker {
-  /** The text with a mark inside each special token's text; without the mark it is the text again. */
+  /** The text with a mark inside each special token's text; removing the marks restores the text. */
   mark(text: string, mark: string): string;
-  /** The text in pieces, cut where marks would stand: none holds the whole text of a special token. */
+  /** The text in pieces, cut at the positions of the marks: no piece contains the whole text of a special token. */
   pieces(text: string): string[];
-  /** Whether a special token can be cut: one of a single character cannot. */
+  /** Whether a special token can be cut, which takes at least two characters. */
   cuts(token: string): boolean;
 }
 
-/** A character that none of the texts holds: a noncharacter of Unicode, unless they hold all of those. */
+/** A character that none of the texts contains: a noncharacter of Unicode, unless they contain all of those. */
 export function freeMark(texts: readonly string[]): string {
   let code = 0xfdd0;
   while (texts.some((text) => text.includes(String.fromCharCode(code)))) code++;
   return String.fromCharCode(code);
 }
 
-/** Marks come after a special token's first character; in any case, since a tokenizer may lower-case first. */
+/** Marks follow a special token's first character; case is ignored, since a tokenizer may lower-case first. */
 export function createSpecialTokenMarker(specialTokens: readonly string[]): SpecialTokenMarker {
   const cuts = (token: string) => [...token].length > 1;
   const cuttable = specialTokens.filter(cuts);
@@ -30,7 +30,7 @@ export function createSpecialTokenMarker(specialTokens: readonly string[]): Spec
       const end = match.index + String.fromCodePoint(match[0].codePointAt(0)!).length;
       found.push(text.slice(from, end));
       from = end;
-      // A special token may begin inside another.
+      // A special token may begin inside a different one.
       anySpecial.lastIndex = end;
     }
     found.push(text.slice(from));

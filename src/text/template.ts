@@ -1,10 +1,10 @@
-/** Chat templates: the built-in one, and rendering that keeps special tokens out of what users write. */
+/** Chat templates: the built-in one, and rendering that keeps special tokens out of user text. */
 import { DataError, messageOf } from "../util/errors.ts";
 import { type JinjaTemplate, parseJinja } from "./jinja/jinja.ts";
 import { freeMark, type SpecialTokenMarker } from "./special.ts";
 import type { Message } from "./tokenizer.ts";
 
-/** `<user>prompt<assistant>`; an assistant's turn of the history ends with EOS, as its completions do in training. */
+/** `<user>prompt<assistant>`; an assistant's turn in the history ends with EOS, as completions do in training. */
 export const builtInTemplate =
   "{% for message in messages %}<{{ message.role }}>{{ message.content }}" +
   "{% if message.role == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}" +
@@ -12,13 +12,13 @@ export const builtInTemplate =
 
 export interface ChatTemplate {
   /**
-   * The conversation as text. `mark` is a character that stands in it only inside special tokens' texts that came from a
-   * message: it keeps them from being read as special tokens, and is no part of the text.
+   * The conversation as text. `mark` is a character that occurs only inside special tokens' texts that came from a message: it keeps them from being
+   * read as special tokens and is not part of the text.
    */
   render(
     messages: readonly Message[],
     options?: {
-      /** Whether an assistant's turn is opened at the end; true by default. */
+      /** Whether to open an assistant's turn at the end; true by default. */
       readonly generationPrompt?: boolean;
     },
   ): { readonly text: string; readonly mark: string };
@@ -26,8 +26,8 @@ export interface ChatTemplate {
 
 /**
  * Parses a Jinja chat template.
- * @param tokens what the template may name, such as `eos_token`
- * @param marker of the tokenizer's special tokens
+ * @param tokens the variables of the template for tokens, such as `eos_token`
+ * @param marker marks the tokenizer's special tokens
  * @throws DataError if the template does not parse, or (in `render`) refuses a conversation
  */
 export function createChatTemplate(
@@ -51,7 +51,7 @@ export function createChatTemplate(
     change: (content: string) => string,
   ): string => {
     try {
-      // transformers gives these too, without tools or documents.
+      // transformers passes these too when there are no tools or documents.
       const given = { ...tokens, tools: null, documents: null, add_generation_prompt: generationPrompt };
       return template.render({
         ...given,

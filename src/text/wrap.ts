@@ -1,4 +1,4 @@
-/** A Ballast tokenizer on top of the ecosystem's library: every tokenizer, built in or from a file, goes through here. */
+/** A Ballast tokenizer on top of the ecosystem's library: every tokenizer, built in or from a file, is made here. */
 import { DataError } from "../util/errors.ts";
 import { displayByte } from "./bytes.ts";
 import { type SpecialTokenJson, type TokenizerFiles, writeTokenizerFiles } from "./files.ts";
@@ -9,7 +9,7 @@ import { type AddedStops, stopIdsOf, stopStringsOf, turnEndOf } from "./stops.ts
 import { createChatTemplate } from "./template.ts";
 import type { Message, Tokenizer } from "./tokenizer.ts";
 
-/** Ends of text that published tokenizers use, for files that do not name theirs (GPT-2's own do not). */
+/** End-of-text tokens of published tokenizers, for files that do not name theirs (GPT-2's own do not). */
 const knownEosTokens = ["<|endoftext|>", "</s>", "<eos>", "<|im_end|>", "<|end_of_text|>", "[SEP]"];
 
 export interface WrapOptions extends AddedStops {
@@ -17,10 +17,10 @@ export interface WrapOptions extends AddedStops {
 }
 
 /**
- * Wraps the objects of `tokenizer.json` and `tokenizer_config.json`. Without a pad token padId is eosId.
+ * Wraps the objects of `tokenizer.json` and `tokenizer_config.json`. Without a pad token padId equals eosId.
  * @param source names the tokenizer in errors
- * @param options `chatTemplate`: the files' own where undefined, null for none; stops beside the files' own
- * @throws DataError where the library refuses the files, no EOS token is known, or the template does not parse
+ * @param options `chatTemplate`: undefined uses the files' own, null uses none; stops are added to the files' own
+ * @throws DataError if the library refuses the files, no EOS token is known, or the template does not parse
  */
 export function wrapTokenizer(files: TokenizerFiles, source: string, options: WrapOptions = {}): Tokenizer {
   const { chatTemplate } = options;
@@ -47,8 +47,8 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, options: Wr
   const bosId = idOf(named.bos_token);
   const tokens = definedOnly({ ...named, eos_token: eosToken });
   const has = (token: string) => idOf(token) !== undefined;
-  // transformers gives a template each token that the configuration names (`image_token`), and adds those to the
-  // vocabulary that it lacks; a model has no row for them.
+  // transformers passes to a template each token that the configuration names (`image_token`), and adds missing ones to the vocabulary; a model has
+  // no row for them.
   const templateTokens = () => {
     const named = Object.entries({ ...files.config, ...tokens }).filter(
       (entry): entry is [string, string] => entry[0].endsWith("_token") && typeof entry[1] === "string",
@@ -92,7 +92,7 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, options: Wr
       "give one in tokenizer.chatTemplate, or prompts that are texts: without a template a text is read as it stands",
     );
   };
-  // Bytes and pieces with their spaces are decoded as they are: transformers 5 ignores the setting for BPE.
+  // Bytes, and pieces with their spaces, are decoded as they are: transformers 5 ignores the setting for BPE.
   const cleanUp = files.tokenizer.model.type === "WordPiece" && files.config.clean_up_tokenization_spaces === true;
   const decode = (ids: readonly number[], special: boolean) => {
     const kept = ids.filter((id) => library.tokenOf(id) !== undefined && (special || !library.specials.has(id)));

@@ -1,4 +1,4 @@
-/** The syntax of the part of Jinja that Ballast renders. No code. */
+/** The syntax of the subset of Jinja that Ballast renders. No code. */
 
 export type Expression =
   | { readonly type: "constant"; readonly value: string | number | boolean | null }
@@ -44,7 +44,7 @@ export interface CallArguments {
   readonly named: readonly (readonly [string, Expression])[];
 }
 
-/** What a `for` or a `set` gives a value to. */
+/** What a `for` or a `set` assigns to. */
 export type Target =
   | { readonly type: "name"; readonly name: string }
   | { readonly type: "tuple"; readonly names: readonly string[] }

@@ -1,14 +1,14 @@
-/** Parsing expressions as Jinja2's parser does, precedence by precedence. */
+/** Parses expressions as Jinja2's parser does, one precedence level after another. */
 import type { BinaryOperator, CallArguments, Comparison, Expression } from "./ast.ts";
 import type { Token } from "./lexer.ts";
 import { isFilter, isTest } from "./names.ts";
 import { TemplateFault, unsupported } from "./template-fault.ts";
 
-/** Tokens one after another. */
+/** A cursor over a list of tokens. */
 export class TokenStream {
   readonly #tokens: readonly Token[];
   #at = 0;
-  /** Whether an unknown filter or test is an error only when it is reached, as it is in an `if`. */
+  /** Whether an unknown filter or test is an error only when it is reached, as inside an `if`. */
   lenient = false;
 
   constructor(tokens: readonly Token[]) {
@@ -37,7 +37,7 @@ export class TokenStream {
     if (!this.is(type, value)) this.fail(`${value === undefined ? `a ${type}` : `"${value}"`} is expected`);
     return this.next();
   }
-  /** What `parse` makes of what follows, with unknown names told when they are reached or at once. */
+  /** Runs `parse`, reporting unknown names when they are reached (`lenient`) or at once. */
   within<Result>(lenient: boolean, parse: () => Result): Result {
     const outer = this.lenient;
     this.lenient = lenient;
@@ -45,18 +45,18 @@ export class TokenStream {
     this.lenient = outer;
     return result;
   }
-  /** What stands before the current token is wrong. */
+  /** Fails because of what precedes the current token. */
   wrong(problem: string): never {
     throw new TemplateFault(problem, this.current.line);
   }
-  /** Something else stands where it should. */
+  /** Fails because the current token is not what the syntax needs. */
   fail(problem: string): never {
     const { type, value, line } = this.current;
     throw new TemplateFault(`${problem}, not ${value === "" || type === "data" ? type : JSON.stringify(value)}`, line);
   }
 }
 
-/** One expression, or several with commas between, which are a tuple. `conditions: false` leaves `a if b` to a loop. */
+/** Parses one expression, or several separated by commas, which form a tuple. `conditions: false` leaves `a if b` to a loop. */
 export function parseTuple(stream: TokenStream, { conditions = true } = {}): Expression {
   return tupleOf(stream, { parse: () => (conditions ? parseExpression(stream) : parseOr(stream)), mayBeEmpty: false });
 }
@@ -190,7 +190,7 @@ export function parsePrimary(stream: TokenStream): Expression {
   return stream.fail("an expression is expected");
 }
 
-/** Items with commas between, and perhaps behind the last. */
+/** Items separated by commas, with an optional trailing comma. */
 function separated<Item>(stream: TokenStream, end: string, parse: () => Item): Item[] {
   const items: Item[] = [];
   while (!stream.is("operator", end)) {

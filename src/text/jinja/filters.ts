@@ -24,7 +24,10 @@ import { capitalize, isAscii, lineEnds, lower, replace, strip, titleFilter, uppe
 import { TemplateFault, unsupported } from "./template-fault.ts";
 import { passes } from "./tests.ts";
 
-/** @throws TemplateFault also for a filter of Jinja2 that Ballast does not have */
+/**
+ * Applies a filter.
+ * @throws TemplateFault if the filter fails, or if Ballast lacks this filter of Jinja2
+ */
 export function applyFilter(name: string, value: Value, args: Arguments): Value {
   const filter = Object.hasOwn(filters, name) ? filters[name] : undefined;
   if (filter !== undefined) return filter(value, args);
@@ -214,7 +217,7 @@ const filters: Readonly<Record<string, Filter>> = {
   },
 };
 
-/** A generator, which is gone through once, at once: what goes wrong goes wrong here. */
+/** A generator, which can be iterated once. It is evaluated eagerly, so that errors occur here. */
 function lazily(value: Value, change: (items: readonly Value[]) => readonly Value[]): Lazy {
   return new Lazy(change(isTrue(value) ? itemsOf(value) : []));
 }
@@ -236,7 +239,7 @@ function selected(
   );
 }
 
-/** `a.b.0`, item by item. */
+/** Follows a path such as `a.b.0`, item by item. */
 function lookUp(value: Value, by: Value): Value {
   const parts = typeof by === "string" ? by.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part)) : [by];
   return parts.reduce<Value>((found, part) => member(found, part), value);
@@ -246,7 +249,7 @@ function folded(value: Value, caseSensitive: boolean): Value {
   return typeof value === "string" && !caseSensitive ? value.toLowerCase() : value;
 }
 
-/** Python's `int()` of a value, or of what `float()` makes of a text; null where neither does. */
+/** Python's `int()` of a value, or of the result of `float()` for a text; null if both fail. */
 function wholeOf(value: Value): number | null {
   const number = typeof value === "string" ? (integerOf(value) ?? decimalOf(value)) : numberOf(defined(value));
   if (number === null || !Number.isFinite(number)) return null;

@@ -1,12 +1,12 @@
-/** Arguments of a call by the names of its parameters. */
+/** Binds the arguments of a call to the names of its parameters. */
 
 import { type Arguments, numberOf, typeName, type Value } from "./jinja-values.ts";
 import { TemplateFault } from "./template-fault.ts";
 
 /**
- * The values in the parameters' order, undefined for one that is not given.
- * @param names the parameters; those before `positionalOnly` are not given by name
- * @throws TemplateFault for more arguments than parameters, and for a name that none has
+ * The values in the parameters' order, undefined for a parameter that is not given.
+ * @param names the parameters; those before `positionalOnly` cannot be given by name
+ * @throws TemplateFault if there are more arguments than parameters, or a name that no parameter has
  */
 export function bind(
   { positional, named }: Arguments,
@@ -41,7 +41,7 @@ export function textArgument(value: Value | undefined, what: string): string {
   throw new TemplateFault(`${what} must be a text, not ${typeName(value ?? null)}`);
 }
 
-/** A text, or null where Python takes None for none. */
+/** A text, or null for Python's None. */
 export function optionalText(value: Value | undefined, what: string): string | null {
   return value === undefined || value === null ? null : textArgument(value, what);
 }

@@ -22,7 +22,7 @@ function reprOf(value: Value): string {
   return unsupported(`the text of a ${typeName(value)}`);
 }
 
-/** Quotes as Python chooses them, and what is not printable by its number. */
+/** Quotes a text as Python does, with characters that are not printable as escapes. */
 function quoted(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const escaped = text.replace(/[\\\n\r\t]|[\p{C}\p{Z}]/gu, (character) => {
@@ -38,7 +38,7 @@ function quoted(text: string): string {
 
 const hex = (code: number, digits: number) => code.toString(16).padStart(digits, "0");
 
-/** The shortest decimal, as JavaScript finds it, in Python's form. */
+/** The shortest decimal that JavaScript finds, in Python's form. */
 export function floatText(value: number): string {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
@@ -53,13 +53,16 @@ export function floatText(value: number): string {
 
 export interface JsonOptions {
   readonly ensureAscii: boolean;
-  /** What one level is indented by; null for one line. */
+  /** The indentation of one level; null for one line. */
   readonly indent: string | null;
   readonly separators: readonly [item: string, key: string];
   readonly sortKeys: boolean;
 }
 
-/** Python's `json.dumps`. @throws TemplateFault for what JSON has none of */
+/**
+ * Python's `json.dumps`.
+ * @throws TemplateFault for a value that JSON cannot express
+ */
 export function jsonOf(value: Value, options: JsonOptions, level = 0): string {
   if (typeof value === "string") return jsonString(value, options);
   if (typeof value === "number" || typeof value === "boolean" || value === null) return String(value);

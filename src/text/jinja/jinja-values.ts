@@ -32,9 +32,9 @@ export class Float {
   }
 }
 
-/** What a name, an attribute or an item that is not there is. */
+/** The value of a missing name, attribute or item. */
 export class Undefined {
-  /** @param why what is said of a use of it that needs a value */
+  /** @param why the message if it is used where a value is needed */
   readonly why: string;
   constructor(why: string) {
     this.why = why;
@@ -55,7 +55,7 @@ export class Range {
   }
 }
 
-/** What a dict's `keys`, `values` and `items` are. */
+/** The result of a dict's `keys`, `values` and `items`. */
 export class View {
   readonly items: readonly Value[];
   constructor(items: readonly Value[]) {
@@ -63,7 +63,7 @@ export class View {
   }
 }
 
-/** What can be gone through once: the result of `map`, `select` and the like. */
+/** A value that can be iterated once: the result of `map`, `select` and the like. */
 export class Lazy {
   #items: readonly Value[];
   constructor(items: readonly Value[]) {
@@ -110,7 +110,7 @@ export class Loop {
   }
 }
 
-/** Python's name of a value's type, as its messages have it. */
+/** Python's name for a value's type, as its messages write it. */
 export function typeName(value: Value): string {
   if (typeof value === "string") return "str";
   if (typeof value === "number") return "int";
@@ -121,7 +121,7 @@ export function typeName(value: Value): string {
   return value.constructor.name.toLowerCase();
 }
 
-/** The type whose attributes a value has; null where it has none but Python's own. */
+/** The type whose attributes a value has; null if it has only those of every Python object. */
 export function attributesOf(value: Value): PythonType | null {
   if (typeof value === "string") return "str";
   if (typeof value === "number" || typeof value === "boolean") return "int";
@@ -136,7 +136,7 @@ export function attributesOf(value: Value): PythonType | null {
   return null;
 }
 
-/** The number of an int, a bool or a float; null for what is none. */
+/** The number that an int, a bool or a float holds; null for any other value. */
 export function numberOf(value: Value): number | null {
   if (typeof value === "number") return value;
   if (typeof value === "boolean") return value ? 1 : 0;
@@ -158,7 +158,10 @@ export function charactersOf(text: string): string[] {
   return /[\ud800-\udfff]/.test(text) ? Array.from(text) : text.split("");
 }
 
-/** The items of what a loop can go through. @throws TemplateFault for what it cannot */
+/**
+ * The items of a value that a loop can iterate over.
+ * @throws TemplateFault for any other value
+ */
 export function itemsOf(value: Value): readonly Value[] {
   if (typeof value === "string") return charactersOf(value);
   if (Array.isArray(value)) return value;
@@ -170,7 +173,7 @@ export function itemsOf(value: Value): readonly Value[] {
   throw new TemplateFault(`'${typeName(value)}' object is not iterable`);
 }
 
-/** Items of a sequence that has a length; null for what has none. */
+/** The items of a sequence that has a length; null for any other value. */
 export function sizedItems(value: Value): readonly Value[] | null {
   if (value instanceof Lazy || value instanceof Loop || value === null || typeof value === "number") return null;
   if (typeof value === "boolean" || value instanceof Float || value instanceof Namespace || value instanceof Callable)
@@ -178,7 +181,10 @@ export function sizedItems(value: Value): readonly Value[] | null {
   return itemsOf(value);
 }
 
-/** @throws TemplateFault for a value that is not there */
+/**
+ * The value, if it is defined.
+ * @throws TemplateFault if it is not
+ */
 export function defined<V extends Value>(value: V): Exclude<V, Undefined> {
   if (value instanceof Undefined) throw new TemplateFault(value.why);
   return value as Exclude<V, Undefined>;
@@ -201,7 +207,10 @@ function equalItems(a: readonly Value[], b: readonly Value[]): boolean {
   return a.length === b.length && a.every((item, i) => equal(item, b[i]!));
 }
 
-/** Negative, 0 or positive; NaN for a number that is none. @throws TemplateFault for types that have no order */
+/**
+ * Negative, 0 or positive; NaN if one of the numbers is NaN.
+ * @throws TemplateFault for types without an order
+ */
 export function compare(a: Value, b: Value): number {
   const [x, y] = [numberOf(defined(a)), numberOf(defined(b))];
   if (x !== null && y !== null) return x < y ? -1 : x > y ? 1 : x === y ? 0 : Number.NaN;
@@ -218,7 +227,7 @@ export function compare(a: Value, b: Value): number {
   throw new TemplateFault(`'${typeName(a)}' and '${typeName(b)}' have no order`);
 }
 
-/** By code points, as Python compares. */
+/** Compares by code points, as Python does. */
 function compareTexts(a: string, b: string): number {
   const [left, right] = [charactersOf(a), charactersOf(b)];
   for (const [i, character] of left.entries()) {
@@ -228,7 +237,7 @@ function compareTexts(a: string, b: string): number {
   return left.length - right.length;
 }
 
-/** `a in b`. */
+/** The operator `a in b`. */
 export function contains(container: Value, item: Value): boolean {
   if (typeof container === "string") {
     if (typeof item === "string") return container.includes(item);

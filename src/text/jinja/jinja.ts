@@ -1,7 +1,7 @@
 /**
- * Chat templates as Python's Jinja2 3.1 renders them in transformers 5, or not at all: what it renders differently, or what it
- * does not have, is refused by name. A part of Jinja2 of our own: `@huggingface/jinja` 0.5 renders one in six of the test's expressions
- * differently without a word, from `==` and `%` to the white space around tags.
+ * Chat templates, rendered exactly as Python's Jinja2 3.1 renders them in transformers 5: anything that Ballast would render differently, or does not
+ * support, is refused by name. This is Ballast's own subset of Jinja2, because `@huggingface/jinja` 0.5 silently renders one in six of the test's
+ * expressions differently, from `==` and `%` to the white space around tags.
  */
 import { bind, textArgument, wholeArgument } from "./jinja-arguments.ts";
 import { Callable, Float, Namespace, Range, type Value } from "./jinja-values.ts";
@@ -11,17 +11,23 @@ import { strftime } from "./strftime.ts";
 import { TemplateFault, unsupported } from "./template-fault.ts";
 
 export interface JinjaTemplate {
-  /** @throws Error with the reason if the template refuses what it is given, or uses what Ballast does not have */
+  /**
+   * Renders the template.
+   * @throws Error with the reason if the template refuses its input, or uses something that Ballast does not support
+   */
   render(variables: Readonly<Record<string, unknown>>): string;
 }
 
 /**
- * Work that one rendering may do, in evaluations of some microseconds at most; a conversation of a million words takes a tenth of it.
- * Counted rather than timed, so that a template ends in the same way on any machine.
+ * Most work for one rendering, in evaluations of a few microseconds at most; a conversation of a million words takes a tenth of it. Work is counted,
+ * not timed, so that a template ends the same way on any machine.
  */
 const defaultWork = 2 ** 23;
 
-/** @throws Error with the line and the reason if the template does not parse, or uses what Ballast does not have */
+/**
+ * Parses a template.
+ * @throws Error with the line and the reason if the template does not parse, or uses something that Ballast does not support
+ */
 export function parseJinja(source: string, { work = defaultWork }: { readonly work?: number } = {}): JinjaTemplate {
   const body = parse(source);
   return {
@@ -40,7 +46,7 @@ function fromJson(value: unknown): Value {
   return value as Value;
 }
 
-/** As many items as Jinja2's sandbox allows (`MAX_RANGE`). */
+/** The longest `range` that Jinja2's sandbox allows (`MAX_RANGE`). */
 const longestRange = 100_000;
 
 const globals = new Map<string, Value>([

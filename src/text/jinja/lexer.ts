@@ -1,15 +1,15 @@
-/** A Jinja template in tokens, with Jinja2's rules for white space (`trim_blocks` and `lstrip_blocks` on, as transformers has them). */
+/** Splits a Jinja template into tokens, with Jinja2's rules for white space (`trim_blocks` and `lstrip_blocks` on, as in transformers). */
 import { TemplateFault, unsupported } from "./template-fault.ts";
 
 export interface Token {
   /** `data` is the text between tags; `block` and `print` open a tag and `end` closes it. */
   readonly type: "data" | "block" | "print" | "end" | "name" | "string" | "integer" | "float" | "operator" | "eof";
-  /** A string's value, with its escapes read. */
+  /** The value; of a string, with its escapes resolved. */
   readonly value: string;
   readonly line: number;
 }
 
-/** Python's white space, inside a class of characters: JavaScript's lacks some and has U+FEFF. */
+/** Python's white space, for use in a character class: JavaScript's lacks some and includes U+FEFF. */
 export const pythonSpace = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 
 const spaces = new RegExp(`[${pythonSpace}]+`, "y");
@@ -28,7 +28,7 @@ export function tokenize(template: string): Token[] {
   const tokens: Token[] = [];
   let at = 0;
   let line = 1;
-  /** Whether the last tag's end took the line's end with it, so that this text begins a line. */
+  /** Whether the last tag's end consumed the line break, so that this text begins a line. */
   let lineStarts = true;
   const skip = (to: number) => {
     for (let i = at; i < to; i++) if (source[i] === "\n") line++;
@@ -86,7 +86,7 @@ export function tokenize(template: string): Token[] {
   }
 
   function readToken(brackets: string[]): void {
-    // After a dot a number is an index: `a.0.5` is no decimal.
+    // After a dot a number is an index: `a.0.5` is not a decimal.
     const number = source[at - 1] === "." ? undefined : match(float);
     const found =
       (number !== undefined && ({ type: "float", value: number } as const)) ||
@@ -126,7 +126,7 @@ export function tokenize(template: string): Token[] {
     return null;
   }
 
-  /** Goes behind a tag's end and what its sign takes with it; whether the last character was a line's end. */
+  /** Moves past a tag's end and the white space that its sign removes; returns whether the last character was a line break. */
   function closeTag(end: number, sign: string, { newline = true } = {}): boolean {
     skip(end);
     if (sign === "-") {
@@ -166,7 +166,7 @@ const simpleEscapes: Readonly<Record<string, string>> = {
   v: "\v",
 };
 
-/** Python's escapes; what is none keeps its backslash. */
+/** Resolves Python's escapes; any other backslash is kept. */
 function readEscapes(text: string): string {
   return text.replace(/\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[0-7]{1,3}|.)/gis, (whole, code: string) => {
     const simple = simpleEscapes[code];

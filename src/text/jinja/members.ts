@@ -1,4 +1,4 @@
-/** Attributes and items of values, as Jinja2's sandbox finds them. */
+/** Attributes and items of values, as Jinja2's sandbox resolves them. */
 import { bind, wholeArgument } from "./jinja-arguments.ts";
 import {
   type Arguments,
@@ -21,7 +21,7 @@ import { isAttribute } from "./names.ts";
 import { stringMethod } from "./strings.ts";
 import { TemplateFault, unsupported } from "./template-fault.ts";
 
-/** `object.name`: Python's attribute, else the item of that name, else undefined. */
+/** `object.name`: Python's attribute, else the item with that name, else undefined. */
 export function attribute(object: Value, name: string): Value {
   defined(object);
   return firstFound(object, name, [() => own(object, name), () => item(object, name)]);
@@ -36,7 +36,7 @@ export function member(object: Value, key: Value): Value {
   ]);
 }
 
-/** None is a value too, so that `??` would not do. */
+/** Returns the first value that is found. None is a value too, so `??` would not do. */
 function firstFound(object: Value, key: Value, places: readonly (() => Value | undefined)[]): Value {
   for (const place of places) {
     const value = place();

@@ -1,4 +1,4 @@
-/** The names that Jinja2 3.1 and transformers know, and the attributes of Python's types: what Ballast has none of is refused by name. */
+/** The names that Jinja2 3.1 and transformers know, and the attributes of Python's types: those that Ballast lacks are refused by name. */
 
 const filters =
   "abs attr batch capitalize center count d default dictsort e escape filesizeformat first float forceescape format groupby " +
@@ -9,7 +9,7 @@ const tests =
   "boolean callable defined divisibleby eq equalto escaped even false filter float ge greaterthan gt in integer iterable le " +
   "lessthan lower lt mapping ne none number odd sameas sequence string test true undefined upper";
 
-/** Names that a template finds without being given them, and that Ballast does not have. */
+/** Global names that a template may use in Jinja2 and that Ballast does not have. */
 const globals = "lipsum cycler joiner dict self super caller varargs kwargs";
 
 const attributes = {
@@ -41,6 +41,6 @@ export const isFilter = (name: string): boolean => filterNames.has(name);
 export const isTest = (name: string): boolean => testNames.has(name);
 /** Whether Jinja2 has a global that Ballast lacks. */
 export const isOtherGlobal = (name: string): boolean => globalNames.has(name);
-/** Whether Python's type has this attribute, with or without Ballast. */
+/** Whether Python's type has this attribute, even if Ballast does not support it. */
 export const isAttribute = (type: PythonType, name: string): boolean =>
   attributeNames.get(type)!.has(name) || name.startsWith("__");

@@ -29,10 +29,13 @@ export function operate(operator: BinaryOperator, a: Value, b: Value): Value {
   throw new TemplateFault(`unsupported operand types for ${operator}: '${typeName(a)}' and '${typeName(b)}'`);
 }
 
-/** Characters of the longest text, and items of the longest list, that a template may make: a mistake, above 30 MB. */
+/** The longest text in characters, and the longest list in items, that a template may make: more, above 30 MB, is a mistake. */
 const longest = 1 << 24;
 
-/** @throws TemplateFault for a text or a list of such a length that is too long */
+/**
+ * Checks a length before a value is made.
+ * @throws TemplateFault if a text or a list of this length is too long
+ */
 export function checkLength(length: number): void {
   if (length > longest) throw new TemplateFault(`a text or a list grows beyond ${longest} characters or items`);
 }
@@ -85,7 +88,7 @@ function whole(value: number): number {
   return value === 0 ? 0 : value;
 }
 
-/** Of the divisor's sign, as Python has it (`float_rem` of its floatobject.c). */
+/** The remainder with the divisor's sign, as in Python (`float_rem` in floatobject.c). */
 export function floorRemainder(x: number, y: number): number {
   const rest = x % y;
   if (rest === 0) return y < 0 ? -0 : 0;
@@ -107,7 +110,7 @@ export function negate(operator: "-" | "+", value: Value): Value {
   return value instanceof Float ? new Float(result) : result === 0 ? 0 : result;
 }
 
-/** A sequence's `[from:to:step]`. */
+/** Python's slice `[from:to:step]` of a sequence. */
 export function slice(value: Value, parts: readonly Value[]): Value {
   const items = typeof value === "string" ? charactersOf(value) : value instanceof Tuple ? value.items : value;
   if (defined(value) instanceof Range) unsupported("a part of a range");

@@ -4,7 +4,7 @@ import { parseExpression, parsePrimary, parseTuple, TokenStream } from "./expres
 import { tokenize } from "./lexer.ts";
 import { unsupported } from "./template-fault.ts";
 
-/** Statements of Jinja2 and of its extensions; those of Ballast are the cases below. */
+/** Statements of Jinja2 and its extensions that Ballast does not support; those it does are the cases below. */
 const otherStatements = [
   "autoescape",
   "block",
@@ -18,18 +18,21 @@ const otherStatements = [
   "with",
 ];
 
-/** @throws TemplateFault with the line of what is wrong or not supported */
+/**
+ * Parses a template.
+ * @throws TemplateFault with the line of what is wrong or not supported
+ */
 export function parse(source: string): Body {
   const stream = new TokenStream(tokenize(source));
   return parseBody(stream, [], { inLoop: false });
 }
 
 interface Place {
-  /** Whether a `break` has a loop to end. */
+  /** Whether a `break` is inside a loop. */
   readonly inLoop: boolean;
 }
 
-/** Statements up to one of `ends`, whose name is the current token then; up to the template's end without any. */
+/** Parses statements up to one of `ends`, whose name is then the current token, or to the template's end if `ends` is empty. */
 function parseBody(stream: TokenStream, ends: readonly string[], place: Place): Body {
   const body: Statement[] = [];
   for (;;) {
@@ -50,7 +53,7 @@ function parseBody(stream: TokenStream, ends: readonly string[], place: Place): 
   }
 }
 
-/** The body between a tag and the one that ends it, whose name is skipped. */
+/** Parses the body up to the tag that ends it, and skips that tag's name. */
 function parseUntil(stream: TokenStream, end: string, place: Place): Body {
   stream.expect("end");
   const body = parseBody(stream, [end], place);
@@ -93,7 +96,7 @@ function statementOf(stream: TokenStream, place: Place): Statement | null {
     }
     case "generation":
       stream.next();
-      // transformers' own: it notes where the assistant's text stands, and renders it.
+      // This statement comes from transformers: it marks the assistant's text, and renders it.
       return { type: "scope", body: parseScope(stream, "endgeneration", { inLoop: false }) };
     case "break":
     case "continue":
@@ -158,7 +161,7 @@ function parseTarget(stream: TokenStream, { members }: { readonly members: boole
   }
   for (const name of names) {
     if (/^(?:[tT]rue|[fF]alse|[nN]one)$/.test(name)) stream.wrong(`${name} cannot be set`);
-    // Jinja2 lets a loop's own variable be hidden in some places only.
+    // Jinja2 allows a loop's own variable to be shadowed only in some places.
     if (name === "loop") unsupported("a variable of the name loop");
   }
   return isTuple ? { type: "tuple", names } : { type: "name", name: names[0]! };

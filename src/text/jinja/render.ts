@@ -28,9 +28,9 @@ import { checkLength, negate, operate, slice } from "./operators.ts";
 import { TemplateFault, unsupported } from "./template-fault.ts";
 import { passes } from "./tests.ts";
 
-/** What a rendering may use up: an amount that no honest template comes near, so that one which never ends is an error. */
+/** What a rendering may use: an amount far above any honest template, so that one that never ends becomes an error. */
 export interface Budget {
-  /** Of expressions and statements, by the length of their values. */
+  /** Remaining work: each expression and statement counts by the length of its value. */
   left: number;
 }
 
@@ -49,14 +49,17 @@ class Scope {
   }
 }
 
-/** @throws TemplateFault if the template refuses, goes wrong, uses what Ballast does not have, or uses up the budget */
+/**
+ * Renders a template.
+ * @throws TemplateFault if the template refuses, fails, uses something that Ballast does not support, or exceeds the budget
+ */
 export function renderBody(body: Body, globals: ReadonlyMap<string, Value>, budget: Budget): string {
   const scope = new Scope(null);
   for (const [name, value] of globals) scope.set(name, value);
   return new Renderer(budget).body(body, new Scope(scope)).text;
 }
 
-/** `jump`: the loop around is to go on, or to end. */
+/** Rendered text. `jump` says that the surrounding loop must continue or end. */
 interface Rendered {
   readonly text: string;
   readonly jump: "break" | "continue" | null;
@@ -136,7 +139,7 @@ class Renderer {
       if (jump === "break") break;
       if (jump === null) completed++;
     }
-    // As Jinja2 has it: a turn that was broken off does not count.
+    // As in Jinja2, an iteration that was broken off does not count.
     if (completed > 0) return { text, jump: null };
     const { text: more, jump } = this.body(otherwise, new Scope(scope));
     return { text: text + more, jump };
@@ -233,7 +236,7 @@ class Renderer {
   }
 }
 
-/** One for a value, and more for a long one: to go through 64 characters takes no longer than to evaluate a name. */
+/** The cost of a value: 1, and more for a long one, since scanning 64 characters takes no longer than evaluating a name. */
 function costOf(value: Value): number {
   if (typeof value !== "string" && !Array.isArray(value)) return 1;
   checkLength(value.length);
@@ -287,7 +290,7 @@ function assign(target: Target, value: Value, scope: Scope): void {
   }
 }
 
-/** A dict of the arguments by name, and of one dict before them. */
+/** A dict of the named arguments, on top of at most one positional dict. */
 export function dictOf({ positional, named }: Arguments, of: string): Dict {
   const [first] = positional;
   if (positional.length > 1 || (first !== undefined && !(first instanceof Map)))

@@ -5,11 +5,11 @@ import { type Arguments, charactersOf, itemsOf, Tuple, type Value } from "./jinj
 import { pythonSpace } from "./lexer.ts";
 import { TemplateFault, unsupported } from "./template-fault.ts";
 
-/** Ends of lines in Python's `splitlines`. */
+/** Line ends of Python's `splitlines`. */
 const lineEnd = "\\r\\n|[\\n-\\r\\x1c-\\x1e\\x85\\u2028\\u2029]";
 export const lineEnds = new RegExp(lineEnd);
 
-/** Null for a method that Ballast does not have. */
+/** A method of Python's strings; null if Ballast does not have it. */
 export function stringMethod(text: string, name: string): ((args: Arguments) => Value) | null {
   const take = (args: Arguments, names: readonly string[], required = 0, byName = false) =>
     bind(args, { of: `str.${name}`, names, required, positionalOnly: !byName });
@@ -101,7 +101,7 @@ export const isAscii = (text: string): boolean => Buffer.byteLength(text) === te
 export const upper = (text: string): string => text.toUpperCase();
 export const lower = (text: string): string => text.toLowerCase();
 
-/** The letters whose title case is not their upper case. */
+/** The letters whose title case differs from their upper case. */
 const titled = /[ßŉǄ-ǌǰǱ-ǳΐΰևა-ჿẖ-ẞὐ-ὖᾀ-῾ﬀ-ﬆﬓ-ﬗ]/;
 
 export function capitalize(text: string): string {
@@ -165,7 +165,7 @@ function split(
   return [...parts.slice(0, most), parts.slice(most).join(separator!)];
 }
 
-/** At runs of white space, at most so many times: the rest keeps its own. */
+/** Splits at runs of white space, at most a given number of times: the rest keeps its white space. */
 function splitSpaces(
   text: string,
   { most, fromRight }: { readonly most: number; readonly fromRight: boolean },
@@ -187,7 +187,7 @@ function splitSpaces(
   return fromRight ? parts.reverse() : parts;
 }
 
-/** Jinja2's filter `title`, which is not the method of the name. */
+/** Jinja2's filter `title`, which differs from the method with the same name. */
 export function titleFilter(value: Value): string {
   return textOf(value)
     .split(new RegExp(`([-${pythonSpace}({[<]+)`))

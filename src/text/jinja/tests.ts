@@ -22,7 +22,10 @@ import { isFilter, isTest } from "./names.ts";
 import { floorRemainder } from "./operators.ts";
 import { TemplateFault, unsupported } from "./template-fault.ts";
 
-/** @throws TemplateFault also for a test of Jinja2 that Ballast does not have */
+/**
+ * Evaluates a test.
+ * @throws TemplateFault if the test fails, or if Ballast lacks this test of Jinja2
+ */
 export function passes(name: string, value: Value, args: Arguments): boolean {
   const simple = Object.hasOwn(tests, name) ? tests[name] : undefined;
   if (simple !== undefined) {
@@ -51,7 +54,7 @@ const tests: Readonly<Record<string, (value: Value) => boolean>> = {
   mapping: (value) => value instanceof Map,
   iterable: (value) => value instanceof Lazy || value instanceof Loop || sizedItems(value) !== null,
   sequence: (value) => sizedItems(value) !== null && !(value instanceof View),
-  // An undefined value can be called in Python's eyes: calling it says what is missing.
+  // Python counts an undefined value as callable: calling it says what is missing.
   callable: (value) => value instanceof Callable || value instanceof Undefined || unlessLoop(value),
   filter: (value) => typeof value === "string" && isFilter(value),
   test: (value) => typeof value === "string" && isTest(value),
