@@ -1,4 +1,4 @@
-/** Interventions: how one begins, what it may not do, how it ends and how it is judged. */
+/** Interventions: how one begins, what limits it, how it ends and how it is judged. */
 import { type Bounds, type LeverName, levers } from "../steering/levers.ts";
 import type { Alert, Intervention, InterventionOutcome, OperatorWord } from "../types/alerts.ts";
 import type { Orders } from "./orders.ts";
@@ -6,13 +6,13 @@ import { actionWords, conditionWords, leverOf, type Rule } from "./rules/rule.ts
 import type { ActiveIntervention, ControlState, Observation } from "./state.ts";
 
 export interface ActOptions {
-  /** `fixed` acts on tier 1 alone. */
+  /** `fixed` acts only on tier 1. */
   readonly profile: "fixed" | "adaptive";
-  /** `off`: alerts, and nothing else. */
+  /** `off`: alerts only. */
   readonly interventions: "on" | "off";
-  /** What config and schedule say of each lever's bounded value in this iteration. */
+  /** Each lever's bounded value in this iteration, as given by the configuration and schedule. */
   readonly base: Readonly<Record<LeverName, number>>;
-  /** What an intervention must keep it within. */
+  /** The bounds within which an intervention must keep each lever's value. */
   readonly bounds: Readonly<Record<LeverName, Bounds>>;
 }
 
@@ -23,10 +23,10 @@ interface Acted {
   readonly orders: Partial<Orders>;
 }
 
-/** A lever whose interventions escalate is never multiplied by less. */
+/** The lowest multiplier for a lever whose interventions escalate. */
 const lowestMultiplier = 0.01;
 
-/** What follows of one alert. */
+/** The consequences of one alert. */
 export function act(state: ControlState, options: ActOptions & { rule: Rule; alert: Alert }): Acted {
   const { rule, alert, profile, interventions } = options;
   const nothing: Acted = { state, interventions: [], outcomes: [], orders: {} };
@@ -51,12 +51,12 @@ export function act(state: ControlState, options: ActOptions & { rule: Rule; ale
 
 const stopAction = { kind: "pause", factor: null, set: {} } as const;
 
-/** Begins a temporary intervention, unless another one that outranks it holds the setting. */
+/** Begins a temporary intervention, unless one that outranks it holds the setting. */
 function change(state: ControlState, options: ActOptions & { rule: Rule; alert: Alert; setting: LeverName }): Acted {
   const { rule, alert, setting, base, bounds } = options;
   const nothing: Acted = { state, interventions: [], outcomes: [], orders: {} };
   const { actsIn, escalates } = levers[setting];
-  // After scoring the update is still to come; after it, the next one is.
+  // After scoring this iteration's update is still to come; after the update, the next one is.
   const from = alert.point === "updated" || actsIn === "next" ? alert.iteration + 1 : alert.iteration;
   const holder = state.active.find((one) => one.setting === setting);
   const breach = escalates ? observationOf(state, { rule, holder, iteration: from }) : null;
@@ -64,7 +64,7 @@ function change(state: ControlState, options: ActOptions & { rule: Rule; alert: 
   if (holder !== undefined && holder.rule !== rule.id && !outranks(rule, holder)) return nothing;
   const wanted = breach?.factor ?? rule.action!.factor!;
   const factor = bounded(wanted, base[setting], bounds[setting]);
-  // At its bound already: there is nothing to do.
+  // The value is at its bound already, so there is nothing to do.
   if (factor === 1 || factor === holder?.factor) return nothing;
   const duration = breach?.duration ?? rule.duration;
   const id = state.interventions + 1;
@@ -93,15 +93,15 @@ function change(state: ControlState, options: ActOptions & { rule: Rule; alert: 
   };
 }
 
-/** The tier above wins; within a tier the one that holds the setting does. */
+/** Whether a rule outranks the one that holds the setting: the higher tier wins; within a tier the holder does. */
 function outranks(rule: Rule, holder: ActiveIntervention): boolean {
   return rule.tier < holder.tier;
 }
 
 /**
- * The learning rate's middle time scale. The first breach is answered by the rule's own factor and duration. A second one
- * inside the observation window: the multiplier falls to the lowest used in the last healthy window and to at most half the
- * present one, and the window doubles. It multiplies the schedule, so that it can never raise the rate.
+ * The learning rate's middle time scale. The first breach is answered with the rule's own factor and duration. After a second one inside the
+ * observation window, the multiplier falls to the lowest used in the last healthy window and to at most half the present one, and the window doubles.
+ * It multiplies the schedule, so that it can never raise the rate.
  */
 function observationOf(
   state: ControlState,
@@ -128,7 +128,7 @@ function observationOf(
 
 function bounded(factor: number, base: number, { min, max }: { min: number; max: number }): number {
   if (!(base > 0)) return 1;
-  // A base outside the bounds is what a person said: the intervention may lead back, never further out.
+  // A base outside the bounds was set by an operator: the intervention may lead back towards them, never further out.
   const low = Math.min(min, base);
   const high = Math.max(max, base);
   return Math.min(Math.max(base * factor, low), high) / base;
@@ -151,7 +151,7 @@ function recordOf(rule: Rule, alert: Alert, { id, from }: { id: number; from: nu
   };
 }
 
-/** Ends the interventions whose last iteration this was, and says what they did. */
+/** Ends the interventions whose last iteration this was, and reports what they achieved. */
 export function expire(
   state: ControlState,
   { iteration, rules }: { iteration: number; rules: readonly Rule[] },
@@ -179,13 +179,13 @@ function replacedOutcome(
   return { intervention: holder.id, iteration, result: "replaced", after: holder.effectiveAfter, message };
 }
 
-/** What the controller made of an operator's word, and what ended with it. */
+/** The controller's reaction to an operator's word, and the interventions that it ended. */
 export interface Heard {
   readonly state: ControlState;
   readonly outcomes: readonly InterventionOutcome[];
 }
 
-/** What follows of an operator's word, which holds from `iteration` on. */
+/** The consequences of an operator's word, which applies from `iteration` on. */
 export function hear(
   state: ControlState,
   { word, iteration, rules }: { word: OperatorWord; iteration: number; rules: readonly Rule[] },
@@ -200,12 +200,12 @@ export function hear(
   }
 }
 
-/** Whether an operator's word ends what is in force. */
+/** Whether an operator's word ends an intervention in force. */
 export function ends(word: OperatorWord, one: ActiveIntervention): boolean {
   return word.kind === "set" ? one.setting === word.lever : word.kind === "undone" && one.rule === word.rule;
 }
 
-/** A person set it: what is in force on it ends, and the rules that wanted it are silent for their cool-down. */
+/** The operator set a lever's setting: interventions in force on it end, and the rules that wanted them are silent for their cool-down. */
 export function setByPerson(
   state: ControlState,
   { setting, iteration, rules }: { setting: LeverName; iteration: number; rules: readonly Rule[] },
@@ -221,8 +221,8 @@ export function setByPerson(
 }
 
 /**
- * A person took back what a rule did: its intervention ends before this iteration, and the rule is silent for its cool-down, or would do
- * the same again at once. Nothing changes where the rule has none in force.
+ * The operator took back what a rule did: its intervention ends before this iteration, and the rule is silent for its cool-down, or it would act
+ * again at once. Nothing changes if the rule has no intervention in force.
  */
 export function undone(
   state: ControlState,
@@ -232,7 +232,7 @@ export function undone(
   if (ended.length === 0) return { state, outcomes: [] };
   const cooldown = rules.find(({ id }) => id === rule)?.cooldown || shortestPause;
   const silentUntil = { ...state.silentUntil, [rule]: Math.max(state.silentUntil[rule] ?? 0, iteration + cooldown) };
-  // The next breach is a first one: what was taken back must not come again for twice as long.
+  // The next breach counts as a first one: an undone intervention must not return for twice as long.
   const { [rule]: _, ...observations } = state.observations;
   return {
     state: { ...withoutEnded(state, { ended, iteration }), silentUntil, observations },
@@ -243,7 +243,7 @@ export function undone(
   };
 }
 
-/** What people ended before this iteration, in a state that has heard them. */
+/** The interventions that operators ended before this iteration, in a state that has processed their words. */
 export function endedBefore({ ended }: ControlState, iteration: number): readonly ActiveIntervention[] {
   return ended?.iteration === iteration ? ended.interventions : [];
 }
@@ -260,7 +260,7 @@ function withoutEnded(
   };
 }
 
-/** A person let the run go on after an incident: its rule is silent for its cool-down, or would stop it again at once. */
+/** The operator let the run continue after an incident: its rule is silent for its cool-down, or it would stop the run again at once. */
 export function acknowledged(
   state: ControlState,
   { rule, iteration, rules }: { rule: string; iteration: number; rules: readonly Rule[] },
@@ -269,5 +269,5 @@ export function acknowledged(
   return { ...state, silentUntil: { ...state.silentUntil, [rule]: iteration + cooldown } };
 }
 
-/** Iterations that a rule without a cool-down, as those of tier 1, is silent after a person has decided otherwise. */
+/** Iterations for which a rule without a cool-down, such as those of tier 1, is silent after an operator overruled it. */
 const shortestPause = 10;

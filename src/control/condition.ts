@@ -1,16 +1,16 @@
-/** Whether a condition holds on a history. A NaN holds nothing; a history that is too short neither. */
+/** Whether a condition holds on a history. It never holds for a NaN, or for a history that is too short. */
 import { correlation, mean, quantile, slope } from "../rl/statistics.ts";
 import type { History, Series } from "./observed.ts";
 import type { Condition, Rule, Statistic } from "./rules/rule.ts";
 
-/** Values of the first signal that a condition needs. */
+/** How many values of the first signal a condition needs. */
 export function lookback({ statistic, over }: Pick<Condition, "statistic" | "over">): number {
   return comparesWithBefore.has(statistic) ? over + 1 : over;
 }
 
 const comparesWithBefore: ReadonlySet<Statistic> = new Set(["ratio_to_median", "below_minimum", "standard_errors"]);
 
-/** How many values of each signal the rules look back on. */
+/** How many values of each signal the rules need. */
 export function historyLengths(rules: readonly Rule[]): Map<string, number> {
   const lengths = new Map<string, number>();
   const need = (signal: string, length: number) => lengths.set(signal, Math.max(length, lengths.get(signal) ?? 0));
@@ -24,7 +24,7 @@ export function historyLengths(rules: readonly Rule[]): Map<string, number> {
   return lengths;
 }
 
-/** The statistic of a condition; null where the history does not reach that far back. */
+/** The statistic of a condition; null if the history is too short. */
 export function statisticOf(condition: Condition, history: History): number | null {
   const series = history[condition.signal];
   if (series === undefined || series.values.length < lookback(condition)) return null;
@@ -64,7 +64,7 @@ export function statisticOf(condition: Condition, history: History): number | nu
   }
 }
 
-/** To nothing there is no ratio: NaN, which holds nothing. */
+/** A ratio; NaN, for which no condition holds, if the denominator is 0. */
 function ratio(value: number, to: number): number {
   return to === 0 ? Number.NaN : value / to;
 }
@@ -83,7 +83,7 @@ export function holds(condition: Condition, history: History): boolean {
 
 const referenceScale = ["reward/score_std", "reward/score_p5", "reward/score_p95"] as const;
 
-/** At its first iteration the policy is the reference: the spread of its scores is the unit, or 1 for scores within [0, 1]. */
+/** The unit of scores: their spread at the first iteration, when the policy is the reference, or 1 for scores within [0, 1]. */
 function scoreScale(history: History): number {
   const [std, low, high] = referenceScale.map((signal) => history[signal]?.first ?? Number.NaN) as [
     number,

@@ -1,4 +1,4 @@
-/** The controller: rules, what it remembers and what it is shown, in; alerts, interventions and orders, out. Pure. */
+/** The controller as a pure function: from rules, memory and signals to alerts, interventions and orders. */
 import type { Alert, Intervention, InterventionOutcome, Shown } from "../types/alerts.ts";
 import { type ActOptions, act, expire } from "./act.ts";
 import { historyLengths, holds, statisticOf } from "./condition.ts";
@@ -8,7 +8,7 @@ import { conditionWords, isStepRule, type Rule } from "./rules/rule.ts";
 import type { ControlState } from "./state.ts";
 
 export interface ConsultOptions extends ActOptions {
-  /** Those in use, in the order in which they are listed. */
+  /** The rules in use, in the order in which they are listed. */
   readonly rules: readonly Rule[];
   readonly state: ControlState;
   readonly consultation: Pick<Shown, "iteration" | "point" | "step" | "signals">;
@@ -22,7 +22,7 @@ export interface Consulted {
   readonly orders: Orders;
 }
 
-/** One consultation. The same input gives the same output: a recorded run can be replayed, against other rules too. */
+/** One consultation. The same input gives the same output: a recorded run can be replayed, also against different rules. */
 export function consult(options: ConsultOptions): Consulted {
   const { rules, consultation } = options;
   const { iteration, point, signals } = consultation;
@@ -30,7 +30,7 @@ export function consult(options: ConsultOptions): Consulted {
 
   const used = rules.filter((rule) => !isStepRule(rule));
   const history = observed(options.state.history, { iteration, signals, lengths: historyLengths(used) });
-  // Copied once: a copy for each rule would cost their square.
+  // Copied only once: a copy for each rule would make the cost quadratic.
   const evaluated = { ...options.state.evaluated };
   const held = { ...options.state.held };
   let state: ControlState = { ...options.state, history, evaluated, held };
@@ -51,14 +51,14 @@ export function consult(options: ConsultOptions): Consulted {
     if (iteration >= (state.silentUntil[id] ?? 0)) spoken.push([rule, alertOf(rule, state, consultation)]);
   }
   if (point === "scored") return decide(options, state, spoken);
-  // What ends with this iteration frees its setting for what begins with the next.
+  // Interventions that end with this iteration free their setting for those that begin with the next.
   if (state.active.length > 0) state = { ...state, troubled: iteration };
   const ended = expire(state, { iteration, rules });
   const decided = decide(options, ended.state, spoken);
   return { ...decided, outcomes: [...ended.outcomes, ...decided.outcomes] };
 }
 
-/** Acts on what the rules said: the higher tier first, then the higher priority, then the order of the list. */
+/** Acts on the alerts in order: the higher tier first, then the higher priority, then the order of the list. */
 function decide(options: ConsultOptions, state: ControlState, spoken: readonly (readonly [Rule, Alert])[]): Consulted {
   const { iteration } = options.consultation;
   const order = [...spoken].sort(([a], [b]) => a.tier - b.tier || b.priority - a.priority);
@@ -119,7 +119,7 @@ function alertOf(rule: Rule, { history }: Pick<ControlState, "history">, at: Con
   };
 }
 
-/** Three significant digits; NaN and infinities by name. */
+/** Formats a number with three significant digits; NaN and infinities by name. */
 function number(value: number): string {
   return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : String(value);
 }

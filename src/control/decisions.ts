@@ -1,11 +1,11 @@
-/** What the controller decided, one record each, as a run keeps them among its events. */
+/** The controller's decisions as records, which a run keeps among its events. */
 import type { Alert, Intervention, InterventionOutcome } from "../types/alerts.ts";
 import type { EventKind } from "../types/records.ts";
 
 export interface Decision {
   readonly kind: Extract<EventKind, "alert" | "outcome" | "intervention">;
   readonly iteration: number;
-  /** One sentence. */
+  /** The decision in one sentence. */
   readonly message: string;
   readonly data: DecisionData;
 }
@@ -15,7 +15,7 @@ export type DecisionData =
   | { readonly outcome: InterventionOutcome }
   | { readonly intervention: Intervention };
 
-/** In the order in which they are recorded. */
+/** The decisions in the order in which they are recorded. */
 export function decisionsOf(
   iteration: number,
   {

@@ -1,14 +1,14 @@
-/** The recent history of signals that rules look back on, as plain data that a checkpoint holds. */
+/** The recent history of signals that rules need, as plain data that a checkpoint holds. */
 import type { MetricValues } from "../types/records.ts";
 
 export interface Series {
-  /** The first value of the run. */
+  /** The first value in the run. */
   readonly first: number;
-  /** Observations so far, those no longer held too. */
+  /** Number of observations so far, including those no longer held. */
   readonly count: number;
-  /** The newest ones, oldest first. */
+  /** The newest values, oldest first. */
   readonly values: readonly number[];
-  /** The iteration of the newest. */
+  /** The iteration of the newest value. */
   readonly iteration: number;
 }
 

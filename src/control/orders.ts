@@ -1,11 +1,11 @@
-/** What the controller tells the trainer to do at once. */
+/** What the controller orders the trainer to do at once. */
 import type { Alert } from "../types/alerts.ts";
 import type { Action } from "./rules/rule.ts";
 
 export interface Orders {
-  /** Save, and wait for a person: tier 1, or a rule whose action is to pause. */
+  /** Save, and wait for the operator: tier 1, or a rule whose action is to pause. */
   readonly stop: Alert | null;
-  /** End the run; nobody is asked. */
+  /** End the run without asking the operator. */
   readonly end: Alert | null;
   readonly rollback: { readonly alert: Alert; readonly set: Action["set"] } | null;
   readonly mask: boolean;
@@ -15,7 +15,7 @@ export interface Orders {
 
 export const noOrders: Orders = { stop: null, end: null, rollback: null, mask: false, skip: false, endEpochs: false };
 
-/** Two sets of orders as one: of two alerts that stop, end or roll back the run, the earlier set's holds. */
+/** Merges two sets of orders. If both stop, end or roll back the run, the earlier set's alert holds. */
 export function merged(orders: Orders, more: Partial<Orders>): Orders {
   return {
     stop: orders.stop ?? more.stop ?? null,

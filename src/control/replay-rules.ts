@@ -1,6 +1,6 @@
 /**
- * Shows rules what a run's controller was shown, in the same order, and says what they decide. Decisions, not a simulation:
- * what the run would have measured had it obeyed other rules nobody knows.
+ * Feeds rules what a run's controller was shown, in the same order, and reports their decisions. This is not a simulation: nobody knows what the run
+ * would have measured under different rules.
  */
 import { boundsOf, byLever, type ConfiguredBounds } from "../steering/levers.ts";
 import type { Shown, Told } from "../types/alerts.ts";
@@ -12,16 +12,16 @@ import { firstControlState } from "./state.ts";
 
 export interface ReplayOptions extends Pick<ActOptions, "profile" | "interventions">, ConfiguredBounds {
   readonly rules: readonly Rule[];
-  /** A run's, those of its current iterations alone, in order. */
+  /** The consultations of a run's current iterations, in order. */
   readonly consultations: readonly (Omit<Shown, "stage"> | Omit<Told, "stage">)[];
 }
 
-/** What the rules decide on it; a run's own rules decide what the run recorded. */
+/** The decisions of the rules; a run's own rules decide what the run recorded. */
 export function replay(options: ReplayOptions): Decision[] {
   return [...replaySteps(options)].flat();
 }
 
-/** The same, one consultation after another. */
+/** The decisions of `replay`, one consultation at a time. */
 export function* replaySteps({
   rules,
   consultations,

@@ -1,4 +1,4 @@
-/** What the controller carries from consultation to consultation: plain data that a checkpoint holds. */
+/** The controller's state between consultations: plain data that a checkpoint holds. */
 import { byLever, type LeverName } from "../steering/levers.ts";
 import type { Intervention } from "../types/alerts.ts";
 import type { History } from "./observed.ts";
@@ -7,41 +7,41 @@ export interface ActiveIntervention extends Intervention {
   readonly setting: LeverName;
   readonly factor: number;
   readonly until: number;
-  /** Observations in a row, since it began, in which the rule's conditions did not hold. */
+  /** Consecutive observations, since the intervention began, in which the rule's conditions did not hold. */
   readonly quiet: number;
-  /** Iterations until the conditions were false for the rule's window; null so far. */
+  /** Iterations until the conditions were false for the rule's window; null if they have not been. */
   readonly effectiveAfter: number | null;
 }
 
 /** The middle time scale of the learning rate: how a rule's next breach is answered. */
 export interface Observation {
-  /** Iterations. */
+  /** Length of the window in iterations. */
   readonly window: number;
-  /** First iteration after it. */
+  /** First iteration after the window. */
   readonly until: number;
-  /** Lowest multiplier in force in it. */
+  /** Lowest multiplier in force during the window. */
   readonly lowest: number;
-  /** The same of the last window that no breach cut short; 1 before there was one. */
+  /** Lowest multiplier of the last window that no breach cut short; 1 before there was one. */
   readonly lowestHealthy: number;
 }
 
 export interface ControlState {
   readonly history: History;
-  /** What health looks back on. */
+  /** The history that health needs. */
   readonly watched: History;
   /** By rule: whether its conditions held at the last observations of its first signal, newest last. */
   readonly held: Readonly<Record<string, readonly boolean[]>>;
   /** By rule: the iteration in which it was last evaluated. */
   readonly evaluated: Readonly<Record<string, number>>;
-  /** By rule: the first iteration in which it may speak again. */
+  /** By rule: the first iteration in which it may fire again. */
   readonly silentUntil: Readonly<Record<string, number>>;
   readonly active: readonly ActiveIntervention[];
   readonly observations: Readonly<Record<string, Observation>>;
-  /** Interventions so far. */
+  /** Number of interventions so far. */
   readonly interventions: number;
-  /** The last iteration in which a rule of tier 1 or 2 held or an intervention was in force; -1 for none. */
+  /** The last iteration in which a rule of tier 1 or 2 held or an intervention was in force; -1 if there was none. */
   readonly troubled: number;
-  /** What people ended before this iteration: a run that is resumed here records it again. Absent where nobody did. */
+  /** Interventions that operators ended before this iteration: a run resumed here records them again. Absent if there are none. */
   readonly ended?: { readonly iteration: number; readonly interventions: readonly ActiveIntervention[] };
 }
 
@@ -57,7 +57,7 @@ export const firstControlState: ControlState = {
   troubled: -1,
 };
 
-/** What config and schedule say of each lever is multiplied by this in an iteration: 1 if no intervention is in force. */
+/** The factor on each lever's configured value in an iteration: 1 if no intervention is in force. */
 export function multipliers({ active }: ControlState, iteration: number): Record<LeverName, number> {
   return byLever(
     (name) => active.find((one) => one.setting === name && one.from <= iteration && iteration < one.until)?.factor ?? 1,

@@ -1,4 +1,4 @@
-/** What two runs or more are compared by: their configurations, and what came of them. */
+/** Compares runs: their configurations and their results. */
 import { join } from "node:path";
 import { type Config, differences } from "../config/index.ts";
 import { openStore, type Store } from "../store/index.ts";
@@ -10,7 +10,7 @@ export interface Compared {
   readonly run: string;
   readonly state: string;
   readonly config: Config;
-  /** null before the run has got there. */
+  /** The evaluation; null if the run has not reached it. */
   readonly evaluation: Evaluation | null;
   /** Newest metrics by stage. */
   readonly latest: Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -26,7 +26,7 @@ export function readCompared(text: string, workspace: string): Compared {
   }
 }
 
-/** As `readCompared`, of a store that is open. */
+/** Like `readCompared`, but with an open store. */
 export function comparedOf(store: Store, place: RunPlace): Compared {
   const { id } = place;
   const stages = (["sft", "reward", "ppo"] as const).map((stage) => [

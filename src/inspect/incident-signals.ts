@@ -1,6 +1,6 @@
-/** The signals that are looked at first when a run was stopped, after the one that raised the alert. */
+/** The signals to look at first when a run was stopped, after the one that raised the alert. */
 
-/** In the order of a table, which leaves out the last first. */
+/** Signals in the order of a table, which drops them from the end. */
 export const incidentSignals: readonly (readonly [key: string, title: string])[] = [
   ["kl/old_new_k3_token", "KL of step"],
   ["kl/ref_k3_token", "KL to ref"],

@@ -1,4 +1,4 @@
-/** Where a run lies: the folder that a user means by a run's id, and the configuration in it. */
+/** Locates runs: the folder that a user means by a run's id, and the configuration in it. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { type Config, parseResolvedConfig } from "../config/index.ts";
@@ -9,7 +9,7 @@ import type { On } from "../util/platform.ts";
 export interface RunPlace {
   readonly id: string;
   readonly folder: string;
-  /** Folder of the run's siblings and of their database. */
+  /** Folder that contains the run, its siblings and their database. */
   readonly workspace: string;
 }
 
@@ -18,7 +18,9 @@ export interface FindOptions extends On {
   readonly what?: string;
 }
 
-/** The run that a user means: an id in the workspace, or the path of a run's folder. Throws CheckpointError for a folder that holds another run. */
+/**
+ * The run that a user means, given an id in the workspace or the path of a run's folder. Throws CheckpointError if the folder holds a different run.
+ */
 export function findRun(run: string, workspace: string, { what = "run", ...on }: FindOptions = {}): RunPlace {
   const candidates = [join(workspace, run), run].map((path) => resolve(path));
   for (const folder of candidates) {

@@ -1,4 +1,4 @@
-/** What a run's controller was shown and decided, from its store; and what rules decide on it. */
+/** What a run's controller was shown and decided, from its store; and what rules would decide on it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/index.ts";
@@ -14,13 +14,13 @@ import { rulesOf } from "./run-files.ts";
 export interface RecordedControl {
   readonly place: RunPlace;
   readonly config: Config;
-  /** The run's own. */
+  /** The run's own rules. */
   readonly rules: readonly Rule[];
   readonly consultations: readonly ConsultationRow[];
   readonly decided: readonly Decision[];
 }
 
-/** Throws UsageError for a run whose controller was shown nothing yet, or by a version that did not record it. */
+/** Throws UsageError if the run's controller has not been shown anything yet, or the run's version did not record it. */
 export function readControl(run: string, workspace: string): RecordedControl {
   const place = findRun(run, workspace);
   const database = join(place.workspace, "ballast.db");
@@ -33,7 +33,7 @@ export function readControl(run: string, workspace: string): RecordedControl {
   }
 }
 
-/** As `readControl`, of a store that is open. */
+/** Like `readControl`, but with an open store. */
 export function controlOf(store: Store, place: RunPlace): RecordedControl {
   if (!existsSync(join(place.folder, "rules.json"))) throw nothingYet(place);
   const all = { limit: Number.MAX_SAFE_INTEGER, current: true };
@@ -65,7 +65,7 @@ export function otherRules(recorded: Pick<RecordedControl, "config">, path: stri
   return inUse(recorded, knownRules(path));
 }
 
-/** As `otherRules`, of a text. */
+/** Like `otherRules`, but from a text. */
 export function otherRulesIn(recorded: Pick<RecordedControl, "config">, text: string): Rule[] {
   return inUse(recorded, knownRulesIn(text, "rules"));
 }
@@ -80,7 +80,7 @@ export function replayOn(recorded: RecordedControl, rules: readonly Rule[]): Dec
   return [...replayStepsOn(recorded, rules)].flat();
 }
 
-/** As `replayOn`, one consultation after another. */
+/** Like `replayOn`, but one consultation at a time. */
 export function replayStepsOn(
   { config, consultations }: RecordedControl,
   rules: readonly Rule[],
@@ -89,18 +89,18 @@ export function replayStepsOn(
   return replaySteps({ rules, consultations, profile, interventions, klCoef });
 }
 
-/** One thing that a rule said in an iteration, and what was done about it. */
+/** An alert that a rule raised in an iteration, and what was done about it. */
 export interface Said {
   readonly iteration: number;
   readonly rule: string;
   readonly kind: "said" | "outcome";
-  /** The reason of an intervention, where there was one; else the alert. */
+  /** The reason of the intervention, if there was one; else the alert. */
   readonly text: string;
   readonly acted: boolean;
   readonly step: number | null;
 }
 
-/** Decisions as a person reads them: an alert and its intervention are one. */
+/** Decisions as users read them: an alert and its intervention are one entry. */
 export function storyOf(decisions: readonly Decision[]): Said[] {
   const story: Said[] = [];
   const ruleOf = new Map<number, string>();

@@ -1,4 +1,4 @@
-/** The doctor's checklist of a run as it goes, from its record. */
+/** The doctor's checklist of a run in progress, from its record. */
 import type { Config } from "../config/index.ts";
 import { iterationsDone, type RunHistory } from "../control/diagnosis/index.ts";
 import { checklist, type Phase } from "../control/doctor/index.ts";
@@ -9,7 +9,7 @@ export interface Checklist {
   readonly phases: readonly Phase[];
 }
 
-/** `config` has PPO. */
+/** The checklist of a run; `config` must have PPO. */
 export function checklistOf({ ppo, control }: Config, history: RunHistory): Checklist {
   const { iterations, sequences, minibatches, maxGradNorm, temperature } = ppo!;
   const done = Math.min(iterations, iterationsDone(history));

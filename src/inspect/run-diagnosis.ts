@@ -10,18 +10,18 @@ import {
 import type { Store } from "../store/index.ts";
 
 export interface DiagnosisOptions {
-  /** With PPO. */
+  /** The run's configuration, which must have PPO. */
   readonly config: Config;
   readonly history: RunHistory;
   readonly seen: Seen;
 }
 
 export function diagnosisOf({ config, history, seen }: DiagnosisOptions): {
-  /** Iterations. */
+  /** Iterations done. */
   readonly done: number;
   readonly found: readonly Diagnosis[];
 } {
-  // What is measured at the end stands one past the last iteration.
+  // Measurements at the end are recorded one past the last iteration.
   const done = Math.min(config.ppo!.iterations, iterationsDone(history));
   const found = diagnose({
     history,
@@ -46,7 +46,7 @@ function settingsOf({ ppo }: Config): DiagnosisInput["settings"] {
   };
 }
 
-/** What the detectors read besides metrics. */
+/** The input of the detectors besides metrics. */
 export type Seen = Pick<DiagnosisInput, "messages" | "lost" | "memoryMb" | "samples">;
 
 export function seenOf(store: Store, id: string): Seen {

@@ -1,4 +1,4 @@
-/** JSON files of a run's folder, for whoever shows them: what is half written, or not ours, is taken for absent. */
+/** Reads JSON files in a run's folder for display: files that are half written, or not Ballast's, count as absent. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -8,7 +8,7 @@ import type { Evaluation } from "../types/evaluation.ts";
 import { fromJson } from "../util/json-values.ts";
 import type { RunPlace } from "./places.ts";
 
-/** Bytes. */
+/** Largest file that is read, in bytes. */
 const largestFile = 64 << 20;
 
 export function fileOf(place: Pick<RunPlace, "folder"> | null, name: string): unknown {
@@ -22,16 +22,16 @@ export function fileOf(place: Pick<RunPlace, "folder"> | null, name: string): un
   }
 }
 
-/** The rules that the run is under; null before PPO has begun. */
+/** The rules in force in the run; null before PPO has begun. */
 export function rulesOf(place: Pick<RunPlace, "folder"> | null): readonly Rule[] | null {
   return recordedRules(fileOf(place, "rules.json"));
 }
 
-/** NaN too. */
+/** A number, including NaN. */
 const number = z.custom<number>((value) => typeof value === "number");
 const ends = { low: number, high: number };
 const model = z.looseObject({ figures: z.record(z.string(), z.looseObject({ mean: number, ...ends, n: number })) });
-/** What is read of it. */
+/** The fields that are read from the evaluation file. */
 const evaluation = z.looseObject({
   samples: number,
   temperature: number,
@@ -41,7 +41,7 @@ const evaluation = z.looseObject({
   differences: z.record(z.string(), z.looseObject({ difference: number, ...ends })),
 });
 
-/** Null before the run has got there. */
+/** The run's evaluation; null if the run has not reached it. */
 export function evaluationOf(place: Pick<RunPlace, "folder"> | null): Evaluation | null {
   const file = fileOf(place, "evaluation.json");
   return evaluation.safeParse(file).success ? (file as Evaluation) : null;

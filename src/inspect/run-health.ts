@@ -4,10 +4,10 @@ import type { History, Series } from "../control/observed.ts";
 import type { Store } from "../store/index.ts";
 import type { MetricValues } from "../types/records.ts";
 
-/** Iterations that are looked back on: what is measured every ten iterations is in it forty times. */
+/** Iterations of history: a measurement taken every ten iterations occurs in it forty times. */
 const lookback = 400;
 
-/** Null before PPO's first iteration, and for a run of a version that recorded no health. Numbers are the trainer's own. */
+/** The run's health; null before PPO's first iteration, and if the run's version did not record health. The numbers are the trainer's own. */
 export function healthOf(store: Store, runId: string): Health | null {
   return store.snapshot(() => {
     const total = store.series(runId, "ppo", "health/total", { maxPoints: 1 }).points.at(-1);
@@ -24,7 +24,7 @@ export function healthOf(store: Store, runId: string): Health | null {
   });
 }
 
-/** The newest iteration that has a health. */
+/** The newest iteration with a health score. */
 function newestOf(store: Store, runId: string): number | undefined {
   return store.latest(runId, "ppo", ["health/total"])[0]?.iteration;
 }
@@ -45,7 +45,7 @@ function historyOf(store: Store, runId: string, iteration: number): History {
 }
 
 function firstOf(store: Store, { runId, key }: { readonly runId: string; readonly key: string }): number | undefined {
-  // Narrow at first: what every iteration has, iteration 0 has.
+  // A narrow range first: metrics of every iteration are present in iteration 0.
   for (const to of [1, lookback]) {
     const [first] = store.series(runId, "ppo", key, { to, maxPoints: Number.POSITIVE_INFINITY }).points;
     if (first !== undefined) return first.last;

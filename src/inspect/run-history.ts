@@ -1,4 +1,4 @@
-/** Reads a run's PPO history and what the controller's advice needs of its configuration from the store. */
+/** Reads from the store a run's PPO history and the parts of its configuration that the controller's advice needs. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/index.ts";
@@ -10,11 +10,11 @@ import { configOf, findRun, type RunPlace } from "./places.ts";
 export interface ReadRun {
   readonly place: RunPlace;
   readonly config: Config;
-  /** PPO's metrics, every iteration. */
+  /** PPO's metrics of every iteration. */
   readonly history: RunHistory;
 }
 
-/** `read` gets what else it needs from the store. Throws UsageError for a run that has no PPO or is not in the database. */
+/** Reads a run's history; `read` fetches anything else from the same store. Throws UsageError if the run has no PPO or is not in the database. */
 export function readRunHistory<T>(
   run: string,
   workspace: string,
@@ -37,7 +37,7 @@ export function readRunHistory<T>(
   }
 }
 
-/** PPO's metrics, every iteration; of a longer run the last of each bucket, so that there are at most `maxPoints`. */
+/** PPO's metrics of every iteration; for a longer run the last of each bucket, so that there are at most `maxPoints`. */
 export function historyOf(
   store: Store,
   runId: string,

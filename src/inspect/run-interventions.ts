@@ -3,11 +3,11 @@ import type { RunRow, Store } from "../store/index.ts";
 import type { Intervention, InterventionOutcome } from "../types/alerts.ts";
 
 export interface RecordedIntervention extends Intervention {
-  /** null while it lasts, and for what happens once. */
+  /** The outcome; null while the intervention lasts, and for one-time actions. */
   readonly outcome: InterventionOutcome | null;
 }
 
-/** Those of current iterations, oldest first. */
+/** The interventions of current iterations, oldest first. */
 export function interventionsOf(store: Store, runId: string): RecordedIntervention[] {
   const all = { current: true, limit: Number.MAX_SAFE_INTEGER };
   const outcomes = new Map(
@@ -22,7 +22,7 @@ export function interventionsOf(store: Store, runId: string): RecordedInterventi
   });
 }
 
-/** Whether it is in force in the iteration to come. */
+/** Whether an intervention is in force in the coming iteration. */
 export function isInForce({ until, outcome }: RecordedIntervention, { position }: Pick<RunRow, "position">): boolean {
   const next = position?.stage === "ppo" ? position.iteration + 1 : 0;
   return outcome === null && until !== null && until > next;

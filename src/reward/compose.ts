@@ -1,4 +1,4 @@
-/** The reward of a run: its components, each recorded by name, added up by their weights. */
+/** The reward of a run: a weighted sum of components, each recorded by name. */
 
 import type { Engine } from "../engine/engine.ts";
 import type { RewardComponentConfig } from "../settings/config-schema.ts";
@@ -15,20 +15,20 @@ export interface RewardOptions {
   readonly components: readonly RewardComponentConfig[];
   readonly safety?: SafetyOptions;
   readonly engine: Engine;
-  /** The models of `learnedComponents`, by component name. */
+  /** The models for `learnedComponents`, by component name. */
   readonly models?: Readonly<Record<string, LearnedModel>>;
-  /** Needed by `comparison`. */
+  /** The source of baseline responses; required by `comparison`. */
   readonly baseline?: Baseline;
   /** Sequences in one pass of the engine; 0, the default, lets the reward choose. */
   readonly microBatch?: number;
 }
 
 export interface RewardPipeline {
-  /** Loads the user's functions, so that one that does not load is known before training. Errors: RewardError. */
+  /** Loads the user's functions, so that load failures appear before training. Errors: RewardError. */
   ready(): Promise<void>;
-  /** Errors: RewardError for a reference that is missing and for a user's function that fails. */
+  /** Scores responses. Errors: RewardError if a reference is missing or a user's function fails. */
   score(rows: readonly Scored[]): Promise<Scores>;
-  /** SHA-256 of the users' functions by component name; empty where there are none. */
+  /** SHA-256 of the users' functions by component name; empty if there are none. */
   readonly hash: string;
   close(): Promise<void>;
 }
@@ -38,7 +38,7 @@ export function componentName({ name, kind }: Pick<RewardComponentConfig, "name"
   return name ?? kind;
 }
 
-/** The components that need a reward model of the engine, and its folder where it is not the pipeline's own. */
+/** The components that need a reward model in the engine, each with its folder if that is not the pipeline's own. */
 export function learnedComponents(
   components: readonly RewardComponentConfig[],
 ): { name: string; path: string | undefined }[] {
@@ -54,6 +54,7 @@ type Component = (rows: readonly Scored[]) => Promise<LearnedScores>;
 const autoMicroBatch = 64;
 
 /**
+ * Composes the reward from its components.
  * @example
  * const reward = createReward({ components: [{ kind: "length", weight: 1, min: 0, max: 20, slack: 5 }], engine });
  * const { score } = await reward.score(rows);
@@ -147,7 +148,7 @@ export function createReward({
   };
 }
 
-/** A weight of 0 leaves the component out, whatever it says: it is only watched. */
+/** The weighted sum. A component with weight 0 is only watched: it is left out whatever its value, NaN included. */
 function weightedSum(terms: readonly (readonly [number, number])[]): number {
   return terms.reduce((sum, [weight, value]) => (weight === 0 ? sum : sum + weight * value), 0);
 }
@@ -161,7 +162,7 @@ function warningsFor(score: readonly number[]): string[] {
   ];
 }
 
-/** A column never hides what the function is given under the same name. */
+/** A column never hides an argument of the function with the same name. */
 function inputOf({ prompt, response, reference, messages, columns = {} }: Scored): FunctionInput {
   const structured = typeof columns.reference === "object" ? columns.reference : null;
   return {

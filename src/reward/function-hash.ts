@@ -4,11 +4,11 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { messageOf, RewardError } from "../util/errors.ts";
 
-/** `from "./x"`, `import "./x"`, `import("./x")`, `require("./x")`; one in a comment counts as well, which does no harm. */
+/** Matches `from "./x"`, `import "./x"`, `import("./x")`, `require("./x")`; a match in a comment does no harm. */
 const relativeImport = /(?:from|import|require)\s*\(?\s*["'](\.{1,2}\/[^"']+)["']/g;
 const suffixes = ["", ".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", ".json", "/index.ts", "/index.js"];
 
-/** SHA-256, in hexadecimal. It does not depend on where the folder lies. Errors: RewardError for a file that cannot be read. */
+/** SHA-256 in hexadecimal, independent of the folder's location. Errors: RewardError if a file cannot be read. */
 export function hashFunction(path: string): string {
   const files = new Map<string, Buffer>();
   collect(resolve(path), files);

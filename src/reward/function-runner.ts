@@ -1,4 +1,4 @@
-/** Runs a user's reward function in a thread of its own, with a time limit, retries, and order kept. */
+/** Runs a user's reward function in its own thread, with a time limit, retries, and answers in order. */
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
@@ -11,33 +11,33 @@ import type { FunctionCall, FunctionInput, FunctionReply } from "./function-prot
 
 export interface FunctionOptions {
   readonly path: string;
-  /** Milliseconds for one call: one response, or the whole batch. */
+  /** Time limit for one call (one response, or the whole batch), in milliseconds. */
   readonly timeoutMs: number;
-  /** Further attempts after one that threw or was late. */
+  /** Further attempts after a call that threw or was late. */
   readonly retries: number;
 }
 
-/** Calls on their way at a time: a function that asks a service waits for many answers at once. */
+/** Most concurrent calls: a function that calls a service waits for many answers at once. */
 const concurrency = 16;
-/** Milliseconds for loading the file; a first compilation is slow. */
+/** Time limit for loading the file, in milliseconds; a first compilation is slow. */
 const loadTimeoutMs = 30_000;
-/** Milliseconds before the first retry; each further one waits twice as long, up to the longest. */
+/** Pause before the first retry, in milliseconds; each further pause is twice as long, up to the longest. */
 const firstBackoffMs = 100;
 const longestBackoffMs = 5_000;
-/** Characters of what the user's code prints that are shown a call of `score`: some two hundred lines. */
+/** Most characters of printed output shown for one call of `score`: about two hundred lines. */
 const longestPrinted = 16_000;
-/** Characters of an error of the user's code. */
+/** Most characters of an error from the user's code. */
 const longestReason = 1_000;
 
-/** A corrected file is another than the run began with, which `resume` takes only when it is told to. */
+/** A corrected file differs from the one that the run began with, and `resume` accepts it only when told to. */
 const goOn = "then go on with: ballast resume RUN --allow-changed-reward";
 
 type Outcome =
   | { readonly kind: "values"; readonly values: readonly number[] }
-  /** It answered, wrongly: asking again would not help. */
+  /** The call returned a wrong value: a retry would not help. */
   | { readonly kind: "wrong"; readonly index: number | null; readonly what: string }
   | { readonly kind: "failed"; readonly reason: string; readonly late: boolean }
-  /** The thread ended because of another call. */
+  /** The thread ended because of a different call. */
   | { readonly kind: "lost" };
 
 interface Thread {
@@ -60,14 +60,14 @@ export class FunctionRunner {
     this.#options = options;
   }
 
-  /** Loads the file. Errors: RewardError where it does not load or exports no function. */
+  /** Loads the file. Errors: RewardError if it cannot be loaded or does not export a function. */
   async ready(): Promise<void> {
     await this.#running().ready;
   }
 
   /**
-   * One number an input, in their order. Errors: RewardError, naming file and prompt, where the function throws or is late
-   * at every attempt, or returns what is no finite number.
+   * One number per input, in order. Errors: RewardError, naming file and prompt, if the function throws or is late at every attempt, or returns
+   * something that is not a finite number.
    */
   async score(inputs: readonly FunctionInput[]): Promise<number[]> {
     if (inputs.length === 0) return [];
@@ -207,7 +207,7 @@ export class FunctionRunner {
     else call.settle({ kind: "failed", reason: told(reply.reason), late: false });
   }
 
-  /** What the user's code prints is shown as text, and no more of it than can be read. */
+  /** Shows the output of the user's code as text, up to a readable amount. */
   #print(text: string): void {
     if (this.#mayPrint <= 0) return;
     const shown = printable(text.slice(0, this.#mayPrint));
@@ -217,7 +217,7 @@ export class FunctionRunner {
       process.stderr.write(`\n... the reward function ${this.#options.path} prints more, which is left out\n`);
   }
 
-  /** A thread that hangs can only be ended; the other calls on their way are asked again of the next one. */
+  /** A thread that hangs can only be ended; its other pending calls are repeated in the next thread. */
   #expire(id: number): void {
     const late = this.#thread?.calls.get(id);
     this.#thread?.calls.delete(id);
@@ -238,7 +238,7 @@ export class FunctionRunner {
   }
 }
 
-/** Of the user's code in a message: one line, without control sequences. */
+/** An error of the user's code for a message: one line, without control sequences. */
 function told(reason: string): string {
   return cut(printableLine(reason.slice(0, 4 * longestReason)), longestReason);
 }

@@ -9,8 +9,8 @@ const { path } = workerData as { path: string };
 const port = parentPort!;
 const reply = (message: FunctionReply) => port.postMessage(message);
 
-// What the user's code prints is for the user, and standard output is for results. It travels with the replies: a thread's
-// own standard error arrives later, and is lost where the process ends first.
+// Output of the user's code is for the user, while standard output is for results. It travels with the replies: a thread's own standard error arrives
+// later, and is lost if the process ends first.
 const decoder = new TextDecoder();
 process.stdout.write = process.stderr.write = (chunk: Uint8Array | string, ...rest: unknown[]) => {
   reply({ kind: "printed", text: typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true }) });
@@ -19,7 +19,7 @@ process.stdout.write = process.stderr.write = (chunk: Uint8Array | string, ...re
   return true;
 };
 
-/** One value an input. */
+/** A function that returns one value per input. */
 type Answer = (inputs: readonly FunctionInput[]) => unknown;
 
 const loaded = await load();
@@ -38,7 +38,7 @@ if (loaded) {
 async function load(): Promise<{ answer: Answer; batch: boolean } | null> {
   try {
     const module = await tsImport(pathToFileURL(path).href, import.meta.url);
-    // A TypeScript file in a folder whose package.json says no `type: module` comes with its exports one level down.
+    // A TypeScript file in a folder whose package.json does not say `type: module` has its exports one level down.
     const exports = typeof module.default === "function" ? module : (module.default ?? {});
     const score = exports.default;
     const batch = exports.batch ?? score?.batch ?? false;
@@ -61,7 +61,7 @@ function replyTo({ id, inputs }: FunctionCall, returned: unknown): FunctionReply
   return index < 0 ? { kind: "numbers", id, values } : { kind: "other", id, index, what: inWords(values[index]) };
 }
 
-/** The error and the place in the user's file that it came from. */
+/** The error, and where in the user's file it was thrown. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return `threw ${inWords(error)}`;
   const file = basename(path);

@@ -1,4 +1,4 @@
-/** The reward: learned, by rule, by verifier, by a user's function; composed, normalised, and watched for safety. */
+/** The reward: learned, by rule, by verifier, by a user's function; composed, normalised, and checked for safety. */
 export { componentName, createReward, learnedComponents, type RewardOptions, type RewardPipeline } from "./compose.ts";
 export { hashFunction } from "./function-hash.ts";
 export { type Baseline, type LearnedModel, rawScores } from "./learned.ts";

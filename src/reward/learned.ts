@@ -1,22 +1,22 @@
-/** Rewards that a model gives, through the engine: its score, and its score against a baseline response. */
+/** Rewards from a model, through the engine: its score, and its score compared with a baseline response. */
 import type { Engine, ModelId, Sequence } from "../engine/engine.ts";
 import { RewardError } from "../util/errors.ts";
 import { type Normalisation, normalise } from "./normalisation.ts";
 import type { Scored } from "./reward-types.ts";
 
-/** A reward model held by the engine; without a normalisation its raw scores count. */
+/** A reward model held by the engine; without a normalisation its raw scores are used. */
 export interface LearnedModel {
   readonly model: ModelId;
   readonly normalisation: Normalisation | null;
 }
 
-/** Where baseline responses come from. The same prompt gets the same one as long as these stay. */
+/** The source of baseline responses. The same prompt gets the same response as long as these fields stay the same. */
 export interface Baseline {
   /** The reference policy. */
   readonly reference: ModelId;
   readonly maxNewTokens: number;
   readonly stopTokens: readonly number[];
-  /** How many of its tokens are the response; all of them without. */
+  /** How many of the tokens are the response; all of them if absent. */
   readonly lengthOf?: (tokens: readonly number[]) => number;
   readonly temperature: number;
   readonly seed: number;
@@ -25,9 +25,9 @@ export interface Baseline {
 type Tokens = Pick<Scored, "promptTokens" | "tokens">;
 
 export interface LearnedScores {
-  /** Normalised, one a row. */
+  /** Normalised scores, one per row. */
   readonly scores: number[];
-  /** Share of the responses' raw scores outside the reward model's training p1 to p99; NaN without a normalisation. */
+  /** Share of the responses' raw scores outside the range from p1 to p99 of the reward model's training; NaN without a normalisation. */
   readonly outsideTraining: number;
 }
 
@@ -83,7 +83,7 @@ export async function comparisonScores(
     const batch = prompts.slice(from, from + microBatch);
     const { tokens } = await engine.sample(baseline.reference, {
       prompts: batch.map(([, promptTokens]) => promptTokens),
-      // By the prompt, so that its baseline does not depend on what else is in the rollout.
+      // Streams are named by the prompt, so that its baseline does not depend on the rest of the rollout.
       streams: batch.map(([key]) => streamOf(key)),
       seed: baseline.seed,
       maxNewTokens: baseline.maxNewTokens,

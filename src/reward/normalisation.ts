@@ -1,4 +1,4 @@
-/** A reward model's scores brought to mean 0 and variance 1 (PPO.md row 18), and the file beside the model that keeps how. */
+/** Normalisation of a reward model's scores to mean 0 and variance 1 (docs/PPO.md row 18), and the file beside the model that records it. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -8,11 +8,11 @@ import { CheckpointError, messageOf, RewardError } from "../util/errors.ts";
 
 export interface Normalisation {
   readonly mean: number;
-  /** Above 0. */
+  /** Standard deviation, above 0. */
   readonly standardDeviation: number;
-  /** Samples of the reference policy that the two were computed from; 0 leaves scores as they are. */
+  /** Number of samples of the reference policy that mean and deviation were computed from; 0 leaves scores as they are. */
   readonly samples: number;
-  /** Percentiles of the raw scores that the reward model gave to the rows it was trained on. */
+  /** Percentiles of the raw scores that the reward model gave to its training rows. */
   readonly trainingP1: number;
   readonly trainingP99: number;
 }
@@ -26,13 +26,13 @@ const normalisationSchema = z.strictObject({
 });
 
 const file = "reward.json";
-/** Below this spread, relative to the mean, float32 scores differ by rounding only. */
+/** Below this spread, relative to the mean, float32 scores differ only by rounding. */
 const resolution = 1e-6;
 
 /**
- * From raw scores of samples of the reference policy. `trainingScores` are the raw scores of the rows the model was trained
- * on, those of the samples by default. No scores at all leave scores as they are. Scores that do not vary keep their scale
- * (standard deviation 1), with a warning. Errors: RewardError for scores that are not finite.
+ * Computes the normalisation from raw scores of samples of the reference policy. `trainingScores` are the raw scores of the model's training rows, by
+ * default those of the samples. Without scores, scores are left as they are. Constant scores keep their scale (standard deviation 1), with a warning.
+ * Errors: RewardError for scores that are not finite.
  */
 export function computeNormalisation(
   scores: readonly number[],
@@ -63,7 +63,7 @@ export function computeNormalisation(
   };
 }
 
-/** (raw - mean) / standard deviation. */
+/** The normalised score, (raw - mean) / standard deviation. */
 export function normalise(raw: number, normalisation: Normalisation | null): number {
   return normalisation === null ? raw : (raw - normalisation.mean) / normalisation.standardDeviation;
 }
@@ -73,7 +73,7 @@ export function writeNormalisation(folder: string, normalisation: Normalisation)
   writeDurably(join(folder, file), `${JSON.stringify(normalisation, null, 2)}\n`);
 }
 
-/** Reads `reward.json`; null where the folder has none. Errors: CheckpointError for a damaged one. */
+/** Reads `reward.json`; null if the folder has none. Errors: CheckpointError if it is damaged. */
 export function readNormalisation(folder: string): Normalisation | null {
   const path = join(folder, file);
   if (!existsSync(path)) return null;

@@ -1,28 +1,28 @@
 /**
- * Numbers in text, as people and models write answers, each read whole, as a decimal of any length, or not at all: `$1,234.50`, `-3`,
- * `18 apples`, `3/4`, `6.02e23`. docs/data-formats.md has the grammar.
+ * Numbers in text, as people and models write answers. Each is read completely, as a decimal of any length, or not at all: `$1,234.50`, `-3`, `18
+ * apples`, `3/4`, `6.02e23`. docs/data-formats.md has the grammar.
  */
 import { unspaced } from "./safety.ts";
 
 const dash = "[-\\u2010-\\u2015\\u2212]";
-/** Dashes that stand for a minus if they touch the number; an em dash is punctuation. */
+/** Dashes that count as a minus if they touch the number; an em dash is punctuation. */
 const minus = "[-\\u2010-\\u2013\\u2212]";
 const times = "[xX*\\u00d7\\u00b7\\u22c5]";
 const amount = "(?:(?<![\\p{L}\\p{N}.])\\.)?\\d+(?:[.,:'\\u2019_]+\\d+)*";
 
-/** What ties an amount to the one before it. */
+/** What joins an amount to the one before it. */
 const joints = [
   ` *(?:\\/|\\^|\\*\\*) *${minus}?`,
-  // A dash with a space before it only is the sign of the next number.
+  // A dash with a space only before it is the sign of the next number.
   `[%\\u2030\\u00b0]?(?:${dash}+ *| +${dash}+ +)(?:\\p{Sc} ?)?`,
   `[eE](?:\\+|${minus})?`,
   ` *${times} *(?=10 ?\\^)`,
-  // Groups of three digits, of which a space does not say whether they are one number; the whole number of a mixed fraction.
+  // Groups of three digits separated by a space, which may or may not be one number; the whole part of a mixed fraction.
   "(?<=(?<![\\d.,/])\\d{1,3}) (?=\\d{3}(?!\\d))",
   "(?<=(?<![\\d.,/])\\d+) (?=\\d+ ?\\/ ?\\d)",
 ];
 
-/** What makes another number of the one before it, in ways that are not read. */
+/** What turns the preceding number into a different one, in ways that are not read. */
 const tails = [
   " ?\\^",
   "[\\u221a\\u03c0]",
@@ -30,13 +30,13 @@ const tails = [
   " ?(?:hundred|thousand|million|billion|trillion)s?(?!\\p{L})",
 ];
 
-/** Everything that hangs together with digits, number or not. */
+/** Everything attached to digits, number or not. */
 const runPattern = new RegExp(
   `0[xX][\\da-fA-F]+|(?:(?:${dash}|[\\u00b1\\u2213])+ *)?(?:\\p{Sc} ?)?${dash}?${amount}(?:(?:${joints.join("|")})${amount})*(?:${tails.join("|")})?`,
   "gu",
 );
 
-/** Without separators, with those of thousands (India's too), and with Swiss or programmers' ones. */
+/** Digits without separators, with those of thousands (India's too), or with Swiss or programmers' ones. */
 const digits =
   "(?:\\d{1,3}(?:,\\d{3})+|\\d{1,2}(?:,\\d{2})+,\\d{3}|\\d{1,3}(?:['\\u2019]\\d{3})+|\\d{1,3}(?:_\\d{3})+|\\d+)";
 const power = `(?:\\+|${minus})?\\d{1,15}`;
@@ -48,23 +48,23 @@ const numberPattern = new RegExp(
   "u",
 );
 
-/** A letter, digit or bracket that a dash, a slash, `^` or `_` ties to the number behind it; not in scripts without spaces. */
+/** A letter, digit or bracket that a dash, a slash, `^` or `_` joins to the number after it; not in scripts without spaces. */
 const operand = `(?:(?!${unspaced})[\\p{L}\\p{N}]|[)\\]}%\\u00b0])`;
 const tiedByDash = new RegExp(`${operand}$`, "u");
 const startsWithDash = new RegExp(`^${dash}`, "u");
 const tied = new RegExp(`${operand}[\\^_\\/]$|\\u221a$`, "u");
 
-/** Digits of a fraction's two parts that are still divided: what no one writes costs no time. */
+/** Most digits in a fraction's two parts that are still divided, so that an absurd fraction costs no time. */
 const longestFraction = 1000;
 
-/** Every number of a text, in order, each in one canonical form: `-1234.5`, `1/3`. */
+/** Every number in a text, in order, each in one canonical form: `-1234.5`, `1/3`. */
 export function numbersIn(text: string): string[] {
   return readingsOf(text).filter((value) => value !== null);
 }
 
 /**
- * The answer in a text: what comes first after the last `marker` (GSM8K ends in `#### 72`), else, unless the marker is required, the
- * last number of all. Null if there is none, or if what comes after the marker is not a number (`#### 12:30`).
+ * The answer in a text: what follows the last `marker` (GSM8K ends in `#### 72`), else, unless the marker is required, the last number. null if there
+ * is none, or if what follows the marker is not a number (`#### 12:30`).
  */
 export function answerIn(
   text: string,
@@ -76,7 +76,7 @@ export function answerIn(
   return numbersIn(text).at(-1) ?? null;
 }
 
-/** What each run of digits says: a number, or null. */
+/** The value of each run of digits: a number, or null. */
 function readingsOf(text: string): (string | null)[] {
   const plain = plainText(text);
   return [...plain.matchAll(runPattern)].map(({ 0: run, index }) => {
@@ -98,7 +98,7 @@ function readingOf(run: string): string | null {
   let [numerator, denominator] = [BigInt(upper.digits), BigInt(lower.digits)];
   if (denominator === 0n) return null;
   if (whole !== undefined) {
-    // 2 3/4 is a number; 5 48/2 is two.
+    // 2 3/4 is one number; 5 48/2 is two.
     if (shift !== 0 || whole.length > longestFraction || numerator >= denominator) return null;
     numerator += BigInt(whole) * denominator;
   }
@@ -110,7 +110,7 @@ function decimalOf(text: string): { digits: string; places: number } {
   return { digits: integer + fraction, places: fraction.length };
 }
 
-/** A reduced fraction, or a decimal if it has one that ends. */
+/** A reduced fraction, or a decimal if it has a finite one. */
 function quotient(top: bigint, bottom: bigint, { shift, negative }: { shift: number; negative: boolean }): string {
   let [a, b] = [top, bottom];
   while (b !== 0n) [a, b] = [b, a % b];
@@ -123,21 +123,21 @@ function quotient(top: bigint, bottom: bigint, { shift, negative }: { shift: num
   return canonical(String(upper), { shift: places, negative }) + (lower === 1n ? "" : `/${lower}`);
 }
 
-/** digits x 10^shift as text, never through a float: 0.30 equals .3, and no two long numbers are the same that differ. */
+/** digits x 10^shift as text, never through a float: 0.30 equals .3, and different long numbers stay different. */
 function canonical(digits: string, { shift, negative }: { shift: number; negative: boolean }): string {
   const long = digits.replace(/^0+/, "");
   const mantissa = long.replace(/0+$/, "");
   if (mantissa === "") return "0";
   const zeros = shift + long.length - mantissa.length;
   const sign = negative ? "-" : "";
-  // Written out where a reader would; beyond that, an exponent could ask for more memory than there is.
+  // Written out within readable limits; beyond them, an exponent could need more memory than there is.
   if (Math.abs(zeros) > 10_000) return `${sign}${mantissa}e${zeros}`;
   if (zeros >= 0) return sign + mantissa + "0".repeat(zeros);
   const padded = mantissa.padStart(1 - zeros, "0");
   return `${sign}${padded.slice(0, zeros)}.${padded.slice(zeros)}`;
 }
 
-/** One spelling of what has several: superscripts, fractions in a character, thin spaces between thousands, LaTeX, NFKC. */
+/** Replaces alternative spellings: superscripts, single-character fractions, thin spaces between thousands, LaTeX, NFKC. */
 function plainText(text: string): string {
   return text
     .replaceAll(/[\u2070\u00b9\u00b2\u00b3\u2074-\u207b]+/gu, "^$&")

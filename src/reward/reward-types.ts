@@ -1,4 +1,4 @@
-/** What a reward is given and what it gives back. No code. */
+/** The input and output of a reward. No code. */
 import type { StopReason } from "../engine/engine.ts";
 import type { Message } from "../text/index.ts";
 
@@ -14,21 +14,21 @@ export interface Scored {
   /** Every column of the prompt's row. */
   readonly columns?: Readonly<Record<string, unknown>> | undefined;
   readonly promptTokens: readonly number[];
-  /** Tokens of the response, the stop token included where there is one. */
+  /** Tokens of the response, including the stop token if there is one. */
   readonly tokens: readonly number[];
   readonly stopReason: StopReason;
 }
 
-/** One entry a row in every list. */
+/** Scores of a batch; every list has one entry per row. */
 export interface Scores {
-  /** The weighted sum of the components. A learned score that is not finite makes it so. */
+  /** The weighted sum of the components; not finite if a learned score is not. */
   readonly score: number[];
   /** Each component's own value by name, before its weight; learned ones are normalised. */
   readonly components: Record<string, number[]>;
-  /** By category, whether the response has one of its words. */
+  /** By category, whether the response contains one of its words. */
   readonly safety: Record<string, boolean[]>;
-  /** By learned component, the share of its scores outside the reward model's training p1 to p99. */
+  /** By learned component, the share of its scores outside the range from p1 to p99 of the reward model's training. */
   readonly outsideTraining: Record<string, number>;
-  /** A sentence each for a person: all scores equal, scores that are not finite. */
+  /** One sentence for each warning: all scores equal, scores that are not finite. */
   readonly warnings: string[];
 }

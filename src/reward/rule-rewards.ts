@@ -14,8 +14,8 @@ type Answered = Pick<Scored, "prompt" | "response" | "reference">;
 type Tokens = Pick<Scored, "tokens" | "stopReason">;
 
 /**
- * That every prompt has the reference answer that verifiers among the components need: better known before training than at
- * the first iteration that draws the prompt. Errors: RowsError with the number of such prompts, the first, and where they stand.
+ * Checks before training that every prompt has the reference answer that the components' verifiers need, rather than failing when the prompt is
+ * drawn. Errors: RowsError with the number of such prompts, the first of them, and their places.
  */
 export function checkReferences(
   components: readonly { readonly kind: string; readonly marker?: string }[],
@@ -35,15 +35,15 @@ export function checkReferences(
   }
 }
 
-/** 1 where the response equals the reference answer, ignoring case, surrounding space and Unicode's spellings of a letter. */
+/** 1 if the response equals the reference answer, ignoring case, surrounding space and Unicode's spellings of a letter. */
 export function exact(row: Answered): number {
   const plain = (text: string) => text.normalize("NFKC").trim().toLowerCase();
   return Number(plain(row.response) === plain(referenceOf(row, "exact")));
 }
 
 /**
- * 1 if the answer's number equals the reference's exactly, however it is written: 18, $18, 18.00, 36/2, 1.8e1 and #### 18 are equal.
- * Errors: RewardError for a reference without a number.
+ * 1 if the answer's number equals the reference's exactly, however it is written: 18, $18, 18.00, 36/2, 1.8e1 and #### 18 are equal. Errors:
+ * RewardError if the reference has no number.
  */
 export function lastNumber(row: Answered, options: { marker: string; requireMarker: boolean }): number {
   const reference = referenceOf(row, "last_number");
@@ -57,13 +57,13 @@ export function lastNumber(row: Answered, options: { marker: string; requireMark
   return Number(answerIn(row.response, options) === wanted);
 }
 
-/** 1 where the regular expression matches anywhere in the response. */
+/** 1 if the regular expression matches anywhere in the response. */
 export function pattern({ response }: Answered, options: { pattern: string; flags: string }): number {
-  // `search` starts afresh each time, whatever the flags g and y say.
+  // `search` starts at the beginning each time, despite the flags g and y.
   return Number(response.search(new RegExp(options.pattern, options.flags)) >= 0);
 }
 
-/** 1 within [min, max] tokens, the stop token not counted; outside it falls linearly to 0 over `slack` tokens. */
+/** 1 within [min, max] tokens, not counting the stop token; outside it falls linearly to 0 over `slack` tokens. */
 export function length(row: Tokens, { min, max, slack }: { min: number; max: number; slack: number }): number {
   const { length: tokens } = textTokens(row);
   const outside = Math.max(min - tokens, tokens - max, 0);
@@ -71,9 +71,9 @@ export function length(row: Tokens, { min, max, slack }: { min: number; max: num
   return slack === 0 ? 0 : Math.max(0, 1 - outside / slack);
 }
 
-/** Minus the share of n-grams that repeat an earlier one, the stop token not counted; 0 where there is no n-gram. */
+/** Minus the share of n-grams that repeat an earlier one, not counting the stop token; 0 if there are no n-grams. */
 export function repetition(row: Tokens, { n }: { n: number }): number {
-  // 0 - x, because -0 would be a value of its own in tables.
+  // 0 - x, because -0 would show as a separate value in tables.
   return 0 - repeatedNgramShare(textTokens(row), n);
 }
 

@@ -1,6 +1,6 @@
 /**
- * The built-in word lists: small, in plain English, and no judgement of a whole text. They give the safety share something
- * to count from the first run; a project adds its own (`ppo.safety.categories`).
+ * The built-in word lists: small and in plain English; they do not judge a whole text. They give the safety share something to count from the first
+ * run; a project adds its own (`ppo.safety.categories`).
  */
 export const builtInWords: Readonly<Record<string, readonly string[]>> = {
   weapons: [

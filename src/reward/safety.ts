@@ -1,19 +1,20 @@
-/** The safety filter: words and phrases by category, found as whole words without regard to case or spelling in Unicode. */
+/** The safety filter: words and phrases by category, matched as whole words ignoring case and Unicode spelling. */
 import { builtInWords } from "./safety-words.ts";
 
 export interface SafetyFilter {
   readonly categories: readonly string[];
-  /** The words of a category that a text has are not told apart: it trips the category or not. */
+  /** Whether a text trips each category; which of its words occurs is not reported. */
   trips(text: string): Record<string, boolean>;
 }
 
 export interface SafetyOptions {
   readonly categories?: Readonly<Record<string, readonly string[]>>;
-  /** Add the built-in lists. Default true. */
+  /** Whether to add the built-in lists; true by default. */
   readonly builtIn?: boolean;
 }
 
 /**
+ * Makes a safety filter.
  * @example
  * createSafetyFilter({ categories: { spoilers: ["the butler"] } }).trips("The Butler did it").spoilers // true
  */
@@ -37,7 +38,7 @@ function patternOf(words: readonly string[]): RegExp {
   return new RegExp(words.map(wordPattern).join("|"), "u");
 }
 
-/** A character of a script written without spaces, which has no whole words to look for. */
+/** Matches a character of a script written without spaces, which has no whole words to look for. */
 export const unspaced =
   "[\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}\\p{Script=Lao}\\p{Script=Khmer}\\p{Script=Myanmar}]";
 const startsUnspaced = new RegExp(`^${unspaced}`, "u");
@@ -51,7 +52,7 @@ function wordPattern(word: string): string {
   return `${before}${inner}${after}`;
 }
 
-/** Compatibility forms made one, invisible characters dropped, spaces and apostrophes of all kinds made one. */
+/** Unifies compatibility forms, drops invisible characters, and unifies all kinds of spaces and apostrophes. */
 function plainText(text: string): string {
   return text
     .normalize("NFKC")

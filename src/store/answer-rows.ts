@@ -1,4 +1,4 @@
-/** Queries for the answers to the monitoring set: those of an iteration, and at which iterations there are any. */
+/** Queries for the answers to the monitoring set: those of an iteration, and the iterations that have any. */
 import type { AnsweringModel, AnswerRecord, Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
 import { supersededFrom } from "./database-schema.ts";
@@ -25,7 +25,7 @@ interface StoredAnswer {
 
 const current = "run_id = ? AND stage = 'ppo' AND model = ? AND NOT superseded";
 
-/** Current answers of the policy after an iteration, or the newest of the reference, in the order of the monitoring set. */
+/** Current answers of the policy after an iteration, or the newest answers of the reference, in the order of the monitoring set. */
 export function readAnswers(connection: Connection, runId: string, of: number | "reference"): AnswerRow[] {
   return connection.read(() => {
     const model = of === "reference" ? of : "policy";
@@ -38,7 +38,7 @@ export function readAnswers(connection: Connection, runId: string, of: number | 
 
 /** The iterations after which a model answered, in order. */
 export function readAnswerIterations(connection: Connection, runId: string, model: AnsweringModel): number[] {
-  // Iterations from the index alone, of each its first answers.
+  // Reads the iterations only from the index, and the first answers of each.
   const sql = `SELECT DISTINCT iteration
     FROM (SELECT DISTINCT run_id, stage, iteration, attempt FROM answers WHERE run_id = ? AND stage = 'ppo') AS one
     WHERE coalesce(iteration < ${supersededFrom("one")}, 1) AND EXISTS (SELECT 1 FROM answers

@@ -16,7 +16,7 @@ export class Connection {
   readonly path: string;
   readonly #database: InstanceType<typeof Database>;
   readonly #statements = new Map<string, Statement>();
-  /** Of the file that was opened: no other has it while this one is open. */
+  /** Identifies the file that was opened: no other file can have the same identity while this one is open. */
   readonly #file: string | null;
   #open = true;
   #writing = false;
@@ -27,17 +27,17 @@ export class Connection {
     this.#file = fileAt(path);
   }
 
-  /** False where the file was removed or another one put in its place: then what is read is old, and what is written is lost. */
+  /** False if the file was removed or replaced: reads are then outdated, and writes are lost. */
   inPlace(): boolean {
     return fileAt(this.path) === this.#file;
   }
 
-  /** Every row of a query. Always read to its end: a half-read statement would pin an old snapshot and hold up checkpoints. */
+  /** Every row of a query. The query is always read to its end: a half-read statement would pin an old snapshot and hold up checkpoints. */
   all<Row>(sql: string, parameters: readonly Parameter[] = []): Row[] {
     return this.#guard(() => this.#statement(sql).all(parameters) as Row[]);
   }
 
-  /** The first row of a query that has one row or none. */
+  /** The first row of a query that returns at most one row. */
   get<Row>(sql: string, parameters: readonly Parameter[] = []): Row | undefined {
     return this.all<Row>(sql, parameters)[0];
   }
@@ -52,8 +52,8 @@ export class Connection {
   }
 
   /**
-   * Runs `body` in one transaction; rolls back if it throws. Takes the write lock first, so that rowids are in commit order. Within
-   * another such transaction it is a part of that one.
+   * Runs `body` in one transaction; rolls back if it throws. It takes the write lock first, so that rowids are in commit order. Inside a write
+   * transaction it joins that one.
    */
   write<Result>(body: () => Result): Result {
     if (this.#writing) return body();
@@ -67,7 +67,7 @@ export class Connection {
     });
   }
 
-  /** Runs `body`; what it commits, and all that was committed before it, is on the disk when this returns, not with the system only. */
+  /** Runs `body`; when this returns, its commits and all earlier ones are on the disk, not just with the operating system. */
   flushed<Result>(body: () => Result): Result {
     this.exec("PRAGMA synchronous = FULL");
     try {
@@ -122,8 +122,8 @@ export class Connection {
 }
 
 /**
- * Opens `path`, creating file and schema where there are none. A database of an older version gets what the present one added,
- * `readonly` or not: rows stay as they are.
+ * Opens `path`, creating file and schema if they do not exist. A database of an older version gets the additions of the present one, even if
+ * `readonly`; its rows stay as they are.
  *
  * @throws StoreError if the file is not a Ballast database, is of a newer version, or is missing and `readonly` is set.
  */
@@ -158,7 +158,7 @@ function fileAt(path: string): string | null {
 }
 
 function setUp(connection: Connection): void {
-  // Enough against the death of the process: the system has the pages. Only a power cut may cost the newest commits, never consistency.
+  // Enough if the process dies, because the operating system has the pages. A power cut may lose the newest commits, never consistency.
   connection.exec("PRAGMA synchronous = NORMAL");
   connection.exec("PRAGMA cache_size = -16384");
   if (version(connection) > 0 || hasTables(connection)) return;
@@ -171,7 +171,7 @@ function setUp(connection: Connection): void {
   });
 }
 
-/** Several processes may switch a new database at once, and SQLite's own timeout does not cover the lock that this takes. */
+/** Switches to WAL. Several processes may switch a new database at once, and SQLite's own timeout does not cover the lock that this takes. */
 function switchToWal(connection: Connection): void {
   const deadline = performance.now() + busyTimeout;
   for (;;)
@@ -184,7 +184,7 @@ function switchToWal(connection: Connection): void {
     }
 }
 
-/** Waits 10 ms, for another process. */
+/** Waits 10 ms for a different process. */
 function pause(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
 }
@@ -197,7 +197,7 @@ function version(connection: Connection): number {
   return connection.get<{ user_version: number }>("PRAGMA user_version")!.user_version;
 }
 
-/** The version, once another process that is just making this database has made it; 0 where none is. */
+/** The version, waiting for a process that is currently creating this database; 0 if there is none. */
 function awaitedVersion(connection: Connection): number {
   const deadline = performance.now() + busyTimeout;
   let found = version(connection);
@@ -228,25 +228,25 @@ function checkVersion(connection: Connection): void {
 function migrate(connection: Connection): void {
   if (version(connection) === schemaVersion) return;
   connection.write(() => {
-    // Another process may have been first.
+    // A different process may have been first.
     connection.exec(migration(version(connection)));
     connection.exec(`PRAGMA user_version = ${schemaVersion}`);
   });
 }
 
-/** Whether a write that failed so may succeed later: no space, an I/O error, or a lock that another process held too long. */
+/** Whether a failed write may succeed later: no space, an I/O error, or a lock that a different process held too long. */
 export function isTransient(error: unknown): boolean {
   return /^SQLITE_(FULL|IOERR|BUSY|LOCKED|CANTOPEN|READONLY|PROTOCOL|NOMEM)/.test(codeOf(error));
 }
 
-/** SQLite's name for what went wrong; empty where it was not SQLite. */
+/** SQLite's name for an error; empty if the error is not SQLite's. */
 function codeOf(error: unknown): string {
   const code = error instanceof StoreError ? (error.cause as { code?: unknown } | undefined)?.code : undefined;
   return typeof code === "string" ? code : "";
 }
 
 function storeError(path: string, error: unknown): StoreError {
-  // What libsql says of a file that it cannot open names its own parts.
+  // libsql's message for a file that it cannot open names its own internals.
   const message = messageOf(error).replace(/^ConnectionFailed\(.*\)$/s, "unable to open database file");
   return new StoreError(`${path}: ${message}`, remedyFor(error), { cause: error });
 }

@@ -1,30 +1,30 @@
-/** The tables and views of a workspace's database, and the version of their shape. */
+/** The tables and views of a workspace's database, and the version of its schema. */
 
-/** `PRAGMA user_version`. Raised with every change of the schema. */
+/** The schema's version, stored in `PRAGMA user_version`. Raised with every change of the schema. */
 export const schemaVersion = 5;
 
-/** `PRAGMA application_id`: "BLST". */
+/** Identifies Ballast's databases, stored in `PRAGMA application_id`: "BLST". */
 export const applicationId = 0x424c5354;
 
 const rank = (stage: string) => `CASE ${stage} WHEN 'sft' THEN 0 WHEN 'reward' THEN 1 WHEN 'ppo' THEN 2 END`;
 
 /**
- * SQL for the first iteration of `row`'s stage that a newer attempt has taken over: NULL where none has, -1 where the whole
- * stage comes after its beginning. `row` is a table or alias with columns run_id, attempt and stage.
+ * SQL for the first iteration of `row`'s stage that a newer attempt has superseded: NULL if there is none, -1 if the whole stage is superseded. `row`
+ * is a table or alias with columns run_id, attempt and stage.
  */
 export const supersededFrom = (row: string) =>
   `(SELECT min(CASE WHEN ${rank("later.stage")} < ${rank(`${row}.stage`)} THEN -1
       WHEN later.stage = ${row}.stage THEN later.iteration END)
     FROM attempts AS later WHERE later.run_id = ${row}.run_id AND later.attempt > ${row}.attempt)`;
 
-/** SQL for a column `superseded`: 1 where a newer attempt has taken this iteration over, else 0. */
+/** SQL for a column `superseded`: 1 if a newer attempt has superseded this iteration, else 0. */
 export const superseded = (row: string, iteration: string) =>
   `coalesce(${iteration} >= ${supersededFrom(row)}, 0) AS superseded`;
 
-/** Events that are about the state before their iteration: an attempt that begins there goes on from them. */
+/** Events about the state before their iteration: an attempt that begins there continues from them. */
 const beforeIteration = "e.kind IN ('checkpoint', 'interrupted')";
 
-/** What version 2 added: what the controller saw, incidents and what people decided on them, and which intervention changed a setting. */
+/** Additions of version 2: what the controller saw, incidents and operators' decisions on them, and the intervention behind a changed setting. */
 const version2 = `
 CREATE TABLE consultations (
   seq INTEGER PRIMARY KEY,
@@ -65,7 +65,7 @@ ALTER TABLE settings ADD COLUMN intervention INTEGER;
 CREATE VIEW consultation_rows AS SELECT c.*, ${superseded("c", "c.iteration")} FROM consultations AS c;
 `;
 
-/** What version 3 added: what people say of responses. `response` is the rated one or the preferred one. */
+/** Additions of version 3: human judgements of responses. `response` is the rated or the preferred one. */
 const version3 = `
 CREATE TABLE ratings (
   id INTEGER PRIMARY KEY,
@@ -81,8 +81,8 @@ CREATE INDEX ratings_of_run ON ratings (run_id, id);
 `;
 
 /**
- * What version 4 added: answers to the monitoring set, marks that people set, requests that must not be done twice, and samples in the
- * order of their score. An answer's score that is NULL with flag 0 was not given.
+ * Additions of version 4: answers to the monitoring set, users' marks, requests that must not be done twice, and samples in the order of their score.
+ * An answer's score that is NULL with flag 0 is absent.
  */
 const version4 = `
 CREATE TABLE answers (
@@ -127,20 +127,20 @@ CREATE VIEW answer_rows AS SELECT a.*, ${superseded("a", "a.iteration")} FROM an
 `;
 
 /**
- * What version 5 added: what config and schedule said of each lever, and an operator's word, as columns of their own. Earlier rows, which
- * have both among their signals, stay as they are (`earlier-consultations.ts`).
+ * Additions of version 5: each lever's configured value, and an operator's word, as separate columns. Earlier rows, which have both among their
+ * signals, stay as they are (`earlier-consultations.ts`).
  */
 const version5 = `
 ALTER TABLE consultations ADD COLUMN base TEXT;
 ALTER TABLE consultations ADD COLUMN word TEXT;
 `;
 
-/** SQL that turns a database of version `from` into one of the present version, the number apart. */
+/** SQL that migrates a database of version `from` to the present version, except the version number itself. */
 export function migration(from: number): string {
   return `${from < 2 ? version2 : ""}${from < 3 ? version3 : ""}${from < 4 ? version4 : ""}${from < 5 ? version5 : ""}`;
 }
 
-/** A new database is made as its ancestors became what they are. */
+/** The schema of a new database, built by the same steps as a migrated one. */
 export const schema = `
 CREATE TABLE runs (
   seq INTEGER PRIMARY KEY,

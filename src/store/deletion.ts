@@ -1,4 +1,4 @@
-/** Takes a run and all that it recorded out of a workspace's database. */
+/** Deletes a run and everything it recorded from a workspace's database. */
 import type { Connection } from "./connection.ts";
 
 const ofRun = [
@@ -14,9 +14,9 @@ const ofRun = [
 ];
 const last = ["states", "heartbeats", "attempts", "spans", "series"];
 
-/** All of it or nothing. Other processes see the run until all of it is gone. */
+/** Deletes all of a run or nothing. Other processes see the run until it is completely gone. */
 export function deleteRun(connection: Connection, runId: string): void {
-  // Checking each reference would look through every metric of the workspace for each row; nothing refers to what is left out below.
+  // Checking each reference would scan every metric of the workspace for each row; nothing refers to what is left out below.
   connection.exec("PRAGMA foreign_keys = OFF");
   try {
     connection.write(() => {

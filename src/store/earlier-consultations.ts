@@ -1,12 +1,12 @@
 /**
- * Consultations as Ballast before schema version 5 stored them: `base/<lever>` among the signals, and an operator's word as the one signal
- * `set/<lever>`, `undone/<rule>` or `acknowledged/<rule>`. An older process that still has the database open goes on writing them.
+ * Consultations as stored before schema version 5: `base/<lever>` among the signals, and an operator's word as the single signal `set/<lever>`,
+ * `undone/<rule>` or `acknowledged/<rule>`. An older process that still has the database open keeps writing them.
  */
 import type { LeverName } from "../steering/levers.ts";
 import type { OperatorWord, Shown } from "../types/alerts.ts";
 import type { MetricValues } from "../types/records.ts";
 
-/** Signals, and what config and schedule said of each lever. */
+/** The signals, and each lever's configured value, of an earlier consultation. */
 export function earlierShown(signals: MetricValues): Pick<Shown, "signals" | "base"> {
   const [measured, base]: [string, number][][] = [[], []];
   for (const [key, value] of Object.entries(signals))

@@ -1,6 +1,6 @@
-/** How values that SQLite or JSON would lose (NaN, infinities, NUL characters, lone surrogates) are written so that they survive. */
+/** Encodes values that SQLite or JSON would lose (NaN, infinities, NUL characters, lone surrogates). */
 
-/** What stands in a flag column beside a number: SQLite turns NaN into NULL, so the column of the number holds NULL unless the flag is `finite`. */
+/** Values of the flag column beside a number. SQLite turns NaN into NULL, so the number's column holds NULL unless the flag is `finite`. */
 export const flags = { finite: 0, nan: 1, positiveInfinity: 2, negativeInfinity: 3 } as const;
 
 export function flagOf(value: number): number {
@@ -9,7 +9,7 @@ export function flagOf(value: number): number {
   return value > 0 ? flags.positiveInfinity : flags.negativeInfinity;
 }
 
-/** The number as its column holds it: NULL where it is not finite. */
+/** The number as its column holds it: NULL if it is not finite. */
 export function finiteOrNull(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
@@ -30,7 +30,7 @@ export function numberOf(value: number | null, flag: number): number {
 
 const special = "$number";
 
-/** JSON in which NaN, the infinities and -0 stand as `{"$number": "NaN"}`; an object with that key of its own is wrapped in another. */
+/** JSON in which NaN, the infinities and -0 are written as `{"$number": "NaN"}`; an object that has this key itself is wrapped in one that does. */
 export function encodeJson(value: unknown): string {
   return JSON.stringify(escapeNumbers(value));
 }
@@ -59,14 +59,14 @@ function unescapeNumbers(value: unknown): unknown {
   return typeof inner === "string" ? Number(inner) : mapValues(inner as object, unescapeNumbers);
 }
 
-/** `Object.fromEntries` defines properties, so that a key such as `__proto__` stays data. */
+/** Maps values; `Object.fromEntries` defines properties, so that a key such as `__proto__` stays data. */
 function mapValues(value: object, change: (value: unknown) => unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, change(entry)]));
 }
 
 /**
- * Text as its column holds it: text, unless it has a NUL character (at which SQLite's text ends) or a lone surrogate
- * (which UTF-8 cannot hold); then a blob with the text as a JSON string.
+ * Text as its column holds it: text, unless it contains a NUL character (at which SQLite's text ends) or a lone surrogate (which UTF-8 cannot hold);
+ * then a blob with the text as a JSON string.
  */
 export function encodeText(text: string): string | Uint8Array {
   const plain = !text.includes("\0") && !/\p{Surrogate}/u.test(text);
@@ -103,7 +103,7 @@ export function decodeDoubles(stored: Uint8Array | ArrayBuffer): number[] {
   return values;
 }
 
-/** The driver answers with a Buffer or an ArrayBuffer, depending on the way a statement is read. */
+/** The driver returns a Buffer or an ArrayBuffer, depending on how a statement is read. */
 function bufferOf(stored: Uint8Array | ArrayBuffer): Buffer {
   return stored instanceof ArrayBuffer
     ? Buffer.from(stored)

@@ -1,4 +1,4 @@
-/** Incidents and what people decided on them: the queries, and the one insert that must come first. */
+/** Queries for incidents and operators' decisions on them, and the one insert whose order matters. */
 import type { IncidentDecision, IncidentEvidence, IncidentRecord } from "../types/alerts.ts";
 import type { Stage } from "../types/records.ts";
 import { StoreError } from "../util/errors.ts";
@@ -11,7 +11,7 @@ export interface IncidentQuery {
   readonly id?: number;
   /** Only those without a decision, or only those with one. */
   readonly open?: boolean;
-  /** So many at most, the newest; all by default. */
+  /** Most incidents to return, the newest ones; all by default. */
   readonly newest?: number;
 }
 
@@ -34,7 +34,7 @@ interface StoredIncident {
   readonly decided_at: number | null;
 }
 
-/** Oldest first. */
+/** Incidents, oldest first. */
 export function readIncidents(
   connection: Connection,
   { run, id, open, newest = Number.MAX_SAFE_INTEGER }: IncidentQuery = {},
@@ -81,7 +81,7 @@ function decisionOf(row: StoredIncident, action: IncidentDecision["action"]): In
   };
 }
 
-/** Of two processes that decide at once, one is told that the other was first. */
+/** Records a decision. If two processes decide at once, the second one gets an error saying that the first was faster. */
 export function decideIncident(connection: Connection, id: number, decision: IncidentDecision): void {
   const { action, to, changes, reason, decidedAt } = decision;
   connection.write(() => {
@@ -92,7 +92,7 @@ export function decideIncident(connection: Connection, id: number, decision: Inc
     const texts = { changes: encodeJson(changes), reason: encodeText(reason) };
     const row = insert("decisions", { incident_id: id, action, to, ...texts, decided_at: decidedAt });
     connection.run(row.sql, row.parameters);
-    // The trainer reads them like any change that a person asks for, and applies them again where it resumes.
+    // The trainer reads them like any change that an operator requests, and applies them again when it resumes there.
     for (const { key, value } of changes) {
       const payload = encodeJson({ key, value });
       const command = {
@@ -108,7 +108,7 @@ export function decideIncident(connection: Connection, id: number, decision: Inc
   });
 }
 
-/** Why an incident cannot be decided again. `resume` is the command line that goes on with its run. */
+/** Why an incident cannot be decided again. `resume` is the command line that continues its run. */
 export function alreadyDecided(
   { id, runId, decision }: Pick<IncidentRecord, "id" | "runId" | "decision">,
   resume = `ballast resume ${runId}`,

@@ -1,4 +1,4 @@
-/** Answers charts: one metric of a run over iterations, from its values where they are few and from rollups where they are many. */
+/** Answers charts: one metric of a run over iterations, from single values if there are few and from rollups if there are many. */
 import type { Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
 import { supersededFrom } from "./database-schema.ts";
@@ -19,11 +19,11 @@ interface Range {
   readonly to: number;
 }
 
-/** The part of one attempt's values that is current and asked for. */
+/** The current part of one attempt's values that was requested. */
 interface Segment extends Range {
-  /** What comes before this iteration is in blocks and rollups; the rest, less than a block, in rows only. */
+  /** Values before this iteration are in blocks and rollups; the rest, less than a block, only in rows. */
   readonly closed: number;
-  /** The values from there on. */
+  /** The values from `closed` on. */
   readonly tail: readonly Value[];
 }
 
@@ -33,10 +33,10 @@ interface Value {
 }
 
 /**
- * The current values of one metric: superseded ones are left out.
+ * The current values of one metric, without superseded ones.
  *
- * Points are single values where there are few; else buckets of a power of two of iterations, so narrow that there are about
- * `maxPoints` of them and never more. A bucket keeps its extremes, so that a spike of one iteration survives.
+ * Points are single values if there are few, else buckets of a power of two of iterations, so narrow that there are about `maxPoints` of them and
+ * never more. A bucket keeps its extremes, so that a spike in one iteration survives.
  */
 export function readSeries(
   connection: Connection,
@@ -66,13 +66,13 @@ export function readSeries(
   });
 }
 
-/** The newest current value of one metric; undefined where it has none. */
+/** The newest current value of one metric; undefined if it has none. */
 export function readLastValue(connection: Connection, name: SeriesName): Value | undefined {
   const range = { from: 0, to: Number.POSITIVE_INFINITY };
   for (const segment of readSegments(connection, name, range).reverse()) {
     const newest = segment.tail.at(-1);
     if (newest) return newest;
-    // Usually the last block; one before it where all that is in the last is superseded.
+    // Usually the last block; an earlier one if everything in the last is superseded.
     for (let to = Math.min(segment.to, segment.closed); to > 0; ) {
       const last = connection.get<{ block: number }>(
         "SELECT max(block) AS block FROM blocks WHERE series = ? AND block < ? HAVING max(block) IS NOT NULL",
@@ -91,7 +91,7 @@ export function readLastValue(connection: Connection, name: SeriesName): Value |
   return undefined;
 }
 
-/** In order of iteration: the current parts of attempts follow one another. */
+/** Segments in order of iteration: the current parts of attempts follow one another. */
 function readSegments(connection: Connection, name: SeriesName, { from, to }: { from: number; to: number }): Segment[] {
   const { runId, stage, key } = name;
   return connection
@@ -145,7 +145,7 @@ interface Target {
   readonly rollupAt: (iteration: number) => Rollup;
 }
 
-/** Adds a closed range, in order: whole buckets of `level` from rollups, the rest from the levels below and from blocks. */
+/** Adds a closed range in order: whole buckets of `level` from rollups, the rest from the levels below and from blocks. */
 function gather(connection: Connection, segment: Range, { level, rollupAt }: Target): void {
   const { from, to } = segment;
   if (from >= to) return;
@@ -219,7 +219,7 @@ function rollupOf(row: StoredRollup): Rollup {
     nonFinite: row.non_finite,
     min: row.min === null ? Infinity : row.min,
     max: row.max === null ? -Infinity : row.max,
-    // A sum that overflowed both ways is NaN, which SQLite keeps as NULL.
+    // A sum that overflowed in both directions is NaN, which SQLite stores as NULL.
     sum: row.sum === null ? Number.NaN : row.sum,
     last: numberOf(row.last, row.last_flag),
   };

@@ -1,4 +1,4 @@
-/** What people say of a run's responses: ratings and preferences. */
+/** Human judgements of a run's responses: ratings and preferences. */
 import type { NewRating, RatingRecord } from "../types/rating-records.ts";
 import type { Connection } from "./connection.ts";
 import { decodeText, encodeText } from "./encode-value.ts";
@@ -17,7 +17,7 @@ interface StoredRating {
   readonly at: number;
 }
 
-/** Returns its number. */
+/** Inserts a judgement and returns its number. */
 export function insertRating(
   connection: Connection,
   runId: string,
@@ -33,7 +33,7 @@ export function insertRating(
   return connection.run(sql, parameters);
 }
 
-/** Those of a run, oldest first. */
+/** The judgements of a run, oldest first. */
 export function readRatings(connection: Connection, runId: string): RatingRecord[] {
   return connection
     .all<StoredRating>("SELECT * FROM ratings WHERE run_id = ? ORDER BY id", [runId])

@@ -1,4 +1,4 @@
-/** Queries for readers that follow a workspace as it is written: where its tables end, and what came after a cursor, over several runs. */
+/** Queries for readers that follow a workspace as it is written: where its tables end, and what was added after a cursor, over several runs. */
 import type { EventKind, Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
 import { superseded } from "./database-schema.ts";
@@ -15,9 +15,9 @@ export interface Ends {
 
 export interface NewRows<Row> {
   readonly runs: readonly string[];
-  /** Rows with a larger `seq` ... */
+  /** Only rows with a larger `seq` than this. */
   readonly after: number;
-  /** ... up to this one. */
+  /** Only rows with a `seq` up to this. */
   readonly upTo: number;
   readonly visit: (runId: string, row: Row) => void;
 }
@@ -62,7 +62,7 @@ export function readNewEvents(connection: Connection, { runs, after, upTo, visit
 export interface EventsBefore {
   readonly before: number;
   readonly limit: number;
-  /** False leaves out notes, checkpoints and alerts of tier 3: most of what there is, and little of what matters. */
+  /** False leaves out notes, checkpoints and alerts of tier 3: most events, but few that matter. */
   readonly notes?: boolean;
 }
 
@@ -78,7 +78,7 @@ export function readEventsBefore(
   return connection.all<StoredEvent>(sql, [runId, before, limit]).reverse().map(eventOf);
 }
 
-/** Whether an attempt has begun, after this `seq` of metrics, where another one had been: what it took over is superseded since. */
+/** Whether an attempt has begun after this `seq` of metrics, superseding iterations of an earlier one. */
 export function readTakenOver(connection: Connection, runId: string, after: number): boolean {
   const sql = `SELECT 1 FROM attempts AS a WHERE run_id = ? AND attempt > 1 AND stage IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM spans WHERE run_id = a.run_id AND attempt = a.attempt AND first_seq <= ?) LIMIT 1`;

@@ -1,10 +1,10 @@
-/** Queries for what a page shows of a run as a whole: how far it has come, at what pace, how often each rule spoke. */
+/** Queries for a page's overview of a run: its progress, its pace, how often each rule fired. */
 import type { Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
 
 export interface Recorded {
   readonly iteration: number;
-  /** Unix milliseconds. */
+  /** Time in Unix milliseconds. */
   readonly at: number;
 }
 
@@ -21,7 +21,7 @@ export function readRecorded(
   );
 }
 
-/** The newest current iteration of a stage; null where it has none. */
+/** The newest current iteration of a stage; null if it has none. */
 export function readNewestIteration(connection: Connection, runId: string, stage: Stage): number | null {
   const attempts = connection.all<{ attempt: number; newest: number | null; ends: number | null }>(
     `SELECT a.attempt,
@@ -41,11 +41,11 @@ export function readNewestIteration(connection: Connection, runId: string, stage
 
 export interface RuleCount {
   readonly rule: string;
-  /** Alerts of current iterations. */
+  /** Number of alerts in current iterations. */
   readonly spoke: number;
-  /** Interventions of current iterations. */
+  /** Number of interventions in current iterations. */
   readonly acted: number;
-  /** Iteration of its newest alert. */
+  /** Iteration of the rule's newest alert. */
   readonly lastSpoke: number | null;
 }
 
@@ -60,7 +60,7 @@ export function readRuleCounts(connection: Connection, runId: string): RuleCount
   );
 }
 
-/** How many incidents of each run wait for a decision; runs without one are absent. */
+/** How many incidents of each run wait for a decision; runs without any are absent. */
 export function readOpenIncidents(connection: Connection): ReadonlyMap<string, number> {
   const rows = connection.all<{ run_id: string; open: number }>(
     `SELECT run_id, count(*) AS open FROM incidents

@@ -65,9 +65,9 @@ export function readSettings(
   return readFeed(connection, { table: "settings", sql, parameters: [runId], more, convert: settingOf }, query);
 }
 
-/** What settings of a run were newly set to, by key: schedules and interventions, which multiply what was set, are left out. */
+/** The newly set values of a run's settings, by key, without schedules and interventions, which multiply the set value. */
 export function readSetValues(connection: Connection, runId: string): ReadonlyMap<string, SettingRow["value"]> {
-  // Of a row whose seq is the largest of its group SQLite takes the other columns too.
+  // For the row with the group's largest seq, SQLite takes the other columns too.
   const rows = connection.all<{ key: Text; value: string }>(
     `SELECT key, value, max(seq) FROM setting_rows
      WHERE run_id = ? AND cause NOT IN ('schedule', 'intervention') AND NOT superseded GROUP BY key`,
@@ -77,8 +77,8 @@ export function readSetValues(connection: Connection, runId: string): ReadonlyMa
 }
 
 /**
- * Current settings of a run, oldest first. Of a setting with more than `most` of them, those that a schedule or a controller set are
- * thinned evenly to about as many; its first and its newest stay. `of`: how many it has.
+ * Current settings of a run, oldest first. If a setting has more than `most` rows, those set by a schedule or a controller are thinned evenly to
+ * about as many; its first and its newest stay. `of`: how many it has in all.
  */
 export function readThinnedSettings(
   connection: Connection,
@@ -96,7 +96,7 @@ export function readThinnedSettings(
     .map((row) => ({ ...settingOf(row), of: row.of }));
 }
 
-/** Metrics and changed settings of the last iterations, those recorded at the start of the run left out. */
+/** Metrics and changed settings of the last iterations, without those recorded at the start of the run. */
 export function readRecent(
   connection: Connection,
   runId: string,
@@ -140,7 +140,7 @@ export function readSamples(connection: Connection, runId: string, stage: Stage,
 
 /** Samples of a run from a cursor. */
 export function readSampleFeed(connection: Connection, runId: string, query?: FeedQuery): Feed<SampleRow> {
-  // The plus keeps SQLite off the index by run: new rows lie at the end of the table.
+  // The plus keeps SQLite off the index by run: new rows are at the end of the table.
   const sql = "SELECT * FROM sample_rows WHERE +run_id = ? AND seq > ?";
   return readFeed(connection, { table: "samples", sql, parameters: [runId], convert: sampleOf }, query);
 }
@@ -155,7 +155,7 @@ export function readSampleIterations(connection: Connection, runId: string, stag
     .map((row) => row.iteration);
 }
 
-/** The metrics that a run has recorded, in the order in which they first came. */
+/** The metrics that a run has recorded, in the order of their first record. */
 export function readKeys(connection: Connection, runId: string): { stage: Stage; key: string }[] {
   return connection
     .all<{ stage: Stage; key: Text }>(
@@ -165,7 +165,7 @@ export function readKeys(connection: Connection, runId: string): { stage: Stage;
     .map(({ stage, key }) => ({ stage, key: decodeText(key) }));
 }
 
-/** The newest current value of each metric of a stage, or of those named, with its iteration; what has none is left out. */
+/** The newest current value of each metric of a stage, or of the named ones, with its iteration; metrics without a value are left out. */
 export function readLatest(
   connection: Connection,
   runId: string,
@@ -195,7 +195,7 @@ export function readValues(
   return Object.fromEntries(rows.map((row) => [decodeText(row.key), numberOf(row.value, row.flag)]));
 }
 
-/** How many alerts, or interventions, a run has had of each tier, over all of its attempts. */
+/** The number of a run's alerts, or interventions, of each tier, over all of its attempts. */
 export function readTierCounts(
   connection: Connection,
   runId: string,
@@ -209,7 +209,7 @@ export function readTierCounts(
   return { 1: 0, 2: 0, 3: 0, ...Object.fromEntries(rows.map(({ tier, count }) => [tier, count])) };
 }
 
-/** The first iteration of a stage whose metrics were written at `at` or later; undefined where none was. */
+/** The first iteration of a stage whose metrics were written at `at` or later; undefined if there is none. */
 export function readFirstIterationSince(
   connection: Connection,
   options: { runId: string; stage: Stage; at: number },
@@ -222,7 +222,7 @@ export function readFirstIterationSince(
 
 interface FeedSource<Stored, Row> {
   readonly table: "metrics" | "events" | "settings" | "samples" | "consultations";
-  /** Ends in a condition; takes `parameters`, then the cursor, then `more`. */
+  /** SQL that ends in a condition; takes `parameters`, then the cursor, then `more`. */
   readonly sql: string;
   readonly parameters: readonly Parameter[];
   readonly more?: readonly Parameter[];

@@ -1,10 +1,10 @@
-/** Queries for runs: their derived state, attempts, states, and the commands they were given. */
+/** Queries for runs: their derived state, attempts, states and commands. */
 import type { CommandKind, RunState, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
 import { decodeJson, decodeText } from "./encode-value.ts";
 import type { AttemptRow, CommandRow, DerivedState, Position, RunRow, StateRow } from "./stored-rows.ts";
 
-/** A running attempt whose last beat is older than this many intervals is taken for dead. */
+/** A running attempt whose last heartbeat is older than this many intervals counts as dead. */
 export const missedBeats = 3;
 
 type Text = string | Uint8Array;
@@ -37,7 +37,7 @@ const runsSql = `SELECT runs.*, a.attempt, a.stage AS begins_stage, a.iteration 
     AND a.attempt = (SELECT max(attempt) FROM attempts WHERE run_id = runs.id)
   LEFT JOIN heartbeats AS h ON h.run_id = runs.id AND h.attempt = a.attempt`;
 
-/** Every run of the workspace, newest first. `now` is the time against which heartbeats are judged. */
+/** Every run of the workspace, newest first. Heartbeats are judged against the time `now`. */
 export function readRuns(connection: Connection, now: number): RunRow[] {
   return connection.all<StoredRun>(`${runsSql} ORDER BY runs.seq DESC`).map((row) => runOf(row, now));
 }
@@ -95,7 +95,7 @@ export function readAttempts(connection: Connection, runId: string): AttemptRow[
     }));
 }
 
-/** Every state a run was in, oldest first. */
+/** Every state of a run, oldest first. */
 export function readStates(connection: Connection, runId: string): StateRow[] {
   return connection.all<StateRow>("SELECT seq, attempt, state, at FROM states WHERE run_id = ? ORDER BY seq", [runId]);
 }
@@ -115,7 +115,7 @@ interface StoredCommand {
 const commandsSql = `SELECT c.*, a.stage, a.iteration FROM commands AS c
   LEFT JOIN applications AS a ON a.seq = (SELECT max(seq) FROM applications WHERE command_id = c.id)`;
 
-/** Every command given to a run, or the newest so many, oldest first. */
+/** Every command given to a run, or the newest ones, oldest first. */
 export function readCommands(
   connection: Connection,
   runId: string,
@@ -159,7 +159,7 @@ function readCommandRows(connection: Connection, sql: string, parameters: readon
   }));
 }
 
-/** Grows with every state, attempt, incident, decision, command and application of a run. */
+/** A version that grows with every state, attempt, incident, decision, command and application of a run. */
 export function readControlVersion(connection: Connection, runId: string): string {
   const sql = `SELECT
       (SELECT max(attempt) FROM attempts WHERE run_id = ?1) AS attempt,

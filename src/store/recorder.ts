@@ -1,4 +1,4 @@
-/** The `Recorder` over the store: keeps what an iteration writes and makes it durable in one transaction. */
+/** The `Recorder` over the store: buffers an iteration's writes and makes them durable in one transaction. */
 import type { Consultation, IncidentRecord, NewIncident } from "../types/alerts.ts";
 import type {
   AnsweringModel,
@@ -36,23 +36,23 @@ import {
 } from "./writerows.ts";
 
 export interface RecorderOptions {
-  /** Told once when writes start to fail and once when everything that waited is written: a sentence for a person. */
+  /** Receives a sentence when writes start to fail, and one when everything that waited is written. */
   readonly onWarning?: (message: string) => void;
-  /** Milliseconds between two beats of the heart; 5,000 by default. */
+  /** Milliseconds between two heartbeats; 5,000 by default. */
   readonly beatInterval?: number;
 }
 
 export interface RecorderPlace {
   readonly runId: string;
   readonly attempt: number;
-  /** Where the attempt was said to begin. */
+  /** Where the attempt was declared to begin. */
   readonly begins: Position | null;
   readonly now: () => number;
 }
 
 const stageOrder: readonly Stage[] = ["sft", "reward", "ppo"];
 
-/** Made by `Store.recorder`, once an attempt; ended by `close`, or with the store. */
+/** The recorder of one attempt. Made by `Store.recorder`; ended by `close`, or with the store. */
 export class StoreRecorder implements Recorder {
   readonly runId: string;
   readonly attempt: number;
@@ -68,7 +68,7 @@ export class StoreRecorder implements Recorder {
   readonly #applied = new Set<number>();
   #waiting: Write[] = [];
   #begins: Position | null;
-  /** Whether `#begins` is where the first metrics were, and so final. */
+  /** Whether `#begins` is the iteration of the first metrics, and so final. */
   #begun = false;
   #newest: Position | null = null;
   #failing = false;
@@ -88,7 +88,7 @@ export class StoreRecorder implements Recorder {
     this.#beatInterval = beatInterval;
     this.#try([this.#beat()]);
     this.#timer = setInterval(() => this.#try([this.#beat()]), beatInterval);
-    // The heart alone keeps no process alive.
+    // The heartbeat itself must not keep the process alive.
     this.#timer.unref();
   }
 
@@ -98,8 +98,8 @@ export class StoreRecorder implements Recorder {
   }
 
   /**
-   * @throws StoreError if the attempt has recorded a later iteration of the stage or this one of the metric, or if a value is not
-   * a number.
+   * Records metrics of an iteration.
+   * @throws StoreError if the attempt has recorded a later iteration of the stage or this iteration of the metric, or if a value is not a number.
    */
   metrics(stage: Stage, iteration: number, values: MetricValues): void {
     this.#advance(stage, iteration);
@@ -116,14 +116,14 @@ export class StoreRecorder implements Recorder {
         throw new StoreError(`metric ${key} of ${stage} has a value for iteration ${iteration} already`);
       series.newest = iteration;
       series.open.iterations.push(iteration);
-      // SQLite keeps -0 as 0; a block would keep it as it is.
+      // SQLite stores -0 as 0, whereas a block would keep it.
       const stored = value === 0 ? 0 : value;
       series.open.values.push(stored);
       this.#waiting.push({ kind: "metric", series, iteration, value: stored });
     }
   }
 
-  /** The event `resumed` says at once where this attempt begins: rows of older attempts from there on are superseded. */
+  /** Records an event. The event `resumed` says immediately where this attempt begins: rows of older attempts from there on are superseded. */
   event(event: EventRecord): void {
     const { kind, stage, iteration } = event;
     const alone = this.#waiting.length === 0;
@@ -151,7 +151,9 @@ export class StoreRecorder implements Recorder {
     this.#waiting.push(insertConsultation(this.#place(stage, iteration), consultation));
   }
 
-  /** Durable at once, with everything before it; where that cannot be, it waits with everything else and gets its number then. */
+  /**
+   * Makes the incident durable at once, with everything before it; if that is impossible, it waits with everything else and gets its number later.
+   */
   incident(incident: NewIncident): number | null {
     const { stage, iteration } = incident;
     this.#waiting.push(insertIncident(this.#place(stage, iteration), incident, this.#now()));
@@ -166,7 +168,7 @@ export class StoreRecorder implements Recorder {
 
   recent(stage: Stage, { upTo, iterations }: { readonly upTo: number; readonly iterations: number }): RecentRecord {
     const recent = readRecent(this.#connection, this.runId, { stage, upTo, iterations });
-    // On a full disk, iterations that ended wait: an incident must have them in its evidence.
+    // On a full disk, finished iterations wait: an incident must have them in its evidence.
     const waiting = new Map<number, Record<string, number>>();
     for (const write of this.#waiting) {
       if (write.kind !== "metric" || write.series.stage !== stage || write.iteration >= upTo) continue;
@@ -178,7 +180,9 @@ export class StoreRecorder implements Recorder {
     return { ...recent, iterations: [...recent.iterations, ...ended].slice(-iterations) };
   }
 
-  /** Where the disk is full or another process holds the lock, everything waits for the next commit, and `onWarning` is told. */
+  /**
+   * Writes everything that waits. If the disk is full or a different process holds the lock, it waits for the next commit, and `onWarning` is called.
+   */
   commit({ flush = false }: { readonly flush?: boolean } = {}): void {
     const rows = this.#waiting.length;
     if (!this.#try([...this.#waiting, this.#beat()], { flush })) return;
@@ -202,14 +206,14 @@ export class StoreRecorder implements Recorder {
     this.#waiting.push(insertApplication(this.#place(stage, iteration), commandId, this.#now()));
   }
 
-  /** Durable at once unless a part of an iteration waits for its commit. */
+  /** Records a state, durable at once unless part of an iteration waits for its commit. */
   state(state: RunState): void {
     const alone = this.#waiting.length === 0;
     this.#waiting.push(insert("states", { run_id: this.runId, attempt: this.attempt, state, at: this.#now() }));
     if (alone) this.commit();
   }
 
-  /** Commits and stops the heart. What cannot be written even now is lost, and `onWarning` is told. */
+  /** Commits and stops the heartbeat. Anything that still cannot be written is lost, and `onWarning` is called. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -218,7 +222,7 @@ export class StoreRecorder implements Recorder {
     if (this.#waiting.length > 0) this.#onWarning(`closed with ${this.#waiting.length} writes that never got through`);
   }
 
-  /** Whether the writes are in the database; false where they may succeed later. */
+  /** Returns whether the writes are in the database; false if they may succeed later. */
   #try(writes: readonly Write[], { flush = false } = {}): boolean {
     const perform = () => performWrites(this.#connection, writes, this.#now());
     try {
@@ -254,7 +258,7 @@ export class StoreRecorder implements Recorder {
     return { runId: this.runId, attempt: this.attempt, stage, iteration };
   }
 
-  /** Moves a stage on to an iteration, and closes what lies behind it. */
+  /** Advances a stage to an iteration, and closes what is behind it. */
   #advance(stage: Stage, iteration: number): void {
     this.#place(stage, iteration);
     if (!this.#begun && !(this.#begins?.stage === stage && this.#begins.iteration === iteration))
@@ -289,7 +293,7 @@ export class StoreRecorder implements Recorder {
       sql: "UPDATE attempts SET stage = ?, iteration = ? WHERE run_id = ? AND attempt = ?",
       parameters: [begins.stage, begins.iteration, this.runId, this.attempt],
     });
-    // Where the attempt before ended is no longer where the run stands.
+    // The run no longer continues from where the previous attempt ended.
     const newest = begins.iteration === 0 ? null : begins.iteration - 1;
     this.#waiting.push({
       kind: "row",

@@ -1,4 +1,4 @@
-/** Requests that change something, each done once: its key, and what was answered, are written with what it changed. */
+/** Requests that change something, each done once: its key and answer are written together with the change. */
 import { StoreError } from "../util/errors.ts";
 import type { Connection } from "./connection.ts";
 import { insert } from "./writerows.ts";
@@ -9,16 +9,19 @@ export interface Answered {
 }
 
 export interface OnceOptions {
-  /** New for each request that is not a repetition. */
+  /** The key, new for each request that is not a repetition. */
   readonly key: string;
-  /** Of method, path and body: a key stands for one request. */
+  /** Hash of method, path and body: a key stands for one request. */
   readonly hash: string;
   readonly now: number;
-  /** Does what is asked. Where it throws, nothing is changed and the key stays free. */
+  /** Performs the request. If it throws, nothing is changed and the key stays free. */
   readonly perform: () => Answered;
 }
 
-/** @throws StoreError where the key was used for another request. */
+/**
+ * Performs a request once.
+ * @throws StoreError if the key was used for a different request.
+ */
 export function performOnce(
   connection: Connection,
   { key, hash, now, perform }: OnceOptions,

@@ -1,8 +1,8 @@
 /**
- * What is kept of a series beside its rows, as they are written: blocks, which hold the values of 16 iterations together,
- * and rollups (count, non-finite count, min, max, sum, last) of buckets of 64, 256, 1,024, ... iterations.
+ * Summaries of a series that are stored beside its rows as they are written: blocks, which hold the values of 16 iterations together, and rollups
+ * (count, non-finite count, min, max, sum, last) of buckets of 64, 256, 1,024, ... iterations.
  *
- * Block and bucket are handed out once, when the run has reached an iteration behind them, and never change afterwards.
+ * Blocks and buckets are emitted once, when the run has passed them, and never change afterwards.
  */
 
 /** Block b holds iterations [b * blockSize, (b + 1) * blockSize). */
@@ -11,18 +11,18 @@ export const blockSize = 16;
 /** Buckets in a bucket of the next level. */
 const fanOut = 4;
 
-/** Iterations a bucket of a level spans; level 0 is the blocks. */
+/** Iterations in a bucket of a level; level 0 is the blocks. */
 export const widthOf = (level: number): number => blockSize * fanOut ** level;
 
 export interface Rollup {
-  /** Finite values. */
+  /** Number of finite values. */
   count: number;
   nonFinite: number;
-  /** Over finite values; Infinity where there is none. */
+  /** Minimum of finite values; Infinity if there are none. */
   min: number;
-  /** Over finite values; -Infinity where there is none. */
+  /** Maximum of finite values; -Infinity if there are none. */
   max: number;
-  /** Of finite values. */
+  /** Sum of finite values. */
   sum: number;
   /** The newest value, finite or not. */
   last: number;
@@ -30,7 +30,7 @@ export interface Rollup {
 
 export interface Block {
   readonly block: number;
-  /** In increasing order; aligned with `values`. */
+  /** Iterations in increasing order, aligned with `values`. */
   readonly iterations: readonly number[];
   readonly values: readonly number[];
 }
@@ -41,11 +41,11 @@ export interface Bucket {
   readonly rollup: Rollup;
 }
 
-/** What of a series is not handed out yet. */
+/** The part of a series that has not been emitted yet. */
 export interface OpenBuckets {
   iterations: number[];
   values: number[];
-  /** The open bucket of level 1, 2, ...; null where it is empty. */
+  /** The open bucket of level 1, 2, ...; null if it is empty. */
   readonly levels: ({ readonly bucket: number; readonly rollup: Rollup } | null)[];
 }
 
@@ -70,7 +70,7 @@ export function addValue(rollup: Rollup, value: number): void {
   if (value > rollup.max) rollup.max = value;
 }
 
-/** Adds what `later` holds, which comes after everything in `rollup`. */
+/** Adds `later`, which must come after everything in `rollup`. */
 export function addRollup(rollup: Rollup, later: Rollup): void {
   rollup.count += later.count;
   rollup.nonFinite += later.nonFinite;
@@ -84,7 +84,7 @@ export function openBuckets(): OpenBuckets {
   return { iterations: [], values: [], levels: [] };
 }
 
-/** Hands out what ends at or before `iteration`, which the run has reached. Call before adding a row of a later block. */
+/** Emits what ends at or before `iteration`, which the run has reached. Call it before adding a row of a later block. */
 export function closeBefore(open: OpenBuckets, iteration: number, sink: Sink): void {
   if (open.values.length > 0) {
     const block = Math.floor(open.iterations[0]! / blockSize);

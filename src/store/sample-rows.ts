@@ -1,11 +1,11 @@
-/** Finding samples: by their text, by their prompt, by how they ended, newest first or by score; never more than so many looked at. */
+/** Finds samples by their text, by their prompt or by how they ended, newest first or by score, with a limit on how many are read. */
 import type { Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
 import { decodeText } from "./encode-value.ts";
 import { type StoredSample, sampleOf } from "./readrows.ts";
 import type { SampleRow } from "./stored-rows.ts";
 
-/** Rows looked at for one answer: their texts are read in a fraction of a second. */
+/** Most rows read for one answer: their texts take a fraction of a second. */
 const mostLookedAt = 20_000;
 
 /** Rows whose texts are read at a time. */
@@ -13,24 +13,24 @@ const chunk = 250;
 
 export interface SampleQuery {
   readonly stage: Stage;
-  /** `lowest`: by score, those that are not finite first. `highest`: those come last. `newest` by default. */
+  /** `lowest`: by score, starting with those that are not finite. `highest`: by score, ending with those. `newest` by default. */
   readonly order?: "newest" | "lowest" | "highest";
   readonly limit: number;
-  /** Found in prompt or response, whatever the case. */
+  /** Text to find in prompt or response, ignoring case. */
   readonly text?: string;
-  /** The seq of a sample: those of the same prompt. */
+  /** The seq of a sample: finds samples with the same prompt. */
   readonly promptOf?: number;
-  /** Those that ended at the limit of their length. */
+  /** Only samples that ended at the length limit. */
   readonly truncated?: boolean;
-  /** Among these alone, superseded ones too. */
+  /** Only these samples, including superseded ones. */
   readonly among?: readonly number[];
-  /** What else must hold. */
+  /** A further condition. */
   readonly matches?: (sample: { readonly prompt: string; readonly response: string }) => boolean;
 }
 
 export interface FoundSamples {
   readonly samples: SampleRow[];
-  /** There are more than these, or there may be in rows that were not looked at. */
+  /** Whether there are more, or may be in rows that were not read. */
   readonly more: boolean;
 }
 
@@ -40,7 +40,7 @@ const orders = {
   highest: "score DESC, iteration DESC, attempt DESC, seq DESC",
 } as const;
 
-/** Those of a run. */
+/** Finds samples of a run. */
 export function findSamples(connection: Connection, runId: string, query: SampleQuery): FoundSamples {
   return connection.read(() => {
     const { limit, promptOf } = query;
@@ -61,7 +61,7 @@ export function readSample(connection: Connection, runId: string, seq: number): 
   return row && sampleOf(row);
 }
 
-/** From an index alone, in order. */
+/** Candidates in order, read only from an index. */
 function candidatesOf(connection: Connection, runId: string, query: SampleQuery): number[] {
   const { stage, order = "newest", among } = query;
   const which = among === undefined ? "NOT superseded" : "seq IN (SELECT value FROM json_each(?))";

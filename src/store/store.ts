@@ -1,4 +1,4 @@
-/** A workspace's store: runs, what they record and what they are told, in one SQLite file that many processes may have open. */
+/** A workspace's store: runs, their records and their commands, in one SQLite file that many processes may have open. */
 import { hostname } from "node:os";
 import type { IncidentDecision, IncidentRecord, Tier } from "../types/alerts.ts";
 import type { NewMark } from "../types/page.ts";
@@ -73,7 +73,7 @@ import type {
 import { insert } from "./writerows.ts";
 
 export interface StoreOptions {
-  /** Refuse to create the file and to change anything in it, its schema apart where an older version wrote it. */
+  /** Refuse to create the file or to change anything in it, except to migrate an older version's schema. */
   readonly readonly?: boolean;
   /** Clock, in Unix milliseconds. */
   readonly now?: () => number;
@@ -81,13 +81,13 @@ export interface StoreOptions {
 
 export interface NewCommand {
   readonly kind: CommandKind;
-  /** For `set`: {key, value}. */
+  /** The payload: {key, value} for `set`. */
   readonly payload?: Readonly<Record<string, unknown>>;
   readonly reason?: string;
 }
 
 /**
- * Opens a workspace's database, `<workspace>/ballast.db`, and creates it where there is none.
+ * Opens a workspace's database, `<workspace>/ballast.db`, and creates it if it does not exist.
  *
  * @example
  * const store = openStore("runs/ballast.db");
@@ -96,13 +96,13 @@ export interface NewCommand {
  * recorder.metrics("ppo", 0, { "reward/score_mean": 0.3 });
  * recorder.commit();
  *
- * @throws StoreError if it is no Ballast database, of a newer version, or missing while `readonly` is set.
+ * @throws StoreError if the file is not a Ballast database, is of a newer version, or is missing while `readonly` is set.
  */
 export function openStore(path: string, { readonly = false, now = Date.now }: StoreOptions = {}): Store {
   return new Store(openConnection(path, { readonly }), { readonly, now });
 }
 
-/** Made by `openStore`; ended by `close`. */
+/** The store of one workspace. Made by `openStore`; ended by `close`. */
 export class Store {
   readonly path: string;
   readonly readonly: boolean;
@@ -117,7 +117,10 @@ export class Store {
     this.#now = now;
   }
 
-  /** @throws StoreError if there is a run of this id. */
+  /**
+   * Creates a run.
+   * @throws StoreError if a run with this id exists.
+   */
   createRun({ id, objective, seed, folder, config, machine, createdAt }: RunRecord): void {
     this.#checkWritable();
     if (this.run(id)) throw new StoreError(`${this.path} has a run ${id} already`, "Give the new run another id.");
@@ -125,14 +128,14 @@ export class Store {
     this.#insert("runs", { id, seed, ...texts, config, machine, created_at: createdAt });
   }
 
-  /** Takes a run and all that it recorded away. Its recorders are closed before; readers find no such run from then on. */
+  /** Deletes a run and everything it recorded. Its recorders must be closed first; afterwards readers do not find the run. */
   deleteRun(runId: string): void {
     this.#checkWritable();
     this.#checkRun(runId);
     deleteRun(this.#connection, runId);
   }
 
-  /** Whether training has left anything of a run: a metric, an incident or an answer. */
+  /** Whether training has recorded anything for a run: a metric, an incident or an answer. */
   hasTrained(runId: string): boolean {
     const any = ["series", "incidents", "answers"].map((table) => `SELECT 1 FROM ${table} WHERE run_id = ?1`);
     return this.#connection.get(`${any.join(" UNION ALL ")} LIMIT 1`, [runId]) !== undefined;
@@ -141,8 +144,8 @@ export class Store {
   /**
    * Starts the next attempt at a run, as running, and returns its number, from 1.
    *
-   * `begins` is the first iteration that it will run: rows of older attempts from there on are superseded from now. Where it is
-   * not known yet, the recorder's event `resumed`, or else its first metrics, say it.
+   * `begins` is the first iteration that it will run: rows of older attempts from there on are superseded at once. If it is not known yet, the
+   * recorder's event `resumed`, or else its first metrics, determine it.
    */
   startAttempt(runId: string, { begins }: { begins?: Position } = {}): number {
     this.#checkWritable();
@@ -164,7 +167,7 @@ export class Store {
     });
   }
 
-  /** The recorder of an attempt; each attempt is recorded by one. Its heart beats until it is closed, or the store is. */
+  /** The recorder of an attempt; each attempt has only one. Its heartbeat continues until it or the store is closed. */
   recorder(runId: string, attempt: number, options?: RecorderOptions): StoreRecorder {
     this.#checkWritable();
     const row = this.attempts(runId).find((candidate) => candidate.attempt === attempt);
@@ -178,7 +181,7 @@ export class Store {
     return recorder;
   }
 
-  /** Gives a run a command, which its trainer reads between iterations; returns its id. Any process may. */
+  /** Gives a run a command, which its trainer reads between iterations; returns its id. Any process may call it. */
   addCommand(runId: string, { kind, payload = {}, reason = "" }: NewCommand): number {
     this.#checkWritable();
     this.#checkRun(runId);
@@ -200,17 +203,17 @@ export class Store {
     return readAttempts(this.#connection, runId);
   }
 
-  /** Every state a run was in, oldest first. */
+  /** Every state of a run, oldest first. */
   states(runId: string): StateRow[] {
     return readStates(this.#connection, runId);
   }
 
-  /** Every command given to a run, or the newest so many, oldest first. */
+  /** Every command given to a run, or the newest ones, oldest first. */
   commands(runId: string, query?: { readonly newest?: number }): CommandRow[] {
     return readCommands(this.#connection, runId, query);
   }
 
-  /** A run's metrics, in the order in which they first came. */
+  /** A run's metrics, in the order of their first record. */
   keys(runId: string): { stage: Stage; key: string }[] {
     return readKeys(this.#connection, runId);
   }
@@ -225,12 +228,12 @@ export class Store {
     return readMetrics(this.#connection, runId, query);
   }
 
-  /** The newest current value of each metric of a stage, or of those named, with its iteration; what has none is left out. */
+  /** The newest current value of each metric of a stage, or of the named ones, with its iteration; metrics without a value are left out. */
   latest(runId: string, stage: Stage, keys?: readonly string[]): LatestValue[] {
     return readLatest(this.#connection, runId, { stage, keys });
   }
 
-  /** The newest current iteration of a stage; null where it has none. */
+  /** The newest current iteration of a stage; null if it has none. */
   newestIteration(runId: string, stage: Stage): number | null {
     return readNewestIteration(this.#connection, runId, stage);
   }
@@ -245,17 +248,17 @@ export class Store {
     return readValues(this.#connection, runId, stage, iteration);
   }
 
-  /** How many alerts, or interventions, a run has had of each tier, over all of its attempts. */
+  /** The number of a run's alerts, or interventions, of each tier, over all of its attempts. */
   countByTier(runId: string, kind: "alert" | "intervention"): Record<Tier, number> {
     return readTierCounts(this.#connection, runId, kind);
   }
 
-  /** How often each rule has spoken and acted in current iterations; those that never did are absent. */
+  /** How often each rule has fired and acted in current iterations; rules that never did are absent. */
   ruleCounts(runId: string): RuleCount[] {
     return readRuleCounts(this.#connection, runId);
   }
 
-  /** The first iteration of a stage that was recorded at `at` (Unix milliseconds) or later; undefined where none was. */
+  /** The first iteration of a stage that was recorded at `at` (Unix milliseconds) or later; undefined if there is none. */
   firstIterationSince(runId: string, stage: Stage, at: number): number | undefined {
     return readFirstIterationSince(this.#connection, { runId, stage, at });
   }
@@ -270,7 +273,7 @@ export class Store {
     return readEventsBefore(this.#connection, { runId, ...query });
   }
 
-  /** Where the tables end that readers follow. */
+  /** The ends of the tables that readers follow. */
   ends(): Ends {
     return readEnds(this.#connection);
   }
@@ -284,22 +287,22 @@ export class Store {
     readNewEvents(this.#connection, rows);
   }
 
-  /** Whether a newer attempt has taken iterations over since this cursor of metrics. */
+  /** Whether a newer attempt has superseded iterations since this cursor of metrics. */
   takenOver(runId: string, after: number): boolean {
     return readTakenOver(this.#connection, runId, after);
   }
 
-  /** Changes of hyperparameters from a cursor; with `key` of one alone: its history over all attempts. */
+  /** Changes of hyperparameters from a cursor; with `key` only those of one: its history over all attempts. */
   settings(runId: string, query?: FeedQuery & { readonly key?: string }): Feed<SettingRow> {
     return readSettings(this.#connection, runId, query);
   }
 
-  /** Current settings of a run, oldest first, about so many of each at most, and how many each has. */
+  /** Current settings of a run, oldest first, at most about `most` of each, with the number each has in all. */
   thinnedSettings(runId: string, most: number): (SettingRow & { readonly of: number })[] {
     return readThinnedSettings(this.#connection, runId, most);
   }
 
-  /** The newest current value of each setting that was set: schedules and interventions, which multiply it, are left out. */
+  /** The newest current value of each setting that was set, without schedules and interventions, which multiply it. */
   setValues(runId: string): ReadonlyMap<string, SettingRow["value"]> {
     return readSetValues(this.#connection, runId);
   }
@@ -309,12 +312,12 @@ export class Store {
     return readConsultations(this.#connection, runId, query);
   }
 
-  /** Incidents of the workspace, or of one run, oldest first, each with what was decided. */
+  /** Incidents of the workspace, or of one run, oldest first, each with its decision. */
   incidents(query?: IncidentQuery): IncidentRecord[] {
     return readIncidents(this.#connection, query);
   }
 
-  /** How many incidents of each run wait for a decision; runs without one are absent. */
+  /** How many incidents of each run wait for a decision; runs without any are absent. */
   openIncidents(): ReadonlyMap<string, number> {
     return readOpenIncidents(this.#connection);
   }
@@ -324,57 +327,57 @@ export class Store {
   }
 
   /**
-   * Writes what a person decided on an incident; its trainer reads it. Any process may.
+   * Records an operator's decision on an incident, which its trainer reads. Any process may call it.
    *
-   * @throws StoreError where there is no such incident, or it was decided already: the first decision holds.
+   * @throws StoreError if there is no such incident, or it was decided already: the first decision holds.
    */
   decide(id: number, decision: Omit<IncidentDecision, "decidedAt">): void {
     this.#checkWritable();
     decideIncident(this.#connection, id, { ...decision, decidedAt: this.#now() });
   }
 
-  /** Writes what a person says of responses of a run; returns its number. Any process may. */
+  /** Records a human judgement of a run's responses; returns its number. Any process may call it. */
   addRating(runId: string, rating: NewRating): number {
     this.#checkWritable();
     this.#checkRun(runId);
     return insertRating(this.#connection, runId, { ...rating, at: this.#now() });
   }
 
-  /** What people said of a run's responses, oldest first. */
+  /** Human judgements of a run's responses, oldest first. */
   ratings(runId: string): RatingRecord[] {
     return readRatings(this.#connection, runId);
   }
 
-  /** Writes what a person notes of a run, or takes it away; returns its number. Any process may. */
+  /** Sets or removes a user's mark on a run; returns its number. Any process may call it. */
   addMark(runId: string, mark: NewMark): number {
     this.#checkWritable();
     this.#checkRun(runId);
     return insertMark(this.#connection, runId, { ...mark, at: this.#now() });
   }
 
-  /** What people noted, of a run or of all, and did not take away, oldest first. */
+  /** The marks in effect, of one run or of all, oldest first. */
   marks(runId?: string): MarkRow[] {
     return readMarks(this.#connection, runId ?? null);
   }
 
-  /** Differs as soon as the written state of a run, its attempts, incidents, decisions, commands or their application do. */
+  /** A version that differs as soon as a run's recorded state, attempts, incidents, decisions, commands or their application do. */
   controlVersion(runId: string): string {
     return readControlVersion(this.#connection, runId);
   }
 
   /**
-   * Does what a request asks, once: of the same key a second time it answers what it answered, in any process and after a restart. What
-   * `perform` writes through this store and the memory of the key are one transaction; where it throws, there is neither.
+   * Performs a request once: the same key gets the same answer again, in any process and after a restart. What `perform` writes through this store
+   * and the record of the key are one transaction; if it throws, neither is written.
    *
-   * @param hash of all that the request is.
-   * @throws StoreError where the key was used for another request.
+   * @param hash of everything in the request.
+   * @throws StoreError if the key was used for a different request.
    */
   once(key: string, hash: string, perform: () => Answered): Answered & { readonly repeated: boolean } {
     this.#checkWritable();
     return performOnce(this.#connection, { key, hash, now: this.#now(), perform });
   }
 
-  /** Answers to the monitoring set: the policy's after an iteration, or the reference's. Only current ones. */
+  /** Current answers to the monitoring set: the policy's after an iteration, or the reference's. */
   answers(runId: string, of: number | "reference"): AnswerRow[] {
     return readAnswers(this.#connection, runId, of);
   }
@@ -384,7 +387,7 @@ export class Store {
     return readAnswerIterations(this.#connection, runId, model);
   }
 
-  /** The samples of a run that a query asks for; see `SampleQuery`. */
+  /** The samples of a run that match a query; see `SampleQuery`. */
   findSamples(runId: string, query: SampleQuery): FoundSamples {
     return findSamples(this.#connection, runId, query);
   }
@@ -409,7 +412,7 @@ export class Store {
     return readSampleIterations(this.#connection, runId, stage);
   }
 
-  /** Checks and writes as one: what others write comes before or after it, and where it throws nothing of it is kept. */
+  /** Performs checks and writes atomically: other processes' writes come before or after, and if it throws, nothing is kept. */
   together<Result>(body: () => Result): Result {
     this.#checkWritable();
     return this.#connection.write(body);
@@ -420,12 +423,12 @@ export class Store {
     return this.#connection.read(body);
   }
 
-  /** False where the database was removed or replaced since it was opened: then what is read is old, and what is written is lost. */
+  /** False if the database was removed or replaced since it was opened: reads are then outdated, and writes are lost. */
   inPlace(): boolean {
     return this.#connection.inPlace();
   }
 
-  /** A number that changes whenever another process or connection has written: cheap to poll. */
+  /** A number that changes whenever a different process or connection has written: cheap to poll. */
   dataVersion(): number {
     return this.#connection.get<{ data_version: number }>("PRAGMA data_version")!.data_version;
   }

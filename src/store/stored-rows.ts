@@ -1,4 +1,4 @@
-/** What the store answers with. Times are Unix milliseconds; `superseded` says that a newer attempt has taken that iteration over. */
+/** The rows that the store returns. Times are in Unix milliseconds; `superseded` says that a newer attempt has superseded that iteration. */
 import type { Shown, Told } from "../types/alerts.ts";
 import type { MarkKind } from "../types/page.ts";
 import type {
@@ -13,7 +13,7 @@ import type {
   Stage,
 } from "../types/records.ts";
 
-/** `created`: no attempt was started yet. `lost`: written as running, but three heartbeats were missed. */
+/** `created`: no attempt was started yet. `lost`: recorded as running, but three heartbeats were missed. */
 export type DerivedState = RunState | "lost" | "created";
 
 /** A place in a run. */
@@ -24,13 +24,13 @@ export interface Position {
 
 export interface RunRow extends RunRecord {
   readonly state: DerivedState;
-  /** Whether the newest attempt's heart still beats. */
+  /** Whether the newest attempt's heartbeat is current. */
   readonly alive: boolean;
-  /** Newest attempt; 0 before the first. */
+  /** The newest attempt's number; 0 before the first. */
   readonly attempt: number;
-  /** As in its AttemptRow. */
+  /** Where the newest attempt begins (see AttemptRow). */
   readonly begins: Position | null;
-  /** Where the newest metrics stand; null before the first. */
+  /** The position of the newest metrics; null before the first. */
   readonly position: Position | null;
   readonly lastBeat: number | null;
   readonly host: string | null;
@@ -40,7 +40,7 @@ export interface RunRow extends RunRecord {
 export interface AttemptRow {
   readonly runId: string;
   readonly attempt: number;
-  /** The first iteration it runs: older attempts' rows from there on are superseded. Null until it is known. */
+  /** The first iteration that the attempt runs: older attempts' rows from there on are superseded. null until it is known. */
   readonly begins: Position | null;
   readonly startedAt: number;
   readonly host: string;
@@ -81,12 +81,12 @@ export interface AnswerRow extends RowHead, AnswerRecord {
   readonly model: AnsweringModel;
 }
 
-/** What people noted of a run, and did not take away. */
+/** A user's mark in effect. */
 export interface MarkRow {
   readonly id: number;
   readonly runId: string;
   readonly kind: MarkKind;
-  /** Of a tag its word, of a note its text, of a pin the sample's seq; empty for `archived`. */
+  /** The word of a tag, the text of a note, the seq of a pinned sample; empty for `archived`. */
   readonly value: string;
   readonly at: number;
 }
@@ -104,18 +104,18 @@ export interface CommandRow extends CommandRecord {
   readonly runId: string;
 }
 
-/** New rows since a cursor, and the cursor to ask from next time. */
+/** New rows since a cursor, and the cursor for the next request. */
 export interface Feed<Row> {
   readonly rows: Row[];
   readonly cursor: number;
 }
 
 export interface FeedQuery {
-  /** Rows with a larger `seq`; all by default. */
+  /** Only rows with a larger `seq`; all by default. */
   readonly after?: number;
   /** At most this many rows; 10,000 by default. */
   readonly limit?: number;
-  /** Leave superseded rows out; they are in, marked, by default. */
+  /** Whether to leave out superseded rows; by default they are included and marked. */
   readonly current?: boolean;
 }
 
@@ -123,29 +123,29 @@ export interface FeedQuery {
 export interface SeriesPoint {
   readonly from: number;
   readonly to: number;
-  /** Over finite values; null where the bucket has none. */
+  /** Minimum of finite values; null if the bucket has none. */
   readonly min: number | null;
   readonly max: number | null;
   readonly mean: number | null;
   /** The newest value of the bucket; may be NaN or infinite. */
   readonly last: number;
-  /** Rows, finite or not. */
+  /** Number of rows, finite or not. */
   readonly count: number;
   readonly nonFinite: number;
 }
 
 export interface Series {
-  /** Iterations a point spans, a power of two; 1 where the points are single rows. */
+  /** Iterations in a point, a power of two; 1 if the points are single rows. */
   readonly width: number;
-  /** In order of iteration; iterations without a row have no point. */
+  /** Points in order of iteration; iterations without a row have no point. */
   readonly points: SeriesPoint[];
 }
 
 export interface SeriesQuery {
-  /** First iteration wanted. */
+  /** First iteration to return. */
   readonly from?: number;
-  /** First iteration not wanted any more. */
+  /** First iteration not to return. */
   readonly to?: number;
-  /** 1,000 by default. */
+  /** Most points; 1,000 by default. */
   readonly maxPoints?: number;
 }

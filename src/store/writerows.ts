@@ -1,4 +1,4 @@
-/** Turns records into inserts, and performs in one transaction what waits in a recorder. */
+/** Turns records into inserts, and performs a recorder's pending writes in one transaction. */
 import type { Consultation, NewIncident } from "../types/alerts.ts";
 import type {
   AnsweringModel,
@@ -18,9 +18,9 @@ export interface OpenSeries {
   readonly attempt: number;
   readonly stage: Stage;
   readonly key: string;
-  /** Null until it is written. */
+  /** The row's id; null until it is written. */
   id: number | null;
-  /** Iteration of its newest row; -1 before the first. */
+  /** Iteration of the newest row; -1 before the first. */
   newest: number;
   readonly open: OpenBuckets;
 }
@@ -79,7 +79,7 @@ export function performWrites(connection: Connection, writes: readonly Write[], 
   }
 }
 
-/** Rows of metrics that follow one another and belong to one iteration. */
+/** Consecutive rows of metrics that belong to one iteration. */
 interface Span {
   readonly series: OpenSeries;
   readonly iteration: number;
@@ -104,7 +104,7 @@ function insertSpan(connection: Connection, span: Span | null, at: number): void
   connection.run(sql, parameters);
 }
 
-/** `present` has bit i set where the block has a value for its iteration i. */
+/** A block's row; `present` has bit i set if the block has a value for its iteration i. */
 function blockRow(series: number, { block, iterations, values }: Block): Parameter[] {
   const present = iterations.reduce((bits, iteration) => bits | (1 << (iteration % blockSize)), 0);
   return [series, block, present, encodeDoubles(values)];
@@ -182,7 +182,7 @@ export function insertSample(place: Place, sample: SampleRecord): Write {
   });
 }
 
-/** A score that was not given is NULL, as one that is not finite, but with the flag of a finite one. */
+/** Inserts an answer. A missing score is NULL like one that is not finite, but with the flag of a finite one. */
 export function insertAnswer(place: Place, model: AnsweringModel, answer: AnswerRecord): Write {
   const { index, kind, prompt, response, score, stopReason, verdicts } = answer;
   return insert("answers", {

@@ -1,4 +1,4 @@
-/** What a diagnosis is made of: symptoms, their causes, and what each is read from. */
+/** The parts of a diagnosis: symptoms, their causes, and the evidence for each. */
 import type { RunHistory } from "./diagnosis-history.ts";
 
 export const symptoms = {
@@ -22,8 +22,8 @@ export const symptoms = {
 export type Symptom = keyof typeof symptoms;
 
 /**
- * How likely a cause is: 0.9 where something of its own was seen besides the symptom, 0.5 where the symptom and the
- * settings agree with it, 0.2 where only the symptom speaks for it.
+ * How likely a cause is: 0.9 if evidence of its own was seen besides the symptom, 0.5 if the symptom and the settings agree with it, 0.2 if only the
+ * symptom supports it.
  */
 export const likelihood = { likely: 0.9, possible: 0.5, conceivable: 0.2 } as const;
 
@@ -35,7 +35,7 @@ export interface Diagnosis {
   readonly likelihood: number;
   readonly evidence: string;
   readonly remedy: string;
-  /** Samples worth reading, where the cause is best judged by a person. */
+  /** Samples worth reading, if a human is the best judge of the cause. */
   readonly samples: readonly SampleSeen[];
 }
 
@@ -45,10 +45,10 @@ export interface SampleSeen {
   readonly score: number;
 }
 
-/** What the detectors read. */
+/** The input of the detectors. */
 export interface DiagnosisInput {
   readonly history: RunHistory;
-  /** Iterations recorded. */
+  /** Number of iterations recorded. */
   readonly done: number;
   readonly settings: {
     readonly sequences: number;
@@ -71,24 +71,24 @@ export interface DiagnosisInput {
     readonly lengthReward: boolean;
   };
   readonly entropyScale: "absolute" | "relative";
-  /** Whether the evaluation asks the prompts that train. */
+  /** Whether the evaluation uses the training prompts. */
   readonly evaluationIsTraining: boolean;
   /** Messages of errors and warnings, oldest first. */
   readonly messages: readonly string[];
-  /** Whether the process died without a word. */
+  /** Whether the process died without a message. */
   readonly lost: boolean;
-  /** MiB of the machine; null where it is not known. */
+  /** The machine's memory in MiB; null if unknown. */
   readonly memoryMb: number | null;
-  /** Of the newest iteration. */
+  /** Samples of the newest iteration. */
   readonly samples: readonly SampleSeen[];
 }
 
-/** One cause of a symptom; `evidence` null where nothing but the symptom speaks for it. */
+/** One cause of a symptom; `evidence` is null if only the symptom supports it. */
 interface Candidate {
   readonly cause: string;
-  /** What was seen that speaks for this cause alone. */
+  /** What was seen that supports only this cause. */
   readonly evidence: string | null;
-  /** What the settings say, where they agree with it. */
+  /** What the settings say, if they agree with it. */
   readonly settings?: string | null;
   readonly remedy: string;
   readonly samples?: readonly SampleSeen[];

@@ -1,4 +1,4 @@
-/** From a run's history to likely causes, with their evidence and remedies. Pure. */
+/** Finds likely causes in a run's history, with evidence and remedies. Pure. */
 import type { Detector, Diagnosis, DiagnosisInput } from "./cause.ts";
 import { metricsSwing, rewardFalls, rewardFlat, trendUnproven } from "./reward-causes.ts";
 import { evaluationIsTraining, goldJumps, outOfMemory, promptsNarrow } from "./setting-causes.ts";
@@ -6,7 +6,7 @@ import { rewardTooClever } from "./shortcut-causes.ts";
 import { advantageSigns, entropyCollapses, klExplodes, klTooSmall } from "./update-causes.ts";
 import { criticLags, criticOverfits } from "./value-causes.ts";
 
-/** Those of what stops a run first. */
+/** The detectors; those for what stops a run come first. */
 const detectors: readonly Detector[] = [
   outOfMemory,
   klExplodes,
@@ -25,7 +25,7 @@ const detectors: readonly Detector[] = [
   trendUnproven,
 ];
 
-/** Every cause of every symptom seen, the likeliest first; of equal ones in the order above. None for a healthy run. */
+/** Every cause of every symptom seen, the likeliest first; equally likely ones in the order of the detectors. Empty for a healthy run. */
 export function diagnose(input: DiagnosisInput): Diagnosis[] {
   return detectors.flatMap((detect) => detect(input)).sort((a, b) => b.likelihood - a.likelihood);
 }

@@ -1,14 +1,14 @@
-/** A run's history as the store has it: each metric's values by iteration, and what is asked of them. */
+/** A run's history as the store has it: each metric's values by iteration, and statistics on them. */
 import { mean, quantile, slope, standardDeviation } from "../../rl/statistics.ts";
 import { scoreUnitOf } from "../health/score-unit.ts";
 
 export interface Point {
   readonly iteration: number;
-  /** May be NaN or infinite. */
+  /** The value; may be NaN or infinite. */
   readonly value: number;
 }
 
-/** By the keys of docs/metrics.md, each in order of iteration; a signal that was not recorded has no entry. */
+/** Points by the keys of docs/metrics.md, in order of iteration; a signal that was not recorded has no entry. */
 export type RunHistory = Readonly<Record<string, readonly Point[]>>;
 
 /** Finite values of a metric from iteration `from` on, before `to`. */
@@ -22,17 +22,17 @@ export function valuesOf(
     .map(({ value }) => value);
 }
 
-/** The first iteration not recorded yet. */
+/** The first iteration that is not recorded yet. */
 export function iterationsDone(history: RunHistory): number {
   return 1 + Math.max(-1, ...Object.values(history).map((points) => points.at(-1)?.iteration ?? -1));
 }
 
-/** Mean of the last n values; NaN where there are none. */
+/** Mean of the last n values; NaN if there are none. */
 export function lastMean(values: readonly number[], n: number): number {
   return mean(values.slice(-n));
 }
 
-/** The unit of the run's scores, from its first iteration's. */
+/** The unit of the run's scores, from those of its first iteration. */
 export function scoreUnit(history: RunHistory): number {
   const first = (key: string) => valuesOf(history, key)[0] ?? Number.NaN;
   return scoreUnitOf({
@@ -42,7 +42,7 @@ export function scoreUnit(history: RunHistory): number {
   });
 }
 
-/** A line through values against 0, 1, 2, ...: how far it rises over all of them, and how sure that is. */
+/** A line fitted through values against 0, 1, 2, ...: how much it rises over all of them, and how many standard errors that is. */
 export function trend(values: readonly number[]): { readonly rise: number; readonly standardErrors: number } {
   const n = values.length;
   if (n < 3) return { rise: Number.NaN, standardErrors: Number.NaN };
@@ -56,7 +56,7 @@ export function trend(values: readonly number[]): { readonly rise: number; reado
   };
 }
 
-/** Typical change between neighbours, trend taken out: the median of absolute differences less the slope. */
+/** Typical change between neighbours without the trend: the median of absolute differences minus the slope. */
 export function swing(values: readonly number[]): number {
   const rate = slope(values);
   return quantile(
@@ -65,12 +65,12 @@ export function swing(values: readonly number[]): number {
   );
 }
 
-/** The largest change between neighbours, either way; 0 of fewer than two. */
+/** The largest change between neighbours, up or down; 0 for fewer than two values. */
 export function largestJump(values: readonly number[]): number {
   return Math.max(0, ...values.slice(1).map((value, i) => Math.abs(value - values[i]!)));
 }
 
-/** Three significant digits. */
+/** Formats a number with three significant digits. */
 export function short(value: number): string {
   return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : String(value);
 }

@@ -3,27 +3,27 @@ import { mean } from "../../rl/statistics.ts";
 import { type Detector, type Diagnosis, type DiagnosisInput, diagnoses } from "./cause.ts";
 import { lastMean, percent, scoreUnit, short, swing, trend, valuesOf } from "./diagnosis-history.ts";
 
-/** Iterations before anything is said of a trend. */
+/** Iterations before a trend is judged. */
 const earliest = 20;
-/** In units of the reference's score. */
+/** A rise below this is flat, in units of the reference's score. */
 const flatRise = 0.1;
 const suddenFall = 0.5;
 const fallWindow = 10;
 const swingLimit = 0.1;
 const restfulSwing = 0.03;
-/** Nats a token an iteration: a policy that moves less does not move. */
+/** Nats per token per iteration: a policy that moves less counts as still. */
 const stillKl = 1e-4;
-/** Standard errors from 0 at which a trend is one. */
+/** Standard errors from 0 at which a trend is significant. */
 const significant = 2;
 
-/** The mean of the last quarter is less than 0.1 units above that of the first three iterations, after 20. */
+/** Detects that, after 20 iterations, the mean of the last quarter is less than 0.1 units above that of the first three iterations. */
 export const rewardFlat: Detector = (input) => {
   const { history, settings, samples } = input;
   const scores = valuesOf(history, "reward/score_mean");
   if (scores.length < earliest) return [];
   const unit = scoreUnit(history);
   const rise = (lastMean(scores, Math.ceil(scores.length / 4)) - mean(scores.slice(0, 3))) / unit;
-  // What fell is another symptom.
+  // A fall is a different symptom.
   if (rise >= flatRise || rise < -suddenFall) return [];
   const kl = mean(valuesOf(history, "kl/old_new_k3_token"));
   const step = settings.sequences / settings.minibatches;
@@ -60,7 +60,7 @@ interface Fall {
   readonly size: number;
 }
 
-/** The steepest fall of the score over 10 iterations, as means of three; null under 0.5 units. */
+/** The steepest fall of the score over 10 iterations, between means of three; null if below 0.5 units. */
 function steepestFall({ history }: DiagnosisInput): Fall | null {
   const points = (history["reward/score_mean"] ?? []).filter(({ value }) => Number.isFinite(value));
   const unit = scoreUnit(history);
@@ -75,7 +75,7 @@ function steepestFall({ history }: DiagnosisInput): Fall | null {
   return worst;
 }
 
-/** The score falls by more than 0.5 units within 10 iterations. */
+/** Detects that the score falls by more than 0.5 units within 10 iterations. */
 export const rewardFalls: Detector = (input) => {
   const { history, settings } = input;
   const fall = steepestFall(input);
@@ -114,8 +114,8 @@ export const rewardFalls: Detector = (input) => {
 };
 
 /**
- * The score's typical change between neighbours, trend taken out, is over 10% of the reference's spread in the newest 20
- * iterations. Noise falls with the root of the number of sequences.
+ * Detects that the score's typical change between neighbours, without the trend, exceeds 10% of the reference's spread in the newest 20 iterations.
+ * Noise falls with the root of the number of sequences.
  */
 export const metricsSwing: Detector = ({ history, settings }) => {
   const scores = valuesOf(history, "reward/score_mean").slice(-earliest);
@@ -139,7 +139,7 @@ export const metricsSwing: Detector = ({ history, settings }) => {
   );
 };
 
-/** The whole run's trend of the score is within two standard errors of 0, or there are fewer than 20 iterations. */
+/** Detects that the whole run's trend of the score is within two standard errors of 0, or that there are fewer than 20 iterations. */
 export const trendUnproven: Detector = ({ history }): Diagnosis[] => {
   const scores = valuesOf(history, "reward/score_mean");
   if (scores.length === 0) return [];

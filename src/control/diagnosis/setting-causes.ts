@@ -1,18 +1,18 @@
-/** Detectors on what surrounds the update: the gold check, the prompts, the evaluation, the machine. */
+/** Detectors on the update's surroundings: the gold check, the prompts, the evaluation, the machine. */
 import { type Detector, diagnoses } from "./cause.ts";
 import { scoreUnit, short, valuesOf } from "./diagnosis-history.ts";
 
-/** Share of gold; between two measurements. */
+/** A jump of gold between two measurements, as a share. */
 const goldJump = 0.5;
 const goldJumpAlone = 0.25;
-/** In units of the reference's score: less is standing still. */
+/** A score that moves less than this, in units of the reference's score, stands still. */
 const still = 0.25;
 const fewPrompts = 0.25;
 const memoryFull = 0.9;
 const memoryWords =
   /out of memory|\boom\b|bad_alloc|cannot allocate|failed to allocate|allocation fail|heap (?:limit|out)|ENOMEM/i;
 
-/** Gold rises by 0.5 from one measurement to the next, or by 0.25 while the score moves by less than 0.25 units. */
+/** Detects that gold rises by 0.5 from one measurement to the next, or by 0.25 while the score moves by less than 0.25 units. */
 export const goldJumps: Detector = ({ history }) => {
   const gold = (history["monitor/gold"] ?? []).filter(({ value }) => Number.isFinite(value));
   const unit = scoreUnit(history);
@@ -41,7 +41,7 @@ export const goldJumps: Detector = ({ history }) => {
   return [];
 };
 
-/** An error that speaks of memory; or the process died, or ended, with over 90% of the machine's memory taken. */
+/** Detects an error that mentions memory, or that the process died or ended with over 90% of the machine's memory in use. */
 export const outOfMemory: Detector = ({ history, settings, messages, lost, memoryMb }) => {
   const message = messages.findLast((text) => memoryWords.test(text));
   const resident = valuesOf(history, "machine/resident_mb").at(-1) ?? Number.NaN;
@@ -73,7 +73,7 @@ export const outOfMemory: Detector = ({ history, settings, messages, lost, memor
   ]);
 };
 
-/** Under a quarter of the prompts that an iteration asks are distinct. */
+/** Detects that under a quarter of an iteration's prompts are distinct. */
 export const promptsNarrow: Detector = ({ history, settings }) => {
   const shares = valuesOf(history, "response/distinct_prompts_share").map(
     (share) => share * settings.responsesPerPrompt,

@@ -1,18 +1,17 @@
-/** The detector of shortcuts: a reward that rises without what it stands for. */
+/** The detector of shortcuts: a reward that rises without the quality that it stands for. */
 import { type Detector, diagnoses } from "./cause.ts";
 import { lastMean, percent, type RunHistory, short, valuesOf } from "./diagnosis-history.ts";
 
-/** One way in which a shortcut shows: what is seen, and what of its own speaks for a shortcut. */
+/** One sign of a shortcut: what is seen, and the evidence specific to a shortcut. */
 interface Sign {
   readonly seen: string;
   readonly evidence: string;
 }
 
 /**
- * Shortcuts: over 20 iterations the score rises while gold falls by more than 0.05; or it has risen while one gold check
- * is over 0.25 below its first measurement; or the score rises with distinct bigrams halved; or gold hardly correlates
- * with the score (under 0.3) where over a tenth of answers fail it; or over 30% of a component's scores lie outside what
- * its model was trained on.
+ * Detects shortcuts: over 20 iterations the score rises while gold falls by more than 0.05; or it has risen while one gold check is over 0.25 below
+ * its first measurement; or the score rises while distinct bigrams halve; or gold hardly correlates with the score (under 0.3) although over a tenth
+ * of answers fail it; or over 30% of a component's scores are outside the range that its model was trained on.
  */
 export const rewardTooClever: Detector = ({ history, done, samples }) => {
   const signs = [
@@ -37,7 +36,7 @@ function rise(values: readonly number[]): number {
   return values.length < 2 ? Number.NaN : values.at(-1)! - values[0]!;
 }
 
-/** The score that stands beside gold: of the same samples, or of the rollouts where none was recorded. */
+/** The scores to compare with gold: of the same samples, or of the rollouts if none were recorded. */
 function judgedScores(history: RunHistory, from = 0): number[] {
   const scores = valuesOf(history, "monitor/score", { from });
   return scores.length > 0 ? scores : valuesOf(history, "reward/score_mean", { from });
@@ -56,7 +55,7 @@ function goldFell(history: RunHistory, done: number): Sign | null {
 
 const notChecks = new Set(["monitor/gold", "monitor/score", "monitor/check_fall"]);
 
-/** As the rule check_lost, over as many measurements; the mean over checks hides one that is lost where others are won. */
+/** Applies the rule check_lost over as many measurements; the mean over checks hides one that falls while others rise. */
 function checkLost(history: RunHistory): Sign | null {
   const scoreRise = rise(judgedScores(history));
   if (!(scoreRise > 0)) return null;
@@ -84,8 +83,8 @@ function wordsLost(history: RunHistory, done: number): Sign | null {
 }
 
 /**
- * Where few answers fail there is little to correlate with: of normal scores and a check that passes a share p the
- * correlation is at most pdf(quantile(p)) / sqrt(p (1 - p)), 0.58 at 90%, 0.47 at 95% and 0.27, under the threshold, at 99%.
+ * If few answers fail, there is little to correlate with: for normal scores and a check that passes a share p the correlation is at most
+ * pdf(quantile(p)) / sqrt(p (1 - p)), 0.58 at 90%, 0.47 at 95% and 0.27, under the threshold, at 99%.
  */
 const fewFail = 0.9;
 

@@ -3,18 +3,18 @@ import { mean } from "../../rl/statistics.ts";
 import { type Detector, diagnoses } from "./cause.ts";
 import { lastMean, short, valuesOf } from "./diagnosis-history.ts";
 
-/** Nats a token, KL(old, new) of one iteration; the rules' own (rules/default.yaml). */
+/** Nats per token, KL(old, new) of one iteration, as in the rules (rules/default.yaml). */
 const klAtOnce = 0.15;
 const klForThree = 0.05;
 const klToTarget = 4;
-/** Entropy of iteration 0. */
+/** Share of iteration 0's entropy. */
 const entropyLeft = 0.2;
 const entropyFloor = 0.8;
 const halvedWithin = 10;
 const driftKl = 0.5;
 const driftCoef = 0.02;
 
-/** KL(old, new) over 0.15 once or over 0.05 for three iterations, or KL to the reference over four times its target. */
+/** Detects KL(old, new) over 0.15 once or over 0.05 for three iterations, or a KL to the reference over four times its target. */
 export const klExplodes: Detector = ({ history, settings }) => {
   const points = (history["kl/old_new_k3_token"] ?? []).filter(({ value }) => !Number.isNaN(value));
   const at = points.findIndex(
@@ -70,7 +70,7 @@ export const klExplodes: Detector = ({ history, settings }) => {
   ]);
 };
 
-/** Under a fifth of iteration 0's entropy, halved within 10 iterations, or under 0.8 nats on the absolute scale. */
+/** Detects entropy under a fifth of iteration 0's and halved within 10 iterations, or under 0.8 nats on the absolute scale. */
 export const entropyCollapses: Detector = ({ history, settings, entropyScale }) => {
   const entropy = valuesOf(history, "entropy/mean");
   const newest = entropy.at(-1);
@@ -91,10 +91,10 @@ export const entropyCollapses: Detector = ({ history, settings, entropyScale }) 
   const shortened = lastMean(lengths, 3) / (lengths[0] ?? Number.NaN);
   const byLength = lastMean(valuesOf(history, "reward/length_correlation"), 5);
   const agreement = valuesOf(history, "response/repeat_agreement");
-  // Few prompts come twice in an iteration: three together are less of a chance.
+  // Few prompts occur twice in an iteration: three iterations together depend less on chance.
   const three = (from: number) => mean(agreement.slice(from, from + 3));
   const agreed = agreement.findIndex((_, i) => i >= 3 && i + 3 <= agreement.length && three(i) - three(i - 3) > 0.5);
-  // A policy that is thrown far agrees with itself as well.
+  // A policy that is thrown far also agrees with itself.
   const moved = valuesOf(history, "kl/old_new_k3_token").some((kl) => kl > klForThree);
   const sampled = valuesOf(history, "settings/temperature").at(-1) ?? temperature;
   return diagnoses("entropy_collapses", seen, [
@@ -127,7 +127,7 @@ export const entropyCollapses: Detector = ({ history, settings, entropyScale }) 
   ]);
 };
 
-/** Over the newest 10 iterations signs flip more often than 1.1 times what independent signs would. */
+/** Detects that over the newest 10 iterations signs flip more than 1.1 times as often as independent signs would. */
 export const advantageSigns: Detector = ({ history, settings }) => {
   const rate = lastMean(valuesOf(history, "advantage/sign_flip_rate"), 10);
   const chance = lastMean(valuesOf(history, "advantage/sign_flip_chance"), 10);
@@ -146,7 +146,7 @@ export const advantageSigns: Detector = ({ history, settings }) => {
   );
 };
 
-/** KL to the reference over 0.5 nats a token and still rising, with a coefficient under 0.02. */
+/** Detects that the KL to the reference exceeds 0.5 nats per token and still rises, with a coefficient under 0.02. */
 export const klTooSmall: Detector = ({ history, settings }) => {
   const kl = valuesOf(history, "kl/ref_k3_token");
   const coef = lastMean(valuesOf(history, "kl/coef"), 1);

@@ -4,11 +4,11 @@ import { type Detector, diagnoses } from "./cause.ts";
 import { lastMean, short, swing, valuesOf } from "./diagnosis-history.ts";
 
 const window = 20;
-/** Explained variance; the rules' own. */
+/** Explained variance below which the critic lags, as in the rules. */
 const lagging = 0.3;
 const lossSwing = 0.5;
 
-/** After 20 iterations the explained variance's mean over the newest 20 is under 0.3. */
+/** Detects that after 20 iterations the explained variance's mean over the newest 20 is under 0.3. */
 export const criticLags: Detector = ({ history, settings }) => {
   const values = valuesOf(history, "value/explained_variance");
   if (values.length < window) return [];
@@ -51,7 +51,7 @@ export const criticLags: Detector = ({ history, settings }) => {
   ]);
 };
 
-/** The value loss changes by more than half of its mean between neighbouring iterations, over the newest 20. */
+/** Detects that the value loss changes by more than half of its mean between neighbouring iterations, over the newest 20. */
 export const criticOverfits: Detector = ({ history, settings }) => {
   const losses = valuesOf(history, "value/loss").slice(-window);
   if (losses.length < window) return [];

@@ -1,17 +1,17 @@
-/** Sequences per step, rate and clip belong together: findings on the size of a step. */
+/** Findings on the size of a step: sequences per step, rate and clip belong together. */
 import { nearestCorner } from "./corners.ts";
 import { type DoctorFacts, sequencesPerStep } from "./facts.ts";
 import { type Finding, inWords, parametersInWords, percent } from "./finding.ts";
 import { besideBand, rateBand } from "./scale-findings.ts";
 
-/** docs/doctor.md: under 256 warns, under 64 loudly. */
+/** Sequences per step, from docs/doctor.md: fewer than 256 is a warning, fewer than 64 a grave one. */
 const few = 256;
 const tiny = 64;
 /** Twice the largest known-good corner. */
 const many = 1024;
 const swingSource = "PPO.md, defaults: 64 sequences a step swing by more than 10%, 512 stay within 3%";
 
-/** How much a metric swings from draw to draw: 10% at 64 sequences, falling with their root. */
+/** How much a metric swings from draw to draw: 10% at 64 sequences, falling with the root of their number. */
 function expectedSwing(sequences: number): number {
   return 0.1 * Math.sqrt(64 / sequences);
 }
@@ -43,7 +43,7 @@ function fewSequences({ ppo }: DoctorFacts): Finding[] {
   ];
 }
 
-/** Without the model's size nothing is said: which rate is high depends on it. */
+/** Finds steps with many sequences. Without the model's size nothing is reported: which rate is high depends on it. */
 function manySequences({ ppo, model }: DoctorFacts): Finding[] {
   const n = sequencesPerStep(ppo);
   if (n <= many || model.parameters === null) return [];
@@ -68,7 +68,7 @@ function corner({ ppo, model }: DoctorFacts): Finding[] {
   const near = nearestCorner({ parameters: model.parameters, sequencesPerStep: n });
   const said = (sequences: number, rate: number | null, clip: number, epochs: number) =>
     `${inWords(sequences)} a step${rate === null ? "" : `, rate ${inWords(rate)}`}, clip ${inWords(clip)}, ${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
-  // A rate found at another size says nothing of this one where this one's band leaves it out.
+  // A rate found at a different size says nothing about this one if it is outside this size's band.
   const band = rateBand(model.parameters);
   const rateFits = besideBand(near.learningRate, band) === null;
   const yours = said(n, ppo.learningRate, ppo.clipHigh, ppo.epochs);
@@ -92,7 +92,7 @@ function corner({ ppo, model }: DoctorFacts): Finding[] {
   ];
 }
 
-/** How many sequences fit the tokens that a step may hold. */
+/** Compares the number of sequences with the tokens that a step may hold. */
 function tokenBudget({ ppo, model, promptTokens, tokenBudget }: DoctorFacts): Finding[] {
   if (tokenBudget === null) return [];
   if (promptTokens === null)

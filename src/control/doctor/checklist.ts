@@ -1,4 +1,4 @@
-/** The checklist of a run by phase: before it, its first eighth, up to its half, the rest. */
+/** The checklist of a run by phase: before it, its first eighth, up to the half, the rest. */
 import {
   largestJump,
   type RunHistory,
@@ -15,23 +15,23 @@ export type CheckState = "ok" | "not ok" | "unknown";
 export interface Check {
   readonly check: string;
   readonly state: CheckState;
-  /** What was seen, with its numbers. */
+  /** What was seen, in numbers. */
   readonly seen: string;
 }
 
 export interface Phase {
   readonly name: "before" | "first eighth" | "to the half" | "the rest";
-  /** Iterations [from, to). */
+  /** The phase covers iterations [from, to). */
   readonly from: number;
   readonly to: number;
-  /** Where the run is. */
+  /** Whether the run is in this phase. */
   readonly current: boolean;
   readonly checks: readonly Check[];
 }
 
 export interface ChecklistOptions {
   readonly history: RunHistory;
-  /** Done, and planned. */
+  /** Iterations done, and planned. */
   readonly done: number;
   readonly iterations: number;
   readonly settings: {
@@ -43,15 +43,15 @@ export interface ChecklistOptions {
   readonly entropyScale: "absolute" | "relative";
 }
 
-/** docs/doctor.md, nats a token. */
+/** Healthy entropy in nats per token, from docs/doctor.md. */
 const entropyBands = { "first eighth": [1.5, 2.0], "to the half": [1.0, 1.5], "the rest": [0.8, 1.2] } as const;
-/** The entropy those bands begin at: relative ones are theirs over this. */
+/** The entropy from which those bands start: relative bands are divided by this. */
 const entropyAtStart = 2;
-/** Of iteration 0's entropy: noise, and a rise at the start, are no fault. */
+/** Relative to iteration 0's entropy: noise, and a rise at the start, are acceptable. */
 const entropyCeiling = 1.1;
-/** Nats a token to the reference, k3. */
+/** KL to the reference in nats per token, by k3. */
 const klLimit = 0.1;
-/** In units of the reference's score: more from one iteration to the next is a jump; less over a phase is level. */
+/** In units of the reference's score: a larger change between iterations is a jump; a smaller one over a phase is level. */
 const jump = 0.3;
 const smallSwing = 0.1;
 const level = 0.3;

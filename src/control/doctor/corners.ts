@@ -1,4 +1,4 @@
-/** Known-good combinations of sequences per step, rate and clip: settings that go together, because they worked together. */
+/** Known-good combinations of sequences per step, rate and clip: settings that worked together. */
 
 export interface Corner {
   readonly name: string;
@@ -11,7 +11,7 @@ export interface Corner {
   readonly source: string;
 }
 
-/** docs/doctor.md has this table. */
+/** The table of corners in docs/doctor.md. */
 export const corners: readonly Corner[] = [
   {
     name: "the help desk",
@@ -65,7 +65,7 @@ export const corners: readonly Corner[] = [
   },
 ];
 
-/** The corner nearest in size of model and in sequences per step, both by their logarithms: a decade counts as a doubling. */
+/** The corner nearest in model size and in sequences per step, both by their logarithms: a decade of size counts as a doubling of sequences. */
 export function nearestCorner(at: { readonly parameters: number; readonly sequencesPerStep: number }): Corner {
   const distance = ({ parameters, sequencesPerStep }: Corner) =>
     Math.abs(Math.log10(parameters / at.parameters)) + Math.abs(Math.log2(sequencesPerStep / at.sequencesPerStep));

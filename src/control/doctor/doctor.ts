@@ -1,4 +1,4 @@
-/** The doctor: what is wrong with a PPO run before money is spent on it. Pure: it is handed every statistic. */
+/** The doctor: finds what is wrong with a PPO run before money is spent on it. Pure: every statistic is passed in. */
 import { batchFindings } from "./batch-findings.ts";
 import { creditFindings } from "./credit-findings.ts";
 import { experimentFindings } from "./experiment.ts";
@@ -9,13 +9,13 @@ import { promptFindings } from "./prompt-findings.ts";
 import { updateFindings } from "./update-findings.ts";
 
 export interface Judged extends Finding {
-  /** Why it is meant to be so, where the configuration says it. */
+  /** Why the finding is intended, if the configuration says so. */
   readonly explained: string | null;
 }
 
 const ranks: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 2 };
 
-/** Every finding, the gravest first; those that the configuration explains after all others of their severity. `found` are the caller's own. */
+/** Every finding, the gravest first; explained ones after all others of their severity. `found` are the caller's own findings. */
 export function examine(facts: DoctorFacts, found: readonly Finding[] = []): Judged[] {
   const findings = [
     ...found,
@@ -35,7 +35,7 @@ export function examine(facts: DoctorFacts, found: readonly Finding[] = []): Jud
   return judged.sort((a, b) => rank(a) - rank(b));
 }
 
-/** Findings that somebody should act upon: errors and warnings that nobody has explained. */
+/** Findings to act upon: errors and warnings that nobody has explained. */
 export function unexplained(findings: readonly Judged[]): Judged[] {
   return findings.filter(({ severity, explained }) => severity !== "note" && explained === null);
 }

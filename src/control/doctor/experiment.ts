@@ -1,10 +1,10 @@
-/** What an experiment may change against the one before it, by its stage; and what it did change. */
+/** What an experiment of each stage may change compared with the previous one, and what it did change. */
 import type { DoctorFacts, ExperimentFacts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
 
 const source = "docs/doctor.md: the four stages of an experiment";
 
-/** What a change of a key is a change of. `settings` are rates, sizes and coefficients. */
+/** The part of an experiment that a changed key belongs to. `settings` are rates, sizes and coefficients. */
 export type Part = "reward" | "prompts" | "model" | "evaluation" | "settings";
 
 const prefixes: readonly (readonly [prefix: string, part: Part | null])[] = [
@@ -25,7 +25,7 @@ const prefixes: readonly (readonly [prefix: string, part: Part | null])[] = [
   ["", null],
 ];
 
-/** The part that a dotted key belongs to; null for what changes nothing that is learned. */
+/** The part that a dotted key belongs to; null if it does not affect what is learned. */
 export function partOf(key: string): Part | null {
   const found = prefixes.find(([prefix]) => prefix === "" || key === prefix || key.startsWith(`${prefix}.`));
   return found?.[1] ?? null;
@@ -36,7 +36,7 @@ interface StageWords {
   readonly mayChange: readonly Part[];
 }
 
-/** docs/doctor.md has this table. */
+/** The table of stages in docs/doctor.md. */
 export const experimentStages: Readonly<Record<1 | 2 | 3 | 4, StageWords>> = {
   1: { asks: "is the behaviour controllable at all", mayChange: ["settings", "reward"] },
   2: { asks: "the reward, finely", mayChange: ["reward"] },

@@ -1,11 +1,11 @@
-/** What the doctor is handed: the settings and statistics it judges, as plain data. */
+/** The doctor's input: the settings and statistics that it judges, as plain data. */
 
-/** What the reward judges: a short turn, fine steps within a reply, or a late result alone. */
+/** What the reward judges: a short turn, fine steps within a reply, or only a late result. */
 export type RewardGrain = "turn" | "steps" | "late";
 
 export interface PpoFacts {
   readonly iterations: number;
-  /** Sampled an iteration. */
+  /** Sequences sampled per iteration. */
   readonly sequences: number;
   readonly minibatches: number;
   readonly epochs: number;
@@ -13,16 +13,16 @@ export interface PpoFacts {
   readonly maxNewTokens: number;
   readonly temperature: number;
   readonly learningRate: number;
-  /** null where the trunk is shared. */
+  /** The critic's learning rate; null if the trunk is shared. */
   readonly criticLearningRate: number | null;
   readonly clipLow: number;
   readonly clipHigh: number;
   readonly gamma: number;
   readonly lambda: number;
   readonly klCoef: number;
-  /** Whether a bounded controller moves the KL coefficient (PPO.md row 9). */
+  /** Whether a bounded controller moves the KL coefficient (docs/PPO.md row 9). */
   readonly klBounded: boolean;
-  /** The controllers that move a KL coefficient, with the least and the greatest factor of one iteration (`reachOf`). */
+  /** The controllers that move a KL coefficient, with the smallest and the largest factor of one iteration (`reachOf`). */
   readonly klControllers: readonly {
     readonly section: "kl" | "penalty";
     readonly least: number;
@@ -31,76 +31,76 @@ export interface PpoFacts {
   readonly maxGradNorm: number | null;
 }
 
-/** Measured on samples of the policy that PPO starts from, at the rollout's temperature. */
+/** Statistics of samples of the starting policy, at the rollout's temperature. */
 export interface PolicySpread {
   readonly samples: number;
-  /** Nats a token. */
+  /** Mean entropy in nats per token. */
   readonly entropyMean: number;
   readonly vocabularySize: number;
   /** Share of responses that end with EOS. */
   readonly eosShare: number;
-  /** Share of pairs of responses to the same prompt that are equal token by token; null where it was not measured. */
+  /** Share of pairs of responses to the same prompt that are equal token by token; null if not measured. */
   readonly agreement: number | null;
-  /** Mean response, tokens. */
+  /** Mean length of a response in tokens. */
   readonly lengthMean: number;
 }
 
 /** Where a response ends. */
 export interface StopFacts {
-  /** Each with its id: `<|im_end|> (2)`. */
+  /** Stop tokens, each with its id: `<|im_end|> (2)`. */
   readonly tokens: readonly string[];
   readonly strings: readonly string[];
-  /** The token that the chat template ends a turn with, which fine-tuning teaches; null if it writes none. */
+  /** The token that the chat template ends a turn with and fine-tuning teaches; null if it writes none. */
   readonly turnEnd: string | null;
 }
 
 export interface ModelFacts {
-  /** null where it is not known. */
+  /** Number of parameters; null if unknown. */
   readonly parameters: number | null;
-  /** `stage`: this configuration's SFT stage makes it. */
+  /** Where the starting policy comes from. `stage`: this configuration's SFT stage makes it. */
   readonly start: "folder" | "stage" | "random";
-  /** null where it was not measured. */
+  /** The policy's spread; null if not measured. */
   readonly spread: PolicySpread | null;
-  /** null if there is no tokenizer to ask yet. */
+  /** Where responses stop; null if there is no tokenizer yet. */
   readonly stops: StopFacts | null;
 }
 
 export interface PromptFacts {
   readonly text: string;
-  /** As the row says; null where it says nothing. */
+  /** The row's kind; null if it has none. */
   readonly kind: string | null;
 }
 
 export interface ExperimentFacts {
   readonly stage: 1 | 2 | 3 | 4;
-  /** null without a previous experiment. */
+  /** The previous experiment; null if there is none. */
   readonly previous: { readonly name: string; readonly changedKeys: readonly string[] } | null;
 }
 
 export interface DoctorFacts {
   readonly objective: string;
   readonly ppo: PpoFacts;
-  /** Components with a weight other than 0. */
+  /** Reward components with a nonzero weight. */
   readonly rewards: readonly string[];
-  /** null: judged by the longest response. */
+  /** The reward's grain; null: judged by the longest response. */
   readonly grain: RewardGrain | null;
   readonly model: ModelFacts;
-  /** Peak rate of the fine-tuning that made the policy; null where it is not known. */
+  /** Peak rate of the fine-tuning that made the policy; null if unknown. */
   readonly sftLearningRate: number | null;
-  /** null where they could not be read. */
+  /** The training prompts; null if they could not be read. */
   readonly prompts: readonly PromptFacts[] | null;
-  /** `training`: the evaluation measures on the training's prompts. null where they could not be read. */
+  /** The evaluation prompts. `training`: the evaluation uses the training prompts. null if they could not be read. */
   readonly evaluationPrompts: readonly PromptFacts[] | "training" | null;
-  /** Mean prompt in tokens; null where it is not known. */
+  /** Mean prompt length in tokens; null if unknown. */
   readonly promptTokens: number | null;
-  /** Tokens that one step may hold, where the user has said. */
+  /** Tokens that one step may hold, if the user gave a limit. */
   readonly tokenBudget: number | null;
   readonly experiment: ExperimentFacts | null;
-  /** Why findings are meant to be as they are, by id. */
+  /** Why findings are intended, by id. */
   readonly explain: Readonly<Record<string, string>>;
 }
 
-/** Advice on batch size counts these. */
+/** Sequences per optimizer step, which advice on batch size refers to. */
 export function sequencesPerStep({ sequences, minibatches }: Pick<PpoFacts, "sequences" | "minibatches">): number {
   return sequences / minibatches;
 }

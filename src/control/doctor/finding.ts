@@ -1,4 +1,4 @@
-/** What the doctor says: a finding, and the ids of all that there are. */
+/** The doctor's findings, and the ids of all of them. */
 
 /** Every finding's id; docs/doctor.md has a line for each. */
 export const findingIds = [
@@ -49,13 +49,13 @@ export const findingIds = [
 
 export type FindingId = (typeof findingIds)[number];
 
-/** `error`: the run can teach nothing as it stands; `warning`: likely to go wrong; `note`: worth knowing. */
+/** `error`: the run cannot learn anything as it is; `warning`: likely to go wrong; `note`: worth knowing. */
 export type Severity = "error" | "warning" | "note";
 
 export interface Finding {
   readonly id: FindingId;
   readonly severity: Severity;
-  /** What was found, with its numbers. */
+  /** What was found, in numbers. */
   readonly what: string;
   readonly why: string;
   readonly remedy: string;
@@ -63,7 +63,7 @@ export interface Finding {
   readonly source: string;
 }
 
-/** A number for a sentence: three significant digits, thousands apart, small ones as powers of ten. */
+/** A number for a sentence: three significant digits, with thousands separators, small ones as powers of ten. */
 export function inWords(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const magnitude = Math.abs(value);
@@ -71,7 +71,7 @@ export function inWords(value: number): string {
   return Number(value.toPrecision(magnitude >= 1000 ? 15 : 3)).toLocaleString("en-US", { maximumFractionDigits: 6 });
 }
 
-/** Parameters of a model: `0.8 million`, `1.3 billion`. */
+/** A model's number of parameters: `0.8 million`, `1.3 billion`. */
 export function parametersInWords(parameters: number): string {
   const [size, unit] = parameters >= 1e9 ? [1e9, "billion"] : [1e6, "million"];
   const count = parameters / size;

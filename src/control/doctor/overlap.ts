@@ -1,14 +1,14 @@
-/** Texts of one list that stand in another: exactly, or nearly by their shingles. */
+/** Texts of one list that occur in a second list: exactly, or nearly by their shingles. */
 
-/** Letters a shingle; short enough for prompts of a few words. */
+/** Letters per shingle; short enough for prompts of a few words. */
 const shingleLength = 5;
 
-/** Lower case, spaces as one, none at the ends: what tells two prompts apart for a model is little more. */
+/** The text in lower case, trimmed, with single spaces: little else distinguishes two prompts for a model. */
 export function normalised(text: string): string {
   return text.toLowerCase().replace(/\s+/g, " ").trim();
 }
 
-/** The distinct runs of five characters of the normalised text; the text itself where it is shorter. */
+/** The distinct runs of five characters of the normalised text; the text itself if it is shorter. */
 export function shingles(text: string): Set<string> {
   const plain = normalised(text);
   const result = new Set<string>();
@@ -17,7 +17,7 @@ export function shingles(text: string): Set<string> {
   return result;
 }
 
-/** Shingles in common over shingles of either (Jaccard; Broder 1997). */
+/** Shingles in common divided by the shingles of either (Jaccard; Broder 1997). */
 export function similarity(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   let common = 0;
   for (const shingle of a.size < b.size ? a : b) if (a.has(shingle) && b.has(shingle)) common++;
@@ -26,24 +26,24 @@ export function similarity(a: ReadonlySet<string>, b: ReadonlySet<string>): numb
 
 export interface Pair {
   readonly text: string;
-  /** What it is like. */
+  /** The text that it resembles. */
   readonly like: string;
   readonly similarity: number;
 }
 
 export interface Overlap {
-  /** Distinct texts looked for. */
+  /** Number of distinct texts that were looked up. */
   readonly count: number;
-  /** Those that are in the other list, letter by letter once normalised. */
+  /** Texts that occur in the second list, letter by letter after normalisation. */
   readonly exact: readonly string[];
-  /** Of the rest, those at least `threshold` like one in it. */
+  /** Of the rest, texts whose similarity with a text of the second list is at least `threshold`. */
   readonly near: readonly Pair[];
 }
 
 /**
- * Which of `texts` stand in `others`. Near is a Jaccard similarity of the sets of five-character shingles of at least
- * `threshold`. Every pair that reaches it is found: such a pair must share one of each text's rarest shingles (prefix
- * filtering; Chaudhuri et al. 2006), and only those are looked up.
+ * Which of `texts` occur in `others`, exactly or nearly. Nearly means that the Jaccard similarity of their sets of five-character shingles is at
+ * least `threshold`. Every such pair is found: it must share one of each text's rarest shingles (prefix filtering; Chaudhuri et al. 2006), and only
+ * those are looked up.
  */
 export function overlap(
   texts: readonly string[],

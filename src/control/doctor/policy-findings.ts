@@ -1,12 +1,12 @@
-/** Findings on the policy that PPO starts from: whether it was ever fine-tuned, by the spread of its answers. */
+/** Findings on the starting policy: whether it was ever fine-tuned, judged by the spread of its answers. */
 import type { DoctorFacts, PolicySpread, StopFacts } from "./facts.ts";
 import { type Finding, inWords, percent } from "./finding.ts";
 
-/** Entropy over that of a uniform choice among all tokens: random weights have 1. */
+/** Entropy divided by that of a uniform choice among all tokens: random weights have 1. */
 const untrainedShare = 0.7;
 /** Nats; a fine-tuned policy with a large vocabulary starts between 1.5 and 2.0 (docs/doctor.md, first eighth). */
 const wideEntropy = 3;
-/** From here on a vocabulary is large: nats then have a scale of their own. */
+/** A vocabulary of this size or more is large: entropy in nats then has its own scale. */
 const largeVocabulary = 10_000;
 const fewEnds = 0.1;
 const sameAnswers = 0.9;

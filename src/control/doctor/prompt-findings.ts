@@ -1,4 +1,4 @@
-/** Findings on the prompts: how many there are, how many kinds, and whether the evaluation asks the same. */
+/** Findings on the prompts: how many there are, how many kinds, and whether the evaluation uses the same ones. */
 import type { DoctorFacts, PromptFacts } from "./facts.ts";
 import { type Finding, inWords, percent } from "./finding.ts";
 import { normalised, overlap } from "./overlap.ts";
@@ -7,7 +7,7 @@ const source = "docs/doctor.md";
 /** Fewer kinds than this are one narrow task. */
 const fewKinds = 3;
 const repeatedShare = 0.5;
-/** Templates make some prompts alike; beyond this share the evaluation asks what was trained. */
+/** Templates make some prompts alike; above this share the evaluation tests training prompts. */
 const nearShare = 0.1;
 
 export function promptFindings(facts: DoctorFacts): Finding[] {
@@ -15,8 +15,7 @@ export function promptFindings(facts: DoctorFacts): Finding[] {
 }
 
 /**
- * Kinds as the rows name them, where all do; else the distinct openings of the prompts: their first two words, figures
- * taken for one.
+ * Kinds as named by the rows, if all rows name one; else the distinct openings of the prompts: their first two words, with all numbers treated alike.
  */
 function kindsOf(prompts: readonly PromptFacts[]): { readonly count: number; readonly by: "kind" | "opening" } {
   const named = prompts.every(({ kind }) => kind !== null);

@@ -1,16 +1,16 @@
-/** The learning rates that fit a model of some size. */
+/** The learning rates that fit a model's size. */
 
-/** Between these points rates are interpolated in log-log; beyond them they stay. */
+/** Rates are interpolated in log-log between these points, and constant beyond them. */
 const points = [
   // Measured on the help desk, two cores: examples/helpdesk/pipeline.yaml.
   { parameters: 0.8e6, rate: 2e-4 },
-  // The middle, in logarithms, of the published 1e-6 to 1e-5 above a billion parameters (PPO.md, defaults).
+  // The geometric middle of the published 1e-6 to 1e-5 above a billion parameters (docs/PPO.md, defaults).
   { parameters: 1e9, rate: Math.sqrt(1e-6 * 1e-5) },
 ] as const;
 
-/** The published band is one decade wide; so is every other. */
+/** Half the width of a band as a factor: the published band is one decade wide, so all bands are. */
 const halfBand = Math.sqrt(10);
-/** PPO.md, defaults: 5e-7 above 7 billion parameters. */
+/** docs/PPO.md, defaults: 5e-7 above 7 billion parameters. */
 const lowestRate = { above: 7e9, rate: 5e-7 };
 
 export interface RateBand {
@@ -20,8 +20,8 @@ export interface RateBand {
 }
 
 /**
- * The policy's peak rates for PPO with Adam. The line between the two points passes 1.1e-5 at GPT-2's 124 million
- * parameters, where Ziegler et al. 2019 and its reproduction (Huang et al. 2023) take 1e-5.
+ * The policy's peak rates for PPO with Adam. The line between the two points passes through 1.1e-5 at GPT-2's 124 million parameters, where Ziegler
+ * et al. 2019 and its reproduction (Huang et al. 2023) use 1e-5.
  */
 export function rateBand(parameters: number): RateBand {
   const [small, large] = points;
@@ -31,15 +31,15 @@ export function rateBand(parameters: number): RateBand {
   return { low, typical, high: typical * halfBand };
 }
 
-/** What stands on the edge of a band is in. */
+/** Tolerance by which a rate on the edge of a band counts as inside. */
 export const rounding = 1 + 1e-9;
 
-/** On which side of the band a rate lies; null within. */
+/** On which side of the band a rate is; null if it is within. */
 export function besideBand(rate: number, { low, high }: RateBand): "above" | "below" | null {
   if (rate > high * rounding) return "above";
   return rate * rounding < low ? "below" : null;
 }
 
-/** In words, where the band comes from. */
+/** The source of the band, in words. */
 export const rateSource =
   "PPO.md, defaults: 1e-6 to 1e-5 above a billion parameters; 2e-4 measured at 0.8 million; between them log-log";

@@ -1,16 +1,16 @@
-/** Collapse: the gold check under half its best for five iterations. */
+/** Collapse: the gold check is under half its best for five iterations. */
 
 export interface GoldPoint {
   readonly iteration: number;
-  /** A share, or anything of which more is better and 0 is nothing. */
+  /** A share, or any figure of which more is better and 0 is the minimum. */
   readonly value: number;
 }
 
 const lasting = 5;
 
 /**
- * The iteration in which a run collapsed: the first of measurements in a row, over five iterations or more, that are all
- * under half of the best before them; null where there is none. A measurement that is NaN is no measurement.
+ * The iteration in which a run collapsed: the first of consecutive measurements over at least five iterations that are all under half of the best
+ * before them; null if there is none. NaN measurements are ignored.
  */
 export function collapsed(gold: readonly GoldPoint[]): number | null {
   let best = Number.NEGATIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** Health from 0 to 100, in six parts, each iteration. Pure, and no more than a few dozen comparisons. */
+/** Health from 0 to 100, in six parts, each iteration. Pure, and only a few dozen comparisons. */
 import { quantile } from "../../rl/statistics.ts";
 import type { MetricValues } from "../../types/records.ts";
 import type { History, Series } from "../observed.ts";
@@ -6,17 +6,17 @@ import { type Gauge, gauges, type Part, parts } from "./parts.ts";
 import { scoreUnitOf } from "./score-unit.ts";
 
 export interface Health {
-  /** null where no part could be judged. */
+  /** The total; null if no part could be judged. */
   readonly total: number | null;
-  /** Those that could be judged. */
+  /** The parts that could be judged. */
   readonly parts: Partial<Record<Part, number>>;
-  /** One sentence for each signal that takes something away, the worst first. */
+  /** One sentence for each signal that lowers the score, the worst first. */
   readonly lowered: readonly string[];
 }
 
 const scoreUnitSignals = ["reward/score_std", "reward/score_p5", "reward/score_p95"] as const;
 
-/** How many values of each signal `health` looks back on, for `observed`; a component's name is not known before it is seen. */
+/** How many values of each signal `health` needs, for `observed`; a component's name is only known once it is seen. */
 export const healthLengths: ReadonlyMap<string, number> = lengths();
 
 function lengths(): Map<string, number> {
@@ -29,12 +29,11 @@ function lengths(): Map<string, number> {
 }
 
 /**
- * Health of the iteration whose `signals` these are. `history` has them too: `observed` with at least `healthLengths`.
+ * Health of the iteration with these `signals`. `history` includes them: `observed` with at least `healthLengths`.
  *
- * A signal's score is 100 at its gauge's `good` and beyond, 0 at `bad` and beyond, and in between as far as it has come
- * from the one to the other. A part is the lowest score of its signals. The total is the mean of the parts, the lowest
- * weighing 1/2, the next 1/4 and so on, over the sum of the weights. What is absent or NaN is left out; parts without a
- * signal too.
+ * A signal's score is 100 at its gauge's `good` and beyond, 0 at `bad` and beyond, and interpolated in between. A part's score is the lowest of its
+ * signals. The total is a weighted mean of the parts: the lowest has weight 1/2, the next 1/4 and so on, divided by the sum of the weights. Absent or
+ * NaN signals are left out, and so are parts without signals.
  */
 export function health({ signals, history }: { readonly signals: MetricValues; readonly history: History }): Health {
   const now = Math.max(-1, ...Object.values(history).map(({ iteration }) => iteration));
@@ -52,13 +51,13 @@ export function health({ signals, history }: { readonly signals: MetricValues; r
   };
 }
 
-/** What an iteration records: `health/total`, and `health/<part>` for each part there is. */
+/** What an iteration records: `health/total`, and `health/<part>` for each part that could be judged. */
 export function healthMetrics({ total, parts: found }: Health): MetricValues {
   const named = Object.entries(found).map(([part, score]) => [`health/${part}`, score]);
   return { ...(total !== null && { "health/total": total }), ...Object.fromEntries(named) };
 }
 
-/** Weights 1/2, 1/4, 1/8 and so on from the lowest up, over their sum; null of nothing. */
+/** Weighted mean with weights 1/2, 1/4, 1/8 and so on from the lowest up, divided by their sum; null for an empty list. */
 export function combined(scores: readonly number[]): number | null {
   if (scores.length === 0) return null;
   const sorted = [...scores].sort((a, b) => a - b);
@@ -72,14 +71,14 @@ export function combined(scores: readonly number[]): number | null {
   return total / weights;
 }
 
-/** 0 to 100. */
+/** A gauge's score for a value, from 0 to 100. */
 export function scoreOf({ good, bad, scale }: Pick<Gauge, "good" | "bad" | "scale">, value: number): number {
   const on = (x: number) => (scale === "log" ? Math.log(Math.max(x, 0)) : x);
   const way = (on(value) - on(good)) / (on(bad) - on(good));
   return 100 * (1 - Math.min(1, Math.max(0, way)));
 }
 
-/** The gauge's reading; null where its signal is not of this iteration, nor held, or its history is too short. */
+/** The gauge's reading; null if its signal has no current value, or its history is too short. */
 function read(
   gauge: Gauge,
   { signals, history, now }: { signals: MetricValues; history: History; now: number },

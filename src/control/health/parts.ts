@@ -1,10 +1,10 @@
-/** The six parts of health and the signals each is read from, with the values that make 100 and 0. docs/health.md has this table. */
+/** The six parts of health and their signals, with the values that count as 100 and 0. docs/health.md has this table. */
 import type { Statistic } from "../rules/rule.ts";
 
-/** Iterations that a measurement made now and then is good for: twice the default distance of two. */
+/** Iterations for which an occasional measurement counts: twice the default distance between two. */
 const held = 20;
 
-/** A key of `health/<part>`. */
+/** Parts by key; the metric is `health/<part>`. */
 export const parts = {
   update_size: "update size",
   exploration: "exploration",
@@ -16,35 +16,35 @@ export const parts = {
 
 export type Part = keyof typeof parts;
 
-/** What is read of a signal's history; those of rules, and what only health asks. */
+/** What is read from a signal's history: the statistics of rules, and some that only health uses. */
 export type Reading =
   | Extract<Statistic, "value" | "rise" | "ratio_to_first" | "ratio_to_median" | "ratio_to_max" | "changed">
   | "fall_from_max";
 
 export interface Gauge {
   readonly part: Part;
-  /** A key of docs/metrics.md; `*` is any component's name. */
+  /** A key of docs/metrics.md; `*` stands for any component's name. */
   readonly signal: string;
-  /** What a person calls it. */
+  /** The signal's name in messages. */
   readonly says: string;
   readonly reading: Reading;
-  /** Observations that the reading is over, the newest among them where it is a maximum, before it where it is a median. */
+  /** Observations that the reading covers: the newest is included in a maximum, and compared with a median of those before it. */
   readonly over?: number;
-  /** 100 at this value and on its far side ... */
+  /** The value that scores 100, as do values beyond it. */
   readonly good: number;
-  /** ... 0 at this one and beyond; in between by the value, or by its logarithm. */
+  /** The value that scores 0, as do values beyond it; scores in between are interpolated, linearly or by logarithm. */
   readonly bad: number;
   readonly scale?: "log";
-  /** Observations before it counts. */
+  /** Observations needed before the gauge counts. */
   readonly from?: number;
-  /** Measured now and then: the newest counts for so many iterations; 0 for what every iteration has. */
+  /** For occasional measurements: the number of iterations for which the newest one counts; 0 for signals of every iteration. */
   readonly holds?: number;
   /** `reference_std`: `good` and `bad` are in standard deviations of the first iteration's scores. */
   readonly unit?: "reference_std";
 }
 
 export const gauges: readonly Gauge[] = [
-  // Tier 3, 2 and 1 of the KL rules stand at 0.02, 0.05 and 0.15: 100, 55 and 0 here.
+  // Tiers 3, 2 and 1 of the KL rules are at 0.02, 0.05 and 0.15: 100, 55 and 0 here.
   {
     part: "update_size",
     signal: "kl/old_new_k3_token",
@@ -149,7 +149,7 @@ export const gauges: readonly Gauge[] = [
     from: 6,
   },
 
-  // The critic's head starts at 0: it is judged once it has had time to learn.
+  // The critic's head starts at 0: it is judged only once it has had time to learn.
   {
     part: "value_fit",
     signal: "value/explained_variance",

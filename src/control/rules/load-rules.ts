@@ -1,4 +1,4 @@
-/** Reads rules of the controller from YAML: the shipped ones, and a user's own beside them. */
+/** Reads the controller's rules from YAML: the shipped ones, and a user's additional ones. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { messageOf, UsageError } from "../../util/errors.ts";
@@ -12,13 +12,13 @@ import { inWords } from "./rule-words.ts";
 
 const seeDocs = "docs/control.md explains the language of rules; rules/default.yaml is an example.";
 
-/** The rules that a run's file holds, as JSON; null where it holds none. */
+/** The rules in a run's file, as JSON; null if there are none. */
 export function recordedRules(json: unknown): readonly Rule[] | null {
   const parsed = z.array(recordedRuleSchema).safeParse(json);
   return parsed.success ? (parsed.data as unknown as Rule[]) : null;
 }
 
-/** Rules from a text; `file` names it in messages. Errors: UsageError with line and remedy, for all mistakes at once. */
+/** Parses rules from a text; `file` names it in messages. Errors: UsageError with lines and remedies for all mistakes at once. */
 export function parseRules(text: string, file: string): Rule[] {
   return read(text, file).rules;
 }
@@ -31,18 +31,18 @@ export function defaultRules(): Rule[] {
   );
 }
 
-/** The shipped rules and those of a file; a rule with a shipped rule's id stands in its place. */
+/** The shipped rules and those of a file; a rule with a shipped rule's id replaces it. */
 export interface KnownRules {
   readonly rules: readonly Rule[];
   readonly own: Reading;
 }
 
-/** Errors: UsageError with line and remedy, for all mistakes of the file at once. */
+/** Reads the known rules. Errors: UsageError with lines and remedies for all mistakes in the file at once. */
 export function knownRules(path: string | undefined): KnownRules {
   return besideShipped(path === undefined ? { rules: [], placed: String } : read(textOf(path), path));
 }
 
-/** As `knownRules`, of a text that `file` names in messages. */
+/** Like `knownRules`, but from a text that `file` names in messages. */
 export function knownRulesIn(text: string, file: string): KnownRules {
   return besideShipped(read(text, file));
 }
@@ -57,11 +57,11 @@ function besideShipped(own: Reading): KnownRules {
 export interface UseOptions {
   /** Ids of rules that are not used. */
   readonly disable?: readonly string[];
-  /** Of the run; a rule that needs more can never hold. */
+  /** The run's length in iterations; a rule that needs more can never hold. */
   readonly iterations?: number;
 }
 
-/** Those in use. Errors: UsageError where a rule of the user looks back over more iterations than the run has, or contradicts another. */
+/** The rules in use. Errors: UsageError if a user's rule looks back over more iterations than the run has, or contradicts a second rule. */
 export function usedRules({ rules, own }: KnownRules, { disable = [], iterations }: UseOptions = {}): Rule[] {
   const used = rules.filter(({ id }) => !disable.includes(id));
   const mistakes = [
@@ -79,12 +79,12 @@ export function usedRules({ rules, own }: KnownRules, { disable = [], iterations
   return used;
 }
 
-/** Both in one. */
+/** Reads the known rules and returns those in use. Errors: UsageError as in `knownRules` and `usedRules`. */
 export function loadRules({ path, ...options }: UseOptions & { readonly path: string | undefined }): Rule[] {
   return usedRules(knownRules(path), options);
 }
 
-/** What to say of a disabled rule that does not exist; null where all do. */
+/** A message about a disabled rule that does not exist; null if all exist. */
 export function unknownRule(rules: readonly Pick<Rule, "id">[], disabled: readonly string[]): string | null {
   const ids = rules.map(({ id }) => id);
   const unknown = disabled.find((id) => !ids.includes(id));
@@ -93,7 +93,7 @@ export function unknownRule(rules: readonly Pick<Rule, "id">[], disabled: readon
   return `there is no rule ${unknown}; ${near === undefined ? "`ballast rules list` shows all" : `did you mean ${near}?`}`;
 }
 
-/** Whether the rule is in use on these scales. */
+/** Whether the rule is used on these scales. */
 export function fitsScale(
   { scale }: Rule,
   control: { readonly entropy: { readonly scale: string }; readonly safety: { readonly scale: string } },
@@ -106,7 +106,7 @@ export function fitsScale(
 
 interface Reading {
   readonly rules: Rule[];
-  /** A message with the line of the rule that it is about. */
+  /** Adds the line of a rule to a message about it. */
   readonly placed: (id: string, message: string) => string;
 }
 

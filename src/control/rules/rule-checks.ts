@@ -1,4 +1,4 @@
-/** What the schema of rules cannot see: words that are none, conditions that can never hold, rules that contradict each other. */
+/** Checks that the schema of rules cannot make: unknown words, conditions that can never hold, rules that contradict each other. */
 import { z } from "zod";
 import { liveSettings } from "../../settings/live-settings.ts";
 import { expectation, schemaAt } from "../../settings/schema-fields.ts";
@@ -11,10 +11,10 @@ import { type Mistake, suggestion } from "./rule-words.ts";
 const ofNewestAlone: readonly Statistic[] = ["value", "rise", "ratio_to_first", "changed"];
 const withAnother: readonly Statistic[] = ["standard_errors", "correlation"];
 
-/** Longest look back, in observations. */
+/** Longest history that a rule may need, in observations. */
 export const longestHistory = 1000;
 
-/** What is wrong with one rule. */
+/** What is wrong with a single rule. */
 export function oddities(rule: Rule): Mistake[] {
   const places = rule.conditions.map((_, c) => ["when", ...(rule.conditions.length > 1 ? [c] : [])]);
   return [
@@ -52,7 +52,7 @@ function* conditionOddities(condition: Condition, at: readonly PropertyKey[]): G
     ];
 }
 
-/** Conditions of one rule on one reading that exclude each other. */
+/** Conditions of one rule on the same reading that exclude each other. */
 function impossible(conditions: readonly Condition[]): string[] {
   return conditions.flatMap((a, i) =>
     conditions
@@ -94,10 +94,10 @@ function* actionOddities(rule: Rule): Generator<Mistake> {
   }
 }
 
-/** What may change while PPO runs. */
+/** The settings that may change while PPO runs. */
 const live = liveSettings.ppo.map((name) => `ppo.${name}`);
 
-/** Two rules that would pull one setting both ways on the same reading of one signal. */
+/** Two rules that would pull one setting in opposite directions on the same reading of one signal. */
 export interface Contradiction {
   readonly rules: readonly [Rule, Rule];
   readonly message: string;

@@ -1,4 +1,4 @@
-/** The shape of a file of rules, and the rules that its entries stand for. */
+/** The shape of a file of rules, and the conversion of its entries to rules. */
 import { z } from "zod";
 import { levers } from "../../steering/levers.ts";
 import type { OneTimeAction } from "../../types/alerts.ts";
@@ -37,7 +37,7 @@ export const moments = ["mask", "skip", "endEpochs", "pause", "stop", "rollback"
 
 const actionSchema = z.union([
   z.enum(moments),
-  // A factor never leads out of the bounds that keep a run upright.
+  // A factor never leads out of the bounds that keep a run stable.
   ...Object.entries(levers).map(([name, { factor }]) => z.strictObject({ [name]: z.number().refine(factor.allows) })),
   z.strictObject({ rollback: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])) }),
 ]);
@@ -66,7 +66,7 @@ const recordedConditionSchema = z.looseObject({
   below: threshold.nullable(),
 });
 
-/** A rule as a run's file has it: a `Rule`, whole, whatever else another version says of it. */
+/** A complete `Rule` as a run's file has it; additional fields from other versions are allowed. */
 export const recordedRuleSchema = z.looseObject({
   ...ruleSchema.pick({ id: true, tier: true, scale: true, source: true }).shape,
   says: z.string(),
@@ -81,7 +81,7 @@ export const recordedRuleSchema = z.looseObject({
   priority: z.number(),
 });
 
-/** The rule that an entry stands for, its defaults filled in. */
+/** The rule that an entry stands for, with its defaults filled in. */
 export function toRule(raw: z.infer<typeof ruleSchema>): Rule {
   const conditions = [raw.when].flat().map(
     ({ signal, statistic, over, with: other, above, below, unit }): Condition => ({

@@ -1,4 +1,4 @@
-/** Mistakes in the shape of a rule, in words with a remedy. */
+/** Describes mistakes in the shape of a rule, with remedies. */
 import type { z } from "zod";
 import { isLever, type LeverName, levers } from "../../steering/levers.ts";
 import { nearest } from "../../util/nearest.ts";
@@ -52,7 +52,7 @@ const needed: Readonly<Record<string, string>> = {
   tier: ": 1, 2 or 3",
 };
 
-/** `; did you mean x?`, or all there is. */
+/** The ending `; did you mean x?`, or a list of all words. */
 export function suggestion(word: string, known: readonly string[], otherwise: string): string {
   const near = nearest(word, known);
   return near === undefined ? `; ${otherwise} ${known.join(", ")}` : `; did you mean ${near}?`;

@@ -1,9 +1,9 @@
-/** Rules as the YAML that they could have been written in: what is at its default is left out. */
+/** Writes rules as the YAML that a user could have written, without defaults. */
 import { stringify } from "yaml";
 import { lookback } from "../condition.ts";
 import { type Action, type Condition, defaultCooldown, type Rule } from "./rule.ts";
 
-/** `parseRules` reads it back to the same rules. */
+/** YAML for rules; `parseRules` reads it back to the same rules. */
 export function rulesToYaml(rules: readonly Rule[]): string {
   return stringify({ rules: rules.map(written) }, { lineWidth: 0, aliasDuplicateObjects: false });
 }

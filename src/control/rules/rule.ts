@@ -1,19 +1,19 @@
-/** What a rule of the controller is, and how it says itself in words. */
+/** Rules of the controller, and how they are described in words. */
 import { isLever, type LeverName, levers } from "../../steering/levers.ts";
 import type { ActionKind, OneTimeAction, Tier } from "../../types/alerts.ts";
 
 /**
- * What of a signal's history is compared. n is the condition's `over`; the newest value belongs to the n, except where
- * the statistic compares it with the n before it.
+ * The statistic of a signal's history that is compared. n is the condition's `over`; the newest value is one of the n, unless the statistic compares
+ * it with the n before it.
  *
  * - `value`: the newest
  * - `rise`: newest - first of the run; `ratio_to_first`: newest / first
  * - `ratio_to_median`: newest / median of the n before it; `ratio_to_max`: newest / largest of the n
  * - `below_minimum`: newest - smallest of the n before it
- * - `change`: newest - oldest of the n; `range`: largest - smallest; `slope`: least squares, an observation
- * - `standard_errors`: (newest - mean of the n before it) over its own standard error, the signal `with`
+ * - `change`: newest - oldest of the n; `range`: largest - smallest; `slope`: least squares, per observation
+ * - `standard_errors`: (newest - mean of the n before it) / its own standard error, the signal `with`
  * - `correlation`: with the signal `with`, over the n
- * - `changed`: 1 where the newest differs from the first of the run, else 0
+ * - `changed`: 1 if the newest differs from the first of the run, else 0
  */
 export type Statistic =
   | "value"
@@ -30,24 +30,24 @@ export type Statistic =
   | "changed";
 
 export interface Condition {
-  /** A key of docs/metrics.md, or one of a step (`step/...`). */
+  /** A key of docs/metrics.md, or a signal of a step (`step/...`). */
   readonly signal: string;
   readonly statistic: Statistic;
-  /** Observations that the statistic is over; 1 for those of the newest value alone. */
+  /** Observations that the statistic covers; 1 for statistics of only the newest value. */
   readonly over: number;
   /** The second signal of `correlation` and `standard_errors`. */
   readonly with: string | null;
-  /** It holds where the statistic is above this ... */
+  /** The condition holds if the statistic is above this; null if `below` is set. */
   readonly above: number | null;
-  /** ... or below this. One of the two is set. */
+  /** The condition holds if the statistic is below this; null if `above` is set. */
   readonly below: number | null;
-  /** `reference_std`: the threshold counts standard deviations of the reference policy's score; as is where scores lie in [0, 1]. */
+  /** `reference_std`: the threshold is in standard deviations of the reference policy's score, unless scores are within [0, 1]. */
   readonly unit: "as_is" | "reference_std";
 }
 
 export interface Action {
   readonly kind: ActionKind;
-  /** What a lever is multiplied by; null for the other actions. */
+  /** The factor applied to a lever; null for other actions. */
   readonly factor: number | null;
   /** Settings that a rollback changes. */
   readonly set: Readonly<Record<string, number | string | boolean | null>>;
@@ -56,28 +56,28 @@ export interface Action {
 export interface Rule {
   readonly id: string;
   readonly tier: Tier;
-  /** What a person calls the first condition's signal. */
+  /** The name of the first condition's signal in messages. */
   readonly says: string;
-  /** All of them hold; the first is the one that the rule is consulted for. */
+  /** The conditions, all of which must hold; the rule is consulted for the first one's signal. */
   readonly conditions: readonly [Condition, ...Condition[]];
-  /** Holds in `hits` of the last `of` observations of the first signal. */
+  /** The rule fires if its conditions hold in `hits` of the last `of` observations of the first signal. */
   readonly window: { readonly hits: number; readonly of: number };
-  /** Observations of the first signal before the rule can hold. */
+  /** Observations of the first signal needed before the rule can fire. */
   readonly minHistory: number;
   readonly action: Action | null;
-  /** Iterations that a temporary action lasts. */
+  /** Iterations for which a temporary action lasts. */
   readonly duration: number;
-  /** Iterations after it held in which it does not speak again. */
+  /** Iterations after firing during which the rule is silent. */
   readonly cooldown: number;
-  /** Among rules of one tier that want the same setting, the higher wins. */
+  /** Among rules of one tier that want the same setting, the highest priority wins. */
   readonly priority: number;
-  /** The rule is in use only where the configuration has these scales. */
+  /** The rule is used only if the configuration has these scales. */
   readonly scale: { readonly entropy?: "absolute" | "relative"; readonly safety?: "absolute" | "relative" };
-  /** Where its numbers come from. */
+  /** The source of the rule's numbers. */
   readonly source: string;
 }
 
-/** The lever that an action moves; null where it moves none. */
+/** The lever that an action moves; null if it moves none. */
 export function leverOf(action: Action | null): LeverName | null {
   return action !== null && isLever(action.kind) ? action.kind : null;
 }
@@ -87,12 +87,12 @@ export function isStepRule({ conditions }: Pick<Rule, "conditions">): boolean {
   return conditions[0].signal.startsWith("step/");
 }
 
-/** Where a rule does not say: tier 1 and rules on a step speak each time. */
+/** The cool-down if a rule does not give one: tier 1 and rules on a step fire every time. */
 export function defaultCooldown(rule: Pick<Rule, "tier" | "conditions">): number {
   return rule.tier === 1 || isStepRule(rule) ? 0 : 10;
 }
 
-/** `> 0.05 for 3`, `range over 10 > 0.3`, `< 0.2 and response/distinct_2 ratio to first < 0.5`. */
+/** The conditions in words: `> 0.05 for 3`, `range over 10 > 0.3`, `< 0.2 and response/distinct_2 ratio to first < 0.5`. */
 export function conditionWords({ conditions, window }: Pick<Rule, "conditions" | "window">): string {
   const [first, ...others] = conditions;
   const held =
@@ -109,7 +109,7 @@ function comparison({ statistic, over, with: other, above, below, unit }: Condit
   return `${words}${threshold}${unit === "reference_std" ? " standard deviations of the reference's score" : ""}`;
 }
 
-/** What an action does, in words: `learning rate x0.7 for 10 iterations`. */
+/** An action in words: `learning rate x0.7 for 10 iterations`. */
 export function actionWords({ action, duration }: Pick<Rule, "action" | "duration">, factor = action?.factor): string {
   if (action === null) return "recorded";
   const lever = leverOf(action);
