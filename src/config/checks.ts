@@ -1,5 +1,5 @@
 /** Checks between fields: model, tokenizer and the source of each stage's rows. */
-import { parameterCount, whyTooLarge } from "../models/model-config.ts";
+import { parameterCount, whyTooLarge } from "../models/model-size.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { multiplesNear } from "../util/nearest.ts";
 import { checkPpo } from "./checks-ppo.ts";

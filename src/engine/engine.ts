@@ -10,34 +10,17 @@
  * which is the state in which that token was chosen.
  */
 
+import type { DecoderConfig, Head, TextIds } from "../models/model-config.ts";
+
+export type { TextIds };
+
 /** A handle to a model held by the engine. */
 export type ModelId = string;
 
-/** A decoder-only transformer; GPT-2's architecture, with Hugging Face's parameter names. */
-export interface ModelConfig {
-  readonly family: "gpt2";
-  readonly vocabularySize: number;
-  /** Positions the model has an embedding for: the longest sequence it can read. */
-  readonly context: number;
-  readonly width: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly tieEmbeddings: boolean;
-  /** Where rows of the embedding have no token: published models pad their vocabulary. Absent, every id has one. */
-  readonly textIds?: TextIds;
-}
+/** The model's family and sizes, as plain data. An engine refuses a family that it lacks. */
+export type ModelConfig = DecoderConfig;
 
-/**
- * The ids that text can have: those below `below`, but for `missing` (ascending). No other is ever sampled or the likeliest,
- * and none has a share in a log-probability, an entropy or a KL. Its rows stay in the model as they are.
- */
-export interface TextIds {
-  readonly below: number;
-  readonly missing: readonly number[];
-}
-
-/** `lm`: logits over the vocabulary. `scalar`: one number a position (a reward or a value). */
-export type HeadKind = "lm" | "scalar";
+export type HeadKind = Head;
 
 export interface ModelInfo {
   readonly id: ModelId;

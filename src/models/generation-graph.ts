@@ -1,6 +1,6 @@
 /**
  * Generation inside the graph: a prefill that reads the prompts, and a decoder that samples a chunk of tokens in one
- * run, with the KV cache and the sampler in an ONNX `Loop`.
+ * run, with the KV cache and the sampler in an ONNX `Loop`. Axes as in `attention.ts`.
  *
  * Prompts are padded at their right; every row knows its length, so that its positions count without holes. The cache
  * has two parts: `past` is fixed during a chunk, `recent` grows by a token a step, so that a step copies little.
@@ -20,7 +20,6 @@ import {
   less,
   logSoftmax,
   loop,
-  matmul,
   maximum,
   minimum,
   mul,
@@ -29,24 +28,15 @@ import {
   range,
   reshape,
   slice,
-  softmax,
   split,
   sub,
   sum,
   topK,
   where,
 } from "../tensor/ops.ts";
-import {
-  dense,
-  feedForward,
-  languageHead,
-  norm,
-  type Parameters,
-  parameter,
-  parameterInputs,
-  trunkWithCache,
-} from "./gpt2.ts";
-import type { DecoderConfig } from "./model-config.ts";
+import { type LayerCache, oneToken, wholeSequences } from "./attention.ts";
+import { languageHead, parameterInputs, trunk } from "./family.ts";
+import { cacheSizes, type DecoderConfig } from "./model-config.ts";
 
 /** What a sampler does: `greedy` ignores temperature; topK 0 and topP 1 keep every token. */
 export interface SamplerShape {
@@ -57,102 +47,76 @@ export interface SamplerShape {
   readonly topP: boolean;
 }
 
+/** Keys and values of a layer as a graph's inputs or outputs. */
+export const cacheNames = (layer: number) => ({ key: `key.${layer}`, value: `value.${layer}` });
+
+function namedCache(cache: readonly LayerCache[]): Record<string, Tensor> {
+  const named = cache.map(({ key, value }, layer): [string, Tensor][] => {
+    const names = cacheNames(layer);
+    return [
+      [names.key, key],
+      [names.value, value],
+    ];
+  });
+  return Object.fromEntries(named.flat());
+}
+
 /**
  * Reads prompts. Inputs: ids [B, P] int32, last [B] int32 (flat position b*P + length_b - 1).
- * Outputs: hidden [B, D] at the last token, and `key.i`, `value.i` [B, H, P, K] for each layer.
+ * Outputs: hidden [B, D] at the last token, and `key.i`, `value.i` [B, G, P, K] for each layer.
  */
 export function prefillGraph(config: DecoderConfig): Record<string, Tensor> {
-  const parameters = parameterInputs(config, ["lm"]);
-  const ids_B_P = input("ids", ["B", "P"], "int32");
-  const { hidden_N_D, keys, values } = trunkWithCache(config, parameters, ids_B_P);
-  const outputs: Record<string, Tensor> = { hidden: gather(hidden_N_D, input("last", ["B"], "int32")) };
-  for (let i = 0; i < config.layers; i++) {
-    outputs[`key.${i}`] = keys[i] as Tensor;
-    outputs[`value.${i}`] = values[i] as Tensor;
-  }
-  return outputs;
+  const reading = wholeSequences(input("ids", ["B", "P"], "int32"));
+  const hidden_N_D = trunk(config, parameterInputs(config, ["lm"]), reading);
+  return { hidden: gather(hidden_N_D, input("last", ["B"], "int32")), ...namedCache(reading.cache) };
 }
 
 /**
  * Samples `steps` tokens a row; the caller looks for stop tokens. Inputs: steps int64 [], hidden [B, D], key.i and value.i
- * [B, H, P, K], mask [B, P] (0 where a cached position may be seen, -1e30 where it is padding), positions [B] int32 of the
- * first new token, and, unless greedy, uniforms [U, B] float64, temperature [] and, where it is used, topP [] float64.
- * Outputs: tokens [U, B] int32, logprobs [U, B], hidden [B, D] and, to append to the caches, key.i and value.i [B, H, U, K].
+ * [B, G, P, K], mask [B, P] (0 if a cached position may be seen, -1e30 if it is padding), positions [B] int32 of the
+ * first new token, and, unless greedy, uniforms [U, B] float64, temperature [] and, if it is used, topP [] float64.
+ * Outputs: tokens [U, B] int32, logprobs [U, B], hidden [B, D] and, to append to the caches, key.i and value.i [B, G, U, K].
  */
 export function decodeGraph(config: DecoderConfig, sampler: SamplerShape): Record<string, Tensor> {
-  const { layers, heads, width } = config;
-  const size = width / heads;
+  const { layers, width } = config;
+  const { kvHeads, headDim } = cacheSizes(config);
   const parameters = parameterInputs(config, ["lm"]);
-  const cacheShape = ["B", heads, "P", size];
-  const past = Array.from({ length: layers }, (_, i) => ({
-    key: input(`key.${i}`, cacheShape),
-    value: input(`value.${i}`, cacheShape),
-  }));
-  const mask_B_1_1_P = reshape(input("mask", ["B", "P"]), ["B", 1, 1, "P"]);
+  const past = Array.from({ length: layers }, (_, layer): LayerCache => {
+    const names = cacheNames(layer);
+    const shape = ["B", kvHeads, "P", headDim];
+    return { key: input(names.key, shape), value: input(names.value, shape) };
+  });
+  const mask = reshape(input("mask", ["B", "P"]), ["B", 1, 1, "P"]);
   const positions_B = cast(input("positions", ["B"], "int32"), "int64");
   const hidden_B_D = input("hidden", ["B", width]);
-  const recentShape = ["B", heads, "R", size];
   // Concat needs a first part: an empty one, cut from the cache.
   const empty = (cache: Tensor) => split(cache, 2, [0, "P"])[0] as Tensor;
   const { states, stacked } = loop({
     steps: input("steps", [], "int64"),
-    initial: [hidden_B_D, ...past.flatMap(({ key, value }) => [empty(key), empty(value)])],
-    stateShapes: [hidden_B_D.shape, ...past.flatMap(() => [recentShape, recentShape])],
+    initial: [hidden_B_D, ...flat(past).map(empty)],
+    stateShapes: [hidden_B_D.shape, ...flat(past).map(() => ["B", kvHeads, "R", headDim])],
     stackedLength: "U",
     body: (step, [hidden, ...recent]) => {
       const { token_B, logprob_B } = sample(sampler, languageHead(config, parameters, hidden as Tensor), step);
-      const next = nextHidden(config, parameters, token_B, add(positions_B, step), past, recent, mask_B_1_1_P);
-      return { states: [next.hidden_B_D, ...next.recent], stacked: [cast(token_B, "int32"), logprob_B] };
+      const positions = add(positions_B, step);
+      const reading = oneToken({ ids: token_B, positions, past, mask, recent: pairs(recent) });
+      const next_B_D = trunk(config, parameters, reading);
+      return { states: [next_B_D, ...flat(reading.cache)], stacked: [cast(token_B, "int32"), logprob_B] };
     },
   });
   const [hidden, ...recent] = states as [Tensor, ...Tensor[]];
-  const outputs: Record<string, Tensor> = { tokens: stacked[0] as Tensor, logprobs: stacked[1] as Tensor, hidden };
-  for (let i = 0; i < layers; i++) {
-    outputs[`key.${i}`] = recent[2 * i] as Tensor;
-    outputs[`value.${i}`] = recent[2 * i + 1] as Tensor;
-  }
-  return outputs;
+  return { tokens: stacked[0] as Tensor, logprobs: stacked[1] as Tensor, hidden, ...namedCache(pairs(recent)) };
 }
 
-/** One token a row through the model, against both parts of the cache. */
-function nextHidden(
-  config: DecoderConfig,
-  parameters: Parameters,
-  token_B: Tensor,
-  positions_B: Tensor,
-  past: readonly { key: Tensor; value: Tensor }[],
-  recent: readonly Tensor[],
-  mask_B_1_1_P: Tensor,
-): { hidden_B_D: Tensor; recent: Tensor[] } {
-  const { layers, heads, width } = config;
-  const size = width / heads;
-  const wte = parameter(parameters, "transformer.wte.weight");
-  const wpe = parameter(parameters, "transformer.wpe.weight");
-  let x_B_D = add(gather(wte, token_B), gather(wpe, positions_B));
-  const grown: Tensor[] = [];
-  for (let i = 0; i < layers; i++) {
-    const block = `transformer.h.${i}`;
-    const qkv_B_3D = dense(parameters, `${block}.attn.c_attn`, norm(parameters, `${block}.ln_1`, x_B_D));
-    const [q, k, v] = split(qkv_B_3D, 1, 3).map((part) => reshape(part, ["B", heads, 1, size])) as [
-      Tensor,
-      Tensor,
-      Tensor,
-    ];
-    const keys = concat([recent[2 * i] as Tensor, k], 2);
-    const values = concat([recent[2 * i + 1] as Tensor, v], 2);
-    grown.push(keys, values);
-    // Scaling q, not the product, keeps ONNX Runtime's kernel for one row.
-    const scaled = mul(q, 1 / Math.sqrt(size));
-    const { key, value } = past[i] as { key: Tensor; value: Tensor };
-    const pastScores = add(matmul(scaled, key, { transB: true }), mask_B_1_1_P);
-    const recentScores = matmul(scaled, keys, { transB: true });
-    const weights = softmax(concat([pastScores, recentScores], 3));
-    const [pastWeights, recentWeights] = split(weights, 3, ["P", "R+1"]) as [Tensor, Tensor];
-    const mixed = add(matmul(pastWeights, value), matmul(recentWeights, values));
-    x_B_D = add(x_B_D, dense(parameters, `${block}.attn.c_proj`, reshape(mixed, ["B", width])));
-    x_B_D = feedForward(parameters, block, x_B_D);
-  }
-  return { hidden_B_D: norm(parameters, "transformer.ln_f", x_B_D), recent: grown };
+function flat(cache: readonly LayerCache[]): Tensor[] {
+  return cache.flatMap(({ key, value }) => [key, value]);
+}
+
+function pairs(flat: readonly Tensor[]): LayerCache[] {
+  return Array.from({ length: flat.length / 2 }, (_, layer) => ({
+    key: flat[2 * layer] as Tensor,
+    value: flat[2 * layer + 1] as Tensor,
+  }));
 }
 
 /**

@@ -1,124 +1,112 @@
-/** GPT-2's decoder as a function of a configuration and parameters (Radford et al. 2019; Hugging Face's `GPT2Model`). */
-import { type Dim, product } from "../tensor/dims.ts";
-import { constant, input, type Tensor } from "../tensor/graph.ts";
-import {
-  add,
-  gather,
-  gelu,
-  greater,
-  layerNorm,
-  linear,
-  matmul,
-  range,
-  reshape,
-  softmax,
-  split,
-  transpose,
-  where,
-} from "../tensor/ops.ts";
-import { type DecoderConfig, type Head, layerNormEpsilon, parameterSpecs } from "./model-config.ts";
+/** GPT-2 (Radford et al. 2019; Hugging Face's `GPT2Model`): learned positions, layer norms before each half of a block, GELU. */
+import type { Tensor } from "../tensor/graph.ts";
+import { add, gather, gelu, layerNorm, linear, reshape } from "../tensor/ops.ts";
+import type { Architecture } from "./architecture.ts";
+import type { Reading } from "./attention.ts";
+import type { HfConfig } from "./hf-config.ts";
+import type { DecoderConfig } from "./model-config.ts";
+import { type ParameterSpec, type Parameters, parameter, specsOf } from "./parameters.ts";
 
-/** Parameters by name: inputs of the graph, since they change at every step. */
-export type Parameters = ReadonlyMap<string, Tensor>;
+/** Added to the variance in every layer norm. */
+const layerNormEpsilon = 1e-5;
 
-/** `prefix` goes before the inputs' names, for a second model in one graph; the parameters keep theirs. */
-export function parameterInputs(config: DecoderConfig, heads: readonly Head[], prefix = ""): Parameters {
-  return new Map(parameterSpecs(config, heads).map(({ name, shape }) => [name, input(`${prefix}${name}`, shape)]));
-}
+const embedding = "transformer.wte.weight";
+const positionEmbedding = "transformer.wpe.weight";
 
-export function parameter(parameters: Parameters, name: string): Tensor {
-  const found = parameters.get(name);
-  if (found === undefined) throw new Error(`no parameter ${name}`);
-  return found;
-}
+export const gpt2: Architecture = {
+  parameters,
+  trunk,
+  languageHead: { tied: embedding, own: "lm_head.weight" },
+  huggingFace: {
+    classes: { lm: "GPT2LMHeadModel", scalar: "GPT2ForSequenceClassification" },
+    // The files of the `gpt2` repository lack the prefix.
+    nameOf: (stored) => (/^(wte|wpe|h|ln_f)\./.test(stored) ? `transformer.${stored}` : stored),
+    read,
+    write,
+  },
+};
 
-/** Looks up the parameters of one layer, `name.weight` and `name.bias`. */
-export function affine(parameters: Parameters, name: string): { weight: Tensor; bias: Tensor } {
-  return { weight: parameter(parameters, `${name}.weight`), bias: parameter(parameters, `${name}.bias`) };
-}
-
-export function norm(parameters: Parameters, name: string, x: Tensor): Tensor {
-  const { weight, bias } = affine(parameters, name);
-  return layerNorm(x, weight, bias, layerNormEpsilon);
-}
-
-export function dense(parameters: Parameters, name: string, x: Tensor): Tensor {
-  const { weight, bias } = affine(parameters, name);
-  return linear(x, weight, bias);
-}
-
-/** The MLP's half of a block. [N, D] -> [N, D] */
-export function feedForward(parameters: Parameters, block: string, x_N_D: Tensor): Tensor {
-  const inner_N_4D = gelu(dense(parameters, `${block}.mlp.c_fc`, norm(parameters, `${block}.ln_2`, x_N_D)));
-  return add(x_N_D, dense(parameters, `${block}.mlp.c_proj`, inner_N_4D));
-}
-
-/**
- * Hidden states after the last norm, flattened: [B, S] int32 ids -> [B*S, D].
- *
- * Sequences are padded at their right: with the causal mask no real position sees a pad, and positions count from 0.
- */
-export function trunk(config: DecoderConfig, parameters: Parameters, ids_B_S: Tensor): Tensor {
-  return trunkWithCache(config, parameters, ids_B_S).hidden_N_D;
-}
-
-/** The same, with the keys and values of every layer, [B, H, S, K] each, for generation to go on from. */
-export function trunkWithCache(
-  config: DecoderConfig,
-  parameters: Parameters,
-  ids_B_S: Tensor,
-): { hidden_N_D: Tensor; keys: Tensor[]; values: Tensor[] } {
-  const { width, layers, heads } = config;
-  const [B, S] = ids_B_S.shape as [Dim, Dim];
-  const size = width / heads;
-  const positions_S_D = gather(parameter(parameters, "transformer.wpe.weight"), range(S), { distinct: true });
-  const embedded_B_S_D = add(gather(parameter(parameters, "transformer.wte.weight"), ids_B_S), positions_S_D);
-  const mask_S_S = causalMask(S);
-  const keys: Tensor[] = [];
-  const values: Tensor[] = [];
-  let x_N_D = reshape(embedded_B_S_D, [product([B, S]), width]);
+function parameters({ vocabularySize, context, width, layers }: DecoderConfig): ParameterSpec[] {
+  // Unit variance through a matrix, and smaller by the square root of their number for the projections into the residual
+  // stream, as in GPT-2. GPT-2's constant 0.02 is this at a width of 2,500; at 128 it learned the help desk's sums to 52% in
+  // 400 steps where this learned 93%.
+  const sd = 1 / Math.sqrt(width);
+  const residual = sd / Math.sqrt(2 * layers);
+  const norm = (group: string, name: string) => {
+    const { ones, zeros } = specsOf(group);
+    return [ones(`${name}.weight`, width), zeros(`${name}.bias`, width)];
+  };
+  const dense = (group: string, name: string, shape: readonly [number, number], deviation: number) => {
+    const { matrix, zeros } = specsOf(group);
+    return [matrix(`${name}.weight`, shape, deviation), zeros(`${name}.bias`, shape[1])];
+  };
+  const { matrix } = specsOf("embeddings");
+  const specs = [matrix(embedding, [vocabularySize, width], sd), matrix(positionEmbedding, [context, width], sd)];
   for (let i = 0; i < layers; i++) {
     const block = `transformer.h.${i}`;
-    const qkv_N_3D = dense(parameters, `${block}.attn.c_attn`, norm(parameters, `${block}.ln_1`, x_N_D));
-    // [B, S, 3, H, K] -> [3, B, H, S, K]
-    const qkv = transpose(reshape(qkv_N_3D, [B, S, 3, heads, size]), [2, 0, 3, 1, 4]);
-    const [q, k, v] = split(qkv, 0, 3).map((part) => reshape(part, [B, heads, S, size])) as [Tensor, Tensor, Tensor];
-    const scores_B_H_S_S = add(matmul(q, k, { transB: true, alpha: 1 / Math.sqrt(size) }), mask_S_S);
-    const mixed_B_H_S_K = matmul(softmax(scores_B_H_S_S), v);
-    const merged_N_D = reshape(transpose(mixed_B_H_S_K, [0, 2, 1, 3]), [product([B, S]), width]);
-    x_N_D = add(x_N_D, dense(parameters, `${block}.attn.c_proj`, merged_N_D));
-    x_N_D = feedForward(parameters, block, x_N_D);
-    keys.push(k);
-    values.push(v);
+    const group = `block.${i}`;
+    specs.push(
+      ...norm(group, `${block}.ln_1`),
+      ...dense(group, `${block}.attn.c_attn`, [width, 3 * width], sd),
+      ...dense(group, `${block}.attn.c_proj`, [width, width], residual),
+      ...norm(group, `${block}.ln_2`),
+      ...dense(group, `${block}.mlp.c_fc`, [width, 4 * width], sd),
+      ...dense(group, `${block}.mlp.c_proj`, [4 * width, width], residual),
+    );
   }
-  return { hidden_N_D: norm(parameters, "transformer.ln_f", x_N_D), keys, values };
+  return [...specs, ...norm("final", "transformer.ln_f")];
 }
 
-/** 0 where a position may look, a large negative number where it may not. [S, S] */
-function causalMask(S: Dim): Tensor {
-  const positions = range(S);
-  const future = greater(reshape(positions, [1, S]), reshape(positions, [S, 1]));
-  return where(future, constant(-1e30), constant(0));
+function trunk({ width, layers, heads }: DecoderConfig, parameters: Parameters, reading: Reading): Tensor {
+  const { ids, positions, distinctPositions, rows } = reading;
+  const of = (name: string) => parameter(parameters, name);
+  const norm = (name: string, x: Tensor) => layerNorm(x, of(`${name}.weight`), of(`${name}.bias`), layerNormEpsilon);
+  const dense = (name: string, x: Tensor) => linear(x, of(`${name}.weight`), of(`${name}.bias`));
+  const position = gather(of(positionEmbedding), positions, { distinct: distinctPositions });
+  let x_N_D = reshape(add(gather(of(embedding), ids), position), [rows, width]);
+  for (let i = 0; i < layers; i++) {
+    const block = `transformer.h.${i}`;
+    const qkv_N_3D = dense(`${block}.attn.c_attn`, norm(`${block}.ln_1`, x_N_D));
+    const [q, k, v] = reading.heads(qkv_N_3D, { parts: 3, heads, size: width / heads }) as [Tensor, Tensor, Tensor];
+    x_N_D = add(x_N_D, dense(`${block}.attn.c_proj`, reading.attend(i, { q, k, v })));
+    const inner_N_4D = gelu(dense(`${block}.mlp.c_fc`, norm(`${block}.ln_2`, x_N_D)));
+    x_N_D = add(x_N_D, dense(`${block}.mlp.c_proj`, inner_N_4D));
+  }
+  return norm("transformer.ln_f", x_N_D);
 }
 
-/**
- * Logits over the vocabulary, by the tied embedding or a matrix of their own. [N, D] -> [N, V]
- *
- * An id that no text has gets a logit of -1e30: probability 0 at every temperature above 1e-8, and no gradient.
- */
-export function languageHead(config: DecoderConfig, parameters: Parameters, hidden_N_D: Tensor): Tensor {
-  const { tieEmbeddings, textIds, vocabularySize } = config;
-  const name = tieEmbeddings ? "transformer.wte.weight" : "lm_head.weight";
-  const logits_N_V = matmul(hidden_N_D, parameter(parameters, name), { transB: true });
-  if (textIds === undefined) return logits_N_V;
-  const mask_V = new Array<number>(vocabularySize).fill(0).fill(-1e30, textIds.below);
-  for (const id of textIds.missing) mask_V[id] = -1e30;
-  return add(logits_N_V, constant(mask_V));
+function read(json: HfConfig): Omit<DecoderConfig, "family"> {
+  json.only({
+    activation_function: "gelu_new",
+    layer_norm_epsilon: layerNormEpsilon,
+    scale_attn_weights: true,
+    scale_attn_by_inverse_layer_idx: false,
+  });
+  const sizes = {
+    vocabularySize: json.count("vocab_size"),
+    context: json.count("n_positions"),
+    width: json.count("n_embd"),
+    layers: json.count("n_layer"),
+    heads: json.count("n_head"),
+    tieEmbeddings: json.json.tie_word_embeddings !== false,
+  };
+  const { width, heads } = sizes;
+  if (width % heads !== 0) throw json.error(`n_embd ${width} is not divisible by n_head ${heads}`);
+  return sizes;
 }
 
-/** One number a position. [N, D] -> [N] */
-export function scalarHead(parameters: Parameters, hidden_N_D: Tensor): Tensor {
-  const { weight, bias } = affine(parameters, "score");
-  const out_N_1 = add(matmul(hidden_N_D, weight, { transB: true }), bias);
-  return reshape(out_N_1, [out_N_1.shape[0] as Dim]);
+function write({ vocabularySize, context, width, layers, heads, tieEmbeddings }: DecoderConfig) {
+  return {
+    vocab_size: vocabularySize,
+    n_positions: context,
+    n_embd: width,
+    n_layer: layers,
+    n_head: heads,
+    activation_function: "gelu_new",
+    layer_norm_epsilon: layerNormEpsilon,
+    tie_word_embeddings: tieEmbeddings,
+    resid_pdrop: 0,
+    embd_pdrop: 0,
+    attn_pdrop: 0,
+  };
 }

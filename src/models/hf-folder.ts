@@ -1,28 +1,15 @@
 /** Models as Hugging Face folders: `config.json` and `model.safetensors`. */
-import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
-import { CheckpointError, messageOf } from "../util/errors.ts";
-import {
-  type DecoderConfig,
-  type Head,
-  layerNormEpsilon,
-  parameterCount,
-  parameterSpecs,
-  whyTooLarge,
-} from "./model-config.ts";
+import { CheckpointError } from "../util/errors.ts";
+import { architectureOf, type Family, families, familyNames, parameterSpecs } from "./family.ts";
+import { HfConfig } from "./hf-config.ts";
+import type { DecoderConfig, Head } from "./model-config.ts";
+import { parameterCount, whyTooLarge } from "./model-size.ts";
 import { type NamedTensor, readSafetensors, readShapes, writeSafetensors } from "./safetensors.ts";
 
 export const weightsFile = "model.safetensors";
 export const optimizerFile = "optimizer.safetensors";
-
-/** What else a GPT-2 may be by its config.json, and this one is not: it would be read without an error, and be wrong. */
-const supportedVariant = {
-  activation_function: "gelu_new",
-  layer_norm_epsilon: layerNormEpsilon,
-  scale_attn_weights: true,
-  scale_attn_by_inverse_layer_idx: false,
-};
 
 export interface ModelFolder {
   readonly config: DecoderConfig;
@@ -32,22 +19,13 @@ export interface ModelFolder {
 }
 
 export function writeModelFolder(folder: string, { config, heads, tensors }: ModelFolder): void {
-  const scalarOnly = !heads.includes("lm");
+  const { classes, write } = architectureOf(config).huggingFace;
+  const head: Head = heads.includes("lm") ? "lm" : "scalar";
   const json = {
-    model_type: "gpt2",
-    architectures: [scalarOnly ? "GPT2ForSequenceClassification" : "GPT2LMHeadModel"],
-    vocab_size: config.vocabularySize,
-    n_positions: config.context,
-    n_embd: config.width,
-    n_layer: config.layers,
-    n_head: config.heads,
-    activation_function: "gelu_new",
-    layer_norm_epsilon: layerNormEpsilon,
-    tie_word_embeddings: config.tieEmbeddings,
-    resid_pdrop: 0,
-    embd_pdrop: 0,
-    attn_pdrop: 0,
-    ...(scalarOnly ? { num_labels: 1 } : {}),
+    model_type: config.family,
+    architectures: [classes[head]],
+    ...write(config),
+    ...(head === "scalar" ? { num_labels: 1 } : {}),
     torch_dtype: "float32",
     // Hugging Face has no class with both heads; its readers ignore this key.
     ballast_heads: heads,
@@ -64,7 +42,7 @@ export interface ModelFolderInfo {
 }
 
 /** What a folder's model is, without its weights. Throws a CheckpointError. */
-export function readModelConfig(folder: string): DecoderConfig {
+export function readModelConfig(folder: string): KnownConfig {
   return readConfig(join(folder, "config.json")).config;
 }
 
@@ -75,26 +53,25 @@ export function inspectModelFolder(folder: string): ModelFolderInfo {
 }
 
 /**
- * Reads a folder written here or by Hugging Face's GPT-2. Throws a CheckpointError that names what does not fit: before
- * anything of the size that the folder claims is allocated, where its claims do not fit the file or the machine.
+ * Reads a folder written here or by Hugging Face's classes. Throws a CheckpointError that names what does not fit: before
+ * anything of the size that the folder claims is allocated, if its claims do not fit the file or the machine.
  */
 export function readModelFolder(folder: string): ModelFolder {
   const { path, config, heads, names } = inspect(folder);
   const wanted = new Map(parameterSpecs(config, heads).map(({ name }) => [names.get(name), name]));
-  if (heads.includes("lm")) wanted.set(names.get(ownHead), ownHead);
+  const { own, tied } = architectureOf(config).languageHead;
+  if (heads.includes("lm")) wanted.set(names.get(own), own);
   const read = readSafetensors(path, { wanted: (name) => wanted.has(name) }).tensors;
   const tensors = new Map([...read].map(([name, tensor]) => [wanted.get(name) as string, tensor]));
   refuseNonFinite(path, tensors);
   if (heads.includes("scalar") && !tensors.has("score.bias"))
     tensors.set("score.bias", { shape: [1], data: new Float32Array(1) });
-  if (!config.tieEmbeddings || !tensors.has(ownHead)) return { config, heads, tensors };
-  // The file's own head counts where it is another than the embedding, whatever the configuration says.
-  const tied = sameNumbers(tensors.get(ownHead), tensors.get("transformer.wte.weight"));
-  if (tied) tensors.delete(ownHead);
-  return { config: { ...config, tieEmbeddings: tied }, heads, tensors };
+  if (!config.tieEmbeddings || !tensors.has(own)) return { config, heads, tensors };
+  // The file's own head counts if it differs from the embedding, whatever the configuration says.
+  const tieEmbeddings = sameNumbers(tensors.get(own), tensors.get(tied));
+  if (tieEmbeddings) tensors.delete(own);
+  return { config: { ...config, tieEmbeddings }, heads, tensors };
 }
-
-const ownHead = "lm_head.weight";
 
 function sameNumbers(a: NamedTensor | undefined, b: NamedTensor | undefined): boolean {
   return a !== undefined && b !== undefined && a.data.every((value, i) => value === b.data[i]);
@@ -117,16 +94,17 @@ export function refuseNonFinite(path: string, tensors: ReadonlyMap<string, Named
 
 /** `names`: of the file's tensors, by the names of `parameterSpecs`. */
 function inspect(folder: string): ModelFolderInfo & { path: string; names: ReadonlyMap<string, string> } {
-  const { config, recordedHeads, architecture } = readConfig(join(folder, "config.json"));
+  const { config, recordedHeads, className } = readConfig(join(folder, "config.json"));
+  const { languageHead, huggingFace } = architectureOf(config);
   const path = join(folder, weightsFile);
   const shapes = new Map<string, readonly number[]>();
   const names = new Map<string, string>();
   for (const [name, shape] of readShapes(path)) {
-    const known = /^(wte|wpe|h|ln_f)\./.test(name) ? `transformer.${name}` : name;
+    const known = huggingFace.nameOf?.(name) ?? name;
     shapes.set(known, shape);
     names.set(known, name);
   }
-  const heads: readonly Head[] = recordedHeads ?? [headOf({ path, architecture, shapes })];
+  const heads: readonly Head[] = recordedHeads ?? [headOf({ path, className, classes: huggingFace.classes, shapes })];
   // Names and shapes are compared one by one only where the file has as many tensors as the layers ask for.
   if (config.layers > shapes.size)
     throw new CheckpointError(`${path} has ${shapes.size} tensors, and config.json wants ${config.layers} layers`);
@@ -134,8 +112,8 @@ function inspect(folder: string): ModelFolderInfo & { path: string; names: Reado
   if (large !== null)
     throw new CheckpointError(`the model in ${folder} is too large: ${large}`, "Give a smaller model.");
   const wanted = parameterSpecs(config, heads).map(({ name, shape }) => ({ name, shape }));
-  if (heads.includes("lm") && config.tieEmbeddings && shapes.has(ownHead))
-    wanted.push({ name: ownHead, shape: [config.vocabularySize, config.width] });
+  if (heads.includes("lm") && config.tieEmbeddings && shapes.has(languageHead.own))
+    wanted.push({ name: languageHead.own, shape: [config.vocabularySize, config.width] });
   for (const { name, shape } of wanted) {
     const found = shapes.get(name);
     if (found === undefined && name === "score.bias") continue;
@@ -149,11 +127,13 @@ function inspect(folder: string): ModelFolderInfo & { path: string; names: Reado
 
 function headOf({
   path,
-  architecture,
+  className,
+  classes,
   shapes,
 }: {
   path: string;
-  architecture: string;
+  className: string;
+  classes: { readonly [H in Head]: string };
   shapes: ReadonlyMap<string, readonly number[]>;
 }): Head {
   if (shapes.has("score.weight")) return "scalar";
@@ -161,8 +141,8 @@ function headOf({
   const other = ["classifier.weight", "qa_outputs.weight"].find((name) => shapes.has(name));
   if (other === undefined) return "lm";
   throw new CheckpointError(
-    `${path} holds ${architecture || "a model"} with the head ${other}, which is neither a language head nor a score`,
-    "Give a language model (GPT2LMHeadModel), or a reward model with one score (GPT2ForSequenceClassification, num_labels 1).",
+    `${path} holds ${className || "a model"} with the head ${other}, which is neither a language head nor a score`,
+    `Give a language model (${classes.lm}), or a reward model with one score (${classes.scalar}, num_labels 1).`,
   );
 }
 
@@ -173,48 +153,19 @@ function manyLabels(path: string, labels: number): CheckpointError {
   );
 }
 
-/** Real ones have a few kilobytes. */
-const maxConfig = 2 ** 20;
+type KnownConfig = DecoderConfig & { readonly family: Family };
 
-function readConfig(path: string): { config: DecoderConfig; recordedHeads: Head[] | null; architecture: string } {
-  let json: Record<string, unknown>;
-  try {
-    const { size } = statSync(path);
-    if (size > maxConfig) throw new Error(`it has ${size} bytes, and a model's configuration ${maxConfig} at most`);
-    json = (JSON.parse(readFileSync(path, "utf8")) ?? {}) as Record<string, unknown>;
-  } catch (error) {
-    throw new CheckpointError(
-      `cannot read ${path}: ${messageOf(error)}`,
-      "A model folder has config.json and model.safetensors.",
-    );
+function readConfig(path: string): { config: KnownConfig; recordedHeads: Head[] | null; className: string } {
+  const file = new HfConfig(path);
+  const { model_type: family, ballast_heads: recorded, architectures } = file.json;
+  if (typeof family !== "string" || !Object.hasOwn(families, family)) {
+    const are = familyNames.length === 1 ? "is" : "are";
+    throw file.error(`model_type is ${JSON.stringify(family)}; only ${familyNames.join(", ")} ${are} supported`);
   }
-  if (json.model_type !== "gpt2") {
-    throw new CheckpointError(`${path}: model_type is ${JSON.stringify(json.model_type)}; only gpt2 is supported`);
-  }
-  for (const [key, supported] of Object.entries(supportedVariant)) {
-    const value = json[key] ?? supported;
-    if (value !== supported)
-      throw new CheckpointError(`${path}: ${key} is ${JSON.stringify(value)}; only ${supported} is supported`);
-  }
-  const number = (key: string): number => {
-    const value = json[key];
-    if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
-    throw new CheckpointError(`${path}: ${key} must be a positive integer, found ${JSON.stringify(value)}`);
-  };
-  const recorded = json.ballast_heads;
+  const known = family as Family;
+  const config = { family: known, ...families[known].huggingFace.read(file) };
   const recordedHeads = Array.isArray(recorded) ? recorded.filter((head) => head === "lm" || head === "scalar") : null;
-  if (recordedHeads?.length === 0) throw new CheckpointError(`${path}: ballast_heads names neither lm nor scalar`);
-  const config: DecoderConfig = {
-    family: "gpt2",
-    vocabularySize: number("vocab_size"),
-    context: number("n_positions"),
-    width: number("n_embd"),
-    layers: number("n_layer"),
-    heads: number("n_head"),
-    tieEmbeddings: json.tie_word_embeddings !== false,
-  };
-  const { width, heads } = config;
-  if (width % heads !== 0) throw new CheckpointError(`${path}: n_embd ${width} is not divisible by n_head ${heads}`);
-  const [architecture] = Array.isArray(json.architectures) ? (json.architectures as unknown[]) : [];
-  return { config, recordedHeads, architecture: typeof architecture === "string" ? architecture : "" };
+  if (recordedHeads?.length === 0) throw file.error("ballast_heads names neither lm nor scalar");
+  const [className] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
+  return { config, recordedHeads, className: typeof className === "string" ? className : "" };
 }

@@ -1,7 +1,10 @@
 /** Parameters: Hugging Face's names and shapes, groups, and the statistics of initial values. */
 import { describe, expect, test } from "vitest";
 import { fixture, tiedConfig, untiedConfig } from "../../test/support/gpt2.ts";
-import { checkConfig, type DecoderConfig, initialValues, parameterCount, parameterSpecs } from "./model-config.ts";
+import { parameterSpecs } from "./family.ts";
+import type { DecoderConfig } from "./model-config.ts";
+import { checkConfig, parameterCount } from "./model-size.ts";
+import { initialValues } from "./parameters.ts";
 
 const shapes = (specs: ReturnType<typeof parameterSpecs>) =>
   Object.fromEntries(specs.map(({ name, shape }) => [name, shape]));

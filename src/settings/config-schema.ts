@@ -3,6 +3,7 @@
  * published practice name their source in a comment; docs/config.md says more about every field.
  */
 import { z } from "zod";
+import { familyNames } from "../models/family.ts";
 import { mostSequences, mostThreads } from "../util/limits.ts";
 
 const text = z.string().min(1);
@@ -34,7 +35,7 @@ const prompts = rowsWith("prompt", "messages", "reference", "kind");
 export const modelSchema = z.strictObject({
   /** A Hugging Face folder to start from. Without it a model with the sizes below is made from scratch. */
   path: text.optional(),
-  family: z.literal("gpt2").default("gpt2"),
+  family: z.enum(familyNames).default(familyNames[0]),
   layers: count.default(4),
   width: count.default(128),
   heads: count.default(4),

@@ -1,5 +1,5 @@
 /** AdamW as one graph over all parameters (Loshchilov and Hutter 2019; epsilon where PyTorch puts it: PPO.md row 16). */
-import type { ParameterSpec } from "../../models/model-config.ts";
+import type { ParameterSpec } from "../../models/parameters.ts";
 import { input, type Tensor } from "../../tensor/graph.ts";
 import { add, div, matmul, mul, reshape, slice, sqrt, sub, sum } from "../../tensor/ops.ts";
 

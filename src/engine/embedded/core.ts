@@ -1,5 +1,6 @@
 /** The embedded engine itself: models in memory, every verb a run of a compiled graph. Lives in a worker thread. */
 
+import { withDefaultOptions } from "../../models/family.ts";
 import { inspectModelFolder } from "../../models/hf-folder.ts";
 import { withTextIds } from "../../models/model-config.ts";
 import type { Value } from "../../tensor/session.ts";
@@ -27,7 +28,7 @@ import type {
 } from "../engine.ts";
 import { tokensOfPass } from "../pass-size.ts";
 import { adamGraph, emaGraph, squaresGraph } from "./adamw-graph.ts";
-import { count, Model } from "./held-model.ts";
+import { count, Model, parts, valuesOf } from "./held-model.ts";
 import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
 import { machineInfo } from "./machine-info.ts";
 import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./padded-batch.ts";
@@ -56,7 +57,7 @@ export class EmbeddedCore implements Engine {
   }
 
   async createModel({ config, heads, scalarInit = "zero", seed }: CreateModelRequest): Promise<ModelInfo> {
-    const own = withTextIds(config, config.textIds);
+    const own = withDefaultOptions(withTextIds(config, config.textIds));
     return this.#add(new Model({ id: this.#id(), config: own, heads, scalarInit, seed }));
   }
 
@@ -130,7 +131,7 @@ export class EmbeddedCore implements Engine {
     const session = await this.#sessions.get(["forward", config, heads, outputs], () =>
       forwardGraph(config, heads, outputs),
     );
-    const parameters = model.values("", model.weights);
+    const parameters = model.inputs();
     const rows: Record<string, number[][]> = Object.fromEntries(outputs.map((output) => [output, []]));
     for (const group of lengthGroups(
       sequences.map(({ tokens }) => tokens),
@@ -161,16 +162,14 @@ export class EmbeddedCore implements Engine {
     const model = this.#model(id);
     const { config, heads } = model.info;
     this.#requireHeads(model, loss.name === "value" || loss.name === "pairwise" ? "scalar" : "lm");
+    if (model.trainable.length === 0) throw new EngineError(`model ${id} has no parameter to train: all are frozen`);
     const old = loss.name === "policy" ? this.#oldParameters(model, loss) : {};
     const shape = shapeOf(loss);
     const session = await this.#sessions.get(["loss", config, heads, shape], () => lossGraph(config, heads, shape));
     const { feeds, lengths } = lossFeeds(model, loss);
     // The sums are read and written in place: each is the result of an addition, entry by entry.
-    const sums = model.values("sum.", model.gradients());
-    const results = await session.run(
-      { ...model.values("", model.weights), ...sums, ...feeds, ...old },
-      { into: sums },
-    );
+    const sums = valuesOf("sum.", model.gradients());
+    const results = await session.run({ ...model.inputs(), ...sums, ...feeds, ...old }, { into: sums });
     model.accumulated++;
     const rows = (name: string) => (results[name] === undefined ? undefined : unflatten(results[name], lengths));
     const flat = (name: string) =>
@@ -191,11 +190,11 @@ export class EmbeddedCore implements Engine {
     const model = this.#model(id);
     if (model.accumulated === 0) throw new EngineError(`optimStep: no gradient was accumulated for model ${id}`);
     const { learningRate, rateFactors = {}, beta1, beta2, epsilon, weightDecay, maxGradNorm } = request;
-    const { specs } = model;
+    const specs = model.trainable;
     const key = [model.info.config, model.info.heads];
     const squares = await this.#sessions.get(["squares", ...key], () => squaresGraph(specs));
     const row = (spec: (typeof specs)[number]) => [1, count(spec.shape)];
-    const norms = await squares.run(model.values("sum.", model.gradients(), row));
+    const norms = await squares.run(valuesOf("sum.", model.gradients(), row));
     const groups: Record<string, { squares: number; total: number; entries: number }> = {};
     for (const { name, group, shape } of specs) {
       const { squares, total, entries } = groups[group] ?? { squares: 0, total: 0, entries: 0 };
@@ -218,15 +217,15 @@ export class EmbeddedCore implements Engine {
       const flat = (spec: (typeof specs)[number]) => [count(spec.shape)];
       const { m, v } = model.moments();
       const state = {
-        ...model.values("w.", model.weights, flat),
-        ...model.values("m.", m, flat),
-        ...model.values("v.", v, flat),
+        ...valuesOf("w.", model.trainableWeights(), flat),
+        ...valuesOf("m.", parts(specs, m), flat),
+        ...valuesOf("v.", parts(specs, v), flat),
       };
       const adam = await this.#sessions.get(["adam", ...key], () => adamGraph(specs));
       await adam.run(
         {
           ...state,
-          ...model.values("sum.", model.gradients(), flat),
+          ...valuesOf("sum.", model.gradients(), flat),
           beta1: scalar(beta1),
           beta2: scalar(beta2),
           gradToM: scalar((1 - beta1) * clip),
@@ -281,7 +280,7 @@ export class EmbeddedCore implements Engine {
     this.#requireHeads(old, "lm");
     if (JSON.stringify(old.info.config) !== JSON.stringify(model.info.config))
       throw new EngineError(`policy: model ${old.info.id} is not of the same shape as ${model.info.id}`);
-    return old.values("old.", old.weights);
+    return old.inputs("old.");
   }
 
   #requireHeads(model: Model, head: "lm" | "scalar" | null): void {

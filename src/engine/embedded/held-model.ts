@@ -1,14 +1,13 @@
-/** One model in the engine's memory: parameters, accumulated gradient and Adam's moments, each one flat array. */
+/**
+ * One model in the engine's memory: all parameters in one flat array, and in arrays of the trainable ones only, the accumulated
+ * gradient and Adam's moments.
+ */
 import { join } from "node:path";
+import { parameterSpecs } from "../../models/family.ts";
 import { optimizerFile, readModelFolder, refuseNonFinite, writeModelFolder } from "../../models/hf-folder.ts";
-import {
-  checkConfig,
-  initialValues,
-  type ParameterSpec,
-  parameterSpecs,
-  type TextIds,
-  withTextIds,
-} from "../../models/model-config.ts";
+import { type TextIds, withTextIds } from "../../models/model-config.ts";
+import { checkConfig } from "../../models/model-size.ts";
+import { initialValues, type ParameterSpec } from "../../models/parameters.ts";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "../../models/safetensors.ts";
 import type { Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
@@ -29,20 +28,23 @@ const stepCount = "step";
 
 export class Model {
   readonly info: ModelInfo;
-  readonly specs: readonly ParameterSpec[];
+  /** The parameters that gradients and Adam are of; the others are frozen. */
+  readonly trainable: readonly ParameterSpec[];
   readonly weights: Float32Array;
   /** Calls of forwardBackward since the last step. */
   accumulated = 0;
   /** Steps of Adam so far: t of the bias correction. */
   steps = 0;
+  readonly #specs: readonly ParameterSpec[];
   #gradients: Float32Array | null = null;
   #moments: { m: Float32Array; v: Float32Array } | null = null;
 
   constructor({ id, config, heads, scalarInit, seed, from }: ModelOptions) {
     if (heads.length === 0) throw new EngineError("a model needs at least one head: lm or scalar");
     checkConfig(config, heads);
-    this.specs = parameterSpecs(config, heads, scalarInit);
-    const size = this.specs.reduce((total, { shape }) => total + count(shape), 0);
+    this.#specs = parameterSpecs(config, heads, scalarInit);
+    this.trainable = this.#specs.filter(({ trainable }) => trainable);
+    const size = total(this.#specs);
     this.info = { id, config, heads, parameters: size };
     this.weights = new Float32Array(size);
     this.become({ from, seed });
@@ -50,7 +52,7 @@ export class Model {
 
   /** Values as of a new model, with neither gradient nor optimizer. */
   become({ from, seed }: Pick<ModelOptions, "from" | "seed">): void {
-    for (const { spec, part } of this.parts(this.weights)) {
+    for (const { spec, part } of parts(this.#specs, this.weights)) {
       part.set(from?.get(spec.name)?.data ?? initialValues(spec, seed));
     }
     this.clearGradients();
@@ -90,16 +92,16 @@ export class Model {
       const { m, v } = this.#moments ?? { m: null, v: null };
       const tensors = new Map<string, NamedTensor>();
       for (const [kind, flat] of Object.entries({ m, v })) {
-        const parts = flat === null ? [] : this.parts(flat);
-        for (const { spec, part } of parts) tensors.set(`${kind}.${spec.name}`, { shape: spec.shape, data: part });
+        const entries = flat === null ? [] : parts(this.trainable, flat);
+        for (const { spec, part } of entries) tensors.set(`${kind}.${spec.name}`, { shape: spec.shape, data: part });
       }
       writeSafetensors(join(folder, optimizerFile), tensors, { [stepCount]: String(this.steps) });
     }
   }
 
-  /** Throws EngineError where the other has other parameters. */
+  /** Throws an EngineError if the other model trains other parameters. */
   copyOptimizer(from: Model): void {
-    if (from.weights.length !== this.weights.length)
+    if (total(from.trainable) !== total(this.trainable))
       throw new EngineError(`the optimizer of ${from.info.id} is of other heads than those of its copy`);
     this.steps = from.steps;
     if (from.#moments === null) return;
@@ -118,7 +120,7 @@ export class Model {
       ["m", m],
       ["v", v],
     ] as const) {
-      for (const { spec, part } of this.parts(flat)) {
+      for (const { spec, part } of parts(this.trainable, flat)) {
         const tensor = tensors.get(`${kind}.${spec.name}`);
         if (tensor === undefined || tensor.data.length !== part.length) {
           throw new CheckpointError(`${path} does not fit the model: ${kind}.${spec.name}`);
@@ -130,17 +132,29 @@ export class Model {
 
   /** The parameters by name, as views. */
   named(): Map<string, NamedTensor> {
-    return new Map(this.parts(this.weights).map(({ spec, part }) => [spec.name, { shape: spec.shape, data: part }]));
+    const entries = parts(this.#specs, this.weights);
+    return new Map(entries.map(({ spec, part }) => [spec.name, { shape: spec.shape, data: part }]));
+  }
+
+  /** The parameters as inputs of a graph. */
+  inputs(prefix = ""): Record<string, Value> {
+    return valuesOf(prefix, parts(this.#specs, this.weights));
+  }
+
+  /** The trainable parameters, to be written by an optimizer. */
+  trainableWeights(): ParameterPart[] {
+    return parts(this.#specs, this.weights).filter(({ spec }) => spec.trainable);
   }
 
   /** The accumulated gradient; zeros at first. */
-  gradients(): Float32Array {
-    this.#gradients ??= new Float32Array(this.weights.length);
-    return this.#gradients;
+  gradients(): ParameterPart[] {
+    this.#gradients ??= new Float32Array(total(this.trainable));
+    return parts(this.trainable, this.#gradients);
   }
 
   moments(): { m: Float32Array; v: Float32Array } {
-    this.#moments ??= { m: new Float32Array(this.weights.length), v: new Float32Array(this.weights.length) };
+    const zeros = () => new Float32Array(total(this.trainable));
+    this.#moments ??= { m: zeros(), v: zeros() };
     return this.#moments;
   }
 
@@ -148,30 +162,39 @@ export class Model {
     this.#gradients?.fill(0);
     this.accumulated = 0;
   }
+}
 
-  /** Views of a flat array, parameter by parameter. */
-  parts(flat: Float32Array): { spec: ParameterSpec; part: Float32Array }[] {
-    let offset = 0;
-    return this.specs.map((spec) => {
-      const part = flat.subarray(offset, offset + count(spec.shape));
-      offset += part.length;
-      return { spec, part };
-    });
-  }
+/** A parameter's share of a flat array, as a view. */
+export interface ParameterPart {
+  readonly spec: ParameterSpec;
+  readonly part: Float32Array;
+}
 
-  /** A flat array as named inputs or outputs of a graph, in the parameters' own shapes or as given. */
-  values(
-    prefix: string,
-    flat: Float32Array,
-    shapeOf: (spec: ParameterSpec) => readonly number[] = (spec) => spec.shape,
-  ): Record<string, Value> {
-    const values: Record<string, Value> = {};
-    for (const { spec, part } of this.parts(flat))
-      values[`${prefix}${spec.name}`] = { data: part, shape: shapeOf(spec) };
-    return values;
-  }
+/** Views of a flat array, parameter by parameter. */
+export function parts(specs: readonly ParameterSpec[], flat: Float32Array): ParameterPart[] {
+  let offset = 0;
+  return specs.map((spec) => {
+    const part = flat.subarray(offset, offset + count(spec.shape));
+    offset += part.length;
+    return { spec, part };
+  });
+}
+
+/** Views as named inputs or outputs of a graph, in the parameters' own shapes or as given. */
+export function valuesOf(
+  prefix: string,
+  parts: readonly ParameterPart[],
+  shapeOf: (spec: ParameterSpec) => readonly number[] = (spec) => spec.shape,
+): Record<string, Value> {
+  return Object.fromEntries(
+    parts.map(({ spec, part }) => [`${prefix}${spec.name}`, { data: part, shape: shapeOf(spec) }]),
+  );
 }
 
 export function count(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
+}
+
+function total(specs: readonly ParameterSpec[]): number {
+  return specs.reduce((sum, { shape }) => sum + count(shape), 0);
 }

@@ -2,7 +2,9 @@
  * The losses and forward passes as graphs. Each is a sum over scored tokens of weight times term, like its slow
  * counterpart in `objectives/`, against which it is tested. Settings that may change while a run goes on are inputs.
  */
-import { languageHead, type Parameters, parameterInputs, scalarHead, trunk } from "../../models/gpt2.ts";
+import { wholeSequences } from "../../models/attention.ts";
+import { languageHead, parameterInputs, parameterSpecs, scalarHead, trunk } from "../../models/family.ts";
+import type { Parameters } from "../../models/parameters.ts";
 import { product } from "../../tensor/dims.ts";
 import { gradients } from "../../tensor/gradients.ts";
 import { input, type Tensor } from "../../tensor/graph.ts";
@@ -50,14 +52,14 @@ interface Loss {
 }
 
 /**
- * Loss and accumulated gradients. Inputs: the parameters, `sum.<name>` for each of them (the gradient so far), ids [B, S]
+ * Loss and accumulated gradients. Inputs: the parameters, `sum.<name>` for each trainable one (the gradient so far), ids [B, S]
  * int32, rows [N] int32 (flat positions b*S + s whose next token is scored), and the loss's own.
  * Outputs: loss, squaredNorm (of this call's gradient), `sum.<name>`, and the loss's per-token outputs.
  */
 export function lossGraph(config: ModelConfig, heads: readonly HeadKind[], shape: LossShape): Record<string, Tensor> {
   const parameters = parameterInputs(config, heads);
   const { loss, outputs } = buildLoss(config, parameters, shape);
-  const names = [...parameters.keys()];
+  const names = parameterSpecs(config, heads).flatMap(({ name, trainable }) => (trainable ? [name] : []));
   const grads = gradients(
     loss,
     names.map((name) => parameters.get(name) as Tensor),
@@ -112,7 +114,7 @@ function crossEntropy(config: ModelConfig, parameters: Parameters): Loss {
 
 /** sum w * -log sigmoid(gap) = sum w * softplus(-gap), gap = score(chosen) - score(rejected) - margin: PPO.md row 18. */
 function pairwise(config: ModelConfig, parameters: Parameters): Loss {
-  const hidden = trunk(config, parameters, input("ids", ["B", "S"], "int32"));
+  const hidden = trunk(config, parameters, wholeSequences(input("ids", ["B", "S"], "int32")));
   const score = (rows: string) =>
     scalarHead(parameters, gather(hidden, input(rows, ["N"], "int32"), { distinct: true }));
   const [chosen_N, rejected_N] = [score("chosenRows"), score("rejectedRows")];
@@ -194,7 +196,7 @@ function batch(): { ids: Tensor; rows: Tensor } {
 
 /** Hidden states at the rows that are scored. [N, D] */
 function scoredHidden(config: ModelConfig, parameters: Parameters, { ids, rows } = batch()): Tensor {
-  return gather(trunk(config, parameters, ids), rows, { distinct: true });
+  return gather(trunk(config, parameters, wholeSequences(ids)), rows, { distinct: true });
 }
 
 /** Log-probability of the target and entropy of the whole distribution, both at the temperature (PPO.md rows 1, 11). */

@@ -9,8 +9,8 @@ import {
   smallConfig,
 } from "../../../test/support/engine.ts";
 import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
+import { parameterSpecs } from "../../models/family.ts";
 import { writeModelFolder } from "../../models/hf-folder.ts";
-import { parameterSpecs } from "../../models/model-config.ts";
 import { penaltyTerms } from "../../objectives/penalty-policy.ts";
 import { weightedSum } from "../../rl/index.ts";
 import type { ModelConfig, ModelId, PolicyLoss } from "../engine.ts";

@@ -1,9 +1,10 @@
 /** Drives generation: prefill, then chunks of tokens, dropping rows that have stopped between chunks. */
-import { decodeGraph, prefillGraph, type SamplerShape } from "../../models/generation-graph.ts";
+import { cacheNames, decodeGraph, prefillGraph, type SamplerShape } from "../../models/generation-graph.ts";
+import { cacheSizes } from "../../models/model-config.ts";
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import { fineUniforms } from "../../util/random.ts";
-import type { SampleRequest, SampleResult, StopReason } from "../engine.ts";
+import type { ModelConfig, SampleRequest, SampleResult, StopReason } from "../engine.ts";
 import { tokensOfPass } from "../pass-size.ts";
 import type { Model } from "./held-model.ts";
 import { checkTokens, lengthGroups } from "./padded-batch.ts";
@@ -52,7 +53,8 @@ export class Sampler {
       }
     }
     const shape: SamplerShape = { greedy: temperature === 0, topK, topP: topP < 1 };
-    const perRow = 2 * config.layers * config.width * (Math.max(...prompts.map((p) => p.length)) + maxNewTokens);
+    const perToken = cacheEntries(config);
+    const perRow = 2 * config.layers * perToken * (Math.max(...prompts.map((p) => p.length)) + maxNewTokens);
     const bounds = [maxRows, Math.floor(maxCacheEntries / perRow), tokensOfPass(config.vocabularySize)];
     const rowsAtOnce = Math.max(1, Math.min(...bounds));
     const result: SampleResult = { tokens: [], logprobs: [], stopReasons: [] };
@@ -78,22 +80,23 @@ export class Sampler {
     const { config } = model.info;
     const { maxNewTokens, stopTokens } = request;
     const padded = Math.max(...all.map((row) => row.promptLength));
-    const parameters = model.values("", model.weights);
+    const parameters = model.inputs();
     const ids = new Int32Array(all.length * padded);
     for (const [b, { index }] of all.entries()) ids.set(request.prompts[index] as readonly number[], b * padded);
     const last = Int32Array.from(all, (row, b) => b * padded + row.promptLength - 1);
     const prefill = await this.#sessions.get(["prefill", config], () => prefillGraph(config));
     const decode = await this.#sessions.get(["decode", config, shape], () => decodeGraph(config, shape));
-    const names = cacheNames(config.layers);
-    const block = { heads: config.heads, size: config.width / config.heads };
-    const buffers = this.#reserve(names.length, all.length * config.width * (padded + maxNewTokens));
+    const names = Array.from({ length: config.layers }, (_, layer) => Object.values(cacheNames(layer))).flat();
+    const block = cacheSizes(config);
+    const perToken = cacheEntries(config);
+    const buffers = this.#reserve(names.length, all.length * perToken * (padded + maxNewTokens));
     const views = (B: number, T: number) =>
       Object.fromEntries(
         names.map((name, i) => [
           name,
           {
-            data: (buffers[i] as Float32Array).subarray(0, B * config.width * T),
-            shape: [B, block.heads, T, block.size],
+            data: (buffers[i] as Float32Array).subarray(0, B * perToken * T),
+            shape: [B, block.kvHeads, T, block.headDim],
           },
         ]),
       );
@@ -158,8 +161,10 @@ function checkSettings({ prompts, maxNewTokens, temperature, topK, topP, streams
   }
 }
 
-function cacheNames(layers: number): string[] {
-  return Array.from({ length: layers }, (_, i) => [`key.${i}`, `value.${i}`]).flat();
+/** Entries of a token's keys, and of its values, in one layer. */
+function cacheEntries(config: ModelConfig): number {
+  const { kvHeads, headDim } = cacheSizes(config);
+  return kvHeads * headDim;
 }
 
 function samplerInputs(
@@ -205,14 +210,14 @@ function keepRows(data: Float32Array, kept: readonly number[], size: number): vo
 }
 
 /**
- * [B, H, T, K] and [B, H, U, K] become [kept, H, T + U, K], in place. The graph does not do this: ONNX Runtime's binding
+ * [B, G, T, K] and [B, G, U, K] become [kept, G, T + U, K], in place. The graph does not do this: ONNX Runtime's binding
  * copies every output once more, and the cache is the largest.
  */
 function appendToCache(
   cache: Float32Array,
   recent: Float32Array,
   kept: readonly number[],
-  { heads, size }: { heads: number; size: number },
+  { kvHeads: heads, headDim: size }: { kvHeads: number; headDim: number },
   T: number,
   U: number,
 ): void {

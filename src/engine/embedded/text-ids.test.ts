@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
+import { parameterSpecs } from "../../models/family.ts";
 import { writeModelFolder } from "../../models/hf-folder.ts";
-import { parameterSpecs } from "../../models/model-config.ts";
 import { type NamedTensor, readSafetensors } from "../../models/safetensors.ts";
 import { random } from "../../util/random.ts";
 import type { ForwardBackwardResult, LossRequest, ModelConfig, ModelId, Sequence } from "../engine.ts";

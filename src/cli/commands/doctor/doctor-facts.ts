@@ -13,7 +13,7 @@ import type {
 } from "../../../control/doctor/index.ts";
 import { type PromptRow, RowsError } from "../../../data/index.ts";
 import { findRun } from "../../../inspect/places.ts";
-import { parameterSpecs } from "../../../models/model-config.ts";
+import { parameterSpecs } from "../../../models/family.ts";
 import { mean, reachOf } from "../../../rl/index.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { encodePrompts, promptText } from "../../../trainer/rollout.ts";

@@ -1,0 +1,86 @@
+/**
+ * The families of models: a total table with one row a family, and what a configuration's row says of its parameters and graph.
+ * Adding a family takes one file, its name in the union and its row in the table.
+ */
+import type { Dim } from "../tensor/dims.ts";
+import { constant, input, type Tensor } from "../tensor/graph.ts";
+import { add, matmul, reshape } from "../tensor/ops.ts";
+import { UsageError } from "../util/errors.ts";
+import type { Architecture } from "./architecture.ts";
+import type { Reading } from "./attention.ts";
+import { gpt2 } from "./gpt2.ts";
+import type { DecoderConfig, Head } from "./model-config.ts";
+import { type ParameterSpec, type Parameters, parameter, specsOf } from "./parameters.ts";
+
+/** A family's name is Hugging Face's `model_type`. */
+export type Family = "gpt2";
+
+export const families: { readonly [F in Family]: Architecture } = { gpt2 };
+
+export const familyNames = Object.keys(families) as [Family, ...Family[]];
+
+/** A family's row. Throws a UsageError for a family that the table lacks. */
+export function architectureOf({ family }: Pick<DecoderConfig, "family">): Architecture {
+  if (Object.hasOwn(families, family)) return families[family as Family];
+  throw new UsageError(
+    `there is no family of models named ${family}`,
+    `Ballast has ${Object.keys(families).join(", ")}.`,
+  );
+}
+
+/** The configuration of a model from scratch, with the options that its family gives to those that it lacks. */
+export function withDefaultOptions(config: DecoderConfig): DecoderConfig {
+  const { options } = architectureOf(config);
+  return options === undefined ? config : { ...config, options: { ...options, ...config.options } };
+}
+
+/** Every parameter in the order in which it is stored. A tied language head has none of its own. */
+export function parameterSpecs(
+  config: DecoderConfig,
+  heads: readonly Head[],
+  scalarInit: "zero" | "normal" = "zero",
+): ParameterSpec[] {
+  const { vocabularySize, width, tieEmbeddings } = config;
+  const { parameters, languageHead } = architectureOf(config);
+  const specs = [...parameters(config)];
+  if (heads.includes("lm") && !tieEmbeddings)
+    specs.push(specsOf("lm_head").matrix(languageHead.own, [vocabularySize, width], 1 / Math.sqrt(width)));
+  if (heads.includes("scalar")) {
+    const { matrix, zeros } = specsOf("score");
+    // PPO.md row 19: a value head starts at 0, a reward head at sd 1/sqrt(d + 1) (Stiennon et al. 2020).
+    specs.push(matrix("score.weight", [1, width], scalarInit === "zero" ? 0 : 1 / Math.sqrt(width + 1)));
+    specs.push(zeros("score.bias", 1));
+  }
+  return specs;
+}
+
+/** `prefix` goes before the inputs' names, for a second model in one graph; the parameters keep theirs. */
+export function parameterInputs(config: DecoderConfig, heads: readonly Head[], prefix = ""): Parameters {
+  return new Map(parameterSpecs(config, heads).map(({ name, shape }) => [name, input(`${prefix}${name}`, shape)]));
+}
+
+/** Hidden states after the last norm, [N, D]. */
+export function trunk(config: DecoderConfig, parameters: Parameters, reading: Reading): Tensor {
+  return architectureOf(config).trunk(config, parameters, reading);
+}
+
+/**
+ * Logits over the vocabulary, by the tied embedding or a matrix of their own. [N, D] -> [N, V]
+ *
+ * An id that no text has gets a logit of -1e30: probability 0 at every temperature above 1e-8, and no gradient.
+ */
+export function languageHead(config: DecoderConfig, parameters: Parameters, hidden_N_D: Tensor): Tensor {
+  const { tieEmbeddings, textIds, vocabularySize } = config;
+  const { tied, own } = architectureOf(config).languageHead;
+  const logits_N_V = matmul(hidden_N_D, parameter(parameters, tieEmbeddings ? tied : own), { transB: true });
+  if (textIds === undefined) return logits_N_V;
+  const mask_V = new Array<number>(vocabularySize).fill(0).fill(-1e30, textIds.below);
+  for (const id of textIds.missing) mask_V[id] = -1e30;
+  return add(logits_N_V, constant(mask_V));
+}
+
+/** One number a position. [N, D] -> [N] */
+export function scalarHead(parameters: Parameters, hidden_N_D: Tensor): Tensor {
+  const weighted_N_1 = matmul(hidden_N_D, parameter(parameters, "score.weight"), { transB: true });
+  return reshape(add(weighted_N_1, parameter(parameters, "score.bias")), [hidden_N_D.shape[0] as Dim]);
+}

@@ -1,0 +1,45 @@
+/** A model's `config.json` as Hugging Face writes it, with errors that name the file and the key. */
+import { readFileSync, statSync } from "node:fs";
+import { CheckpointError, messageOf } from "../util/errors.ts";
+
+/** Real files have a few kilobytes. */
+const maxBytes = 2 ** 20;
+
+export class HfConfig {
+  readonly path: string;
+  readonly json: Readonly<Record<string, unknown>>;
+
+  /** Reads the file; throws a CheckpointError if there is none, or no JSON in it. */
+  constructor(path: string) {
+    this.path = path;
+    try {
+      const { size } = statSync(path);
+      if (size > maxBytes) throw new Error(`it has ${size} bytes, and a model's configuration ${maxBytes} at most`);
+      this.json = (JSON.parse(readFileSync(path, "utf8")) ?? {}) as Record<string, unknown>;
+    } catch (error) {
+      throw new CheckpointError(
+        `cannot read ${path}: ${messageOf(error)}`,
+        "A model folder has config.json and model.safetensors.",
+      );
+    }
+  }
+
+  /** A positive whole number. */
+  count(key: string): number {
+    const value = this.json[key];
+    if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
+    throw this.error(`${key} must be a positive integer, found ${JSON.stringify(value)}`);
+  }
+
+  /** Refuses other values of these keys than the ones given; an absent key has the one given. */
+  only(supported: Readonly<Record<string, unknown>>): void {
+    for (const [key, wanted] of Object.entries(supported)) {
+      const value = this.json[key] ?? wanted;
+      if (value !== wanted) throw this.error(`${key} is ${JSON.stringify(value)}; only ${wanted} is supported`);
+    }
+  }
+
+  error(message: string): CheckpointError {
+    return new CheckpointError(`${this.path}: ${message}`);
+  }
+}
