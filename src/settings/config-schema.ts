@@ -35,7 +35,7 @@ const prompts = rowsWith("prompt", "messages", "reference", "kind");
 export const modelSchema = z.strictObject({
   /** A Hugging Face folder to start from. Without it a model with the sizes below is made from scratch. */
   path: text.optional(),
-  family: z.enum(familyNames).default(familyNames[0]),
+  family: z.literal(familyNames).default(familyNames[0]),
   layers: count.default(4),
   width: count.default(128),
   heads: count.default(4),

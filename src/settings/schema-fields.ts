@@ -104,7 +104,7 @@ function expectationOf(schema: z.core.$ZodTypes): string {
     case "enum":
       return `one of ${Object.values(def.entries).join(", ")}`;
     case "literal":
-      return def.values.join(", ");
+      return `${def.values.length > 1 ? "one of " : ""}${def.values.join(", ")}`;
     case "array":
       return "a list";
     case "union":
