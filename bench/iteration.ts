@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { trainOnline } from "../src/algorithms/online-stage.ts";
-import { ppo as ppoAlgorithm } from "../src/algorithms/ppo.ts";
 import { parseConfig } from "../src/config/index.ts";
 import { defaultRules, fitsScale } from "../src/control/rules/load-rules.ts";
 import type { Engine } from "../src/engine/engine.ts";
@@ -46,24 +45,20 @@ export async function benchIteration(engine: Engine): Promise<IterationResult> {
       row: { prompt: [{ role: "user" as const, content: "" }], reference: null },
       tokens: Array.from({ length: shape.prompt }, (_, t) => (i * 31 + t * 7) % config.vocabularySize),
     }));
-    await trainOnline(
-      context,
-      {
-        settings,
-        sources: { policy: start, reference: start, critic: start },
-        frozen: { reference: start },
-        prompts,
-        openReward: async () =>
-          createReward({
-            components: settings.rewards,
-            engine,
-            models: { model: { model: reward.id, normalisation: null } },
-          }),
-        rules: defaultRules().filter((rule) => fitsScale(rule, context.config.control)),
-        measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] },
-      },
-      ppoAlgorithm,
-    );
+    await trainOnline(context, {
+      settings,
+      sources: { policy: start, reference: start, critic: start },
+      frozen: { reference: start },
+      prompts,
+      openReward: async () =>
+        createReward({
+          components: settings.rewards,
+          engine,
+          models: { model: { model: reward.id, normalisation: null } },
+        }),
+      rules: defaultRules().filter((rule) => fitsScale(rule, context.config.control)),
+      measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] },
+    });
     for (const { id } of [model, reward]) await engine.disposeModel(id);
     return summary(measured.slice(1));
   } finally {

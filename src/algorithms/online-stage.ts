@@ -14,13 +14,14 @@ import { observeTargets, targetMet } from "../trainer/stop.ts";
 import { Stopwatch } from "../trainer/stopwatch.ts";
 import { RolledBack } from "../util/errors.ts";
 import type { Algorithm } from "./algorithm.ts";
+import { algorithms } from "./algorithms.ts";
 import { openOnline } from "./open-online.ts";
 
-/** Trains the policy, from its newest checkpoint if the context says so. */
+/** Trains the policy by the algorithm that the settings name, from its newest checkpoint if the context says so. */
 export async function trainOnline(
   context: StageContext,
   inputs: OnlineInputs,
-  algorithm: Algorithm,
+  algorithm: Algorithm = algorithms[inputs.settings.algorithm],
 ): Promise<StageResult> {
   const injected = injectFaults({ faults: faultsOf(context.config), seed: context.config.seed });
   const opened = await openOnline(context, inputs, { algorithm, injected });

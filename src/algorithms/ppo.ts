@@ -110,7 +110,7 @@ async function descend(
   const factors = layerFactors(run);
   const outcome = emptyOutcome();
 
-  for (const { epoch, step, minibatch } of minibatchesOf(run, iteration, now, experience)) {
+  for (const { epoch, step, minibatch } of minibatchesOf(run, iteration, { settings, experience })) {
     const lossOf = (batch: PolicyBatch) => objective(batch, now, penalty);
     const policy = await policyGradient({ engine, model, minibatch, objective: lossOf });
     // Nothing has been learned yet from this rollout at its first step: every ratio is 1 (row 21).

@@ -1,5 +1,6 @@
 /** Checks between fields of PPO: batches, lengths, sampling, critic, KL and reward. */
 
+import { type AlgorithmSettings, algorithmSettings, lackedSettings } from "../settings/algorithm-settings.ts";
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
 import { multiplesNear } from "../util/nearest.ts";
 import { checkSteering } from "./checks-steering.ts";
@@ -14,6 +15,7 @@ export function checkPpo(config: Config, given: Given): Checked {
     checkBatches(ppo),
     checkLengths(config, ppo),
     checkSampling(ppo),
+    checkAlgorithm(ppo, given),
     checkCritic(ppo),
     checkKl(ppo, given),
     checkSteering(ppo, given),
@@ -100,6 +102,23 @@ function checkSampling({ topK, topP, allowTruncatedSampling }: PpoConfig): Part 
   return { errors: [problem(keys, `${what}; use topK 0 and topP 1, or set ppo.allowTruncatedSampling: true`)] };
 }
 
+function checkAlgorithm({ algorithm, responsesPerPrompt }: PpoConfig, given: Given): Part {
+  const errors = lackedSettings(algorithm)
+    .filter(({ key }) => given(`ppo.${key}`))
+    .map(({ key, why }) =>
+      problem([`ppo.${key}`, "ppo.algorithm"], `ppo.${key} has no place in ${algorithm}, which ${why}: remove it`),
+    );
+  const { groups, defaults }: AlgorithmSettings = algorithmSettings[algorithm];
+  if (groups && responsesPerPrompt < 2)
+    errors.push(
+      problem(
+        ["ppo.responsesPerPrompt", "ppo.algorithm"],
+        `ppo.responsesPerPrompt ${responsesPerPrompt}: ${algorithm} compares responses to the same prompt with each other; try ${defaults.responsesPerPrompt}`,
+      ),
+    );
+  return { errors };
+}
+
 function checkCritic({ criticKind, valueCoef, criticLearningRate, critic }: PpoConfig): Part {
   const errors: Problem[] = [];
   if (criticKind === "separate" && valueCoef !== undefined) {
@@ -124,7 +143,7 @@ function checkCritic({ criticKind, valueCoef, criticLearningRate, critic }: PpoC
   return { errors };
 }
 
-function checkKl({ kl }: PpoConfig, given: Given): Part {
+function checkKl({ kl, algorithm }: PpoConfig, given: Given): Part {
   const errors: Problem[] = [];
   const warnings: Problem[] = [];
   const { controller, coef } = kl;
@@ -154,7 +173,7 @@ function checkKl({ kl }: PpoConfig, given: Given): Part {
       ),
     );
   }
-  if (kl.in === "loss" && kl.estimator === "k3") {
+  if (kl.in === "loss" && kl.estimator === "k3" && algorithm !== "grpo") {
     warnings.push(
       problem("ppo.kl.estimator", "ppo.kl.estimator k3 in the loss has a biased gradient; k2's is the KL's own"),
     );

@@ -21,8 +21,40 @@ it("a pipeline of defaults is in order", () => {
   expect(findings()).toEqual({ error: null, warnings: [] });
 });
 
+it("an algorithm without a critic has defaults of its own, which what is given replaces", () => {
+  const text = "demo: {}\nreward: {}\nppo: {}\nobjective: when a, prefer b over c\n";
+  const of = (...overrides: string[]) => parseConfig(text, "a.yaml", overrides).config.ppo!;
+  expect(of()).toMatchObject({ algorithm: "ppo", responsesPerPrompt: 1, epochs: 4, kl: { in: "reward", coef: 0.05 } });
+  expect(of("ppo.algorithm=rloo")).toMatchObject({
+    responsesPerPrompt: 4,
+    aggregation: "sequence-sum",
+    entropyCoef: 0,
+  });
+  const grpo = { responsesPerPrompt: 8, epochs: 1, kl: { in: "loss", estimator: "k3", coef: 0.04 } };
+  expect(of("ppo.algorithm=grpo")).toMatchObject(grpo);
+  const given = of("ppo.algorithm=grpo", "ppo.epochs=2", "ppo.kl.estimator=k2", "ppo.responsesPerPrompt=16");
+  expect(given).toMatchObject({ epochs: 2, responsesPerPrompt: 16, kl: { in: "loss", estimator: "k2", coef: 0.04 } });
+});
+
 describe("errors", () => {
   it.each<[string[], string]>([
+    [
+      ["ppo.algorithm=grpo", "ppo.slowCritic={}"],
+      "ppo.slowCritic has no place in grpo, which has no critic: remove it",
+    ],
+    [
+      ["ppo.algorithm=rloo", "ppo.clipLow=0.1"],
+      "ppo.clipLow has no place in rloo, which does not clip its loss: remove it",
+    ],
+    [
+      ["ppo.algorithm=rloo", "ppo.responsesPerPrompt=1"],
+      "ppo.responsesPerPrompt 1: rloo compares responses to the same prompt with each other; try 4",
+    ],
+    [["ppo.algorithm=grpo", "faults=[critic-frozen@3]"], "critic-frozen needs a critic; ppo.algorithm grpo has none"],
+    [
+      ["ppo.algorithm=trpo"],
+      'ppo.algorithm: expected one of ppo, rloo, grpo, found the text "trpo"; did you mean grpo?',
+    ],
     [["model.heads=5"], "model.width 128 is not divisible by 5 heads; try 4 or 8 heads, or width 125 or 130"],
     [["threads=100000"], "threads: expected a whole number from 0 to 1024, found 100000"],
     [["ppo.sequences=20000000000"], "ppo.sequences: expected a whole number from 1 to 1000000, found 20000000000"],

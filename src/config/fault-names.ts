@@ -1,5 +1,6 @@
 /** The faults that can be injected into a run to test the controller: their names, and texts such as `lr-spike@40`. */
 
+import { hasCritic } from "../settings/algorithm-settings.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
@@ -79,6 +80,8 @@ export function checkFaults({ faults: texts, ppo }: Pick<Config, "faults" | "ppo
           `${text} begins after the run's ${ppo.iterations} iterations; try ${fault.name}@${Math.floor(ppo.iterations / 2)}`,
         ),
       );
+    else if (fault.name === "critic-frozen" && ppo && !hasCritic(ppo.algorithm))
+      problems.push(problem(at, `critic-frozen needs a critic; ppo.algorithm ${ppo.algorithm} has none`));
     else if (fault.name === "critic-frozen" && ppo?.criticKind === "shared")
       problems.push(problem(at, "critic-frozen needs a critic of its own: ppo.criticKind separate"));
     else if (fault.name === "few-sequences" && ppo && ppo.sequences % 8 !== 0)

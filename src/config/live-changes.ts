@@ -1,5 +1,7 @@
 /** Settings that an operator may change while a stage runs: which they are, and how a change is checked and applied. */
+
 import type { z } from "zod";
+import { type AlgorithmName, lackedSettings } from "../settings/algorithm-settings.ts";
 import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "../settings/config-schema.ts";
 import { liveSettings } from "../settings/live-settings.ts";
 import { at, expectation, schemaAt } from "../settings/schema-fields.ts";
@@ -50,7 +52,7 @@ export function applyChange<Section extends object>(options: {
       near === undefined ? `These can: ${all.join(", ")}.` : `Did you mean ${near}?`,
     );
   }
-  const parsed = sectionSchemas[stage].safeParse(withValue(section, path.slice(1), value));
+  const parsed = sectionSchemas[stage].safeParse(withSetting(section, path.slice(1), value));
   if (!parsed.success) {
     const schema = schemaAt(path, config);
     throw new UsageError(`${key}: expected ${schema ? expectation(schema) : "another value"}, found ${value}`);
@@ -73,7 +75,10 @@ export function settingOf(stage: Stage, section: object, key: string): unknown {
 
 /** Every hyperparameter of a section by dotted key: numbers, words and switches, but not data or lists. */
 export function hyperparameters(stage: Stage, section: object): Change[] {
+  const { algorithm } = section as { readonly algorithm?: AlgorithmName };
+  const lacked = algorithm === undefined ? [] : lackedSettings(algorithm).map(({ key }) => key);
   return Object.entries(section).flatMap(([name, value]) => {
+    if (lacked.includes(name)) return [];
     const key = `${stage}.${name}`;
     if (value === null || ["number", "string", "boolean"].includes(typeof value)) return [{ key, value }];
     if (!nested.includes(name) || value === undefined) return [];
@@ -81,6 +86,7 @@ export function hyperparameters(stage: Stage, section: object): Change[] {
   });
 }
 
-function withValue(section: unknown, [key, ...rest]: readonly string[], value: unknown): unknown {
-  return key === undefined ? value : { ...(section as object), [key]: withValue(at(section, key), rest, value) };
+/** A copy of a section with one value set, by the parts of its key. */
+export function withSetting(section: unknown, [key, ...rest]: readonly string[], value: unknown): unknown {
+  return key === undefined ? value : { ...(section as object), [key]: withSetting(at(section, key), rest, value) };
 }

@@ -4,7 +4,8 @@ import { dirname, resolve } from "node:path";
 import { knownRules, unknownRule, usedRules } from "../control/rules/load-rules.ts";
 import { helpdeskObjective } from "../data/index.ts";
 import { readModelConfig } from "../models/hf-folder.ts";
-import { type Config, configSchema } from "../settings/config-schema.ts";
+import { type AlgorithmSettings, algorithmSettings } from "../settings/algorithm-settings.ts";
+import { type Config, configSchema, type PpoConfig } from "../settings/config-schema.ts";
 import type { Stage } from "../types/records.ts";
 import { CheckpointError, messageOf, UsageError } from "../util/errors.ts";
 import { remedyFor } from "../util/system-faults.ts";
@@ -12,7 +13,7 @@ import type { Path } from "../util/yaml-source.ts";
 import { readSource, type Source } from "../util/yaml-source.ts";
 import { checkConfig, startFolder } from "./checks.ts";
 import { missingPaths, rebasePaths } from "./config-paths.ts";
-import { stages } from "./live-changes.ts";
+import { stages, withSetting } from "./live-changes.ts";
 import { applyOverrides, type Overridden, parseOverride } from "./overrides.ts";
 import { describeIssue, type Problem, pathOf, valueAt } from "./problems.ts";
 import { emptyValues, isBelow, isEcho, withoutMistakes } from "./repair.ts";
@@ -155,8 +156,19 @@ function withDerivedDefaults(config: Config, given: (path: string) => boolean): 
         ? { ...config.tokenizer, kind: "file", path: folder }
         : config.tokenizer,
     // With the inner 0.5 of docs/PPO.md row 10, a coefficient of 1 is the published 0.5.
-    ppo: config.ppo?.criticKind === "shared" ? { ...config.ppo, valueCoef: config.ppo.valueCoef ?? 1 } : config.ppo,
+    ppo: config.ppo && withAlgorithmDefaults(withValueCoef(config.ppo), given),
   };
+}
+
+function withValueCoef(ppo: PpoConfig): PpoConfig {
+  return ppo.criticKind === "shared" ? { ...ppo, valueCoef: ppo.valueCoef ?? 1 } : ppo;
+}
+
+function withAlgorithmDefaults(ppo: PpoConfig, given: (path: string) => boolean): PpoConfig {
+  const { defaults }: AlgorithmSettings = algorithmSettings[ppo.algorithm];
+  return Object.entries(defaults)
+    .filter(([key]) => !given(`ppo.${key}`))
+    .reduce((section, [key, value]) => withSetting(section, key.split("."), value) as PpoConfig, ppo);
 }
 
 /** Where the user wrote what a problem is about: an override that touches it, else the line in the file. */

@@ -1,5 +1,6 @@
 /** The settings that a run uses, without those that a different setting makes ineffective: what a record may show. */
 
+import { lackedSettings } from "../settings/algorithm-settings.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { at } from "../settings/schema-fields.ts";
 
@@ -25,6 +26,7 @@ function idleSettings(config: Config): string[] {
   // There is no model whose samples could be scored.
   unless(sft !== undefined || (reward?.from ?? model.path) !== undefined, "reward.normalisationSamples");
   if (!ppo) return idle;
+  unless(false, ...lackedSettings(ppo.algorithm).map(({ key }) => `ppo.${key}`));
   unless(ppo.topK > 0 || ppo.topP < 1, "ppo.allowTruncatedSampling");
   unless(
     ppo.rewards.some(({ kind }) => kind === "function"),

@@ -1,4 +1,5 @@
 /** Likely causes of what a run shows, from its record. */
+
 import type { Config } from "../config/index.ts";
 import {
   type Diagnosis,
@@ -7,6 +8,7 @@ import {
   iterationsDone,
   type RunHistory,
 } from "../control/diagnosis/index.ts";
+import { hasCritic } from "../settings/algorithm-settings.ts";
 import type { Store } from "../store/index.ts";
 
 export interface DiagnosisOptions {
@@ -41,7 +43,8 @@ function settingsOf({ ppo }: Config): DiagnosisInput["settings"] {
     ...{ sequences, minibatches, responsesPerPrompt, epochs, learningRate, clipHigh, valueClip },
     ...{ entropyCoef, temperature, gamma, lambda, maxGradNorm, maxNewTokens, microBatch },
     klCoef: kl.coef,
-    criticLearningRate: ppo!.criticKind === "shared" ? null : (ppo!.criticLearningRate ?? 2 * learningRate),
+    criticLearningRate:
+      ppo!.criticKind === "shared" || !hasCritic(ppo!.algorithm) ? null : (ppo!.criticLearningRate ?? 2 * learningRate),
     lengthReward: rewards.some(({ kind, weight }) => kind === "length" && weight !== 0),
   };
 }

@@ -7,6 +7,7 @@ export * from "./diversity.ts";
 export * from "./explained-variance.ts";
 export * from "./fingerprint.ts";
 export * from "./gae.ts";
+export * from "./group-baseline.ts";
 export * from "./interval.ts";
 export * from "./kl.ts";
 export * from "./klcontroller.ts";

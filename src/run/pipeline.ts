@@ -1,15 +1,16 @@
 /** The whole of a run: SFT, reward model, PPO, evaluation, each where it is asked for and from where it was left. */
+
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { trainOnline } from "../algorithms/online-stage.ts";
-import { ppo as ppoAlgorithm } from "../algorithms/ppo.ts";
 import { modelFoldersOf } from "../config/config-paths.ts";
 import { stages } from "../config/live-changes.ts";
 import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
-import { fitsScale, loadRules } from "../control/rules/load-rules.ts";
+import { fitsScale, inactiveWhy, loadRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
 import type { Engine, ModelConfig } from "../engine/engine.ts";
+import { hasCritic } from "../settings/algorithm-settings.ts";
 import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { removeTemporary, verifyFolder, writeFolder } from "../trainer/atomic-folder.ts";
@@ -169,7 +170,8 @@ async function ppo(run: Run): Promise<StageResult> {
   await verifyFolder(policy);
   const rewardModels = rewardFolders(settings, ownRewardModel(folder));
   const critic = settings.critic ?? ownRewardModel(folder) ?? Object.values(rewardModels)[0] ?? policy;
-  for (const other of new Set([reference, critic, ...Object.values(rewardModels)])) {
+  const others = [reference, ...(hasCritic(settings.algorithm) ? [critic] : []), ...Object.values(rewardModels)];
+  for (const other of new Set(others)) {
     if (sameTokenizer(tokenizerFolder(folder), other)) continue;
     warn(
       context,
@@ -183,32 +185,34 @@ async function ppo(run: Run): Promise<StageResult> {
   const frozen = Object.fromEntries(
     Object.entries(rewardModels).map(([name, model]) => [`reward model of ${name}`, model]),
   );
-  return trainOnline(
-    context,
-    {
-      settings,
-      sources: { policy, reference, critic },
-      frozen: { reference, ...frozen },
-      prompts,
-      openReward: ({ reference: model }) =>
-        openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
-      rules: await runRules(run),
-      measuring,
-    },
-    ppoAlgorithm,
-  );
+  return trainOnline(context, {
+    settings,
+    sources: { policy, reference, critic },
+    frozen: { reference, ...frozen },
+    prompts,
+    openReward: ({ reference: model }) =>
+      openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
+    rules: await runRules(run, context),
+    measuring,
+  });
 }
 
 /** Kept in the run's folder, so that a run keeps its rules while the files they came from change. */
-async function runRules({ config, folder }: Run): Promise<readonly Rule[]> {
+async function runRules({ config, folder }: Run, { recorder }: StageContext): Promise<readonly Rule[]> {
   const path = join(folder, "rules.json");
   if (existsSync(path)) {
     const remedy = "Put it back from a copy. Without one, delete it: the rules are made again from the configuration.";
     return readOwnJson(path, { remedy }) as readonly Rule[];
   }
   const { rules: own, disable } = config.control;
-  const all = loadRules({ path: own, disable, iterations: config.ppo!.iterations });
-  const rules = all.filter((rule) => fitsScale(rule, config.control));
+  const { iterations, algorithm } = config.ppo!;
+  const all = loadRules({ path: own, disable, iterations }).filter((rule) => fitsScale(rule, config.control));
+  const rules = all.filter((rule) => inactiveWhy(rule, algorithm) === null);
+  const inactive = all.filter((rule) => !rules.includes(rule)).map(({ id }) => id);
+  if (inactive.length > 0) {
+    const message = `${algorithm} has not what these rules read or move, and they are inactive: ${inactive.join(", ")}`;
+    recorder.event({ kind: "note", stage: "ppo", iteration: 0, message, data: { inactive } });
+  }
   writeDurably(path, `${JSON.stringify(rules, null, 2)}\n`);
   await sealRun(folder);
   return rules;

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { familyNames } from "../models/family.ts";
 import { mostSequences, mostThreads } from "../util/limits.ts";
+import { algorithmNames } from "./algorithm-settings.ts";
 
 const text = z.string().min(1);
 const positive = z.number().positive();
@@ -209,6 +210,8 @@ const targetSchema = z.strictObject({
 });
 
 export const ppoSchema = z.strictObject({
+  /** How the policy learns from its rollouts. `rloo` and `grpo` compare `responsesPerPrompt` responses to each prompt, and have no critic. */
+  algorithm: z.enum(algorithmNames).default("ppo"),
   /** Folder of the policy to start from; by default the SFT stage's result in a pipeline, else `model.path`. */
   policy: text.optional(),
   /** Folder of the frozen reference; by default the starting policy. */
@@ -287,7 +290,7 @@ export const ppoSchema = z.strictObject({
   entropyCoef: z.number().min(0).default(0.01),
   gamma: share.default(1),
   lambda: share.default(0.95),
-  aggregation: z.enum(["token-mean", "sequence-mean"]).default("token-mean"),
+  aggregation: z.enum(["token-mean", "sequence-mean", "sequence-sum"]).default("token-mean"),
   whitenAdvantages: z.boolean().default(true),
   /** Divide rewards by their standard deviation, keeping their mean. */
   whitenRewards: z.boolean().default(false),

@@ -1,6 +1,7 @@
 /** What an online run records beside its signals: settings in force, and samples to read. */
 
 import { klRows, sum } from "../rl/index.ts";
+import { lackedSettings } from "../settings/algorithm-settings.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import type { RolloutRecord } from "../signals/index.ts";
 import type { Tokenizer } from "../text/index.ts";
@@ -10,9 +11,18 @@ import { promptText, type Rollout } from "./rollout.ts";
 
 /** Every number that steers the iteration; the KL coefficient is among the signals. A setting that is off is absent. */
 export function settingsInForce(
-  settings: PpoConfig,
-  { policyRate, criticRate, valueUpdates }: { policyRate: number; criticRate: number | null; valueUpdates: number },
+  configured: PpoConfig,
+  {
+    policyRate,
+    criticRate,
+    valueUpdates,
+  }: { policyRate: number; criticRate: number | null; valueUpdates: number | null },
 ): MetricValues {
+  const lacked = lackedSettings(configured.algorithm).map(({ key }) => key);
+  const settings: Partial<PpoConfig> = Object.fromEntries(
+    Object.entries(configured).filter(([key]) => !lacked.includes(key)),
+  );
+  const flag = (on: boolean | undefined) => (on === undefined ? undefined : Number(on));
   const all: Record<string, number | null | undefined> = {
     policy_learning_rate: policyRate,
     critic_learning_rate: criticRate,
@@ -25,8 +35,8 @@ export function settingsInForce(
     beta1: settings.beta1,
     beta2: settings.beta2,
     epsilon: settings.epsilon,
-    whiten_advantages: Number(settings.whitenAdvantages),
-    whiten_rewards: Number(settings.whitenRewards),
+    whiten_advantages: flag(settings.whitenAdvantages),
+    whiten_rewards: flag(settings.whitenRewards),
     minibatches: settings.minibatches,
     epochs: settings.epochs,
     temperature: settings.temperature,

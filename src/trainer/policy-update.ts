@@ -11,10 +11,10 @@ import { type IterationRecord, type MinibatchRecord, stronglyNegativeShare } fro
 import type { Alert } from "../types/alerts.ts";
 import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
-import type { InForce } from "./in-force.ts";
+import { type InForce, inForce, layerFactors } from "./in-force.ts";
 import { accumulate, inOrder, microBatches, take } from "./microbatches.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
-import { nonfiniteCount, reportSkip, type StepTaken } from "./optimizer-step.ts";
+import { nonfiniteCount, reportSkip, type StepTaken, takeStep } from "./optimizer-step.ts";
 import type { Rollout } from "./rollout.ts";
 
 /** What an update did. */
@@ -75,7 +75,11 @@ export function minibatchOf(
 }
 
 /** Epochs over reshuffled minibatches: every step of an update. */
-export function* minibatchesOf(run: OnlineRun, iteration: number, { settings }: InForce, experience: Experience) {
+export function* minibatchesOf(
+  run: OnlineRun,
+  iteration: number,
+  { settings, experience }: { readonly settings: PpoConfig; readonly experience: Experience },
+) {
   const { epochs, minibatches, sequences: B } = settings;
   const { vocabularySize } = run.models.policy.config;
   for (let epoch = 0; epoch < epochs; epoch++) {
@@ -196,4 +200,54 @@ export async function dropGradients({ engine, models }: Pick<OnlineRun, "engine"
 /** The norm of a step's gradient; of a step that was not taken there is one only if it is not finite. */
 export function normOf(step: StepTaken | null, passes: readonly ForwardBackwardResult[]): number | null {
   return step?.gradNorm ?? (nonfiniteCount(passes) > 0 ? Number.NaN : null);
+}
+
+/** The update of an algorithm that only the policy learns in: a step a minibatch. */
+export async function updatePolicy(
+  run: OnlineRun,
+  iteration: number,
+  options: {
+    readonly experience: Experience;
+    readonly objective: (batch: PolicyBatch, now: InForce) => PolicyLoss;
+    /** In the place of the configuration's. */
+    readonly epochs?: number;
+  },
+): Promise<Outcome> {
+  const { engine, models } = run;
+  const model = models.policy.id;
+  const now = inForce(run, iteration);
+  const { experience, epochs = now.settings.epochs } = options;
+  const settings = { ...now.settings, epochs };
+  const objective = (batch: PolicyBatch) => options.objective(batch, now);
+  const rateFactors = layerFactors(run).policy;
+  const outcome = emptyOutcome();
+  for (const { epoch, step, minibatch } of minibatchesOf(run, iteration, { settings, experience })) {
+    const policy = await policyGradient({ engine, model, minibatch, objective });
+    // Nothing has been learned yet from this rollout at its first step: every ratio is 1 (PPO.md row 21).
+    if (step === 0) outcome.firstRatioDeviation = firstRatioDeviation(minibatch, policy.logprobs);
+    if (await endsOnKl(run, { epoch, policy }, { now, outcome })) break;
+    // The controller sees the step before the weights do.
+    const pending = { iteration, epoch, step, minibatch, policy, critic: null };
+    const orders = await consultBeforeStep(run, pending, { now, outcome });
+    if (orders === null) break;
+    const masked = orders.mask && !orders.skip;
+    if (masked) await dropGradients(run);
+    // Clip to the global norm and step (PPO.md rows 15 and 16).
+    const { passes } = policy;
+    const taken =
+      orders.skip || masked
+        ? null
+        : await takeStep(engine, model, { settings, learningRate: now.policyRate, rateFactors, passes });
+    outcome.minibatches.push({
+      epoch,
+      statistics: policy.statistics,
+      policyLoss: rl.sum(passes.map(({ loss }) => loss)),
+      policyGradNorm: normOf(taken, passes),
+      criticGradNorm: null,
+      skipped: orders.skip || taken?.skipped === true,
+      policyLayers: taken?.layers,
+      masked,
+    });
+  }
+  return outcome;
 }

@@ -1,6 +1,7 @@
 /** The last phase of an iteration: its signals, settings, times and samples are recorded; then controllers and schedules follow them. */
 
 import * as rl from "../rl/index.ts";
+import { signalsOf } from "../settings/algorithm-settings.ts";
 import { nextHistory, updateSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { signalSettings } from "./experience.ts";
@@ -26,7 +27,7 @@ export async function recordIteration(run: OnlineRun, iteration: number, done: D
   const { firstRatioDeviation } = outcome;
   const { settings, policyRate, criticRate, clipLow, clipHigh, valueUpdates } = inForce(run, iteration);
 
-  const signals: MetricValues = {
+  const signals = signalsOf(settings.algorithm, {
     ...experience.signals,
     ...updateSignals({
       rollout: experience.record,
@@ -35,7 +36,7 @@ export async function recordIteration(run: OnlineRun, iteration: number, done: D
       firstRatioDeviation,
       ...signalSettings(run, klCoef),
     }),
-  };
+  });
   state.history = nextHistory(state.history, signals);
   const sampledTokens = rl.sum(rollout.responses_B_T.map((tokens) => tokens.length));
   const ownCritic = models.critic !== null && !models.critic.shared;
@@ -45,9 +46,9 @@ export async function recordIteration(run: OnlineRun, iteration: number, done: D
     ...measured,
     ...settingsInForce(
       { ...settings, clipLow, clipHigh },
-      { policyRate, criticRate: ownCritic ? criticRate : null, valueUpdates },
+      { policyRate, criticRate: ownCritic ? criticRate : null, valueUpdates: models.critic && valueUpdates },
     ),
-    ...control.multipliers(iteration),
+    ...signalsOf(settings.algorithm, control.multipliers(iteration)),
     ...(await stopwatch.values()),
     "time/sampled_tokens_per_s": sampledTokens / stopwatch.secondsOf("rollout"),
     "time/control_s": control.seconds,

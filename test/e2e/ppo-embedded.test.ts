@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { trainOnline } from "../../src/algorithms/online-stage.ts";
-import { ppo as ppoAlgorithm } from "../../src/algorithms/ppo.ts";
 import { createEmbeddedEngine } from "../../src/engine/embedded/index.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { StageContext } from "../../src/trainer/stage-context.ts";
@@ -27,19 +26,15 @@ async function run(ppo: object, { world = newWorld(), ...more }: Partial<StageCo
     await engine.saveModel(id, start);
     await engine.disposeModel(id);
   }
-  await trainOnline(
-    context,
-    {
-      settings: context.config.ppo!,
-      sources: { policy: start, reference: start, critic: start },
-      frozen: { reference: start },
-      prompts: prompts("b", "c d", "e f g", "d"),
-      openReward: async () => rewardOf(wantsA),
-      rules: [],
-      measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] },
-    },
-    ppoAlgorithm,
-  );
+  await trainOnline(context, {
+    settings: context.config.ppo!,
+    sources: { policy: start, reference: start, critic: start },
+    frozen: { reference: start },
+    prompts: prompts("b", "c d", "e f g", "d"),
+    openReward: async () => rewardOf(wantsA),
+    rules: [],
+    measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] },
+  });
   return world.store.curve("ppo");
 }
 

@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Algorithm } from "../../src/algorithms/algorithm.ts";
 import { trainOnline } from "../../src/algorithms/online-stage.ts";
-import { ppo as ppoAlgorithm } from "../../src/algorithms/ppo.ts";
 import type { Rule } from "../../src/control/rules/rule.ts";
 import type { Scored } from "../../src/reward/index.ts";
 import type { PpoConfig } from "../../src/settings/config-schema.ts";
@@ -51,7 +50,7 @@ export interface PpoRun {
   readonly rules?: readonly Rule[];
   readonly control?: object;
   readonly faults?: readonly string[];
-  /** PPO by default. */
+  /** The one that the settings name by default. */
   readonly algorithm?: Algorithm;
 }
 
@@ -80,7 +79,7 @@ export async function runPpo(options: PpoRun = {}) {
     rules: options.rules ?? [],
     measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [], ...options.measuring },
   };
-  const result = await trainOnline(context, inputs, options.algorithm ?? ppoAlgorithm);
+  const result = await trainOnline(context, inputs, options.algorithm);
   const weights = readFileSync(join(result.folder, "model.safetensors"), "utf8");
   return { world, context, result, weights, curve: world.store.curve("ppo") };
 }

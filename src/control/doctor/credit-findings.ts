@@ -41,6 +41,7 @@ function discount({ ppo, grain }: DoctorFacts): Finding[] {
 
 function lambdas({ ppo, grain: configured }: DoctorFacts): Finding[] {
   const { lambda, learningRate, criticLearningRate } = ppo;
+  if (lambda === null) return [];
   const grain = grainOf({ ppo, grain: configured });
   const findings: Finding[] = [];
   if (grain === "late" && lambda > medium.high)

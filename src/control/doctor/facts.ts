@@ -13,12 +13,13 @@ export interface PpoFacts {
   readonly maxNewTokens: number;
   readonly temperature: number;
   readonly learningRate: number;
-  /** The critic's learning rate; null if the trunk is shared. */
+  /** The critic's learning rate; null without a critic, and if the trunk is shared. */
   readonly criticLearningRate: number | null;
   readonly clipLow: number;
   readonly clipHigh: number;
   readonly gamma: number;
-  readonly lambda: number;
+  /** null without a critic. */
+  readonly lambda: number | null;
   readonly klCoef: number;
   /** Whether a bounded controller moves the KL coefficient (docs/PPO.md row 9). */
   readonly klBounded: boolean;

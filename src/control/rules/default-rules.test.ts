@@ -5,7 +5,7 @@ import type { MetricValues } from "../../types/records.ts";
 import { random } from "../../util/random.ts";
 import { consult } from "../consult.ts";
 import { firstControlState } from "../state.ts";
-import { defaultRules } from "./load-rules.ts";
+import { defaultRules, inactiveWhy } from "./load-rules.ts";
 import { isStepRule, type Rule } from "./rule.ts";
 
 type History = readonly MetricValues[];
@@ -390,4 +390,25 @@ it.each([1, 2, 3])("no rule of tier 1 or 2 speaks on a healthy history, and hard
   expect(loud.filter(([, tier]) => tier < 3)).toEqual([]);
   // Where 200 scores rise slowly, now and then one is the lowest of ten.
   expect(loud.map(([id]) => id).filter((id) => id !== "reward_low_note")).toEqual([]);
+});
+
+it("rules that read or move what an algorithm lacks are inactive under it, and say why", () => {
+  const inactive = (algorithm: "ppo" | "rloo" | "grpo") =>
+    Object.fromEntries(
+      defaultRules().flatMap((rule) => {
+        const why = inactiveWhy(rule, algorithm);
+        return why === null ? [] : [[rule.id, why]];
+      }),
+    );
+  expect(inactive("ppo")).toEqual({});
+  const critic = {
+    explained_variance: "grpo has no value/explained_variance",
+    explained_variance_note: "grpo has no value/explained_variance",
+    critic_frozen: "grpo has no gradient/critic_norm",
+  };
+  expect(inactive("grpo")).toEqual(critic);
+  expect(inactive("rloo")).toMatchObject({ clip_fraction: "rloo has no clip/fraction" });
+  const [rule] = defaultRules().filter(({ action }) => action?.kind === "clip");
+  expect(rule).toBeDefined();
+  expect(inactiveWhy(rule!, "rloo")).toBe("rloo has no clip range");
 });

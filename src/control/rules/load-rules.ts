@@ -1,11 +1,13 @@
 /** Reads the controller's rules from YAML: the shipped ones, and a user's additional ones. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { type AlgorithmName, hasSignal, lackedSettings } from "../../settings/algorithm-settings.ts";
+import { levers } from "../../steering/levers.ts";
 import { messageOf, UsageError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import { readSource, type Source } from "../../util/yaml-source.ts";
 import { lookback } from "../condition.ts";
-import type { Rule } from "./rule.ts";
+import { leverOf, type Rule } from "./rule.ts";
 import { contradictions, oddities } from "./rule-checks.ts";
 import { recordedRuleSchema, ruleSchema, toRule } from "./rule-schema.ts";
 import { inWords } from "./rule-words.ts";
@@ -102,6 +104,19 @@ export function fitsScale(
     (scale.entropy ?? control.entropy.scale) === control.entropy.scale &&
     (scale.safety ?? control.safety.scale) === control.safety.scale
   );
+}
+
+/** What keeps a rule from ever speaking or acting under an algorithm, in words; null if nothing does. */
+export function inactiveWhy({ conditions, action }: Rule, algorithm: AlgorithmName): string | null {
+  const signals = conditions.flatMap(({ signal, with: other }) => (other === null ? [signal] : [signal, other]));
+  const absent = signals.find((signal) => !hasSignal(algorithm, signal));
+  if (absent !== undefined) return `${algorithm} has no ${absent}`;
+  const lever = leverOf(action);
+  const lacked = lackedSettings(algorithm).map(({ key }) => `ppo.${key}`);
+  const moved = lever === null ? [] : Object.values(levers[lever].moves);
+  return moved.length > 0 && moved.every((key) => lacked.includes(key))
+    ? `${algorithm} has no ${levers[lever!].words}`
+    : null;
 }
 
 interface Reading {

@@ -1,4 +1,5 @@
 /** Gathers what the doctor judges: the settings, the prompts, the model's size and, where it can be loaded, its spread. */
+
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Config, differences, type PpoConfig, parseConfig, parseResolvedConfig } from "../../../config/index.ts";
@@ -15,6 +16,7 @@ import { type PromptRow, RowsError } from "../../../data/index.ts";
 import { findRun } from "../../../inspect/places.ts";
 import { parameterSpecs } from "../../../models/family.ts";
 import { mean, reachOf } from "../../../rl/index.ts";
+import { hasCritic } from "../../../settings/algorithm-settings.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { encodePrompts, promptText } from "../../../trainer/rollout.ts";
 import { openRows, type RunRows } from "../../../trainer/run-rows.ts";
@@ -95,11 +97,13 @@ export function unreadFindings(messages: readonly string[]): Finding[] {
 function ppoFacts(ppo: PpoConfig): PpoFacts {
   const { iterations, sequences, minibatches, epochs, responsesPerPrompt, maxNewTokens, temperature } = ppo;
   const { learningRate, criticLearningRate, clipLow, clipHigh, gamma, lambda, kl, maxGradNorm } = ppo;
+  const critic = hasCritic(ppo.algorithm);
   return {
     ...{ iterations, sequences, minibatches, epochs, responsesPerPrompt, maxNewTokens, temperature },
     learningRate,
-    criticLearningRate: ppo.criticKind === "shared" ? null : (criticLearningRate ?? 2 * learningRate),
-    ...{ clipLow, clipHigh, gamma, lambda, maxGradNorm },
+    criticLearningRate: ppo.criticKind === "shared" || !critic ? null : (criticLearningRate ?? 2 * learningRate),
+    ...{ clipLow, clipHigh, gamma, maxGradNorm },
+    lambda: critic ? lambda : null,
     klCoef: kl.coef,
     // A preset's name, wherever the controller's settings have it.
     klBounded: JSON.stringify(kl).includes('"bounded"'),

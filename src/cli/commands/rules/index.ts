@@ -1,9 +1,11 @@
 /** `ballast rules`: the controller's rules in words, and a person's own tried on the record of a run. */
+
 import { type ControlConfig, loadConfig } from "../../../config/index.ts";
-import { fitsScale, knownRules, usedRules } from "../../../control/rules/load-rules.ts";
+import { fitsScale, inactiveWhy, knownRules, usedRules } from "../../../control/rules/load-rules.ts";
 import { actionWords, conditionWords, isStepRule, leverOf, type Rule } from "../../../control/rules/rule.ts";
 import { rulesToYaml } from "../../../control/rules/rule-yaml.ts";
 import { otherRules, readControl, replayOn, type Said, storyOf } from "../../../inspect/recorded-control.ts";
+import type { AlgorithmName } from "../../../settings/algorithm-settings.ts";
 import { levers } from "../../../steering/levers.ts";
 import { counted } from "../../../util/counted.ts";
 import { UsageError } from "../../../util/errors.ts";
@@ -24,13 +26,14 @@ export interface ListOptions {
 }
 
 export async function listRules({ config: file, yaml, json, terminal }: ListOptions): Promise<number> {
-  const { rules, control } = rulesOf(file);
+  const { rules, control, algorithm } = rulesOf(file);
   if (yaml) {
     for (const line of rulesToYaml(rules).trimEnd().split("\n")) terminal.out(printable(line));
     return 0;
   }
   if (json) {
-    for (const rule of rules) terminal.out(jsonLine({ ...rule, ...(control && { use: useOf(rule, control) }) }));
+    for (const rule of rules)
+      terminal.out(jsonLine({ ...rule, ...(control && { use: useOf(rule, control, algorithm) }) }));
     return 0;
   }
   const rows = rules.map((rule) => [
@@ -39,7 +42,7 @@ export async function listRules({ config: file, yaml, json, terminal }: ListOpti
     printableLine(`${rule.says} ${conditionWords(rule)}`),
     brief(rule),
     String(rule.cooldown),
-    control ? useOf(rule, control) : scaleWords(rule),
+    control ? useOf(rule, control, algorithm) : scaleWords(rule),
   ]);
   const columns = [
     { title: "tier", align: "right" },
@@ -62,7 +65,7 @@ export interface ExplainOptions {
 }
 
 export async function explainRule({ id, config: file, json, terminal }: ExplainOptions): Promise<number> {
-  const { rules, control } = rulesOf(file);
+  const { rules, control, algorithm } = rulesOf(file);
   const rule = rules.find((one) => one.id === id);
   if (rule === undefined) {
     const ids = rules.map((one) => one.id);
@@ -74,7 +77,7 @@ export async function explainRule({ id, config: file, json, terminal }: ExplainO
   }
   const meanings = Object.fromEntries(signalsOf(rule).map((signal) => [signal, metricMeaning(signal)]));
   if (json) {
-    terminal.out(jsonLine({ ...rule, meanings, ...(control && { use: useOf(rule, control) }) }));
+    terminal.out(jsonLine({ ...rule, meanings, ...(control && { use: useOf(rule, control, algorithm) }) }));
     return 0;
   }
   const c = terminal.outColours;
@@ -89,7 +92,7 @@ export async function explainRule({ id, config: file, json, terminal }: ExplainO
   row("then", does(rule));
   row("cool-down", cooldownWords(rule));
   row("numbers", rule.source);
-  row("in use", control ? useOf(rule, control) : whereUsed(rule));
+  row("in use", control ? useOf(rule, control, algorithm) : whereUsed(rule));
   return 0;
 }
 
@@ -117,11 +120,11 @@ export async function testRules({ file, on, workspace, json = false, terminal }:
   const rules = otherRules(recorded, file);
   const ids = own.map(({ id }) => id);
   const story = storyOf(replayOn(recorded, rules)).filter(({ rule }) => ids.includes(rule));
-  const control = recorded.config.control;
+  const { control, ppo } = recorded.config;
   const counts = own.map((rule) => ({
     rule: rule.id,
     tier: rule.tier,
-    use: useOf(rule, control),
+    use: useOf(rule, control, ppo?.algorithm),
     spoke: story.filter((one) => one.rule === rule.id && one.kind === "said").length,
     acted: story.filter((one) => one.rule === rule.id && one.acted).length,
   }));
@@ -198,9 +201,14 @@ function testLines({ counts, story }: { counts: Count[]; story: Said[] }, termin
   ];
 }
 
-function rulesOf(file: string | undefined): { rules: readonly Rule[]; control: ControlConfig | null } {
-  const control = file === undefined ? null : loadConfig(file).config.control;
-  return { rules: knownRules(control?.rules).rules, control };
+function rulesOf(file: string | undefined): {
+  rules: readonly Rule[];
+  control: ControlConfig | null;
+  algorithm: AlgorithmName | undefined;
+} {
+  const config = file === undefined ? null : loadConfig(file).config;
+  const control = config?.control ?? null;
+  return { rules: knownRules(control?.rules).rules, control, algorithm: config?.ppo?.algorithm };
 }
 
 const tierWords = {
@@ -256,9 +264,11 @@ function whereUsed(rule: Rule): string {
 }
 
 /** What becomes of a rule under a configuration. */
-function useOf(rule: Rule, control: ControlConfig): string {
+function useOf(rule: Rule, control: ControlConfig, algorithm: AlgorithmName = "ppo"): string {
   if (control.disable.includes(rule.id)) return "disabled";
   if (!fitsScale(rule, control)) return `not used: ${scaleWords(rule)}`;
+  const inactive = inactiveWhy(rule, algorithm);
+  if (inactive !== null) return `inactive: ${inactive}`;
   if (rule.tier === 3) return "records";
   if (control.interventions === "off") return "alerts alone: off";
   return rule.tier === 2 && control.profile === "fixed" ? "alerts alone: fixed" : rule.tier === 1 ? "stops" : "acts";

@@ -41,7 +41,8 @@ function Numbers({ sample, token }: Chosen) {
     ["reference", at(sample.refLogprobs)],
     ["KL", at(numbersOf(sample, "kl"))],
     ["advantage", at(sample.advantages)],
-    ["value", at(sample.values)],
+    // Without a critic there are no values.
+    ...(sample.values.length > 0 ? [["value", at(sample.values)]] : []),
   ];
   return (
     <>

@@ -26,7 +26,9 @@ function Rows({ sample }: { readonly sample: PageSample }) {
   const length = useSignal(first);
   const { tokens, logprobs, refLogprobs, advantages, values } = sample;
   const kl = numbersOf(sample, "kl");
-  const columns = [logprobs, refLogprobs, kl, advantages, values];
+  const all = { "log p": logprobs, "log p_ref": refLogprobs, KL: kl, advantage: advantages, value: values };
+  // Without a critic there are no values.
+  const columns = Object.entries(all).filter(([, numbers]) => numbers.length > 0);
   const left = tokens.length - length.value;
   return (
     <>
@@ -38,7 +40,7 @@ function Rows({ sample }: { readonly sample: PageSample }) {
                 #
               </th>
               <th scope="col">token</th>
-              {["log p", "log p_ref", "KL", "advantage", "value"].map((name) => (
+              {columns.map(([name]) => (
                 <th key={name} scope="col" class="number">
                   {name}
                 </th>
@@ -52,8 +54,8 @@ function Rows({ sample }: { readonly sample: PageSample }) {
                 <th scope="row">
                   <code>{exact(beginning(token, 200), { spaces: true })}</code>
                 </th>
-                {columns.map((column, c) => (
-                  <td key={c} class="number">
+                {columns.map(([name, column]) => (
+                  <td key={name} class="number">
                     {figure(column[i] ?? "NaN", 3)}
                   </td>
                 ))}

@@ -1,0 +1,8 @@
+/** The algorithms of the online stage, by the name that the configuration gives them (`ppo.algorithm`). */
+import type { AlgorithmName } from "../settings/algorithm-settings.ts";
+import type { Algorithm } from "./algorithm.ts";
+import { grpo } from "./grpo.ts";
+import { ppo } from "./ppo.ts";
+import { rloo } from "./rloo.ts";
+
+export const algorithms: Readonly<Record<AlgorithmName, Algorithm>> = { ppo, rloo, grpo };
