@@ -42,7 +42,7 @@ export function parameterSpecs(
 ): ParameterSpec[] {
   const { vocabularySize, width, tieEmbeddings } = config;
   const { parameters, languageHead } = architectureOf(config);
-  const specs = [...parameters(config)];
+  const specs = [...parameters(withDefaultOptions(config))];
   if (heads.includes("lm") && !tieEmbeddings)
     specs.push(specsOf("lm_head").matrix(languageHead.own, [vocabularySize, width], 1 / Math.sqrt(width)));
   if (heads.includes("scalar")) {

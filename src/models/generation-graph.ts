@@ -51,14 +51,11 @@ export interface SamplerShape {
 export const cacheNames = (layer: number) => ({ key: `key.${layer}`, value: `value.${layer}` });
 
 function namedCache(cache: readonly LayerCache[]): Record<string, Tensor> {
-  const named = cache.map(({ key, value }, layer): [string, Tensor][] => {
+  const named = cache.map(({ key, value }, layer) => {
     const names = cacheNames(layer);
-    return [
-      [names.key, key],
-      [names.value, value],
-    ];
+    return { [names.key]: key, [names.value]: value };
   });
-  return Object.fromEntries(named.flat());
+  return Object.assign({}, ...named) as Record<string, Tensor>;
 }
 
 /**

@@ -10,6 +10,7 @@ import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
 import type { Architecture } from "../../models/architecture.ts";
 import { families, parameterSpecs } from "../../models/family.ts";
 import { cacheSizes, type DecoderConfig } from "../../models/model-config.ts";
+import { parameterCount } from "../../models/model-size.ts";
 import { parameter, specsOf } from "../../models/parameters.ts";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "../../models/safetensors.ts";
 import type { Tensor } from "../../tensor/graph.ts";
@@ -139,6 +140,8 @@ async function train(id: string, steps: number): Promise<number[]> {
 test("it learns, keeps what is frozen to the bit without optimizer state, and goes on from a folder with the same bits", async () => {
   const { id, config: created } = await core.createModel({ config, heads: ["lm", "scalar"], seed: 3 });
   expect(created).toEqual({ ...config, options: { inner: 12 } });
+  // Before a model exists, its size is known with the options that it will have.
+  expect(parameterCount(config, ["lm"])).toBe(parameterCount(created, ["lm"]));
   const before = await saved(core, id);
   const losses = await train(id, 10);
   expect(losses.at(-1)).toBeLessThan(0.8 * losses[0]!);
