@@ -4,7 +4,7 @@ import type { Config } from "../config/index.ts";
 import { applyChange, type Change, stageOfKey, stages } from "../config/live-changes.ts";
 import { parseOverride } from "../config/overrides.ts";
 import { interventionsOf, isInForce, type RecordedIntervention } from "../inspect/run-interventions.ts";
-import { liveSettings } from "../settings/live-settings.ts";
+import { liveSettingsOf } from "../settings/live-settings.ts";
 import type { NewCommand, RunRow, Store } from "../store/index.ts";
 import type { CommandKind, CommandRecord, Stage } from "../types/records.ts";
 import { BallastError, UsageError } from "../util/errors.ts";
@@ -141,7 +141,7 @@ function checkedChange(
 
 function noSuchSetting(key: string, { run, config }: Pick<CommandContext, "run" | "config">): UsageError {
   const present = stages.filter((stage) => config[stage] !== undefined);
-  const all = present.flatMap((stage) => liveSettings[stage].map((live) => `${stage}.${live}`));
+  const all = present.flatMap((stage) => liveSettingsOf(stage, config[stage]!).map((live) => `${stage}.${live}`));
   const near = nearest(key, all) ?? all.find((one) => one.endsWith(`.${key}`));
   return new UsageError(
     `${key} is no setting of ${run.id}`,

@@ -38,6 +38,18 @@ describe("a change of a setting", () => {
     expect(() => change(key, value)).toThrow(message);
   });
 
+  it("that the algorithm has no use for is refused, and not proposed", () => {
+    const section = configSchema.parse({ ppo: { algorithm: "rloo", responsesPerPrompt: 4 } }).ppo!;
+    const rloo = (key: string) => () =>
+      applyChange({ config: { ...config, ppo: section }, stage: "ppo", section, change: { key, value: 2 } });
+    for (const key of ["ppo.epochs", "ppo.clipHigh", "ppo.lambda", "ppo.penalty.beta", "ppo.criticLearningRate"])
+      expect(rloo(key), key).toThrow(`${key} cannot be changed while ppo runs`);
+    expect(rloo("ppo.minibatches")().minibatches).toBe(2);
+    const keys = hyperparameters("ppo", section).map(({ key }) => key);
+    expect(keys).toContain("ppo.algorithm");
+    expect(keys.filter((key) => /critic|clip[LHSW]|epochs|gamma|penalty/.test(key))).toEqual([]);
+  });
+
   it("exists for every setting that is called live", () => {
     for (const stage of stages)
       for (const name of liveSettings[stage]) {

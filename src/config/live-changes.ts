@@ -3,7 +3,7 @@
 import type { z } from "zod";
 import { type AlgorithmName, lackedSettings } from "../settings/algorithm-settings.ts";
 import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "../settings/config-schema.ts";
-import { liveSettings } from "../settings/live-settings.ts";
+import { liveSettingsOf } from "../settings/live-settings.ts";
 import { at, expectation, schemaAt } from "../settings/schema-fields.ts";
 import type { Stage } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
@@ -44,8 +44,9 @@ export function applyChange<Section extends object>(options: {
   const { config, stage, section, change } = options;
   const { key, value } = change;
   const path = key.split(".");
-  if (path[0] !== stage || !liveSettings[stage].includes(path.slice(1).join("."))) {
-    const all = liveSettings[stage].map((live) => `${stage}.${live}`);
+  const live = liveSettingsOf(stage, section);
+  if (path[0] !== stage || !live.includes(path.slice(1).join("."))) {
+    const all = live.map((name) => `${stage}.${name}`);
     const near = nearest(key, all);
     throw new UsageError(
       `${key} cannot be changed while ${stage} runs`,

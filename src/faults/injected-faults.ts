@@ -46,6 +46,7 @@ export function injectFaults({ faults, seed }: FaultsOptions) {
 
     /** The run of an iteration, with what is wrong in it. */
     around(run: OnlineRun, iteration: number): OnlineRun {
+      if (!faults.some(({ from }) => iteration >= from)) return run;
       const { engine, models, reward, drawPrompts } = run;
       const wrong = (name: FaultName) => on(name, iteration);
       return {

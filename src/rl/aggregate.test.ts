@@ -19,6 +19,10 @@ describe("token weights", () => {
         mean([...bySequence.values()].map(mean)),
         12,
       );
+      expect(weightedSum(x, tokenWeights({ mask, aggregation: "sequence-sum" }))).toBeCloseTo(
+        mean([...bySequence.values()].map((list) => list.reduce((a, b) => a + b, 0))),
+        12,
+      );
     }
   });
 

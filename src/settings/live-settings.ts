@@ -1,6 +1,7 @@
 /** The settings that may change while a stage runs, by an operator or by a rule that rolls back. */
 import { leverSettings } from "../steering/levers.ts";
 import type { Stage } from "../types/records.ts";
+import { type AlgorithmName, lackedSettings } from "./algorithm-settings.ts";
 
 const optimizer = ["learningRate", "weightDecay", "maxGradNorm", "microBatch", "checkpointEvery", "keep"];
 
@@ -21,3 +22,10 @@ export const liveSettings: Readonly<Record<Stage, readonly string[]>> = {
     ]),
   ],
 };
+
+/** The names of the settings of a stage's section that may change: of the online stage, those that its algorithm has a use for. */
+export function liveSettingsOf(stage: Stage, section: object): string[] {
+  const { algorithm } = section as { readonly algorithm?: AlgorithmName };
+  const lacked = algorithm === undefined ? [] : lackedSettings(algorithm).map(({ key }) => key);
+  return liveSettings[stage].filter((name) => !lacked.includes(name.split(".")[0]!));
+}

@@ -9,7 +9,7 @@ import type { RunPlace } from "../../inspect/places.ts";
 import { fileOf, rulesOf } from "../../inspect/run-files.ts";
 import { healthOf } from "../../inspect/run-health.ts";
 import { interventionsOf, isInForce } from "../../inspect/run-interventions.ts";
-import { liveSettings } from "../../settings/live-settings.ts";
+import { liveSettingsOf } from "../../settings/live-settings.ts";
 import type { RunRow, Store } from "../../store/index.ts";
 import type { IncidentRecord } from "../../types/alerts.ts";
 import type { ControlAnswer, PageRule } from "../../types/page.ts";
@@ -96,7 +96,7 @@ function settableOf(store: Store, run: RunRow): ControlAnswer["settable"] {
   const section = recordedConfigOf(run)[stage];
   if (section === undefined) return [];
   const changed = store.setValues(run.id);
-  return liveSettings[stage].map((name) => {
+  return liveSettingsOf(stage, section).map((name) => {
     const key = `${stage}.${name}`;
     const own = changed.has(key) ? changed.get(key)! : (settingOf(stage, section, key) ?? null);
     return { key, value: own as number | string | boolean | null };
