@@ -41,7 +41,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   const scored = await scoreRollout(run, iteration, rollout);
 
   // 3. Reference pass.
-  const passes = await policyPasses(run, rollout, settings);
+  const passes = await policyPasses(run, iteration, { rollout, settings });
   run.stopwatch.lap("passes");
 
   // 4. Outcome supervision: a response's reward against its group's, for each of its tokens. The KL is in the loss, so that the reward is the

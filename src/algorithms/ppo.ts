@@ -25,7 +25,6 @@ import {
   consultBeforeStep,
   emptyOutcome,
   endsOnKl,
-  firstRatioDeviation,
   minibatchesOf,
   normOf,
   type Outcome,
@@ -52,7 +51,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   const scored = await scoreRollout(run, iteration, rollout);
 
   // 3. Reference and value passes. GAE's values come from the slow critic, if there is one (row 20).
-  const passes = await policyPasses(run, rollout, settings);
+  const passes = await policyPasses(run, iteration, { rollout, settings });
   const values_B_T = await valuePass(run, { model: critic.id, rollout, settings });
   const { slow } = critic;
   const slowValues_B_T = slow === null ? values_B_T : await valuePass(run, { model: slow, rollout, settings });
@@ -114,7 +113,7 @@ async function descend(
     const lossOf = (batch: PolicyBatch) => objective(batch, now, penalty);
     const policy = await policyGradient({ engine, model, minibatch, objective: lossOf });
     // Nothing has been learned yet from this rollout at its first step: every ratio is 1 (row 21).
-    if (step === 0) outcome.firstRatioDeviation = firstRatioDeviation(minibatch, policy.logprobs);
+    if (step === 0) outcome.firstRatioDeviation = policy.statistics.ratioMaxDeviation;
     if (await endsOnKl(run, { epoch, policy }, { now, outcome })) break;
     const value = await valueGradient(run, critic, minibatch);
 
@@ -130,17 +129,17 @@ async function descend(
     }
 
     // Clip to the global norm and step (rows 15 and 16); with a shared trunk the two gradients are one.
-    const trunk = critic.shared ? [...policy.passes, ...value.passes] : policy.passes;
-    const ofPolicy = { settings, learningRate: policyRate, rateFactors: factors.policy, passes: trunk };
+    const trunk = critic.shared ? [policy.gradient, value.gradient] : [policy.gradient];
+    const ofPolicy = { settings, learningRate: policyRate, rateFactors: factors.policy, gradients: trunk };
     const idle = orders.skip || (masked && !critic.shared);
     const policyStep = idle ? null : await takeStep(engine, model, ofPolicy);
-    const ofCritic = { settings, learningRate: criticRate, rateFactors: factors.critic, passes: value.passes };
+    const ofCritic = { settings, learningRate: criticRate, rateFactors: factors.critic, gradients: [value.gradient] };
     const criticStep = orders.skip || critic.shared ? null : await takeStep(engine, critic.id, ofCritic);
     await followCritic(run, critic, critic.shared ? policyStep : criticStep);
     // More passes of a critic that lags, over the same minibatch.
     for (let extra = 1; extra < valueUpdates && criticStep !== null; extra++) {
-      const { passes } = await valueGradient(run, critic, minibatch);
-      await followCritic(run, critic, await takeStep(engine, critic.id, { ...ofCritic, passes }));
+      const { gradient } = await valueGradient(run, critic, minibatch);
+      await followCritic(run, critic, await takeStep(engine, critic.id, { ...ofCritic, gradients: [gradient] }));
     }
 
     const { values } = value;
@@ -149,11 +148,11 @@ async function descend(
     outcome.minibatches.push({
       epoch,
       statistics: policy.statistics,
-      policyLoss: rl.sum(policy.passes.map(({ loss }) => loss)),
+      policyLoss: policy.gradient.loss,
       valueLoss: value.loss,
       valueClipFraction: rl.mean(clipped.flat().map(Number)),
-      policyGradNorm: normOf(policyStep, policy.passes),
-      criticGradNorm: critic.shared ? null : normOf(criticStep, value.passes),
+      policyGradNorm: normOf(policyStep, policy.gradient),
+      criticGradNorm: critic.shared ? null : normOf(criticStep, value.gradient),
       skipped: orders.skip || policyStep?.skipped === true || criticStep?.skipped === true,
       policyLayers: policyStep?.layers,
       criticLayers: criticStep?.layers,

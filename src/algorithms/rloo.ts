@@ -37,7 +37,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   const scored = await scoreRollout(run, iteration, rollout);
 
   // 3. Reference pass.
-  const passes = await policyPasses(run, rollout, settings);
+  const passes = await policyPasses(run, iteration, { rollout, settings });
   run.stopwatch.lap("passes");
 
   // 4. The reward of a response is its score less the KL of all its tokens (Ahmadian et al., eq. 3), its baseline the mean of the others'.

@@ -28,6 +28,8 @@ export interface ModelInfo {
   readonly heads: readonly HeadKind[];
   /** Number of parameters, tied ones counted once. */
   readonly parameters: number;
+  /** Padded tokens that one pass takes if the engine chooses; absent if it knows no bound. */
+  readonly tokensOfPass?: number;
 }
 
 /** How a new scalar head starts: `zero` for values, `normal` (sd 1/sqrt(width + 1), bias 0) for rewards: PPO.md row 19. */
@@ -91,24 +93,34 @@ export interface SampleResult {
 /** `top1`: the likeliest token at each scored position. `score`: the scalar head at the last token, one number a sequence. */
 export type ForwardOutput = "logprobs" | "entropy" | "top1" | "values" | "score";
 
-export interface ForwardRequest {
+export interface ForwardRequest<Output extends ForwardOutput = ForwardOutput> {
   readonly sequences: readonly Sequence[];
-  readonly outputs: readonly ForwardOutput[];
+  readonly outputs: readonly Output[];
   /** Divides the logits before the softmax. Default 1. */
   readonly temperature?: number;
 }
 
-export interface ForwardResult {
-  readonly logprobs?: number[][];
-  readonly entropy?: number[][];
-  readonly top1?: number[][];
-  readonly values?: number[][];
-  readonly scores?: number[];
+/** The outputs asked for, in the order of the sequences; that of `score` is `scores`. */
+export type ForwardResult<Output extends ForwardOutput = ForwardOutput> = {
+  readonly [Key in Output as Key extends "score" ? "scores" : Key]: Key extends "score" ? number[] : number[][];
+};
+
+/** How an engine may cut a call's sequences into passes, each what its memory holds at once. */
+export interface PassOptions {
+  /** Sequences (pairs) in one pass; 0, the default, lets the engine choose. An engine whose memory is elsewhere may ignore it. */
+  readonly microBatch?: number;
+  /** Called before every pass, at least once a call. It may throw to leave the call; the gradient of earlier passes stays accumulated. */
+  readonly beforePass?: () => void;
+}
+
+export interface GradientOptions extends PassOptions {
+  /** The call's sequences (pairs) in parts, by index: the result then has the norm of each part's own gradient. Each part is one pass. */
+  readonly parts?: readonly (readonly number[])[];
 }
 
 /**
  * A loss by name. Every loss is a SUM over scored tokens (over pairs for `pairwise`) of weight times the term: the
- * caller's weights carry the mean, so that accumulating micro-batches equals one big batch. A token of weight 0
+ * caller's weights carry the mean, so that passes add up to one big batch. A token of weight 0
  * contributes nothing. Per-token arrays are aligned as said above.
  */
 export type LossRequest = CrossEntropyLoss | PairwiseLoss | PolicyLoss | ValueLoss;
@@ -166,10 +178,12 @@ export interface ValueLoss {
 }
 
 export interface ForwardBackwardResult {
-  /** The weighted sum, in float32. May be NaN or infinite: the caller decides. */
+  /** The weighted sum, each pass's in float32. May be NaN or infinite: the caller decides. */
   readonly loss: number;
-  /** Squared L2 norm of the gradient of THIS call, before accumulation. */
-  readonly gradSquaredNorm: number;
+  /** How many losses and gradient norms of the call's passes are not finite. Unless it is 0, the accumulated gradient is of no use. */
+  readonly nonFinite: number;
+  /** Squared L2 norm of the gradient of each of the request's `parts`; absent unless it has them. */
+  readonly partSquaredNorms?: readonly number[];
   /** Per-token outputs before the update: `logprobs` and `entropy` (policy), `logprobs` (cross_entropy), `values` (value). */
   readonly logprobs?: number[][];
   readonly entropy?: number[][];
@@ -244,9 +258,14 @@ export interface Engine {
   ema(target: ModelId, source: ModelId, decay: number): Promise<void>;
   disposeModel(model: ModelId): Promise<void>;
   sample(model: ModelId, request: SampleRequest): Promise<SampleResult>;
-  forward(model: ModelId, request: ForwardRequest): Promise<ForwardResult>;
-  /** Adds the gradient of the loss to the model's accumulated gradient. */
-  forwardBackward(model: ModelId, loss: LossRequest): Promise<ForwardBackwardResult>;
+  /** Any number of sequences; the engine cuts them into passes. */
+  forward<Output extends ForwardOutput>(
+    model: ModelId,
+    request: ForwardRequest<Output>,
+    options?: PassOptions,
+  ): Promise<ForwardResult<Output>>;
+  /** Adds the gradient of the loss to the model's accumulated gradient. Takes a whole minibatch; the engine cuts it into passes. */
+  forwardBackward(model: ModelId, loss: LossRequest, options?: GradientOptions): Promise<ForwardBackwardResult>;
   /** Applies the accumulated gradient with AdamW (PyTorch's placement of epsilon) and clears it. */
   optimStep(model: ModelId, request: OptimStepRequest): Promise<OptimStepResult>;
   /** Drops the accumulated gradient. */

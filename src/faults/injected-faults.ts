@@ -6,7 +6,7 @@
  * would if the fault were the trainer's own. Rates (and temperature and step size) are changed in the settings, advantages after they were made.
  */
 import type { Fault, FaultName } from "../config/fault-names.ts";
-import type { Engine, LossRequest, ModelId } from "../engine/engine.ts";
+import type { Engine, ForwardOutput, LossRequest, ModelId } from "../engine/engine.ts";
 import type { RewardPipeline, Scored, Scores } from "../reward/index.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import type { Gathered } from "../trainer/experience.ts";
@@ -89,10 +89,14 @@ function faultyEngine(engine: Engine, { policy, reference }: OnlineModels, wrong
   };
   return standIn(engine, {
     sample: (model, request) => engine.sample(instead.get(model) ?? model, request),
-    forward: (model, request) =>
+    forward: (model, request, options) => {
       // A critic on the policy's trunk is still itself.
-      engine.forward(request.outputs.includes("values") ? model : (instead.get(model) ?? model), request),
-    forwardBackward: (model, loss) => engine.forwardBackward(model, lossOf(loss)),
+      const asked = (request.outputs as readonly ForwardOutput[]).includes("values")
+        ? model
+        : (instead.get(model) ?? model);
+      return engine.forward(asked, request, options);
+    },
+    forwardBackward: (model, loss, options) => engine.forwardBackward(model, lossOf(loss), options),
   });
 }
 

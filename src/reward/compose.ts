@@ -51,6 +51,7 @@ export function learnedComponents(
 
 type Component = (rows: readonly Scored[]) => Promise<LearnedScores>;
 
+/** Scores are one number a sequence, cheap to hold: large passes, few of which have a single sequence, whose last bits differ. */
 const autoMicroBatch = 64;
 
 /**

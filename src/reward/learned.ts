@@ -31,7 +31,7 @@ export interface LearnedScores {
   readonly outsideTraining: number;
 }
 
-/** Raw scores of token sequences, in micro-batches of similar length. */
+/** Raw scores of token sequences. */
 export async function rawScores(
   rows: readonly Tokens[],
   { engine, model, microBatch }: { engine: Engine; model: ModelId; microBatch: number },
@@ -39,19 +39,8 @@ export async function rawScores(
   const sequences = rows.map(
     ({ promptTokens, tokens }): Sequence => ({ tokens: [...promptTokens, ...tokens], start: promptTokens.length }),
   );
-  const order = sequences
-    .map((_, i) => i)
-    .sort((a, b) => sequences[b]!.tokens.length - sequences[a]!.tokens.length || a - b);
-  const scores = new Array<number>(rows.length);
-  for (let from = 0; from < order.length; from += microBatch) {
-    const batch = order.slice(from, from + microBatch);
-    const result = await engine.forward(model, { sequences: batch.map((i) => sequences[i]!), outputs: ["score"] });
-    if (result.scores?.length !== batch.length)
-      throw new RewardError(`the engine gave no scores for the reward model ${model}`);
-    batch.forEach((i, j) => {
-      scores[i] = result.scores![j]!;
-    });
-  }
+  const { scores } = await engine.forward(model, { sequences, outputs: ["score"] }, { microBatch });
+  if (scores.length !== rows.length) throw new RewardError(`the engine gave no scores for the reward model ${model}`);
   return scores;
 }
 
@@ -78,25 +67,21 @@ export async function comparisonScores(
 ): Promise<LearnedScores> {
   const keys = rows.map(({ promptTokens }) => promptTokens.join(" "));
   const prompts = [...new Map(keys.map((key, i) => [key, rows[i]!.promptTokens]))];
-  const baselineRows: Tokens[] = [];
-  for (let from = 0; from < prompts.length; from += microBatch) {
-    const batch = prompts.slice(from, from + microBatch);
-    const { tokens } = await engine.sample(baseline.reference, {
-      prompts: batch.map(([, promptTokens]) => promptTokens),
-      // Streams are named by the prompt, so that its baseline does not depend on the rest of the rollout.
-      streams: batch.map(([key]) => streamOf(key)),
-      seed: baseline.seed,
-      maxNewTokens: baseline.maxNewTokens,
-      stopTokens: baseline.stopTokens,
-      temperature: baseline.temperature,
-      topK: 0,
-      topP: 1,
-    });
-    batch.forEach(([, promptTokens], i) => {
-      const all = tokens[i]!;
-      baselineRows.push({ promptTokens, tokens: all.slice(0, baseline.lengthOf?.(all)) });
-    });
-  }
+  const { tokens } = await engine.sample(baseline.reference, {
+    prompts: prompts.map(([, promptTokens]) => promptTokens),
+    // Streams are named by the prompt, so that its baseline does not depend on the rest of the rollout.
+    streams: prompts.map(([key]) => streamOf(key)),
+    seed: baseline.seed,
+    maxNewTokens: baseline.maxNewTokens,
+    stopTokens: baseline.stopTokens,
+    temperature: baseline.temperature,
+    topK: 0,
+    topP: 1,
+  });
+  const baselineRows = prompts.map(([, promptTokens], i): Tokens => {
+    const all = tokens[i]!;
+    return { promptTokens, tokens: all.slice(0, baseline.lengthOf?.(all)) };
+  });
   const own = await learnedScores(rows, { engine, learned, microBatch });
   const others = await learnedScores(baselineRows, { engine, learned, microBatch });
   const baselineScore = new Map(prompts.map(([key], i) => [key, others.scores[i]!]));

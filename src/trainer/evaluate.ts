@@ -4,7 +4,6 @@ import type { RewardPipeline } from "../reward/index.ts";
 import { klRows, mean, meanInterval95, pairedDifference95, shareInterval95, sum } from "../rl/index.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { Estimate, Evaluation, ModelEvaluation, PairedDifference, Transcript } from "../types/evaluation.ts";
-import { tokenOutputs } from "./passes.ts";
 import { type Prompt, promptText, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 import { loadTrunk } from "./stage-models.ts";
 
@@ -92,10 +91,10 @@ async function measure(options: MeasureOptions): Promise<Measured> {
   const model = (await loadTrunk(engine, folder, { tokenizer, heads: ["lm"], seed })).id;
   const rollout = await rollOut({ ...options, model, topK: 0, topP: 1, onProgress: tell });
   const greedy = await greedyOf(options, model);
-  const pass = { engine, sequences: rollout.sequences, temperature: temperature || 1, microBatch: 0, poll: () => {} };
-  const { logprobs, entropy } = await tokenOutputs({ ...pass, model }, ["logprobs", "entropy"]);
+  const request = { sequences: rollout.sequences, temperature: temperature || 1 };
+  const { logprobs, entropy } = await engine.forward(model, { ...request, outputs: ["logprobs", "entropy"] });
   const ofReference =
-    referenceModel === null ? null : await tokenOutputs({ ...pass, model: referenceModel }, ["logprobs"]);
+    referenceModel === null ? null : await engine.forward(referenceModel, { ...request, outputs: ["logprobs"] });
   await engine.disposeModel(model);
 
   const scores = reward && (await scoresOf(reward, rollout));

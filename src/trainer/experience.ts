@@ -1,6 +1,6 @@
 /** What every algorithm does before its advantages, each phase a function: sample, score, read the log-probabilities. */
 
-import type { ModelId } from "../engine/engine.ts";
+import type { ModelId, Sequence } from "../engine/engine.ts";
 import { learnedComponents, type Scores } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
@@ -8,11 +8,12 @@ import { type RolloutRecord, type RolloutView, rolloutSignals } from "../signals
 import type { MetricValues } from "../types/records.ts";
 import { RewardError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
+import { take } from "../util/take.ts";
 import { verdictsOf } from "./evaluate.ts";
 import { steeringSignals } from "./in-force.ts";
 import { checkStart } from "./invariants.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
-import { tokenOutputs } from "./passes.ts";
+import { minibatchRows } from "./policy-update.ts";
 import { type Rollout, rollOut, scoredRows } from "./rollout.ts";
 
 /** Prompts on which the reference's log-probabilities are watched: they must never change. */
@@ -71,19 +72,39 @@ export interface PolicyPasses {
 
 /**
  * Phase 3: the old log-probabilities, which come from the same graph, precision and temperature as the new ones will (the sampler's own
- * would put the first ratio off 1: PPO.md row 1), and the reference's.
+ * would put the first ratio off 1: PPO.md row 1), and the reference's. The old ones are asked for minibatch by minibatch in the first
+ * epoch's order: an engine whose last bits depend on the make-up of its passes then makes the same passes again, and the first ratio is
+ * exactly 1.
  */
-export async function policyPasses(run: OnlineRun, rollout: Rollout, settings: PpoConfig): Promise<PolicyPasses> {
+export async function policyPasses(
+  run: OnlineRun,
+  iteration: number,
+  { rollout, settings }: { readonly rollout: Rollout; readonly settings: PpoConfig },
+): Promise<PolicyPasses> {
   const { engine, inputs, models, loop, tell } = run;
   tell("reference and value passes");
   const { temperature, microBatch } = settings;
-  const pass = { engine, sequences: rollout.sequences, temperature, microBatch, poll: () => loop.poll() };
-  const ofPolicy = await tokenOutputs({ ...pass, model: models.policy.id }, ["logprobs", "entropy"]);
-  const ofReference = await tokenOutputs({ ...pass, model: models.reference }, ["logprobs"]);
+  const options = { microBatch, beforePass: () => loop.poll() };
+  const logprobs: number[][] = [];
+  const entropy: number[][] = [];
+  for (const rows of minibatchRows(run, { iteration, epoch: 0 }, settings)) {
+    const request = {
+      sequences: take(rollout.sequences, rows),
+      outputs: ["logprobs", "entropy"] as const,
+      temperature,
+    };
+    const part = await engine.forward(models.policy.id, request, options);
+    for (const [j, b] of rows.entries()) {
+      logprobs[b] = part.logprobs[j]!;
+      entropy[b] = part.entropy[j]!;
+    }
+  }
+  const ofReference = (sequences: readonly Sequence[]) =>
+    engine.forward(models.reference, { sequences, outputs: ["logprobs"], temperature }, options);
+  const { logprobs: refLogprobs } = await ofReference(rollout.sequences);
   const probes = inputs.prompts.filter(({ tokens }) => tokens.length > 1).slice(0, probeCount);
-  const sequences = probes.map(({ tokens }) => ({ tokens, start: 1 }));
-  const ofProbes = await tokenOutputs({ ...pass, model: models.reference, sequences }, ["logprobs"]);
-  return { ...ofPolicy, refLogprobs: ofReference.logprobs, probeRefLogprobs: ofProbes.logprobs };
+  const ofProbes = await ofReference(probes.map(({ tokens }) => ({ tokens, start: 1 })));
+  return { logprobs, entropy, refLogprobs, probeRefLogprobs: ofProbes.logprobs };
 }
 
 /** Phase 3 with a critic: the value before each token, (B, T). */
@@ -91,9 +112,8 @@ export async function valuePass(
   { engine, loop }: OnlineRun,
   { model, rollout, settings }: { readonly model: ModelId; readonly rollout: Rollout; readonly settings: PpoConfig },
 ): Promise<number[][]> {
-  const { temperature, microBatch } = settings;
-  const pass = { engine, model, sequences: rollout.sequences, temperature, microBatch, poll: () => loop.poll() };
-  return (await tokenOutputs(pass, ["values"])).values;
+  const options = { microBatch: settings.microBatch, beforePass: () => loop.poll() };
+  return (await engine.forward(model, { sequences: rollout.sequences, outputs: ["values"] }, options)).values;
 }
 
 /** Phase 4: the reward of each token: the score at the last and, if it is in the reward, the KL on every one (PPO.md rows 2 and 3). */

@@ -4,7 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import { sum } from "../rl/index.ts";
 import type { Message, Tokenizer } from "../text/index.ts";
 import { quote } from "../util/quote.ts";
-import { take } from "./microbatches.ts";
+import { take } from "../util/take.ts";
 import { promptText, rollOut } from "./rollout.ts";
 import type { Generation } from "./run-types.ts";
 import { loadTrunk } from "./stage-models.ts";

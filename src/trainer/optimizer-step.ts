@@ -26,7 +26,7 @@ export interface StepTaken {
 
 /**
  * Steps, or, where a loss or a gradient is not finite, drops the gradient before it reaches the weights (PPO.md row 15).
- * `passes` are the micro-batches that were accumulated.
+ * `gradients` are what was accumulated.
  */
 export async function takeStep(
   engine: Engine,
@@ -36,11 +36,11 @@ export async function takeStep(
     readonly learningRate: number;
     /** Factors on the rate by parameter group; 1 for all without. */
     readonly rateFactors?: Readonly<Record<string, number>> | undefined;
-    readonly passes: readonly Pick<ForwardBackwardResult, "loss" | "gradSquaredNorm">[];
+    readonly gradients: readonly Pick<ForwardBackwardResult, "nonFinite">[];
   },
 ): Promise<StepTaken> {
-  const { settings, learningRate, rateFactors, passes } = options;
-  if (nonfiniteCount(passes) > 0) {
+  const { settings, learningRate, rateFactors, gradients } = options;
+  if (gradients.some(({ nonFinite }) => nonFinite > 0)) {
     await engine.zeroGrad(model);
     return { gradNorm: Number.NaN, skipped: true };
   }
@@ -49,12 +49,6 @@ export async function takeStep(
   const request: OptimStepRequest = rateFactors === undefined ? adam : { ...adam, rateFactors };
   const { gradNorm, skipped, groupNorms, groupMoments } = await engine.optimStep(model, request);
   return skipped ? { gradNorm, skipped } : { gradNorm, skipped, layers: { norms: groupNorms, moments: groupMoments } };
-}
-
-/** How many of the losses and squared gradient norms of a step's micro-batches are not finite. */
-export function nonfiniteCount(passes: readonly Pick<ForwardBackwardResult, "loss" | "gradSquaredNorm">[]): number {
-  return passes.flatMap(({ loss, gradSquaredNorm }) => [loss, gradSquaredNorm]).filter((x) => !Number.isFinite(x))
-    .length;
 }
 
 export interface SkippedStep {

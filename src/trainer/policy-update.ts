@@ -2,8 +2,7 @@
 
 import type { Orders } from "../control/orders.ts";
 import type { Engine, ForwardBackwardResult, ModelId, PolicyLoss, Sequence } from "../engine/engine.ts";
-import { tokensOfPass } from "../engine/pass-size.ts";
-import { clampedRatio, updateStatistics } from "../objectives/clipped-policy.ts";
+import { updateStatistics } from "../objectives/clipped-policy.ts";
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import * as rl from "../rl/index.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
@@ -11,10 +10,10 @@ import { type IterationRecord, type MinibatchRecord, stronglyNegativeShare } fro
 import type { Alert } from "../types/alerts.ts";
 import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
+import { take } from "../util/take.ts";
 import { type InForce, inForce, layerFactors } from "./in-force.ts";
-import { accumulate, inOrder, microBatches, take } from "./microbatches.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
-import { nonfiniteCount, reportSkip, type StepTaken, takeStep } from "./optimizer-step.ts";
+import { reportSkip, type StepTaken, takeStep } from "./optimizer-step.ts";
 import type { Rollout } from "./rollout.ts";
 
 /** What an update did. */
@@ -33,7 +32,7 @@ export function emptyOutcome(): Outcome {
 
 export interface Minibatch {
   readonly sequences: readonly Sequence[];
-  /** Of the mean over the whole step: micro-batches of sums add up to it exactly (PPO.md row 12). */
+  /** Of the mean over the whole step: the engine's passes, each a sum, add up to it exactly (PPO.md row 12). */
   readonly weights: number[][];
   readonly oldLogprobs: rl.Rows;
   readonly refLogprobs: rl.Rows;
@@ -41,37 +40,38 @@ export interface Minibatch {
   /** Both absent without a critic. */
   readonly oldValues?: rl.Rows;
   readonly returns?: rl.Rows;
-  /** Its sequences as micro-batches, by index. */
-  readonly parts: readonly (readonly number[])[];
+  /** Sequences of a pass of the engine; 0 lets the engine choose. */
+  readonly microBatch: number;
 }
 
 /** The sequences `rows` of a rollout. */
 export function minibatchOf(
   { rollout, record }: Pick<Experience, "record"> & { readonly rollout: Pick<Rollout, "sequences"> },
   rows: readonly number[],
-  {
-    aggregation,
-    microBatch,
-    vocabularySize,
-  }: Pick<PpoConfig, "aggregation" | "microBatch"> & { readonly vocabularySize: number },
+  { aggregation, microBatch }: Pick<PpoConfig, "aggregation" | "microBatch">,
 ): Minibatch {
   const of = <T>(all: readonly T[]) => take(all, rows);
-  const sequences = of(rollout.sequences);
   const oldLogprobs = of(record.logprobs);
   return {
-    sequences,
+    sequences: of(rollout.sequences),
     weights: rl.tokenWeights({ lengths: oldLogprobs.map((row) => row.length), aggregation }),
     oldLogprobs,
     refLogprobs: of(record.refLogprobs),
     advantages: of(record.advantages),
     ...(record.values && { oldValues: of(record.values) }),
     ...(record.returns && { returns: of(record.returns) }),
-    parts: microBatches(
-      sequences.map(({ tokens }) => tokens.length),
-      microBatch,
-      tokensOfPass(vocabularySize),
-    ),
+    microBatch,
   };
+}
+
+/** The rollout's sequences, by index, as the minibatches of an epoch. */
+export function minibatchRows(
+  { seed }: Pick<OnlineRun, "seed">,
+  { iteration, epoch }: { readonly iteration: number; readonly epoch: number },
+  { sequences: B, minibatches }: Pick<PpoConfig, "sequences" | "minibatches">,
+): number[][] {
+  const order = random(seed, "minibatches", iteration, epoch).shuffle(Array.from({ length: B }, (_, b) => b));
+  return Array.from({ length: minibatches }, (_, m) => order.slice((m * B) / minibatches, ((m + 1) * B) / minibatches));
 }
 
 /** Epochs over reshuffled minibatches: every step of an update. */
@@ -80,21 +80,18 @@ export function* minibatchesOf(
   iteration: number,
   { settings, experience }: { readonly settings: PpoConfig; readonly experience: Experience },
 ) {
-  const { epochs, minibatches, sequences: B } = settings;
-  const { vocabularySize } = run.models.policy.config;
+  const { epochs, minibatches } = settings;
   for (let epoch = 0; epoch < epochs; epoch++) {
-    const order = random(run.seed, "minibatches", iteration, epoch).shuffle(Array.from({ length: B }, (_, b) => b));
-    for (let m = 0; m < minibatches; m++) {
+    for (const [m, rows] of minibatchRows(run, { iteration, epoch }, settings).entries()) {
       const step = epoch * minibatches + m;
       run.tell(`update ${step + 1}/${epochs * minibatches}`);
-      const rows = order.slice((m * B) / minibatches, ((m + 1) * B) / minibatches);
-      yield { epoch, step, minibatch: minibatchOf(experience, rows, { ...settings, vocabularySize }) };
+      yield { epoch, step, minibatch: minibatchOf(experience, rows, settings) };
     }
   }
 }
 
 export interface PolicyGradient {
-  readonly passes: readonly ForwardBackwardResult[];
+  readonly gradient: ForwardBackwardResult;
   /** Of the policy as it is now. */
   readonly logprobs: number[][];
   readonly statistics: rl.UpdateStatistics;
@@ -106,32 +103,18 @@ export async function policyGradient(options: {
   readonly model: ModelId;
   readonly minibatch: Minibatch;
   readonly objective: (batch: PolicyBatch) => PolicyLoss;
+  /** Parts of the minibatch whose own gradients' norms are asked for, by index. */
+  readonly parts?: readonly (readonly number[])[];
 }): Promise<PolicyGradient> {
-  const { engine, model, minibatch, objective } = options;
-  const { sequences, weights, oldLogprobs, refLogprobs, advantages, parts } = minibatch;
-  const lossOf = (part: readonly number[]) =>
-    objective({
-      sequences: take(sequences, part),
-      weights: take(weights, part),
-      oldLogprobs: take(oldLogprobs, part),
-      advantages: take(advantages, part),
-      refLogprobs: take(refLogprobs, part),
-    });
-  const passes = await accumulate(parts, (part) => engine.forwardBackward(model, lossOf(part)));
-  const logprobs = inOrder(parts, passes, "logprobs");
-  const { clipLow, clipHigh, dualClip, penalty } = lossOf([]).config;
+  const { engine, model, minibatch, objective, parts } = options;
+  const { sequences, weights, oldLogprobs, refLogprobs, advantages, microBatch } = minibatch;
+  const loss = objective({ sequences, weights, oldLogprobs, advantages, refLogprobs });
+  const gradient = await engine.forwardBackward(model, loss, { microBatch, ...(parts && { parts }) });
+  const logprobs = gradient.logprobs!;
+  const { clipLow, clipHigh, dualClip, penalty } = loss.config;
   const statistics = updateStatistics({ logprobs, oldLogprobs, advantages, clipLow, clipHigh, dualClip });
-  if (!penalty?.oldModel) return { passes, logprobs, statistics };
-  const fullKlMean = rl.mean(inOrder(parts, passes, "penaltyKl").flat());
-  return { passes, logprobs, statistics: { ...statistics, fullKlMean } };
-}
-
-/** Largest |ratio - 1| on the first micro-batch: 0 but for rounding if nothing was learned from the rollout (PPO.md row 21). */
-export function firstRatioDeviation({ oldLogprobs, parts }: Minibatch, logprobs: rl.Rows): number {
-  const deviations = parts[0]!.flatMap((i) =>
-    logprobs[i]!.map((logprob, t) => Math.abs(clampedRatio(logprob - oldLogprobs[i]![t]!) - 1)),
-  );
-  return rl.largest(deviations);
+  if (!penalty?.oldModel) return { gradient, logprobs, statistics };
+  return { gradient, logprobs, statistics: { ...statistics, fullKlMean: rl.mean(gradient.penaltyKl!.flat()) } };
 }
 
 /** What is known of a step before it is taken. */
@@ -142,7 +125,7 @@ export interface PendingStep {
   readonly minibatch: Minibatch;
   readonly policy: PolicyGradient;
   /** null without a critic. */
-  readonly critic: { readonly passes: readonly ForwardBackwardResult[]; readonly values: number[][] } | null;
+  readonly critic: { readonly gradient: ForwardBackwardResult; readonly values: number[][] } | null;
 }
 
 /**
@@ -156,7 +139,7 @@ export async function consultBeforeStep(
 ): Promise<Orders | null> {
   const { context, state, control } = run;
   const { statistics, logprobs } = policy;
-  const nonfinite = nonfiniteCount([...policy.passes, ...(critic?.passes ?? [])]);
+  const nonfinite = policy.gradient.nonFinite + (critic?.gradient.nonFinite ?? 0);
   state.skippedInARow = nonfinite > 0 ? state.skippedInARow + 1 : 0;
   const signals: MetricValues = {
     "step/approx_kl": statistics.approxKlMean,
@@ -198,8 +181,8 @@ export async function dropGradients({ engine, models }: Pick<OnlineRun, "engine"
 }
 
 /** The norm of a step's gradient; of a step that was not taken there is one only if it is not finite. */
-export function normOf(step: StepTaken | null, passes: readonly ForwardBackwardResult[]): number | null {
-  return step?.gradNorm ?? (nonfiniteCount(passes) > 0 ? Number.NaN : null);
+export function normOf(step: StepTaken | null, { nonFinite }: ForwardBackwardResult): number | null {
+  return step?.gradNorm ?? (nonFinite > 0 ? Number.NaN : null);
 }
 
 /** The update of an algorithm that only the policy learns in: a step a minibatch. */
@@ -224,7 +207,7 @@ export async function updatePolicy(
   for (const { epoch, step, minibatch } of minibatchesOf(run, iteration, { settings, experience })) {
     const policy = await policyGradient({ engine, model, minibatch, objective });
     // Nothing has been learned yet from this rollout at its first step: every ratio is 1 (PPO.md row 21).
-    if (step === 0) outcome.firstRatioDeviation = firstRatioDeviation(minibatch, policy.logprobs);
+    if (step === 0) outcome.firstRatioDeviation = policy.statistics.ratioMaxDeviation;
     if (await endsOnKl(run, { epoch, policy }, { now, outcome })) break;
     // The controller sees the step before the weights do.
     const pending = { iteration, epoch, step, minibatch, policy, critic: null };
@@ -233,16 +216,16 @@ export async function updatePolicy(
     const masked = orders.mask && !orders.skip;
     if (masked) await dropGradients(run);
     // Clip to the global norm and step (PPO.md rows 15 and 16).
-    const { passes } = policy;
+    const { gradient } = policy;
     const taken =
       orders.skip || masked
         ? null
-        : await takeStep(engine, model, { settings, learningRate: now.policyRate, rateFactors, passes });
+        : await takeStep(engine, model, { settings, learningRate: now.policyRate, rateFactors, gradients: [gradient] });
     outcome.minibatches.push({
       epoch,
       statistics: policy.statistics,
-      policyLoss: rl.sum(passes.map(({ loss }) => loss)),
-      policyGradNorm: normOf(taken, passes),
+      policyLoss: gradient.loss,
+      policyGradNorm: normOf(taken, gradient),
       criticGradNorm: null,
       skipped: orders.skip || taken?.skipped === true,
       policyLayers: taken?.layers,

@@ -77,8 +77,8 @@ describe("the noise of a run", () => {
       const clone = engine.cloneModel.bind(engine);
       engine.cloneModel = async (id, request) => {
         const copy = await clone(id, request);
-        const [pass, step] = [engine.forwardBackward.bind(engine), engine.optimStep.bind(engine)];
-        engine.forwardBackward = async (model, loss) => {
+        const [pass, step] = [engine.pass.bind(engine), engine.optimStep.bind(engine)];
+        engine.pass = async (model, loss) => {
           const result = await pass(model, loss);
           if (model !== copy.id || loss.name !== "policy") return result;
           parts.push(result.gradSquaredNorm);

@@ -1,6 +1,5 @@
 /** The noise of the policy's gradient (PPO.md row 17), measured on a copy of the policy: the run is as it would be without. */
 import type { Engine, ModelInfo, PolicyLoss } from "../engine/engine.ts";
-import { tokensOfPass } from "../engine/pass-size.ts";
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import * as rl from "../rl/index.ts";
 import { drawSignals, noiseSignals } from "../signals/index.ts";
@@ -27,8 +26,8 @@ export async function measureNoise(
   if (every === 0 || iteration % every !== 0) return {};
   const settings = run.settingsAt(iteration);
   const lengths = experience.rollout.sequences.map(({ tokens }) => tokens.length);
-  const tokens = tokensOfPass(models.policy.config.vocabularySize);
-  const limit = settings.microBatch || Math.max(1, Math.floor(tokens / Math.max(...lengths)));
+  const { tokensOfPass = Number.POSITIVE_INFINITY } = models.policy;
+  const limit = settings.microBatch || Math.max(1, Math.floor(tokensOfPass / Math.max(...lengths)));
   const step = settings.sequences / settings.minibatches;
   const draws = drawsOf(step, { wanted: microBatches, limit });
   if (draws === null) return {};
@@ -93,15 +92,14 @@ async function normsOf(options: {
   const { settings } = now;
   const size = rows.length / draws;
   const parts = Array.from({ length: draws }, (_, d) => Array.from({ length: size }, (_, i) => d * size + i));
-  const { vocabularySize } = copy.config;
-  const minibatch = { ...minibatchOf(experience, rows, { ...settings, vocabularySize }), parts };
+  const minibatch = minibatchOf(experience, rows, settings);
   const loss = (batch: PolicyBatch) => objective(batch, now);
-  const { passes } = await policyGradient({ engine, model: copy.id, minibatch, objective: loss });
+  const { gradient } = await policyGradient({ engine, model: copy.id, minibatch, parts, objective: loss });
   const { beta1, beta2, epsilon } = settings;
   const still = { learningRate: 0, beta1, beta2, epsilon, weightDecay: 0, maxGradNorm: null };
   const { gradNorm } = await engine.optimStep(copy.id, still);
   return {
-    squaredNorms: rl.normsOfMeans(passes.map(({ gradSquaredNorm }) => gradSquaredNorm)),
+    squaredNorms: rl.normsOfMeans(gradient.partSquaredNorms!),
     meanSquaredNorm: gradNorm ** 2,
     sequencesPerMicroBatch: size,
     parameters: copy.parameters,

@@ -1,11 +1,10 @@
 /** What is measured beside the update, every so many iterations: similarity of policies, the reward's accuracy, gold, robustness. */
-import type { ModelId } from "../engine/engine.ts";
+import type { ModelId, Sequence } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
 import { checkFall, checkSignals, similaritySignals } from "../signals/index.ts";
 import type { AnsweringModel, AnswerRecord, MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
 import { verdictsOf } from "./evaluate.ts";
-import { type PassOptions, tokenOutputs } from "./passes.ts";
 import { type Probed, probeRollout, probesOf, scoreRows, scoresOf } from "./probes-ask.ts";
 import { robustness } from "./probes-robustness.ts";
 import { promptText } from "./rollout.ts";
@@ -37,19 +36,14 @@ async function similarity(run: Probed, iteration: number): Promise<MetricValues>
   tell("probes");
   const { prompts } = probesOf(run, context.config.control.probes.prompts);
   const seed = random(context.config.seed, "probes").uint32();
-  const pass: Omit<PassOptions, "sequences"> = {
-    engine: context.engine,
-    model: models.policy.id,
-    temperature: 1,
-    microBatch: loop.settings.microBatch,
-    poll: () => {},
-  };
-  const outputs = ["logprobs", "top1"] as const;
+  const { microBatch } = loop.settings;
+  const passOver = (sequences: readonly Sequence[]) =>
+    context.engine.forward(models.policy.id, { sequences, outputs: ["logprobs", "top1"] }, { microBatch });
   const { sequences } = await probeRollout(run, { prompts, temperature: 1, seed });
   const { responses_B_T: greedy } = await probeRollout(run, { prompts, temperature: 0, seed });
   const before = state.probe;
-  const now = before && (await tokenOutputs({ ...pass, sequences: before.sequences }, outputs));
-  state.probe = { iteration, sequences, greedy, ...(await tokenOutputs({ ...pass, sequences }, outputs)) };
+  const now = before && (await passOver(before.sequences));
+  state.probe = { iteration, sequences, greedy, ...(await passOver(sequences)) };
   if (before === null || now === null) return {};
   return {
     ...similaritySignals({ before, now, greedyBefore: before.greedy, greedyNow: greedy }),

@@ -1,16 +1,15 @@
 /** The reward model: Bradley and Terry's loss on preference pairs, then scores of mean 0 and variance 1 (PPO.md row 18). */
 
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
-import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
+import type { ForwardBackwardResult, ModelId, PassOptions } from "../engine/engine.ts";
 import { pairwiseLoss, pairwiseRequest } from "../objectives/pairwise.ts";
 import { computeNormalisation, type Normalisation, writeNormalisation } from "../reward/index.ts";
-import { learningRateAt, mean, shareInterval95, sum } from "../rl/index.ts";
+import { learningRateAt, mean, shareInterval95 } from "../rl/index.ts";
 import type { RewardModelConfig } from "../settings/config-schema.ts";
 import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
-import { accumulate, microBatches, take } from "./microbatches.ts";
+import { take } from "../util/take.ts";
 import { reportSkip, takeStep } from "./optimizer-step.ts";
-import { finalScores } from "./passes.ts";
 import { type Prompt, rollOut } from "./rollout.ts";
 import type { StageResult } from "./run-types.ts";
 import type { StageContext } from "./stage-context.ts";
@@ -66,25 +65,21 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
     checkpoint,
     snapshot: () => ({ own: state, models: { model } }),
   });
-  // A pass holds both sequences of a pair.
-  const lengths = train.map(({ chosen, rejected }) => 2 * Math.max(chosen.tokens.length, rejected.tokens.length));
 
   for (let step = loop.first; step < steps; step++) {
     const settings = await loop.begin(step);
     const stopwatch = await Stopwatch.start(engine);
 
-    // 2. The step's gradient: the mean over its pairs, whatever the micro-batches.
+    // 2. The step's gradient: the mean over its pairs, whatever the engine's passes.
     const indices = stepIndices({ rows: train.length, batchSize: settings.batchSize, seed, step });
     const pairs = take(train, indices);
-    let passes: ForwardBackwardResult[];
+    let gradient: ForwardBackwardResult;
     let measured: MetricValues = {};
     try {
       if (step % settings.evaluateEvery === 0) measured = await measure(settings);
       stopwatch.lap("evaluation");
-      passes = await accumulate(microBatches(take(lengths, indices), settings.microBatch), (part) => {
-        loop.poll();
-        return engine.forwardBackward(model, pairwiseRequest(take(pairs, part), { margin, pairsOfStep: pairs.length }));
-      });
+      const loss = pairwiseRequest(pairs, { margin, pairsOfStep: pairs.length });
+      gradient = await engine.forwardBackward(model, loss, passOptions());
     } catch (error) {
       return await loop.leave(step, error);
     }
@@ -93,16 +88,16 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
     const { schedule, warmup, stepFactor, stepEvery } = settings;
     const shape = { schedule, warmup, stepFactor, stepEvery };
     const learningRate = learningRateAt({ base: settings.learningRate, ...shape, step, steps });
-    const { gradNorm, skipped } = await takeStep(engine, model, { settings, learningRate, passes });
+    const { gradNorm, skipped } = await takeStep(engine, model, { settings, learningRate, gradients: [gradient] });
     stopwatch.lap("update");
     state.skippedInARow = skipped ? state.skippedInARow + 1 : 0;
     const failure = skipped
       ? reportSkip(context, { iteration: step, step: 0, inARow: state.skippedInARow, content: { pairs } })
       : null;
-    const chosen = passes.flatMap(({ chosenScores }) => chosenScores!);
-    const rejected = passes.flatMap(({ rejectedScores }) => rejectedScores!);
+    const chosen = gradient.chosenScores!;
+    const rejected = gradient.rejectedScores!;
     const values: MetricValues = {
-      "reward_model/loss": sum(passes.map(({ loss }) => loss)),
+      "reward_model/loss": gradient.loss,
       // Ties count as wrong (row 18).
       "reward_model/accuracy": mean(chosen.map((score, i) => Number(score > rejected[i]!))),
       "reward_model/score_gap": mean(chosen) - mean(rejected),
@@ -139,8 +134,12 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
   await engine.disposeModel(model);
   return result;
 
-  function scoresOf(sequences: readonly EncodedSequence[]): Promise<number[]> {
-    return finalScores({ engine, model, sequences, microBatch: loop.settings.microBatch, poll: () => loop.poll() });
+  function passOptions(): PassOptions {
+    return { microBatch: loop.settings.microBatch, beforePass: () => loop.poll() };
+  }
+
+  async function scoresOf(sequences: readonly EncodedSequence[]): Promise<number[]> {
+    return (await engine.forward(model, { sequences, outputs: ["score"] }, passOptions())).scores;
   }
 
   async function measure({ margin: wanted }: RewardModelConfig): Promise<MetricValues> {

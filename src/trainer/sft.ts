@@ -1,15 +1,13 @@
 /** Supervised fine-tuning: the cross-entropy of demonstrations' completions; prompt tokens carry no loss. */
 
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
-import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
-import { tokensOfPass } from "../engine/pass-size.ts";
+import type { ForwardBackwardResult, ModelId, PassOptions } from "../engine/engine.ts";
 import { crossEntropyLoss } from "../objectives/cross-entropy.ts";
 import { learningRateAt, sum, tokenWeights } from "../rl/index.ts";
 import type { SftConfig } from "../settings/config-schema.ts";
 import type { MetricValues } from "../types/records.ts";
-import { accumulate, microBatches, take } from "./microbatches.ts";
+import { take } from "../util/take.ts";
 import { reportSkip, takeStep } from "./optimizer-step.ts";
-import { tokenOutputs } from "./passes.ts";
 import type { StageResult } from "./run-types.ts";
 import type { StageContext } from "./stage-context.ts";
 import { findCheckpoint, StageLoop } from "./stage-loop.ts";
@@ -39,7 +37,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
 
   // 1. The model, and where to go on.
   const checkpoint = await findCheckpoint<SftState>(context);
-  const { id: model, config: sizes } = await openModel(context, {
+  const { id: model } = await openModel(context, {
     source: inputs.source,
     checkpoint,
     head: "lm",
@@ -54,29 +52,26 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     snapshot: () => ({ own: state, models: { model } }),
   });
   const lengths = train.map(({ tokens }) => tokens.length);
-  const limit = tokensOfPass(sizes.vocabularySize);
 
   for (let step = loop.first; step < steps; step++) {
     const settings = await loop.begin(step);
     const stopwatch = await Stopwatch.start(engine);
 
-    // 2. The step's gradient: the mean over all completion tokens of the step, whatever the micro-batches (row 12).
+    // 2. The step's gradient: the mean over all completion tokens of the step, whatever the engine's passes (row 12).
     const indices = stepIndices({ rows: train.length, batchSize: settings.batchSize, seed, step });
     const sequences = take(train, indices);
     const weights = tokenWeights({
       lengths: sequences.map(({ tokens, start }) => tokens.length - start),
       aggregation: "token-mean",
     });
-    let passes: ForwardBackwardResult[];
+    let gradient: ForwardBackwardResult;
     let measured: MetricValues = {};
     try {
       if (step % settings.evaluateEvery === 0) measured = await heldOutLoss(settings);
       stopwatch.lap("evaluation");
-      passes = await accumulate(microBatches(take(lengths, indices), settings.microBatch, limit), (part) => {
-        loop.poll();
-        const batch = { sequences: take(sequences, part), weights: take(weights, part) };
-        return engine.forwardBackward(model, crossEntropyLoss(batch));
-      });
+      const { microBatch } = settings;
+      const passes = { microBatch, beforePass: () => loop.poll() };
+      gradient = await engine.forwardBackward(model, crossEntropyLoss({ sequences, weights }), passes);
     } catch (error) {
       return await loop.leave(step, error);
     }
@@ -85,7 +80,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     const { schedule, warmup, stepFactor, stepEvery } = settings;
     const shape = { schedule, warmup, stepFactor, stepEvery };
     const learningRate = learningRateAt({ base: settings.learningRate, ...shape, step, steps });
-    const { gradNorm, skipped } = await takeStep(engine, model, { settings, learningRate, passes });
+    const { gradNorm, skipped } = await takeStep(engine, model, { settings, learningRate, gradients: [gradient] });
     stopwatch.lap("update");
     state.skippedInARow = skipped ? state.skippedInARow + 1 : 0;
     const content = { sequences, weights };
@@ -94,7 +89,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
       : null;
     const tokens = sum(take(lengths, indices));
     const values: MetricValues = {
-      "sft/loss": sum(passes.map(({ loss }) => loss)),
+      "sft/loss": gradient.loss,
       ...measured,
       "gradient/norm": gradNorm,
       "update/steps_skipped": Number(skipped),
@@ -128,7 +123,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
             model,
             sequences: heldOut,
             microBatch,
-            poll: () => loop.poll(),
+            beforePass: () => loop.poll(),
           }),
         };
   }
@@ -137,9 +132,9 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
 /** Mean negative log-probability of all completion tokens, in nats. */
 async function meanLoss(
   { engine }: StageContext,
-  options: { model: ModelId; sequences: readonly EncodedSequence[]; microBatch: number; poll: () => void },
+  { model, sequences, ...passes }: PassOptions & { model: ModelId; sequences: readonly EncodedSequence[] },
 ): Promise<number> {
-  const { logprobs } = await tokenOutputs({ engine, ...options }, ["logprobs"]);
+  const { logprobs } = await engine.forward(model, { sequences, outputs: ["logprobs"] }, passes);
   const tokens = sum(logprobs.map((row) => row.length));
   return -sum(logprobs.map(sum)) / tokens;
 }

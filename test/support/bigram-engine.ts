@@ -13,8 +13,10 @@ import type {
   EngineInfo,
   EngineUsage,
   ForwardBackwardResult,
+  ForwardOutput,
   ForwardRequest,
   ForwardResult,
+  GradientOptions,
   HeadKind,
   LoadModelRequest,
   LossRequest,
@@ -23,11 +25,13 @@ import type {
   ModelInfo,
   OptimStepRequest,
   OptimStepResult,
+  PassOptions,
   PolicyLoss,
   SampleRequest,
   SampleResult,
   Sequence,
 } from "../../src/engine/engine.ts";
+import { forwardInPasses, gradientInPasses, type PassResult } from "../../src/engine/passes.ts";
 import { policyTerms } from "../../src/objectives/clipped-policy.ts";
 import { valueTerms } from "../../src/objectives/clipped-value.ts";
 import { crossEntropyTerms } from "../../src/objectives/cross-entropy.ts";
@@ -51,8 +55,8 @@ export type BeforeVerb = (verb: keyof Engine, args: readonly unknown[]) => void;
 export class BigramEngine implements Engine {
   /** Called before each verb. */
   before: BeforeVerb = () => {};
-  /** May change what forwardBackward gives back: to make a loss NaN, say. */
-  distort: (result: ForwardBackwardResult, loss: LossRequest) => ForwardBackwardResult = (result) => result;
+  /** May change what one pass of a gradient gives back: to make a loss NaN, say. */
+  distort: (result: PassResult, loss: LossRequest) => PassResult = (result) => result;
   /** Whether it has the whole KL in a penalty. */
   fullKl = true;
   readonly models = new Map<ModelId, Bigram>();
@@ -143,7 +147,18 @@ export class BigramEngine implements Engine {
     return result;
   }
 
-  async forward(id: ModelId, request: ForwardRequest): Promise<ForwardResult> {
+  forward<Output extends ForwardOutput>(
+    id: ModelId,
+    request: ForwardRequest<Output>,
+    options: PassOptions = {},
+  ): Promise<ForwardResult<Output>> {
+    return forwardInPasses(request, options, (part) => this.#forward(id, part));
+  }
+
+  async #forward<Output extends ForwardOutput>(
+    id: ModelId,
+    request: ForwardRequest<Output>,
+  ): Promise<ForwardResult<Output>> {
     this.before("forward", [id, request]);
     const { sequences, outputs, temperature = 1 } = request;
     const result: Record<string, number[][] | number[]> = {};
@@ -151,7 +166,7 @@ export class BigramEngine implements Engine {
       sequences.map(({ tokens, start }) =>
         tokens.slice(start).map((x, t) => f(tokens[start + t - 1]!, x, start + t, tokens)),
       );
-    for (const output of outputs) {
+    for (const output of outputs as readonly ForwardOutput[]) {
       if (output === "logprobs")
         result.logprobs = rows((before, token) => logSoftmax(this.#logits(id, before), temperature)[token]!);
       if (output === "entropy")
@@ -164,10 +179,15 @@ export class BigramEngine implements Engine {
       if (output === "values") result.values = rows((_, __, at, tokens) => this.#scalar(id, tokens.slice(0, at)));
       if (output === "score") result.scores = sequences.map(({ tokens }) => this.#scalar(id, tokens));
     }
-    return result as ForwardResult;
+    return result as unknown as ForwardResult<Output>;
   }
 
-  async forwardBackward(id: ModelId, loss: LossRequest): Promise<ForwardBackwardResult> {
+  forwardBackward(id: ModelId, loss: LossRequest, options: GradientOptions = {}): Promise<ForwardBackwardResult> {
+    return gradientInPasses(loss, options, (part) => this.pass(id, part));
+  }
+
+  /** One pass of a gradient. */
+  async pass(id: ModelId, loss: LossRequest): Promise<PassResult> {
     this.before("forwardBackward", [id, loss]);
     const model = this.#model(id);
     const before = structuredClone(model.gradients);
@@ -226,7 +246,7 @@ export class BigramEngine implements Engine {
     this.models.clear();
   }
 
-  async #loss(id: ModelId, loss: LossRequest): Promise<Omit<ForwardBackwardResult, "gradSquaredNorm">> {
+  async #loss(id: ModelId, loss: LossRequest): Promise<Omit<PassResult, "gradSquaredNorm">> {
     if (loss.name === "pairwise") {
       const score = (sequences: readonly Sequence[]) => sequences.map(({ tokens }) => this.#scalar(id, tokens));
       const chosenScores = score(loss.chosen);

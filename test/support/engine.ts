@@ -50,7 +50,11 @@ export interface Saved {
 }
 
 /** The model's weights, by way of a folder: the only way out of an engine. */
-export async function saved(engine: Engine, model: ModelId, { optimizer = false } = {}): Promise<Saved> {
+export async function saved(
+  engine: Pick<Engine, "saveModel">,
+  model: ModelId,
+  { optimizer = false } = {},
+): Promise<Saved> {
   const folder = temporaryFolder();
   await engine.saveModel(model, folder, { optimizer });
   const files = ["config.json", "model.safetensors", ...(optimizer ? ["optimizer.safetensors"] : [])];
@@ -63,7 +67,7 @@ export async function saved(engine: Engine, model: ModelId, { optimizer = false 
 
 /** The gradient of losses at the model's present weights: Adam's first moment, where beta1 is 0. The model is left alone. */
 export async function gradientOf(
-  engine: Engine,
+  engine: Omit<Engine, "forwardBackward"> & { forwardBackward(model: ModelId, loss: LossRequest): Promise<unknown> },
   model: ModelId,
   losses: readonly LossRequest[],
 ): Promise<Map<string, number[]>> {

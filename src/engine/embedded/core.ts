@@ -8,10 +8,9 @@ import { EngineError } from "../../util/errors.ts";
 import type {
   CloneModelRequest,
   CreateModelRequest,
-  Engine,
   EngineInfo,
   EngineUsage,
-  ForwardBackwardResult,
+  ForwardOutput,
   ForwardRequest,
   ForwardResult,
   HeadKind,
@@ -27,15 +26,17 @@ import type {
   SampleResult,
 } from "../engine.ts";
 import { tokensOfPass } from "../pass-size.ts";
+import type { PassResult } from "../passes.ts";
 import { adamGraph, emaGraph, squaresGraph } from "./adamw-graph.ts";
 import { count, Model, parts, valuesOf } from "./held-model.ts";
 import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
 import { machineInfo } from "./machine-info.ts";
 import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./padded-batch.ts";
+import type { OnePassEngine } from "./protocol.ts";
 import { Sampler } from "./sampler.ts";
 import { Sessions } from "./sessions.ts";
 
-export class EmbeddedCore implements Engine {
+export class EmbeddedCore implements OnePassEngine {
   readonly #threads: number;
   readonly #sessions: Sessions;
   readonly #sampler: Sampler;
@@ -118,7 +119,11 @@ export class EmbeddedCore implements Engine {
     return this.#sampler.sample(this.#model(id), request);
   }
 
-  async forward(id: ModelId, { sequences, outputs, temperature = 1 }: ForwardRequest): Promise<ForwardResult> {
+  async forward<Output extends ForwardOutput>(
+    id: ModelId,
+    { sequences, outputs: asked, temperature = 1 }: ForwardRequest<Output>,
+  ): Promise<ForwardResult<Output>> {
+    const outputs: readonly ForwardOutput[] = asked;
     const model = this.#model(id);
     const { config, heads } = model.info;
     if (outputs.length === 0) throw new EngineError("forward: no outputs were asked for");
@@ -155,10 +160,11 @@ export class EmbeddedCore implements Engine {
       }
     }
     const { score, ...perToken } = rows;
-    return { ...perToken, ...(score === undefined ? {} : { scores: score.map(([value]) => value as number) }) };
+    const scores = score === undefined ? {} : { scores: score.map(([value]) => value as number) };
+    return { ...perToken, ...scores } as ForwardResult<Output>;
   }
 
-  async forwardBackward(id: ModelId, loss: LossRequest): Promise<ForwardBackwardResult> {
+  async forwardBackward(id: ModelId, loss: LossRequest): Promise<PassResult> {
     const model = this.#model(id);
     const { config, heads } = model.info;
     this.#requireHeads(model, loss.name === "value" || loss.name === "pairwise" ? "scalar" : "lm");

@@ -12,6 +12,7 @@ import { type NamedTensor, readSafetensors, writeSafetensors } from "../../model
 import type { Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
 import type { HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine.ts";
+import { tokensOfPass } from "../pass-size.ts";
 
 export interface ModelOptions {
   readonly id: string;
@@ -45,7 +46,7 @@ export class Model {
     this.#specs = parameterSpecs(config, heads, scalarInit);
     this.trainable = this.#specs.filter(({ trainable }) => trainable);
     const size = total(this.#specs);
-    this.info = { id, config, heads, parameters: size };
+    this.info = { id, config, heads, parameters: size, tokensOfPass: tokensOfPass(config.vocabularySize) };
     this.weights = new Float32Array(size);
     this.become({ from, seed });
   }

@@ -1,9 +1,11 @@
-/** The embedded engine as seen from the main thread: every verb is a message to the worker that holds the weights. */
+/** The embedded engine as seen from the main thread: every verb is a message to the worker that holds the weights, every pass one. */
 import { fetchRuntime } from "../../tensor/runtime.ts";
 import { CheckpointError, EngineError, UsageError } from "../../util/errors.ts";
 import { mostThreads } from "../../util/limits.ts";
 import { startWorker } from "../../util/start-worker.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine, ForwardOutput, ForwardRequest, ForwardResult, ModelId, ModelInfo } from "../engine.ts";
+import { mostTokens } from "../pass-size.ts";
+import { forwardInPasses, gradientInPasses } from "../passes.ts";
 import { defaultThreads } from "./machine-info.ts";
 import type { Call, Reply } from "./protocol.ts";
 
@@ -61,19 +63,31 @@ export async function createEmbeddedEngine({ threads = 0, onNote }: EmbeddedEngi
       waiting.set(nextId, { resolve, reject });
       worker.postMessage({ id: nextId++, verb, args } satisfies Call);
     }) as Promise<never>;
+  // Those of a model's language head, for its values too: policy and critic see a minibatch in the same passes.
+  const limits = new Map<ModelId, number | undefined>();
+  const opened = async (model: Promise<ModelInfo>): Promise<ModelInfo> => {
+    const info = await model;
+    limits.set(info.id, info.tokensOfPass);
+    return info;
+  };
   return {
     info: () => call("info", []),
     usage: () => call("usage", []),
-    createModel: (...args) => call("createModel", args),
-    cloneModel: (...args) => call("cloneModel", args),
+    createModel: (...args) => opened(call("createModel", args)),
+    cloneModel: (...args) => opened(call("cloneModel", args)),
     inspectModel: (...args) => call("inspectModel", args),
-    loadModel: (...args) => call("loadModel", args),
+    loadModel: (...args) => opened(call("loadModel", args)),
     saveModel: (...args) => call("saveModel", args),
     ema: (...args) => call("ema", args),
     disposeModel: (...args) => call("disposeModel", args),
     sample: (...args) => call("sample", args),
-    forward: (...args) => call("forward", args),
-    forwardBackward: (...args) => call("forwardBackward", args),
+    // Passes are cut on this side of the thread, so that a caller can leave between two of them.
+    forward: <Output extends ForwardOutput>(model: ModelId, request: ForwardRequest<Output>, options = {}) =>
+      forwardInPasses(request, options, (part): Promise<ForwardResult<Output>> => call("forward", [model, part])),
+    forwardBackward: (model, loss, options = {}) =>
+      gradientInPasses(loss, { ...options, limit: loss.name === "pairwise" ? mostTokens : limits.get(model) }, (part) =>
+        call("forwardBackward", [model, part]),
+      ),
     optimStep: (...args) => call("optimStep", args),
     zeroGrad: (...args) => call("zeroGrad", args),
     close: async () => {

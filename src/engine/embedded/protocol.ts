@@ -1,5 +1,11 @@
 /** What crosses between the two threads: a call by the name of a verb, and its answer. */
-import type { Engine } from "../engine.ts";
+import type { Engine, LossRequest, ModelId } from "../engine.ts";
+import type { PassResult } from "../passes.ts";
+
+/** The engine behind the thread: each of its gradients is one pass. */
+export interface OnePassEngine extends Omit<Engine, "forwardBackward"> {
+  forwardBackward(model: ModelId, loss: LossRequest): Promise<PassResult>;
+}
 
 export interface Call {
   readonly id: number;

@@ -6,7 +6,8 @@ import { parameterSpecs } from "../../models/family.ts";
 import { writeModelFolder } from "../../models/hf-folder.ts";
 import { type NamedTensor, readSafetensors } from "../../models/safetensors.ts";
 import { random } from "../../util/random.ts";
-import type { ForwardBackwardResult, LossRequest, ModelConfig, ModelId, Sequence } from "../engine.ts";
+import type { LossRequest, ModelConfig, ModelId, Sequence } from "../engine.ts";
+import type { PassResult } from "../passes.ts";
 import { EmbeddedCore } from "./core.ts";
 
 const core = new EmbeddedCore({ threads: 2 });
@@ -117,7 +118,7 @@ describe.each([true, false])("tied embeddings %s", (tieEmbeddings) => {
   ];
   test.each(losses)("loss and gradient: %s", async (_, loss) => {
     const [now, old] = [await twins(config, 1), await twins(config, 2)];
-    const run = (of: "full" | "cut", its: readonly Sequence[]): Promise<ForwardBackwardResult> =>
+    const run = (of: "full" | "cut", its: readonly Sequence[]): Promise<PassResult> =>
       core.forwardBackward(now[of], { ...loss(old[of]), sequences: its } as LossRequest);
     const [a, b] = [await run("full", spelled), await run("cut", sequences)];
     expect(a.loss).toBeCloseTo(b.loss, 5);

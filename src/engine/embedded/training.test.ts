@@ -170,22 +170,24 @@ describe("accumulation", () => {
     expect(a.get("score.weight")!.every((g) => g === 0)).toBe(true);
   });
 
-  test("the squared norm is that of each call alone; norms by group add up", async () => {
+  test("the squared norm is that of each part alone; norms by group add up", async () => {
     const { id } = await engine.cloneModel(model);
-    const first = await engine.forwardBackward(id, crossEntropy);
-    const second = await engine.forwardBackward(id, crossEntropy);
-    near(second.gradSquaredNorm, first.gradSquaredNorm);
+    const squaredNorm = async (loss: LossRequest & { readonly sequences: readonly unknown[] }) =>
+      (await engine.forwardBackward(id, loss, { parts: [loss.sequences.map((_, i) => i)] })).partSquaredNorms![0]!;
+    const first = await squaredNorm(crossEntropy);
+    const second = await squaredNorm(crossEntropy);
+    near(second, first);
     const { gradNorm, groupNorms } = await engine.optimStep(id, adam);
-    near(gradNorm, 2 * Math.sqrt(first.gradSquaredNorm));
+    near(gradNorm, 2 * Math.sqrt(first));
     expect(Object.keys(groupNorms)).toEqual(["embeddings", "block.0", "block.1", "final", "score"]);
     const total = Object.values(groupNorms).reduce((sum, norm) => sum + norm ** 2, 0);
     near(Math.sqrt(total), gradNorm);
     await engine.forwardBackward(id, value);
-    const again = await engine.forwardBackward(id, value);
+    const again = await squaredNorm(value);
     await engine.zeroGrad(id);
-    const alone = await engine.forwardBackward(id, value);
-    expect(alone.gradSquaredNorm).toBe(again.gradSquaredNorm);
-    near((await engine.optimStep(id, adam)).gradNorm, Math.sqrt(alone.gradSquaredNorm));
+    const alone = await squaredNorm(value);
+    expect(alone).toBe(again);
+    near((await engine.optimStep(id, adam)).gradNorm, Math.sqrt(alone));
   });
 
   test("needs at least one gradient", async () => {
@@ -199,12 +201,12 @@ describe("accumulation", () => {
   test("of nothing to score is 0", async () => {
     const empty = sequences.map(({ tokens }) => ({ tokens, start: tokens.length }));
     const { id } = await engine.cloneModel(model);
-    const result = await engine.forwardBackward(id, {
-      name: "cross_entropy",
-      sequences: empty,
-      weights: empty.map(() => []),
-    });
-    expect(result).toMatchObject({ gradSquaredNorm: 0, logprobs: empty.map(() => []) });
+    const result = await engine.forwardBackward(
+      id,
+      { name: "cross_entropy", sequences: empty, weights: empty.map(() => []) },
+      { parts: [empty.map((_, i) => i)] },
+    );
+    expect(result).toMatchObject({ partSquaredNorms: [0], logprobs: empty.map(() => []) });
     near(result.loss, 0);
     const before = (await saved(engine, id)).bytes;
     expect(await engine.optimStep(id, adam)).toMatchObject({ gradNorm: 0, skipped: false });
@@ -274,9 +276,11 @@ describe("numbers that are not finite", () => {
     ];
     const before = (await saved(engine, id, { optimizer: true })).bytes;
     for (const request of requests) {
-      const { loss, gradSquaredNorm } = await engine.forwardBackward(id, request);
+      const all = short.map((_, i) => i);
+      const { loss, nonFinite, partSquaredNorms } = await engine.forwardBackward(id, request, { parts: [all] });
       expect(loss).toBeNaN();
-      expect(gradSquaredNorm).toBeNaN();
+      expect(partSquaredNorms).toEqual([Number.NaN]);
+      expect(nonFinite).toBe(2);
       const { skipped, gradNorm } = await engine.optimStep(id, { ...adam, maxGradNorm: 1, weightDecay: 0.1 });
       expect(skipped).toBe(true);
       expect(gradNorm).toBeNaN();

@@ -5,7 +5,6 @@ import type { PromptRow } from "../../../data/index.ts";
 import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
 import { mean, repeatAgreement } from "../../../rl/index.ts";
 import type { Tokenizer } from "../../../text/index.ts";
-import { tokenOutputs } from "../../../trainer/passes.ts";
 import { encodePrompts, rollOut } from "../../../trainer/rollout.ts";
 import { loadTrunk } from "../../../trainer/stage-models.ts";
 
@@ -56,8 +55,8 @@ export async function measureSpread({
       onProgress: () => {},
     });
     const { sequences, responses_B_T, endsWithEos } = rollout;
-    const pass = { engine, model, sequences, temperature, microBatch, poll: () => {} };
-    const { entropy: entropy_B_T } = await tokenOutputs(pass, ["entropy"]);
+    const request = { sequences, temperature, outputs: ["entropy"] as const };
+    const { entropy: entropy_B_T } = await engine.forward(model, request, { microBatch });
     const promptTokens = rollout.prompts.map(({ tokens }) => tokens);
     return {
       parameters,

@@ -1,0 +1,134 @@
+/** Cuts a call's sequences into the passes that an engine in this process holds at once, and puts their results together again. */
+import { take } from "../util/take.ts";
+import type {
+  ForwardBackwardResult,
+  ForwardOutput,
+  ForwardRequest,
+  ForwardResult,
+  GradientOptions,
+  LossRequest,
+  PassOptions,
+} from "./engine.ts";
+import { mostTokens } from "./pass-size.ts";
+
+/** A pass of that many takes no sequence more that is this much longer than its shortest: it would pad all of them. */
+const enoughTokens = 768;
+const spread = 1.25;
+
+/**
+ * Indices of the sequences, shortest first, in groups: of `microBatch` sequences, or, for 0, of as many as `limit` padded
+ * tokens hold (`tokensOfPass`). Lengths are sorted within a call only: steps of one length each would also be steps of one kind of row each, whose
+ * gradients pull in turns (on the help desk that tripled the held-out loss).
+ */
+export function microBatches(lengths: readonly number[], microBatch = 0, limit = mostTokens): number[][] {
+  const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
+  const groups: number[][] = [];
+  let group: number[] = [];
+  for (const i of order) {
+    // The order ascends, so the newcomer sets the padded length.
+    if (group.length > 0 && isFull(group, lengths[i]!)) {
+      groups.push(group);
+      group = [];
+    }
+    group.push(i);
+  }
+  return group.length > 0 ? [...groups, group] : groups;
+
+  function isFull(members: readonly number[], next: number): boolean {
+    if (microBatch > 0) return members.length === microBatch;
+    const padded = members.length * lengths[members.at(-1)!]!;
+    const uneven = next > spread * lengths[members[0]!]!;
+    return (members.length + 1) * next > limit || (uneven && padded >= enoughTokens);
+  }
+}
+
+/** Forward passes, one after the other, with results in the order of the sequences. */
+export async function forwardInPasses<Output extends ForwardOutput>(
+  request: ForwardRequest<Output>,
+  { microBatch, beforePass }: PassOptions,
+  pass: (request: ForwardRequest<Output>) => Promise<ForwardResult<Output>>,
+): Promise<ForwardResult<Output>> {
+  const { sequences } = request;
+  const parts = orWhole(
+    microBatches(
+      sequences.map(({ tokens }) => tokens.length),
+      microBatch,
+    ),
+  );
+  const results: ForwardResult<Output>[] = [];
+  for (const part of parts) {
+    beforePass?.();
+    results.push(await pass({ ...request, sequences: take(sequences, part) }));
+  }
+  return inOrder(parts, results) as ForwardResult<Output>;
+}
+
+/** What one pass of a loss gives: the call's results for its own sequences, and its gradient's squared norm. */
+export type PassResult = Omit<ForwardBackwardResult, "nonFinite" | "partSquaredNorms"> & {
+  /** Squared L2 norm of the gradient of this pass, before accumulation. */
+  readonly gradSquaredNorm: number;
+};
+
+/** The passes of one call, one after the other: their gradients add up. `limit` is in padded tokens, both sequences of a pair counted. */
+export async function gradientInPasses(
+  loss: LossRequest,
+  { microBatch, beforePass, parts: asked, limit }: GradientOptions & { readonly limit?: number | undefined },
+  pass: (loss: LossRequest) => Promise<PassResult>,
+): Promise<ForwardBackwardResult> {
+  if (!fits(loss)) return { ...(await pass(loss)), nonFinite: 0 };
+  const parts = orWhole(asked ?? microBatches(lengthsOf(loss), microBatch, limit));
+  const passes: PassResult[] = [];
+  for (const part of parts) {
+    beforePass?.();
+    passes.push(await pass(partOf(loss, part)));
+  }
+  const squaredNorms = passes.map(({ gradSquaredNorm }) => gradSquaredNorm);
+  const losses = passes.map((one) => one.loss);
+  const rows = passes.map(({ loss: _, gradSquaredNorm: __, ...outputs }) => outputs);
+  return {
+    ...inOrder(parts, rows),
+    loss: losses.reduce((total, one) => total + one, 0),
+    nonFinite: [...losses, ...squaredNorms].filter((x) => !Number.isFinite(x)).length,
+    ...(asked && { partSquaredNorms: squaredNorms }),
+  };
+}
+
+/** An engine says itself what is wrong with a call that has nothing in it. */
+function orWhole(parts: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  return parts.length === 0 ? [[]] : parts;
+}
+
+/** Padded tokens are those of both sequences of a pair: one pass holds both. */
+function lengthsOf(loss: LossRequest): number[] {
+  if (loss.name !== "pairwise") return loss.sequences.map(({ tokens }) => tokens.length);
+  const { chosen, rejected } = loss;
+  return chosen.map(({ tokens }, i) => 2 * Math.max(tokens.length, rejected[i]?.tokens.length ?? 0));
+}
+
+/** Whether its lists are of one length. A loss whose lists are not goes to the engine as it is, which says what is wrong. */
+function fits(loss: LossRequest): boolean {
+  return new Set(Object.values(loss).flatMap((value) => (Array.isArray(value) ? [value.length] : []))).size === 1;
+}
+
+/** The loss of some of its sequences or pairs: every list of a loss has an entry for each. */
+function partOf(loss: LossRequest, indices: readonly number[]): LossRequest {
+  const fields = Object.entries(loss).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? take(value, indices) : value,
+  ]);
+  return Object.fromEntries(fields) as LossRequest;
+}
+
+/** The outputs of passes, each a list with an entry for each of the pass's sequences, in the order of the call's. */
+function inOrder<Outputs extends object>(parts: readonly (readonly number[])[], passes: readonly Outputs[]): Outputs {
+  const names = Object.keys(passes[0] as object).filter((name) => (passes[0] as Lists)[name] !== undefined);
+  const ordered = names.map((name) => {
+    const rows: unknown[] = [];
+    for (const [p, part] of parts.entries())
+      for (const [j, i] of part.entries()) rows[i] = (passes[p] as Lists)[name]![j];
+    return [name, rows];
+  });
+  return Object.fromEntries(ordered) as Outputs;
+}
+
+type Lists = Readonly<Record<string, readonly unknown[] | undefined>>;
