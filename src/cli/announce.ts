@@ -1,4 +1,4 @@
-/** Shows the events that a stage records, as they come, to whoever watches the terminal. */
+/** Shows the events that a stage records on the terminal, as they come. */
 import { tierReader } from "../notify/tier.ts";
 import type { EventRecord, MetricValues } from "../types/records.ts";
 import { printableLine } from "../util/sanitize.ts";
@@ -9,14 +9,14 @@ import { shownValues } from "./shown-values.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface AnnouncerOptions {
-  /** Prints a line that stays. */
+  /** Prints a permanent line. */
   readonly note: (line: string) => void;
   readonly colours: Terminal["noteColours"];
-  /** Whether rules of tier 2 act; where they only alert, the alert is told. */
+  /** Whether rules of tier 2 act; if they only alert, the alert is shown. */
   readonly tier2Acts: boolean;
-  /** Whether the run stays where a person must decide. */
+  /** Whether the run stays open for an operator's decision. */
   readonly waits: boolean;
-  /** Where its incidents are. */
+  /** The workspace of its incidents. */
   readonly workspace: string;
   readonly now?: () => number;
 }
@@ -26,7 +26,7 @@ export interface Announcer {
   progress(report: { readonly values: MetricValues }): void;
 }
 
-/** Tells of events and of how long each stage took. */
+/** Makes an announcer of events and of how long each stage took. */
 export function createAnnouncer({
   note,
   colours: c,
@@ -57,8 +57,8 @@ export function createAnnouncer({
       } else if (kind === "warning") note(`${c.yellow("warning:")} ${text}`);
       else if (kind === "error") note(`${c.red("error:")} ${text}`);
       else if (tier !== null) {
-        // What acts tells of itself: tier 2 as its intervention, tier 1 as its incident. What happens in every minibatch
-        // of an iteration is told once.
+        // Actions announce themselves: tier 2 as its intervention, tier 1 as its incident. What happens in every minibatch of an iteration is
+        // announced once.
         const isQuiet = kind === "alert" && (tier === 3 || (tier === 2 && tier2Acts));
         if (isQuiet || isStop(event) || `${iteration} ${message}` === told) return;
         told = `${iteration} ${message}`;

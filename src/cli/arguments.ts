@@ -1,8 +1,8 @@
-/** Values of options, as commander reads them. */
+/** Parsers of option values for commander. */
 import { statSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
 
-/** A whole number from `min` to `max`. */
+/** A parser of whole numbers from `min` to `max`. */
 export function integer(min: number, max = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -24,18 +24,18 @@ export function decimal(min: number, max = Number.POSITIVE_INFINITY): (text: str
   };
 }
 
-/** An option that may be given several times. */
+/** Collects an option that may be given several times. */
 export function several(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-/** Text that is not empty: an unset variable of a script must not stand for a file, a run or an address. */
+/** Accepts a text that is not empty: an unset variable of a script must not stand for a file, a run or an address. */
 export function text(given: string): string {
   if (given.trim() === "") throw new InvalidArgumentError("It is empty.");
   return given;
 }
 
-/** A folder, which need not be there yet. */
+/** Accepts a folder, which need not exist yet. */
 export function folder(given: string): string {
   text(given);
   const isOther = (() => {

@@ -1,4 +1,4 @@
-/** The commands about the stability controller: its rules, and what they decide on the record of a run. */
+/** The commands about the stability controller: its rules, and what they decide on a run's record. */
 import { folder, integer, text } from "./arguments.ts";
 import type { CommandMaker } from "./record-commands.ts";
 

@@ -1,34 +1,34 @@
-/** `--dashboard`: `ballast serve` beside a training run, in a process of its own, so that training never waits for a page. */
+/** `--dashboard`: runs `ballast serve` in a separate process beside a training run, so that training never waits for a page. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
 export interface DashboardOptions {
   readonly workspace: string;
-  /** Told the address, with its token, once. */
+  /** Called once with the address and its token. */
   readonly onAddress: (address: string) => void;
-  /** Told once why there is no page, or none any more. */
+  /** Called once with the reason if there is no page, or no longer one. */
   readonly onFailure: (reason: string) => void;
-  /** The program that serves. */
+  /** The program that serves the page. */
   readonly command?: readonly string[];
 }
 
 export interface RunningDashboard {
-  /** Ends it; resolves when it is gone. */
+  /** Ends the process; resolves when it is gone. */
   close(): Promise<void>;
 }
 
 /** Milliseconds that it has to end by itself. */
 const patience = 2_000;
 
-/** Starts it on the usual port or, where that is taken, on a free one. It ends with this process, however that ends. */
+/** Starts the dashboard on the usual port or, if that is taken, on a free one. It ends with this process, however that ends. */
 export function startDashboard(options: DashboardOptions): RunningDashboard {
   const { workspace, onAddress, onFailure, command = [process.execPath, process.argv[1]!] } = options;
   let child: ChildProcess;
   let closed = false;
   const begin = (...port: string[]) => {
     const [program, ...args] = [...command, "serve", "--workspace", workspace, ...port] as [string, ...string[]];
-    // A Ctrl-C is the trainer's, which still saves: in a group of its own the page does not see it. Without the other end of the
-    // channel it ends, also where this process is killed.
+    // Ctrl-C is for the trainer, which still saves: in its own process group the page does not receive it. It ends when the channel closes, even if
+    // this process is killed.
     child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true, windowsHide: true });
     let output = "";
     let complaint = "";

@@ -7,7 +7,7 @@ import type { Terminal } from "./terminal.ts";
 import { transcriptLines, transcriptTitles } from "./transcript.ts";
 import { wrap } from "./width.ts";
 
-/** Figures in the words of the report, in its order; what is not named here comes after, by its own name. */
+/** Titles of figures in the report's order; figures without one come last, under their own names. */
 const TITLES: Readonly<Record<string, string>> = {
   sums: "sums right",
   asksBack: "asked back",
@@ -20,20 +20,20 @@ const TITLES: Readonly<Record<string, string>> = {
   entropy: "entropy, nats",
 };
 
-/** What a figure is called. */
+/** The title of a figure. */
 export function figureTitle(name: string): string {
   return TITLES[name] ?? name;
 }
 
 export interface ReportOptions {
   readonly evaluation: Evaluation;
-  /** Sentences under the table. */
+  /** Sentences below the table. */
   readonly notes?: readonly string[];
-  /** Whether the reward is a learned model and nothing else. */
+  /** Whether the reward consists only of a learned model. */
   readonly learned?: boolean;
 }
 
-/** Room that the one wide table needs; narrower, the differences stand in a table of their own. */
+/** Columns that the single wide table needs; on a narrower terminal, the differences get their own table. */
 const WIDE = 96;
 
 /** Lines of the report, fitted to the terminal's width. */

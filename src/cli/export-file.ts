@@ -1,10 +1,10 @@
-/** The files that a user asks for by name: exports, reports, ratings. */
+/** Writes the files that a user requests by name: exports, reports, ratings. */
 import { dirname, resolve } from "node:path";
 import { type Chunk, writeDurably } from "../util/durable.ts";
 import { BallastError, messageOf } from "../util/errors.ts";
 import { remedyFor } from "../util/system-faults.ts";
 
-/** Writes the file whole or not at all. Throws BallastError, and what a chunk throws; a file that was there is then as it was. */
+/** Writes the file completely or not at all. Throws BallastError, and what a chunk throws; an existing file is then unchanged. */
 export function writeExport(path: string, content: Chunk | Iterable<Chunk>): void {
   try {
     writeDurably(path, content);

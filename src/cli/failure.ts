@@ -1,4 +1,4 @@
-/** How a failure is told: message and hint for what a user can mend, a stack for what only we can. */
+/** How failures are printed: message and hint if the user can fix it, a stack if only the developers can. */
 import { BallastError } from "../util/errors.ts";
 import { printable } from "../util/sanitize.ts";
 import { remedyFor, systemFault } from "../util/system-faults.ts";
@@ -6,12 +6,12 @@ import { asTyped } from "./find-run.ts";
 import { withoutCurrentDirectory } from "./short-path.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Prints what went wrong and returns the exit code. BALLAST_DEBUG=1 shows the stack of every error. */
+/** Prints an error and returns the exit code. BALLAST_DEBUG=1 shows the stack of every error. */
 export function reportError(thrown: unknown, { note, noteColours: c }: Terminal, env = process.env): number {
   const error = thrown instanceof BallastError ? thrown : (systemFault(thrown) ?? thrown);
   const expected = error instanceof BallastError;
   const message = error instanceof Error ? error.message : String(error);
-  // Messages quote files and rows, which may hold anything.
+  // Messages quote files and rows, which may contain anything.
   const print = (text: string, prefix = "") => note(prefix + printable(withoutCurrentDirectory(text)));
   if (expected && error.exitCode === 130) note(c.yellow(printable(withoutCurrentDirectory(message))));
   else print(message, `${c.red("error:")} `);

@@ -1,21 +1,21 @@
-/** How to name runs, workspaces and this program on a command line. */
+/** How runs, workspaces and this program are named on a command line. */
 import { resolve } from "node:path";
 import type { RunPlace } from "../inspect/places.ts";
 import { BallastError } from "../util/errors.ts";
 import { type On, pathsOf, sameName, scriptCommand, shellWord } from "../util/platform.ts";
 import { shortPath } from "./short-path.ts";
 
-/** How to name the run on a command line: by its id in the default workspace, else by its folder. */
+/** The run's name on a command line: its id in the default workspace, else its folder. */
 export function runArgument({ id, workspace, folder }: RunPlace): string {
   return shellWord(sameName(resolve("runs"), workspace) ? id : shortPath(folder));
 }
 
-/** What a command that knows a workspace alone needs at its end to find this one: nothing for ./runs. */
+/** The option that makes a command use this workspace; empty for ./runs. */
 export function workspaceOption(workspace: string): string {
   return sameName(resolve("runs"), resolve(workspace)) ? "" : ` --workspace ${shellWord(shortPath(workspace))}`;
 }
 
-/** The command that goes on with a run. */
+/** The command that continues a run. */
 export function resumeCommand(place: RunPlace): string {
   return `${selfName()} resume ${runArgument(place)}`;
 }
@@ -25,25 +25,25 @@ export function showCommand(incident: number, workspace: string): string {
   return `${selfName()} incidents show ${incident}${workspaceOption(workspace)}`;
 }
 
-/** The same error, whose hint names this run where it said `RUN`. */
+/** The same error with this run's name in its hint instead of `RUN`. */
 export function naming<Thrown>(error: Thrown, place: RunPlace): Thrown {
   if (error instanceof BallastError) error.hint = error.hint?.replaceAll(/\bRUN\b/g, () => runArgument(place));
   return error;
 }
 
-/** A text in which commands stand as this shell starts them, wherever the program lies; some have its place already. */
+/** A text in which commands are written as this shell starts them, wherever the program is; some already have its path. */
 export function asTyped(text: string): string {
   return text.replace(/(?<!\/|npx )\bballast (?=[a-z]|--)/g, () => `${selfName()} `);
 }
 
 export interface SelfOptions extends On {
-  /** This program's own. */
+  /** Path of the script; by default this program's own. */
   readonly script?: string;
   readonly searchPath?: string;
   readonly cwd?: string;
 }
 
-/** How the user calls this program from where they are. */
+/** The name by which the user calls this program from the current directory. */
 export function selfName({
   script = process.argv[1] ?? "",
   searchPath = process.env.PATH ?? "",
@@ -54,9 +54,9 @@ export function selfName({
   const onPath = (folder: string) => searchPath.split(delimiter).some((place) => sameName(place, folder, on));
   const [project, installed] = script.split(`${sep}node_modules${sep}`) as [string, string?];
   if (installed !== undefined) {
-    // From elsewhere npx would ask the registry for a package of this name.
+    // From elsewhere npx would look for a package of this name in the registry.
     if (`${cwd}${sep}`.startsWith(`${project}${sep}`)) return "npx ballast";
-    // Windows' npm puts the programs of global packages beside their node_modules.
+    // On Windows npm puts the programs of global packages beside their node_modules.
     if (onPath(project)) return "ballast";
   } else if (onPath(dirname(script))) return basename(script);
   const short = relative(cwd, script);

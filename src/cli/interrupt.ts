@@ -1,4 +1,4 @@
-/** Ctrl-C, SIGTERM and a terminal that was closed: the first asks the run to save and end; Ctrl-C or SIGTERM after that leaves at once. */
+/** Handles Ctrl-C, SIGTERM and a closed terminal: the first asks the run to save and end; a further Ctrl-C or SIGTERM leaves at once. */
 import { endBy, endingSignals } from "../util/platform.ts";
 
 export interface SignalOptions {
@@ -6,7 +6,7 @@ export interface SignalOptions {
   readonly onInterrupt: () => void;
   /** Called before the process leaves at once. */
   readonly onLeave: () => void;
-  /** Where notes go; nobody reads them any more once it fails with EPIPE or EIO, as a closed terminal's does. */
+  /** The stream for notes; nobody reads them any more once it fails with EPIPE or EIO, as a closed terminal does. */
   readonly output?: Pick<NodeJS.WriteStream, "on" | "off">;
   readonly now?: () => number;
   /** Ends the process as this signal would. */
@@ -16,11 +16,11 @@ export interface SignalOptions {
 export interface Signals {
   /** Whether a signal has asked the run to end. */
   interrupted(): boolean;
-  /** Takes the handlers away. */
+  /** Removes the handlers. */
   dispose(): void;
 }
 
-// npm passes Ctrl-C on to its script, which the terminal has told already: one keystroke arrives twice.
+// npm forwards Ctrl-C to its script, which already got it from the terminal: one keystroke arrives twice.
 const ECHO_MS = 300;
 
 export function watchSignals({
@@ -37,7 +37,7 @@ export function watchSignals({
   };
   const handle = (signal: NodeJS.Signals) => {
     if (firstAt === null) interrupt();
-    // The system and the shell both tell of a closed terminal, and nobody asked for more.
+    // The system and the shell both report a closed terminal; that does not count as a second request.
     else if (signal !== "SIGHUP" && now() - firstAt >= ECHO_MS) {
       onLeave();
       dispose();

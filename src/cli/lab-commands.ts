@@ -1,4 +1,4 @@
-/** The commands that make experiments of many runs. */
+/** The commands that run experiments of many runs. */
 import { folder, integer, text } from "./arguments.ts";
 import type { CommandMaker } from "./record-commands.ts";
 

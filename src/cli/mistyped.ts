@@ -1,9 +1,9 @@
-/** What a command line that cannot be read was meant to be: the nearest command or option, or where a setting stands. */
+/** Explains a command line that cannot be read: the nearest command or option, or where a setting belongs. */
 import type { Command, CommanderError } from "commander";
 import { UsageError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
 
-/** What other programs call what these do. */
+/** Ballast's commands by the names that similar programs use. */
 const otherNames: Readonly<Record<string, string>> = {
   ...{ train: "run", start: "run", finetune: "sft", rm: "reward", rlhf: "run", continue: "resume", restart: "resume" },
   ...{ list: "runs", ls: "runs", ps: "runs", status: "runs", show: "history", log: "history", diff: "compare" },
@@ -13,7 +13,7 @@ const otherNames: Readonly<Record<string, string>> = {
   ...{ pause: "tell", stop: "tell", set: "tell", kill: "tell", version: "--version" },
 };
 
-/** For a word that is none of the commands below `parent`. */
+/** The error for a word that is not a command below `parent`. */
 export function unknownCommand(parent: Command, word: string): UsageError {
   const names = parent.commands.map((command) => command.name());
   const synonyms = parent.parent === null ? otherNames : {};
@@ -27,13 +27,13 @@ export function unknownCommand(parent: Command, word: string): UsageError {
   );
 }
 
-/** The same of what commander says of options and arguments. */
+/** The error for what commander says about options and arguments. */
 export async function mistyped(
   { message, code }: CommanderError,
   { program, args }: { readonly program: Command; readonly args: readonly string[] },
 ): Promise<UsageError> {
   const command = commandIn(program, args);
-  // Its own guess stands in a second line.
+  // Commander puts its own guess in a second line.
   const what = message.replace(/^error: /, "").replace(/\n\(Did you mean .*\)$/s, "");
   const help = `${pathOf(command)} --help shows its arguments and options.`;
   if (code !== "commander.unknownOption") return new UsageError(what, help);
@@ -54,7 +54,7 @@ function begins(word: string, names: readonly string[]): string | undefined {
   return word === "" ? undefined : names.find((name) => name.startsWith(word));
 }
 
-/** The command that the first words name. */
+/** The command named by the first words. */
 function commandIn(program: Command, args: readonly string[]): Command {
   let command = program;
   for (const word of args) {
@@ -65,7 +65,7 @@ function commandIn(program: Command, args: readonly string[]): Command {
   return command;
 }
 
-/** `ballast incidents show`. */
+/** A command's full name: `ballast incidents show`. */
 function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }

@@ -1,6 +1,6 @@
-/** Numbers, durations and times as people read them. A number that is not finite is shown as what it is. */
+/** Formats numbers, durations and times for people. A number that is not finite is shown by name. */
 
-/** Fixed decimals; NaN and infinities by name, and what is missing as a dash. */
+/** Fixed decimals; NaN and infinities by name, and a missing value as a dash. */
 export function number(value: number | undefined, decimals = 3): string {
   if (value === undefined) return "–";
   if (Number.isNaN(value)) return "NaN";
@@ -47,14 +47,14 @@ export function age(milliseconds: number): string {
   return `${Math.floor(seconds / 86400)} days`;
 }
 
-/** Steps a second, or seconds a step where it is slower than one a second. Empty while it is not known. */
+/** Steps per second, or seconds per step if slower than one per second. Empty while unknown. */
 export function rate(perSecond: number, unit: string): string {
   if (!Number.isFinite(perSecond) || perSecond <= 0) return "";
   if (perSecond >= 1) return `${perSecond.toFixed(perSecond >= 10 ? 0 : 1)} ${unit === "it" ? "it" : `${unit}s`}/s`;
   return `${(1 / perSecond).toFixed(1)} s/${unit}`;
 }
 
-/** Four significant digits, as short as they go, and every digit before the point; a number that is not finite by its name. */
+/** Four significant digits without trailing zeros, and every digit before the point; a number that is not finite by name. */
 export function figure(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return number(value);
   const size = Math.abs(value);

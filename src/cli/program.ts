@@ -1,4 +1,4 @@
-/** The commands, their arguments and their help. Imports nothing heavy: each command's work is loaded when it runs. */
+/** The commands, their arguments and their help. Imports nothing heavy: each command's code is loaded when it runs. */
 import { readFileSync } from "node:fs";
 import { type Argument, Command, CommanderError } from "commander";
 import { mostSequences, mostThreads } from "../util/limits.ts";
@@ -17,18 +17,18 @@ const RUN = "a run's id, as `ballast runs` shows it, or its folder";
 
 export interface Program {
   readonly program: Command;
-  /** Of the command that ran; 0 for one that has none. */
+  /** The exit code of the command that ran; 0 for a command without one. */
   readonly exitCode: () => number;
 }
 
-/** Runs the command that the arguments name and returns the exit code; throws what the command throws. */
+/** Runs the command that the arguments name and returns its exit code; throws what the command throws. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
   const { program, exitCode } = createProgram(terminal);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // The help that was asked for, or that says what to ask for.
+    // Either the help was requested, or it explains what was missing.
     if (error.exitCode === 0 || error.code === "commander.help") return error.exitCode === 0 ? 0 : 2;
     throw await mistyped(error, { program, args });
   }
@@ -37,7 +37,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
 
 export function createProgram(terminal: Terminal): Program {
   let exitCode = 0;
-  /** The action of a command: its code is loaded only now. */
+  /** The action of a command, whose code is loaded only when it runs. */
   const does =
     <A extends unknown[]>(work: (...args: A) => Promise<number>) =>
     async (...args: A) => {
@@ -50,10 +50,10 @@ export function createProgram(terminal: Terminal): Program {
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand(false)
-    // With its arguments every line of the whole list would be longer than 80 columns.
+    // With its arguments every line of the list would be longer than 80 columns.
     .configureHelp({ subcommandTerm: (sub) => (sub.parent === program ? sub.name() : termOf(sub)) })
     .exitOverride()
-    // What is wrong is thrown as any other error.
+    // Mistakes are thrown like any other error.
     .configureOutput({
       writeOut: (text) => terminal.out(text.replace(/\n$/, "")),
       outputError: () => {},
@@ -270,7 +270,7 @@ Exit codes: 0 done, 1 error, 2 usage or configuration,
   return { program, exitCode: () => exitCode };
 }
 
-/** The command that these words name, the program itself for none. */
+/** The command that these words name, or the program itself if there are none. */
 function commandNamed(program: Command, words: readonly string[]): Command {
   return words.reduce((parent, word) => {
     const found = parent.commands.find((command) => command.name() === word);

@@ -1,4 +1,4 @@
-/** Progress of a run: one pinned line on a terminal, an occasional plain line elsewhere. */
+/** A run's progress: one pinned line on a terminal, an occasional plain line elsewhere. */
 import { clock, rate } from "./number-format.ts";
 import type { Terminal } from "./terminal.ts";
 import { cut, displayWidth, wrap } from "./width.ts";
@@ -14,17 +14,17 @@ export interface ProgressReport {
 }
 
 export interface LineState extends ProgressReport {
-  /** Steps a second, NaN while unknown. */
+  /** Steps per second; NaN while unknown. */
   readonly perSecond: number;
-  /** Values worth a place on the line, in order: label and text. */
+  /** Values to show on the line, in order: label and text. */
   readonly shown: readonly (readonly [label: string, text: string])[];
 }
 
 const BAR_WIDTH = 20;
 
 /**
- * The line fitted to `width` columns: the stage and its step always; then, as there is room, the time left, the
- * values, the rate, the message and the bar.
+ * The line fitted to `width` columns: always the stage and its step; then, if there is room, the time left, the values, the rate, the message and the
+ * bar.
  */
 export function progressLine(
   state: LineState,
@@ -34,7 +34,7 @@ export function progressLine(
   const head = `${stage}  ${unit} ${step}/${steps}`;
   const left =
     Number.isFinite(perSecond) && perSecond > 0 && step < steps ? `${clock((steps - step) / perSecond)} left` : "";
-  // By rank: what comes earlier is the last to go when the terminal is narrow.
+  // By rank: earlier parts are the last to go when the terminal is narrow.
   const optional = [
     { place: 3, text: left },
     ...shown.map(([label, text], i) => ({ place: 4 + i, text: `${label} ${text}` })),
@@ -59,7 +59,7 @@ function bar(step: number, steps: number): string {
   return "━".repeat(filled) + "─".repeat(BAR_WIDTH - filled);
 }
 
-/** Steps a second over the last reports of one stage. */
+/** Steps per second over the last reports of one stage. */
 export class Rate {
   #seen: { step: number; seconds: number }[] = [];
 
@@ -70,7 +70,7 @@ export class Rate {
     if (this.#seen.length > 32) this.#seen.shift();
   }
 
-  /** NaN until two different steps were seen. */
+  /** The rate; NaN until two different steps were seen. */
   perSecond(): number {
     const first = this.#seen[0];
     const last = this.#seen.at(-1);
@@ -84,7 +84,7 @@ const PLAIN_SECONDS = 15;
 
 export interface ProgressOptions {
   readonly terminal: Terminal;
-  /** The values worth a place on the line. */
+  /** Picks the values to show on the line. */
   readonly pick: (values: ProgressReport["values"]) => (readonly [label: string, text: string])[];
   readonly now?: () => number;
 }
@@ -117,7 +117,7 @@ export class ProgressDisplay {
     else this.#timer ??= setTimeout(() => this.#draw(), REDRAW_MS).unref();
   }
 
-  /** Prints a line that stays, above the pinned one. */
+  /** Prints a permanent line above the pinned one. */
   note(line: string): void {
     this.#erase();
     const { redraws, noteWidth } = this.#terminal;
@@ -125,7 +125,7 @@ export class ProgressDisplay {
     if (this.#report && this.#terminal.redraws) this.#draw();
   }
 
-  /** Takes the pinned line away. */
+  /** Removes the pinned line. */
   close(): void {
     this.#erase();
     this.#report = null;
@@ -156,7 +156,7 @@ export class ProgressDisplay {
     return progressLine({ ...report, perSecond: this.#rate.perSecond(), shown: this.#pick(report.values) }, options);
   }
 
-  /** A terminal that was made narrower has folded the line: every row it takes now is cleared. */
+  /** A narrowed terminal has wrapped the line: every row that it now occupies is cleared. */
   #erase(): void {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;

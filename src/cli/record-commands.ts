@@ -8,7 +8,7 @@ const RUN = "a run's id, as `ballast runs` shows it, or its folder";
 export interface CommandMaker {
   /** Adds a command with examples in its help. */
   readonly command: (name: string, description: string, ...examples: string[]) => Command;
-  /** The action of a command: its code is loaded only when it runs. */
+  /** The action of a command, whose code is loaded only when it runs. */
   readonly does: <A extends unknown[]>(work: (...args: A) => Promise<number>) => (...args: A) => Promise<void>;
   readonly terminal: Terminal;
 }

@@ -1,4 +1,4 @@
-/** What a finished run says at its end: the report, where it lies and what to type next; or one line of JSON. */
+/** The end of a finished run: the report, where it is and what to type next; or one line of JSON. */
 import type { Config } from "../config/index.ts";
 import type { RunPlace } from "../inspect/places.ts";
 import type { PipelineResult } from "../run/pipeline.ts";
@@ -17,7 +17,7 @@ export interface FinishedRun extends SessionResult {
   readonly place: RunPlace;
 }
 
-/** Prints the end of a run. With `json` stdout gets one line of JSON and nothing else; people still read on stderr. */
+/** Prints the end of a run. With `json` stdout gets only one line of JSON; the report for people goes to stderr. */
 export function printResult(run: FinishedRun, { terminal, json }: { terminal: Terminal; json: boolean }): void {
   if (!json) {
     for (const line of resultLines(run, terminal)) terminal.out(line);
@@ -28,7 +28,7 @@ export function printResult(run: FinishedRun, { terminal, json }: { terminal: Te
   terminal.out(jsonLine(resultJson(run)));
 }
 
-/** The machine's view of a finished run. `before` and `after` are there where the run had PPO. */
+/** The JSON of a finished run. `before` and `after` are present if the run had PPO. */
 export function resultJson({ config, place, seconds, result }: FinishedRun): Record<string, unknown> {
   const { evaluation, stages, final } = result;
   const figures = (model: ModelEvaluation, names: Readonly<Record<string, string>>) =>
@@ -79,7 +79,7 @@ function resultLines(
   ];
 }
 
-/** Whether the reward is a learned model and nothing else. */
+/** Whether the reward consists only of a learned model. */
 export function rewardIsLearned({ ppo }: Config): boolean {
   return ppo?.rewards.every(({ kind }) => kind === "model") ?? false;
 }
@@ -96,7 +96,7 @@ function nextCommands({ config, result, place }: Pick<FinishedRun, "config" | "r
   ];
 }
 
-/** What the reward model is worth, in a sentence. */
+/** The quality of the reward model, in a sentence. */
 function notes({ stages }: PipelineResult, { demo }: Config): string[] {
   return stages.flatMap(({ values }) => {
     const of = (key: string) => values[`reward_model/heldout_${key}`];

@@ -1,4 +1,4 @@
-/** The value of a hyperparameter as people read it. */
+/** Formats the value of a hyperparameter for people. */
 
 import { printableLine } from "../util/sanitize.ts";
 import { figure } from "./number-format.ts";

@@ -6,7 +6,7 @@ interface From extends On {
   readonly cwd?: string;
 }
 
-/** The shorter of the absolute path and the one from the current directory, which stays below it. */
+/** The shorter of the absolute path and the path relative to the current directory, if that stays below it. */
 export function shortPath(path: string, { cwd = process.cwd(), ...on }: From = {}): string {
   const { isAbsolute, relative, sep } = pathsOf(on);
   if (!isAbsolute(path)) return path;
@@ -14,14 +14,14 @@ export function shortPath(path: string, { cwd = process.cwd(), ...on }: From = {
   return short.startsWith(`..${sep}`) || short === ".." ? path : short;
 }
 
-/** A message in which files below the current directory are named from there. */
+/** A message in which paths below the current directory are relative to it. */
 export function withoutCurrentDirectory(message: string, { cwd = process.cwd(), ...on }: From = {}): string {
   const { parse, sep } = pathsOf(on);
   if (parse(cwd).root === cwd) return message;
   const here = `${cwd}${sep}`;
   let short = "";
   for (let at = 0; at < message.length; ) {
-    // Not in the midst of another path: /tmp/ of /var/tmp/.
+    // Not in the middle of a longer path: /tmp/ in /var/tmp/.
     const begins = sameName(message.slice(at, at + here.length), here, on) && !/[\w.-]/.test(message[at - 1] ?? "");
     if (!begins) short += message[at];
     at += begins ? here.length : 1;

@@ -1,4 +1,4 @@
-/** Which of a stage's metrics people see as it goes, and under what name. */
+/** Which of a stage's metrics are shown during training, and under what name. */
 import type { MetricValues } from "../types/records.ts";
 import { number, percent } from "./number-format.ts";
 
@@ -6,7 +6,7 @@ type Shown = readonly [key: string, label: string, format: (value: number) => st
 
 const fixed = (decimals: number) => (value: number) => number(value, decimals);
 
-/** In order of rank: the last are the first to go where there is no room. */
+/** In order of rank: the last are the first to go if there is no room. */
 const PROGRESS: readonly Shown[] = [
   ["reward/score_mean", "reward", fixed(3)],
   ["kl/ref_k3_token", "KL", fixed(4)],

@@ -1,4 +1,4 @@
-/** Which stages a command runs of what its configuration has. */
+/** Which of the configured stages a command runs. */
 
 import type { Config } from "../config/index.ts";
 import { stages } from "../config/live-changes.ts";
@@ -7,8 +7,8 @@ import { UsageError } from "../util/errors.ts";
 import { shellWord } from "../util/platform.ts";
 
 /**
- * The configuration for one command: `run` takes every stage there is, `sft`, `reward` and `ppo` only their own. A stage
- * whose earlier ones are in the same file starts from their results, so that it cannot run without them.
+ * The configuration for one command: `run` takes every stage, `sft`, `reward` and `ppo` only their own. A stage that starts from the results of
+ * earlier stages in the same file cannot run without them.
  */
 export function stagesFor(command: "run" | Stage, config: Config, file: string): Config {
   const present = stages.filter((stage) => config[stage] !== undefined);

@@ -3,24 +3,24 @@ import { cut, displayWidth, padEnd, padStart } from "./width.ts";
 
 export interface Column {
   readonly title: string;
-  /** Numbers stand at the right. */
+  /** Numbers are aligned right. */
   readonly align?: "left" | "right";
-  /** The narrowest this column may be cut to where the table is too wide; without it, it is never cut. */
+  /** The narrowest width to which this column may be cut if the table is too wide; without it, the column is never cut. */
   readonly shrinksTo?: number;
 }
 
 export interface TableOptions {
   readonly columns: readonly Column[];
-  /** Cells; one that was coloured is not cut. */
+  /** Rows of cells; coloured cells are not cut. */
   readonly rows: readonly (readonly string[])[];
   readonly width: number;
-  /** Dresses the line of titles. */
+  /** Styles the heading line. */
   readonly heading?: (line: string) => string;
 }
 
 const GAP = 2;
 
-/** Lines of the table. Where it is wider than `width`, columns that may shrink are cut, the widest first. */
+/** Lines of the table. If it is wider than `width`, columns that may shrink are cut, the widest first. */
 export function table({ columns, rows, width, heading = (line) => line }: TableOptions): string[] {
   const widths = columns.map((column, i) =>
     Math.max(displayWidth(column.title), ...rows.map((row) => displayWidth(row[i] ?? ""))),

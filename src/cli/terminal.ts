@@ -1,4 +1,4 @@
-/** The two streams of the process and what they can show: width, colours, a line that redraws itself. */
+/** The process's two output streams and what they can show: width, colours, a line that redraws itself. */
 import { closeSync, fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import pc from "picocolors";
@@ -7,14 +7,14 @@ import { writeAll } from "../util/durable.ts";
 type Colours = ReturnType<typeof pc.createColors>;
 
 export interface Terminal {
-  /** Results. */
+  /** Prints a line of results. */
   out(line: string): void;
-  /** Progress, notes and errors. */
+  /** Prints a line of progress, notes or errors. */
   note(line: string): void;
-  /** Colours for results and for notes; plain where the stream is no terminal or NO_COLOR is set. */
+  /** Colours for results and for notes; plain if the stream is not a terminal or NO_COLOR is set. */
   readonly outColours: Colours;
   readonly noteColours: Colours;
-  /** Columns of a line of results and of notes. */
+  /** Columns per line of results and of notes. */
   outWidth(): number;
   noteWidth(): number;
   /** Whether the stream of notes is a terminal on which a line can be redrawn. */
@@ -32,13 +32,13 @@ export interface TerminalOptions {
 /** Width of reports that go to a file or a pipe. */
 const PLAIN_WIDTH = 100;
 
-/** The process's own streams by default. Progress goes to stderr, so that stdout holds results alone. */
+/** A terminal, by default on the process's own streams. Progress goes to stderr, so that stdout has only results. */
 export function createTerminal({
   stdout = process.stdout,
   stderr = process.stderr,
   env = process.env,
 }: TerminalOptions = {}): Terminal {
-  // A reader that went away (`ballast runs | head`), a terminal that was closed or a log on a full disk is no reason to lose a run.
+  // A reader that went away (`ballast runs | head`), a closed terminal or a log on a full disk must not end a run.
   stderr.on("error", () => {});
   let told = false;
   const onError = ({ code, message }: NodeJS.ErrnoException) => {
@@ -50,14 +50,14 @@ export function createTerminal({
     });
   };
   stdout.on("error", onError);
-  // Node's own stream to a file takes a write of a part, on a disk that fills up, for a write of the whole.
+  // When a disk fills up, Node's own stream to a file takes a partial write for a complete one.
   const file = fileBehind(stdout);
   const out = (text: string) => {
     if (file === null) {
       stdout.write(text);
       return;
     }
-    // After a failure the rest would stand behind a gap.
+    // After a failure the rest would follow a gap.
     if (told) return;
     try {
       writeAll(file, text);
@@ -79,7 +79,7 @@ export function createTerminal({
   };
 }
 
-/** The descriptor of a stream that leads to a plain file; null for terminals, pipes and devices. */
+/** The descriptor of a stream to a plain file; null for terminals, pipes and devices. */
 function fileBehind(stream: object): number | null {
   const { fd } = stream as { readonly fd?: number };
   try {
@@ -90,8 +90,8 @@ function fileBehind(stream: object): number | null {
 }
 
 /**
- * Lets go of a terminal that was closed, at the end of the process. Node sets the modes of each terminal back as it ends, and
- * aborts if that fails, as it does once the terminal is gone: exit code 134 for a run that was saved.
+ * Releases a closed terminal at the end of the process. Node restores the modes of each terminal as it ends and aborts if that fails, as it does once
+ * the terminal is gone: exit code 134 for a run that was saved.
  */
 export function leaveClosedTerminals(): void {
   const terminals = [0, 1, 2].filter((stream) => isatty(stream));
@@ -100,7 +100,7 @@ export function leaveClosedTerminals(): void {
   });
 }
 
-/** no-color.org: any value of NO_COLOR but the empty one turns colours off; FORCE_COLOR turns them on where there is no terminal. */
+/** Whether to use colours, by no-color.org: any nonempty NO_COLOR turns them off; FORCE_COLOR turns them on without a terminal. */
 function coloured(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): boolean {
   if (env.NO_COLOR) return false;
   if (env.FORCE_COLOR && env.FORCE_COLOR !== "0") return true;

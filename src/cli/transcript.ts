@@ -4,24 +4,24 @@ import { padEnd, wrap } from "./width.ts";
 
 export interface Transcript {
   readonly prompt: string;
-  /** null where there is no model before. */
+  /** The answer of the model before; null if there is none. */
   readonly before: string | null;
   readonly after: string;
 }
 
 export interface TranscriptOptions {
   readonly width: number;
-  /** null where only one model answered. */
+  /** Titles of the two columns; null if only one model answered. */
   readonly titles: readonly [string, string] | null;
   readonly dim: (text: string) => string;
   readonly bold: (text: string) => string;
 }
 
-/** Narrower than this a column holds too few words: the answers stand below each other. */
+/** A narrower column holds too few words: the answers are then placed below each other. */
 const NARROWEST_COLUMN = 24;
 const RULE = " │ ";
 
-/** Lines of one transcript: the prompt, and the two answers in two columns, or one below the other where it is narrow. */
+/** Lines of one transcript: the prompt, and the two answers in two columns, or one below the other if the terminal is narrow. */
 export function transcriptLines(transcript: Transcript, { width, titles, dim, bold }: TranscriptOptions): string[] {
   const column = Math.floor((width - 2 - RULE.length) / 2);
   const lines = wrap(answer(transcript.prompt), width - 2).map(
@@ -47,7 +47,7 @@ export function transcriptLines(transcript: Transcript, { width, titles, dim, bo
   return lines;
 }
 
-/** The line above the transcripts that names their two columns; none where they stand below each other. */
+/** The line above the transcripts that names their two columns; empty if the answers are placed below each other. */
 export function transcriptTitles({ width, titles, dim }: TranscriptOptions): string[] {
   const column = Math.floor((width - 2 - RULE.length) / 2);
   return titles === null || column < NARROWEST_COLUMN ? [] : [dim(`  ${padEnd(titles[0], column)}${RULE}${titles[1]}`)];

@@ -1,4 +1,4 @@
-/** The width of text on a terminal: measuring, cutting, padding and wrapping by columns rather than by characters. */
+/** Text by its width on a terminal: measuring, cutting, padding and wrapping by columns, not characters. */
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const ZERO_WIDTH = /^[\p{Mark}\p{Format}]+$/u;
@@ -7,7 +7,7 @@ const WIDE =
 // biome-ignore lint/suspicious/noControlCharactersInRegex: our own colours have no width
 const COLOUR = /\x1b\[[0-9;]*m/g;
 
-/** Columns that text takes; colours take none. */
+/** Columns that a text takes; colours take none. */
 export function displayWidth(text: string): number {
   const plain = text.replace(COLOUR, "");
   if (/^[\x20-\x7e]*$/.test(plain)) return plain.length;
@@ -16,7 +16,7 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/** The text cut to `width` columns, with an ellipsis where something was cut. The text has no colours. */
+/** The text cut to `width` columns, with an ellipsis if something was cut. The text must have no colours. */
 export function cut(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   if (width <= 0) return "";
@@ -36,14 +36,14 @@ export function padEnd(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - displayWidth(text)));
 }
 
-/** The text behind spaces up to `width` columns. */
+/** The text preceded by spaces up to `width` columns. */
 export function padStart(text: string, width: number): string {
   return " ".repeat(Math.max(0, width - displayWidth(text))) + text;
 }
 
 /**
- * Lines of at most `width` columns, broken between words, inside them only where a word is wider than a line. What fits stays
- * as it is. Never empty.
+ * Lines of at most `width` columns, broken between words, and inside a word only if it is wider than a line. A text that fits stays as it is. Never
+ * empty.
  */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];

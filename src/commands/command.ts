@@ -1,4 +1,4 @@
-/** What a person may tell a run: checked as strictly as the configuration, before it is written for the trainer to read. */
+/** An operator's commands to a run, checked as strictly as the configuration before they are written for the trainer. */
 import { parse } from "yaml";
 import type { Config } from "../config/index.ts";
 import { applyChange, type Change, stageOfKey, stages } from "../config/live-changes.ts";
@@ -12,30 +12,30 @@ import { nearest } from "../util/nearest.ts";
 
 export const commandKinds: readonly CommandKind[] = ["pause", "resume", "save", "stop", "set", "undo"];
 
-/** What is known of the run when the command is given. */
+/** What is known about the run when the command is given. */
 export interface CommandContext {
   readonly run: Pick<RunRow, "id" | "state" | "alive" | "position">;
-  /** As the run's folder records it. */
+  /** The configuration as the run's folder records it. */
   readonly config: Config;
   /** Commands already given, oldest first. */
   readonly given: readonly CommandRecord[];
   readonly interventions: readonly RecordedIntervention[];
-  /** The incident that waits for a decision; null for none. */
+  /** The incident that waits for a decision; null if there is none. */
   readonly openIncident: number | null;
   readonly typed: Typed;
 }
 
-/** Command lines for hints, as whoever asks would type them. */
+/** Command lines for hints, as the user would type them. */
 export interface Typed {
-  /** Goes on with the run. */
+  /** The command that continues the run. */
   readonly resume: string;
-  /** Shows an incident of its workspace. */
+  /** The command that shows an incident of its workspace. */
   readonly show: (incident: number) => string;
 }
 
 export interface CommandRequest {
   readonly kind: string;
-  /** set: {key, value}; undo: {intervention}. */
+  /** {key, value} for set; {intervention} for undo. */
   readonly payload?: Readonly<Record<string, unknown>>;
   readonly reason?: string;
 }
@@ -55,7 +55,10 @@ export function commandContext(
   };
 }
 
-/** @throws UsageError, with what to type instead, for anything that the trainer could not carry out. */
+/**
+ * Checks a command.
+ * @throws UsageError, with what to type instead, if the trainer could not carry it out.
+ */
 export function checkedCommand(
   { kind: word, payload = {}, reason = "" }: CommandRequest,
   context: CommandContext,
@@ -92,7 +95,7 @@ export function checkedCommand(
   return checked;
 }
 
-/** What happens now, in a sentence. */
+/** What will happen next, in a sentence. */
 export function whatFollows(
   { kind, payload = {} }: NewCommand,
   { run, openIncident, typed }: Pick<CommandContext, "run" | "openIncident" | "typed">,
@@ -107,7 +110,7 @@ export function whatFollows(
   return `Run ${run.id} does it before its next ${run.position?.stage === "ppo" ? "iteration" : "step"}.`;
 }
 
-/** `key=value`, as a command line or a form gives it. */
+/** Parses `key=value` from a command line or a form. */
 export function changeGiven(text: string): Change {
   const { path, value } = parseOverride(text);
   let parsed: unknown;
@@ -149,7 +152,7 @@ function noSuchSetting(key: string, { run, config }: Pick<CommandContext, "run" 
   );
 }
 
-/** A section as the commands before leave it; the trainer refuses those that no longer fit, and goes on. */
+/** A section as earlier commands leave it; the trainer refuses those that no longer fit, and goes on. */
 function sectionAfter(
   given: readonly CommandRecord[],
   { config, stage, section: first }: { readonly config: Config; readonly stage: Stage; readonly section: object },
@@ -194,12 +197,12 @@ function checkedUndo(
   return id;
 }
 
-/** Lists and objects can be too deep to write. */
+/** A value as text; lists and objects can be too deep to write. */
 function shown(value: unknown): string {
   return typeof value === "object" && value !== null ? "a list or an object" : JSON.stringify(value);
 }
 
-/** Now, or by the commands that it has still to read. */
+/** Whether the run is paused now, or will be by the commands that it has yet to read. */
 function isPaused({ run, given }: CommandContext): boolean {
   const waiting = given.filter(({ kind, appliedIteration }) => {
     return appliedIteration === null && (kind === "pause" || kind === "resume");

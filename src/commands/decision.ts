@@ -1,4 +1,4 @@
-/** What a person may decide on an incident: the options of the command line, checked against the run. */
+/** Checks an operator's decision on an incident, given as options of the command line, against the run. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Config } from "../config/index.ts";
@@ -10,23 +10,26 @@ import { changeGiven } from "./command.ts";
 
 export interface DecisionOptions {
   readonly resume?: boolean;
-  /** `last-healthy`, `before`, or the iterations done at a checkpoint. */
+  /** `last-healthy`, `before`, or the number of iterations done at a checkpoint. */
   readonly rollback?: string;
   readonly stop?: boolean;
-  /** `key=value`, each. */
+  /** Settings to change, each as `key=value`. */
   readonly set?: readonly string[];
   readonly reason?: string;
 }
 
 export interface DecisionContext {
   readonly incident: IncidentRecord;
-  /** As the run's folder records it. */
+  /** The configuration as the run's folder records it. */
   readonly config: Config;
   /** The run's folder. */
   readonly folder: string;
 }
 
-/** @throws UsageError, with what to type instead, for anything that the trainer could not carry out. */
+/**
+ * The decision that the options stand for.
+ * @throws UsageError, with what to type instead, if the trainer could not carry it out.
+ */
 export function decisionOf(options: DecisionOptions, context: DecisionContext): Omit<IncidentDecision, "decidedAt"> {
   const { resume = false, rollback, stop = false, set = [], reason = "" } = options;
   const wanted = [
@@ -58,7 +61,7 @@ export function decisionOf(options: DecisionOptions, context: DecisionContext): 
   };
 }
 
-/** A checkpoint of the evidence where the run's folder is now: a run may have moved since. */
+/** The present place of a checkpoint in the evidence: the run may have moved since. */
 export function checkpointPlace(path: string, { folder, stage }: { folder: string; stage: Stage }): string {
   return join(folder, stage, basename(path));
 }
@@ -85,7 +88,7 @@ function rollbackTarget(text: string, { incident, folder }: DecisionContext): nu
   return to;
 }
 
-/** Iterations done at each, oldest first. */
+/** Iterations done at each checkpoint, oldest first. */
 function checkpointsOf(folder: string): number[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
@@ -98,7 +101,7 @@ function numberOf(name: string): number {
   return Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? Number.NaN);
 }
 
-/** Each is checked with those before it in force. */
+/** The changes, each checked with the earlier ones applied. */
 function changesOf(set: readonly string[], { incident: { stage }, config }: DecisionContext): Change[] {
   let section: object = config[stage] ?? {};
   return set.map((text) => {

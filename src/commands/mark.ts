@@ -1,15 +1,18 @@
-/** What a person may note of a run: tags, a note, what is put away. Checked before it is written. */
+/** Checks a user's marks on a run (tags, a note, archived) before they are written. */
 
 import type { MarkRow } from "../store/index.ts";
 import type { NewMark } from "../types/page.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
 
-/** Of a run. */
+/** Most tags of a run. */
 const mostTags = 20;
 const longestNote = 4_000;
 
-/** @throws UsageError for a mark that could not be shown, or that takes away what is not there. `marks`: those of the run. */
+/**
+ * Checks a mark. `marks` are the run's marks in effect.
+ * @throws UsageError if the mark could not be shown, or removes one that does not exist
+ */
 export function checkMark(
   { kind, value, present }: NewMark,
   { run, marks }: { run: string; marks: readonly MarkRow[] },

@@ -1,10 +1,10 @@
-/** Where notices go: the entries of `control.notify` with their addresses and tokens, which only the environment has. */
+/** The targets of notices: the entries of `control.notify` with their addresses and tokens, which only the environment has. */
 import type { NotifyConfig } from "../config/index.ts";
 import type { Tier } from "../types/alerts.ts";
 import { UsageError } from "../util/errors.ts";
 
 export interface Hook {
-  /** How messages call it: the variable's name, never what it holds. */
+  /** The name in messages: the variable's name, never its content. */
   readonly name: string;
   readonly kind: NotifyConfig["kind"];
   readonly url: string;
@@ -15,7 +15,10 @@ export interface Hook {
   readonly retries: number;
 }
 
-/** @throws UsageError, without the value, where a variable is not set or holds no address. */
+/**
+ * The webhooks of `control.notify`.
+ * @throws UsageError, without the value, if a variable is not set or does not hold an address
+ */
 export function hooksOf(entries: readonly NotifyConfig[], env: NodeJS.ProcessEnv): Hook[] {
   return entries.map(({ urlEnv, tokenEnv, tiers, ...entry }, i) => {
     const url = required(env, urlEnv, `control.notify.${i}.urlEnv`);

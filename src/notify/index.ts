@@ -1,4 +1,4 @@
-/** Who is told what: webhooks for what the stability controller does, and reports. */
+/** Notifications: webhooks for what the stability controller does, and reports. */
 
 export { parseDuration } from "./duration.ts";
 export { type Hook, hooksOf } from "./hooks.ts";

@@ -1,16 +1,16 @@
-/** Sends notices in the background, in order, one queue a webhook: training never waits for any of them. */
+/** Sends notices in the background, in order, with one queue per webhook: training never waits for any of them. */
 import type { Hook } from "./hooks.ts";
 import { type Notice, payload, tierOf } from "./payload.ts";
 import { post } from "./post.ts";
 
 export interface NotifierOptions {
   readonly hooks: readonly Hook[];
-  /** Told of what could not be sent: once for a webhook, and again after it has worked in between. */
+  /** Called when something could not be sent: once per webhook, and again if it has worked in between. */
   readonly onWarning: (message: string) => void;
   readonly backoffMs?: number;
 }
 
-/** A webhook that is down for long must not fill the memory. */
+/** Most queued notices: a webhook that is down for long must not fill the memory. */
 const longestQueue = 200;
 
 interface Queue {
@@ -21,7 +21,7 @@ interface Queue {
   dropped: number;
 }
 
-/** Lives as long as the session; ended by `close`. */
+/** The notifier of a session. It lives as long as the session; ended by `close`. */
 export class Notifier {
   readonly #queues: readonly Queue[];
   readonly #onWarning: (message: string) => void;
@@ -34,7 +34,7 @@ export class Notifier {
     this.#backoffMs = backoffMs;
   }
 
-  /** Returns at once. Each webhook gets the notices of its tiers, and every report. */
+  /** Queues a notice and returns at once. Each webhook gets the notices of its tiers, and every report. */
   notify(notice: Notice): void {
     for (const queue of this.#queues) {
       const tier = tierOf(notice);
@@ -45,7 +45,7 @@ export class Notifier {
     }
   }
 
-  /** Waits for what is still under way, at most so many milliseconds, then leaves the rest unsent and says so. */
+  /** Waits at most the given milliseconds for pending notices, then reports that the rest is unsent. */
   async close(longestWaitMs = 5_000): Promise<void> {
     const timer = setTimeout(() => this.#ending.abort(), longestWaitMs);
     await Promise.all(this.#queues.map(({ sending }) => sending));

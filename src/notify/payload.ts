@@ -1,4 +1,4 @@
-/** What webhooks are sent: the record as JSON, or a text for Slack. Prompts and responses only where they were asked for. */
+/** The bodies sent to webhooks: the record as JSON, or a text for Slack. Prompts and responses are included only on request. */
 import { basename } from "node:path";
 import type { IncidentRecord, Tier } from "../types/alerts.ts";
 import type { EventRecord } from "../types/records.ts";
@@ -22,13 +22,13 @@ export interface EventNotice {
 export interface ReportNotice {
   readonly kind: "report";
   readonly title: string;
-  /** Of the report with and without prompts and responses. */
+  /** The report as Markdown, with or without prompts and responses. */
   readonly markdown: (options: { readonly samples: boolean }) => string;
 }
 
 export type Notice = EventNotice | ReportNotice;
 
-/** null: for every webhook. */
+/** The tier of a notice; null: for every webhook. */
 export function tierOf(notice: Notice): Tier | null {
   return notice.kind === "event" ? notice.tier : null;
 }
@@ -56,7 +56,7 @@ function jsonBody(notice: Notice, samples: boolean): unknown {
   };
 }
 
-/** Folders are this machine's own affair: checkpoints go by their names. */
+/** An incident without local folders: checkpoints appear by name. */
 function incidentBody({ id, attempt, rule, summary, evidence, openedAt }: IncidentRecord, samples: boolean): unknown {
   const { worstSamples, checkpoints, ...rest } = evidence;
   const names = Object.fromEntries(

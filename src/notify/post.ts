@@ -1,20 +1,20 @@
-/** Posts one message to a webhook: retries, backs off, gives up; what it says of a failure holds no address and no token. */
+/** Posts one message to a webhook, with retries and growing pauses; its error messages contain no address and no token. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../util/errors.ts";
 import type { Hook } from "./hooks.ts";
 
 export interface PostOptions {
   readonly body: string;
-  /** Gives up at once, between attempts or in one. */
+  /** Aborts at once, between attempts or during one. */
   readonly signal: AbortSignal;
-  /** Milliseconds before the first further attempt; each next one waits twice as long. */
+  /** Milliseconds before the first retry; each further pause is twice as long. */
   readonly backoffMs?: number;
 }
 
-/** Whether it arrived, else why not, in a sentence for a person. */
+/** Whether the message arrived, else why not, in a sentence. */
 export type Posted = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
-/** Never throws. */
+/** Posts one message. Never throws. */
 export async function post(hook: Hook, { body, signal, backoffMs = 1_000 }: PostOptions): Promise<Posted> {
   for (let attempt = 0; ; attempt++) {
     const answer = await once(hook, body, signal);
@@ -42,11 +42,11 @@ async function once({ url, token, timeoutMs }: Hook, body: string, signal: Abort
         ...(token !== null && { authorization: `Bearer ${token}` }),
       },
       body,
-      // Another host must not be handed the token.
+      // A different host must not receive the token.
       redirect: "manual",
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
-    // The status is the answer; an endless body is not waited for.
+    // Only the status matters; an endless body is not awaited.
     void response.body?.cancel().catch(() => {});
     if (response.ok) return { ok: true };
     const { status } = response;
@@ -61,7 +61,7 @@ async function once({ url, token, timeoutMs }: Hook, body: string, signal: Abort
   }
 }
 
-/** The text without the address, its parts that may be secret, and the token. */
+/** The text without the address, its possibly secret parts, and the token. */
 function redacted(text: string, { url, token }: Hook): string {
   const { pathname, search, host } = new URL(url);
   const secrets = [url, token ?? "", pathname, search, host];

@@ -1,4 +1,4 @@
-/** A report as headings, sentences and tables of plain text, which Markdown and HTML each write in their own way. */
+/** A report as headings, sentences and tables of plain text, which Markdown and HTML each format in their own way. */
 import type { SettingRow } from "../store/index.ts";
 import type { IncidentRecord } from "../types/alerts.ts";
 import { counted } from "../util/counted.ts";
@@ -10,15 +10,15 @@ export type Block =
   | { readonly kind: "paragraph"; readonly text: string }
   | { readonly kind: "table"; readonly columns: readonly string[]; readonly rows: readonly (readonly string[])[] };
 
-/** Characters of a prompt or response. */
+/** Most characters of a prompt or response. */
 const longestSample = 2_000;
 
 export interface BlockOptions {
-  /** Show the worst prompts and responses of incidents. */
+  /** Whether to show the worst prompts and responses of incidents. */
   readonly samples: boolean;
 }
 
-/** `Ballast report, 2026-11-14 to 2026-11-21`. */
+/** The title: `Ballast report, 2026-11-14 to 2026-11-21`. */
 export function reportTitle({ since, until, runs }: Report): string {
   const name = runs.length === 1 ? ` of ${runs[0]?.run.id}` : "";
   return `Ballast report${name}, ${day(since)} to ${day(until)}`;
@@ -99,7 +99,7 @@ function sampleRows({ id, evidence }: IncidentRecord): string[][] {
   ]);
 }
 
-/** What a schedule or a controller did to one setting is one row. */
+/** Rows of changes; what a schedule or a controller did to one setting is one row. */
 function changeRows(changes: readonly SettingRow[]): string[][] {
   const stretches = new Map<string, SettingRow[]>();
   for (const change of changes) {

@@ -1,24 +1,24 @@
-/** What a report tells of each run over a span of time, read from the store. */
+/** The data of a report on each run over a span of time, read from the store. */
 import type { RunRow, SettingRow, Store } from "../store/index.ts";
 import type { IncidentRecord, Tier } from "../types/alerts.ts";
 import type { EventKind } from "../types/records.ts";
 import type { ControlData } from "./tier.ts";
 
 export interface Report {
-  /** Unix milliseconds; up to and not with `until`. */
+  /** Start of the span, in Unix milliseconds; `until` is its exclusive end. */
   readonly since: number;
   readonly until: number;
-  /** Runs that did something meanwhile or wait for a decision, newest first. */
+  /** Runs that were active in the span or wait for a decision, newest first. */
   readonly runs: readonly RunReport[];
 }
 
 export interface RunReport {
   readonly run: RunRow;
-  /** By tier, then by how often. */
+  /** Alerts by tier, then by how often they occurred. */
   readonly alerts: readonly AlertGroup[];
-  /** In order. */
+  /** Interventions in order. */
   readonly interventions: readonly InterventionReport[];
-  /** Those of the span, and older ones that are still open. */
+  /** Incidents in the span, and older ones that are still open. */
   readonly incidents: readonly IncidentRecord[];
   readonly changes: readonly SettingRow[];
   readonly health: readonly HealthReport[];
@@ -31,7 +31,7 @@ export interface AlertGroup {
   /** First and last iteration. */
   readonly from: number;
   readonly to: number;
-  /** Of the newest. */
+  /** The newest alert's message. */
   readonly message: string;
 }
 
@@ -40,9 +40,9 @@ export interface InterventionReport {
   readonly tier: Tier;
   readonly iteration: number;
   readonly reason: string;
-  /** In a sentence; null while it is in force, and for what happens once. */
+  /** The outcome in a sentence; null while the intervention is in force, and for one-time actions. */
   readonly outcome: string | null;
-  /** A newer attempt has taken that iteration over. */
+  /** Whether a newer attempt has superseded that iteration. */
   readonly superseded: boolean;
 }
 
@@ -50,14 +50,14 @@ export interface HealthReport {
   readonly key: string;
   readonly newest: number;
   readonly lowest: number;
-  /** Iteration of the lowest. */
+  /** Iteration of the lowest value. */
   readonly at: number;
 }
 
 export interface ReportQuery {
   readonly since: number;
   readonly until: number;
-  /** One run alone. */
+  /** Only this run. */
   readonly run?: string;
 }
 
@@ -127,7 +127,7 @@ function healthOf(store: Store, runId: string, since: number): HealthReport[] {
       const { points } = store.series(runId, "ppo", key, { from, maxPoints: Number.POSITIVE_INFINITY });
       const newest = points.at(-1)?.last;
       if (newest === undefined) return [];
-      // A health that is no number is the worst.
+      // A health that is not a number counts as the worst.
       const lowest =
         points.find(({ last }) => Number.isNaN(last)) ??
         points.reduce((low, point) => (point.last < low.last ? point : low));

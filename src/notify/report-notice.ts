@@ -1,4 +1,4 @@
-/** A report as webhooks are sent it. */
+/** A report as a notice for webhooks. */
 import type { Hook } from "./hooks.ts";
 import { payload, type ReportNotice } from "./payload.ts";
 import { type Posted, post } from "./post.ts";
@@ -14,7 +14,7 @@ export function reportNotice(report: Report): ReportNotice {
   };
 }
 
-/** Sends it to all of them at once and waits for each one's answer, in their order. */
+/** Sends the report to all webhooks at once and waits for each one's answer, in their order. */
 export function sendNow(notice: ReportNotice, hooks: readonly Hook[]): Promise<Posted[]> {
   const { signal } = new AbortController();
   return Promise.all(hooks.map((hook) => post(hook, { body: payload(notice, hook), signal })));

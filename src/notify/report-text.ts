@@ -1,8 +1,8 @@
-/** Writes the blocks of a report as Markdown or as a page of HTML. Every text is data: none becomes markup. */
+/** Writes the blocks of a report as Markdown or as an HTML page. Every text is data: none becomes markup. */
 import type { Block } from "./report-blocks.ts";
 import { html, markdown } from "./text.ts";
 
-/** CommonMark with the tables of GitHub. */
+/** The blocks as CommonMark with GitHub's tables. */
 export function markdownOf(blocks: readonly Block[]): string {
   return `${blocks.map(markdownBlock).join("\n\n")}\n`;
 }
@@ -15,7 +15,7 @@ function markdownBlock(block: Block): string {
   return [row(block.columns), rule, ...block.rows.map(row)].join("\n");
 }
 
-// No script, no picture, nothing from elsewhere: what a browser is told besides the escaping.
+// No script, no picture, nothing from elsewhere: a second defence besides the escaping.
 const policy = "default-src 'none'; style-src 'unsafe-inline'";
 
 const style = `
@@ -24,7 +24,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border: 1px solid #8888; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; white-space: pre-wrap; }
 `;
 
-/** One file that needs nothing beside it. */
+/** The blocks as one self-contained HTML file. */
 export function htmlOf(blocks: readonly Block[], { title }: { title: string }): string {
   return `<!doctype html>
 <html lang="en">

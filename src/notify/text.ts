@@ -1,11 +1,11 @@
-/** Text that came from a model or a person, made harmless: for HTML, Markdown and Slack. */
+/** Makes text from models or users harmless for HTML, Markdown and Slack. */
 
-// Controls but the newline; what turns the writing direction, is invisible or breaks lines; halves of surrogate pairs.
+// Controls except the newline; characters that turn the writing direction, are invisible or break lines; halves of surrogate pairs.
 const UNSEEN =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
   /[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
 
-/** The text with every character that acts or hides written out: a right-to-left override is `\u202e`. Newlines stay. */
+/** The text with every control or hidden character written out: a right-to-left override becomes `\u202e`. Newlines stay. */
 export function visible(text: string): string {
   return text.replace(UNSEEN, (character) => {
     if (character === "\t") return "  ";
@@ -22,12 +22,12 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Text of an HTML element, or of an attribute in quotes. */
+/** Escapes text for an HTML element, or for an attribute in quotes. */
 export function html(text: string): string {
   return visible(text).replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
 }
 
-/** Text within a line of Markdown, or a cell of its tables: no markup, no HTML, no link, also none that GitHub makes by itself. */
+/** Escapes text for a line of Markdown or a cell of a table: no markup, no HTML and no links, not even those that GitHub makes by itself. */
 export function markdown(text: string): string {
   return visible(text)
     .replace(/\s+/g, " ")
@@ -37,7 +37,7 @@ export function markdown(text: string): string {
     .replace(/^([-+=]|\d+(?=[.)](?:\s|$)))/, (start) => (/\d/.test(start) ? `${start}\\` : `\\${start}`));
 }
 
-/** Text of a Slack message: its three characters of control are written out, so that no mention and no link comes of it. */
+/** Escapes text for a Slack message: its three control characters are written out, so that no mention and no link results. */
 export function slack(text: string): string {
   return visible(text).replace(/[&<>]/g, (character) => ENTITIES[character] as string);
 }

@@ -1,17 +1,17 @@
-/** The tier of what the stability controller tells, read from its events. */
+/** The tier of what the stability controller reports, read from its events. */
 import type { Alert, Intervention, InterventionOutcome, Tier } from "../types/alerts.ts";
 import type { EventRecord } from "../types/records.ts";
 
-/** What an event of the controller carries. */
+/** The data of a controller's event. */
 export interface ControlData {
   readonly alert?: Alert;
   readonly intervention?: Intervention;
   readonly outcome?: InterventionOutcome;
-  /** Number of the incident; null where it waits for a full disk. */
+  /** Number of the incident; null if it waits for a full disk. */
   readonly incident?: number | null;
 }
 
-/** A reader that remembers interventions, for an outcome has the tier of its own. It answers null for other events. */
+/** A reader that remembers interventions, because an outcome has the tier of its intervention. It returns null for other events. */
 export function tierReader(): (event: EventRecord) => Tier | null {
   const tiers = new Map<number, Tier>();
   return ({ kind, data = {} }) => {
@@ -26,7 +26,7 @@ export function tierReader(): (event: EventRecord) => Tier | null {
         if (intervention) tiers.set(intervention.id, intervention.tier);
         return intervention?.tier ?? 2;
       case "outcome":
-        // One from before a resume is of tier 2: those of tier 1 do not last.
+        // An intervention from before a resume is of tier 2: those of tier 1 do not last.
         return tiers.get(outcome?.intervention ?? 0) ?? 2;
       default:
         return null;

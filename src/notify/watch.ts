@@ -1,4 +1,4 @@
-/** Picks from a run's events what people are told, once: an alert that leads to an intervention is told by that alone. */
+/** Picks notices from a run's events, each once: an alert that leads to an intervention is reported only by that. */
 import type { IncidentRecord } from "../types/alerts.ts";
 import type { EventRecord } from "../types/records.ts";
 import type { EventNotice, RunFacts } from "./payload.ts";
@@ -10,7 +10,7 @@ export interface WatchOptions {
   readonly incident: (id: number) => IncidentRecord | null;
 }
 
-/** Takes a run's events as they are recorded. */
+/** Returns a listener for a run's events, to be called as they are recorded. */
 export function watchEvents({ run, notify, incident }: WatchOptions): (event: EventRecord) => void {
   const tierOf = tierReader();
   const alerts = new Map<string, EventNotice>();
@@ -24,7 +24,7 @@ export function watchEvents({ run, notify, incident }: WatchOptions): (event: Ev
     const { alert, intervention, incident: id } = (event.data ?? {}) as ControlData;
     const notice: EventNotice = { kind: "event", run, event, tier, incident: id == null ? null : incident(id) };
     if (event.kind === "alert" && alert !== undefined) {
-      // What the controller does about it is recorded in the same breath.
+      // The controller's reaction is recorded in the same tick.
       if (alerts.size === 0) setImmediate(flush);
       alerts.set(alert.rule, notice);
       return;

@@ -1,4 +1,4 @@
-/** Who may ask, and who may change things: the workspace's token, and pages of this server alone. */
+/** Access control: only the server's own pages may send requests, and only with the workspace's token may they change things. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler, Context as Request } from "hono";
 import { Refusal } from "./problem.ts";
@@ -32,8 +32,8 @@ export function tokenNeeded(context: WithToken): MiddlewareHandler {
 }
 
 /**
- * A page of another site, or of another server on this machine, can make a browser send requests here: browsers say where they come
- * from. What is no browser says nothing, and is let in.
+ * Refuses requests from pages of a different site, or of a different server on this machine: browsers say where a request comes from. Non-browser
+ * clients send neither header, so they are allowed.
  */
 export const ownPagesOnly: MiddlewareHandler = async (c, next) => {
   const site = c.req.header("sec-fetch-site");
@@ -45,7 +45,7 @@ export const ownPagesOnly: MiddlewareHandler = async (c, next) => {
   return next();
 };
 
-/** The host has been checked before. */
+/** Whether an origin is this server's; the host has been checked before. */
 function isOwn(origin: string, host: string): boolean {
   return origin.toLowerCase() === `http://${host.toLowerCase()}`;
 }

@@ -32,31 +32,32 @@ import { Tailer } from "./stream/tailer.ts";
 import { type WebFiles, webRoutes } from "./web.ts";
 
 export interface AppOptions extends StreamOptions {
-  /** The folder of the runs; the one that the store lies in by default. */
+  /** The folder of the runs; by default the store's folder. */
   readonly workspace?: string;
-  /** Whoever sends it may change things; without one nobody may. */
+  /** The token that a request must carry to change things; null: nobody may change anything. */
   readonly token?: string | null;
-  /** How a person calls this program. */
+  /** The program's name on the user's command line. */
   readonly self?: string;
-  /** What a command needs to mean this workspace; empty for the default one. */
+  /** The option that makes a command use this workspace; empty for the default one. */
   readonly option?: string;
-  /** What the server is called beside localhost. */
+  /** Names of the server besides localhost. */
   readonly hosts?: readonly string[];
-  /** Others reach it: everything but the page itself needs the token. */
+  /** Whether other machines reach it: then everything except the page itself needs the token. */
   readonly tokenToRead?: boolean;
   /** The page's files. */
   readonly web?: WebFiles | null;
   /** Clock, in Unix milliseconds. */
   readonly now?: () => number;
-  /** Milliseconds between two looks at the database while a stream is open. */
+  /** Milliseconds between polls of the database while a stream is open. */
   readonly pollMs?: number;
-  /** Ends the streams that are open. */
+  /** Ends the open streams. */
   readonly ended?: AbortSignal;
-  /** Told of what nobody foresaw. */
+  /** Called with unexpected errors. */
   readonly onError?: (error: unknown) => void;
 }
 
 /**
+ * Makes the server's app.
  * @example
  * const app = createApp(openStore("runs/ballast.db"), { token: "..." });
  * const response = await app.request("http://localhost/api/runs");

@@ -1,11 +1,11 @@
-/** The bodies of requests: JSON, of a limited size, with the keys that are meant and no others. */
+/** The bodies of requests: JSON of a limited size, with only the expected keys. */
 import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
 import { nearest } from "../util/nearest.ts";
 import { Refusal } from "./problem.ts";
 
-/** Bytes. */
+/** Limits the size of a body, in bytes. */
 export function limitBody(maxSize: number): MiddlewareHandler {
   return bodyLimit({
     maxSize,
@@ -15,9 +15,12 @@ export function limitBody(maxSize: number): MiddlewareHandler {
   });
 }
 
-/** @throws Refusal, with what to send instead. */
+/**
+ * The body of a request.
+ * @throws Refusal, with what to send instead.
+ */
 export async function bodyOf<Schema extends z.ZodObject>(c: Context, schema: Schema): Promise<z.infer<Schema>> {
-  // Forms and plain text, which any page may send anywhere, are not JSON.
+  // Forms and plain text, which any page may send anywhere, are not accepted as JSON.
   if (!/^application\/json\s*(;|$)/i.test(c.req.header("content-type") ?? ""))
     throw new Refusal(415, "expected JSON", "Send `content-type: application/json`.");
   const parsed = schema.safeParse(parse(await c.req.text()));

@@ -1,4 +1,4 @@
-/** Finds the built page, and builds it where this is a checkout and it is missing or older than its sources. */
+/** Finds the built page, or builds it in a checkout in which it is missing or older than its sources. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,14 +9,17 @@ import { readWeb, type WebFiles } from "./web.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 export interface LoadWebOptions {
-  /** Of the package or checkout. */
+  /** The folder of the package or checkout. */
   readonly packageFolder?: string;
-  /** Told before a build, which takes a few seconds. */
+  /** Called before a build, which takes a few seconds. */
   readonly onBuild?: () => void;
   readonly build?: (options: { readonly config: string; readonly out: string }) => Promise<void>;
 }
 
-/** @throws BallastError where it can be neither found nor built. */
+/**
+ * Loads the page's files.
+ * @throws BallastError if they can be neither found nor built.
+ */
 export async function loadWeb({
   packageFolder = root,
   onBuild = () => {},
@@ -48,7 +51,7 @@ export async function loadWeb({
   }
 }
 
-/** Another server may be doing the same at this moment: each puts a whole folder in place, and either will do. */
+/** Moves a build into place. A different server may do the same at this moment: each moves a whole folder, and either is fine. */
 async function keep(out: string, folder: string): Promise<void> {
   try {
     await removeTree(folder);

@@ -1,14 +1,14 @@
-/** What Prometheus is told of a workspace: each run's state, newest values, and how often the controller spoke. */
+/** The Prometheus metrics of a workspace: each run's state, newest values, and how often the controller fired. */
 import type { DerivedState, RunRow, Store } from "../store/index.ts";
 import type { Stage } from "../types/records.ts";
 import { type Family, metricName, type Sample } from "./prometheus.ts";
 
 export interface FamiliesOptions {
-  /** Unix milliseconds. */
+  /** Time in Unix milliseconds. */
   readonly now: number;
 }
 
-/** Runs whose heart has not beaten for so long are history: `ballast export` has them. */
+/** Runs whose last heartbeat is older than this are history: `ballast export` has them. */
 const recentMs = 24 * 3_600_000;
 
 const states: readonly DerivedState[] = [
@@ -69,7 +69,7 @@ export function familiesOf(store: Store, { now }: FamiliesOptions): Family[] {
   });
 }
 
-/** Over all attempts: a counter must not fall when a run goes back. */
+/** Counts over all attempts: a counter must not fall when a run goes back. */
 function counters(store: Store, runs: readonly RunRow[], kind: "alert" | "intervention"): Family {
   const samples = runs.flatMap(({ id }) => {
     const counts = store.countByTier(id, kind);
@@ -82,7 +82,7 @@ function counters(store: Store, runs: readonly RunRow[], kind: "alert" | "interv
   return { name: `ballast_${kind}s_total`, help: help[kind], type: "counter", samples };
 }
 
-/** A family a metric, in the order in which they first came. */
+/** One family per metric, in the order of their first record. */
 function newest(store: Store, runs: readonly RunRow[]): Family[] {
   const families = new Map<string, Sample[]>();
   for (const { id } of runs) {

@@ -1,7 +1,7 @@
-/** What every answer tells a browser: run our own script, nothing else, and tell nobody of this address. */
+/** Headers of every answer: run only our own script, load nothing else, and tell nobody this address. */
 import type { MiddlewareHandler } from "hono";
 
-/** `script` and `style`: other sources than this server's files, as the hashes of a page that has them inline. */
+/** The policy. `script` and `style` are sources besides this server's files, such as the hashes of inline ones. */
 export function contentSecurityPolicy({
   script = "'self'",
   style = "'self'",
@@ -26,7 +26,7 @@ export function contentSecurityPolicy({
 }
 
 const headers: Readonly<Record<string, string>> = {
-  // A document cannot say of itself who may frame it: only its header can.
+  // Only a header, not the document itself, can restrict who may frame it.
   "content-security-policy": `${contentSecurityPolicy()}; frame-ancestors 'none'`,
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",

@@ -1,14 +1,14 @@
-/** Answers requests that name this machine alone: a page of another site cannot reach the server under a name of its own. */
+/** Answers only requests that name this machine: a page of a different site cannot reach the server under the site's own name. */
 import { hostname, networkInterfaces } from "node:os";
 import type { MiddlewareHandler } from "hono";
 
-/** A site that has its name resolve to 127.0.0.1 (DNS rebinding) still sends that name. */
+/** A site whose name resolves to 127.0.0.1 (DNS rebinding) still sends that name. */
 const loopback = ["localhost", "127.0.0.1", "[::1]"];
 
-/** With or without a port. */
+/** A host with or without a port. */
 const parts = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i;
 
-/** `hosts`: names beside those of the loopback device. */
+/** Refuses requests for unknown hosts. `hosts` are names besides those of the loopback device. */
 export function ownHostOnly(hosts: readonly string[]): MiddlewareHandler {
   const own = new Set([...loopback, ...hosts.map((host) => host.toLowerCase())]);
   return async (c, next) => {
@@ -19,7 +19,7 @@ export function ownHostOnly(hosts: readonly string[]): MiddlewareHandler {
   };
 }
 
-/** What a server that listens on `host` is called: that name and, where others reach it, this machine's name and its addresses. */
+/** Names of a server that listens on `host`: that name and, if other machines reach it, this machine's name and its addresses. */
 export function namesOf(host: string): string[] {
   if (isLoopback(host)) return [host];
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
@@ -27,7 +27,7 @@ export function namesOf(host: string): string[] {
   return [...new Set(names.map((name) => (name.includes(":") ? `[${name.replace(/^\[|\]$/g, "")}]` : name)))];
 }
 
-/** Whether only this machine reaches a server that listens there. */
+/** Whether only this machine can reach a server that listens on this host. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -1,4 +1,4 @@
-/** Opens a port, on this machine alone unless another name is given, and closes it. */
+/** Opens a port, which only this machine can reach unless a different host is given, and closes it. */
 import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
 import { serve } from "@hono/node-server";
@@ -7,22 +7,25 @@ import { BallastError, messageOf } from "../util/errors.ts";
 import { remedyFor } from "../util/system-faults.ts";
 
 export interface Listening {
-  /** The port that was taken. */
+  /** The port in use. */
   readonly port: number;
-  /** As a browser names it, without a slash at the end. */
+  /** The address in a browser, without a slash at the end. */
   readonly url: string;
-  /** Ends the connections that are open. */
+  /** Closes the port and the open connections. */
   close(): Promise<void>;
 }
 
 export interface ListenOptions {
-  /** 0 takes a free one. */
+  /** The port; 0 picks a free one. */
   readonly port: number;
-  /** Where others reach it, if they may; 127.0.0.1 by default. */
+  /** The address to listen on; 127.0.0.1 by default. */
   readonly host?: string;
 }
 
-/** @throws BallastError where the port cannot be had. */
+/**
+ * Starts listening.
+ * @throws BallastError if the port is not available.
+ */
 export function listen(app: Hono, { port, host = "127.0.0.1" }: ListenOptions): Promise<Listening> {
   return new Promise((resolve, reject) => {
     const server = serve({ fetch: app.fetch, hostname: host, port });
@@ -52,7 +55,7 @@ export function listen(app: Hono, { port, host = "127.0.0.1" }: ListenOptions): 
   });
 }
 
-/** What listens everywhere is reached by this machine's name. */
+/** The address of a server; one that listens on all interfaces is named by this machine. */
 function addressOf(host: string, { port }: AddressInfo): Pick<Listening, "port" | "url"> {
   const everywhere = host === "0.0.0.0" || host === "::";
   const name = everywhere ? hostname() : host;

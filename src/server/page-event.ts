@@ -1,4 +1,4 @@
-/** A row of the record as the page shows it: the sentence, and what it is about. */
+/** A recorded event as the page shows it: the sentence, and its subject. */
 import type { EventRow } from "../store/index.ts";
 import type { Alert, Intervention, InterventionOutcome, Tier } from "../types/alerts.ts";
 import type { PageEvent } from "../types/page.ts";

@@ -1,4 +1,4 @@
-/** The run that a request names: its row, its configuration, and its folder, which lies in the workspace or is taken for absent. */
+/** The run that a request names: its row, its configuration, and its folder, which counts as absent unless it is in the workspace. */
 import { existsSync, realpathSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import type { Config } from "../config/index.ts";
@@ -7,13 +7,16 @@ import type { RunPlace } from "../inspect/places.ts";
 import type { RunRow, Store } from "../store/index.ts";
 import { Refusal } from "./problem.ts";
 
-/** As runs are named (src/settings/config-schema.ts): a name that is no path. */
+/** A run's name as in src/settings/config-schema.ts: a name that is not a path. */
 const runId = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
 
-/** Files of a run that answers read. */
+/** Files in a run's folder that answers read. */
 const files = ["manifest.json", "config.json", "rules.json", "evaluation.json", "doctor.json"];
 
-/** @throws Refusal 404 where the workspace has no run of this id. */
+/**
+ * The run's row.
+ * @throws Refusal 404 if the workspace has no run with this id.
+ */
 export function runOf({ store }: { readonly store: Store }, id: string): RunRow {
   const run = runId.test(id) ? store.run(id) : undefined;
   if (run !== undefined) return run;
@@ -25,12 +28,12 @@ export function runOf({ store }: { readonly store: Store }, id: string): RunRow 
   );
 }
 
-/** The same for as long as what is recorded of an iteration stays as it is: a new attempt may take it over from where it begins. */
+/** A key that stays the same as long as the records of an iteration do: a new attempt may supersede them from where it begins. */
 export function attemptKey({ attempt, begins }: Pick<RunRow, "attempt" | "begins">): string {
   return `${attempt} ${begins?.stage} ${begins?.iteration}`;
 }
 
-/** Where the run's folder lies in the workspace; null where it is gone, or it holds another run, or any of it leads out of the workspace. */
+/** The run's folder in the workspace; null if it is gone, holds a different run, or any part of it leads out of the workspace. */
 export function placeOf({ workspace }: { readonly workspace: string }, id: string): RunPlace | null {
   if (!runId.test(id)) return null;
   const folder = join(resolve(workspace), id);
@@ -50,7 +53,10 @@ function holdsAnother(folder: string, id: string): boolean {
   }
 }
 
-/** As `placeOf`. @throws Refusal 409 where there is none. */
+/**
+ * Like `placeOf`, but required.
+ * @throws Refusal 409 if there is none.
+ */
 export function neededPlace(context: { readonly workspace: string }, id: string): RunPlace {
   const place = placeOf(context, id);
   if (place !== null) return place;
@@ -61,7 +67,7 @@ export function neededPlace(context: { readonly workspace: string }, id: string)
   );
 }
 
-/** The configuration as the record has it. Not checked: an older version may have written it. */
+/** The configuration as recorded. It is not checked, because an older version may have written it. */
 export function recordedConfigOf({ config }: RunRow): Partial<Config> {
   try {
     const parsed: unknown = JSON.parse(config);

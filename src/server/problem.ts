@@ -1,4 +1,4 @@
-/** Requests that fail: each with a status, one sentence and, where there is one, a remedy; never with a stack. */
+/** Failed requests: each has a status, one sentence and, if there is one, a remedy; never a stack. */
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { isTransient } from "../store/index.ts";
@@ -6,7 +6,7 @@ import type { Problem } from "../types/page.ts";
 import { cut } from "../util/cut.ts";
 import { BallastError, CheckpointError, StoreError, UsageError } from "../util/errors.ts";
 
-/** A request that cannot be answered as it stands. */
+/** A request that cannot be answered as it is. */
 export class Refusal extends BallastError {
   readonly status: ContentfulStatusCode;
 
@@ -30,7 +30,7 @@ export function problemOf(error: unknown): { readonly status: ContentfulStatusCo
 function statusOf(error: BallastError): ContentfulStatusCode {
   if (error instanceof Refusal) return error.status;
   if (error instanceof UsageError) return 400;
-  // A file in the run's folder that is damaged, or of another version.
+  // A file in the run's folder is damaged, or of a different version.
   if (error instanceof CheckpointError) return 409;
   if (error instanceof StoreError) return isTransient(error) ? 503 : 409;
   return 500;

@@ -1,8 +1,8 @@
-/** Prometheus' text format, version 0.0.4: families of samples, with names, labels and numbers as it demands them. */
+/** Prometheus' text format, version 0.0.4: families of samples, with names, labels and numbers in its syntax. */
 
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
-  /** NaN and the infinities are values. */
+  /** The value; NaN and the infinities are allowed. */
   readonly value: number;
 }
 
@@ -15,7 +15,7 @@ export interface Family {
 
 export const contentType = "text/plain; version=0.0.4; charset=utf-8";
 
-/** Families without a sample are left out. */
+/** The text of families; those without samples are left out. */
 export function exposition(families: readonly Family[]): string {
   return families
     .filter(({ samples }) => samples.length > 0)
@@ -30,7 +30,7 @@ export function exposition(families: readonly Family[]): string {
     .join("");
 }
 
-/** `ballast_reward_score_mean` of `reward/score_mean`. Two keys may share a name: a label with the key tells them apart. */
+/** The name `ballast_reward_score_mean` for `reward/score_mean`. Two keys may get the same name: a label with the key distinguishes them. */
 export function metricName(key: string): string {
   return `ballast_${key.replace(/[^A-Za-z0-9_]/g, "_")}`;
 }
@@ -40,7 +40,7 @@ function labelsText({ labels }: Sample): string {
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 }
 
-/** Half of a surrogate pair has no UTF-8; a line feed would end the line. */
+/** Escapes a label: half of a surrogate pair has no UTF-8; a line feed would end the line. */
 function escaped(text: string): string {
   return text
     .replace(/\p{Surrogate}/gu, "\ufffd")

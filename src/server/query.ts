@@ -1,10 +1,10 @@
-/** What a request's address asks for, checked. */
+/** The checked parameters in a request's address. */
 import type { Context } from "hono";
 import { stages } from "../config/live-changes.ts";
 import type { Stage } from "../types/records.ts";
 import { Refusal } from "./problem.ts";
 
-/** The stage asked for; PPO where none is named. */
+/** The requested stage; PPO if none is named. */
 export function stageOf(c: Context): Stage {
   const stage = c.req.query("stage") ?? "ppo";
   if (!stages.includes(stage as Stage)) throw new Refusal(400, `stage=${stage}: expected sft, reward or ppo`);
@@ -15,7 +15,7 @@ export interface WholeNumber<Otherwise> {
   readonly name: string;
   readonly otherwise: Otherwise;
   readonly min?: number;
-  /** A larger number is taken for this one. */
+  /** The maximum: larger numbers are reduced to it. */
   readonly max?: number;
 }
 
@@ -31,12 +31,12 @@ export function wholeNumber<Otherwise>(
   return Math.min(value, max);
 }
 
-/** Words with commas between them. */
+/** Words separated by commas. */
 export function list(c: Context, name: string): string[] {
   return (c.req.queries(name) ?? []).flatMap((text) => text.split(",")).filter((word) => word !== "");
 }
 
-/** Metrics: `keys` with commas between them, or `key` for each, as one with a comma in it must be named. */
+/** Requested metrics: `keys` separated by commas, or one `key` each, which a name with a comma requires. */
 export function keysOf(c: Context): string[] {
   return [...new Set([...list(c, "keys"), ...(c.req.queries("key") ?? [])])];
 }

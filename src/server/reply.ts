@@ -1,4 +1,4 @@
-/** Answers as JSON: numbers that it has no word for as words, and no text without an end. */
+/** Answers as JSON: numbers that JSON cannot express become words, and long texts are cut. */
 import type { Context } from "hono";
 import { cut, longestText } from "../util/cut.ts";
 import { numbersAsWords } from "../util/json-values.ts";
@@ -7,7 +7,7 @@ export function reply(c: Context, answer: unknown): Response {
   return c.body(answerText(answer), 200, { "content-type": "application/json; charset=utf-8" });
 }
 
-/** Whatever the record holds, no text in an answer is longer than a page can hold. */
+/** The answer as JSON, in which no text is longer than a page can hold. */
 export function answerText(answer: unknown): string {
   return JSON.stringify(answer, (key, value) =>
     typeof value === "string" ? cut(value, longestText) : numbersAsWords(key, value),

@@ -1,4 +1,4 @@
-/** What all routes of the server share. */
+/** The context that all routes of the server share. */
 import { readFileSync } from "node:fs";
 import type { Store } from "../store/index.ts";
 import type { Summaries } from "./answers/summary-answer.ts";
@@ -9,19 +9,19 @@ export interface Context {
   readonly store: Store;
   /** The folder of the runs. */
   readonly workspace: string;
-  /** Unix milliseconds. */
+  /** Clock, in Unix milliseconds. */
   readonly now: () => number;
-  /** How a person calls this program. */
+  /** The program's name on the user's command line. */
   readonly self: string;
-  /** What a command needs to mean this workspace; empty for the default one. */
+  /** The option that makes a command use this workspace; empty for the default one. */
   readonly option: string;
-  /** Whoever sends it may change things; null: nobody may. */
+  /** The token that a request must carry to change things; null: nobody may change anything. */
   readonly token: string | null;
   readonly summaries: Summaries;
   readonly tailer: Tailer;
 }
 
-/** A command line that means this workspace, as a person would type it. */
+/** A command line for this workspace, as the user would type it. */
 export function typed({ self, option }: Pick<Context, "self" | "option">, ...words: readonly string[]): string {
   return [self, ...words, option].filter(Boolean).join(" ");
 }
@@ -30,7 +30,10 @@ export function version(): string {
   return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }
 
-/** @throws Refusal 503 where the database is no longer the one that was opened. */
+/**
+ * Checks that the database has not been replaced.
+ * @throws Refusal 503 if it is no longer the one that was opened.
+ */
 export function checkInPlace({ store }: Pick<Context, "store">): void {
   if (store.inPlace()) return;
   throw new Refusal(503, `${store.path} was removed or replaced while it was served`, "Start `ballast serve` again.");

@@ -1,4 +1,4 @@
-/** A run as one HTML file: the page with its script and style inside, and the answers that it would ask a server for. */
+/** A run as one HTML file: the page with its script and style inside, and the answers that it would request from a server. */
 import { createHash } from "node:crypto";
 import type { Hono } from "hono";
 import type { BehaviourAnswer, ControlAnswer, RunAnswer, SampleIterationsAnswer, SeriesAnswer } from "../types/page.ts";
@@ -7,20 +7,23 @@ import { Refusal } from "./problem.ts";
 import type { WebFiles } from "./web.ts";
 
 export interface StaticPageOptions {
-  /** Of a workspace that has the run. */
+  /** The app of a workspace that has the run. */
   readonly app: Hono;
   readonly run: string;
   readonly web: WebFiles;
 }
 
-/** Iterations with samples, the newest ones; those of incidents are in beside them. */
+/** Most iterations with samples, the newest ones; those of incidents are included in addition. */
 const mostSampled = 50;
 
-/** Buckets of a chart, and keys that are asked for at a time. */
+/** Buckets of a chart, and keys requested at a time. */
 const points = 600;
 const keysAtOnce = 100;
 
-/** The whole document. @throws Refusal where the workspace has no such run. */
+/**
+ * The whole document.
+ * @throws Refusal if the workspace has no such run.
+ */
 export async function staticPage({ app, run, web }: StaticPageOptions): Promise<string> {
   const answers = await answersOf(app, run);
   const script = harmlessScript(web["app.js"].body.toString("utf8"));
@@ -41,7 +44,7 @@ export async function staticPage({ app, run, web }: StaticPageOptions): Promise<
     .replace("</body>", () => `${data}\n</body>`);
 }
 
-/** By the address at which the page asks for them, as `answerKey` of web/src/api.ts makes it. */
+/** The answers by the address at which the page requests them, as `answerKey` in web/src/api.ts makes it. */
 async function answersOf(app: Hono, run: string): Promise<Record<string, unknown>> {
   const answers: Record<string, unknown> = {};
   const ask = async <Answer>(path: string): Promise<Answer> => {
@@ -51,7 +54,7 @@ async function answersOf(app: Hono, run: string): Promise<Record<string, unknown
       throw new Refusal(response.status as Refusal["status"], answer.error ?? `no answer at ${path}`, answer.hint);
     return answer;
   };
-  /** What some runs cannot answer is absent. */
+  /** Answers that a run cannot give are absent. */
   const keep = async <Answer>(path: string): Promise<Answer | null> => {
     const answer = await ask<Answer>(path).catch((error: Refusal) => error);
     if (answer instanceof Error) {
@@ -107,7 +110,7 @@ export function dataText(answers: unknown): string {
   );
 }
 
-/** A script in a document ends, or changes its meaning, at these words; in a text of JavaScript the escape means the same. */
+/** Escapes words at which a script in a document would end or change its meaning; in JavaScript texts the escape means the same. */
 function harmlessScript(script: string): string {
   return script.replace(/<(?=\/script|script|!--)/gi, "\\x3c");
 }

@@ -1,4 +1,4 @@
-/** The workspace's token: a file that its owner alone can read. Who has it may change runs. */
+/** The workspace's token: a file that only its owner can read. Whoever has it may change runs. */
 import { randomBytes } from "node:crypto";
 import { linkSync, lstatSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,10 @@ import { writeDurably } from "../util/durable.ts";
 import { BallastError, messageOf } from "../util/errors.ts";
 import { othersMayRead, rename } from "../util/platform.ts";
 
-/** Reads `<workspace>/token`, and makes it where there is none. @throws BallastError where others can read it, or it is no token. */
+/**
+ * Reads `<workspace>/token`, or creates it if it does not exist.
+ * @throws BallastError if other users can read it, or it is not a token.
+ */
 export function workspaceToken(workspace: string): string {
   const path = join(workspace, "token");
   try {
@@ -27,7 +30,7 @@ export function workspaceToken(workspace: string): string {
   return token;
 }
 
-/** Of two servers that start at the same moment the first makes it: a link, unlike a rename, replaces nothing. */
+/** If two servers start at the same moment, the first creates it: unlike a rename, a link replaces nothing. */
 function makeToken(path: string): void {
   const own = `${path}-${process.pid}`;
   writeDurably(own, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
@@ -35,7 +38,7 @@ function makeToken(path: string): void {
     linkSync(own, path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // File systems of memory cards know no links.
+    // File systems of memory cards have no links.
     if (code === "EPERM" || code === "ENOTSUP" || code === "ENOSYS") rename(own, path);
     else if (code !== "EEXIST") throw error;
   } finally {

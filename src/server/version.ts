@@ -1,12 +1,12 @@
-/** What a person saw of a run before they change it, in a short text; and what has changed since. */
+/** What a user saw of a run before changing it, as a short text; and what has changed since. */
 import type { Store } from "../store/index.ts";
 
-/** Differs as soon as the run's written state, attempt, incidents, decisions, commands or their application do. */
+/** A version that differs as soon as the run's recorded state, attempt, incidents, decisions, commands or their application do. */
 export function versionOf(store: Store, id: string): string {
   return store.controlVersion(id);
 }
 
-/** What each number of a version counts (`readControlVersion` of the store), as a change of it reads. */
+/** What each number of a version counts (`readControlVersion` of the store), in words for a change. */
 const parts = [
   "it was taken up again",
   "its state is another",
@@ -16,7 +16,7 @@ const parts = [
   "a command was carried out",
 ];
 
-/** In a sentence. */
+/** What has changed between two versions, in a sentence. */
 export function whatChanged(seen: string, now: string): string {
   const [before, after] = [seen.split("."), now.split(".")];
   const found = parts.filter((_, i) => before[i] !== after[i]);

@@ -1,4 +1,4 @@
-/** The files of the page: a small fixed set, in memory, as plain and as packed bytes. */
+/** The files of the page: a small fixed set in memory, plain and compressed. */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ export interface WebFile {
   readonly etag: string;
 }
 
-/** By name. */
+/** Files by name. */
 export type WebFiles = Readonly<Record<keyof typeof types, WebFile>>;
 
 const types = {
@@ -21,7 +21,7 @@ const types = {
   "app.css": "text/css; charset=utf-8",
 } as const;
 
-/** Null where any of them is missing. */
+/** Reads the page's files; null if any of them is missing. */
 export function readWeb(folder: string): WebFiles | null {
   const names = Object.keys(types) as (keyof typeof types)[];
   if (!names.every((name) => existsSync(join(folder, name)))) return null;
@@ -46,7 +46,7 @@ export function webRoutes(files: WebFiles | null): Hono {
   for (const [name, file] of Object.entries(files))
     app.get(name === "index.html" ? "/" : `/${name}`, (c) => {
       const { type, body, packed, etag } = file;
-      // Kept by the browser, and asked for anew each time: an upgrade shows at once.
+      // Cached by the browser but revalidated each time: an upgrade shows at once.
       c.header("cache-control", "no-cache");
       c.header("etag", etag);
       c.header("vary", "accept-encoding");

@@ -1,22 +1,22 @@
-/** Asks the server; in a page that was exported to one file, the data in it. */
+/** Sends requests to the server, or in an exported page reads the data in the file. */
 import type { Changed, Num, Problem, RunsAnswer, Version } from "../../src/types/page.ts";
 import { hashOf, parseHash, type Query } from "./router.ts";
 
 const tokenName = "ballast-token";
 
-/** Exported pages carry their answers: an object from `answerKey` to the answer. */
+/** Exported pages contain their answers: an object from `answerKey` to the answer. */
 const embedded = readEmbedded();
 
-/** Whether this page is a file, without a server behind it. */
+/** Whether this page is a file, without a server. */
 export const isFile = embedded !== null;
 
-/** The run that an exported page is of; null in a page with a server behind it. */
+/** The run of an exported page; null in a page with a server. */
 export function runOfFile(): string | null {
   const runs = embedded?.["/api/runs"] as RunsAnswer | undefined;
   return runs?.runs[0]?.id ?? null;
 }
 
-/** A request that failed, in the server's words. */
+/** A failed request, in the server's words. */
 export class ApiError extends Error {
   readonly status: number;
   readonly hint: string | undefined;
@@ -28,14 +28,14 @@ export class ApiError extends Error {
   }
 }
 
-/** The token comes once, in the printed address, and is kept: a second tab has it too. */
+/** Keeps the token, which comes only once, in the printed address: a second tab has it too. */
 export function takeToken(): void {
   const { path, query } = parseHash(location.hash);
   const { token, ...rest } = query;
   if (token === undefined) return;
   localStorage.setItem(tokenName, token);
   history.replaceState(null, "", hashOf(path, rest));
-  // The router read the address before this.
+  // The router read the address earlier.
   dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
@@ -44,7 +44,7 @@ export function authorization(): Record<string, string> {
   return token === null ? {} : { authorization: `Bearer ${token}` };
 }
 
-/** Throws ApiError; status 0 where the server does not answer at all. */
+/** Requests an answer. Throws ApiError, with status 0 if the server does not respond. */
 export async function get<Answer>(
   path: string,
   query: Query = {},
@@ -56,11 +56,11 @@ export async function get<Answer>(
 }
 
 export interface PostOptions {
-  /** What the person saw before they decided. */
+  /** The version that the user saw before deciding. */
   readonly version?: Version;
 }
 
-/** Changes something, once: a repetition on a bad line does it no second time. */
+/** Changes something exactly once: a repetition on a bad connection does nothing. */
 export async function post<Answer = Changed>(
   path: string,
   body: unknown,
@@ -91,7 +91,7 @@ export function addressOf(path: string, query: Query = {}): string {
   return path + (search && `?${search}`);
 }
 
-/** Numbers that JSON has no word for come as words. */
+/** A number from an answer, in which values that JSON cannot express are words. */
 export function numberOf(value: Num): number {
   return typeof value === "number" ? value : Number(value);
 }
@@ -110,8 +110,8 @@ async function reach(address: string, init: RequestInit): Promise<Response> {
 }
 
 /**
- * Under what a file keeps an answer: the path, and of the query what chooses the answer, in the order of the alphabet. Of a series a file
- * has all keys and all iterations: they are chosen here.
+ * The key of an answer in a file: the path, and the parameters that choose the answer, in alphabetical order. A file has all keys and all iterations
+ * of a series, which are selected here.
  */
 export function answerKey(path: string, query: Query): string {
   const words = Object.entries(query).filter(

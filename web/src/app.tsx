@@ -1,4 +1,4 @@
-/** The shell: where one is, whether the page is live, and the view. */
+/** The shell: the navigation, the state of the connection, and the view. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { WorkspaceAnswer } from "../../src/types/page.ts";
@@ -68,7 +68,7 @@ export function App() {
   );
 }
 
-/** A hull with its weight below the water line. */
+/** The logo: a hull with its weight below the water line. */
 function Keel() {
   return (
     <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
@@ -90,7 +90,7 @@ function Page({ name }: { readonly name: string }) {
   );
 }
 
-/** Whether what is shown is what is: a shape and a word. */
+/** Whether the page is up to date, as a shape and a word. */
 function Line() {
   const words = {
     live: ["●", "live", "good"],

@@ -1,4 +1,4 @@
-/** What the figures of an evaluation are called, in the order of its report. */
+/** Titles of an evaluation's figures, in the order of its report. */
 const titles: Readonly<Record<string, string>> = {
   sums: "sums right",
   asksBack: "asked back",
@@ -15,7 +15,7 @@ export function figureTitle(name: string): string {
   return Object.hasOwn(titles, name) ? titles[name]! : name;
 }
 
-/** In the report's order; what it has no name for comes after. */
+/** Figures in the report's order; those without a title come last. */
 export function figureOrder(names: Iterable<string>): string[] {
   const known = Object.keys(titles);
   const place = (name: string) => (known.includes(name) ? known.indexOf(name) : known.length);

@@ -1,7 +1,7 @@
-/** Numbers, times and states in words. */
+/** Formats numbers, times and states. */
 import type { Num, ShownState } from "../../src/types/page.ts";
 
-/** Four significant digits, fewer where they say nothing; NaN and infinities as words. */
+/** Up to four significant digits; NaN and infinities as words. */
 export function figure(value: Num | null | undefined, digits = 4): string {
   if (value === null || value === undefined) return "–";
   const number = Number(value);
@@ -9,7 +9,7 @@ export function figure(value: Num | null | undefined, digits = 4): string {
   if (!Number.isFinite(number)) return number > 0 ? "∞" : "−∞";
   const size = Math.abs(number);
   if (size !== 0 && (size < 1e-4 || size >= 1e6)) return number.toExponential(2).replace("-", "−").replace("e+", "e");
-  // Digits before the point are never left out.
+  // Digits before the point are always shown.
   const isWhole = Number.isInteger(number) || size >= 10 ** digits;
   const text = isWhole ? String(Math.round(number)) : trimmed(number.toPrecision(digits));
   return text.replace("-", "−");
@@ -21,7 +21,7 @@ export function percent(value: Num | null | undefined, digits = 1): string {
   return Number.isFinite(number) ? `${(100 * number).toFixed(digits).replace("-", "−")}%` : figure(value);
 }
 
-/** `12 s`, `3:05`, `2:10:00`: seconds. */
+/** Seconds as `12 s`, `3:05` or `2:10:00`. */
 export function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return `${s} s`;
@@ -30,7 +30,7 @@ export function duration(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
 }
 
-/** `2.41 s`, `3:05.2` */
+/** Seconds as `2.41 s` or `3:05.2`. */
 export function exactDuration(seconds: number): string {
   const value = Math.round(100 * seconds) / 100;
   if (value < 60) return `${figure(value)} s`;
@@ -43,7 +43,7 @@ export function exactDuration(seconds: number): string {
   );
 }
 
-/** `5 s ago`, `3 h ago`, `2 d ago`: milliseconds. */
+/** Milliseconds as `5 s ago`, `3 h ago` or `2 d ago`. */
 export function ago(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1000));
   if (s < 60) return `${s} s ago`;
@@ -51,7 +51,7 @@ export function ago(ms: number): string {
   return s < 2 * 86_400 ? `${Math.floor(s / 3600)} h ago` : `${Math.floor(s / 86_400)} d ago`;
 }
 
-/** A state has a shape and a word, never colour alone. */
+/** A state is shown by a shape and a word, never only by colour. */
 export const stateShapes: Readonly<
   Record<ShownState, { readonly shape: string; readonly word: string; readonly tone: Tone }>
 > = {
@@ -67,11 +67,11 @@ export const stateShapes: Readonly<
 
 export type Tone = "good" | "warn" | "bad" | "quiet";
 
-/** Characters that act instead of showing (control, direction, lone surrogates) stand as pictures or numbers; tabs and line breaks stay. */
+/** The text with control characters, direction marks and lone surrogates as pictures or numbers; tabs and line breaks stay. */
 export function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (c) => {
     const code = c.charCodeAt(0);
-    // A joiner only joins emoji.
+    // A zero-width joiner only joins emoji.
     if (c === "\n" || c === "\t" || code === 0x200d) return c;
     return code < 0x20 ? String.fromCharCode(0x2400 + code) : `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
   });

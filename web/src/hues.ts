@@ -1,19 +1,19 @@
-/** Which hue and which letter a run has. */
+/** The hue and the letter of each run. */
 
-/** As many as the style sheet has: `--run-1` to `--run-8`. */
+/** The number of hues in the style sheet: `--run-1` to `--run-8`. */
 const count = 8;
 
 export interface RunInk {
   readonly id: string;
-  /** Beside the hue, so that hue is not all: A, B, ... by the order of the address. */
+  /** A letter, so that runs do not differ only by hue: A, B, ... in the order of the address. */
   readonly letter: string;
   /** A custom property of the style sheet. */
   readonly colour: string;
-  /** Lines beyond the eighth are dashed, since hues begin again. */
+  /** Whether the line is dashed: those beyond the eighth are, since hues repeat. */
   readonly dashed: boolean;
 }
 
-/** From 0: the hue that a run has wherever it can. Names that differ in their number alone, up to eight of them, have hues that differ. */
+/** The hue, from 0, that a run has unless it is taken. Up to eight names that differ only in their number have different hues. */
 export function hueOf(id: string): number {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(id)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
@@ -25,7 +25,7 @@ export function colourOf(id: string): string {
   return `--run-${hueOf(id) + 1}`;
 }
 
-/** Each run has its own hue, or the next one that is free. */
+/** The colours of runs: each has its own hue, or the next free one. */
 export function inksOf(ids: readonly string[]): RunInk[] {
   const taken = new Set<number>();
   return ids.map((id, i) => {

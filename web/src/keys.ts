@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 
 export interface Key {
-  /** As `KeyboardEvent.key` has it: `?`, `r`, `ArrowLeft`. */
+  /** The key as in `KeyboardEvent.key`: `?`, `r`, `ArrowLeft`. */
   readonly key: string;
   readonly says: string;
 }
@@ -17,7 +17,7 @@ const names: Readonly<Record<string, string>> = {
   " ": "space",
 };
 
-/** As it stands on the key. */
+/** The key's name as printed on it. */
 export function keyName(key: string): string {
   return names[key] ?? key.replace(/^[A-Z]$/, "Shift+$&");
 }
@@ -28,11 +28,11 @@ interface Bound extends Key {
 
 export const bound = signal<readonly Bound[]>([]);
 
-/** Binds a key for as long as the component is there; nothing while `key` is undefined. The newest binding of a key holds. */
+/** Binds a key while the component exists, unless `key` is undefined. The newest binding of a key takes effect. */
 export function useKey(key: string | undefined, says: string, run: () => void): void {
   const present = useRef(run);
   present.current = run;
-  // Before the paint: whoever sees a button can press its key.
+  // Before the paint, so that a visible button's key works.
   useLayoutEffect(() => {
     if (key === undefined) return;
     const own: Bound = { key, says, run: () => present.current() };
@@ -47,13 +47,13 @@ addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   const target = event.target as HTMLElement;
   const typing = target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName);
-  // A slider and a box to tick do nothing with letters.
+  // Sliders and checkboxes do not use letters.
   const types = typing && !(target instanceof HTMLInputElement && /^(range|checkbox|radio)$/.test(target.type));
   if (types || document.querySelector("dialog[open]")) return;
   if (typing && event.key.startsWith("Arrow")) return;
-  // In a form they are meant for a field that lost the focus.
+  // In a form, letters were meant for a field that lost the focus.
   if (/^[a-z]$/i.test(event.key) && target.closest?.("form")) return;
-  // What has the focus is pressed by these.
+  // These keys press the focused element.
   if ((event.key === "Enter" || event.key === " ") && target.closest("a, button, summary, input")) return;
   const found = bound.peek().findLast(({ key }) => key === event.key);
   if (found === undefined) return;

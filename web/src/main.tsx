@@ -1,4 +1,4 @@
-/** Starts the page: takes the token out of the address, draws the view that the address names. */
+/** Starts the page: removes the token from the address and draws the view that the address names. */
 import { render } from "preact";
 import { runOfFile, takeToken } from "./api.ts";
 import { App } from "./app.tsx";

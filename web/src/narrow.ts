@@ -1,4 +1,4 @@
-/** Whether the page is as narrow as a phone: rows of tables are cards there. The style sheets have the same width. */
+/** Whether the page is as narrow as a phone, so that rows of tables become cards. The style sheets use the same width. */
 import { signal } from "@preact/signals";
 
 const query = matchMedia("(max-width: 640px)");

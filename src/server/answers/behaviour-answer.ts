@@ -1,4 +1,4 @@
-/** GET /api/runs/:run/behaviour: the fixed evaluation set across iterations, its gold checks with intervals, and answers side by side. */
+/** GET /api/runs/:run/behaviour: the monitoring set across iterations, its gold checks with intervals, and answers side by side. */
 import { Hono, type Context as Request } from "hono";
 import { evaluationOf } from "../../inspect/run-files.ts";
 import { meanInterval95, shareInterval95 } from "../../rl/interval.ts";
@@ -14,7 +14,7 @@ import { wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
 import type { Context } from "../server-context.ts";
 
-/** Each is read and judged answer by answer. */
+/** Most points: each is read and judged answer by answer. */
 const mostPoints = 500;
 
 export function behaviourRoutes(context: Context): Hono {
@@ -52,7 +52,7 @@ export function behaviourRoutes(context: Context): Hono {
     });
 }
 
-/** Indices of so many of a list, evenly spread, its ends among them; of a longer list they are some of the same. */
+/** Evenly spread indices of a list, including its ends; for a longer list they are a subset of all its indices. */
 function spread({ length }: readonly unknown[]): number[] {
   let step = 1;
   while (length > mostPoints * step) step *= 2;
@@ -67,7 +67,7 @@ function sideOf(c: Request): number | "reference" {
 interface PointOptions {
   readonly run: RunRow;
   readonly iteration: number;
-  /** The point before, if there is one. */
+  /** The previous point, if there is one. */
   readonly before: number | undefined;
 }
 
@@ -93,7 +93,7 @@ function readPoint({ store }: Context, { run: { id }, iteration, before }: Point
   };
 }
 
-/** A share, or the mean of what lies between 0 and 1. */
+/** A share, or the mean of values between 0 and 1, with its interval. */
 function estimate(answers: readonly AnswerRow[], value: (answer: AnswerRow) => number): Estimate {
   const values = answers.map(value);
   const prompts = answers.map(({ prompt }) => prompt);
@@ -102,14 +102,14 @@ function estimate(answers: readonly AnswerRow[], value: (answer: AnswerRow) => n
   return { mean, low, high, n: values.length, distinctPrompts: new Set(prompts).size };
 }
 
-/** Of those that both have. */
+/** The share of changed answers, among the prompts that both have. */
 function changedShare(before: readonly AnswerRow[], after: readonly AnswerRow[]): number | null {
   const texts = new Map(before.map(({ index, response }) => [index, response]));
   const both = after.filter(({ index }) => texts.has(index));
   return both.length === 0 ? null : mean(both.map(({ index, response }) => Number(texts.get(index) !== response)));
 }
 
-/** Of each prompt with two answers or more the share of pairs that agree, averaged over those prompts. */
+/** For each prompt with at least two answers the share of pairs that agree, averaged over those prompts. */
 function consistency(answers: readonly AnswerRow[]): number | null {
   const shares = [...groupedBy(answers, ({ prompt }) => prompt).values()]
     .filter(({ length }) => length > 1)

@@ -1,4 +1,4 @@
-/** GET /api/compare: how runs differ in configuration, and what came of them. */
+/** GET /api/compare: how runs differ in their configurations and results. */
 import { Hono } from "hono";
 import { comparedOf, settingRows } from "../../inspect/comparison.ts";
 import type { CompareAnswer } from "../../types/page.ts";

@@ -1,4 +1,4 @@
-/** GET /api/runs/:run/control: what the stability controller watches, has done and waits for, and what a person may do. */
+/** GET /api/runs/:run/control: what the stability controller watches, has done and waits for, and what an operator may do. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Hono } from "hono";
@@ -20,7 +20,7 @@ import { reply } from "../reply.ts";
 import type { Context } from "../server-context.ts";
 import { versionOf } from "../version.ts";
 
-/** Newest commands and incidents that are shown. */
+/** Most commands and incidents to show, the newest ones. */
 const mostShown = 200;
 
 export function controlRoutes(context: Context): Hono {
@@ -61,7 +61,7 @@ function pageRules(store: Store, { id, rules }: { readonly id: string; readonly 
       tier: rule.tier,
       says: rule.says,
       condition: conditionWords(rule),
-      // Tier 1 stops a run whatever else it says.
+      // Tier 1 stops a run whatever else the rule says.
       action: rule.tier === 1 && rule.action === null ? "saved, paused" : actionWords(rule),
       signal,
       above,
@@ -75,7 +75,7 @@ function pageRules(store: Store, { id, rules }: { readonly id: string; readonly 
   });
 }
 
-/** Texts cut, and of a hundred signals those that are shown: each of the rest is in the run's own metrics. */
+/** An incident with texts cut and only the shown signals: the others are in the run's own metrics. */
 function shortened(incident: IncidentRecord): IncidentRecord {
   const { evidence } = incident;
   const shown = new Set([evidence.alert.signal, ...incidentSignals.map(([key]) => key)]);

@@ -1,4 +1,4 @@
-/** GET /api/runs/:run/metrics.csv: metrics of a stage side by side, one iteration a line. */
+/** GET /api/runs/:run/metrics.csv: metrics of a stage side by side, one line per iteration. */
 import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { Hono } from "hono";
@@ -12,7 +12,7 @@ import type { Context } from "../server-context.ts";
 
 const mostKeys = 50;
 
-/** Iterations. */
+/** Iterations read at once. */
 const atOnce = 500;
 
 export function csvRoutes(context: Context): Hono {
@@ -34,7 +34,7 @@ export function csvRoutes(context: Context): Hono {
   });
 }
 
-/** As many lines at a time as others can wait for. */
+/** Lines of CSV in portions small enough for other requests to wait for. */
 async function* csvLines(
   store: Store,
   { id, stage, keys }: { readonly id: string; readonly stage: Stage; readonly keys: readonly string[] },

@@ -1,4 +1,6 @@
-/** GET /api/runs/:run/diagnosis: likely causes, the checklist by phases, and what the doctor said before. Read anew once the run has gone on. */
+/**
+ * GET /api/runs/:run/diagnosis: likely causes, the checklist by phases, and the doctor's earlier findings. Computed again once the run has advanced.
+ */
 import { Hono } from "hono";
 import { configOf } from "../../inspect/places.ts";
 import { checklistOf } from "../../inspect/run-checklist.ts";
@@ -12,10 +14,10 @@ import { Refusal } from "../problem.ts";
 import { answerText } from "../reply.ts";
 import type { Context } from "../server-context.ts";
 
-/** Iterations that are read one by one; a longer run is read in buckets. */
+/** Most iterations to read one by one; a longer run is read in buckets. */
 const mostPoints = 4_000;
 
-/** An answer holds for so many times as long as it took: whoever asks about a long run at every iteration gets a slightly older one. */
+/** An answer is reused for this many times as long as it took: polling a long run gives slightly older answers. */
 const rest = 20;
 
 export function diagnosisRoutes(context: Context): Hono {
@@ -53,7 +55,7 @@ function diagnosisAnswer(context: Context, { id }: RunRow): DiagnosisAnswer {
   };
 }
 
-/** As the trainer left them. */
+/** The findings as the trainer left them. */
 function findingsOf(file: unknown): DiagnosisAnswer["findings"] {
   const findings = Array.isArray(file) ? file : (file as { readonly findings?: unknown } | null)?.findings;
   return Array.isArray(findings) ? (findings as DiagnosisAnswer["findings"]) : null;

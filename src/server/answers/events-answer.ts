@@ -1,4 +1,4 @@
-/** GET /api/runs/:run/events: what happened, in sentences, forwards from a cursor or backwards from it. */
+/** GET /api/runs/:run/events: what happened, in sentences, forwards or backwards from a cursor. */
 import { Hono } from "hono";
 import type { EventAnswer } from "../../types/page.ts";
 import { pageEvent } from "../page-event.ts";

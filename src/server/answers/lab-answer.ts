@@ -1,4 +1,4 @@
-/** GET /api/lab: experiments whose tables lie in the workspace. */
+/** GET /api/lab: experiments whose tables are in the workspace. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Hono } from "hono";
@@ -7,7 +7,7 @@ import type { LabAnswer } from "../../types/page.ts";
 import { reply } from "../reply.ts";
 import type { Context } from "../server-context.ts";
 
-/** As `ballast lab` leaves it, in `<workspace>/lab/`; a laboratory may be served as a workspace itself. */
+/** An experiment as `ballast lab` leaves it in `<workspace>/lab/`; a laboratory may itself be served as a workspace. */
 const experimentSchema = z.object({
   title: z.string(),
   at: z.number(),
@@ -16,7 +16,7 @@ const experimentSchema = z.object({
   runs: z.array(z.string()),
 });
 
-/** Bytes. */
+/** Largest table, in bytes. */
 const largest = 4 << 20;
 
 export function labRoutes({ workspace, store }: Context): Hono {
@@ -44,7 +44,7 @@ function jsonOf(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, "utf8"));
   } catch {
-    // Half written, or no table.
+    // Half written, or not a table.
     return null;
   }
 }

@@ -1,4 +1,4 @@
-/** GET /api/runs/:run: the run as a whole, and where the stream goes on from it. */
+/** GET /api/runs/:run: the run as a whole, and where the stream continues after it. */
 import { Hono } from "hono";
 import type { Rule } from "../../control/rules/rule.ts";
 import { rulesOf } from "../../inspect/run-files.ts";
@@ -10,7 +10,7 @@ import { reply } from "../reply.ts";
 import type { Context } from "../server-context.ts";
 import { versionOf } from "../version.ts";
 
-/** Iterations over which the pace is taken. */
+/** Iterations over which the pace is measured. */
 const paceOver = 20;
 
 export function runRoutes(context: Context): Hono {
@@ -45,7 +45,7 @@ function runAnswer(context: Context, id: string): RunAnswer {
 function stagesOf({ store, summaries }: Context, run: RunRow): RunAnswer["stages"] {
   return Object.entries(summaries.planned(run)).map(([stage, of]) => {
     const newest = store.newestIteration(run.id, stage as Stage);
-    // What is measured at the end stands one past the last.
+    // Measurements at the end are recorded one past the last iteration.
     return { stage: stage as Stage, done: Math.min(of, newest === null ? 0 : newest + 1), of };
   });
 }
@@ -57,7 +57,7 @@ function paceOf({ store, summaries }: Context, run: RunRow): RunAnswer["pace"] {
   const of = summaries.planned(run)[stage] ?? null;
   const spans = store.recorded(id, { attempt, stage, limit: paceOver + 1 });
   const newest = spans[0];
-  // The end's measurements are no iteration, and a resumed run's first one has nothing before it.
+  // The measurements at the end are not an iteration, and a resumed run's first one has no predecessor.
   const taken = spans.filter(({ iteration }) => of === null || iteration < of);
   const [last, first] = [taken[0], taken.at(-1)];
   if (newest === undefined || last === undefined || first === undefined || last.iteration === first.iteration)
@@ -89,7 +89,7 @@ export function latestOf(
   );
 }
 
-/** Of the first condition, where it is on the plain value in the signal's own unit: a hairline on its chart. */
+/** Thresholds of rules whose first condition is on the plain value in the signal's own unit: hairlines on its chart. */
 export function thresholdsOf(rules: readonly Rule[]): Threshold[] {
   return rules.flatMap(({ id, tier, conditions: [condition] }) =>
     condition.statistic === "value" && condition.unit === "as_is"

@@ -1,4 +1,4 @@
-/** GET /api/runs: every run in a row. */
+/** GET /api/runs: every run, one row each. */
 import { Hono } from "hono";
 import type { RunsAnswer } from "../../types/page.ts";
 import { reply } from "../reply.ts";

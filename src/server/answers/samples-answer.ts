@@ -1,4 +1,4 @@
-/** GET /api/runs/:run/samples: what the policy wrote, and what was made of each token. */
+/** GET /api/runs/:run/samples: what the policy wrote, and how each token was judged. */
 import { Hono, type Context as Request } from "hono";
 import { createSafetyFilter, type SafetyFilter } from "../../reward/safety.ts";
 import type { RunRow, SampleRow, Store } from "../../store/index.ts";
@@ -10,11 +10,11 @@ import { stageOf, wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
 import type { Context } from "../server-context.ts";
 
-/** Samples that a search answers with. */
+/** Default number of samples in a search's answer. */
 const usual = 50;
 const most = 200;
 
-/** Tokens of a response, and characters of a token. */
+/** Most tokens of a response, and most characters of a token. */
 const mostTokens = 2_000;
 const longestToken = 100;
 
@@ -57,7 +57,7 @@ export function sampleRoutes(context: Context): Hono {
 
 const kinds = ["unsafe", "truncated", "lowest", "highest", "pinned"] as const;
 
-/** Null where an iteration is asked for. */
+/** The search in a request; null if it requests an iteration. */
 function searchOf(c: Request) {
   const text = c.req.query("q") || undefined;
   const kind = c.req.query("filter") || undefined;
@@ -78,7 +78,7 @@ function isUnsafe(filter: SafetyFilter, text: string): boolean {
   return Object.values(filter.trips(text)).some(Boolean);
 }
 
-/** A configuration that another version wrote may be none. */
+/** The run's safety filter; a configuration from a different version may not have a valid one. */
 function safetyFilter(run: RunRow): SafetyFilter {
   try {
     return createSafetyFilter(recordedConfigOf(run).ppo?.safety ?? {});
@@ -120,7 +120,7 @@ function pageSample(sample: SampleRow, filter: SafetyFilter): PageSample {
   };
 }
 
-/** What float32 holds. */
+/** The value rounded to float32. */
 function short(value: number): number {
   return Number.isFinite(value) ? Number(value.toPrecision(7)) : value;
 }

@@ -40,14 +40,14 @@ export function seriesRoutes(context: Context): Hono {
 
 export function columnsOf({ width, points }: Series): SeriesColumns {
   const bad = points.flatMap(({ nonFinite, last }, i) =>
-    // The last one of a bucket need not be the one that is not finite.
+    // The last value of a bucket need not be the one that is not finite.
     nonFinite > 0 ? [[i, nonFinite, Number.isFinite(last) ? Number.NaN : last] as const] : [],
   );
   const columns = {
     width,
     from: points.map(({ from }) => from),
     mean: points.map(({ mean, min, max }) => (mean === null || Number.isFinite(mean) ? mean : min! / 2 + max! / 2)),
-    // Words for them come as the answer is written.
+    // Converted to words when the answer is written.
     nonFinite: bad as unknown as SeriesColumns["nonFinite"],
   };
   if (width === 1) return columns;

@@ -6,7 +6,7 @@ import { wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";
 import type { Context } from "../server-context.ts";
 
-/** Of each setting: as many steps as a chart shows. */
+/** Default number of changes of each setting: as many steps as a chart shows. */
 const usual = 500;
 
 export function settingRoutes(context: Context): Hono {

@@ -1,4 +1,4 @@
-/** A run in one row: where it stands, how it does, what people noted of it. */
+/** A run in one row: its position, its health, its marks. */
 import { lengthKeys } from "../../config/extend.ts";
 import type { MarkRow, RunRow, Store } from "../../store/index.ts";
 import type { RunSummary } from "../../types/page.ts";
@@ -12,13 +12,13 @@ const shown = ["health/total", "reward/score_mean", "kl/ref_k3_token"] as const;
 /** Steps or iterations planned, by stage. */
 type Planned = Readonly<Partial<Record<Stage, number>>>;
 
-/** What the store tells of all runs at a time. */
+/** What the store returns for all runs at once. */
 interface Beside {
   readonly openIncidents: number;
   readonly marks: readonly MarkRow[];
 }
 
-/** Kept for as long as the server: what has not changed is not read again. */
+/** Summaries of runs, kept as long as the server: what has not changed is not read again. */
 export class Summaries {
   readonly #store: Store;
   readonly #planned = new Map<string, { readonly at: string; readonly planned: Planned }>();
@@ -28,13 +28,13 @@ export class Summaries {
     this.#store = store;
   }
 
-  /** Newest first. */
+  /** The summaries of all runs, newest first. */
   all(): RunSummary[] {
     return this.#store.snapshot(() => {
       const open = this.#store.openIncidents();
       const marks = groupedBy(this.#store.marks(), ({ runId }) => runId);
       const runs = this.#store.runs();
-      // A new run may take the name of one that was deleted.
+      // A new run may have the name of a deleted one.
       for (const id of this.#planned.keys())
         if (!runs.some((run) => run.id === id)) for (const known of [this.#planned, this.#values]) known.delete(id);
       return runs.map((run) =>
@@ -48,12 +48,12 @@ export class Summaries {
     return this.#summary(run, { openIncidents, marks: this.#store.marks(run.id) });
   }
 
-  /** Stages that the configuration has, with what is planned of each. */
+  /** The stages in the run's configuration, with the planned length of each. */
   planned(run: RunRow): Planned {
     const at = placeInTime(run);
     const known = this.#planned.get(run.id);
     if (known?.at === at) return known.planned;
-    // A resume may have given it another length.
+    // A resume may have changed the length.
     const newest = (stage: Stage, recorded: number) => {
       const value = this.#store.settings(run.id, { key: lengthKeys[stage] }).rows.at(-1)?.value;
       return typeof value === "number" ? value : recorded;
@@ -104,12 +104,12 @@ export class Summaries {
   }
 }
 
-/** The same while nothing more is recorded of the run. */
+/** A key that stays the same while nothing more is recorded of the run. */
 function placeInTime(run: RunRow): string {
   return `${attemptKey(run)} ${run.position?.stage} ${run.position?.iteration}`;
 }
 
-/** NaN and infinities become words as the answer is written. */
+/** A number for an answer; NaN and infinities become words when it is written. */
 function word(value: number | undefined): number | null {
   return value ?? null;
 }

@@ -1,4 +1,4 @@
-/** GET /api/workspace: which server this is, and whether the page that asks may change anything. */
+/** GET /api/workspace: which server this is, and whether the requesting page may change anything. */
 import { Hono } from "hono";
 import type { WorkspaceAnswer } from "../../types/page.ts";
 import { hasToken } from "../access.ts";

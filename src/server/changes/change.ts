@@ -1,4 +1,4 @@
-/** What every request that changes something shares: its key, the state that its sender has seen, and that it happens once. */
+/** What all requests that change something share: the key, the version that the sender has seen, and that it happens only once. */
 import { createHash } from "node:crypto";
 import type { Context as Request } from "hono";
 import type { Changed } from "../../types/page.ts";
@@ -14,11 +14,11 @@ export interface ChangeOptions {
   readonly run: string;
   /** Whether the sender must name the version of the run that they saw. */
   readonly versioned: boolean;
-  /** Does it. Where it throws, nothing is changed. */
+  /** Makes the change. If it throws, nothing is changed. */
   readonly perform: () => Omit<Changed, "version">;
 }
 
-/** A repetition of a request is answered as the first was, and does nothing. */
+/** Performs a change once: a repeated request gets the same answer and does nothing. */
 export async function change(c: Request, context: Context, options: ChangeOptions): Promise<Response> {
   const { store, tailer } = context;
   const { run, versioned, perform } = options;
@@ -29,7 +29,7 @@ export async function change(c: Request, context: Context, options: ChangeOption
     .digest("hex");
   const { body } = store.once(key, hash, () => {
     checkInPlace(context);
-    // Within the transaction: whoever is second of two is told.
+    // Inside the transaction, so that the second of two senders is told.
     const now = versionOf(store, run);
     if (seen !== null && seen !== now)
       throw new Refusal(409, whatChanged(seen, now), "Look at it again, then decide again.");

@@ -1,4 +1,4 @@
-/** POST /api/runs/:run/commands: what a person tells a run. Its trainer reads it between two iterations. */
+/** POST /api/runs/:run/commands: an operator's command to a run. Its trainer reads it between two iterations. */
 import { Hono } from "hono";
 import { z } from "zod";
 import { checkedCommand, commandContext, commandKinds, whatFollows } from "../../commands/command.ts";

@@ -1,4 +1,4 @@
-/** POST /api/incidents/:incident/decision: what a person decides on what stopped a run. Its trainer carries it out. */
+/** POST /api/incidents/:incident/decision: an operator's decision on what stopped a run. Its trainer carries it out. */
 import { Hono } from "hono";
 import { z } from "zod";
 import { decisionOf } from "../../commands/decision.ts";

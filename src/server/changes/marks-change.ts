@@ -1,4 +1,4 @@
-/** POST /api/runs/:run/marks: tags, a note, what is put away, and samples that are pinned. */
+/** POST /api/runs/:run/marks: tags, a note, archiving, and pinned samples. */
 import { Hono } from "hono";
 import { z } from "zod";
 import { checkMark } from "../../commands/mark.ts";
@@ -30,7 +30,7 @@ export function markRoutes(context: Context): Hono {
 }
 
 function check({ store }: Context, run: string, { kind, value, present }: NewMark): void {
-  // To take away what is not there is no mistake on a page: another tab was first.
+  // On a page, removing a mark that is already gone is not a mistake: a different tab was first.
   if (present || kind !== "tag") checkMark({ kind, value, present }, { run, marks: store.marks(run) });
   if (kind === "archived" && value !== "") throw new Refusal(400, "`archived` has no value");
   if (kind === "pin" && (!/^[1-9]\d{0,14}$/.test(value) || store.sample(run, Number(value)) === undefined))

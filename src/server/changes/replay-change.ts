@@ -1,4 +1,4 @@
-/** POST /api/runs/:run/replay: what other rules decide on a run's record. Changes nothing, and needs the token all the same: it is work. */
+/** POST /api/runs/:run/replay: what different rules decide on a run's record. Changes nothing, but needs the token because it takes work. */
 import { Hono } from "hono";
 import { z } from "zod";
 import type { ReplayAnswer } from "../../types/page.ts";
@@ -12,10 +12,10 @@ import type { Context } from "../server-context.ts";
 import { largestChange } from "./change.ts";
 import type { ReplayReply, ReplayWork } from "./replay-worker.ts";
 
-/** Milliseconds for all of it, the thread's start included, which takes a second or two. */
+/** Time limit in milliseconds, including the thread's start, which takes a second or two. */
 const longest = 20_000;
 
-/** All consultations of a run are held in memory. */
+/** Memory limit: all consultations of a run are held in memory. */
 const mostMegabytes = 1024;
 
 const schema = z.strictObject({ rules: z.string() });
@@ -38,8 +38,8 @@ export function replayRoutes(context: Context): Hono {
 }
 
 /**
- * Replays in a thread of its own, so that the server answers others meanwhile. The thread is ended when it has had its time.
- * @throws Refusal for what it refuses, and for more time or memory than it may have
+ * Replays in a separate thread, so that the server can answer other requests meanwhile. The thread is ended at the time limit.
+ * @throws Refusal if the replay is refused, or exceeds its time or memory
  */
 export function replayInThread(
   work: ReplayWork,

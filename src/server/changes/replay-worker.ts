@@ -1,4 +1,4 @@
-/** The thread that replays a run for a page. All of the work is here: reading the record and the rules, deciding, comparing. */
+/** The thread that replays a run for a page. It does all of the work: reading the record and the rules, deciding, comparing. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { Decision } from "../../control/decisions.ts";
 import type { RunPlace } from "../../inspect/places.ts";
@@ -12,13 +12,13 @@ import { problemOf, Refusal } from "../problem.ts";
 export interface ReplayWork {
   readonly database: string;
   readonly place: RunPlace;
-  /** Of rules; the run's own if it is blank. */
+  /** The rules' text; if blank, the run's own rules are used. */
   readonly text: string;
 }
 
 export type ReplayReply = { readonly answer: ReplayAnswer } | { readonly problem: ReturnType<typeof problemOf> };
 
-/** Alerts, interventions and outcomes that a page can hold, on either side. */
+/** Most alerts, interventions and outcomes that a page can hold, on either side. */
 const mostDecisions = 50_000;
 
 function replayed({ database, place, text }: ReplayWork): ReplayAnswer {

@@ -1,10 +1,10 @@
-/** One reader of the stream: takes batches as fast as its line is, and one reset where it is too slow. */
+/** One reader of the stream: it takes batches as fast as its connection allows, and one reset if it is too slow. */
 import type { StreamBatch } from "../../types/page.ts";
 import { answerText } from "../reply.ts";
 import { batchFor, merged, type News } from "./news.ts";
 
 export interface Line {
-  /** Resolves once the line has taken it. */
+  /** Sends a message; resolves once the connection has accepted it. */
   readonly send: (message: { readonly event: string; readonly id?: string; readonly data: string }) => Promise<void>;
   readonly closed: () => boolean;
 }
@@ -31,7 +31,7 @@ export class Client {
     this.#name = [...watched].sort().join();
   }
 
-  /** Never waits: news that the line has not taken yet become one. */
+  /** Receives news without waiting: news that has not been sent yet is merged. */
   readonly hear = (news: News): void => {
     this.#waiting = this.#waiting === null ? news : merged(this.#waiting, news);
     this.#wake();
@@ -42,7 +42,7 @@ export class Client {
     this.#wake();
   }
 
-  /** Sends what is heard, and a beat where there is nothing, until the reader has gone. */
+  /** Sends news as it comes, and a beat when there is none, until the reader has gone. */
   async tell({ send, closed }: Line): Promise<void> {
     for (let first = true; !this.#left && !closed(); first = false) {
       const news = this.#waiting;
@@ -66,12 +66,12 @@ export class Client {
     return text;
   }
 
-  /** Even of an empty workspace a reader learns at once that the line is open, and where it is. */
+  /** An empty batch: even for an empty workspace a reader learns at once that the connection is open, and its cursor. */
   #nothing({ cursor }: News): string {
     return answerText({ cursor, runs: {}, summaries: [] } satisfies StreamBatch);
   }
 
-  /** False where it is time for a beat. */
+  /** Waits for news; false if it is time for a beat. */
   #newsOrBeat(): Promise<boolean> {
     return new Promise((resolve) => {
       const beat = setTimeout(() => resolve(false), this.#beatMs);
@@ -79,7 +79,7 @@ export class Client {
         clearTimeout(beat);
         resolve(true);
       };
-      // It may have come between.
+      // News may have arrived in between.
       if (this.#waiting !== null || this.#left) this.#wake();
     });
   }

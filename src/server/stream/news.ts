@@ -1,15 +1,15 @@
-/** What happened in a workspace between two cursors, as clients of the stream are told it, and how it adds up. */
+/** What happened in a workspace between two cursors, as sent to clients of the stream, and how it is merged. */
 import type { Store } from "../../store/index.ts";
 import type { PageEvent, RunSummary, StreamBatch, StreamCursor, StreamedRun } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
 import { pageEvent } from "../page-event.ts";
 
-/** More rows than this are not told one by one: the page fetches what it shows again, downsampled. */
+/** Most rows sent one by one: beyond this the page fetches what it shows again, downsampled. */
 export const mostRows = 20_000;
 
 export interface RunNews {
   reset: boolean;
-  /** Metrics and events. */
+  /** Number of metric and event rows. */
   rows: number;
   readonly iterations: { stage: Stage; iteration: number; values: Record<string, number> }[];
   readonly events: PageEvent[];
@@ -34,7 +34,7 @@ export interface Between {
   readonly to: StreamCursor;
 }
 
-/** What runs recorded between two cursors; runs without anything are absent. */
+/** What runs recorded between two cursors; runs without news are absent. */
 export function readNews(store: Store, { runs, from, to }: Between): Map<string, RunNews> {
   const news = new Map<string, RunNews>();
   if (runs.length === 0) return news;
@@ -43,7 +43,7 @@ export function readNews(store: Store, { runs, from, to }: Between): Map<string,
     news.set(id, known);
     return known;
   };
-  // A cursor from beyond the end is of another database.
+  // A cursor beyond the end belongs to a different database.
   const strange = from.metrics > to.metrics || from.events > to.events;
   if (strange || to.metrics - from.metrics + to.events - from.events > mostRows) {
     for (const id of runs) of(id).reset = true;
@@ -78,7 +78,7 @@ export function readNews(store: Store, { runs, from, to }: Between): Map<string,
   return news;
 }
 
-/** Adds later news to earlier ones that a client has not taken yet. */
+/** Merges later news into earlier news that a client has not received yet. */
 export function merged(earlier: News, later: News): News {
   const runs = new Map(earlier.runs);
   for (const [id, news] of later.runs) {
@@ -105,7 +105,7 @@ function added(before: RunNews, after: RunNews): RunNews {
   };
 }
 
-/** What of the news concerns a client that watches these runs; null where nothing does. */
+/** The part of the news for a client that watches these runs; null if there is none. */
 export function batchFor(
   { cursor, runs, summaries, gone = [] }: News,
   watched: ReadonlySet<string>,

@@ -1,4 +1,4 @@
-/** GET /api/stream: what is new, as server-sent events, until the reader leaves. */
+/** GET /api/stream: news as server-sent events, until the reader leaves. */
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { StreamCursor } from "../../types/page.ts";
@@ -11,7 +11,7 @@ const mostRuns = 50;
 const mostClients = 100;
 
 export interface StreamOptions {
-  /** Milliseconds between two signs of life. */
+  /** Milliseconds between two beats. */
   readonly beatMs?: number;
 }
 
@@ -22,10 +22,10 @@ export function streamRoutes({ tailer }: Pick<Context, "tailer">, { beatMs = 5_0
       throw new Refusal(400, `${watched.size} runs at once`, `Watch ${mostRuns} at most; summaries tell of all.`);
     if (tailer.listeners >= mostClients)
       throw new Refusal(503, `${mostClients} streams are open already`, "Close a few tabs.");
-    // A browser's own reader sends where it was when the line broke.
+    // After a broken connection, a browser's EventSource sends its last position.
     const after = cursorOf(c.req.header("last-event-id") || c.req.query("after"));
     c.header("x-accel-buffering", "no");
-    // The answer to a HEAD is never read, so that nobody would ever leave.
+    // Nobody reads the answer to a HEAD, so it would never end.
     if (c.req.method === "HEAD") return c.body(null, 200, { "content-type": "text/event-stream" });
     const client = new Client({ watched, beatMs });
     const { missed, leave } = tailer.listen(client, after);
@@ -47,7 +47,7 @@ export function streamRoutes({ tailer }: Pick<Context, "tailer">, { beatMs = 5_0
   });
 }
 
-/** `<metrics>.<events>` */
+/** Parses `<metrics>.<events>`. */
 function cursorOf(text: string | undefined): StreamCursor | null {
   if (text === undefined || text === "") return null;
   const [, metrics, events] = /^(\d{1,15})\.(\d{1,15})$/.exec(text) ?? [];

@@ -1,4 +1,4 @@
-/** Follows a workspace's database while anyone listens: reads what is new once, and hands it to all of them. */
+/** Follows a workspace's database while anyone listens: reads news once, and distributes it to all listeners. */
 import type { Store } from "../../store/index.ts";
 import type { RunSummary, StreamCursor } from "../../types/page.ts";
 import type { Summaries } from "../answers/summary-answer.ts";
@@ -8,21 +8,21 @@ import { emptyNews, type News, type RunNews, readNews } from "./news.ts";
 export interface Listener {
   readonly watched: ReadonlySet<string>;
   readonly hear: (news: News) => void;
-  /** Told that nothing more will come. */
+  /** Called when nothing more will come. */
   readonly leave: () => void;
 }
 
 export interface TailerOptions {
   readonly store: Store;
   readonly summaries: Summaries;
-  /** Milliseconds between two looks at the database. */
+  /** Milliseconds between polls of the database. */
   readonly pollMs?: number;
-  /** Milliseconds between two looks at the runs' hearts: one that stopped writes nothing. */
+  /** Milliseconds between checks of the runs' heartbeats: a stopped one writes nothing. */
   readonly stateMs?: number;
   readonly onError?: (error: unknown) => void;
 }
 
-/** One a server. It holds no timer while nobody listens. */
+/** Follows the database for all listeners; one per server. It has no timer while nobody listens. */
 export class Tailer {
   readonly #store: Store;
   readonly #summaries: Summaries;
@@ -30,7 +30,7 @@ export class Tailer {
   readonly #stateMs: number;
   readonly #onError: (error: unknown) => void;
   readonly #listeners = new Set<Listener>();
-  /** The newest summary of each run, as text. */
+  /** The newest summary sent of each run, as text. */
   #told = new Map<string, string>();
   #versions = new Map<string, string>();
   /** Where the newest attempt of each watched run begins. */
@@ -53,11 +53,11 @@ export class Tailer {
   }
 
   /**
-   * Tells a listener what is new from now on. Returns what it has missed since its cursor, with the states of all runs, and what ends
-   * it. Between the two nothing is lost.
+   * Adds a listener for news from now on. Returns what it has missed since its cursor, with the states of all runs, and a function that removes it.
+   * Nothing in between is lost.
    */
   listen(listener: Listener, after: StreamCursor | null): { readonly missed: News; readonly leave: () => void } {
-    // Whoever came before has heard everything up to here.
+    // Earlier listeners have received everything up to here.
     if (this.#listeners.size === 0) this.#begin();
     else this.#look();
     this.#listeners.add(listener);
@@ -70,14 +70,14 @@ export class Tailer {
     return { missed, leave };
   }
 
-  /** Ends all of its streams, whether or not their readers are still there. */
+  /** Ends all streams, even if their readers are still connected. */
   close(): void {
     for (const listener of this.#listeners) listener.leave();
     this.#listeners.clear();
     this.#rest();
   }
 
-  /** This process has written: the database tells a connection of the writes of others alone. */
+  /** Checks for news after this process has written: SQLite's `data_version` ignores a connection's own writes. */
   wake(): void {
     this.#dataVersion = -1;
     if (this.#listeners.size > 0) this.#look();
@@ -111,7 +111,7 @@ export class Tailer {
 
   #look(): void {
     try {
-      // Whoever comes back is told why.
+      // Listeners that reconnect are told why.
       if (!this.#store.inPlace()) {
         this.close();
         return;
@@ -125,7 +125,7 @@ export class Tailer {
       if (news.runs.size === 0 && news.summaries.length === 0 && !news.gone?.length) return;
       for (const { hear } of this.#listeners) hear(news);
     } catch (error) {
-      // The disk may be full or locked for a moment: the next look tries again.
+      // The disk may be full or locked for a moment: the next poll tries again.
       this.#dataVersion = -1;
       this.#onError(error);
     }
@@ -162,7 +162,7 @@ export class Tailer {
     return { summaries, gone };
   }
 
-  /** Undefined where it is as it was, or there is no such run. */
+  /** The run's new version; undefined if it has not changed, or there is no such run. */
   #newVersion(id: string, { always }: { readonly always: boolean }): string | undefined {
     if (this.#store.run(id) === undefined) return undefined;
     const version = versionOf(this.#store, id);
@@ -171,7 +171,7 @@ export class Tailer {
     return always || version !== before ? version : undefined;
   }
 
-  /** Whether a newer attempt has begun since the last call: it may go over ground that was told of already. */
+  /** Whether a newer attempt has begun since the last call: it may repeat iterations that were already sent. */
   #hasBegun(id: string): boolean {
     const newest = this.#store.attempts(id).findLast(({ begins }) => begins !== null);
     const now = newest === undefined ? "" : `${newest.attempt} ${newest.begins!.stage} ${newest.begins!.iteration}`;

@@ -1,33 +1,33 @@
-/** Puts columns with iterations of their own onto one axis. */
+/** Aligns columns with different iterations on one axis. */
 import type { Column } from "../state/column.ts";
 
-/** A value; null is a gap in the line; undefined is an iteration that this line has no business with. */
+/** A value; null is a gap in the line; undefined is an iteration at which this line has no point. */
 export type Cell = number | null | undefined;
 
 export interface Row {
   readonly column: Column;
-  /** One for each of the column's buckets. */
+  /** One value for each of the column's buckets. */
   readonly values: readonly (number | null)[];
-  /** A value holds until the next one, however far that is. */
+  /** Whether a value holds until the next one, however far away. */
   readonly holds?: boolean;
 }
 
 export interface Aligned {
   readonly x: number[];
-  /** One row for each row given, as long as `x`. */
+  /** One row for each given row, as long as `x`. */
   readonly rows: Cell[][];
 }
 
 /**
- * A line has a gap where more than one and a half times its usual step lies between two values, and where a value is not finite; what is measured
- * every ten iterations has none in between.
+ * Aligns rows. A line has a gap if two values are more than one and a half times its usual step apart, and at values that are not finite; a metric
+ * measured every ten iterations has none in between.
  */
 export function align(rows: readonly Row[]): Aligned {
   const columns = [...new Set(rows.map(({ column }) => column))];
   const held = new Set(rows.filter(({ holds }) => holds).map(({ column }) => column));
   const gaps = new Map(columns.map((column) => [column, held.has(column) ? [] : gapsOf(column)]));
   const [first] = columns;
-  // The usual case, in a chart that is drawn anew many times.
+  // The usual case, in a chart that is often redrawn.
   if (first !== undefined && columns.every((column) => gaps.get(column)!.length === 0 && sameSteps(column, first)))
     return { x: [...first.from], rows: rows.map(({ values }) => [...values]) };
   const x = [...new Set(columns.flatMap((column) => [...column.from, ...gaps.get(column)!]))].sort((a, b) => a - b);
@@ -47,7 +47,7 @@ function sameSteps({ from }: Column, other: Column): boolean {
   return from.length === other.from.length && from.every((iteration, i) => iteration === other.from[i]);
 }
 
-/** Iterations at which the line is to be broken. */
+/** Iterations at which to break the line. */
 function gapsOf({ from, width }: Column): number[] {
   const steps = from.slice(1).map((iteration, i) => iteration - from[i]!);
   const usual = Math.max(width, median(steps));

@@ -1,15 +1,15 @@
-/** How far a chart's axes go, and what stands beside their lines. */
+/** The ranges of a chart's axes, and the labels beside their lines. */
 export interface YRangeOptions {
-  /** Ends of the data; null where there are none. */
+  /** Lowest and highest value; null if there are none. */
   readonly low: number | null;
   readonly high: number | null;
   readonly log?: boolean;
-  /** Ends of the axis where the data do not reach further. */
+  /** Ends of the axis if the data do not extend further. */
   readonly floor?: number | undefined;
   readonly ceiling?: number | undefined;
-  /** Values that are to be seen too, where the data keep half of the height. */
+  /** Values to include as well, as long as the data keep half of the height. */
   readonly guides?: readonly number[];
-  /** They are to be seen however far they are. */
+  /** Whether to include the guides however far away they are. */
   readonly reach?: boolean | undefined;
 }
 
@@ -32,7 +32,7 @@ function linearRange({ low, high, floor, ceiling, guides = [], reach }: YRangeOp
   ];
 }
 
-/** To the next 1, 2 or 5 times a power of ten: so that at least two lines have a figure. */
+/** Extends to the next 1, 2 or 5 times a power of ten, so that at least two lines have labels. */
 function logRange({ low, high, guides = [] }: YRangeOptions): [number, number] {
   let a = low !== null && low > 0 ? low : 0.1;
   let b = high !== null && high > 0 ? Math.max(high, a) : 10 * a;
@@ -57,10 +57,10 @@ function rounded(value: number, to: (n: number) => number): number {
 export interface XRangeOptions {
   readonly low: number | null;
   readonly high: number | null;
-  /** Iterations shown; `to` is the first one that is not. */
+  /** Iterations shown; `to` is exclusive. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
-  /** What lies between `to` and the last one that is; 0 of what has no steps. */
+  /** Difference between `to` and the last shown iteration; 0 for values without steps. */
   readonly step?: number;
 }
 
@@ -69,7 +69,7 @@ export function xRange({ low, high, from, to, step = 1 }: XRangeOptions): [numbe
   return first < last ? [first, last] : [first - 0.5, first + 0.5];
 }
 
-/** With as many digits as tell one line from the next. */
+/** Labels with enough digits to distinguish one line from the next. */
 export function ticks(values: readonly number[], step: number): string[] {
   const largest = Math.max(...values.map(Math.abs));
   const decimals = decimalsOf(step);
@@ -87,7 +87,7 @@ export function ticks(values: readonly number[], step: number): string[] {
   });
 }
 
-/** How many it takes to write a number, such as 0.25, as it is. */
+/** Decimals needed to write a number, such as 0.25, exactly. */
 function decimalsOf(step: number): number {
   for (let decimals = 0; decimals < 12; decimals++) {
     const shifted = step * 10 ** decimals;

@@ -1,4 +1,4 @@
-/** A chart as a picture and as a table. */
+/** Exports a chart as a picture and as a table. */
 import type uPlot from "uplot";
 import type { Column } from "../state/column.ts";
 import type { Line } from "./chart-rows.ts";
@@ -6,14 +6,17 @@ import { type Cell, csvTable } from "./table-files.ts";
 
 export interface CsvOptions {
   readonly lines: readonly Pick<Line, "label" | "name" | "column" | "band">[];
-  /** What stands across. */
+  /** Heading of the horizontal axis. */
   readonly across?: string;
-  /** What is shown of it; `to` is the first that is not. */
+  /** The shown part; `to` is exclusive. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
 }
 
-/** What stands across (of a bucket its first), then of each line value, min and max, the ends of its band, and how many are not finite. */
+/**
+ * The chart as CSV: the position (of a bucket, its first), then each line's value, min and max, the ends of its band, and the number of values that
+ * are not finite.
+ */
 export function csvOf({ lines, across = "iteration", from = 0, to = Number.POSITIVE_INFINITY }: CsvOptions): string {
   const columns = lines
     .flatMap(({ label, name = label, column, band }): [string, Column | undefined, (i: number) => Cell][] => [
@@ -43,7 +46,7 @@ export function save(name: string, type: string, content: string | Blob): void {
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
-/** The chart as it is drawn, on its own ground, under its name and unit and the names of its lines. */
+/** Saves the chart as drawn, on its own background, with its title, unit and the names of its lines. */
 export function savePicture(
   plot: uPlot | null,
   { name, unit, lines }: { readonly name: string; readonly unit: string | undefined; readonly lines: readonly Line[] },

@@ -1,37 +1,37 @@
-/** What a chart draws besides its lines: thresholds, marks of events, the chosen iteration, triangles for values that are not finite. */
+/** What a chart draws besides its lines: thresholds, event marks, the chosen iteration, triangles for values that are not finite. */
 import type uPlot from "uplot";
 import type { Tone } from "../format.ts";
 import type { Column } from "../state/column.ts";
 import { isBelowLog } from "./chart-rows.ts";
 
 export interface Guides {
-  /** Hairlines across: a rule's bound, or (without a tier) what is aimed at. */
+  /** Horizontal hairlines: a rule's bound, or (without a tier) a target. */
   readonly thresholds: readonly Hairline[];
-  /** Lines through: what happened in an iteration. */
+  /** Vertical lines: what happened in an iteration. */
   readonly marks: readonly Mark[];
-  /** An iteration that a view looks at. */
+  /** The iteration that the view has selected. */
   readonly chosen: number | null;
 }
 
 export interface Hairline {
   readonly value: number;
-  /** `> 0.05` */
+  /** The threshold in words: `> 0.05`. */
   readonly says: string;
   readonly tier: 1 | 2 | 3 | null;
 }
 
 export interface Mark {
   readonly iteration: number;
-  /** One sentence. */
+  /** The mark's meaning in one sentence. */
   readonly says: string;
   /** One character at the top of the line. */
   readonly shape: string;
   readonly tone: Tone;
-  /** Ordinary business: a short line on the floor. */
+  /** Routine events get a short line at the bottom. */
   readonly quiet?: boolean;
 }
 
-/** A colour by its name in the style sheet. */
+/** Looks up a colour by its name in the style sheet. */
 export type Ink = (name: string) => string;
 
 export const toneInk: Readonly<Record<Tone, string>> = {
@@ -45,12 +45,12 @@ export const toneInk: Readonly<Record<Tone, string>> = {
 const edge = () => 6 * devicePixelRatio;
 const tierInk = (tier: Hairline["tier"]) => (tier === 1 ? "--bad" : tier === 2 ? "--warn" : "--mark");
 
-/** Above the grid, below the lines. */
+/** Draws guides above the grid and below the lines. */
 export function drawGuides(u: uPlot, { thresholds = [], marks = [], chosen = null }: Partial<Guides>, ink: Ink): void {
   const { ctx, bbox } = u;
   ctx.save();
   ctx.beginPath();
-  // A shape at either end is whole.
+  // A shape at either end must be complete.
   ctx.rect(bbox.left - edge(), bbox.top, bbox.width + 2 * edge(), bbox.height);
   ctx.clip();
   drawMarks(u, marks, ink);
@@ -78,7 +78,7 @@ function drawThresholds(u: uPlot, thresholds: readonly Hairline[], ink: Ink): vo
   ctx.setLineDash([]);
 }
 
-/** Above the lines, on a rim of the ground, so that they can be read. */
+/** Draws labels above the lines, outlined in the background's colour to keep them readable. */
 export function drawWords(u: uPlot, thresholds: readonly Hairline[], ink: Ink): void {
   const { ctx, bbox } = u;
   const pixel = devicePixelRatio;
@@ -91,13 +91,13 @@ export function drawWords(u: uPlot, thresholds: readonly Hairline[], ink: Ink): 
   ctx.strokeStyle = ink("--ground");
   for (const { value, says, tier } of thresholds) {
     const y = placeOf(u, value);
-    // Words that would lie upon one another are left out: the line is there, and its value is on the axis.
+    // Overlapping labels are left out: the line is there, and its value is on the axis.
     if (y === null || said.some((other) => Math.abs(other - y) < 11 * pixel)) continue;
     said.push(y);
     const words = tier === null ? says : `tier ${tier} ${says}`;
     const width = ctx.measureText(words).width;
     const [left, right] = [bbox.left + 3 * pixel, bbox.left + bbox.width - width - 3 * pixel];
-    // Over the hairline or under it, at the end that no line passes.
+    // Above or below the hairline, at the end that no line passes.
     const places = [y - 4 * pixel, y + 11 * pixel]
       .filter((foot) => foot > bbox.top + 10 * pixel && foot < bbox.top + bbox.height)
       .flatMap((foot) => [right, left].map((x) => [x, foot] as const));
@@ -111,7 +111,7 @@ export function drawWords(u: uPlot, thresholds: readonly Hairline[], ink: Ink): 
   ctx.restore();
 }
 
-/** Whether a line of the chart passes through, by the boxes of its steps. */
+/** Whether a line of the chart passes through, judged by the boxes of its steps. */
 function isCrossed(
   u: uPlot,
   box: { readonly left: number; readonly right: number; readonly top: number; readonly bottom: number },
@@ -129,7 +129,7 @@ function isCrossed(
   });
 }
 
-/** In device pixels; null where it is outside of the axis. */
+/** A value's position in device pixels; null if it is off the axis. */
 function placeOf(u: uPlot, value: number): number | null {
   const { min = 0, max = 1 } = u.scales.y!;
   return value < min! || value > max! ? null : Math.round(u.valToPos(value, "y", true)) + 0.5;
@@ -143,9 +143,9 @@ function drawMarks(u: uPlot, marks: readonly Mark[], ink: Ink): void {
   ctx.textAlign = "center";
   const shapes = new Set<string>();
   const loud = marks.filter(({ quiet }) => quiet !== true).length;
-  // Many of them are a pattern, not a fence.
+  // Many marks should form a pattern, not a fence.
   const loudness = Math.min(0.6, Math.max(0.15, 6 / loud));
-  // What matters most is drawn last, over the rest.
+  // The most important ones are drawn last, above the others.
   for (const { iteration, shape, tone, quiet = false } of [...marks].sort((a, b) => weightOf(a) - weightOf(b))) {
     const x = Math.round(u.valToPos(iteration, "x", true)) + 0.5;
     if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
@@ -166,7 +166,10 @@ function weightOf({ tone, quiet = false }: Mark): number {
   return (quiet ? 0 : 10) + ["quiet", "good", "warn", "bad"].indexOf(tone);
 }
 
-/** NaN points up from the floor, +Infinity up at the top, -Infinity down from the floor; on a logarithmic axis 0 and below is hollow on the floor. */
+/**
+ * Draws triangles: NaN points up from the bottom, +Infinity up at the top, -Infinity down from the bottom; on a logarithmic axis values of 0 and
+ * below are hollow at the bottom.
+ */
 export function drawNonFinite(u: uPlot, columns: readonly Column[], { ink, log }: { ink: Ink; log: boolean }): void {
   const { ctx, bbox } = u;
   const size = 5 * devicePixelRatio;

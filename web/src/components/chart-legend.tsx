@@ -1,4 +1,4 @@
-/** What a chart says in figures: the values under the pointer, at the chosen iteration, or the newest; and what happened there. */
+/** The figures of a chart: values under the pointer, at the chosen iteration, or the newest; and what happened there. */
 import type { ReadonlySignal } from "@preact/signals";
 import { figure } from "../format.ts";
 import type { Column } from "../state/column.ts";
@@ -36,7 +36,7 @@ export function Legend({ lines, pointed, chosen, xText }: LegendProps) {
   );
 }
 
-/** Sentences of the marks next to the pointer, in the chart that it is on. */
+/** Sentences of the marks near the pointer, in the chart that it is on. */
 export function Said({
   marks,
   pointed,
@@ -44,7 +44,7 @@ export function Said({
 }: {
   readonly marks: readonly Mark[];
   readonly pointed: ReadonlySignal<Pointed | null>;
-  /** Where an iteration lies, in pixels from the left of the plot. */
+  /** An iteration's position, in pixels from the left of the plot. */
   readonly pixels: (iteration: number) => number;
 }) {
   const at = pointed.value;
@@ -67,7 +67,7 @@ export function Said({
   );
 }
 
-/** Of the bucket that has the iteration; null is the newest. */
+/** The value of the bucket with this iteration; null means the newest. */
 export function valueText(column: Column, at: number | null): string {
   const index = indexOf(column, at);
   if (index === null) return "–";

@@ -1,4 +1,4 @@
-/** A letter at the end of each line: what tells runs apart besides their hue. */
+/** A letter at the end of each line, which distinguishes runs besides their hue. */
 import type uPlot from "uplot";
 import type { Ink } from "./chart-ink.ts";
 import type { ChartRow } from "./chart-rows.ts";
@@ -8,12 +8,12 @@ export const letterRoom = 18;
 
 const size = 11;
 
-/** `rows` are those of `u.data`, without its first. Where ends lie close together the letters move apart. */
+/** Draws the letters. `rows` are those of `u.data`, without the first. If ends are close together the letters move apart. */
 export function drawLetters(u: uPlot, rows: readonly ChartRow[], ink: Ink): void {
   const { ctx, bbox } = u;
   const pixel = devicePixelRatio;
   const last = u.scales.x!.max ?? Number.POSITIVE_INFINITY;
-  // The smoothed row comes after the raw one: its end is the line's.
+  // The smoothed row follows the raw one: its end is the line's.
   const ends = new Map<string, { readonly colour: string; readonly x: number; readonly y: number }>();
   rows.forEach(({ line: { letter, colour }, kind }, row) => {
     if (letter === undefined || (kind !== "raw" && kind !== "smooth")) return;
@@ -23,7 +23,7 @@ export function drawLetters(u: uPlot, rows: readonly ChartRow[], ink: Ink): void
     const next = values.findIndex((value, at) => at > i && typeof value === "number");
     let [x, y] = placeOf(u, row + 1, i);
     if (next >= 0) {
-      // The line goes on beyond the edge: its letter stands where it crosses it.
+      // The line continues beyond the edge: its letter is where it crosses the edge.
       const [nextX, nextY] = placeOf(u, row + 1, next);
       const edge = bbox.left + bbox.width;
       y += ((edge - x) / (nextX - x)) * (nextY - y);
@@ -50,7 +50,7 @@ function placeOf(u: uPlot, series: number, i: number): [x: number, y: number] {
   return [u.valToPos(u.data[0]![i]!, "x", true), u.valToPos(u.data[series]![i]!, "y", true)];
 }
 
-/** The same heights, at least `room` from one another, as near to where they were as the way down and back up leaves them. */
+/** The heights moved at least `room` apart, as close to the originals as one pass down and one up leave them. */
 export function apart(
   heights: readonly number[],
   { room, top, bottom }: { readonly room: number; readonly top: number; readonly bottom: number },

@@ -1,4 +1,4 @@
-/** How uPlot draws a chart: its series, scales, axes, cursor, and what it does when pressed. */
+/** The uPlot options of a chart: its series, scales, axes, cursor, and how it reacts to clicks and drags. */
 import uPlot from "uplot";
 import { figure } from "../format.ts";
 import { ticks, xRange, yRange } from "./chart-axes.ts";
@@ -7,7 +7,7 @@ import { drawLetters, letterRoom } from "./chart-letters.ts";
 import { type ChartRow, type RowOptions, rowsOf } from "./chart-rows.ts";
 
 export interface DrawOptions extends RowOptions, Partial<Guides> {
-  /** How what stands across is written, where it is not iterations. */
+  /** Formats horizontal values that are not iterations. */
   readonly xText?: (value: number) => string;
   readonly from?: number | undefined;
   readonly to?: number | undefined;
@@ -18,12 +18,12 @@ export interface DrawOptions extends RowOptions, Partial<Guides> {
   readonly onPick?: (iteration: number | null) => void;
 }
 
-/** Where the pointer is: here, or on a chart that shares its cursor with this one. */
+/** The pointer's position, in this chart or in one that shares its cursor. */
 export interface Pointed {
-  /** The nearest iteration that this chart has. */
+  /** The nearest iteration in this chart. */
   readonly iteration: number;
   readonly here: boolean;
-  /** CSS pixels from the left of the plot, and how wide that is. */
+  /** CSS pixels from the left of the plot, and the plot's width. */
   readonly left: number;
   readonly width: number;
 }
@@ -32,7 +32,7 @@ export interface OptionsOf {
   readonly element: HTMLElement;
   readonly height: number;
   readonly sync: string | undefined;
-  /** The newest: they change while the chart stands. */
+  /** The newest options, which change while the chart stays. */
   readonly present: { readonly current: DrawOptions };
   readonly onPoint: (pointed: Pointed | null) => void;
 }
@@ -58,12 +58,12 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
     padding: [6, rows.some(({ line }) => line.letter !== undefined) ? letterRoom : 14, 0, 0],
     legend: { show: false },
     cursor: {
-      // A drag is of one chart: what it chose comes to the others through the address.
+      // A drag belongs to one chart: the others get its result through the address.
       ...(sync !== undefined && {
         sync: { key: sync, filters: { pub: (type: string) => type === "mousemove", sub: () => true } },
       }),
       drag: { x: true, y: false, setScale: false, dist: 4 },
-      // One a line; each is a layer of its own to the browser.
+      // One marker per line, since the browser makes each a separate layer.
       points: { show: (_, i) => (rows[i - 1]?.kind === "raw" ? document.createElement("div") : (null as never)) },
       y: false,
     },
@@ -90,7 +90,7 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
         ...axis,
         size: 50,
         gap: 4,
-        // So that a low chart has two lines with a figure, too.
+        // So that a low chart also has two labelled lines.
         space: Math.min(26, height / 5),
         values: (_, splits, _axis, _space, step) =>
           log
@@ -135,7 +135,7 @@ export function optionsOf({ element, height, sync, present, onPoint }: OptionsOf
   };
 }
 
-/** Click chooses, the same again takes it back; double click is for all of it, and chooses nothing. */
+/** Click selects, a second click deselects; double click shows everything and selects nothing. */
 function listen(u: uPlot, present: OptionsOf["present"]): void {
   let before: number | null = null;
   u.over.addEventListener("click", (event) => {
@@ -149,7 +149,7 @@ function listen(u: uPlot, present: OptionsOf["present"]): void {
     present.current.onPick?.(before);
     present.current.onZoom?.(null);
   });
-  // Across the chart a finger drags as a mouse does; up and down it scrolls the page, and the drag comes to nothing.
+  // A finger drags horizontally like a mouse; vertically it scrolls the page, and the drag has no effect.
   u.over.style.touchAction = "pan-y";
   let start: PointerEvent;
   for (const [name, as] of [
@@ -183,7 +183,7 @@ function seriesOf(
   const none = { show: false };
   if (kind === "smooth")
     return { label, stroke: colourInk, width: 1.75, points: none, ...(dashed && { dash: [6, 4] }) };
-  // The ends of a band have no line of their own, and still they are what the axis must hold.
+  // The ends of a band have no line, but the axis must include them.
   if (kind !== "raw") return { label, width: 0, points: none };
   const stroke = isUnder ? faint(colourInk, 38) : colourInk;
   return {
@@ -202,14 +202,14 @@ function seriesOf(
   };
 }
 
-/** Single values are dots where few are shown. */
+/** Whether so few values are shown that single ones are drawn as dots. */
 function areFew(u: uPlot, series: number, first: number, last: number): boolean {
   let count = 0;
   for (let i = first; i <= last && count <= 40; i++) if (typeof u.data[series]![i] === "number") count++;
   return count <= 40;
 }
 
-/** Values between two gaps: no line passes through them. */
+/** Values between two gaps, which no line passes through. */
 function alone(values: ArrayLike<number | null | undefined>): number[] | null {
   const found: number[] = [];
   let [beforeLast, last] = [-1, -1];

@@ -1,27 +1,27 @@
-/** The rows that a chart draws: of each line its raw values, the smoothed ones, and the two ends of its bands. */
+/** The rows that a chart draws: for each line its raw values, the smoothed ones, and the two ends of its bands. */
 import type uPlot from "uplot";
 import { type Column, smoothed } from "../state/column.ts";
 import { align, type Row } from "./align.ts";
 
 export interface Line {
   readonly label: string;
-  /** What a file calls it, where the label alone would not do there. */
+  /** The line's name in files, if the label is not enough there. */
   readonly name?: string;
   readonly column: Column;
-  /** A custom property of the style sheet: `--run-1`. */
+  /** The colour, as a custom property of the style sheet: `--run-1`. */
   readonly colour: string;
   readonly dashed?: boolean;
-  /** Stands at the end of the line: what tells it from others besides its hue. */
+  /** The letter at the end of the line, which distinguishes it besides its hue. */
   readonly letter?: string;
-  /** A value holds until the next one. */
+  /** Whether a value holds until the next one. */
   readonly stepped?: boolean;
-  /** An interval around the line: quantiles, or what a measurement leaves open. */
+  /** An interval around the line: quantiles, or the uncertainty of a measurement. */
   readonly band?: { readonly low: Column; readonly high: Column };
 }
 
 export interface ChartRow extends Row {
   readonly line: Line;
-  /** `high` and `low`, and `most` and `least`, follow one another. */
+  /** The kind of row; `high` and `low` are neighbours, and so are `most` and `least`. */
   readonly kind: "raw" | "smooth" | "high" | "low" | "most" | "least";
 }
 
@@ -56,13 +56,13 @@ export function rowsOf({ lines, smooth = 0, log = false }: RowOptions): ChartRow
   return log ? rows.map((row) => ({ ...row, values: row.values.map(positive) })) : rows;
 }
 
-/** Of what is measured now and then, each value counts; and a step is a step. */
+/** Whether a line may be smoothed: not if it is measured occasionally, so that each value counts, or stepped. */
 function canSmooth({ column: { from, width }, stepped = false }: Line): boolean {
   const span = (from.at(-1) ?? 0) - (from[0] ?? 0);
   return !stepped && span / Math.max(1, from.length - 1) <= 2 * width;
 }
 
-/** A chart whose rows are of other kinds must be built anew. */
+/** A key for the kinds of rows: a chart whose key changes must be rebuilt. */
 export function shapeOf(options: RowOptions): string {
   const rows = rowsOf(options).map(({ line: { label, colour, dashed, stepped }, kind }) =>
     [label, colour, dashed, stepped, kind].join(),
@@ -75,7 +75,7 @@ export function dataOf(options: RowOptions): uPlot.AlignedData {
   return [x, ...rows] as uPlot.AlignedData;
 }
 
-/** A logarithmic axis has no place for these: they are drawn on its floor. */
+/** Whether a value is off a logarithmic axis: it is then drawn at the bottom. */
 export function isBelowLog(column: Column, index: number): boolean {
   const low = column.min[index];
   return low !== null && low !== undefined && low <= 0;

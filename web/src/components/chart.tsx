@@ -1,4 +1,4 @@
-/** One chart over iterations: raw under smoothed, bands of min and max, thresholds, marks, what is not finite; drag to zoom. */
+/** One chart over iterations: raw below smoothed values, bands of min and max, thresholds, marks, values that are not finite; drag to zoom. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
@@ -12,34 +12,34 @@ export type { Line } from "./chart-rows.ts";
 
 export interface ChartProps extends Partial<Guides> {
   readonly title: string;
-  /** `nats/token` */
+  /** The unit: `nats/token`. */
   readonly unit?: string;
   readonly lines: readonly Line[];
-  /** Grows when the columns have changed. */
+  /** A number that grows when the columns have changed. */
   readonly drawn?: number;
   readonly log?: boolean;
-  /** Weight of the exponential smoothing, from 0 (none) to below 1. */
+  /** Weight of the exponential smoothing, from 0 (none) to just below 1. */
   readonly smooth?: number;
-  /** Iterations shown; undefined is as far as there are any. */
+  /** Iterations shown; undefined means without limit. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
-  /** Called with what was dragged over, and with nothing for all of it. */
+  /** Called with the dragged range, or with null to show everything. */
   readonly onZoom?: (range: { readonly from: number; readonly to: number } | null) => void;
-  /** Charts of one name share their cursor. */
+  /** Charts with the same name share their cursor. */
   readonly sync?: string;
-  /** Called with the iteration that was clicked on; with null where it was the chosen one. */
+  /** Called with the clicked iteration, or with null if it was the selected one. */
   readonly onPick?: (iteration: number | null) => void;
   readonly height?: number;
-  /** Ends of the vertical axis where the data do not reach further. */
+  /** Ends of the vertical axis if the data do not extend further. */
   readonly floor?: number;
   readonly ceiling?: number;
-  /** Thresholds are to be seen however far they are. */
+  /** Whether to include thresholds however far away they are. */
   readonly reach?: boolean;
-  /** What a file of it is called. */
+  /** Name of its files. */
   readonly file?: string;
-  /** What an iteration is called; `it` by default. */
+  /** The word for an iteration; `it` by default. */
   readonly xLabel?: string;
-  /** What stands across in place of iterations: what a table of it is headed with, and how it is written. */
+  /** For a horizontal axis other than iterations: the heading in a table, and how its values are formatted. */
   readonly across?: string;
   readonly xText?: (value: number) => string;
 }
@@ -53,7 +53,7 @@ export function Chart(props: ChartProps) {
   const pointed = useSignal<Pointed | null>(null);
   const shape = shapeOf(props);
 
-  // What nobody sees is neither built nor drawn: a page has dozens of charts and a trainer never rests.
+  // Charts out of view are neither built nor drawn: a page has dozens of them, and a trainer never rests.
   const isSeen = useRef(false);
   const isStale = useRef(false);
   const draw = (how: (plot: uPlot) => void) => {
@@ -77,7 +77,7 @@ export function Chart(props: ChartProps) {
       (entries) => {
         isSeen.current = entries.at(-1)!.isIntersecting;
         if (!isSeen.current) return;
-        // Between a render and this effect the rows may be of another shape than the plot's.
+        // Between a render and this effect the rows may have a different shape from the plot's.
         if (plot.current === null || shapeOf(present.current) !== shape) build();
         else if (isStale.current) plot.current.setData(dataOf(present.current));
         isStale.current = false;
@@ -90,7 +90,7 @@ export function Chart(props: ChartProps) {
       if (width > 0 && width !== plot.current?.width) plot.current?.setSize({ width, height });
     });
     resized.observe(element);
-    // Ink is of the theme.
+    // Colours depend on the theme.
     const theme = matchMedia("(prefers-color-scheme: dark)");
     theme.addEventListener("change", rebuild);
     const repainted = new MutationObserver(rebuild);

@@ -1,9 +1,9 @@
-/** Text exactly as a model wrote it: what acts is shown as a picture, white space on demand. */
+/** Text exactly as a model wrote it: control characters are shown as pictures, white space on request. */
 import { visible } from "../format.ts";
 
 const pictures: Readonly<Record<string, string>> = { "\n": "↵\n", "\t": "⇥\t", " ": "·", "\u00a0": "⍽" };
 
-/** With `spaces`, white space has a picture: `·` a space, `⇥` a tab, `↵` a line break, `⍽` one that does not break. */
+/** The text with pictures. With `spaces`, white space has one too: `·` a space, `⇥` a tab, `↵` a line break, `⍽` a non-breaking space. */
 export function exact(text: string, { spaces = false }: { readonly spaces?: boolean } = {}): string {
   const seen = visible(text);
   if (!spaces) return seen;
@@ -13,7 +13,7 @@ export function exact(text: string, { spaces = false }: { readonly spaces?: bool
   );
 }
 
-/** The first characters, without half of a surrogate pair at the end. */
+/** The first `longest` characters, without half of a surrogate pair at the end. */
 export function beginning(text: string, longest: number): string {
   if (text.length <= longest) return text;
   return text.slice(0, /[\ud800-\udbff]/.test(text[longest - 1]!) ? longest - 1 : longest);

@@ -2,7 +2,7 @@
 import type { Num } from "../../../src/types/page.ts";
 import type { Tone } from "../format.ts";
 
-/** 60 is where docs/health.md has the warning; the fall from 100 to there is halved by 80. */
+/** docs/health.md warns at 60; the range from there to 100 is halved at 80. */
 const levels = [
   { from: 80, word: "good", shape: "●", tone: "good" },
   { from: 60, word: "fair", shape: "◐", tone: "warn" },

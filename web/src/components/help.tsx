@@ -1,9 +1,9 @@
-/** What the keys do here. */
+/** The list of the present view's keys. */
 import { bound, keyName } from "../keys.ts";
 import { Dialog } from "./parts.tsx";
 
 export function Help({ onClose }: { readonly onClose: () => void }) {
-  // The newest binding of a key is the one that holds.
+  // The newest binding of a key takes effect.
   const keys = [...new Map(bound.value.map((one) => [one.key, one])).values()];
   return (
     <Dialog title="Keys" onClose={onClose}>

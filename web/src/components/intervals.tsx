@@ -1,4 +1,4 @@
-/** Means with their intervals as dots on one scale, one under the other. */
+/** Means with their intervals as dots on one scale, one below the other. */
 
 export type DotShape = "dot" | "ring" | "diamond" | "square";
 
@@ -8,7 +8,7 @@ export interface Interval {
   readonly low: number;
   readonly high: number;
   readonly shape: DotShape;
-  /** A custom property of the style sheet: of a run its hue, else ink. */
+  /** A custom property of the style sheet: a run's hue, else the text colour. */
   readonly colour: string;
 }
 
@@ -20,7 +20,7 @@ export interface Scale {
 export interface IntervalsProps {
   readonly items: readonly Interval[];
   readonly scale: Scale;
-  /** Values to draw a hairline at. */
+  /** Values at which to draw hairlines. */
   readonly grid?: readonly number[];
   /** What it shows, in words. */
   readonly label: string;
@@ -49,7 +49,7 @@ export function Intervals({ items, scale, grid = [], label }: IntervalsProps) {
   );
 }
 
-/** One dot alone, for a legend. */
+/** A single dot, for a legend. */
 export function DotKey({ shape, colour }: Pick<Interval, "shape" | "colour">) {
   return (
     <svg class="dot-key" width={12} height={12} aria-hidden="true">
@@ -80,7 +80,7 @@ function Dot({
         stroke-width={1.5}
       />
     );
-  // Coordinates inside count from the dot's middle.
+  // Coordinates inside are relative to the dot's centre.
   return (
     <svg x={x} y={y} overflow="visible" aria-hidden="true">
       <path d={shape === "diamond" ? "M0 -5L5 0L0 5L-5 0Z" : "M-3.5 -3.5H3.5V3.5H-3.5Z"} fill={ink} />
@@ -93,7 +93,7 @@ function at(value: number, { from, to }: Scale): string {
   return `${(100 * Math.max(0, Math.min(1, share))).toFixed(2)}%`;
 }
 
-/** Room for all, and round values within. */
+/** A scale with room for all values, and round ones within it. */
 export function scaleOf(
   items: readonly Pick<Interval, "low" | "high">[],
 ): Scale & { readonly grid: readonly number[] } {
@@ -109,7 +109,7 @@ export function scaleOf(
   return { from, to, grid };
 }
 
-/** The values of the hairlines, under them. */
+/** The values of the hairlines, below them. */
 export function Ticks({
   grid,
   scale,

@@ -1,16 +1,16 @@
-/** Text that a model wrote, folded where it is long: a megabyte of it comes in pieces, each when it is asked for. */
+/** Text from a model, folded if it is long: a megabyte is shown in pieces, each on request. */
 import { useSignal } from "@preact/signals";
 import { beginning, exact } from "./exact.ts";
 
 /** Characters shown at first: about ten lines. */
 export const folded = 1_200;
-/** Characters that each press adds. */
+/** Characters that each click adds. */
 const piece = 20_000;
 
 export interface LongTextProps {
   readonly text: string;
   readonly spaces?: boolean;
-  /** What it is: `prompt`. */
+  /** What the text is: `prompt`. */
   readonly label: string;
 }
 

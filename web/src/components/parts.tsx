@@ -23,16 +23,16 @@ export function Tag({ tone = "quiet", children }: { readonly tone?: Tone; readon
 export interface ButtonProps {
   readonly children: ComponentChildren;
   readonly onPress: () => void;
-  /** A key that does the same. */
+  /** A key with the same effect. */
   readonly shortcut?: string;
-  /** What `?` says of the key. */
+  /** The key's description in the list that `?` shows. */
   readonly says?: string;
-  /** The command that does the same. */
+  /** The command with the same effect. */
   readonly command?: string;
   readonly tone?: Tone | "main";
   readonly disabled?: boolean;
   readonly pressed?: boolean;
-  /** Its name, where it shows a sign alone. */
+  /** Its name, if it shows only a symbol. */
   readonly label?: string;
 }
 
@@ -56,7 +56,7 @@ export function Button(props: ButtonProps) {
   );
 }
 
-/** Whether it is in the clipboard: without a secure origin there is none. */
+/** Copies a text; returns whether it is in the clipboard, which only secure origins have. */
 export async function copied(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
@@ -81,7 +81,7 @@ export function Command({ children }: { readonly children: string }) {
   return (
     <span class="command">
       <code ref={code}>
-        {/* A line ends between words, never after one of the hyphens of an option. */}
+        {/* A line breaks between words, never after a hyphen in an option. */}
         {children.split(/(?<= )/).map((word, i) => (
           <span key={i}>{word}</span>
         ))}
@@ -102,7 +102,7 @@ export function Problem({ error }: { readonly error: Error | null }) {
   );
 }
 
-/** Where there is nothing to show: what would be here, and how to get it. */
+/** A placeholder for a missing part: what would be here, and how to get it. */
 export function Empty({ children }: { readonly children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
 }
@@ -127,7 +127,7 @@ export function Card({
   );
 }
 
-/** A modal dialog; Escape closes it, and the focus goes back to where it was. */
+/** A modal dialog; Escape closes it, and the focus returns to its previous place. */
 export function Dialog({
   title,
   onClose,
@@ -144,7 +144,7 @@ export function Dialog({
     if (!dialog.open) dialog.showModal();
     return () => {
       dialog.close();
-      // The browser gives the focus back only to a dialog that stays in the document.
+      // The browser restores the focus only for a dialog that stays in the document.
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);

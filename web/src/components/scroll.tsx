@@ -1,4 +1,4 @@
-/** A box that scrolls sideways on its own, so that the page does not; by keyboard as well. */
+/** A box that scrolls sideways by itself, so that the page does not; also by keyboard. */
 import type { ComponentChildren } from "preact";
 
 export function Scroll({ label, children }: { readonly label: string; readonly children: ComponentChildren }) {

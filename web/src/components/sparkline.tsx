@@ -1,8 +1,8 @@
-/** A line the size of a word: shape, not figures. */
+/** A line the size of a word: it shows a shape, not figures. */
 
 export interface SparklineProps {
   readonly values: readonly (number | null)[];
-  /** Places of values that are not finite. */
+  /** Positions of values that are not finite. */
   readonly bad?: { readonly keys: () => Iterable<number> };
   readonly width?: number;
   readonly height?: number;

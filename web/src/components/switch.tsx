@@ -1,4 +1,4 @@
-/** One of a few things, side by side; a key goes on to the next. */
+/** A choice of one of a few things, side by side; a key selects the next. */
 import type { ComponentChildren } from "preact";
 import { Button } from "./parts.tsx";
 

@@ -1,4 +1,4 @@
-/** Buttons that give a table away: to paste into a text, or into a spreadsheet. */
+/** Buttons that copy a table, to paste into a text or a spreadsheet. */
 import { useSignal } from "@preact/signals";
 import { save } from "./chart-files.ts";
 import { copied } from "./parts.tsx";
@@ -6,7 +6,7 @@ import { type Cell, csvTable, markdownTable, type PlainTable } from "./table-fil
 
 export interface TableCopiesProps {
   readonly table: () => PlainTable;
-  /** In numbers, where the table has words. */
+  /** The table in numbers, if it shows words. */
   readonly numbers?: () => PlainTable<Cell>;
   readonly title: string;
 }

@@ -12,7 +12,7 @@ export function csvTable({ columns, rows }: PlainTable<Cell>): string {
   return `${[columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`;
 }
 
-/** Quoted where it must be; a spreadsheet takes no text for a formula. */
+/** A cell of CSV: quoted if necessary, and never read as a formula by a spreadsheet. */
 function cell(value: Cell): string {
   if (typeof value !== "string") return String(value ?? "");
   const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
@@ -24,7 +24,7 @@ export function markdownTable({ columns, rows }: PlainTable): string {
   return `${[line(columns), line(columns.map(() => "---")), ...rows.map(line)].join("\n")}\n`;
 }
 
-/** Text stays text: what Markdown or HTML would act upon is escaped. */
+/** Text with everything escaped that Markdown or HTML would act upon. */
 function plain(text: string): string {
   if (/^-+$/.test(text)) return text;
   return visible(text)

@@ -1,4 +1,4 @@
-/** Several runs side by side: their curves over one another, the settings that differ, and what came of them. */
+/** Several runs side by side: their curves in the same charts, the settings that differ, and the results. */
 import { useEffect } from "preact/hooks";
 import type { CompareAnswer } from "../../../src/types/page.ts";
 import { Command, Empty, Problem } from "../components/parts.tsx";
@@ -20,7 +20,7 @@ export function ComparePage() {
   const ids = [...new Set(wordsOf(query.runs))];
   const inks = inksOf(ids);
   const list = useRunList();
-  // Another state may mean another evaluation.
+  // A new state may bring a new evaluation.
   const states = list.runs?.filter(({ id }) => ids.includes(id)).map(({ id, state }) => `${id} ${state}`);
   const asked = useAnswer<CompareAnswer>(
     ids.length === 0 ? null : "/api/compare",
@@ -32,7 +32,7 @@ export function ComparePage() {
     document.title = ids.length === 0 ? "Compare – Ballast" : `${ids.join(", ")} – Ballast`;
   }, [query.runs]);
 
-  // The curves do without this answer, which wants the runs' folders. While the next answer is under way, the one before it is of other runs.
+  // The curves do not need this answer, which requires the runs' folders. While the next answer is pending, the previous one is for different runs.
   const answer = asked.answer?.runs.map(({ id }) => id).join() === ids.join() ? asked.answer : null;
   const differences = answer && countDifferences(answer.settings);
   return (

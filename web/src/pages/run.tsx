@@ -24,7 +24,7 @@ export function RunPage({ id }: { readonly id: string }) {
   const { path, query } = view.value;
   const [, , name = ""] = path;
   const tab = tabs.find((one) => one.name === name) ?? tabs[0];
-  /** Of each view, what it last showed: who comes back finds it so, at the iteration chosen since. */
+  /** Each view's last address: returning to it restores it, at the iteration selected since. */
   const left = useRef<Record<string, Query>>({}).current;
   left[tab.name] = query;
   const queryOf = (target: string): Query => {

@@ -1,4 +1,4 @@
-/** All runs of the workspace: which need a person, how each does; to search, to keep in order, to choose from. */
+/** All runs of the workspace: which need the operator, how each is doing; to search, to organise, to select. */
 import { isFile } from "../api.ts";
 import { Command, Empty, Problem } from "../components/parts.tsx";
 import { useKey } from "../keys.ts";
@@ -90,6 +90,6 @@ function FirstRun() {
 }
 
 function focusOn(id: string): void {
-  // The row may be drawn only after this.
+  // The row may not be drawn yet.
   queueMicrotask(() => document.querySelector<HTMLElement>(`[data-run="${CSS.escape(id)}"] .run-link`)?.focus());
 }

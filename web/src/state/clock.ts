@@ -1,4 +1,4 @@
-/** The time, for what is told as an age: it moves once a second, and only while somebody reads it and looks. */
+/** The time, for ages: it advances once a second, and only while it is used and the page is visible. */
 import { signal } from "@preact/signals";
 
 let timer: ReturnType<typeof setInterval> | null = null;

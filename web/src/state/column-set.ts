@@ -13,7 +13,7 @@ export interface Range {
 export interface ColumnSetOptions {
   /** Address of the series. */
   readonly path: string;
-  /** Buckets at first; a column grows to twice that before it is fetched anew. */
+  /** Buckets at first; a column grows to twice that before it is fetched again. */
   readonly points: number;
   readonly onError: (error: ApiError) => void;
 }
@@ -24,16 +24,16 @@ interface News {
 }
 
 export class ColumnSet {
-  /** Grows whenever a column has changed: charts draw anew. */
+  /** A number that grows whenever a column has changed: charts then redraw. */
   readonly drawn: Signal<number> = signal(0);
   readonly #options: ColumnSetOptions;
   readonly #columns = new Map<string, Column>();
-  /** Keys that some view shows, by stage, and how many do. */
+  /** Keys that some view shows, by stage, with the number of views. */
   readonly #wanted = new Map<Stage, Map<string, number>>();
   #range: Range = { from: undefined, to: undefined };
   #asked: Promise<void> | null = null;
   #stale = false;
-  /** What the stream told while answers were under way: they may be older than it. */
+  /** News from the stream while answers were pending: the answers may be older. */
   #meanwhile: News[] = [];
   #underWay = 0;
 
@@ -41,12 +41,12 @@ export class ColumnSet {
     this.#options = options;
   }
 
-  /** The column of a metric, empty until it has come. */
+  /** The column of a metric, empty until it is loaded. */
   column(stage: Stage, key: string): Column {
     return this.#columns.get(`${stage} ${key}`) ?? emptyColumn();
   }
 
-  /** Fetches what is missing of these metrics, in one request with whatever else is asked for in the same moment. Returns what ends it. */
+  /** Fetches missing metrics, in one request with everything else requested at the same moment. Returns a function that ends the subscription. */
   want(stage: Stage, keys: readonly string[]): () => void {
     const counts = this.#wanted.get(stage) ?? new Map<string, number>();
     this.#wanted.set(stage, counts);
@@ -64,7 +64,7 @@ export class ColumnSet {
     };
   }
 
-  /** Iterations that charts show; undefined is as far as there are any. */
+  /** Sets the iterations that charts show; undefined means without limit. */
   zoom(range: Range): void {
     if (range.from === this.#range.from && range.to === this.#range.to) return;
     this.#range = range;
@@ -76,7 +76,7 @@ export class ColumnSet {
     this.#askSoon();
   }
 
-  /** Does not count `drawn` up: whoever calls does, with what else has changed. */
+  /** Adds news without increasing `drawn`: the caller does that, together with its other changes. */
   hear(iterations: StreamedRun["iterations"], cursor: StreamCursor): void {
     if (this.#underWay > 0) this.#meanwhile.push({ iterations, cursor });
     let inOrder = true;
@@ -127,11 +127,11 @@ export class ColumnSet {
     const { path, points } = this.#options;
     const query = { stage, keys: keys.join(","), ...range, points, lead: range.from ? 50 : undefined };
     const answer = await get<SeriesAnswer>(path, query).catch((error) => {
-      // What has not come is asked for again.
+      // Metrics that were not loaded are requested again.
       for (const [i, name] of fresh.entries()) if (this.#columns.get(name) === empty[i]) this.#columns.delete(name);
       throw error;
     });
-    // An answer to an older question than the newest.
+    // The answer belongs to an older request.
     if (range !== this.#range) return;
     for (const key of keys) {
       const columns = answer.series[key];

@@ -1,16 +1,16 @@
-/** One metric over iterations as charts read it: columns from the server, and what the stream adds to them. */
+/** One metric over iterations as charts read it: columns from the server, and additions from the stream. */
 import type { SeriesColumns } from "../../../src/types/page.ts";
 
 export interface Column {
-  /** Iterations a bucket spans. */
+  /** Iterations in a bucket. */
   width: number;
   /** First iteration of each bucket. */
   readonly from: number[];
-  /** Over finite values; null where a bucket has none. */
+  /** Mean of finite values; null if a bucket has none. */
   readonly mean: (number | null)[];
   readonly min: (number | null)[];
   readonly max: (number | null)[];
-  /** Buckets with values that are not finite: how many, and the last one. */
+  /** Buckets with values that are not finite: their number, and the last one. */
   readonly nonFinite: Map<number, { readonly count: number; readonly last: number }>;
 }
 
@@ -30,15 +30,15 @@ export function emptyColumn(): Column {
 }
 
 /**
- * Adds one iteration's value at the end. False where it does not belong there, since the column has come further already: then a
- * newer attempt goes over old ground, and all is to be fetched again.
+ * Adds one iteration's value at the end. False if the column is already past that iteration: a newer attempt is repeating it, and everything must be
+ * fetched again.
  */
 export function append(column: Column, iteration: number, value: number): boolean {
   const bucket = Math.floor(iteration / column.width) * column.width;
   const last = column.from.length - 1;
   const newest = column.from[last];
   if (newest !== undefined && bucket < newest) return false;
-  // The stream may tell of an iteration twice: with a width of 1 the newest word holds.
+  // The stream may send an iteration twice: with a width of 1 the newest value holds.
   if (newest !== bucket || column.width === 1) {
     const index = newest === bucket ? last : last + 1;
     const finite = Number.isFinite(value) ? value : null;
@@ -62,14 +62,14 @@ export function append(column: Column, iteration: number, value: number): boolea
   return true;
 }
 
-/** Newest value, finite or not; undefined of an empty column. */
+/** Newest value, finite or not; undefined for an empty column. */
 export function lastOf({ mean, nonFinite }: Column): number | undefined {
   const index = mean.length - 1;
   if (index < 0) return undefined;
   return mean[index] ?? nonFinite.get(index)?.last ?? Number.NaN;
 }
 
-/** Exponential smoothing, unbiased at the start (as Adam's averages are); what is not finite is left out and stays a gap. */
+/** Exponential smoothing, unbiased at the start (like Adam's averages); values that are not finite are left out and stay gaps. */
 export function smoothed(values: readonly (number | null)[], weight: number): (number | null)[] {
   if (!(weight > 0)) return [...values];
   let average = 0;

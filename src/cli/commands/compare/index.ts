@@ -1,4 +1,4 @@
-/** `ballast compare`: how runs differ in configuration, and in what came of them. */
+/** `ballast compare`: how runs differ in their configurations and results. */
 import { type Compared, readCompared, settingRows } from "../../../inspect/comparison.ts";
 import type { Evaluation } from "../../../types/evaluation.ts";
 import type { Stage } from "../../../types/records.ts";
@@ -9,7 +9,7 @@ import { table } from "../../table.ts";
 import type { Terminal } from "../../terminal.ts";
 
 export interface CompareOptions {
-  /** Ids or folders. */
+  /** Ids or folders of runs. */
   readonly runs: readonly string[];
   readonly workspace: string;
   readonly json?: boolean;
@@ -18,7 +18,7 @@ export interface CompareOptions {
 
 type Shown = readonly [title: string, stage: Stage, key: string, format: (value: number | undefined) => string];
 
-/** What stages say of themselves, for runs without an evaluation as well. */
+/** Metrics to show, also for runs without an evaluation. */
 const LATEST: readonly Shown[] = [
   ["SFT, held-out loss", "sft", "sft/heldout_loss", (value) => number(value)],
   ["reward model, held-out accuracy", "reward", "reward_model/heldout_accuracy", (value) => percent(value)],
@@ -77,7 +77,7 @@ function resultRows(compared: readonly Compared[]): string[][] {
   return rows;
 }
 
-/** `46.1% → 100.0%`, or the one side there is. */
+/** `46.1% → 100.0%`, or only one side if the other is missing. */
 function beforeAfter({ before, after, shares }: Evaluation, name: string): string {
   const show = (value: number | undefined) => (shares.includes(name) ? percent(value) : number(value, 2));
   const values = [before?.figures[name]?.mean, after.figures[name]?.mean];

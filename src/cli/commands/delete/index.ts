@@ -1,4 +1,4 @@
-/** `ballast delete`: takes a run away for good, its folder and all that the database has of it. */
+/** `ballast delete`: permanently removes a run, both its folder and its records in the database. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { createInterface } from "node:readline/promises";
@@ -14,7 +14,7 @@ import type { Terminal } from "../../terminal.ts";
 export interface DeleteOptions {
   /** A run's id or folder. */
   readonly run: string;
-  /** Do not ask. */
+  /** Do not ask for confirmation. */
   readonly yes?: boolean;
   readonly workspace: string;
   readonly terminal: Terminal;
@@ -59,7 +59,7 @@ export async function deleteRun({
   }
 }
 
-/** The run that is meant, if it is one beyond doubt: other programs write a config.json into their folders too. */
+/** The run that is meant, only if it is certainly one: other programs write a config.json into their folders too. */
 function runToDelete(run: string, workspace: string): RunPlace {
   const row = rowOf(run, workspace);
   const isFolder = existsSync(join(workspace, run, "config.json")) || existsSync(join(run, "config.json"));
@@ -88,7 +88,7 @@ function rowOf(id: string, workspace: string): RunRow | undefined {
   }
 }
 
-/** Runs of the workspace whose configuration names a file in this run's folder, or the run itself, with the settings that do. */
+/** Runs in the workspace whose configuration names a file in this run's folder, or the run itself, with the settings that do. */
 function runsBuiltOn({ id, folder, workspace }: RunPlace): { readonly id: string; readonly keys: string[] }[] {
   return readdirSync(workspace)
     .filter((other) => other !== id && existsSync(join(workspace, other, "config.json")))
@@ -113,7 +113,7 @@ function jsonAt(path: string): unknown {
   }
 }
 
-/** Texts by dotted key. */
+/** All texts in a value, by dotted key. */
 function textsIn(value: unknown, key = ""): [string, string][] {
   if (typeof value === "string") return [[key, value]];
   if (typeof value !== "object" || value === null) return [];

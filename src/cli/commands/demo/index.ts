@@ -7,7 +7,7 @@ import type { Terminal } from "../../terminal.ts";
 
 export interface DemoOptions {
   readonly overrides: readonly string[];
-  /** Workspace of the run; the configuration's by default. */
+  /** Workspace of the run; by default the configuration's. */
   readonly out?: string;
   readonly seed?: number;
   readonly inject?: readonly string[];

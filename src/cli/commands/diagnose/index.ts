@@ -26,7 +26,7 @@ export async function diagnose({ run, workspace, json = false, terminal }: Diagn
 }
 
 const words = new Map<number, string>(Object.entries(likelihood).map(([word, value]) => [value, word]));
-// A likelihood has a shape and a word, never colour alone.
+// A likelihood is shown by a shape and a word, never only by colour.
 const SHAPES: Readonly<Record<string, string>> = { likely: "●", possible: "◐", conceivable: "○" };
 
 function lines(

@@ -1,4 +1,4 @@
-/** Gathers what the doctor judges: the settings, the prompts, the model's size and, where it can be loaded, its spread. */
+/** Gathers what the doctor judges: the settings, the prompts, the model's size and, if it can be loaded, its spread. */
 
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -35,11 +35,11 @@ export interface GatherOptions {
 
 export interface Gathered {
   readonly facts: DoctorFacts;
-  /** What could not be looked at, one sentence each. */
+  /** What could not be read, one sentence each. */
   readonly unread: readonly string[];
 }
 
-/** Prompts that say how long a prompt is. */
+/** Prompts from which the typical prompt length is measured. */
 const promptsCounted = 512;
 
 export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherOptions): Promise<Gathered> {
@@ -82,7 +82,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
   return { facts, unread };
 }
 
-/** What could not be looked at is a finding too. */
+/** Findings for what could not be read. */
 export function unreadFindings(messages: readonly string[]): Finding[] {
   return messages.map((message) => ({
     id: "files/missing",
@@ -105,7 +105,7 @@ function ppoFacts(ppo: PpoConfig): PpoFacts {
     ...{ clipLow, clipHigh, gamma, maxGradNorm },
     lambda: critic ? lambda : null,
     klCoef: kl.coef,
-    // A preset's name, wherever the controller's settings have it.
+    // Finds the preset's name anywhere in the controller's settings.
     klBounded: JSON.stringify(kl).includes('"bounded"'),
     klControllers: klControllers(ppo),
   };
@@ -124,7 +124,7 @@ function promptFacts(row: PromptRow): PromptFacts {
   return { text: promptText(row), kind: row.kind ?? null };
 }
 
-/** The policy's own, or the one that this configuration would make; null where neither is there yet. */
+/** The policy's own tokenizer, or the one that this configuration would make; null if neither exists yet. */
 function tokenizerOf(config: Config, { folder, rows }: { folder: string | null; rows: RunRows }): Tokenizer | null {
   const { kind, path } = config.tokenizer;
   const own = folder ?? path ?? config.model.path;
@@ -147,7 +147,7 @@ function scratchParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | n
   return specs.reduce((total, { shape }) => total + shape.reduce((product, size) => product * size, 1), 0);
 }
 
-/** The rate of the run that made a policy in `<run>/sft/final`; null where the folder is no run's. */
+/** The learning rate of the run that made a policy in `<run>/sft/final`; null if the folder is not a run's. */
 function sftRateOf(policy: string): number | null {
   const run = resolve(policy, "..", "..");
   try {
@@ -186,7 +186,7 @@ function orNull<T>(look: () => T, unread: string[]): T | null {
   }
 }
 
-/** Rows that cannot be used have a finding of their own. */
+/** Rows that cannot be used have their own finding. */
 function nullForRows(error: unknown): null {
   if (error instanceof RowsError) return null;
   throw error;

@@ -1,4 +1,4 @@
-/** What the doctor says of a configuration's rows: what `ballast run` would stop with before the first step. */
+/** The doctor's finding on a configuration's rows: what would stop `ballast run` before its first step. */
 import { existsSync } from "node:fs";
 import type { Config } from "../../../config/index.ts";
 import type { Finding } from "../../../control/doctor/index.ts";
@@ -7,7 +7,7 @@ import { checkRows } from "../../../trainer/run-rows.ts";
 import { BallastError } from "../../../util/errors.ts";
 import { withoutCurrentDirectory } from "../../short-path.ts";
 
-/** One finding for all of them; none where all rows are the built-in task's. */
+/** One finding for all rows; none if all rows are the built-in task's. */
 export function rowFindings(config: Config): Finding[] {
   const { sft, reward, ppo, evaluation, control, tokenizer } = config;
   const own = [sft?.data, sft?.evaluation, reward?.data, reward?.evaluation, ppo?.prompts, evaluation.prompts];

@@ -19,7 +19,7 @@ export interface MeasureOptions {
   readonly rows: readonly PromptRow[];
 }
 
-/** null where no prompt fits the model. */
+/** Measures the policy's spread; null if no prompt fits the model. */
 export async function measureSpread({
   config,
   ppo,

@@ -1,4 +1,4 @@
-/** `ballast doctor`: what is wrong with a configuration before money is spent, or the checklist of a run as it goes. */
+/** `ballast doctor`: finds what is wrong with a configuration before money is spent, or shows the checklist of a run in progress. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { type Loaded, loadConfig, parseConfig } from "../../../config/index.ts";
 import { examine, type Finding, type Judged, type Phase, unexplained } from "../../../control/doctor/index.ts";
@@ -27,7 +27,7 @@ export interface DoctorOptions {
   readonly terminal: Terminal;
 }
 
-/** 1 where there is an error that nobody has explained, else 0. */
+/** Runs the doctor. Returns 1 if there is an unexplained error, else 0. */
 export async function doctor(options: DoctorOptions): Promise<number> {
   const { subject } = options;
   const isFile = /\.ya?ml$/.test(subject) || (existsSync(subject) && statSync(subject).isFile());
@@ -54,7 +54,7 @@ async function examineConfig(options: DoctorOptions): Promise<number> {
   return left.some(({ severity }) => severity === "error") ? 1 : 0;
 }
 
-/** A configuration whose files are not there yet can still be looked at. */
+/** Loads a configuration; it can be checked even if its files do not exist yet. */
 function load(file: string, overrides: readonly string[]): Loaded & { readonly missing: readonly string[] | null } {
   try {
     return { ...loadConfig(file, overrides), missing: null };
@@ -69,7 +69,7 @@ function headLines(file: string, objective: string, { outColours: c, outWidth }:
   return [c.bold(file), ...wrap(printableLine(objective), outWidth()), ""];
 }
 
-// State has a shape and a word, never colour alone.
+// A severity is shown by a shape and a word, never only by colour.
 const SHAPES = { error: "✗", warning: "!", note: "·" } as const;
 
 function findingLines(findings: readonly Judged[], terminal: Terminal): string[] {

@@ -1,4 +1,4 @@
-/** `ballast eval`: measures a run's policy again, with more samples or other seeds. */
+/** `ballast eval`: measures a run's policy again, with more samples or different seeds. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseResolvedConfig } from "../../../config/index.ts";
@@ -42,7 +42,7 @@ export async function evaluate(options: EvalOptions): Promise<number> {
       temperature,
       seed,
       onProgress: (progress) => display.update(progress),
-      // Nothing would be lost: Ctrl-C ends the process as it always does.
+      // Nothing would be lost: Ctrl-C ends the process as usual.
       interrupted: () => false,
     });
     display.close();

@@ -1,4 +1,4 @@
-/** Metric rows as the bytes of a Parquet file, a row group a batch, so that memory holds one. */
+/** Writes metric rows as the bytes of a Parquet file, one row group per batch, so that memory holds only one. */
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { COLUMNS, type ExportRow, flagOf } from "./export-rows.ts";
 
@@ -14,8 +14,8 @@ const types = {
 } as const satisfies Record<(typeof COLUMNS)[number], object>;
 
 /**
- * Values keep NaN and the infinities, which a double can hold; the flags stand beside them all the same. Each piece of bytes is
- * good until the next is asked for.
+ * The file in pieces. Values keep NaN and the infinities, which a double can hold; the flags are written as well. Each piece is valid only until the
+ * next is requested.
  */
 export function* parquetBytes(batches: Iterable<readonly ExportRow[]>): Generator<Uint8Array> {
   const bytes = new ByteWriter();
@@ -37,7 +37,7 @@ export function* parquetBytes(batches: Iterable<readonly ExportRow[]>): Generato
   yield taken(bytes);
 }
 
-/** What has been written since the last time; `offset`, the place in the file, goes on counting. */
+/** The bytes written since the last call; `offset`, the position in the file, keeps counting. */
 function taken(writer: ByteWriter): Uint8Array {
   const bytes = writer.getBytes();
   writer.index = 0;

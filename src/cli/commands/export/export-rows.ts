@@ -1,8 +1,8 @@
-/** Metric rows as CSV and JSON lines. What is not finite has a flag, as in the store: 1 NaN, 2 +Infinity, 3 -Infinity. */
+/** Writes metric rows as CSV and JSON lines. A value that is not finite has a flag, as in the store: 1 NaN, 2 +Infinity, 3 -Infinity. */
 import type { MetricRow } from "../../../store/index.ts";
 import { csvText } from "../../../util/csv-cell.ts";
 
-/** In the order of the columns. */
+/** The columns in order. */
 export const COLUMNS = ["run", "attempt", "stage", "iteration", "key", "value", "flag", "superseded"] as const;
 
 export interface ExportRow extends MetricRow {
@@ -15,14 +15,14 @@ export function flagOf(value: number): number {
   return value > 0 ? 2 : 3;
 }
 
-/** A line without its end. An empty cell stands for a value that is not finite. */
+/** A line without its end. A value that is not finite is an empty cell. */
 export function csvLine({ run, attempt, stage, iteration, key, value, superseded }: ExportRow): string {
   const finite = Number.isFinite(value) ? String(value) : "";
   const numbers = [flagOf(value), superseded ? 1 : 0];
   return [csvText(run), attempt, csvText(stage), iteration, csvText(key), finite, ...numbers].join(",");
 }
 
-/** `value` is null where it is not finite. */
+/** A row as JSON; `value` is null if it is not finite. */
 export function jsonRow(row: ExportRow): Record<(typeof COLUMNS)[number], unknown> {
   const { run, attempt, stage, iteration, key, value, superseded } = row;
   const finite = Number.isFinite(value) ? value : null;

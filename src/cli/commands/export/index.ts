@@ -14,18 +14,18 @@ export interface ExportOptions {
   /** A run's id or folder. */
   readonly run: string;
   readonly format: "csv" | "jsonl" | "parquet" | "html";
-  /** A file; standard output by default, but for Parquet. */
+  /** The output file; by default standard output, except for Parquet. */
   readonly out?: string;
-  /** `newest`: what resumes and rollbacks have taken over is left out. */
+  /** `newest`: leaves out what resumes and rollbacks have superseded. */
   readonly attempts: "all" | "newest";
   readonly workspace: string;
   readonly terminal: Terminal;
 }
 
-/** Rows read, and written, at a time. */
+/** Rows read and written at a time. */
 const batchSize = 20_000;
 
-/** Characters. */
+/** Most characters per write. */
 const longestWrite = 1 << 20;
 
 export async function exportRun({ run, format, out, attempts, workspace, terminal }: ExportOptions): Promise<number> {
@@ -94,7 +94,7 @@ async function content(
   return (await import("./export-parquet.ts")).parquetBytes(batches);
 }
 
-/** Lines in pieces of a size that is worth a write. */
+/** Lines in pieces large enough for an efficient write. */
 function* pieces(lines: Iterable<string>): Generator<string> {
   let text = "";
   for (const line of lines) {

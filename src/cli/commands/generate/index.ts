@@ -17,17 +17,17 @@ import type { Terminal } from "../../terminal.ts";
 export interface GenerateOptions {
   /** A model's folder, a run's id or a run's folder. */
   readonly model: string;
-  /** Each line of stdin where there are none. */
+  /** The prompts; if empty, each line of stdin is one. */
   readonly prompts: readonly string[];
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
   readonly maxTokens: number;
-  /** Answers to each prompt. */
+  /** Answers per prompt. */
   readonly samples: number;
   readonly seed: number;
   readonly system?: string;
-  /** Prompts are texts to go on from, whatever chat template the model has. */
+  /** Whether prompts are texts to continue, even if the model has a chat template. */
   readonly raw?: boolean;
   readonly threads: number;
   readonly workspace: string;
@@ -80,7 +80,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
   return 0;
 }
 
-/** The folder of the model that is meant: itself, or of a run the last stage's that speaks. */
+/** The model's folder: the given one, or the last language model of the given run. */
 function findModel(model: string, workspace: string): string {
   for (const folder of [model, join(model, "final")]) if (existsSync(join(folder, "model.safetensors"))) return folder;
   const place = findRun(model, workspace, { what: "model or run" });

@@ -1,4 +1,4 @@
-/** `ballast history`: every value that a run's hyperparameters had, when, and why. */
+/** `ballast history`: every value of a run's hyperparameters, when it was set, and why. */
 import { join } from "node:path";
 import { findRun } from "../../../inspect/places.ts";
 import { openStore, type SettingRow, type Store } from "../../../store/index.ts";
@@ -14,14 +14,14 @@ import { wrap } from "../../width.ts";
 export interface HistoryOptions {
   /** A run's id or folder. */
   readonly run: string;
-  /** One hyperparameter, `ppo.learningRate`; every one by default. */
+  /** One hyperparameter, such as `ppo.learningRate`; by default all of them. */
   readonly key?: string;
   readonly workspace: string;
   readonly json?: boolean;
   readonly terminal: Terminal;
 }
 
-/** A change with why a person made it. */
+/** A change with the operator's reason. */
 interface Change extends SettingRow {
   readonly reason: string | null;
 }
@@ -61,12 +61,12 @@ function changesOf(store: Store, runId: string, key: string | undefined): Change
   return rows.map((row) => ({ ...row, reason: reasonOf(row) }));
 }
 
-/** A hyperparameter that a schedule moves has as many rows as the run has iterations. */
+/** All rows, page by page: a hyperparameter that a schedule moves has one row per iteration. */
 function allSettings(store: Store, runId: string, key?: string): SettingRow[] {
   return store.settings(runId, { limit: Number.MAX_SAFE_INTEGER, ...(key !== undefined && { key }) }).rows;
 }
 
-/** Runs of changes that a schedule or a controller made one after the other are one line, unless `whole` is set. */
+/** The history in lines. Consecutive changes made by a schedule or a controller share one line, unless `whole` is set. */
 function historyLines(
   changes: readonly Change[],
   { whole, terminal }: { whole: boolean; terminal: Terminal },
@@ -117,7 +117,7 @@ function cells(key: string, stretch: readonly Change[]): string[] {
   ];
 }
 
-/** Neighbours that say the same but for the value. */
+/** Neighbouring rows that differ only in their value. */
 function stretches(rows: readonly Change[]): Change[][] {
   const result: Change[][] = [];
   for (const row of rows) {

@@ -1,4 +1,4 @@
-/** An incident as a person reads it: what stopped the run, the evidence, what was decided, what to type next. */
+/** An incident as text: what stopped the run, the evidence, the decision, and what to type next. */
 import { existsSync } from "node:fs";
 import { checkpointPlace } from "../../../commands/decision.ts";
 import { incidentSignals } from "../../../inspect/incident-signals.ts";
@@ -12,17 +12,17 @@ import { type Column, table } from "../../table.ts";
 import type { Terminal } from "../../terminal.ts";
 import { displayWidth, wrap } from "../../width.ts";
 
-/** Characters of a prompt and of a response. */
+/** Most characters of a prompt and of a response. */
 const SAMPLE_LIMIT = 400;
 
 export interface IncidentTextOptions {
   readonly incident: IncidentRecord;
-  /** The run's folder as it is now. */
+  /** The run's present folder. */
   readonly folder: string;
   readonly objective: string;
   /** Whether the run's process waits for the decision. */
   readonly waits: boolean;
-  /** How to call this program, the option that names the workspace, with its space, and the command that goes on. */
+  /** The name of this program, the option for the workspace with its leading space, and the command that continues the run. */
   readonly self: string;
   readonly option: string;
   readonly resume: string;
@@ -72,7 +72,7 @@ export function incidentLines(
   ];
 }
 
-/** What was decided, in a sentence. */
+/** The decision, in a sentence. */
 export function decisionText({ action, to, changes, reason }: IncidentDecision): string {
   const set = changes.map(({ key, value }) => `${key}=${value}`).join(", ");
   const target = to === null ? "" : ` to iteration ${to}`;

@@ -1,4 +1,4 @@
-/** `ballast incidents`: what stopped runs, with its evidence, and what a person decides. */
+/** `ballast incidents`: shows what stopped runs, with the evidence, and records the operator's decisions. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DecisionOptions, decisionOf } from "../../../commands/decision.ts";
@@ -22,9 +22,9 @@ interface Common {
 }
 
 export interface ListOptions extends Common {
-  /** Those of one run. */
+  /** Only incidents of this run. */
   readonly run?: string;
-  /** Those that wait for a decision. */
+  /** Only incidents that wait for a decision. */
   readonly open?: boolean;
 }
 
@@ -110,7 +110,7 @@ export interface ResolveOptions extends Common, DecisionOptions {
   readonly id: number;
 }
 
-/** Writes the decision, and no more: the run's trainer carries it out, now where it waits, else when it is resumed. */
+/** Only writes the decision: the run's trainer carries it out, at once if it is waiting, else when it is resumed. */
 export async function resolveIncident(options: ResolveOptions): Promise<number> {
   const { id, workspace, json = false, terminal } = options;
   withStore(workspace, { readonly: false }, (store) => {
@@ -135,7 +135,7 @@ function resumeOf({ runId }: IncidentRecord, workspace: string): string {
   try {
     return resumeCommand(findRun(runId, workspace));
   } catch (error) {
-    // Its folder is gone; its record is not.
+    // Its folder is gone, but its record still exists.
     if (!(error instanceof UsageError)) throw error;
     return `${selfName()} resume ${runId}`;
   }
@@ -154,7 +154,7 @@ function known(store: Store, id: number, workspace: string): IncidentRecord {
 }
 
 function withStore<Result>(workspace: string, options: { readonly: boolean }, body: (store: Store) => Result): Result {
-  // Only a run makes a database.
+  // Only runs create databases.
   const path = join(workspace, "ballast.db");
   const store = openStore(path, { readonly: options.readonly || !existsSync(path) });
   try {

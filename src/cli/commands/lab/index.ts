@@ -1,4 +1,4 @@
-/** `ballast lab faults`: each fault with and without the controller, against the same seed; the table of docs/faults.md. */
+/** `ballast lab faults`: each fault with and without the controller, compared with the same seed; the table of docs/faults.md. */
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,7 +18,7 @@ import type { Terminal } from "../../terminal.ts";
 import { cellLine, labExperiment, labReport } from "./lab-text.ts";
 
 export interface LabFaultsOptions {
-  /** Names with commas between them; all by default. */
+  /** Names separated by commas; all by default. */
   readonly faults?: string;
   readonly seeds: string;
   readonly iterations?: number;
@@ -95,7 +95,7 @@ export async function labFaults(options: LabFaultsOptions): Promise<number> {
   return 0;
 }
 
-/** The page of the laboratory reads it, over this workspace or over the laboratory's own. */
+/** Keeps the table for the dashboard's laboratory page, in this workspace or the laboratory's own. */
 function keepForDashboard(cells: readonly Cell[], folder: string): void {
   const experiment = labExperiment(summarise(cells), { at: Date.now(), runs: cells.map(({ run }) => run) });
   writeDurably(join(folder, "faults.json"), JSON.stringify(experiment));

@@ -1,4 +1,4 @@
-/** The laboratory's results in words: a line a run, and the tables of docs/faults.md and docs/health.md. */
+/** The laboratory's results as text: one line per run, and the tables of docs/faults.md and docs/health.md. */
 import type { Cell } from "../../../lab/cell.ts";
 import type { Gold } from "../../../lab/gold.ts";
 import { detect, type FalseAlarms, type FaultRow, type HealthRow, type Summary } from "../../../lab/lab-summary.ts";
@@ -6,7 +6,7 @@ import { type Column, table } from "../../table.ts";
 import type { Terminal } from "../../terminal.ts";
 import { wrap } from "../../width.ts";
 
-/** `lr-spike, seed 11, interventions on: caught after 1 by kl_hard; gold 86.2%`. */
+/** One line: `lr-spike, seed 11, interventions on: caught after 1 by kl_hard; gold 86.2%`. */
 export function cellLine(cell: Cell): string {
   const { fault, seed, interventions, gold, stopped, scoredAt, alerts } = cell;
   const said = `${alerts.length} ${alerts.length === 1 ? "alert" : "alerts"} of tier 1 or 2`;
@@ -30,7 +30,7 @@ export function labReport(
     .slice(0, -1);
 }
 
-/** As the dashboard shows it. */
+/** The experiment as the dashboard shows it. */
 export function labExperiment(
   summary: Summary,
   { at, runs }: { readonly at: number; readonly runs: readonly string[] },

@@ -1,4 +1,4 @@
-/** `ballast mark`: tags and a note of a run, and putting it away. */
+/** `ballast mark`: sets a run's tags and note, and archives it. */
 import { join } from "node:path";
 import { checkMark } from "../../../commands/mark.ts";
 import { findRun } from "../../../inspect/places.ts";
@@ -14,7 +14,7 @@ export interface MarkOptions {
   readonly run: string;
   readonly tag?: readonly string[];
   readonly untag?: readonly string[];
-  /** Empty: no note any more. */
+  /** The note; empty removes it. */
   readonly note?: string;
   readonly archive?: boolean;
   readonly unarchive?: boolean;
@@ -23,7 +23,7 @@ export interface MarkOptions {
   readonly terminal: Terminal;
 }
 
-/** Writes what is given, all or nothing, and shows what holds then. */
+/** Writes all given marks or none, and shows the marks then in effect. */
 export async function mark(options: MarkOptions): Promise<number> {
   const { workspace, json = false, terminal } = options;
   const { id: run, workspace: home } = findRun(options.run, workspace);
@@ -52,7 +52,7 @@ export interface Noted {
   readonly archived: boolean;
 }
 
-/** What the marks of one run say. */
+/** The tags and note in one run's marks. */
 export function notedOf(marks: readonly MarkRow[]): Noted {
   return {
     tags: marks.filter(({ kind }) => kind === "tag").map(({ value }) => value),

@@ -1,4 +1,4 @@
-/** `ballast rate`: a person rates a run's responses, or prefers one of two to the same prompt. */
+/** `ballast rate`: a user rates a run's responses, or prefers one of two responses to the same prompt. */
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { pairsOf, readRatings } from "../../../data/index.ts";
@@ -19,9 +19,9 @@ import { type KeyStream, keysOf } from "./rating-keys.ts";
 export interface RateOptions {
   /** A run's id or folder. */
   readonly run: string;
-  /** Ask which of two is better. */
+  /** Ask which of two responses is better. */
   readonly pairs?: boolean;
-  /** Questions to ask. */
+  /** Number of questions to ask. */
   readonly count: number;
   readonly rater?: string;
   /** A JSONL file to write preferences to. */
@@ -33,7 +33,7 @@ export interface RateOptions {
   readonly workspace: string;
   readonly json?: boolean;
   readonly terminal: Terminal;
-  /** stdin by default. */
+  /** The source of keys; by default stdin. */
   readonly keys?: KeyStream;
 }
 
@@ -83,18 +83,18 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    // A user that the system has no name for.
+    // A user without a name in the system.
     return "person";
   }
 }
 
 interface Question {
   readonly prompt: string;
-  /** One to rate, or two to choose from. */
+  /** One response to rate, or two to choose from. */
   readonly responses: readonly string[];
 }
 
-/** Returns the number of answers. Each is stored at once. */
+/** Asks the questions and returns the number of answers. Each is stored at once. */
 async function ask(
   store: Store,
   runId: string,
@@ -134,7 +134,7 @@ function nothingToAsk(samples: readonly SampleRow[], pairs: boolean): UsageError
     : new UsageError("every stored sample is rated", "Another person can rate them: --rater NAME.");
 }
 
-/** What this person has not answered, in an order that depends on nothing but what was asked before. */
+/** The questions that this rater has not answered, in an order that depends only on what was asked before. */
 function questionsOf(
   samples: readonly SampleRow[],
   { before, rater, pairs }: { before: readonly RatingRecord[]; rater: string; pairs: boolean },
@@ -154,7 +154,7 @@ function questionsOf(
   const questions = [...byPrompt].flatMap(([prompt, found]): Question[] => {
     const responses = stream.shuffle([...found]);
     if (!pairs) return responses.map((response) => ({ prompt, responses: [response] }));
-    // Neighbours of a shuffled list: no response stands in more than one pair of this round.
+    // Neighbours in a shuffled list: no response is in more than one pair of this round.
     return responses.flatMap((response, i) =>
       i % 2 === 1 ? [{ prompt, responses: [responses[i - 1]!, response] }] : [],
     );
@@ -180,7 +180,7 @@ function show(
   for (const [i, response] of responses.entries()) part(responses.length === 1 ? "response" : `${i + 1}`, response);
 }
 
-/** The end of the keys is the end of the questions. */
+/** When the keys end, so do the questions. */
 async function answerTo(
   keys: AsyncGenerator<string>,
   { pairs, retry }: { pairs: boolean; retry: () => void },
@@ -219,7 +219,7 @@ function importRatings(store: Store, runId: string, rows: readonly NewRating[]):
 
 function exportPairs(ratings: readonly RatingRecord[], path: string, runId: string): { pairs: number; empty: number } {
   const all = pairsOf(ratings);
-  // The reward model's reader takes no blank text.
+  // The reward model's reader accepts no blank text.
   const pairs = all.filter(({ chosen, rejected }) => chosen.trim() !== "" && rejected.trim() !== "");
   if (pairs.length === 0)
     throw new UsageError(

@@ -1,12 +1,12 @@
-/** Keys that a person presses: one at a time on a terminal, the characters of what is piped in elsewhere. */
+/** Reads keys: one at a time on a terminal, or the characters of piped input. */
 
-/** What of a readable stream the keys need. */
+/** The parts of a readable stream that reading keys needs. */
 export interface KeyStream extends AsyncIterable<Buffer | string> {
   readonly isTTY?: boolean;
   setRawMode?(raw: boolean): unknown;
 }
 
-/** Space between keys does not count; Ctrl-C and Ctrl-D end them, and so does the end of the stream. */
+/** Yields keys. Space between keys is ignored; Ctrl-C, Ctrl-D or the end of the stream ends them. */
 export async function* keysOf(stream: KeyStream): AsyncGenerator<string> {
   const raw = stream.isTTY === true;
   if (raw) stream.setRawMode?.(true);

@@ -1,4 +1,4 @@
-/** `ballast replay`: what rules decide on the record of a run, beside what was decided. */
+/** `ballast replay`: what rules decide on a run's record, compared with what was decided. */
 import type { Rule } from "../../../control/rules/rule.ts";
 import { otherRules, readControl, replayOn, type Said, storyOf } from "../../../inspect/recorded-control.ts";
 import { printableLine } from "../../../util/sanitize.ts";
@@ -10,7 +10,7 @@ import { wrap } from "../../width.ts";
 export interface ReplayOptions {
   /** A run's id or folder. */
   readonly run: string;
-  /** A file of rules; the run's own without it. */
+  /** A file of rules; by default the run's own. */
   readonly rules?: string;
   readonly workspace: string;
   readonly json?: boolean;
@@ -48,7 +48,7 @@ function tiersOf(rules: readonly Rule[]): Map<string, number> {
   return new Map(rules.map(({ id, tier }) => [id, tier]));
 }
 
-/** How often each rule spoke and acted. */
+/** How often each rule fired and acted. */
 function countLines({ before, after }: Sides, tiers: ReadonlyMap<string, number>, terminal: Terminal): string[] {
   const ids = [...new Set([...before, ...after].map(({ rule }) => rule))].filter((id) => tiers.has(id));
   if (ids.length === 0) return ["No rule spoke, then or now.", ""];
@@ -69,7 +69,7 @@ function countLines({ before, after }: Sides, tiers: ReadonlyMap<string, number>
   return [...table({ columns, rows, width: terminal.outWidth(), heading: terminal.outColours.bold }), ""];
 }
 
-/** Tiers 1 and 2 side by side; what is only recorded is in the counts. */
+/** Alerts of tiers 1 and 2, side by side; those of tier 3 are only counted. */
 function storyLines({ before, after }: Sides, tiers: ReadonlyMap<string, number>, terminal: Terminal): string[] {
   const keyOf = ({ iteration, rule, kind, step }: Said) => `${iteration} ${rule} ${kind} ${step}`;
   const matters = ({ rule }: Said) => (tiers.get(rule) ?? 1) < 3;

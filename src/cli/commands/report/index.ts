@@ -1,4 +1,4 @@
-/** `ballast report`: what runs did lately, as Markdown or HTML, on paper or through the webhooks. */
+/** `ballast report`: what runs did recently, as Markdown or HTML, to a file or through the webhooks. */
 import { join } from "node:path";
 import { type Config, parseResolvedConfig } from "../../../config/index.ts";
 import { findRun } from "../../../inspect/places.ts";
@@ -23,7 +23,7 @@ import { shortPath } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
 
 export interface ReportOptions {
-  /** `7d`. */
+  /** A duration such as `7d`. */
   readonly since: string;
   readonly run?: string;
   readonly format: "md" | "html";
@@ -50,7 +50,7 @@ export async function report(options: ReportOptions): Promise<number> {
   } finally {
     store.close();
   }
-  // What cannot be sent is known before anything is written.
+  // Missing webhooks are reported before anything is written.
   const hooks = send ? hooksFor(made, env) : [];
   const blocks = reportBlocks(made, { samples });
   const text = format === "html" ? htmlOf(blocks, { title: reportTitle(made) }) : markdownOf(blocks);

@@ -1,4 +1,4 @@
-/** `ballast resume`: goes on with a run from its newest checkpoint. */
+/** `ballast resume`: continues a run from its newest checkpoint. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { extended, type StageProgress } from "../../../config/extend.ts";
@@ -23,9 +23,9 @@ export interface ResumeOptions {
   readonly workspace: string;
   readonly allowChangedReward?: boolean;
   readonly allowChangedData?: boolean;
-  /** Other lengths, as key=value: a finished run goes on. */
+  /** New lengths as key=value, with which a finished run continues. */
   readonly overrides?: readonly string[];
-  /** Faults to inject from here on, beside those that the run has. */
+  /** Faults to inject from here on, in addition to those that the run has. */
   readonly inject?: readonly string[];
   readonly wait?: boolean;
   readonly dashboard?: boolean;
@@ -56,7 +56,7 @@ export async function resume(options: ResumeOptions): Promise<number> {
   return 0;
 }
 
-/** The run's folder records the new lengths before anything is trained: a run that is killed then goes on with them. */
+/** Records the new lengths in the run's folder before anything is trained, so that a killed run continues with them. */
 async function extendRun(
   place: RunPlace,
   { overrides, terminal }: { readonly overrides: readonly string[]; readonly terminal: Terminal },
@@ -87,7 +87,7 @@ async function extendRun(
   }
 }
 
-/** Steps behind the newest checkpoint of a stage; null where it has none. */
+/** Steps done at the newest checkpoint of a stage; null if it has none. */
 function checkpointSteps(folder: string): number | null {
   const steps = (existsSync(folder) ? readdirSync(folder) : []).flatMap(
     (name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [],

@@ -1,4 +1,4 @@
-/** `ballast resume --inject`: the run has these faults from now on, and its folder says so. */
+/** `ballast resume --inject`: gives the run faults from now on, and records them in its folder. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseResolvedConfig, recordedConfig, withFaults } from "../../../config/index.ts";
@@ -7,8 +7,8 @@ import { lockRun } from "../../../run/lock.ts";
 import { UsageError } from "../../../util/errors.ts";
 
 /**
- * Returns the recorded configuration with the faults in it. Whoever repeats the run from its beginning must have them where
- * this one had: a fault without an iteration begins where the run goes on, and one before that is refused by UsageError.
+ * Returns the recorded configuration with the faults added. A repetition of the run must have them where this run had them: a fault without an
+ * iteration begins where the run continues, and an earlier one is refused with UsageError.
  */
 export async function injectInto(folder: string, texts: readonly string[]): Promise<string> {
   const path = join(folder, "config.json");
@@ -26,7 +26,7 @@ export async function injectInto(folder: string, texts: readonly string[]): Prom
       `Try ${past.split("@")[0]}@${now}.`,
     );
   const recorded = recordedConfig(config, folder);
-  // Not under a process that trains in it.
+  // Not while a process trains in the folder.
   const lock = lockRun(folder);
   try {
     await replaceRunFile(folder, "config.json", recorded);
@@ -36,7 +36,7 @@ export async function injectInto(folder: string, texts: readonly string[]): Prom
   return recorded;
 }
 
-/** Those behind the newest checkpoint of PPO. */
+/** Iterations done at the newest checkpoint of PPO. */
 function iterationsDone(folder: string): number {
   const names = existsSync(folder) ? readdirSync(folder) : [];
   return Math.max(0, ...names.map((name) => Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? 0)));

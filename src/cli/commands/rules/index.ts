@@ -1,4 +1,4 @@
-/** `ballast rules`: the controller's rules in words, and a person's own tried on the record of a run. */
+/** `ballast rules`: shows the controller's rules in words, and tests a user's rules on the record of a run. */
 
 import { type ControlConfig, loadConfig } from "../../../config/index.ts";
 import { fitsScale, inactiveWhy, knownRules, usedRules } from "../../../control/rules/load-rules.ts";
@@ -18,7 +18,7 @@ import { wrap } from "../../width.ts";
 import { metricMeaning } from "./metric-meaning.ts";
 
 export interface ListOptions {
-  /** A configuration. */
+  /** Path of a configuration. */
   readonly config?: string;
   readonly yaml?: boolean;
   readonly json?: boolean;
@@ -105,9 +105,9 @@ export interface TestOptions {
   readonly terminal: Terminal;
 }
 
-/** Throws UsageError, with every mistake and its line, for a file that cannot be used. */
+/** Tests a file of rules. Throws UsageError, with every mistake and its line, if the file cannot be used. */
 export async function testRules({ file, on, workspace, json = false, terminal }: TestOptions): Promise<number> {
-  // Against the shipped ones too: rules of two files may contradict each other.
+  // Checked against the shipped ones too: rules from two files may contradict each other.
   const known = knownRules(file);
   usedRules(known);
   const own = known.own.rules;
@@ -237,7 +237,7 @@ function does(rule: Rule): string {
   return rule.tier === 1 && rule.action === null ? "saved, paused; a person decides" : actionWords(rule);
 }
 
-/** `learning rate x0.7, 10 it`. */
+/** A rule's action in short: `learning rate x0.7, 10 it`. */
 function brief(rule: Rule): string {
   const { action, tier, duration } = rule;
   const lever = leverOf(action);
@@ -263,7 +263,7 @@ function whereUsed(rule: Rule): string {
   return rule.tier === 2 ? `${where}; it acts in the profile adaptive alone` : where;
 }
 
-/** What becomes of a rule under a configuration. */
+/** How a rule is used under a configuration. */
 function useOf(rule: Rule, control: ControlConfig, algorithm: AlgorithmName = "ppo"): string {
   if (control.disable.includes(rule.id)) return "disabled";
   if (!fitsScale(rule, control)) return `not used: ${scaleWords(rule)}`;

@@ -1,7 +1,7 @@
-/** What a signal means, in the words of docs/metrics.md. */
+/** The meaning of a signal, quoted from docs/metrics.md. */
 import { existsSync, readFileSync } from "node:fs";
 
-/** `KL(old policy, new policy): mean of ... (nats/token)`; null where the page has no line for it. */
+/** The meaning, for example `KL(old policy, new policy): mean of ... (nats/token)`; null if the page has no line for the signal. */
 export function metricMeaning(key: string): string | null {
   const page = new URL("../../../../docs/metrics.md", import.meta.url);
   if (!existsSync(page)) return null;

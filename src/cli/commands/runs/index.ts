@@ -14,7 +14,7 @@ import { type Noted, notedOf } from "../mark/index.ts";
 
 export interface RunsOptions {
   readonly workspace: string;
-  /** Those that were put away too. */
+  /** Include archived runs. */
   readonly all?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
@@ -24,17 +24,17 @@ interface Summary extends Noted {
   readonly run: string;
   readonly state: RunRow["state"];
   readonly stage: Stage | null;
-  /** Steps, or iterations of PPO, done of the present stage, and how many it has. */
+  /** Steps (iterations of PPO) done in the present stage, and how many it has. */
   readonly step: number | null;
   readonly steps: number | null;
-  /** Newest mean score and KL to the reference of PPO. */
+  /** Newest mean score and KL to the reference in PPO. */
   readonly reward: number | null;
   readonly kl: number | null;
   readonly createdAt: number;
   readonly objective: string;
 }
 
-// State has a shape and a word, never colour alone.
+// A state is shown by a shape and a word, never only by colour.
 const SHAPES: Record<RunRow["state"], string> = {
   created: "·",
   running: "▶",
@@ -109,7 +109,7 @@ function summaries(workspace: string): Summary[] {
 function summary(store: Store, row: RunRow): Summary {
   const { id, state, position, createdAt, objective } = row;
   const config = JSON.parse(row.config) as Partial<Record<Stage, { steps?: number; iterations?: number }>>;
-  // A run that was resumed with another length says so in its history.
+  // If a run was resumed with a different length, its settings' history says so.
   const changed = position && store.settings(id, { key: lengthKeys[position.stage] }).rows.at(-1)?.value;
   const section = position && config[position.stage];
   const steps = typeof changed === "number" ? changed : (section?.steps ?? section?.iterations ?? null);
@@ -118,7 +118,7 @@ function summary(store: Store, row: RunRow): Summary {
     run: id,
     state,
     stage: position?.stage ?? null,
-    // What is measured at the end stands one past the last step.
+    // Measurements at the end are recorded one past the last step.
     step: position && Math.min(position.iteration + 1, steps ?? Number.POSITIVE_INFINITY),
     steps,
     reward: latest.get("reward/score_mean") ?? null,

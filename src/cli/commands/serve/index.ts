@@ -1,4 +1,4 @@
-/** `ballast serve`: the dashboard over a workspace, and its Prometheus endpoint, until Ctrl-C. */
+/** `ballast serve`: serves the dashboard and the Prometheus endpoint of a workspace, until Ctrl-C. */
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -19,9 +19,9 @@ import { selfName, workspaceOption } from "../../find-run.ts";
 import type { Terminal } from "../../terminal.ts";
 
 export interface ServeOptions {
-  /** 0 takes a free one. */
+  /** The port; 0 picks a free one. */
   readonly port: number;
-  /** 127.0.0.1 by default: this machine alone. */
+  /** The address to listen on; 127.0.0.1 by default, which only this machine can reach. */
   readonly host?: string;
   readonly workspace: string;
   /** Show the page in a browser. */
@@ -48,12 +48,12 @@ export async function serve({
 
 export interface Dashboard {
   readonly server: Listening;
-  /** Of the page, with the token. */
+  /** The page's address, with the token. */
   readonly address: string;
   close(): Promise<void>;
 }
 
-/** The dashboard of a workspace, which may have no runs yet. */
+/** Opens the dashboard of a workspace, which may have no runs yet. */
 export async function openDashboard({
   port,
   host = "127.0.0.1",
@@ -98,7 +98,7 @@ export async function openDashboard({
   }
 }
 
-/** Without a browser the address is there to be read. */
+/** Shows the page in a browser; without one, the address has been printed. */
 function showPage(address: string, terminal: Terminal): void {
   const [program, ...args] = browserCommand(address);
   const child = spawn(program, args, { stdio: "ignore", detached: true, windowsHide: true });
@@ -106,11 +106,11 @@ function showPage(address: string, terminal: Terminal): void {
   child.unref();
 }
 
-/** Resolves with the first signal that asks the process to end, the next one ends it at once; or when the trainer that started it is gone. */
+/** Resolves at the first signal that asks the process to end (the next one ends it at once), or when the trainer that started it is gone. */
 function signal(): Promise<void> {
   return new Promise((resolve) => {
     process.once("disconnect", () => resolve());
-    // Alone it keeps no process alive that could not open its port.
+    // The channel must not keep alive a process that could not open its port.
     process.channel?.unref();
     for (const name of endingSignals()) process.once(name, () => resolve());
   });

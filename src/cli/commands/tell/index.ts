@@ -1,4 +1,4 @@
-/** `ballast tell`: what a person tells a run's trainer, which reads it between two iterations. */
+/** `ballast tell`: an operator's commands to a run's trainer, which reads them between two iterations. */
 import { join } from "node:path";
 import { changeGiven, checkedCommand, commandContext, commandKinds, whatFollows } from "../../../commands/command.ts";
 import { configOf, findRun } from "../../../inspect/places.ts";
@@ -13,9 +13,9 @@ import type { Terminal } from "../../terminal.ts";
 export interface TellOptions {
   /** A run's id or folder. */
   readonly run: string;
-  /** pause, resume, save, stop, set, undo. */
+  /** One of pause, resume, save, stop, set, undo. */
   readonly what: string;
-  /** set: `key=value`, each; undo: the number of an intervention. */
+  /** For set: texts `key=value`; for undo: the number of an intervention. */
   readonly details: readonly string[];
   readonly reason?: string;
   readonly workspace: string;
@@ -23,7 +23,7 @@ export interface TellOptions {
   readonly terminal: Terminal;
 }
 
-/** Writes all of it or, where anything could not be carried out, nothing. */
+/** Writes all commands or, if any of them could not be carried out, none. */
 export async function tell(options: TellOptions): Promise<number> {
   const { run: name, what, details, reason = "", workspace, json = false, terminal } = options;
   const place = findRun(name, workspace);
@@ -62,7 +62,7 @@ export async function tell(options: TellOptions): Promise<number> {
   return 0;
 }
 
-/** One a command; undefined for those that take none. */
+/** One payload per command; undefined for commands that take none. */
 function payloadsOf(what: string, details: readonly string[]): (Record<string, unknown> | undefined)[] {
   if (what === "set") {
     if (details.length === 0) throw new UsageError("set what?", "As in: ballast tell RUN set ppo.kl.coef=0.1");

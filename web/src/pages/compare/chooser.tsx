@@ -1,4 +1,4 @@
-/** Which runs are compared: in the order of the address, each with its letter and hue. */
+/** The runs compared, in the order of the address, each with its letter and hue. */
 import type { RunSummary } from "../../../../src/types/page.ts";
 import { Health } from "../../components/health.tsx";
 import { State } from "../../components/parts.tsx";
@@ -8,7 +8,7 @@ import { hashOf, setQuery } from "../../router.ts";
 
 export interface ChooserProps {
   readonly inks: readonly RunInk[];
-  /** All of the workspace. */
+  /** All runs of the workspace. */
   readonly runs: readonly RunSummary[];
 }
 
@@ -56,7 +56,7 @@ export function Chooser({ inks, runs }: ChooserProps) {
   );
 }
 
-/** `A demo-1`, in the run's hue. */
+/** A run's name in its hue: `A demo-1`. */
 export function RunName({
   ink: { id, letter, colour, dashed },
   link = false,

@@ -1,4 +1,4 @@
-/** Curves of several runs over one another, a chart for each metric. */
+/** Curves of several runs in the same charts, one chart per metric. */
 import { useEffect } from "preact/hooks";
 import type { RunAnswer } from "../../../../src/types/page.ts";
 import type { Stage } from "../../../../src/types/records.ts";
@@ -47,7 +47,7 @@ export function Curves({ runs, inks, query }: CurvesProps) {
   const timed = query.x === "time" && has(timeKey);
   const smooth = smoothings.find((one) => one === query.smooth) ?? "";
   const range = { from: numberIn(query.from), to: numberIn(query.to) };
-  // Iterations of several runs share an axis: the whole of each is what is cut to seconds.
+  // Runs share an axis of iterations; an axis of seconds needs each whole run, and is cut afterwards.
   const of = timed ? ofWhole : ofCharts;
   useColumnsOfAll(runs, stage ?? "ppo", timed ? [...keys, timeKey] : keys, of);
   useEffect(() => {
@@ -165,7 +165,7 @@ export function Curves({ runs, inks, query }: CurvesProps) {
   );
 }
 
-/** Chips of the metrics shown, and a field for another. */
+/** Chips of the metrics shown, and a field to add one. */
 function KeyChooser({
   keys,
   known,
@@ -218,13 +218,13 @@ function KeyChooser({
   );
 }
 
-/** Metrics that any of the runs has, of every stage. */
+/** Metrics that any of the runs has, in all stages. */
 function keysOf(runs: readonly RunData[]): RunAnswer["keys"] {
   const all = runs.flatMap(({ answer }) => answer.value?.keys ?? []);
   return [...new Map(all.map((one) => [`${one.stage} ${one.key}`, one])).values()];
 }
 
-/** A KL begins at 0, and belongs on a logarithmic axis all the same; a reward does not. */
+/** A KL begins at 0 and still belongs on a logarithmic axis; a reward does not. */
 function isMostlyAbove({ min }: Column): boolean {
   const below = min.filter((low) => low !== null && low <= 0).length;
   return below <= 0.1 * min.length;

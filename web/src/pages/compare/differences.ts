@@ -1,15 +1,15 @@
-/** How many settings tell runs apart, as a person would count them. Pure. */
+/** How many settings distinguish runs, as a user would count them. Pure. */
 
 export interface SettingDifference {
   readonly key: string;
-  /** In the order of the runs. */
+  /** Values in the order of the runs. */
   readonly values: readonly unknown[];
 }
 
 export interface Differences {
-  /** What can make a difference to what is learned or measured; keys of one list, or of one thing that is there or not, are one. */
+  /** Settings that can affect what is learned or measured; keys of one list, or of one optional section, count as one. */
   readonly settings: readonly { readonly name: string; readonly rows: readonly SettingDifference[] }[];
-  /** What cannot: names, places, who is told, what is kept. */
+  /** Settings that cannot: names, places, notifications, what is kept. */
   readonly ignored: readonly SettingDifference[];
 }
 
@@ -27,13 +27,16 @@ export function countDifferences(rows: readonly SettingDifference[]): Difference
   return { settings: [...settings].map(([name, own]) => ({ name, rows: shownOf(own) })), ignored };
 }
 
-/** A list that is empty in some runs has a row of its own, which says no more than the rows of what is in it. */
+/** Rows to show: a list that is empty in some runs has a row, which adds nothing to the rows of its entries. */
 function shownOf(rows: readonly SettingDifference[]): readonly SettingDifference[] {
   const telling = rows.filter(({ values }) => values.some((value) => !/^(–|\[\]|\{\})$/.test(settingText(value))));
   return telling.length > 0 ? telling : rows;
 }
 
-/** `faults.0.at` and `faults.1.at` are `faults`; `ppo.slowCritic.every` is `ppo.slowCritic` where that itself is null in some run. */
+/**
+ * The name under which a key counts: `faults.0.at` and `faults.1.at` are `faults`; `ppo.slowCritic.every` is `ppo.slowCritic` if that is null in some
+ * run.
+ */
 function nameOf(key: string, keys: ReadonlySet<string>): string {
   const words = key.split(".");
   for (let n = 1; n < words.length; n++) {
@@ -48,7 +51,7 @@ export interface Verdict {
   readonly tone: "warn" | "quiet";
 }
 
-/** What the comparison can show: each run is held against the first. `names` are what the page calls the runs. */
+/** What the comparison can show: each run is compared with the first. `names` are the runs' names on the page. */
 export function verdict({ settings }: Differences, names: readonly string[]): Verdict {
   const [first = "", ...others] = names;
   const found = others.map((name, i) => ({

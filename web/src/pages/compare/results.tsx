@@ -1,4 +1,4 @@
-/** What came of the runs: figures before PPO and after it with their intervals, and the newest metrics. */
+/** The runs' results: figures before and after PPO with their intervals, and the newest metrics. */
 
 import type { Estimate, Evaluation } from "../../../../src/types/evaluation.ts";
 import type { CompareAnswer, Num } from "../../../../src/types/page.ts";
@@ -17,7 +17,7 @@ export interface ResultsProps {
   readonly inks: readonly RunInk[];
 }
 
-/** What stages say of themselves, for runs without an evaluation as well. */
+/** Metrics to show, also for runs without an evaluation. */
 const newest: readonly { readonly says: string; readonly stage: Stage; readonly key: string }[] = [
   { says: "SFT, held-out loss", stage: "sft", key: "sft/heldout_loss" },
   { says: "reward model, held-out accuracy", stage: "reward", key: "reward_model/heldout_accuracy" },
@@ -94,7 +94,7 @@ export function Results({ results, inks }: ResultsProps) {
   );
 }
 
-/** `40.6% → 92.6% [88.2%, 95.4%]`, below it the paired change. */
+/** A figure `40.6% → 92.6% [88.2%, 95.4%]`, and the paired change below it. */
 function Figures({ evaluation, name }: { readonly evaluation: Evaluation; readonly name: string }) {
   const { before, after, differences, shares } = evaluation;
   const isShare = shares.includes(name);
@@ -167,7 +167,7 @@ function beforeAfter({ before, after, shares }: Evaluation, name: string): strin
   return from === undefined ? interval : `${show(from.mean)} → ${interval}`;
 }
 
-/** Figures of other samples or another temperature are not comparable; null where they are. */
+/** Why figures are not comparable (different samples or temperatures); null if they are. */
 export function unlikeEvaluations(evaluations: readonly (Evaluation | null)[]): string | null {
   const found = evaluations.filter((one) => one !== null);
   const unlike = (["samples", "temperature", "seed"] as const).filter(

@@ -1,4 +1,4 @@
-/** The settings that differ, and how much that lets one say. */
+/** The settings that differ, and what the comparison can therefore show. */
 import { Card } from "../../components/parts.tsx";
 import { Scroll } from "../../components/scroll.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
@@ -12,7 +12,7 @@ export interface SettingsProps {
   readonly inks: readonly RunInk[];
 }
 
-/** Stands above the curves: it says what they can show. */
+/** The verdict above the curves: what they can show. */
 export function VerdictLine({ differences, inks }: SettingsProps) {
   const { says, tone } = verdict(
     differences,
@@ -71,7 +71,7 @@ export function Settings({ differences: { settings, ignored }, inks }: SettingsP
   );
 }
 
-/** What is not as in the first run is bold. */
+/** A row of settings; values that differ from the first run's are bold. */
 function Row({ row: { key, values }, quiet = false }: { readonly row: SettingDifference; readonly quiet?: boolean }) {
   const first = settingText(values[0]);
   return (

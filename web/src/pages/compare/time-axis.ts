@@ -1,9 +1,9 @@
-/** Columns over the seconds of training that they took, in place of iterations. Pure. */
+/** Columns over seconds of training instead of iterations. Pure. */
 import type { Column } from "../../state/column.ts";
 
 /**
- * The same values, each at the time when its bucket began: the sum of `time/total_s` up to there, so that pauses and abandoned
- * iterations do not count. What comes after an unknown time is left out.
+ * The same values, each at the time when its bucket began: the sum of `time/total_s` up to there, so that pauses and abandoned iterations do not
+ * count. Values after an unknown time are left out.
  */
 export function overTime(column: Column, seconds: Column): Column {
   const clock = clockOf(seconds);

@@ -1,4 +1,4 @@
-/** One experiment: what it found in sentences, its tables with their pictures, and its runs. */
+/** One experiment: its findings in sentences, its tables with their pictures, and its runs. */
 import type { LabAnswer } from "../../../../src/types/page.ts";
 import { DotKey, Intervals, scaleOf, Ticks } from "../../components/intervals.tsx";
 import { Empty } from "../../components/parts.tsx";
@@ -11,7 +11,7 @@ import { isNumeric, type Picture, pictureOf } from "./pictures.ts";
 export type LabExperiment = LabAnswer["experiments"][number];
 type Table = LabExperiment["tables"][number];
 
-/** Runs that a link to compare takes along. */
+/** Most runs in a link to the comparison. */
 const mostCompared = 8;
 
 export function Experiment({ experiment }: { readonly experiment: LabExperiment }) {
@@ -101,7 +101,7 @@ function CompareLink({ name, runs }: { readonly name: string; readonly runs: rea
   );
 }
 
-/** Dots with intervals, a row for each of the table's, on one scale. */
+/** Dots with intervals on one scale, one row for each of the table's. */
 function Dots({ picture: { series, rows }, title }: { readonly picture: Picture; readonly title: string }) {
   const { grid, ...scale } = scaleOf(rows.flatMap(({ items }) => items));
   return (
@@ -156,7 +156,7 @@ function Runs({ runs }: { readonly runs: readonly string[] }) {
   );
 }
 
-/** The laboratory names its runs by the row: `lr-spike-11-on-1` belongs to `lr-spike`. */
+/** The runs of a row, by the laboratory's names: `lr-spike-11-on-1` belongs to `lr-spike`. */
 export function runsOf(name: string, runs: readonly string[]): string[] {
   return name === "" ? [] : runs.filter((run) => run.startsWith(`${name}-`) && /^\d/.test(run.slice(name.length + 1)));
 }

@@ -1,18 +1,18 @@
-/** Which numbers of a table want a picture: columns whose cells are a mean with an interval. Pure. */
+/** Finds the numbers of a table to draw: columns whose cells are a mean with an interval. Pure. */
 import type { DotShape, Interval } from "../../components/intervals.tsx";
 import type { PlainTable } from "../../components/table-files.ts";
 
 export interface Picture {
-  /** Titles of the columns that are drawn, each with its shape. */
+  /** Titles of the drawn columns, each with its shape. */
   readonly series: readonly { readonly title: string; readonly shape: DotShape; readonly colour: string }[];
-  /** One for each row that has any of them. */
+  /** One row for each of the table's that has a dot. */
   readonly rows: readonly { readonly label: string; readonly items: readonly Interval[] }[];
 }
 
-/** Hue means run, so that here the shape alone tells columns apart. */
+/** Hue means run, so only the shape distinguishes columns here. */
 const shapes: readonly DotShape[] = ["ring", "dot", "diamond", "square"];
 
-/** Null where no column has intervals in most of its cells. */
+/** The picture of a table; null if no column has intervals in most of its cells. */
 export function pictureOf({ columns, rows }: PlainTable): Picture | null {
   const drawn = columns.flatMap((title, column) => {
     const found = rows.filter((row) => intervalIn(row[column] ?? "") !== null).length;
@@ -37,7 +37,7 @@ export function pictureOf({ columns, rows }: PlainTable): Picture | null {
   };
 }
 
-/** `83.8±3.2`, `83.8% ± 3.2` or `83.8 [80.6, 87.0]`. */
+/** Parses an interval: `83.8±3.2`, `83.8% ± 3.2` or `83.8 [80.6, 87.0]`. */
 export function intervalIn(
   text: string,
 ): { readonly mean: number; readonly low: number; readonly high: number } | null {
@@ -52,7 +52,7 @@ export function intervalIn(
   return ends && { mean: Number(ends[1]), low: Number(ends[2]), high: Number(ends[3]) };
 }
 
-/** Cells that are numbers, with signs, units and intervals, stand to the right. */
+/** Whether a column's cells are numbers, possibly with signs, units and intervals, and so are aligned right. */
 export function isNumeric(rows: PlainTable["rows"], column: number): boolean {
   const cells = rows
     .map((row) => row[column]?.trim() ?? "")

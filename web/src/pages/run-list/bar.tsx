@@ -1,4 +1,4 @@
-/** Above the runs: what to look for, and which of them are chosen. */
+/** The bar above the runs: the search, and the selected runs. */
 import { useRef } from "preact/hooks";
 import type { RunSummary, ShownState } from "../../../../src/types/page.ts";
 import { isFile } from "../../api.ts";
@@ -112,7 +112,7 @@ export function FilterBar({ runs, shown, query, order }: FilterBarProps) {
 
 export const noFilter = { q: "", state: "", tag: "" } as const;
 
-/** A table's headings sort it; cards have none. */
+/** Sorts cards; a table is sorted by its headings. */
 function SortChooser({ order }: { readonly order: Order }) {
   return (
     <label>
@@ -134,7 +134,7 @@ function SortChooser({ order }: { readonly order: Order }) {
   );
 }
 
-/** Runs chosen to be compared, in their hues and letters. */
+/** Runs selected for comparison, in their hues and letters. */
 export function ChosenBar({ chosen }: { readonly chosen: readonly string[] }) {
   if (isFile || chosen.length === 0) return null;
   const few = chosen.length < 2;

@@ -1,4 +1,4 @@
-/** What a row or a card says of a run, piece by piece. */
+/** The parts of a run's row or card. */
 import type { RunSummary } from "../../../../src/types/page.ts";
 import { State, Tag } from "../../components/parts.tsx";
 import { ago, plural, visible } from "../../format.ts";
@@ -8,7 +8,7 @@ import { toggled, wordsOf } from "../../state/run-list.ts";
 
 export const stageWords = { sft: "SFT", reward: "reward model", ppo: "PPO" } as const;
 
-/** The state; how long ago the process was heard, where one should be; what waits for a person. */
+/** The state; the age of the last heartbeat, if there should be one; and what waits for the operator. */
 export function StateCell({ run }: { readonly run: RunSummary }) {
   const { id, state, lastBeat, openIncidents } = run;
   const heard = lastBeat !== null && (state === "running" || state === "paused" || state === "lost");
@@ -33,7 +33,7 @@ export function StateCell({ run }: { readonly run: RunSummary }) {
 export function ProgressCell({ run: { position } }: { readonly run: RunSummary }) {
   if (position === null) return <span class="quiet">–</span>;
   const { of, stage } = position;
-  // What is measured after the last iteration stands under the next number.
+  // Measurements after the last iteration have the next number.
   const done = Math.min(position.iteration + 1, of ?? Number.POSITIVE_INFINITY);
   return (
     <span class="progress">
@@ -50,7 +50,7 @@ export function ProgressCell({ run: { position } }: { readonly run: RunSummary }
   );
 }
 
-/** Each tag narrows the table to its runs. */
+/** Tags, each of which narrows the table to its runs. */
 export function Tags({ tags, chosen }: { readonly tags: readonly string[]; readonly chosen: string | undefined }) {
   return (
     <>

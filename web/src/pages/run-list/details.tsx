@@ -1,4 +1,4 @@
-/** A run's row, opened: its objective in full, and tags, note and archive to change. */
+/** A run's opened row: its full objective, and tags, note and archive to change. */
 import type { NewMark, RunSummary } from "../../../../src/types/page.ts";
 import { isFile } from "../../api.ts";
 import { Button, Command, Problem } from "../../components/parts.tsx";
@@ -76,7 +76,7 @@ function TagEditor({ run, onChange }: EditorProps) {
   const add = (event: SubmitEvent) => {
     event.preventDefault();
     const input = (event.currentTarget as HTMLFormElement).elements.namedItem("tag") as HTMLInputElement;
-    // The address keeps tags in a list that commas part.
+    // The address separates tags by commas.
     const tags = input.value.split(",").map((tag) => tag.trim());
     input.value = "";
     for (const tag of tags.filter(Boolean)) onChange({ kind: "tag", value: tag, present: true });
@@ -104,7 +104,7 @@ function TagEditor({ run, onChange }: EditorProps) {
   );
 }
 
-/** Saved when one leaves it, so that nothing typed is lost. */
+/** An editor that saves when it loses the focus, so that no text is lost. */
 function NoteEditor({ run, onChange }: EditorProps) {
   const save = (event: Event) => {
     const note = (event.currentTarget as HTMLTextAreaElement).value.trim();

@@ -13,9 +13,9 @@ import { Details } from "./details.tsx";
 export interface RowsProps {
   readonly runs: readonly RunSummary[];
   readonly order: Order;
-  /** The run that keys act on. */
+  /** The run to which keys apply. */
   readonly at: string | undefined;
-  /** The run whose row is opened. */
+  /** The run whose row is open. */
   readonly edited: string | undefined;
   readonly chosen: readonly string[];
   readonly tags: string | undefined;

@@ -1,4 +1,4 @@
-/** The view of behaviour: the fixed evaluation set across a run, what its answers became, and what the reward bought. */
+/** The behaviour view: the monitoring set across a run, how its answers changed, and what the reward gained. */
 import type { BehaviourAnswer } from "../../../../src/types/page.ts";
 import { isFile } from "../../api.ts";
 import { Empty, Problem } from "../../components/parts.tsx";
@@ -41,7 +41,7 @@ export function BehaviourTab({ data, answer, run }: TabProps) {
   );
 }
 
-/** Iterations between two points; of a run that says nothing, each may be one. */
+/** Iterations between two points; 1 if the run does not say. */
 function everyOf(config: Readonly<Record<string, unknown>>): number {
   const { control } = config as { readonly control?: { readonly monitor?: { readonly every?: number } } };
   return control?.monitor?.every || 1;

@@ -1,4 +1,4 @@
-/** The view Control: what waits for a person, what may be told to the run, and what watches over it. */
+/** The Control view: what waits for the operator, the run's commands, and the rules that watch it. */
 import { useEffect } from "preact/hooks";
 import type { ControlAnswer } from "../../../../src/types/page.ts";
 import { isFile } from "../../api.ts";
@@ -43,7 +43,7 @@ function Parts({
   const { from, to } = stateOfQuery(view.value.query);
   useEffect(() => data.zoom({ from, to }), [data, from, to]);
   useEffect(() => () => data.zoom({ from: undefined, to: undefined }), [data]);
-  // Until the workspace is known, buttons wait.
+  // Buttons wait until the workspace is known.
   const mayChange = workspace.value?.mayChange ?? false;
   const steered = { data, run, control, argument: answer.argument, mayChange, again };
   const { shown, decided } = useIncidents(steered);

@@ -24,7 +24,7 @@ export function OverviewTab({ data, answer, run }: TabProps) {
   useEffect(() => () => data.zoom({ from: undefined, to: undefined }), [data]);
 
   const targetUnit = targetUnitOf(answer.config);
-  // The answer is another with each iteration, its keys are not.
+  // The answer changes with each iteration, its keys do not.
   const keyList = answer.keys.flatMap((one) => (one.stage === stage ? [one.key] : [])).join(",");
   const keys = useMemo(() => (keyList === "" ? [] : keyList.split(",")), [keyList]);
   const groups = useMemo(() => groupsOf({ stage, keys, targetUnit }), [stage, keys, targetUnit]);
@@ -50,7 +50,7 @@ export function OverviewTab({ data, answer, run }: TabProps) {
   );
   const { thresholds } = answer;
   const place = JSON.stringify(state);
-  // What neither the next iteration nor the pointer changes is not built again: charts hear of new rows by themselves.
+  // Parts that neither an iteration nor the pointer changes are not rebuilt: charts receive new rows by themselves.
   const charts = useMemo(
     () => <ChartGroups {...{ data, stage, groups, thresholds, targets, marks, state }} />,
     [data, stage, groups, thresholds, targets, marks, place],

@@ -1,4 +1,4 @@
-/** The view of samples: what the policy wrote in an iteration, or in all of them, token by token. */
+/** The samples view: what the policy wrote in an iteration, or in all of them, token by token. */
 import type { PageSample, SampleIterationsAnswer, SamplesAnswer } from "../../../../src/types/page.ts";
 import { isFile } from "../../api.ts";
 import { exact } from "../../components/exact.ts";
@@ -63,7 +63,7 @@ export function SamplesTab({ data, answer, run }: TabProps) {
   );
 }
 
-/** `23 samples of all iterations with “tea”, lowest scores` */
+/** The title: `23 samples of all iterations with “tea”, lowest scores`. */
 function titleOf({ q, filter, prompt }: SamplesState, { samples, more }: SamplesAnswer): string {
   const words = [
     prompt !== null && `of the prompt “${short(samples)}”`,

@@ -1,4 +1,4 @@
-/** Answers to the evaluation set at two points side by side: what changed, word by word, and which verdicts flipped. */
+/** Answers to the monitoring set at two points side by side: what changed, word by word, and which verdicts flipped. */
 import { useSignal } from "@preact/signals";
 import type { AnswersAnswer, BehaviourAnswer } from "../../../../../src/types/page.ts";
 import { Card, Empty, Problem } from "../../../components/parts.tsx";
@@ -12,7 +12,7 @@ import { filtered } from "./flips.ts";
 import { Pair } from "./pair.tsx";
 import { type BehaviourState, type Filter, filters } from "./view-state.ts";
 
-/** Pairs at first, and with each press. */
+/** Pairs shown at first, and added with each click. */
 const first = 30;
 
 export interface AnswerDiffProps {

@@ -1,4 +1,4 @@
-/** The evaluation set over iterations: each gold check with its interval, what changed, how consistent the answers are. */
+/** The monitoring set over iterations: each gold check with its interval, what changed, and how consistent the answers are. */
 import { useMemo } from "preact/hooks";
 import type { Estimate } from "../../../../../src/types/evaluation.ts";
 import type { BehaviourAnswer, Num } from "../../../../../src/types/page.ts";
@@ -55,7 +55,7 @@ export function Checks({ answer, state, runId }: ChecksProps) {
 
 const none: readonly Mark[] = [];
 
-/** By check; null is the mean of all. */
+/** Marks by check; null is the mean of all. */
 function marksOf(points: BehaviourAnswer["points"]): Map<string | null, Mark[]> {
   const marks = new Map<string | null, Mark[]>();
   for (const { check, iteration, best } of partings(points)) {
@@ -70,7 +70,7 @@ interface CheckChart {
   readonly unit: string;
   readonly line: Line;
   readonly share: boolean;
-  /** Null is the mean of all; absent where it is none. */
+  /** The check; null is the mean of all; absent for other lines. */
   readonly check?: string | null;
 }
 

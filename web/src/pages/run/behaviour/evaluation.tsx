@@ -1,4 +1,4 @@
-/** The final evaluation: every figure before PPO and after it with its interval, the paired change, and transcripts. */
+/** The final evaluation: every figure before and after PPO with its interval, the paired change, and transcripts. */
 import type { Estimate, Evaluation, PairedDifference } from "../../../../../src/types/evaluation.ts";
 import { exact } from "../../../components/exact.ts";
 import { type Interval, Intervals, scaleOf } from "../../../components/intervals.tsx";
@@ -115,7 +115,7 @@ function Transcripts({ evaluation: { transcripts } }: { readonly evaluation: Eva
   );
 }
 
-/** The figure, and what belongs to it: each stays whole where a line breaks. */
+/** A figure and its additions, each of which stays whole at a line break. */
 function Words({ words: [first, ...rest] }: { readonly words: readonly string[] }) {
   return (
     <td class="number">
@@ -129,7 +129,7 @@ function Words({ words: [first, ...rest] }: { readonly words: readonly string[] 
   );
 }
 
-/** `96.1%`, `[92.8%, 97.9%]`, `greedy 100.0%` */
+/** Parts of an estimate: `96.1%`, `[92.8%, 97.9%]`, `greedy 100.0%`. */
 function estimateWords(estimate: Estimate | undefined, isShare: boolean): string[] {
   if (estimate === undefined) return ["–"];
   const show = (value: number) => (isShare ? percent(value) : figure(value, 3));
@@ -137,7 +137,7 @@ function estimateWords(estimate: Estimate | undefined, isShare: boolean): string
   return [show(mean), `[${show(low)}, ${show(high)}]`, ...(greedy === undefined ? [] : [`greedy ${show(greedy)}`])];
 }
 
-/** `+51.2`, `[46.0, 56.3]`, `points` */
+/** Parts of a change: `+51.2`, `[46.0, 56.3]`, `points`. */
 function changeWords(change: PairedDifference | undefined, isShare: boolean): string[] {
   if (change === undefined) return ["–"];
   const show = (value: number) => (isShare ? (100 * value).toFixed(1).replace("-", "−") : figure(value, 3));
@@ -149,7 +149,7 @@ function changeWords(change: PairedDifference | undefined, isShare: boolean): st
   ];
 }
 
-/** Whether the change is told apart from none. */
+/** Whether the change is distinguishable from none. */
 function clearness(change: PairedDifference | undefined): string {
   if (change === undefined) return "";
   return change.low > 0 ? "▲" : change.high < 0 ? "▼" : "≈";

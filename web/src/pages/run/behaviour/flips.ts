@@ -1,4 +1,4 @@
-/** How answers to the same prompt differ between two points: in their text, and in what the gold checks say of them. */
+/** How answers to the same prompt differ between two points: in their text, and in their verdicts by the gold checks. */
 import type { AnswerPair } from "../../../../../src/types/page.ts";
 import type { Filter } from "./view-state.ts";
 
@@ -6,7 +6,7 @@ export function isChanged({ a, b }: AnswerPair): boolean {
   return a?.response !== b?.response;
 }
 
-/** Checks whose verdict is another at b; a check that one side lacks has not flipped. */
+/** Checks whose verdict is different at b; a check missing on one side has not flipped. */
 export function flipsOf({ a, b }: AnswerPair, check = ""): { readonly right: string[]; readonly wrong: string[] } {
   const flips: { right: string[]; wrong: string[] } = { right: [], wrong: [] };
   for (const [name, after] of Object.entries(b?.verdicts ?? {})) {
@@ -17,7 +17,7 @@ export function flipsOf({ a, b }: AnswerPair, check = ""): { readonly right: str
   return flips;
 }
 
-/** With a check, pairs that it judges. */
+/** The pairs that pass the filter; with a check, those that it judges. */
 export function filtered(
   rows: readonly AnswerPair[],
   { only, check }: { readonly only: Filter; readonly check: string },

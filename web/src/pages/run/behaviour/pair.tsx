@@ -10,7 +10,7 @@ import { type Span, wordDiff } from "./word-diff.ts";
 
 export interface PairProps {
   readonly pair: AnswerPair;
-  /** What the sides are called. */
+  /** The names of the sides. */
   readonly sides: readonly [string, string];
 }
 
@@ -61,7 +61,7 @@ interface SideProps {
   readonly tag: "del" | "ins";
 }
 
-/** Characters of a text whose differences are shown at once; longer ones fold without them. */
+/** Longest text, in characters, whose differences are shown at once; longer ones are folded without them. */
 const longest = 8_000;
 
 function Side({ name, said, spans, tag: Changed }: SideProps) {

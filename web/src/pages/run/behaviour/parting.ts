@@ -1,4 +1,4 @@
-/** Where the reward and what it stands for part: the reward goes on rising while a gold check falls. */
+/** Finds where the reward and its purpose diverge: the reward keeps rising while a gold check falls. */
 import type { Estimate } from "../../../../../src/types/evaluation.ts";
 import type { BehaviourPoint } from "../../../../../src/types/page.ts";
 
@@ -7,15 +7,15 @@ export interface Parting {
   readonly check: string | null;
   readonly iteration: number;
   readonly now: Estimate;
-  /** The point before it where the check was best. */
+  /** The earlier point at which the check was best. */
   readonly best: number;
   readonly was: Estimate;
 }
 
 /**
- * Points where a check, or the mean of all, lies with its whole 95% interval below that of its best point before, though the score is
- * higher than it was there: over-optimisation (Gao, Schulman and Hilton, 2023, arXiv:2210.10760). The mean alone would hide a check that
- * is given up for the others; intervals apart, because the best of many points is best by chance too.
+ * Points at which a check, or the mean of all, is below its best earlier point with its whole 95% interval, although the score is higher than it was
+ * there: over-optimisation (Gao, Schulman and Hilton, 2023, arXiv:2210.10760). The mean by itself would hide a check that is lost in favour of
+ * others; intervals must be apart because the best of many points is partly best by chance.
  */
 export function partings(points: readonly BehaviourPoint[]): Parting[] {
   const names = [...new Set(points.flatMap(({ checks }) => Object.keys(checks)))];

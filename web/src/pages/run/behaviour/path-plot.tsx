@@ -1,4 +1,4 @@
-/** One number against another over a run: a path through its points, with their iterations. */
+/** One number against a second one over a run: a path through its points, with their iterations. */
 import { scaleOf } from "../../../components/intervals.tsx";
 import { figure } from "../../../format.ts";
 import { narrow } from "../../../narrow.ts";
@@ -10,7 +10,7 @@ export interface PathPoint {
   /** 95% interval of `y`. */
   readonly low?: number;
   readonly high?: number;
-  /** Drawn as a triangle. */
+  /** Whether it is drawn as a triangle. */
   readonly marked?: boolean;
 }
 
@@ -94,7 +94,7 @@ export function PathPlot({ title, points, xLabel, yLabel, yText = (n) => figure(
   );
 }
 
-/** The newest, the first, and of the rest those that have room. */
+/** Labels for the newest point, the first, and as many others as there is room for. */
 function labels(
   places: readonly { readonly iteration: number; readonly left: number; readonly top: number }[],
 ): Set<number> {

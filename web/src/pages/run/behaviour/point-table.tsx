@@ -1,4 +1,4 @@
-/** Every point of the evaluation set as a table: what the charts show, for those who read or copy figures. */
+/** Every point of the monitoring set as a table: the charts' data, to read or to copy. */
 import type { Estimate } from "../../../../../src/types/evaluation.ts";
 import type { BehaviourAnswer, BehaviourPoint, Num } from "../../../../../src/types/page.ts";
 import { Scroll } from "../../../components/scroll.tsx";

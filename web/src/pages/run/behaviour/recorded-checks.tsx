@@ -1,4 +1,4 @@
-/** What there is of the evaluation set where its answers are not recorded: figures of an earlier version, or how to get it. */
+/** The monitoring set if its answers are not recorded: figures from an earlier version, or how to get them. */
 import { useMemo } from "preact/hooks";
 import type { RunAnswer } from "../../../../../src/types/page.ts";
 import { Chart } from "../../../components/chart.tsx";

@@ -1,4 +1,4 @@
-/** Reward against gold, and reward against KL: what was gained, at what price. */
+/** Reward against gold, and reward against KL: what was gained, and at what price. */
 import type { BehaviourPoint } from "../../../../../src/types/page.ts";
 import { Card } from "../../../components/parts.tsx";
 import { figureTitle } from "../../../figure-titles.ts";
@@ -8,7 +8,7 @@ import { PathPlot } from "./path-plot.tsx";
 
 export function Tradeoffs({ points }: { readonly points: readonly BehaviourPoint[] }) {
   const parted = partings(points);
-  // What parted is what to see: the mean of all may hide it.
+  // Show the check that diverged: the mean of all may hide it.
   const shown = parted.at(-1)?.check ?? null;
   const goldOf = ({ gold, checks }: BehaviourPoint) => (shown === null ? gold : (checks[shown] ?? null));
   const marked = new Set(parted.flatMap(({ check, iteration }) => (check === shown ? [iteration] : [])));
@@ -54,7 +54,7 @@ function Verdict({
   readonly points: readonly BehaviourPoint[];
   readonly parted: readonly Parting[];
 }) {
-  // Of each check the newest.
+  // The newest divergence of each check.
   const last = [...new Map(parted.map((one) => [one.check, one])).values()];
   if (last.length === 0)
     return (

@@ -1,4 +1,4 @@
-/** What the address says of the view of behaviour. */
+/** The address's parameters for the behaviour view. */
 import type { BehaviourAnswer } from "../../../../../src/types/page.ts";
 import { view } from "../../../router.ts";
 
@@ -14,11 +14,11 @@ export interface BehaviourState {
   readonly a: number | "reference";
   readonly b: number;
   readonly only: Filter;
-  /** Whose verdict counts; empty is any check's. */
+  /** Check whose verdicts count; empty means any. */
   readonly check: string;
 }
 
-/** By default the first point beside the newest; the reference beside the only one. Null where there are no points. */
+/** By default the first point compared with the newest; if there is only one, with the reference. null if there are no points. */
 export function behaviourState({ points, checks }: BehaviourAnswer): BehaviourState | null {
   const { a, b, only = "", check = "" } = view.value.query;
   const [first, last] = [points[0]?.iteration, points.at(-1)?.iteration];

@@ -1,4 +1,4 @@
-/** What differs between two texts, word by word: the longest common subsequence of their words (Wagner and Fischer, 1974). */
+/** The difference of two texts, word by word: the longest common subsequence of their words (Wagner and Fischer, 1974). */
 
 export interface Span {
   readonly text: string;
@@ -8,11 +8,11 @@ export interface Span {
 export interface WordDiff {
   readonly a: readonly Span[];
   readonly b: readonly Span[];
-  /** The texts differ by more words than are compared: all between their common ends counts as changed. */
+  /** True if too many words differ to compare: everything between the common ends counts as changed. */
   readonly whole: boolean;
 }
 
-/** Cells of the table: a millisecond or two. */
+/** Most cells of the table, which take a millisecond or two. */
 const mostCells = 1_000_000;
 
 export function wordDiff(a: string, b: string): WordDiff {
@@ -32,15 +32,15 @@ export function wordDiff(a: string, b: string): WordDiff {
   return { a: spans(left, m, kept.a), b: spans(right, n, kept.b), whole };
 }
 
-/** Words with the white space behind them, so that they make up the text. */
+/** Words with their trailing white space, so that joining them restores the text. */
 export function wordsOf(text: string): string[] {
   return text.match(/[\p{L}\p{N}\p{M}_'’]+\s*|[^\p{L}\p{N}\p{M}_'’\s]\s*|\s+/gu) ?? [];
 }
 
-/** Places in each of the words that both have, in order. */
+/** Positions, in each text, of the words that both have, in order. */
 function common(a: readonly string[], b: readonly string[]): { a: Set<number>; b: Set<number> } {
   const width = b.length + 1;
-  // length[i, j]: of the longest common subsequence of a from i on and b from j on.
+  // length[i, j]: the longest common subsequence of a from i on and b from j on.
   const length_A_B = new Uint32Array((a.length + 1) * width);
   for (let i = a.length - 1; i >= 0; i--)
     for (let j = b.length - 1; j >= 0; j--)
@@ -58,7 +58,7 @@ function common(a: readonly string[], b: readonly string[]): { a: Set<number>; b
   return kept;
 }
 
-/** The white space behind the last word of a text is no change of the word. */
+/** Whether two words are equal; white space after the last word of a text does not count as a change. */
 function same(a: string, b: string): boolean {
   return a === b || (a.trimEnd() !== "" && a.trimEnd() === b.trimEnd() && !/\n/.test(a + b));
 }

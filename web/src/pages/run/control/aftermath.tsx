@@ -1,4 +1,4 @@
-/** What happens now that an incident is decided: whether the trainer has obeyed, or how to go on where none runs. */
+/** What happens after an incident's decision: whether the trainer has carried it out, or how to continue if none runs. */
 import { useEffect, useRef } from "preact/hooks";
 import type { IncidentDecision, IncidentRecord } from "../../../../../src/types/alerts.ts";
 import type { PageEvent, RunSummary } from "../../../../../src/types/page.ts";
@@ -23,7 +23,7 @@ export function Aftermath({ incident, decision, isNew, data, run, argument }: Af
   const obeyed = obedienceOf(data.events.value, decidedAt);
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    // The form that had the focus has given way to this.
+    // This has replaced the form that had the focus.
     if (isNew && document.activeElement === document.body) element.current?.focus({ preventScroll: true });
   }, []);
   return (
@@ -57,14 +57,14 @@ export function Aftermath({ incident, decision, isNew, data, run, argument }: Af
   );
 }
 
-/** Whether the run has ended and nobody has gone on with it as decided. */
+/** Whether the run has ended and nobody has continued it as decided. */
 export function waitsForResume(newest: IncidentRecord | undefined, { data, run }: Steered): boolean {
   if (isFile || !newest?.decision || run.alive || run.state === "done" || newest.attempt !== run.attempt) return false;
   const { action, decidedAt } = newest.decision;
   return action !== "stop" && obedienceOf(data.events.value, decidedAt).length === 0;
 }
 
-/** What the trainer did upon it: gone back, gone on. */
+/** The trainer's actions after the decision: rolled back, continued. */
 function obedienceOf(events: readonly PageEvent[], decidedAt: number): PageEvent[] {
   const after = events.filter(({ at }) => at >= decidedAt);
   const next = after.findIndex(({ kind }) => kind === "incident");

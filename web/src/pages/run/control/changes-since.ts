@@ -1,4 +1,4 @@
-/** What has become of a run since a person looked: for when what they pressed was refused because of it. */
+/** What has changed in a run since the user looked, for a request that was refused because of it. */
 import type { ControlAnswer, RunSummary } from "../../../../../src/types/page.ts";
 import { stateShapes, visible } from "../../../format.ts";
 import { decidedWords } from "./decision.ts";
@@ -9,7 +9,7 @@ export interface Seen {
   readonly run: Pick<RunSummary, "state" | "attempt">;
 }
 
-/** Sentences, the weightiest first; none where nothing that is shown has changed. */
+/** Sentences, the most important first; empty if nothing visible has changed. */
 export function changesSince(before: Seen, now: Seen): string[] {
   const known = new Map(before.control.incidents.map((one) => [one.id, one]));
   const incidents = now.control.incidents.flatMap(({ id, summary, decision }) => {

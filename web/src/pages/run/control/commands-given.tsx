@@ -1,4 +1,4 @@
-/** Commands that people gave, and what became of each. */
+/** The operator's commands, and what became of each. */
 
 import { isFile } from "../../../api.ts";
 import { Card, Empty } from "../../../components/parts.tsx";
@@ -7,7 +7,7 @@ import { now } from "../../../state/clock.ts";
 import { fateOf, givenWords } from "./tell.ts";
 import type { Steered } from "./use-control.ts";
 
-/** Shown before the rest is unfolded. */
+/** Number of commands shown before the rest is unfolded. */
 const few = 6;
 
 export function CommandsGiven({ control, run }: Steered) {

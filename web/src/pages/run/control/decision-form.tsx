@@ -1,4 +1,4 @@
-/** The decision on an incident: resume, roll back or stop, with changed settings and a reason; and the command that does the same. */
+/** The form for deciding an incident: resume, roll back or stop, with changed settings and a reason; and the equivalent command. */
 import type { IncidentRecord } from "../../../../../src/types/alerts.ts";
 import { isFile } from "../../../api.ts";
 import { Button, Command } from "../../../components/parts.tsx";
@@ -149,7 +149,7 @@ function draftName({ runId, id }: IncidentRecord): string {
   return `decision ${runId} ${id}`;
 }
 
-/** The reason that was typed and not sent. */
+/** The reason that was typed but not sent. */
 export function unsentReason(incident: IncidentRecord): string {
   return draftOf(draftName(incident), firstDraft([])).value.reason;
 }
@@ -164,7 +164,7 @@ function formId(incident: number): string {
   return `decision-${incident}`;
 }
 
-/** Leads to the form of an incident, and into a field of it. */
+/** Leads to the form of an incident, and to a field in it. */
 export function showDecision(incident: number, field = "textarea"): void {
   const form = document.getElementById(formId(incident));
   form?.scrollIntoView({ block: "nearest" });

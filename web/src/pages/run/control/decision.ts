@@ -1,11 +1,11 @@
-/** A decision on an incident as it is typed: what is still missing, what is sent, and the command that does the same. */
+/** A decision on an incident while it is typed: what is missing, what is sent, and the equivalent command. */
 import type { IncidentDecision, IncidentRecord } from "../../../../../src/types/alerts.ts";
 import type { ControlAnswer, NewPageDecision } from "../../../../../src/types/page.ts";
 import { commandOf, quoted } from "../../../state/workspace.ts";
 
 export interface DecisionDraft {
   readonly action: IncidentDecision["action"];
-  /** Of a rollback: `last-healthy`, `before` or iterations done at a checkpoint. */
+  /** For a rollback: `last-healthy`, `before` or the number of iterations done at a checkpoint. */
   readonly to: string;
   readonly set: readonly SettingDraft[];
   readonly reason: string;
@@ -17,16 +17,16 @@ export interface SettingDraft {
 }
 
 export interface Target {
-  /** As the command says it. */
+  /** The target as the command names it. */
   readonly to: string;
   readonly says: string;
-  /** Iterations done at it; null where the incident knows none. */
+  /** Iterations done at the target; null if the incident does not say. */
   readonly iteration: number | null;
-  /** Whether its folder is still there. */
+  /** Whether its folder still exists. */
   readonly isThere: boolean;
 }
 
-/** Where a rollback can lead: what the incident knows by name, then every other checkpoint, the newest first. */
+/** Targets of a rollback: those that the incident names, then every other checkpoint, the newest first. */
 export function targetsOf(
   { evidence, iteration }: Pick<IncidentRecord, "evidence" | "iteration">,
   checkpoints: ControlAnswer["checkpoints"],
@@ -52,19 +52,19 @@ export function targetsOf(
   return [...named, ...others];
 }
 
-/** `…/checkpoint-000020` has 20 iterations done. */
+/** Iterations done at a checkpoint: `…/checkpoint-000020` has 20. */
 export function iterationsAt(place: string): number | null {
   const found = /checkpoint-(\d+)\/?$/.exec(place)?.[1];
   return found === undefined ? null : Number(found);
 }
 
-/** What loses least: back to what was healthy, where that is possible. */
+/** The decision that loses least: back to the last healthy state, if possible. */
 export function firstDraft(targets: readonly Target[]): DecisionDraft {
   const target = targets.find(({ isThere }) => isThere);
   return { action: target === undefined ? "resume" : "rollback", to: target?.to ?? "", set: [], reason: "" };
 }
 
-/** What to do before it can be sent, in one sentence; null where nothing is missing. */
+/** What to do before the decision can be sent, in one sentence; null if nothing is missing. */
 export function missingOf(draft: DecisionDraft): string | null {
   if (draft.action === "rollback" && draft.to === "") return "Choose the checkpoint to go back to.";
   if (settingsOf(draft).some(({ value }) => value.trim() === ""))
@@ -83,7 +83,7 @@ export function bodyOf(draft: DecisionDraft): NewPageDecision {
   };
 }
 
-/** What is not typed yet stands as `...`. */
+/** The equivalent command, with `...` for what is not typed yet. */
 export function resolveCommand(incident: number, draft: DecisionDraft): string {
   const { action, to, reason } = draft;
   const choice = action === "rollback" ? `--rollback ${to === "" ? "..." : quoted(to)}` : `--${action}`;
@@ -97,19 +97,19 @@ export function reasonWord(reason: string): string {
   return text === "" ? '"..."' : quoted(text);
 }
 
-/** A run that ends has no settings to change. */
+/** The settings to change; a run that ends has none. */
 function settingsOf({ action, set }: DecisionDraft): readonly SettingDraft[] {
   return action === "stop" ? [] : set.filter(({ key }) => key !== "");
 }
 
-/** `rolled back to iteration 20 with ppo.learningRate=1e-4`, of a decision that was made. */
+/** A made decision in words: `rolled back to iteration 20 with ppo.learningRate=1e-4`. */
 export function decidedWords({ action, to, changes }: Pick<IncidentDecision, "action" | "to" | "changes">): string {
   const verb = { resume: "resume", rollback: `roll back to iteration ${to}`, stop: "stop" }[action];
   const set = changes.map(({ key, value }) => `${key}=${value}`).join(", ");
   return set === "" ? verb : `${verb} with ${set}`;
 }
 
-/** What the button says: the decision itself. */
+/** The button's text: the decision itself. */
 export function pressWords({ action, to }: DecisionDraft, targets: readonly Target[]): string {
   if (action === "resume") return "Resume";
   if (action === "stop") return "Stop the run";

@@ -1,4 +1,4 @@
-/** Likely causes of what is seen, the checklist by phases, and what the doctor found before the run. */
+/** Likely causes of what is seen, the checklist by phases, and the doctor's findings before the run. */
 import type { DiagnosisAnswer, RunSummary } from "../../../../../src/types/page.ts";
 import { isFile } from "../../../api.ts";
 import { Card, Command, Empty, Problem, Tag } from "../../../components/parts.tsx";

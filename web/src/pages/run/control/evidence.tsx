@@ -1,4 +1,4 @@
-/** What is known of an incident: the alert and its values, twenty iterations of signals, the worst samples, what changed before. */
+/** The evidence of an incident: the alert and its values, twenty iterations of signals, the worst samples, earlier changes. */
 import type { ComponentChildren } from "preact";
 import type { IncidentRecord } from "../../../../../src/types/alerts.ts";
 import type { Num, PageRule } from "../../../../../src/types/page.ts";

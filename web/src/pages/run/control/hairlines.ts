@@ -1,4 +1,4 @@
-/** Thresholds of rules as hairlines on the chart of their signal: only where they are compared with the plain value. */
+/** Thresholds of rules as hairlines on the chart of their signal, if they apply to the plain value. */
 import type { PageRule } from "../../../../../src/types/page.ts";
 import type { Hairline } from "../../../components/chart-ink.ts";
 import { figure } from "../../../format.ts";

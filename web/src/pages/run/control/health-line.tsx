@@ -1,4 +1,4 @@
-/** A part of health over the run, on the scale from 0 to 100 that they all share. */
+/** A part of health over the run, on the common scale from 0 to 100. */
 import type { Column } from "../../../state/column.ts";
 
 const width = 120;

@@ -1,4 +1,4 @@
-/** What waits for a person, with its evidence and the decision; and what was decided before. */
+/** Incidents that wait for the operator, with the evidence and the form; and decided ones. */
 import { useMemo, useRef } from "preact/hooks";
 import type { IncidentRecord } from "../../../../../src/types/alerts.ts";
 import { isFile } from "../../../api.ts";
@@ -13,7 +13,7 @@ import { Evidence } from "./evidence.tsx";
 import { Sent } from "./sent.tsx";
 import { type Steered, useSend } from "./use-control.ts";
 
-/** What was open when the view was opened stays where it is once it is decided, and so does what nobody has carried out: what happens now is said there. */
+/** Incidents that were open when the view was opened, and decisions that nobody has carried out, keep their place and say what happens next. */
 export function useIncidents(steered: Steered): {
   readonly shown: readonly IncidentRecord[];
   readonly decided: readonly IncidentRecord[];
@@ -48,7 +48,7 @@ export function OpenIncidents(props: ListProps) {
 
 interface IncidentProps extends Steered {
   readonly incident: IncidentRecord;
-  /** The one that the key opens. */
+  /** Whether it is the incident that the key opens. */
   readonly isFirst: boolean;
 }
 
@@ -60,7 +60,7 @@ function Incident(props: IncidentProps) {
   const unsent = decision === null || sender.isBusy || sender.done !== null ? "" : unsentReason(incident);
   const evidence = useMemo(
     () => <Evidence incident={incident} rules={control.rules} runId={data.id} />,
-    // The record of an incident does not change, but for its decision.
+    // An incident's record does not change, except for its decision.
     [id, data.id, control.rules.length],
   );
   return (
@@ -124,7 +124,7 @@ function IncidentHead({ incident, runId }: HeadProps) {
   );
 }
 
-/** Who decided what: newest first, folded. */
+/** Decided incidents, newest first, folded. */
 export function DecidedIncidents({ incidents: decided, control, data }: ListProps) {
   if (decided.length === 0) return null;
   return (

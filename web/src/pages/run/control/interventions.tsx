@@ -1,4 +1,4 @@
-/** Interventions in force, each with an undo; and past ones with how they ended. */
+/** Interventions in force, each with an undo button; and past ones with their outcomes. */
 import type { Intervention } from "../../../../../src/types/alerts.ts";
 import { isFile } from "../../../api.ts";
 import { Button, Card, Command, Empty, Tag } from "../../../components/parts.tsx";

@@ -1,4 +1,4 @@
-/** What the controller did to a run: interventions with how each ended, from the run's events. */
+/** The controller's past interventions in a run with their outcomes, from the run's events. */
 import type { InterventionOutcome } from "../../../../../src/types/alerts.ts";
 import type { PageEvent } from "../../../../../src/types/page.ts";
 import type { Tone } from "../../../format.ts";
@@ -8,7 +8,7 @@ export interface PastIntervention {
   readonly outcome: PageEvent | null;
 }
 
-/** Newest first; those in force are not among them. */
+/** Past interventions, newest first, without those in force. */
 export function pastOf(events: readonly PageEvent[], active: readonly { readonly id: number }[]): PastIntervention[] {
   const outcomes = new Map(
     events.flatMap((event) =>
@@ -22,7 +22,7 @@ export function pastOf(events: readonly PageEvent[], active: readonly { readonly
     .reverse();
 }
 
-/** How one ended: a shape and a word. */
+/** How an intervention ended, as a shape and a word. */
 export const results: Readonly<
   Record<InterventionOutcome["result"], { readonly shape: string; readonly word: string; readonly tone: Tone }>
 > = {

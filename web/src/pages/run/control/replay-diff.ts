@@ -1,4 +1,4 @@
-/** What rules decided then beside what other rules decide now, entry by entry. */
+/** The recorded decisions compared with those of different rules, entry by entry. */
 import type { ReplayAnswer, Said } from "../../../../../src/types/page.ts";
 
 export interface ReplayRow {
@@ -9,7 +9,7 @@ export interface ReplayRow {
   readonly isSame: boolean;
 }
 
-/** By iteration; entries of one rule, kind and step in one iteration are one row. */
+/** Rows by iteration; entries with the same rule, kind and step in one iteration share a row. */
 export function replayRows({ recorded, replayed }: Pick<ReplayAnswer, "recorded" | "replayed">): ReplayRow[] {
   const rows = new Map<string, { was: Said | null; now: Said | null }>();
   const put = (side: "was" | "now", list: readonly Said[]) => {

@@ -1,4 +1,4 @@
-/** What other rules would have decided on what was recorded: differences first, beside what was decided then. */
+/** What different rules would have decided on the record, compared with what was decided: differences first. */
 import { useSignal } from "@preact/signals";
 import type { ReplayAnswer, Said } from "../../../../../src/types/page.ts";
 import { ApiError, post } from "../../../api.ts";

@@ -1,4 +1,4 @@
-/** The signal that a rule watches, with the threshold where it is on the plain value, and marks where the rule spoke. */
+/** A rule's signal, with the threshold if it is on the plain value, and marks where the rule fired. */
 import { useMemo } from "preact/hooks";
 import type { PageRule } from "../../../../../src/types/page.ts";
 import { Chart } from "../../../components/chart.tsx";
@@ -30,7 +30,7 @@ export function RuleChart({ rule, data }: RuleChartProps) {
     [events, id, data.id],
   );
   const { from, to, it } = stateOfQuery(view.value.query);
-  // The iteration that a run stopped in has no metrics yet: its mark is what one looks for.
+  // The iteration in which a run stopped has no metrics yet, but its mark is the one to see.
   const lastMark = marks.at(-1)?.iteration ?? 0;
   const lastValue = data.column("ppo", signal).from.at(-1) ?? 0;
   const end = to ?? (lastMark > lastValue ? lastMark + 1 : undefined);

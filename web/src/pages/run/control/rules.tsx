@@ -1,4 +1,4 @@
-/** The rules that watch the run: what each looks at and does, how often it spoke, and a chart of its signal. */
+/** The rules that watch the run: their signals and actions, how often they fired, and a chart of each signal. */
 import { useEffect, useRef } from "preact/hooks";
 import type { PageRule } from "../../../../../src/types/page.ts";
 import { Button, Card, Empty } from "../../../components/parts.tsx";
@@ -157,7 +157,7 @@ function RuleItem(props: RuleProps) {
   );
 }
 
-/** A rule that the address names is brought into view once: a link from an incident leads to it. */
+/** Scrolls to the rule that the address names, once: a link from an incident leads to it. */
 function useShown<Kind extends HTMLElement>(isOpen: boolean) {
   const element = useRef<Kind & HTMLTableRowElement & HTMLLIElement>(null);
   useEffect(() => {

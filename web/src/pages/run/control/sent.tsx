@@ -1,4 +1,4 @@
-/** What became of a press: what happens now, what was wrong, or what had changed meanwhile. */
+/** The result of a request: what happens next, what was wrong, or what had changed meanwhile. */
 import { useEffect, useRef } from "preact/hooks";
 import type { PageCommand } from "../../../../../src/types/page.ts";
 import { commandWords } from "./tell.ts";
@@ -6,11 +6,11 @@ import type { Sender } from "./use-control.ts";
 
 interface SentProps {
   readonly sender: Sender;
-  /** Those given, where a command was sent: what was promised gives way to what was done. */
+  /** The commands given, if one was sent: the announced action is replaced by the completed one. */
   readonly commands?: readonly PageCommand[];
 }
 
-/** Takes the focus once there is an answer: the button that was pressed may be gone. */
+/** The result. It takes the focus, because the button that was pressed may be gone. */
 export function Sent({ sender: { error, conflict, done }, commands = [] }: SentProps) {
   const element = useRef<HTMLDivElement>(null);
   const command = done === null ? undefined : commands.find(({ id }) => id === done.id);

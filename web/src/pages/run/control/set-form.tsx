@@ -1,4 +1,4 @@
-/** Changes a coefficient from the next iteration on: the server checks the value as it does the configuration's. */
+/** Changes a coefficient from the next iteration on: the server checks the value as it checks the configuration's. */
 import type { Signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { leverOfKey } from "../../../../../src/steering/levers.ts";
@@ -12,7 +12,7 @@ import { tellCommand, typedValue } from "./tell.ts";
 import { type Steered, useSend } from "./use-control.ts";
 
 interface SetFormProps extends Steered {
-  /** Shared with the other commands. */
+  /** The reason, shared with the other commands. */
   readonly reason: Signal<string>;
 }
 
@@ -27,7 +27,7 @@ export function SetForm(props: SetFormProps) {
   useKey(settable.length === 0 ? undefined : "c", "change a coefficient", () => select.current?.focus());
   if (usual === undefined) return null;
   const { value } = draft.value;
-  // A stage later other settings may change.
+  // In a later stage different settings may be changed.
   const key = settable.some((one) => one.key === draft.value.key) ? draft.value.key : usual.key;
   const because = reason.value.trim();
   const command = tellCommand({
@@ -47,7 +47,7 @@ export function SetForm(props: SetFormProps) {
       input.current?.focus();
       return;
     }
-    // What was typed meanwhile stays.
+    // Text typed meanwhile stays.
     if (draft.peek().value === value) draft.value = { key, value: "" };
     if (reason.peek().trim() === because) reason.value = "";
   };

@@ -1,4 +1,4 @@
-/** Settings to change with a decision: key, value in force, new value; as many as one wants. */
+/** Settings to change with a decision: key, value in force, new value; any number of them. */
 import type { ControlAnswer } from "../../../../../src/types/page.ts";
 import { figure, visible } from "../../../format.ts";
 import type { SettingDraft } from "./decision.ts";
@@ -79,7 +79,7 @@ export function SettingSelect({ label, value, settable, onChange, element }: Set
   );
 }
 
-/** The value of a setting, as the configuration writes it. */
+/** The value of a setting in the configuration's notation. */
 export function inForce(settable: ControlAnswer["settable"], key: string): string {
   const value = settable.find((one) => one.key === key)?.value;
   if (value === undefined || value === null) return "none";

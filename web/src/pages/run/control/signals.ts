@@ -1,10 +1,10 @@
-/** The signals of an incident's last iterations, as columns that charts and tables draw. */
+/** The signals of an incident's last iterations, as columns for charts and tables. */
 import type { IncidentEvidence } from "../../../../../src/types/alerts.ts";
 import type { Num } from "../../../../../src/types/page.ts";
 import { numberOf } from "../../../api.ts";
 import type { Column } from "../../../state/column.ts";
 
-/** What is looked at first, after the signal that raised the alert. */
+/** The signals to show first, after the one that raised the alert. */
 const known: readonly (readonly [key: string, title: string, unit?: string])[] = [
   ["kl/old_new_k3_token", "KL of the step", "nats/token"],
   ["kl/ref_k3_token", "KL to the reference", "nats/token"],
@@ -23,7 +23,7 @@ export interface EvidenceSignal {
   readonly title: string;
   readonly unit?: string;
   readonly column: Column;
-  /** As they came, one an iteration; undefined where it was not measured. */
+  /** Values in order, one per iteration; undefined if not measured. */
   readonly values: readonly (Num | undefined)[];
 }
 
@@ -37,7 +37,7 @@ export function signalsOf({ alert, iterations }: Pick<IncidentEvidence, "alert" 
   });
 }
 
-/** What was not measured leaves no point, since a line goes on over it; NaN leaves a gap and a triangle. */
+/** A column. A value that was not measured leaves no point, since a line continues over it; NaN leaves a gap and a triangle. */
 export function columnFrom(iterations: readonly number[], values: readonly (Num | undefined)[]): Column {
   const column: Column = { width: 1, from: [], mean: [], min: [], max: [], nonFinite: new Map() };
   values.forEach((value, i) => {

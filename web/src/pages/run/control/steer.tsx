@@ -1,4 +1,4 @@
-/** What a person may tell the trainer: pause, resume, save, stop, another value of a coefficient; each with its command. */
+/** The operator's commands to the trainer: pause, resume, save, stop, change a coefficient; each with its equivalent command line. */
 import { useSignal } from "@preact/signals";
 import type { CommandKind } from "../../../../../src/types/records.ts";
 import { Button, Card, Command } from "../../../components/parts.tsx";
@@ -30,7 +30,7 @@ export function Steer(props: Steered) {
     sender
       .send(`/api/runs/${encodeURIComponent(run.id)}/commands`, { kind, reason: because.trim() })
       .then((wasTaken) => {
-        // What was typed meanwhile stays.
+        // Text typed meanwhile stays.
         if (wasTaken && reason.peek() === because) reason.value = "";
       });
   const rows: readonly Row[] = [

@@ -1,4 +1,4 @@
-/** Asks before a run is stopped. */
+/** Asks for confirmation before a run is stopped. */
 import type { Signal } from "@preact/signals";
 import { Button, Command, Dialog } from "../../../components/parts.tsx";
 import { visible } from "../../../format.ts";

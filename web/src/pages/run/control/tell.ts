@@ -1,4 +1,4 @@
-/** Commands to a run's trainer: as a person types them, and as a list tells of them. */
+/** Commands to a run's trainer: as command lines, and as entries of a list. */
 import type { PageCommand } from "../../../../../src/types/page.ts";
 import type { CommandKind } from "../../../../../src/types/records.ts";
 import { visible } from "../../../format.ts";
@@ -6,13 +6,13 @@ import { commandOf, quoted } from "../../../state/workspace.ts";
 
 export interface Telling {
   readonly kind: CommandKind;
-  /** As a command line names the run. */
+  /** The run's name on a command line. */
   readonly run: string;
   readonly payload?: Readonly<Record<string, unknown>>;
   readonly reason?: string;
 }
 
-/** `ballast tell demo-1 set ppo.kl.coef=0.1 --reason 'it drifts'` */
+/** The command line: `ballast tell demo-1 set ppo.kl.coef=0.1 --reason 'it drifts'`. */
 export function tellCommand({ kind, run, payload = {}, reason = "" }: Telling): string {
   const words = ["tell", quoted(run), kind, ...argumentsOf(kind, payload).map(quoted)];
   const because = reason.trim() === "" ? [] : ["--reason", quoted(reason.trim())];
@@ -24,19 +24,19 @@ function argumentsOf(kind: CommandKind, payload: Readonly<Record<string, unknown
   return kind === "undo" ? [String(payload.intervention)] : [];
 }
 
-/** `set ppo.kl.coef to 0.1` */
+/** A command in words: `set ppo.kl.coef to 0.1`. */
 export function givenWords({ kind, payload }: Pick<PageCommand, "kind" | "payload">): string {
   if (kind === "set") return visible(`set ${String(payload.key)} to ${String(payload.value)}`);
   if (kind === "undo") return `undo intervention ${String(payload.intervention)}`;
   return kind;
 }
 
-/** `set ppo.kl.coef to 0.1: applied before ppo it 12` */
+/** A command and its result: `set ppo.kl.coef to 0.1: applied before ppo it 12`. */
 export function commandWords(command: PageCommand): string {
   return `${givenWords(command)}: ${fateOf(command, { isAlive: true }).word}`;
 }
 
-/** What becomes of it: a shape and a word. */
+/** The state of a command, as a shape and a word. */
 export function fateOf(
   { appliedIteration, appliedStage }: Pick<PageCommand, "appliedIteration" | "appliedStage">,
   { isAlive }: { readonly isAlive: boolean },
@@ -47,7 +47,7 @@ export function fateOf(
   return { shape: "◌", word: isAlive ? "waiting for the trainer" : "waiting for the run to go on", isWaiting: true };
 }
 
-/** As a command line would read it. */
+/** The value that a text has on a command line. */
 export function typedValue(text: string): number | string | boolean | null {
   const word = text.trim();
   if (word === "null" || word === "none") return null;

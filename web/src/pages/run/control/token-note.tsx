@@ -1,4 +1,4 @@
-/** Why the buttons are off, and how to get the address that may change things. */
+/** Why the buttons are off, and how to get the address with the token. */
 import { workspace } from "../../../state/workspace.ts";
 
 export function TokenNote() {

@@ -1,4 +1,4 @@
-/** What the view Control shows, asked for again whenever the run has moved; and the sending of what a person decides. */
+/** The data of the Control view, requested again whenever the run has changed; and the sending of the operator's decisions. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Changed, ControlAnswer, RunSummary } from "../../../../../src/types/page.ts";
@@ -8,7 +8,7 @@ import type { RunData } from "../../../state/run-data.ts";
 import { type Asked, useAnswer } from "../../../state/use-answer.ts";
 import { changesSince, type Seen } from "./changes-since.ts";
 
-/** Milliseconds between two questions while iterations come fast. */
+/** Milliseconds between two requests while iterations come fast. */
 const pause = 2_000;
 
 export function useControl(data: RunData, run: RunSummary): Asked<ControlAnswer> {
@@ -18,12 +18,12 @@ export function useControl(data: RunData, run: RunSummary): Asked<ControlAnswer>
   return useAnswer<ControlAnswer>(
     `/api/runs/${encodeURIComponent(data.id)}/control`,
     {},
-    // A line that was down may have kept an answer back.
+    // A broken connection may have kept an answer back.
     isFile ? null : `${version} ${run.state} ${line.value} ${slow}`,
   );
 }
 
-/** The value, at most once in so many milliseconds; the newest always comes. */
+/** The value, updated at most once in the given milliseconds; the newest always arrives. */
 export function useSlowed<Value>(value: Value, milliseconds: number): Value {
   const slowed = useSignal(value);
   const last = useRef(0);
@@ -38,31 +38,31 @@ export function useSlowed<Value>(value: Value, milliseconds: number): Value {
   return slowed.value;
 }
 
-/** What every part of the view is given. */
+/** The properties of every part of the view. */
 export interface Steered {
   readonly data: RunData;
   readonly run: RunSummary;
   readonly control: ControlAnswer;
-  /** How a command line names the run. */
+  /** The run's name on a command line. */
   readonly argument: string;
   readonly mayChange: boolean;
-  /** Asks for the run and its control again. */
+  /** Requests the run and its control again. */
   readonly again: () => void;
 }
 
 export interface Sender {
   readonly isBusy: boolean;
   readonly error: ApiError | null;
-  /** What was refused because the run had changed meanwhile: what changed. */
+  /** If a request was refused because the run had changed meanwhile: what changed. */
   readonly conflict: readonly string[] | null;
   readonly done: Changed | null;
-  /** True where the server took it. */
+  /** Sends a request; true if the server accepted it. */
   readonly send: (path: string, body: unknown) => Promise<boolean>;
-  /** Forgets what the last press led to. */
+  /** Clears the last result. */
   readonly clear: () => void;
 }
 
-/** Sends with the version that was shown; where that is an old one, shows what changed, and a second press sends with the new one. */
+/** Sends with the version that was shown; if that is outdated, it shows what changed, and a second click sends with the new version. */
 export function useSend({ control, run, again }: Steered): Sender {
   const isBusy = useSignal(false);
   const error = useSignal<ApiError | null>(null);

@@ -18,7 +18,7 @@ export interface GroupsProps {
   readonly stage: Stage;
   readonly groups: readonly GroupSpec[];
   readonly thresholds: RunAnswer["thresholds"];
-  /** Newest value by the metric that says it: `settings/kl_target`. */
+  /** Newest value of each target's metric: `settings/kl_target`. */
   readonly targets: Readonly<Record<string, number>>;
   readonly marks: readonly Mark[];
   readonly state: OverviewState;
@@ -58,7 +58,7 @@ interface GroupProps {
   readonly children: preact.ComponentChildren;
 }
 
-/** The address holds which are folded; a folded one fetches and draws nothing. */
+/** A group of charts. The address has the folded ones, which fetch and draw nothing. */
 function Group({ id, title, isOpen, children }: GroupProps) {
   return (
     <section class="chart-group">
@@ -144,7 +144,7 @@ export function hairlinesOf({ chart, thresholds, target }: HairlinesOf): Hairlin
     ...(below === null ? [] : [{ value: below, tier, says: boundText({ above: null, below }) }]),
   ]);
   const aim: Hairline[] = target === undefined ? [] : [{ value: target, tier: null, says: `target ${figure(target)}` }];
-  // Where two rules have one bound, the more serious one's is drawn.
+  // If two rules have the same bound, the more serious one's is drawn.
   const sorted = [...aim, ...bounds.sort((a, b) => a.tier! - b.tier!)];
   return sorted.filter((one, i) => sorted.findIndex(({ value }) => value === one.value) === i);
 }

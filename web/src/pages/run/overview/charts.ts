@@ -1,4 +1,4 @@
-/** Which charts each stage has, in causal order: what a change upstream moves next stands below it. */
+/** The charts of each stage in causal order: an upstream change moves next what is below it. */
 import type { Stage } from "../../../../../src/types/records.ts";
 
 export interface LineSpec {
@@ -13,11 +13,11 @@ export interface ChartSpec {
   readonly title: string;
   readonly unit?: string;
   readonly lines: readonly LineSpec[];
-  /** `usual`: logarithmic unless said otherwise; `never`: values of either sign, or shares. */
+  /** `usual`: logarithmic unless switched off; `never`: values of either sign, or shares. */
   readonly log?: "usual" | "never";
   readonly floor?: number;
   readonly ceiling?: number;
-  /** A metric whose newest value is what this chart's lines are steered to. */
+  /** A metric whose newest value is the target of this chart's lines. */
   readonly target?: string;
 }
 
@@ -41,11 +41,11 @@ export interface GroupOptions {
   readonly stage: Stage;
   /** Keys that the stage has recorded. */
   readonly keys: readonly string[];
-  /** What the KL's target is counted in. */
+  /** The unit of the KL's target. */
   readonly targetUnit?: "token" | "sequence";
 }
 
-/** Lines, charts and groups of which nothing was recorded are left out. */
+/** The groups of a stage; lines, charts and groups without recorded values are left out. */
 export function groupsOf({ stage, keys, targetUnit = "token" }: GroupOptions): GroupSpec[] {
   const present = new Set(keys);
   const groups = stage === "ppo" ? ppoGroups(keys, targetUnit) : stage === "sft" ? sftGroups : rewardGroups;
@@ -277,7 +277,7 @@ function timeOf(speed: string, unit: string): GroupSpec {
   };
 }
 
-/** One component alone is the score: its chart would say the same again. */
+/** Lines of the components; a single component is the score itself, so its chart would be redundant. */
 function components(keys: readonly string[]): LineSpec[] {
   const found = keys.flatMap((key) => /^reward\/component\/(.+)_mean$/.exec(key)?.[1] ?? []);
   return found.length < 2 ? [] : found.map((name) => line(`reward/component/${name}_mean`, name));

@@ -13,7 +13,7 @@ import type { RunData } from "../../../state/run-data.ts";
 import { type Fold, folded, foldWords, kindWords, lookOf, matches, sentenceOf } from "./event-words.ts";
 import { choose, type OverviewState } from "./view-state.ts";
 
-/** Hundreds of ages need not move every second. */
+/** Hundreds of ages need not be updated every second. */
 const quarterMinute = computed(() => 15_000 * Math.floor(now.value / 15_000));
 
 export interface EventListProps {

@@ -1,4 +1,4 @@
-/** Events as a list shows them and as charts mark them: shape, tone and words by kind, and many small ones as one. */
+/** How a list shows events and charts mark them: shape, tone and words by kind, with many small ones folded into one. */
 import type { PageEvent } from "../../../../../src/types/page.ts";
 import type { EventKind, Stage } from "../../../../../src/types/records.ts";
 import type { Mark } from "../../../components/chart-ink.ts";
@@ -7,7 +7,7 @@ import { type Tone, visible } from "../../../format.ts";
 interface Look {
   readonly shape: string;
   readonly tone: Tone;
-  /** Ordinary business. */
+  /** Whether it is a routine event. */
   readonly quiet?: boolean;
 }
 
@@ -42,7 +42,7 @@ export function lookOf({ kind, tier }: Pick<PageEvent, "kind" | "tier">): Look {
   return kind === "alert" && tier !== undefined ? alertLooks[tier] : (looks[kind] ?? looks.note);
 }
 
-/** What an event is called where one chooses among kinds. */
+/** The word for each kind of event in the filter. */
 export const kindWords: Readonly<Record<EventKind, string>> = {
   alert: "alerts",
   intervention: "interventions",
@@ -64,7 +64,7 @@ export const kindWords: Readonly<Record<EventKind, string>> = {
   note: "notes",
 };
 
-/** A sentence, without the folders that lead to the run's own. */
+/** A sentence with paths shortened to the run's own folder. */
 export function sentenceOf(message: string, runId: string): string {
   const words = visible(message).split(" ");
   const short = words.map((word) => {
@@ -83,7 +83,7 @@ export function matches(event: PageEvent, { kind, tier }: Filter): boolean {
   return (kind === null || event.kind === kind) && (tier === null || event.tier === tier);
 }
 
-/** Superseded events belong to iterations that the charts no longer show. */
+/** Marks of events, without superseded ones: the charts no longer show their iterations. */
 export function marksOf(events: readonly PageEvent[], { stage, runId }: { stage: Stage; runId: string }): Mark[] {
   return events
     .filter((event) => event.stage === stage && !event.superseded)
@@ -94,18 +94,18 @@ export function marksOf(events: readonly PageEvent[], { stage, runId }: { stage:
 }
 
 export interface Fold {
-  /** Newest first. */
+  /** Events, newest first. */
   readonly events: readonly PageEvent[];
 }
 
-/** Fewer lines are no trouble to read. */
+/** Fewer lines than this are not folded. */
 const atLeast = 3;
-/** Iterations within which the same word again is a repetition. */
+/** Iterations within which the same message counts as a repetition. */
 const episode = 10;
 
 /**
- * Newest first. Notes (alerts of tier 3), checkpoints but the newest, and what only repeats a newer line, are folded where three or more
- * stand together.
+ * Events, newest first. Notes (alerts of tier 3), checkpoints except the newest, and repetitions of a newer line are folded if three or more are
+ * adjacent.
  */
 export function folded(events: readonly PageEvent[]): (PageEvent | Fold)[] {
   const list: (PageEvent | Fold)[] = [];
@@ -133,7 +133,7 @@ export function folded(events: readonly PageEvent[]): (PageEvent | Fold)[] {
   return list;
 }
 
-/** `6 folded: entropy ×3, checkpoints ×2, gold correlation` */
+/** The words for a fold: `6 folded: entropy ×3, checkpoints ×2, gold correlation`. */
 export function foldWords({ events }: Fold): string {
   const counts = new Map<string, number>();
   for (const event of events) {
@@ -145,7 +145,7 @@ export function foldWords({ events }: Fold): string {
   return `${events.length} folded: ${shown}${each.length > 4 ? `, ${each.length - 4} more` : ""}`;
 }
 
-/** Messages without a rule differ by their numbers. */
+/** The subject of an event; messages without a rule differ only by their numbers. */
 function subjectOf({ kind, stage, rule, message, superseded }: PageEvent): string {
   if (kind === "checkpoint") return `${kind} ${stage}`;
   return `${kind} ${stage} ${superseded} ${rule ?? message.replace(/[\d.e-]+/g, "#")}`;

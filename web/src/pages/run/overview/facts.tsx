@@ -1,4 +1,4 @@
-/** What the run was made from: attempts, configuration, machine. */
+/** The origin of the run: attempts, configuration, machine. */
 import type { RunAnswer } from "../../../../../src/types/page.ts";
 import { Card } from "../../../components/parts.tsx";
 import { visible } from "../../../format.ts";

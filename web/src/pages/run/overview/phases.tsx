@@ -1,4 +1,4 @@
-/** Where the time of one iteration went: phases as one bar, and as a table. */
+/** How one iteration's time was spent: phases as one bar, and as a table. */
 import type { SeriesAnswer } from "../../../../../src/types/page.ts";
 import type { Stage } from "../../../../../src/types/records.ts";
 import { Card, Problem } from "../../../components/parts.tsx";
@@ -23,12 +23,12 @@ export interface Phase {
 }
 
 const total = "time/total_s";
-/** Seconds, and not so many a second. */
+/** Seconds, but not rates per second. */
 const isPhase = (key: string) => /^time\/.*(?<!per)_s$/.test(key);
 
 export function Phases({ data, stage, keys, at }: PhasesProps) {
   const phaseKeys = keys.filter(isPhase);
-  // One iteration as it was: of buckets, what is measured now and then would have another mean.
+  // A single iteration: in buckets, occasional measurements would have a different mean.
   const path = `/api/runs/${encodeURIComponent(data.id)}/series`;
   const query = { stage, keys: phaseKeys.join(","), from: at, to: at + 1, points: 1 };
   const { answer, error } = useAnswer<SeriesAnswer>(phaseKeys.length === 0 ? null : path, query);
@@ -81,7 +81,7 @@ export function Phases({ data, stage, keys, at }: PhasesProps) {
   );
 }
 
-/** Longest first; what no phase has is `other`. A file has buckets: the one that holds the iteration. */
+/** Phases, the longest first; time without a phase is `other`. A file has buckets: the one with the iteration is used. */
 export function phasesOf(series: SeriesAnswer["series"], at: number) {
   const whole = series[total];
   const index = whole?.from.findIndex((from) => from <= at && at < from + whole.width) ?? -1;

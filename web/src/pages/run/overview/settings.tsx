@@ -144,12 +144,12 @@ interface History {
   readonly changes: number;
 }
 
-/** By setting, oldest first. */
+/** Histories by setting, oldest change first. */
 export function historiesOf(rows: readonly SettingRow[], stage: Stage): History[] {
   const own = rows.filter((row) => row.stage === stage);
   return [...new Set(own.map(({ key }) => key))].sort().map((key) => {
     const all = own.filter((row) => row.key === key);
-    // A resumed run says again what holds.
+    // A resumed run repeats the values in force.
     const steps = all.filter(({ value }, i) => value !== all[i - 1]?.value);
     const { of } = all[0]!;
     return { key, rows: steps, changes: (all.length < of ? of : steps.length) - 1 };
@@ -160,12 +160,12 @@ function isNumeric({ rows }: History): boolean {
   return rows.every(({ value }) => typeof value === "number");
 }
 
-/** Each value holds from its iteration on, the last one up to the newest. */
+/** A step line: each value holds from its iteration on, the last one up to the newest. */
 export function stepsOf(rows: readonly SettingRow[], newest: number): Column {
   const last = rows.at(-1)!;
   const steps = rows.map(({ iteration, value }) => [iteration, value as number] as const);
   if (newest > last.iteration) steps.push([newest, last.value as number]);
-  // Of several in one iteration the last holds.
+  // If several changed in one iteration, the last holds.
   const places = new Map(steps);
   const values = [...places.values()];
   return { ...emptyColumn(), from: [...places.keys()], mean: values, min: [...values], max: [...values] };

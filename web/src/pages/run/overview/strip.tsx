@@ -1,4 +1,4 @@
-/** Where the run is, how fast it goes, how healthy it is; and what is wrong now. */
+/** The run's position, speed and health; and what is wrong now. */
 import type { RunAnswer, RunSummary } from "../../../../../src/types/page.ts";
 import type { Stage } from "../../../../../src/types/records.ts";
 import { Health } from "../../../components/health.tsx";
@@ -23,7 +23,7 @@ export interface StripProps {
 
 export const stageNames: Readonly<Record<Stage, string>> = { sft: "SFT", reward: "Reward model", ppo: "PPO" };
 
-/** What one of its iterations is called. */
+/** The word for one of a stage's iterations. */
 export const stepWord = (stage: Stage) => (stage === "ppo" ? "iteration" : "step");
 
 export function Strip({ data, answer, run, stage }: StripProps) {
@@ -104,7 +104,7 @@ function isGoing({ state, position }: RunSummary, stage: Stage): boolean {
   return state === "running" && position?.stage === stage;
 }
 
-/** Seconds an iteration: the mean of the newest, while the run goes on; what the server says before. */
+/** Seconds per iteration: the mean of the newest while the run goes on; before that, the server's figure. */
 function paceOf({ data, answer, stage }: Pick<StripProps, "data" | "answer" | "stage">): number | null {
   void data.whole.drawn.value;
   const { mean, width } = data.whole.column(stage, "time/total_s");
@@ -118,7 +118,7 @@ function secondsText(seconds: number): string {
 }
 
 export function TroubleLine({ data, answer, run }: Omit<StripProps, "stage">) {
-  // Ages are told of a lost run alone.
+  // Only a lost run shows an age.
   const at = run.state === "lost" ? now.value : 0;
   const checks = answer.keys.flatMap(({ key }) => (/^monitor\/(?!score$|check_fall$)/.test(key) ? [key] : []));
   useColumns(data.whole, "ppo", checks);
@@ -126,7 +126,7 @@ export function TroubleLine({ data, answer, run }: Omit<StripProps, "stage">) {
   const lost = checks.flatMap((key) => {
     const first = data.whole.column("ppo", key).mean[0] ?? Number.NaN;
     const last = Number(answer.latest.ppo?.[key]);
-    // As the rule `check_lost` has it.
+    // The same threshold as in the rule `check_lost`.
     return first - last >= 0.25 ? [`${figureTitle(key.slice(8))} ${percent(first)} → ${percent(last)}`] : [];
   });
   const { shape, tone, says, iteration, next } = troubleOf({ run, events: data.events.value, now: at, lost });

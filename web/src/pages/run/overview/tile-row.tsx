@@ -89,7 +89,7 @@ function Tile({ data, answer, stage, spec, events }: TileProps) {
   );
 }
 
-/** Shares change by percentage points. */
+/** A signed change; shares change by percentage points. */
 function signed(by: number, { isShare = false }: TileSpec): string {
   const size = Number(Math.abs(isShare ? 100 * by : by).toPrecision(2));
   if (size === 0) return "±0";

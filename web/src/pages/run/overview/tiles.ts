@@ -1,4 +1,4 @@
-/** The six figures of each stage, and what state each is in: by the rules' thresholds and by what rules said of it lately. */
+/** The six figures of each stage and their states, from the rules' thresholds and recent alerts. */
 import type { Num, PageEvent, Threshold } from "../../../../../src/types/page.ts";
 import type { Stage } from "../../../../../src/types/records.ts";
 import { figure, type Tone } from "../../../format.ts";
@@ -7,15 +7,15 @@ import type { Column } from "../../../state/column.ts";
 export interface TileSpec {
   readonly key: string;
   readonly title: string;
-  /** What the figure is, where the title does not say. */
+  /** The figure's unit, if the title does not say it. */
   readonly unit?: string;
-  /** From 0 to 1, shown in percent. */
+  /** Whether it is a share from 0 to 1, shown in percent. */
   readonly isShare?: boolean;
-  /** Beginnings of the signals whose alerts are its business. */
+  /** Prefixes of the signals whose alerts concern it. */
   readonly signals: readonly string[];
-  /** A metric whose newest value it is steered to. */
+  /** A metric whose newest value is its target. */
   readonly target?: string;
-  /** Ends of an interval around it. */
+  /** Keys of the ends of an interval around it. */
   readonly interval?: readonly [low: string, high: string];
 }
 
@@ -90,24 +90,24 @@ export interface TileState {
   readonly shape: string;
   readonly word: string;
   readonly tone: Tone;
-  /** Why, in a sentence; empty where all is well. */
+  /** The reason in a sentence; empty if all is well. */
   readonly why: string;
 }
 
-/** Iterations for which what a rule said stands. */
+/** Iterations for which an alert stays relevant. */
 export const standing = 10;
 
 export interface StateOptions {
   readonly spec: TileSpec;
   readonly value: Num | undefined;
   readonly thresholds: readonly Threshold[];
-  /** Of the stage, oldest first. */
+  /** Events of the stage, oldest first. */
   readonly events: readonly PageEvent[];
   /** The newest iteration. */
   readonly iteration: number;
 }
 
-/** The most serious of: a value that is not finite, a threshold that it is beyond, an alert of the last iterations. */
+/** The most serious of: a value that is not finite, a threshold exceeded, an alert in the last iterations. */
 export function tileState({ spec, value, thresholds, events, iteration }: StateOptions): TileState {
   const alert = events.reduce<PageEvent | null>((worst, event) => {
     if (event.kind !== "alert" || event.superseded || event.tier === undefined) return worst;
@@ -127,7 +127,7 @@ export function tileState({ spec, value, thresholds, events, iteration }: StateO
   if (tier === 2) return { shape: "▲", word: "warning", tone: "warn", why };
   if (value === undefined) return { shape: "–", word: "no data", tone: "quiet", why: "" };
   if (tier === 3) return { shape: "△", word: "noted", tone: "quiet", why };
-  // Without a rule there is no more to say.
+  // Without a rule, finite is all that can be said.
   return { shape: "✓", word: spec.signals.length > 0 ? "fine" : "finite", tone: "good", why: "" };
 }
 
@@ -139,12 +139,12 @@ function bound(threshold: Threshold | null): string {
   return threshold === null ? "" : `${boundText(threshold)} (${threshold.rule})`;
 }
 
-/** `> 0.05` */
+/** A bound in words: `> 0.05`. */
 export function boundText({ above, below }: Pick<Threshold, "above" | "below">): string {
   return [above !== null && `> ${figure(above)}`, below !== null && `< ${figure(below)}`].filter(Boolean).join(" or ");
 }
 
-/** The newest bucket against the mean of up to ten before it; null where there are none. */
+/** The newest bucket compared with the mean of up to ten before it; null if there are none. */
 export function changeOf({ mean, width }: Column): { readonly by: number; readonly over: number } | null {
   const last = mean.findLastIndex((value) => value !== null);
   const before = mean.slice(Math.max(0, last - 10), Math.max(0, last)).filter((value) => value !== null);

@@ -1,4 +1,4 @@
-/** What of the run the charts show: stage, range, smoothing, axes, further metrics, the chosen iteration. */
+/** What the charts show: stage, range, smoothing, axes, further metrics, the selected iteration. */
 import { useId } from "preact/hooks";
 import type { RunAnswer } from "../../../../../src/types/page.ts";
 import type { Stage } from "../../../../../src/types/records.ts";
@@ -12,7 +12,7 @@ export interface ToolbarProps {
   readonly answer: RunAnswer;
   readonly stage: Stage;
   readonly state: OverviewState;
-  /** Iterations (or steps) that the stage has. */
+  /** Iterations (or steps) done in the stage. */
   readonly done: number;
 }
 
@@ -132,7 +132,7 @@ function setSmoothing(weight: number): void {
   setQuery({ smooth: weight === usualSmoothing ? undefined : Number(weight.toFixed(2)) });
 }
 
-/** About the chosen iteration where it is shown, else towards the newest; the whole run has no range. */
+/** A zoomed range, around the selected iteration if it is shown, else towards the newest; the whole run has no range. */
 export function zoomed({
   state: { from, to, it },
   done,
@@ -148,11 +148,11 @@ export function zoomed({
   const about = it !== null && it >= first && it < end ? it : to === undefined ? end : (first + end) / 2;
   const share = end > first ? (about - first) / (end - first) : 0.5;
   const start = Math.min(Math.max(0, Math.round(about - share * span)), Math.max(0, done - span));
-  // A range that reaches the newest goes along with it.
+  // A range that reaches the newest iteration moves along with it.
   return { from: start, to: start + span >= done ? undefined : start + span };
 }
 
-/** Any metric that was recorded can have a chart. */
+/** A field with which any recorded metric gets a chart. */
 function Picker({ keys, added }: { readonly keys: readonly string[]; readonly added: readonly string[] }) {
   const list = useId();
   const add = (input: HTMLInputElement) => {

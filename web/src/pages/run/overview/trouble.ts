@@ -1,4 +1,4 @@
-/** What is wrong now, in one sentence: what needs a person first. */
+/** What is wrong now, in one sentence: first what needs the operator. */
 import type { PageEvent, RunSummary } from "../../../../../src/types/page.ts";
 import { ago, type Tone } from "../../../format.ts";
 import { standing } from "./tiles.ts";
@@ -7,7 +7,7 @@ export interface Trouble {
   readonly shape: string;
   readonly tone: Tone;
   readonly says: string;
-  /** The iteration that it is about. */
+  /** The iteration that it concerns. */
   readonly iteration: number | null;
   /** What to do: decide in Control, type a command, or look at Behaviour. */
   readonly next: "decide" | "resume" | "behaviour" | null;
@@ -15,7 +15,7 @@ export interface Trouble {
 
 export interface TroubleOptions {
   readonly run: RunSummary;
-  /** All stages, oldest first. */
+  /** Events of all stages, oldest first. */
   readonly events: readonly PageEvent[];
   readonly now: number;
   /** Gold checks that are much lower than at first, in words. */

@@ -1,23 +1,23 @@
-/** What the address says of the Run view: stage, range, chosen iteration, smoothing and the rest. */
+/** The address's parameters for the Run view: stage, range, selected iteration, smoothing and the rest. */
 import type { EventKind, Stage } from "../../../../../src/types/records.ts";
 import { setQuery, view } from "../../../router.ts";
 
 export interface OverviewState {
   readonly stage: Stage | null;
-  /** Iterations shown; `to` is the first that is not. */
+  /** Iterations shown; `to` is exclusive. */
   readonly from: number | undefined;
   readonly to: number | undefined;
-  /** The chosen iteration. */
+  /** The selected iteration. */
   readonly it: number | null;
   /** Weight of the smoothing. */
   readonly smooth: number;
-  /** Logarithmic axes wherever values allow them. */
+  /** Whether axes are logarithmic wherever the values allow it. */
   readonly log: boolean;
-  /** Metrics with a chart of their own. */
+  /** Metrics that the user has given a chart. */
   readonly added: readonly string[];
   /** Groups of charts that are folded. */
   readonly closed: readonly string[];
-  /** Which events are listed, and marked. */
+  /** The kind of events that is listed and marked. */
   readonly kind: EventKind | null;
   readonly tier: 1 | 2 | 3 | null;
 }
@@ -56,12 +56,12 @@ export function choose(it: number | null): void {
   setQuery({ it: it ?? undefined });
 }
 
-/** Only a zoom is a step in the browser's history: Back leads out of it. */
+/** Shows a range. Only a zoom adds a step to the browser's history: Back leads out of it. */
 export function showRange(range: { readonly from: number; readonly to: number | undefined } | null): void {
   setQuery({ from: range?.from, to: range?.to }, { replace: false });
 }
 
-/** `add` and `closed` are lists in the address. */
+/** Adds or removes a word in a list of the address, `add` or `closed`. */
 export function toggle(name: "add" | "closed", word: string): void {
   const present = (view.peek().query[name] ?? "").split(",").filter(Boolean);
   const next = present.includes(word) ? present.filter((one) => one !== word) : [...present, word];

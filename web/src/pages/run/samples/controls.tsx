@@ -1,4 +1,4 @@
-/** What is looked for among the samples of all iterations, and how what is found is shown. */
+/** The search among the samples of all iterations, and how its results are shown. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { isFile } from "../../../api.ts";
@@ -7,7 +7,7 @@ import { useKey } from "../../../keys.ts";
 import { setQuery } from "../../../router.ts";
 import { filters, noSearch, type SamplesState, searches, sorts } from "./view-state.ts";
 
-/** Milliseconds without a letter before the server is asked. */
+/** Milliseconds after the last keystroke before the server is asked. */
 const pause = 250;
 
 export function Controls({ state }: { readonly state: SamplesState }) {
@@ -52,7 +52,7 @@ export function Controls({ state }: { readonly state: SamplesState }) {
 
 function Search({ state }: { readonly state: SamplesState }) {
   const { q, filter } = state;
-  /** What is not looked for yet; else the field shows what is. */
+  /** Text that has not been searched for yet; null shows the current search. */
   const typed = useSignal<string | null>(null);
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => {

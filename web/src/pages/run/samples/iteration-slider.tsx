@@ -1,4 +1,4 @@
-/** Which iteration's samples are shown: a slider over those that have any, keys to step, and back to the newest. */
+/** The iteration whose samples are shown: a slider over those with samples, keys to step, and back to the newest. */
 import { Button } from "../../../components/parts.tsx";
 import { useKey } from "../../../keys.ts";
 import { setQuery } from "../../../router.ts";
@@ -6,7 +6,7 @@ import { placeOf } from "./order.ts";
 
 export interface IterationSliderProps {
   readonly iterations: readonly number[];
-  /** What was asked for; null is the newest. */
+  /** The requested iteration; null is the newest. */
   readonly it: number | null;
   readonly alive: boolean;
 }

@@ -1,4 +1,4 @@
-/** What the colours of the tokens mean: the ends of the scale, its zero, and a switch for what is coloured. */
+/** The meaning of the tokens' colours: the ends of the scale, its zero, and a switch for the coloured number. */
 import { Switch } from "../../../components/switch.tsx";
 import { figure } from "../../../format.ts";
 import { setQuery } from "../../../router.ts";

@@ -1,8 +1,8 @@
-/** Samples in the order that a person asked for. */
+/** Samples in the order that the user chose. */
 import type { PageSample } from "../../../../../src/types/page.ts";
 import type { Sort } from "./view-state.ts";
 
-/** A number that is not finite comes first either way: it is what to look at. */
+/** Sorted samples; a score that is not finite always comes first, because it needs attention. */
 export function ordered(
   samples: readonly PageSample[],
   { sort, descending }: { readonly sort: Sort; readonly descending: boolean },
@@ -16,7 +16,7 @@ export function ordered(
   });
 }
 
-/** Of iterations that have samples, the place of the one at or before; the first where there is none before. */
+/** The index of the last iteration with samples at or before the given one; of the first if there is none. */
 export function placeOf(iterations: readonly number[], iteration: number | null): number {
   if (iteration === null) return iterations.length - 1;
   return Math.max(

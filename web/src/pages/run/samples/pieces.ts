@@ -1,17 +1,17 @@
-/** Puts the tokens of a response back into its text: word tokenizers leave out the spaces between them. */
+/** Places the tokens of a response in its text: word tokenizers leave out the spaces between them. */
 
 export interface Piece {
   readonly text: string;
-  /** Which token; null for text between tokens. */
+  /** The token's index; null for text between tokens. */
   readonly token: number | null;
 }
 
-/** Characters that may lie between two tokens: white space, and behind parts of characters those characters. */
+/** Most characters between two tokens: white space, and after parts of characters those characters. */
 const longest = { space: 200, parts: 12 } as const;
 
 /**
- * Each token with what of the text lies before it. A token that is not in the text (an end mark, a part of a character) stands alone; what
- * the tokens don't reach comes at the end: nothing of either is lost.
+ * Each token with the text before it. A token that does not occur in the text (an end mark, a part of a character) stands by itself; text that the
+ * tokens do not reach comes last: nothing of either is lost.
  */
 export function piecesOf(response: string, tokens: readonly string[]): Piece[] {
   const pieces: Piece[] = [];
@@ -35,7 +35,7 @@ export function piecesOf(response: string, tokens: readonly string[]): Piece[] {
   return pieces;
 }
 
-/** Further on it would be another token. */
+/** The token's position; further on it would be a different token. */
 function placeOf(
   response: string,
   { token, at, skips }: { readonly token: string; readonly at: number; readonly skips: keyof typeof longest },

@@ -1,4 +1,4 @@
-/** Samples that people pinned: written to the store, shown at once. */
+/** Pinned samples: written to the store, shown at once. */
 import { useSignal } from "@preact/signals";
 import type { NewMark, PageSample, SamplesAnswer } from "../../../../../src/types/page.ts";
 import { type ApiError, isFile, post } from "../../../api.ts";
@@ -14,7 +14,7 @@ export interface Pins {
 export function usePins(runId: string): Pins {
   const base = `/api/runs/${encodeURIComponent(runId)}`;
   const asked = useAnswer<SamplesAnswer>(isFile ? null : `${base}/samples`, { stage: "ppo", filter: "pinned" });
-  // What was pressed since the last answer, by seq.
+  // Changes since the last answer, by seq.
   const pressed = useSignal<ReadonlyMap<number, PageSample | null>>(new Map());
   const failed = useSignal<ApiError | null>(null);
   const known = asked.answer?.samples ?? [];

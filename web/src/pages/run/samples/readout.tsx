@@ -1,4 +1,4 @@
-/** The numbers of the token under the pointer or the focus, at the foot of the page where the eye finds them. */
+/** The numbers of the token under the pointer or the focus, at the bottom of the page where they are easy to find. */
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { PageSample } from "../../../../../src/types/page.ts";
@@ -11,7 +11,7 @@ export interface Chosen {
   readonly token: number;
 }
 
-/** One for the page: whichever card it is in. */
+/** The selected token; one per page, in whichever card it is. */
 export const chosen = signal<Chosen | null>(null);
 
 export function Readout() {

@@ -1,4 +1,4 @@
-/** The reference's answer to a sample's prompt, where it was asked: on the monitoring set. */
+/** The reference's answer to a sample's prompt, if it was asked: on the monitoring set. */
 import type { AnswerPair, AnswersAnswer, PageSample } from "../../../../../src/types/page.ts";
 import { LongText } from "../../../components/long-text.tsx";
 import { figure } from "../../../format.ts";
@@ -7,7 +7,7 @@ import { useAnswer } from "../../../state/use-answer.ts";
 
 export type References = ReadonlyMap<string, AnswerPair>;
 
-/** By prompt; null until they have come, and while they are not wanted. */
+/** The reference's answers by prompt; null until they are loaded, and while they are not wanted. */
 export function useReferences(runId: string, { wanted }: { readonly wanted: boolean }): References | null {
   const path = wanted ? `/api/runs/${encodeURIComponent(runId)}/behaviour/answers` : null;
   const { answer } = useAnswer<AnswersAnswer>(path, { a: "reference", b: 0 });
@@ -39,7 +39,7 @@ export function Reference({ sample, references, spaces }: ReferenceProps) {
   );
 }
 
-/** Said once, where none of the samples has an answer beside it. */
+/** Said once if none of the samples has a reference answer. */
 export function NoReference({ runId }: { readonly runId: string }) {
   return (
     <p>

@@ -1,4 +1,4 @@
-/** One sample: what was asked, what the policy answered, what it earned, and what can be done with it. */
+/** One sample: the prompt, the policy's answer, its score, and its actions. */
 import type { ComponentChildren } from "preact";
 import type { PageSample } from "../../../../../src/types/page.ts";
 import { exact } from "../../../components/exact.ts";
@@ -15,9 +15,9 @@ export interface SampleCardProps {
   readonly sample: PageSample;
   readonly scale: Scale;
   readonly spaces: boolean;
-  /** Pin, and what else a card may do. */
+  /** The pin button, and other actions of a card. */
   readonly actions?: ComponentChildren;
-  /** Beside the response: another answer to the same prompt. */
+  /** A second answer to the same prompt, beside the response. */
   readonly beside?: ComponentChildren;
 }
 

@@ -1,4 +1,4 @@
-/** The samples of an iteration or of a search, the pinned ones before them. */
+/** The samples of an iteration or of a search, after the pinned ones. */
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import type { PageSample } from "../../../../../src/types/page.ts";
@@ -19,7 +19,7 @@ export interface SampleListProps {
   readonly runId: string;
   readonly samples: readonly PageSample[];
   readonly state: SamplesState;
-  /** Over the list: how many of what. */
+  /** The title of the list: what it has, and how many. */
   readonly title: ComponentChildren;
   readonly none: ComponentChildren;
 }

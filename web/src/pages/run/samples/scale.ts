@@ -1,16 +1,16 @@
-/** The scale by which tokens are coloured: which number, how far from zero, and what its ends mean. */
+/** The scale by which tokens are coloured: which number, its distance from zero, and the meaning of the ends. */
 import type { PageSample } from "../../../../../src/types/page.ts";
 
 export const colours = ["advantage", "kl", "value", "logprob"] as const;
 export type Colour = (typeof colours)[number];
 
-/** From -`steps` to `steps`, 0 without colour; null is a number that is not finite. */
+/** A level from -`steps` to `steps`, with 0 uncoloured; null is a number that is not finite. */
 export type Level = number | null;
 export const steps = 4;
 
 export interface Scale {
   readonly colour: Colour;
-  /** How far from zero the ends lie: nine in ten tokens are within; of log-probabilities, one in ten at least. */
+  /** Distance of the ends from zero: nine in ten tokens are within; for log-probabilities it is at least that of one in ten. */
   readonly bound: number;
 }
 
@@ -23,7 +23,7 @@ export const meaning: Readonly<
   logprob: { says: "Log-probability", unit: "nats", low: "improbable", high: null },
 };
 
-/** One number a token. */
+/** One number per token. */
 export function numbersOf(
   { advantages, logprobs, refLogprobs, values }: Pick<PageSample, "advantages" | "logprobs" | "refLogprobs" | "values">,
   colour: Colour,
@@ -41,16 +41,16 @@ export function scaleOf(samples: readonly PageSample[], colour: Colour): Scale {
     for (const number of numbersOf(sample, colour)) if (Number.isFinite(number)) sizes.push(Math.abs(number));
   sizes.sort((a, b) => a - b);
   const bound = sizes[Math.min(sizes.length - 1, Math.floor(0.9 * sizes.length))] ?? 0;
-  // Where nine in ten are zero, the largest; where all are, anything.
+  // The largest if nine in ten are zero; any number if all are.
   const reach = bound || sizes.at(-1) || 1;
-  // What is likelier than one in ten is not improbable, however sure the policy is of the rest.
+  // A token likelier than one in ten is not improbable, however sure the policy is of the others.
   return { colour, bound: colour === "logprob" ? Math.max(reach, Math.LN10) : reach };
 }
 
 export function levelOf(number: number, { bound }: Scale): Level {
   if (!Number.isFinite(number)) return null;
   const level = Math.round((number / bound) * steps);
-  // -0 is no level.
+  // Turns -0 into 0.
   return Math.max(-steps, Math.min(steps, level)) || 0;
 }
 

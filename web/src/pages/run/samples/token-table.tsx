@@ -7,7 +7,7 @@ import { Scroll } from "../../../components/scroll.tsx";
 import { figure } from "../../../format.ts";
 import { numbersOf } from "./scale.ts";
 
-/** Rows at first, and with each press. */
+/** Rows shown at first, and added with each click. */
 const first = 200;
 
 export function TokenTable({ sample }: { readonly sample: PageSample }) {

@@ -1,4 +1,4 @@
-/** A response token by token, coloured by one number; the pointer, a tap or the arrow keys choose a token. */
+/** A response token by token, coloured by one number; the pointer, a tap or the arrow keys select a token. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { PageSample } from "../../../../../src/types/page.ts";
@@ -8,7 +8,7 @@ import { type Piece, piecesOf } from "./pieces.ts";
 import { type Chosen, chosen } from "./readout.tsx";
 import { levelClass, levelOf, numbersOf, type Scale } from "./scale.ts";
 
-/** Pieces shown at first, and with each press. */
+/** Pieces shown at first, and added with each click. */
 const first = 400;
 const more = 4_000;
 const longestToken = 2_000;
@@ -27,7 +27,7 @@ export function Tokens({ sample, scale, spaces }: TokensProps) {
   const idOf = (token: number) => `t${sample.seq}-${token}`;
   const shown = pieces.slice(0, length.value);
 
-  // Hundreds of tokens don't change as the pointer moves over them; the chosen one is marked by hand.
+  // Hundreds of tokens are not rendered again as the pointer moves over them; the selected one is marked directly.
   const spans = useMemo(() => {
     const numbers = numbersOf(sample, scale.colour);
     return shown.map((piece) => <Token key={piece.token ?? "between"} {...{ piece, numbers, scale, spaces, idOf }} />);

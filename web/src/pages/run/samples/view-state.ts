@@ -1,4 +1,4 @@
-/** What the address says of the view of samples. */
+/** The address's parameters for the samples view. */
 import { view } from "../../../router.ts";
 import { type Colour, colours } from "./scale.ts";
 
@@ -15,14 +15,14 @@ export const sorts = { "": "as stored", score: "score", kl: "KL" } as const;
 export type Sort = keyof typeof sorts;
 
 export interface SamplesState {
-  /** Null: the newest, and it moves on. */
+  /** The iteration; null follows the newest. */
   readonly it: number | null;
   readonly q: string;
   readonly filter: Filter | null;
-  /** The seq of a sample: its prompt across iterations. */
+  /** The seq of a sample: shows its prompt across iterations. */
   readonly prompt: number | null;
   readonly sort: Sort;
-  /** Highest first. */
+  /** Whether the highest come first. */
   readonly descending: boolean;
   readonly colour: Colour;
   readonly spaces: boolean;
@@ -47,7 +47,7 @@ export function samplesState(): SamplesState {
 
 export const noSearch = { q: "", filter: "", prompt: "" } as const;
 
-/** Whether samples of all iterations are looked for. */
+/** Whether the view searches the samples of all iterations. */
 export function searches({ q, filter, prompt }: SamplesState): boolean {
   return q !== "" || filter !== null || prompt !== null;
 }
