@@ -15,7 +15,7 @@ vi.mock("../components/chart.tsx", () => ({
 }));
 vi.mock("../state/live.ts", async () => {
   const { signal } = await import("@preact/signals");
-  return { summaries: signal(new Map()), line: signal("live"), watch: () => () => {} };
+  return { summaries: signal(new Map()), gone: signal(new Set()), line: signal("live"), watch: () => () => {} };
 });
 
 const { ComparePage } = await import("./compare.tsx");

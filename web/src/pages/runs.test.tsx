@@ -6,7 +6,7 @@ import type { RunSummary, RunsAnswer } from "../../../src/types/page.ts";
 
 vi.mock("../state/live.ts", async () => {
   const { signal } = await import("@preact/signals");
-  return { summaries: signal(new Map()), line: signal("live"), watch: () => () => {} };
+  return { summaries: signal(new Map()), gone: signal(new Set()), line: signal("live"), watch: () => () => {} };
 });
 
 const { RunsPage } = await import("./runs.tsx");

@@ -7,7 +7,7 @@ import type { RunData } from "../../state/run-data.ts";
 
 vi.mock("../../state/live.ts", async () => {
   const { signal } = await import("@preact/signals");
-  return { summaries: signal(new Map()), line: signal("live"), watch: () => () => {} };
+  return { summaries: signal(new Map()), gone: signal(new Set()), line: signal("live"), watch: () => () => {} };
 });
 
 const { SamplesTab } = await import("./samples.tsx");
