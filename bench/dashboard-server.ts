@@ -1,4 +1,4 @@
-/** A process that serves a workspace's database: `dashboard-server.ts DATABASE`. Prints its address, and its own time and memory when it ends. */
+/** A process that serves a workspace's database: `dashboard-server.ts DATABASE`. Prints its address, and at its end its own time and memory. */
 import { createApp, listen } from "../src/server/index.ts";
 import { openStore } from "../src/store/index.ts";
 

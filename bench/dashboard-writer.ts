@@ -1,6 +1,6 @@
 /**
- * A process that records as a trainer does, an iteration a commit: `dashboard-writer.ts DATABASE RUN --metrics 100`, and
- * `--iterations N`, `--seconds S` or both; `--every MS` waits between two. Prints one line of JSON.
+ * A process that records like a trainer, one iteration per commit: `dashboard-writer.ts DATABASE RUN --metrics 100`, and `--iterations N`, `--seconds
+ * S` or both; `--every MS` waits between two. Prints one line of JSON.
  */
 import { parseArgs } from "node:util";
 import { openStore } from "../src/store/index.ts";
@@ -30,7 +30,7 @@ let iteration = 0;
 for (; iteration < iterations && performance.now() - began < 1000 * seconds; iteration++) {
   const from = performance.now();
   const numbers = Object.fromEntries(keys.map((key, i) => [key, Math.sin(iteration / 50 + i) + Math.random() / 10]));
-  // When it was written: readers measure how late they are told.
+  // The time of writing: readers measure their delay from it.
   recorder.metrics("ppo", iteration, { ...numbers, "bench/at": Date.now() });
   if (iteration % 10 === 0)
     recorder.event({ kind: "note", stage: "ppo", iteration, message: `iteration ${iteration}` });

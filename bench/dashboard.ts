@@ -1,6 +1,6 @@
 /**
- * `npm run bench:dashboard`: what the page costs the trainer, how late it is told, and how long its questions take. Each of
- * `--sizes 10000,100000` is a run of so many iterations of 100 metrics.
+ * `npm run bench:dashboard`: what the page costs the trainer, how late its news is, and how long its requests take. Each of `--sizes 10000,100000` is
+ * a run of that many iterations with 100 metrics.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -26,7 +26,7 @@ const say = (text: string) => (options.json ? process.stderr : process.stdout).w
 const folder = mkdtempSync(join(tmpdir(), "ballast-bench-"));
 const metrics = 100;
 
-/** Questions of one opened view, and how often each is asked again. */
+/** How often each request of an opened view is repeated. */
 const repeats = 40;
 
 function start(script: string, ...args: string[]): { child: ChildProcess; line: () => Promise<string> } {
@@ -63,7 +63,7 @@ interface Listening {
   readonly leave: () => void;
 }
 
-/** A page that watches a run: reads each batch, and how late it is. */
+/** A page that watches a run: reads each batch, and measures its delay. */
 async function listen(base: string, run: string): Promise<Listening> {
   const line = new AbortController();
   const response = await fetch(`${base}/api/stream?runs=${run}`, { signal: line.signal });
@@ -93,7 +93,7 @@ function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
-/** Rows a second that a writer gets through while so many listen; without a server where nobody does. */
+/** Rows per second that a writer achieves while `clients` pages listen; without a server if there are none. */
 async function ingestion(clients: number, round: number) {
   const database = join(folder, `ingestion-${clients}-${round}.db`);
   await write(database, "first-1", "--iterations", "10");
@@ -111,7 +111,7 @@ async function ingestion(clients: number, round: number) {
   return { ...result, server: cost };
 }
 
-/** At a trainer's pace: ten iterations a second. */
+/** Measures the delay at a trainer's pace: ten iterations a second. */
 async function delay() {
   const database = join(folder, "delay.db");
   await write(database, "first-1", "--iterations", "10");
@@ -133,7 +133,7 @@ async function timed(address: string): Promise<number> {
   return performance.now() - began;
 }
 
-/** Milliseconds of each question the first time, in a fresh server, and later. */
+/** Milliseconds of each request the first time, in a fresh server, and later. */
 async function questions(database: string, paths: Readonly<Record<string, string>>) {
   const { result, cost } = await withServer(database, async (base) => {
     const times: Record<string, { firstMs: number; medianMs: number; p95Ms: number }> = {};
@@ -166,7 +166,7 @@ function sayTimes(title: string, { times }: Awaited<ReturnType<typeof questions>
 
 try {
   const rounds: Record<number, Awaited<ReturnType<typeof ingestion>>[]> = { 0: [], 1: [], 20: [] };
-  // In turn: what else the machine does meanwhile touches all of them.
+  // Interleaved, so that other load on the machine affects all of them.
   for (let round = 0; round < Number(options.rounds); round++)
     for (const clients of [0, 1, 20]) rounds[clients]!.push(await ingestion(clients, round));
   const rows = (clients: number) => median(rounds[clients]!.map(({ rowsPerSecond }) => rowsPerSecond));

@@ -1,4 +1,4 @@
-/** The engine alone: one optimizer step at three widths, and sampling, as shares of the ceiling. */
+/** The engine by itself: one optimizer step at three widths, and sampling, as shares of the ceiling. */
 import { createEmbeddedEngine } from "../src/engine/embedded/index.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { forwardFlops, gpt2, median, times } from "./measure.ts";
@@ -39,7 +39,7 @@ export async function benchUpdate(engine: Engine, width: number, ceilingGflops: 
   };
   const seconds = median(await times(width > 256 ? 7 : 15, step));
   await engine.disposeModel(id);
-  // Backward costs twice the forward pass; the padded square of attention is computed whole.
+  // Backward costs twice the forward pass; the padded square of attention is computed completely.
   const gflops = (3 * forwardFlops(config, layoutTokens, sequenceLength)) / seconds / 1e9;
   return { width, milliseconds: seconds * 1000, gflops, share: gflops / ceilingGflops };
 }
@@ -49,7 +49,7 @@ export interface SamplingResult {
   readonly share: number;
 }
 
-/** Width 256, 64 prompts of 16 tokens, 128 new tokens each, none of which stops. */
+/** Sampling at width 256: 64 prompts of 16 tokens, 128 new tokens each, none of which stops. */
 export async function benchSampling(engine: Engine, ceilingGflops: number): Promise<SamplingResult> {
   const promptLength = 16;
   const newTokens = 128;

@@ -1,4 +1,4 @@
-/** A whole PPO iteration through the trainer itself, in the shape of the peer's benchmark: 64 prompts of 16, 48 new tokens. */
+/** A whole PPO iteration through the trainer itself, in the shape of the peer's benchmark: 64 prompts of 16 tokens, 48 new tokens. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -111,7 +111,7 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
   };
 }
 
-/** No token is EOS, so that every response has its full length. */
+/** A tokenizer without EOS, so that every response has its full length. */
 const neverStopping: Tokenizer = {
   vocabularySize: 512,
   missingIds: [],

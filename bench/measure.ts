@@ -1,4 +1,4 @@
-/** Shared by the benchmarks: the machine's ceiling, medians, and FLOPs of a GPT-2. */
+/** Shared parts of the benchmarks: the machine's ceiling, medians, and FLOPs of a GPT-2. */
 import type { ModelConfig } from "../src/engine/engine.ts";
 import { constant, input } from "../src/tensor/graph.ts";
 import { add, matmul, mul, slice } from "../src/tensor/ops.ts";
@@ -32,7 +32,7 @@ export async function ceiling(threads: number): Promise<number> {
     const products = 6;
     const a = input("a", [m, k]);
     const b = input("b", [k, n]);
-    // Different operands, or the graph optimizer would compute one product for all; one row of each is kept.
+    // With equal operands the graph optimizer would compute only one product; one row of each is kept.
     const parts = Array.from({ length: products }, (_, i) => slice(matmul(a, mul(b, constant(1 + i / 8))), 0, 0, 1));
     const session = await Session.compile({ out: parts.reduce((x, y) => add(x, y)) }, { threads });
     const feeds = {
@@ -46,7 +46,7 @@ export async function ceiling(threads: number): Promise<number> {
   return best;
 }
 
-/** FLOPs of one forward pass over `tokens` tokens that look at `seen` positions each on average: products only. */
+/** FLOPs of one forward pass over `tokens` tokens that attend to `seen` positions each on average; only products count. */
 export function forwardFlops({ width, layers, vocabularySize }: ModelConfig, tokens: number, seen: number): number {
   return tokens * (2 * (12 * layers * width ** 2 + width * vocabularySize) + 4 * layers * seen * width);
 }

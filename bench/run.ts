@@ -1,4 +1,4 @@
-/** `npm run bench`: how fast the engine and the trainer are, as shares of what the machine can do in the same run. */
+/** `npm run bench`: the speed of the engine and the trainer, as shares of what the machine can do in the same run. */
 import { parseArgs } from "node:util";
 import { defaultThreads } from "../src/engine/embedded/machine-info.ts";
 import { benchSampling, benchUpdate, startEngine, type UpdateResult } from "./engine.ts";
@@ -13,9 +13,9 @@ const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 const before = await ceiling(threads);
 say(`ceiling, before     ${before.toFixed(0)} GFLOP/s on ${threads} threads`);
 const engine = await startEngine(threads);
-// First, so that the peak of memory is its own: that of the peer's benchmark is too.
+// First, so that the peak of memory is its own, as in the peer's benchmark.
 const { outsideEngineShare, peakMb, ...iteration } = await benchIteration(engine);
-// Shares are known once the ceiling has been measured a second time.
+// Shares are known only after the ceiling has been measured a second time.
 const updates: UpdateResult[] = [];
 for (const width of [128, 256, 512]) updates.push(await benchUpdate(engine, width, 1));
 const sampled = await benchSampling(engine, 1);

@@ -1,6 +1,6 @@
 /**
- * `npm run same-bits [REVISION]`: trains small runs at this working tree and at another revision (its parent by default) on this
- * machine and compares every weight and every metric but times. Code that only moves must change no bit.
+ * `npm run same-bits [REVISION]`: trains small runs in this working tree and at a different revision (by default its parent) on this machine and
+ * compares every weight and every metric except times. Code that only moves must not change a bit.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
@@ -16,7 +16,7 @@ const mini = [
   ...["model.layers=2", "model.width=32", "model.heads=2", "sft.steps=30", "reward.steps=20"],
   ...["ppo.iterations=8", "ppo.sequences=32", "ppo.checkpointEvery=3", "evaluation.samples=32", "threads=1"],
 ];
-/** Between them they reach every loss, the controller's actions, probes, and both kinds of critic. */
+/** Together these runs reach every loss, the controller's actions, probes, and both kinds of critic. */
 const runs: Readonly<Record<string, readonly string[]>> = {
   plain: [],
   steered: [

@@ -1,6 +1,6 @@
 /**
- * An engine small enough to hold in the head: a bigram language model and a bag-of-tokens scalar head, with gradients by
- * hand in float64. It keeps the interface's promises to the bit and takes microseconds.
+ * An engine small enough to understand at once: a bigram language model and a bag-of-tokens scalar head, with hand-written gradients in float64. It
+ * keeps the interface's promises to the bit and takes microseconds.
  *
  * Logits at a token are a row of W; the scalar at a position is c plus the sum of U over the tokens up to it.
  */
@@ -43,13 +43,13 @@ import { random } from "../../src/util/random.ts";
 
 interface Bigram {
   readonly info: ModelInfo;
-  /** By group: `W` (V x V), `U` (V, then the bias c). */
+  /** Weights by group: `W` (V x V), `U` (V, then the bias c). */
   readonly weights: Record<string, number[]>;
   gradients: Record<string, number[]>;
   moments: { m: Record<string, number[]>; v: Record<string, number[]>; steps: number };
 }
 
-/** A word to say before each verb: may throw, as a dying process or a full disk would. */
+/** A hook before each verb: it may throw, as a dying process or a full disk would. */
 export type BeforeVerb = (verb: keyof Engine, args: readonly unknown[]) => void;
 
 export class BigramEngine implements Engine {
@@ -57,7 +57,7 @@ export class BigramEngine implements Engine {
   before: BeforeVerb = () => {};
   /** May change what one pass of a gradient gives back: to make a loss NaN, say. */
   distort: (result: PassResult, loss: LossRequest) => PassResult = (result) => result;
-  /** Whether it has the whole KL in a penalty. */
+  /** Whether the engine supports a full KL in a penalty. */
   fullKl = true;
   readonly models = new Map<ModelId, Bigram>();
   #next = 1;
@@ -304,7 +304,7 @@ export class BigramEngine implements Engine {
     return { loss: total, logprobs: logprobs!, entropy: entropy!, ...penaltyKl };
   }
 
-  /** -A r + beta KL(old, new); the gradient by the token's log-probability, without that of a full KL. */
+  /** -A r + beta KL(old, new), with the gradient by the token's log-probability, excluding that of a full KL. */
   #penaltyTerms(id: ModelId, { sequences, oldLogprobs, advantages, config }: PolicyLoss, logprobs: number[][]) {
     const { beta, oldModel } = config.penalty!;
     const rows = (f: (logRatio: number, advantage: number, before: number) => number) =>
@@ -332,7 +332,7 @@ export class BigramEngine implements Engine {
     return oldLogp_V.reduce((total, old, v) => total + Math.exp(old) * (old - logp_V[v]!), 0);
   }
 
-  /** dKL(old, new) / dz_v = (p_v - p_old_v) / temperature. */
+  /** Adds the gradient of a full KL: dKL(old, new) / dz_v = (p_v - p_old_v) / temperature. */
   #addFullKl(id: ModelId, before: number, weight: number, { penalty, temperature }: PolicyLoss["config"]): void {
     const { info, gradients } = this.#model(id);
     const logp_V = logSoftmax(this.#logits(id, before), temperature);
@@ -362,7 +362,7 @@ export class BigramEngine implements Engine {
     U![U!.length - 1]! += g;
   }
 
-  /** d log p(token) / dz_v = (1[v = token] - p_v) / temperature. */
+  /** Adds the gradient of a log-probability: d log p(token) / dz_v = (1[v = token] - p_v) / temperature. */
   #addLogprob(id: ModelId, before: number, token: number, g: number, temperature: number): void {
     const { info, gradients } = this.#model(id);
     const logp_V = logSoftmax(this.#logits(id, before), temperature);
@@ -371,7 +371,7 @@ export class BigramEngine implements Engine {
         (g * (Number(v === token) - Math.exp(logp))) / temperature;
   }
 
-  /** dH / dz_v = -p_v (log p_v + H) / temperature. */
+  /** Adds the gradient of the entropy: dH / dz_v = -p_v (log p_v + H) / temperature. */
   #addEntropy(id: ModelId, before: number, g: number, temperature: number): void {
     const { info, gradients } = this.#model(id);
     const logp_V = logSoftmax(this.#logits(id, before), temperature);
@@ -409,7 +409,7 @@ function zerosLike(groups: Record<string, number[]>): Record<string, number[]> {
   return Object.fromEntries(Object.entries(groups).map(([name, values]) => [name, values.map(() => 0)]));
 }
 
-/** Log-probabilities of the likeliest tokens alone, which sum up to 1 again. */
+/** Log-probabilities of only the likeliest tokens, renormalised to sum to 1. */
 function truncate(logp_V: readonly number[], { topK, topP }: SampleRequest): number[] {
   const order = logp_V.map((_, v) => v).sort((a, b) => logp_V[b]! - logp_V[a]!);
   const kept = new Set<number>();

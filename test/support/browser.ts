@@ -1,11 +1,11 @@
-/** A real browser on a real workspace: what the tests of the page share. */
+/** A real browser on a real workspace: shared by the tests of the page. */
 import { existsSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { type Running, start } from "../e2e/ballast.ts";
 
 const places = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** Where the browser is; undefined where there is none, and then the tests say so and are skipped. */
+/** The browser's path; undefined if there is none, in which case the tests say so and are skipped. */
 export const browserPath = places.find((path) => path !== undefined && existsSync(path));
 if (browserPath === undefined)
   console.warn("skipped: the page in a browser. Install Chromium (apt-get install chromium), or name one in CHROMIUM.");
@@ -17,13 +17,13 @@ export function launch(): Promise<Browser> {
 
 export interface Served {
   readonly running: Running;
-  /** `http://127.0.0.1:4711` */
+  /** The origin: `http://127.0.0.1:4711`. */
   readonly origin: string;
   readonly token: string;
   stop(): Promise<void>;
 }
 
-/** `ballast serve` over a workspace. */
+/** Runs `ballast serve` over a workspace. */
 export async function serve(cwd: string, workspace: string, port = 0): Promise<Served> {
   const running = start(cwd, "serve", "--workspace", workspace, "--port", String(port));
   const address = await until(() => /(http:\/\/127\.0\.0\.1:\d+)\/#\/\?token=(\S+)/.exec(running.output()));
@@ -39,7 +39,7 @@ export async function serve(cwd: string, workspace: string, port = 0): Promise<S
   };
 }
 
-/** What went wrong in a page, that no one was shown: errors of its console and of its scripts. */
+/** Collects errors of a page's console and scripts, which nobody would see otherwise. */
 export function complaintsOf(page: Page): string[] {
   const complaints: string[] = [];
   page.on("console", (message) => {
@@ -49,7 +49,7 @@ export function complaintsOf(page: Page): string[] {
   return complaints;
 }
 
-/** Asks again and again until there is an answer. */
+/** Polls until there is an answer. */
 export async function until<T>(
   ask: () => T | null | undefined | false | Promise<T | null | undefined | false>,
   ms = 20_000,

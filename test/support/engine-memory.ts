@@ -1,4 +1,4 @@
-/** A process that trains a small model with shapes that vary, and prints its resident memory, in MB, at each iteration. */
+/** A process that trains a small model with varying shapes, and prints its resident memory, in MB, at each iteration. */
 import { createEmbeddedEngine } from "../../src/engine/embedded/index.ts";
 import { random } from "../../src/util/random.ts";
 

@@ -16,7 +16,7 @@ export const smallConfig: ModelConfig = {
   tieEmbeddings: true,
 };
 
-/** Ragged sequences; every fourth has nothing to score. */
+/** Ragged sequences; every fourth has no tokens to score. */
 export function randomSequences(count: number, seed: number, { vocabularySize, context } = smallConfig): Sequence[] {
   const stream = random("sequences", seed);
   return Array.from({ length: count }, (_, i) => {
@@ -45,11 +45,11 @@ export const adam: OptimStepRequest = {
 export interface Saved {
   readonly folder: string;
   readonly weights: ReadonlyMap<string, NamedTensor>;
-  /** The bytes of all files, for comparisons to the bit. */
+  /** The bytes of all files, for bitwise comparisons. */
   readonly bytes: string;
 }
 
-/** The model's weights, by way of a folder: the only way out of an engine. */
+/** The model's weights, saved to a folder and read back: the only way out of an engine. */
 export async function saved(
   engine: Pick<Engine, "saveModel">,
   model: ModelId,
@@ -65,7 +65,7 @@ export async function saved(
   };
 }
 
-/** The gradient of losses at the model's present weights: Adam's first moment, where beta1 is 0. The model is left alone. */
+/** The gradient of losses at the model's present weights: Adam's first moment with beta1 = 0. The model is left unchanged. */
 export async function gradientOf(
   engine: Omit<Engine, "forwardBackward"> & { forwardBackward(model: ModelId, loss: LossRequest): Promise<unknown> },
   model: ModelId,
@@ -82,7 +82,7 @@ export async function gradientOf(
   );
 }
 
-/** |a - b| over |b|, as vectors of all parameters. */
+/** |a - b| / |b|, as vectors of all parameters. */
 export function relativeError(a: ReadonlyMap<string, number[]>, b: ReadonlyMap<string, number[]>): number {
   let difference = 0;
   let size = 0;

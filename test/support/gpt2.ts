@@ -50,7 +50,7 @@ export const fixture = JSON.parse(
 export const tiedConfig: ModelConfig = { ...fixture.config, tieEmbeddings: true };
 export const untiedConfig: ModelConfig = { ...fixture.config, tieEmbeddings: false };
 
-/** The fixture's parameters, by name: the trunk, and heads beside it. */
+/** The fixture's parameters by name: the trunk, and the given heads. */
 export function fixtureTensors(...heads: ("untied" | "score")[]): Map<string, NamedTensor> {
   const all = Object.assign({}, fixture.parameters, ...heads.map((head) => fixture[head])) as FixtureTensors;
   return new Map(
@@ -60,7 +60,7 @@ export function fixtureTensors(...heads: ("untied" | "score")[]): Map<string, Na
 
 export type FixtureModel = "tied" | "untied" | "score";
 
-/** The fixture's model as a folder; `score` has a scalar head and no other. */
+/** Writes the fixture's model into a folder; `score` has only a scalar head. */
 export function writeFixture(model: FixtureModel): string {
   const folder = temporaryFolder();
   writeModelFolder(folder, {
@@ -71,7 +71,7 @@ export function writeFixture(model: FixtureModel): string {
   return folder;
 }
 
-/** The fixture's losses as the engine takes them, with the model each is of. */
+/** The fixture's losses in the engine's form, each with its model. */
 export const fixtureLosses = Object.entries(fixture.losses).map(([key, expected]) => {
   const name = key === "cross_entropy_untied" ? "cross_entropy" : key;
   const sequences =
@@ -93,7 +93,7 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** Largest |a - b| / (1 + |b|) over rows of numbers; infinite where lengths differ or only one of two is a number. */
+/** Largest |a - b| / (1 + |b|) over rows of numbers; infinite if lengths differ or only one of two is a number. */
 export function gap(a: readonly (readonly number[])[] | undefined, b: readonly (readonly number[])[]): number {
   if (a === undefined || a.length !== b.length || a.some((row, i) => row.length !== b[i]!.length)) return Infinity;
   const gaps = a.flatMap((row, i) =>

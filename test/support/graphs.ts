@@ -1,4 +1,4 @@
-/** Graphs of tests: random feeds, and runs through ONNX Runtime with the interpreter's kind of values. */
+/** Random feeds for the graphs of tests, and runs through ONNX Runtime with the interpreter's values. */
 import type { DType, Tensor } from "../../src/tensor/graph.ts";
 import { type Data, Session, type Value } from "../../src/tensor/session.ts";
 import { random } from "../../src/util/random.ts";
@@ -23,7 +23,7 @@ export function toGrid({ shape, data }: { readonly shape: readonly number[]; rea
   return { shape, data: Array.from(data as Iterable<number | bigint>, Number) };
 }
 
-/** Compiles, runs once and releases. Two threads, so that races show. */
+/** Compiles, runs once and releases. It uses two threads, so that races show. */
 export async function runOnce(
   outputs: Readonly<Record<string, Tensor>>,
   feeds: Readonly<Record<string, Grid>>,
@@ -52,7 +52,7 @@ export function uniformGrid(seed: string, shape: readonly number[], [low, high] 
   return { shape, data: Array.from({ length: count }, () => Math.fround(low! + (high! - low!) * stream.uniform())) };
 }
 
-/** Largest |a - b| / (1 + |b|); infinite where shapes differ or only one of two is a number. */
+/** Largest |a - b| / (1 + |b|); infinite if shapes differ or only one of two is a number. */
 export function distance(a: Grid, b: Grid): number {
   if (a.shape.join() !== b.shape.join() || a.data.length !== b.data.length) return Infinity;
   return a.data.reduce((largest, x, i) => {

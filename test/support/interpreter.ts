@@ -1,11 +1,11 @@
 /**
- * A slow, obvious float64 interpreter of tensor graphs: the reference that ONNX Runtime's results and the gradient rules
- * are tested against. Its table is total over the ops, so that a new op does not compile without its meaning.
+ * A slow, obvious float64 interpreter of tensor graphs: the reference against which ONNX Runtime's results and the gradient rules are tested. Its
+ * table is total over the ops, so that a new op does not compile without its meaning.
  */
 import type { Dim, Shape } from "../../src/tensor/dims.ts";
 import { type LoopAttributes, type OpName, type Tensor, topological } from "../../src/tensor/graph.ts";
 
-/** Numbers by shape, row-major; booleans are 0 and 1. */
+/** Numbers with a shape, row-major; booleans are 0 and 1. */
 export interface Grid {
   readonly shape: readonly number[];
   readonly data: readonly number[];
@@ -53,7 +53,7 @@ function sizeOf(dim: Dim, { symbols }: Scope): number {
 
 const sizes = (shape: Shape, scope: Scope): number[] => shape.map((dim) => sizeOf(dim, scope));
 
-/** A grid by the value at each index. */
+/** A grid built from the value at each index. */
 function build(shape: readonly number[], value: (index: number[]) => number): Grid {
   const count = shape.reduce((a, b) => a * b, 1);
   const data = Array.from({ length: count }, (_, flat) => {
@@ -67,7 +67,7 @@ function build(shape: readonly number[], value: (index: number[]) => number): Gr
   return { shape, data };
 }
 
-/** The entry at an index, which may have more axes in front; an axis of size 1 is read at 0: broadcasting. */
+/** The entry at an index, which may have additional axes in front; an axis of size 1 is read at 0: broadcasting. */
 function at({ shape, data }: Grid, index: readonly number[]): number {
   const lead = index.length - shape.length;
   return data[shape.reduce((flat, size, axis) => flat * size + (size === 1 ? 0 : index[lead + axis]!), 0)]!;
@@ -78,7 +78,7 @@ const elementwise =
   (y, inputs, scope) =>
     build(sizes(y.shape, scope), (index) => f(...inputs.map((x) => at(x, index))));
 
-/** A function of each row along the last axis. */
+/** Applies a function to each row along the last axis. */
 function byRow(x: Grid, f: (row: number[]) => number[], shape = x.shape): Grid {
   const width = x.shape.at(-1)!;
   const rows = Array.from({ length: x.data.length / width }, (_, i) => x.data.slice(i * width, (i + 1) * width));

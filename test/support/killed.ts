@@ -3,7 +3,7 @@ import type { BigramEngine } from "./bigram-engine.ts";
 
 export class Killed extends Error {}
 
-/** Dies at the n-th call. */
+/** Makes the process die at the n-th call. */
 export function killedAt(n: number): (engine: BigramEngine) => void {
   return (engine) => {
     let calls = 0;
@@ -13,7 +13,7 @@ export function killedAt(n: number): (engine: BigramEngine) => void {
   };
 }
 
-/** Whether the run was killed; other errors are thrown on. */
+/** Whether the run was killed; other errors are rethrown. */
 export async function wasKilled(run: Promise<unknown>): Promise<boolean> {
   try {
     await run;

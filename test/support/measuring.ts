@@ -3,7 +3,7 @@ import type { Scored } from "../../src/reward/index.ts";
 import type { Measuring } from "../../src/trainer/measuring.ts";
 import { prompts, tokenizer } from "./stage.ts";
 
-/** A response of so many tokens to the prompt "b", EOS included. */
+/** A response with these words to the prompt "b", EOS included. */
 export function scoredText(response: string): Scored {
   const messages = [{ role: "user" as const, content: "b" }];
   return {
@@ -17,7 +17,7 @@ export function scoredText(response: string): Scored {
   };
 }
 
-/** Gold is to say "a"; of the pairs, a reward that counts "a" gets two of three right, the last is a tie. */
+/** The gold check is to say "a"; of the pairs, a reward that counts "a" gets two of three right, and the last is a tie. */
 export function measured(): Measuring {
   const check: Measuring["check"] = (_, __, response) => ({ saysA: response.split(" ").includes("a") });
   const monitor = prompts("g", "f e", "a g f").map((prompt) => ({ ...prompt, row: { ...prompt.row, kind: "any" } }));

@@ -1,4 +1,4 @@
-/** A recorder over plain lists that outlive it, as a database outlives a process: what was not committed is lost. */
+/** A recorder over plain lists that outlive it, as a database outlives a process: uncommitted records are lost. */
 import type { Consultation, IncidentDecision, IncidentRecord, NewIncident } from "../../src/types/alerts.ts";
 import type {
   AnsweringModel,
@@ -47,7 +47,7 @@ export class MemoryStore {
     this.incidents[index] = { ...this.incidents[index]!, decision: whole };
   }
 
-  /** A stage's metrics by iteration, the newest attempt's, without the clock's. */
+  /** The newest attempt's metrics of a stage by iteration, without times. */
   curve(stage: Stage): Map<number, Record<string, number>> {
     const rows = new Map<number, Record<string, number>>();
     let attempt = 0;

@@ -1,6 +1,6 @@
 /**
- * fast-check with one seed, so that every run of the tests tries the same cases; `FC_SEED=7 FC_RUNS=1000 npx vitest run` tries
- * others, and more of them (100 without it).
+ * fast-check with one seed, so that every test run tries the same cases; `FC_SEED=7 FC_RUNS=1000 npx vitest run` tries different and more cases (100
+ * by default).
  */
 import fc from "fast-check";
 

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 
 const python = process.env.BALLAST_TEST_PYTHON ?? "python3";
 
-/** What keeps a test from running, as a part of its name: `, skipped: python3 has no transformers`; empty if nothing does. */
+/** What keeps a test from running, as a suffix of its name: `, skipped: python3 has no transformers`; empty if nothing does. */
 export function missingPython(modules: readonly string[]): string {
   const script = "import sys, importlib.util as u; print(*[m for m in sys.argv[1:] if u.find_spec(m) is None])";
   const { error, status, stdout } = spawnSync(python, ["-c", script, ...modules], { encoding: "utf8" });

@@ -28,7 +28,7 @@ export interface Played extends Consulted {
   readonly iteration: number;
 }
 
-/** Consults after the update of each iteration; `signals[i]` is what iteration i measured. */
+/** Consults after the update of each iteration; `signals[i]` are the measurements of iteration i. */
 export function play(
   rules: readonly Rule[],
   signals: readonly MetricValues[],
@@ -45,7 +45,7 @@ export function play(
   });
 }
 
-/** Iterations in which a rule spoke. */
+/** Iterations in which a rule fired. */
 export function alertsOf(played: readonly Played[], id = "tried"): number[] {
   return played.flatMap(({ alerts, iteration }) => alerts.filter((one) => one.rule === id).map(() => iteration));
 }

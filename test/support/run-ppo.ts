@@ -14,7 +14,7 @@ import { newWorld, openContext, prompts, rewardOf, startFolder, tokenizer, type 
 
 export const word = (text: string) => tokenizer.encode(text)[0]!;
 
-/** 1 for every "a". */
+/** The number of "a"s in a response. */
 export const wantsA = ({ tokens }: Scored) => tokens.filter((token) => token === word("a")).length;
 
 const base = {
@@ -29,7 +29,7 @@ const base = {
   storedSamples: 4,
 };
 
-/** Tests count what the engine and the reward are asked. */
+/** Tests count the calls of the engine and the reward. */
 const unmeasured = { probes: { every: 0 }, noise: { every: 0 }, monitor: { every: 0 }, robustness: { every: 0 } };
 
 export interface PpoRun {
@@ -40,13 +40,13 @@ export interface PpoRun {
   readonly context?: Partial<StageContext>;
   readonly prepare?: (engine: BigramEngine) => void;
   readonly texts?: string[];
-  /** In place of `texts`. */
+  /** Prompts in place of `texts`. */
   readonly prompts?: OnlineInputs["prompts"];
   readonly seed?: number;
-  /** Which model to start from. */
+  /** The seed of the starting model. */
   readonly start?: number;
   readonly measuring?: Partial<Measuring>;
-  /** Of the controller; none by default: these small runs take steps that would stop them. */
+  /** The controller's rules; none by default: these small runs take steps that would stop them. */
   readonly rules?: readonly Rule[];
   readonly control?: object;
   readonly faults?: readonly string[];

@@ -1,4 +1,4 @@
-/** Before any test: ONNX Runtime is in the user's cache, so that tests which compile a graph directly find it. */
+/** Runs before all tests: fetches ONNX Runtime into the user's cache, so that tests which compile a graph directly find it. */
 import { fetchRuntime } from "../../src/tensor/runtime.ts";
 
 export async function setup(): Promise<void> {

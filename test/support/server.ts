@@ -1,4 +1,4 @@
-/** A server over a workspace that another connection writes, as a trainer does, for tests. */
+/** A server over a workspace that a separate connection writes, as a trainer does, for tests. */
 import { createParser } from "eventsource-parser";
 import type { Hono } from "hono";
 import { type AppOptions, createApp } from "../../src/server/index.ts";
@@ -8,14 +8,14 @@ import { closedAfterwards } from "./store.ts";
 
 export const token = "a-token-of-the-tests-0123456789";
 
-/** `store` is the trainer's. */
+/** A server over a workspace; `store` is the trainer's. */
 export function served(store: Store, options: AppOptions & { now?: () => number } = {}): Hono {
   const { now } = options;
   const own = closedAfterwards(openStore(store.path, now === undefined ? {} : { now }));
   return createApp(own, { token, pollMs: 10, ...options });
 }
 
-/** Asks as a script on this machine does. */
+/** Sends a request as a script on this machine would. */
 export async function asked<Answer>(
   app: Hono,
   path: string,
@@ -28,7 +28,7 @@ export async function asked<Answer>(
 }
 
 export interface Reading {
-  /** Waits for the next one. */
+  /** Waits for the next batch. */
   next(): Promise<StreamBatch>;
   readonly ids: string[];
   readonly beats: () => number;
@@ -57,7 +57,7 @@ export async function reading(app: Hono, query: string, headers: Record<string, 
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   void (async () => {
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      // An event without data is none to a parser.
+      // The parser does not report an event without data.
       beats += read.value.split("event: beat").length - 1;
       parser.feed(read.value);
     }

@@ -1,4 +1,4 @@
-/** At the end of a test run: every test that was skipped, by name, so that no skip goes unseen. */
+/** Lists every skipped test by name at the end of a test run, so that no skip goes unnoticed. */
 import { relative } from "node:path";
 import type { Reporter, TestModule } from "vitest/node";
 

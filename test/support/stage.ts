@@ -14,7 +14,7 @@ import type { Stage } from "../../src/types/records.ts";
 import { BigramEngine } from "./bigram-engine.ts";
 import { MemoryStore } from "./memory-recorder.ts";
 
-/** A folder that goes when the test does. */
+/** A folder that is removed with the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "ballast-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -50,7 +50,7 @@ export function newWorld(): World {
   return { folder: temporaryFolder(), store: new MemoryStore() };
 }
 
-/** A new process: an engine of its own, the next attempt. */
+/** A new process: its own engine, and the next attempt. */
 export function openContext(
   world: World,
   stage: Stage,

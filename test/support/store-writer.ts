@@ -1,6 +1,6 @@
 /**
- * A process that records whole iterations until it is killed: `store-writer.ts DATABASE RUN`. Every attempt goes on three
- * iterations before the newest one; every value of an iteration is 1,000 times its attempt plus the iteration.
+ * A process that records whole iterations until it is killed: `store-writer.ts DATABASE RUN`. Every attempt begins three iterations before the newest
+ * one; every value of an iteration is 1,000 times its attempt plus the iteration.
  */
 import { openStore } from "../../src/store/index.ts";
 import type { SampleRecord } from "../../src/types/records.ts";

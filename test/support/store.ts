@@ -30,7 +30,7 @@ afterEach(() => {
   while (cleanups.length > 0) cleanups.pop()!();
 });
 
-/** Makes a database what version 3 would have left. */
+/** Turns a database into what version 3 would have left. */
 export function turnIntoVersion3(path: string): void {
   const raw = new Database(path);
   raw.exec("DROP VIEW answer_rows; DROP INDEX samples_by_score");

@@ -13,7 +13,7 @@ export interface TestRun {
   readonly store: Store;
 }
 
-/** The run `<id>` with checkpoints of so many iterations, and a store whose clock stands still at `now`. */
+/** Makes the run `<id>` with checkpoints at the given iterations, and a store whose clock stands still at `now`. */
 export function workspaceWithRun({
   id = "tiny-1",
   checkpoints = [],

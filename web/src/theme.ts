@@ -1,4 +1,4 @@
-/** Light, dark, or as the system has it; kept for next time. */
+/** The theme: light, dark, or the system's; remembered. */
 import { effect, signal } from "@preact/signals";
 
 const themes = ["auto", "light", "dark"] as const;

@@ -1,9 +1,9 @@
-/** What a person is typing: it outlives a change of view and a reload of this tab, and is in no other. */
+/** Unfinished input: it outlives a change of view and a reload of this tab, and is not shared with other tabs. */
 import { effect, type Signal, signal } from "@preact/signals";
 
 const drafts = new Map<string, Signal<unknown>>();
 
-/** One signal a name. `initial` is what it holds where nothing was typed yet. */
+/** The signal with this name. `initial` is its value if nothing has been typed yet. */
 export function draftOf<Draft>(name: string, initial: Draft): Signal<Draft> {
   const known = drafts.get(name) as Signal<Draft> | undefined;
   if (known !== undefined) return known;
@@ -19,13 +19,13 @@ export function draftOf<Draft>(name: string, initial: Draft): Signal<Draft> {
   return draft;
 }
 
-/** Forgets what was typed: it was sent. */
+/** Discards a draft that was sent. */
 export function dropDraft(name: string): void {
   drafts.delete(name);
   try {
     sessionStorage.removeItem(`ballast-draft ${name}`);
   } catch {
-    // Nothing is kept where the browser keeps nothing.
+    // Without browser storage nothing is kept.
   }
 }
 
@@ -42,6 +42,6 @@ function write(key: string, text: string): void {
   try {
     sessionStorage.setItem(key, text);
   } catch {
-    // The draft is in memory all the same.
+    // The draft is still in memory.
   }
 }

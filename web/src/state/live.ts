@@ -1,16 +1,16 @@
 /**
- * What is new, within a second: one stream for each browser. The tab that holds the lock reads it and passes batches on to the others;
- * hidden tabs want nothing and let go of the lock.
+ * News within a second: one stream per browser. The tab that holds the lock reads it and passes batches on to the others; hidden tabs want nothing
+ * and release the lock.
  */
 import { signal } from "@preact/signals";
 import type { RunSummary, StreamBatch, StreamCursor, StreamedRun } from "../../../src/types/page.ts";
 import { isFile } from "../api.ts";
 import { openStream } from "./stream.ts";
 
-/** `live`: the stream is read, here or by another tab. */
+/** State of the connection. `live`: the stream is read, by this or a different tab. */
 export const line = signal<"live" | "waiting" | "file">(isFile ? "file" : "waiting");
 
-/** Newest summaries by run, as far as the stream has told of them. */
+/** Newest summaries by run, as far as the stream has sent them. */
 export const summaries = signal<ReadonlyMap<string, RunSummary>>(new Map());
 
 /** Runs that were deleted since this page was opened. */
@@ -32,11 +32,11 @@ type Message =
 const tab = Math.random().toString(36).slice(2);
 const channel = isFile || typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("ballast");
 const listeners = new Map<string, Set<RunListener>>();
-/** Where each run that this tab shows has got to. */
+/** The cursor of each run that this tab shows. */
 const cursors = new Map<string, StreamCursor>();
 let newest: StreamCursor | null = null;
 
-/** Tells `listener` of a run's news from a cursor on; rows may come twice. Returns what ends it. */
+/** Calls `listener` with a run's news from a cursor on; rows may come twice. Returns a function that ends it. */
 export function watch(runId: string, from: StreamCursor, listener: RunListener): () => void {
   const set = listeners.get(runId) ?? new Set();
   listeners.set(runId, set.add(listener));
@@ -66,7 +66,7 @@ function receive(batch: StreamBatch): void {
   }
 }
 
-/** What this tab wants to be told; null while nobody looks at it. */
+/** What this tab wants to receive; null while it is hidden. */
 function wish(): Wish | null {
   if (document.hidden) return null;
   return { runs: [...listeners.keys()], cursor: [...cursors.values()].reduce<StreamCursor | null>(smaller, newest) };
@@ -78,7 +78,7 @@ function announce(): void {
   leader?.changed(tab, wish());
 }
 
-/** While this tab holds the lock. */
+/** Set while this tab holds the lock. */
 let leader: Leader | null = null;
 
 class Leader {
@@ -90,7 +90,7 @@ class Leader {
   changed(who: string, what: Wish | null): void {
     if (what === null) this.#wishes.delete(who);
     else this.#wishes.set(who, what);
-    // Several tabs answer at once, and a view that changes lets go of one run and takes up another.
+    // Several tabs answer at once, and a changing view drops one run and takes a new one.
     this.#pending ??= setTimeout(() => {
       this.#pending = null;
       this.#reopen();
@@ -125,7 +125,7 @@ class Leader {
   }
 }
 
-/** Holds the lock until this tab is hidden. Without locks (a page that is not from this machine), each tab reads for itself. */
+/** Holds the lock until this tab is hidden. Without locks (a page from a different machine), each tab reads for itself. */
 async function lead(): Promise<void> {
   await new Promise<void>((resolve) => {
     const own = new Leader();
@@ -169,7 +169,7 @@ if (!isFile) {
     if (data.kind === "wish") {
       if (leader === null) return;
       leader.changed(data.tab, data.wish);
-      // A tab that came later knows nothing of the line.
+      // A later tab does not know the state of the connection.
       channel?.postMessage({ kind: "line", state: line.peek() } satisfies Message);
     } else if (data.kind === "who") announce();
     else if (document.hidden) return;

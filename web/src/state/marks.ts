@@ -1,13 +1,13 @@
-/** What people note of runs: written to the store, and shown at once. */
+/** Users' marks on runs: written to the store, and shown at once. */
 import { signal } from "@preact/signals";
 import type { NewMark, RunSummary } from "../../../src/types/page.ts";
 import { post } from "../api.ts";
 import { summaries } from "./live.ts";
 
-/** The newest change that failed; it outlives the row that it was made in, which an archived run loses for a moment. */
+/** The newest change that failed; it outlives the row in which it was made, which an archived run loses for a moment. */
 export const refused = signal<{ readonly run: string; readonly error: Error } | null>(null);
 
-/** Shows the run with the change, tells the server, and takes the change back where that fails. */
+/** Shows the run with the change, sends it to the server, and reverts it if that fails. */
 export async function mark(run: RunSummary, change: NewMark): Promise<void> {
   const newest = () => summaries.peek().get(run.id) ?? run;
   const before = newest();
@@ -22,7 +22,7 @@ export async function mark(run: RunSummary, change: NewMark): Promise<void> {
   }
 }
 
-/** The summary as it is with the mark. */
+/** The summary with the mark applied. */
 export function marked(run: RunSummary, { kind, value, present }: NewMark): RunSummary {
   if (kind === "note") return { ...run, note: present ? value : "" };
   if (kind === "archived") return { ...run, archived: present };

@@ -1,4 +1,4 @@
-/** Everything that the views of one run read: fetched once, kept up to date by the stream. */
+/** The data of one run for all of its views: fetched once, kept up to date by the stream. */
 import { batch, type Signal, signal } from "@preact/signals";
 import type { EventAnswer, PageEvent, RunAnswer, StreamCursor, StreamedRun } from "../../../src/types/page.ts";
 import type { Stage } from "../../../src/types/records.ts";
@@ -8,20 +8,20 @@ import type { Column } from "./column.ts";
 import { ColumnSet, type Range } from "./column-set.ts";
 import { line, watch } from "./live.ts";
 
-/** Made by `openRun`. */
+/** The data of one run. Made by `openRun`. */
 export class RunData {
   readonly id: string;
   readonly answer: Signal<RunAnswer | null> = signal(null);
   readonly error: Signal<ApiError | null> = signal(null);
-  /** Newest events, oldest first; of older ones at first what is no note. */
+  /** Newest events, oldest first; at first without older notes. */
   readonly events: Signal<readonly PageEvent[]> = signal([]);
-  /** Whether the server has older ones. */
+  /** Whether the server has older events. */
   readonly olderEvents: Signal<boolean> = signal(false);
-  /** From here on all are there. */
+  /** From this event on all are loaded. */
   #oldest = 0;
-  /** What charts show, over the iterations that are zoomed to. */
+  /** Columns of the charts, over the zoomed range. */
   readonly #charts: ColumnSet;
-  /** The whole run, however far charts are zoomed: what is measured against "now". */
+  /** Columns of the whole run, however charts are zoomed, for figures that describe the present. */
   readonly whole: ColumnSet;
   #unwatch: (() => void) | null = null;
   #unline = () => {};
@@ -37,7 +37,7 @@ export class RunData {
     this.whole = new ColumnSet({ path, points: 200, onError });
   }
 
-  /** Grows whenever a column has changed: charts draw anew. */
+  /** A number that grows whenever a column has changed: charts then redraw. */
   get drawn(): Signal<number> {
     return this.#charts.drawn;
   }
@@ -46,12 +46,12 @@ export class RunData {
     return this.#charts.column(stage, key);
   }
 
-  /** Fetches these metrics and keeps them up to date. Returns what ends it. */
+  /** Fetches these metrics and keeps them up to date. Returns a function that ends it. */
   want(stage: Stage, keys: readonly string[]): () => void {
     return this.#charts.want(stage, keys);
   }
 
-  /** Iterations that charts show; undefined is as far as there are any. */
+  /** Sets the iterations that charts show; undefined means without limit. */
   zoom(range: Range): void {
     this.#charts.zoom(range);
   }
@@ -61,7 +61,7 @@ export class RunData {
     this.whole.refetch();
   }
 
-  /** Fetches the run itself again: after a change, and where the stream says so. */
+  /** Fetches the run itself again: after a change, and if the stream says so. */
   async reload(): Promise<void> {
     try {
       const [answer, events, matter] = await Promise.all([
@@ -90,7 +90,7 @@ export class RunData {
     return get(this.#path("/events"), query);
   }
 
-  /** A page among what is there already. */
+  /** Merges a page of events into those that are loaded. */
   #take({ rows, cursor, more }: EventAnswer): void {
     const all = [...this.events.peek(), ...rows].map((event) => [event.seq, event] as const);
     this.events.value = [...new Map(all).values()].sort((a, b) => a.seq - b.seq);
@@ -114,7 +114,7 @@ export class RunData {
     };
   }
 
-  /** After a time without the server: what failed meanwhile is asked for again. */
+  /** After a time without the server, repeats the requests that failed. */
   #back(): void {
     this.refetch();
     void this.#begin();
@@ -177,7 +177,7 @@ export class RunData {
 
 const opened = new Map<string, RunData>();
 
-/** One `RunData` a run, shared by all views; each of them holds it as long as it needs it. */
+/** The data of a run, shared by all views; each of them holds it as long as it needs it. */
 export function openRun(id: string): RunData {
   const data = opened.get(id) ?? new RunData(id);
   opened.set(id, data);

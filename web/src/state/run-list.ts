@@ -1,7 +1,7 @@
 /** The runs of a table: which of them are shown, and in what order. Pure. */
 import type { RunSummary, ShownState } from "../../../src/types/page.ts";
 
-/** What the stream told holds; runs that are newer than the answer are in as well. */
+/** The runs with the stream's newer summaries, and with runs that are newer than the answer. */
 export function merged(runs: readonly RunSummary[], news: ReadonlyMap<string, RunSummary>): RunSummary[] {
   const known = new Set(runs.map(({ id }) => id));
   const fresh = [...news.values()].filter(({ id }) => !known.has(id));
@@ -9,11 +9,11 @@ export function merged(runs: readonly RunSummary[], news: ReadonlyMap<string, Ru
 }
 
 export interface Filter {
-  /** Words that must all be found, in any of id, objective, tags and note. */
+  /** Words that must all occur in id, objective, tags or note. */
   readonly text: string;
-  /** Any of these; `incident` means that one waits for a decision. Empty: all. */
+  /** States, any of which matches; `incident` means that one waits for a decision. Empty means all. */
   readonly states: readonly string[];
-  /** All of these. */
+  /** Tags, all of which must match. */
   readonly tags: readonly string[];
   readonly archived: boolean;
 }
@@ -45,7 +45,7 @@ export const columns = {
 
 export type ColumnName = keyof typeof columns;
 
-/** Attention first. */
+/** States that need attention first. */
 const stateOrder: readonly string[] = [
   "lost",
   "stopped",
@@ -57,7 +57,7 @@ const stateOrder: readonly string[] = [
   "done",
 ] satisfies ShownState[];
 
-/** In stages done; null before the first iteration. */
+/** Progress in stages done; null before the first iteration. */
 export function progressOf({ position }: Pick<RunSummary, "position">): number | null {
   if (position === null) return null;
   const share = position.of === null ? 0 : Math.min(1, (position.iteration + 1) / position.of);
@@ -69,7 +69,7 @@ export interface Order {
   readonly down: boolean;
 }
 
-/** `kl`, or `-kl` for the largest first; anything else is the newest first. */
+/** Parses an order: `kl`, or `-kl` for the largest first; anything else means the newest first. */
 export function orderOf(word: string | undefined): Order {
   const by = (word ?? "").replace(/^-/, "");
   return Object.hasOwn(columns, by)
@@ -77,7 +77,7 @@ export function orderOf(word: string | undefined): Order {
     : { by: "age", down: false };
 }
 
-/** Rows without a value are last either way; NaN stands before every number, where it is seen. */
+/** The runs in order. Rows without a value are always last; NaN comes before every number, so that it is seen. */
 export function sorted(runs: readonly RunSummary[], { by, down }: Order): RunSummary[] {
   const { of } = columns[by];
   const rows = runs.map((run) => ({ run, value: of(run) }));
@@ -92,12 +92,12 @@ export function sorted(runs: readonly RunSummary[], { by, down }: Order): RunSum
   return rows.map(({ run }) => run);
 }
 
-/** Words of a list in the address, which commas part. */
+/** Words of a list in the address, separated by commas. */
 export function wordsOf(text: string | undefined): string[] {
   return (text ?? "").split(",").filter(Boolean);
 }
 
-/** The list with the word in it, or without it where it was in. */
+/** The list with the word added, or removed if it was present. */
 export function toggled(words: readonly string[], word: string): string[] {
   return words.includes(word) ? words.filter((one) => one !== word) : [...words, word];
 }

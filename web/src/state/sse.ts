@@ -1,11 +1,11 @@
-/** Server-sent events as this server writes them: one line `event`, one line `data`, a blank line (HTML Standard, section 9.2). */
+/** Parses server-sent events as this server writes them: one line `event`, one line `data`, a blank line (HTML Standard, section 9.2). */
 
 export interface ServerEvent {
   readonly event: string;
   readonly data: string;
 }
 
-/** A reader that is fed the text as it comes, in pieces of any size, and answers with the events that are whole now. */
+/** A reader that takes the text in pieces of any size, and returns the events completed by each. */
 export function eventReader(): (piece: string) => ServerEvent[] {
   let rest = "";
   return (piece) => {

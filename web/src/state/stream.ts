@@ -1,9 +1,9 @@
-/** Reads the server's event stream until it is told to stop, and comes back by itself where the line breaks. */
+/** Reads the server's event stream until it is told to stop, and reconnects by itself. */
 import type { StreamBatch, StreamCursor } from "../../../src/types/page.ts";
 import { addressOf, authorization } from "../api.ts";
 import { eventReader } from "./sse.ts";
 
-/** Milliseconds. The server beats every five seconds: three missed beats are a dead line. */
+/** Milliseconds without data. The server beats every five seconds: after three missed beats the connection is dead. */
 const silence = 15_000;
 const firstPause = 500;
 const longestPause = 8_000;
@@ -17,7 +17,7 @@ export interface StreamOptions {
   readonly onState: (state: LineState) => void;
 }
 
-/** Returns what ends it. */
+/** Opens the stream; returns a function that closes it. */
 export function openStream({ runs, after, onBatch, onState }: StreamOptions): () => void {
   const ended = new AbortController();
   let cursor = after;

@@ -1,4 +1,4 @@
-/** A hook that asks the server for one thing and asks again when the question, or the time, is another. */
+/** A hook that requests one answer, and again when the request or the time changes. */
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { ApiError, addressOf, get } from "../api.ts";
@@ -6,13 +6,16 @@ import type { Query } from "../router.ts";
 import { line } from "./live.ts";
 
 export interface Asked<Answer> {
-  /** The newest answer; it stays while the next is under way. Null before the first. */
+  /** The newest answer; it stays while the next is pending. null before the first. */
   readonly answer: Answer | null;
   readonly error: ApiError | null;
   readonly again: () => void;
 }
 
-/** `path` null asks nothing. A change of `when` asks the same again, and so does a line that is back where the last question failed. */
+/**
+ * Requests an answer; `path` null requests nothing. A change of `when` repeats the request, and so does a restored connection if the last request
+ * failed.
+ */
 export function useAnswer<Answer>(path: string | null, query: Query = {}, when: unknown = null): Asked<Answer> {
   const answer: Signal<Answer | null> = useSignal<Answer | null>(null);
   const error = useSignal<ApiError | null>(null);

@@ -1,11 +1,11 @@
-/** A hook by which views read all runs of the workspace, as they are now. */
+/** A hook with all runs of the workspace, kept up to date. */
 import type { RunSummary, RunsAnswer } from "../../../src/types/page.ts";
 import { gone, summaries } from "./live.ts";
 import { merged } from "./run-list.ts";
 import { type Asked, useAnswer } from "./use-answer.ts";
 
 export interface RunList extends Omit<Asked<RunsAnswer>, "answer"> {
-  /** Newest first; null before they have come. */
+  /** Runs, newest first; null until they are loaded. */
   readonly runs: readonly RunSummary[] | null;
 }
 

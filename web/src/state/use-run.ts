@@ -1,9 +1,9 @@
-/** Hooks by which views read a run. */
+/** Hooks with the data of a run. */
 import { useEffect, useMemo } from "preact/hooks";
 import type { Stage } from "../../../src/types/records.ts";
 import { openRun, type RunData } from "./run-data.ts";
 
-/** The run's data, held for as long as the component is there. */
+/** The run's data, held while the component exists. */
 export function useRun(id: string): RunData {
   const data = useMemo(() => openRun(id), [id]);
   useEffect(() => data.hold(), [data]);
@@ -11,8 +11,8 @@ export function useRun(id: string): RunData {
 }
 
 /**
- * Fetches these metrics and keeps them up to date for as long as the component is there: those of a `RunData`, over what charts are zoomed
- * to, or those of its `whole`.
+ * Fetches these metrics and keeps them up to date while the component exists: for a `RunData` over the charts' range, for its `whole` over the whole
+ * run.
  */
 export function useColumns(data: Pick<RunData, "want">, stage: Stage, keys: readonly string[]): void {
   const list = keys.join(",");
