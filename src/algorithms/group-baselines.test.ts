@@ -50,7 +50,9 @@ describe.each(both)("%s", (name) => {
     // The policy, the reference, and for a moment the copy whose noise is measured.
     expect(models).toBe(3);
     const keys = [...curve.values()].flatMap((row) => Object.keys(row));
-    expect(keys.filter((key) => /^value\/|critic|value_|gamma|lambda|health\/value_fit/.test(key))).toEqual([]);
+    expect(
+      keys.filter((key) => /^value\/|critic|value_|gamma|lambda|health\/value_fit|sign_flip|strongly/.test(key)),
+    ).toEqual([]);
     expect(keys).toEqual(expect.arrayContaining(["policy/loss", "gradient/policy_norm", "gradient/noise_trace"]));
     expect(curve.get(0)!["ratio/first_max_deviation"]).toBeLessThan(1e-12);
     expect(curve.get(0)!["health/total"]).toBeGreaterThan(0);

@@ -19,6 +19,11 @@ const noCritic = {
   "gives a whole response one advantage": ["gamma", "lambda", "whitenRewards"],
 };
 const noValues = ["value/", "gradient/critic", "settings/critic_", "settings/value_"];
+/**
+ * Of advantages that differ from token to token. Those of a response are one number, and of unit spread among whole responses: a sixth or more
+ * are then below -1 in health, where PPO's means over tokens seldom are.
+ */
+const noTokenAdvantages = ["advantage/sign_flip", "advantage/strongly_negative", "step/strongly_negative"];
 
 export const algorithmSettings = {
   ppo: { lacks: {}, absent: [], groups: false, defaults: {} },
@@ -37,14 +42,14 @@ export const algorithmSettings = {
       ],
       "takes advantages as they are": ["whitenAdvantages"],
     },
-    absent: [...noValues, "clip/", "settings/clip_", "settings/epochs"],
+    absent: [...noValues, ...noTokenAdvantages, "clip/", "settings/clip_", "settings/epochs"],
     groups: true,
     // Ahmadian et al. 2024: k of 2 and 4; the log-probability of a response is the sum over its tokens; no entropy bonus.
     defaults: { responsesPerPrompt: 4, aggregation: "sequence-sum", entropyCoef: 0 },
   },
   grpo: {
     lacks: { ...noCritic, "has the clipped loss": ["policyLoss", "penalty"] },
-    absent: noValues,
+    absent: [...noValues, ...noTokenAdvantages],
     groups: true,
     // Shao et al. 2024, section 4.2: KL coefficient 0.04, one update a rollout, means over the tokens of a response; groups of 8 are TRL's
     // default, the paper's are of 64; no entropy bonus.

@@ -3,6 +3,7 @@
 import type { ModelId, Sequence } from "../engine/engine.ts";
 import { learnedComponents, type Scores } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
+import { signalsOf } from "../settings/algorithm-settings.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { type RolloutRecord, type RolloutView, rolloutSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
@@ -174,12 +175,12 @@ export function measuredExperience(run: OnlineRun, iteration: number, made: Gath
     rollout,
     record,
     klCoef,
-    signals: {
+    signals: signalsOf(run.inputs.settings.algorithm, {
       ...signals,
       ...Object.fromEntries(outside),
       ...steeringSignals(run, iteration, signals),
       ...made.signals,
-    },
+    }),
   };
 }
 

@@ -5,10 +5,10 @@ import type { Engine, ForwardBackwardResult, ModelId, PolicyLoss, Sequence } fro
 import { updateStatistics } from "../objectives/clipped-policy.ts";
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import * as rl from "../rl/index.ts";
+import { signalsOf } from "../settings/algorithm-settings.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { type IterationRecord, type MinibatchRecord, stronglyNegativeShare } from "../signals/index.ts";
 import type { Alert } from "../types/alerts.ts";
-import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
 import { take } from "../util/take.ts";
 import { type InForce, inForce, layerFactors } from "./in-force.ts";
@@ -141,13 +141,13 @@ export async function consultBeforeStep(
   const { statistics, logprobs } = policy;
   const nonfinite = policy.gradient.nonFinite + (critic?.gradient.nonFinite ?? 0);
   state.skippedInARow = nonfinite > 0 ? state.skippedInARow + 1 : 0;
-  const signals: MetricValues = {
+  const signals = signalsOf(now.settings.algorithm, {
     "step/approx_kl": statistics.approxKlMean,
     "step/strongly_negative_share": stronglyNegativeShare(minibatch.advantages),
     "step/nonfinite": nonfinite,
     "step/nonfinite_in_a_row": state.skippedInARow,
     ...(step === 0 && { "step/first_ratio_deviation": outcome.firstRatioDeviation }),
-  };
+  });
   const orders = control.beforeStep(iteration, step, signals, now.base);
   outcome.stop = orders.stop ?? orders.end;
   const content = { ...minibatch, logprobs, ...(critic && { values: critic.values }) };

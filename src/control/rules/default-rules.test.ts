@@ -405,6 +405,7 @@ it("rules that read or move what an algorithm lacks are inactive under it, and s
     explained_variance: "grpo has no value/explained_variance",
     explained_variance_note: "grpo has no value/explained_variance",
     critic_frozen: "grpo has no gradient/critic_norm",
+    strongly_negative: "grpo has no step/strongly_negative_share",
   };
   expect(inactive("grpo")).toEqual(critic);
   expect(inactive("rloo")).toMatchObject({ clip_fraction: "rloo has no clip/fraction" });
