@@ -1,4 +1,4 @@
-/** What an algorithm of the online stage is: the phases of an iteration. The stage around them is the same for all. */
+/** The definition of an algorithm of the online stage: the phases of an iteration. The stage around them is the same for all. */
 import type { PolicyLoss } from "../engine/engine.ts";
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import type { Gathered } from "../trainer/experience.ts";
@@ -9,14 +9,14 @@ import type { Done } from "../trainer/record-iteration.ts";
 import type { MetricValues } from "../types/records.ts";
 
 export interface Algorithm {
-  /** Whether it learns values. */
+  /** Whether the algorithm learns values. */
   readonly critic: boolean;
-  /** Phases 1 to 4: nothing of them reaches the weights, so that a run may leave at any point. */
+  /** Phases 1 to 4. Nothing in them reaches the weights, so a run may leave at any point. */
   readonly gather: (run: OnlineRun, iteration: number) => Promise<Gathered>;
-  /** The policy's loss on part of a rollout: what an update descends, and whose gradient noise is measured. */
+  /** The policy's loss on part of a rollout: an update descends it, and its gradient noise is measured. */
   readonly objective: (batch: PolicyBatch, now: InForce) => PolicyLoss;
-  /** Phase 5: steps of the policy, and of what else learns. */
+  /** Phase 5: steps of the policy, and of anything else that learns. */
   readonly update: (run: OnlineRun, iteration: number, experience: Experience) => Promise<Outcome>;
-  /** Phase 6: the iteration's signals, settings, times and samples; then controllers and schedules follow them. */
+  /** Phase 6: records the iteration's signals, settings, times and samples; then controllers and schedules follow them. */
   readonly record: (run: OnlineRun, iteration: number, done: Done) => Promise<MetricValues>;
 }

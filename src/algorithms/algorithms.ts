@@ -1,4 +1,4 @@
-/** The algorithms of the online stage, by the name that the configuration gives them (`ppo.algorithm`). */
+/** The algorithms of the online stage by their names in the configuration (`ppo.algorithm`). */
 import type { AlgorithmName } from "../settings/algorithm-settings.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { grpo } from "./grpo.ts";

@@ -1,14 +1,15 @@
 /**
- * GRPO, top to bottom: PPO's clipped loss, with a response's reward against those of the other responses to the same prompt as the advantage of
- * each of its tokens, and the KL to the reference in the loss.
+ * GRPO, top to bottom: PPO's clipped loss, with each token's advantage being the response's reward compared with those of the other responses to the
+ * same prompt, and the KL to the reference in the loss.
  *
  * After Shao et al. 2024 ("DeepSeekMath", section 4.1). Two choices of the paper have been questioned, and are settings:
- * - `aggregation`: the paper's mean over the tokens of a response (`sequence-mean`) makes a token of a long wrong response count for less, so that
- *   wrong responses grow. Yu et al. 2025 ("DAPO") take the mean over all tokens (`token-mean`), Liu et al. 2025 ("Dr. GRPO") the sum over a
- *   response up to a constant (`sequence-sum`).
- * - `whitenAdvantages`: the paper divides by the group's standard deviation, which weighs prompts by how alike their rewards are. Dr. GRPO does not (`false`).
+ * - `aggregation`: with the paper's mean over the tokens of a response (`sequence-mean`) a token of a long wrong response counts for less, so that
+ *   wrong responses grow. Yu et al. 2025 ("DAPO") take the mean over all tokens (`token-mean`), Liu et al. 2025 ("Dr. GRPO") the sum over a response
+ *   up to a constant (`sequence-sum`).
+ * - `whitenAdvantages`: the paper divides by the group's standard deviation, which weighs prompts by how alike their rewards are. Dr. GRPO does not
+ *   (`false`).
  *
- * Row numbers are those of PPO.md's table.
+ * Row numbers refer to the table in docs/PPO.md.
  */
 import { clippedPolicyLoss } from "../objectives/clipped-policy.ts";
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
@@ -44,8 +45,8 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   const passes = await policyPasses(run, iteration, { rollout, settings });
   run.stopwatch.lap("passes");
 
-  // 4. Outcome supervision: a response's reward against its group's, for each of its tokens. The KL is in the loss, so that the reward is the
-  //    score; with `kl.in: reward` it is the score less the KL of all tokens.
+  // 4. Outcome supervision: the response's reward compared with its group's, for each of its tokens. With the KL in the loss the reward is the score;
+  //    with `kl.in: reward` it is the score minus the KL of all tokens.
   const rewards_B_T = rewardsOf(passes, { rollout, scored, settings, klCoef });
   const rewards_B = rewards_B_T.map(rl.sum);
   const size = settings.responsesPerPrompt;
@@ -57,7 +58,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   return gathered(run, { ...made, advantagesRaw: ofTokens(centred_B), advantages: ofTokens(advantages_B) });
 }
 
-/** The clipped loss, plus the KL to the reference as k3 (Shao et al., eq. 4) or as `kl.estimator` says (rows 2, 7, 8 and 11). */
+/** The clipped loss, plus the KL to the reference as k3 (Shao et al., eq. 4) or as set by `kl.estimator` (rows 2, 7, 8 and 11). */
 function objective(batch: PolicyBatch, { settings, clipLow, clipHigh, klCoef }: InForce) {
   const { dualClip, entropyCoef, temperature } = settings;
   const kl = settings.kl.in === "loss" ? { coef: klCoef, estimator: settings.kl.estimator } : null;

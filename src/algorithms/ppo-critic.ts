@@ -1,4 +1,4 @@
-/** PPO's critic: the gradient of its loss, its steps, and its slow average (PPO.md rows 10 and 20). */
+/** PPO's critic: the gradient of its loss, its steps, and its slow average (docs/PPO.md rows 10 and 20). */
 import type { ForwardBackwardResult } from "../engine/engine.ts";
 import { clippedValueLoss } from "../objectives/clipped-value.ts";
 import { correctedDecay } from "../rl/index.ts";
@@ -9,18 +9,18 @@ import type { Minibatch } from "../trainer/policy-update.ts";
 
 export interface ValueGradient {
   readonly gradient: ForwardBackwardResult;
-  /** Of the critic as it is now. */
+  /** The current critic's values. */
   readonly values: number[][];
   readonly loss: number;
 }
 
-/** Accumulates the gradient of the clipped value loss, around the values at rollout (PPO.md row 10). */
+/** Accumulates the gradient of the clipped value loss, around the values at rollout (docs/PPO.md row 10). */
 export async function valueGradient(
   { engine, loop }: Pick<OnlineRun, "engine" | "loop">,
   critic: Critic,
   { sequences, weights, returns, oldValues, microBatch }: Minibatch,
 ): Promise<ValueGradient> {
-  // With a trunk of its own the critic has an optimizer of its own, in which Adam cancels a coefficient (PPO.md row 10).
+  // A critic with a separate trunk has its own optimizer, in which Adam cancels a coefficient (docs/PPO.md row 10).
   const coef = critic.shared ? (loop.settings.valueCoef ?? 1) : 1;
   const weighted = weights.map((row) => row.map((weight) => weight * coef));
   const batch = { sequences, weights: weighted, returns: returns!, oldValues: oldValues! };
@@ -29,7 +29,7 @@ export async function valueGradient(
   return { gradient, values: gradient.values!, loss: gradient.loss / (coef || 1) };
 }
 
-/** Keeps the slow critic behind the critic after a step of it; a step that was not taken moves nothing. */
+/** Updates the slow critic after a step of the critic; a skipped step changes nothing. */
 export async function followCritic(
   { engine, loop, state }: Pick<OnlineRun, "engine" | "loop" | "state">,
   critic: Critic,

@@ -1,8 +1,8 @@
-/** The old policy of PPO's penalty form: a copy of the policy that sampled, kept for its whole distribution (PPO.md row 9). */
+/** The old policy of PPO's penalty form: a copy of the sampling policy, kept for its whole distribution (docs/PPO.md row 9). */
 import type { Penalty } from "../objectives/penalty-policy.ts";
 import type { OnlineRun } from "../trainer/online-run.ts";
 
-/** Before an update; null if the loss is the clipped one. */
+/** Copies the policy before an update; null if the loss is the clipped one. */
 export async function openPenalty(run: OnlineRun, iteration: number): Promise<Penalty | null> {
   const { engine, models, loop, state } = run;
   if (loop.settings.policyLoss !== "penalty") return null;
@@ -14,7 +14,7 @@ export async function openPenalty(run: OnlineRun, iteration: number): Promise<Pe
   return { beta, oldModel: null };
 }
 
-/** After it. */
+/** Releases the old policy after an update. */
 export async function closePenalty({ engine }: OnlineRun, penalty: Penalty | null): Promise<void> {
   if (penalty?.oldModel) await engine.disposeModel(penalty.oldModel);
 }

@@ -1,8 +1,8 @@
 /**
  * PPO for language models, top to bottom: an iteration is one rollout and its update, in six phases.
  *
- * After Schulman et al. 2017 (PPO), Ziegler et al. 2019 (the KL to a reference), Stiennon et al. 2020 (a critic of its own)
- * and Huang et al. 2024 ("The N+ implementation details of RLHF with PPO"). Row numbers are those of PPO.md's table.
+ * After Schulman et al. 2017 (PPO), Ziegler et al. 2019 (the KL to a reference), Stiennon et al. 2020 (a separate critic) and Huang et al. 2024 ("The
+ * N+ implementation details of RLHF with PPO"). Row numbers refer to the table in docs/PPO.md.
  */
 import { clippedPolicyLoss } from "../objectives/clipped-policy.ts";
 import { valueTerms } from "../objectives/clipped-value.ts";
@@ -44,27 +44,27 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   const critic = run.models.critic!;
   const { settings, klCoef } = inForce(run, iteration);
 
-  // 1. Roll out: responses from the policy as it is, over its whole distribution (row 1).
+  // 1. Roll out: responses from the current policy, over its whole distribution (row 1).
   const rollout = await sampleRollout(run, iteration, settings);
 
-  // 2. Score each response as a whole. Learned scores come normalised (row 18).
+  // 2. Score each response as a whole. Learned scores are normalised (row 18).
   const scored = await scoreRollout(run, iteration, rollout);
 
-  // 3. Reference and value passes. GAE's values come from the slow critic, if there is one (row 20).
+  // 3. Reference and value passes. GAE uses the values of the slow critic, if there is one (row 20).
   const passes = await policyPasses(run, iteration, { rollout, settings });
   const values_B_T = await valuePass(run, { model: critic.id, rollout, settings });
   const { slow } = critic;
   const slowValues_B_T = slow === null ? values_B_T : await valuePass(run, { model: slow, rollout, settings });
   stopwatch.lap("passes");
 
-  // 4. Rewards and advantages. The KL enters the reward (as k1) or the loss (as k2 or k3), never both (row 2); the score
-  //    is clipped, then loses the penalty for a missing EOS, then stands at the last token (row 3).
+  // 4. Rewards and advantages. The KL enters the reward (as k1) or the loss (as k2 or k3), never both (row 2); the score is clipped, then reduced by
+  //    the penalty for a missing EOS, then placed at the last token (row 3).
   const tokenRewards_B_T = rewardsOf(passes, { rollout, scored, settings, klCoef });
   const rewards_B_T = settings.whitenRewards ? rl.whitenRewards(tokenRewards_B_T) : tokenRewards_B_T;
   const { gamma, lambda } = settings;
-  // Returns are the raw advantages + values: made before whitening (rows 4 and 5).
+  // Returns are the raw advantages + values, computed before whitening (rows 4 and 5).
   const estimates = rl.gae({ rewards: rewards_B_T, values: slowValues_B_T, gamma, lambda });
-  // Whitened over all tokens of the rollout, never of a minibatch (row 6).
+  // Advantages are whitened over all tokens of the rollout, never of a minibatch (row 6).
   const advantages_B_T = settings.whitenAdvantages ? rl.whiten(estimates.advantages).rows : estimates.advantages;
   stopwatch.lap("advantages");
 
@@ -112,18 +112,18 @@ async function descend(
   for (const { epoch, step, minibatch } of minibatchesOf(run, iteration, { settings, experience })) {
     const lossOf = (batch: PolicyBatch) => objective(batch, now, penalty);
     const policy = await policyGradient({ engine, model, minibatch, objective: lossOf });
-    // Nothing has been learned yet from this rollout at its first step: every ratio is 1 (row 21).
+    // At its first step nothing has been learned from this rollout: every ratio is 1 (row 21).
     if (step === 0) outcome.firstRatioDeviation = policy.statistics.ratioMaxDeviation;
     if (await endsOnKl(run, { epoch, policy }, { now, outcome })) break;
     const value = await valueGradient(run, critic, minibatch);
 
-    // The controller sees the step before the weights do.
+    // The controller sees the step before it reaches the weights.
     const pending = { iteration, epoch, step, minibatch, policy, critic: value };
     const orders = await consultBeforeStep(run, pending, { now, outcome });
     if (orders === null) break;
     const masked = orders.mask && !orders.skip;
     if (masked) {
-      // The policy's gradient is dropped, the value's stays; on a shared trunk it went with the policy's.
+      // The policy's gradient is dropped and the value's stays; on a shared trunk both were dropped.
       await engine.zeroGrad(model);
       if (critic.shared) await valueGradient(run, critic, minibatch);
     }
@@ -136,7 +136,7 @@ async function descend(
     const ofCritic = { settings, learningRate: criticRate, rateFactors: factors.critic, gradients: [value.gradient] };
     const criticStep = orders.skip || critic.shared ? null : await takeStep(engine, critic.id, ofCritic);
     await followCritic(run, critic, critic.shared ? policyStep : criticStep);
-    // More passes of a critic that lags, over the same minibatch.
+    // Extra passes for a critic that lags, over the same minibatch.
     for (let extra = 1; extra < valueUpdates && criticStep !== null; extra++) {
       const { gradient } = await valueGradient(run, critic, minibatch);
       await followCritic(run, critic, await takeStep(engine, critic.id, { ...ofCritic, gradients: [gradient] }));

@@ -1,9 +1,9 @@
 /**
  * RLOO, top to bottom: REINFORCE with the mean reward of the other responses to the same prompt as each response's baseline.
  *
- * After Ahmadian et al. 2024 ("Back to Basics: Revisiting REINFORCE Style Optimization for Learning from Human Feedback in LLMs") and Kool et
- * al. 2019 (the leave-one-out baseline). A whole response is one action: one reward, one advantage, and the sum over its tokens of log p
- * (`aggregation: sequence-sum`). Nothing is clipped and nothing learns values. Row numbers are those of PPO.md's table.
+ * After Ahmadian et al. 2024 ("Back to Basics: Revisiting REINFORCE Style Optimization for Learning from Human Feedback in LLMs") and Kool et al.
+ * 2019 (the leave-one-out baseline). A whole response is one action: one reward, one advantage, and the sum of log p over its tokens (`aggregation:
+ * sequence-sum`). Nothing is clipped and no values are learned. Row numbers refer to the table in docs/PPO.md.
  */
 
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
@@ -40,7 +40,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   const passes = await policyPasses(run, iteration, { rollout, settings });
   run.stopwatch.lap("passes");
 
-  // 4. The reward of a response is its score less the KL of all its tokens (Ahmadian et al., eq. 3), its baseline the mean of the others'.
+  // 4. A response's reward is its score minus the KL of all its tokens (Ahmadian et al., eq. 3), its baseline the mean of the others'.
   const rewards_B_T = rewardsOf(passes, { rollout, scored, settings, klCoef });
   const advantages_B = rl.leaveOneOut(rewards_B_T.map(rl.sum), settings.responsesPerPrompt);
   const advantages_B_T = rewards_B_T.map((row, b) => row.map(() => advantages_B[b]!));
@@ -49,14 +49,14 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   return gathered(run, { ...made, advantagesRaw: advantages_B_T, advantages: advantages_B_T });
 }
 
-/** REINFORCE's loss; the entropy bonus and the KL in the loss are off unless the configuration asks for them (rows 2 and 11). */
+/** REINFORCE's loss; the entropy bonus and the KL in the loss are off unless the configuration turns them on (rows 2 and 11). */
 function objective(batch: PolicyBatch, { settings, klCoef }: InForce) {
   const { entropyCoef, temperature } = settings;
   const kl = settings.kl.in === "loss" ? { coef: klCoef, estimator: settings.kl.estimator } : null;
   return reinforceLoss(batch, { entropyCoef, kl, temperature });
 }
 
-/** Phase 5: each minibatch once. With a single one the policy is the one that sampled, and the gradient REINFORCE's own. */
+/** Phase 5: each minibatch once. With only one minibatch the policy is still the one that sampled, and the gradient is REINFORCE's own. */
 async function update(run: OnlineRun, iteration: number, experience: Experience): Promise<Outcome> {
   return updatePolicy(run, iteration, { experience, objective, epochs: 1 });
 }

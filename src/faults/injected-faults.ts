@@ -1,9 +1,9 @@
 /**
- * Faults injected on purpose. They stand around a run, whose algorithm knows nothing of them: in front of its engine, its reward, its
- * prompts and its settings. What a fault does is a function of the iteration only, so that a resumed run has the same.
+ * Faults injected on purpose. They surround a run, and its algorithm does not know about them: they wrap its engine, its reward, its prompts and its
+ * settings. A fault's effect depends only on the iteration, so that a resumed run has the same.
  *
- * Two are not in front of the engine, although they could be: a rate and an advantage that are wrong must show in what is recorded, as they
- * would if the fault were the trainer's own. Rates (and temperature and step size) are changed in the settings, advantages after they were made.
+ * Two do not wrap the engine, although they could: a wrong rate and a wrong advantage must show in the records, as they would if the trainer itself
+ * were at fault. Rates (and temperature and step size) are changed in the settings, advantages after they are computed.
  */
 import type { Fault, FaultName } from "../config/fault-names.ts";
 import type { Engine, ForwardOutput, LossRequest, ModelId } from "../engine/engine.ts";
@@ -21,16 +21,19 @@ export interface FaultsOptions {
 
 export type Injected = ReturnType<typeof injectFaults>;
 
-/** @example injectFaults({ faults: [{ name: "lr-spike", from: 40 }], seed: 1 }).settings(40, settings).learningRate */
+/**
+ * Wraps a run in faults.
+ * @example injectFaults({ faults: [{ name: "lr-spike", from: 40 }], seed: 1 }).settings(40, settings).learningRate
+ */
 export function injectFaults({ faults, seed }: FaultsOptions) {
   const on = (name: FaultName, iteration: number) =>
     faults.some((fault) => fault.name === name && iteration >= fault.from);
   return {
-    /** The names of those that begin in this iteration. */
+    /** The names of the faults that begin in this iteration. */
     beginning: (iteration: number): FaultName[] =>
       faults.filter(({ from }) => from === iteration).map(({ name }) => name),
 
-    /** Both rates, the sampling temperature, the sequences of a step. */
+    /** Changes the settings: both rates, the sampling temperature, the sequences per step. */
     settings(iteration: number, settings: PpoConfig): PpoConfig {
       const { learningRate, criticLearningRate = 2 * learningRate, sequences } = settings;
       return {
@@ -44,7 +47,7 @@ export function injectFaults({ faults, seed }: FaultsOptions) {
       };
     },
 
-    /** The run of an iteration, with what is wrong in it. */
+    /** The run of an iteration, with its faults. */
     around(run: OnlineRun, iteration: number): OnlineRun {
       if (!faults.some(({ from }) => iteration >= from)) return run;
       const { engine, models, reward, drawPrompts } = run;
@@ -59,7 +62,7 @@ export function injectFaults({ faults, seed }: FaultsOptions) {
       };
     },
 
-    /** Advantages, as the loss sees them. */
+    /** Changes the advantages that the loss sees. */
     after(gathered: Gathered, iteration: number): Gathered {
       if (!on("advantages", iteration)) return gathered;
       const advantages = gathered.record.advantages.map((row) => row.map((x) => 100 * x));
@@ -70,9 +73,9 @@ export function injectFaults({ faults, seed }: FaultsOptions) {
 
 type Wrong = (name: FaultName) => boolean;
 
-/** An engine that answers for another model, or drops or spoils a gradient. */
+/** An engine that answers for the wrong model, or drops or spoils a gradient. */
 function faultyEngine(engine: Engine, { policy, reference }: OnlineModels, wrong: Wrong): Engine {
-  // The model that samples, and whose log-probabilities are the old ones; and the reference.
+  // Replacements for the model that samples and gives the old log-probabilities, and for the reference.
   const instead = new Map<ModelId, ModelId>([
     ...(wrong("stale-rollouts") ? [[policy.id, reference] as const] : []),
     ...(wrong("reference-drift") ? [[reference, policy.id] as const] : []),
@@ -82,7 +85,7 @@ function faultyEngine(engine: Engine, { policy, reference }: OnlineModels, wrong
     if (loss.name === "value" && wrong("critic-frozen"))
       return { ...loss, weights: loss.weights.map((row) => row.map(() => 0)) };
     if (loss.name !== "policy" || spoiled) return loss;
-    // The first advantage of the first minibatch.
+    // Spoils the first advantage of the first minibatch.
     spoiled = true;
     const advantages = loss.advantages.map((row, b) => row.map((x, t) => (b + t === 0 ? Number.NaN : x)));
     return { ...loss, advantages };
@@ -110,7 +113,7 @@ function standIn(engine: Engine, verbs: Partial<Engine>): Engine {
   });
 }
 
-/** A reward that scores wrongly: rollouts, and probes of its accuracy. */
+/** A reward that gives wrong scores to rollouts and to probes of its accuracy. */
 function faultyReward(reward: RewardPipeline, wrong: Wrong, stream: () => ReturnType<typeof random>): RewardPipeline {
   const changes = rewardFaults.filter(([name]) => wrong(name));
   if (changes.length === 0) return reward;

@@ -1,4 +1,4 @@
-/** Tier 1: the run stops, what a person needs to decide is kept, and their decision is carried out. */
+/** Tier 1: the run stops, the evidence for the operator's decision is kept, and the decision is carried out. */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Orders } from "../control/orders.ts";
@@ -16,7 +16,7 @@ const decisionPoll = 200;
 const evidenceIterations = 20;
 const evidenceSamples = 5;
 
-/** What an incident needs of a run. */
+/** The parts of a run that an incident needs. */
 export type Watched = Pick<OnlineRun, "context" | "loop" | "state" | "control" | "tell">;
 
 export interface ObeyOptions {
@@ -24,13 +24,13 @@ export interface ObeyOptions {
   readonly iteration: number;
   readonly experience: Experience;
   readonly before: Kept;
-  /** Iterations that the present state has behind it. */
+  /** Iterations done in the present state. */
   readonly done: number;
 }
 
 /**
- * Carries out what the controller orders once nothing of the iteration is under way. True where a person has let the run go
- * on; throws RolledBack, StoppedByController or Interrupted where it does not.
+ * Carries out the controller's orders once the iteration has no work in progress. True if an operator lets the run continue; otherwise throws
+ * RolledBack, StoppedByController or Interrupted.
  */
 export async function obey(run: Watched, options: ObeyOptions): Promise<boolean> {
   const { orders, iteration, done } = options;
@@ -49,7 +49,7 @@ export async function obey(run: Watched, options: ObeyOptions): Promise<boolean>
       context.recorder.commit();
       throw new RolledBack(`${alert.message}  ->  rolled back to iteration ${to} (${alert.rule})`);
     }
-    // There is nothing to go back to, or it led here before.
+    // There is no checkpoint to go back to, or the rollback led here before.
     return callPerson(run, { ...options, alert });
   }
   return orders.stop ? callPerson(run, { ...options, alert: orders.stop }) : false;
@@ -59,7 +59,7 @@ async function callPerson(run: Watched, options: ObeyOptions & { alert: Alert })
   const { context, state } = run;
   const { recorder } = context;
   const { alert, iteration } = options;
-  // A resumed run comes by again at what a person has decided on.
+  // On resume we reach the same incident; reuse its decision.
   const known = recorder
     .incidents()
     .filter((one) => one.rule === alert.rule && one.iteration === iteration && one.attempt >= state.rolledBackIn)
@@ -104,14 +104,14 @@ async function openIncident(run: Watched, options: ObeyOptions & { alert: Alert 
     },
   });
   const incident = recorder.incidents().find((one) => one.id === id) ?? null;
-  // Where the disk is full people are told all the same.
+  // Even on a full disk, the operator is notified.
   const what = incident === null ? "stopped; the incident waits for room on the disk" : `saved, paused: incident ${id}`;
   loop.event("incident", iteration, `${alert.message}  ->  ${what}`, { incident: id });
   recorder.commit();
   return incident;
 }
 
-/** Waits where the run was told to; else ends it, to be resumed once a person has decided. */
+/** Waits for the decision if the run was told to; otherwise ends the run, which is resumed after the decision. */
 async function awaitDecision(
   { context, loop, tell }: Watched,
   { id, summary }: IncidentRecord,
@@ -132,12 +132,12 @@ async function awaitDecision(
       throw new Interrupted(`interrupted while incident ${id} waits for a decision; the state is saved`);
     }
     await sleep(decisionPoll);
-    // The heart beats with every commit.
+    // Every commit updates the heartbeat.
     recorder.commit();
   }
 }
 
-/** Carries a decision out; true where the run goes on from here, with the iteration `next`. */
+/** Carries out a decision; true if the run continues from here, with the iteration `next`. */
 function decided(
   { context, loop, control }: Pick<Watched, "context" | "loop" | "control">,
   incident: IncidentRecord,
@@ -158,8 +158,8 @@ function decided(
 }
 
 /**
- * Before the first iteration of a resumed run: what was decided on the incident that ended it. Throws StoppedByController
- * where nobody has decided yet.
+ * Before the first iteration of a resumed run, carries out the decision on the incident that ended it. Throws StoppedByController if it has not been
+ * decided.
  */
 export function obeyEarlier(run: Omit<Watched, "tell">): void {
   const { context, loop, state } = run;
@@ -169,7 +169,7 @@ export function obeyEarlier(run: Omit<Watched, "tell">): void {
   for (const incident of earlier) {
     const { id, summary, decision, iteration } = incident;
     if (decision === null) throw new StoppedByController(`incident ${id} waits for a decision: ${summary}`);
-    // One that stopped the run after scoring is come by again, and obeyed there.
+    // An after-scoring incident fires again when its iteration reruns, and is handled then.
     if (decision.action !== "resume" || iteration === loop.first - 1) decided(run, incident, loop.first);
   }
 }

@@ -1,20 +1,17 @@
-/** The state before an iteration, kept in memory: an incident in its update shows it, and goes back to it. */
+/** The state before an iteration, kept in memory: an incident in its update shows it, and can go back to it. */
 import type { ModelId } from "../engine/engine.ts";
 import type { SavedModels } from "../trainer/checkpoint.ts";
 import { trainedModels } from "../trainer/online-models.ts";
 import type { OnlineRun } from "../trainer/online-run.ts";
 import type { OnlineState } from "../trainer/online-state.ts";
 
-/** A state as a checkpoint holds it, in memory. */
+/** A state as a checkpoint holds it, but in memory. */
 export interface Kept {
   readonly own: OnlineState;
   readonly models: SavedModels;
 }
 
-/**
- * Keeps the state before an iteration, so that an incident in its update has it to show and to go back to, in place of
- * what was kept before the last one.
- */
+/** Keeps the state before an iteration, replacing the one kept earlier, so that an incident in its update can show it and go back to it. */
 export async function keepBefore(
   { context, models, state, control }: Pick<OnlineRun, "context" | "models" | "state" | "control">,
   last: Kept | null,
@@ -31,7 +28,7 @@ export async function keepBefore(
   return { own, models: kept };
 }
 
-/** Lets go of all models of a run. */
+/** Releases all models of a run. */
 export async function closeModels({ context, models }: Pick<OnlineRun, "context" | "models">, last: Kept | null) {
   const ids = new Set([
     ...Object.values(trainedModels(models)),

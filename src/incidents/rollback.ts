@@ -1,4 +1,4 @@
-/** Going back to an older checkpoint: asked for in a small file, carried out when the stage is next opened. */
+/** Rolling back to an older checkpoint: requested in a small file, carried out when the stage is next opened. */
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,25 +10,22 @@ import { readOwnJson } from "../util/json-values.ts";
 import { rename } from "../util/platform.ts";
 
 export interface Rollback {
-  /** Iterations done at the checkpoint to go back to. */
+  /** Iterations done at the target checkpoint. */
   readonly to: number;
-  /** The iteration that it was decided in. */
+  /** The iteration in which the rollback was decided. */
   readonly from: number;
-  /** The rule that stopped the run or asked for it: silent for its cool-down. */
+  /** The rule that stopped the run or requested the rollback: it is then silent for its cool-down. */
   readonly rule: string;
   readonly incident: number | null;
-  /** What a rule's action changes; what a person changes comes as commands. */
+  /** Changes made by a rule's action; an operator's changes come as commands. */
   readonly changes: readonly Change[];
-  /**
-   * The attempt that carried it out; null until then. Random streams go on from (seed, attempt): the same ones would lead
-   * to the same place.
-   */
+  /** The attempt that carried it out; null until then. Random streams continue from (seed, attempt): the same ones would lead to the same place. */
   readonly attempt: number | null;
 }
 
 const file = (folder: string) => join(folder, "rollback.json");
 
-/** Asks for a rollback of the stage whose folder it is. Throws CheckpointError where that checkpoint is gone. */
+/** Requests a rollback of the stage in this folder. Throws CheckpointError if that checkpoint is gone. */
 export function requestRollback(folder: string, rollback: Omit<Rollback, "attempt">): void {
   if (!existsSync(join(folder, checkpointName(rollback.to))))
     throw new CheckpointError(

@@ -1,10 +1,10 @@
 /**
- * PPO's clipped policy loss (Schulman et al. 2017, eq. 7; PPO.md rows 7 and 8). For each token, with r = exp(log p - log p_old):
+ * PPO's clipped policy loss (Schulman et al. 2017, eq. 7; docs/PPO.md rows 7 and 8). For each token, with r = exp(log p - log p_old):
  *
  *     loss = max(-A r, -A clip(r, 1 - clipLow, 1 + clipHigh)),   and at most -A c where A < 0 (dual clip: Ye et al. 2019, eq. 5)
  *
- * `policyTerms` is the slow loop that engines are tested against; `clippedPolicyLoss` asks an engine for the same, summed over tokens
- * with weights, plus the terms of policy-extras.ts.
+ * `policyTerms` is the slow loop against which engines are tested; `clippedPolicyLoss` requests the same from an engine, summed over tokens with
+ * weights, plus the terms of policy-extras.ts.
  */
 import type { PolicyLoss } from "../engine/engine.ts";
 import {
@@ -35,15 +35,15 @@ export interface PolicyOptions {
 }
 
 export interface PolicyTerms {
-  /** max(-A r, -A clip(r)); with dual clip and A < 0, at most -A c. 0 where masked. */
+  /** The loss of each token: max(-A r, -A clip(r)); with dual clip and A < 0, at most -A c. 0 for masked tokens. */
   readonly loss: number[][];
-  /** exp(clamp(new - old, -20, 20)); 0 where masked. */
+  /** The ratio of each token: exp(clamp(new - old, -20, 20)); 0 for masked tokens. */
   readonly ratio: number[][];
-  /** True where the clip binds: the clipped term is strictly the larger. */
+  /** Whether the clip binds, that is, whether the clipped term is strictly larger. */
   readonly clipped: boolean[][];
-  /** True where dual clip binds. */
+  /** Whether dual clip binds. */
   readonly dualClipped: boolean[][];
-  /** Derivative of each token's loss by its own log-probability: -A r, or 0 where a clip or the clamp binds. */
+  /** Derivative of each token's loss with respect to its own log-probability: -A r, or 0 if a clip or the clamp binds. */
   readonly gradient: number[][];
 }
 
@@ -78,7 +78,7 @@ interface Term {
 
 const maskedTerm: Term = { loss: 0, ratio: 0, clipped: false, dualClipped: false, gradient: 0 };
 
-/** exp(clamp(log ratio, -20, 20)): PPO.md row 7. */
+/** The clamped ratio, exp(clamp(log ratio, -20, 20)) (docs/PPO.md row 7). */
 export function clampedRatio(logRatio: number): number {
   return Math.exp(Math.min(Math.max(logRatio, -clampedLogRatio), clampedLogRatio));
 }
@@ -96,7 +96,7 @@ function policyTerm(logRatio: number, advantage: number, options: PolicyOptions)
   return { loss: Math.min(loss, ceiling), ratio, clipped, dualClipped, gradient: flat ? 0 : unclippedLoss };
 }
 
-/** The engine's request for the sum over tokens of weight times loss. */
+/** The engine's request for the sum of weight times loss over tokens. */
 export function clippedPolicyLoss(
   batch: PolicyBatch,
   { clipLow, clipHigh, dualClip, ...extras }: Pick<PolicyOptions, "clipLow" | "clipHigh" | "dualClip"> & PolicyExtras,
@@ -104,7 +104,7 @@ export function clippedPolicyLoss(
   return policyRequest(batch, { clipLow, clipHigh, dualClip, ...extras });
 }
 
-/** What one minibatch says of how far the policy has moved from the one that sampled. NaN where no token is valid. */
+/** Statistics of one minibatch on how far the policy has moved from the one that sampled. NaN if no token is valid. */
 export function updateStatistics(options: PolicyOptions): UpdateStatistics {
   const { logprobs, oldLogprobs, mask } = options;
   const terms = policyTerms(options);

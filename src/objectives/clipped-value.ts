@@ -1,10 +1,10 @@
 /**
- * The clipped value loss (PPO.md row 10). For each token, with value V, return R, and Vold the online critic's value at rollout:
+ * The clipped value loss (docs/PPO.md row 10). For each token, with value V, return R, and Vold the online critic's value at rollout:
  *
  *     loss = 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2)
  *
- * `valueTerms` is the slow loop that engines are tested against; `clippedValueLoss` asks an engine for the same, summed over tokens
- * with weights.
+ * `valueTerms` is the slow loop against which engines are tested; `clippedValueLoss` requests the same from an engine, summed over tokens with
+ * weights.
  */
 import type { ValueLoss } from "../engine/engine.ts";
 import { checkSameShape, isValid, type Mask, type Rows } from "../rl/index.ts";
@@ -20,11 +20,11 @@ export interface ValueOptions {
 }
 
 export interface ValueTerms {
-  /** 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2); 0 where masked. */
+  /** The loss of each token: 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2); 0 for masked tokens. */
   readonly loss: number[][];
-  /** True where the clip binds: the clipped term is strictly the larger. */
+  /** Whether the clip binds, that is, whether the clipped term is strictly larger. */
   readonly clipped: boolean[][];
-  /** Derivative of each token's loss by its own value: V - R, or 0 where the clip binds. */
+  /** Derivative of each token's loss with respect to its own value: V - R, or 0 if the clip binds. */
   readonly gradient: number[][];
 }
 
@@ -51,7 +51,7 @@ export function valueTerms(options: ValueOptions): ValueTerms {
   return { loss: loss_B_T, clipped: clipped_B_T, gradient: gradient_B_T };
 }
 
-/** The engine's request for the sum over tokens of weight times loss. */
+/** The engine's request for the sum of weight times loss over tokens. */
 export function clippedValueLoss(
   batch: Pick<ValueLoss, "sequences" | "weights" | "returns" | "oldValues">,
   { valueClip }: Pick<ValueOptions, "valueClip">,

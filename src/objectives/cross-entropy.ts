@@ -1,17 +1,17 @@
 /**
- * The cross-entropy of supervised fine-tuning. For each token that is scored:
+ * The cross-entropy of supervised fine-tuning. For each scored token:
  *
  *     loss = -log p(token)
  *
- * `crossEntropyTerms` is the slow loop that engines are tested against; `crossEntropyLoss` asks an engine for the same, summed over
- * tokens with weights.
+ * `crossEntropyTerms` is the slow loop against which engines are tested; `crossEntropyLoss` requests the same from an engine, summed over tokens with
+ * weights.
  */
 import type { CrossEntropyLoss } from "../engine/engine.ts";
 import { mapRows, type Rows } from "../rl/index.ts";
 
 export interface CrossEntropyTerms {
   readonly loss: number[][];
-  /** Derivative of each token's loss by its own log-probability. */
+  /** Derivative of each token's loss with respect to its own log-probability. */
   readonly gradient: number[][];
 }
 
@@ -23,7 +23,7 @@ export function crossEntropyTerms(logprobs_B_T: Rows): CrossEntropyTerms {
   };
 }
 
-/** The engine's request for the sum over tokens of weight times loss. */
+/** The engine's request for the sum of weight times loss over tokens. */
 export function crossEntropyLoss(batch: Pick<CrossEntropyLoss, "sequences" | "weights">): CrossEntropyLoss {
   return { name: "cross_entropy", ...batch };
 }

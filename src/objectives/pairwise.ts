@@ -1,9 +1,9 @@
 /**
- * The reward model's loss on preference pairs (Bradley and Terry 1952, with Llama 2's margin; PPO.md row 18). For each pair:
+ * The reward model's loss on preference pairs (Bradley and Terry 1952, with Llama 2's margin; docs/PPO.md row 18). For each pair:
  *
  *     loss = -log sigmoid(score(chosen) - score(rejected) - margin)
  *
- * `pairwiseLoss` is the slow loop that engines are tested against; `pairwiseRequest` asks an engine for the mean over a step's pairs.
+ * `pairwiseLoss` is the slow loop against which engines are tested; `pairwiseRequest` requests the mean over a step's pairs from an engine.
  */
 import type { PairwiseLoss as PairwiseRequest, Sequence } from "../engine/engine.ts";
 import { checkSameLength } from "../rl/index.ts";
@@ -12,14 +12,14 @@ export interface PairOptions {
   /** Scores of the N preferred responses. */
   readonly chosen: readonly number[];
   readonly rejected: readonly number[];
-  /** What the chosen score must exceed the rejected one by. */
+  /** The margins by which chosen scores must exceed rejected ones. */
   readonly margins: readonly number[];
 }
 
 export interface PairwiseLoss {
   /** Mean over pairs of -log sigmoid(chosen - rejected - margin), in nats. */
   readonly loss: number;
-  /** Share of pairs with chosen > rejected; a tie is wrong. The margin has no part in it. */
+  /** Share of pairs with chosen > rejected; ties are wrong. The margin does not count here. */
   readonly accuracy: number;
   readonly gradChosen: number[];
   readonly gradRejected: number[];
@@ -51,7 +51,7 @@ function softplus(x: number): number {
   return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 }
 
-/** The engine's request for the sum over `pairs` of loss over the step's number of pairs: parts of a step add up to its mean. */
+/** The engine's request for the sum of the loss over `pairs` divided by the step's number of pairs: the parts of a step add up to its mean. */
 export function pairwiseRequest(
   pairs: readonly { readonly chosen: Sequence; readonly rejected: Sequence }[],
   { margin, pairsOfStep = pairs.length }: { readonly margin: number; readonly pairsOfStep?: number },

@@ -1,21 +1,20 @@
 /**
- * PPO's penalty form of the policy loss (Schulman et al. 2017, eq. 8; PPO.md row 9). For each token, with r = exp(log p - log p_old):
+ * PPO's penalty form of the policy loss (Schulman et al. 2017, eq. 8; docs/PPO.md row 9). For each token, with r = exp(log p - log p_old):
  *
  *     loss = -r A + beta KL(old, new),   KL(old, new) = sum_v p_old(v) (log p_old(v) - log p(v))
  *
- * An engine that cannot hold two policies in one pass takes k3 on the samples in its place, (r - 1) - ln r. `penaltyTerms` is the
- * slow loop that engines are tested against; `penaltyPolicyLoss` asks an engine for the same, summed over tokens with weights, plus
- * the terms of policy-extras.ts.
+ * An engine that cannot hold two policies in one pass uses k3 on the samples instead, (r - 1) - ln r. `penaltyTerms` is the slow loop against which
+ * engines are tested; `penaltyPolicyLoss` requests the same from an engine, summed over tokens with weights, plus the terms of policy-extras.ts.
  */
 import type { ModelId, PolicyLoss } from "../engine/engine.ts";
 import { checkSameLength, checkSameShape, logSoftmax, type Rows } from "../rl/index.ts";
 import { type PolicyBatch, type PolicyExtras, policyRequest, unclipped } from "./policy-extras.ts";
 
-/** What an engine needs to know of the penalty. */
+/** The engine's parameters of the penalty. */
 export interface Penalty {
   /** Weight of KL(old, new). */
   readonly beta: number;
-  /** The policy that sampled; null where the engine cannot have the KL over the whole vocabulary: k3 on the samples then. */
+  /** The sampling policy; null if the engine cannot compute the KL over the whole vocabulary, which is then k3 on the samples. */
   readonly oldModel: ModelId | null;
 }
 
@@ -24,7 +23,7 @@ export interface PenaltyOptions {
   readonly oldLogits: Rows;
   readonly tokens: readonly number[];
   readonly advantages: readonly number[];
-  /** Weight of KL(old, new); not `klCoef`, which is to the reference. */
+  /** Weight of KL(old, new); not `klCoef`, which weighs the KL to the reference. */
   readonly penaltyBeta: number;
   readonly temperature: number;
 }
@@ -35,7 +34,7 @@ export interface PenaltyTerms {
   /** KL(old, new) over the whole vocabulary, in nats. */
   readonly kl: number[];
   readonly ratio: number[];
-  /** Derivative of each token's loss by its own logits, (T, V). */
+  /** Derivative of each token's loss with respect to its own logits, (T, V). */
   readonly gradient: number[][];
 }
 
@@ -68,7 +67,7 @@ export function penaltyTerms(options: PenaltyOptions): PenaltyTerms {
   };
 }
 
-/** The engine's request for the sum over tokens of weight times loss: nothing is clipped. */
+/** The engine's request for the sum of weight times loss over tokens: nothing is clipped. */
 export function penaltyPolicyLoss(
   batch: PolicyBatch,
   { penalty, ...extras }: { readonly penalty: Penalty } & PolicyExtras,

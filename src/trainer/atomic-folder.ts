@@ -1,4 +1,4 @@
-/** Folders that appear whole or not at all, with a manifest that tells a damaged one. */
+/** Folders that appear either whole or not at all, with a manifest that reveals damage. */
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
@@ -16,23 +16,23 @@ import {
 import { flushFolder, removeTree, rename } from "../util/platform.ts";
 
 const stateFile = "state.json";
-/** Folders on their way in or out; nobody reads them. */
+/** Prefix of folders being written or removed; nobody reads them. */
 const temporaryPrefix = ".";
 
 export interface WriteFolderRequest {
-  /** Replaced if it exists. */
+  /** The folder's path; an existing folder is replaced. */
   readonly folder: string;
-  /** Anything JSON can hold, and non-finite numbers; written as `state.json`. */
+  /** The state, written as `state.json`: anything that JSON can hold, and numbers that are not finite. */
   readonly state: unknown;
-  /** Writes the other files into the folder it is given, each flushed to disk. */
+  /** Writes the other files into the given folder, each flushed to disk. */
   readonly write: (folder: string) => Promise<void>;
-  /** Called when all is on the disk, just before the folder gets its name. */
+  /** Called when everything is on the disk, just before the folder gets its name. */
   readonly onWritten?: () => void;
 }
 
 /**
- * Writes a temporary sibling, flushes it, and renames it: whatever happens, the folder is never half written. When
- * writing fails (a full disk, say) the temporary folder is removed and an older folder of this name stays.
+ * Writes a temporary sibling, flushes it, and renames it: whatever happens, the folder is never half written. If writing fails (on a full disk, for
+ * example) the temporary folder is removed and an older folder with this name stays.
  */
 export async function writeFolder({ folder, state, write, onWritten }: WriteFolderRequest): Promise<void> {
   const parent = dirname(folder);
@@ -53,7 +53,7 @@ export async function writeFolder({ folder, state, write, onWritten }: WriteFold
   }
 }
 
-/** Puts a folder in another's place: a rename onto a folder with files in it fails on every system. */
+/** Puts a folder in the place of an existing one: renaming onto a folder with files fails on every system. */
 async function replaceFolder(folder: string, replacement: string): Promise<void> {
   if (!existsSync(folder)) {
     rename(replacement, folder);
@@ -74,7 +74,7 @@ export async function removeFolder(folder: string): Promise<void> {
   await removeTree(await moveAside(folder));
 }
 
-/** Takes a folder's name away. Returns where it lies now. */
+/** Moves a folder to a temporary name and returns its new path. */
 async function moveAside(folder: string): Promise<string> {
   const aside = join(dirname(folder), `${temporaryPrefix}${basename(folder)}.old`);
   await removeTree(aside);
@@ -90,7 +90,7 @@ export async function removeTemporary(parent: string): Promise<void> {
   }
 }
 
-/** The state of a folder whose files are all as they were written. Throws CheckpointError that names what is not. */
+/** The state of a folder whose files are all intact. Throws CheckpointError that names what is not. */
 export async function readFolder(folder: string): Promise<unknown> {
   const damaged = (what: string, cause?: unknown): CheckpointError =>
     new CheckpointError(
@@ -113,8 +113,8 @@ export async function readFolder(folder: string): Promise<unknown> {
 }
 
 /**
- * Throws CheckpointError if a folder with a manifest, or one inside of such a folder (a checkpoint's policy), does not hold
- * what Ballast wrote. Any other folder passes.
+ * Throws CheckpointError if a folder with a manifest, or one inside such a folder (a checkpoint's policy), differs from what Ballast wrote. Any other
+ * folder passes.
  */
 export async function verifyFolder(folder: string, { remedy }: { readonly remedy?: string } = {}): Promise<void> {
   for (const [root, prefix] of [
@@ -137,7 +137,7 @@ function manifestIn(folder: string): FileRecords | null {
   try {
     return readManifest(folder);
   } catch (error) {
-    // Then it is another program's: Ballast writes both.
+    // The manifest is a different program's: Ballast writes both files.
     if (!existsSync(join(folder, stateFile))) return null;
     throw new CheckpointError(
       `${join(folder, manifestFile)} cannot be read: ${messageOf(error)}`,

@@ -1,4 +1,4 @@
-/** The models of a run against its tokenizer and one another, before anything is trained. */
+/** Checks the models of a run against its tokenizer and one another before anything is trained. */
 import { existsSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import type { Engine, HeadKind } from "../engine/engine.ts";
@@ -10,24 +10,24 @@ import type { Prompt } from "./rollout.ts";
 import type { FrozenFolders } from "./stage-models.ts";
 
 interface Named {
-  /** The setting that names it. */
+  /** The setting that names the model. */
   readonly key: string;
   readonly folder: string;
-  /** A head that it must bring; null where only its trunk is used. */
+  /** The head that the model must have; null if only its trunk is used. */
   readonly head: HeadKind | null;
-  /** Whether it reads all that the policy may write: as many positions are needed. */
+  /** Whether the model reads everything that the policy may write, and so needs as many positions. */
   readonly reads?: boolean;
 }
 
 /**
- * Throws one UsageError that says of every folder which the stages still to come start from what is wrong with it: fewer
- * rows than the tokenizer has ids, fewer positions than the policy, no head of the kind that is needed.
+ * Checks the folders that pending stages start from. Throws one UsageError with everything that is wrong with them: fewer rows than the tokenizer has
+ * ids, fewer positions than the policy, no head of the required kind.
  */
 export async function checkModels(run: {
   readonly engine: Engine;
   readonly config: Config;
   readonly tokenizer: Tokenizer;
-  /** Of the run. */
+  /** The run's folder. */
   readonly folder: string;
 }): Promise<void> {
   const { engine, config, tokenizer, folder } = run;
@@ -64,7 +64,7 @@ function policyKey({ ppo }: Config): string {
   return ppo?.policy === undefined ? "model.path" : "ppo.policy";
 }
 
-/** The folders that the configuration names, of stages that are not done. */
+/** The folders that the configuration names for stages that are not done. */
 function namedModels({ model, sft, reward, ppo }: Config, run: string): Named[] {
   const waits = (stage: string) => !existsSync(join(run, stage, "final"));
   const named: (Omit<Named, "folder"> & { readonly folder: string | undefined })[] = [];
@@ -82,12 +82,12 @@ function namedModels({ model, sft, reward, ppo }: Config, run: string): Named[] 
   return named.filter((one): one is Named => one.folder !== undefined && !isToCome(one.folder, run));
 }
 
-/** Whether a stage of this very run is to make the folder. */
+/** Whether a stage of this run will make the folder. */
 function isToCome(folder: string, run: string): boolean {
   return !existsSync(folder) && resolve(folder).startsWith(resolve(run) + sep);
 }
 
-/** Throws UsageError where a reward model cannot read the longest prompt with the longest response. */
+/** Throws UsageError if a reward model cannot read the longest prompt with the longest response. */
 export async function checkReach(
   engine: Engine,
   {

@@ -13,37 +13,37 @@ import { saveModelFolder } from "./model-folder.ts";
 import type { StageContext } from "./stage-context.ts";
 
 /**
- * All that a stage needs beside its models to go on as if nothing had happened. Random streams and the position in the
- * data are functions of (seed, purpose, step), and the schedule of the step, so that `step` stands for all three.
+ * Everything that a stage needs besides its models to continue as if nothing had happened. Random streams and the position in the data are functions
+ * of (seed, purpose, step), and the schedule is one of the step, so `step` stands for all three.
  */
 export interface TrainerState<Own> {
   readonly format: 1;
   readonly stage: Stage;
-  /** Steps (iterations) done; the metrics of those, and of no later one, are recorded. */
+  /** Steps (iterations) done; exactly their metrics are recorded. */
   readonly step: number;
-  /** How many the stage was to have then; a version before 0.4 did not say. */
+  /** The stage's planned length at that time; versions before 0.4 did not record it. */
   readonly of?: number;
-  /** Attempt that saved it. */
+  /** The attempt that saved it. */
   readonly attempt: number;
-  /** Settings changed by people so far, oldest first. */
+  /** Settings that operators have changed so far, oldest first. */
   readonly changes: readonly AppliedChange[];
   /** Metrics of the last step. */
   readonly values: MetricValues;
-  /** Steps of the newest checkpoints that a rollback may go back to, oldest first. */
+  /** Steps of the newest checkpoints to which a rollback may go, oldest first. */
   readonly healthy: readonly number[];
   /** Steps of checkpoints that are evidence of an incident. */
   readonly evidence: readonly number[];
-  /** Which checkpoint is the best so far, where `keep` asks for it. */
+  /** The best checkpoint so far, if `keep` requests it. */
   readonly best: Best;
-  /** The run that saved it; a version before 0.4 did not say. */
+  /** The run that saved it; versions before 0.4 did not record it. */
   readonly origin?: RunOrigin;
-  /** What the stage itself carries from step to step. */
+  /** The stage's own state between steps. */
   readonly own: Own;
 }
 
-/** A change with the command that asked for it and the value it replaced. */
+/** A change with the command that requested it and the value it replaced. */
 export interface AppliedChange extends Change {
-  /** null where a rollback made it. */
+  /** The command's id; null if a rollback made the change. */
   readonly command: number | null;
   readonly before: Change["value"];
 }
@@ -58,7 +58,10 @@ export type SavedModels = Readonly<Record<string, ModelId>>;
 
 const namePattern = /^checkpoint-(\d+)$/;
 
-/** Writes `checkpoint-000050` (50 steps done), then prunes all but the newest `keep` and those that its state names. Throws what writing throws. */
+/**
+ * Writes `checkpoint-000050` (50 steps done), then prunes all checkpoints except the newest `keep` and those that its state names. Throws what
+ * writing throws.
+ */
 export async function saveCheckpoint<Own>(
   context: StageContext,
   {
@@ -90,9 +93,8 @@ export async function saveCheckpoint<Own>(
 }
 
 /**
- * The newest checkpoint that is whole. Damaged ones that are newer are passed over with a warning; where only damaged
- * ones are left, or where the newest is of another run or newer than the record, that is a CheckpointError. null where there
- * is none at all.
+ * The newest whole checkpoint; null if there are none at all. Newer damaged ones are skipped with a warning. Throws CheckpointError if only damaged
+ * ones are left, or if the newest belongs to a different run or is newer than the record.
  */
 export async function openCheckpoint<Own>(context: StageContext): Promise<Checkpoint<Own> | null> {
   await removeTemporary(context.folder);
@@ -120,7 +122,7 @@ export async function openCheckpoint<Own>(context: StageContext): Promise<Checkp
   );
 }
 
-/** Not passed over like a damaged one: it is whole, and whoever put it there must know. */
+/** Not skipped like a damaged one: it is whole, and the user must know that it is there. */
 class ForeignCheckpoint extends CheckpointError {}
 
 function checkOrigin(folder: string, found: RunOrigin | undefined, expected: RunOrigin | undefined): void {
@@ -131,8 +133,8 @@ function checkOrigin(folder: string, found: RunOrigin | undefined, expected: Run
 }
 
 /**
- * Throws CheckpointError where the record ends before what a folder has behind it: the records of a step are on the disk
- * before its checkpoint is, so that only an older copy of the database, or rows that were deleted, can be behind.
+ * Throws CheckpointError if the record ends before the steps of a folder: a step's records are on the disk before its checkpoint is, so only an older
+ * copy of the database, or deleted rows, can be the reason.
  */
 export function checkRecorded(
   { stage, recorder, resume }: Pick<StageContext, "stage" | "recorder" | "resume">,
@@ -148,7 +150,7 @@ export function checkRecorded(
   );
 }
 
-/** Newest first. */
+/** Checkpoints in a folder, newest first. */
 async function checkpointsIn(folder: string): Promise<{ folder: string; step: number }[]> {
   if (!existsSync(folder)) return [];
   return (await readdir(folder))
@@ -157,7 +159,7 @@ async function checkpointsIn(folder: string): Promise<{ folder: string; step: nu
     .sort((a, b) => b.step - a.step);
 }
 
-/** The folder's name of a checkpoint of so many steps. */
+/** The folder name of a checkpoint after this many steps. */
 export function checkpointName(step: number): string {
   return `checkpoint-${String(step).padStart(6, "0")}`;
 }

@@ -1,4 +1,4 @@
-/** The trainer's side of the stability controller: shows it what was measured, records what it says, keeps what it changes. */
+/** The trainer's side of the stability controller: shows it the measurements, records its decisions, keeps its changes. */
 
 import { type ActOptions, endedBefore, ends, hear } from "../control/act.ts";
 import { type ConsultOptions, consult } from "../control/consult.ts";
@@ -33,29 +33,29 @@ export interface ControlOptions {
   readonly recorder: Recorder;
 }
 
-/** When a person's word came. */
+/** When an operator's word arrived. */
 export interface ToldOptions {
-  /** The first for which it holds. */
+  /** The first iteration for which the word applies. */
   readonly iteration: number;
-  /** What config and schedule say in it. */
+  /** The levers' configured values in that iteration. */
   readonly base: LeverValues;
-  /** The run was saved after it had heard this, and is resumed here: only its record belongs to the attempt that was cut off. */
+  /** The run was saved after it had processed this word, and is resumed here: only its record belongs to the attempt that was cut off. */
   readonly again?: boolean;
 }
 
-/** One run's controller. `state` is what a checkpoint holds of it. */
+/** One run's controller. A checkpoint holds its `state`. */
 export class Control {
   state: ControlState;
   readonly #rules: readonly Rule[];
   readonly #settings: ControlConfig;
   readonly #recorder: Recorder;
-  /** The multipliers that the settings' history knows of. */
+  /** The multipliers recorded in the settings' history. */
   #recorded: Readonly<Record<LeverName, number>>;
-  /** The intervention that moved each lever last. */
+  /** The intervention that last moved each lever. */
   readonly #holders = new Map<LeverName, number>();
-  /** The iteration of the last consultation, and the signals that it has been shown in it. */
+  /** The iteration of the last consultation, and the signals shown in it. */
   #shown: { readonly iteration: number; readonly keys: ReadonlySet<string> } = { iteration: -1, keys: new Set() };
-  /** Seconds spent in it. */
+  /** Seconds spent in the controller. */
   seconds = 0;
 
   constructor({ rules, settings, state, iteration, recorder }: ControlOptions) {
@@ -66,47 +66,47 @@ export class Control {
     this.#recorder = recorder;
   }
 
-  /** What config and schedule say, with the interventions in force. */
+  /** The configured values with the interventions in force. */
   inForce(iteration: number, base: LeverValues): LeverValues {
     return applied(base, multipliers(this.state, iteration));
   }
 
-  /** What interventions multiply each lever by, as metrics. */
+  /** The factors of interventions on each lever, as metrics. */
   multipliers(iteration: number): MetricValues {
     const factors = Object.entries(multipliers(this.state, iteration));
     return Object.fromEntries(factors.map(([name, factor]) => [levers[name as LeverName].metric, factor]));
   }
 
-  /** Before the update, on what the rollout shows. */
+  /** Consults the controller before the update, on the rollout's signals. */
   afterScoring(iteration: number, signals: MetricValues, base: LeverValues): Orders {
     const known = Object.fromEntries(Object.entries(signals).filter(([key]) => knownAfterScoring(key)));
     return this.#consult({ iteration, point: "scored", step: null, signals: known }, base);
   }
 
-  /** Before a step; these signals are kept with the consultation alone. */
+  /** Consults the controller before a step; these signals are only kept with the consultation. */
   beforeStep(iteration: number, step: number, signals: MetricValues, base: LeverValues): Orders {
     return this.#consult({ iteration, point: "step", step, signals }, base);
   }
 
-  /** After the update, on all metrics of the iteration. */
+  /** Consults the controller after the update, on all metrics of the iteration. */
   afterUpdate(iteration: number, signals: MetricValues, base: LeverValues): Orders {
     return this.#consult({ iteration, point: "updated", step: null, signals }, base);
   }
 
-  /** Health of an iteration, on all of its metrics: what is recorded beside them. */
+  /** Health of an iteration from all of its metrics, recorded with them. */
   health(iteration: number, signals: MetricValues): MetricValues {
     const watched = observed(this.state.watched, { iteration, signals, lengths: healthLengths });
     this.state = { ...this.state, watched };
     return healthMetrics(health({ signals, history: watched }));
   }
 
-  /** A person set `key`: their word outranks interventions. */
+  /** An operator set `key`: their word outranks interventions. */
   setByPerson(key: string, at: ToldOptions): void {
     const lever = leverOfKey(key);
     if (lever !== null) this.#hear({ kind: "set", lever }, at);
   }
 
-  /** A person took an intervention back, by its number. False, and nothing changes, where it is not in force. */
+  /** An operator undid an intervention, by its number. False, with no effect, if it is not in force. */
   undo(intervention: number, at: ToldOptions): boolean {
     const { iteration, again = false } = at;
     const known = [...this.state.active, ...(again ? endedBefore(this.state, iteration) : [])];
@@ -116,19 +116,19 @@ export class Control {
     return true;
   }
 
-  /** A person decided to go on, from the iteration `next`, after the rule had stopped the run in `iteration`. */
+  /** An operator decided to continue, from the iteration `next`, after the rule had stopped the run in `iteration`. */
   acknowledge(rule: string, { iteration, next }: { iteration: number; next: number }): void {
     const word = { kind: "acknowledged", rule, iteration } as const;
     this.#recorder.consultation({ stage: "ppo", iteration: next, point: "operator", word });
     this.state = hear(this.state, { word, iteration: next, rules: this.#rules }).state;
   }
 
-  /** Whether the state after `iteration` is one to come back to: no rule of tier 1 or 2 held in it, nothing was in force. */
+  /** Whether the state after `iteration` is a target for rollbacks: no rule of tier 1 or 2 held, and no intervention was in force. */
   healthyAfter(iteration: number): boolean {
     return this.state.troubled < iteration && this.state.active.length === 0;
   }
 
-  /** Observations that the rule of an alert looks back over: a healthy checkpoint is older. */
+  /** Observations that an alert's rule looks back over: a healthy checkpoint must be older. */
   windowOf({ rule }: Alert): number {
     const found = this.#rules.find(({ id }) => id === rule);
     return found === undefined ? 1 : Math.max(found.window.of, found.conditions[0].over);
@@ -151,13 +151,15 @@ export class Control {
     });
     this.#record(decisionsOf(iteration, said));
     this.state = state;
-    // After scoring, what begins at once; after the update, what begins and ends with the next iteration.
+    // After scoring, interventions that begin at once; after the update, those that begin and end with the next iteration.
     this.#recordSettings(point === "updated" ? iteration + 1 : iteration, at);
     this.seconds += (performance.now() - started) / 1000;
     return orders;
   }
 
-  /** What it is shown, for `ballast replay`: each signal where the iteration first shows it, which is where it counts. */
+  /**
+   * Keeps what the controller is shown, for `ballast replay`: each signal at the point where the iteration first shows it, which is where it counts.
+   */
   #keep({ iteration, point, step, signals }: ConsultOptions["consultation"], base: ActOptions["base"]): void {
     if (point === "step") {
       this.#recorder.consultation({ stage: "ppo", iteration, point, step, signals });
@@ -169,7 +171,7 @@ export class Control {
     this.#recorder.consultation({ stage: "ppo", iteration, point, step, signals: Object.fromEntries(fresh), base });
   }
 
-  /** Ends what an operator's word ends, and records both. */
+  /** Ends the interventions that an operator's word ends, and records both. */
   #hear(word: OperatorWord, { iteration, base, again = false }: ToldOptions): void {
     this.#recorder.consultation({ stage: "ppo", iteration, point: "operator", word });
     const ended = again ? endedBefore(this.state, iteration) : [];
@@ -178,19 +180,19 @@ export class Control {
     if (back.length > 0) this.#recorded = multipliers(before, iteration);
     for (const { setting, id } of before.active) this.#holders.set(setting, id);
     const { state, outcomes } = hear(before, { word, iteration, rules: this.#rules });
-    // Heard again once: a later word of this iteration must not end it a second time.
+    // Processed again only once: a later word in this iteration must not end it a second time.
     const left = { iteration, interventions: ended.filter((one) => !ends(word, one)) };
     this.state = back.length > 0 ? { ...state, ended: left } : state;
     this.#recordSettings(iteration, base);
     this.#record(decisionsOf(iteration, { outcomes }));
   }
 
-  /** Every hyperparameter has a history: what interventions change, and restore, too. */
+  /** Records what interventions change and restore: every hyperparameter has a history. */
   #recordSettings(iteration: number, base: LeverValues): void {
     const before = this.#recorded;
     const after = multipliers(this.state, iteration);
     this.#recorded = after;
-    // One that expires is not active any more, and restores all the same.
+    // An expiring intervention is no longer active, but restores the setting.
     for (const { setting, id } of this.state.active) this.#holders.set(setting, id);
     for (const { key, lever, name } of leverSettings()) {
       if (before[lever] === after[lever]) continue;

@@ -1,4 +1,4 @@
-/** The data of a run: what the rows of its files were when it began, kept in its folder, and compared when it goes on. */
+/** The data of a run: fingerprints of its files' rows when it began, kept in its folder and compared when it continues. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { replaceRunFile } from "../config/run-manifest.ts";
@@ -9,35 +9,35 @@ import type { Stage } from "../types/records.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { readOwnJson } from "../util/json-values.ts";
 
-/** By the configuration's key: `sft.data`. */
+/** Fingerprints by configuration key: `sft.data`. */
 export type DataRecord = Readonly<Record<string, RowsFingerprint>>;
 
 interface Source {
   readonly key: string;
   readonly path: string;
   readonly limit: number;
-  /** What reads it. */
+  /** The stages that read the file. */
   readonly readers: readonly (Stage | "evaluation")[];
-  /** Only measured with, and appended to by whoever rates (`ballast rate --export-ratings`): rows at its end do no harm. */
+  /** Whether the file is only measured with and grows by rating (`ballast rate --export-ratings`): appended rows do no harm. */
   readonly grows: boolean;
 }
 
 const file = "data.json";
 
-/** Of every file that the stages of a configuration read. Throws DataError for one that cannot be read. */
+/** Fingerprints of every file that the stages of a configuration read. Throws DataError if one cannot be read. */
 export function fingerprintData(config: Config): DataRecord {
   return Object.fromEntries(sourcesOf(config).map((source) => [source.key, fingerprintRows(source)]));
 }
 
-/** Writes what a run begins with. */
+/** Writes the record of a new run. */
 export function recordData(folder: string, record: DataRecord): Promise<void> {
   return replaceRunFile(folder, file, `${JSON.stringify(record)}\n`);
 }
 
 /**
- * Compares the files that are still to be read with what the run began with. Returns what is to be said of a run that goes on all the
- * same: of changes that are allowed, which are then the run's rows, and of ratings that were appended. A run of an earlier version
- * has nothing to compare with, and begins to. Throws CheckpointError for rows that changed; DataError for a file that cannot be read.
+ * Compares the files that are still to be read with the record. Returns messages for a run that continues all the same: about allowed changes, whose
+ * rows then become the run's, and about appended ratings. A run of an earlier version has no record, and gets one. Throws CheckpointError if rows
+ * changed; DataError if a file cannot be read.
  */
 export async function checkData(options: {
   readonly config: Config;
@@ -61,7 +61,7 @@ export async function checkData(options: {
   return changes.map(({ says, harmless }) => `${says}${harmless ? "" : ": the run goes on with these"}`);
 }
 
-/** What changed in the files of a run since it began, one sentence each; nothing for a run of an earlier version. */
+/** What changed in the files of a run since it began, one sentence each; empty for a run of an earlier version. */
 export function dataChanges(config: Config, folder: string): string[] {
   return changesSince(readRecord(folder), sourcesOf(config)).map(({ says }) => says);
 }

@@ -1,4 +1,4 @@
-/** Keeps the minibatch of a skipped step for a person to look at. */
+/** Saves the minibatch of a skipped step for inspection. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
@@ -6,7 +6,7 @@ import { messageOf } from "../util/errors.ts";
 import { toJson } from "../util/json-values.ts";
 import type { StageContext } from "./stage-context.ts";
 
-/** Writes `dumps/iteration-7-step-2.json` below the stage's folder. Returns where it lies, or why it does not, in words. */
+/** Writes `dumps/iteration-7-step-2.json` in the stage's folder. Returns in words where it is, or why it could not be written. */
 export function dumpMinibatch(
   { folder }: StageContext,
   { iteration, step, content }: { iteration: number; step: number; content: Readonly<Record<string, unknown>> },

@@ -1,4 +1,4 @@
-/** Every row of a run as its models read it: encoded once, and all of them before the first step of any stage. */
+/** Every row of a run as its models read it: each is encoded once, before the first step of any stage. */
 import { stages } from "../config/live-changes.ts";
 import {
   createTally,
@@ -28,11 +28,11 @@ export interface EncodedStage<Row> {
   readonly tally: { readonly train: RowTally; readonly heldOut: RowTally };
 }
 
-/** Lists for a model of this context. One that was encoded by `check` is handed out, and not kept: a run may train on gigabytes. */
+/** Lists encoded for a model with this context. A list that `check` encoded is handed out without being kept: a run may train on gigabytes. */
 export interface EncodedRows {
   sft(context: number): EncodedStage<EncodedSequence>;
   reward(context: number): EncodedStage<EncodedPair> & {
-    /** Prompts whose answers set the scores' mean and variance. */
+    /** Prompts whose answers determine the scores' mean and variance. */
     readonly prompts: readonly Prompt[];
     readonly maxNewTokens: number;
   };
@@ -42,18 +42,18 @@ export interface EncodedRows {
     readonly tally: RowTally;
   };
   evaluation(context: number): { readonly prompts: readonly Prompt[]; readonly maxNewTokens: number };
-  /** Encodes these lists now. Throws one RowsError for all rows that cannot be encoded, and lists that have none left. */
+  /** Encodes these lists now. Throws one RowsError for all rows that cannot be encoded, and for lists that have none left. */
   check(lists: readonly (Stage | "evaluation")[]): void;
 }
 
 export interface PreparedRows {
-  /** Of the files, before they were read: one that changes meanwhile is noticed when the run is resumed. */
+  /** Fingerprints taken before the files were read: a file that changes meanwhile is noticed when the run is resumed. */
   readonly data: DataRecord;
   readonly rows: RunRows;
   readonly encoded: EncodedRows;
 }
 
-/** Reads and encodes all that a new run of a configuration will need. Throws what `checkRows` and `EncodedRows.check` do. */
+/** Reads and encodes everything that a new run of a configuration needs. Throws what `checkRows` and `EncodedRows.check` throw. */
 export function prepareRows(config: Config): PreparedRows {
   const rows = openRows(config);
   const data = fingerprintData(config);
@@ -87,7 +87,7 @@ export function encodeRows({ config, rows, tokenizer }: EncodeRowsOptions): Enco
         const flippedOnPurpose = split.flippedOnPurpose && set === split.train;
         return encodePairs(set, tokenizer, { context, longPrompts, tally, flippedOnPurpose });
       });
-      // As PPO will draw them, to the prompts that PPO will ask where they are known.
+      // As PPO will draw them, restricted to the prompts that PPO will use if they are known.
       const promptRows =
         ppo || config.demo ? rows.prompts() : split.train.map(({ prompt }) => ({ prompt, reference: null }));
       const maxNewTokens = ppo?.maxNewTokens ?? Math.floor(context / 2);
@@ -125,14 +125,14 @@ export function encodeRows({ config, rows, tokenizer }: EncodeRowsOptions): Enco
   };
 }
 
-/** Longest sequences of the models that the stages start from; null where a folder is not there yet, or does not say. */
+/** Longest sequences of the models that the stages start from; null if a folder does not exist yet, or does not say. */
 function knownContexts({ model, reward, ppo }: Config): Readonly<Record<Stage | "evaluation", number | null>> {
   const own = model.path === undefined ? model.context : contextIn(model.path);
   const of = (folder: string | undefined) => (folder === undefined ? own : contextIn(folder));
   return { sft: own, reward: of(reward?.from), ppo: of(ppo?.policy), evaluation: of(ppo?.policy) };
 }
 
-/** What `ready` makes is kept for the `take` of the same context. */
+/** A list that `ready` makes and keeps for one `take` with the same context. */
 function listOf<Made>(make: (context: number) => Made) {
   let kept: { readonly context: number; readonly made: Made } | null = null;
   return {
@@ -172,7 +172,7 @@ function noneLeft(what: string, tally: RowTally, stage: Stage, hint?: string): R
   return new RowsError([{ place: null, problem, hint: hint ?? remedy }]);
 }
 
-/** A prompt that PPO, the evaluation and the scores' normalisation share goes through the template once: its row is the same. */
+/** A tokenizer that encodes a prompt once for PPO, the evaluation and the scores' normalisation, which share its row. */
 function rememberingPrompts(tokenizer: Tokenizer): Tokenizer {
   const known = new WeakMap<object, number[]>();
   return {

@@ -1,4 +1,4 @@
-/** Measures a run's models: at the end of its pipeline, and whenever `ballast eval` asks. */
+/** Measures a run's models: at the end of its pipeline, and whenever `ballast eval` is run. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { runOrigin } from "../config/run-manifest.ts";
@@ -19,26 +19,26 @@ import { modelSizes } from "./stage-models.ts";
 
 export interface EvaluateRunOptions {
   readonly config: Config;
-  /** Of the run. */
+  /** The run's folder. */
   readonly folder: string;
   readonly engine: Engine;
-  /** Folder of a model to measure in place of the last one: a checkpoint's policy. */
+  /** Folder of a model to measure instead of the last one: a checkpoint's policy. */
   readonly model?: string;
-  /** The configuration's by default; PPO's where that has none. */
+  /** Number of samples; by default the configuration's, or PPO's if that has none. */
   readonly samples?: number;
   readonly temperature?: number;
   readonly seed?: number;
   readonly onProgress: (progress: Progress) => void;
   readonly interrupted: () => boolean;
-  /** Where the caller has opened them already. */
+  /** The rows, if the caller has opened them already. */
   readonly rows?: RunRows;
   readonly tokenizer?: Tokenizer;
   readonly encoded?: EncodedRows;
 }
 
 /**
- * The policy after PPO against the one it started from; after SFT alone, that model by itself. Throws UsageError for a
- * run without either, CheckpointError for one that has not got there yet.
+ * Measures the policy after PPO against the one it started from, or after only SFT, that model by itself. Throws UsageError if the run has neither
+ * stage, CheckpointError if it has not finished one yet.
  */
 export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluation> {
   const { config, folder, engine, interrupted } = options;
@@ -96,7 +96,7 @@ export function startingPolicy({ ppo, sft, model }: Config, folder: string): str
   return ppo?.policy ?? (sft ? join(folder, "sft", "final") : (model.path ?? join(folder, "ppo", "start")));
 }
 
-/** The reward stage's result, null where the run has none. */
+/** The reward stage's result; null if the run has none. */
 export function ownRewardModel(folder: string): string | null {
   const own = join(folder, "reward", "final");
   return existsSync(own) ? own : null;

@@ -1,4 +1,4 @@
-/** What a finished stage leaves: `final`, a Hugging Face folder with the trainer's summary beside the model. */
+/** The result of a finished stage: `final`, a Hugging Face folder with the trainer's summary beside the model. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { lengthOf } from "../config/extend.ts";
@@ -15,7 +15,7 @@ import type { StageContext } from "./stage-context.ts";
 
 export interface FinalRequest {
   readonly model: ModelId;
-  /** What the stage is for: a policy has a language head, a reward model a scalar one. */
+  /** The heads of the result: a policy has a language head, a reward model a scalar one. */
   readonly heads: readonly HeadKind[];
   readonly steps: number;
   readonly values: MetricValues;
@@ -23,7 +23,7 @@ export interface FinalRequest {
   readonly extra?: (folder: string) => void;
 }
 
-/** Throws CheckpointError where the folder cannot be written: the stage's last checkpoint is there to go on from. */
+/** Saves the result. Throws CheckpointError if the folder cannot be written: the run can continue from the stage's last checkpoint. */
 export async function saveFinal(context: StageContext, request: FinalRequest): Promise<StageResult> {
   const { engine, tokenizer, recorder, stage, origin } = context;
   const { model, heads, steps, values, extra } = request;
@@ -38,7 +38,7 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
         await saveModelFolder({ engine, tokenizer, model: published.id, folder: temporary });
         extra?.(temporary);
       },
-      // Before the folder has its name: a kill after that would leave a stage that is done, and never said so.
+      // Before the folder has its name: a kill after that would leave a finished stage without a record of it.
       onWritten: () => {
         recorder.event({ kind: "stage_finished", stage, iteration: steps, message: `${stage} is done: ${folder}` });
         recorder.commit({ flush: true });
@@ -56,7 +56,10 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   return result;
 }
 
-/** What an earlier attempt left of a stage; null where it is not done. Throws CheckpointError for a damaged folder, and one of another run. */
+/**
+ * The result that an earlier attempt left of a stage; null if it is not done. Throws CheckpointError if the folder is damaged, or belongs to a
+ * different run.
+ */
 export async function readFinal(stageFolder: string, expected: RunOrigin | null): Promise<StageResult | null> {
   const folder = join(stageFolder, "final");
   if (!existsSync(folder)) return null;
@@ -69,7 +72,7 @@ export async function readFinal(stageFolder: string, expected: RunOrigin | null)
   return { stage, folder, steps, ...(of !== undefined && { of }), values };
 }
 
-/** Whether a stage that was finished has become longer since. A version before 0.4 did not say what length it had. */
+/** Whether a finished stage has been made longer since. Versions before 0.4 did not record its length. */
 export function isOutgrown({ stage, of = Number.POSITIVE_INFINITY }: StageResult, config: Config): boolean {
   return lengthOf(config, stage) > of;
 }

@@ -1,4 +1,4 @@
-/** Lets a model answer prompts: what `ballast generate` does. */
+/** Lets a model answer prompts, for `ballast generate`. */
 import { encodePrompt, RowsError, useAll } from "../data/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { sum } from "../rl/index.ts";
@@ -15,21 +15,18 @@ export interface GenerateOptions {
   /** A Hugging Face folder. */
   readonly folder: string;
   readonly prompts: readonly (readonly Message[])[];
-  /** Answers to each prompt. */
+  /** Answers per prompt. */
   readonly samples: number;
-  /** Fewer where a prompt leaves less room in the context. */
+  /** Longest answer in tokens; less if the prompt leaves less room in the context. */
   readonly maxNewTokens: number;
-  /** 0 is greedy. */
+  /** Sampling temperature; 0 is greedy. */
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
   readonly seed: number;
 }
 
-/**
- * Answers in the order of the prompts, the samples of one prompt together. Throws DataError for a prompt that does not
- * fit the context.
- */
+/** Answers in the order of the prompts, the samples of each prompt together. Throws DataError if a prompt does not fit the context. */
 export async function generate(options: GenerateOptions): Promise<Generation[]> {
   const { engine, tokenizer, folder, samples, maxNewTokens, seed } = options;
   const model = await loadTrunk(engine, folder, { tokenizer, heads: ["lm"], seed });
@@ -40,7 +37,7 @@ export async function generate(options: GenerateOptions): Promise<Generation[]> 
     if (tokens === null) throw tooLong(promptText(row), context);
     return Array.from({ length: samples }, () => ({ row, tokens }));
   }).flat();
-  // What a prompt is answered does not depend on its neighbours: each has its own room and its own random stream.
+  // A prompt's answers do not depend on its neighbours: each has its own room and its own random stream.
   const byRoom = new Map<number, number[]>();
   for (const [i, { tokens }] of rows.entries()) {
     const room = Math.min(maxNewTokens, context - tokens.length);

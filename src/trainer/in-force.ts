@@ -1,4 +1,4 @@
-/** What config, schedules, controllers and people say of an iteration's settings; interventions multiply it. */
+/** The settings of an iteration, from the configuration, schedules, controllers and operators; interventions multiply them. */
 
 import { type Change, settingOf } from "../config/live-changes.ts";
 import type { ParameterGroup } from "../engine/engine.ts";
@@ -10,25 +10,25 @@ import { rateFactors } from "./layer-rates.ts";
 import type { OnlineRun } from "./online-run.ts";
 import { clipSettings, type OnlineState } from "./online-state.ts";
 
-/** What it takes to say which settings are in force. */
+/** The parts of a run that determine the settings in force. */
 type Steered = Pick<OnlineRun, "state" | "settingsAt">;
 
 /** The settings of an iteration: as configured, as schedules and controllers have them, and with interventions. */
 export interface InForce extends LeverValues {
   readonly settings: PpoConfig;
-  /** Without interventions. */
+  /** The values without interventions. */
   readonly base: LeverValues;
 }
 
-/** Asked once a phase: an intervention of the controller may begin between two. */
+/** The settings in force, computed once per phase: an intervention may begin between two phases. */
 export function inForce(run: Steered & Pick<OnlineRun, "control">, iteration: number): InForce {
   const base = baseOf(run, iteration);
   return { ...run.control.inForce(iteration, base), settings: run.settingsAt(iteration), base };
 }
 
 /**
- * What interventions multiply: rates by schedule, the clip by its phases, the KL coefficient by its controller, one pass of the critic
- * over each minibatch, all else as configured.
+ * The values that interventions multiply: rates by schedule, the clip by its phases, the KL coefficient by its controller, one pass of the critic
+ * over each minibatch, the others as configured.
  */
 export function baseOf({ state, settingsAt }: Steered, iteration: number): LeverValues {
   const settings = settingsAt(iteration);
@@ -43,7 +43,7 @@ export function baseOf({ state, settingsAt }: Steered, iteration: number): Lever
   };
 }
 
-/** Factors on the rates by layer; undefined where all layers have one. */
+/** Factors on the learning rates by layer; undefined if all layers have the same rate. */
 export function layerFactors({ loop, models }: Pick<OnlineRun, "loop" | "models">): {
   readonly policy: Record<ParameterGroup, number> | undefined;
   readonly critic: Record<ParameterGroup, number> | undefined;
@@ -54,7 +54,7 @@ export function layerFactors({ loop, models }: Pick<OnlineRun, "loop" | "models"
   return { policy: rateFactors(policy, layerRates), critic: critic ? rateFactors(critic.info, layerRates) : undefined };
 }
 
-/** Targets in force, how far the KL to the reference is from its own, and the penalty's coefficient; what is off is absent. */
+/** Targets in force, the KL to the reference relative to its own, and the penalty's coefficient; those that are off are absent. */
 export function steeringSignals({ state, settingsAt }: Steered, iteration: number, signals: MetricValues) {
   const { kl, penalty, policyLoss, iterations } = settingsAt(iteration);
   const target = rl.klTargetAt(kl, { iteration, iterations });
@@ -70,7 +70,7 @@ export function steeringSignals({ state, settingsAt }: Steered, iteration: numbe
   return values;
 }
 
-/** After an iteration: both KL coefficients follow their controllers (row 9), the clip its phases. Each change is recorded. */
+/** After an iteration, both KL coefficients follow their controllers (row 9), and the clip its phases. Each change is recorded. */
 export function steer(run: Steered & Pick<OnlineRun, "loop">, iteration: number, signals: MetricValues): void {
   const { loop, state } = run;
   const { kl, penalty, policyLoss, sequences, iterations } = run.settingsAt(iteration);
@@ -88,7 +88,7 @@ export function steer(run: Steered & Pick<OnlineRun, "loop">, iteration: number,
   };
   state.klCoef = follow("ppo.kl.coef", kl, signals[`kl/ref_k1_${kl.targetUnit}`]!, state.klCoef);
   if (policyLoss === "penalty") {
-    // On the samples, where the engine has no other.
+    // Estimated on the samples, if the engine has no full KL.
     const seen = signals["kl/old_new_full_token"] ?? signals["kl/old_new_k3_token"]!;
     state.penaltyBeta = follow("ppo.penalty.beta", penalty, seen, state.penaltyBeta);
   }
@@ -104,7 +104,7 @@ export function steer(run: Steered & Pick<OnlineRun, "loop">, iteration: number,
   recordClip(run, iteration + 1, before);
 }
 
-/** Writes what the phases made of the clip, where that is another. */
+/** Records the clip if its phases changed it. */
 export function recordClip(
   { loop, state }: Pick<OnlineRun, "loop" | "state">,
   iteration: number,
@@ -119,28 +119,28 @@ export function recordClip(
 
 type Held = Pick<OnlineState, "klCoef" | "penaltyBeta" | "clip">;
 
-/** Settings that controllers and phases move, so that the state holds the value in force: how it is read, and what replaces it. */
+/** Settings that controllers and phases move, so that the state holds their values: how each is read and replaced. */
 const held: Readonly<
   Record<string, [(state: Held) => number | undefined, (state: Held, value: number) => Partial<Held>]>
 > = {
   "ppo.kl.coef": [({ klCoef }) => klCoef, (_, klCoef) => ({ klCoef })],
   "ppo.penalty.beta": [({ penaltyBeta }) => penaltyBeta, (_, penaltyBeta) => ({ penaltyBeta })],
-  // Until the phases next look at it.
+  // Until the phases next set it.
   "ppo.clipLow": [({ clip }) => clip?.low, ({ clip }, low) => ({ clip: clip && { ...clip, low } })],
   "ppo.clipHigh": [({ clip }) => clip?.high, ({ clip }, high) => ({ clip: clip && { ...clip, high } })],
 };
 
-/** The value in force of a setting that the state holds; undefined for the others. */
+/** The value in force of a setting that the state holds; undefined for other settings. */
 export function heldByState(state: Held, key: string): number | undefined {
   return held[key]?.[0](state);
 }
 
-/** Takes a changed setting over, if the state is what holds it. */
+/** Stores a changed setting, if the state holds it. */
 export function hold(state: Held, { key, value }: Change): void {
   Object.assign(state, held[key]?.[1](state, value as number));
 }
 
-/** A person changed a setting before this iteration: what interventions made of it ends. */
+/** An operator changed a setting before this iteration: interventions on it end. */
 export function personSet(
   run: Steered & Pick<OnlineRun, "control">,
   change: Change,

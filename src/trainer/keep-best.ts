@@ -1,7 +1,7 @@
-/** `keep: best`: which checkpoint of a run is its best so far. */
+/** `keep: best`: determines the best checkpoint of a run so far. */
 import type { MetricValues } from "../types/records.ts";
 
-/** What a checkpoint is judged by, the first that the run has: the gold check of the monitoring set, else the score. */
+/** The signals that rate a checkpoint, of which the first that the run has counts: the gold check on the monitoring set, else the score. */
 const judges = ["monitor/gold", "reward/score_mean"] as const;
 
 export interface Judged {
@@ -10,26 +10,26 @@ export interface Judged {
 }
 
 export interface Best {
-  /** The newest measurement of what judges. */
+  /** The newest measurement of that signal. */
   readonly newest: Judged | null;
-  /** The best checkpoint; null before the first that could be judged. */
+  /** The best checkpoint; null before the first that could be rated. */
   readonly checkpoint: (Judged & { readonly step: number }) | null;
 }
 
 export const noBest: Best = { newest: null, checkpoint: null };
 
-/** After a step with these metrics. A NaN judges nothing. */
+/** Updates the state after a step with these metrics. NaN is ignored. */
 export function measured(best: Best, values: MetricValues): Best {
   for (const signal of judges) {
     const value = values[signal];
     if (value !== undefined && !Number.isNaN(value)) return { ...best, newest: { signal, value } };
-    // What the gold check said last says more than what the score says now.
+    // The gold check's last value says more than the present score.
     if (best.newest?.signal === signal) return best;
   }
   return best;
 }
 
-/** After a checkpoint of so many steps: whether it is the best now. Of two that are equal the newer is. */
+/** Updates the state after a checkpoint at this step: whether it is now the best. Of two equal ones the newer wins. */
 export function judged(best: Best, step: number): Best {
   const { newest, checkpoint } = best;
   if (newest === null) return best;

@@ -1,4 +1,4 @@
-/** Learning rates across the layers of a model (CONTROL.md, section 3): low at the embeddings, high at the head. */
+/** Learning rates across the layers of a model: low at the embeddings, high at the head (docs/config.md, `ppo.layerRates`). */
 import type { HeadKind, ModelConfig, ParameterGroup } from "../engine/engine.ts";
 
 /** Factors on the learning rate. */
@@ -8,8 +8,8 @@ export interface LayerRates {
 }
 
 /**
- * Factors by parameter group; blocks lie on the line between embeddings and head. Where the head is tied to the embeddings, the
- * matrix takes their rate, and "head" means the last block and the final norm.
+ * Factors by parameter group; those of blocks are interpolated between embeddings and head. If the head is tied to the embeddings, the matrix takes
+ * their rate, and "head" means the last block and the final norm.
  */
 export function rateFactors(
   { config, heads }: { readonly config: ModelConfig; readonly heads: readonly HeadKind[] },

@@ -1,4 +1,4 @@
-/** A model's folder as Hugging Face's libraries want it: model, tokenizer, and the ids that generating and padding need. */
+/** A model's folder in Hugging Face's format: model, tokenizer, and the ids that generating and padding need. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine, ModelId } from "../engine/engine.ts";
@@ -9,14 +9,14 @@ export interface ModelFolderRequest {
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
   readonly model: ModelId;
-  /** Exists; every file in it is flushed to disk. */
+  /** An existing folder; every file in it is flushed to disk. */
   readonly folder: string;
   readonly optimizer?: boolean;
 }
 
 /**
- * Writes what the engine and the tokenizer write, and the special tokens' ids into `config.json`, where GPT-2's class would
- * otherwise assume 50256 for the first two.
+ * Writes the files of the engine and the tokenizer, and the special tokens' ids into `config.json`: without them GPT-2's class would assume 50256 for
+ * the first two.
  */
 export async function saveModelFolder(request: ModelFolderRequest): Promise<void> {
   const { engine, tokenizer, model, folder, optimizer = false } = request;
@@ -26,12 +26,12 @@ export async function saveModelFolder(request: ModelFolderRequest): Promise<void
   const path = join(folder, "config.json");
   const config = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
   const eos = stopIds.length === 1 ? eosId : stopIds;
-  // A classifier reads its score at the last token that is no padding: EOS under the name of padding would be passed over.
+  // A classifier reads its score at the last token that is not padding: an EOS called padding would be skipped.
   const ids = { bos_token_id: bosId, eos_token_id: eos, pad_token_id: padId === eosId ? null : padId };
   writeDurably(path, `${JSON.stringify({ ...config, ...ids }, null, 2)}\n`);
 }
 
-/** Longest sequence of the model in a folder, without loading it; null where its config.json is not there, or does not say. */
+/** Longest sequence of the model in a folder, without loading it; null if its config.json is missing, or does not say. */
 export function contextIn(folder: string): number | null {
   try {
     const { n_positions: context } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));

@@ -1,4 +1,4 @@
-/** What an online run records beside its signals: settings in force, and samples to read. */
+/** Records of an online run besides its signals: settings in force, and samples to read. */
 
 import { klRows, sum } from "../rl/index.ts";
 import { lackedSettings } from "../settings/algorithm-settings.ts";
@@ -59,7 +59,7 @@ export function settingsInForce(
   );
 }
 
-/** A random few responses, and beside them the one with the lowest score. */
+/** A few random responses, and the one with the lowest score. */
 export function chooseSamples(options: {
   readonly rollout: Rollout;
   readonly record: RolloutRecord;
@@ -94,7 +94,7 @@ export function chooseSamples(options: {
   }));
 }
 
-/** The responses with the lowest scores, lowest first: what a person should read first. */
+/** The responses with the lowest scores, lowest first: what to read first. */
 export function worstSamples(
   rollout: Rollout,
   scores: readonly number[],

@@ -1,4 +1,4 @@
-/** Asking policy and reward beside the run: what there is to ask, and how. */
+/** The questions that probes put to the policy and the reward beside the run. */
 import type { ModelId } from "../engine/engine.ts";
 import type { Scored } from "../reward/index.ts";
 import { RewardError } from "../util/errors.ts";
@@ -6,13 +6,13 @@ import type { GoldCheck } from "./evaluate.ts";
 import type { OnlineRun } from "./online-run.ts";
 import { type Prompt, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 
-/** What probes need of a run. */
+/** The parts of a run that probes need. */
 export type Probed = Pick<
   OnlineRun,
   "context" | "inputs" | "models" | "reward" | "loop" | "state" | "stopwatch" | "tell"
 >;
 
-/** The first distinct prompts of the monitoring set, or of those that train where there is none. */
+/** The first distinct prompts of the monitoring set, or of the training prompts if there is none. */
 export function probesOf(
   { inputs }: Pick<Probed, "inputs">,
   count: number,
@@ -23,7 +23,7 @@ export function probesOf(
   return { prompts: [...distinct.values()].slice(0, count), check: own ? monitorCheck : check };
 }
 
-/** Responses over the whole distribution, the policy's by default; each depends on nothing but its prompt, the weights and the seed. */
+/** Responses over the whole distribution, by default the policy's; each depends only on its prompt, the weights and the seed. */
 export function probeRollout(
   { context, models, loop }: Pick<Probed, "context" | "models" | "loop">,
   options: {
@@ -39,7 +39,7 @@ export function probeRollout(
   return rollOut({ engine, tokenizer, model: models.policy.id, maxNewTokens, ...whole, ...options });
 }
 
-/** As the rollout is scored; null, and a warning, where the reward cannot judge these. */
+/** Scores as for a rollout; null, with a warning, if the reward cannot judge these responses. */
 export async function scoresOf(
   run: Pick<Probed, "reward" | "loop">,
   topic: string,
@@ -48,7 +48,7 @@ export async function scoresOf(
   return scoreRows(run, topic, scoredRows(rollout));
 }
 
-/** The same of rows that no policy wrote. */
+/** Scores of rows that no policy wrote; null, with a warning, if the reward cannot judge them. */
 export async function scoreRows(
   { reward, loop }: Pick<Probed, "reward" | "loop">,
   topic: string,

@@ -1,4 +1,4 @@
-/** What PPO is measured on: gold checks, the monitoring set, held-out pairs, as the run's configuration has them. */
+/** What online training is measured on: gold checks, the monitoring set, held-out pairs, as the run's configuration gives them. */
 
 import { type EncodedPair, encodePair, encodePairs, useAll } from "../data/index.ts";
 import { learnedComponents, type Scored } from "../reward/index.ts";
@@ -14,7 +14,7 @@ export function measuringOf(options: {
   readonly config: Config;
   readonly rows: RunRows;
   readonly tokenizer: Tokenizer;
-  /** Of the policy. */
+  /** The policy's context. */
   readonly context: number;
 }): Measuring {
   const { config, rows, tokenizer, context } = options;
@@ -27,7 +27,7 @@ export function measuringOf(options: {
   const shuffled = random(config.seed, "probe pairs").shuffle(heldOut);
   const ratings = useAll(rows.ratings(), ({ prompt, response, rating }) => {
     const messages = barePrompt(prompt);
-    // The encoder of pairs, as it is: a pair of the response and itself.
+    // Uses the encoder of pairs unchanged, on a pair of the response and itself.
     const pair = encodePair({ prompt: messages, chosen: response, rejected: response }, tokenizer, whole);
     return pair && { scored: scored(pair, "chosen"), rating };
   }).filter((rated) => rated !== null);

@@ -1,4 +1,4 @@
-/** Robustness: what perturbed prompts change about the policy's greedy responses. */
+/** Robustness: how perturbed prompts change the policy's greedy responses. */
 
 import { looksLikeRefusal, perturb, perturbations } from "../data/index.ts";
 import { type Judged, robustnessSignals } from "../signals/index.ts";
@@ -8,8 +8,8 @@ import { type Probed, probeRollout, probesOf, scoresOf } from "./probes-ask.ts";
 import { encodePrompts, type Prompt } from "./rollout.ts";
 
 /**
- * Each response is judged as an answer to the clean prompt, by the reward too: what is measured is the policy, not whether
- * the reward can read a misspelt prompt.
+ * Each response is judged as an answer to the clean prompt, also by the reward: this measures the policy, not whether the reward can read a misspelt
+ * prompt.
  */
 export async function robustness(run: Probed): Promise<MetricValues> {
   const { context, models, loop, tell } = run;

@@ -18,7 +18,7 @@ export interface Done {
   readonly measured: MetricValues;
 }
 
-/** Returns all metrics of the iteration. */
+/** Records an iteration and returns all of its metrics. */
 export async function recordIteration(run: OnlineRun, iteration: number, done: Done): Promise<MetricValues> {
   const { context, models, loop, state, control, stopwatch } = run;
   const { experience, outcome, measured } = done;

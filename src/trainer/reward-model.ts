@@ -1,4 +1,4 @@
-/** The reward model: Bradley and Terry's loss on preference pairs, then scores of mean 0 and variance 1 (PPO.md row 18). */
+/** The reward model: Bradley and Terry's loss on preference pairs, then scores with mean 0 and variance 1 (docs/PPO.md row 18). */
 
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult, ModelId, PassOptions } from "../engine/engine.ts";
@@ -22,7 +22,7 @@ export interface Pair {
   readonly rejected: EncodedSequence;
 }
 
-/** Whose samples set the scores' mean and variance: the policy that PPO will start from. */
+/** The policy whose samples determine the scores' mean and variance: the one that PPO will start from. */
 export interface NormalisationSource {
   readonly policy: string;
   readonly prompts: readonly Prompt[];
@@ -32,28 +32,28 @@ export interface NormalisationSource {
 
 export interface RewardInputs {
   readonly settings: RewardModelConfig;
-  /** What the trunk starts from; its scalar head is always new (row 19). */
+  /** Where the trunk starts from; its scalar head is always new (row 19). */
   readonly source: ModelSource;
   readonly train: readonly Pair[];
-  /** Never trained on. May be empty: nothing is measured then. */
+  /** Held-out pairs, never trained on. If empty, nothing is measured on them. */
   readonly heldOut: readonly Pair[];
-  /** null where there is no policy: the responses of the pairs stand in for its samples. */
+  /** The policy for the normalisation; null if there is none: the responses of the pairs replace its samples. */
   readonly normalisation: NormalisationSource | null;
 }
 
 interface RewardState {
-  /** Optimizer steps skipped without a good one between them. */
+  /** Consecutive skipped optimizer steps. */
   skippedInARow: number;
 }
 
-/** Trains a reward model, from its newest checkpoint where the context says so. */
+/** Trains a reward model, from its newest checkpoint if the context says so. */
 export async function trainReward(context: StageContext, inputs: RewardInputs): Promise<StageResult> {
   const { engine, recorder, config } = context;
   const { seed } = config;
   const { train, heldOut } = inputs;
   const { steps, margin } = inputs.settings;
 
-  // 1. The model, and where to go on.
+  // 1. The model, and where to continue.
   const checkpoint = await findCheckpoint<RewardState>(context);
   const open = { source: inputs.source, checkpoint, head: "scalar", scalarInit: "normal" } as const;
   const { id: model } = await openModel(context, open);
@@ -70,7 +70,7 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
     const settings = await loop.begin(step);
     const stopwatch = await Stopwatch.start(engine);
 
-    // 2. The step's gradient: the mean over its pairs, whatever the engine's passes.
+    // 2. The step's gradient: the mean over its pairs, however the engine splits passes.
     const indices = stepIndices({ rows: train.length, batchSize: settings.batchSize, seed, step });
     const pairs = take(train, indices);
     let gradient: ForwardBackwardResult;
@@ -114,7 +114,7 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
     if (failure) throw failure;
   }
 
-  // 4. The last word on pairs that were held out, and the normalisation that goes with the model.
+  // 4. The final measurement on held-out pairs, and the normalisation of the model.
   let normalisation: Normalisation;
   try {
     const last = await measure(loop.settings);
@@ -148,7 +148,7 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
     const chosen = scores.filter((_, i) => i % 2 === 0);
     const rejected = scores.filter((_, i) => i % 2 === 1);
     const { loss, accuracy } = pairwiseLoss({ chosen, rejected, margins: chosen.map(() => wanted) });
-    // Pairs of one prompt are alike, and count for less than as many of distinct ones.
+    // Pairs with the same prompt are alike, and count for less than pairs with different prompts.
     const { low, high } = shareInterval95(
       chosen.map((score, i) => score > rejected[i]!),
       heldOut.map((pair) => String(pair.chosen.tokens.slice(0, pair.chosen.start))),
@@ -176,7 +176,7 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
     return found;
   }
 
-  /** Raw scores of samples of the policy; null where there is none. */
+  /** Raw scores of samples of the policy; null if there is none. */
   async function samplesScores(count: number): Promise<number[] | null> {
     const { normalisation: from } = inputs;
     if (from === null) return null;

@@ -1,4 +1,4 @@
-/** Which rows each stage reads: the user's files, or the built-in task's where there are none. */
+/** The rows that each stage reads: the user's files, or the built-in task's if there are none. */
 
 import {
   helpdesk,
@@ -25,22 +25,22 @@ export interface Split<Row> {
   readonly heldOut: readonly Row[];
 }
 
-/** The rows of a run, each list read once, when it is first asked for. */
+/** The rows of a run. Each list is read once, on first use. */
 export interface RunRows {
   readonly objective: string;
   sft(): Split<SftRow>;
-  /** The built-in task flips some of the labels that are trained on, so that a pair may stand there both ways. */
+  /** The training pairs. The built-in task flips some of their labels, so that a pair may occur both ways. */
   pairs(): Split<PreferenceRow> & { readonly flippedOnPurpose: boolean };
   prompts(): readonly PromptRow[];
-  /** Prompts that reports are measured on, whether the policy trains on them too, and the task's gold checks for them. */
+  /** Prompts for reports, whether the policy also trains on them, and the task's gold checks for them. */
   evaluation(): { readonly rows: readonly PromptRow[]; readonly seen: boolean; readonly check: GoldCheck | null };
-  /** The task's gold check of the prompts that PPO trains on; null where they are the user's. */
+  /** The task's gold check for the prompts that PPO trains on; null if they are the user's. */
   readonly check: GoldCheck | null;
-  /** Prompts to watch the run on, which neither train nor report; empty without any. The check is the task's. */
+  /** Prompts for monitoring, which are used neither in training nor in reports; may be empty. The check is the task's. */
   monitoring(): { readonly rows: readonly PromptRow[]; readonly check: GoldCheck | null };
-  /** Responses that people rated, each once with the mean of its ratings. */
+  /** Responses with human ratings, each once with their mean. */
   ratings(): readonly RatedResponse[];
-  /** Every text of the stages that run, for a word tokenizer. */
+  /** Every text of the configured stages, for a word tokenizer. */
   texts(): Iterable<string>;
 }
 
@@ -72,7 +72,7 @@ export function openRows(config: Config): RunRows {
       const { train, heldOut } = together(all, reward?.evaluation, read);
       const flippedOnPurpose = !reward?.data;
       if (heldOut) return { train, heldOut, flippedOnPurpose };
-      // The task's own are better than a split: their labels are clean, their phrasings new.
+      // The task's own are better than a split: their labels are clean and their phrasings new.
       if (task && !reward?.data) return { train, heldOut: task.preferenceEvaluation, flippedOnPurpose };
       return { ...splitHeldOut(train, reward?.evaluationShare ?? 0, seed), flippedOnPurpose };
     }),
@@ -102,7 +102,7 @@ export function openRows(config: Config): RunRows {
   return rows;
 }
 
-/** Reads both, so that what is wrong with the one does not hide what is wrong with the other. */
+/** Reads both, so that mistakes in one do not hide those in the other. */
 function together<Row>(
   train: () => readonly Row[],
   evaluation: DataConfig | undefined,
@@ -112,7 +112,7 @@ function together<Row>(
   return { train: all!, heldOut: own ?? null };
 }
 
-/** Nothing is remembered of a call that throws. */
+/** Calls a function once; a call that throws is not remembered. */
 function once<Made>(make: () => Made): () => Made {
   let made: { readonly value: Made } | undefined;
   return () => {
@@ -122,8 +122,8 @@ function once<Made>(make: () => Made): () => Made {
 }
 
 /**
- * Reads every list that the run will need, so that what is wrong with one is known before a folder is made or a step taken.
- * Throws one RowsError for all rows that cannot be used, and what `checkAnswers` does.
+ * Reads every list that the run needs, so that mistakes are known before a folder is made or a step taken. Throws one RowsError for all rows that
+ * cannot be used, and what `checkAnswers` throws.
  */
 export function checkRows(config: Config, rows: RunRows = openRows(config)): void {
   const lists: (() => unknown)[] = [
@@ -136,8 +136,8 @@ export function checkRows(config: Config, rows: RunRows = openRows(config)): voi
 }
 
 /**
- * That every prompt has the reference answer that the reward's verifiers need: those trained on, and those that reports and
- * the monitoring are measured on with the same reward. Throws RowsError with their number and places.
+ * Checks that every prompt has the reference answer that the reward's verifiers need: the training prompts, and those for reports and monitoring that
+ * use the same reward. Throws RowsError with their number and places.
  */
 export function checkAnswers({ ppo }: Config, rows: RunRows): void {
   if (!ppo) return;

@@ -1,4 +1,4 @@
-/** The one tokenizer of a run: made or read when it starts, kept in its folder, read from there ever after. */
+/** The single tokenizer of a run: made or read when it starts, kept in its folder, and read from there afterwards. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { startFolder } from "../config/checks.ts";
@@ -15,7 +15,7 @@ export function addedTo({ tokenizer: { chatTemplate }, ppo }: Wanted): AddedStop
   return { ...stops, ...(chatTemplate !== undefined && { chatTemplate }) };
 }
 
-/** The tokenizer that a new run of a configuration has. `texts` are asked for only where a vocabulary is to be made of them. */
+/** The tokenizer of a new run. `texts` are requested only if a vocabulary must be built from them. */
 export function makeTokenizer(config: Wanted, texts: () => Iterable<string>): Tokenizer {
   const { kind, path, vocabularySize } = config.tokenizer;
   const added = addedTo(config);
@@ -26,7 +26,7 @@ export function makeTokenizer(config: Wanted, texts: () => Iterable<string>): To
   throw new UsageError("tokenizer.kind file needs tokenizer.path", "Give the folder that tokenizer.json lies in.");
 }
 
-/** The one in the run's folder, which is made first where there is none. */
+/** The tokenizer in the run's folder, which is made first if it does not exist. */
 export async function openTokenizer(
   config: Wanted,
   { folder, texts }: { folder: string; texts: () => Iterable<string> },

@@ -1,4 +1,4 @@
-/** What stages tell and leave behind: progress, results, answers. No code. */
+/** What stages report and produce: progress, results, answers. No code. */
 import type { MetricValues, Stage } from "../types/records.ts";
 
 export interface Progress {
@@ -7,32 +7,32 @@ export interface Progress {
   readonly step: number;
   readonly steps: number;
   readonly unit: "step" | "iteration" | "sample";
-  /** What is going on inside a long step, in a few words. */
+  /** What is happening inside a long step, in a few words. */
   readonly message?: string;
   /** The newest metrics, by the keys of docs/metrics.md. */
   readonly values: MetricValues;
 }
 
-/** What one finished stage left behind. */
+/** The result of a finished stage. */
 export interface StageResult {
   readonly stage: Stage;
   /** A Hugging Face folder: config.json, model.safetensors, tokenizer.json, tokenizer_config.json. */
   readonly folder: string;
-  /** Steps, or iterations of PPO. */
+  /** Steps, or iterations of PPO, done. */
   readonly steps: number;
-  /** How many it was to have; more than `steps` if it ended at its target. */
+  /** The planned length; more than `steps` if the stage ended at its target. */
   readonly of?: number;
-  /** The last metrics, and what was measured at the end. */
+  /** The last metrics, and the measurements at the end. */
   readonly values: MetricValues;
 }
 
-/** What one model answered to one prompt. */
+/** One model's answer to one prompt. */
 export interface Generation {
   readonly prompt: string;
   readonly response: string;
   readonly stopReason: "stop" | "length";
-  /** Tokens of the response, EOS included. */
+  /** Number of tokens in the response, EOS included. */
   readonly tokens: number;
-  /** Sum of its log-probabilities, in nats. */
+  /** Sum of the response's log-probabilities, in nats. */
   readonly logprob: number;
 }

@@ -16,26 +16,26 @@ import { Stopwatch } from "./stopwatch.ts";
 
 export interface SftInputs {
   readonly settings: SftConfig;
-  /** What to start from. */
+  /** The model to start from. */
   readonly source: ModelSource;
   readonly train: readonly EncodedSequence[];
-  /** Never trained on. May be empty: nothing is measured then. */
+  /** Held-out sequences, never trained on. If empty, nothing is measured on them. */
   readonly heldOut: readonly EncodedSequence[];
 }
 
 interface SftState {
-  /** Optimizer steps skipped without a good one between them. */
+  /** Consecutive skipped optimizer steps. */
   skippedInARow: number;
 }
 
-/** Trains a language model, from its newest checkpoint where the context says so. */
+/** Trains a language model, from its newest checkpoint if the context says so. */
 export async function trainSft(context: StageContext, inputs: SftInputs): Promise<StageResult> {
   const { engine, recorder, config } = context;
   const { seed } = config;
   const { train, heldOut } = inputs;
   const { steps } = inputs.settings;
 
-  // 1. The model, and where to go on.
+  // 1. The model, and where to continue.
   const checkpoint = await findCheckpoint<SftState>(context);
   const { id: model } = await openModel(context, {
     source: inputs.source,
@@ -57,7 +57,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     const settings = await loop.begin(step);
     const stopwatch = await Stopwatch.start(engine);
 
-    // 2. The step's gradient: the mean over all completion tokens of the step, whatever the engine's passes (row 12).
+    // 2. The step's gradient: the mean over all completion tokens of the step, however the engine splits passes (row 12).
     const indices = stepIndices({ rows: train.length, batchSize: settings.batchSize, seed, step });
     const sequences = take(train, indices);
     const weights = tokenWeights({
@@ -103,7 +103,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     if (failure) throw failure;
   }
 
-  // 4. The last word on rows that were held out.
+  // 4. The final measurement on held-out rows.
   try {
     const last = await heldOutLoss(loop.settings);
     recorder.metrics("sft", steps, last);

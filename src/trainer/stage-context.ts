@@ -1,4 +1,4 @@
-/** What every stage is given. */
+/** The context that every stage is given. */
 
 import type { RunOrigin } from "../config/run-manifest.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -11,17 +11,17 @@ import type { Progress } from "./run-types.ts";
 export interface StageContext {
   readonly stage: Stage;
   readonly config: Config;
-  /** The stage's own, below the run's: checkpoints, dumps and `final` lie in it. */
+  /** The stage's folder, inside the run's: it has checkpoints, dumps and `final`. */
   readonly folder: string;
   readonly engine: Engine;
   readonly recorder: Recorder;
   readonly tokenizer: Tokenizer;
-  /** Go on from the newest checkpoint in the folder, where there is one. */
+  /** Continue from the newest checkpoint in the folder, if there is one. */
   readonly resume: boolean;
   readonly onProgress: (progress: Progress) => void;
   readonly interrupted: () => boolean;
-  /** Wait for a person's decision on an incident; without it the run ends, and goes on when it is resumed. */
+  /** Wait for the operator's decision on an incident; otherwise the run ends, and continues when it is resumed. */
   readonly wait: boolean;
-  /** Of the run, to be saved with what the stage saves; without it nothing is checked. */
+  /** The run's origin, saved with everything that the stage saves; without it nothing is checked. */
   readonly origin?: RunOrigin;
 }

@@ -11,7 +11,7 @@ import { type Best, judged, measured, noBest } from "./keep-best.ts";
 import type { Progress, StageResult } from "./run-types.ts";
 import type { StageContext } from "./stage-context.ts";
 
-/** Healthy checkpoints that `keep` does not prune: an incident's window may reach behind the newest. */
+/** Healthy checkpoints that `keep` does not prune: an incident's window may reach back beyond the newest. */
 const healthyKept = 2;
 
 /** How often a paused run looks for commands, in milliseconds. */
@@ -27,23 +27,23 @@ export interface LoopOptions<Settings extends LoopSettings, Own> {
   readonly steps: number;
   readonly unit: Progress["unit"];
   readonly checkpoint: Checkpoint<Own> | null;
-  /** What a checkpoint holds now. */
+  /** The present content of a checkpoint. */
   readonly snapshot: () => { own: Own; models: SavedModels };
-  /** The value in force of a setting that something else than the settings holds; undefined for the others. */
+  /** The value in force of a setting that is held outside the settings; undefined for other settings. */
   readonly inForce?: (key: string) => Change["value"] | undefined;
-  /** Told of a setting that a person changed, before the step. */
+  /** Called before the step with a setting that an operator changed. */
   readonly onChange?: (change: Change, told: Told) => void;
-  /** Told of an intervention that a person takes back, before the step; answers whether it was in force. */
+  /** Called before the step with an intervention that an operator undoes; returns whether it was in force. */
   readonly onUndo?: (intervention: number, told: Told) => boolean;
-  /** Whether the state after so many steps is one to roll back to. */
+  /** Whether the state after this step is a target for rollbacks. */
   readonly healthy?: (step: number) => boolean;
 }
 
-/** When a person's command is applied. */
+/** When an operator's command is applied. */
 interface Told {
-  /** Before this one. */
+  /** The step before which it is applied. */
   readonly step: number;
-  /** The state was saved after it had heard this, and is resumed here. */
+  /** Whether the state was saved after processing the command, and is resumed here. */
   readonly again: boolean;
 }
 
@@ -52,11 +52,11 @@ class LeaveStep extends Error {}
 
 /** The life of one stage, from its first step to its last. */
 export class StageLoop<Settings extends LoopSettings, Own> {
-  /** 0, or where the checkpoint left off. */
+  /** The first step: 0, or where the checkpoint left off. */
   readonly first: number;
-  /** In force now. */
+  /** The settings now in force. */
   settings: Settings;
-  /** Metrics of the last step that ended. */
+  /** Metrics of the last finished step. */
   values: MetricValues;
   readonly #context: StageContext;
   readonly #options: LoopOptions<Settings, Own>;
@@ -66,7 +66,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   #best: Best;
   #savedStep: number | null;
   #savedFolder: string | null;
-  /** Why the state could not be saved the last time; undefined while it could. */
+  /** Why the state could not be saved the last time; undefined if it was. */
   #saveError: unknown;
   readonly #warned = new Set<string>();
 
@@ -118,20 +118,20 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     }
   }
 
-  /** Leaves the step if the run is to end. Only where nothing of the step has reached the weights. */
+  /** Leaves the step if the run is to end. Call it only while nothing of the step has reached the weights. */
   poll(): void {
     if (this.#context.interrupted()) throw new LeaveStep();
   }
 
-  /** What to do with an error of a step of which nothing has reached the weights: saves the state before it, and throws. */
+  /** Handles an error in a step of which nothing has reached the weights: saves the state before it, and throws. */
   async leave(step: number, error: unknown): Promise<never> {
     if (error instanceof LeaveStep) return this.#end(step, "interrupted");
-    // An engine that failed has nothing to save, and its error is the one that matters.
+    // After an engine's failure there is nothing to save, and its error is the one that matters.
     if (error instanceof BallastError && !(error instanceof EngineError)) await this.save(step);
     throw error;
   }
 
-  /** After a step: makes its records durable, tells of progress, saves where that is due. `done` counts this step. */
+  /** After a step: makes its records durable, reports progress, saves if that is due. `done` counts this step. */
   async end(done: number, values: MetricValues): Promise<void> {
     const { recorder } = this.#context;
     recorder.commit();
@@ -142,7 +142,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     if (checkpointEvery > 0 && done % checkpointEvery === 0) await this.save(done);
   }
 
-  /** After the last step, or after so many where they were enough: saves the whole state once more, then what the stage was for. */
+  /** After the last step, or earlier if a target was met: saves the whole state once more, then the stage's result. */
   async finish(
     result: Omit<FinalRequest, "steps" | "values">,
     { steps }: { readonly steps: number } = this.#options,
@@ -157,17 +157,17 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     onProgress({ stage, step, steps, unit, values: this.values, ...(message === undefined ? {} : { message }) });
   }
 
-  /** The newest checkpoint to roll back to that has no more than so many steps done; null where there is none. */
+  /** Newest healthy checkpoint at or before `step`; null if there is none. */
   lastHealthy(step: number): number | null {
     return this.#healthy.filter((healthy) => healthy <= step).at(-1) ?? null;
   }
 
-  /** Keeps the checkpoint of so many steps whatever `keep` says, and lets earlier evidence go. */
+  /** Keeps the checkpoint of this step whatever `keep` says, and releases earlier evidence. */
   keepAsEvidence(step: number): void {
     this.#evidence = [step];
   }
 
-  /** Saves the state of `step` done steps. What goes wrong is a warning: the older checkpoints are still there. */
+  /** Saves the state after `step` steps. A failure is a warning: the older checkpoints still exist. */
   async save(
     step: number,
     snapshot: { readonly own: Own; readonly models: SavedModels } = this.#options.snapshot(),
@@ -217,14 +217,14 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     recorder.event({ kind, stage, iteration, message, ...(data === undefined ? {} : { data }) });
   }
 
-  /** A warning that would say the same at every step: the first time only. */
+  /** Gives a warning that would repeat at every step only the first time. */
   warnOnce(topic: string, step: number, message: string): void {
     if (this.#warned.has(topic)) return;
     this.#warned.add(topic);
     this.event("warning", step, message);
   }
 
-  /** A change that comes with a rollback, in force from this step on. False, with a warning, where it cannot be. */
+  /** A change that comes with a rollback, in force from this step on. False, with a warning, if it is impossible. */
   change(change: Change, step: number): boolean {
     const { stage, config } = this.#context;
     const { key, value } = change;
@@ -270,7 +270,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     const { stage, config } = this.#context;
     const { id } = command;
     const change = changeOf(command);
-    // Saved with the change in it, and resumed there: only its record belongs to the attempt that was cut off.
+    // Saved after the change, and resumed there: only its record belongs to the attempt that was cut off.
     const known = this.#changes.find((applied) => applied.command === id);
     try {
       const settings = known ? this.settings : applyChange({ config, stage, section: this.settings, change });
@@ -324,7 +324,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   }
 }
 
-/** Opens a stage's loop at its newest checkpoint, or at the beginning. Throws CheckpointError for a folder in use. */
+/** Opens a stage's loop at its newest checkpoint, or at the beginning. Throws CheckpointError if the folder is in use. */
 export async function findCheckpoint<Own>(context: StageContext): Promise<Checkpoint<Own> | null> {
   const checkpoint = await openCheckpoint<Own>(context);
   if (checkpoint === null || context.resume) return checkpoint;
@@ -338,13 +338,13 @@ function bestWords({ signal, value }: { readonly signal: string; readonly value:
   return `${signal} ${Number(value.toPrecision(3))}`;
 }
 
-/** Of a stage that is still to come. */
+/** Whether a command is for a later stage. */
 function isForLater(command: CommandRecord, stage: Stage): boolean {
   const target = targetOf(command);
   return target !== null && stages.indexOf(target) > stages.indexOf(stage);
 }
 
-/** The stage that a command is about; null for whichever runs. Only PPO has interventions. */
+/** The stage that a command addresses; null for whichever runs. Only PPO has interventions. */
 function targetOf(command: CommandRecord): Stage | null {
   if (command.kind === "undo") return "ppo";
   return command.kind === "set" ? stageOfKey(changeOf(command).key) : null;

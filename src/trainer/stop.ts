@@ -1,20 +1,20 @@
-/** Ends training, as done, where a target of `ppo.stop.when` is met. */
+/** Ends training, as done, when a target of `ppo.stop.when` is met. */
 import type { PpoConfig } from "../settings/config-schema.ts";
 import type { MetricValues } from "../types/records.ts";
 
 type Target = PpoConfig["stop"]["when"][number];
 
-/** How far a run is on its way to a target. */
+/** A run's progress towards a target. */
 export interface TargetProgress {
-  /** Measurements in a row in which it held. */
+  /** Consecutive measurements in which the target held. */
   readonly inARow: number;
-  /** The newest of them; null before the first. */
+  /** The newest measurement; null before the first. */
   readonly value: number | null;
 }
 
 /**
- * One entry a target, after an iteration with these metrics. One that does not measure the signal changes nothing; a NaN holds
- * nothing.
+ * One entry per target, after an iteration with these metrics. An iteration that does not measure the signal changes nothing; for a NaN the target
+ * does not hold.
  */
 export function observeTargets(
   targets: readonly Target[],
@@ -29,7 +29,7 @@ export function observeTargets(
   });
 }
 
-/** What is met, in a sentence; null while nothing is. */
+/** The target that is met, in a sentence; null if none is. */
 export function targetMet(targets: readonly Target[], progress: readonly TargetProgress[]): string | null {
   const i = targets.findIndex((target, i) => (progress[i]?.inARow ?? 0) >= target.for);
   if (i < 0) return null;

@@ -1,8 +1,8 @@
-/** Seconds by phase, and how much of them the engine's native runtime had. */
+/** Seconds by phase, and how much of them the engine's native runtime took. */
 import type { Engine } from "../engine/engine.ts";
 import type { MetricValues } from "../types/records.ts";
 
-/** Runs from its creation. Phases are named in the order in which they end. */
+/** A stopwatch that runs from its creation. Phases are named as they end. */
 export class Stopwatch {
   readonly #seconds: Record<string, number> = {};
   readonly #started = performance.now();
@@ -19,7 +19,7 @@ export class Stopwatch {
     return new Stopwatch(engine, (await engine.usage()).nativeSeconds);
   }
 
-  /** Ends a phase: it has what passed since the one before it. */
+  /** Ends a phase: its time is what passed since the previous one ended. */
   lap(phase: string): void {
     const now = performance.now();
     this.#seconds[phase] = (now - this.#phaseStarted) / 1000;
@@ -30,7 +30,7 @@ export class Stopwatch {
     return this.#seconds[phase] ?? Number.NaN;
   }
 
-  /** `time/<phase>_s`, `time/total_s`, and the machine's figures: none of them is the same twice. */
+  /** `time/<phase>_s`, `time/total_s`, and the machine's figures: none of them repeats exactly. */
   async values(): Promise<MetricValues> {
     const { nativeSeconds, residentMb } = await this.#engine.usage();
     const total = (performance.now() - this.#started) / 1000;
