@@ -10,7 +10,7 @@ import { trainRun } from "./training-session.ts";
 export interface StartOptions {
   readonly config: Config;
   readonly warnings: readonly string[];
-  /** The run is called `<name>-<n>`. */
+  /** The run will be called `<name>-<n>`. */
   readonly name: string;
   readonly json: boolean;
   readonly wait: boolean;
@@ -18,7 +18,7 @@ export interface StartOptions {
   readonly terminal: Terminal;
 }
 
-/** Returns the exit code; throws whatever ends the run early. */
+/** Starts a run. Returns the exit code; throws whatever ends the run early. */
 export async function startRun(options: StartOptions): Promise<number> {
   const { warnings, name, json, wait, dashboard, terminal } = options;
   for (const warning of warnings)

@@ -1,4 +1,4 @@
-/** A run as the command line trains it: progress on the terminal, Ctrl-C, a dashboard beside it, and how to go on. */
+/** A training run on the command line: progress on the terminal, Ctrl-C, a dashboard beside it, and how to continue. */
 import { hooksOf } from "../notify/index.ts";
 import { nothingLeft, openRun, type RunFacts, type RunNote, type TrainedRun } from "../run/open-run.ts";
 import { type PipelineResult, runPipeline } from "../run/pipeline.ts";
@@ -16,7 +16,7 @@ import type { Terminal } from "./terminal.ts";
 
 export interface SessionOptions {
   readonly run: RunFacts;
-  /** Go on although rows have changed since the run began. */
+  /** Continue even if rows have changed since the run began. */
   readonly allowChangedData?: boolean;
   /** Stay, and wait for an operator's decision, if the controller stops the run. */
   readonly wait: boolean;
@@ -93,7 +93,7 @@ export async function trainRun(options: SessionOptions): Promise<SessionResult> 
       if (incident !== null) error.hint ??= `How to decide: ${showCommand(incident, workspace)}; then: ${resumed}`;
       if (error instanceof Interrupted) error.hint ??= `Go on with: ${resumed}`;
     } else {
-      // Going on again would be refused again.
+      // Resuming would be refused again.
       const refused = resume && error instanceof CheckpointError;
       const saysHow = refused || (error instanceof BallastError && error.hint?.includes("resume RUN"));
       if (!saysHow && goOn() !== null) display.note(c.dim(`run ${id} ended early; ${goOn()}`));

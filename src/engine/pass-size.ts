@@ -1,4 +1,4 @@
-/** How many tokens one pass of an engine takes: bounded by the cache, and by memory where a vocabulary is large. */
+/** The number of tokens in one pass of an engine, bounded by the cache and, for a large vocabulary, by memory. */
 
 /**
  * Padded tokens of a pass: enough to keep matrix products busy, few enough for their activations to stay in the cache.
@@ -7,12 +7,12 @@
 export const mostTokens = 2048;
 
 /**
- * Logits (tokens times vocabulary) of a pass. Its peak memory is six to seven arrays of that size, measured with the policy
- * loss at vocabularies of 50,257 and 152,064: 128 MB an array keep it below 1 GB, where 2,048 tokens take 2.5 and 8 GB.
+ * Logits (tokens times vocabulary) in a pass. The peak memory is six to seven arrays of that size, measured with the policy loss at vocabularies of
+ * 50,257 and 152,064: 128 MB per array keeps it below 1 GB, while 2,048 tokens take 2.5 and 8 GB.
  */
 export const mostLogits = 2 ** 25;
 
-/** Padded tokens of a pass whose language head has this vocabulary; null without a language head. A longer sequence is a pass of its own. */
+/** Padded tokens in a pass whose language head has this vocabulary; null without a language head. A longer sequence is a pass of its own. */
 export function tokensOfPass(vocabularySize: number | null): number {
   return vocabularySize === null
     ? mostTokens

@@ -1,4 +1,4 @@
-/** The models that every run of the laboratory starts from: SFT and reward model, trained once and kept. */
+/** The models from which every run of the laboratory starts: SFT and reward model, trained once and kept. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { writeDurably } from "../util/durable.ts";
 import { removeTree } from "../util/platform.ts";
 import { type LabContext, listenerOf } from "./cell.ts";
 
-/** Trains them where they are not there yet. Returns the configuration of PPO alone, from these models. Throws Interrupted. */
+/** Trains them if they do not exist yet. Returns the configuration of only PPO, starting from these models. Throws Interrupted. */
 export async function openBase(context: LabContext): Promise<Config> {
   const { config, folder: lab } = context;
   const stages: Config = { ...config, ppo: undefined, faults: [] };

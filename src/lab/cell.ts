@@ -1,4 +1,4 @@
-/** One run of the laboratory, in a folder of its own: a fault or none, a seed, interventions on or off. */
+/** One run of the laboratory, in its own folder: a fault or none, a seed, interventions on or off. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -26,28 +26,28 @@ export interface CellRequest {
 }
 
 export interface Cell extends CellRequest {
-  /** Of what it was made from: a cell whose key is another is made anew. */
+  /** Hash of the cell's inputs: a cell with a different key is made again. */
   readonly key: string;
-  /** Of the run in the laboratory's workspace. */
+  /** The run's id in the laboratory's workspace. */
   readonly run: string;
   /** First iteration of the fault; null without one. */
   readonly from: number | null;
   readonly iterations: number;
-  /** Of tiers 1 and 2, in the order in which they came. */
+  /** Alerts of tiers 1 and 2, in order. */
   readonly alerts: readonly Pick<Alert, "rule" | "tier" | "iteration" | "signal">[];
-  /** Where the controller stopped it, for a person; null where it ran to its end. */
+  /** Where the controller stopped the run; null if it ran to its end. */
   readonly stopped: { readonly rule: string; readonly iteration: number } | null;
-  /** Iterations that the model which is scored has behind it: the last healthy checkpoint's of a run that was stopped. */
+  /** Iterations done by the scored model: those of the last healthy checkpoint if the run was stopped. */
   readonly scoredAt: number;
   readonly gold: Gold;
-  /** `health/total` and `monitor/gold`, where they were recorded. */
+  /** `health/total` and `monitor/gold`, if they were recorded. */
   readonly health: readonly GoldPoint[];
   readonly goldCurve: readonly GoldPoint[];
   readonly seconds: number;
 }
 
 export interface LabContext {
-  /** PPO from the models that every run starts from. */
+  /** The configuration of PPO, starting from the common models. */
   readonly config: Config;
   readonly folder: string;
   readonly onProgress: (progress: Progress) => void;
@@ -55,12 +55,12 @@ export interface LabContext {
   readonly interrupted: () => boolean;
 }
 
-/** `lr-spike-11-on`. */
+/** The cell's name: `lr-spike-11-on`. */
 export function cellName({ fault, seed, interventions }: CellRequest): string {
   return `${fault ?? "healthy"}-${seed}-${interventions}`;
 }
 
-/** The configuration of one run: every rule in use, the fault from half of the run on. */
+/** The configuration of one run: every rule in use, and the fault from half of the run on. */
 export function cellConfig(config: Config, { fault, seed, interventions }: CellRequest): Config {
   return {
     ...config,
@@ -74,7 +74,7 @@ export function faultBegins({ ppo }: Config): number {
   return Math.floor(ppo!.iterations / 2);
 }
 
-/** A cell that is done already, from its file; else null. */
+/** A finished cell, from its file; null if there is none. */
 export function readCell({ folder, config }: Pick<LabContext, "folder" | "config">, request: CellRequest): Cell | null {
   const path = cellFile(folder, request);
   if (!existsSync(path)) return null;
@@ -82,7 +82,7 @@ export function readCell({ folder, config }: Pick<LabContext, "folder" | "config
   return cell.key === keyOf(cellConfig(config, request)) ? cell : null;
 }
 
-/** Trains and scores; what is done is kept in a file. Throws Interrupted. */
+/** Trains and scores a cell, and keeps the result in a file. Throws Interrupted. */
 export async function runCell(context: LabContext, request: CellRequest): Promise<Cell> {
   const startedAt = Date.now();
   const config = cellConfig(context.config, request);
@@ -135,7 +135,7 @@ async function trainCell(context: LabContext, facts: RunFacts): Promise<Pick<Cel
   }
 }
 
-/** What the laboratory tells of a run while it trains. */
+/** Reports a run of the laboratory while it trains. */
 export function listenerOf({ onProgress, onNote, interrupted }: LabContext) {
   return { onProgress, onNote: ({ text }: RunNote) => onNote(text), interrupted };
 }

@@ -1,7 +1,4 @@
-/**
- * The experiment of docs/faults.md: each fault against the same seed with and without the controller, and healthy runs for
- * its false alarms.
- */
+/** The experiment of docs/faults.md: each fault with and without the controller, with the same seed, and healthy runs to count false alarms. */
 import type { FaultName } from "../config/fault-names.ts";
 import { openBase } from "./base.ts";
 import { type Cell, type CellRequest, type LabContext, readCell, runCell } from "./cell.ts";
@@ -10,16 +7,16 @@ import { iterationsDone } from "./lab-summary.ts";
 export interface LabOptions extends LabContext {
   readonly faults: readonly FaultName[];
   readonly seeds: readonly number[];
-  /** Iterations without a fault to count false alarms in, at least; each of the seeds has one run of them. */
+  /** Minimum of healthy iterations for counting false alarms; each seed has one run of them. */
   readonly healthyIterations: number;
-  /** Told of each cell as it is done, those from an earlier call first; and of how many there will be. */
+  /** Called with each finished cell, starting with those from an earlier call, and with the total number. */
   readonly onCell: (
     cell: Cell,
     done: { readonly cells: number; readonly of: number; readonly cached: boolean },
   ) => void;
 }
 
-/** The runs of the experiment, in the order in which they run: a call that is cut short has whole rows. */
+/** The runs of the experiment in order, so that an interrupted call has whole rows. */
 export function requestsOf({
   config,
   faults,
@@ -31,7 +28,7 @@ export function requestsOf({
   const more = Array.from({ length: runs - seeds.length }, (_, i) => last + 1 + i);
   const healthy = (seed: number): CellRequest => ({ fault: null, seed, interventions: "on" });
   return [
-    // What a fault is compared with is the run to its end, whatever the controller would have said of it.
+    // A fault is compared with a healthy run to its end, whatever the controller would have done.
     ...seeds.flatMap((seed) => [healthy(seed), { ...healthy(seed), interventions: "off" as const }]),
     ...faults.flatMap((fault) =>
       seeds.flatMap((seed): CellRequest[] => [
@@ -43,12 +40,12 @@ export function requestsOf({
   ];
 }
 
-/** Healthy runs beyond those planned, at most: a rule that stops every run would ask for more without an end. */
+/** Most additional healthy runs: a rule that stops every run would require more without end. */
 const mostMore = 12;
 
 /**
- * Where the controller stops healthy runs early, more of them are run, until there are as many healthy iterations as were asked for.
- * Throws Interrupted; what was done by then is kept, and the next call goes on from there.
+ * Runs the experiment. If the controller stops healthy runs early, further ones are run until there are as many healthy iterations as requested.
+ * Throws Interrupted; finished cells are kept, and the next call continues from there.
  */
 export async function runFaults(options: LabOptions): Promise<Cell[]> {
   const requests = requestsOf(options);

@@ -1,7 +1,7 @@
 /** The gold score of a model: the share of its samples that pass their prompt's gold check. */
 import type { Evaluation } from "../types/evaluation.ts";
 
-/** With its 95% interval. */
+/** A gold score with its 95% interval. */
 export interface Gold {
   readonly mean: number;
   readonly low: number;
@@ -12,8 +12,8 @@ export interface Gold {
 const z95 = 1.96;
 
 /**
- * The checks' shares, weighted by their samples. Each check has prompts of its own, so that their errors are independent;
- * within one, answers to one prompt are a cluster, as in the check's own interval.
+ * The checks' shares, weighted by their samples. Each check has its own prompts, so their errors are independent; within one check, answers to the
+ * same prompt are a cluster, as in the check's own interval.
  */
 export function goldOf({ after: { figures }, shares }: Pick<Evaluation, "after" | "shares">): Gold {
   const checks = shares.map((name) => figures[name]!);

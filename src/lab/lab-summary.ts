@@ -1,4 +1,4 @@
-/** What the runs of the laboratory come to: a row a fault, the false alarms, what health is worth. Pure. */
+/** Summarises the laboratory's runs: a row per fault, the false alarms, the value of health. Pure. */
 import type { FaultName } from "../config/fault-names.ts";
 import { collapsed } from "../control/health/index.ts";
 import { mean } from "../rl/index.ts";
@@ -9,27 +9,27 @@ import { isListed, plans } from "./plan.ts";
 /** The first alert of tier 1 or 2 on a listed signal, in one run. */
 export interface Detection {
   readonly seed: number;
-  /** Iterations from the fault's first to the alert, both counted; null where there was none. */
+  /** Iterations from the fault's first to the alert, counting both; null if there was no alert. */
   readonly after: number | null;
   readonly rule: string | null;
-  /** On a listed signal; false where only a rule on another signal spoke. */
+  /** Whether the alert was on a listed signal; false if only rules on other signals fired. */
   readonly listed: boolean;
 }
 
 export interface FaultRow {
   readonly fault: FaultName;
   readonly limit: number;
-  /** Signals that must catch it, in words. */
+  /** The signals that must catch it, in words. */
   readonly by: string;
   readonly detections: readonly Detection[];
-  /** Runs in which it was caught within the limit, of how many. */
+  /** Runs in which it was caught within the limit, and the number of runs. */
   readonly caught: number;
   readonly of: number;
-  /** Means over the seeds; the interval is as wide as one run's, for the prompts are the same. */
+  /** Means over the seeds; the interval is as wide as one run's, because the prompts are the same. */
   readonly healthy: Gold;
   readonly withController: Gold;
   readonly withoutController: Gold;
-  /** Runs that the controller stopped for a person. */
+  /** Number of runs that the controller stopped. */
   readonly stopped: number;
 }
 
@@ -38,31 +38,31 @@ export interface FalseAlarms {
   readonly runs: number;
   readonly tier1: number;
   readonly tier2: number;
-  /** How often each rule spoke. */
+  /** How often each rule fired. */
   readonly rules: Readonly<Record<string, number>>;
 }
 
-/** Of one run with a fault and without interventions, or of a healthy one. */
+/** Health in a run with a fault and without interventions, or in a healthy run. */
 export interface HealthRow {
   readonly fault: FaultName | null;
   readonly seed: number;
-  /** Lowest total, from the fault's beginning on, and before the collapse where there was one. */
+  /** Lowest total from the fault's beginning on, and before the collapse if there was one. */
   readonly lowest: number;
-  /** Iteration of the run, null where there was none. */
+  /** Iteration in which the run collapsed; null if it did not. */
   readonly collapsedAt: number | null;
-  /** First iteration from the fault on whose total is below the threshold; null where none is. */
+  /** First iteration from the fault on whose total is below the threshold; null if there is none. */
   readonly fellAt: number | null;
 }
 
 export interface Summary {
   readonly rows: readonly FaultRow[];
   readonly falseAlarms: FalseAlarms;
-  /** The total that counts as fallen. */
+  /** Totals below this count as fallen. */
   readonly healthThreshold: number;
   readonly health: readonly HealthRow[];
 }
 
-/** Health below this is a warning: docs/health.md. */
+/** Health below this is a warning (docs/health.md). */
 const healthThreshold = 60;
 
 export function summarise(cells: readonly Cell[]): Summary {
@@ -79,7 +79,7 @@ export function summarise(cells: readonly Cell[]): Summary {
       return without && well ? [{ on, without, well }] : [];
     });
     if (pairs.length === 0) return [];
-    // Where nothing acts, each signal shows what it has to show: no other rule stops the run before.
+    // Without interventions each signal shows what it can: no other rule stops the run earlier.
     const detections = pairs.map(({ without }) => detect(without));
     return [
       {
@@ -107,7 +107,7 @@ export function summarise(cells: readonly Cell[]): Summary {
   };
 }
 
-/** The first alert on a listed signal; where the run had none, the first alert of any kind. */
+/** The first alert on a listed signal; if the run had none, the first alert of any kind. */
 export function detect({ fault, seed, from, alerts }: Cell): Detection {
   const plan = plans.find((one) => one.fault === fault)!;
   const since = alerts.filter(({ iteration }) => iteration >= from!);
@@ -123,7 +123,7 @@ function average(golds: readonly Gold[]): Gold {
   return { mean: centre, low: centre - half, high: centre + half, samples: golds[0]!.samples };
 }
 
-/** Fewer than planned where the controller stopped the run. */
+/** Iterations done; fewer than planned if the controller stopped the run. */
 export function iterationsDone({ stopped, iterations }: Pick<Cell, "stopped" | "iterations">): number {
   return stopped === null ? iterations : stopped.iteration + 1;
 }

@@ -1,9 +1,9 @@
 /**
- * Attention, once for training and for generation: a family's trunk reads through a `Reading`, which is either whole sequences
- * under the causal mask or one new token a row against a cache.
+ * Attention, once for training and for generation: a family's trunk reads through a `Reading`, which is either whole sequences under the causal mask
+ * or one new token per row against a cache.
  *
- * Axes: B rows, S positions read, N = B*S, H heads of queries, G heads of keys and values (H is a multiple of G), K the width of
- * a head, T positions looked at.
+ * Axes: B rows, S positions read, N = B*S, H heads of queries, G heads of keys and values (H is a multiple of G), K the width of a head, T positions
+ * attended to.
  */
 import { type Dim, product } from "../tensor/dims.ts";
 import { constant, type Tensor } from "../tensor/graph.ts";
@@ -16,15 +16,15 @@ export interface LayerCache {
 }
 
 export interface Reading {
-  /** [B, S]; [B] if one token a row is read. */
+  /** The ids read, [B, S]; [B] if one token per row is read. */
   readonly ids: Tensor;
-  /** Positions of the ids, which count from 0: [S], the same in every row; [B] if one token a row is read. */
+  /** Positions of the ids, counted from 0: [S], the same in every row; [B] if one token per row is read. */
   readonly positions: Tensor;
-  /** Whether no position comes twice, for `gather`. */
+  /** Whether no position occurs twice, for `gather`. */
   readonly distinctPositions: boolean;
   /** N, the number of ids: hidden states are [N, D]. */
   readonly rows: Dim;
-  /** Cuts a projection [N, parts*heads*size] into its parts (as GPT-2's of queries, keys and values) and heads: [B, heads, S, size] each. */
+  /** Splits a projection [N, parts*heads*size] into its parts (such as GPT-2's queries, keys and values) and heads: [B, heads, S, size] each. */
   heads(x: Tensor, sizes: { readonly parts?: number; readonly heads: number; readonly size: number }): Tensor[];
   /** softmax(q k^T / sqrt(K)) v over the positions that each token may see. q [B, H, S, K], k and v [B, G, S, K] -> [N, H*K] */
   attend(layer: number, of: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor }): Tensor;
@@ -32,7 +32,7 @@ export interface Reading {
   readonly cache: readonly LayerCache[];
 }
 
-/** Reads ids [B, S], padded at their right: under the causal mask no real position sees a pad. The cache is of all S positions. */
+/** Reads ids [B, S], padded on the right: under the causal mask no real position sees padding. The cache covers all S positions. */
 export function wholeSequences(ids: Tensor): Reading {
   const [B, S] = ids.shape as [Dim, Dim];
   const rows = product([B, S]);
@@ -59,18 +59,18 @@ export function wholeSequences(ids: Tensor): Reading {
 }
 
 export interface TokenReading {
-  /** [B] */
+  /** Ids of the new tokens, [B]. */
   readonly ids: Tensor;
-  /** [B] */
+  /** Positions of the new tokens, [B]. */
   readonly positions: Tensor;
-  /** Layer by layer, what was read before this chunk of tokens; positions under the mask [B, 1, 1, P] are not seen. */
+  /** Layer by layer, what was read before this chunk of tokens; positions masked by [B, 1, 1, P] are not seen. */
   readonly past: readonly LayerCache[];
   readonly mask: Tensor;
   /** Layer by layer, what this chunk has added so far. */
   readonly recent: readonly LayerCache[];
 }
 
-/** Reads one new token a row. The cache is `recent`, longer by that token. */
+/** Reads one new token per row. The cache is `recent`, extended by that token. */
 export function oneToken({ ids, positions, past, mask, recent }: TokenReading): Reading {
   const [B] = ids.shape as [Dim];
   const cache: LayerCache[] = [];
@@ -86,17 +86,17 @@ export function oneToken({ ids, positions, past, mask, recent }: TokenReading): 
       const grown = { key: concat([before.key, k], 2), value: concat([before.value, v], 2) };
       cache[layer] = grown;
       const [, H, , K] = q.shape as [Dim, number, Dim, number];
-      // Scaling q, not the product, keeps ONNX Runtime's kernel for one row.
+      // Scaling q instead of the product keeps ONNX Runtime's kernel for one row.
       const mixed = attention(mul(q, 1 / Math.sqrt(K)), [{ ...(past[layer] as LayerCache), mask }, grown], 1);
       return reshape(mixed, [B, H * K]);
     },
   };
 }
 
-/** softmax(scale q k^T + mask) v, over positions that come in several parts. [B, H, S, K] -> [B, H, S, K] */
+/** softmax(scale q k^T + mask) v over positions in several parts. [B, H, S, K] -> [B, H, S, K] */
 function attention(q: Tensor, parts: readonly (LayerCache & { readonly mask?: Tensor })[], scale: number): Tensor {
   const [B, H, S, K] = q.shape as [Dim, number, Dim, number];
-  // Queries that share a head of keys and values lie side by side, and look at it as if they were more positions.
+  // Queries that share a head of keys and values are placed side by side, and attend as if they were additional positions.
   const G = parts[0]?.key.shape[1] as number;
   const shared = (x: Tensor, last: Dim) => reshape(x, [B, G, product([H / G, S]), last]);
   const lengths = parts.map(({ key }) => key.shape[2] as Dim);
@@ -114,7 +114,7 @@ function attention(q: Tensor, parts: readonly (LayerCache & { readonly mask?: Te
   );
 }
 
-/** 0 if a position may look, a large negative number if it may not. [S, S] */
+/** A mask: 0 if a position may attend, a large negative number if not. [S, S] */
 function causalMask(S: Dim): Tensor {
   const positions = range(S);
   const future = greater(reshape(positions, [1, S]), reshape(positions, [S, 1]));

@@ -1,6 +1,6 @@
 /**
- * The families of models: a total table with one row a family, and what a configuration's row says of its parameters and graph.
- * Adding a family takes one file, its name in the union and its row in the table.
+ * The families of models: a total table with one row per family, and the parameters and graph that follow from a configuration's row. To add a
+ * family, add one file, its name in the union and its row in the table.
  */
 import type { Dim } from "../tensor/dims.ts";
 import { constant, input, type Tensor } from "../tensor/graph.ts";
@@ -28,13 +28,13 @@ export function architectureOf({ family }: Pick<DecoderConfig, "family">): Archi
   );
 }
 
-/** The configuration of a model from scratch, with the options that its family gives to those that it lacks. */
+/** The configuration of a model from scratch, with its family's defaults for missing options. */
 export function withDefaultOptions(config: DecoderConfig): DecoderConfig {
   const { options } = architectureOf(config);
   return options === undefined ? config : { ...config, options: { ...options, ...config.options } };
 }
 
-/** Every parameter in the order in which it is stored. A tied language head has none of its own. */
+/** Every parameter in storage order. A tied language head has no parameter of its own. */
 export function parameterSpecs(
   config: DecoderConfig,
   heads: readonly Head[],
@@ -47,14 +47,14 @@ export function parameterSpecs(
     specs.push(specsOf("lm_head").matrix(languageHead.own, [vocabularySize, width], 1 / Math.sqrt(width)));
   if (heads.includes("scalar")) {
     const { matrix, zeros } = specsOf("score");
-    // PPO.md row 19: a value head starts at 0, a reward head at sd 1/sqrt(d + 1) (Stiennon et al. 2020).
+    // docs/PPO.md row 19: a value head starts at 0, a reward head at sd 1/sqrt(d + 1) (Stiennon et al. 2020).
     specs.push(matrix("score.weight", [1, width], scalarInit === "zero" ? 0 : 1 / Math.sqrt(width + 1)));
     specs.push(zeros("score.bias", 1));
   }
   return specs;
 }
 
-/** `prefix` goes before the inputs' names, for a second model in one graph; the parameters keep theirs. */
+/** The parameters as inputs. `prefix` precedes the inputs' names, for a second model in one graph; the parameters keep their names. */
 export function parameterInputs(config: DecoderConfig, heads: readonly Head[], prefix = ""): Parameters {
   return new Map(parameterSpecs(config, heads).map(({ name, shape }) => [name, input(`${prefix}${name}`, shape)]));
 }
@@ -65,7 +65,7 @@ export function trunk(config: DecoderConfig, parameters: Parameters, reading: Re
 }
 
 /**
- * Logits over the vocabulary, by the tied embedding or a matrix of their own. [N, D] -> [N, V]
+ * Logits over the vocabulary, by the tied embedding or a separate matrix. [N, D] -> [N, V]
  *
  * An id that no text has gets a logit of -1e30: probability 0 at every temperature above 1e-8, and no gradient.
  */
@@ -79,7 +79,7 @@ export function languageHead(config: DecoderConfig, parameters: Parameters, hidd
   return add(logits_N_V, constant(mask_V));
 }
 
-/** One number a position. [N, D] -> [N] */
+/** One number per position. [N, D] -> [N] */
 export function scalarHead(parameters: Parameters, hidden_N_D: Tensor): Tensor {
   const weighted_N_1 = matmul(hidden_N_D, parameter(parameters, "score.weight"), { transB: true });
   return reshape(add(weighted_N_1, parameter(parameters, "score.bias")), [hidden_N_D.shape[0] as Dim]);

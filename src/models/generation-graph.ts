@@ -1,9 +1,9 @@
 /**
- * Generation inside the graph: a prefill that reads the prompts, and a decoder that samples a chunk of tokens in one
- * run, with the KV cache and the sampler in an ONNX `Loop`. Axes as in `attention.ts`.
+ * Generation inside the graph: a prefill that reads the prompts, and a decoder that samples a chunk of tokens in one run, with the KV cache and the
+ * sampler in an ONNX `Loop`. Axes as in `attention.ts`.
  *
- * Prompts are padded at their right; every row knows its length, so that its positions count without holes. The cache
- * has two parts: `past` is fixed during a chunk, `recent` grows by a token a step, so that a step copies little.
+ * Prompts are padded on the right; every row knows its length, so that its positions are contiguous. The cache has two parts: `past` is fixed during
+ * a chunk, `recent` grows by one token per step, so that a step copies little.
  */
 import { product } from "../tensor/dims.ts";
 import { constant, input, type Tensor } from "../tensor/graph.ts";
@@ -38,12 +38,12 @@ import { type LayerCache, oneToken, wholeSequences } from "./attention.ts";
 import { languageHead, parameterInputs, trunk } from "./family.ts";
 import { cacheSizes, type DecoderConfig } from "./model-config.ts";
 
-/** What a sampler does: `greedy` ignores temperature; topK 0 and topP 1 keep every token. */
+/** The sampler's settings: `greedy` ignores temperature; topK 0 and topP 1 keep every token. */
 export interface SamplerShape {
   readonly greedy: boolean;
   /** Number of tokens to keep, 0 for all. */
   readonly topK: number;
-  /** Whether a share of the probability is cut off; the share itself is an input. */
+  /** Whether the tail of the distribution is cut off at a share; the share itself is an input. */
   readonly topP: boolean;
 }
 
@@ -69,10 +69,10 @@ export function prefillGraph(config: DecoderConfig): Record<string, Tensor> {
 }
 
 /**
- * Samples `steps` tokens a row; the caller looks for stop tokens. Inputs: steps int64 [], hidden [B, D], key.i and value.i
- * [B, G, P, K], mask [B, P] (0 if a cached position may be seen, -1e30 if it is padding), positions [B] int32 of the
- * first new token, and, unless greedy, uniforms [U, B] float64, temperature [] and, if it is used, topP [] float64.
- * Outputs: tokens [U, B] int32, logprobs [U, B], hidden [B, D] and, to append to the caches, key.i and value.i [B, G, U, K].
+ * Samples `steps` tokens per row; the caller looks for stop tokens. Inputs: steps int64 [], hidden [B, D], key.i and value.i [B, G, P, K], mask [B,
+ * P] (0 if a cached position may be seen, -1e30 if it is padding), positions [B] int32 of the first new token, and, unless greedy, uniforms [U, B]
+ * float64, temperature [] and, if it is used, topP [] float64. Outputs: tokens [U, B] int32, logprobs [U, B], hidden [B, D] and, to append to the
+ * caches, key.i and value.i [B, G, U, K].
  */
 export function decodeGraph(config: DecoderConfig, sampler: SamplerShape): Record<string, Tensor> {
   const { layers, width } = config;
@@ -117,8 +117,8 @@ function pairs(flat: readonly Tensor[]): LayerCache[] {
 }
 
 /**
- * One token a row, by inverting the distribution function at a uniform number, and its log-probability over the whole
- * vocabulary at the temperature. Reads the inputs uniforms, temperature and topP of the decoder.
+ * One token per row, by inverting the distribution function at a uniform number, and its log-probability over the whole vocabulary at the
+ * temperature. Reads the decoder's inputs uniforms, temperature and topP.
  */
 export function sample(
   { greedy, topK: keep, topP }: SamplerShape,
@@ -143,7 +143,7 @@ export function sample(
   return { token_B: pick(indices, choice_B), logprob_B: pick(values, choice_B) };
 }
 
-/** Sorted probabilities, with 0 for the tail: one stays while those before it hold less than `share` of all; the first always does. */
+/** Sorted probabilities with 0 for the tail: a probability stays while those before it sum to less than `share` of all; the first always stays. */
 function cutTail(p_B_K: Tensor, share: Tensor, K: number): Tensor {
   const long_B_K = cast(p_B_K, "float64");
   const running_B_K = cumsum(long_B_K);
@@ -152,10 +152,10 @@ function cutTail(p_B_K: Tensor, share: Tensor, K: number): Tensor {
 }
 
 /**
- * An index of each row, drawn with probability in proportion to its weight by a uniform number; never one of weight 0.
+ * An index for each row, drawn by a uniform number with probability in proportion to its weight; never one with weight 0.
  *
- * In two steps, a block and an index in it, each by a running sum in float64: over a large vocabulary a running sum in
- * float32 swallows the tail, whose weights are below its last bit, and one of all weights in float64 takes longer.
+ * It takes two steps, a block and an index in it, each by a running sum in float64: over a large vocabulary a running sum in float32 loses the tail,
+ * whose weights are below its last bit, and one of all weights in float64 takes longer.
  */
 function invert(weights_B_K: Tensor, uniform_B: Tensor, K: number): Tensor {
   const size = 2 ** Math.ceil(Math.log2(K) / 2);
@@ -170,14 +170,14 @@ function invert(weights_B_K: Tensor, uniform_B: Tensor, K: number): Tensor {
   return add(mul(block.index_B, constant(size, [], "int64")), inside.index_B);
 }
 
-/** The first index at which the running sum exceeds uniform * total, and what is left of the uniform number, in [0, 1), for a choice within it. */
+/** The first index at which the running sum exceeds uniform * total, and the remainder of the uniform number, in [0, 1), for a choice within it. */
 function chooseBySum(weights_B_N: Tensor, uniform_B: Tensor, N: number): { index_B: Tensor; rest_B: Tensor } {
   const running_B_N = cumsum(weights_B_N);
   const total_B_1 = slice(running_B_N, 1, N - 1, N);
   const target_B_1 = mul(reshape(uniform_B, ["B", 1]), total_B_1);
   const count = (condition_B_N: Tensor) => sum(cast(condition_B_N, "float32"), { axes: [1] });
-  // The second bound holds where rounding carries the target to the total, past all weights; it makes weights that are
-  // no numbers choose the first index, and the log-probability says NaN.
+  // The second bound holds if rounding carries the target to the total, past all weights; with NaN weights it selects the first index, and the
+  // log-probability is NaN.
   const index_B = cast(
     minimum(count(not(less(target_B_1, running_B_N))), count(less(running_B_N, total_B_1))),
     "int64",

@@ -2,14 +2,14 @@
 import { readFileSync, statSync } from "node:fs";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 
-/** Real files have a few kilobytes. */
+/** Most bytes of the file; real ones have a few kilobytes. */
 const maxBytes = 2 ** 20;
 
 export class HfConfig {
   readonly path: string;
   readonly json: Readonly<Record<string, unknown>>;
 
-  /** Reads the file; throws a CheckpointError if there is none, or no JSON in it. */
+  /** Reads the file. Throws a CheckpointError if it does not exist or is not JSON. */
   constructor(path: string) {
     this.path = path;
     try {
@@ -31,7 +31,7 @@ export class HfConfig {
     throw this.error(`${key} must be a positive integer, found ${JSON.stringify(value)}`);
   }
 
-  /** Refuses other values of these keys than the ones given; an absent key has the one given. */
+  /** Refuses values of these keys other than the given ones; an absent key has the given one. */
   only(supported: Readonly<Record<string, unknown>>): void {
     for (const [key, wanted] of Object.entries(supported)) {
       const value = this.json[key] ?? wanted;

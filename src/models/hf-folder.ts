@@ -14,7 +14,7 @@ export const optimizerFile = "optimizer.safetensors";
 export interface ModelFolder {
   readonly config: DecoderConfig;
   readonly heads: readonly Head[];
-  /** By the names of `parameterSpecs`. */
+  /** Tensors by the names of `parameterSpecs`. */
   readonly tensors: ReadonlyMap<string, NamedTensor>;
 }
 
@@ -34,27 +34,27 @@ export function writeModelFolder(folder: string, { config, heads, tensors }: Mod
   writeSafetensors(join(folder, weightsFile), tensors);
 }
 
-/** What a folder says it holds, from its configuration and the shapes of its tensors; no number is read. */
+/** The content of a folder according to its configuration and the shapes of its tensors, without reading a number. */
 export interface ModelFolderInfo {
-  /** As config.json has it: embeddings that it calls tied are not where the file has another head. */
+  /** The configuration as in config.json, except that embeddings it calls tied are not if the file has a different head. */
   readonly config: DecoderConfig;
   readonly heads: readonly Head[];
 }
 
-/** What a folder's model is, without its weights. Throws a CheckpointError. */
+/** A folder's model configuration, without its weights. Throws a CheckpointError. */
 export function readModelConfig(folder: string): KnownConfig {
   return readConfig(join(folder, "config.json")).config;
 }
 
-/** Throws a CheckpointError that names what does not fit. */
+/** The content of a folder. Throws a CheckpointError that names what does not fit. */
 export function inspectModelFolder(folder: string): ModelFolderInfo {
   const { config, heads } = inspect(folder);
   return { config, heads };
 }
 
 /**
- * Reads a folder written here or by Hugging Face's classes. Throws a CheckpointError that names what does not fit: before
- * anything of the size that the folder claims is allocated, if its claims do not fit the file or the machine.
+ * Reads a folder written by Ballast or by Hugging Face's classes. Throws a CheckpointError that names what does not fit. If the folder's claims do
+ * not fit the file or the machine, it throws before anything of that size is allocated.
  */
 export function readModelFolder(folder: string): ModelFolder {
   const { path, config, heads, names } = inspect(folder);
@@ -77,7 +77,7 @@ function sameNumbers(a: NamedTensor | undefined, b: NamedTensor | undefined): bo
   return a !== undefined && b !== undefined && a.data.every((value, i) => value === b.data[i]);
 }
 
-/** Throws a CheckpointError that names the tensors with numbers that are NaN or infinite, or beyond float32, and how many they are. */
+/** Throws a CheckpointError that names the tensors with numbers that are NaN, infinite or beyond float32, and their count. */
 export function refuseNonFinite(path: string, tensors: ReadonlyMap<string, NamedTensor>): void {
   const found = [...tensors].flatMap(([name, { data }]) => {
     let count = 0;
@@ -92,7 +92,7 @@ export function refuseNonFinite(path: string, tensors: ReadonlyMap<string, Named
   );
 }
 
-/** `names`: of the file's tensors, by the names of `parameterSpecs`. */
+/** The content of a folder; `names` are those of the file's tensors, by the names of `parameterSpecs`. */
 function inspect(folder: string): ModelFolderInfo & { path: string; names: ReadonlyMap<string, string> } {
   const { config, recordedHeads, className } = readConfig(join(folder, "config.json"));
   const { languageHead, huggingFace } = architectureOf(config);
@@ -105,7 +105,7 @@ function inspect(folder: string): ModelFolderInfo & { path: string; names: Reado
     names.set(known, name);
   }
   const heads: readonly Head[] = recordedHeads ?? [headOf({ path, className, classes: huggingFace.classes, shapes })];
-  // Names and shapes are compared one by one only where the file has as many tensors as the layers ask for.
+  // Names and shapes are compared one by one only if the file has as many tensors as the layers need.
   if (config.layers > shapes.size)
     throw new CheckpointError(`${path} has ${shapes.size} tensors, and config.json wants ${config.layers} layers`);
   const large = whyTooLarge(parameterCount(config, heads));
@@ -137,7 +137,7 @@ function headOf({
   shapes: ReadonlyMap<string, readonly number[]>;
 }): Head {
   if (shapes.has("score.weight")) return "scalar";
-  // Without this, a trunk whose own head is of another kind would pass for a language model with tied embeddings.
+  // Otherwise a trunk with a head of a different kind would pass for a language model with tied embeddings.
   const other = ["classifier.weight", "qa_outputs.weight"].find((name) => shapes.has(name));
   if (other === undefined) return "lm";
   throw new CheckpointError(

@@ -1,4 +1,4 @@
-/** What a decoder's configuration says: sizes that every family has, a family's own options, and the ids that text can have. */
+/** A decoder's configuration: sizes that every family has, a family's own options, and the ids that text can have. */
 
 /** A decoder-only transformer. Plain data: it crosses threads and keys compiled graphs as JSON. */
 export interface DecoderConfig {
@@ -11,27 +11,27 @@ export interface DecoderConfig {
   readonly layers: number;
   /** Heads of queries. */
   readonly heads: number;
-  /** Heads of keys and values, each shared by `heads / kvHeads` heads of queries; absent, `heads`. */
+  /** Heads of keys and values, each shared by `heads / kvHeads` heads of queries; by default `heads`. */
   readonly kvHeads?: number;
-  /** Width of one head; absent, `width / heads`. */
+  /** Width of one head; by default `width / heads`. */
   readonly headDim?: number;
   readonly tieEmbeddings: boolean;
-  /** What only this family has, by the names that its file gives. */
+  /** Options of this family only, by their names in its file. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** Present if rows of the embedding have no token: published models pad their vocabulary. Absent, every id has one. */
+  /** Present if rows of the embedding have no token, since published models pad their vocabulary; if absent, every id has one. */
   readonly textIds?: TextIds;
 }
 
 /**
- * The ids that text can have: those below `below`, except `missing` (ascending). No other id is ever sampled or the likeliest,
- * and none has a share in a log-probability, an entropy or a KL. Its rows stay in the model as they are.
+ * The ids that text can have: those below `below`, except `missing` (ascending). No other id is ever sampled or the most likely, and none has a share
+ * in a log-probability, an entropy or a KL. Their rows stay in the model as they are.
  */
 export interface TextIds {
   readonly below: number;
   readonly missing: readonly number[];
 }
 
-/** `lm`: logits over the vocabulary. `scalar`: one number a position (a reward or a value). */
+/** `lm`: logits over the vocabulary. `scalar`: one number per position (a reward or a value). */
 export type Head = "lm" | "scalar";
 
 /** The configuration with the ids that text can have; without the field if every id can. */

@@ -1,10 +1,10 @@
-/** How large a model is, and whether its sizes fit each other and this machine. */
+/** A model's size, and whether its dimensions fit each other and this machine. */
 import { totalmem } from "node:os";
 import { UsageError } from "../util/errors.ts";
 import { parameterSpecs } from "./family.ts";
 import { cacheSizes, type DecoderConfig, type Head } from "./model-config.ts";
 
-/** How many numbers a model has, without listing its layers: sizes may be absurd. */
+/** The number of values in a model, without listing its layers: sizes may be absurd. */
 export function parameterCount(config: DecoderConfig, heads: readonly Head[]): number {
   const of = (layers: number) =>
     parameterSpecs({ ...config, layers }, heads).reduce(
@@ -14,9 +14,9 @@ export function parameterCount(config: DecoderConfig, heads: readonly Head[]): n
   return of(0) + config.layers * (of(1) - of(0));
 }
 
-/** Why a model of this many parameters cannot be held by this machine; null if it can. */
+/** Why this machine cannot hold a model with this many parameters; null if it can. */
 export function whyTooLarge(parameters: number): string | null {
-  // What a container may use, if one is around us.
+  // The container's memory limit, if there is one.
   const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
   const bytes = 4 * parameters;
   if (bytes <= memory) return null;

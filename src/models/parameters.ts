@@ -1,17 +1,17 @@
-/** A model's parameters: what is known of each one before it has a value, its first value, and its place in a graph. */
+/** A model's parameters: what is known about each before it has a value, its first value, and its place in a graph. */
 import type { Tensor } from "../tensor/graph.ts";
 import { random } from "../util/random.ts";
 
 export interface ParameterSpec {
   readonly name: string;
   readonly shape: readonly number[];
-  /** `embeddings`, `block.i`, `final`, `lm_head` or `score`. */
+  /** The parameter's group: `embeddings`, `block.i`, `final`, `lm_head` or `score`. */
   readonly group: string;
   /** Whether weight decay applies: matrices only. */
   readonly decays: boolean;
   /** Standard deviation of the initial values around 0; null for scales of norms, which start at 1. */
   readonly deviation: number | null;
-  /** A frozen parameter keeps its value to the bit, and takes neither gradient nor optimizer state. */
+  /** Whether it is trained: a frozen parameter keeps its value to the bit, and has neither gradient nor optimizer state. */
   readonly trainable: boolean;
 }
 

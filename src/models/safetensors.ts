@@ -15,10 +15,10 @@ interface HeaderEntry {
 }
 
 const bytesPer: Record<string, number> = { F32: 4, F16: 2, BF16: 2, F64: 8 };
-/** 100,000 tensors' worth, where models here have some thousands; parsed, a header takes ten times its size. */
+/** Largest header in bytes: enough for 100,000 tensors, while models here have a few thousand; parsed, a header takes ten times its size. */
 const maxHeader = 16 * 2 ** 20;
 
-/** Writes float32 tensors and flushes them to disk. Throws the system's error, a full disk's for one. */
+/** Writes float32 tensors and flushes them to disk. Throws the system's error, for example on a full disk. */
 export function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, NamedTensor>,
@@ -30,7 +30,7 @@ export function writeSafetensors(
     header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
     offset += data.byteLength;
   }
-  // Padded with spaces so that the numbers are aligned, as the format's own writer does.
+  // Padded with spaces to align the numbers, like the format's own writer.
   const json = JSON.stringify(header);
   const bytes = new TextEncoder().encode(json);
   const text = new Uint8Array(Math.ceil(bytes.length / 8) * 8).fill(0x20);
@@ -47,7 +47,7 @@ export interface ReadOptions {
   readonly wanted?: (name: string) => boolean;
 }
 
-/** Reads tensors as float32. Throws a CheckpointError for a file that is missing, truncated or not of this format. */
+/** Reads tensors as float32. Throws a CheckpointError if the file is missing, truncated or not of this format. */
 export function readSafetensors(
   path: string,
   { wanted = () => true }: ReadOptions = {},
@@ -60,7 +60,7 @@ export function readSafetensors(
   });
 }
 
-/** The shapes of a file's tensors, of which none is read. Throws as `readSafetensors` does. */
+/** The shapes of a file's tensors, without reading their numbers. Throws as `readSafetensors` does. */
 export function readShapes(path: string): Map<string, readonly number[]> {
   return withHeader(path, ({ entries }) => new Map([...entries].map(([name, { shape }]) => [name, shape])));
 }
@@ -68,7 +68,7 @@ export function readShapes(path: string): Map<string, readonly number[]> {
 interface Opened {
   readonly file: number;
   readonly entries: ReadonlyMap<string, HeaderEntry>;
-  /** Where the numbers begin. */
+  /** Offset of the first number. */
   readonly start: number;
   readonly metadata: Record<string, string>;
 }
@@ -109,7 +109,7 @@ function parseHeader(path: string, bytes: Uint8Array): Record<string, unknown> {
   throw damaged(path, "its header is not a JSON object");
 }
 
-/** Every byte belongs to one tensor at most: a small file could else ask for all memory by naming the same bytes again and again. */
+/** Every byte belongs to at most one tensor: otherwise a small file could exhaust the memory by naming the same bytes repeatedly. */
 function checkEntries(path: string, entries: Record<string, unknown>, size: number): Map<string, HeaderEntry> {
   const checked = new Map<string, HeaderEntry>();
   for (const [name, entry] of Object.entries(entries)) {

@@ -1,4 +1,4 @@
-/** Whether the workspace's database is the one that a run has written to. */
+/** Checks that the workspace's database is the one to which a run has written. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { runOrigin, sha256OfText } from "../config/run-manifest.ts";
@@ -8,8 +8,8 @@ import { StoreError } from "../util/errors.ts";
 import { hasCheckpoint } from "./run-folder.ts";
 
 /**
- * Throws StoreError for a run that has saved something, where the database is gone or empty, does not know it, or knows
- * another run of its name. Nothing is made or changed: a fresh database beside the run would hide that the old one is missing.
+ * Throws StoreError if a run has saved something, but the database is gone or empty, does not know the run, or knows a different run with its name.
+ * Nothing is created or changed: a fresh database beside the run would hide that the old one is missing.
  */
 export function checkDatabase({ id, folder, workspace }: RunPlace): void {
   if (!hasCheckpoint(folder)) return;

@@ -1,4 +1,4 @@
-/** A run that is there already, before it is opened to go on. */
+/** An existing run, before it is opened to continue. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseResolvedConfig } from "../config/index.ts";
@@ -13,7 +13,7 @@ export async function checkRun(place: RunPlace): Promise<void> {
   checkDatabase(place);
 }
 
-/** The run in a folder, to go on with as it is. */
+/** The run in a folder, to be continued as it is. */
 export async function knownRun(place: RunPlace): Promise<RunFacts> {
   await checkRun(place);
   const recorded = readFileSync(join(place.folder, "config.json"), "utf8");

@@ -1,9 +1,9 @@
 /**
- * One process at a time trains in a run's folder.
+ * Allows only one process at a time to train in a run's folder.
  *
- * The lock is SQLite's own on an empty file in the folder: the system lets go of it when the process ends, however it
- * ends, so there is no stale lock to judge and no process id to be mistaken about, after a reboot neither. `owner` is for people: who
- * took the lock last, on a shared drive from which machine.
+ * The lock is SQLite's own on an empty file in the folder: the operating system releases it when the process ends, however it ends, so there is no
+ * stale lock and no process id to confuse, not even after a reboot. `owner` is for people: who took the lock last, and on a shared drive from which
+ * machine.
  */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -17,10 +17,10 @@ export interface RunLock {
   release(): void;
 }
 
-/** Open locks: a database that nothing refers to would be closed by the garbage collector. */
+/** Open locks: an unreferenced database would be closed by the garbage collector. */
 const held = new Set<InstanceType<typeof Database>>();
 
-/** Takes the folder, or throws if a live process has it. */
+/** Locks the folder, or throws if a live process has it. */
 export function lockRun(folder: string): RunLock {
   const owner = join(folder, "owner");
   const path = join(folder, ".lock");

@@ -9,7 +9,7 @@ export interface Machine {
   readonly threads: number;
   readonly engine: string;
   readonly platform: string;
-  /** By name: ballast, node, and what the engine computes with. */
+  /** Versions by name: ballast, node, and what the engine computes with. */
   readonly versions: Readonly<Record<string, string>>;
   readonly logicalCores: number;
   readonly memoryGb: number;
@@ -28,7 +28,7 @@ export async function machineRecord(engine: Pick<Engine, "info">): Promise<Machi
   };
 }
 
-/** Sentences about what differs in a way that may change the last bits of a result. */
+/** Sentences about differences that may change the last bits of a result. */
 export function machineDifferences(before: Machine, now: Machine): string[] {
   const differences: string[] = [];
   const compare = (what: string, a: string | number | undefined, b: string | number | undefined) => {

@@ -1,4 +1,4 @@
-/** One run in this process, from taking its folder to giving it back: store, engine, attempts, notices, rollback. Knows no terminal. */
+/** One run in this process, from locking its folder to releasing it: store, engine, attempts, notices, rollback. It knows nothing of terminals. */
 import { join } from "node:path";
 import type { Config } from "../config/index.ts";
 import type { RunPlace } from "../inspect/places.ts";
@@ -18,67 +18,70 @@ import { hasTrainedFiles } from "./run-folder.ts";
 import { openTelling, type Telling } from "./telling.ts";
 import { watchedRecorder } from "./watched-recorder.ts";
 
-/** A sentence about a run that is not in its record. `rollback`: the run goes on as a new attempt. */
+/** A sentence about a run that is not in its record. `rollback`: the run continues as a new attempt. */
 export interface RunNote {
   readonly kind: "note" | "warning" | "rollback";
   readonly text: string;
 }
 
-/** Whoever wants to know how a run is getting on. */
+/** The callbacks for a run's progress. */
 export interface RunListener {
-  /** Each event as it is recorded. */
+  /** Called with each event as it is recorded. */
   readonly onEvent?: (event: EventRecord) => void;
   readonly onProgress?: (progress: Progress) => void;
   readonly onNote?: (note: RunNote) => void;
-  /** Each state as it is recorded. */
+  /** Called with each state as it is recorded. */
   readonly onState?: (state: RunState) => void;
-  /** The machine that the run is about to train on. */
+  /** Called with the machine on which the run is about to train. */
   readonly onMachine?: (machine: Machine) => void;
 }
 
-/** A run as `newRun` or `knownRun` has it. */
+/** A run as returned by `newRun` or `knownRun`. */
 export interface RunFacts {
   readonly config: Config;
   /** The configuration as the run's folder records it. */
   readonly recorded: string;
   readonly place: RunPlace;
   readonly resume: boolean;
-  /** Its rows, if they were read already. */
+  /** Its rows, if they have been read already. */
   readonly prepared?: PreparedRows;
 }
 
 export interface OpenRunOptions extends RunFacts, RunListener {
-  /** Go on although rows have changed since the run began. */
+  /** Continue even if rows have changed since the run began. */
   readonly allowChangedData?: boolean;
   /** Stay, and wait for an operator's decision, if the controller stops the run. */
   readonly wait?: boolean;
-  /** Who is told of incidents and sent reports; nobody by default. */
+  /** The webhooks that receive incidents and reports; none by default. */
   readonly hooks?: readonly Hook[];
-  /** Asked between steps: true ends the run after its state is saved. */
+  /** Called between steps: true ends the run after its state is saved. */
   readonly interrupted?: () => boolean;
 }
 
 export interface TrainedRun<Result> {
   readonly result: Result;
-  /** Wall time of this session. */
+  /** Wall time of this session, in seconds. */
   readonly seconds: number;
 }
 
 export interface OpenedRun {
   readonly place: RunPlace;
   /**
-   * Attempts at the run until `work` returns, a new one after each rollback; then everything is closed and the folder is free. Called
-   * once. What ends the run early is thrown after it is recorded: Interrupted and StoppedByController if it can go on. A run that has
-   * not trained a step by then is removed.
+   * Attempts at the run until `work` returns, with a new one after each rollback; then everything is closed and the folder is released. Call it once.
+   * What ends the run early is thrown after it is recorded: Interrupted and StoppedByController if it can continue. A run that has not trained a step
+   * by then is removed.
    */
   train<Result>(work: (attempt: RunOptions) => Promise<Result>): Promise<TrainedRun<Result>>;
-  /** To be called before the process ends at once. True if the run had not trained a step: it is removed then. */
+  /** Call it before the process ends at once. True if the run had not trained a step: it is then removed. */
   leave(): boolean;
-  /** After `train` has thrown: the incident that waits for a decision, and whether the run is gone. */
+  /** After `train` has thrown: the incident that waits for a decision, and whether the run was removed. */
   readonly ended: { readonly incident: number | null; readonly removed: boolean };
 }
 
-/** Takes the run's folder. @throws BallastError if a live process has it. */
+/**
+ * Locks the run's folder.
+ * @throws BallastError if a live process has it.
+ */
 export function openRun(options: OpenRunOptions): OpenedRun {
   const { config, recorded, place, resume, wait = false, hooks = [], ...more } = options;
   const { onEvent = () => {}, onProgress = () => {}, onNote = () => {}, onState = () => {}, onMachine } = more;
@@ -89,19 +92,19 @@ export function openRun(options: OpenRunOptions): OpenedRun {
   const note = (text: string) => onNote({ kind: "note", text });
   const warn = (text: string) => onNote({ kind: "warning", text });
   let store: Store | null = null;
-  /** Whether a step has ended here. */
+  /** Whether a step has been finished in this process. */
   let advanced = false;
 
   const untrained = () => {
     try {
       return !resume && !advanced && !hasTrainedFiles(folder) && store?.hasTrained(id) !== true;
     } catch {
-      // What is not known is kept.
+      // A run with unknown progress is kept.
       return false;
     }
   };
 
-  /** Tells how the machine differs from the run's first, and what must be decided before the run goes on. */
+  /** Reports how the machine differs from the run's first, and what must be decided before the run continues. */
   function checkIn(store: Store, { machine, differences }: RunEngine): void {
     const { objective, seed } = config;
     if (!store.run(id)) {
@@ -189,10 +192,10 @@ export function openRun(options: OpenRunOptions): OpenedRun {
   };
 }
 
-/** What is said of a run that never trained. */
+/** The message for a run that never trained. */
 export const nothingLeft = "nothing was trained, and no run is left behind";
 
-/** A run that never trained is nothing to go on from: it goes, and its number is free again. */
+/** Removes a run that never trained, since nothing could continue from it: its number is free again. */
 function discard(place: RunPlace, { lock, warn }: { lock: RunLock; warn: (message: string) => void }): void {
   try {
     removeRun(place, lock);
@@ -201,7 +204,7 @@ function discard(place: RunPlace, { lock, warn }: { lock: RunLock; warn: (messag
   }
 }
 
-/** The same error for a run that is gone: its hint does not say how to go on. */
+/** The same error for a removed run: its hint does not say how to continue. */
 function withoutRun(error: unknown): unknown {
   if (error instanceof Interrupted) return new Interrupted(`interrupted before its first step: ${nothingLeft}`);
   if (error instanceof BallastError)

@@ -1,4 +1,4 @@
-/** Takes a run away, its rows and its folder: whole or not at all. */
+/** Removes a run, both its rows and its folder: completely or not at all. */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { RunPlace } from "../inspect/places.ts";
@@ -7,9 +7,8 @@ import { rename, renamesHeldFolders } from "../util/platform.ts";
 import type { RunLock } from "./lock.ts";
 
 /**
- * Removes the run, whose lock the caller holds; the lock is released. The folder loses its name first and gets it back if the
- * database refuses. Returns the path of what could not be deleted after that, which no command takes for a run; null if nothing
- * is left.
+ * Removes the run, whose lock the caller holds; the lock is released. The folder is renamed first, and renamed back if the database refuses. Returns
+ * the path of what could not be deleted afterwards, which no command mistakes for a run; null if nothing is left.
  */
 export function removeRun(place: RunPlace, lock: RunLock | null): string | null {
   const { id, folder, workspace } = place;

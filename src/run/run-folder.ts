@@ -1,11 +1,11 @@
-/** The folder of a run: a new one's, with its name, and what training has left in it. */
+/** The folder of a run: making a new one with its name, and what training has left in one. */
 import { mkdirSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { RunPlace } from "../inspect/places.ts";
 import { BallastError, UsageError } from "../util/errors.ts";
 import { badName, type On, sameName } from "../util/platform.ts";
 
-/** Makes the folder `<workspace>/<name>-<n>` of a new run, n the first number after every one in use or in `taken`. */
+/** Makes the folder `<workspace>/<name>-<n>` of a new run, where n is the first number after all those in use or in `taken`. */
 export function createRunFolder({
   workspace,
   name,
@@ -31,7 +31,7 @@ export function createRunFolder({
     .map((id) => id.slice(name.length + 1))
     .filter((rest) => /^\d+$/.test(rest))
     .map(Number);
-  // Another process may take the same number at the same time: making the folder is what decides.
+  // A different process may pick the same number at the same time: making the folder decides.
   for (let n = Math.max(0, ...numbers) + 1; ; n++) {
     const id = `${name}-${n}`;
     try {
@@ -43,14 +43,14 @@ export function createRunFolder({
   }
 }
 
-/** Whether any stage of the run has saved something to go on from. */
+/** Whether any stage of the run has saved something from which it can continue. */
 export function hasCheckpoint(folder: string): boolean {
   return readdirSync(folder, { withFileTypes: true })
     .filter((stage) => stage.isDirectory())
     .some((stage) => readdirSync(join(folder, stage.name)).some((name) => /^(checkpoint-\d+|final)$/.test(name)));
 }
 
-/** Whether a stage has left something in the run's folder that took a step: a checkpoint after the beginning, a result, a dump. */
+/** Whether a stage that took a step has left something in the run's folder: a checkpoint after the beginning, a result, a dump. */
 export function hasTrainedFiles(folder: string): boolean {
   return readdirSync(folder, { withFileTypes: true })
     .filter((stage) => stage.isDirectory())

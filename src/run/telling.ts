@@ -1,4 +1,4 @@
-/** Tells people of a run while it trains: what the stability controller does, and a report every so often. */
+/** Notifications about a run while it trains: what the stability controller does, and a report at regular intervals. */
 import type { Config } from "../config/index.ts";
 import { type Hook, Notifier, parseDuration, reportNotice, reportOf, watchEvents } from "../notify/index.ts";
 import type { Store } from "../store/index.ts";
@@ -12,20 +12,20 @@ export interface TellingOptions {
   readonly store: Store;
   readonly onWarning: (message: string) => void;
   readonly now?: () => number;
-  /** How often to look whether a report is due, in milliseconds. */
+  /** Milliseconds between checks whether a report is due. */
   readonly lookEvery?: number;
 }
 
 export interface Telling {
   /** Takes each event as it is recorded. */
   event(event: EventRecord): void;
-  /** From now on reports are noted there. */
+  /** Records reports in this recorder from now on. */
   recordWith(recorder: Recorder): void;
-  /** Waits a bounded time for what is under way. */
+  /** Waits a bounded time for pending messages. */
   close(): Promise<void>;
 }
 
-/** Nothing here waits: training goes on while messages are sent. */
+/** Opens the notifications. Nothing here waits: training continues while messages are sent. */
 export function openTelling(options: TellingOptions): Telling {
   const { config, hooks, runId, store, onWarning, now = Date.now, lookEvery = 60_000 } = options;
   const notifier = new Notifier({ hooks, onWarning });
@@ -62,7 +62,7 @@ export function openTelling(options: TellingOptions): Telling {
     async close() {
       if (timer) clearInterval(timer);
       recorder = null;
-      // An alert is held until what follows of it is known.
+      // An alert is held until its consequences are known.
       await new Promise((resolve) => setImmediate(resolve));
       await notifier.close();
     },

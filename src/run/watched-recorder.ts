@@ -1,4 +1,4 @@
-/** A recorder that also tells whoever runs the run what is recorded. */
+/** A recorder that also reports to the caller what is recorded. */
 import type { EventRecord, RunState } from "../types/records.ts";
 import type { Recorder } from "../types/run-recorder.ts";
 
@@ -7,7 +7,7 @@ export interface Watching {
   readonly onState?: (state: RunState) => void;
 }
 
-/** The same recorder, with every event and state told to the caller after it was recorded. */
+/** The same recorder, with every event and state reported to the caller after it was recorded. */
 export function watchedRecorder(recorder: Recorder, { onEvent, onState = () => {} }: Watching): Recorder {
   return {
     runId: recorder.runId,

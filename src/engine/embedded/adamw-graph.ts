@@ -1,15 +1,14 @@
-/** AdamW as one graph over all parameters (Loshchilov and Hutter 2019; epsilon where PyTorch puts it: PPO.md row 16). */
+/** AdamW as one graph over all parameters (Loshchilov and Hutter 2019; epsilon as in PyTorch: docs/PPO.md row 16). */
 import type { ParameterSpec } from "../../models/parameters.ts";
 import { input, type Tensor } from "../../tensor/graph.ts";
 import { add, div, matmul, mul, reshape, slice, sqrt, sub, sum } from "../../tensor/ops.ts";
 
 /**
- * Inputs: for each parameter `w.<name>`, `m.<name>`, `v.<name>` and `sum.<name>` (the gradient); scalars below; and
- * by parameter the vectors `steps` (rate * sqrt(1 - beta2^t) / (1 - beta1^t)) and `keeps` (1 - rate * decay).
- * Outputs: `w.`, `m.` and `v.<name>`, which may be written over the inputs: every reader of an input comes before.
+ * Inputs: for each parameter `w.<name>`, `m.<name>`, `v.<name>` and `sum.<name>` (the gradient); the scalars below; and by parameter the vectors
+ * `steps` (rate * sqrt(1 - beta2^t) / (1 - beta1^t)) and `keeps` (1 - rate * decay). Outputs: `w.`, `m.` and `v.<name>`, which may be written over
+ * the inputs: every reader of an input comes before.
  *
- * w' = keep w - step m' / (sqrt(v') + eps), with step and eps scaled by sqrt(1 - beta2^t): PyTorch's formula, one
- * division fewer.
+ * w' = keep w - step m' / (sqrt(v') + eps), with step and eps scaled by sqrt(1 - beta2^t): PyTorch's formula with one division fewer.
  */
 export function adamGraph(specs: readonly ParameterSpec[]): Record<string, Tensor> {
   const scalar = (name: string) => input(name, []);

@@ -173,7 +173,7 @@ export class EmbeddedCore implements OnePassEngine {
     const shape = shapeOf(loss);
     const session = await this.#sessions.get(["loss", config, heads, shape], () => lossGraph(config, heads, shape));
     const { feeds, lengths } = lossFeeds(model, loss);
-    // The sums are read and written in place: each is the result of an addition, entry by entry.
+    // The sums are read and written in place: each is the result of an entry-by-entry addition.
     const sums = valuesOf("sum.", model.gradients());
     const results = await session.run({ ...model.inputs(), ...sums, ...feeds, ...old }, { into: sums });
     model.accumulated++;
@@ -214,7 +214,7 @@ export class EmbeddedCore implements OnePassEngine {
     const skipped = !Number.isFinite(gradNorm);
     if (!skipped) {
       model.steps++;
-      // PPO.md row 15
+      // docs/PPO.md row 15
       const clip = maxGradNorm === null ? 1 : Math.min(1, maxGradNorm / (gradNorm + 1e-6));
       const correction1 = 1 - beta1 ** model.steps;
       const correction2 = Math.sqrt(1 - beta2 ** model.steps);
@@ -279,7 +279,7 @@ export class EmbeddedCore implements OnePassEngine {
     return model;
   }
 
-  /** The parameters of the policy that sampled, where the loss has its whole distribution. */
+  /** The parameters of the policy that sampled, if the loss uses its whole distribution. */
   #oldParameters(model: Model, { config: { penalty } }: PolicyLoss): Record<string, Value> {
     if (!penalty || penalty.oldModel === null) return {};
     const old = this.#model(penalty.oldModel);

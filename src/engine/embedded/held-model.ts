@@ -1,6 +1,6 @@
 /**
- * One model in the engine's memory: all parameters in one flat array, and in arrays of the trainable ones only, the accumulated
- * gradient and Adam's moments.
+ * One model in the engine's memory: all parameters in one flat array, and the accumulated gradient and Adam's moments in arrays of only the trainable
+ * ones.
  */
 import { join } from "node:path";
 import { parameterSpecs } from "../../models/family.ts";
@@ -20,7 +20,7 @@ export interface ModelOptions {
   readonly heads: readonly HeadKind[];
   readonly scalarInit: ScalarInit;
   readonly seed: number;
-  /** Values to start from; a parameter that is not there is initialised. */
+  /** Initial values; parameters without one are initialised. */
   readonly from?: ReadonlyMap<string, NamedTensor>;
 }
 
@@ -29,7 +29,7 @@ const stepCount = "step";
 
 export class Model {
   readonly info: ModelInfo;
-  /** The parameters that gradients and Adam are of; the others are frozen. */
+  /** The parameters that receive gradients and Adam's updates; the others are frozen. */
   readonly trainable: readonly ParameterSpec[];
   readonly weights: Float32Array;
   /** Calls of forwardBackward since the last step. */
@@ -51,7 +51,7 @@ export class Model {
     this.become({ from, seed });
   }
 
-  /** Values as of a new model, with neither gradient nor optimizer. */
+  /** Resets the values as in a new model, without gradient and optimizer. */
   become({ from, seed }: Pick<ModelOptions, "from" | "seed">): void {
     for (const { spec, part } of parts(this.#specs, this.weights)) {
       part.set(from?.get(spec.name)?.data ?? initialValues(spec, seed));
@@ -89,7 +89,7 @@ export class Model {
     const { config, heads } = this.info;
     writeModelFolder(folder, { config, heads, tensors: this.named() });
     if (optimizer) {
-      // A model that never took a step, as an average of another, has none.
+      // A model that never took a step, such as an average, has none.
       const { m, v } = this.#moments ?? { m: null, v: null };
       const tensors = new Map<string, NamedTensor>();
       for (const [kind, flat] of Object.entries({ m, v })) {
@@ -100,7 +100,7 @@ export class Model {
     }
   }
 
-  /** Throws an EngineError if the other model trains other parameters. */
+  /** Throws an EngineError if the other model trains different parameters. */
   copyOptimizer(from: Model): void {
     if (total(from.trainable) !== total(this.trainable))
       throw new EngineError(`the optimizer of ${from.info.id} is of other heads than those of its copy`);
@@ -142,12 +142,12 @@ export class Model {
     return valuesOf(prefix, parts(this.#specs, this.weights));
   }
 
-  /** The trainable parameters, to be written by an optimizer. */
+  /** The trainable parameters, for an optimizer to write. */
   trainableWeights(): ParameterPart[] {
     return parts(this.#specs, this.weights).filter(({ spec }) => spec.trainable);
   }
 
-  /** The accumulated gradient; zeros at first. */
+  /** The accumulated gradient; initially zeros. */
   gradients(): ParameterPart[] {
     this.#gradients ??= new Float32Array(total(this.trainable));
     return parts(this.trainable, this.#gradients);
@@ -181,7 +181,7 @@ export function parts(specs: readonly ParameterSpec[], flat: Float32Array): Para
   });
 }
 
-/** Views as named inputs or outputs of a graph, in the parameters' own shapes or as given. */
+/** Views as named inputs or outputs of a graph, in the parameters' own shapes or the given ones. */
 export function valuesOf(
   prefix: string,
   parts: readonly ParameterPart[],

@@ -1,6 +1,6 @@
 /**
- * The losses and forward passes as graphs. Each is a sum over scored tokens of weight times term, like its slow
- * counterpart in `objectives/`, against which it is tested. Settings that may change while a run goes on are inputs.
+ * The losses and forward passes as graphs. Each is a sum over scored tokens of weight times term, like its slow counterpart in `objectives/`, against
+ * which it is tested. Settings that may change during a run are inputs.
  */
 import { wholeSequences } from "../../models/attention.ts";
 import { languageHead, parameterInputs, parameterSpecs, scalarHead, trunk } from "../../models/family.ts";
@@ -32,7 +32,7 @@ import {
 } from "../../tensor/ops.ts";
 import type { ForwardOutput, HeadKind, ModelConfig } from "../engine.ts";
 
-/** What decides the structure of a loss's graph; everything else about it is an input. */
+/** The structure of a loss's graph; everything else about the loss is an input. */
 export type LossShape =
   | { readonly name: "cross_entropy" }
   | { readonly name: "pairwise" }
@@ -52,9 +52,9 @@ interface Loss {
 }
 
 /**
- * Loss and accumulated gradients. Inputs: the parameters, `sum.<name>` for each trainable one (the gradient so far), ids [B, S]
- * int32, rows [N] int32 (flat positions b*S + s whose next token is scored), and the loss's own.
- * Outputs: loss, squaredNorm (of this call's gradient), `sum.<name>`, and the loss's per-token outputs.
+ * Loss and accumulated gradients. Inputs: the parameters, `sum.<name>` for each trainable one (the gradient so far), ids [B, S] int32, rows [N] int32
+ * (flat positions b*S + s whose next token is scored), and the loss's own. Outputs: loss, squaredNorm (of this call's gradient), `sum.<name>`, and
+ * the loss's per-token outputs.
  */
 export function lossGraph(config: ModelConfig, heads: readonly HeadKind[], shape: LossShape): Record<string, Tensor> {
   const parameters = parameterInputs(config, heads);
@@ -72,7 +72,7 @@ export function lossGraph(config: ModelConfig, heads: readonly HeadKind[], shape
   return results;
 }
 
-/** Inputs: the parameters, ids [B, S], rows [N], and what the outputs need: targets [N], temperature []. */
+/** A forward pass. Inputs: the parameters, ids [B, S], rows [N], and what the outputs need: targets [N], temperature []. */
 export function forwardGraph(
   config: ModelConfig,
   heads: readonly HeadKind[],
@@ -105,14 +105,14 @@ function buildLoss(config: ModelConfig, parameters: Parameters, shape: LossShape
   }
 }
 
-/** sum w * -log p */
+/** The cross-entropy: sum w * -log p. */
 function crossEntropy(config: ModelConfig, parameters: Parameters): Loss {
   const logits_N_V = languageHead(config, parameters, scoredHidden(config, parameters));
   const logprobs_N = pick(logSoftmax(logits_N_V), input("targets", ["N"], "int32"));
   return { loss: neg(sum(mul(weights(), logprobs_N))), outputs: { logprobs: logprobs_N } };
 }
 
-/** sum w * -log sigmoid(gap) = sum w * softplus(-gap), gap = score(chosen) - score(rejected) - margin: PPO.md row 18. */
+/** The pairwise loss: sum w * -log sigmoid(gap) = sum w * softplus(-gap), gap = score(chosen) - score(rejected) - margin (docs/PPO.md row 18). */
 function pairwise(config: ModelConfig, parameters: Parameters): Loss {
   const hidden = trunk(config, parameters, wholeSequences(input("ids", ["B", "S"], "int32")));
   const score = (rows: string) =>
@@ -122,7 +122,7 @@ function pairwise(config: ModelConfig, parameters: Parameters): Loss {
   return { loss: sum(mul(weights(), softplus(neg(gap_N)))), outputs: { chosen: chosen_N, rejected: rejected_N } };
 }
 
-/** PPO.md row 10: 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2) */
+/** The value loss (docs/PPO.md row 10): 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2). */
 function value(config: ModelConfig, parameters: Parameters, clip: boolean): Loss {
   const values_N = scalarHead(parameters, scoredHidden(config, parameters));
   const returns_N = input("returns", ["N"]);
@@ -136,9 +136,9 @@ function value(config: ModelConfig, parameters: Parameters, clip: boolean): Loss
   return { loss: mul(0.5, sum(mul(weights(), term_N))), outputs: { values: values_N } };
 }
 
-/** PPO.md rows 7, 8 or 9, 11 and, in the loss, 2. */
+/** The policy loss (docs/PPO.md rows 7, 8 or 9, 11 and, with the KL in the loss, 2). */
 function policy(config: ModelConfig, parameters: Parameters, shape: LossShape & { name: "policy" }): Loss {
-  // Two models read the same batch, where the penalty is over both their distributions.
+  // If the penalty is over both distributions, two models read the same batch.
   const read = batch();
   const hidden_N_D = scoredHidden(config, parameters, read);
   const temperature = input("temperature", []);
@@ -172,7 +172,7 @@ function policy(config: ModelConfig, parameters: Parameters, shape: LossShape & 
   return { loss: sum(mul(weights(), term_N)), outputs };
 }
 
-/** KL(old, new) = sum_v p_old (log p_old - log p), of the model whose parameters are the inputs `old.<name>`: row 9. [N] */
+/** KL(old, new) = sum_v p_old (log p_old - log p), where the old model's parameters are the inputs `old.<name>` (docs/PPO.md row 9). [N] */
 function fullKl(
   config: ModelConfig,
   read: ReturnType<typeof batch>,
@@ -189,17 +189,17 @@ function weights(): Tensor {
   return input("weights", ["N"]);
 }
 
-/** What is read, and the rows of it that are scored. */
+/** The inputs of a batch: its ids, and the rows of it that are scored. */
 function batch(): { ids: Tensor; rows: Tensor } {
   return { ids: input("ids", ["B", "S"], "int32"), rows: input("rows", ["N"], "int32") };
 }
 
-/** Hidden states at the rows that are scored. [N, D] */
+/** Hidden states at the scored rows. [N, D] */
 function scoredHidden(config: ModelConfig, parameters: Parameters, { ids, rows } = batch()): Tensor {
   return gather(trunk(config, parameters, wholeSequences(ids)), rows, { distinct: true });
 }
 
-/** Log-probability of the target and entropy of the whole distribution, both at the temperature (PPO.md rows 1, 11). */
+/** Log-probability of the target and entropy of the whole distribution, both at the temperature (docs/PPO.md rows 1, 11). */
 function tokenDistribution(
   config: ModelConfig,
   parameters: Parameters,
@@ -214,7 +214,7 @@ function tokenDistribution(
   };
 }
 
-/** Sum of the squares of all entries, each tensor's as a product of a row with itself, which reads it once. */
+/** Sum of the squares of all entries, each tensor's as the product of a row with itself, which reads it once. */
 function squaredNorm(tensors: readonly Tensor[]): Tensor {
   const parts = tensors.map((tensor) => {
     const row = reshape(tensor, [1, product(tensor.shape)]);

@@ -1,20 +1,20 @@
-/** Lists of sequences as padded arrays that a graph can read. */
+/** Turns lists of sequences into padded arrays that a graph can read. */
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import type { ModelConfig, Sequence, TextIds } from "../engine.ts";
 
 export interface Batch {
-  /** ids [B, S], padded at the right with 0: nothing that is scored sees a pad. */
+  /** ids [B, S], padded on the right with 0: no scored token sees padding. */
   readonly ids: Value;
   /** Flat positions b*S + s of the states in which the scored tokens were chosen. [N] */
   readonly rows: Value;
   /** The scored tokens. [N] */
   readonly targets: Value;
-  /** Scored tokens of each sequence. */
+  /** Number of scored tokens in each sequence. */
   readonly lengths: readonly number[];
 }
 
-/** A batch for per-token outputs: the last token of a sequence is only a target, so it is not read. */
+/** A batch for per-token outputs: a sequence's last token is only a target and is not read. */
 export function tokenBatch(config: ModelConfig, sequences: readonly Sequence[]): Batch {
   check(config, sequences);
   for (const [i, { tokens, start }] of sequences.entries()) {
@@ -51,7 +51,7 @@ function isText({ below, missing }: TextIds, id: number): boolean {
   return id < below && !missing.includes(id);
 }
 
-/** A batch for one score a sequence, at its last token. `rows` are those positions, [B]. */
+/** A batch for one score per sequence, at its last token. `rows` are those positions, [B]. */
 export function scoreBatch(config: ModelConfig, sequences: readonly Sequence[]): { ids: Value; rows: Value } {
   check(config, sequences);
   const S = Math.max(...sequences.map(({ tokens }) => tokens.length));
@@ -59,7 +59,7 @@ export function scoreBatch(config: ModelConfig, sequences: readonly Sequence[]):
   return { ids: padded(sequences, S), rows: { data: rows, shape: [rows.length] } };
 }
 
-/** Throws for what the model cannot read. */
+/** Throws if the model cannot read the sequences. */
 function check(config: ModelConfig, sequences: readonly Sequence[]): void {
   if (sequences.length === 0) throw new EngineError("no sequences");
   for (const [i, { tokens }] of sequences.entries()) checkTokens(config, tokens, `sequence ${i}`);
@@ -93,7 +93,7 @@ function padded(sequences: readonly Sequence[], S: number): Value {
   return { data, shape: [sequences.length, S] };
 }
 
-/** Ragged per-token numbers as one array, checked against the scored tokens. */
+/** Ragged per-token numbers as one array, whose lengths are checked against the scored tokens. */
 export function flatten(name: string, rows: readonly (readonly number[])[], lengths: readonly number[]): Value {
   if (rows.length !== lengths.length)
     throw new EngineError(`${name} has ${rows.length} rows for ${lengths.length} sequences`);
@@ -124,7 +124,7 @@ export function lengthGroups(sequences: readonly { readonly length: number }[], 
   const groups: number[][] = [];
   let group: number[] = [];
   for (const i of order) {
-    // The order ascends, so the newcomer sets the padded length.
+    // Lengths ascend, so the newcomer determines the padded length.
     if (group.length > 0 && (group.length + 1) * lengthAt(sequences, i) > budget) {
       groups.push(group);
       group = [];

@@ -1,4 +1,4 @@
-/** What crosses between the two threads: a call by the name of a verb, and its answer. */
+/** The messages between the two threads: a call by the name of a verb, and its answer. */
 import type { Engine, LossRequest, ModelId } from "../engine.ts";
 import type { PassResult } from "../passes.ts";
 

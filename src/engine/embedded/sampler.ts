@@ -1,4 +1,4 @@
-/** Drives generation: prefill, then chunks of tokens, dropping rows that have stopped between chunks. */
+/** Runs generation: prefill, then chunks of tokens, dropping rows that have stopped between chunks. */
 import { cacheNames, decodeGraph, prefillGraph, type SamplerShape } from "../../models/generation-graph.ts";
 import { cacheSizes } from "../../models/model-config.ts";
 import type { Value } from "../../tensor/session.ts";
@@ -11,12 +11,12 @@ import { checkTokens, lengthGroups } from "./padded-batch.ts";
 import type { Sessions } from "./sessions.ts";
 
 /**
- * Tokens a run of the decoder samples: as many as there are already, within these bounds. Longer chunks copy the cache
- * less often; shorter ones drop stopped rows sooner, and most rows that stop do so early. Measured.
+ * Tokens sampled in one run of the decoder: as many as there are already, within these bounds. Longer chunks copy the cache less often; shorter ones
+ * drop stopped rows sooner, and most rows that stop do so early. Measured.
  */
 const shortestChunk = 8;
 const longestChunk = 32;
-/** Rows of one batch, and entries of its cache (keys and values of all layers): bound the memory. */
+/** Rows in one batch, and entries of its cache (keys and values of all layers): they bound the memory. */
 const maxRows = 256;
 const maxCacheEntries = 64 * 1024 * 1024;
 
@@ -30,7 +30,7 @@ interface Row {
 
 export class Sampler {
   readonly #sessions: Sessions;
-  /** Buffers of the caches: kept, so that memory does not grow from call to call. One call at a time has them. */
+  /** Buffers of the caches, reused so that memory does not grow from call to call. Only one call at a time uses them. */
   #buffers: Float32Array[] = [];
 
   constructor(sessions: Sessions) {
@@ -210,8 +210,8 @@ function keepRows(data: Float32Array, kept: readonly number[], size: number): vo
 }
 
 /**
- * [B, G, T, K] and [B, G, U, K] become [kept, G, T + U, K], in place. The graph does not do this: ONNX Runtime's binding
- * copies every output once more, and the cache is the largest.
+ * [B, G, T, K] and [B, G, U, K] become [kept, G, T + U, K], in place. The graph does not do this, because ONNX Runtime's binding copies every output
+ * once more, and the cache is the largest.
  */
 function appendToCache(
   cache: Float32Array,
@@ -223,7 +223,7 @@ function appendToCache(
 ): void {
   const [old, added] = [T * size, U * size];
   keepRows(cache, kept, heads * old);
-  // From the last on, since every block moves to the right.
+  // Backwards, since every block moves to the right.
   for (let row = kept.length - 1; row >= 0; row--) {
     for (let head = heads - 1; head >= 0; head--) {
       const to = row * heads + head;

@@ -1,4 +1,4 @@
-/** Compiled graphs by what they depend on: built when first asked for, kept until the engine closes. */
+/** Compiled graphs by what they depend on: built on first use, kept until the engine closes. */
 import type { Tensor } from "../../tensor/graph.ts";
 import { Session } from "../../tensor/session.ts";
 

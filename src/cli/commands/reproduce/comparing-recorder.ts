@@ -7,30 +7,30 @@ export interface Difference {
   readonly stage: Stage;
   readonly iteration: number;
   readonly key: string;
-  /** undefined where the key was not there. */
+  /** The recorded value; undefined if the key was not recorded. */
   readonly recorded: number | undefined;
   readonly found: number | undefined;
 }
 
 export interface ComparingOptions {
   readonly runId: string;
-  /** What was recorded of an iteration, empty where nothing was. */
+  /** The recorded metrics of an iteration; empty if there are none. */
   readonly recorded: (stage: Stage, iteration: number) => MetricValues;
-  /** Given to the run by people: they are applied again where they were. */
+  /** The run's commands, which are applied again at the same places. */
   readonly commands: readonly CommandRecord[];
-  /** With what people decided on them, which is done again. */
+  /** The run's incidents with their decisions, which are carried out again. */
   readonly incidents: readonly IncidentRecord[];
 }
 
 export interface Comparing {
   readonly recorder: Recorder;
-  /** The first difference so far; null for none. */
+  /** The first difference so far; null if there is none. */
   readonly first: () => Difference | null;
-  /** Iterations and numbers that were compared. */
+  /** The number of compared iterations and metrics. */
   readonly count: () => { readonly iterations: number; readonly numbers: number };
-  /** The sentence of an incident that the run did not have before; null for none. */
+  /** The sentence of an incident that the run did not have before; null if there is none. */
   readonly unexpected: () => string | null;
-  /** Looks for keys that were recorded and did not come again. */
+  /** Looks for recorded keys that were not measured again. */
   readonly finish: () => void;
 }
 
@@ -45,7 +45,7 @@ export function comparingRecorder({ runId, recorded, commands, incidents }: Comp
     attempt: 1,
     metrics(stage, iteration, values) {
       const before = lasting(recorded(stage, iteration));
-      // What the run did not come to is not compared.
+      // Iterations that the run did not reach are not compared.
       if (Object.keys(before).length === 0) return;
       const place = `${stage} ${iteration}`;
       const { keys } = seen.get(place) ?? { keys: new Set<string>() };
@@ -92,12 +92,12 @@ export function comparingRecorder({ runId, recorded, commands, incidents }: Comp
   };
 }
 
-/** Without times and memory, which never repeat. */
+/** The metrics without times and memory, which never repeat. */
 function lasting(values: MetricValues): MetricValues {
   return Object.fromEntries(Object.entries(values).filter(([key]) => !/^(time|machine)\//.test(key)));
 }
 
-/** To the bit, but for the sign of zero, which the database does not keep. */
+/** Whether two values are equal to the bit, except for the sign of zero, which the database does not keep. */
 function same(a: number | undefined, b: number): boolean {
   return a === b || (Number.isNaN(a) && Number.isNaN(b));
 }

@@ -1,4 +1,4 @@
-/** `ballast reproduce`: runs a run again and compares it with itself, bit by bit. */
+/** `ballast reproduce`: repeats a run and compares it with itself, bit by bit. */
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,9 +31,9 @@ import { type Comparing, comparingRecorder, type Difference } from "./comparing-
 export interface ReproduceOptions {
   /** A run's id or folder. */
   readonly run: string;
-  /** Steps (iterations of PPO) of the last stage; as far as the run came without it. */
+  /** Steps (iterations of PPO) of the last stage; by default as far as the run came. */
   readonly until?: number;
-  /** Where to run it again and leave it; a temporary folder, which is removed, without it. */
+  /** Where to repeat and keep the run; by default a temporary folder, which is removed. */
   readonly out?: string;
   readonly workspace: string;
   readonly json?: boolean;
@@ -47,7 +47,7 @@ interface Limit {
   readonly why: string;
 }
 
-/** 0 where everything is the same to the bit, else 1. */
+/** Repeats a run. Returns 0 if everything is the same to the bit, else 1. */
 export async function reproduce(options: ReproduceOptions): Promise<number> {
   const { run, until, out, workspace, json = false, terminal } = options;
   const place = findRun(run, workspace);
@@ -122,7 +122,7 @@ async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; 
     for (const difference of differences) warn(`${difference}; the last bits may differ`);
     for (const change of dataChanges(config, place.folder)) warn(`${change}; the numbers will differ`);
     writeDurably(join(folder, "config.json"), recordedConfig(config, folder));
-    // The rules that it began with, whatever became of the files that they came from.
+    // The rules with which it began, even if their files have changed since.
     const rules = join(place.folder, "rules.json");
     if (existsSync(rules)) writeDurably(join(folder, "rules.json"), readFileSync(rules));
     const comparing = comparingRecorder({
@@ -163,7 +163,7 @@ async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; 
   }
 }
 
-/** Null where the whole run can be compared. */
+/** The limit of the comparison; null if the whole run can be compared. */
 function limitOf({
   store,
   place,
@@ -198,7 +198,7 @@ function limitOf({
   return limits.sort((a, b) => stages.indexOf(a.stage) - stages.indexOf(b.stage) || a.step - b.step)[0] ?? null;
 }
 
-/** By model: whether its weights are the same. Those that only one of the two has are left out. */
+/** By model: whether its weights are the same. Models that only one of the two has are left out. */
 async function compareWeights(before: string, again: string, limit: Limit | null): Promise<Record<string, boolean>> {
   const places = stages.map((stage) => join(stage, "final"));
   if (limit !== null)
