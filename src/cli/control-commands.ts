@@ -9,7 +9,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
 
   const rules = command(
     "rules",
-    "see the controller's rules, and try your own on a run's record",
+    "show the controller's rules, and try your own on a run's record",
     "rules list",
     "rules list --config my.yaml",
     "rules list --yaml > mine.yaml",
@@ -21,11 +21,11 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .description("list the rules: the shipped ones, or those of a configuration")
     .option("--config <file>", "the rules that this configuration uses, and which of them are in use", text)
     .option("--yaml", "print them as a file of rules")
-    .option("--json", "print one line of JSON a rule")
+    .option("--json", "print one line of JSON per rule")
     .action(does(async (options) => (await import("./commands/rules/index.ts")).listRules({ ...options, terminal })));
   rules
     .command("explain")
-    .description("say what a rule watches, when it holds, what it does, and where its numbers come from")
+    .description("explain a rule: what it watches, when it holds, what it does, and its source")
     .argument("<id>", "a rule's id, as `ballast rules list` shows it", text)
     .option("--config <file>", "as this configuration uses it", text)
     .option("--json", "print one line of JSON")
@@ -36,7 +36,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     );
   rules
     .command("test")
-    .description("check a file of rules; with --on, say what they would have said and done on a run's record")
+    .description("check a file of rules; with --on, show what they would have done on a run's record")
     .argument("<file>", "a YAML file of rules", text)
     .option("--on <run>", RUN, text)
     .option(...workspace)
@@ -58,7 +58,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .argument("<run>", RUN, text)
     .argument("<what>", "pause, resume, save, stop, set or undo")
     .argument("[details...]", "set: key=value, one or several; undo: the number of an intervention")
-    .option("--reason <text>", "why; it stands in the record")
+    .option("--reason <text>", "why; kept in the record")
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
@@ -75,7 +75,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     "replay demo-1 --rules mine.yaml --json",
   )
     .argument("<run>", RUN, text)
-    .option("--rules <file>", "a YAML file of rules beside the shipped ones; the run's own rules without it", text)
+    .option("--rules <file>", "a YAML file of rules, added to the shipped ones; default: the run's own rules", text)
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
@@ -84,14 +84,14 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
 
   command(
     "reproduce",
-    "run a run again, and compare numbers and weights bit by bit",
+    "train a run again, and compare numbers and weights bit by bit",
     "reproduce demo-1",
     "reproduce demo-1 --until 20",
     "reproduce demo-1 --out /tmp/again --json",
   )
     .argument("<run>", RUN, text)
-    .option("--until <n>", "steps of the last stage, iterations of PPO; as far as the run came without it", integer(1))
-    .option("--out <dir>", "an empty folder to run it in; a temporary one, which is removed, without it", folder)
+    .option("--until <n>", "steps of the last stage (iterations of PPO); default: as far as the run came", integer(1))
+    .option("--out <dir>", "an empty folder to train in; default: a temporary one, which is removed", folder)
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
@@ -111,7 +111,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .argument("<run>", RUN, text)
     .option("--pairs", "two responses to one prompt: which is better?")
     .option("--count <n>", "questions to ask", integer(1), 20)
-    .option("--rater <name>", "whose answers they are; your user name without it", text)
+    .option("--rater <name>", "whose answers they are; default: your user name", text)
     .option("--export <file>", "write preferences as JSONL: prompt, chosen, rejected", text)
     .option(
       "--export-ratings <file>",

@@ -88,7 +88,7 @@ function howMeasured({ samples, distinctPrompts = samples, temperature, seed, be
   const paired = before ? "; differences are paired: the same prompts and random streams on both sides" : "";
   const repeats = distinctPrompts < samples;
   const prompts = repeats ? ` over ${distinctPrompts} distinct ${distinctPrompts === 1 ? "prompt" : "prompts"}` : "";
-  const intervals = `95% intervals${repeats ? ", which count answers to one prompt as alike as they are" : ""}`;
+  const intervals = `95% intervals${repeats ? ", which allow for answers to one prompt being alike" : ""}`;
   return `${samples} samples${prompts} at temperature ${temperature}, seed ${seed}; in brackets ${intervals}${paired}.`;
 }
 

@@ -18,16 +18,16 @@ function hintFor(path: string, error: unknown): string {
   const folder = dirname(resolve(path));
   switch ((error as NodeJS.ErrnoException).code) {
     case "ENOENT":
-      return `There is no folder ${folder}: make it, or name another file.`;
+      return `There is no folder ${folder}: create it, or name a different file.`;
     case "EACCES":
     case "EPERM":
     case "EROFS":
-      return `You may not write there: name another file, or look at the permissions of ${folder}.`;
+      return `You may not write there: name a different file, or check the permissions of ${folder}.`;
     case "EPIPE":
-      return "What read from it ended before the end.";
+      return "The program that read the output ended early.";
     case "EISDIR":
       return "It is a folder: name a file in it.";
     default:
-      return remedyFor(error) ?? "Free some space or name another file.";
+      return remedyFor(error) ?? "Free some space, or name a different file.";
   }
 }

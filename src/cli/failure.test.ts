@@ -48,7 +48,7 @@ describe("reportError", () => {
     expect(exit).toBe(1);
     expect(text).toContain(`error: ${what}: ${code}: no, write (/a/b)\n  `);
     expect(text).toContain(remedy);
-    expect(text).not.toMatch(/fault in ballast|^ {4}at /m);
+    expect(text).not.toMatch(/bug in Ballast|^ {4}at /m);
     // Wrapped by who knew no remedy.
     const wrapped = report(
       new BallastError("could not save", undefined, { cause: Object.assign(new Error(""), { code }) }),
@@ -57,16 +57,14 @@ describe("reportError", () => {
   });
 
   it("of a system only we can have misused stays a fault", () => {
-    expect(report(Object.assign(new Error("bad"), { code: "ERR_INVALID_ARG_TYPE" })).text).toContain(
-      "fault in ballast",
-    );
+    expect(report(Object.assign(new Error("bad"), { code: "ERR_INVALID_ARG_TYPE" })).text).toContain("bug in Ballast");
   });
 
   it("prints the stack and the cause of what nobody expected", () => {
     const { text } = report(new TypeError("x is undefined", { cause: new Error("deep") }));
     expect(text).toContain("error: x is undefined\n    at ");
     expect(text).toContain("caused by: deep");
-    expect(text).toContain("fault in ballast");
+    expect(text).toContain("bug in Ballast");
   });
 
   it("names files from where the user stands", () => {

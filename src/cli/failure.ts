@@ -19,7 +19,7 @@ export function reportError(thrown: unknown, { note, noteColours: c }: Terminal,
   if (hint) print(asTyped(hint), "  ");
   if (!expected || env.BALLAST_DEBUG === "1") {
     if (error instanceof Error) print(stackOf(error));
-    if (!expected) note("  This is a fault in ballast, not in what you typed: please report it with the lines above.");
+    if (!expected) note("  This is a bug in Ballast, not in your input: please report it with the lines above.");
   }
   return expected ? error.exitCode : 1;
 }

@@ -43,7 +43,7 @@ export async function mistyped(
     const { fields } = await import("../config/index.ts");
     const value = /=(.*)/s.exec(option)?.[1] ?? "VALUE";
     if (fields().some(({ path }) => path === word))
-      return new UsageError(what, `A setting of the configuration stands without dashes: ${word}=${value}`);
+      return new UsageError(what, `Settings of the configuration take no dashes: ${word}=${value}`);
   }
   const names = command.options.flatMap(({ long }) => (long ? [long.slice(2)] : []));
   const near = nearest(word, [...names, "help"]) ?? begins(word, names);

@@ -59,7 +59,7 @@ function leaves(command: Command, words: readonly string[] = []): Leaf[] {
 const commands = leaves(createProgram(keptTerminal()).program);
 
 function whyWrong(text: string, code: number): string | null {
-  if (/fault in ballast|^ {4}at /m.test(text)) return "a fault";
+  if (/bug in Ballast|^ {4}at /m.test(text)) return "a fault";
   if (text.includes("\x1b")) return "a control sequence";
   if (![0, 1, 2].includes(code)) return `code ${code}`;
   return code !== 0 && text.split("\n").length < 2 ? "no hint" : null;

@@ -96,8 +96,8 @@ describe("a mistyped command line is told what it may have meant", () => {
     [["runs", "--work"], "unknown option '--work'", "Did you mean --workspace?"],
     [["--verison"], "unknown option '--verison'", "Did you mean --version?"],
     [["runs", "--frobnicate"], "unknown option '--frobnicate'", "ballast runs --help shows"],
-    [["run", "a.yaml", "--seed=3"], "unknown option '--seed=3'", "without dashes: seed=3"],
-    [["ppo", "a.yaml", "--ppo.kl.coef", "0"], "unknown option '--ppo.kl.coef'", "without dashes: ppo.kl.coef=VALUE"],
+    [["run", "a.yaml", "--seed=3"], "unknown option '--seed=3'", "take no dashes: seed=3"],
+    [["ppo", "a.yaml", "--ppo.kl.coef", "0"], "unknown option '--ppo.kl.coef'", "take no dashes: ppo.kl.coef=VALUE"],
   ])("%j", async (args, message, hint) => {
     const { error } = await typed(...args);
     expect(error?.message).toBe(message);

@@ -9,10 +9,10 @@ import { mistyped, unknownCommand } from "./mistyped.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import type { Terminal } from "./terminal.ts";
 
-const OVERRIDES = "change settings of the configuration: key=value, as in ppo.kl.coef=0.1";
-const INJECT = "a fault to inject, as lr-spike@40; several may be given (docs/faults.md)";
-const WAIT = "stay, and wait for a person's decision, where the controller stops the run";
-const DASHBOARD = "show the dashboard while it trains; its address is printed";
+const OVERRIDES = "change settings of the configuration: key=value, such as ppo.kl.coef=0.1";
+const INJECT = "a fault to inject, such as lr-spike@40; repeatable (docs/faults.md)";
+const WAIT = "if the controller stops the run, wait for your decision";
+const DASHBOARD = "serve the dashboard while it trains, and print its address";
 const RUN = "a run's id, as `ballast runs` shows it, or its folder";
 
 export interface Program {
@@ -45,7 +45,7 @@ export function createProgram(terminal: Terminal): Program {
     };
 
   const program: Command = new Command("ballast")
-    .description("Trains language models with PPO from human feedback, and keeps the training upright.")
+    .description("Trains language models with PPO from human feedback, under a stability controller.")
     .usage("<command> [options]")
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
@@ -121,15 +121,15 @@ export function createProgram(terminal: Terminal): Program {
 
   command(
     "resume",
-    "go on with a run from its last checkpoint, or make it longer",
+    "continue a run from its last checkpoint, or make it longer",
     "resume demo-1",
     "resume /tmp/runs/helpdesk-2",
     "resume demo-1 ppo.iterations=150",
   )
     .argument("<run>", RUN, text)
-    .argument("[overrides...]", "other lengths: ppo.iterations=150, sft.steps, reward.steps; a finished run goes on")
-    .option("--allow-changed-reward", "go on although the reward function's code has changed")
-    .option("--allow-changed-data", "go on although rows have changed since the run began")
+    .argument("[overrides...]", "new lengths: ppo.iterations=150, sft.steps, reward.steps; also of a finished run")
+    .option("--allow-changed-reward", "continue although the reward function's code has changed")
+    .option("--allow-changed-data", "continue although rows have changed since the run began")
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--inject <fault>", INJECT, several)
     .option("--wait", WAIT)
@@ -143,7 +143,7 @@ export function createProgram(terminal: Terminal): Program {
 
   command(
     "doctor",
-    "check a configuration before it runs, or go through a run",
+    "check a configuration before training, or check a run",
     "doctor examples/helpdesk/pipeline.yaml",
     "doctor my.yaml ppo.learningRate=1e-4 --tokens-per-step 65536",
     "doctor demo-1",
@@ -185,7 +185,7 @@ export function createProgram(terminal: Terminal): Program {
   )
     .argument("<run>", RUN, text)
     .option("--samples <n>", "samples to draw", integer(1, mostSequences))
-    .option("--temperature <t>", "sampling temperature, 0 is greedy; the rollout's by default", decimal(0))
+    .option("--temperature <t>", "sampling temperature, 0 is greedy; default: the rollout's", decimal(0))
     .option("--seed <n>", "seed of the samples", integer(0))
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
     .option("--json", "print the result as one line of JSON")
@@ -195,7 +195,7 @@ export function createProgram(terminal: Terminal): Program {
 
   command(
     "generate",
-    "let a model answer: prompts as arguments, or lines of stdin",
+    "generate a model's answers: prompts as arguments, or lines of stdin",
     'generate demo-1 "what is 2 plus 3 ?"',
     'generate runs/demo-1/sft/final "book it" --samples 4 --temperature 1',
     "generate demo-1 < prompts.txt",
@@ -204,15 +204,15 @@ export function createProgram(terminal: Terminal): Program {
     .argument("[prompts...]", "what to ask; without one, each line of stdin")
     .option("--temperature <t>", "sampling temperature; 0 is greedy", decimal(0), 0)
     .option("--top-k <k>", "keep only the k likeliest tokens; 0 keeps all", integer(0), 0)
-    .option("--top-p <p>", "keep only the likeliest tokens that sum up to this probability", decimal(0, 1), 1)
+    .option("--top-p <p>", "keep only the likeliest tokens that add up to this probability", decimal(0, 1), 1)
     .option("--max-tokens <n>", "longest answer", integer(1), 64)
     .option("--samples <n>", "answers to each prompt", integer(1, mostSequences), 1)
     .option("--seed <n>", "seed of the samples", integer(0), 1)
     .option("--system <text>", "a system message before the prompt")
-    .option("--raw", "go on from the prompt as it stands, without the chat template")
-    .option("--threads <n>", "threads of the engine; 0 takes the physical cores", integer(0, mostThreads), 0)
+    .option("--raw", "continue the prompt as it stands, without the chat template")
+    .option("--threads <n>", "threads of the engine; 0 uses the physical cores", integer(0, mostThreads), 0)
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
-    .option("--json", "print one line of JSON an answer")
+    .option("--json", "print one line of JSON per answer")
     .action(
       does(async (model, prompts, options) =>
         (await import("./commands/generate/index.ts")).generate({ model, prompts, ...options, terminal }),
@@ -220,14 +220,14 @@ export function createProgram(terminal: Terminal): Program {
     );
 
   command("runs", "list the runs of a workspace", "runs", "runs --workspace /tmp/runs", "runs --json")
-    .option("--all", "archived ones too")
+    .option("--all", "include archived runs")
     .option("--workspace <dir>", "folder of the runs", folder, "runs")
-    .option("--json", "print one line of JSON a run")
+    .option("--json", "print one line of JSON per run")
     .action(does(async (options) => (await import("./commands/runs/index.ts")).runs({ ...options, terminal })));
 
   command(
     "compare",
-    "show how runs differ in configuration and in what came of them",
+    "compare the configurations and results of runs",
     "compare demo-1 demo-2",
     "compare demo-1 demo-2 demo-3 --json",
   )

@@ -16,7 +16,7 @@ export interface CommandMaker {
 export function addRecordCommands({ command, does, terminal }: CommandMaker): void {
   const incidents = command(
     "incidents",
-    "see what stopped a run, and decide on it",
+    "show what stopped a run, and decide on it",
     "incidents list --open",
     "incidents show 3",
     "incidents resolve 3 --rollback before --set ppo.learningRate=1e-4",
@@ -30,13 +30,13 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--open", "only those that wait for a decision")
     .option("--run <run>", "only those of one run", text)
     .option(...workspace)
-    .option("--json", "print one line of JSON an incident")
+    .option("--json", "print one line of JSON per incident")
     .action(
       does(async (options) => (await import("./commands/incidents/index.ts")).listIncidents({ ...options, terminal })),
     );
   incidents
     .command("show")
-    .description("show an incident's evidence: signals, samples, what changed before, what to type next")
+    .description("show an incident's evidence: signals, samples, recent changes, next commands")
     .argument(...id)
     .option(...workspace)
     .option("--json", "print one line of JSON, with every signal")
@@ -47,13 +47,13 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     );
   incidents
     .command("resolve")
-    .description("decide on an incident, once: go on, go back to a checkpoint, or stop")
+    .description("decide on an incident, once: resume, roll back to a checkpoint, or stop")
     .argument(...id)
-    .option("--resume", "go on from the present state")
-    .option("--rollback <to>", "go back: last-healthy, before, or the iterations done at a checkpoint", text)
+    .option("--resume", "continue from the present state")
+    .option("--rollback <to>", "roll back to: last-healthy, before, or the iterations done at a checkpoint", text)
     .option("--stop", "end the run here")
     .option("--set <key=value...>", "change settings from there on")
-    .option("--reason <text>", "why; it stands in the record")
+    .option("--reason <text>", "why; kept in the record")
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
@@ -70,9 +70,9 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     "history demo-1 ppo.kl.coef --json",
   )
     .argument("<run>", RUN, text)
-    .argument("[key]", "one hyperparameter, each of its changes: ppo.learningRate")
+    .argument("[key]", "one hyperparameter, with each of its changes: ppo.learningRate")
     .option(...workspace)
-    .option("--json", "print one line of JSON a change")
+    .option("--json", "print one line of JSON per change")
     .action(
       does(async (run, key, options) =>
         (await import("./commands/history/index.ts")).history({ run, key, ...options, terminal }),
@@ -81,16 +81,16 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
 
   command(
     "mark",
-    "tag a run, note something of it, or put it away",
+    "tag a run, add a note, or archive it",
     "mark demo-1 --tag baseline",
     'mark demo-1 --note "the one in the report" --untag draft',
     "mark demo-2 --archive",
   )
     .argument("<run>", RUN, text)
-    .option("--tag <word>", "add a tag; several may be given", several)
-    .option("--untag <word>", "take a tag away; several may be given", several)
-    .option("--note <text>", "what to remember of it, in place of an older note; empty takes it away")
-    .option("--archive", "put it away: `ballast runs` does not list it, nothing is deleted")
+    .option("--tag <word>", "add a tag; repeatable", several)
+    .option("--untag <word>", "remove a tag; repeatable", several)
+    .option("--note <text>", "set the note; an empty text removes it")
+    .option("--archive", "archive it: `ballast runs` hides it, nothing is deleted")
     .option("--unarchive", "list it again")
     .option(...workspace)
     .option("--json", "print one line of JSON")
@@ -100,7 +100,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
 
   command(
     "delete",
-    "delete a run: its folder, and all that the database has of it",
+    "delete a run: its folder, and its record in the database",
     "delete demo-1",
     "delete runs/draft-3 --yes",
   )
@@ -123,11 +123,11 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
   )
     .argument("<run>", RUN, text)
     .addOption(
-      new Option("--format <format>", "how it is written").choices(["csv", "jsonl", "parquet", "html"]).default("csv"),
+      new Option("--format <format>", "output format").choices(["csv", "jsonl", "parquet", "html"]).default("csv"),
     )
-    .option("--out <file>", "write it there instead of printing it", text)
+    .option("--out <file>", "write to this file instead of printing", text)
     .addOption(
-      new Option("--attempts <which>", "newest leaves out what a resume or a rollback has taken over")
+      new Option("--attempts <which>", "newest leaves out rows superseded by a resume or a rollback")
         .choices(["all", "newest"])
         .default("all"),
     )
@@ -140,30 +140,30 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
 
   command(
     "report",
-    "tell what runs did lately: incidents, alerts, settings, health",
+    "report what runs did lately: incidents, alerts, settings, health",
     "report --since 7d",
     "report --since 24h --run demo-1 --format html --out report.html",
     "report --since 7d --send",
   )
     .option("--since <duration>", "how far back: 30m, 12h, 7d, 2w", "7d")
     .option("--run <run>", "only this run", text)
-    .addOption(new Option("--format <format>", "how it is written").choices(["md", "html"]).default("md"))
-    .option("--out <file>", "write it there instead of printing it", text)
-    .option("--samples", "with the worst prompts and responses of incidents")
-    .option("--send", "send it to the webhooks of the runs in it (control.notify)")
+    .addOption(new Option("--format <format>", "output format").choices(["md", "html"]).default("md"))
+    .option("--out <file>", "write to this file instead of printing", text)
+    .option("--samples", "include the worst prompts and responses of incidents")
+    .option("--send", "send it to the webhooks of its runs (control.notify)")
     .option(...workspace)
     .action(does(async (options) => (await import("./commands/report/index.ts")).report({ ...options, terminal })));
 
   command(
     "serve",
-    "show the dashboard in the browser; newest values for Prometheus",
+    "serve the dashboard, and the newest values for Prometheus",
     "serve",
     "serve --port 9000 --workspace /tmp/runs",
     "serve --host 0.0.0.0",
   )
-    .option("--port <n>", "port; 0 takes a free one", integer(0, 65_535), 9464)
-    .option("--host <name>", "where to listen; from another machine everything needs the token", text, "127.0.0.1")
-    .option("--open", "show the page in a browser")
+    .option("--port <n>", "port; 0 picks a free one", integer(0, 65_535), 9464)
+    .option("--host <name>", "address to listen on; other machines need the token for everything", text, "127.0.0.1")
+    .option("--open", "open the page in a browser")
     .option(...workspace)
     .action(does(async (options) => (await import("./commands/serve/index.ts")).serve({ ...options, terminal })));
 }

@@ -91,7 +91,7 @@ function nextCommands({ config, result, place }: Pick<FinishedRun, "config" | "r
   return [
     ...(speaks ? [`generate ${run} ${config.demo ? '"what is 2 plus 3 ?"' : '"your prompt"'}`] : []),
     ...(result.evaluation ? [`eval ${run} --samples 4096`] : []),
-    ...(standardDemo ? [`demo demo.variant=overoptimise   # what PPO makes of a bad reward model`] : []),
+    ...(standardDemo ? [`demo demo.variant=overoptimise   # PPO against a bad reward model`] : []),
     `runs${workspaceOption(place.workspace)}`,
   ];
 }
@@ -102,7 +102,7 @@ function notes({ stages }: PipelineResult, { demo }: Config): string[] {
     const of = (key: string) => values[`reward_model/heldout_${key}`];
     if (of("accuracy") === undefined) return [];
     const interval = `[${number(100 * of("accuracy_low")!, 1)}, ${number(100 * of("accuracy_high")!, 1)}]`;
-    const labels = demo ? ", whose labels are clean (of those it learned from, one in ten is flipped)" : "";
-    return [`The reward model judges ${percent(of("accuracy"))} ${interval} of the held-out pairs right${labels}.`];
+    const labels = demo ? "; their labels are clean, while one in ten of its training labels is flipped" : "";
+    return [`The reward model ranks ${percent(of("accuracy"))} ${interval} of the held-out pairs correctly${labels}.`];
   });
 }

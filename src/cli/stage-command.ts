@@ -15,7 +15,7 @@ export function stagesFor(command: "run" | Stage, config: Config, file: string):
   if (present.length === 0) {
     throw new UsageError(
       `${file} has no stage to run`,
-      "Give it a section sft, reward or ppo: `sft: {}` takes every default.",
+      "Give it a section sft, reward or ppo: `sft: {}` uses every default.",
     );
   }
   if (command === "run") return config;

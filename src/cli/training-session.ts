@@ -34,7 +34,7 @@ export async function trainRun(options: SessionOptions): Promise<SessionResult> 
   const { id, folder, workspace } = place;
   const c = terminal.noteColours;
   const resumed = resumeCommand(place);
-  const goOn = () => (hasCheckpoint(folder) ? `from its last checkpoint it goes on with ${resumed}` : null);
+  const goOn = () => (hasCheckpoint(folder) ? `to continue from its last checkpoint: ${resumed}` : null);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
   const announcer = createAnnouncer({
     note: (line) => display.note(line),
@@ -83,7 +83,7 @@ export async function trainRun(options: SessionOptions): Promise<SessionResult> 
         workspace,
         onAddress: (address) => display.note(`dashboard: ${address}`),
         onFailure: (reason) =>
-          display.note(words.warning(`there is no dashboard: ${reason}; training goes on without it`)),
+          display.note(words.warning(`the dashboard did not start: ${reason}; training continues without it`)),
       });
     return await run.train(runPipeline);
   } catch (error) {
@@ -91,7 +91,7 @@ export async function trainRun(options: SessionOptions): Promise<SessionResult> 
     if (removed) throw error;
     if (error instanceof StoppedByController || error instanceof Interrupted) {
       if (incident !== null) error.hint ??= `How to decide: ${showCommand(incident, workspace)}; then: ${resumed}`;
-      if (error instanceof Interrupted) error.hint ??= `Go on with: ${resumed}`;
+      if (error instanceof Interrupted) error.hint ??= `Continue with: ${resumed}`;
     } else {
       // Resuming would be refused again.
       const refused = resume && error instanceof CheckpointError;

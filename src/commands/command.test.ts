@@ -54,9 +54,9 @@ describe("a command", () => {
 
   it("that is none is refused, with the one that was meant", () => {
     const { tell, store } = running();
-    expect(refusal(() => tell("puase"))).toBe("puase is nothing that a run can be told | Did you mean pause?");
+    expect(refusal(() => tell("puase"))).toBe('unknown command "puase" | Did you mean pause?');
     expect(refusal(() => tell("explode"))).toContain("pause, resume, save, stop, set, undo");
-    expect(refusal(() => tell("stop", { key: "x" }))).toBe("stop has no key | stop takes nothing but a reason.");
+    expect(refusal(() => tell("stop", { key: "x" }))).toBe("stop has no key | stop takes only a reason.");
     expect(store.commands("tiny-1")).toEqual([]);
   });
 
@@ -70,9 +70,9 @@ describe("a command", () => {
 describe("set", () => {
   it.each([
     [set("ppo.kl.coeff", 0.1), "cannot be changed while ppo runs | Did you mean ppo.kl.coef?"].flat(1),
-    [set("klCoef", 0.1), "klCoef is no setting"].flat(1),
+    [set("klCoef", 0.1), "has no setting klCoef"].flat(1),
     [set("learningRate", 0.1), "Did you mean ppo.learningRate?"].flat(1),
-    [set("sft.learningRate", 0.1), "sft.learningRate is no setting of tiny-1"].flat(1),
+    [set("sft.learningRate", 0.1), "tiny-1 has no setting sft.learningRate"].flat(1),
     [set("ppo.iterations", 5), "ppo.iterations cannot be changed while ppo runs"].flat(1),
     [set("ppo.clipLow", "wide"), "ppo.clipLow: expected"].flat(1),
     [set("ppo.clipLow", -1), "ppo.clipLow: expected"].flat(1),
@@ -111,7 +111,7 @@ describe("resume", () => {
   it("is none of a dead run, and no way around an incident", () => {
     const { tell, recorder, clock } = running();
     clock.now += 60_000;
-    expect(refusal(() => tell("resume"))).toContain("go on with it by: ballast resume tiny-1");
+    expect(refusal(() => tell("resume"))).toContain("continue it with: ballast resume tiny-1");
     recorder.incident(incidentRecord());
     expect(refusal(() => tell("resume"))).toBe(
       "incident 1 of tiny-1 waits for a decision | How to decide: ballast incidents show 1",
@@ -153,7 +153,7 @@ describe("undo", () => {
   it("takes one that is in force, once", () => {
     const { tell } = withInterventions();
     expect(tell("undo", { intervention: 1 }).payload).toEqual({ intervention: 1 });
-    expect(refusal(() => tell("undo", { intervention: 1 }))).toContain("is to be undone already");
+    expect(refusal(() => tell("undo", { intervention: 1 }))).toContain("is being undone already");
   });
 
   it("says what is in force where that one is not", () => {
@@ -167,15 +167,15 @@ describe("undo", () => {
       iteration: 5,
       result: "replaced",
       after: null,
-      message: "outcome of kl_soft: replaced by a person",
+      message: "outcome of kl_soft: replaced by an operator",
     };
     recorder.event({ kind: "outcome", stage: "ppo", iteration: 5, message: outcome.message, data: { outcome } });
     recorder.commit();
     const undo = (id: unknown) => refusal(() => tell("undo", { intervention: id }));
     expect(undo(9)).toMatch(/^run tiny-1 has no intervention 9 \| In force: 1 \(approx KL .*\)\.$/);
-    expect(undo(2)).toContain("intervention 2 (skip) happened once");
+    expect(undo(2)).toContain("intervention 2 (skip) was a one-time action");
     expect(undo(3)).toContain("intervention 3 ended before iteration 6");
-    expect(undo(4)).toContain("intervention 4 has ended: outcome of kl_soft: replaced by a person");
+    expect(undo(4)).toContain("intervention 4 has ended: outcome of kl_soft: replaced by an operator");
     expect(undo("1")).toContain('undo needs the number of an intervention, not "1"');
     expect(undo(JSON.parse(`${"[".repeat(5_000)}${"]".repeat(5_000)}`))).toContain("not a list or an object");
     expect(undo(undefined)).toContain("undo needs the number");
@@ -187,11 +187,13 @@ describe("what follows", () => {
     const { context, clock, recorder } = running();
     const follows = (kind: "save" | "set", payload = {}) => whatFollows({ kind, payload }, context());
     const whileOneWaits = () => whatFollows({ kind: "save" }, { ...context(), openIncident: 3 });
-    expect(follows("save")).toBe("Run tiny-1 does it before its next iteration.");
+    expect(follows("save")).toBe("Run tiny-1 applies it before its next iteration.");
     recorder.state("paused");
-    expect(follows("save")).toBe("Run tiny-1 is paused and does it now.");
-    expect(whileOneWaits()).toBe("Run tiny-1 waits for the decision on incident 3, and does it after that.");
+    expect(follows("save")).toBe("Run tiny-1 is paused and applies it now.");
+    expect(whileOneWaits()).toBe("Run tiny-1 waits for the decision on incident 3, and applies it after that.");
     clock.now += 60_000;
-    expect(follows("save")).toBe("No process trains tiny-1: it is applied when it is resumed: ballast resume tiny-1");
+    expect(follows("save")).toBe(
+      "No process trains tiny-1; it is applied when you resume the run: ballast resume tiny-1",
+    );
   });
 });

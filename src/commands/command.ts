@@ -68,8 +68,8 @@ export function checkedCommand(
   if (kind === undefined) {
     const near = nearest(word, commandKinds);
     throw new UsageError(
-      `${word} is nothing that a run can be told`,
-      near === undefined ? `These are: ${commandKinds.join(", ")}.` : `Did you mean ${near}?`,
+      `unknown command "${word}"`,
+      near === undefined ? `The commands are: ${commandKinds.join(", ")}.` : `Did you mean ${near}?`,
     );
   }
   if (run.state === "done")
@@ -89,7 +89,7 @@ export function checkedCommand(
     if (!isPaused(context))
       throw new UsageError(
         `run ${run.id} is not paused`,
-        run.alive ? "There is nothing to resume." : `No process trains it; go on with it by: ${typed.resume}`,
+        run.alive ? "There is nothing to resume." : `No process trains it; continue it with: ${typed.resume}`,
       );
   }
   return checked;
@@ -103,11 +103,11 @@ export function whatFollows(
   const stage = kind === "set" ? stageOfKey(String(payload.key)) : null;
   if (stage !== null && run.position !== null && stages.indexOf(stage) > stages.indexOf(run.position.stage))
     return `Run ${run.id} applies it when ${stage} begins.`;
-  if (!run.alive) return `No process trains ${run.id}: it is applied when it is resumed: ${typed.resume}`;
+  if (!run.alive) return `No process trains ${run.id}; it is applied when you resume the run: ${typed.resume}`;
   if (openIncident !== null)
-    return `Run ${run.id} waits for the decision on incident ${openIncident}, and does it after that.`;
-  if (run.state === "paused") return `Run ${run.id} is paused and does it now.`;
-  return `Run ${run.id} does it before its next ${run.position?.stage === "ppo" ? "iteration" : "step"}.`;
+    return `Run ${run.id} waits for the decision on incident ${openIncident}, and applies it after that.`;
+  if (run.state === "paused") return `Run ${run.id} is paused and applies it now.`;
+  return `Run ${run.id} applies it before its next ${run.position?.stage === "ppo" ? "iteration" : "step"}.`;
 }
 
 /** Parses `key=value` from a command line or a form. */
@@ -129,8 +129,8 @@ function checkedChange(
 ): Change {
   if (typeof key !== "string" || !isValue(value))
     throw new UsageError(
-      "set needs a key, as ppo.kl.coef, and a value: a number, a word, true, false or null",
-      "As in: ppo.kl.coef=0.1",
+      "set needs a key, such as ppo.kl.coef, and a value: a number, a word, true, false or null",
+      "For example: ppo.kl.coef=0.1",
     );
   const stage = stageOfKey(key);
   const section = stage === null ? undefined : config[stage];
@@ -147,7 +147,7 @@ function noSuchSetting(key: string, { run, config }: Pick<CommandContext, "run" 
   const all = present.flatMap((stage) => liveSettingsOf(stage, config[stage]!).map((live) => `${stage}.${live}`));
   const near = nearest(key, all) ?? all.find((one) => one.endsWith(`.${key}`));
   return new UsageError(
-    `${key} is no setting of ${run.id}`,
+    `run ${run.id} has no setting ${key}`,
     near === undefined ? `These can be set: ${all.join(", ")}.` : `Did you mean ${near}?`,
   );
 }
@@ -184,8 +184,8 @@ function checkedUndo(
   if (one === undefined) throw new UsageError(`run ${run.id} has no intervention ${id}`, choice);
   if (one.until === null)
     throw new UsageError(
-      `intervention ${id} (${one.action}) happened once and cannot be undone`,
-      "To go back, roll back to a checkpoint: ballast incidents resolve, where an incident is open.",
+      `intervention ${id} (${one.action}) was a one-time action and cannot be undone`,
+      "To go back, roll back to a checkpointif an incident is open: ballast incidents resolve.",
     );
   if (one.outcome !== null) throw new UsageError(`intervention ${id} has ended: ${one.outcome.message}`, choice);
   if (!active.includes(one)) throw new UsageError(`intervention ${id} ended before iteration ${one.until}`, choice);
@@ -193,7 +193,7 @@ function checkedUndo(
     ({ kind, payload, appliedIteration }) =>
       kind === "undo" && payload.intervention === id && appliedIteration === null,
   );
-  if (asked) throw new UsageError(`intervention ${id} is to be undone already`, "It ends before the next iteration.");
+  if (asked) throw new UsageError(`intervention ${id} is being undone already`, "It ends before the next iteration.");
   return id;
 }
 
@@ -220,7 +220,7 @@ function fieldsOf(
   if (odd !== undefined)
     throw new UsageError(
       `${kind} has no ${odd}`,
-      names.length === 0 ? `${kind} takes nothing but a reason.` : `It takes: ${names.join(", ")}.`,
+      names.length === 0 ? `${kind} takes only a reason.` : `It takes: ${names.join(", ")}.`,
     );
   return payload;
 }

@@ -40,18 +40,20 @@ export function decisionOf(options: DecisionOptions, context: DecisionContext): 
   const [action] = wanted;
   if (action === undefined || wanted.length > 1)
     throw new UsageError(
-      action === undefined ? "nothing is decided yet" : `${wanted.map((one) => `--${one}`).join(" and ")} at once`,
+      action === undefined
+        ? "the decision is missing"
+        : `${wanted.map((one) => `--${one}`).join(" and ")} cannot be combined`,
       "Give one of --resume, --rollback last-healthy|before|N and --stop.",
     );
   if (reason.trim() === "")
     throw new UsageError(
-      "a decision needs its reason",
-      'Say why with --reason "...": it stands in the record and in the report.',
+      "a decision needs a reason",
+      'Say why with --reason "...": it appears in the record and in the report.',
     );
   if (stop && set.length > 0)
     throw new UsageError(
       `--stop with --set ${set[0]}: a stopped run has no settings to change`,
-      "Leave --set out, or go on with --resume or --rollback.",
+      "Leave --set out, or continue with --resume or --rollback.",
     );
   return {
     action,
@@ -74,7 +76,7 @@ function rollbackTarget(text: string, { incident, folder }: DecisionContext): nu
   const choice = there.length === 0 ? "No checkpoint is left." : `There are: ${there.join(", ")}.`;
   if (Object.hasOwn(known, text)) {
     const path = known[text] as string | null;
-    if (path === null) throw new UsageError(`incident ${id} knows no checkpoint ${text}`, choice);
+    if (path === null) throw new UsageError(`incident ${id} has no checkpoint ${text}`, choice);
     const to = numberOf(basename(path));
     if (!there.includes(to))
       throw new UsageError(`the checkpoint ${text}, of ${to} iterations, is gone from ${join(folder, stage)}`, choice);

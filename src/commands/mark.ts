@@ -25,12 +25,12 @@ export function checkMark(
   if (kind !== "tag") return;
   if (!/^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$/u.test(value))
     throw new UsageError(
-      `${JSON.stringify(value)} is no tag`,
-      "A tag is one to forty characters, without spaces around it and without control characters.",
+      `${JSON.stringify(value)} is not a valid tag`,
+      "A tag has 1 to 40 characters, without spaces around it and without control characters.",
     );
   const tags = marks.filter((mark) => mark.kind === "tag").map((mark) => mark.value);
   if (present && !tags.includes(value) && tags.length >= mostTags)
-    throw new UsageError(`${run} has ${mostTags} tags already`, `Take one away first: ${tags.join(", ")}.`);
+    throw new UsageError(`${run} has ${mostTags} tags already`, `Remove one first: ${tags.join(", ")}.`);
   if (present || tags.includes(value)) return;
   const near = nearest(value, tags);
   const known = tags.length === 0 ? "It has no tags." : `It has: ${tags.join(", ")}.`;

@@ -190,7 +190,7 @@ function checkRewards({ reward }: Config, { rewards, safety }: PpoConfig): Part 
       errors.push(
         problem(
           [`ppo.rewards.${i}.name`, `ppo.rewards.${i}`],
-          `ppo.rewards.${i} has the name ${name} of ppo.rewards.${first}; give it a name of its own, such as name: ${name}_${i}`,
+          `ppo.rewards.${i} has the name ${name} of ppo.rewards.${first}; give it a unique name, such as name: ${name}_${i}`,
         ),
       );
     }
@@ -222,7 +222,7 @@ function checkRewards({ reward }: Config, { rewards, safety }: PpoConfig): Part 
         errors.push(
           problem(
             [`${key}.pattern`, key],
-            `${key}: /${component.pattern}/${component.flags} is no regular expression: ${reason}`,
+            `${key}: /${component.pattern}/${component.flags} is not a valid regular expression: ${reason}`,
           ),
         );
     }

@@ -103,7 +103,7 @@ function checkReach(section: "kl" | "penalty", ppo: PpoConfig, target: number): 
     errors.push(
       problem(
         [at("horizon"), "ppo.sequences", at("controller")],
-        `${at("horizon")} ${horizon} with ppo.sequences ${sequences}: one KL under its target multiplies the coefficient by 1 - 0.2 x ${sequences} / ${horizon} = ${Number(least.toPrecision(2))}, and it is lost; give more than ${Number((0.2 * sequences).toPrecision(6))}, or leave it out for a tenth of the run's sequences`,
+        `${at("horizon")} ${horizon} with ppo.sequences ${sequences}: one KL under its target multiplies the coefficient by 1 - 0.2 x ${sequences} / ${horizon} = ${Number(least.toPrecision(2))}, and the coefficient is lost; give more than ${Number((0.2 * sequences).toPrecision(6))}, or leave it out for a tenth of the run's sequences`,
       ),
     );
   if (controller === "exponential" && greatest > 10)
@@ -177,14 +177,14 @@ function checkSchedules({ clipSchedule, layerRates, kl }: PpoConfig, given: Give
     warnings.push(
       problem(
         "ppo.clipSchedule",
-        "ppo.clipSchedule phases without ppo.kl.target: the clip follows the reward's slope alone; set a target for it to follow KL",
+        "ppo.clipSchedule phases without ppo.kl.target: the clip follows only the reward's slope; set a target for it to follow KL",
       ),
     );
   if (layerRates !== null && layerRates.embeddings > layerRates.head)
     errors.push(
       problem(
         ["ppo.layerRates.embeddings", "ppo.layerRates.head", "ppo.layerRates"],
-        `ppo.layerRates.embeddings ${layerRates.embeddings} is above ppo.layerRates.head ${layerRates.head}; published is a third to half of it`,
+        `ppo.layerRates.embeddings ${layerRates.embeddings} is above ppo.layerRates.head ${layerRates.head}; published values are a third to half of it`,
       ),
     );
   return { errors, warnings };

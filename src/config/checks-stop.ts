@@ -14,7 +14,12 @@ export function checkStop({ ppo, control }: Config): { errors: Problem[]; warnin
       const advice = near ? `did you mean ${near}?` : "docs/metrics.md lists all";
       wrong.push(problem(`${at}.signal`, `${at}: there is no signal ${signal}; ${advice}`));
     } else if (signal.startsWith("step/"))
-      wrong.push(problem(`${at}.signal`, `${at}: ${signal} is of a step; a target needs a signal of an iteration`));
+      wrong.push(
+        problem(
+          `${at}.signal`,
+          `${at}: ${signal} is measured at each step; a target needs a signal measured once an iteration`,
+        ),
+      );
     if ((above === undefined) === (below === undefined))
       wrong.push(problem(at, `${at}: a target needs one threshold, above or below`));
     if (signal.startsWith("monitor/") && control.monitor.every === 0)

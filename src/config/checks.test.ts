@@ -152,11 +152,11 @@ describe("errors", () => {
     ],
     [
       ["ppo.sequences=50", "ppo.kl={controller: ziegler, target: 6, horizon: 10}"],
-      "ppo.kl.horizon 10 with ppo.sequences 50: one KL under its target multiplies the coefficient by 1 - 0.2 x 50 / 10 = 0, and it is lost; give more than 10, or leave it out for a tenth of the run's sequences",
+      "ppo.kl.horizon 10 with ppo.sequences 50: one KL under its target multiplies the coefficient by 1 - 0.2 x 50 / 10 = 0, and the coefficient is lost; give more than 10, or leave it out for a tenth of the run's sequences",
     ],
     [
       ["ppo={sequences: 64, policyLoss: penalty, penalty: {controller: ziegler, target: 0.01, horizon: 4}}"],
-      "ppo.penalty.horizon 4 with ppo.sequences 64: one KL under its target multiplies the coefficient by 1 - 0.2 x 64 / 4 = -2.2, and it is lost; give more than 12.8, or leave it out for a tenth of the run's sequences",
+      "ppo.penalty.horizon 4 with ppo.sequences 64: one KL under its target multiplies the coefficient by 1 - 0.2 x 64 / 4 = -2.2, and the coefficient is lost; give more than 12.8, or leave it out for a tenth of the run's sequences",
     ],
     [
       ["ppo.kl={controller: step, target: 0.1, up: 5000}"],
@@ -164,7 +164,7 @@ describe("errors", () => {
     ],
     [
       ["ppo.layerRates={embeddings: 2, head: 1}"],
-      "ppo.layerRates.embeddings 2 is above ppo.layerRates.head 1; published is a third to half of it",
+      "ppo.layerRates.embeddings 2 is above ppo.layerRates.head 1; published values are a third to half of it",
     ],
     [
       ["ppo.kl={controller: ziegler, target: 6, in: loss}"],
@@ -176,11 +176,11 @@ describe("errors", () => {
     ],
     [
       ["ppo.rewards=[{kind: exact}, {kind: exact}]"],
-      "ppo.rewards.1 has the name exact of ppo.rewards.0; give it a name of its own, such as name: exact_1",
+      "ppo.rewards.1 has the name exact of ppo.rewards.0; give it a unique name, such as name: exact_1",
     ],
     [
       ["ppo.rewards=[{kind: exact, name: length}, {kind: length, max: 3}]"],
-      "ppo.rewards.1 has the name length of ppo.rewards.0; give it a name of its own, such as name: length_1",
+      "ppo.rewards.1 has the name length of ppo.rewards.0; give it a unique name, such as name: length_1",
     ],
     [
       ["ppo.rewards=[{kind: exact, weight: 0}]"],
@@ -197,11 +197,11 @@ describe("errors", () => {
     [["ppo.rewards=[{kind: length, min: 9, max: 3}]"], "ppo.rewards.0: min 9 is above max 3; swap them"],
     [
       ["ppo.rewards=[{kind: pattern, pattern: '(a'}]"],
-      "ppo.rewards.0: /(a/ is no regular expression: Unterminated group",
+      "ppo.rewards.0: /(a/ is not a valid regular expression: Unterminated group",
     ],
     [
       ["ppo.rewards=[{kind: pattern, pattern: a, flags: q}]"],
-      "ppo.rewards.0: /a/q is no regular expression: Invalid flags supplied to RegExp constructor 'q'",
+      "ppo.rewards.0: /a/q is not a valid regular expression: Invalid flags supplied to RegExp constructor 'q'",
     ],
     [
       ["ppo.rewards=[{kind: safety}]", "ppo.safety.builtIn=false"],
@@ -249,7 +249,7 @@ describe("warnings", () => {
     [
       ["ppo.clipSchedule=phases"],
       [
-        "ppo.clipSchedule phases without ppo.kl.target: the clip follows the reward's slope alone; set a target for it to follow KL",
+        "ppo.clipSchedule phases without ppo.kl.target: the clip follows only the reward's slope; set a target for it to follow KL",
       ],
     ],
     [

@@ -47,7 +47,7 @@ it("says what is drawn over the whole length", () => {
   const notes = (ppo: string) => extended(config(ppo), ["ppo.iterations=200"], all).notes.join("\n");
   expect(notes("")).toBe("");
   expect(notes(", schedule: linear, learningRate: 0.1")).toBe(
-    "ppo.schedule linear is drawn over 200 now: the learning rate goes on at 0.05, where it had come to 0.001",
+    "ppo.schedule linear now spans 200: the learning rate continues at 0.05, not at the 0.001 it had reached",
   );
   expect(notes(", schedule: step, learningRate: 0.1")).toBe("");
   expect(notes(", kl: {controller: ziegler, target: 6, targetUnit: sequence}")).toContain("ppo.kl.horizon");

@@ -48,7 +48,7 @@ export function extended(
       const stage = stages.find((one) => lengthKeys[one] === key);
       if (stage === undefined || config[stage] === undefined)
         throw new UsageError(
-          `${key} cannot be changed by a resume, which goes on with the run's own settings`,
+          `${key} cannot be changed by a resume, which continues with the run's own settings`,
           `Lengths can: ${stages
             .filter((one) => config[one])
             .map((one) => lengthKeys[one])
@@ -89,7 +89,7 @@ function checkLength({
   const later = stages.slice(stages.indexOf(stage) + 1).find((one) => progress[one] !== undefined);
   if (later !== undefined)
     throw new UsageError(
-      `${key}: ${later} has begun from the result of ${stage}, and would rest on another than the record says`,
+      `${key}: ${later} has begun from the result of ${stage}, and would no longer match its record`,
       "Start a new run with that length.",
     );
   if (finished && done < lengthOf(config, stage))
@@ -100,7 +100,7 @@ function checkLength({
   if (length > done || (length === done && !finished)) return;
   throw new UsageError(
     `${key} ${length}: ${done} are done${finished ? ", and the stage with them" : ""}`,
-    `Name more than ${finished ? done : done - 1}; an earlier model is in a checkpoint of the stage, if it was kept.`,
+    `Give more than ${finished ? done : done - 1}; an earlier model is in a checkpoint of the stage, if it was kept.`,
   );
 }
 
@@ -128,7 +128,7 @@ function dependent({
   const { schedule } = after[stage]!;
   if (Math.abs(was / is - 1) > 0.01 && lengthOf(before, stage) !== lengthOf(after, stage))
     notes.push(
-      `${stage}.schedule ${schedule} is drawn over ${lengthOf(after, stage)} now: the learning rate goes on at ${figure(is)}, where it had come to ${figure(was)}`,
+      `${stage}.schedule ${schedule} now spans ${lengthOf(after, stage)}: the learning rate continues at ${figure(is)}, not at the ${figure(was)} it had reached`,
     );
   if (stage !== "ppo") return notes;
   const { kl, penalty, policyLoss, clipSchedule } = after.ppo!;

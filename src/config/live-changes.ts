@@ -56,7 +56,7 @@ export function applyChange<Section extends object>(options: {
   const parsed = sectionSchemas[stage].safeParse(withSetting(section, path.slice(1), value));
   if (!parsed.success) {
     const schema = schemaAt(path, config);
-    throw new UsageError(`${key}: expected ${schema ? expectation(schema) : "another value"}, found ${value}`);
+    throw new UsageError(`${key}: expected ${schema ? expectation(schema) : "a different value"}, found ${value}`);
   }
   const mistakes = (settings: unknown) =>
     checkConfig({ ...config, [stage]: settings }, (path) => path === key).errors.map(({ message }) => message);

@@ -123,7 +123,7 @@ function missing({ root, file, config, placed, warn }: Reading, { command }: Loa
     return alone || !resolve(path).startsWith(resolve(config.workspace, `${config.name ?? command}-`));
   });
   for (const problem of warnings) if (!fatal.includes(problem)) warn(problem);
-  const advice = "; an earlier stage makes such a folder: train that first, or name one that is there";
+  const advice = "; an earlier stage makes such a folder: train that first, or name an existing one";
   return [...errors.map(placed), ...fatal.map((problem) => `${placed(problem)}${advice}`)];
 }
 
@@ -209,7 +209,7 @@ function textOf(path: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") throw new UsageError(`there is no configuration ${path}`, "Examples lie in examples/.");
+    if (code === "ENOENT") throw new UsageError(`there is no configuration ${path}`, "Examples are in examples/.");
     throw new UsageError(`cannot read the configuration ${path}: ${messageOf(error)}`, remedyFor(error));
   }
 }
@@ -244,7 +244,7 @@ export function parseResolvedConfig(json: string, folder = "."): Config {
   } catch (error) {
     throw new CheckpointError(
       `the recorded configuration in ${folder} is damaged: ${messageOf(error)}`,
-      "Put config.json back from a copy of that folder.",
+      "Restore config.json from a copy of that folder.",
       { cause: error },
     );
   }
@@ -253,6 +253,6 @@ export function parseResolvedConfig(json: string, folder = "."): Config {
   const messages = parsed.error.issues.flatMap((issue) => describeIssue(issue, root)).map(({ message }) => message);
   throw new CheckpointError(
     `the recorded configuration in ${folder} does not fit this version: ${messages.join("; ")}`,
-    "Go on with the version of Ballast that began the run.",
+    "Use the version of Ballast that began the run.",
   );
 }

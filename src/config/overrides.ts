@@ -27,14 +27,17 @@ export function parseOverride(text: string): Override {
   const key = text.slice(0, Math.max(0, equals)).trim();
   const path = pathOf(key);
   if (path.includes("")) {
-    throw new UsageError(`override ${text}: expected key=value`, "As in ppo.epochs=2 or ppo.rewards.0.weight=0.5");
+    throw new UsageError(
+      `override ${text}: expected key=value`,
+      "For example: ppo.epochs=2 or ppo.rewards.0.weight=0.5",
+    );
   }
   const value = text.slice(equals + 1).trim();
   // A shell removes quotes, and an unset variable leaves nothing: neither must undo what the file says.
   if (value === "") {
     throw new UsageError(
       `override ${text}: there is nothing after the =`,
-      `'${key}=""' is empty text, ${key}=null takes the key away, or is null if the key allows it.`,
+      `'${key}=""' is empty text, ${key}=null removes the key, or sets it to null if the key allows null.`,
     );
   }
   return { text, path, value };

@@ -54,7 +54,7 @@ describe("a run's own files", () => {
   ])("with %s are refused, until the manifest is deleted", async (_, change, message) => {
     change();
     await expect(checkRunFiles(folder)).rejects.toThrow(message);
-    await expect(checkRunFiles(folder)).rejects.toMatchObject({ hint: expect.stringMatching(/^Put .*back/) });
+    await expect(checkRunFiles(folder)).rejects.toMatchObject({ hint: expect.stringMatching(/^Restore /) });
     rmSync(join(folder, "manifest.json"));
     await checkRunFiles(folder);
   });
@@ -81,7 +81,7 @@ describe("a run's folder", () => {
     renameSync(folder, `${folder}-aside`);
     renameSync(other, folder);
     renameSync(`${folder}-aside`, other);
-    for (const id of ["a-1", "b-1"]) expect(() => findRun(id, workspace)).toThrow(/it was renamed, or exchanged/);
+    for (const id of ["a-1", "b-1"]) expect(() => findRun(id, workspace)).toThrow(/it was renamed, or swapped/);
   });
 
   it("is the run that it began as, whatever case is typed where that is one name", async () => {
@@ -112,5 +112,5 @@ it("two origins are compared in what both know", () => {
   expect(otherOrigin({ ...origin, config: null, tokenizer: null }, origin)).toBeNull();
   expect(otherOrigin({ ...origin, run: "b-1" }, origin)).toMatch("the run b-1, not to a-1");
   expect(otherOrigin({ ...origin, config: "z" }, origin)).toMatch("other settings");
-  expect(otherOrigin({ ...origin, tokenizer: "z" }, origin)).toMatch("another tokenizer");
+  expect(otherOrigin({ ...origin, tokenizer: "z" }, origin)).toMatch("a tokenizer that differs");
 });

@@ -24,13 +24,13 @@ interface RunManifest {
 }
 
 const tokenizerFiles = ["tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json"] as const;
-const otherTokenizer = "Put the tokenizer back that the run's models were trained with.";
+const otherTokenizer = "Restore the tokenizer that the run's models were trained with.";
 
 /** The files that the manifest covers, each with what to do if it has changed. */
 const remedies: Readonly<Record<string, string>> = {
-  "config.json": "Put it back as it was: other settings need a new run.",
-  "data.json": "Put it back as it was: it says what the run's rows were when it began.",
-  "rules.json": "Put it back as it was: other rules need a new run, with control.rules.",
+  "config.json": "Restore it: different settings need a new run.",
+  "data.json": "Restore it: it records the rows that the run began with.",
+  "rules.json": "Restore it: different rules need a new run, with control.rules.",
   ...Object.fromEntries(tokenizerFiles.map((name) => [name, otherTokenizer])),
 };
 
@@ -48,8 +48,8 @@ export function runIn(folder: string, on: On = {}): string {
   if (run === undefined) return storedName(folder, on);
   if (sameName(run, id, on)) return run;
   throw new CheckpointError(
-    `${folder} holds the run ${run}: it was renamed, or exchanged with another`,
-    `Give it its name again: the database knows the run as ${run}.`,
+    `${folder} holds the run ${run}: it was renamed, or swapped with another`,
+    `Give it its name back: the database calls the run ${run}.`,
   );
 }
 
@@ -58,7 +58,7 @@ export async function checkRunFiles(folder: string): Promise<void> {
   for (const [name, record] of Object.entries(readRunManifest(folder)?.files ?? {})) {
     const difference = await firstDifference(folder, { [name]: record });
     if (difference === null) continue;
-    const remedy = remedies[name] ?? "Put it back as it was.";
+    const remedy = remedies[name] ?? "Restore it.";
     const way = `If the change is meant, delete ${join(folder, manifestFile)}: the run then takes its files as they are.`;
     throw new CheckpointError(
       `the run in ${folder} is not as Ballast left it: ${difference}`,
@@ -104,8 +104,10 @@ export function otherOrigin(found: RunOrigin, expected: RunOrigin): string | nul
   if (found.run !== expected.run) return `it belongs to the run ${found.run}, not to ${expected.run}`;
   const differs = (key: "config" | "tokenizer") =>
     found[key] !== null && expected[key] !== null && found[key] !== expected[key];
-  if (differs("config")) return `it belongs to another run of the name ${found.run}, which began with other settings`;
-  return differs("tokenizer") ? "its models were trained with another tokenizer than the run's folder has now" : null;
+  if (differs("config")) return `it belongs to a different run named ${found.run}, which began with other settings`;
+  return differs("tokenizer")
+    ? "its models were trained with a tokenizer that differs from the one in the run's folder"
+    : null;
 }
 
 /** The folder's name as the disk has it. */
@@ -129,11 +131,11 @@ function readRunManifest(folder: string): RunManifest | null {
   } catch (error) {
     throw new CheckpointError(
       `${path} cannot be read: ${messageOf(error)}`,
-      "Put it back from a copy. Without it the run takes its files as they are.",
+      "Restore it from a copy. Without it the run takes its files as they are.",
       { cause: error },
     );
   }
-  throw new CheckpointError(`${path} is not the manifest of a run`, "Put it back from a copy, or move it away.");
+  throw new CheckpointError(`${path} is not the manifest of a run`, "Restore it from a copy, or move it away.");
 }
 
 function writeRunManifest(folder: string, manifest: RunManifest): void {

@@ -216,7 +216,7 @@ export function setByPerson(
   for (const { id, cooldown } of silent) silentUntil[id] = Math.max(silentUntil[id] ?? 0, iteration + cooldown);
   return {
     state: { ...withoutEnded(state, { ended, iteration }), silentUntil },
-    outcomes: ended.map((one) => replacedOutcome(one, { iteration, by: "a person" })),
+    outcomes: ended.map((one) => replacedOutcome(one, { iteration, by: "an operator" })),
   };
 }
 
@@ -237,7 +237,7 @@ export function undone(
   return {
     state: { ...withoutEnded(state, { ended, iteration }), silentUntil, observations },
     outcomes: ended.map((one) => {
-      const message = `outcome of ${rule}: undone by a person; ${levers[one.setting].words} restored`;
+      const message = `outcome of ${rule}: undone by an operator; ${levers[one.setting].words} restored`;
       return { intervention: one.id, iteration, result: "undone", after: one.effectiveAfter, message };
     }),
   };

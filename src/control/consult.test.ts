@@ -183,7 +183,7 @@ describe("two rules on one setting", () => {
     const [{ state }] = play([now], kl(0.1)) as [ReturnType<typeof play>[number]];
     const { state: after, outcomes } = setByPerson(state, { setting: "learningRate", iteration: 1, rules: [now] });
     expect(multipliers(after, 1).learningRate).toBe(1);
-    expect(outcomes).toMatchObject([{ result: "replaced", message: "outcome of kl_soft: replaced by a person" }]);
+    expect(outcomes).toMatchObject([{ result: "replaced", message: "outcome of kl_soft: replaced by an operator" }]);
     const later = play([now], kl(0.1, 0.1, 0.1, 0.1, 0.1, 0.1), { state: after, first: 1 });
     expect(alertsOf(later, "kl_soft")).toEqual([6]);
   });
@@ -204,7 +204,7 @@ describe("what a person takes back", () => {
         iteration: 1,
         result: "undone",
         after: null,
-        message: "outcome of kl_soft: undone by a person; learning rate restored",
+        message: "outcome of kl_soft: undone by an operator; learning rate restored",
       },
     ]);
     const later = play([now, twice], kl(0.1, 0.1, 0.1, 0.1, 0.1, 0.1), { state: after, first: 1 });

@@ -43,3 +43,22 @@ export function decisionsOf(
     ),
   ];
 }
+
+/** The decision that a recorded event holds. Outcomes recorded before version 0.4 call an operator a person. */
+export function recordedDecision({
+  kind,
+  iteration,
+  message,
+  data,
+}: {
+  readonly kind: EventKind;
+  readonly iteration: number;
+  readonly message: string;
+  readonly data?: unknown;
+}): Decision {
+  const decision = { kind, iteration, message, data } as Decision;
+  if (!("outcome" in decision.data)) return decision;
+  const { outcome } = decision.data;
+  const words = message.replace(/\bby a person\b/, "by an operator");
+  return { ...decision, message: words, data: { outcome: { ...outcome, message: words } } };
+}

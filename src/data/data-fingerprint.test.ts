@@ -32,31 +32,31 @@ it("says how many rows were appended, and where", () => {
 });
 
 it.each<[string, string[], string]>([
-  ["a row", rows(10).with(4, "{}"), "rows.jsonl has other rows: the first change is in line 5"],
+  ["a row", rows(10).with(4, "{}"), "rows.jsonl has different rows: the first change is in line 5"],
   [
     "a number's text",
     rows(10).with(4, '{"prompt": "4", "reference": 1.1}'),
-    "rows.jsonl has other rows: the first change is in line 5",
+    "rows.jsonl has different rows: the first change is in line 5",
   ],
-  ["the order", rows(10).toReversed(), "rows.jsonl has other rows: the first change is in line 1"],
+  ["the order", rows(10).toReversed(), "rows.jsonl has different rows: the first change is in line 1"],
   [
     "a row and rows at the end",
     [...rows(10).with(9, "{}"), "{}"],
-    "rows.jsonl has 11 rows where the run began with 10: the first change is in line 10",
+    "rows.jsonl has 11 rows, and the run began with 10: the first change is in line 10",
   ],
   [
     "rows in front",
     ["{}", ...rows(10)],
-    "rows.jsonl has 11 rows where the run began with 10: the first change is in line 1",
+    "rows.jsonl has 11 rows, and the run began with 10: the first change is in line 1",
   ],
-  ["rows at the end that are gone", rows(7), "rows.jsonl has 7 rows where the run began with 10: the last 3 are gone"],
+  ["rows at the end that are gone", rows(7), "rows.jsonl has 7 rows, and the run began with 10: the last 3 are gone"],
 ])("says what changed: %s", (_, after, says) => {
   expect(change(rows(10), after)).toEqual({ says, appended: false });
 });
 
 it("tells the stretch of a large file, and looks at no row beyond the limit", () => {
   expect(change(rows(1000), rows(1000).with(500, "{}"))?.says).toBe(
-    "rows.jsonl has other rows: the first change is between its rows 501 and 504",
+    "rows.jsonl has different rows: the first change is between its rows 501 and 504",
   );
   expect(change(rows(10), [...rows(5), "{}"], 5)).toBeNull();
   expect(change(rows(10), rows(12), 10)).toBeNull();

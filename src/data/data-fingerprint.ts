@@ -40,7 +40,7 @@ export function changeOfRows(
   const from = Math.min(Math.max(first, 0) * length, now.length);
   const to = Math.min(from + length, before.rows);
   const counts =
-    more === 0 ? `${path} has other rows` : `${path} has ${now.length} rows where the run began with ${before.rows}`;
+    more === 0 ? `${path} has different rows` : `${path} has ${now.length} rows, and the run began with ${before.rows}`;
   const where =
     from >= now.length
       ? `the last ${-more} are gone`

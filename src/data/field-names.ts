@@ -49,7 +49,7 @@ export function missingHint(request: NamesRequest): string {
             .flatMap(Object.values)
             .map((column) => `"${column}"`)
             .join(", ")}`;
-    return `if the file has another name for it${which}, say so in the configuration: fields: {${names.join(", ")}}`;
+    return `if the file has a different name for it${which}, say so in the configuration: fields: {${names.join(", ")}}`;
   }
   if (Object.values(row).some(isShareGpt)) return shareGptHint;
   const needed = shapes.map((shape) => shape.map((field) => `"${fields[field] ?? field}"`).join(" and "));

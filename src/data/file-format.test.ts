@@ -37,7 +37,7 @@ it.each<[name: string, content: Buffer | string, what: string, hint: string]>([
   ["rows.parquet", "PAR1\x15\x04", "is a Parquet file", "pandas.read_parquet("],
   ["rows.feather", "ARROW1\0\0", "is an Arrow file", "pandas.read_feather("],
   ["data.arrow", bytes("\xff\xff\xff\xff\x10\0\0\0"), "is an Arrow stream", "Dataset.from_file("],
-  ["rows.npy", bytes("\x93NUMPY\x01\0"), "is a binary file", "one JSON object a line"],
+  ["rows.npy", bytes("\x93NUMPY\x01\0"), "is a binary file", "one JSON object per line"],
   ["16.jsonl", Buffer.from(`\uFEFF${row}`, "utf16le"), "is text in UTF-16", "iconv -f UTF-16 -t UTF-8"],
   ["16le.jsonl", Buffer.from(row, "utf16le"), "is text in UTF-16LE", "iconv -f UTF-16LE"],
   ["16be.jsonl", bigEndian(row), "is text in UTF-16BE", "iconv -f UTF-16BE"],
@@ -55,8 +55,8 @@ it.each<[name: string, content: Buffer | string, what: string, hint: string]>([
     "git lfs pull",
   ],
   ["mac.jsonl", '{"prompt": "a"}\r{"prompt": "b"}\r', "has line ends of old Macs", "tr '\\r' '\\n' <"],
-  ["none.jsonl", "", "is empty", "one JSON object a line"],
-  ["blank.jsonl", "\uFEFF \r\n\n", "is empty", "one JSON object a line"],
+  ["none.jsonl", "", "is empty", "one JSON object per line"],
+  ["blank.jsonl", "\uFEFF \r\n\n", "is empty", "one JSON object per line"],
 ])("%s", (name, content, what, command) => {
   const { path, message, hint } = refused(name, content);
   expect(message).toContain(`${path} ${what}`);

@@ -20,7 +20,7 @@ export function otherFormat(path: string, head: Buffer): OtherFormat | null {
   const wide = wideEncoding(head);
   if (wide !== null) return recoded(path, `is text in ${wide}`, wide);
   if (head.includes(0))
-    return { what: "is a binary file", hint: "rows are JSONL: export it as one JSON object a line" };
+    return { what: "is a binary file", hint: "rows are JSONL: export it as one JSON object per line" };
   return textFormat(path, head);
 }
 
@@ -103,7 +103,7 @@ function textFormat(path: string, head: Buffer): OtherFormat | null {
   const first = text.split(/\r?\n|\r/, 1)[0]!;
   if (/\r(?!\n)/.test(text) && !text.includes("\n")) {
     const command = `tr '\\r' '\\n' < ${shellWord(path)} > ${shellWord(output(path))}`;
-    return { what: "has line ends of old Macs, which JSONL does not know", hint: `convert them: ${command}` };
+    return { what: "has line ends of old Macs, which JSONL does not allow", hint: `convert them: ${command}` };
   }
   if (text === "" || (text.startsWith("{") && first.trim() !== "{")) return null;
   if (first.trim() === "{")

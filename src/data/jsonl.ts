@@ -29,7 +29,7 @@ export function readJsonl<Row>(
     return use({ place, value, numbers: numberTexts(text, value) });
   });
   if (rows.length > 0) return rows;
-  throw wholeFile(`${path} is empty`, "it needs one JSON object a line (docs/data-formats.md)");
+  throw wholeFile(`${path} is empty`, "it needs one JSON object per line (docs/data-formats.md)");
 }
 
 function parseObject(text: string, place: RowPlace): Record<string, unknown> {
@@ -43,7 +43,7 @@ function parseObject(text: string, place: RowPlace): Record<string, unknown> {
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   const what = Array.isArray(value) ? "a list" : value === null ? "null" : `a ${typeof value}`;
-  throw fault(`a JSON object is needed, this is ${what}`, "one object a line, without a list around");
+  throw fault(`a JSON object is needed, this is ${what}`, "write one object per line, without a list around them");
 }
 
 function jsonHint(text: string): string {

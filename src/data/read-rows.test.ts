@@ -189,7 +189,7 @@ describe("what is wrong is said by file, line and remedy", () => {
     ["text", ["hello there"], /:1: not valid JSON/, /starts with "h"/],
     ["Python's notation", [good, "{'prompt': 'a'}"], /:2: not valid JSON/, /json\.dumps/],
     ["NaN", ['{"prompt": "a", "score": NaN}'], /:1: not valid JSON/, /write null/],
-    ["not an object", [good, "[1]"], /:2: a JSON object is needed, this is a list/, /one object a line/],
+    ["not an object", [good, "[1]"], /:2: a JSON object is needed, this is a list/, /one object per line/],
     [
       "a missing field",
       [good, { question: "a", answer: "b" }],
@@ -215,8 +215,8 @@ describe("what is wrong is said by file, line and remedy", () => {
     ["no answer", [{ messages: [user("x")] }], /the last message of "messages" is the user's/, /assistant/],
     ["no question", [{ messages: [assistant("x")] }], /no message before the completion/, /add/],
     ["an empty conversation", [{ messages: [] }], /"messages" has no messages/, /fill/],
-    ["nothing", [], /rows\.jsonl is empty/, /one JSON object a line/],
-    ["only blank lines", ["", "  "], /rows\.jsonl is empty/, /one JSON object a line/],
+    ["nothing", [], /rows\.jsonl is empty/, /one JSON object per line/],
+    ["only blank lines", ["", "  "], /rows\.jsonl is empty/, /one JSON object per line/],
   ];
   it.each(cases)("%s", (_, lines, message, hint) => {
     write(...lines);

@@ -36,7 +36,7 @@ it("lines that cannot be parsed and rows that cannot be used, in one report", ()
   expect(hint).toBe(
     [
       "fill it in, leave the row out, or set emptyAnswers: skip beside longPrompts",
-      "one object a line, without a list around",
+      "write one object per line, without a list around them",
       "correct the row, or leave it out",
     ].join("\n"),
   );

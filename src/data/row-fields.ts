@@ -73,7 +73,9 @@ export function createFieldReader(
     const name = column(field);
     const present = Object.keys(row).filter((key) => row[key] !== null);
     const list = present.map((key) => `"${key}"`).join(", ") || "no fields";
-    const what = Object.hasOwn(row, name) ? `"${name}" is null, as good as absent` : `the field "${name}" is missing`;
+    const what = Object.hasOwn(row, name)
+      ? `"${name}" is null, which counts as absent`
+      : `the field "${name}" is missing`;
     const named = `fields.${field} in the configuration says "${name}"; correct it, or the row`;
     return fail(`${what}; the row has ${list}`, fields[field] === undefined ? missingHint() : named);
   };

@@ -89,7 +89,7 @@ describe("tier 1", () => {
     await expect(runPpo({ world, ppo, rules: [afterUpdate] })).rejects.toThrow("incident 1");
     world.store.decide(1, { action: "stop", reason: "enough" });
     await expect(runPpo({ world, ppo, rules: [afterUpdate], context: { resume: true } })).rejects.toThrow(
-      "stopped by a person on incident 1: enough",
+      "stopped by an operator's decision on incident 1: enough",
     );
   });
 });

@@ -145,7 +145,8 @@ function decided(
 ): boolean {
   const { id, rule, iteration } = incident;
   const { action, to, reason } = incident.decision!;
-  if (action === "stop") throw new StoppedByController(`stopped by a person on incident ${id}: ${reason}`);
+  if (action === "stop")
+    throw new StoppedByController(`stopped by an operator's decision on incident ${id}: ${reason}`);
   if (action === "rollback") {
     if (to === null) throw new CheckpointError(`the decision on incident ${id} names no checkpoint to roll back to`);
     requestRollback(context.folder, { to, from: iteration, rule, incident: id, changes: [] });
@@ -153,7 +154,7 @@ function decided(
     throw new RolledBack(`incident ${id}: rolled back to iteration ${to} (${reason})`);
   }
   control.acknowledge(rule, { iteration, next });
-  loop.event("command", iteration, `incident ${id}: goes on (${reason})`, { incident: id });
+  loop.event("command", iteration, `incident ${id}: the run continues (${reason})`, { incident: id });
   return true;
 }
 

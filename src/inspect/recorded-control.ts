@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/index.ts";
-import type { Decision } from "../control/decisions.ts";
+import { type Decision, recordedDecision } from "../control/decisions.ts";
 import { replaySteps } from "../control/replay-rules.ts";
 import { fitsScale, type KnownRules, knownRules, knownRulesIn, usedRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
@@ -40,24 +40,24 @@ export function controlOf(store: Store, place: RunPlace): RecordedControl {
   const consultations = store.consultations(place.id, all).rows;
   if (!consultations.some(({ point }) => point === "scored"))
     throw new UsageError(
-      `run ${place.id} does not hold what its controller was shown`,
-      "Runs of PPO hold it from their first iteration on; one made by an earlier version cannot be replayed.",
+      `run ${place.id} has no record of what its controller was shown`,
+      "PPO runs record it from their first iteration on; runs of earlier versions cannot be replayed.",
     );
   const decided = store
     .events(place.id, all)
     .rows.filter(({ kind }) => kind === "alert" || kind === "outcome" || kind === "intervention")
-    .map(({ kind, iteration, message, data }) => ({ kind, iteration, message, data }) as Decision);
+    .map(recordedDecision);
   const rules = rulesOf(place);
   if (rules === null)
     throw new CheckpointError(
       `the recorded rules in ${place.folder} are damaged`,
-      "Put rules.json back from a copy of that folder.",
+      "Restore rules.json from a copy of that folder.",
     );
   return { place, config: configOf(place), rules, consultations, decided };
 }
 
 function nothingYet({ id }: RunPlace): UsageError {
-  return new UsageError(`run ${id} has no PPO iterations yet`, "There is nothing to show to rules.");
+  return new UsageError(`run ${id} has no PPO iterations yet`, "There is nothing to replay.");
 }
 
 /** The shipped rules and those of a file, as the run would use them. Errors: UsageError for a bad file. */

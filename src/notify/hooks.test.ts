@@ -18,13 +18,13 @@ it("takes addresses and tokens from the environment", () => {
 });
 
 it.each([
-  [{}, "control.notify.0.urlEnv: the environment has no A_URL"],
-  [{ A_URL: " " }, "the environment has no A_URL"],
-  [{ A_URL: "example.com/SECRET" }, "A_URL holds no address"],
-  [{ A_URL: "https://user:SECRET@example.com" }, "A_URL holds no address"],
-  [{ A_URL: "file:///SECRET" }, "A_URL holds no address"],
-  [{ A_URL: "https://x.org/SECRET" }, "control.notify.0.tokenEnv: the environment has no A_TOKEN"],
-  [{ A_URL: "https://x.org/SECRET", A_TOKEN: "SECRET\nX: y" }, "A_TOKEN holds no token"],
+  [{}, "control.notify.0.urlEnv: the environment variable A_URL is not set"],
+  [{ A_URL: " " }, "the environment variable A_URL is not set"],
+  [{ A_URL: "example.com/SECRET" }, "A_URL does not hold a webhook"],
+  [{ A_URL: "https://user:SECRET@example.com" }, "A_URL does not hold a webhook"],
+  [{ A_URL: "file:///SECRET" }, "A_URL does not hold a webhook"],
+  [{ A_URL: "https://x.org/SECRET" }, "control.notify.0.tokenEnv: the environment variable A_TOKEN is not set"],
+  [{ A_URL: "https://x.org/SECRET", A_TOKEN: "SECRET\nX: y" }, "A_TOKEN does not hold a token"],
 ])("says what is missing in %j without showing it", (env, message) => {
   const failure = (() => {
     try {

@@ -24,12 +24,12 @@ export function hooksOf(entries: readonly NotifyConfig[], env: NodeJS.ProcessEnv
     const url = required(env, urlEnv, `control.notify.${i}.urlEnv`);
     if (!isAddress(url))
       throw new UsageError(
-        `${urlEnv} holds no address of a webhook`,
+        `${urlEnv} does not hold a webhook's address`,
         "It must begin with https:// or http://, without a name and password: a token has a variable of its own, tokenEnv.",
       );
     const token = tokenEnv === undefined ? null : required(env, tokenEnv, `control.notify.${i}.tokenEnv`);
     if (token !== null && !/^[\x21-\x7e]+$/.test(token))
-      throw new UsageError(`${tokenEnv} holds no token`, "A token has no spaces or line breaks.");
+      throw new UsageError(`${tokenEnv} does not hold a token`, "A token has no spaces or line breaks.");
     return { name: urlEnv, url, token, tiers: tiers as readonly Tier[], ...entry };
   });
 }
@@ -38,8 +38,8 @@ function required(env: NodeJS.ProcessEnv, name: string, key: string): string {
   const value = env[name]?.trim();
   if (value) return value;
   throw new UsageError(
-    `${key}: the environment has no ${name}`,
-    `Set it: export ${name}=... A new run goes without by control.notify=[].`,
+    `${key}: the environment variable ${name} is not set`,
+    `Set it: export ${name}=... To start a run without webhooks: control.notify=[].`,
   );
 }
 

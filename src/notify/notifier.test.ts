@@ -106,9 +106,7 @@ it.each([
   notifier.notify(notice("a"));
   await notifier.close();
   expect(received).toHaveLength(requests);
-  expect(warnings).toEqual([
-    `webhook HOOK_URL: ${reason}. Training goes on; what it should have told is in the record.`,
-  ]);
+  expect(warnings).toEqual([`webhook HOOK_URL: ${reason}. Training continues; the record has what was not sent.`]);
 });
 
 it("where nothing listens says so, without the address", async () => {

@@ -61,7 +61,7 @@ export class Notifier {
         ? ({ ok: false, reason: `webhook ${hook.name}: the program ended first` } as const)
         : await post(hook, { body, signal, ...(this.#backoffMs !== undefined && { backoffMs: this.#backoffMs }) });
       if (!posted.ok && !queue.failing)
-        this.#onWarning(`${posted.reason}. Training goes on; what it should have told is in the record.`);
+        this.#onWarning(`${posted.reason}. Training continues; the record has what was not sent.`);
       queue.failing = !posted.ok;
       if (posted.ok && queue.dropped > 0) {
         this.#onWarning(`webhook ${hook.name}: works again; ${queue.dropped} notices were left out meanwhile`);

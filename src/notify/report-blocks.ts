@@ -1,4 +1,5 @@
 /** A report as headings, sentences and tables of plain text, which Markdown and HTML each format in their own way. */
+import { causeWord } from "../settings/cause-word.ts";
 import type { SettingRow } from "../store/index.ts";
 import type { IncidentRecord } from "../types/alerts.ts";
 import { counted } from "../util/counted.ts";
@@ -33,7 +34,7 @@ export function reportBlocks(report: Report, { samples }: BlockOptions): Block[]
       kind: "paragraph",
       text:
         runs.length === 0
-          ? "No run did anything in this time."
+          ? "No run was active in this time."
           : `${counted(runs.length, "run")}. ${open.length === 0 ? "No incident waits for a decision." : `${counted(open.length, "incident")} ${open.length === 1 ? "waits" : "wait"} for a decision: ${open.map(({ id }) => id).join(", ")}.`}`,
     },
     ...runs.flatMap((run) => runBlocks(run, samples)),
@@ -70,7 +71,7 @@ function runBlocks({ run, alerts, interventions, incidents, changes, health }: R
   ];
   return [
     { kind: "heading", level: 2, text: id },
-    { kind: "paragraph", text: objective === "" ? "No objective is written down." : `Objective: ${objective}` },
+    { kind: "paragraph", text: objective === "" ? "No objective was recorded." : `Objective: ${objective}` },
     { kind: "paragraph", text: `It is ${state}, in attempt ${attempt}${place}.` },
     ...(blocks.length > 0
       ? blocks
@@ -118,7 +119,7 @@ function changeRows(changes: readonly SettingRow[]): string[][] {
       key,
       valueText(before),
       valueText(last.value),
-      (intervention === undefined ? cause : `${cause} ${intervention}`) +
+      (intervention === undefined ? causeWord(cause) : `${cause} ${intervention}`) +
         (stretch.length === 1 ? "" : `, ${stretch.length} changes`),
     ];
   });

@@ -233,7 +233,7 @@ describe("a failure names the file, the prompt and the remedy", () => {
     expect(message).toMatch(
       /^the reward function \S+\.mts failed on the prompt "why \?": ReferenceError: missing is not defined \(at reward-\d+\.mts:2:\d+\) \(2 attempts\)$/,
     );
-    expect(hint).toMatch(/correct it, then go on with: ballast resume RUN --allow-changed-reward$/);
+    expect(hint).toMatch(/correct it, then continue with: ballast resume RUN --allow-changed-reward$/);
   });
 
   it("when it is late", async () => {

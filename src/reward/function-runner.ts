@@ -30,7 +30,7 @@ const longestPrinted = 16_000;
 const longestReason = 1_000;
 
 /** A corrected file differs from the one that the run began with, and `resume` accepts it only when told to. */
-const goOn = "then go on with: ballast resume RUN --allow-changed-reward";
+const goOn = "then continue with: ballast resume RUN --allow-changed-reward";
 
 type Outcome =
   | { readonly kind: "values"; readonly values: readonly number[] }
@@ -109,11 +109,11 @@ export class FunctionRunner {
         if (index !== null)
           throw new RewardError(
             `the reward function ${path} returned ${what} for the prompt ${prompt(index)}${inputs.length === 1 ? "" : ` (${index + 1} of ${inputs.length})`}`,
-            `It must return a finite number for every response: 0, say, for one that it cannot judge. Correct it, ${goOn}`,
+            `It must return a finite number for every response, for example 0 for one that it cannot judge. Correct it, ${goOn}`,
           );
         throw new RewardError(
           `the reward function ${path} returned ${what} for ${first}`,
-          `It exports batch = true: it must return a list of ${inputs.length} numbers, one a response, in their order. Correct it, ${goOn}`,
+          `It exports batch = true: it must return a list of ${inputs.length} numbers, one per response, in their order. Correct it, ${goOn}`,
         );
       }
       if (attempt > retries) {

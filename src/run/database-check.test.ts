@@ -21,7 +21,7 @@ describe("the database of a run that has saved something", () => {
   it("passes as it is", () => trained().check());
 
   it.each<[string, (path: string) => void, RegExp]>([
-    ["gone", (path) => rmSync(path), /ballast\.db is gone, and the run in .*tiny-1 has trained/],
+    ["gone", (path) => rmSync(path), /ballast\.db is gone, but the run in .*tiny-1 has trained/],
     ["emptied", (path) => truncateSync(path), /ballast\.db is empty/],
     [
       "of another workspace",
@@ -29,7 +29,7 @@ describe("the database of a run that has saved something", () => {
         rmSync(path);
         openStore(path).close();
       },
-      /knows no run tiny-1/,
+      /has no run tiny-1/,
     ],
   ])("%s is told, and nothing is made in its place", (_, lose, message) => {
     const { path, workspace, check } = trained();

@@ -14,18 +14,18 @@ import { hasCheckpoint } from "./run-folder.ts";
 export function checkDatabase({ id, folder, workspace }: RunPlace): void {
   if (!hasCheckpoint(folder)) return;
   const path = join(workspace, "ballast.db");
-  if (!existsSync(path)) throw lost(`the database ${path} is gone, and the run in ${folder} has trained`, path);
+  if (!existsSync(path)) throw lost(`the database ${path} is gone, but the run in ${folder} has trained`, path);
   if (statSync(path).size === 0)
-    throw lost(`the database ${path} is empty, and the run in ${folder} has trained`, path);
+    throw lost(`the database ${path} is empty, but the run in ${folder} has trained`, path);
   const store = openStore(path, { readonly: true });
   try {
     const run = store.run(id);
-    if (run === undefined) throw lost(`the database ${path} knows no run ${id}, and ${folder} has trained`, path);
+    if (run === undefined) throw lost(`the database ${path} has no run ${id}, but ${folder} has trained`, path);
     const began = runOrigin(folder)?.config ?? null;
     if (began !== null && sha256OfText(run.config) !== began)
       throw new StoreError(
         `the run ${id} in the database ${path} began with other settings than the one in ${folder}`,
-        "They are two runs of one name: put the database and the folder together that belong together.",
+        "Two runs have this name: use the database that belongs to this folder.",
       );
   } finally {
     store.close();
@@ -35,6 +35,6 @@ export function checkDatabase({ id, folder, workspace }: RunPlace): void {
 function lost(what: string, path: string): StoreError {
   return new StoreError(
     what,
-    `Put ${path} back from a copy, with its -wal file if there is one. Without a copy, start a new run from this run's models: ppo.policy or model.path names the folder of one.`,
+    `Restore ${path} from a copy, with its -wal file if there is one. Without a copy, start a new run from this run's models: ppo.policy or model.path names the folder of one.`,
   );
 }

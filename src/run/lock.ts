@@ -34,7 +34,7 @@ export function lockRun(folder: string): RunLock {
       throw new BallastError(
         `cannot lock the run: ${path}: ${messageOf(error).replace(/^ConnectionFailed\(.*\)$/s, "it cannot be opened")}`,
         /not a database|malformed/i.test(messageOf(error))
-          ? `Something else was written into that file, which is empty and holds nothing: delete it. rm ${path}`
+          ? `Something wrote to the lock file, which must be empty: delete it. rm ${path}`
           : remedyFor(error),
         { cause: error },
       );

@@ -418,7 +418,7 @@ describe("input that cannot be", () => {
     const { ppo } = configOf(world);
     const rewards = [{ kind: "model", path: folder }];
     await run({ world, changes: { ppo: { ...ppo, rewards }, control: { interventions: "off" } } });
-    expect(world.store.messages("warning").join()).toMatch(/the tokenizer in .* is another than the policy's/);
+    expect(world.store.messages("warning").join()).toMatch(/the tokenizer in .* differs from the policy's/);
   });
 
   it("a policy as a reward model is refused", async () => {

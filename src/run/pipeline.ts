@@ -175,7 +175,7 @@ async function ppo(run: Run): Promise<StageResult> {
     if (sameTokenizer(tokenizerFolder(folder), other)) continue;
     warn(
       context,
-      `the tokenizer in ${other} is another than the policy's: its model will read tokens it was not trained on`,
+      `the tokenizer in ${other} differs from the policy's: its model will read tokens it was not trained on`,
     );
   }
   const { context: length } = await modelSizes(engine, policy);
@@ -201,7 +201,7 @@ async function ppo(run: Run): Promise<StageResult> {
 async function runRules({ config, folder }: Run, { recorder }: StageContext): Promise<readonly Rule[]> {
   const path = join(folder, "rules.json");
   if (existsSync(path)) {
-    const remedy = "Put it back from a copy. Without one, delete it: the rules are made again from the configuration.";
+    const remedy = "Restore it from a copy. Without one, delete it: the rules are read again from the configuration.";
     return readOwnJson(path, { remedy }) as readonly Rule[];
   }
   const { rules: own, disable } = config.control;
@@ -230,7 +230,7 @@ async function finalEvaluation(
   const { folder, recorder, resume } = run;
   const path = evaluationFile(folder);
   if (existsSync(path))
-    return readOwnJson(path, { remedy: "Delete it: the evaluation is then done again." }) as Evaluation;
+    return readOwnJson(path, { remedy: "Delete it: the evaluation is then made again." }) as Evaluation;
   const event = (kind: "resumed" | "evaluation" | "warning", message: string, data?: Record<string, unknown>) =>
     recorder.event({ kind, stage: "ppo", iteration, message, ...(data && { data }) });
   if (resume && !trained) event("resumed", "resumed at the evaluation");

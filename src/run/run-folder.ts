@@ -17,13 +17,14 @@ export function createRunFolder({
   taken?: readonly string[];
 }): RunPlace {
   const bad = badName(`${name}-1`, on);
-  if (bad !== null) throw new UsageError(`a run cannot have the name ${name}: ${bad}`, "Give it another: name=NAME.");
+  if (bad !== null)
+    throw new UsageError(`a run cannot have the name ${name}: ${bad}`, "Choose a different one: name=NAME.");
   try {
     mkdirSync(workspace, { recursive: true });
   } catch (error) {
     throw new BallastError(
       `cannot make the folder of runs ${workspace}: ${(error as Error).message}`,
-      "Name another one with --out or workspace=DIR.",
+      "Name a different one with --out or workspace=DIR.",
     );
   }
   const numbers = [...readdirSync(workspace), ...taken]

@@ -94,7 +94,7 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
     throw new Refusal(
       404,
       `there is nothing at ${c.req.method} ${c.req.path.slice(0, 100)}`,
-      "docs/api.md lists what there is.",
+      "docs/api.md lists the addresses.",
     );
   });
   app.route("/", webRoutes(web));

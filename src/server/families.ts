@@ -28,7 +28,7 @@ export function familiesOf(store: Store, { now }: FamiliesOptions): Family[] {
     return [
       gauge(
         "ballast_run_info",
-        "Always 1; the sentence that heads the run.",
+        "Always 1; its label `objective` is the sentence that heads the run.",
         each(({ id, objective }) => [{ labels: { run: id, objective }, value: 1 }]),
       ),
       gauge(
@@ -59,7 +59,7 @@ export function familiesOf(store: Store, { now }: FamiliesOptions): Family[] {
       ),
       gauge(
         "ballast_incidents_open",
-        "Incidents that wait for a person's decision.",
+        "Incidents that wait for an operator's decision.",
         each(({ id }) => [{ labels: { run: id }, value: store.incidents({ run: id, open: true }).length }]),
       ),
       counters(store, runs, "alert"),

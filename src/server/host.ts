@@ -14,7 +14,7 @@ export function ownHostOnly(hosts: readonly string[]): MiddlewareHandler {
   return async (c, next) => {
     const name = parts.exec(c.req.header("host") ?? "")?.[1]?.toLowerCase();
     if (name === undefined || !own.has(name))
-      return c.text("This server answers to the names of its own machine alone.\n", 403);
+      return c.text("This server answers only to the names of its own machine.\n", 403);
     return next();
   };
 }

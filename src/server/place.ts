@@ -63,7 +63,7 @@ export function neededPlace(context: { readonly workspace: string }, id: string)
   throw new Refusal(
     409,
     `the folder of run ${id} is not in this workspace`,
-    "Its record is; what lies in the folder is gone.",
+    "Its record is here, but the folder is gone.",
   );
 }
 

@@ -15,7 +15,7 @@ export function workspaceToken(workspace: string): string {
   try {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) makeToken(path);
   } catch (error) {
-    throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "The token of the dashboard lies there.");
+    throw new BallastError(`cannot write ${path}: ${messageOf(error)}`, "The dashboard's token is stored there.");
   }
   const found = lstatSync(path);
   if (!found.isFile()) throw new BallastError(`${path} is not a plain file`, `Move it away: rm ${path}`);
@@ -26,7 +26,7 @@ export function workspaceToken(workspace: string): string {
     );
   const token = readFileSync(path, "utf8").trim();
   if (!/^[A-Za-z0-9_-]{20,}$/.test(token))
-    throw new BallastError(`${path} holds no token`, `Make a new one: rm ${path}`);
+    throw new BallastError(`${path} does not hold a token`, `Make a new one: rm ${path}`);
   return token;
 }
 

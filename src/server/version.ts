@@ -8,8 +8,8 @@ export function versionOf(store: Store, id: string): string {
 
 /** What each number of a version counts (`readControlVersion` of the store), in words for a change. */
 const parts = [
-  "it was taken up again",
-  "its state is another",
+  "it was resumed",
+  "its state has changed",
   "a new incident was opened",
   "an incident was decided",
   "a command was given",
@@ -20,5 +20,5 @@ const parts = [
 export function whatChanged(seen: string, now: string): string {
   const [before, after] = [seen.split("."), now.split(".")];
   const found = parts.filter((_, i) => before[i] !== after[i]);
-  return `the run has changed since: ${before.length === after.length && found.length > 0 ? found.join("; ") : "it is not the one that was seen"}`;
+  return `the run has changed since: ${before.length === after.length && found.length > 0 ? found.join("; ") : "it is not the version that you saw"}`;
 }

@@ -117,8 +117,6 @@ export function alreadyDecided(
   const target = to === null ? "" : ` to ${to}`;
   return new StoreError(
     `incident ${id} was decided ${new Date(decidedAt).toISOString()}: ${action}${target}, "${reason}"`,
-    action === "stop"
-      ? "The first decision holds."
-      : `The first decision holds; the run goes on as it says with: ${resume}`,
+    action === "stop" ? "The first decision holds." : `The first decision holds; to continue the run: ${resume}`,
   );
 }

@@ -12,7 +12,7 @@ import {
   temporaryStore,
   turnIntoVersion3,
 } from "../../test/support/store.ts";
-import type { Decision } from "../control/decisions.ts";
+import { recordedDecision } from "../control/decisions.ts";
 import { replay } from "../control/replay-rules.ts";
 import { parseRules } from "../control/rules/load-rules.ts";
 import type { Shown, Told } from "../types/alerts.ts";
@@ -92,7 +92,7 @@ describe("a database of version 1", () => {
     const stores = [1, 2].map(() => closedAfterwards(openStore(path, { readonly: true })));
     for (const store of stores) {
       expect(store.incidents()).toEqual([]);
-      expect(() => store.createRun(runRecord("b"))).toThrow("opened to be read only");
+      expect(() => store.createRun(runRecord("b"))).toThrow("opened read-only");
     }
     const raw = new Database(path);
     expect(raw.pragma("user_version")).toEqual([{ user_version: schemaVersion }]);
@@ -158,9 +158,7 @@ describe("a database of version 4", () => {
     });
     const keys = rows.flatMap((row) => (row.point === "operator" ? [] : Object.keys(row.signals)));
     expect(keys.filter((key) => key.startsWith("base/"))).toEqual([]);
-    const decided = store
-      .events("old-4")
-      .rows.map(({ kind, iteration, message, data }) => ({ kind, iteration, message, data }) as Decision);
+    const decided = store.events("old-4").rows.map(recordedDecision);
     expect(decided.map(({ kind }) => kind)).toContain("outcome");
     expect(replayed(rows)).toEqual(decided);
     expect(shape(path)).toEqual(shape(temporaryStore().path));

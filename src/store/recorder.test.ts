@@ -53,7 +53,7 @@ describe("a full disk", () => {
     connection.exec("PRAGMA max_page_count = 1073741823");
     recordIterations(recorder, { from: 100, to: 101 });
     expect(warnings).toHaveLength(2);
-    expect(warnings[1]).toMatch(/takes writes again.*none is lost/);
+    expect(warnings[1]).toMatch(/accepts writes again.*none is lost/);
     expect(recorder.waiting).toBe(0);
     expectWhole(store, 101);
 
@@ -104,7 +104,7 @@ describe("a full disk", () => {
     connection.exec(`PRAGMA max_page_count = ${page_count}`);
     recordIterations(recorder, { from: 0, to: 3 });
     recorder.close();
-    expect(warnings.at(-1)).toMatch(/closed with \d+ writes that never got through/);
+    expect(warnings.at(-1)).toMatch(/closed with \d+ records that could not be written/);
   });
 });
 

@@ -189,7 +189,7 @@ export class StoreRecorder implements Recorder {
     this.#waiting = [];
     this.#applied.clear();
     if (this.#failing)
-      this.#onWarning(`the database takes writes again: the ${rows} that waited are in it, none is lost`);
+      this.#onWarning(`the database accepts writes again: the ${rows} that waited are stored, none is lost`);
     this.#failing = false;
   }
 
@@ -219,7 +219,8 @@ export class StoreRecorder implements Recorder {
     this.#closed = true;
     clearInterval(this.#timer);
     if (this.#waiting.length > 0) this.commit();
-    if (this.#waiting.length > 0) this.#onWarning(`closed with ${this.#waiting.length} writes that never got through`);
+    if (this.#waiting.length > 0)
+      this.#onWarning(`closed with ${this.#waiting.length} records that could not be written`);
   }
 
   /** Returns whether the writes are in the database; false if they may succeed later. */

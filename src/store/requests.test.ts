@@ -30,7 +30,7 @@ describe("a request with a key", () => {
     store.once("k", "h1", () => ({ status: 200, body: "" }));
     const another = () =>
       store.once("k", "h2", () => ({ status: 200, body: `${store.addCommand("a", { kind: "stop" })}` }));
-    expect(another).toThrow("the idempotency key k was used for another request");
+    expect(another).toThrow("the idempotency key k was used for a different request");
     expect(store.commands("a")).toEqual([]);
   });
 

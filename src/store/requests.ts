@@ -34,7 +34,7 @@ export function performOnce(
       const { hash: before, status, body } = known;
       if (before === hash) return { status, body, repeated: true };
       throw new StoreError(
-        `the idempotency key ${key} was used for another request`,
+        `the idempotency key ${key} was used for a different request`,
         "Send a new key with every new request, and the same one again only to repeat a request.",
       );
     }

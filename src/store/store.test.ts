@@ -65,8 +65,8 @@ describe("opening", () => {
     const writer = closedAfterwards(openStore(path));
     writer.createRun(runRecord("a"));
     const reader = closedAfterwards(openStore(path, { readonly: true }));
-    expect(() => reader.addCommand("a", { kind: "stop" })).toThrow("opened to be read only");
-    expect(() => reader.startAttempt("a")).toThrow("opened to be read only");
+    expect(() => reader.addCommand("a", { kind: "stop" })).toThrow("opened read-only");
+    expect(() => reader.startAttempt("a")).toThrow("opened read-only");
     expect(reader.runs()).toHaveLength(1);
   });
 

@@ -123,7 +123,7 @@ export class Store {
    */
   createRun({ id, objective, seed, folder, config, machine, createdAt }: RunRecord): void {
     this.#checkWritable();
-    if (this.run(id)) throw new StoreError(`${this.path} has a run ${id} already`, "Give the new run another id.");
+    if (this.run(id)) throw new StoreError(`${this.path} has a run ${id} already`, "Give the new run a different id.");
     const texts = { objective: encodeText(objective), folder: encodeText(folder) };
     this.#insert("runs", { id, seed, ...texts, config, machine, created_at: createdAt });
   }
@@ -449,6 +449,6 @@ export class Store {
   }
 
   #checkWritable(): void {
-    if (this.readonly) throw new StoreError(`${this.path} was opened to be read only`);
+    if (this.readonly) throw new StoreError(`${this.path} was opened read-only`);
   }
 }

@@ -43,7 +43,7 @@ it.each([
   ["ratings", "control.probes.ratings", ["ppo"]],
 ] as const)("names %s as what changed, while something that reads it is to come", async (name, key, readers) => {
   writeFileSync(file(name), '{"prompt": "a"}\n{"prompt": "B"}\n');
-  const says = `${key}: ${file(name)} has other rows: the first change is in line 2`;
+  const says = `${key}: ${file(name)} has different rows: the first change is in line 2`;
   for (const stage of all) {
     const checked = check({ unfinished: [stage] });
     if (!(readers as readonly string[]).includes(stage)) expect(await checked).toEqual([]);
@@ -61,7 +61,7 @@ it("goes on with changed rows if it is told to, says so, and they are then the r
   appendFileSync(file("prompts"), '{"prompt": "c"}\n');
   await expect(check()).rejects.toThrow(/prompts\.jsonl has 3 rows: 1 appended, from line 3 on, to the 2 that/);
   expect(await check({ allowChanged: true })).toEqual([
-    expect.stringMatching(/appended.*: the run goes on with these$/),
+    expect.stringMatching(/appended.*: the run continues with these$/),
   ]);
   expect(await check()).toEqual([]);
 });

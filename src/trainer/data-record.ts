@@ -58,7 +58,7 @@ export async function checkData(options: {
   const stale = read.filter(({ key }) => before[key] === undefined || changes.some((change) => change.key === key));
   const now = Object.fromEntries(stale.map((source) => [source.key, fingerprintRows(source)]));
   if (stale.length > 0) await recordData(folder, { ...before, ...now });
-  return changes.map(({ says, harmless }) => `${says}${harmless ? "" : ": the run goes on with these"}`);
+  return changes.map(({ says, harmless }) => `${says}${harmless ? "" : ": the run continues with these"}`);
 }
 
 /** What changed in the files of a run since it began, one sentence each; empty for a run of an earlier version. */

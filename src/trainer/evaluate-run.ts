@@ -49,14 +49,11 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   if (!ppo && !config.sft)
     throw new UsageError(
       "the run has no policy to evaluate",
-      "It needs a section sft or ppo; a reward model alone answers nothing.",
+      "It needs a section sft or ppo; a reward model by itself answers nothing.",
     );
   const after = options.model ?? (await readFinal(join(folder, stage), runOrigin(folder)))?.folder;
   if (after === undefined)
-    throw new CheckpointError(
-      `${stage} of the run in ${folder} is not done`,
-      "Go on with it first: ballast resume RUN",
-    );
+    throw new CheckpointError(`${stage} of the run in ${folder} is not done`, "Continue it first: ballast resume RUN");
 
   const start = ppo ? startingPolicy(config, folder) : null;
   const rewardModels = ppo ? rewardFolders(ppo, ownRewardModel(folder)) : {};

@@ -61,7 +61,7 @@ export async function recordIteration(run: OnlineRun, iteration: number, done: D
   recorder.samples("ppo", iteration, samples);
   if (iteration === 0 && outcome.stop === null) {
     const klToReference = signals["kl/ref_k1_token"];
-    const message = `before anything was learned: the first ratio was 1 within ${firstRatioDeviation}, the KL to the reference ${klToReference} nats a token, everything finite`;
+    const message = `startup checks passed: max |ratio - 1| = ${firstRatioDeviation}, KL to the reference = ${klToReference} nats per token, all values finite`;
     loop.event("invariant", 0, message, { firstRatioDeviation, klToReference });
   }
 

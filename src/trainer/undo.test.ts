@@ -78,7 +78,7 @@ describe("undo", () => {
     expect([...curve.values()].map((row) => row["settings/learning_rate_multiplier"])).toEqual([
       0.5, 0.5, 0.5, 1, 1, 1, 0.5, 0.5,
     ]);
-    expect(outcomes(world.store)).toEqual(["3 outcome of rate: undone by a person; learning rate restored"]);
+    expect(outcomes(world.store)).toEqual(["3 outcome of rate: undone by an operator; learning rate restored"]);
     const factors = changes(world.store, "ppo.learningRate").map(([iteration, before, value, ...cause]) => [
       iteration,
       Number(value) / Number(before),

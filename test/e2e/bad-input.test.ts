@@ -102,7 +102,7 @@ describe("bad input", () => {
   it.concurrent.each(cases)("%s", async (_what, args, code, ...messages) => {
     const { code: actual, stdout, stderr } = await ballast(folder, ...args);
     for (const message of messages) expect(stderr).toMatch(typeof message === "string" ? literally(message) : message);
-    expect(stderr).not.toMatch(/^ {4}at |fault in ballast/m);
+    expect(stderr).not.toMatch(/^ {4}at |bug in Ballast/m);
     expect(stderr).not.toContain("\x1b");
     expect(actual, stderr).toBe(code);
     if (code !== 0) expect(stdout).toBe("");
@@ -157,7 +157,7 @@ describe("bad input", () => {
     const failed = await ballast(folder, "ppo", "ppo.yaml", ...settings);
     expect(failed.stderr.match(/resume fickle-1/g), failed.stderr).toHaveLength(1);
     writeFileSync(file, "export default ({ response }) => response.length;");
-    const done = await typed(folder, /then go on with: (.+)$/m.exec(failed.stderr)![1]!);
+    const done = await typed(folder, /then continue with: (.+)$/m.exec(failed.stderr)![1]!);
     expect(done.code, done.stderr).toBe(0);
   });
 

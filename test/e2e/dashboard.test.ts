@@ -52,7 +52,7 @@ it("shows the run while it trains, on a free port where the usual one is taken, 
   expect(await ended).toMatchObject({ code: 130 });
   expect(await gone(base)).toBe(true);
   expect(notes().match(new RegExp(shown, "g"))).toHaveLength(1);
-  expect(notes()).not.toContain("there is no dashboard");
+  expect(notes()).not.toContain("the dashboard did not start");
 
   const resumed = await training(cwd, "resume", "tiny-1", "--dashboard");
   expect((await (await fetch(`${resumed.base}/api/runs`)).json()) as object).toMatchObject({ runs: [{ attempt: 2 }] });

@@ -63,7 +63,7 @@ describe("ballast demo", () => {
     ]) {
       expect(report).toContain(words);
     }
-    expect(report).toMatch(/The reward model judges \d+\.\d% \[.*\] of the held-out pairs right/);
+    expect(report).toMatch(/The reward model ranks \d+\.\d% \[.*\] of the held-out pairs correctly/);
     expect(report.match(/^> /gm)).toHaveLength(6);
     expect(report).toContain("generate");
   });

@@ -77,7 +77,7 @@ it("prints commands that work as printed, in a workspace whose name has a space"
   const early = await typed(folder, resume!);
   expect([early.code, hint.exec(early.stderr)?.slice(1)]).toEqual([3, [show, resume]]);
   const unfinished = await ballast(folder, "eval", "my runs/tiny-1");
-  expect(unfinished.stderr).toContain(`Go on with it first: ${resume}\n`);
+  expect(unfinished.stderr).toContain(`Continue it first: ${resume}\n`);
   const listed = await ballast(folder, "incidents", "list", "--workspace", "my runs");
   expect(listed.stdout).toContain(`See one with: ${show}\n`);
 

@@ -30,7 +30,7 @@ it.each(["SIGINT", "SIGTERM"] as const)(
     expect(code, stderr).toBe(130);
     expect(stdout).toBe("");
     expect(stderr).toContain("finishing this step, then saving");
-    expect(stderr).toMatch(new RegExp(`Go on with: .*resume ${signal}-1`));
+    expect(stderr).toMatch(new RegExp(`Continue with: .*resume ${signal}-1`));
     expect(stderr).not.toContain("error");
     const resumed = await ballast(folder, "resume", `${signal}-1`);
     expect(resumed.code, resumed.stderr).toBe(0);
@@ -72,7 +72,7 @@ it("saves at a Ctrl-C that ends its compiler too", async () => {
   process.kill(-run.child.pid!, "SIGINT");
   const { code, stderr } = await run.ended;
   expect(code, stderr).toBe(130);
-  expect(stderr).toMatch(/Go on with: .*resume group-1/);
+  expect(stderr).toMatch(/Continue with: .*resume group-1/);
 });
 
 it("leaves at once at the second Ctrl-C, in the middle of a step", async () => {

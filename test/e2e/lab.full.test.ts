@@ -60,5 +60,5 @@ it("what is none is refused before anything runs", () => {
     spawnSync(bin, ["lab", "faults", "--workspace", folder, ...args], { encoding: "utf8" });
   expect(wrong("--faults", "lr-spik").stderr).toContain("did you mean lr-spike?");
   expect(wrong("--faults", "lr-spik").status).toBe(2);
-  expect(wrong("--seeds", "1,x").stderr).toContain("different whole numbers");
+  expect(wrong("--seeds", "1,x").stderr).toContain("distinct whole numbers");
 });

@@ -112,7 +112,7 @@ describe.skipIf(browserPath === undefined)("a decision in the browser", () => {
       const given = page.locator(".given li");
       // A change is refused to whoever has not seen the one before, so the page must show that it was carried out.
       const shown = (count: number) =>
-        until(async () => (await given.count()) === count && (await page.getByText("none waits").count()) === 1);
+        until(async () => (await given.count()) === count && (await page.getByText("none is waiting").count()) === 1);
       await page.getByRole("button", { name: /^Pause/ }).click();
       await until(() => state() === "paused");
       await shown(1);

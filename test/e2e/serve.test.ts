@@ -80,5 +80,5 @@ it("refuses a token that others can read, or that is none, and says what to do",
   expect(open.output()).toContain(`rm ${path}`);
   chmodSync(path, 0o600);
   writeFileSync(path, "short\n");
-  expect((await serve(workspace, "--port", "0")).output()).toContain("holds no token");
+  expect((await serve(workspace, "--port", "0")).output()).toContain("does not hold a token");
 }, 60_000);

@@ -68,7 +68,7 @@ export async function post<Answer = Changed>(
 ): Promise<Answer> {
   if (isFile)
     throw new ApiError(
-      { error: "This page is a file: nothing runs behind it.", hint: "Open the run with `ballast serve`." },
+      { error: "This page is a file: no server is behind it.", hint: "Open the run with `ballast serve`." },
       0,
     );
   const headers = {

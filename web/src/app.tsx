@@ -26,7 +26,7 @@ export function App() {
     help.value = true;
   });
   useKey("g", "all runs", () => go(["runs"]));
-  useKey("t", "light, dark, or as the system has it", nextTheme);
+  useKey("t", "light, dark, or the system's theme", nextTheme);
   const [page = "runs"] = view.value.path;
   const link = (name: string, says: string) => (
     <a href={hashOf([name])} aria-current={page === name ? "page" : undefined}>
@@ -46,7 +46,7 @@ export function App() {
         </nav>
         <span class="room" />
         <Line />
-        <button type="button" class="ghost" onClick={nextTheme} title="light, dark, or as the system has it (t)">
+        <button type="button" class="ghost" onClick={nextTheme} title="light, dark, or the system's theme (t)">
           {theme.value}
         </button>
         <button

@@ -101,7 +101,7 @@ export function diagnoses(symptom: Symptom, seen: string, candidates: readonly C
     cause,
     likelihood:
       evidence !== null ? likelihood.likely : settings !== null ? likelihood.possible : likelihood.conceivable,
-    evidence: [evidence, settings].filter((text) => text !== null).join("; ") || "the symptom alone",
+    evidence: [evidence, settings].filter((text) => text !== null).join("; ") || "only the symptom",
     remedy,
     samples,
   }));

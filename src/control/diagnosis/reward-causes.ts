@@ -39,7 +39,7 @@ export const rewardFlat: Detector = (input) => {
       cause: "too few sequences a step: the gradient is noise",
       evidence: null,
       settings: step < 256 ? `${step} a step` : null,
-      remedy: `512 and more a step: ppo.sequences=${512 * settings.minibatches}`,
+      remedy: `512 or more a step: ppo.sequences=${512 * settings.minibatches}`,
     },
     {
       cause: "the reward or its verifier is wrong",
@@ -148,13 +148,13 @@ export const trendUnproven: Detector = ({ history }): Diagnosis[] => {
   if (!early && !(Math.abs(standardErrors) < significant)) return [];
   const seen = early
     ? `${scores.length} ${scores.length === 1 ? "iteration" : "iterations"}`
-    : `${signed(rise)} over ${scores.length} iterations, ${short(Math.abs(standardErrors))} standard errors from none`;
+    : `${signed(rise)} over ${scores.length} iterations, ${short(Math.abs(standardErrors))} standard errors from zero`;
   return diagnoses("trend_unproven", seen, [
     {
       cause: "it is judged too early",
       evidence: null,
       settings: early ? `a trend is judged from ${earliest} iterations on` : "chance alone gives as much",
-      remedy: "let it go on before anything is concluded, or compare seeds",
+      remedy: "let it run longer before you conclude anything, or compare seeds",
     },
   ]);
 };

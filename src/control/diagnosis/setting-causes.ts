@@ -30,10 +30,10 @@ export const goldJumps: Detector = ({ history }) => {
       [
         {
           cause: "the reward or the check is wrong, or answers leak into the prompts",
-          evidence: alone ? `the score moved by ${short(moved)} of the reference's spread only` : null,
-          settings: "policies learn by degrees",
+          evidence: alone ? `the score moved by only ${short(moved)} of the reference's spread` : null,
+          settings: "policies learn gradually",
           remedy:
-            "read samples from before and after; look for answers in the prompts and for evaluation prompts that train",
+            "read samples from before and after; look for answers in the prompts and for evaluation prompts that are trained on",
         },
       ],
     );
@@ -68,7 +68,7 @@ export const outOfMemory: Detector = ({ history, settings, messages, lost, memor
     {
       cause: "activations are all kept",
       evidence: null,
-      remedy: "recomputation in the backward pass, where the engine offers it",
+      remedy: "recomputation in the backward pass, if the engine offers it",
     },
   ]);
 };

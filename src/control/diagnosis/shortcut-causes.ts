@@ -26,7 +26,7 @@ export const rewardTooClever: Detector = ({ history, done, samples }) => {
     {
       cause: "the policy has found a shortcut of the reward",
       evidence: signs.map(({ evidence }) => evidence).join("; "),
-      remedy: "read the highest scores; raise ppo.kl.coef, or mend the reward and start again from before it rose",
+      remedy: "read the highest scores; raise ppo.kl.coef, or fix the reward and start again from before it rose",
       samples: [...samples].sort((a, b) => b.score - a.score).slice(0, 3),
     },
   ]);
@@ -78,7 +78,7 @@ function wordsLost(history: RunHistory, done: number): Sign | null {
   if (!(scoreRise > 0 && left < 0.5)) return null;
   return {
     seen: `distinct bigrams are at ${percent(left)} of the start's`,
-    evidence: `the score rose by ${short(scoreRise)} over 20 iterations with ever fewer ways of saying it`,
+    evidence: `the score rose by ${short(scoreRise)} over 20 iterations while the wording became less varied`,
   };
 }
 

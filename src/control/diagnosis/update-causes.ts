@@ -43,7 +43,7 @@ export const klExplodes: Detector = ({ history, settings }) => {
           {
             cause: "the rate jumped",
             evidence: `at iteration ${from} it was ${short(rateJump)} times that before`,
-            remedy: "the rate before, or a tenth of it",
+            remedy: "the previous rate, or a tenth of it",
           },
         ]),
     {
@@ -139,8 +139,8 @@ export const advantageSigns: Detector = ({ history, settings }) => {
     [
       {
         cause: "lambda and gamma do not fit the task",
-        evidence: `advantages of neighbours contradict each other more than coins would, with lambda ${lambda} and gamma ${gamma}`,
-        remedy: `${gamma < 1 ? "ppo.gamma=1 and " : ""}a higher lambda (ppo.lambda=${lambda < 0.95 ? 0.95 : 0.98}) for a score at the end; docs/PPO.md, defaults, has what fits which reward`,
+        evidence: `advantages of neighbouring tokens differ in sign more often than by chance, with lambda ${lambda} and gamma ${gamma}`,
+        remedy: `${gamma < 1 ? "ppo.gamma=1 and " : ""}a higher lambda (ppo.lambda=${lambda < 0.95 ? 0.95 : 0.98}) for a score at the end; docs/PPO.md, defaults, says what fits which reward`,
       },
     ],
   );

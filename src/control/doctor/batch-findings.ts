@@ -29,7 +29,7 @@ function fewSequences({ ppo }: DoctorFacts): Finding[] {
       ? `ppo.minibatches=${Math.max(1, Math.floor(sequences / few))} makes it ${inWords(sequences / Math.max(1, Math.floor(sequences / few)))} from the same samples`
       : `ppo.sequences=${few * minibatches}`;
   const dispute =
-    `Where that cannot be, the sources disagree: one widens the clip (${inWords(clipHigh)} to 0.3), the other halves the rate ` +
+    `If that is not possible, the sources disagree: one widens the clip (${inWords(clipHigh)} to 0.3), the other halves the rate ` +
     `(${inWords(learningRate)} to ${inWords(learningRate / 2)}) and doubles the KL coefficient (${inWords(klCoef)} to ${inWords(2 * klCoef)}). Try one of them, not both.`;
   return [
     {
@@ -55,7 +55,7 @@ function manySequences({ ppo, model }: DoctorFacts): Finding[] {
       id: "batch/many_sequences",
       severity: "warning",
       what: `${inWords(n)} sequences a step with a rate of ${inWords(learningRate)} and a clip of ${inWords(clipHigh)}`,
-      why: "a step that large has little noise left to be averaged out: it goes further than a small one at the same rate",
+      why: "a step that large has little noise left to average out: it goes further than a small one at the same rate",
       remedy: `lower the rate (${inWords(typical)} is usual at this size) or the clip (0.1)`,
       source: "docs/doctor.md: more sequences, lower rate or clip; known-good corners end at 512",
     },
@@ -83,7 +83,7 @@ function corner({ ppo, model }: DoctorFacts): Finding[] {
         comparable === known
           ? `at ${size}: ${yours}, as in the known-good corner of ${near.name}${rateFits ? "" : ` (${parametersInWords(near.parameters)}) but for the rate`}`
           : `at ${size}: ${yours}; the nearest known-good corner is that of ${near.name} (${parametersInWords(near.parameters)}): ${known}`,
-      why: "sequences per step, rate and clip were found together; one of them moved alone is untried",
+      why: "sequences per step, rate and clip were tuned together; changing only one of them is untried",
       remedy: rateFits
         ? "move towards the corner, or move all three: docs/doctor.md has the table"
         : `${comparable === known ? "" : "move towards the corner, and "}keep the rate within this size's own ${inWords(band.low)} to ${inWords(band.high)}; docs/doctor.md has the table`,
@@ -100,9 +100,9 @@ function tokenBudget({ ppo, model, promptTokens, tokenBudget }: DoctorFacts): Fi
       {
         id: "batch/token_budget",
         severity: "note",
-        what: `how many sequences ${inWords(tokenBudget)} tokens hold cannot be told yet`,
-        why: "prompts or tokenizer are not there",
-        remedy: "ask again when they are",
+        what: `how many sequences ${inWords(tokenBudget)} tokens hold is not known yet`,
+        why: "prompts or tokenizer are missing",
+        remedy: "run the doctor again once they exist",
         source: "PPO.md, defaults: sequences per step",
       },
     ];

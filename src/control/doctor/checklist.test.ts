@@ -39,7 +39,7 @@ it("shows the phases that were reached, the last as the one it is in", () => {
     );
   expect(phases(0)).toEqual(["before 0-0 here"]);
   expect(phases(10)).toEqual(["before 0-0", "first eighth 0-10 here"]);
-  expect(phases(11).at(-1)).toBe("to the half 10-40 here");
+  expect(phases(11).at(-1)).toBe("until half-way 10-40 here");
   expect(phases(41).at(-1)).toBe("the rest 40-80 here");
   expect(checklist({ ...options, iterations: 1, done: 1 }).at(-1)?.name).toBe("first eighth");
 });
@@ -57,7 +57,7 @@ describe("a box that is not ticked", () => {
   });
   it.each<[string, Partial<ChecklistOptions>]>([
     ["before: at least 256", { settings: { ...settings, minibatches: 3 } }],
-    ["before: accumulation divides right", { settings: { ...settings, minibatches: 3 } }],
+    ["before: accumulation divides evenly", { settings: { ...settings, minibatches: 3 } }],
     ["before: gradients are clipped", { settings: { ...settings, maxGradNorm: null } }],
     ["first eighth: entropy 1.5 to", change("entropy/mean", () => 1.49)],
     ["first eighth: entropy 1.5 to", change("entropy/mean", () => 2.01)],
@@ -66,9 +66,9 @@ describe("a box that is not ticked", () => {
     ["first eighth: the value loss", change("value/loss", (i) => i)],
     ["first eighth: the reward goes", change("reward/score_mean", (i) => -i)],
     ["first eighth: its swings are", change("reward/score_mean", (i) => 0.1 * i + 0.3 * (i % 2))],
-    ["to the half: the reward's slope", change("reward/score_mean", (i) => -i / 10)],
-    ["to the half: no jumps", change("reward/score_mean", (i) => (i < 20 ? 0 : 0.31))],
-    ["to the half: the evaluation rises", change("monitor/gold", (i) => -i)],
+    ["until half-way: the reward's slope", change("reward/score_mean", (i) => -i / 10)],
+    ["until half-way: no jumps", change("reward/score_mean", (i) => (i < 20 ? 0 : 0.31))],
+    ["until half-way: the evaluation rises", change("monitor/gold", (i) => -i)],
     ["the rest: KL to the", change("kl/ref_k3_token", (i) => (i === 70 ? 0.2 : 0))],
     ["the rest: the curves are", change("reward/score_mean", (i) => i / 100)],
     ["the rest: stop when the", change("monitor/gold", (i) => Math.min(i, 76))],
@@ -83,7 +83,7 @@ describe("a box that is not ticked", () => {
       "reward/score_std": series(() => 0.1),
     };
     const jump = (value: number) =>
-      states(change("reward/score_mean", (i) => (i < 20 ? 0 : value), within))["to the half: no jumps"];
+      states(change("reward/score_mean", (i) => (i < 20 ? 0 : value), within))["until half-way: no jumps"];
     expect([jump(0.29), jump(0.31)]).toEqual(["ok", "not ok"]);
   });
 });

@@ -20,7 +20,7 @@ export interface Check {
 }
 
 export interface Phase {
-  readonly name: "before" | "first eighth" | "to the half" | "the rest";
+  readonly name: "before" | "first eighth" | "until half-way" | "the rest";
   /** The phase covers iterations [from, to). */
   readonly from: number;
   readonly to: number;
@@ -44,7 +44,7 @@ export interface ChecklistOptions {
 }
 
 /** Healthy entropy in nats per token, from docs/doctor.md. */
-const entropyBands = { "first eighth": [1.5, 2.0], "to the half": [1.0, 1.5], "the rest": [0.8, 1.2] } as const;
+const entropyBands = { "first eighth": [1.5, 2.0], "until half-way": [1.0, 1.5], "the rest": [0.8, 1.2] } as const;
 /** The entropy from which those bands start: relative bands are divided by this. */
 const entropyAtStart = 2;
 /** Relative to iteration 0's entropy: noise, and a rise at the start, are acceptable. */
@@ -64,7 +64,7 @@ export function checklist(options: ChecklistOptions): Phase[] {
   const half = Math.max(eighth + 1, Math.ceil(iterations / 2));
   const phases = [
     { name: "first eighth", from: 0, to: eighth, checks: firstEighth },
-    { name: "to the half", from: eighth, to: half, checks: toTheHalf },
+    { name: "until half-way", from: eighth, to: half, checks: toTheHalf },
     { name: "the rest", from: half, to: Math.max(half + 1, iterations), checks: theRest },
   ] as const;
   const reached = phases.filter(({ from }) => done > from);
@@ -90,7 +90,7 @@ function before({ sequences, minibatches, maxGradNorm, temperature }: ChecklistO
   return [
     one("at least 256 sequences a step", step >= 256, `${inWords(step)} a step`),
     one(
-      "accumulation divides right",
+      "accumulation divides evenly",
       Number.isInteger(step),
       `${sequences} sequences in ${minibatches} ${minibatches === 1 ? "minibatch" : "minibatches"}; sums over micro-batches are exact`,
     ),
@@ -111,7 +111,7 @@ function firstEighth(options: ChecklistOptions, range: Range): Check[] {
 
 function toTheHalf(options: ChecklistOptions, range: Range): Check[] {
   return [
-    entropyIn("to the half", options, range),
+    entropyIn("until half-way", options, range),
     rewardRises("the reward's slope is positive", options, range),
     noJumps(options, range),
     evaluationRises(options, range),

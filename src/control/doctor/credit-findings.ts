@@ -14,7 +14,7 @@ function grainOf({ grain, ppo }: Pick<DoctorFacts, "grain" | "ppo">): RewardGrai
 }
 
 const grainWords: Readonly<Record<RewardGrain, string>> = {
-  turn: "a score a turn",
+  turn: "one score per turn",
   steps: "a reward that scores fine steps",
   late: "a score late, after a long response",
 };
@@ -84,7 +84,7 @@ function components({ rewards }: DoctorFacts): Finding[] {
       id: "reward/one_component",
       severity: "warning",
       what: `the reward has one component, ${rewards[0]}`,
-      why: "whatever that one cannot see may go wrong unseen, and a policy finds the gaps of a single judge soonest",
+      why: "whatever it cannot see may go wrong unnoticed, and a policy finds the gaps of a single judge soonest",
       remedy:
         "add one that judges something else, such as {kind: length, max: 64} or {kind: repetition}, with a small weight; weight 0 only watches it",
       source: "docs/doctor.md; Gao et al. 2023, Scaling laws for reward model overoptimization",

@@ -62,7 +62,7 @@ it("says where a response stops, and what fine-tuning teaches", () => {
   expect(of(stops)).toBe(
     'a response stops at <|im_end|> (4) or <eos> (1), or where its text holds "\\n\\n"; fine-tuning teaches <|im_end|> (4)',
   );
-  expect(of({ tokens: ["<eos> (1)"], strings: [], turnEnd: null })).toContain("ends turns with no token");
+  expect(of({ tokens: ["<eos> (1)"], strings: [], turnEnd: null })).toContain("ends turns without a token");
 });
 
 it("has nothing to say of settings that are known to be good, but which corner they are near", () => {
@@ -240,7 +240,7 @@ it("tells how many sequences a token budget holds", () => {
   expect(budget(300 * 70)).toMatchObject({ severity: "warning" });
   expect(budget(300 * 70).remedy).toContain("ppo.microBatch=300");
   expect(budget(100 * 70).what).toContain("hold 100 sequences of 70 tokens");
-  expect(budget(1000, { promptTokens: null }).what).toContain("cannot be told yet");
+  expect(budget(1000, { promptTokens: null }).what).toContain("is not known yet");
   const unmeasured = { model: { ...good.model, spread: null, stops: null } };
   expect(budget(512 * 94, unmeasured).what).toContain("hold 512 sequences of 94 tokens");
 });

@@ -46,9 +46,9 @@ function objective({ objective }: DoctorFacts): Finding[] {
     {
       id: "objective/form",
       severity: "note",
-      what: `the objective "${objective}" prefers nothing over anything`,
-      why: "a preference says when it is met and when it is not; it is what a person will judge the run by",
-      remedy: 'the form "when X, prefer Y over Z"',
+      what: `the objective "${objective}" states no preference`,
+      why: "a preference says when it is met and when it is not; it is what the run will be judged by",
+      remedy: 'use the form "when X, prefer Y over Z"',
       source: "docs/doctor.md",
     },
   ];
@@ -62,7 +62,7 @@ function explanations({ explain }: DoctorFacts, findings: readonly Finding[]): F
         {
           id: "doctor/unknown_explanation",
           severity: "warning",
-          what: `doctor.explain has ${id}, which is no finding`,
+          what: `doctor.explain has ${id}, which is not a finding`,
           why: "it explains nothing",
           remedy: `findings of that group: ${findingIds.filter((known) => known.split("/")[0] === id.split("/")[0]).join(", ") || "none; docs/doctor.md lists all"}`,
           source,
@@ -74,8 +74,8 @@ function explanations({ explain }: DoctorFacts, findings: readonly Finding[]): F
         id: "doctor/idle_explanation",
         severity: "note",
         what: `doctor.explain has ${id}, which was not found`,
-        why: "what it explained is mended, or could not be looked at this time",
-        remedy: "take it out once it is mended",
+        why: "what it explained is fixed, or could not be checked this time",
+        remedy: "remove it once it is fixed",
         source,
       },
     ];

@@ -55,9 +55,9 @@ function stageNote({ stage }: ExperimentFacts): Finding {
     id: "experiment/stage",
     severity: "note",
     what: `stage ${stage} of 4: ${asks}; ${mayChange.join(" and ")} may change, nothing else`,
-    why: "what changes alone can be judged",
+    why: "only one change at a time can be judged",
     remedy:
-      "look for consistency and caution first: they are the first sign of success. A model that suddenly seems smarter means: suspect the reward",
+      "look for consistency and caution first: they are the first sign of success. If a model suddenly seems smarter, suspect the reward",
     source,
   };
 }
@@ -80,8 +80,8 @@ function changes({ stage, previous }: ExperimentFacts): Finding[] {
       id: "experiment/confounded",
       severity: together.length === 3 ? "error" : "warning",
       what: `against ${previous.name}, ${said(together).join(", ")} changed together`,
-      why: "nothing can be concluded: whichever of them made the difference, it cannot be told",
-      remedy: "one run for each change",
+      why: "nothing can be concluded: any of them may have made the difference",
+      remedy: "make one run for each change",
       source,
     });
   const { mayChange, asks } = experimentStages[stage];

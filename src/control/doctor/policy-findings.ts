@@ -27,14 +27,14 @@ function stopFinding({ tokens, strings, turnEnd }: StopFacts): Finding {
     strings.length === 0 ? "" : `, or where its text holds ${strings.map((text) => JSON.stringify(text)).join(" or ")}`;
   const end =
     turnEnd === null
-      ? "the chat template ends turns with no token: completions are taught to end with EOS"
+      ? "the chat template ends turns without a token: completions are taught to end with EOS"
       : `fine-tuning teaches ${turnEnd}`;
   return {
     id: "policy/stops",
     severity: "note",
     what: `a response stops at ${tokens.join(" or ")}${texts}; ${end}`,
-    why: "a model that ends its turns with another token talks on to ppo.maxNewTokens, and is scored on that",
-    remedy: "ppo.stopTokens or ppo.stopStrings, if the model ends its turns otherwise",
+    why: "a model that ends its turns with a different token keeps generating up to ppo.maxNewTokens, and is scored on that",
+    remedy: "ppo.stopTokens or ppo.stopStrings, if the model ends its turns differently",
     source: "docs/data-formats.md, where a response ends",
   };
 }
@@ -56,7 +56,7 @@ function spreadFindings(spread: PolicySpread): Finding[] {
       {
         id: "policy/untrained",
         severity: "warning",
-        what: `the policy's entropy is ${inWords(entropyMean)} nats of the ${inWords(uniform)} of a blind choice (${measured}): it was never trained`,
+        what: `the policy's entropy is ${inWords(entropyMean)} nats of the ${inWords(uniform)} of a uniform choice (${measured}): it was never trained`,
         why,
         remedy,
         source,
@@ -76,17 +76,17 @@ function spreadFindings(spread: PolicySpread): Finding[] {
     findings.push({
       id: "policy/never_ends",
       severity: "warning",
-      what: `${percent(eosShare)} of the policy's responses come to an end (${measured})`,
+      what: `${percent(eosShare)} of the policy's responses end by themselves (${measured})`,
       why: "a model that was fine-tuned on replies knows where they end; scores of cut-off responses say little",
-      remedy: "fine-tune first, or raise ppo.maxNewTokens where replies are longer than that",
+      remedy: "fine-tune first, or raise ppo.maxNewTokens if replies are longer than that",
       source,
     });
   if ((agreement !== null && agreement > sameAnswers) || entropyMean < narrowEntropy)
     findings.push({
       id: "policy/narrow",
       severity: "warning",
-      what: `the policy has next to no spread: entropy ${inWords(entropyMean)} nats${agreement === null ? "" : `, ${percent(agreement)} of repeated samples are the same`} (${measured})`,
-      why: "PPO learns from differences between responses to the same prompt; here there are hardly any",
+      what: `the policy has hardly any spread: entropy ${inWords(entropyMean)} nats${agreement === null ? "" : `, ${percent(agreement)} of repeated samples are the same`} (${measured})`,
+      why: "PPO learns from differences between responses to the same prompt; here they hardly differ",
       remedy: "fewer steps of SFT, or a higher ppo.temperature",
       source,
     });

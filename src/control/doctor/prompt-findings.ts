@@ -44,7 +44,7 @@ function narrow({ prompts, ppo }: DoctorFacts): Finding[] {
       severity: "warning",
       what: `${percent(distinct / prompts.length)} of the ${inWords(prompts.length)} prompts are distinct (${inWords(distinct)})`,
       why: "what is repeated is learned more often than the rest, and by heart",
-      remedy: "take the repeated rows out; ppo.responsesPerPrompt draws several responses to one prompt",
+      remedy: "remove the repeated rows; ppo.responsesPerPrompt draws several responses to one prompt",
       source: `${source}: prompts too narrow`,
     });
   const kinds = kindsOf(prompts);
@@ -55,7 +55,7 @@ function narrow({ prompts, ppo }: DoctorFacts): Finding[] {
       what:
         kinds.by === "kind"
           ? `the prompts are of ${kinds.count} ${kinds.count === 1 ? "kind" : "kinds"}`
-          : `the prompts begin in ${kinds.count} ${kinds.count === 1 ? "way" : "ways"} (first two words, figures taken for one)`,
+          : `the prompts begin in ${kinds.count} ${kinds.count === 1 ? "way" : "ways"} (first two words, all numbers counted as one)`,
       why: "a policy trained on one kind of request answers every other as if it were of that kind",
       remedy: "add prompts of the kinds that must stay as they are",
       source: `${source}: prompts too narrow`,
@@ -86,17 +86,17 @@ function evaluation({ prompts, evaluationPrompts }: DoctorFacts): Finding[] {
     findings.push({
       id: "evaluation/exact_overlap",
       severity: found.exact.length === found.count ? "error" : "warning",
-      what: `${inWords(found.exact.length)} of ${inWords(found.count)} evaluation prompts also train, such as ${quoted(found.exact[0]!)}`,
+      what: `${inWords(found.exact.length)} of ${inWords(found.count)} evaluation prompts are also trained on, such as ${quoted(found.exact[0]!)}`,
       why,
-      remedy: "take them out of one of the two",
-      source: `${source}: evaluation prompts that also train; case and spaces do not count`,
+      remedy: "remove them from one of the two",
+      source: `${source}: evaluation prompts that are also trained on; case and spaces do not count`,
     });
   if (found.near.length > nearShare * found.count) {
     const closest = found.near.reduce((best, pair) => (pair.similarity > best.similarity ? pair : best));
     findings.push({
       id: "evaluation/near_overlap",
       severity: "warning",
-      what: `${inWords(found.near.length)} of ${inWords(found.count)} evaluation prompts are nearly prompts that train: ${quoted(closest.text)} is ${percent(closest.similarity)} like ${quoted(closest.like)}`,
+      what: `${inWords(found.near.length)} of ${inWords(found.count)} evaluation prompts nearly equal training prompts: ${quoted(closest.text)} is ${percent(closest.similarity)} like ${quoted(closest.like)}`,
       why,
       remedy: "prompts from another source, or other phrasings",
       source: `${source}; near: 80% of five-character shingles in common (Jaccard; Broder 1997), for more than ${percent(nearShare)} of the prompts`,

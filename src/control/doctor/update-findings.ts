@@ -101,7 +101,7 @@ function gradient({ ppo: { maxGradNorm } }: DoctorFacts): Finding[] {
       id: "gradient/clip_unusual",
       severity: "note",
       what: `gradients are clipped at a norm of ${inWords(maxGradNorm)}`,
-      why: maxGradNorm > 2 ? "that seldom binds" : "that binds at almost every step, so that it sets the rate",
+      why: maxGradNorm > 2 ? "that rarely binds" : "that binds at almost every step, so that it sets the rate",
       remedy: "ppo.maxGradNorm=1",
       source: `${defaults}: 1.0, published 0.5 to 2.0`,
     },
@@ -155,7 +155,7 @@ function reference({ ppo }: DoctorFacts): Finding[] {
       id: "kl/starts_low",
       severity: "warning",
       what: `the KL coefficient starts low, at ${inWords(klCoef)}`,
-      why: "what the policy has drifted away from in its first iterations is seldom found again; one that is too high only costs time",
+      why: "what the policy has drifted away from in its first iterations is rarely recovered; a coefficient that is too high only costs time",
       remedy: "ppo.kl.coef=0.1, lowered once the curves are calm",
       source: `${defaults}: 0.05 to 0.2, better too high at first`,
     });

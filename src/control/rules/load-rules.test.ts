@@ -81,7 +81,7 @@ const bad: [string, string, string | RegExp][] = [
   [
     "two actions",
     one(`tier: 2\nwhen: {${good}}\naction: {clip: 0.8, learningRate: 0.5}`),
-    "r.yaml:6: rule mine: an action does one thing, and this does 2: write a rule for each",
+    "r.yaml:6: rule mine: an action does one thing, and this one does 2: write a rule for each",
   ],
   ...([
     ["learningRate", 1.5, "a number above 0 and below 1"],
@@ -180,23 +180,23 @@ const bad: [string, string, string | RegExp][] = [
   [
     "a window on a step",
     one("tier: 3\nwhen: {signal: step/approx_kl, above: 1}\nwindow: 3"),
-    "r.yaml:5: rule mine: a rule on a step's signals sees this step alone: no window, no statistic",
+    "r.yaml:5: rule mine: a rule on a step's signals sees only this step: it takes no window and no statistic",
   ],
   [
     "an id given twice",
     `rules:\n  - {id: a, tier: 3, source: x, when: {${good}}}\n  - {id: a, tier: 3, source: x, when: {${good}}}`,
-    "r.yaml:3: rule a: the id is taken by the rule in line 2; give one of them another",
+    "r.yaml:3: rule a: the id is taken by the rule in line 2; give one of them a different id",
   ],
   [
     "an id of another form",
     `rules:\n  - {id: Mine, tier: 3, source: x, when: {${good}}}`,
-    'r.yaml:2: rule Mine: id: expected small letters, digits and underscores, a letter first, found "Mine"',
+    'r.yaml:2: rule Mine: id: expected lowercase letters, digits and underscores, a letter first, found "Mine"',
   ],
   [
     "rules that contradict each other",
     `rules:\n  - {id: up, tier: 2, source: x, when: {signal: safety/share, above: 0.1}, action: {klCoef: 2}}
   - {id: down, tier: 2, source: x, when: {signal: safety/share, above: 0.2}, action: {klCoef: 0.5}}`,
-    "r.yaml:3: rule down: rules up and down contradict each other: both can hold on one value of safety/share, and they move klCoef opposite ways; disable one, or part their thresholds",
+    "r.yaml:3: rule down: rules up and down contradict each other: both can hold on one value of safety/share, and they move klCoef opposite ways; disable one, or separate their thresholds",
   ],
 ];
 

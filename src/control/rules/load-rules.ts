@@ -151,7 +151,7 @@ function read(text: string, file: string): Reading {
     const rule = toRule(parsed.data);
     oddities(rule).forEach(say);
     const twin = [...rules].find(([, { id }]) => id === rule.id);
-    if (twin) say([["id"], `the id is taken by the rule in line ${lineOf(twin[0])}; give one of them another`]);
+    if (twin) say([["id"], `the id is taken by the rule in line ${lineOf(twin[0])}; give one of them a different id`]);
     rules.set(i, rule);
   }
   const placed = (id: string, message: string) => {
@@ -168,7 +168,7 @@ function entriesOf({ root, file, lineOf }: Source): readonly unknown[] {
   const stranger = Object.keys(root).find((name) => name !== "rules");
   if (stranger !== undefined) {
     const near = nearest(stranger, ["rules"]);
-    const advice = near ? `; did you mean ${near}?` : "; a file of rules has the key rules alone";
+    const advice = near ? `; did you mean ${near}?` : "; a file of rules has only the key rules";
     throw new UsageError(`${file}:${lineOf([stranger])}: unknown key "${stranger}"${advice}`, seeDocs);
   }
   const list = z.array(z.unknown()).min(1).safeParse(root.rules);
@@ -190,7 +190,7 @@ function textOf(path: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT")
-      throw new UsageError(`there is no file of rules ${path}`, "Paths are relative to where the command is given.");
+      throw new UsageError(`there is no file of rules ${path}`, "Paths are relative to the current directory.");
     throw new UsageError(`cannot read the rules ${path}: ${messageOf(error)}`, undefined, { cause: error });
   }
 }

@@ -43,7 +43,7 @@ function* conditionOddities(condition: Condition, at: readonly PropertyKey[]): G
       at,
       over === 1
         ? `${statistic} needs \`over\`, of at least 2 observations`
-        : `${statistic} is of the newest value alone and takes no \`over\``,
+        : `${statistic} reads only the newest value and takes no \`over\``,
     ];
   if (lookback(condition) > longestHistory)
     yield [
@@ -75,9 +75,9 @@ function* actionOddities(rule: Rule): Generator<Mistake> {
   const { conditions, window, tier, action } = rule;
   const step = isStepRule(rule);
   if (step && (window.of > 1 || conditions.some(({ statistic }) => statistic !== "value")))
-    yield [["when"], "a rule on a step's signals sees this step alone: no window, no statistic"];
+    yield [["when"], "a rule on a step's signals sees only this step: it takes no window and no statistic"];
   if (conditions.some(({ signal }) => signal.startsWith("step/") !== step))
-    yield [["when"], "signals of a step and of an iteration do not stand in one rule"];
+    yield [["when"], "a rule cannot combine signals of a step and of an iteration"];
   if (tier === 3 && action !== null)
     yield [["action"], "tier 3 records and does nothing: make it tier 2, or drop the action"];
   if (tier === 2 && action === null) yield [["tier"], "tier 2 acts: give it an action, or make it tier 3"];
@@ -110,7 +110,7 @@ export function contradictions(rules: readonly Rule[]): Contradiction[] {
       .filter((other) => opposed(other, rule) && couldMeet(other, rule))
       .map((other) => ({
         rules: [other, rule] as const,
-        message: `rules ${other.id} and ${rule.id} contradict each other: both can hold on one value of ${rule.conditions[0].signal}, and they move ${leverOf(rule.action)} opposite ways; disable one, or part their thresholds`,
+        message: `rules ${other.id} and ${rule.id} contradict each other: both can hold on one value of ${rule.conditions[0].signal}, and they move ${leverOf(rule.action)} opposite ways; disable one, or separate their thresholds`,
       })),
   );
 }

@@ -45,7 +45,7 @@ const actionSchema = z.union([
 const scale = z.enum(["absolute", "relative"]).optional();
 
 export const ruleSchema = z.strictObject({
-  id: z.string().regex(/^[a-z][a-z0-9_]*$/, "small letters, digits and underscores, a letter first"),
+  id: z.string().regex(/^[a-z][a-z0-9_]*$/, "lowercase letters, digits and underscores, a letter first"),
   tier: z.literal([1, 2, 3]),
   says: z.string().optional(),
   when: z.union([conditionSchema, z.array(conditionSchema).min(1)]),

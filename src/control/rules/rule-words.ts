@@ -71,7 +71,7 @@ function actionMistake(found: unknown): string {
     return isLever(name) ? needsFactor(name) : unknownAction(name, all);
   }
   const names = Object.keys(found);
-  if (names.length !== 1) return `an action does one thing, and this does ${names.length}: write a rule for each`;
+  if (names.length !== 1) return `an action does one thing, and this one does ${names.length}: write a rule for each`;
   const name = names[0]!;
   if (!isLever(name)) {
     if (name === "rollback") return "rollback: expected settings to change, {ppo.learningRate: 1e-4}";

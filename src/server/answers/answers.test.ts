@@ -340,7 +340,7 @@ describe("who may ask", () => {
       expect((await post(app, headers)).status, JSON.stringify(headers)).toBe(status);
     const right = { ...own, origin: "http://localhost:9464", "sec-fetch-site": "same-origin" };
     // It gets as far as the run itself, whose controller was shown nothing yet.
-    expect((await post(app, right)).answer).toMatchObject({ error: expect.stringContaining("tiny-1 does not hold") });
+    expect((await post(app, right)).answer).toMatchObject({ error: expect.stringContaining("tiny-1 has no record") });
   });
 
   it("sends a body of the right shape and size", async () => {

@@ -45,7 +45,7 @@ function keyOf(c: Request): string {
   if (/^[\x21-\x7e]{1,200}$/.test(key)) return key;
   throw new Refusal(
     400,
-    key === "" ? "a change needs an Idempotency-Key" : "the Idempotency-Key is no short word",
+    key === "" ? "a change needs an Idempotency-Key" : "the Idempotency-Key is not a short word",
     "Send a new one with each new request, up to 200 characters without spaces: `uuidgen` makes one.",
   );
 }

@@ -39,14 +39,16 @@ describe("a decision", () => {
     const { store, incident, decide } = workspace();
     const { status, answer } = await decide(rollback);
     expect([status, answer.id]).toEqual([200, incident]);
-    expect(answer.message).toBe(`Incident ${incident}: rollback to 77. Run tiny-1 waits for this and does it now.`);
+    expect(answer.message).toBe(
+      `Incident ${incident}: rollback to 77. Run tiny-1 is waiting for this decision and applies it now.`,
+    );
     expect(store.incident(incident)?.decision).toMatchObject({
       ...{ action: "rollback", to: 77, reason: "too fast" },
       changes: [{ key: "ppo.learningRate", value: 1e-6 }],
     });
     const second = await decide({ ...rollback, action: "resume", to: undefined });
     expect([second.status, second.answer.error]).toEqual([409, expect.stringContaining("was decided")]);
-    expect(second.answer.hint).toMatch(/goes on as it says with: .\/bin\/ballast resume tiny-1 --workspace \/w$/);
+    expect(second.answer.hint).toMatch(/to continue the run: .\/bin\/ballast resume tiny-1 --workspace \/w$/);
   });
 
   it("says what to type where no process waits", async () => {
@@ -79,7 +81,10 @@ describe("a decision", () => {
     });
     expect(restarted.answer).toEqual(first.answer);
     const other = await decide({ ...rollback, reason: "another" }, headers);
-    expect([other.status, other.answer.error]).toEqual([409, expect.stringContaining("was used for another request")]);
+    expect([other.status, other.answer.error]).toEqual([
+      409,
+      expect.stringContaining("was used for a different request"),
+    ]);
   });
 
   it("that fails leaves its key free", async () => {
@@ -92,9 +97,9 @@ describe("a decision", () => {
 
   it.each([
     [{ action: "resume" }, "reason"],
-    [{ action: "resume", reason: " " }, "needs its reason"],
+    [{ action: "resume", reason: " " }, "needs a reason"],
     [{ action: "rollback", reason: "r" }, "a rollback needs `to`"],
-    [{ action: "resume", to: "before", reason: "r" }, "`to` is of a rollback"],
+    [{ action: "resume", to: "before", reason: "r" }, "`to` belongs to a rollback"],
     [{ action: "rollback", to: "../../x", reason: "r" }, "last-healthy, before or a number"],
     [{ action: "delete", reason: "r" }, "action"],
     [{ action: "stop", reason: "r", set: ["ppo.learningRate=1"] }, "has no settings to change"],
@@ -222,13 +227,13 @@ it("a replay lets others in between, and ends where it comes to more than a page
   const { status, answer } = await send("/runs/tiny-1/replay", { rules: rules(51) });
   expect([status, answer.error, answer.hint]).toEqual([
     409,
-    "these rules speak more than 50000 times",
+    "these rules fire more than 50000 times",
     "In a terminal: ballast replay tiny-1 --rules FILE",
   ]);
   expect(turns).toBeGreaterThan(0);
   const two = await Promise.all([1, 2].map(() => send("/runs/tiny-1/replay", { rules: rules(10) })));
   expect(two.map(({ status, answer }) => (status === 200 ? "answered" : answer.error)).sort()).toEqual([
-    "another replay is at work",
+    "another replay is running",
     "answered",
   ]);
   expect((await send("/runs/tiny-1/replay", { rules: "rules: [" })).status).toBe(400);

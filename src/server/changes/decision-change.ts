@@ -26,7 +26,7 @@ export function decisionRoutes(context: Context): Hono {
     if ((action === "rollback") !== (to !== undefined))
       throw new Refusal(
         400,
-        action === "rollback" ? "a rollback needs `to`" : `\`to\` is of a rollback, not of ${action}`,
+        action === "rollback" ? "a rollback needs `to`" : `\`to\` belongs to a rollback, not to ${action}`,
         "`to` is last-healthy, before, or the iterations done at a checkpoint.",
       );
     const { id, runId } = incidentOf(context, c.req.param("incident"));
@@ -44,10 +44,10 @@ export function decisionRoutes(context: Context): Hono {
       store.decide(id, decision);
       const target = decision.to === null ? "" : ` to ${decision.to}`;
       const then = run.alive
-        ? `Run ${runId} waits for this and does it now.`
+        ? `Run ${runId} is waiting for this decision and applies it now.`
         : action === "stop"
           ? `Run ${runId} stays stopped.`
-          : `No process waits for it: ${resume}`;
+          : `No process is waiting for it: ${resume}`;
       return { id, message: `Incident ${id}: ${action}${target}. ${then}` };
     };
     return change(c, context, { run: runId, versioned: true, perform });

@@ -27,7 +27,7 @@ export function replayRoutes(context: Context): Hono {
     const { rules: text } = await bodyOf(c, schema);
     const { id } = runOf(context, c.req.param("run"));
     const place = neededPlace(context, id);
-    if (busy) throw new Refusal(409, "another replay is at work", "Ask again when it is done.");
+    if (busy) throw new Refusal(409, "another replay is running", "Ask again when it is done.");
     busy = true;
     try {
       return reply(c, await replayInThread({ database: store.path, place, text }));

@@ -25,12 +25,12 @@ function replayed({ database, place, text }: ReplayWork): ReplayAnswer {
   const store = openStore(database, { readonly: true });
   try {
     const recorded = store.snapshot(() => controlOf(store, place));
-    if (recorded.decided.length > mostDecisions) throw tooMany("the run's rules spoke");
+    if (recorded.decided.length > mostDecisions) throw tooMany("the run's rules fired");
     const rules = text.trim() === "" ? recorded.rules : otherRulesIn(recorded, text);
     const decided: Decision[] = [];
     for (const decisions of replayStepsOn(recorded, rules)) {
       decided.push(...decisions);
-      if (decided.length > mostDecisions) throw tooMany("these rules speak");
+      if (decided.length > mostDecisions) throw tooMany("these rules fire");
     }
     return {
       same: JSON.stringify(recorded.decided, numbersAsWords) === JSON.stringify(decided, numbersAsWords),

@@ -18,7 +18,7 @@ export function Help({ onClose }: { readonly onClose: () => void }) {
         ))}
       </dl>
       <p class="quiet">
-        On a chart: drag to zoom, double click for all of it, click to choose an iteration. The address holds all of the
+        On a chart: drag to zoom, double click to zoom out, click to choose an iteration. The address holds the whole
         view.
       </p>
     </Dialog>

@@ -117,7 +117,7 @@ const table = (name: string) => document.querySelector(`section[aria-label="${na
 it("warns where more than one thing changed, and does not count what cannot matter", async () => {
   await open();
   expect(document.querySelector("[role=alert]")!.textContent).toContain(
-    "B differs from A in 2 settings (seed, ppo.epochs): what made the difference cannot be told apart.",
+    "B differs from A in 2 settings (seed, ppo.epochs): no single setting explains a difference in the curves.",
   );
   const rows = [...table("Settings that differ").querySelectorAll("tbody tr")].map((row) => row.textContent);
   expect(rows[1]).toBe("ppo.epochs4<b>2</b>");

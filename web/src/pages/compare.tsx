@@ -51,7 +51,7 @@ export function ComparePage() {
           Add runs above, or choose them among <a href={hashOf(["runs"])}>all runs</a> (x) and compare them (c).
         </Empty>
       )}
-      {ids.length === 1 && <p class="quiet">One run alone: add another to compare it with.</p>}
+      {ids.length === 1 && <p class="quiet">Only one run: add another to compare it with.</p>}
       {ids.length > 1 && differences && <VerdictLine differences={differences} inks={inks} />}
       {ids.length > 0 && <Curves runs={data} inks={inks} query={query} />}
       {answer && differences && (

@@ -59,8 +59,8 @@ function NoExperiment() {
   return (
     <section class="empty" aria-label="no experiments yet">
       <p>
-        No experiment lies in this workspace yet. This one trains a small help desk with each of fourteen faults, with
-        the controller and without it, and takes hours; what is done is kept if it is cut short:
+        This workspace has no experiment yet. This one trains a small help desk with each of fourteen faults, with the
+        controller and without it, and takes hours; finished runs are kept if you interrupt it:
       </p>
       <Command>{commandOf("lab faults")}</Command>
       <p>Smaller, with one fault and one seed:</p>

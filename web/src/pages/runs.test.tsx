@@ -183,7 +183,7 @@ it("tells of a run that began since, and of changes, as the stream does", async 
 it("an empty workspace says what to type first; a filter that fits nothing says how to see all", async () => {
   setQuery({ q: "nothing like it" });
   await open();
-  expect(document.body.textContent).toContain("No run is like that.");
+  expect(document.body.textContent).toContain("No run matches.");
   button(/^Show all/).click();
   await settle();
   expect(ids()).toHaveLength(3);

@@ -39,7 +39,11 @@ export function RunsPage() {
   useKey("ArrowDown", "next run", () => move(1));
   useKey("ArrowUp", "previous run", () => move(-1));
   useKey("Enter", "open the run", () => at !== undefined && go(["runs", at]));
-  useKey(isFile ? undefined : "x", "choose the run to compare, or not", () => at !== undefined && choose(at));
+  useKey(
+    isFile ? undefined : "x",
+    "choose the run to compare, or remove it from the choice",
+    () => at !== undefined && choose(at),
+  );
   useKey("e", "tags, note and archive of the run", () => setQuery({ edit: query.edit === at ? "" : at }));
   document.title = "Runs – Ballast";
 
@@ -56,7 +60,7 @@ export function RunsPage() {
           <ChosenBar chosen={chosen} />
           {shown.length === 0 ? (
             <Empty>
-              {runs.every((run) => run.archived) ? "All runs are archived: h shows them." : "No run is like that. "}
+              {runs.every((run) => run.archived) ? "All runs are archived: h shows them." : "No run matches. "}
               <button type="button" onClick={() => setQuery(noFilter)}>
                 Show all
               </button>

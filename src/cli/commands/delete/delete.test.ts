@@ -75,7 +75,7 @@ it("takes no other program's folder for a run", async () => {
   writeFileSync(join(folder, "thesis.txt"), "years of work");
   await expect(
     deleteRun({ run: folder, workspace: "runs", yes: true, terminal: keptTerminal(), ask: null }),
-  ).rejects.toThrow("is no run that this workspace knows");
+  ).rejects.toThrow("is not a run of this workspace");
   expect(existsSync(join(folder, "thesis.txt"))).toBe(true);
 });
 

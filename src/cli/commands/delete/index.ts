@@ -36,11 +36,14 @@ export async function deleteRun({
     const c = terminal.noteColours;
     for (const { id, keys } of users)
       terminal.note(
-        `${c.yellow("warning:")} ${id} builds on it (${keys.join(", ")}): it cannot be resumed or run again then`,
+        `${c.yellow("warning:")} ${id} builds on it (${keys.join(", ")}) and cannot be resumed or run again afterwards`,
       );
     if (!yes) {
       if (ask === null)
-        throw new UsageError(`${place.id} is deleted only if you say so, and nobody is there to ask`, "Add --yes.");
+        throw new UsageError(
+          `${place.id} was not deleted: it needs your yes, and there is no terminal to ask on`,
+          "Add --yes.",
+        );
       const answer = await ask(
         `Delete ${place.id}, its folder ${shortPath(place.folder)} and its whole record? (y/N) `,
       );
@@ -71,7 +74,7 @@ function runToDelete(run: string, workspace: string): RunPlace {
   const place = findRun(run, workspace);
   if (rowOf(place.id, place.workspace) === undefined && runOrigin(place.folder)?.run !== place.id)
     throw new UsageError(
-      `${shortPath(place.folder)} is no run that this workspace knows`,
+      `${shortPath(place.folder)} is not a run of this workspace`,
       "Nothing was deleted. Remove the folder yourself if you are sure of it.",
     );
   return place;

@@ -44,7 +44,7 @@ function lines(
     if (found.length === 0) return head;
     head.push("");
   }
-  if (found.length === 0) return [...head, "No symptom of anything: docs/diagnosis.md says what was looked for."];
+  if (found.length === 0) return [...head, "No symptom found. docs/diagnosis.md lists what was checked."];
   return [
     ...head,
     ...found.flatMap((diagnosis) => {

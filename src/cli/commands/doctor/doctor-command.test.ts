@@ -115,7 +115,9 @@ it("loads the policy where it is there, and sees by its answers that it was neve
   await engine.close();
   const file = configuration("policy.yaml", mine.replace(/model: .*\n/, "threads: 1\n"));
   const { byId } = await examined(file, `ppo.policy=${policy}`);
-  expect(byId.get("policy/untrained")?.what).toMatch(/nats of the 5\.5\d of a blind choice \(measured on 64 samples\)/);
+  expect(byId.get("policy/untrained")?.what).toMatch(
+    /nats of the 5\.5\d of a uniform choice \(measured on 64 samples\)/,
+  );
   expect(byId.get("batch/corner")?.what).toContain("0.009 million parameters");
 });
 
@@ -173,7 +175,7 @@ it("escape sequences of prompts and explanations do not reach the terminal", asy
 
 it("says so where there is no PPO, no file and no run", async () => {
   const { lines } = await examined(configuration("sft.yaml", "sft: {}\ndemo: {}\n"));
-  expect(lines.at(-1)).toBe("It has no section ppo: the doctor looks at PPO alone.");
+  expect(lines.at(-1)).toBe("It has no section ppo, and the doctor checks only PPO.");
   expect(existsSync("nowhere.yaml")).toBe(false);
   await expect(examined("nowhere.yaml")).rejects.toThrow("there is no configuration nowhere.yaml");
   await expect(examined("nowhere")).rejects.toThrow("there is no run nowhere");

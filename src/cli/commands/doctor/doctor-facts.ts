@@ -88,8 +88,8 @@ export function unreadFindings(messages: readonly string[]): Finding[] {
     id: "files/missing",
     severity: "error",
     what: withoutCurrentDirectory(message),
-    why: "the run could not start, and what is in it could not be looked at",
-    remedy: "put it there, or name another one",
+    why: "the run could not start, and its contents could not be checked",
+    remedy: "put it there, or name a different one",
     source: "docs/config.md",
   }));
 }

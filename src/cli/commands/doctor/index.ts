@@ -48,7 +48,7 @@ async function examineConfig(options: DoctorOptions): Promise<number> {
   else {
     for (const line of warnings)
       terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(line)}`);
-    const lines = facts ? findingLines(findings, terminal) : ["It has no section ppo: the doctor looks at PPO alone."];
+    const lines = facts ? findingLines(findings, terminal) : ["It has no section ppo, and the doctor checks only PPO."];
     for (const line of [...headLines(file, config.objective, terminal), ...lines]) terminal.out(line);
   }
   return left.some(({ severity }) => severity === "error") ? 1 : 0;

@@ -90,8 +90,8 @@ function findModel(model: string, workspace: string): string {
     if (existsSync(folder)) return folder;
   }
   throw new CheckpointError(
-    `no stage of run ${id} that makes a language model is done`,
-    `Go on with it first: ${resumeCommand(place)}`,
+    `run ${id} has not finished a stage that makes a language model`,
+    `Continue it first: ${resumeCommand(place)}`,
   );
 }
 

@@ -37,7 +37,7 @@ it("shows each change with its cause, what a schedule did as one line, and what 
     ["ppo.learningRate", "ppo 0", "1", "–", "3e-5", "config"],
     ["", "ppo 1 to 9", "1", "3e-5", "3e-6", "schedule, 9 changes"],
     ["", "ppo 12", "1", "3e-6", "2e-6", "intervention 4, superseded"],
-    ["", "ppo 12", "2", "3e-6", "NaN", "person: too slow"],
+    ["", "ppo 12", "2", "3e-6", "NaN", "operator: too slow"],
     [""],
     ["As configured from the start: ppo.gamma 1"],
   ]);

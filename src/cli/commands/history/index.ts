@@ -1,6 +1,7 @@
 /** `ballast history`: every value of a run's hyperparameters, when it was set, and why. */
 import { join } from "node:path";
 import { findRun } from "../../../inspect/places.ts";
+import { causeWord } from "../../../settings/cause-word.ts";
 import { openStore, type SettingRow, type Store } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { nearest } from "../../../util/nearest.ts";
@@ -71,7 +72,7 @@ function historyLines(
   changes: readonly Change[],
   { whole, terminal }: { whole: boolean; terminal: Terminal },
 ): string[] {
-  if (changes.length === 0) return ["No hyperparameter is recorded yet."];
+  if (changes.length === 0) return ["No hyperparameter has been recorded yet."];
   const c = terminal.outColours;
   const byKey = [...new Set(changes.map(({ key }) => key))].map(
     (key) => [key, changes.filter((change) => change.key === key)] as const,
@@ -102,7 +103,7 @@ function cells(key: string, stretch: readonly Change[]): string[] {
   const [first, last] = [stretch[0]!, stretch.at(-1)!];
   const { stage, cause, intervention, reason, superseded, attempt } = first;
   const why = [
-    intervention === undefined ? cause : `${cause} ${intervention}`,
+    intervention === undefined ? causeWord(cause) : `${cause} ${intervention}`,
     ...(reason === null ? [] : [`: ${reason}`]),
     ...(stretch.length > 1 ? [`, ${stretch.length} changes`] : []),
     ...(superseded ? [", superseded"] : []),

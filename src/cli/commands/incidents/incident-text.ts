@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { checkpointPlace } from "../../../commands/decision.ts";
 import { incidentSignals } from "../../../inspect/incident-signals.ts";
+import { causeWord } from "../../../settings/cause-word.ts";
 import type { IncidentDecision, IncidentRecord } from "../../../types/alerts.ts";
 import type { MetricValues } from "../../../types/records.ts";
 import { printableLine } from "../../../util/sanitize.ts";
@@ -60,7 +61,7 @@ export function incidentLines(
     ...section(
       "what changed before",
       changes.flatMap(({ iteration: it, key, before, value, cause }) =>
-        text(`it ${it}  ${key}  ${settingText(before)} → ${settingText(value)}  (${cause})`),
+        text(`it ${it}  ${key}  ${settingText(before)} → ${settingText(value)}  (${causeWord(cause)})`),
       ),
     ),
     ...section(
@@ -122,8 +123,8 @@ function nextSteps({ incident, self, option, resume, waits }: IncidentTextOption
     ...(before === null ? [] : [decide("--rollback before")]),
     decide("--resume"),
     decide("--stop"),
-    "Settings change along with it: --set ppo.learningRate=1e-5, say.",
-    waits ? "The run waits for it and then goes on." : `and then: ${resume}`,
+    "To change settings too, add for example --set ppo.learningRate=1e-5.",
+    waits ? "The run is waiting for the decision and then continues." : `and then: ${resume}`,
   ];
 }
 

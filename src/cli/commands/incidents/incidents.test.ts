@@ -50,7 +50,7 @@ describe("show", () => {
     expect(rows[19]!.split(/ {2,}/)).toEqual(["77", "0.31", "0.95", "0"]);
     expect(rows[0]!.split(/ {2,}/)).toEqual(["58", "0.01", "0", "–"]);
     expect(text).toContain("score -Inf  what is 7 plus 5 ?");
-    expect(text).toContain("it 70  ppo.learningRate  3e-5 → 0.001  (person)");
+    expect(text).toContain("it 70  ppo.learningRate  3e-5 → 0.001  (operator)");
     expect(text).toContain("it 74 to 84  approx KL 0.08 > 0.05 for 3 iterations");
     expect(text).toMatch(/last healthy: .*tiny-1\/ppo\/checkpoint-000050$/m);
     for (const decision of ["--rollback last-healthy", "--rollback before", "--resume", "--stop"])
@@ -114,9 +114,9 @@ describe("resolve", () => {
   });
 
   it.each([
-    [{}, "nothing is decided yet"],
-    [{ resume: true, stop: true }, "--resume and --stop at once"],
-    [{ resume: true, reason: "  " }, "a decision needs its reason"],
+    [{}, "the decision is missing"],
+    [{ resume: true, stop: true }, "--resume and --stop cannot be combined"],
+    [{ resume: true, reason: "  " }, "a decision needs a reason"],
     [{ stop: true, set: ["ppo.gamma=1"] }, "a stopped run has no settings to change"],
     [{ rollback: "49" }, "there is no checkpoint of 49 iterations"],
     [{ rollback: "healthy" }, "expected last-healthy, before or a number of iterations"],
@@ -144,7 +144,7 @@ describe("resolve", () => {
       message: expect.stringContaining("the checkpoint before, of 70 iterations, is gone"),
       hint: "There are: 50, 77, 78.",
     });
-    expect(await failure("last-healthy")).toMatchObject({ message: "incident 1 knows no checkpoint last-healthy" });
+    expect(await failure("last-healthy")).toMatchObject({ message: "incident 1 has no checkpoint last-healthy" });
   });
 
   it("a second time is an error that says what was decided", async () => {
@@ -153,9 +153,7 @@ describe("resolve", () => {
     const failure = await resolveIncident({ ...options, rollback: "9", reason: "second" }).catch((error) => error);
     expect(failure).toBeInstanceOf(StoreError);
     expect(failure.message).toMatch(/^incident 1 was decided .*: rollback to 77, "first"$/);
-    expect(failure.hint).toBe(
-      `The first decision holds; the run goes on as it says with: ${selfName()} resume ${folder}`,
-    );
+    expect(failure.hint).toBe(`The first decision holds; to continue the run: ${selfName()} resume ${folder}`);
     expect(store.incident(1)!.decision).toMatchObject({ reason: "first" });
   });
 });

@@ -125,7 +125,7 @@ export async function resolveIncident(options: ResolveOptions): Promise<number> 
       return;
     }
     terminal.out(`incident ${id}: ${decisionText(decision!)}`);
-    if (store.run(runId)?.alive) terminal.out(`Run ${runId} waits for this and does it now.`);
+    if (store.run(runId)?.alive) terminal.out(`Run ${runId} is waiting for this decision and applies it now.`);
     else if (decision!.action !== "stop") terminal.out(`Next: ${resumeOf(incident, workspace)}`);
   });
   return 0;

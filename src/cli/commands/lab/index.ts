@@ -40,8 +40,8 @@ export async function labFaults(options: LabFaultsOptions): Promise<number> {
   ]);
   if (!config.sft || !config.reward || !config.ppo)
     throw new UsageError(
-      "the laboratory trains what its runs start from: the configuration needs sections sft, reward and ppo",
-      "examples/helpdesk/mini.yaml is the one it takes by default.",
+      "the laboratory trains the models that its runs start from: the configuration needs the sections sft, reward and ppo",
+      "examples/helpdesk/mini.yaml is the default.",
     );
   const faults = faultsFrom(options.faults);
   const seeds = seedsFrom(options.seeds);
@@ -83,7 +83,7 @@ export async function labFaults(options: LabFaultsOptions): Promise<number> {
     print(cells, { terminal, json });
     throw new Interrupted(
       `interrupted after ${cells.length} of ${of} runs; they are kept: ${messageOf(error)}`,
-      "The same command goes on with the rest.",
+      "Run the same command again to continue.",
     );
   } finally {
     display.close();
@@ -123,6 +123,6 @@ function faultsFrom(text: string | undefined): readonly FaultName[] {
 function seedsFrom(text: string): number[] {
   const seeds = text.split(",").map((seed) => Number(seed));
   if (seeds.some((seed) => !Number.isSafeInteger(seed) || seed < 0) || new Set(seeds).size < seeds.length)
-    throw new UsageError(`--seeds ${text}: expected different whole numbers with commas between them, as in 11,12,13`);
+    throw new UsageError(`--seeds ${text}: expected distinct whole numbers separated by commas, such as 11,12,13`);
   return seeds;
 }

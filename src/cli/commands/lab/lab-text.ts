@@ -72,10 +72,8 @@ function faultSection(rows: readonly FaultRow[]): Section {
     columns: faultColumns,
     rows: rows.map(cellsOf),
     notes: [
-      `caught: runs in which a rule of tier 1 or 2 on a signal meant for the fault spoke within the limit; after: iterations until then, the fault's first counted, a run each, read off the run without interventions. The last three columns: final gold score in percent, ${first!.healthy.samples} samples a run, mean over ${first!.of} ${first!.of === 1 ? "seed" : "seeds"} with its 95% interval. A run that the controller stopped for a person is scored at its last healthy checkpoint.`,
-      ...(starred
-        ? ["*: by a rule on another signal than those meant for the fault, which does not count as caught."]
-        : []),
+      `caught: runs in which a rule of tier 1 or 2 on a signal meant for the fault fired within the limit; after: iterations until then, for each run, counted from the fault's first as 1 and measured on the run without interventions. The last three columns: final gold score in percent, ${first!.healthy.samples} samples a run, mean over ${first!.of} ${first!.of === 1 ? "seed" : "seeds"} with its 95% interval. A run that the controller stopped is scored at its last healthy checkpoint.`,
+      ...(starred ? ["*: by a rule on a signal that is not meant for the fault, which does not count as caught."] : []),
     ],
   };
 }

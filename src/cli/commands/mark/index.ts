@@ -62,9 +62,11 @@ export function notedOf(marks: readonly MarkRow[]): Noted {
 }
 
 function marksGiven({ tag = [], untag = [], note, archive = false, unarchive = false }: MarkOptions): NewMark[] {
-  if (archive && unarchive) throw new UsageError("--archive and --unarchive at once", "Give one of them.");
+  if (archive && unarchive)
+    throw new UsageError("--archive and --unarchive contradict each other", "Give one of them.");
   const both = tag.find((word) => untag.includes(word));
-  if (both !== undefined) throw new UsageError(`--tag ${both} and --untag ${both} at once`, "Give one of them.");
+  if (both !== undefined)
+    throw new UsageError(`--tag ${both} and --untag ${both} contradict each other`, "Give one of them.");
   return [
     ...tag.map((value): NewMark => ({ kind: "tag", value, present: true })),
     ...untag.map((value): NewMark => ({ kind: "tag", value, present: false })),

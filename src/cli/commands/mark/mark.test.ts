@@ -45,13 +45,13 @@ describe("ballast mark", () => {
   });
 
   it.each([
-    [{ tag: ["ok", ""] }, '"" is no tag'],
-    [{ tag: [" x"] }, '" x" is no tag'],
-    [{ tag: ["a\u202eb"] }, "is no tag"],
-    [{ tag: ["x".repeat(41)] }, "is no tag"],
+    [{ tag: ["ok", ""] }, '"" is not a valid tag'],
+    [{ tag: [" x"] }, '" x" is not a valid tag'],
+    [{ tag: ["a\u202eb"] }, "is not a valid tag"],
+    [{ tag: ["x".repeat(41)] }, "is not a valid tag"],
     [{ untag: ["god"] }, "tiny-1 has no tag god"],
-    [{ tag: ["a"], untag: ["a"] }, "at once"],
-    [{ archive: true, unarchive: true }, "at once"],
+    [{ tag: ["a"], untag: ["a"] }, "contradict each other"],
+    [{ archive: true, unarchive: true }, "contradict each other"],
     [{ note: "x".repeat(4_001) }, "at most 4000 characters"],
   ])("refuses %j, and changes nothing", async (options, message) => {
     const { store, ask } = marked();

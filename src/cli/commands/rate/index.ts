@@ -41,7 +41,7 @@ export async function rate(options: RateOptions): Promise<number> {
   const { run, rater = userName(), workspace, json = false, terminal } = options;
   const files = [options.import, options.export, options.exportRatings].filter((file) => file !== undefined);
   if (files.length > 1)
-    throw new UsageError("--import, --export and --export-ratings do not go together", "Give one, then the other.");
+    throw new UsageError("--import, --export and --export-ratings cannot be combined", "Give one, then the other.");
   const place = findRun(run, workspace);
   const store = openStore(join(place.workspace, "ballast.db"), { readonly: files.length > 0 && !options.import });
   const report = (counts: Record<string, number | string>, sentence: string) =>
@@ -111,7 +111,7 @@ async function ask(
     for (const [i, question] of questions.entries()) {
       show(question, { number: i + 1, of: questions.length, terminal });
       terminal.note(terminal.noteColours.dim(legend));
-      const answer = await answerTo(keys, { pairs, retry: () => terminal.note(`There is no such key: ${legend}`) });
+      const answer = await answerTo(keys, { pairs, retry: () => terminal.note(`Unknown key. Use: ${legend}`) });
       if (answer === "q") break;
       if (answer === "s") continue;
       store.addRating(runId, ratingOf(question, Number(answer), rater));
@@ -131,7 +131,7 @@ function nothingToAsk(samples: readonly SampleRow[], pairs: boolean): UsageError
         "no prompt is left that has two different responses among the stored samples",
         "Rate them one by one, without --pairs; or store more samples in the next run: ppo.storedSamples.",
       )
-    : new UsageError("every stored sample is rated", "Another person can rate them: --rater NAME.");
+    : new UsageError("every stored sample is rated", "Someone else can rate them: --rater NAME.");
 }
 
 /** The questions that this rater has not answered, in an order that depends only on what was asked before. */
@@ -224,7 +224,7 @@ function exportPairs(ratings: readonly RatingRecord[], path: string, runId: stri
   if (pairs.length === 0)
     throw new UsageError(
       `run ${runId} has no preference to export`,
-      "Give some: ballast rate RUN --pairs; two responses to one prompt that are rated apart count too.",
+      "Give some: ballast rate RUN --pairs; two responses to one prompt with different ratings count too.",
     );
   writeRows(path, pairs);
   return { pairs: pairs.length, empty: all.length - pairs.length };

@@ -38,7 +38,7 @@ describe("rating one by one", () => {
     expect(ratings.map((one) => one.kind === "rating" && one.score)).toEqual([5, 2]);
     expect(new Set(ratings.map((one) => one.kind === "rating" && one.response)).size).toBe(2);
     expect(JSON.parse(given.terminal.lines[0]!)).toEqual({ run: "tiny-1", given: 2, rater: "ann" });
-    expect(given.terminal.notes.join("\n")).toContain("There is no such key: 1 (bad) to 5 (good), s skips, q ends");
+    expect(given.terminal.notes.join("\n")).toContain("Unknown key. Use: 1 (bad) to 5 (good), s skips, q ends");
     // Three different ones in all; the end of the keys is the end.
     await rate(options(run, typed("3")));
     expect(run.store.ratings("tiny-1")).toHaveLength(3);
@@ -141,7 +141,7 @@ describe("files", () => {
       run.store.ratings("tiny-1").map(({ id: _, runId: __, at: ___, ...rating }) => rating),
     );
     expect(given.terminal.lines[0]).toContain(`control.probes.ratings=${path}`);
-    await expect(rate({ ...given, export: path, exportRatings: path })).rejects.toThrow("do not go together");
+    await expect(rate({ ...given, export: path, exportRatings: path })).rejects.toThrow("cannot be combined");
   });
 
   it("without a preference there is nothing to export", async () => {

@@ -28,7 +28,7 @@ export async function replay({ run, rules: path, workspace, json = false, termin
     return 0;
   }
   const iterations = new Set(consultations.map(({ iteration }) => iteration)).size;
-  const title = `${place.id}, ${iterations} iterations, shown again to ${path ?? "its own rules"}: decisions on what was recorded, not a simulation of what would have followed.`;
+  const title = `${place.id}, ${iterations} iterations, replayed against ${path ?? "its own rules"}: decisions on what was recorded, not a simulation of what would have followed.`;
   for (const line of wrap(title, terminal.outWidth())) terminal.out(line);
   terminal.out("");
   const sides = { before: storyOf(decided), after: storyOf(replayed) };
@@ -51,7 +51,7 @@ function tiersOf(rules: readonly Rule[]): Map<string, number> {
 /** How often each rule fired and acted. */
 function countLines({ before, after }: Sides, tiers: ReadonlyMap<string, number>, terminal: Terminal): string[] {
   const ids = [...new Set([...before, ...after].map(({ rule }) => rule))].filter((id) => tiers.has(id));
-  if (ids.length === 0) return ["No rule spoke, then or now.", ""];
+  if (ids.length === 0) return ["No rule fired, then or now.", ""];
   const count = (story: readonly Said[], id: string) => {
     const own = story.filter(({ rule, kind }) => rule === id && kind === "said");
     const acted = own.filter((one) => one.acted).length;
@@ -63,8 +63,8 @@ function countLines({ before, after }: Sides, tiers: ReadonlyMap<string, number>
   const columns = [
     { title: "tier", align: "right" },
     { title: "rule" },
-    { title: "spoke then", align: "right" },
-    { title: "speaks now", align: "right" },
+    { title: "fired then", align: "right" },
+    { title: "fires now", align: "right" },
   ] as const;
   return [...table({ columns, rows, width: terminal.outWidth(), heading: terminal.outColours.bold }), ""];
 }
@@ -102,7 +102,7 @@ function verdict({ before, after }: Sides, same: boolean): string {
   for (let i = 0; i < rows; i++) {
     if (jsonLine(before[i] ?? null) === jsonLine(after[i] ?? null)) continue;
     const iteration = Math.min(before[i]?.iteration ?? Infinity, after[i]?.iteration ?? Infinity);
-    return `They differ first in iteration ${iteration}.`;
+    return `The first difference is in iteration ${iteration}.`;
   }
-  return "They say the same and differ in their numbers alone: see --json.";
+  return "The decisions differ only in their numbers: see --json.";
 }

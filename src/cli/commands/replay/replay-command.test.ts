@@ -65,7 +65,7 @@ describe("replay", () => {
     expect(text).toMatch(/^ *1 +kl_hard +0 +1 \(1 acted on\)$/m);
     expect(text).toMatch(/^ *1 +kl\/old_new_k3_token 0.06 > 0.05.* nothing$/m);
     expect(text).toMatch(/^ *4 +nothing +kl\/old_new_k3_token 0.2 > 0.1.*clip range x0.8/m);
-    expect(terminal.lines.at(-1)).toBe("They differ first in iteration 1.");
+    expect(terminal.lines.at(-1)).toBe("The first difference is in iteration 1.");
   });
 
   it("of a run that holds no record says so", async () => {
@@ -73,7 +73,7 @@ describe("replay", () => {
     const options = { run: "tiny-1", workspace, terminal: keptTerminal() };
     await expect(replay(options)).rejects.toThrow("run tiny-1 has no PPO iterations yet");
     writeFileSync(join(folder, "rules.json"), "[]");
-    await expect(replay(options)).rejects.toThrow("does not hold what its controller was shown");
+    await expect(replay(options)).rejects.toThrow("has no record of what its controller was shown");
   });
 });
 

@@ -40,7 +40,7 @@ export async function report(options: ReportOptions): Promise<number> {
   const { since, run, format, out, samples = false, send = false, workspace, terminal, env = process.env } = options;
   const span = parseDuration(since);
   if (span === null)
-    throw new UsageError(`--since ${since}: expected a duration`, "A number and m, h, d or w: 30m, 12h, 7d, 2w.");
+    throw new UsageError(`--since ${since}: expected a duration`, "Give a number and m, h, d or w: 30m, 12h, 7d, 2w.");
   const place = run === undefined ? null : findRun(run, workspace);
   const until = (options.now ?? Date.now()) + 1;
   const store = openStore(join(place?.workspace ?? workspace, "ballast.db"), { readonly: true });
@@ -71,7 +71,7 @@ function hooksFor({ runs }: Report, env: NodeJS.ProcessEnv): Hook[] {
   for (const { run } of runs)
     for (const hook of hooksOf(notifyOf(run.config), env)) hooks.set(`${hook.kind} ${hook.url}`, hook);
   if (hooks.size === 0)
-    throw new UsageError("no run in this report has a webhook", "Give its configuration one: control.notify.");
+    throw new UsageError("no run in this report has a webhook", "Add one to a run's configuration: control.notify.");
   return [...hooks.values()];
 }
 

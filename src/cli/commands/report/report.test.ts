@@ -112,7 +112,7 @@ it("of nothing says so", async () => {
   const { workspace } = workspaceWithRun();
   const terminal = keptTerminal();
   await report({ since: "1d", format: "md", workspace, terminal, now: Date.now() + 10 * day });
-  expect(terminal.lines.join("\n")).toContain("No run did anything in this time.");
+  expect(terminal.lines.join("\n")).toContain("No run was active in this time.");
   await report({ since: "1d", format: "md", workspace, terminal, run: "tiny-1", now: Date.now() + 10 * day });
   expect(terminal.lines.join("\n")).toContain("No alert, no intervention, no incident, and no setting changed.");
 });
@@ -122,7 +122,9 @@ it("refuses what it cannot do", async () => {
   await expect(report({ ...options, since: "7" })).rejects.toThrow("--since 7: expected a duration");
   await expect(report({ ...options, run: "tiny-2" })).rejects.toThrow("there is no run tiny-2");
   await expect(report({ ...options, out: "/none/x.md" })).rejects.toThrow("cannot write /none/x.md");
-  await expect(report({ ...options, send: true, env: {} })).rejects.toThrow("the environment has no REPORT_HOOK");
+  await expect(report({ ...options, send: true, env: {} })).rejects.toThrow(
+    "the environment variable REPORT_HOOK is not set",
+  );
   await expect(report({ ...recorded().options, send: true, env: {} })).rejects.toThrow(UsageError);
 });
 

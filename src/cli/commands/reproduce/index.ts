@@ -78,7 +78,7 @@ export async function reproduce(options: ReproduceOptions): Promise<number> {
       for (const line of resultLines({ comparing, weights, same, limit, differences })) {
         for (const part of wrap(printableLine(line), terminal.outWidth())) terminal.out(part);
       }
-    if (!json && out !== undefined) terminal.out(`It lies in ${shortPath(again)}.`);
+    if (!json && out !== undefined) terminal.out(`It is in ${shortPath(again)}.`);
     return same ? 0 : 1;
   } finally {
     store.close();
@@ -89,7 +89,7 @@ export async function reproduce(options: ReproduceOptions): Promise<number> {
 function newFolder(out: string): string {
   const folder = resolve(out);
   if (existsSync(folder) && readdirSync(folder).length > 0)
-    throw new UsageError(`${out} is not empty`, "Name a folder that is, or one that is not there yet.");
+    throw new UsageError(`${out} is not empty`, "Name an empty folder, or one that does not exist yet.");
   mkdirSync(folder, { recursive: true });
   return folder;
 }
@@ -185,14 +185,18 @@ function limitOf({
     .events(id, { kind: "rollback", limit: Number.MAX_SAFE_INTEGER })
     .rows.map(({ data }) => Number(data?.to));
   if (back.length > 0)
-    limits.push({ stage: "ppo", step: Math.min(...back), why: "it then rolled back, to other random streams" });
+    limits.push({
+      stage: "ppo",
+      step: Math.min(...back),
+      why: "the run then rolled back, to different random streams",
+    });
   const { stage, iteration } = run.position;
   if (!existsSync(join(folder, last, "final"))) {
     const next = stages.find((other) => config[other] !== undefined && stages.indexOf(other) > stages.indexOf(stage));
     const stageIsDone = existsSync(join(folder, stage, "final")) && next !== undefined;
     limits.push({
       ...(stageIsDone ? { stage: next, step: 0 } : { stage, step: iteration + 1 }),
-      why: "it came no further",
+      why: "the run came no further",
     });
   }
   return limits.sort((a, b) => stages.indexOf(a.stage) - stages.indexOf(b.stage) || a.step - b.step)[0] ?? null;
@@ -245,13 +249,13 @@ function resultLines({
     first !== null
       ? `Not the same. ${differenceWords(first)}`
       : unexpected !== null
-        ? `Not the same: it was stopped this time. ${unexpected}`
-        : `Not the same: every number is, and the weights of ${changed.join(", ")} are not.`,
-    ...differences.map((difference) => `The machine is not the same: ${difference}.`),
+        ? `Not the same: the run stopped this time. ${unexpected}`
+        : `Not the same: every number matches, but the weights of ${changed.join(", ")} differ.`,
+    ...differences.map((difference) => `The machine differs: ${difference}.`),
     ...tail,
   ];
 }
 
 function differenceWords({ stage, iteration, key, recorded, found }: Difference): string {
-  return `First difference: ${stage} ${iteration}, ${key}: ${recorded ?? "nothing"} was recorded, ${found ?? "nothing"} came now.`;
+  return `First difference: ${stage} ${iteration}, ${key}: recorded ${recorded ?? "nothing"}, now ${found ?? "nothing"}.`;
 }

@@ -71,7 +71,7 @@ async function extendRun(
       const final = await readFinal(join(folder, stage), runOrigin(folder));
       if (final && final.steps !== steps)
         throw new CheckpointError(
-          `${stage} ended after ${final.steps}, and its checkpoint of then is not there`,
+          `${stage} ended after ${final.steps}, and its last checkpoint is gone`,
           "Start a new run from the model in its final folder.",
         );
       if (final || steps !== null)

@@ -16,7 +16,7 @@ for (const step of ["000010", "000020"]) mkdirSync(join(folder, "ppo", `checkpoi
 const faults = () => JSON.parse(readFileSync(path, "utf8")).faults;
 
 it("a fault of the run's past is refused, and nothing is written", async () => {
-  await expect(injectInto(folder, ["lr-spike@19"])).rejects.toThrow("it goes on at iteration 20");
+  await expect(injectInto(folder, ["lr-spike@19"])).rejects.toThrow("the run resumes at iteration 20");
   await expect(injectInto(folder, ["lr-spik@30"])).rejects.toThrow("did you mean lr-spike?");
   expect(faults()).toEqual(["unsafe@3"]);
 });

@@ -22,7 +22,7 @@ export async function injectInto(folder: string, texts: readonly string[]): Prom
   const past = texts.find((text) => Number(text.split("@")[1] ?? now) < now);
   if (past !== undefined)
     throw new UsageError(
-      `${past} would begin in the run's past: it goes on at iteration ${now}`,
+      `${past} would begin in the run's past: the run resumes at iteration ${now}`,
       `Try ${past.split("@")[0]}@${now}.`,
     );
   const recorded = recordedConfig(config, folder);

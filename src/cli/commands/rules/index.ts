@@ -47,7 +47,7 @@ export async function listRules({ config: file, yaml, json, terminal }: ListOpti
   const columns = [
     { title: "tier", align: "right" },
     { title: "rule" },
-    { title: "holds where", shrinksTo: 24 },
+    { title: "holds if", shrinksTo: 24 },
     { title: "then" },
     { title: "cool-down", align: "right" },
     { title: control ? "here" : "scale" },
@@ -87,7 +87,7 @@ export async function explainRule({ id, config: file, json, terminal }: ExplainO
   };
   terminal.out(c.bold(`${rule.id}, tier ${rule.tier}: ${tierWords[rule.tier]}`));
   for (const [signal, meaning] of Object.entries(meanings)) row("signal", `${signal}: ${meaning ?? "no description"}`);
-  row("holds", `where ${rule.says} ${conditionWords(rule)}${windowWords(rule)}`);
+  row("holds", `if ${rule.says} ${conditionWords(rule)}${windowWords(rule)}`);
   row("consulted", consultedWords(rule));
   row("then", does(rule));
   row("cool-down", cooldownWords(rule));
@@ -113,7 +113,7 @@ export async function testRules({ file, on, workspace, json = false, terminal }:
   const own = known.own.rules;
   if (on === undefined) {
     if (json) terminal.out(jsonLine({ file, rules: own }));
-    else terminal.out(`${file}: ${counted(own.length, "rule")}, without a mistake. Try them: --on RUN`);
+    else terminal.out(`${file}: ${counted(own.length, "rule")}, no mistakes. Try them: --on RUN`);
     return 0;
   }
   const recorded = readControl(on, workspace);
@@ -175,7 +175,7 @@ function testLines({ counts, story }: { counts: Count[]; story: Said[] }, termin
       columns: [
         { title: "tier", align: "right" },
         { title: "rule" },
-        { title: "spoke", align: "right" },
+        { title: "fired", align: "right" },
         { title: "acted", align: "right" },
         { title: "here" },
       ],
@@ -212,7 +212,7 @@ function rulesOf(file: string | undefined): {
 }
 
 const tierWords = {
-  1: "the run stops and a person is called",
+  1: "the run stops and waits for the operator",
   2: "the controller acts",
   3: "it is recorded",
 } as const;
@@ -234,7 +234,7 @@ function consultedWords(rule: Rule): string {
 }
 
 function does(rule: Rule): string {
-  return rule.tier === 1 && rule.action === null ? "saved, paused; a person decides" : actionWords(rule);
+  return rule.tier === 1 && rule.action === null ? "saved, paused; the operator decides" : actionWords(rule);
 }
 
 /** A rule's action in short: `learning rate x0.7, 10 it`. */
@@ -247,8 +247,8 @@ function brief(rule: Rule): string {
 
 function cooldownWords({ cooldown }: Rule): string {
   return cooldown === 0
-    ? "none: it speaks each time"
-    : `${counted(cooldown, "iteration")} after it spoke in which it does not speak again`;
+    ? "none: it may fire each time"
+    : `${counted(cooldown, "iteration")} after it fires, before it may fire again`;
 }
 
 function scaleWords({ scale }: Rule): string {
@@ -260,7 +260,7 @@ function scaleWords({ scale }: Rule): string {
 function whereUsed(rule: Rule): string {
   const scale = Object.entries(rule.scale).map(([name, word]) => `control.${name}.scale is ${word}`);
   const where = scale.length === 0 ? "everywhere" : `where ${scale.join(" and ")}`;
-  return rule.tier === 2 ? `${where}; it acts in the profile adaptive alone` : where;
+  return rule.tier === 2 ? `${where}; it acts only in the profile adaptive` : where;
 }
 
 /** How a rule is used under a configuration. */
@@ -270,8 +270,8 @@ function useOf(rule: Rule, control: ControlConfig, algorithm: AlgorithmName = "p
   const inactive = inactiveWhy(rule, algorithm);
   if (inactive !== null) return `inactive: ${inactive}`;
   if (rule.tier === 3) return "records";
-  if (control.interventions === "off") return "alerts alone: off";
-  return rule.tier === 2 && control.profile === "fixed" ? "alerts alone: fixed" : rule.tier === 1 ? "stops" : "acts";
+  if (control.interventions === "off") return "alerts only: off";
+  return rule.tier === 2 && control.profile === "fixed" ? "alerts only: fixed" : rule.tier === 1 ? "stops" : "acts";
 }
 
 function ordinal(n: number): string {

@@ -66,7 +66,7 @@ export async function openDashboard({
   } catch (error) {
     throw new BallastError(
       `cannot make the folder of runs ${workspace}: ${messageOf(error)}`,
-      remedyFor(error) ?? "Name another one.",
+      remedyFor(error) ?? "Name a different one.",
     );
   }
   const token = workspaceToken(workspace);
@@ -102,7 +102,7 @@ export async function openDashboard({
 function showPage(address: string, terminal: Terminal): void {
   const [program, ...args] = browserCommand(address);
   const child = spawn(program, args, { stdio: "ignore", detached: true, windowsHide: true });
-  child.on("error", () => terminal.note(`There is no ${program}: open the address yourself.`));
+  child.on("error", () => terminal.note(`${program} was not found: open the address yourself.`));
   child.unref();
 }
 

@@ -38,7 +38,7 @@ export async function tell(options: TellOptions): Promise<number> {
       const run = store.run(place.id);
       if (run !== undefined) return commandContext(store, { run, config, typed });
       throw new UsageError(
-        `run ${place.id} has not begun: there is no trainer to tell`,
+        `run ${place.id} has not begun: no trainer takes commands yet`,
         "Wait until it has loaded its models.",
       );
     };
@@ -65,21 +65,24 @@ export async function tell(options: TellOptions): Promise<number> {
 /** One payload per command; undefined for commands that take none. */
 function payloadsOf(what: string, details: readonly string[]): (Record<string, unknown> | undefined)[] {
   if (what === "set") {
-    if (details.length === 0) throw new UsageError("set what?", "As in: ballast tell RUN set ppo.kl.coef=0.1");
+    if (details.length === 0)
+      throw new UsageError("set needs KEY=VALUE", "For example: ballast tell RUN set ppo.kl.coef=0.1");
     return details.map((text) => ({ ...changeGiven(text) }));
   }
   if (what === "undo") {
     if (details.length !== 1)
       throw new UsageError(
-        details.length === 0 ? "undo which intervention?" : `one intervention at a time, not ${details.join(" ")}`,
-        "As in: ballast tell RUN undo 3. `ballast history RUN` shows their numbers.",
+        details.length === 0
+          ? "undo needs an intervention's number"
+          : `one intervention at a time, not ${details.join(" ")}`,
+        "For example: ballast tell RUN undo 3. `ballast history RUN` shows their numbers.",
       );
     const [text] = details as [string];
     return [{ intervention: /^\d{1,15}$/.test(text) ? Number(text) : text }];
   }
   if (details.length > 0 && commandKinds.some((kind) => kind === what))
     throw new UsageError(
-      `${what} takes nothing after it, not ${details.join(" ")}`,
+      `${what} takes no arguments, not ${details.join(" ")}`,
       details.some((text) => text.includes("="))
         ? `Did you mean: set ${details.join(" ")}?`
         : "Say why with --reason TEXT.",

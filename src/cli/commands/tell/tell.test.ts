@@ -32,7 +32,7 @@ describe("ballast tell", () => {
       "command 2: set ppo.dualClip to 3",
     ]);
     expect(terminal.lines.at(-1)).toMatch(
-      /^No process trains tiny-1: it is applied when it is resumed: .* resume \S+tiny-1$/,
+      /^No process trains tiny-1; it is applied when you resume the run: .* resume \S+tiny-1$/,
     );
   });
 
@@ -49,7 +49,7 @@ describe("ballast tell", () => {
   it.each([
     ["puase", [], "Did you mean pause?"],
     ["set", [], "tiny-1 set ppo.kl.coef=0.1"],
-    ["set", ["ppo.kl.coef"], "As in ppo.epochs=2"],
+    ["set", ["ppo.kl.coef"], "For example: ppo.epochs=2"],
     ["set", ["ppo.kl.coef=0.1", "ppo.kl.ceof=0.1"], "Did you mean ppo.kl.coef?"],
     ["pause", ["ppo.kl.coef=0.1"], "Did you mean: set ppo.kl.coef=0.1?"],
     ["stop", ["now"], "Say why with --reason TEXT."],

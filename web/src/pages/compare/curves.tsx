@@ -107,7 +107,7 @@ export function Curves({ runs, inks, query }: CurvesProps) {
         </Button>
         <Button
           shortcut="l"
-          says="logarithmic axes, where values are above 0"
+          says="logarithmic axes, if values are above 0"
           pressed={query.log === "1"}
           onPress={() => setQuery({ log: query.log === "1" ? "" : "1" })}
         >

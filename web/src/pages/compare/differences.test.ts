@@ -39,7 +39,7 @@ it("warns where a run differs from the first in more than one setting, and names
   const { tone, says } = verdict(found, names);
   expect(tone).toBe("warn");
   expect(says).toBe(
-    "B differs from A in 2 settings (seed, ppo.epochs): what made the difference cannot be told apart. C differs in ppo.epochs alone.",
+    "B differs from A in 2 settings (seed, ppo.epochs): no single setting explains a difference in the curves. C differs only in ppo.epochs.",
   );
 });
 
@@ -50,7 +50,7 @@ it("does not warn where every run has one change of its own", () => {
   ]);
   const { tone, says } = verdict(found, names);
   expect(tone).toBe("quiet");
-  expect(says).toContain("B differs in ppo.epochs alone, C differs in ppo.clipLow alone");
+  expect(says).toContain("B differs only in ppo.epochs, C differs only in ppo.clipLow");
 });
 
 it("says what it means where the seed alone, or nothing, differs", () => {

@@ -62,7 +62,7 @@ export function verdict({ settings }: Differences, names: readonly string[]): Ve
   const list = (own: Differences["settings"]) => shortened(own.map(({ name }) => name));
   const alone = found
     .filter((one) => one.settings.length === 1)
-    .map((one) => `${one.name} differs in ${list(one.settings)} alone`)
+    .map((one) => `${one.name} differs only in ${list(one.settings)}`)
     .join(", ");
   if (confounded.length > 0) {
     const each = confounded.map(
@@ -70,19 +70,19 @@ export function verdict({ settings }: Differences, names: readonly string[]): Ve
     );
     return {
       tone: "warn",
-      says: `${each.join("; ")}: what made the difference cannot be told apart.${alone && ` ${alone}.`}`,
+      says: `${each.join("; ")}: no single setting explains a difference in the curves.${alone && ` ${alone}.`}`,
     };
   }
   if (settings.length === 0)
     return {
       tone: "quiet",
-      says: "No setting differs: what differs below is chance, or the machine, or what people did.",
+      says: "No setting differs: what differs below is chance, or the machine, or what operators did.",
     };
   if (settings.length === 1 && settings[0]!.name === "seed")
     return { tone: "quiet", says: "Only the seed differs: what differs below is chance." };
   return {
     tone: "quiet",
-    says: `Against ${first}: ${alone}. Chance may still be the cause: other seeds would tell.`,
+    says: `Against ${first}: ${alone}. Chance may still be the cause: compare other seeds.`,
   };
 }
 

@@ -49,7 +49,7 @@ export function Results({ results, inks }: ResultsProps) {
         </p>
       )}
       {names.length === 0 && (
-        <Empty>None of these runs is evaluated yet: that is done at the end of PPO. Their newest figures:</Empty>
+        <Empty>None of these runs has been evaluated yet: evaluation follows PPO. Their newest figures:</Empty>
       )}
       <Scroll label="results">
         <table class="results">

@@ -18,7 +18,7 @@ export function Experiment({ experiment }: { readonly experiment: LabExperiment 
   const { notes, tables, runs } = experiment;
   return (
     <>
-      {tables.length === 0 && <Empty>This experiment has no table yet: its runs are still under way.</Empty>}
+      {tables.length === 0 && <Empty>This experiment has no table yet: its runs are still in progress.</Empty>}
       {tables.map((table, i) => (
         <LabTable key={i} table={table} runs={runs} />
       ))}

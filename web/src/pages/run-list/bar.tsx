@@ -147,7 +147,7 @@ export function ChosenBar({ chosen }: { readonly chosen: readonly string[] }) {
             <button
               type="button"
               class="ghost"
-              aria-label={`take ${id} out of the choice`}
+              aria-label={`remove ${id} from the choice`}
               onClick={() => setQuery({ chosen: toggled(chosen, id).join(",") })}
             >
               ✕

@@ -29,7 +29,7 @@ export function Details({ run }: { readonly run: RunSummary }) {
         </div>
         {goesOn && !isFile && (
           <div>
-            <dt>goes on with</dt>
+            <dt>continue with</dt>
             <dd>
               <Command>{commandOf(`resume ${quoted(run.id)}`)}</Command>
             </dd>
@@ -44,17 +44,17 @@ export function Details({ run }: { readonly run: RunSummary }) {
           <div>
             <Button
               shortcut="a"
-              says={run.archived ? "take the run back from the archive" : "archive the run"}
+              says={run.archived ? "return the run from the archive" : "archive the run"}
               onPress={() => change({ kind: "archived", value: "", present: !run.archived })}
             >
-              {run.archived ? "Take back from the archive" : "Archive"}
+              {run.archived ? "Return from the archive" : "Archive"}
             </Button>
           </div>
         </>
       ) : (
         <p class="quiet wide">
           {isFile ? (
-            "This page is a file: tags and notes are changed where the run lies."
+            "This page is a file: change tags and notes on the run's machine."
           ) : (
             <>
               To change tags, note or archive, open the address that <code>ballast serve</code> printed: it carries the
@@ -89,7 +89,7 @@ function TagEditor({ run, onChange }: EditorProps) {
           <button
             type="button"
             class="ghost"
-            aria-label={`take the tag ${tag} away`}
+            aria-label={`remove the tag ${tag}`}
             onClick={() => onChange({ kind: "tag", value: tag, present: false })}
           >
             ✕

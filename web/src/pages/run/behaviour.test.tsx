@@ -177,7 +177,7 @@ it("tables the final evaluation with intervals, and whether a change is clear; t
     "sums right50.0% [45.0%, 55.0%] greedy 60.0% 90.0% [85.0%, 95.0%] +40.0 [30.0, 50.0] points ▲",
   );
   expect(rows[1]).toContain("−0.5 [−1, 0.1] ≈");
-  expect(body.textContent).toContain("no more than memory");
+  expect(body.textContent).toContain("only memorisation");
   expect(body.textContent).toContain("no model before");
   expect(body.textContent).toContain(hostile);
   expect(body.querySelector("img")).toBeNull();

@@ -241,7 +241,7 @@ it("shows what changed where a press is refused for it, keeps what was typed, an
   const command = { id: 9, kind: "save" as const, payload: {}, reason: "by night", createdAt: 0 };
   control = { ...start, version: "v2", commands: [{ ...command, appliedStage: null, appliedIteration: null }] };
   await press(button("Roll back to iteration 20"));
-  expect(the(".decision .problem").textContent).toContain("Somebody gave a command: save (by night).");
+  expect(the(".decision .problem").textContent).toContain("Someone gave a command: save (by night).");
   expect(the<HTMLTextAreaElement>(".decision textarea").value).toBe("too fast");
   refusal = null;
   await press(button("Roll back to iteration 20"));
@@ -279,7 +279,7 @@ it("asks before it stops a run", async () => {
   button("Stop").focus();
   await press(button("Stop"));
   expect(posts).toEqual([]);
-  await press(button("Let it run", the("dialog")));
+  await press(button("Keep it running", the("dialog")));
   expect(box.querySelector("dialog")).toBeNull();
   expect(document.activeElement).toBe(button("Stop"));
   await press(button("Stop"));
@@ -375,7 +375,7 @@ it("a decision that nobody has carried out stands in plain sight with its comman
   expect(the(".aftermath .command code").textContent).toBe("ballast resume demo-1");
   expect(document.activeElement).toBe(document.body);
   expect(box.textContent).not.toContain("No incident waits");
-  expect(box.textContent).not.toContain("none waits");
+  expect(box.textContent).not.toContain("none is waiting");
   act(() => render(null, box));
   await show({ alive: true, state: "running", openIncidents: 0 });
   expect(box.querySelector(".aftermath")).toBeNull();
@@ -454,7 +454,7 @@ it("opens a rule's chart by the address: a hairline on a plain value, words othe
 it("hides rules that never spoke, and shows a part of health that is not a number", async () => {
   await show();
   expect(box.querySelectorAll(".rules .opener")).toHaveLength(2);
-  await press(button("Only those that spoke (1)"));
+  await press(button("Only those that fired (1)"));
   expect(box.querySelectorAll(".rules .opener")).toHaveLength(1);
   expect(the(".health-parts").textContent).toContain("NaN");
 });

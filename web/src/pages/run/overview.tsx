@@ -61,7 +61,7 @@ export function OverviewTab({ data, answer, run }: TabProps) {
   const settings = useMemo(() => <Settings {...{ data, stage, state, newest }} />, [data, stage, place, newest]);
   return (
     <div class="overview">
-      <h2 class="unseen">How it does</h2>
+      <h2 class="unseen">How it is doing</h2>
       <Strip {...{ data, answer, run, stage }} />
       <TroubleLine {...{ data, answer, run }} />
       <TileRow {...{ data, answer, stage, tiles }} />

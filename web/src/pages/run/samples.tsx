@@ -53,9 +53,7 @@ export function SamplesTab({ data, answer, run }: TabProps) {
               : `Iteration ${samples[0]?.iteration ?? shown}: ${plural(samples.length, "sample")} kept`
           }
           none={
-            <Empty>
-              {searching ? "Nothing found. Search fewer letters, or go back to one iteration (b)." : "None."}
-            </Empty>
+            <Empty>{searching ? "Nothing found. Shorten the search, or go back to one iteration (b)." : "None."}</Empty>
           }
         />
       )}

@@ -35,9 +35,7 @@ export function EvaluationCard({ evaluation }: { readonly evaluation: Evaluation
         {samples} samples{distinctPrompts !== undefined && ` of ${distinctPrompts} prompts`} at temperature{" "}
         {temperature}, the same prompts and random streams on both sides; 95% intervals.
       </p>
-      {seenInTraining && (
-        <p class="warn">▲ The policy trained on these prompts: what this shows may be no more than memory.</p>
-      )}
+      {seenInTraining && <p class="warn">▲ The policy trained on these prompts: this may show only memorisation.</p>}
       <Scroll label="figures before and after PPO">
         <table class="evaluation">
           <thead>

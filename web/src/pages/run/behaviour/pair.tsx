@@ -42,7 +42,7 @@ export function Pair({ pair, sides }: PairProps) {
             </span>
           ))}
           {!changed && <span class="quiet">= the same</span>}
-          {onlySpaces && <span class="quiet">differs in white space alone</span>}
+          {onlySpaces && <span class="quiet">differs only in white space</span>}
           {diff?.whole && <span class="quiet">too long to compare word by word</span>}
         </span>
       </header>

@@ -63,9 +63,9 @@ function HowTo({ answer: { config, stages } }: { readonly answer: RunAnswer }) {
     );
   return (
     <Empty>
-      This run has no monitoring set. Give the next one a JSONL file of prompts that neither train nor report, and say
-      how often they are answered: <code>control.monitor.prompts.path</code> and <code>control.monitor.every</code> in
-      docs/config.md.
+      This run has no monitoring set. Give the next one a JSONL file of prompts that neither training nor the report
+      uses, and say how often they are answered: <code>control.monitor.prompts.path</code> and{" "}
+      <code>control.monitor.every</code> in docs/config.md.
     </Empty>
   );
 }

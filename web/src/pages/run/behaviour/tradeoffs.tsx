@@ -75,8 +75,8 @@ function Verdict({
           {best} to {percent(now.mean)} at {iteration}, the score from {scoreAt(best)} to {scoreAt(iteration)}.{" "}
         </span>
       ))}
-      The reward is paid for something else.
-      {going && " Look at those answers below; roll back, mend the reward, or raise the KL coefficient."}
+      The reward pays for something else.
+      {going && " Look at those answers below; roll back, fix the reward, or raise the KL coefficient."}
     </p>
   );
 }

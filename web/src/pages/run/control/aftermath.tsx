@@ -75,7 +75,9 @@ function obedienceOf(events: readonly PageEvent[], decidedAt: number): PageEvent
 }
 
 function nextWords(action: IncidentDecision["action"], { alive, state }: RunSummary): string {
-  if (action === "stop") return alive ? "The trainer saves and ends." : "The run has ended: nothing more happens.";
-  if (!alive) return "No process of this run is there to do it. Go on with:";
-  return state === "running" ? "The trainer goes on as decided." : "The trainer waits for this and does it now.";
+  if (action === "stop") return alive ? "The trainer saves and ends." : "The run has ended.";
+  if (!alive) return "No process trains this run now. Continue with:";
+  return state === "running"
+    ? "The trainer continues as decided."
+    : "The trainer was waiting for this and applies it now.";
 }

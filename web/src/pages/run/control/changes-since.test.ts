@@ -29,9 +29,9 @@ it("tells of the state, of decisions and of commands, whoever made them", () => 
   } as unknown as Seen;
   expect(changesSince(seen, now)).toEqual([
     "The run was paused and is running.",
-    "It goes on as attempt 2.",
+    "It continues as attempt 2.",
     "Incident 3 was decided: roll back to iteration 20 (too fast).",
     "Incident 4 opened: entropy 0.01 < 0.1.",
-    "Somebody gave a command: set ppo.kl.coef to 0.1 (it drifts).",
+    "Someone gave a command: set ppo.kl.coef to 0.1 (it drifts).",
   ]);
 });

@@ -21,13 +21,13 @@ export function changesSince(before: Seen, now: Seen): string[] {
   const last = before.control.commands.at(-1)?.id ?? 0;
   const commands = now.control.commands
     .filter(({ id }) => id > last)
-    .map((command) => `Somebody gave a command: ${givenWords(command)}${because(command.reason)}.`);
+    .map((command) => `Someone gave a command: ${givenWords(command)}${because(command.reason)}.`);
   const word = (state: RunSummary["state"]) => stateShapes[state].word;
   return [
     ...(before.run.state === now.run.state
       ? []
       : [`The run was ${word(before.run.state)} and is ${word(now.run.state)}.`]),
-    ...(before.run.attempt === now.run.attempt ? [] : [`It goes on as attempt ${now.run.attempt}.`]),
+    ...(before.run.attempt === now.run.attempt ? [] : [`It continues as attempt ${now.run.attempt}.`]),
     ...incidents,
     ...commands,
   ];

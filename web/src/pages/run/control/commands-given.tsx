@@ -33,10 +33,10 @@ export function CommandsGiven({ control, run }: Steered) {
   return (
     <Card
       title="Commands given"
-      aside={newest.length > 0 && <span class="quiet">{waiting === 0 ? "none waits" : `${waiting} waiting`}</span>}
+      aside={newest.length > 0 && <span class="quiet">{waiting === 0 ? "none is waiting" : `${waiting} waiting`}</span>}
     >
       {newest.length === 0 ? (
-        <Empty>No command was given yet. What you press, and what is typed in a terminal, stands here.</Empty>
+        <Empty>No commands yet. Commands from this page and from a terminal appear here.</Empty>
       ) : (
         <ul class="given">{newest.slice(0, few).map(row)}</ul>
       )}

@@ -25,9 +25,9 @@ interface DecisionFormProps extends Steered {
 }
 
 const explained = {
-  rollback: "Weights, optimizers and controllers as they were there; other random numbers from then on.",
-  resume: "Goes on from the present state: the iteration that raised the alarm stands.",
-  stop: "Ends the run here. It is not gone on with.",
+  rollback: "Weights, optimizers and controllers as they were there; different random numbers from then on.",
+  resume: "Continues from the present state and keeps the iteration that raised the alarm.",
+  stop: "Ends the run here, for good.",
 } as const;
 
 export function DecisionForm({ incident, control, mayChange, isFirst, sender }: DecisionFormProps) {

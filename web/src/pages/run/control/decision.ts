@@ -69,7 +69,7 @@ export function missingOf(draft: DecisionDraft): string | null {
   if (draft.action === "rollback" && draft.to === "") return "Choose the checkpoint to go back to.";
   if (settingsOf(draft).some(({ value }) => value.trim() === ""))
     return "Each setting that is to change needs a value.";
-  if (draft.reason.trim() === "") return "A decision needs its reason: it stands in the record and in the report.";
+  if (draft.reason.trim() === "") return "A decision needs a reason: it appears in the record and in the report.";
   return null;
 }
 

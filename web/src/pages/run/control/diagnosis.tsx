@@ -148,8 +148,8 @@ const severities = {
 } as const;
 
 function Findings({ findings }: DiagnosisAnswer) {
-  if (findings === null) return <Empty>The doctor did not look at this run's configuration.</Empty>;
-  if (findings.length === 0) return <p class="quiet">✓ It found nothing to say of the configuration.</p>;
+  if (findings === null) return <Empty>The doctor did not check this run's configuration.</Empty>;
+  if (findings.length === 0) return <p class="quiet">✓ It found nothing wrong with the configuration.</p>;
   return (
     <ul class="findings">
       {findings.map(({ id, severity, what, why, remedy, explained }) => {

@@ -101,6 +101,6 @@ export function RuleLink({ runId, rule }: { readonly runId: string; readonly rul
 }
 
 function profileWords(profile: "fixed" | "adaptive", interventions: "on" | "off"): string {
-  if (interventions === "off") return `profile ${profile}; interventions are off: rules only speak`;
+  if (interventions === "off") return `profile ${profile}; interventions are off: rules only alert`;
   return profile === "fixed" ? "profile fixed: only tier 1 acts" : "profile adaptive: tiers 1 and 2 act";
 }

@@ -48,8 +48,8 @@ export function Replay({ run, argument, mayChange }: Steered) {
     <Card title="Replay against other rules" aside={<span class="quiet">changes nothing</span>}>
       <div class="replay">
         <p class="quiet">
-          Shows what the controller saw to these rules and to the shipped ones beside them. They decide on what was
-          recorded: had they acted, later iterations would have been others.
+          Replays what the controller saw against these rules and the shipped ones. They decide on what was recorded: if
+          they had acted, later iterations would have been different.
         </p>
         <label class="unseen" for={`rules-${run.id}`}>
           rules, as YAML

@@ -57,14 +57,14 @@ export function RuleChart({ rule, data }: RuleChartProps) {
         <p>
           <code>{visible(signal)}</code>{" "}
           {signal.startsWith("step/")
-            ? "is looked at before each step of an update and not kept by iteration: there is no curve of it."
+            ? "is read before each step of an update and not stored by iteration, so it has no curve."
             : "has not been measured in this run."}
         </p>
       )}
       {statistic !== "value" && (
         <p>
-          No line is drawn for the threshold: it is not on the value but on its{" "}
-          {visible(statistic.replaceAll("_", " "))} ({visible(condition)}).
+          The threshold has no line: it applies not to the value but to its {visible(statistic.replaceAll("_", " "))} (
+          {visible(condition)}).
         </p>
       )}
       <p class="quiet">Where its numbers come from: {visible(source)}</p>

@@ -29,18 +29,16 @@ export function Rules(props: Steered) {
       aside={
         <Button
           shortcut="f"
-          says="only rules that spoke"
+          says="only rules that fired"
           pressed={onlyThose}
           onPress={() => setQuery({ spoke: onlyThose ? undefined : 1 })}
         >
-          Only those that spoke ({thatSpoke.length})
+          Only those that fired ({thatSpoke.length})
         </Button>
       }
     >
       {sorted.length === 0 ? (
-        <Empty>
-          {onlyThose ? "No rule has spoken." : "Rules watch PPO: this run has none of its iterations yet, or no PPO."}
-        </Empty>
+        <Empty>{onlyThose ? "No rule has fired." : "Rules watch PPO, and this run has no PPO iterations yet."}</Empty>
       ) : narrow.value ? (
         <ul class="rule-cards">
           {sorted.map((rule) => (
@@ -57,7 +55,7 @@ export function Rules(props: Steered) {
                 <th>watches</th>
                 <th>when</th>
                 <th>does</th>
-                <th class="number">spoke</th>
+                <th class="number">fired</th>
                 <th class="number">acted</th>
                 <th class="number">last</th>
               </tr>
@@ -149,8 +147,8 @@ function RuleItem(props: RuleProps) {
       </p>
       <p class="quiet">
         {spoke === 0
-          ? "never spoke"
-          : `spoke ${times(spoke)}, acted ${times(acted)}${lastSpoke === null ? "" : `, last at it ${lastSpoke}`}`}
+          ? "never fired"
+          : `fired ${times(spoke)}, acted ${times(acted)}${lastSpoke === null ? "" : `, last at it ${lastSpoke}`}`}
       </p>
       {isOpen && <RuleChart {...props} />}
     </li>

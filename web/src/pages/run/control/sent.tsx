@@ -36,7 +36,7 @@ export function Sent({ sender: { error, conflict, done }, commands = [] }: SentP
               ))}
             </ul>
           )}
-          {conflict !== null && <p>All of this page is as it is now, and what you typed is kept.</p>}
+          {conflict !== null && <p>This page shows the present state, and what you typed is kept.</p>}
         </div>
       )}
     </div>

@@ -97,7 +97,7 @@ export function SetForm(props: SetFormProps) {
       </div>
       {steered.map(({ id, reason: why }) => (
         <p key={id} class="quiet">
-          Intervention {id} multiplies it now, {sentenceOf(why, run.id)}. A value of yours ends that.
+          Intervention {id} multiplies it now, {sentenceOf(why, run.id)}. Setting a value ends that.
         </p>
       ))}
       <Sent sender={sender} commands={control.commands} />

@@ -45,10 +45,10 @@ export function Steer(props: Steered) {
       <div class="steer">
         {!run.alive && <NoTrainer {...props} />}
         {run.alive && isWaiting && (
-          <p class="quiet">The trainer waits for the decision above, and is told other things after it.</p>
+          <p class="quiet">The trainer waits for the decision above, and takes other commands after it.</p>
         )}
         <label class="line-field">
-          Reason <span class="quiet">goes into the record; may be left out</span>
+          Reason <span class="quiet">optional; kept in the record</span>
           <input
             value={because}
             maxLength={2000}
@@ -103,15 +103,14 @@ export function Steer(props: Steered) {
 
 function NoTrainer({ run, argument, control }: Steered) {
   const isOpen = control.incidents.some(({ decision }) => decision === null);
-  if (run.state === "done") return <p class="quiet">The run is done: nobody is there to be told anything.</p>;
+  if (run.state === "done") return <p class="quiet">The run is done: it takes no more commands.</p>;
   const last = control.incidents.at(-1);
   if (last?.decision?.action === "stop" && last.attempt === run.attempt)
-    return <p class="quiet">The run was stopped by the decision on incident {last.id}, and stays so.</p>;
+    return <p class="quiet">The run was stopped by the decision on incident {last.id}, and stays stopped.</p>;
   return (
     <div class="notice">
       <p>
-        <b>No process of this run is there to listen.</b>{" "}
-        {isOpen ? "Decide above, then go on with:" : "It goes on with:"}
+        <b>No process trains this run now.</b> {isOpen ? "Decide above, then continue with:" : "Continue with:"}
       </p>
       <Command>{commandOf(`resume ${quoted(argument)}`)}</Command>
     </div>

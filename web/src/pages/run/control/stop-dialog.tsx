@@ -25,10 +25,10 @@ export function StopDialog({ run, argument, reason, onClose, onStop }: StopDialo
         <p>
           It saves a checkpoint after this iteration and ends
           {position === null ? "" : `, at ${position.stage} ${position.iteration + 1} of ${position.of ?? "?"}`}. It can
-          be gone on with later: <code>resume</code> begins where it ended.
+          be continued later: <code>resume</code> starts where it ended.
         </p>
         <label class="line-field">
-          Reason <span class="quiet">may be left out</span>
+          Reason <span class="quiet">optional</span>
           <input
             autoFocus
             value={reason.value}
@@ -43,7 +43,7 @@ export function StopDialog({ run, argument, reason, onClose, onStop }: StopDialo
           <Button tone="bad" onPress={onStop}>
             Stop it
           </Button>
-          <Button onPress={onClose}>Let it run</Button>
+          <Button onPress={onClose}>Keep it running</Button>
         </p>
         <Command>{tellCommand({ kind: "stop", run: argument, reason: reason.value })}</Command>
       </form>

@@ -30,7 +30,7 @@ it("reads a value as a command line does", () => {
 
 it("tells what becomes of a command, and shows no text that acts", () => {
   const waiting = { appliedIteration: null, appliedStage: null };
-  expect(fateOf(waiting, { isAlive: false }).word).toBe("waiting for the run to go on");
+  expect(fateOf(waiting, { isAlive: false }).word).toBe("waiting for the run to continue");
   expect(fateOf({ appliedIteration: 0, appliedStage: "ppo" }, { isAlive: true }).word).toBe("applied before ppo it 0");
   expect(givenWords({ kind: "set", payload: { key: "ppo.keep\u202e", value: "best" } })).toBe(
     "set ppo.keep⟨U+202E⟩ to best",

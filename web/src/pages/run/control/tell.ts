@@ -44,7 +44,7 @@ export function fateOf(
   if (appliedIteration !== null) {
     return { shape: "✓", word: `applied before ${appliedStage ?? ""} it ${appliedIteration}`, isWaiting: false };
   }
-  return { shape: "◌", word: isAlive ? "waiting for the trainer" : "waiting for the run to go on", isWaiting: true };
+  return { shape: "◌", word: isAlive ? "waiting for the trainer" : "waiting for the run to continue", isWaiting: true };
 }
 
 /** The value that a text has on a command line. */

@@ -6,7 +6,7 @@ export function TokenNote() {
   return (
     <p class="notice" role="note">
       <b>
-        <span aria-hidden="true">○</span> This page may only look.
+        <span aria-hidden="true">○</span> This page is read-only.
       </b>{" "}
       To act from here, open the address that <code>ballast serve</code> printed when it started: it ends in{" "}
       <code>?token=…</code>. The token is the one line of <code>{folder}/token</code>. The commands below do the same in

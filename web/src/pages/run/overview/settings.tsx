@@ -1,5 +1,7 @@
 /** Settings in force, what changed them and when: step lines of those that changed. */
+
 import { useMemo } from "preact/hooks";
+import { causeWord } from "../../../../../src/settings/cause-word.ts";
 import type { SettingsAnswer } from "../../../../../src/types/page.ts";
 import type { Stage } from "../../../../../src/types/records.ts";
 import { Chart } from "../../../components/chart.tsx";
@@ -53,7 +55,7 @@ export function Settings({ data, stage, state, newest }: SettingsProps) {
     >
       <Problem error={error} />
       {answer !== null && changed.length === 0 && !all && (
-        <Empty>All {histories.length} are as the configuration has them: nothing changed one.</Empty>
+        <Empty>All {histories.length} have the values of the configuration: nothing changed them.</Empty>
       )}
       <div class="charts">
         {changed.filter(isNumeric).map(({ key, rows }) => (
@@ -172,8 +174,7 @@ export function stepsOf(rows: readonly SettingRow[], newest: number): Column {
 }
 
 function causeText({ cause, intervention }: SettingRow): string {
-  const words = { config: "the configuration", person: "a person" } as Partial<Record<string, string>>;
-  const said = words[cause] ?? `the ${cause}`;
+  const said = cause === "config" ? "the configuration" : `the ${causeWord(cause)}`;
   return intervention === undefined || intervention === null ? said : `intervention ${intervention}`;
 }
 

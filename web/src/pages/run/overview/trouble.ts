@@ -81,7 +81,7 @@ export function troubleOf({ run, events, now, lost = [] }: TroubleOptions): Trou
     return {
       shape: "◼",
       tone: "quiet",
-      says: "Interrupted: it goes on where it was.",
+      says: "Interrupted: it resumes where it stopped.",
       iteration: null,
       next: "resume",
     };
@@ -97,7 +97,7 @@ export function troubleOf({ run, events, now, lost = [] }: TroubleOptions): Trou
     };
   const over =
     position.stage === "ppo"
-      ? `No rule of tier 1 or 2 has spoken in the last ${standing} iterations.`
+      ? `No rule of tier 1 or 2 has fired in the last ${standing} iterations.`
       : "Nothing has gone wrong.";
   return { shape: "✓", tone: "good", says: over, iteration: null, next: null };
 }

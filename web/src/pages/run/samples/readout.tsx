@@ -25,7 +25,7 @@ export function Readout() {
     <output class="readout" aria-live="polite">
       {chosen.value === null ? (
         <span class="quiet">
-          Point at a token, tap it, or tab to a response and go along it (← →): its numbers stand here.
+          Point at a token, tap it, or tab to a response and go along it (← →): its numbers appear here.
         </span>
       ) : (
         <Numbers {...chosen.value} />

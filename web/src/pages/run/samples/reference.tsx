@@ -43,10 +43,9 @@ export function Reference({ sample, references, spaces }: ReferenceProps) {
 export function NoReference({ runId }: { readonly runId: string }) {
   return (
     <p>
-      <span class="warn">▲ The reference answered none of these prompts:</span> it is asked the monitoring set alone,
-      and there its answers{" "}
-      <a href={hashOf(["runs", runId, "behaviour"], { a: "reference" })}>stand beside the policy's</a>. How probable it
-      finds the answers below is in the colour KL, and in each table of tokens.
+      <span class="warn">▲ The reference answered none of these prompts:</span> it answers only the monitoring set, and
+      there its answers <a href={hashOf(["runs", runId, "behaviour"], { a: "reference" })}>stand beside the policy's</a>
+      . How probable it finds the answers below is in the colour KL, and in each table of tokens.
     </p>
   );
 }
