@@ -41,7 +41,7 @@ describe("reportError", () => {
     ["EMFILE", "too many files are open", "ulimit -n"],
     ["EADDRINUSE", "the address is in use", "--port"],
     ["SQLITE_BUSY_SNAPSHOT", "another process holds the database", "Close it"],
-    ["SQLITE_NOTADB", "this is no database", "Move that file away"],
+    ["SQLITE_NOTADB", "this is not a database", "Move that file away"],
     ["SQLITE_FULL", "the disk is full", "Free some space"],
   ])("takes %s for what it is, not for a fault of the program", (code, what, remedy) => {
     const { code: exit, text } = report(Object.assign(new Error(`${code}: no, write`), { code, path: "/a/b" }));

@@ -43,7 +43,7 @@ it("every model that does not fit the tokenizer, the policy or its part is named
     `ppo.critic: the model in ${ppo.critic} has a vocabulary of ${V - 2} tokens; the tokenizer writes ${V}`,
     `ppo.critic: the model in ${ppo.critic} reads 31 tokens; the policy writes up to 32`,
     `the reward small: the model in ${rewards[0]!.path} has a vocabulary of ${V - 1} tokens; the tokenizer writes ${V}`,
-    `the reward speaks: the model in ${rewards[1]!.path} is no reward model: it has no score`,
+    `the reward speaks: the model in ${rewards[1]!.path} is not a reward model: it has no score`,
   ]);
 });
 

@@ -47,7 +47,7 @@ export async function checkModels(run: {
       faults.push(
         head === "lm"
           ? `${of} is a reward model or critic: it has no language head`
-          : `${of} is no reward model: it has no score`,
+          : `${of} is not a reward model: it has no score`,
       );
     if (reads && its.context < positions)
       faults.push(`${of} reads ${its.context} tokens; the policy writes up to ${positions}`);

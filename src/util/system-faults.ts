@@ -20,13 +20,13 @@ const manyOpen: Meaning = {
   what: "too many files are open",
   remedy: "Raise the limit (ulimit -n), or end other programs.",
 };
-const held: Meaning = { what: "another program holds it", remedy: "End that program, or wait for it." };
+const held: Meaning = { what: "a different program holds it", remedy: "End that program, or wait for it." };
 const memory: Meaning = {
   what: "there is not enough memory",
   remedy: "End other programs, or take a smaller model, batch (microBatch) or context.",
 };
 const notDatabase: Meaning = {
-  what: "this is no database",
+  what: "this is not a database",
   remedy: "Move that file away, or name another workspace.",
 };
 const locked: Meaning = {
@@ -72,7 +72,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
     what: "the system has no process or thread left",
     remedy: "End other programs, or raise the limit (ulimit -u).",
   },
-  EADDRINUSE: { what: "the address is in use", remedy: "Choose another port with --port; 0 takes a free one." },
+  EADDRINUSE: { what: "the address is in use", remedy: "Choose a different port with --port; 0 picks a free one." },
   EADDRNOTAVAIL: { what: "this machine does not have the address", remedy: "Choose one of its own with --host." },
   ENOTFOUND: { what: "the name is not known", remedy: "Check its spelling, and the network." },
   ECONNREFUSED: { what: "nobody listens there", remedy: "Check the address, and that the other program runs." },

@@ -153,7 +153,7 @@ export const trendUnproven: Detector = ({ history }): Diagnosis[] => {
     {
       cause: "it is judged too early",
       evidence: null,
-      settings: early ? `a trend is judged from ${earliest} iterations on` : "chance alone gives as much",
+      settings: early ? `a trend is judged from ${earliest} iterations on` : "chance gives as much",
       remedy: "let it run longer before you conclude anything, or compare seeds",
     },
   ]);

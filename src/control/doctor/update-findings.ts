@@ -165,7 +165,7 @@ function reference({ ppo }: DoctorFacts): Finding[] {
       id: "kl/bounded_controller",
       severity: "note",
       what: `the bounded KL controller with ${inWords(n)} sequences a step`,
-      why: "with so many the KL is measured well enough for a constant coefficient or a gentler controller",
+      why: "that many measure the KL well enough for a constant coefficient or a gentler controller",
       remedy: "ppo.kl.controller=fixed or ziegler",
       source: `${defaults}: advised only under 256 sequences a step`,
     });
