@@ -1,4 +1,4 @@
-/** Holds the table of who may import whom (CONTRIBUTING.md): no arrow upwards, no cycle between files, no two files of one name. */
+/** Enforces the table of allowed imports (CONTRIBUTING.md): no arrow upwards, no cycle between files, no two files with the same name. */
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,7 +36,7 @@ const rows: Readonly<Record<string, number>> = {
   util: 1,
 };
 
-/** Arrows to a lower row that must not exist all the same. */
+/** Arrows to a lower row that are forbidden all the same. */
 const forbidden = [
   ["trainer", "store"],
   ["trainer", "tensor"],
@@ -50,7 +50,7 @@ const forbidden = [
 
 interface Import {
   readonly file: string;
-  /** The file that it imports. */
+  /** The imported file. */
   readonly path: string;
   readonly from: string;
   readonly to: string;
@@ -108,7 +108,7 @@ test("no two files have one name, but for index.ts", () => {
 test("no file imports itself over others, types counted", () => {
   const targets = new Map<string, string[]>();
   for (const { file, path } of imports()) targets.set(file, [...(targets.get(file) ?? []), path]);
-  /** The files of a cycle that is reached from this one, or null. Files on no cycle are remembered. */
+  /** The files of a cycle reachable from this one, or null. Files on no cycle are remembered. */
   const clear = new Set<string>();
   const cycle = (file: string, way: readonly string[]): readonly string[] | null => {
     if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];

@@ -1,4 +1,4 @@
-/** RLOO and GRPO on the bigram engine: what both must do, and what each is. */
+/** RLOO and GRPO on the bigram engine: what both must do, and how they differ. */
 import { describe, expect, it } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
 import { runPpo, word } from "../../test/support/run-ppo.ts";
@@ -6,7 +6,7 @@ import { newWorld, tokenizer } from "../../test/support/stage.ts";
 import { defaultRules } from "../control/rules/load-rules.ts";
 import type { PolicyLoss } from "../engine/engine.ts";
 
-/** As the configuration file's reader sets it for each (settings/algorithm-settings.ts). */
+/** The settings that the configuration's reader sets for each (settings/algorithm-settings.ts). */
 const own = {
   rloo: { algorithm: "rloo", responsesPerPrompt: 4, aggregation: "sequence-sum" },
   grpo: { algorithm: "grpo", responsesPerPrompt: 4, aggregation: "sequence-mean", kl: { in: "loss", estimator: "k3" } },
@@ -14,7 +14,7 @@ const own = {
 const both = ["rloo", "grpo"] as const;
 const of = (name: (typeof both)[number], ppo: object = {}) => ({ ...own[name], ...ppo });
 
-/** The first loss that the policy is asked for. */
+/** The first policy loss requested. */
 async function firstLoss(ppo: object, options: Parameters<typeof runPpo>[0] = {}): Promise<PolicyLoss> {
   let seen: PolicyLoss | null = null;
   const prepare = (engine: BigramEngine) => {

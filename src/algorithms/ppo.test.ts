@@ -102,7 +102,7 @@ describe("the end of epochs on KL", () => {
   });
 });
 
-/** Each field with a value that must show. `watch` narrows what must change to one metric. */
+/** Each field with a value that must have an effect. `watch` restricts the change to one metric. */
 const alive: [name: string, ppo: object, options?: { base?: object; watch?: string }][] = [
   ["iterations", { iterations: 2 }],
   ["sequences", { sequences: 8 }],
@@ -204,7 +204,7 @@ function steered(section: "kl" | "penalty", base: object): typeof alive {
 }
 
 describe("every field of the section", () => {
-  /** Metrics and weights: all that a run says, but for the settings themselves. */
+  /** Metrics and weights: everything a run reports except the settings themselves. */
   const strip = ({ curve, weights }: Awaited<ReturnType<typeof run>>) =>
     JSON.stringify([
       [...curve].map(([i, row]) => [i, Object.entries(row).filter(([key]) => !key.startsWith("settings/"))]),

@@ -1,4 +1,6 @@
-/** A toy algorithm, in this file only: what it takes to add one. Registered, it is a name in algorithm-settings.ts and in algorithms.ts. */
+/**
+ * A toy algorithm in this file only: it shows what it takes to add one. When registered, it is a name in algorithm-settings.ts and in algorithms.ts.
+ */
 import { expect, it } from "vitest";
 import { runPpo } from "../../test/support/run-ppo.ts";
 import { reinforceLoss } from "../objectives/reinforce.ts";

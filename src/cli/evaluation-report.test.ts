@@ -1,4 +1,4 @@
-/** The report holds every number, keeps to the terminal's width, and shows what is not a number as such. */
+/** The report has every number, keeps to the terminal's width, and shows NaN and infinities as such. */
 import pc from "picocolors";
 import { describe, expect, it } from "vitest";
 import type { Evaluation } from "../types/evaluation.ts";

@@ -83,7 +83,7 @@ it("calls itself as the user did", () => {
   expect(selfName({ script: resolve("../node_modules/.bin/ballast") })).toBe("npx ballast");
   expect(selfName({ script: "/usr/local/bin/ballast", searchPath: "/usr/bin:/usr/local/bin" })).toBe("ballast");
   expect(selfName({ script: "/elsewhere/bin/ballast", searchPath: "/usr/bin" })).toBe("/elsewhere/bin/ballast");
-  // npx finds what is installed here or above, and asks the registry for the rest.
+  // npx finds what is installed here or above, and looks for the rest in the registry.
   expect(selfName({ script: "/elsewhere/node_modules/.bin/ballast" })).toBe("/elsewhere/node_modules/.bin/ballast");
   expect(selfName({ script: `${resolve()}-2/node_modules/.bin/ballast` })).toBe(
     `${resolve()}-2/node_modules/.bin/ballast`,

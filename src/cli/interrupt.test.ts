@@ -1,4 +1,4 @@
-/** One keystroke saves, the next leaves; an echo of the first is not a second. */
+/** One keystroke saves, the next leaves; an echo of the first does not count as a second. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";

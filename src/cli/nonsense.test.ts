@@ -1,4 +1,4 @@
-/** Every argument and option of every command, given nonsense: an error with a remedy, never a fault of the program. */
+/** Every argument and option of every command, given nonsense: an error with a remedy, never a crash. */
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -22,7 +22,7 @@ afterAll(() => {
 });
 beforeEach(() => process.chdir(folder));
 
-/** What a command line ends with: its code, and all that it says. */
+/** The end of a command: its exit code, and all of its output. */
 async function ended(...args: string[]) {
   const terminal = keptTerminal();
   let code: number;
@@ -34,7 +34,7 @@ async function ended(...args: string[]) {
   return { code, text: terminal.notes.join("\n") };
 }
 
-/** Arguments with which each command would work, but for those that train, serve or ask: these end before they begin. */
+/** Arguments with which each command would work, except those that train, serve or ask: they end before they begin. */
 const argumentsOf = (run: string): Readonly<Record<string, readonly string[]>> => ({
   ...{ demo: ["nonsense=1"], run: ["none.yaml"], sft: ["none.yaml"], reward: ["none.yaml"], ppo: ["none.yaml"] },
   ...{ resume: ["none"], doctor: ["none.yaml"], diagnose: [run], eval: ["none"], generate: ["none", "x"], runs: [] },
@@ -86,7 +86,7 @@ it.each(commands)("$name", async ({ name, command }) => {
 
 describe("what is wrong with the machine is an error with a remedy", () => {
   const long = "a".repeat(300);
-  /** A workspace with a run, changed by `change`; then what these command lines say. */
+  /** A workspace with a run, changed by `change`; then what these command lines print. */
   const cases: [string, (place: { workspace: string; folder: string }) => void, string[], RegExp][] = [
     [
       "a folder in the database's place",

@@ -1,4 +1,4 @@
-/** Numbers and durations as people read them. */
+/** Numbers and durations for people. */
 import { expect, it } from "vitest";
 import { age, clock, duration, figure, number, percent, points, rate } from "./number-format.ts";
 

@@ -1,4 +1,4 @@
-/** The real program: what it accepts, what it answers to what it does not, and what its help does not load. */
+/** The real program: what it accepts, how it answers mistakes, and what its help does not load. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ function ballast(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-/** The same in this process, for what loads no command: what it prints, or throws. */
+/** Runs the command in this process, if it loads no command's code: what it prints, or throws. */
 async function typed(...args: string[]): Promise<{ readonly out: string; readonly error: UsageError | null }> {
   const lines: string[] = [];
   const terminal = { out: (line: string) => lines.push(line), noteColours: pc.createColors(false) };

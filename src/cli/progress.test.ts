@@ -1,4 +1,4 @@
-/** The pinned line fits its terminal, keeps what matters, and leaves no rubbish behind. */
+/** The pinned line fits its terminal, keeps what matters, and leaves nothing behind. */
 import pc from "picocolors";
 import { describe, expect, it } from "vitest";
 import { ProgressDisplay, progressLine, Rate } from "./progress.ts";

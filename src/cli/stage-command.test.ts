@@ -1,4 +1,4 @@
-/** What each command takes of a configuration. */
+/** Which stages of a configuration each command runs. */
 import { expect, it } from "vitest";
 import { parseConfig } from "../config/index.ts";
 import { stagesFor } from "./stage-command.ts";

@@ -28,7 +28,7 @@ function running({ ppo = {} }: { ppo?: object } = {}) {
   return { store, recorder, clock, context, tell };
 }
 
-/** The error as a person reads it. */
+/** The error as users read it. */
 function refusal(work: () => unknown): string {
   try {
     work();

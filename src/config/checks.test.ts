@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { messageOf } from "../util/errors.ts";
 import { parseConfig } from "./load-config.ts";
 
-/** The findings on a whole pipeline with these overrides, without the place they begin with. */
+/** The findings on a whole pipeline with these overrides, without the place at their beginning. */
 function findings(...overrides: string[]): { error: string | null; warnings: string[] } {
   const text = "demo: {}\nsft: {}\nreward: {}\nppo: {}\nobjective: when a, prefer b over c\n";
   const withoutPlace = (message: string) => {

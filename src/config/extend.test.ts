@@ -1,4 +1,4 @@
-/** Which lengths a resume may change, and what is said of settings that depend on them. */
+/** Which lengths a resume may change, and what it says about settings that depend on them. */
 import { expect, it } from "vitest";
 import { UsageError } from "../util/errors.ts";
 import { extended, type StageProgress } from "./extend.ts";

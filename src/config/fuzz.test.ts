@@ -5,7 +5,7 @@ import { fields } from "../settings/schema-fields.ts";
 import { UsageError } from "../util/errors.ts";
 import { parseConfig } from "./load-config.ts";
 
-/** Every failure is a UsageError whose lines each say where they belong. */
+/** Every failure is a UsageError in which each line says where it belongs. */
 function check(text: string, overrides: string[]): void {
   try {
     parseConfig(text, "a.yaml", overrides);

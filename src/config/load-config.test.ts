@@ -134,7 +134,7 @@ describe("one wrong value", () => {
       'a.yaml:4: unknown field "completion" in ppo.prompts.fields; it renames one of prompt, messages, reference, kind',
     ],
   ])("%j", (text, message) => {
-    // What else the text lacks is said with it.
+    // Everything else that the text lacks is reported as well.
     expect(messageFor(text).split("\n")).toContain(message);
   });
 });
@@ -374,7 +374,7 @@ describe("paths", () => {
   afterEach(() => {
     for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
   });
-  /** A folder with `configs/a.yaml` and the files named. */
+  /** A folder with `configs/a.yaml` and the named files. */
   function place(text: string, ...files: string[]): string {
     const folder = mkdtempSync(join(tmpdir(), "ballast-config-"));
     folders.push(folder);

@@ -288,7 +288,7 @@ it("settings always return to what config and schedule say once interventions en
       const calm = Array.from({ length: 2000 }, () => ({}));
       let state = firstControlState;
       const played = [...signals, ...calm].flatMap((seen, i) => {
-        // Now and then a person takes back what a rule did.
+        // Occasionally an operator undoes what a rule did.
         const rule = rules[undos[i] ?? rules.length]?.id ?? "none";
         const { state: before, outcomes } = undone(state, { rule, iteration: i, rules });
         const [next] = play(rules, [seen], { state: before, first: i }) as [ReturnType<typeof play>[number]];

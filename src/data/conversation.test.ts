@@ -1,4 +1,4 @@
-/** Pairs and demonstrations whose columns hold conversations: one history, or an error with the row's line. */
+/** Pairs and demonstrations whose columns have conversations: one history, or an error with the row's line. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -94,7 +94,7 @@ describe("implicit prompts", () => {
       { prompt: [{ ...user("The sum of 5 and 7 is"), bare: true }], chosen: " 12.", rejected: " 13." },
     ]);
     expect(() => readPreferenceRows(file({ chosen: "yes", rejected: "no" }))).toThrow(/"prompt" is missing/);
-    // A prompt under another name must not be lost.
+    // A prompt under a different name must not be lost.
     expect(() => readPreferenceRows(file({ ...texts, question: "what is 5 plus 7?" }))).toThrow(/"prompt" is missing/);
   });
 

@@ -9,7 +9,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const path = join(folder, "rows.jsonl");
 const rows = (count: number) => Array.from({ length: count }, (_, i) => `{"prompt": "${i}", "reference": 1.10}`);
 
-/** What is said of a file with these rows when those come in their place. */
+/** The message for a file with these rows after they are replaced by those. */
 function change(before: readonly string[], after: readonly string[] | string, limit = 0) {
   writeFileSync(path, before.join("\n"));
   const fingerprint = fingerprintRows({ path, limit });

@@ -4,7 +4,7 @@ import { DataError, UsageError } from "../util/errors.ts";
 import { createTally, describeTally, encodePair, encodePairs, encodePrompt, encodeSft } from "./encode-rows.ts";
 import { type PreferenceRow, placed } from "./row-types.ts";
 
-// One token a byte; "abc" as a prompt is <user> a b c <assistant>.
+// One token per byte; "abc" as a prompt is <user> a b c <assistant>.
 const tokenizer = buildTokenizer({ kind: "byte", vocabularySize: 0 }, []);
 const prompt = (content: string) => [{ role: "user" as const, content }];
 const text = (tokens: readonly number[]) => tokenizer.decode(tokens, { special: true });

@@ -1,4 +1,4 @@
-/** A file that is no JSONL is called by its name, with a command that makes JSONL of it. */
+/** A file that is not JSONL is named, with a command that converts it to JSONL. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** Faulty rows are told together: each kind with all its lines, a few kinds, and how many there are. */
+/** Faulty rows are reported together: each kind with all its lines, a few kinds, and how many there are. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

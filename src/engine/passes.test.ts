@@ -31,7 +31,7 @@ describe("micro-batches", () => {
       expect(largest * vocabularySize).toBeLessThanOrEqual(mostLogits);
       expect(largest).toBe(Math.floor(Math.min(2048, mostLogits / vocabularySize) / 100) * 100);
       expect(tokensOfPass(null)).toBe(2048);
-      // The caller's own number of sequences is not second-guessed.
+      // The caller's own number of sequences is used as it is.
       expect(microBatches(tokens, 30, tokensOfPass(vocabularySize)).map((part) => part.length)).toEqual([30, 10]);
     },
   );

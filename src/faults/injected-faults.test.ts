@@ -26,7 +26,7 @@ describe("a fault", () => {
     for (let i = 0; i < from; i++) expect(signals(faulty, i)).toEqual(signals(healthy, i));
     const events = faulty.world.store.events.filter(({ kind }) => kind === "fault");
     expect(events.map(({ iteration, data }) => [iteration, data])).toEqual([[from, { fault: name }]]);
-    // The bigram reward knows of no safety categories.
+    // The bigram reward has no safety categories.
     if (name !== "unsafe" && name !== "loophole") expect(signals(faulty, from)).not.toEqual(signals(healthy, from));
   });
 

@@ -8,7 +8,7 @@ import { newWorld, type World } from "../../test/support/stage.ts";
 import { RolledBack, StoppedByController } from "../util/errors.ts";
 
 const ppo = { iterations: 6, checkpointEvery: 1, keep: 2 };
-/** Stops at the end of iteration 3, whatever happens: the length of a history is a fact. */
+/** Stops at the end of iteration 3, whatever happens, because the length of the history is known. */
 const afterUpdate = rule("tier: 1, says: epochs, when: {signal: update/epochs, above: 0}, minHistory: 4", "fourth");
 const afterScoring = rule(
   "tier: 1, says: length, when: {signal: response/length_mean, above: 0}, minHistory: 4",
@@ -118,7 +118,7 @@ describe("a rollback", () => {
     );
     const options = { world, ppo, rules: [back], control: { profile: "adaptive" } };
     await expect(runPpo(options)).rejects.toThrow(RolledBack);
-    // Healthy is what ended before the rule held: three iterations are done.
+    // Only iterations before the rule held are healthy: three are done.
     await expect(runPpo({ ...options, context: { resume: true } })).rejects.toThrow("incident 1");
     expect(world.store.messages("rollback")).toEqual(["rolled back from iteration 3 to 3: back"]);
     expect(world.store.curve("ppo").get(3)!["settings/clip_low"]).toBe(0.1);
@@ -138,7 +138,7 @@ describe("a rollback", () => {
     expect(world.store.settings.filter(({ cause }) => cause === "intervention")).toMatchObject([
       { iteration: 3, key: "ppo.kl.coef", before: 0.05, value: 0.5 },
     ]);
-    // 16 sequences are no three minibatches.
+    // 16 sequences cannot be split into three minibatches.
     expect(world.store.messages("warning")).toEqual([
       expect.stringMatching(/^the rollback leaves ppo.minibatches as it was: /),
     ]);
@@ -151,7 +151,7 @@ describe("a rollback", () => {
       world.store.decide(1, { action: "rollback", to: 2, reason: "further back" });
       const options = { world, ppo: { ...ppo, checkpointEvery: 0 }, rules: [], context: { resume: true } };
       await expect(runPpo(options)).rejects.toThrow(RolledBack);
-      // The attempt that carries it out reseeds; the next one goes on from the same checkpoint with the same seed.
+      // The attempt that carries it out reseeds; the next one continues from the same checkpoint with the same seed.
       if (kill) {
         await expect(runPpo({ ...options, prepare: killedAt(40) })).rejects.toThrow(Killed);
       }

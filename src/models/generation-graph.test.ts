@@ -5,7 +5,7 @@ import { Session } from "../tensor/session.ts";
 import { fineUniforms, random } from "../util/random.ts";
 import { sample } from "./generation-graph.ts";
 
-/** Tokens drawn from rows of the same logits, one a uniform number. */
+/** Tokens drawn from rows with the same logits, one uniform number each. */
 async function draw(logits: Float32Array, uniforms: readonly number[], shape: { topK: number; topP: number }) {
   const [V, B] = [logits.length, uniforms.length];
   const graph = sample(
@@ -34,7 +34,7 @@ function softmax(logits: Float32Array): number[] {
   return weights.map((weight) => weight / total);
 }
 
-/** One token that takes nearly all, and a tail of which each has less than float32's last bit beside 1. */
+/** One token that takes nearly all, and a tail in which each is below float32's last bit next to 1. */
 function headAndTail(V: number): Float32Array {
   const stream = random("logits", V);
   return Float32Array.from({ length: V }, (_, v) => (v === 3 ? 0 : -18 - 2 * stream.uniform()));
@@ -50,7 +50,7 @@ test.each([50_257, 152_064])("draws in a tail of %d tokens follow the exact prob
   const uniforms = Array.from({ length: 24 }, () => from + (1 - from) * uniform());
   const { tokens, logprobs } = await draw(logits, uniforms, { topK: 0, topP: 1 });
   for (const [i, token] of tokens.entries()) {
-    // The distribution function at the token holds the number, but for a rounding of the tail's mass.
+    // The distribution function at the token covers the number, up to rounding in the tail.
     const slack = 1e-5 * (1 - from);
     expect(running[token - 1]!).toBeLessThanOrEqual(uniforms[i]! + slack);
     expect(running[token]!).toBeGreaterThan(uniforms[i]! - slack);

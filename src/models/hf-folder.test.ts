@@ -66,7 +66,7 @@ describe("round trip", () => {
 });
 
 describe("Hugging Face's files", () => {
-  /** As in the `gpt2` repository: names without a prefix, causal masks among them, a config of its own. */
+  /** As in the `gpt2` repository: names without a prefix, including causal masks, and its own config. */
   function published(): string {
     const folder = written();
     editConfig(folder, ({ ballast_heads, tie_word_embeddings, ...json }) => ({ ...json, n_ctx: 12, n_inner: null }));
@@ -115,7 +115,7 @@ describe("Hugging Face's files", () => {
     const read = readModelFolder(folder);
     expect(read.config).toEqual(untiedConfig);
     expect(read.tensors.get("lm_head.weight")).toEqual(head);
-    // One number that differs is another head.
+    // One different number makes it a separate head.
     const wte = fixtureTensors().get("transformer.wte.weight")!;
     const nearly = { ...wte, data: wte.data.map((value, i) => (i === 100 ? value + 1e-6 : value)) };
     editTensors(folder, (tensors) => tensors.set("lm_head.weight", nearly));

@@ -12,7 +12,7 @@ const path = join(folder, "model.safetensors");
 const bits = (data: Float32Array) =>
   new Uint32Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
 
-/** A file as another writer would make it. */
+/** A file as a different program would write it. */
 function writeRaw(header: unknown, data: Uint8Array = new Uint8Array(0), headerLength?: number): void {
   const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
   const length = new Uint8Array(BigUint64Array.of(BigInt(headerLength ?? json.length)).buffer);

@@ -1,4 +1,4 @@
-/** Webhooks against a real server: one that fails, hangs, redirects or is not there never holds anything up. */
+/** Webhooks with a real server: one that fails, hangs, redirects or does not exist never holds anything up. */
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
@@ -13,7 +13,7 @@ interface Received {
   readonly at: number;
 }
 
-/** Answers with these statuses in turn, the last one for ever; `hang` never answers, `endless` never ends its body. */
+/** Answers with these statuses in turn, the last one forever; `hang` never answers, `endless` never ends its body. */
 async function serve(...answers: (number | "hang" | "endless")[]) {
   const received: Received[] = [];
   const respond = (response: ServerResponse, answer: number | "hang" | "endless") => {

@@ -11,7 +11,7 @@ function randomUpdate(seed: number) {
   return { logprobs, oldLogprobs, advantages, mask, ...settings };
 }
 
-/** The loss of one token by cases, as a person would read PPO's figure 1. */
+/** The loss of one token by cases, as in PPO's figure 1. */
 function slowLoss(logRatio: number, advantage: number): { loss: number; clipped: boolean; dual: boolean } {
   const ratio = Math.exp(logRatio);
   if (advantage > 0 && ratio > 1.28) return { loss: -advantage * 1.28, clipped: true, dual: false };

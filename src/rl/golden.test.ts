@@ -1,4 +1,4 @@
-/** Every golden vector, in float64: docs/PPO.md's numbers against the arithmetic here and the losses of objectives/. */
+/** Every golden vector, in float64: the numbers of docs/PPO.md compared with the arithmetic here and the losses of objectives/. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { policyTerms, updateStatistics } from "../objectives/clipped-policy.ts";
@@ -21,12 +21,12 @@ const vectors: Vector[] = JSON.parse(
   readFileSync(new URL("../../test/fixtures/ppo-vectors.json", import.meta.url), "utf8"),
 );
 
-/** Rows of docs/PPO.md whose arithmetic lives here and that vectors speak of. */
+/** Rows of docs/PPO.md whose arithmetic is here and that have vectors. */
 const knownRows = new Set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]);
 
 type Runner = (vector: Vector) => Record<string, unknown>;
 
-/** By the kind that an id names: its first part, after `fixture.`. Each answers with all fields that `expect` has. */
+/** Runners by kind, the first part of an id after `fixture.`. Each returns all fields that `expect` has. */
 const runners: Record<string, Runner> = {
   logprob: ({ input, config }) => ({
     logprobs_T: input.tokens_T.map((token: number, t: number) =>
@@ -176,14 +176,14 @@ function presetOf(config: { preset: keyof typeof rl.stepPresets } & rl.StepContr
   return preset;
 }
 
-/** The expected gradient by the logits of p, as a loss or as a reward, of each estimator; and of KL(p, q) itself. */
+/** The expected gradient with respect to the logits of p, as a loss or as a reward, for each estimator; and that of KL(p, q) itself. */
 function expectedGradients(p: readonly number[], q: readonly number[], asLoss: boolean): Record<string, number[]> {
   const logRatios = p.map((x, i) => Math.log(x / q[i]!));
   const kl = rl.sum(p.map((x, i) => x * logRatios[i]!));
   const estimators = { k1: rl.k1, k2: rl.k2, k3: rl.k3 };
   const out: Record<string, number[]> = { exact: p.map((x, i) => x * (logRatios[i]! - kl)) };
   for (const estimator of ["k1", "k2", "k3"] as const) {
-    // What multiplies grad log p(token): the estimator's derivative as a loss, its value as a reward.
+    // The factor of grad log p(token): the estimator's derivative as a loss, its value as a reward.
     const factors = logRatios.map((d) => (asLoss ? rl.klDerivative(d, estimator) : estimators[estimator](d)));
     const average = rl.sum(p.map((x, i) => x * factors[i]!));
     out[estimator] = p.map((x, i) => x * (factors[i]! - average));

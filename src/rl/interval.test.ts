@@ -46,7 +46,7 @@ describe("95% intervals", () => {
   });
 });
 
-/** The cluster-robust standard error as it is written in a textbook: every pair of values of one cluster. */
+/** The cluster-robust standard error as in a textbook: every pair of values in one cluster. */
 function slowError(values: readonly number[], clusters: readonly (string | number)[]): number {
   const n = values.length;
   const mean = values.reduce((a, b) => a + b, 0) / n;
@@ -169,7 +169,7 @@ describe("95% intervals by clusters", () => {
   });
 
   it("of 732 in 1,000 pairs, four a prompt, are the bootstrap's over prompts, not Wilson's over pairs", () => {
-    // Prompts by how many of their four pairs are judged right.
+    // Prompts by how many of their four pairs are judged correctly.
     const prompts = { 4: 165, 3: 22, 2: 3, 0: 60 };
     const right = Object.entries(prompts).flatMap(([count, times]) => Array<number>(times).fill(Number(count)));
     const verdicts = right.flatMap((count) => [0, 1, 2, 3].map((i) => i < count));

@@ -34,13 +34,13 @@ describe("gradient noise", () => {
     expect(average("signal")).toBeLessThan(1.65);
     expect(average("noise")).toBeGreaterThan(11.6);
     expect(average("noise")).toBeLessThan(12.4);
-    // One sequence has variance 4 an entry; the mean of 8 has half of one.
+    // One sequence has variance 4 per entry; the mean of 8 has half of one.
     expect(average("varianceOfMean")).toBeCloseTo(0.5, 1);
     expect(noiseScale(history)).toBeCloseTo(average("noise") / average("signal"), 9);
   });
 
   it("recovers the scale of token means over sequences of unequal length, as their own token counts do not", () => {
-    // A sequence's gradient is its length times an advantage times a direction: what an advantage for the whole response does.
+    // A sequence's gradient is its length times an advantage times a direction, as with an advantage for the whole response.
     const lengths = [1, 1, 1, 1, 2, 3, 8, 40];
     const direction = [0.6, 0.8];
     const [advantage, spread] = [0.1, 1];

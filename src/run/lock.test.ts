@@ -1,4 +1,4 @@
-/** The lock of a run's folder: held against other processes, gone with its holder. */
+/** The lock of a run's folder: held against other processes, released with its holder. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

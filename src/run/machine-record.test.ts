@@ -1,4 +1,4 @@
-/** What a run needs to be repeated to the bit is recorded, and what changed of it is named. */
+/** What a run needs to be repeated to the bit is recorded, and differences are named. */
 import { expect, it } from "vitest";
 import { machineDifferences, machineRecord } from "./machine-record.ts";
 

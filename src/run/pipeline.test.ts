@@ -81,7 +81,7 @@ interface Run {
   readonly prepare?: (engine: BigramEngine) => void;
   readonly interrupted?: () => boolean;
   readonly onProgress?: RunOptions["onProgress"];
-  /** Changes the files that were just written. */
+  /** Changes the files after they are written. */
   readonly edit?: (folder: string) => void;
   readonly allowChangedData?: boolean;
 }
@@ -183,7 +183,7 @@ describe("the whole of a run", () => {
     expect(world.store.messages("warning").join()).toMatch(/evaluation's prompts are the training's/);
     for (const file of ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"])
       expect(existsSync(join(result.final, file)), file).toBe(true);
-    // Every model that a stage opened was let go.
+    // Every model that a stage opened was released.
     expect(engine.models.size).toBe(0);
   });
 
@@ -204,7 +204,7 @@ describe("the whole of a run", () => {
       mkdirSync(place.folder, { recursive: true });
       return run({ world: place, changes: { sft: undefined, reward: undefined, ppo: undefined, ...changes } }).catch(
         (error: NodeJS.ErrnoException) => {
-          // `run` also reads all three results, which are not all there.
+          // `run` also reads all three results, some of which do not exist.
           if (error.code !== "ENOENT") throw error;
         },
       );
@@ -267,7 +267,7 @@ describe("a run that ends early", () => {
     const world = newWorld();
     await run({ world });
     await expect(run({ world })).rejects.toThrow(/holds an earlier run, whose sft is done/);
-    // Resumed when all is done, it says what it said, and trains nothing.
+    // When resumed after everything is done, it returns the same and trains nothing.
     const prepare = (engine: BigramEngine) => {
       engine.before = (verb) => {
         throw new Error(`${verb} was not needed`);
@@ -399,7 +399,7 @@ describe("input that cannot be", () => {
     const message =
       /exact needs a reference answer, and 1 of 2 prompts have none, the first of them "say blue" \(.*bare\.jsonl:2\)/;
     await expect(run({ world, changes: { ppo: { ...ppo, rewards, prompts } } })).rejects.toThrow(message);
-    // The evaluation is scored with the same reward, when all is trained.
+    // The evaluation uses the same reward, after all training.
     const changes = { ppo: { ...ppo, rewards }, evaluation: { samples: 24, prompts } };
     await expect(run({ world, changes })).rejects.toThrow(message);
     expect(existsSync(join(world.folder, "sft"))).toBe(false);

@@ -1,4 +1,4 @@
-/** A run that tells people: incidents through a real webhook, and a report every so often, over resumes. */
+/** A run's notifications: incidents through a real webhook, and a report at intervals, across resumes. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, it, onTestFinished } from "vitest";

@@ -1,4 +1,4 @@
-/** What is recorded reaches both the record and whoever runs the run. */
+/** What is recorded reaches both the record and the caller. */
 import { expect, it } from "vitest";
 import type { EventRecord } from "../types/records.ts";
 import type { Recorder } from "../types/run-recorder.ts";

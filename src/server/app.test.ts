@@ -162,7 +162,7 @@ describe("on a port", () => {
     expect(await ask({})).toBe(200);
     expect(await ask({ host: "evil.example" })).toBe(403);
     expect(await ask({}, "127.0.0.2")).toBe("ECONNREFUSED");
-    // A whole address in the first line must not stand in for the header.
+    // A complete address in the request line must not replace the header.
     const answer = await new Promise<string>((resolve) => {
       const socket = connect(server.port, "127.0.0.1", () =>
         socket.write("GET http://localhost/metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"),

@@ -1,4 +1,4 @@
-/** The page is built where it is missing or older than its sources, and only in a checkout. */
+/** The page is built if it is missing or older than its sources, and only in a checkout. */
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";

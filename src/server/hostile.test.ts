@@ -1,4 +1,4 @@
-/** Whatever a model, a file or a person wrote: answers are data, the exported page has no markup of it, CSV has no formula. */
+/** Whatever a model, a file or a user wrote: answers are data, the exported page has no markup from it, CSV has no formula. */
 import { Window } from "happy-dom";
 import { describe, expect, it } from "vitest";
 import { evidence, incidentRecord } from "../../test/support/incident.ts";
@@ -17,7 +17,7 @@ const nasty = [
   "=HYPERLINK(1)",
 ].join(" ");
 const long = "x".repeat(1 << 20);
-/** An emoji lies across the place where texts are cut. */
+/** An emoji at the position where texts are cut. */
 const atTheEdge = `${"y".repeat(7_999)}😀${long}`;
 
 function hostile() {
@@ -87,7 +87,7 @@ describe("answers", () => {
     const text = await response.text();
     expect(text.length).toBeLessThan(400_000);
     expect(() => JSON.parse(text)).not.toThrow();
-    // Half of a pair is no UTF-8: only its escape survives the way.
+    // Half of a pair has no UTF-8: only its escape survives.
     expect(text).not.toMatch(/\p{Surrogate}/u);
   });
 

@@ -9,7 +9,7 @@ interface DocumentedField {
   readonly meaning: string;
 }
 
-/** The rows of the tables of docs/config.md, one entry a field. */
+/** The rows of the tables in docs/config.md, one entry per field. */
 function documented(): Map<string, DocumentedField> {
   const rows = new Map<string, DocumentedField>();
   for (const line of readFileSync("docs/config.md", "utf8").split("\n")) {
@@ -25,7 +25,7 @@ function documented(): Map<string, DocumentedField> {
   return rows;
 }
 
-/** `{sft,reward}.keep`: sft.keep, reward.keep. */
+/** Expands `{sft,reward}.keep` to sft.keep and reward.keep. */
 function expand(pattern: string): string[] {
   const [whole, options] = /\{([^}]+)\}/.exec(pattern) ?? [];
   return whole ? options!.split(",").flatMap((option) => expand(pattern.replace(whole, option))) : [pattern];

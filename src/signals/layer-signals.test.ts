@@ -15,7 +15,7 @@ it("averages each group over steps, then looks at the norms over groups", () => 
     "gradient/critic/block.0_norm": 6,
     "gradient/critic/block.0_mean": -6,
     "gradient/critic/block.0_variance": 12,
-    // Norms 2 and 6: 4 on average, 2 away from it each.
+    // Norms 2 and 6: the mean is 4, each 2 away from it.
     "gradient/critic_layer_norm_mean": 4,
     "gradient/critic_layer_norm_variance": 4,
   });

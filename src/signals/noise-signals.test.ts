@@ -3,7 +3,7 @@ import { mean, variance } from "../rl/statistics.ts";
 import { random } from "../util/random.ts";
 import { drawSignals, noiseSignals, noiseWindow } from "./noise-signals.ts";
 
-/** k mean gradients of b sequences each, around `center`, whose entries have standard deviation `spread` a sequence. */
+/** k mean gradients of b sequences each, around `center`, with a standard deviation of `spread` per entry and sequence. */
 function draws({ k, b, center, spread }: { k: number; b: number; center: number[]; spread: number }, seed: number) {
   const stream = random("noise", seed);
   return Array.from({ length: k }, () => {
@@ -56,7 +56,7 @@ describe("the noise scale", () => {
     expect(Math.abs(slow - 4)).toBeLessThan(1.5);
     expect(signals["gradient/suggested_sequences"]).toBe(Math.ceil(slow));
     expect(signals["gradient/noise_resolved"]).toBe(1);
-    // Of one entry of the mean of all 32 sequences.
+    // For one entry of the mean of all 32 sequences.
     expect(signals["gradient/variance_of_mean"]).toBeCloseTo(signals["gradient/noise_trace"]! / 32 / 3, 12);
   });
 

@@ -4,7 +4,7 @@ import { updateStatistics } from "../objectives/clipped-policy.ts";
 import type { IterationRecord, MinibatchRecord, RolloutRecord } from "./iteration-record.ts";
 import { iterationSignals, nextHistory } from "./rollout-signals.ts";
 
-/** Three responses, of which the last has padding that holds NaN; two share a prompt. */
+/** Three responses, the last with padding that holds NaN; two share a prompt. */
 const rollout: RolloutRecord = {
   prompts: [
     [5, 6],
@@ -305,7 +305,7 @@ describe("the history of signals", () => {
 
 describe("docs/metrics.md", () => {
   const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
-  // What stages record beside the signals of PPO (settings, machine, time, SFT, reward model) stands after that heading.
+  // What stages record besides the signals of PPO (settings, machine, time, SFT, reward model) follows that heading.
   const [signalsOfPpo] = page.split(/^## Recorded by the stages/m) as [string];
   const rows = signalsOfPpo.split("\n").filter((line) => line.startsWith("| `"));
 

@@ -1,4 +1,4 @@
-/** Adding a lever touches the table and what reads its value: here the table alone gets an entry, and everything else knows the lever. */
+/** Adding a lever changes only the table and what reads its value: here only the table gets an entry, and everything else knows the lever. */
 import { expect, it, vi } from "vitest";
 import { rule } from "../../test/support/rules.ts";
 import { runPpo } from "../../test/support/run-ppo.ts";

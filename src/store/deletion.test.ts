@@ -1,4 +1,4 @@
-/** A run that is deleted leaves no row, and the others as they were. */
+/** Deleting a run leaves none of its rows, and the other runs as they were. */
 import Database from "libsql";
 import { expect, it } from "vitest";
 import { incidentRecord } from "../../test/support/incident.ts";
@@ -59,7 +59,7 @@ it("deletes every row of the run, in every table, and none of another's", () => 
   const raw = new Database(store.path);
   expect(raw.pragma("foreign_key_check")).toEqual([]);
   const count = (table: string) => (raw.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
-  // What has no run's name of its own is gone too.
+  // Rows without a run's name are gone too.
   for (const table of ["metrics", "blocks", "rollups", "decisions"]) expect(count(table)).toBe(before[table]);
   raw.close();
   expect(store.run("a-1")).toBeUndefined();

@@ -1,4 +1,4 @@
-/** What pages and followers ask of a store: newest values, the pace, which rows are new, and whether a newer attempt took some over. */
+/** Queries of pages and followers: newest values, the pace, which rows are new, and whether a newer attempt superseded some. */
 import { describe, expect, it } from "vitest";
 import { incidentRecord } from "../../test/support/incident.ts";
 import { runRecord, temporaryStore } from "../../test/support/store.ts";

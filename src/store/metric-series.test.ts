@@ -4,7 +4,7 @@ import { runRecord, temporaryStore } from "../../test/support/store.ts";
 import type { Store } from "./index.ts";
 import type { SeriesPoint } from "./stored-rows.ts";
 
-/** What a point over these values must say. */
+/** The expected point over these values. */
 function summary(values: readonly number[]): Omit<SeriesPoint, "from" | "to"> {
   const finite = values.filter(Number.isFinite);
   const sum = finite.reduce((total, value) => total + value, 0);
@@ -35,13 +35,13 @@ const value = fc.oneof(
   fc.constantFrom(Number.NaN, Infinity, -Infinity),
 );
 const attempt = fc.record({
-  /** Where it goes on, in percent of what is there; above 100: a gap. */
+  /** Where it resumes, in percent of the recorded iterations; above 100 leaves a gap. */
   resume: fc.integer({ min: 0, max: 105 }),
-  /** The metric is recorded every this many iterations, the run's others always. */
+  /** The interval at which the metric is recorded, in iterations; the run's others are always recorded. */
   every: fc.constantFrom(1, 1, 1, 2, 7, 50),
   iterations: fc.integer({ min: 1, max: 900 }),
   values: fc.array(value, { minLength: 1, maxLength: 40 }),
-  /** Says where it goes on, but dies before it records anything. */
+  /** Whether it says where it resumes, but dies before recording anything. */
   barren: fc.boolean(),
 });
 const query = fc.record({

@@ -22,7 +22,7 @@ import { openStore } from "./index.ts";
 /** Rows as version 1 wrote them: a run of 20 iterations, resumed at 16, with a NaN and a NUL. */
 const version1 = () => databaseOf(1);
 
-/** A database as this version of the schema had it. */
+/** A database of this version of the schema. */
 function databaseOf(version: 1 | 4): string {
   const path = join(temporaryFolder(), "ballast.db");
   const raw = new Database(path);
@@ -129,7 +129,7 @@ it("a database of version 3 keeps its samples, and finds them by score", () => {
 });
 
 describe("a database of version 4", () => {
-  /** Those that its run had. */
+  /** The rules that its run had. */
   const rules = parseRules(
     `rules:
   - {id: rate, tier: 2, when: {signal: kl/old_new_k3_token, above: 0.05}, action: {learningRate: 0.7}, duration: 6, cooldown: 2, source: a test}

@@ -30,7 +30,7 @@ async function kill(writer: ChildProcess): Promise<void> {
 
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Every iteration that has anything has everything, superseded ones too; returns the current iterations. */
+/** Checks that every iteration with any rows has all of them, superseded ones too; returns the current iterations. */
 function expectWholeIterations(store: Store): number {
   const tally = new Map<string, number>();
   const count = (name: string, rows: readonly { attempt: number; iteration: number }[], values: readonly number[]) => {
@@ -112,7 +112,7 @@ describe("another process", () => {
     let version = reader.dataVersion();
     for (let poll = 0; poll < 30; poll++) {
       await sleep(20);
-      // Asked for before the rows: what is committed between the two shows in the next poll's.
+      // Read before the rows: what is committed in between shows in the next poll.
       const before = reader.dataVersion();
       const feed = reader.metrics("a", { after: cursor, limit: 1e6 });
       expect(feed.rows.length % keys).toBe(0);

@@ -13,7 +13,7 @@ import {
 import { openConnection } from "./connection.ts";
 import { openStore, Store, type StoreRecorder } from "./index.ts";
 
-/** Records iterations [from, to) of two metrics, an event and a sample of some size, with a commit each. */
+/** Records iterations [from, to) of two metrics, an event and a large sample, with a commit each. */
 function recordIterations(recorder: StoreRecorder, { from, to }: { from: number; to: number }): void {
   for (let iteration = from; iteration < to; iteration++) {
     recorder.metrics("ppo", iteration, { x: iteration, y: 0 - iteration });

@@ -40,7 +40,7 @@ describe("a request with a key", () => {
     const incident = recorder.incident(incidentRecord())!;
     const decide = (fails: boolean) => () => {
       store.addMark("a", { kind: "tag", value: "decided", present: true });
-      // A decision is a transaction of its own, elsewhere.
+      // A decision made elsewhere has its own transaction.
       store.decide(incident, { action: "resume", to: null, changes: [{ key: "ppo.clipLow", value: 0.1 }], reason: "" });
       if (fails) throw new Error("no");
       return { status: 200, body: "done" };

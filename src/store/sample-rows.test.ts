@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { runRecord, sampleRecord, temporaryStore } from "../../test/support/store.ts";
 import type { SampleQuery, Store } from "./index.ts";
 
-/** Two samples an iteration, iterations 0 to 4; the second attempt goes on at 3. */
+/** Two samples per iteration, iterations 0 to 4; the second attempt resumes at 3. */
 function storeWithSamples(): Store {
   const store = temporaryStore();
   store.createRun(runRecord("a"));

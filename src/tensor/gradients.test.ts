@@ -11,7 +11,7 @@ import * as ops from "./ops.ts";
 interface Feed {
   readonly shape: Shape;
   readonly dtype?: DType;
-  /** Given, or uniform in `within`. */
+  /** Explicit values; otherwise uniform in `within`. */
   readonly values?: readonly number[];
   readonly within?: readonly [number, number];
 }
@@ -278,7 +278,7 @@ const cases: { readonly [K in OpName]: readonly Case[] } = {
       build: (x) => ops.layerNorm(x.x!, x.scale!, x.shift!, 0.1),
     },
   ],
-  // loop.test.ts has the rest.
+  // loop.test.ts has the others.
   loop: [
     {
       feeds: { x: floats("B"), steps: integers([], [3], "int64") },
@@ -296,7 +296,7 @@ const cases: { readonly [K in OpName]: readonly Case[] } = {
   output: [{ feeds: { x: floats(4) }, build: ({ x }) => ops.split(x!, 0, 2)[1]! }],
 };
 
-/** Ops whose result is constant, or piecewise constant, in their inputs; and those nobody differentiates. */
+/** Ops whose result is constant, or piecewise constant, in their inputs; and those that nobody differentiates. */
 const constantOps = [
   ...[
     "input",
@@ -372,7 +372,7 @@ describe("gradient rules equal central differences within 1e-6 in float64, and O
   test.each(differentiable)("$title", async ({ title, one }) => {
     const { inputs, outputs } = graphOf(one);
     const feeds = feedsOf(title, one);
-    // A random projection of the outputs is the loss, so that a gradient put in the wrong place shows.
+    // The loss is a random projection of the outputs, so that a misplaced gradient shows.
     let loss: Tensor = constant(0);
     for (const [i, y] of outputs.entries()) {
       const [{ shape }] = evaluate([y], feeds) as [Grid];

@@ -1,4 +1,4 @@
-/** Our ONNX bytes, decoded by a protobuf library of others. */
+/** Our ONNX bytes, decoded by an independent protobuf library. */
 import { onnx } from "onnx-proto";
 import { describe, expect, test } from "vitest";
 import { input } from "./graph.ts";
@@ -18,7 +18,7 @@ function decodeNode(node: Partial<NodeProto>): onnx.INodeProto {
   return decode({ nodes: [{ op: "Op", inputs: [], outputs: [], ...node }] }).graph!.node![0]!;
 }
 
-/** 64-bit numbers arrive as objects of the library's. */
+/** The library returns 64-bit numbers as objects. */
 const whole = (value: unknown): bigint => BigInt(String(value));
 
 describe("encodeModel", () => {

@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
-/** A program in npm's place that leaves a package with these builds and hashes. */
+/** A program in place of npm that leaves a package with these builds and hashes. */
 function npm({ builds = [`${process.platform}/${process.arch}`, "plan9/mips"], lock = hashes, code = 0 } = {}): string {
   const path = join(home, "npm");
   const packages = Object.fromEntries(

@@ -16,7 +16,7 @@ const files = (parts: Partial<TokenizerJson>): TokenizerFiles => ({
   config: {},
 });
 
-// Backtracks with the cube of the length: some ten seconds.
+// Backtracks with the cube of the length: about ten seconds.
 const slow = { Regex: "a*a*b" };
 const text = "a".repeat(3000);
 

@@ -1,4 +1,4 @@
-/** Published tokenizers: what a saved folder reads is what its source read, here and in transformers. */
+/** Published tokenizers: a saved folder gives the same ids as its source, here and in transformers. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ const texts = [
   "x <bos>",
 ];
 
-/** As each template ends an assistant's turn; Llama 2's package has none. */
+/** How each template ends an assistant's turn; Llama 2's package has no template. */
 const turnEnds: Readonly<Record<string, string | null>> = {
   llama2: null,
   llama3_1: "<|eot_id|>",
@@ -46,7 +46,7 @@ describe.each(realTokenizers)("%s", (name) => {
     expected.set(name, ids);
     const saved = loadTokenizer(folder);
     expect(texts.map(saved.encode)).toEqual(ids);
-    // Llama 2 and Gemma write a space as "▁", and so cannot tell the two apart.
+    // Llama 2 and Gemma write a space as "▁", and so cannot distinguish the two.
     const plain = texts.filter((text) => !text.includes("▁"));
     expect(plain.map((text) => saved.decode(saved.encode(text)))).toEqual(plain);
     expect([saved.bosId, saved.eosId, saved.padId, saved.unkId]).toEqual([
@@ -60,7 +60,7 @@ describe.each(realTokenizers)("%s", (name) => {
     expect([saved.turnEndId, saved.stopIds]).toEqual([turnEndId, source.stopIds]);
     const config = JSON.parse(readFileSync(join(folder, "tokenizer_config.json"), "utf8"));
     expect(config.tokenizer_class).toBe("PreTrainedTokenizerFast");
-    // What transformers needs to know of the model to choose a class by.
+    // What transformers needs to choose the model's class.
     writeFileSync(join(folder, "config.json"), JSON.stringify({ model_type: "gpt2" }));
   }, 120_000);
 });

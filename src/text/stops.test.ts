@@ -22,7 +22,7 @@ const chatMl =
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 const [eos, start, end, other] = [1, 3, 4, 5];
 
-/** The byte tokenizer with special tokens of another family, EOS still by the name of <eos>. */
+/** The byte tokenizer with a different family's special tokens, and EOS still named <eos>. */
 function family(chatTemplate: string | null, names: readonly string[] = ["<|im_start|>", "<|im_end|>", "<|other|>"]) {
   buildTokenizer({ kind: "byte", vocabularySize: 0 }, []).save(folder);
   rmSync(join(folder, "generation_config.json"));
@@ -176,7 +176,7 @@ describe("the end of a response", () => {
     const all = ids(said);
     const found = responseEnd(tokenizer, all);
     expect([found.text, found.stopped]).toEqual([text, stopped]);
-    // The tokens end with the one that completed the stop, and no sooner.
+    // The tokens end exactly with the one that completed the stop.
     const kept = tokenizer.decode(all.slice(0, found.length));
     const stops = [...tokenizer.stopStrings, "!"];
     expect(stops.some((stop) => kept.endsWith(stop))).toBe(stopped);

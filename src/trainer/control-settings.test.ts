@@ -1,4 +1,4 @@
-/** What the fields of `control` that no other test moves do to a run. */
+/** The effect on a run of the `control` fields that no other test moves. */
 import { describe, expect, it } from "vitest";
 import { rule } from "../../test/support/rules.ts";
 import { runPpo } from "../../test/support/run-ppo.ts";

@@ -1,4 +1,4 @@
-/** What the controller changes is in the settings' history, with the intervention that did it. */
+/** The controller's changes are in the settings' history, with the intervention that made them. */
 import { expect, it } from "vitest";
 import { MemoryStore } from "../../test/support/memory-recorder.ts";
 import { rule } from "../../test/support/rules.ts";

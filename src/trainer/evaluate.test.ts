@@ -6,7 +6,7 @@ import { word } from "../../test/support/run-ppo.ts";
 import { newWorld, prompts, rewardOf, sizes, startFolder, tokenizer, type World } from "../../test/support/stage.ts";
 import { type EvaluateOptions, evaluate } from "./evaluate.ts";
 
-/** A model that says "a" more often than the one it was made from. */
+/** A model that says "a" more often than its source. */
 async function inclined(world: World, bias: number): Promise<string> {
   const engine = new BigramEngine();
   const { id } = await engine.loadModel(await startFolder(world));
@@ -65,7 +65,7 @@ describe("an evaluation", () => {
     const { distinctPrompts, after, differences } = await evaluate(await options(world));
     expect(distinctPrompts).toBe(3);
     expect([after.figures.says!.distinctPrompts, after.figures.silent!.distinctPrompts]).toEqual([2, 1]);
-    // Temperature 0 answers every repeat alike: thirty copies of three answers know no more than the three.
+    // Temperature 0 answers every repetition alike: thirty copies of three answers have no more information than the three.
     const greedy = { temperature: 0, check: null };
     const many = await evaluate(await options(world, { ...greedy, samples: 90 }));
     const few = await evaluate(await options(world, { ...greedy, samples: 3 }));

@@ -160,7 +160,7 @@ describe("the slow critic", () => {
     };
     const one = { minibatches: 1, epochs: 1, kl: { coef: 0 }, lambda: 0 };
     const { curve } = await run({ ppo: { ...one, slowCritic: { decay: 0.9 } }, prepare });
-    // Before the second step of the average there is nothing to differ: step 1 alone is the critic.
+    // Before the second step of the average there is no difference: after step 1 it equals the critic.
     expect(curve.get(1)!["value/slow_distance"]).toBeCloseTo(0, 12);
     expect(curve.get(2)!["value/slow_distance"]).toBeGreaterThan(0);
     const plain: typeof seen = seen.splice(0);

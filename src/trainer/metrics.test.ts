@@ -12,7 +12,7 @@ const [, ofStages] = page.split(/^## Recorded by the stages/m) as [string, strin
 const keysOf = (text: string) => [...text.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1]!);
 const sectionOf = (title: string) => ofStages.split(`### ${title}\n`)[1]!.split("###")[0]!;
 
-/** Keys that a stage recorded beside PPO's signals, under the names of the page. */
+/** Keys that a stage recorded besides PPO's signals, under the names in docs/metrics.md. */
 function recorded(world: World): string[] {
   const signals = new Set(keysOf(page.split(/^## Recorded by the stages/m)[0]!));
   const named = world.store.metrics
@@ -38,7 +38,7 @@ it("docs/metrics.md has a line for every key of PPO, and no line for another", a
     measuring: measured(),
     control: { probes: { every: 1 }, noise: { every: 1 }, monitor: {}, robustness: {} },
   });
-  // These two are the reward model's and the evaluation's, which the pipeline's tests see.
+  // These two belong to the reward model and the evaluation, which the pipeline's tests cover.
   const elsewhere = keysOf(sectionOf("PPO")).filter((key) => /outside_training|^evaluation/.test(key));
   expect([...recorded(world), ...elsewhere].sort()).toEqual(
     [...keysOf(sectionOf("PPO")), ...keysOf(sectionOf("Every stage"))].sort(),

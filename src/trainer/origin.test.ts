@@ -1,4 +1,4 @@
-/** What stands in a run's folder belongs to it, and the record is never behind it: else a resume is refused. */
+/** Everything in a run's folder belongs to it, and the record is never behind it: otherwise a resume is refused. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -80,7 +80,7 @@ describe("a resume", () => {
     const [world, other] = [await begun(), await begun(["green", "grey"])];
     rmSync(join(world.folder, "tokenizer"), { recursive: true });
     cpSync(join(other.folder, "tokenizer"), join(world.folder, "tokenizer"), { recursive: true });
-    // As if whoever did it had been told that the manifest stands in the way.
+    // As if someone had been told that the manifest is in the way.
     rmSync(join(world.folder, "manifest.json"));
     await expect(sft({ world, resume: true })).rejects.toThrow(/its models were trained with another tokenizer/);
   });

@@ -12,7 +12,7 @@ describe("how a step is cut", () => {
     [6, 8, 64, 6],
     [2, 8, 64, 2],
   ])("%i sequences, %i wanted, at most %i a pass: %i", (sequences, wanted, limit, draws) => {
-    // The slow way: every number of parts, the one whose ratio to what is wanted is nearest to 1.
+    // The slow way: every number of parts, choosing the one whose ratio to the wanted size is nearest to 1.
     let best = 0;
     for (let n = 2; n <= sequences; n++) {
       if (sequences % n !== 0 || sequences / n > limit) continue;
@@ -55,14 +55,14 @@ describe("the noise of a run", () => {
     expect(values).toMatchObject({ "gradient/draws": 4, "gradient/draw_sequences": 4 });
     expect(models).toBe(0);
     const draws = values["gradient/noise_trace"]! / 4;
-    // W of the bigram engine: a row and a column a token.
+    // W of the bigram engine: a row and a column for each token.
     const parameters = values["gradient/noise_trace"]! / 16 / values["gradient/variance_of_mean"]!;
     expect(Math.sqrt(parameters) % 1).toBeCloseTo(0, 6);
     expect(values["gradient/draw_variance"]).toBeCloseTo(draws / parameters, 12);
   });
 
   it("does not depend on how token weights are scaled: a mean is a mean", async () => {
-    // Responses of one token, where both aggregations weigh alike.
+    // Responses of one token, for which both aggregations weigh alike.
     const one = { ...ppo, maxNewTokens: 1 };
     const tokens = await passesOf({ ppo: one, control: control(4) });
     const sequences = await passesOf({ ppo: { ...one, aggregation: "sequence-mean" }, control: control(4) });

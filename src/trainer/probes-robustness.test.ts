@@ -26,7 +26,7 @@ it("asks perturbed prompts, and judges the answers as answers to the clean ones"
     .map(({ tokens }) => String(tokens));
   expect(asked).toHaveLength(2 * (1 + perturbations.length));
   expect(asked.slice(0, 2)).toEqual(clean);
-  // Words of one letter have no typos; every other perturbation is another prompt.
+  // Words of one letter have no typos; every other perturbation changes the prompt.
   expect(asked.slice(2, 4)).toEqual(clean);
   for (const prompt of asked.slice(4)) expect(clean).not.toContain(prompt);
   expect(judged.slice(ppo.sequences).map(String)).toEqual(

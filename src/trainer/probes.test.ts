@@ -38,7 +38,7 @@ describe("measurements", () => {
     const run = (control: object) => runPpo({ ppo, measuring: measured(), control });
     const [with_, without] = [await run(every(1)), await run(every(0))];
     expect(with_.weights).toBe(without.weights);
-    // Health reads what is measured.
+    // Health uses these measurements.
     const training = (values: object) =>
       Object.fromEntries(Object.entries(values).filter(([key]) => !/^health\//.test(key)));
     for (const [iteration, values] of without.curve) expect(with_.curve.get(iteration)).toMatchObject(training(values));

@@ -11,7 +11,7 @@ import { firstControlState } from "../control/state.ts";
 import { controlSchema } from "../settings/config-schema.ts";
 import { Control } from "./controller.ts";
 
-/** Rows of iterations that no later attempt has taken over. */
+/** Rows of iterations that no later attempt has superseded. */
 function current<Row extends { readonly attempt: number; readonly iteration: number }>(
   { events }: MemoryStore,
   rows: readonly Row[],

@@ -21,7 +21,7 @@ import { writeFolder } from "./atomic-folder.ts";
 import type { TrainerState } from "./checkpoint.ts";
 import type { OnlineState } from "./online-state.ts";
 
-/** History, schedule, a moving KL coefficient, two minibatches: all that a checkpoint must carry. */
+/** History, schedule, a moving KL coefficient, two minibatches: everything that a checkpoint must carry. */
 const ppo = {
   iterations: 8,
   checkpointEvery: 3,
@@ -31,7 +31,7 @@ const ppo = {
   kl: { controller: "ziegler", target: 0.01, horizon: 100 },
 };
 
-/** The same with what else moves: a coefficient of the penalty, a target, clip phases, the critic's average, rates. */
+/** The same with everything else that moves: a coefficient of the penalty, a target, clip phases, the critic's average, rates. */
 const moving = {
   ...ppo,
   schedule: "step",
@@ -80,7 +80,7 @@ describe("a run killed at any call of the engine", () => {
     const world = newWorld();
     const prepare = (engine: BigramEngine) => {
       let saves = 0;
-      // Two models a checkpoint: dies between the two of the second.
+      // Two models per checkpoint: dies between the two of the second.
       engine.before = (verb) => {
         if (saves >= 4 || (verb === "saveModel" && ++saves === 4)) throw new Killed();
       };
@@ -105,7 +105,7 @@ describe("an interruption", () => {
     const { weights, curve } = await runPpo({ ppo, world, context: { resume: true } });
     expect(weights).toBe(whole.weights);
     expect([...curve]).toEqual([...whole.curve]);
-    // No iteration was done twice: the state was that of the moment.
+    // No iteration was done twice: the state was saved at that moment.
     const rows = world.store.metrics.map(({ iteration }) => iteration);
     expect(rows).toEqual([...new Set(rows)]);
   });
@@ -117,7 +117,7 @@ describe("an interruption", () => {
 });
 
 describe("commands", () => {
-  /** Gives a command when so many iterations are done. */
+  /** Gives a command after this many iterations. */
   const commanded = (done: number, give: () => void): PpoRun["context"] => {
     let given = false;
     return {
@@ -136,7 +136,7 @@ describe("commands", () => {
     expect(curve.get(3)!["kl/coef"]).not.toBe(0.7);
     expect(curve.get(4)!["kl/coef"]).toBe(0.7);
     const change = world.store.settings.find(({ cause }) => cause === "person")!;
-    // Not the configured 0.05, but where the controller had got to.
+    // Not the configured 0.05, but the value that the controller had reached.
     const before = world.store.settings.find(
       ({ cause, iteration }) => cause === "controller" && iteration === 4,
     )!.value;

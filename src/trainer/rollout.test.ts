@@ -1,4 +1,4 @@
-/** Responses as they end: at any of several tokens, and where their text holds a stop string. */
+/** The ends of responses: at any of several tokens, and where their text contains a stop string. */
 import { expect, it } from "vitest";
 import { BigramEngine } from "../../test/support/bigram-engine.ts";
 import { prompts, sizes, temporaryFolder } from "../../test/support/stage.ts";
@@ -35,12 +35,12 @@ it("a response is the beginning of what the policy would have said, up to the fi
   const [all, cut] = [await sample(plain), await sample(stopping)];
   const reasons = new Set<string>();
   for (const [b, tokens] of cut.responses_B_T.entries()) {
-    // Each stops no later, and what it says until then is the same.
+    // Each stops no later, and is the same until then.
     expect(all.responses_B_T[b]!.slice(0, tokens.length)).toEqual(tokens);
     expect(cut.sequences[b]!.tokens.slice(cut.sequences[b]!.start)).toEqual(tokens);
     expect(cut.samplerLogprobs_B_T[b]).toEqual(all.samplerLogprobs_B_T[b]!.slice(0, tokens.length));
     const said = tokens.map(plain.tokenText);
-    // Special tokens are no text: "a <pad> b" reads "a b".
+    // Special tokens are not text: "a <pad> b" reads "a b".
     const stop = said.findIndex((word, t) => {
       const text = plain.decode(tokens.slice(0, t + 1));
       return ["c", "<eos>"].includes(word) || text.includes("a b") || text.includes("g");
@@ -48,7 +48,7 @@ it("a response is the beginning of what the policy would have said, up to the fi
     expect(tokens.length).toBe(stop === -1 ? 12 : stop + 1);
     expect(cut.stopReasons[b]).toBe(stop === -1 ? "length" : "stop");
     expect(cut.endsWithEos[b]).toBe(stop !== -1);
-    // The reward reads what was said before the stop.
+    // The reward reads the text before the stop.
     expect(cut.texts[b]).not.toMatch(/a b|c|g/);
     if (stop === -1) expect(cut.texts[b]).toBe(plain.decode(tokens));
     reasons.add(stop === -1 ? "length" : said[stop]!);

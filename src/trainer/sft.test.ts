@@ -62,7 +62,7 @@ describe("fine-tuning", () => {
     const start = await startFolder(world);
     const { weights } = await run({ world, from: start });
     const before = W(readFileSync(join(start, "model.safetensors"), "utf8"));
-    // "g" is followed by "f" inside the prompt only: that row was never touched.
+    // "g" is followed by "f" only inside the prompt: that row was never touched.
     expect(rowOf(W(weights), "g")).toEqual(rowOf(before, "g"));
     expect(rowOf(W(weights), "a")).not.toEqual(rowOf(before, "a"));
   });

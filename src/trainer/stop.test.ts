@@ -21,7 +21,7 @@ describe("ppo.stop.when", () => {
       "target met: update/epochs 2 > 1 in 3 measurements in a row (ppo.stop.when)",
     ]);
     expect(world.store.messages("stage_finished")).toHaveLength(1);
-    // It is the run of three iterations.
+    // It equals the run of three iterations.
     expect(weights).toBe((await runPpo({ ppo: { ...ppo, iterations: 3 } })).weights);
   });
 

@@ -1,4 +1,4 @@
-/** What a person tells a run of its interventions: `undo`, and `set` where it ends one, on resume too. */
+/** An operator's commands about interventions: `undo`, and a `set` that ends one, also on resume. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -22,7 +22,7 @@ const ppo = { iterations: 8, checkpointEvery: 0, keep: 9 };
 
 type Told = readonly [CommandKind, Record<string, unknown>?];
 
-/** Runs with these commands given once so many iterations are done. */
+/** Runs with these commands, each given once after this many iterations. */
 function told(
   commands: Readonly<Record<number, readonly Told[]>>,
   { diesAt, ...options }: PpoRun & { world: World; diesAt?: number },
@@ -39,7 +39,7 @@ function told(
 
 type Without<Row, Key extends string> = Row extends unknown ? Omit<Row, Key> : never;
 
-/** Rows that no later attempt has taken over. */
+/** Rows that no later attempt has superseded. */
 function current<Row extends { readonly attempt: number; readonly iteration: number }>(
   { events }: MemoryStore,
   rows: readonly Row[],
@@ -169,7 +169,7 @@ describe.each([
     const settings = { ...ppo, checkpointEvery: 2 };
     const { curve } = await told({ 3: commands }, { world: whole, ppo: settings });
     await expect(told({ 3: commands }, { world, ppo: settings, diesAt: 5 })).rejects.toThrow(Killed);
-    // The newest checkpoint is of 4 iterations: go back to the one of 2.
+    // The newest checkpoint has 4 iterations: go back to the one with 2.
     rmSync(join(world.folder, "ppo", "checkpoint-000004"), { recursive: true });
     const resumed = await told({}, { world, ppo: settings, context: { resume: true } });
     compare(world, whole, [[...resumed.curve], [...curve]]);

@@ -18,7 +18,7 @@ import { writeDurably } from "./durable.ts";
 
 const limits = vi.hoisted(() => ({ atOnce: Number.POSITIVE_INFINITY, inAll: Number.POSITIVE_INFINITY }));
 
-/** A system that writes a part of what it is given, and that may have room for so many bytes. */
+/** A system that writes only part of what it is given, and may have limited room. */
 vi.mock("node:fs", async (original) => {
   const real = await original<typeof fs>();
   const writeSync = (file: number, bytes: Uint8Array, offset: number, length: number) => {
@@ -96,7 +96,7 @@ describe("a file written durably", () => {
   });
 });
 
-// A limit on the size of files makes the system itself write a part, and refuse the rest.
+// A limit on the size of files makes the system itself write only a part, and refuse the rest.
 describe.skipIf(process.platform === "win32")("where the system writes a part", () => {
   const limited = (code: string, out: string) =>
     spawnSync("sh", ["-c", `ulimit -f 8; exec "$0" --import tsx -e "$1" > "${out}"`, process.execPath, code], {

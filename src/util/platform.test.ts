@@ -1,4 +1,4 @@
-/** Each branch for Linux, macOS and Windows, whichever of them the test runs on. */
+/** Each branch for Linux, macOS and Windows, whichever of them runs the test. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ import {
 const platforms = ["linux", "darwin", "win32"] as const;
 type Each<T> = Readonly<Record<(typeof platforms)[number], T>>;
 
-/** What a function says on each of the three. */
+/** A function's result on each of the three. */
 function onEach<T>(ask: (on: { platform: NodeJS.Platform }) => T): Each<T> {
   const [linux, darwin, windows] = platforms.map((platform) => ask({ platform }));
   return { linux: linux!, darwin: darwin!, win32: windows! };
@@ -183,7 +183,7 @@ it("commands are quoted as each platform's shell reads them", () => {
     ...posix("'C:\\runs\\a-1'"),
     win32: "C:\\runs\\a-1",
   });
-  // PowerShell takes @ and a comma for its own; cmd = and %.
+  // PowerShell interprets @ and a comma; cmd = and %.
   for (const text of ["@x", "a,b", "a=b", "a%b", ""]) expect(shellWord(text, { platform: "win32" })).toBe(`"${text}"`);
   expect(onEach((on) => scriptCommand("./bin/ballast", on))).toEqual({
     ...posix("./bin/ballast"),

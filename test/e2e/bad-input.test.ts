@@ -1,4 +1,4 @@
-/** Bad input through the command line: a message that says what and where, the right exit code, never a stack. */
+/** Bad input through the command line: a message with what and where, the right exit code, never a stack. */
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";

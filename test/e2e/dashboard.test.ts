@@ -1,4 +1,4 @@
-/** `--dashboard` on the real program: the page is there while the run trains, follows it, and ends with it, however that ends. */
+/** `--dashboard` on the real program: the page is available while the run trains, follows it, and ends with it, however that ends. */
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -15,7 +15,7 @@ function folder(): string {
   return folder;
 }
 
-/** The usual port, held by somebody else. */
+/** The usual port, held by a different process. */
 async function takenPort(): Promise<void> {
   const server = createServer().listen(9464, "127.0.0.1");
   onTestFinished(() => void server.close());
@@ -56,7 +56,7 @@ it("shows the run while it trains, on a free port where the usual one is taken, 
 
   const resumed = await training(cwd, "resume", "tiny-1", "--dashboard");
   expect((await (await fetch(`${resumed.base}/api/runs`)).json()) as object).toMatchObject({ runs: [{ attempt: 2 }] });
-  // Killed, it says nothing to the page any more.
+  // A killed process can no longer tell the page anything.
   resumed.child.kill("SIGKILL");
   expect(await gone(resumed.base)).toBe(true);
 }, 60_000);

@@ -1,4 +1,4 @@
-/** A disk that fills up while a run is saving: it warns, keeps its older checkpoint, trains on, and saves again when there is room. */
+/** A disk that fills up while a run is saving: it warns, keeps its older checkpoint, continues training, and saves again when there is room. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { bin, metricsOf, tinyFolder } from "./ballast.ts";
 const folder = tinyFolder();
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A file system of a few megabytes in a mount namespace of its own, which ends with the script. */
+/** A file system of a few megabytes in a separate mount namespace, which ends with the script. */
 const namespace = ["--user", "--map-root-user", "--mount"];
 const script = `
 mkdir small

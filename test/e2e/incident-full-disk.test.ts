@@ -1,4 +1,4 @@
-/** A tier 1 on a full disk: the run stops, people can be told, and the incident is written as soon as there is room. */
+/** A tier 1 alert on a full disk: the run stops, notices are sent, and the incident is written as soon as there is room. */
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { watchedRecorder } from "../../src/run/watched-recorder.ts";

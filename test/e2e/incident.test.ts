@@ -1,4 +1,4 @@
-/** A run that the controller stops, from the alert to the person's decision and on to its end, through the command line. */
+/** A run that the controller stops, from the alert to the operator's decision and on to its end, through the command line. */
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -53,7 +53,7 @@ it("stops with code 3, shows why, waits for a decision, and goes on as decided",
   expect(twice.stderr).toContain("incident 1 was decided");
   expect(twice.code).not.toBe(0);
 
-  // The rule holds again: the run stops again, and is let go on.
+  // The rule holds again: the run stops again, and is resumed.
   const again = await ballast(folder, "resume", "tiny-1");
   expect(again.stderr).toContain("rolled back from iteration 7 to 7: incident 1");
   expect(again.stderr).toContain("ppo.clipLow set from 0.2 to 0.1 (a smaller step)");

@@ -1,4 +1,4 @@
-/** Signals, one run at a time, and damaged checkpoints: nothing is lost, and the end is the same. */
+/** Signals, one run at a time, and damaged checkpoints: nothing is lost, and the result is the same. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
@@ -43,7 +43,7 @@ const canHangUp = process.platform === "linux" && spawnSync("script", ["--versio
 
 it.skipIf(!canHangUp)("a terminal that is closed saves, and ends with 130 (needs script)", async () => {
   const line = `trap '' HUP; '${process.execPath}' '${bin}' sft tiny.yaml name=closed sft.steps=100000; echo $? >closed`;
-  // It holds the other end of the terminal: with it goes the terminal.
+  // It holds the other end of the terminal: when it ends, the terminal closes.
   const terminal = spawn("script", ["-qec", line, "/dev/null"], { cwd: folder, stdio: "ignore" });
   const until = async (path: string) => {
     while (!existsSync(join(folder, path))) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -92,7 +92,7 @@ it("leaves at once at the second Ctrl-C, in the middle of a step", async () => {
   const leftAt = Date.now();
   run.child.kill("SIGINT");
   const { code, signal } = await run.ended;
-  // A step that is short enough may have been finished and saved in between.
+  // A short step may have been finished and saved in between.
   if (code !== 130) expect(signal).toBe("SIGINT");
   expect(Date.now() - leftAt).toBeLessThan(2000);
 });

@@ -1,11 +1,11 @@
-/** A run killed at any instant and resumed ends as the one that was not: the same weights to the bit, the same metrics. */
+/** A run killed at any instant and resumed ends like an uninterrupted one: the same weights to the bit, the same metrics. */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openStore } from "../../src/store/index.ts";
 import { ballast, type Ended, metricsOf, start, tinyFolder, weights } from "./ballast.ts";
 
-/** The run's time is cut into this many parts, and in each a run is killed at a random instant; one in CI, 25 in `npm run test:full`. */
+/** The run's time is divided into this many parts, and in each a run is killed at a random instant; one in CI, 25 in `npm run test:full`. */
 const parts = process.env.MODE === "full" ? 25 : 1;
 
 const folder = tinyFolder();
@@ -17,7 +17,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Runs the program and kills it after so many seconds, unless it has ended by then. */
+/** Runs the program and kills it after this many seconds, unless it has ended by then. */
 async function killed(seconds: number, ...args: string[]): Promise<Ended> {
   const run = start(folder, ...args);
   const timer = setTimeout(() => run.child.kill("SIGKILL"), seconds * 1000);
@@ -26,7 +26,7 @@ async function killed(seconds: number, ...args: string[]): Promise<Ended> {
   return ended;
 }
 
-/** The run of that name that has begun, if any has. */
+/** The run with that name, if it has begun. */
 function begun(name: string): string | undefined {
   const ids = existsSync(runs) ? readdirSync(runs).filter((id) => id.startsWith(`${name}-`)) : [];
   return ids.find((id) => existsSync(join(runs, id, "config.json")));

@@ -1,4 +1,4 @@
-/** The laboratory itself, three faults on one seed: what it trains is kept, and a second call has nothing left to do. */
+/** The laboratory itself, three faults on one seed: its models are kept, and a second call has nothing left to do. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -42,7 +42,7 @@ it("three faults are caught at once, and the table is readable", () => {
     "first_ratio",
     "advantage_scale",
   ]);
-  // A NaN is skipped and the run goes on; the other two wait for a person.
+  // A NaN is skipped and the run goes on; the other two wait for the operator.
   expect(rows.map(({ stopped }) => stopped)).toEqual([0, 1, 1]);
   expect(falseAlarms).toMatchObject({ iterations: 8, runs: 1 });
 

@@ -1,4 +1,4 @@
-/** A person decides in the browser: a trainer that waits obeys, and one that has ended is resumed by the command that the page shows. */
+/** An operator decides in the browser: a waiting trainer obeys, and one that has ended is resumed by the command that the page shows. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -56,7 +56,7 @@ describe.skipIf(browserPath === undefined)("a decision in the browser", () => {
   it("is obeyed by the trainer that waits for it", async () => {
     const training = start(folder, "run", "tiny.yaml", ...short, "--inject", "stale-rollouts@6", "--wait");
     await seen(training, /incident 1/);
-    // While the form is open nothing that comes in wipes it.
+    // While the form is open, incoming news does not clear it.
     const decision = await decide("tiny-1", {
       choice: "Stop the run",
       reason: "a sampler that <b>never</b> gets new weights",
@@ -75,7 +75,7 @@ describe.skipIf(browserPath === undefined)("a decision in the browser", () => {
       async () => /ballast (resume later-1.*)/.exec(await page.locator("main").innerText())?.[1],
     );
     const resumed = await ballast(folder, ...command.replace("copy", "").trim().split(/\s+/));
-    // The fault is still there: what matters is that the run went back and came by it again.
+    // The fault is still there: what matters is that the run went back and reached it again.
     expect(resumed.code).toBe(3);
     expect(inStore((store) => store.attempts("later-1")).length).toBeGreaterThan(1);
     expect(inStore((store) => store.events("later-1", { kind: "rollback" }).rows)).toHaveLength(1);
@@ -110,7 +110,7 @@ describe.skipIf(browserPath === undefined)("a decision in the browser", () => {
       await page.goto(`${served.origin}/#/runs/steered-1/control`);
       const state = () => inStore((store) => store.run("steered-1")?.state);
       const given = page.locator(".given li");
-      // A change is refused to whoever has not seen the one before, so the page must show that it was carried out.
+      // A change is refused if its sender has not seen the previous one, so the page must show that it was carried out.
       const shown = (count: number) =>
         until(async () => (await given.count()) === count && (await page.getByText("none is waiting").count()) === 1);
       await page.getByRole("button", { name: /^Pause/ }).click();

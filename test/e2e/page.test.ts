@@ -78,7 +78,7 @@ describe.skipIf(browserPath === undefined)("the page", () => {
       store.close();
     }
   };
-  /** The iteration that the strip shows. */
+  /** The iteration shown in the strip. */
   const shown = async (where = page) =>
     Number(
       /PPO iteration\s*(\d+)\s*of/.exec((await where.locator("main").innerText()).replaceAll("\n", " "))?.[1] ?? -1,
@@ -157,7 +157,7 @@ describe.skipIf(browserPath === undefined)("the page", () => {
     served = await serve(folder, runs, Number(port));
     await page.getByRole("status").filter({ hasText: "live" }).waitFor();
     await until(async () => (await shown()) > left);
-    // What the browser says of a line that breaks is no complaint of the page.
+    // The browser's message about a broken connection is not the page's error.
     complaints = complaints.filter((text) => !/ERR_CONNECTION|ERR_INCOMPLETE|Failed to load resource/.test(text));
   });
 
@@ -194,7 +194,7 @@ describe.skipIf(browserPath === undefined)("the page", () => {
     await until(async () => (await page.locator("main").innerText()).includes("score"));
   });
 
-  // Each theme and each width once: what axe looks at is the same in the other two.
+  // Each theme and each width once: axe sees the same in the other two.
   it.each([
     ["light", 1440, 900],
     ["dark", 390, 844],

@@ -1,4 +1,4 @@
-/** A run that people had a hand in, run again and compared with itself; and one whose record was changed. */
+/** A run with an operator's changes, repeated and compared with itself; and one whose record was altered. */
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The real server: its printed address opens, its token is its owner's, and Ctrl-C ends it with streams open. */
+/** The real server: its printed address opens, only its owner can read the token, and Ctrl-C ends it with streams open. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ const bin = fileURLToPath(new URL("../../bin/ballast", import.meta.url));
 interface Started {
   readonly child: ChildProcess;
   readonly output: () => string;
-  /** Of the page, with its token. */
+  /** The page's address, with the token. */
   readonly address: string;
 }
 

@@ -9,7 +9,7 @@ const series = (value: (iteration: number) => number, { every = 1, n = iteration
   Array.from({ length: n }, (_, iteration) => ({ iteration, value: value(iteration) })).filter(
     ({ iteration }) => iteration % every === 0,
   );
-/** Noise that is the same each time: between -1 and 1, neighbours unlike. */
+/** Deterministic noise between -1 and 1, with dissimilar neighbours. */
 const wobble = (i: number) => Math.sin(2.4 * i);
 
 const healthy: RunHistory = {

@@ -7,7 +7,7 @@ const series = (value: (iteration: number) => number, { every = 1, done = 80 } =
   Array.from({ length: done }, (_, iteration) => ({ iteration, value: value(iteration) })).filter(
     ({ iteration }) => iteration % every === 0,
   );
-/** A run of 80 iterations that goes as the guides wish. */
+/** A healthy run of 80 iterations. */
 const healthy: RunHistory = {
   "entropy/mean": series((i) => (i < 10 ? 1.8 : i < 40 ? 1.2 : 1)),
   "entropy/ratio_to_first": series((i) => (i < 10 ? 0.9 : i < 40 ? 0.6 : 0.5)),

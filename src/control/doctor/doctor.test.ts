@@ -290,7 +290,7 @@ it("the nearest corner gives no rate that the band of this size leaves out", () 
       ppo: { ...ppo, learningRate, criticLearningRate: 2 * learningRate, epochs },
     });
   const corner = (...where: Parameters<typeof at>) => at(...where).find(({ id }) => id === "batch/corner")!;
-  // 3.3 million: nearest, by its 512 a step, is GPT-2 small, whose 1e-5 would be warned of as too low.
+  // 3.3 million: nearest, by its 512 per step, is GPT-2 small, whose 1e-5 would bring the warning "too low".
   const small = corner(3.3e6);
   expect(small.what).toMatch(/GPT-2 small on styles \(124 million\): 512 a step, clip 0.2, 4 epochs$/);
   expect(small.remedy).toContain("move towards the corner, and keep the rate within this size's own 2.8e-5 to 2.8e-4");

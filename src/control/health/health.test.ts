@@ -16,7 +16,7 @@ function after(iterations: readonly MetricValues[]) {
   return health({ signals: iterations.at(-1) ?? {}, history });
 }
 
-/** Iterations at whose end a gauge reads `reading`. */
+/** Iterations after which a gauge reads `reading`. */
 function reads({ signal, reading, unit }: Gauge, value: number): MetricValues[] {
   const key = signal.replace("*", "model");
   const scale: MetricValues = unit ? { "reward/score_std": 2, "reward/score_p5": -3, "reward/score_p95": 3 } : {};

@@ -1,4 +1,4 @@
-/** Every shipped rule on crafted histories: it speaks where it should, and on neither side of its threshold too early. */
+/** Every shipped rule on crafted histories: it fires when it should, and not too early on either side of its threshold. */
 import { describe, expect, it } from "vitest";
 import { acting, play } from "../../../test/support/rules.ts";
 import type { MetricValues } from "../../types/records.ts";
@@ -10,9 +10,9 @@ import { isStepRule, type Rule } from "./rule.ts";
 
 type History = readonly MetricValues[];
 interface Case {
-  /** The rule speaks at its last iteration, and not before. */
+  /** The rule fires at the last iteration, and not before. */
   readonly speaks: History;
-  /** It does not speak at all. */
+  /** The rule does not fire at all. */
   readonly quiet: readonly History[];
 }
 
@@ -22,7 +22,7 @@ const times = <T>(n: number, value: T): T[] => Array.from({ length: n }, () => v
 const both = (...parts: History[]): History =>
   parts[0]!.map((_, i) => Object.assign({}, ...parts.map((part) => part[i])) as MetricValues);
 
-/** The newest value against a threshold, for a window of so many in a row; `ok` is on the other side. */
+/** The newest value against a threshold, for a window of consecutive values; `ok` is on the other side. */
 function beyond(
   signal: string,
   { bad, edge, ok, window = 1 }: { bad: number; edge: number; ok: number; window?: number },
@@ -37,7 +37,7 @@ function beyond(
   };
 }
 
-/** The newest against the first of the run. */
+/** The newest value compared with the first of the run. */
 function sinceFirst(
   signal: string,
   { first, bad, edge, window = 1 }: { first: number; bad: number; edge: number; window?: number },
@@ -160,9 +160,9 @@ const cases: Readonly<Record<string, Case>> = {
     quiet: [
       scores([...times(10, 3), 2.41]),
       scores([...times(5, 3), ...times(5, 3.61), 3.6]),
-      // Where scores lie in [0, 1] the threshold is as it is.
+      // If scores are in [0, 1] the threshold is used as it is.
       bounded(scores([...times(10, 0.8), 0.51])),
-      // A swing that the noise explains.
+      // A swing that noise explains.
       scores([...times(10, 3), 2.3]).map((row) => ({ ...row, "reward/score_se": 0.3 })),
     ],
   },
@@ -211,7 +211,7 @@ const cases: Readonly<Record<string, Case>> = {
       [...times(17, {}), ...gold(0.9, 0.87, 0.84)],
     ),
     quiet: [
-      // The gold check falls no further than its error.
+      // The gold check falls by no more than its error.
       both(
         of(
           "reward/score_mean",
@@ -232,7 +232,7 @@ const cases: Readonly<Record<string, Case>> = {
   check_lost: {
     speaks: both(of("reward/score_mean", [0, 1, 1, 1]), [{}, ...of("monitor/check_fall", times(3, 0.26))]),
     quiet: [
-      // Two measurements are chance.
+      // Two measurements may be chance.
       both(of("reward/score_mean", [0, 1, 1, 1]), [{}, ...of("monitor/check_fall", [0.24, 0.3, 0.3])]),
       // The score is not above its first.
       both(of("reward/score_mean", [1, 1, 1, 1]), [{}, ...of("monitor/check_fall", times(3, 0.5))]),
@@ -291,7 +291,7 @@ const cases: Readonly<Record<string, Case>> = {
   prompts_narrow: sinceFirst("response/distinct_prompts_share", { first: 0.8, bad: 0.19, edge: 0.2 }),
 };
 
-/** Iterations in which a rule speaks by itself, its cool-down put aside. */
+/** Iterations in which a rule fires by itself, ignoring its cool-down. */
 function spoke(rule: Rule, history: History): number[] {
   const alone = [{ ...rule, cooldown: 0 }];
   if (!isStepRule(rule))
@@ -325,7 +325,7 @@ describe.each(rules.map((rule) => [rule.id, rule] as const))("%s", (id, rule) =>
   });
 });
 
-/** 200 iterations of a run that learns, with the noise of one: every signal that a rule looks at. */
+/** 200 iterations of a noisy run that learns: every signal that a rule uses. */
 function healthy(seed: number): History {
   const noise = random(seed, "healthy");
   const about = (value: number, spread: number) =>
@@ -388,7 +388,7 @@ it.each([1, 2, 3])("no rule of tier 1 or 2 speaks on a healthy history, and hard
     .map((rule) => [rule.id, rule.tier, spoke(rule, history).length] as const)
     .filter(([, , n]) => n > 0);
   expect(loud.filter(([, tier]) => tier < 3)).toEqual([]);
-  // Where 200 scores rise slowly, now and then one is the lowest of ten.
+  // Among 200 slowly rising scores, an occasional one is the lowest of ten.
   expect(loud.map(([id]) => id).filter((id) => id !== "reward_low_note")).toEqual([]);
 });
 

@@ -1,4 +1,4 @@
-/** The engine as the trainer sees it: handles to models, folders, errors that cross the thread, the same bits twice. */
+/** The engine as seen by the trainer: handles to models, folders, errors that cross the thread, the same bits twice. */
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -387,7 +387,7 @@ describe("losses whose arrays do not fit are EngineErrors with the numbers", () 
   ])("%s", async (_, request, message) => {
     const { id } = await create({ heads: ["lm", "scalar"] });
     await expectError(engine.forwardBackward(id, request), EngineError, message);
-    // A request that was refused leaves no gradient behind.
+    // A refused request leaves no gradient behind.
     await expectError(engine.optimStep(id, adam), EngineError, "no gradient was accumulated");
   });
 });

@@ -1,4 +1,4 @@
-/** A whole model's outputs, losses and gradients, and two steps of AdamW, against PyTorch's float64 numbers. */
+/** A whole model's outputs, losses and gradients, and two steps of AdamW, compared with PyTorch's float64 numbers. */
 
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -63,7 +63,7 @@ describe("losses and gradients", () => {
     const feeds = lossFeeds(config, request);
     for (const [name, { shape, data }] of tensors) {
       feeds[name] = { shape, data };
-      // What was accumulated before is added to.
+      // The gradient is added to what was accumulated before.
       feeds[`sum.${name}`] = { shape, data: new Float32Array(data.length).fill(1) };
     }
     const results = await session.run(feeds);
@@ -121,7 +121,7 @@ function shapeOf(loss: LossRequest): LossShape {
   return { name: "policy", penalty: null, dualClip: dualClip !== null, ...bonus };
 }
 
-/** What a loss's graph reads, written from its documentation. */
+/** The inputs of a loss's graph, written from its documentation. */
 function lossFeeds(config: ModelConfig, loss: LossRequest): Record<string, Value> {
   const vector = (values: readonly number[]): Value => ({ data: Float32Array.from(values), shape: [values.length] });
   const scalar = (value: number): Value => ({ data: Float32Array.of(value), shape: [] });

@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
-// V8's young generations are kept small, and medians compared, so that garbage waiting to be collected (some 8 MB of 180)
-// hides no leak and is not taken for one; should it happen all the same, a second run decides.
+// V8's young generations are kept small, and medians compared, so that garbage waiting to be collected (about 8 MB of 180) neither hides a leak nor
+// looks like one; if it does after all, a second run decides.
 test("iteration 300 takes at most 1.05 times the memory of iteration 50", { retry: 1 }, async () => {
   const script = fileURLToPath(new URL("../../../test/support/engine-memory.ts", import.meta.url));
   const options = ["--max-semi-space-size=1", "--import", "tsx"];

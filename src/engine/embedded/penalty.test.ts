@@ -43,7 +43,7 @@ const config: ModelConfig = {
 /** A transformer whose hidden state at position t is the t-th unit vector, so that column t of its head is its logits there. */
 async function modelOf(logits_T_V: readonly (readonly number[])[]): Promise<ModelId> {
   const { width } = config;
-  // What the last norm makes of a unit vector: these where it is 1 and where it is 0.
+  // The last norm's output for a unit vector: these values where it is 1 and where it is 0.
   const sd = Math.sqrt(1 / width - 1 / width ** 2 + 1e-5);
   const [one, zero] = [(1 - 1 / width) / sd, -1 / width / sd];
   const values: Readonly<Record<string, (row: number, column: number) => number>> = {
@@ -193,7 +193,7 @@ describe("a whole model", () => {
       advantages: loss.advantages.slice(from, to),
     });
     expect(relativeError(await gradientOf(core, model, [part(0, 2), part(2, 4)]), whole)).toBeLessThan(1e-5);
-    // Two tokens' distributions, read off by asking for each token in turn.
+    // The distributions of two tokens, found by requesting each token in turn.
     const logitsOf = async (id: ModelId, tokens: readonly number[]) => {
       const asked = Array.from({ length: smallConfig.vocabularySize }, (_, v) => ({
         tokens: [...tokens, v],

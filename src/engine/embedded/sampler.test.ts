@@ -1,4 +1,4 @@
-/** Generation against the forward pass: greedy and sampled tokens, their probabilities, and what they may not depend on. */
+/** Generation compared with the forward pass: greedy and sampled tokens, their probabilities, and what they must not depend on. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gap } from "../../../test/support/gpt2.ts";
 import { EngineError } from "../../util/errors.ts";
@@ -92,7 +92,7 @@ describe("a sampled token's log-probability is the forward pass's within 1e-4", 
     expect(gap(result.logprobs, await forwardLogprobs(prompts, result.tokens, settings.temperature))).toBeLessThan(
       1e-4,
     );
-    // The test is of ragged ends: some stop early, some after several chunks.
+    // This tests ragged ends: some stop early, some after several chunks.
     const lengths = result.tokens.map(({ length }) => length);
     expect(Math.min(...lengths)).toBeLessThan(8);
     expect(Math.max(...lengths)).toBeGreaterThan(24);

@@ -1,4 +1,4 @@
-/** Ids that no text has: the model with such rows computes what the model without them does, and leaves the rows alone. */
+/** Ids that no text has: a model with such rows computes the same as one without them, and leaves the rows unchanged. */
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
@@ -23,10 +23,10 @@ const padded: ModelConfig = {
   tieEmbeddings: true,
 };
 const textIds = { below: 19, missing: [4, 11] };
-/** Ids of text, in order: the place of each is its id in the model without the other rows. */
+/** Ids of text, in order: each one's index is its id in the model without the other rows. */
 const kept = Array.from({ length: textIds.below }, (_, id) => id).filter((id) => !textIds.missing.includes(id));
 
-/** Rows that no text has shout: without a mask they would take all probability. */
+/** Rows that no text has get huge values: without a mask they would take all probability. */
 function tensorsOf(config: ModelConfig, seed: number): Map<string, NamedTensor> {
   return new Map(
     parameterSpecs(config, ["lm"]).map(({ name, shape, deviation }) => {
@@ -56,7 +56,7 @@ function withoutOtherRows(tensors: ReadonlyMap<string, NamedTensor>, { width }: 
 interface Twins {
   /** With rows that no text has. */
   readonly full: ModelId;
-  /** Without them, ids counted anew. */
+  /** Without them, with renumbered ids. */
   readonly cut: ModelId;
 }
 
@@ -73,7 +73,7 @@ async function twins(config: ModelConfig, seed: number): Promise<Twins> {
 }
 
 const stream = random("sequences");
-/** In the ids of the model without other rows. */
+/** In the ids of the model without the other rows. */
 const sequences: Sequence[] = [5, 9, 14].map((length) => ({
   tokens: Array.from({ length }, () => stream.integer(kept.length)),
   start: 2,

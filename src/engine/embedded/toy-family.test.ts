@@ -1,6 +1,6 @@
 /**
- * A family that Ballast lacks, in one file and a row of the table: RMS norms, no biases, matrices as Hugging Face's `nn.Linear`
- * stores them, grouped queries, a head width of its own, an option of its own, and frozen positions.
+ * A family that Ballast lacks, in one file and one row of the table: RMS norms, no biases, matrices stored like Hugging Face's `nn.Linear`, grouped
+ * queries, a separate head width, an option of its own, and frozen positions.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -140,7 +140,7 @@ async function train(id: string, steps: number): Promise<number[]> {
 test("it learns, keeps what is frozen to the bit without optimizer state, and goes on from a folder with the same bits", async () => {
   const { id, config: created } = await core.createModel({ config, heads: ["lm", "scalar"], seed: 3 });
   expect(created).toEqual({ ...config, options: { inner: 12 } });
-  // Before a model exists, its size is known with the options that it will have.
+  // A model's size is known before it exists, with its default options.
   expect(parameterCount(config, ["lm"])).toBe(parameterCount(created, ["lm"]));
   const before = await saved(core, id);
   const losses = await train(id, 10);

@@ -1,4 +1,4 @@
-/** Losses, accumulation and optimizer steps of the engine in its thread, against the slow functions of `rl/`. */
+/** Losses, accumulation and optimizer steps of the engine in its thread, compared with the slow functions of `objectives/`. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   adam,

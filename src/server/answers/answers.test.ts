@@ -1,4 +1,4 @@
-/** What the page is told of a run, against the same run's record; and who is not told. */
+/** The page's answers about a run, compared with the same run's record; and who gets none. */
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -339,7 +339,7 @@ describe("who may ask", () => {
     for (const [headers, status] of wrong)
       expect((await post(app, headers)).status, JSON.stringify(headers)).toBe(status);
     const right = { ...own, origin: "http://localhost:9464", "sec-fetch-site": "same-origin" };
-    // It gets as far as the run itself, whose controller was shown nothing yet.
+    // It reaches the run itself, whose controller has not been shown anything yet.
     expect((await post(app, right)).answer).toMatchObject({ error: expect.stringContaining("tiny-1 has no record") });
   });
 

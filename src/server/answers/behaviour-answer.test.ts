@@ -1,4 +1,4 @@
-/** The evaluation set across iterations: shares with intervals, what changed, what agrees. */
+/** The monitoring set across iterations: shares with intervals, what changed, what agrees. */
 import { expect, it } from "vitest";
 import { asked, served } from "../../../test/support/server.ts";
 import { workspaceWithRun } from "../../../test/support/workspace.ts";
@@ -53,7 +53,7 @@ it("of a long run has points evenly spread, the first and the newest among them,
   expect(answer.of).toBe(1_102);
   const shown = answer.points.map(({ iteration }) => iteration);
   expect([shown.length, shown[0], shown[1], shown[2], shown.at(-1)]).toEqual([277, 0, 13, 17, 1_110]);
-  // From the measurement before, which has no point.
+  // Compared with the previous measurement, which has no point.
   expect(answer.points[2]?.changed).toBe(0.25);
 });
 
@@ -104,7 +104,7 @@ it("keeps nothing of an attempt that was taken over while nobody knew from where
   const attempt = store.startAttempt("tiny-1");
   const changed = async () =>
     (await asked<BehaviourAnswer>(app, "/api/runs/tiny-1/behaviour")).answer.points.at(-1)?.changed;
-  // The new attempt is there, and does not say yet where it begins.
+  // The new attempt exists, but does not say yet where it begins.
   expect(await changed()).toBe(0.5);
   const second = store.recorder("tiny-1", attempt);
   second.event({ kind: "resumed", stage: "ppo", iteration: 5, message: "resumed" });

@@ -1,4 +1,4 @@
-/** What a person changes through the server: once, on the state they saw, and never more than they may. */
+/** Users' changes through the server: done once, on the state they saw, and never more than allowed. */
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";

@@ -1,4 +1,4 @@
-/** The stream: nothing lost, nothing told twice over, whole iterations, and a reset where row by row would not do. */
+/** The stream: nothing lost, nothing sent twice, whole iterations, and a reset if row by row would not do. */
 import { describe, expect, it, onTestFinished } from "vitest";
 import { incidentRecord } from "../../../test/support/incident.ts";
 import { type Reading, reading, served } from "../../../test/support/server.ts";
@@ -27,7 +27,7 @@ function workspace(options: AppOptions = {}) {
   return { store, recorder, app, clock, step, read };
 }
 
-/** Iterations of a run in the batches to come, until so many are there. */
+/** Iterations of a run in the coming batches, up to this count. */
 async function iterations(reader: Reading, run: string, count: number): Promise<[number, unknown][]> {
   const found: [number, unknown][] = [];
   while (found.length < count) {
@@ -76,7 +76,7 @@ describe("a reader", () => {
     expect(first.runs["a-1"]?.events.map(({ message }) => message)).toEqual(["note 1", "note 2"]);
     step(3);
     expect(await iterations(reader, "a-1", 1)).toEqual([[3, 3]]);
-    // The browser's own way of coming back.
+    // The browser's own way of reconnecting.
     const again = await read(`runs=a-1&after=0.0`, { "last-event-id": reader.ids.at(-1)! });
     expect((await again.next()).runs["a-1"]?.iterations).toEqual([]);
   });
@@ -196,7 +196,7 @@ describe("a reset is sent", () => {
     });
     client.hear(news(1, 10));
     await expect.poll(() => sent.length).toBe(1);
-    // The line takes nothing meanwhile.
+    // The connection accepts nothing meanwhile.
     for (let i = 2; i < 40; i++) client.hear(news(i, mostRows / 20));
     release();
     await expect.poll(() => sent.length).toBe(2);

@@ -8,7 +8,7 @@ import { parseJinja } from "./jinja.ts";
 
 const render = (template: string, variables: Record<string, unknown> = {}) => parseJinja(template).render(variables);
 
-/** What Ballast renders, null where it refuses. */
+/** Ballast's rendering; null if it refuses. */
 function renderOrNull({ template, variables }: JinjaCase): string | null {
   try {
     return render(template, variables);
@@ -17,7 +17,7 @@ function renderOrNull({ template, variables }: JinjaCase): string | null {
   }
 }
 
-/** Cases that are rendered, but not as Jinja2 does, and how many are. */
+/** Cases that are rendered differently from Jinja2, and how many are rendered at all. */
 function compared(cases: readonly JinjaCase[], expected: readonly (string | null)[]) {
   const rendered = cases.map((one, i) => ({ template: one.template, ballast: renderOrNull(one), jinja2: expected[i] }));
   expect(expected).toHaveLength(cases.length);

@@ -1,4 +1,4 @@
-/** Lines of different iterations on one axis: what is a gap and what is not. */
+/** Lines of different iterations on one axis: what counts as a gap. */
 import { expect, it } from "vitest";
 import { columnOf } from "../state/column.ts";
 import { align } from "./align.ts";

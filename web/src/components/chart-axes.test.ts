@@ -1,4 +1,4 @@
-/** Axes: nothing that was measured is cut off, and figures tell lines apart. */
+/** Axes: no measurement is cut off, and labels distinguish lines. */
 
 import { describe, expect, it } from "vitest";
 import fc from "../../../test/support/property.ts";
@@ -7,7 +7,7 @@ import { ticks, xRange, yRange } from "./chart-axes.ts";
 
 describe("yRange", () => {
   it("holds all of the data, whatever the guides", () => {
-    // Nothing measured is so small that a share of it is 0.
+    // No measurement is so small that a share of it is 0.
     const number = fc.double({ min: -1e6, max: 1e6, noNaN: true }).filter((n) => n === 0 || Math.abs(n) > 1e-300);
     fc.assert(
       fc.property(number, number, fc.array(number, { maxLength: 3 }), (one, other, guides) => {

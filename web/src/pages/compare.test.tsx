@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** The page that compares runs: what it warns of, shows and gives away. */
+/** The page that compares runs: its warnings, contents and exports. */
 import { render } from "preact";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Evaluation } from "../../../src/types/evaluation.ts";

@@ -1,4 +1,4 @@
-/** What is deleted, what is refused, and what is said. */
+/** What is deleted, what is refused, and the messages. */
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";

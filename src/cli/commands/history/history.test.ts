@@ -1,4 +1,4 @@
-/** The history of hyperparameters: causes, attempts, and what was taken over. */
+/** The history of hyperparameters: causes, attempts, and superseded changes. */
 import { expect, it } from "vitest";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { workspaceWithRun } from "../../../../test/support/workspace.ts";

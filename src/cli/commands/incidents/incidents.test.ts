@@ -1,4 +1,4 @@
-/** Incidents on the command line: what a person reads, and every decision that cannot be carried out. */
+/** Incidents on the command line: what operators read, and every decision that cannot be carried out. */
 import { describe, expect, it } from "vitest";
 import { evidence, incidentRecord } from "../../../../test/support/incident.ts";
 import { keptTerminal } from "../../../../test/support/terminal.ts";

@@ -9,7 +9,7 @@ import { rate } from "./index.ts";
 import type { KeyStream } from "./rating-keys.ts";
 import { keysOf } from "./rating-keys.ts";
 
-/** A run whose samples are these responses by prompt, one an iteration. */
+/** A run whose samples are these responses by prompt, one per iteration. */
 function runWith(responses: Readonly<Record<string, readonly string[]>>): TestRun {
   const run = workspaceWithRun();
   const recorder = run.store.recorder("tiny-1", run.store.startAttempt("tiny-1"));
@@ -39,7 +39,7 @@ describe("rating one by one", () => {
     expect(new Set(ratings.map((one) => one.kind === "rating" && one.response)).size).toBe(2);
     expect(JSON.parse(given.terminal.lines[0]!)).toEqual({ run: "tiny-1", given: 2, rater: "ann" });
     expect(given.terminal.notes.join("\n")).toContain("Unknown key. Use: 1 (bad) to 5 (good), s skips, q ends");
-    // Three different ones in all; the end of the keys is the end.
+    // Three different ones in all; when the keys end, so do the questions.
     await rate(options(run, typed("3")));
     expect(run.store.ratings("tiny-1")).toHaveLength(3);
     await expect(rate(options(run))).rejects.toThrow("every stored sample is rated");
@@ -98,7 +98,7 @@ describe("files", () => {
     const given = options(run);
     await rate({ ...given, export: path });
     const rows = readPreferenceRows({ path, fields: {}, limit: 0 });
-    // Every pair of the three and of the two, rated apart; what was preferred as such among them.
+    // Every pair of the three and of the two that was rated differently, including the explicit preferences.
     expect(rows).toHaveLength(4);
     expect(given.terminal.lines).toEqual([`4 preferences of tiny-1 are in ${path}.`]);
 

@@ -13,7 +13,7 @@ import { replay } from "./index.ts";
 const own =
   "rules: [{id: rise, tier: 2, when: {signal: kl/old_new_k3_token, above: 0.05}, action: {clip: 0.8}, source: test}]";
 
-/** A run whose controller saw this KL, one value an iteration, as a trainer would have recorded it. */
+/** A run whose controller saw this KL, one value per iteration, as a trainer would have recorded it. */
 function runWith(kl: readonly number[]): TestRun {
   const run = workspaceWithRun({ control: { profile: "adaptive" } });
   const rules = parseRules(own, "rules.yaml");

@@ -1,4 +1,4 @@
-/** The report of a run with everything in it: nothing that a model or a person wrote acts, in Markdown or HTML. */
+/** The report of a run with everything in it: nothing that a model or a user wrote acts, in Markdown or HTML. */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,7 +15,7 @@ const day = 86_400_000;
 const start = Date.UTC(2026, 10, 1);
 const nasty = "</script><img src=x onerror=alert(1)> [x](javascript:1) | \u202etxet \x1b[2J `a` <!channel>";
 
-/** Ten days of a run: something on day 1, all else on day 5 and later. */
+/** Ten days of a run: something on day 1, everything else on day 5 and later. */
 function recorded(control: object = {}) {
   const clock = { now: start };
   const run = workspaceWithRun({ now: () => clock.now, control });

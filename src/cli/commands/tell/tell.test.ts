@@ -26,7 +26,7 @@ describe("ballast tell", () => {
       { kind: "set", payload: { key: "ppo.dualClip", value: 3 }, reason: "KL runs away" },
       { kind: "save", payload: {}, reason: "" },
     ]);
-    // The clock of the test's recorder stands still, long ago: no process is there.
+    // The clock of the test's recorder stands still, long ago: no process is running.
     expect(terminal.lines.slice(0, 2)).toEqual([
       "command 1: set ppo.kl.coef to 0.1",
       "command 2: set ppo.dualClip to 3",

@@ -1,4 +1,4 @@
-/** How many settings differ, as a person counts them. */
+/** How many settings differ, as users count them. */
 import { expect, it } from "vitest";
 import { countDifferences, verdict } from "./differences.ts";
 
@@ -14,7 +14,7 @@ it("keys of one list, or of one thing that is absent in a run, are one setting",
     { key: "ppo.learningRate", values: [1e-4, 2e-4] },
   ]);
   expect(found.settings.map(({ name }) => name)).toEqual(["faults", "ppo.slowCritic", "ppo.learningRate"]);
-  // The empty list itself says nothing beside what is in the other.
+  // The empty list itself adds nothing to the entries of the other.
   expect(found.settings[0]!.rows.map(({ key }) => key)).toEqual(["faults.0.name", "faults.0.at"]);
 });
 

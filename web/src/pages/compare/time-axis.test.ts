@@ -1,4 +1,4 @@
-/** Iterations put at the seconds that they began at. */
+/** Iterations placed at the seconds at which they began. */
 import { expect, it } from "vitest";
 import { columnOf } from "../../state/column.ts";
 import { overTime } from "./time-axis.ts";

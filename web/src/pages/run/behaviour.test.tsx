@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** The view of behaviour as a person uses it: two points compared, what flipped, what the reward bought, what is missing. */
+/** The behaviour view in use: two points compared, what flipped, what the reward gained, what is missing. */
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -17,7 +17,7 @@ import { emptyColumn } from "../../state/column.ts";
 import type { RunData } from "../../state/run-data.ts";
 
 vi.mock("../../state/live.ts", () => ({ summaries: signal(new Map()), line: signal("live"), watch: () => () => {} }));
-// There is no canvas here.
+// There is no canvas in this environment.
 vi.mock("../../components/chart.tsx", () => ({
   Chart: ({ title, lines, marks, onPick }: ChartProps) => (
     <button type="button" class="chart" onClick={() => onPick?.(10)}>

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** The view Control as a person uses it: decides, steers, is refused, and loses nothing of what was typed. */
+/** The Control view in use: decides, steers, is refused, and loses none of the typed text. */
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { act } from "preact/test-utils";

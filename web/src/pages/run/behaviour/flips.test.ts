@@ -1,4 +1,4 @@
-/** Answers that changed, verdicts that flipped, and where reward and gold part. */
+/** Changed answers, flipped verdicts, and where reward and gold diverge. */
 import { describe, expect, it } from "vitest";
 import type { AnswerPair, BehaviourPoint, PageSaid } from "../../../../../src/types/page.ts";
 import { filtered, flipsOf } from "./flips.ts";

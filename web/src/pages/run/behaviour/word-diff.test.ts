@@ -1,4 +1,4 @@
-/** Differences of texts: the parts make up the texts, and what is kept is the same in both. */
+/** Differences of texts: the parts add up to the texts, and the kept parts are the same in both. */
 
 import { describe, expect, it } from "vitest";
 import fc from "../../../../../test/support/property.ts";
