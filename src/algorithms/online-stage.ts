@@ -8,6 +8,7 @@ import { baseOf } from "../trainer/in-force.ts";
 import type { Experience, OnlineInputs } from "../trainer/online-run.ts";
 import { measure } from "../trainer/probes.ts";
 import { measureNoise } from "../trainer/probes-noise.ts";
+import type { Rollout } from "../trainer/rollout.ts";
 import type { StageResult } from "../trainer/run-types.ts";
 import type { StageContext } from "../trainer/stage-context.ts";
 import { observeTargets, targetMet } from "../trainer/stop.ts";
@@ -33,9 +34,14 @@ export async function trainOnline(
     let iteration = loop.first;
     for (; iteration < iterations && met() === null; iteration++) {
       await loop.begin(iteration);
+      let handed: Rollout | null = null;
+      if (inputs.batches) {
+        handed = await inputs.batches.next(opened, iteration).catch((error) => loop.leave(iteration, error));
+        if (handed === null) break;
+      }
       const stopwatch = await Stopwatch.start(context.engine);
       const tell = (message: string) => loop.progress(iteration, message);
-      const run = injected.around({ ...opened, stopwatch, tell }, iteration);
+      const run = injected.around({ ...opened, handed, stopwatch, tell }, iteration);
       for (const name of injected.beginning(iteration))
         loop.event("fault", iteration, `injected: ${name}`, { fault: name });
       before = await keepBefore(run, before);

@@ -8,22 +8,19 @@ import type { PpoConfig } from "../settings/config-schema.ts";
 import { Control } from "../trainer/controller.ts";
 import { baseOf, heldByState, hold, personSet, recordClip } from "../trainer/in-force.ts";
 import { openOnlineModels, trainedModels } from "../trainer/online-models.ts";
-import type { OnlineInputs, OnlineRun } from "../trainer/online-run.ts";
+import type { Between, OnlineInputs } from "../trainer/online-run.ts";
 import { checkRewardHash, firstState, type OnlineState, seedOf } from "../trainer/online-state.ts";
 import type { StageContext } from "../trainer/stage-context.ts";
 import { findCheckpoint, StageLoop } from "../trainer/stage-loop.ts";
 import { checkFingerprints, fingerprints } from "../trainer/stage-models.ts";
 import type { Algorithm } from "./algorithm.ts";
 
-/** A run between two iterations. */
-export type OpenRun = Omit<OnlineRun, "stopwatch" | "tell">;
-
 /** Throws what cannot go on: a changed reference or reward, an incident that waits for a decision. */
 export async function openOnline(
   context: StageContext,
   inputs: OnlineInputs,
   { algorithm, injected }: { readonly algorithm: Algorithm; readonly injected: Injected },
-): Promise<OpenRun> {
+): Promise<Between> {
   const { settings, sources, frozen } = inputs;
   const { recorder, config } = context;
   const rollback = context.resume ? await carryOutRollback(context.folder, recorder.attempt) : null;

@@ -115,7 +115,9 @@ function checkRows(config: Config, given: Given): Checked {
     );
   if (!demo && sft && !sft.data) needs("sft", "data", "demonstrations");
   if (!demo && reward && !reward.data) needs("reward", "data", "preference pairs");
-  if (!demo && ppo && !ppo.prompts) needs("ppo", "prompts", "prompts");
+  // A program that scores its responses brings the prompts too.
+  const handed = ppo?.rewards.some(({ kind }) => kind === "caller") ?? false;
+  if (!demo && ppo && !ppo.prompts && !handed) needs("ppo", "prompts", "prompts");
   for (const stage of ["sft", "reward"] as const) {
     if (config[stage]?.evaluation && given(`${stage}.evaluationShare`)) {
       warnings.push(

@@ -5,6 +5,7 @@ export { type Field, fields } from "../settings/schema-fields.ts";
 export { type Difference, differences } from "./differences.ts";
 export { injected, withFaults } from "./fault-names.ts";
 export {
+  checkedConfig,
   type Loaded,
   loadConfig,
   parseConfig,

@@ -73,11 +73,11 @@ describe("one wrong value", () => {
     ],
     [
       "ppo:\n  rewards:\n    - kind: exact\n    - kind: patern\n",
-      'a.yaml:4: ppo.rewards.1.kind: expected one of model, exact, last_number, pattern, length, repetition, safety, comparison, function, found the text "patern"; did you mean pattern?',
+      'a.yaml:4: ppo.rewards.1.kind: expected one of model, exact, last_number, pattern, length, repetition, safety, comparison, caller, function, found the text "patern"; did you mean pattern?',
     ],
     [
       "ppo:\n  rewards:\n    - weight: 1\n",
-      "a.yaml:3: ppo.rewards.0 needs the key kind: one of model, exact, last_number, pattern, length, repetition, safety, comparison, function",
+      "a.yaml:3: ppo.rewards.0 needs the key kind: one of model, exact, last_number, pattern, length, repetition, safety, comparison, caller, function",
     ],
     ["ppo:\n  rewards:\n    - kind: length\n", "a.yaml:3: ppo.rewards.0 needs the key max: a whole number from 1"],
     ["ppo:\n  rewards: []\n", "a.yaml:2: ppo.rewards: expected a list that is not empty, found an empty list"],

@@ -48,6 +48,12 @@ export function loadConfig(path: string | null, overrides: readonly string[] = [
   return read(text, overrides, (reading) => [...missing(reading, options), ...rulesOf(reading)]);
 }
 
+/** Checks a configuration that a program has as a value, structured as the YAML file is. Paths are relative to the current directory. */
+export function checkedConfig(value: object, options: LoadOptions = {}): Loaded {
+  const text = { text: JSON.stringify(value, null, 2), file: "configuration" };
+  return read(text, [], (reading) => [...missing(reading, options), ...rulesOf(reading)]);
+}
+
 /** Parses and checks a configuration from a text; `file` names it in messages, and paths are relative to its folder. Reads no files. */
 export function parseConfig(text: string, file: string, overrides: readonly string[] = []): Loaded {
   return read({ text, file }, overrides);

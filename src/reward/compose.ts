@@ -21,6 +21,8 @@ export interface RewardOptions {
   readonly baseline?: Baseline;
   /** Sequences in one pass of the engine; 0, the default, lets the reward choose. */
   readonly microBatch?: number;
+  /** Needed by `caller`: what the program that runs this run gave the responses. */
+  readonly handed?: (rows: readonly Scored[]) => number[];
 }
 
 export interface RewardPipeline {
@@ -67,6 +69,7 @@ export function createReward({
   models = {},
   baseline,
   microBatch: wanted = 0,
+  handed,
 }: RewardOptions): RewardPipeline {
   const microBatch = wanted || autoMicroBatch;
   const filter = createSafetyFilter(safety);
@@ -105,6 +108,10 @@ export function createReward({
         const model = learned();
         if (!baseline) throw new RewardError(`the component ${name} has no reference policy to compare with`);
         return (rows) => comparisonScores(rows, { engine, learned: model, baseline, microBatch });
+      }
+      case "caller": {
+        if (!handed) throw new RewardError(`the scores of ${name} come from a program`, "Run that program again.");
+        return async (rows) => ({ scores: handed(rows), outsideTraining: Number.NaN });
       }
       case "function": {
         const runner = new FunctionRunner(config);

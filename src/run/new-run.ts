@@ -39,7 +39,7 @@ export function recordRun({ config: given, name }: NewRunOptions): RunFacts {
 }
 
 /** With what the machine and the model's folder decide. */
-function completed(config: Config): Config {
+export function completed(config: Config): Config {
   return withModelSizes({ ...config, threads: config.threads || defaultThreads() });
 }
 

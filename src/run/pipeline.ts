@@ -33,7 +33,7 @@ import type { Evaluation } from "../types/evaluation.ts";
 import type { Stage } from "../types/records.ts";
 import type { Recorder } from "../types/run-recorder.ts";
 import { writeDurably } from "../util/durable.ts";
-import { CheckpointError, DataError } from "../util/errors.ts";
+import { CheckpointError, DataError, UsageError } from "../util/errors.ts";
 import { readOwnJson, toJson } from "../util/json-values.ts";
 
 export interface RunOptions {
@@ -77,6 +77,11 @@ interface Run extends RunOptions {
  */
 export async function runPipeline(options: RunOptions): Promise<PipelineResult> {
   const { config, folder, recorder, resume } = options;
+  if (config.ppo?.rewards.some(({ kind }) => kind === "caller"))
+    throw new UsageError(
+      "prompts and scores of this run come from a program that uses the library",
+      "Run that program again: it goes on where this run was left.",
+    );
   recorder.state("running");
   const data = options.prepared?.data ?? (resume ? null : fingerprintData(config));
   const rows = options.prepared?.rows ?? openRows(config);
@@ -198,7 +203,10 @@ async function ppo(run: Run): Promise<StageResult> {
 }
 
 /** Kept in the run's folder, so that a run keeps its rules while the files they came from change. */
-async function runRules({ config, folder }: Run, { recorder }: StageContext): Promise<readonly Rule[]> {
+export async function runRules(
+  { config, folder }: Pick<RunOptions, "config" | "folder">,
+  { recorder }: Pick<StageContext, "recorder">,
+): Promise<readonly Rule[]> {
   const path = join(folder, "rules.json");
   if (existsSync(path)) {
     const remedy = "Restore it from a copy. Without one, delete it: the rules are read again from the configuration.";
@@ -248,7 +256,8 @@ async function finalEvaluation(
   return evaluation;
 }
 
-function contextOf({ config, engine, recorder, tokenizer, resume, origin, ...run }: Run, stage: Stage): StageContext {
+export function contextOf(options: Omit<Run, "rows" | "encoded">, stage: Stage): StageContext {
+  const { config, engine, recorder, tokenizer, resume, origin, ...run } = options;
   const folder = join(run.folder, stage);
   mkdirSync(folder, { recursive: true });
   const { onProgress, interrupted, wait = false } = run;

@@ -165,6 +165,8 @@ export const rewardComponentSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("safety"), name, weight }),
   /** The learned score minus that of a baseline response to the same prompt, sampled from the reference policy. */
   z.strictObject({ kind: z.literal("comparison"), name, weight, path: text.optional() }),
+  /** What a program that uses the library hands in with each batch: docs/library.md. */
+  z.strictObject({ kind: z.literal("caller"), name, weight }),
   /** A user's own function: `export default async ({prompt, response, reference}) => number`. */
   z.strictObject({
     kind: z.literal("function"),
@@ -455,6 +457,8 @@ export const configSchema = z.strictObject({
 });
 
 export type Config = z.infer<typeof configSchema>;
+/** A configuration as a user writes it, without its defaults. */
+export type ConfigInput = z.input<typeof configSchema>;
 export type DataConfig = z.infer<typeof prompts>;
 export type ModelSection = z.infer<typeof modelSchema>;
 export type TokenizerSection = z.infer<typeof tokenizerSchema>;

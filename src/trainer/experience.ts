@@ -30,6 +30,7 @@ export interface Gathered extends Omit<Experience, "signals"> {
 /** Phase 1: responses from the policy as it is, over its whole distribution (PPO.md row 1), `responsesPerPrompt` to a prompt. */
 export async function sampleRollout(run: OnlineRun, iteration: number, settings: PpoConfig): Promise<Rollout> {
   const { context, engine, models, loop, seed, stopwatch, tell } = run;
+  if (run.handed !== null) return run.handed;
   const { sequences, responsesPerPrompt, maxNewTokens, temperature, topK, topP } = settings;
   const prompts = run.drawPrompts(iteration, sequences / responsesPerPrompt);
   const rollout = await rollOut({

@@ -31,7 +31,18 @@ export interface OnlineInputs {
   /** Of the stability controller. */
   readonly rules: readonly Rule[];
   readonly measuring: Measuring;
+  /** Who answers prompts in the run's place; without it the policy answers `prompts`. */
+  readonly batches?: Batches;
 }
+
+/** Batches of responses that are handed to a run from outside, one an iteration. */
+export interface Batches {
+  /** Waits for the batch of an iteration; null if there are no more, and the run is done. Nothing of the iteration has happened by then. */
+  next(run: Between, iteration: number): Promise<Rollout | null>;
+}
+
+/** A run between two iterations. */
+export type Between = Omit<OnlineRun, "stopwatch" | "tell" | "handed">;
 
 export interface OnlineRun {
   readonly context: StageContext;
@@ -49,6 +60,8 @@ export interface OnlineRun {
   readonly settingsAt: (iteration: number) => PpoConfig;
   /** The prompts that an iteration answers. */
   readonly drawPrompts: (iteration: number, count: number) => Prompt[];
+  /** The responses of this iteration, if they were handed in. */
+  readonly handed: Rollout | null;
   readonly stopwatch: Stopwatch;
   /** Tells what is going on. */
   readonly tell: (message: string) => void;

@@ -8,6 +8,7 @@ import {
   learnedComponents,
   type RewardPipeline,
   readNormalisation,
+  type Scored,
 } from "../reward/index.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { responseEnd, type Tokenizer } from "../text/index.ts";
@@ -35,11 +36,13 @@ export interface OpenRewardOptions {
   /** The frozen reference in the engine, whose answers a comparison needs. */
   readonly reference: ModelId | null;
   readonly seed: number;
+  /** Scores of the component `caller`. */
+  readonly handed?: (rows: readonly Scored[]) => number[];
 }
 
 /** Loads the reward models; closing the reward lets go of them. */
 export async function openReward(options: OpenRewardOptions): Promise<RewardPipeline> {
-  const { engine, tokenizer, settings, folders, reference, seed } = options;
+  const { engine, tokenizer, settings, folders, reference, seed, handed } = options;
   const models: Record<string, LearnedModel> = {};
   for (const [name, folder] of Object.entries(folders)) {
     const { id, config, heads } = await engine.loadModel(folder);
@@ -62,6 +65,7 @@ export async function openReward(options: OpenRewardOptions): Promise<RewardPipe
       baseline: { reference, maxNewTokens, stopTokens: tokenizer.stopIds, temperature, seed, lengthOf },
     }),
     microBatch: settings.microBatch,
+    ...(handed && { handed }),
   });
   return {
     hash: reward.hash,

@@ -48,10 +48,7 @@ export interface RolloutOptions {
 export async function rollOut(options: RolloutOptions): Promise<Rollout> {
   const { engine, tokenizer, model, prompts, maxNewTokens, temperature, topK, topP, seed, streams, onProgress } =
     options;
-  const responses_B_T: number[][] = [];
-  const samplerLogprobs_B_T: number[][] = [];
-  const stopReasons: StopReason[] = [];
-  const texts: string[] = [];
+  const rows: Responded[] = [];
   const longest = Math.max(...prompts.map(({ tokens }) => tokens.length)) + maxNewTokens;
   const rowsAtOnce = Math.max(1, Math.floor(tokensAtOnce / longest));
   for (let at = 0; at < prompts.length; at += rowsAtOnce) {
@@ -70,23 +67,36 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
     // What was sampled beyond a stop string is dropped: the tokens up to it do not depend on those after it.
     for (const [i, tokens] of result.tokens.entries()) {
       const { length, text, stopped } = responseEnd(tokenizer, tokens);
-      responses_B_T.push(tokens.slice(0, length));
-      samplerLogprobs_B_T.push(result.logprobs[i]!.slice(0, length));
-      stopReasons.push(stopped ? "stop" : "length");
-      texts.push(text);
+      const samplerLogprobs = result.logprobs[i]!.slice(0, length);
+      rows.push({ prompt: part[i]!, tokens: tokens.slice(0, length), samplerLogprobs, text, stopped });
     }
   }
+  return rolloutOf(rows);
+}
+
+/** One response. */
+export interface Responded {
+  readonly prompt: Prompt;
+  /** With the one that ended it. */
+  readonly tokens: number[];
+  readonly samplerLogprobs: number[];
+  readonly text: string;
+  /** Whether a stop token or a stop string ended it. */
+  readonly stopped: boolean;
+}
+
+export function rolloutOf(rows: readonly Responded[]): Rollout {
   return {
-    prompts,
-    responses_B_T,
-    stopReasons,
-    endsWithEos: stopReasons.map((reason) => reason === "stop"),
-    texts,
-    sequences: responses_B_T.map((tokens, b) => {
-      const prompt = prompts[b]!.tokens;
-      return { tokens: [...prompt, ...tokens], start: prompt.length };
-    }),
-    samplerLogprobs_B_T,
+    prompts: rows.map(({ prompt }) => prompt),
+    responses_B_T: rows.map(({ tokens }) => tokens),
+    stopReasons: rows.map(({ stopped }) => (stopped ? "stop" : "length")),
+    endsWithEos: rows.map(({ stopped }) => stopped),
+    texts: rows.map(({ text }) => text),
+    sequences: rows.map(({ prompt, tokens }) => ({
+      tokens: [...prompt.tokens, ...tokens],
+      start: prompt.tokens.length,
+    })),
+    samplerLogprobs_B_T: rows.map(({ samplerLogprobs }) => samplerLogprobs),
   };
 }
 

@@ -1,0 +1,207 @@
+/** TRL's names for PPO's settings, and what each is in Ballast: docs/library.md has the table. */
+import { basename } from "node:path";
+import type { ConfigInput } from "../settings/config-schema.ts";
+import { UsageError } from "../util/errors.ts";
+import { multiplesNear, nearest } from "../util/nearest.ts";
+
+/** Names, meanings and defaults of TRL 0.11's `PPOConfig`; `target_kl` is the one that differs. */
+export interface PPOConfigOptions {
+  /** A Hugging Face folder, which the policy, the reference and the tokenizer are read from. */
+  readonly model_name: string;
+  /** The run's name: a script that is run again goes on with its unfinished run. The script's own name by default. */
+  readonly exp_name?: string;
+  readonly seed?: number;
+  /** Responses that the loop trains on in all, for schedules and the progress; the loop ends when it wants to. */
+  readonly steps?: number;
+  readonly learning_rate?: number;
+  /** Responses of one `step`. */
+  readonly batch_size?: number;
+  readonly mini_batch_size?: number;
+  readonly gradient_accumulation_steps?: number;
+  readonly ppo_epochs?: number;
+  /** Whether Ziegler's controller moves the KL coefficient towards `target`. */
+  readonly adap_kl_ctrl?: boolean;
+  readonly init_kl_coef?: number;
+  /** KL to the reference that the controller steers to, in nats a sequence. */
+  readonly target?: number;
+  /** Sequences over which the controller moves the coefficient. */
+  readonly horizon?: number;
+  /** Early stopping: an update ends if a minibatch's KL to the policy that sampled exceeds 1.5 times this. Not the controller's target. */
+  readonly target_kl?: number;
+  readonly early_stopping?: boolean;
+  readonly gamma?: number;
+  readonly lam?: number;
+  readonly cliprange?: number;
+  readonly cliprange_value?: number;
+  readonly vf_coef?: number;
+  readonly max_grad_norm?: number | null;
+  readonly score_clip?: number | null;
+  readonly whiten_rewards?: boolean;
+}
+
+/** The models of a loop. */
+export interface LoopModels {
+  readonly policy: string;
+  /** Longest sequence of the policy, in tokens. */
+  readonly context: number;
+  readonly reference: string;
+  readonly tokenizer: string;
+}
+
+/** Settings in Ballast's own names, which replace those above. */
+export type BallastSettings = Pick<ConfigInput, "workspace" | "objective" | "threads" | "ppo" | "control">;
+
+const defaults = {
+  seed: 0,
+  steps: 20_000,
+  learning_rate: 1.41e-5,
+  batch_size: 128,
+  gradient_accumulation_steps: 1,
+  ppo_epochs: 4,
+  adap_kl_ctrl: true,
+  init_kl_coef: 0.2,
+  target: 6,
+  horizon: 10_000,
+  gamma: 1,
+  lam: 0.95,
+  cliprange: 0.2,
+  cliprange_value: 0.2,
+  vf_coef: 0.1,
+  max_grad_norm: null,
+  score_clip: null,
+  whiten_rewards: false,
+} satisfies Partial<PPOConfigOptions>;
+
+const names: readonly string[] = [
+  "model_name",
+  "exp_name",
+  "mini_batch_size",
+  "target_kl",
+  "early_stopping",
+  ...Object.keys(defaults),
+];
+
+/** Names of TRL that have no meaning here, with what to do instead. */
+const otherwise: Readonly<Record<string, string>> = {
+  ratio_threshold: "The stability controller watches the ratio: docs/control.md.",
+  use_score_scaling: "Scale the scores in your loop before `step`.",
+  use_score_norm: "Normalise the scores in your loop before `step`.",
+  kl_penalty: "The KL in the reward is TRL's `kl`; the KL in the loss is `ppo.kl.in` of the second argument.",
+  log_with: "Every run is recorded in its workspace's database: ballast serve.",
+  tracker_project_name: "Every run is recorded in its workspace's database: ballast serve.",
+  reward_model: "Score the responses in your loop.",
+  query_dataset: "Bring the queries in your loop.",
+  world_size: "One process trains a run.",
+  optimize_cuda_cache: "Ballast has no such cache.",
+  optimize_device_cache: "Ballast has no such cache.",
+};
+
+/**
+ * @example
+ * const config = new PPOConfig({ model_name: "my-sft-model", learning_rate: 1e-6, batch_size: 64, mini_batch_size: 8 });
+ */
+export class PPOConfig {
+  readonly model_name: string;
+  readonly exp_name: string;
+  readonly batch_size: number;
+  readonly options: PPOConfigOptions;
+  readonly settings: BallastSettings;
+
+  /** @throws UsageError for an unknown name, with the nearest one, and for sizes that do not divide. */
+  constructor(options: PPOConfigOptions, settings: BallastSettings = {}) {
+    for (const name of Object.keys(options)) if (!names.includes(name)) throw unknownName(name);
+    if (typeof options.model_name !== "string" || options.model_name === "")
+      throw new UsageError("PPOConfig needs model_name, a Hugging Face folder", "docs/library.md shows a whole loop.");
+    this.options = options;
+    this.settings = settings;
+    this.model_name = options.model_name;
+    this.exp_name = options.exp_name ?? scriptName();
+    this.batch_size = options.batch_size ?? defaults.batch_size;
+  }
+
+  /** The configuration of the run, as a YAML file would have it, for models in these folders. */
+  toBallast({ policy, context, reference, tokenizer }: LoopModels): ConfigInput {
+    const { options, settings } = this;
+    const given = { ...defaults, ...options };
+    const { batch_size: sequences, mini_batch_size = sequences, target_kl, early_stopping } = given;
+    const perStep = mini_batch_size * given.gradient_accumulation_steps;
+    if (!(sequences % perStep === 0))
+      throw new UsageError(
+        `batch_size ${sequences} is not divisible by ${perStep}, mini_batch_size times gradient_accumulation_steps`,
+        `Try batch_size ${multiplesNear(sequences, perStep).join(" or ")}.`,
+      );
+    if (early_stopping === true && target_kl === undefined)
+      throw new UsageError("early_stopping needs target_kl", "Give the KL, in nats a token: target_kl: 0.1.");
+    if (early_stopping === false && target_kl !== undefined)
+      throw new UsageError(
+        "target_kl is the limit of early stopping, which early_stopping: false turns off",
+        "Remove one of the two. The target of the KL controller is called target.",
+      );
+    const { ppo = {}, control = {}, ...rest } = settings;
+    return {
+      name: this.exp_name,
+      seed: given.seed,
+      // Every run has one; only the program knows what it scores.
+      objective: `raise the scores that the program ${this.exp_name} gives`,
+      model: { path: policy },
+      tokenizer: { kind: "file", path: tokenizer },
+      ...rest,
+      // Robustness asks the reward about responses that the program has never seen.
+      control: { ...control, robustness: { every: 0, ...control.robustness } },
+      ppo: {
+        policy,
+        reference,
+        // TRL's value head stands on the policy's trunk.
+        criticKind: "shared",
+        rewards: [{ kind: "caller" }],
+        iterations: Math.ceil(given.steps / sequences),
+        sequences,
+        minibatches: sequences / perStep,
+        // Of the probes' responses; the loop says how long its own may be.
+        maxNewTokens: Math.floor(context / 2),
+        epochs: given.ppo_epochs,
+        learningRate: given.learning_rate,
+        clipLow: given.cliprange,
+        clipHigh: given.cliprange,
+        valueClip: given.cliprange_value,
+        valueCoef: given.vf_coef,
+        gamma: given.gamma,
+        lambda: given.lam,
+        maxGradNorm: given.max_grad_norm,
+        scoreClip: given.score_clip,
+        whitenRewards: given.whiten_rewards,
+        stopEpochsAtKl: target_kl === undefined ? null : 1.5 * target_kl,
+        // TRL's loss has no entropy bonus, its rate no warmup.
+        entropyCoef: 0,
+        warmup: 0,
+        // A loop that is killed loses the batch that it was in.
+        checkpointEvery: 1,
+        ...ppo,
+        kl: {
+          coef: given.init_kl_coef,
+          ...(given.adap_kl_ctrl && {
+            controller: "ziegler" as const,
+            target: given.target,
+            targetUnit: "sequence" as const,
+            horizon: given.horizon,
+          }),
+          ...ppo.kl,
+        },
+      },
+    };
+  }
+}
+
+function unknownName(name: string): UsageError {
+  const instead = otherwise[name];
+  if (instead !== undefined) return new UsageError(`PPOConfig: ${name} has no meaning here`, instead);
+  const near = nearest(name, names);
+  return new UsageError(
+    `PPOConfig: unknown name "${name}"${near === undefined ? "" : `; did you mean ${near}?`}`,
+    near === undefined ? `It may have ${names.join(", ")}. Ballast's own settings are the second argument.` : undefined,
+  );
+}
+
+function scriptName(): string {
+  return basename(process.argv[1] ?? "loop").replace(/\.[^.]+$/, "") || "loop";
+}

@@ -1,0 +1,117 @@
+/** TRL's loop over a whole run: it goes on where it was left, the controller stops it, and nothing odd is taken in silence. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { tinyModel } from "../../test/support/tiny-model.ts";
+import { openStore } from "../store/index.ts";
+import type { EventRecord } from "../types/records.ts";
+import { StoppedByController, UsageError } from "../util/errors.ts";
+import { type BallastSettings, PPOConfig, type PPOConfigOptions } from "./ppo-config.ts";
+import { PPOTrainer } from "./ppo-trainer.ts";
+import { AutoModelForCausalLM, AutoTokenizer } from "./pretrained.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "ballast-library-"));
+const model = join(folder, "model");
+const workspace = join(folder, "runs");
+beforeAll(() => tinyModel(model, { context: 32 }));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function trainerOf(options: Partial<PPOConfigOptions>, settings: BallastSettings = {}) {
+  const events: EventRecord[] = [];
+  const small = { batch_size: 8, mini_batch_size: 4, ppo_epochs: 1, learning_rate: 1e-3, seed: 3 };
+  const config = new PPOConfig(
+    { model_name: model, ...small, ...options },
+    { workspace, threads: 1, ...settings, control: { noise: { every: 0 }, ...settings.control } },
+  );
+  const policy = await AutoModelForCausalLM.fromPretrained(model);
+  const tokenizer = await AutoTokenizer.fromPretrained(model);
+  return {
+    events,
+    trainer: new PPOTrainer(config, policy, null, tokenizer, { onEvent: (event) => events.push(event) }),
+  };
+}
+
+const queries = Array.from({ length: 8 }, (_, b) => (b % 2 === 0 ? "say hello" : "name a colour"));
+const scores = (responses: readonly string[]) => responses.map((text) => text.split(".").length - 1);
+
+async function batchOf(trainer: PPOTrainer) {
+  const responses = await trainer.generate(queries, { max_new_tokens: 6 });
+  return { responses, statistics: await trainer.step(queries, responses, scores(responses)) };
+}
+
+it("goes on at the batch where it was left, with the responses and metrics of a loop that never stopped", async () => {
+  const { trainer: whole } = await trainerOf({ exp_name: "whole" });
+  expect(await whole.open()).toBe(0);
+  const wanted = [await batchOf(whole), await batchOf(whole), await batchOf(whole)];
+  expect(whole.batch).toBe(3);
+  expect((await whole.finish()).steps).toBe(3);
+  expect(wanted[0]!.statistics["reward/score_mean"]).toBe(
+    scores(wanted[0]!.responses).reduce((sum, score) => sum + score, 0) / 8,
+  );
+
+  const { trainer: first } = await trainerOf({ exp_name: "parted" });
+  await batchOf(first);
+  await first.close();
+  const { trainer: second, events } = await trainerOf({ exp_name: "parted" });
+  expect(await second.open()).toBe(1);
+  expect(second.run!.id).toBe("parted-1");
+  const found = [await batchOf(second), await batchOf(second)];
+  await second.finish();
+  const lasting = (values: object) => Object.entries(values).filter(([key]) => !/^(time|machine)\//.test(key));
+  for (const [i, { responses, statistics }] of found.entries()) {
+    expect(responses).toEqual(wanted[i + 1]!.responses);
+    expect(lasting(statistics)).toEqual(lasting(wanted[i + 1]!.statistics));
+  }
+  expect(events.map(({ kind }) => kind)).toContain("resumed");
+  const store = openStore(join(workspace, "ballast.db"), { readonly: true });
+  expect(store.series("parted-1", "ppo", "reward/score_mean").points).toHaveLength(3);
+  store.close();
+});
+
+it("says what differs if an unfinished run is gone on with under other settings", async () => {
+  const { trainer } = await trainerOf({ exp_name: "other" });
+  await batchOf(trainer);
+  await trainer.close();
+  const { trainer: changed } = await trainerOf({ exp_name: "other", cliprange: 0.1 });
+  await expect(changed.open()).rejects.toThrow("ppo.clipLow 0.2, now 0.1");
+});
+
+it("is stopped by the controller, and waits for the decision", async () => {
+  // Steps this large leave the policy that sampled at once.
+  const { trainer } = await trainerOf({ exp_name: "stopped", learning_rate: 0.5, ppo_epochs: 4 });
+  const stopped = await (async () => {
+    for (let n = 0; n < 8; n++) await batchOf(trainer);
+    return null;
+  })().catch((error) => error);
+  expect(stopped).toBeInstanceOf(StoppedByController);
+  const { trainer: again } = await trainerOf({ exp_name: "stopped", learning_rate: 0.5, ppo_epochs: 4 });
+  await expect(again.open()).rejects.toThrow("waits for a decision");
+});
+
+it("takes responses that the caller wrote, and refuses what is not a batch", async () => {
+  const { trainer } = await trainerOf({ exp_name: "own" });
+  const own = queries.map(() => "hello .");
+  const values = await trainer.step(
+    queries,
+    own,
+    own.map((_, b) => b / 8),
+  );
+  expect(values["response/length_mean"]).toBeGreaterThan(2);
+  await expect(trainer.step(queries.slice(1), own, [])).rejects.toThrow("batch_size 8, and got 7 queries");
+  await expect(
+    trainer.step(
+      queries,
+      own,
+      own.map(() => Number.NaN),
+    ),
+  ).rejects.toThrow("the reward of response 0 is NaN");
+  await expect(trainer.generate(queries, { max_new_token: 3 } as never)).rejects.toThrow(
+    "did you mean max_new_tokens?",
+  );
+  await trainer.close();
+});
+
+it("names a folder that is not there", async () => {
+  await expect(AutoModelForCausalLM.fromPretrained("gpt2-of-the-hub")).rejects.toThrow(UsageError);
+});

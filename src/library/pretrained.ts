@@ -1,0 +1,44 @@
+/** Models and tokenizers by the names that Python's libraries give them. A model is its folder: the engine of the run reads the weights. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { readModelConfig } from "../models/hf-folder.ts";
+import { loadTokenizer, type Tokenizer } from "../text/index.ts";
+import { UsageError } from "../util/errors.ts";
+
+/** A Hugging Face folder with a language model. */
+export interface PretrainedModel {
+  readonly folder: string;
+  readonly config: ReturnType<typeof readModelConfig>;
+}
+
+export interface PretrainedTokenizer extends Tokenizer {
+  readonly folder: string;
+}
+
+export const AutoModelForCausalLM = {
+  /** @throws UsageError if there is no such folder; CheckpointError if it holds no model that Ballast can read. */
+  async fromPretrained(folder: string): Promise<PretrainedModel> {
+    const path = present(folder, "config.json");
+    return { folder: path, config: readModelConfig(path) };
+  },
+};
+
+/** The policy. Its value head is new, and starts at 0. */
+export const AutoModelForCausalLMWithValueHead = AutoModelForCausalLM;
+
+export const AutoTokenizer = {
+  /** @throws UsageError if there is no such folder; DataError if it holds no tokenizer that Ballast can read. */
+  async fromPretrained(folder: string): Promise<PretrainedTokenizer> {
+    const path = present(folder, "tokenizer.json");
+    return { ...loadTokenizer(path), folder: path };
+  },
+};
+
+function present(folder: string, file: string): string {
+  const path = resolve(folder);
+  if (existsSync(join(path, file))) return path;
+  throw new UsageError(
+    `${folder} is not a folder with ${file}`,
+    "Names of the Hugging Face hub are not looked up: download the model, and give its folder.",
+  );
+}

@@ -1,0 +1,9 @@
+/** The autodiff front end: lazy graphs, their gradients, ONNX, and sessions that run them. */
+
+export * from "./gradients.ts";
+export * from "./graph.ts";
+export * from "./lower.ts";
+export * from "./onnx.ts";
+export * from "./ops.ts";
+export * from "./runtime.ts";
+export * from "./session.ts";
