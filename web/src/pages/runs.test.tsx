@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** The page of runs as a person uses it: found, ordered, chosen, marked. */
+/** The page of runs in use: searched, sorted, selected, marked. */
 import { render } from "preact";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { RunSummary, RunsAnswer } from "../../../src/types/page.ts";
@@ -92,7 +92,7 @@ it("says of each run its state and heartbeat, progress, health in a word, and wh
   expect(row("demo-3").textContent).toMatch(/running\s+3 s ago.*PPO 12\/50.*90 ● good/);
   expect(row("demo-2").textContent).toMatch(/stopped by the controller.*1 incident.*40 ○ poor/);
   expect(row("demo-1").textContent).toContain("NaN");
-  // What people write is text.
+  // Users' input is text.
   expect(row("demo-3").textContent).toContain("<img src=x");
   expect(document.querySelector("img")).toBeNull();
 });

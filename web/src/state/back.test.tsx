@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** A server that comes back: what failed while it was away is asked for again. */
+/** A server that comes back: requests that failed while it was away are repeated. */
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { afterEach, expect, it, vi } from "vitest";

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** Columns keep up with the stream, also while an answer is under way. */
+/** Columns keep up with the stream, also while an answer is pending. */
 import { afterEach, expect, it, vi } from "vitest";
 import type { SeriesAnswer } from "../../../src/types/page.ts";
 import { ColumnSet } from "./column-set.ts";

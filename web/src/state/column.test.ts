@@ -1,4 +1,4 @@
-/** What the stream adds to a column is what the server would have said. */
+/** What the stream adds to a column equals what the server would have answered. */
 
 import { describe, expect, it } from "vitest";
 import fc from "../../../test/support/property.ts";

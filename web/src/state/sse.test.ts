@@ -1,4 +1,4 @@
-/** Events survive however the line cuts them. */
+/** Events survive however the connection splits them. */
 
 import { expect, it } from "vitest";
 import fc from "../../../test/support/property.ts";

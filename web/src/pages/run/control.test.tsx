@@ -159,7 +159,7 @@ async function show(more: Partial<RunSummary> = {}, events: readonly PageEvent[]
   await settled();
 }
 
-/** Effects run as an act ends, and ask the server; what it answers is drawn in the next. */
+/** Effects run as an act ends, and send requests; their answers are drawn in the next one. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 3; i++) await act(() => new Promise((resolve) => setTimeout(resolve, 5)));
 }

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** The Run view: what it shows of an answer, what it does with the stream, and that its state is in the address. */
+/** The Run view: what it shows of an answer, how it follows the stream, and that its state is in the address. */
 import type { Signal } from "@preact/signals";
 import { render } from "preact";
 import { act } from "preact/test-utils";
@@ -95,7 +95,7 @@ const events: PageEvent[] = [
   event(3, 9, "approx KL 0.3 > 0.15  ->  saved, paused: incident 4", { kind: "incident", incident: 4 }),
 ];
 
-/** More has happened than the newest events say. */
+/** Whether more has happened than the newest events show. */
 let long = false;
 const old = event(-2, 1, "KL jumped", { tier: 1 });
 const note = event(-1, 1, "a note", { tier: 3 });

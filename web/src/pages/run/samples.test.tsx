@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** The view of samples as a person uses it: iterations, tokens, pins, searches; what a model wrote is only ever text. */
+/** The samples view in use: iterations, tokens, pins, searches; a model's text is only ever text. */
 import { render } from "preact";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { PageSample, RunAnswer, RunSummary } from "../../../../src/types/page.ts";

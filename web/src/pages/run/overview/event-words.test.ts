@@ -1,4 +1,4 @@
-/** Events in a list and in charts: what is small folds, what is new stands, no word of the machine's folders. */
+/** Events in a list and in charts: small ones fold, new ones stay, and no local folders appear. */
 import { expect, it } from "vitest";
 import type { PageEvent } from "../../../../../src/types/page.ts";
 import { folded, foldWords, marksOf, sentenceOf } from "./event-words.ts";

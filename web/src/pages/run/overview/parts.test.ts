@@ -107,7 +107,7 @@ it("a setting's history is what held: no repetitions; the last value up to the n
   const [history] = historiesOf([row(0, 1), row(5, 1), row(8, 4), row(8, 3)], "ppo");
   expect(history!.rows.map(({ value }) => value)).toEqual([1, 4, 3]);
   expect(history!.changes).toBe(2);
-  // Where rows are left out, it is as many as there were.
+  // If rows are left out, it is still the full number.
   expect(historiesOf([row(0, 1), row(8, 3)], "ppo")[0]!.changes).toBe(3);
   const { from, mean } = stepsOf(history!.rows, 20);
   expect([from, mean]).toEqual([

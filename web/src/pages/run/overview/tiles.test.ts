@@ -1,4 +1,4 @@
-/** Tiles: the most serious word holds, and no longer than it is true. */
+/** Tiles: the most serious state wins, and only as long as it is true. */
 import { describe, expect, it } from "vitest";
 import type { PageEvent, Threshold } from "../../../../../src/types/page.ts";
 import { columnOf } from "../../../state/column.ts";

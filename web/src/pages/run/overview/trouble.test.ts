@@ -1,4 +1,4 @@
-/** The one sentence: what a person must do comes before what a rule noticed. */
+/** The one sentence: what the operator must do comes before what a rule noticed. */
 import { expect, it } from "vitest";
 import type { PageEvent, RunSummary } from "../../../../../src/types/page.ts";
 import { troubleOf } from "./trouble.ts";

@@ -1,4 +1,4 @@
-/** Colours of tokens: zero stays zero, the ends are of what is shown, what is not finite is none of them. */
+/** Colours of tokens: zero stays zero, the ends cover what is shown, and values that are not finite have none of them. */
 import { describe, expect, it } from "vitest";
 import type { PageSample } from "../../../../../src/types/page.ts";
 import { levelClass, levelOf, numbersOf, scaleOf } from "./scale.ts";
