@@ -1,4 +1,4 @@
-/** The online stage: iterations of an algorithm, with the controller, incidents, probes, checkpoints and the record around them. */
+/** The online stage: iterations of an algorithm, surrounded by the controller, incidents, probes, checkpoints and records. */
 import { faultsOf } from "../config/fault-names.ts";
 import { injectFaults } from "../faults/injected-faults.ts";
 import { obey } from "../incidents/incident.ts";
@@ -18,7 +18,7 @@ import type { Algorithm } from "./algorithm.ts";
 import { algorithms } from "./algorithms.ts";
 import { openOnline } from "./open-online.ts";
 
-/** Trains the policy by the algorithm that the settings name, from its newest checkpoint if the context says so. */
+/** Trains the policy with the configured algorithm, from its newest checkpoint if the context says so. */
 export async function trainOnline(
   context: StageContext,
   inputs: OnlineInputs,
@@ -53,8 +53,8 @@ export async function trainOnline(
         return await loop.leave(iteration, error);
       }
 
-      // The controller sees the rollout before anything reaches the weights. If an operator has let the run go on, the
-      // iteration begins anew, with what they changed.
+      // The controller sees the rollout before anything reaches the weights. If an operator lets the run continue, the iteration starts again, with
+      // their changes.
       const scored = control.afterScoring(iteration, experience.signals, baseOf(run, iteration));
       if (await obey(run, { orders: scored, iteration, experience, before, done: iteration })) {
         iteration--;
@@ -77,7 +77,7 @@ export async function trainOnline(
     await closeModels({ context, models }, before);
     return result;
   } catch (error) {
-    // The run goes on in this process, with models that it opens anew.
+    // The run continues in this process, with models that it opens again.
     if (error instanceof RolledBack) await closeModels({ context, models }, before);
     throw error;
   } finally {

@@ -1,4 +1,4 @@
-/** Opens an online run: from the beginning, from its newest checkpoint, or where a rollback leads. */
+/** Opens an online run: at its beginning, from its newest checkpoint, or where a rollback leads. */
 
 import { stepIndices } from "../data/index.ts";
 import type { Injected } from "../faults/injected-faults.ts";
@@ -15,7 +15,7 @@ import { findCheckpoint, StageLoop } from "../trainer/stage-loop.ts";
 import { checkFingerprints, fingerprints } from "../trainer/stage-models.ts";
 import type { Algorithm } from "./algorithm.ts";
 
-/** Throws what cannot go on: a changed reference or reward, an incident that waits for a decision. */
+/** Opens an online run. Throws if it cannot continue: a changed reference or reward, an incident that waits for a decision. */
 export async function openOnline(
   context: StageContext,
   inputs: OnlineInputs,
@@ -26,7 +26,7 @@ export async function openOnline(
   const rollback = context.resume ? await carryOutRollback(context.folder, recorder.attempt) : null;
   const checkpoint = await findCheckpoint<OnlineState>(context);
   const saved = checkpoint?.state;
-  // Later checkpoints have it in them already.
+  // Later checkpoints already include it.
   const fresh = rollback !== null && saved?.step === rollback.to && saved.attempt < rollback.attempt! ? rollback : null;
   const frozenNow = await fingerprints(frozen);
   if (saved) checkFingerprints(frozen, { saved: saved.own.frozen, found: frozenNow });
@@ -36,7 +36,7 @@ export async function openOnline(
   try {
     await reward.ready();
     if (saved) checkRewardHash({ saved: saved.own.rewardHash, found: reward.hash, settings });
-    // A checkpoint of an earlier version holds less.
+    // A checkpoint of an earlier version has fewer fields.
     const state = { ...firstState(settings), ...saved?.own };
     Object.assign(state, { frozen: frozenNow, rewardHash: reward.hash });
     if (fresh) Object.assign(state, { rolledBackIn: fresh.attempt!, rolledBackTo: fresh.to });

@@ -7,7 +7,7 @@ import { mean, standardDeviation, sum } from "./statistics.ts";
 /** Added to a group's standard deviation: TRL's. A group of equal rewards has advantages of 0. */
 const epsilon = 1e-4;
 
-/** A_i = R_i - mean of the others' R. Throws RangeError for a group of one, which has no others. */
+/** A_i = R_i - mean of the others' R. Throws RangeError for a group of one, in which there are no others. */
 export function leaveOneOut(rewards_B: readonly number[], size: number): number[] {
   return byGroup(rewards_B, size, (group) => {
     const total = sum(group);

@@ -1,10 +1,10 @@
 /**
- * The algorithms of the online stage, as the configuration and the record know them: which settings of the section `ppo` each has no use
- * for, which signals it does not have, and where its defaults differ. What they do stands in algorithms/, a file each.
+ * The algorithms of the online stage as the configuration and the record know them: the settings of the section `ppo` that each does not use, the
+ * signals that it does not have, and its own defaults. What they do is in algorithms/, one file each.
  */
 
 export interface AlgorithmSettings {
-  /** Settings that it has no use for, each list under its reason; to give one is a mistake. */
+  /** Settings that the algorithm does not use, in a list under each reason; giving one is a mistake. */
   readonly lacks: Readonly<Record<string, readonly string[]>>;
   /** How the keys of metrics begin that it does not have; rules on them are inactive. */
   readonly absent: readonly string[];
@@ -20,8 +20,8 @@ const noCritic = {
 };
 const noValues = ["value/", "gradient/critic", "settings/critic_", "settings/value_"];
 /**
- * Of advantages that differ from token to token. Those of a response are one number, and of unit spread among whole responses: a sixth or more
- * are then below -1 in health, where PPO's means over tokens seldom are.
+ * Signals of advantages that differ from token to token. The tokens of a response share one advantage, which has unit spread among whole responses:
+ * in healthy runs a sixth or more are then below -1, while PPO's means over tokens seldom are.
  */
 const noTokenAdvantages = ["advantage/sign_flip", "advantage/strongly_negative", "step/strongly_negative"];
 
@@ -69,7 +69,7 @@ export type AlgorithmName = keyof typeof algorithmSettings;
 
 export const algorithmNames = Object.keys(algorithmSettings) as [AlgorithmName, ...AlgorithmName[]];
 
-/** The settings that an algorithm has no use for, each with the reason. */
+/** The settings that an algorithm does not use, each with the reason. */
 export function lackedSettings(algorithm: AlgorithmName): { readonly key: string; readonly why: string }[] {
   const { lacks }: AlgorithmSettings = algorithmSettings[algorithm];
   return Object.entries(lacks).flatMap(([why, keys]) => keys.map((key) => ({ key, why })));

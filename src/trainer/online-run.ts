@@ -1,5 +1,5 @@
 /**
- * An online run: what control, incidents, probes, the record and the page work on. It has signals, levers, models to keep and restore,
+ * An online run: the interface on which control, incidents, probes, the record and the page work. It has signals, levers, models to keep and restore,
  * a state that checkpoints hold, and evidence for incidents; it does not know which algorithm learns.
  */
 
@@ -22,13 +22,13 @@ import type { Stopwatch } from "./stopwatch.ts";
 export interface OnlineInputs {
   readonly settings: PpoConfig;
   readonly sources: OnlineSources;
-  /** What must stay as it is from start to end: the reference, reward models. */
+  /** Folders that must not change during the run: the reference and reward models. */
   readonly frozen: FrozenFolders;
   /** Prompts to answer, encoded for the policy. */
   readonly prompts: readonly Prompt[];
-  /** Opens the reward, given the models it may ask the engine for. Called once. */
+  /** Opens the reward, given the models that it may use in the engine. Called once. */
   readonly openReward: (models: OnlineModels) => Promise<RewardPipeline>;
-  /** Of the stability controller. */
+  /** The stability controller's rules. */
   readonly rules: readonly Rule[];
   readonly measuring: Measuring;
   /** Who answers prompts in the run's place; without it the policy answers `prompts`. */
@@ -46,7 +46,7 @@ export type Between = Omit<OnlineRun, "stopwatch" | "tell" | "handed">;
 
 export interface OnlineRun {
   readonly context: StageContext;
-  /** What the algorithm samples and learns with. Probes and checkpoints use the context's, in front of which no fault stands. */
+  /** The engine with which the algorithm samples and learns. Probes and checkpoints use the context's, which no fault wraps. */
   readonly engine: Engine;
   readonly inputs: OnlineInputs;
   readonly models: OnlineModels;
@@ -54,25 +54,25 @@ export interface OnlineRun {
   readonly loop: StageLoop<PpoConfig, OnlineState>;
   readonly state: OnlineState;
   readonly control: Control;
-  /** Of the random streams of this attempt. */
+  /** The seed of this attempt's random streams. */
   readonly seed: number;
   /** The settings of an iteration, before schedules, controllers and interventions. */
   readonly settingsAt: (iteration: number) => PpoConfig;
-  /** The prompts that an iteration answers. */
+  /** Draws the prompts that an iteration answers. */
   readonly drawPrompts: (iteration: number, count: number) => Prompt[];
   /** The responses of this iteration, if they were handed in. */
   readonly handed: Rollout | null;
   readonly stopwatch: Stopwatch;
-  /** Tells what is going on. */
+  /** Reports what is going on. */
   readonly tell: (message: string) => void;
 }
 
-/** A scored rollout with its advantages. Nothing of it has reached the weights. */
+/** A scored rollout with its advantages, before anything of it has reached the weights. */
 export interface Experience {
   readonly rollout: Rollout;
   readonly record: RolloutRecord;
-  /** The KL coefficient that its rewards were made with. */
+  /** The KL coefficient used in its rewards. */
   readonly klCoef: number;
-  /** What is known of it before the update. */
+  /** The signals known before the update. */
   readonly signals: MetricValues;
 }

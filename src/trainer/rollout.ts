@@ -1,10 +1,10 @@
-/** Sampling responses to prompts: for PPO, for the reward model's normalisation and for evaluation. */
+/** Samples responses to prompts: for online training, for the reward model's normalisation and for evaluation. */
 import { encodePrompt, type LongPrompts, type PromptRow, type RowTally, useAll } from "../data/index.ts";
 import type { Engine, ModelId, Sequence, StopReason } from "../engine/engine.ts";
 import type { Scored } from "../reward/index.ts";
 import { responseEnd, type Tokenizer } from "../text/index.ts";
 
-/** Tokens (prompt and longest response) that one call of the engine samples: between two calls the run can be interrupted. */
+/** Tokens (prompt and longest response) sampled in one call of the engine: between two calls the run can be interrupted. */
 const tokensAtOnce = 32_768;
 
 /** A prompt as the policy reads it, with its row. */
@@ -14,18 +14,18 @@ export interface Prompt {
 }
 
 export interface Rollout {
-  /** B prompts, one a response. */
+  /** B prompts, one per response. */
   readonly prompts: readonly Prompt[];
-  /** Response tokens, with the one that ended them. */
+  /** Response tokens, including the one that ended each response. */
   readonly responses_B_T: number[][];
   readonly stopReasons: StopReason[];
-  /** Whether a stop token or a stop string ended it: what PPO calls its EOS. */
+  /** Whether a stop token or a stop string ended each response: what PPO calls its EOS. */
   readonly endsWithEos: boolean[];
-  /** Responses as text, without special tokens and what stopped them. */
+  /** Responses as text, without special tokens and without what stopped them. */
   readonly texts: string[];
   /** Prompt and response, scored from the response's first token. */
   readonly sequences: Sequence[];
-  /** Of the sampler, not of the training graph: for reports alone. */
+  /** The sampler's log-probabilities, not the training graph's: only for reports. */
   readonly samplerLogprobs_B_T: number[][];
 }
 
@@ -38,10 +38,10 @@ export interface RolloutOptions {
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
-  /** Response b draws from the stream (seed, streams[b] or b). */
+  /** Response b draws from the stream (seed, streams[b]), or (seed, b) by default. */
   readonly seed: number;
   readonly streams?: readonly number[];
-  /** Told how many responses are done; may throw to leave. */
+  /** Called with the number of responses done; may throw to leave. */
   readonly onProgress: (done: number) => void;
 }
 
@@ -64,7 +64,7 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
       seed,
       streams: part.map((_, i) => streams?.[at + i] ?? at + i),
     });
-    // What was sampled beyond a stop string is dropped: the tokens up to it do not depend on those after it.
+    // Tokens after a stop string are dropped: the earlier tokens do not depend on them.
     for (const [i, tokens] of result.tokens.entries()) {
       const { length, text, stopped } = responseEnd(tokenizer, tokens);
       const samplerLogprobs = result.logprobs[i]!.slice(0, length);
@@ -101,8 +101,8 @@ export function rolloutOf(rows: readonly Responded[]): Rollout {
 }
 
 /**
- * Prompts that leave room for a response; those that do not are cut, skipped or an error, and tallied. Throws one RowsError
- * for all rows that cannot be encoded.
+ * Prompts that leave room for a response; the others are cut, skipped or an error, and counted. Throws one RowsError for all rows that cannot be
+ * encoded.
  */
 export function encodePrompts(
   rows: readonly PromptRow[],
@@ -120,7 +120,7 @@ export function encodePrompts(
   }).filter((prompt) => prompt !== null);
 }
 
-/** The responses as a reward reads them. */
+/** The responses as the reward's input. */
 export function scoredRows({ prompts, responses_B_T, texts, stopReasons }: Rollout): Scored[] {
   return prompts.map(({ row, tokens }, b) => ({
     prompt: promptText(row),
@@ -134,7 +134,7 @@ export function scoredRows({ prompts, responses_B_T, texts, stopReasons }: Rollo
   }));
 }
 
-/** What a person reads of a conversation: its one message, or each with its role. */
+/** A conversation as text: its only message, or each message with its role. */
 export function promptText({ prompt }: PromptRow): string {
   return prompt.length === 1 ? prompt[0]!.content : prompt.map(({ role, content }) => `${role}: ${content}`).join("\n");
 }
