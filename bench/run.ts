@@ -1,6 +1,6 @@
 /** `npm run bench`: the speed of the engine and the trainer, as shares of what the machine can do in the same run. */
 import { parseArgs } from "node:util";
-import { defaultThreads } from "../src/engine/embedded/machine-info.ts";
+import { defaultThreads } from "../src/util/threads.ts";
 import { benchSampling, benchUpdate, startEngine, type UpdateResult } from "./engine.ts";
 import { benchIteration } from "./iteration.ts";
 import { ceiling } from "./measure.ts";

@@ -14,6 +14,8 @@ import type { DecoderConfig, Head, TextIds } from "../models/model-config.ts";
 
 export type { TextIds };
 
+import type { EngineAbilities, ModelRole } from "./capabilities.ts";
+
 /** A handle to a model held by the engine. */
 export type ModelId = string;
 
@@ -40,6 +42,7 @@ export interface CreateModelRequest {
   readonly heads: readonly HeadKind[];
   readonly scalarInit?: ScalarInit;
   readonly seed: number;
+  readonly role?: ModelRole;
 }
 
 export interface CloneModelRequest {
@@ -56,7 +59,8 @@ export interface CloneModelRequest {
 export interface LoadModelRequest extends Omit<CloneModelRequest, "into"> {
   /** The ids that text can have; all by default. */
   readonly textIds?: TextIds;
-  /** Whether a scalar head is initialised even where the folder has one. */
+  readonly role?: ModelRole;
+  /** Whether a scalar head is initialised even if the folder has one. */
   readonly freshScalar?: boolean;
 }
 
@@ -216,25 +220,17 @@ export interface OptimStepResult {
   readonly gradNorm: number;
   /** True where the norm was not finite: weights and optimizer are untouched, the gradient is dropped. */
   readonly skipped: boolean;
-  /** L2 norm of the gradient by parameter group. */
-  readonly groupNorms: Record<ParameterGroup, number>;
+  /** L2 norm of the gradient by parameter group; absent, as the moments are, from an engine without norms by group. */
+  readonly groupNorms?: Record<ParameterGroup, number>;
   /** Mean and biased variance of the gradient's entries by parameter group, before clipping. */
-  readonly groupMoments: Record<ParameterGroup, { readonly mean: number; readonly variance: number }>;
+  readonly groupMoments?: Record<ParameterGroup, { readonly mean: number; readonly variance: number }>;
 }
 
-export interface EngineInfo {
-  readonly name: string;
+export interface EngineInfo extends EngineAbilities {
   /** What a run needs to be repeated to the bit. */
   readonly cpu: string;
   readonly threads: number;
   readonly versions: Readonly<Record<string, string>>;
-  readonly capabilities: {
-    readonly bitExact: boolean;
-    readonly truncatedSampling: boolean;
-    readonly layerNorms: boolean;
-    /** KL(old, new) over the whole vocabulary, in a policy loss with a penalty. */
-    readonly fullKl: boolean;
-  };
 }
 
 export interface EngineUsage {

@@ -1,4 +1,6 @@
 /** Engines: what holds the weights, samples and takes steps. `ballast/engine` for those who write a loop of their own. */
 
-export { createEmbeddedEngine as openEngine } from "./embedded/index.ts";
+export * from "./capabilities.ts";
+export * from "./conformance/engine-conformance.ts";
 export * from "./engine.ts";
+export * from "./open-engine.ts";

@@ -45,7 +45,7 @@ export function microBatches(lengths: readonly number[], microBatch = 0, limit =
 /** Forward passes, one after the other, with results in the order of the sequences. */
 export async function forwardInPasses<Output extends ForwardOutput>(
   request: ForwardRequest<Output>,
-  { microBatch, beforePass }: PassOptions,
+  { microBatch, beforePass, limit }: PassOptions & { readonly limit?: number | undefined },
   pass: (request: ForwardRequest<Output>) => Promise<ForwardResult<Output>>,
 ): Promise<ForwardResult<Output>> {
   const { sequences } = request;
@@ -53,6 +53,7 @@ export async function forwardInPasses<Output extends ForwardOutput>(
     microBatches(
       sequences.map(({ tokens }) => tokens.length),
       microBatch,
+      limit,
     ),
   );
   const results: ForwardResult<Output>[] = [];

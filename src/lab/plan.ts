@@ -50,8 +50,8 @@ export const plans: readonly FaultPlan[] = [
   {
     fault: "stale-rollouts",
     limit: 1,
-    signals: ["step/first_ratio_deviation", "ratio/first_max_deviation"],
-    says: "ratio on the first micro-batch",
+    signals: ["step/first_ratio_to_tolerance", "ratio/first_max_deviation"],
+    says: "ratio on the first minibatch",
   },
   { fault: "reference-drift", limit: 1, signals: ["reference/fingerprint"], says: "its fingerprint" },
   {

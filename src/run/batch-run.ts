@@ -1,7 +1,9 @@
 /** A run whose responses and scores come from a program, batch by batch: the online stage alone, with everything around it. */
+
 import { trainOnline } from "../algorithms/online-stage.ts";
 import { modelFoldersOf } from "../config/config-paths.ts";
 import { sealRun } from "../config/run-manifest.ts";
+import { checkCapabilities } from "../engine/capabilities.ts";
 import type { Scored } from "../reward/index.ts";
 import { removeTemporary, verifyFolder } from "../trainer/atomic-folder.ts";
 import { checkModels } from "../trainer/check-models.ts";
@@ -28,6 +30,7 @@ export async function runBatches(options: RunOptions, source: BatchSource): Prom
   if (resume) await removeTemporary(folder);
   const tokenizer = await openTokenizer(config, { folder, texts: () => [] });
   const origin = await sealRun(folder, { begins: !resume });
+  checkCapabilities(await engine.info(), config);
   await checkModels({ engine, config, tokenizer, folder });
   const settings = config.ppo!;
   const policy = startingPolicy(config, folder);

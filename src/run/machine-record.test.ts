@@ -1,5 +1,6 @@
 /** What a run needs to be repeated to the bit is recorded, and differences are named. */
 import { expect, it } from "vitest";
+import { everyCapability } from "../engine/capabilities.ts";
 import { machineDifferences, machineRecord } from "./machine-record.ts";
 
 const info = async () => ({
@@ -7,7 +8,7 @@ const info = async () => ({
   cpu: "A CPU",
   threads: 2,
   versions: { "onnxruntime-node": "1.30.0" },
-  capabilities: { bitExact: true, truncatedSampling: true, layerNorms: true, fullKl: true },
+  capabilities: everyCapability,
 });
 
 it("records CPU, threads and versions", async () => {

@@ -2,11 +2,11 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig, withModelSizes } from "../config/index.ts";
-import { defaultThreads } from "../engine/embedded/machine-info.ts";
 import { hooksOf } from "../notify/index.ts";
 import { openStore } from "../store/index.ts";
 import { prepareRows } from "../trainer/encoded-rows.ts";
 import { writeDurably } from "../util/durable.ts";
+import { defaultThreads } from "../util/threads.ts";
 import type { RunFacts } from "./open-run.ts";
 import { createRunFolder } from "./run-folder.ts";
 

@@ -9,6 +9,7 @@ import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
 import { fitsScale, inactiveWhy, loadRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
+import { absentSignals, checkCapabilities } from "../engine/capabilities.ts";
 import type { Engine, ModelConfig } from "../engine/engine.ts";
 import { hasCritic } from "../settings/algorithm-settings.ts";
 import type { Config } from "../settings/config-schema.ts";
@@ -98,6 +99,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   }
   // What is trained further is measured anew.
   if (resume && wanted.some((stage) => !done.has(stage))) rmSync(evaluationFile(folder), { force: true });
+  checkCapabilities(await options.engine.info(), config);
   await checkModels({ engine: options.engine, config, tokenizer, folder });
   const evaluated = !config.ppo || existsSync(evaluationFile(folder));
   const unfinished = [...wanted.filter((stage) => !done.has(stage)), ...(evaluated ? [] : (["evaluation"] as const))];
@@ -204,7 +206,7 @@ async function ppo(run: Run): Promise<StageResult> {
 
 /** Kept in the run's folder, so that a run keeps its rules while the files they came from change. */
 export async function runRules(
-  { config, folder }: Pick<RunOptions, "config" | "folder">,
+  { config, folder, engine }: Pick<RunOptions, "config" | "folder" | "engine">,
   { recorder }: Pick<StageContext, "recorder">,
 ): Promise<readonly Rule[]> {
   const path = join(folder, "rules.json");
@@ -215,12 +217,25 @@ export async function runRules(
   const { rules: own, disable } = config.control;
   const { iterations, algorithm } = config.ppo!;
   const all = loadRules({ path: own, disable, iterations }).filter((rule) => fitsScale(rule, config.control));
-  const rules = all.filter((rule) => inactiveWhy(rule, algorithm) === null);
-  const inactive = all.filter((rule) => !rules.includes(rule)).map(({ id }) => id);
-  if (inactive.length > 0) {
-    const message = `${algorithm} has not what these rules read or move, and they are inactive: ${inactive.join(", ")}`;
-    recorder.event({ kind: "note", stage: "ppo", iteration: 0, message, data: { inactive } });
-  }
+  const note = (message: string, inactive: readonly Rule[]) => {
+    const data = { inactive: inactive.map(({ id }) => id) };
+    const said = `${message}, and they are inactive: ${data.inactive.join(", ")}`;
+    if (inactive.length > 0) recorder.event({ kind: "note", stage: "ppo", iteration: 0, message: said, data });
+  };
+  const ofAlgorithm = all.filter((rule) => inactiveWhy(rule, algorithm) === null);
+  note(
+    `${algorithm} has not what these rules read or move`,
+    all.filter((rule) => !ofAlgorithm.includes(rule)),
+  );
+  const info = await engine.info();
+  const absent = absentSignals(info);
+  const reads = ({ conditions }: Rule, prefix: string) =>
+    conditions.some(({ signal, with: other }) => [signal, other].some((key) => key?.startsWith(prefix)));
+  const rules = ofAlgorithm.filter((rule) => !absent.some(({ prefix }) => reads(rule, prefix)));
+  note(
+    `the engine ${info.name} does not measure what these rules read`,
+    ofAlgorithm.filter((rule) => !rules.includes(rule)),
+  );
   writeDurably(path, `${JSON.stringify(rules, null, 2)}\n`);
   await sealRun(folder);
   return rules;

@@ -1,7 +1,7 @@
 /** The engine that a run trains on, and what differs from the machine that the run began on. */
 import type { Config } from "../config/index.ts";
-import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import type { Engine } from "../engine/engine.ts";
+import { openEngine } from "../engine/open-engine.ts";
 import { type Machine, machineDifferences, machineRecord } from "./machine-record.ts";
 
 export interface RunEngine {
@@ -17,11 +17,11 @@ export async function openRunEngine({
   before,
   onNote,
 }: {
-  readonly config: Pick<Config, "threads">;
+  readonly config: Pick<Config, "engine" | "threads">;
   readonly before: Machine | null;
   readonly onNote: (text: string) => void;
 }): Promise<RunEngine> {
-  const engine = await createEmbeddedEngine({ threads: before?.threads ?? config.threads, onNote });
+  const engine = await openEngine({ ...config.engine, threads: before?.threads ?? config.threads, onNote });
   try {
     const machine = await machineRecord(engine);
     return { engine, machine, differences: before ? machineDifferences(before, machine) : [] };

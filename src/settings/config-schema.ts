@@ -430,6 +430,18 @@ export const evaluationSchema = z.strictObject({
   prompts: prompts.optional(),
 });
 
+const engineChoice = z.strictObject({
+  /** The name of a row of engine/open-engine.ts. */
+  kind: text.default("embedded"),
+});
+
+/** Where models are held and computed with. A role may have an engine of its own. */
+const engineSchema = engineChoice.extend({
+  reference: engineChoice.optional(),
+  critic: engineChoice.optional(),
+  reward: engineChoice.optional(),
+});
+
 export const configSchema = z.strictObject({
   /** "When X, prefer Y over Z": heads every report. PPO does not start without it; the task of a section `demo` has its own. */
   objective: z.string().default(""),
@@ -442,6 +454,7 @@ export const configSchema = z.strictObject({
   seed: z.int().min(0).default(1),
   /** Threads of the engine; 0 uses the physical cores. A run repeats bit for bit only with the same number. */
   threads: z.int().min(0).max(mostThreads).default(0),
+  engine: engineSchema.prefault({}),
   model: modelSchema.prefault({}),
   tokenizer: tokenizerSchema.prefault({}),
   demo: demoSchema.optional(),

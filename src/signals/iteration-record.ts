@@ -17,8 +17,8 @@ export interface RolloutRecord {
   /** The sampling policy's log-probabilities; all log-probabilities are at the rollout's temperature. */
   readonly logprobs: Rows;
   readonly refLogprobs: Rows;
-  /** Entropy of the sampling policy at each token, in nats. */
-  readonly entropy: Rows;
+  /** Entropy of the sampling policy at each token, in nats; absent if the engine has none. */
+  readonly entropy?: Rows | undefined;
   /** The online critic's values before the update; absent without a critic. */
   readonly values?: Rows | undefined;
   readonly returns?: Rows | undefined;
@@ -84,13 +84,13 @@ export interface IterationRecord extends RolloutView {
   readonly minibatches: readonly MinibatchRecord[];
   /** The minibatch that ended the update early: its KL was measured, but no step was taken. */
   readonly endedBy?: { readonly epoch: number; readonly statistics: UpdateStatistics } | undefined;
-  /** Largest |ratio - 1| on the first micro-batch of the update, before any step (docs/PPO.md row 21). */
+  /** Largest |ratio - 1| on the first minibatch of the update, before any step (docs/PPO.md row 21). */
   readonly firstRatioDeviation: number;
 }
 
 export interface SignalHistory {
-  /** `entropy/mean` of iteration 0. */
-  readonly firstEntropyMean: number;
+  /** `entropy/mean` of iteration 0; absent without entropies. */
+  readonly firstEntropyMean?: number | undefined;
   /** `entropy/mean` of each earlier iteration; the last nine are enough. */
   readonly entropyMeans: readonly number[];
   /** `reward/score_mean` of each earlier iteration; the last nine are enough. */

@@ -99,6 +99,7 @@ export const signalKeys: readonly string[] = [
   "health/<part>",
   "step/approx_kl",
   "step/first_ratio_deviation",
+  "step/first_ratio_to_tolerance",
   "step/strongly_negative_share",
   "step/nonfinite",
   "step/nonfinite_in_a_row",

@@ -32,10 +32,12 @@ export function iterationSignals(record: IterationRecord): Signals {
 
 /** The history that the next iteration's signals need, to be kept in the trainer's state. */
 export function nextHistory(history: SignalHistory | undefined, signals: Signals): SignalHistory {
-  const entropyMean = signals["entropy/mean"]!;
+  const entropyMean = signals["entropy/mean"];
   return {
     firstEntropyMean: history?.firstEntropyMean ?? entropyMean,
-    entropyMeans: [...(history?.entropyMeans ?? []), entropyMean].slice(-(slopeWindow - 1)),
+    entropyMeans: [...(history?.entropyMeans ?? []), ...(entropyMean === undefined ? [] : [entropyMean])].slice(
+      -(slopeWindow - 1),
+    ),
     scoreMeans: [...(history?.scoreMeans ?? []), signals["reward/score_mean"]!].slice(-(slopeWindow - 1)),
   };
 }

@@ -6,10 +6,10 @@ import { checkSameShape, type Rows } from "../rl/token-rows.ts";
 import type { Signals } from "./signal-values.ts";
 
 export interface SimilarityOptions {
-  /** The earlier policy on responses that it sampled: log-probability of each token, and its own most likely token there. */
-  readonly before: { readonly logprobs: Rows; readonly top1: Rows };
+  /** The earlier policy on responses that it sampled: log-probability of each token, and its own most likely token there, if the engine tells. */
+  readonly before: { readonly logprobs: Rows; readonly top1?: Rows | undefined };
   /** The present policy on the same responses. */
-  readonly now: { readonly logprobs: Rows; readonly top1: Rows };
+  readonly now: { readonly logprobs: Rows; readonly top1?: Rows | undefined };
   /** Greedy responses of the earlier policy, one per prompt. */
   readonly greedyBefore: Rows;
   readonly greedyNow: Rows;
@@ -17,12 +17,16 @@ export interface SimilarityOptions {
 
 /** KL(before, now) by k3, agreement of the most likely tokens, and the share of greedy responses that differ anywhere. */
 export function similaritySignals({ before, now, greedyBefore, greedyNow }: SimilarityOptions): Signals {
-  checkSameShape({ before: before.top1, now: now.top1 });
+  const [top1Before, top1Now] = [before.top1, now.top1];
+  if (top1Before && top1Now) checkSameShape({ before: top1Before, now: top1Now });
   return {
     "similarity/kl_k3_token": klPerToken(klRows(before.logprobs, now.logprobs, "k3")),
-    "similarity/top1_agreement": mean(
-      before.top1.flatMap((row, b) => row.map((token, t) => Number(token === now.top1[b]![t]))),
-    ),
+    ...(top1Before &&
+      top1Now && {
+        "similarity/top1_agreement": mean(
+          top1Before.flatMap((row, b) => row.map((token, t) => Number(token === top1Now[b]![t]))),
+        ),
+      }),
     "similarity/greedy_changed_share": mean(
       greedyBefore.map((tokens, b) => Number(String(tokens) !== String(greedyNow[b]!))),
     ),

@@ -59,16 +59,18 @@ export function reference({ rollout, settings }: RolloutView): Signals {
 }
 
 export function exploration({ rollout, history }: RolloutView): Signals {
+  const agreement = repeatAgreement(rollout.prompts, rollout.responses);
+  const repeated: Signals = Number.isNaN(agreement) ? {} : { "response/repeat_agreement": agreement };
+  if (rollout.entropy === undefined) return repeated;
   const entropy = validValues(rollout.entropy, rollout.mask);
   const entropyMean = mean(entropy);
   const recent = [...(history?.entropyMeans ?? []), entropyMean].slice(-slopeWindow);
-  const agreement = repeatAgreement(rollout.prompts, rollout.responses);
   return {
     "entropy/mean": entropyMean,
     "entropy/std": standardDeviation(entropy),
     "entropy/ratio_to_first": entropyMean / (history?.firstEntropyMean ?? entropyMean),
     ...(recent.length > 1 && { "entropy/slope": slope(recent) }),
-    ...(!Number.isNaN(agreement) && { "response/repeat_agreement": agreement }),
+    ...repeated,
   };
 }
 
@@ -141,7 +143,7 @@ export function rollout({ rollout }: RolloutView): Signals {
   const tokenNumbers = [
     logprobs,
     refLogprobs,
-    entropy,
+    entropy ?? [],
     values ?? [],
     returns ?? [],
     rewards,

@@ -48,7 +48,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Omit<Evaluatio
   const referenceModel =
     reference === null
       ? null
-      : (await loadTrunk(engine, reference, { tokenizer, heads: ["lm"], seed, what: "reference" })).id;
+      : (await loadTrunk(engine, reference, { tokenizer, heads: ["lm"], seed, role: "reference" })).id;
   const reward = (await options.openReward?.(referenceModel)) ?? null;
   const folders = [...(before === null ? [] : [before]), after];
   try {
@@ -92,7 +92,9 @@ async function measure(options: MeasureOptions): Promise<Measured> {
   const rollout = await rollOut({ ...options, model, topK: 0, topP: 1, onProgress: tell });
   const greedy = await greedyOf(options, model);
   const request = { sequences: rollout.sequences, temperature: temperature || 1 };
-  const { logprobs, entropy } = await engine.forward(model, { ...request, outputs: ["logprobs", "entropy"] });
+  const { capabilities } = await engine.info();
+  const outputs: ("logprobs" | "entropy")[] = capabilities.entropy ? ["logprobs", "entropy"] : ["logprobs"];
+  const { logprobs, entropy } = await engine.forward(model, { ...request, outputs });
   const ofReference =
     referenceModel === null ? null : await engine.forward(referenceModel, { ...request, outputs: ["logprobs"] });
   await engine.disposeModel(model);
@@ -110,7 +112,7 @@ async function measure(options: MeasureOptions): Promise<Measured> {
       greedy.responses_B_T.map((tokens) => tokens.length),
       asked,
     ),
-    entropy: perTokenFigure(entropy, asked),
+    ...(capabilities.entropy && { entropy: perTokenFigure(entropy, asked) }),
   };
   const numbers: Record<string, number[]> = { ...(scores && { reward: scores }), length: lengths };
   if (ofReference) {

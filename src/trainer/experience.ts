@@ -67,7 +67,8 @@ export async function scoreRollout(run: OnlineRun, iteration: number, rollout: R
 /** Of a rollout, (B, T). */
 export interface PolicyPasses {
   readonly logprobs: number[][];
-  readonly entropy: number[][];
+  /** Absent if the engine has none. */
+  readonly entropy?: number[][];
   readonly refLogprobs: number[][];
   readonly probeRefLogprobs: number[][];
 }
@@ -89,16 +90,18 @@ export async function policyPasses(
   const options = { microBatch, beforePass: () => loop.poll() };
   const logprobs: number[][] = [];
   const entropy: number[][] = [];
+  const { capabilities } = await engine.info();
+  const outputs: ("logprobs" | "entropy")[] = capabilities.entropy ? ["logprobs", "entropy"] : ["logprobs"];
   for (const rows of minibatchRows(run, { iteration, epoch: 0 }, settings)) {
     const request = {
       sequences: take(rollout.sequences, rows),
-      outputs: ["logprobs", "entropy"] as const,
+      outputs,
       temperature,
     };
     const part = await engine.forward(models.policy.id, request, options);
     for (const [j, b] of rows.entries()) {
       logprobs[b] = part.logprobs[j]!;
-      entropy[b] = part.entropy[j]!;
+      if (capabilities.entropy) entropy[b] = part.entropy[j]!;
     }
   }
   const ofReference = (sequences: readonly Sequence[]) =>
@@ -106,7 +109,8 @@ export async function policyPasses(
   const { logprobs: refLogprobs } = await ofReference(rollout.sequences);
   const probes = inputs.prompts.filter(({ tokens }) => tokens.length > 1).slice(0, probeCount);
   const ofProbes = await ofReference(probes.map(({ tokens }) => ({ tokens, start: 1 })));
-  return { logprobs, entropy, refLogprobs, probeRefLogprobs: ofProbes.logprobs };
+  const entropies = capabilities.entropy ? { entropy } : {};
+  return { logprobs, ...entropies, refLogprobs, probeRefLogprobs: ofProbes.logprobs };
 }
 
 /** Phase 3 with a critic: the value before each token, (B, T). */

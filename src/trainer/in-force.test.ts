@@ -68,7 +68,7 @@ describe("the penalty", () => {
 
   it("is k3 on the samples where the engine has no more, and the log says so, once", async () => {
     const prepare = (engine: BigramEngine) => {
-      engine.fullKl = false;
+      engine.capabilities = { ...engine.capabilities, fullKl: false };
       engine.distort = (result, loss) => {
         if (loss.name === "policy") expect(loss.config.penalty).toEqual({ beta: 1, oldModel: null });
         return result;

@@ -16,7 +16,7 @@ export function checkStart(record: RolloutRecord, { sameWeights }: { sameWeights
   for (const [name, rows] of Object.entries({
     logprobs,
     refLogprobs,
-    entropy,
+    entropy: entropy ?? [],
     values: values ?? [],
     rewards,
     advantages,

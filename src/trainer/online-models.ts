@@ -59,9 +59,9 @@ export async function openOnlineModels(context: StageContext, request: OnlineMod
   const heads = shared ? (["lm", "scalar"] as const) : (["lm"] as const);
   const policy =
     checkpoint === null
-      ? await loadTrunk(engine, sources.policy, { tokenizer, heads, seed, what: "policy" })
+      ? await loadTrunk(engine, sources.policy, { tokenizer, heads, seed, role: "policy" })
       : await engine.loadModel(join(checkpoint, "policy"), { heads, optimizer: true, textIds: textIdsOf(tokenizer) });
-  const reference = await loadTrunk(engine, sources.reference, { tokenizer, heads: ["lm"], seed, what: "reference" });
+  const reference = await loadTrunk(engine, sources.reference, { tokenizer, heads: ["lm"], seed, role: "reference" });
   checkContext(`the reference in ${sources.reference}`, reference, policy);
   const critic = request.critic ? await openCritic(context, { ...request, policy }) : null;
   return { policy, reference: reference.id, critic };
@@ -79,8 +79,10 @@ async function openCritic(
     // A full-depth transformer of its own, whose value head starts at zero (PPO.md row 19).
     const critic =
       checkpoint === null
-        ? await loadTrunk(engine, sources.critic, { tokenizer, heads: ["scalar"], seed, what: "critic" })
-        : await engine.loadModel(join(checkpoint, "critic"), { heads: ["scalar"], optimizer: true, textIds });
+        ? await loadTrunk(engine, sources.critic, { tokenizer, heads: ["scalar"], seed, role: "critic" })
+        : await engine.loadModel(join(checkpoint, "critic"), {
+            ...{ heads: ["scalar"], optimizer: true, textIds, role: "critic" },
+          });
     checkContext(`the critic in ${sources.critic}`, critic, policy);
     return critic;
   };
@@ -88,7 +90,9 @@ async function openCritic(
   const slowOf = async ({ id, heads }: ModelInfo) => {
     if (settings.slowCritic === null) return null;
     if (checkpoint === null) return (await engine.cloneModel(id)).id;
-    return (await engine.loadModel(join(checkpoint, "slowCritic"), { heads, textIds })).id;
+    return (
+      await engine.loadModel(join(checkpoint, "slowCritic"), { heads, textIds, role: shared ? "policy" : "critic" })
+    ).id;
   };
   const info = await open();
   return { id: info.id, info, slow: await slowOf(info), shared };

@@ -15,7 +15,7 @@ export interface Probe {
   /** Responses that it sampled, after their prompts. */
   readonly sequences: readonly Sequence[];
   readonly logprobs: Rows;
-  readonly top1: Rows;
+  readonly top1?: Rows;
   readonly greedy: Rows;
 }
 

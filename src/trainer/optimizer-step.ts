@@ -48,7 +48,8 @@ export async function takeStep(
   const adam = { learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm };
   const request: OptimStepRequest = rateFactors === undefined ? adam : { ...adam, rateFactors };
   const { gradNorm, skipped, groupNorms, groupMoments } = await engine.optimStep(model, request);
-  return skipped ? { gradNorm, skipped } : { gradNorm, skipped, layers: { norms: groupNorms, moments: groupMoments } };
+  if (skipped || groupNorms === undefined || groupMoments === undefined) return { gradNorm, skipped };
+  return { gradNorm, skipped, layers: { norms: groupNorms, moments: groupMoments } };
 }
 
 export interface SkippedStep {

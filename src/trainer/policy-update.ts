@@ -141,12 +141,16 @@ export async function consultBeforeStep(
   const { statistics, logprobs } = policy;
   const nonfinite = policy.gradient.nonFinite + (critic?.gradient.nonFinite ?? 0);
   state.skippedInARow = nonfinite > 0 ? state.skippedInARow + 1 : 0;
+  const { firstRatioTolerance } = (await run.engine.info()).capabilities;
   const signals = signalsOf(now.settings.algorithm, {
     "step/approx_kl": statistics.approxKlMean,
     "step/strongly_negative_share": stronglyNegativeShare(minibatch.advantages),
     "step/nonfinite": nonfinite,
     "step/nonfinite_in_a_row": state.skippedInARow,
-    ...(step === 0 && { "step/first_ratio_deviation": outcome.firstRatioDeviation }),
+    ...(step === 0 && {
+      "step/first_ratio_deviation": outcome.firstRatioDeviation,
+      "step/first_ratio_to_tolerance": outcome.firstRatioDeviation / firstRatioTolerance,
+    }),
   });
   const orders = control.beforeStep(iteration, step, signals, now.base);
   outcome.stop = orders.stop ?? orders.end;

@@ -24,6 +24,8 @@ export async function measureNoise(
   const { context, models, state, seed, stopwatch, tell } = run;
   const { every, microBatches } = context.config.control.noise;
   if (every === 0 || iteration % every !== 0) return {};
+  const { capabilities } = await context.engine.info();
+  if (!capabilities.partNorms || !capabilities.clone) return {};
   const settings = run.settingsAt(iteration);
   const lengths = experience.rollout.sequences.map(({ tokens }) => tokens.length);
   const { tokensOfPass = Number.POSITIVE_INFINITY } = models.policy;

@@ -37,8 +37,10 @@ async function similarity(run: Probed, iteration: number): Promise<MetricValues>
   const { prompts } = probesOf(run, context.config.control.probes.prompts);
   const seed = random(context.config.seed, "probes").uint32();
   const { microBatch } = loop.settings;
+  const { capabilities } = await context.engine.info();
+  const outputs: ("logprobs" | "top1")[] = capabilities.top1 ? ["logprobs", "top1"] : ["logprobs"];
   const passOver = (sequences: readonly Sequence[]) =>
-    context.engine.forward(models.policy.id, { sequences, outputs: ["logprobs", "top1"] }, { microBatch });
+    context.engine.forward(models.policy.id, { sequences, outputs }, { microBatch });
   const { sequences } = await probeRollout(run, { prompts, temperature: 1, seed });
   const { responses_B_T: greedy } = await probeRollout(run, { prompts, temperature: 0, seed });
   const before = state.probe;

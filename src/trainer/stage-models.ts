@@ -1,7 +1,9 @@
 /** Models as stages want them: trunks with fresh heads, and fingerprints of what must not change. */
+
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { ModelRole } from "../engine/capabilities.ts";
 import type { Engine, HeadKind, ModelConfig, ModelInfo, ScalarInit, TextIds } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";
@@ -22,8 +24,8 @@ export interface TrunkRequest {
   readonly heads: readonly HeadKind[];
   readonly scalarInit?: ScalarInit;
   readonly seed: number;
-  /** What the model is to the caller, for errors. */
-  readonly what?: string;
+  /** What the model is to the run: its engine, and a word for errors. */
+  readonly role?: ModelRole;
 }
 
 /**
@@ -34,11 +36,14 @@ export interface TrunkRequest {
 export async function loadTrunk(
   engine: Engine,
   folder: string,
-  { tokenizer, heads, scalarInit = "zero", seed, what = "model" }: TrunkRequest,
+  { tokenizer, heads, scalarInit = "zero", seed, role }: TrunkRequest,
 ): Promise<ModelInfo> {
   const textIds = textIdsOf(tokenizer);
-  const model = await engine.loadModel(folder, { heads, scalarInit, seed, textIds, freshScalar: true });
-  checkVocabulary(`the ${what} in ${folder}`, model.config, tokenizer);
+  const model = await engine.loadModel(folder, {
+    ...{ heads, scalarInit, seed, textIds, freshScalar: true },
+    ...(role && { role }),
+  });
+  checkVocabulary(`the ${role ?? "model"} in ${folder}`, model.config, tokenizer);
   return model;
 }
 
@@ -56,10 +61,11 @@ export async function openModel(
   },
 ): Promise<ModelInfo> {
   const { source, checkpoint, head, scalarInit } = options;
-  const fresh = { heads: [head], scalarInit, seed: config.seed };
+  const role = head === "scalar" ? "reward" : "policy";
+  const fresh = { heads: [head], scalarInit, seed: config.seed, role } as const;
   const textIds = textIdsOf(tokenizer);
   if (checkpoint)
-    return engine.loadModel(join(checkpoint.folder, "model"), { heads: [head], optimizer: true, textIds });
+    return engine.loadModel(join(checkpoint.folder, "model"), { heads: [head], optimizer: true, textIds, role });
   if ("folder" in source) return loadTrunk(engine, source.folder, { ...fresh, tokenizer });
   return engine.createModel({ config: { ...source.sizes, textIds }, ...fresh });
 }

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { trainOnline } from "../../src/algorithms/online-stage.ts";
-import { createEmbeddedEngine } from "../../src/engine/embedded/index.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import { openEngine } from "../../src/engine/open-engine.ts";
 import type { StageContext } from "../../src/trainer/stage-context.ts";
 import { Interrupted } from "../../src/util/errors.ts";
 import { wantsA } from "../support/run-ppo.ts";
@@ -12,13 +12,13 @@ import { newWorld, openContext, prompts, rewardOf, sizes, type World } from "../
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await createEmbeddedEngine({ threads: 1 });
+  engine = await openEngine({ kind: "embedded", threads: 1 });
 });
 afterAll(() => engine.close());
 
 async function run(ppo: object, { world = newWorld(), ...more }: Partial<StageContext> & { world?: World } = {}) {
   const sections = { ppo: { maxNewTokens: 6, checkpointEvery: 0, ...ppo } };
-  const context = { ...openContext(world, "ppo", sections, more), engine };
+  const context = { ...openContext(world, "ppo", sections, more), engine: more.engine ?? engine };
   const start = join(world.folder, "start");
   if (!existsSync(start)) {
     mkdirSync(start);
@@ -61,6 +61,18 @@ it.each(["separate", "shared"])(
     }
   },
 );
+
+it("has the same bits with its critic on a second engine", async () => {
+  const settings = { iterations: 2, sequences: 16, epochs: 2, learningRate: 5e-3, slowCritic: { decay: 0.9 } };
+  const two = await openEngine({ kind: "embedded", critic: { kind: "embedded" }, threads: 1 });
+  const [one, other] = [newWorld(), newWorld()];
+  const curve = await run(settings, { world: one });
+  expect([...(await run(settings, { world: other, engine: two }))]).toEqual([...curve]);
+  await two.close();
+  const bytes = ({ folder }: World, name: string) =>
+    readFileSync(join(folder, "ppo", "checkpoint-000002", name, "model.safetensors"), "hex");
+  for (const name of ["policy", "critic", "slowCritic"]) expect(bytes(other, name)).toBe(bytes(one, name));
+});
 
 it.each([
   ["separate", "clip"],

@@ -6,6 +6,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Capabilities, everyCapability } from "../../src/engine/capabilities.ts";
 import type {
   CloneModelRequest,
   CreateModelRequest,
@@ -57,14 +58,13 @@ export class BigramEngine implements Engine {
   before: BeforeVerb = () => {};
   /** May change what one pass of a gradient gives back: to make a loss NaN, say. */
   distort: (result: PassResult, loss: LossRequest) => PassResult = (result) => result;
-  /** Whether the engine supports a full KL in a penalty. */
-  fullKl = true;
+  /** A test may take some away. */
+  capabilities: Capabilities = everyCapability;
   readonly models = new Map<ModelId, Bigram>();
   #next = 1;
 
   async info(): Promise<EngineInfo> {
-    const capabilities = { bitExact: true, truncatedSampling: true, layerNorms: false, fullKl: this.fullKl };
-    return { name: "bigram", cpu: "none", threads: 1, versions: {}, capabilities };
+    return { name: "bigram", cpu: "none", threads: 1, versions: {}, capabilities: this.capabilities };
   }
 
   async usage(): Promise<EngineUsage> {
@@ -234,7 +234,7 @@ export class BigramEngine implements Engine {
       groupMoments[group] = { mean: mean(gradient), variance: variance(gradient) };
     }
     await this.zeroGrad(id);
-    return { gradNorm, skipped, groupNorms, groupMoments };
+    return { gradNorm, skipped, ...(this.capabilities.groupNorms && { groupNorms, groupMoments }) };
   }
 
   async zeroGrad(id: ModelId): Promise<void> {

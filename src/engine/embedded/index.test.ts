@@ -61,7 +61,11 @@ test("a copy into a model that has trained is as a new one, and needs one of the
 test("a step tells norm, mean and variance of the gradient by group", async () => {
   const { id, parameters } = await create();
   await engine.forwardBackward(id, loss);
-  const { gradNorm, groupNorms, groupMoments } = await engine.optimStep(id, {
+  const {
+    gradNorm,
+    groupNorms = {},
+    groupMoments = {},
+  } = await engine.optimStep(id, {
     ...adam,
     weightDecay: 0,
     maxGradNorm: null,

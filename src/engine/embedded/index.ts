@@ -3,10 +3,10 @@ import { fetchRuntime } from "../../tensor/runtime.ts";
 import { CheckpointError, EngineError, UsageError } from "../../util/errors.ts";
 import { mostThreads } from "../../util/limits.ts";
 import { startWorker } from "../../util/start-worker.ts";
+import { defaultThreads } from "../../util/threads.ts";
 import type { Engine, ForwardOutput, ForwardRequest, ForwardResult, ModelId, ModelInfo } from "../engine.ts";
 import { mostTokens } from "../pass-size.ts";
 import { forwardInPasses, gradientInPasses } from "../passes.ts";
-import { defaultThreads } from "./machine-info.ts";
 import type { Call, Reply } from "./protocol.ts";
 
 export interface EmbeddedEngineOptions {
@@ -82,8 +82,16 @@ export async function createEmbeddedEngine({ threads = 0, onNote }: EmbeddedEngi
     disposeModel: (...args) => call("disposeModel", args),
     sample: (...args) => call("sample", args),
     // Passes are cut on this side of the thread, so that a caller can leave between two of them.
-    forward: <Output extends ForwardOutput>(model: ModelId, request: ForwardRequest<Output>, options = {}) =>
-      forwardInPasses(request, options, (part): Promise<ForwardResult<Output>> => call("forward", [model, part])),
+    forward: <Output extends ForwardOutput>(model: ModelId, request: ForwardRequest<Output>, options = {}) => {
+      // Log-probabilities are read in the passes in which a loss over the same sequences will compute them.
+      const scores = (request.outputs as readonly ForwardOutput[]).includes("score");
+      const limited = { ...options, limit: scores ? mostTokens : limits.get(model) };
+      return forwardInPasses(
+        request,
+        limited,
+        (part): Promise<ForwardResult<Output>> => call("forward", [model, part]),
+      );
+    },
     forwardBackward: (model, loss, options = {}) =>
       gradientInPasses(loss, { ...options, limit: loss.name === "pairwise" ? mostTokens : limits.get(model) }, (part) =>
         call("forwardBackward", [model, part]),

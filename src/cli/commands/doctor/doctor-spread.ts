@@ -2,7 +2,7 @@
 import type { Config, PpoConfig } from "../../../config/index.ts";
 import type { PolicySpread } from "../../../control/doctor/index.ts";
 import type { PromptRow } from "../../../data/index.ts";
-import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import { openEngine } from "../../../engine/open-engine.ts";
 import { mean, repeatAgreement } from "../../../rl/index.ts";
 import type { Tokenizer } from "../../../text/index.ts";
 import { encodePrompts, rollOut } from "../../../trainer/rollout.ts";
@@ -27,7 +27,7 @@ export async function measureSpread({
   tokenizer,
   rows,
 }: MeasureOptions): Promise<{ readonly spread: PolicySpread | null; readonly parameters: number }> {
-  const engine = await createEmbeddedEngine({ threads: config.threads });
+  const engine = await openEngine({ ...config.engine, threads: config.threads });
   try {
     const {
       id: model,
@@ -37,7 +37,7 @@ export async function measureSpread({
       tokenizer,
       heads: ["lm"],
       seed: config.seed,
-      what: "policy",
+      role: "policy",
     });
     const { maxNewTokens, temperature, topK, topP, microBatch } = ppo;
     const { context } = sizes;

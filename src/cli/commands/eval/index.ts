@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseResolvedConfig } from "../../../config/index.ts";
 import { checkRunFiles } from "../../../config/run-manifest.ts";
-import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import { openEngine } from "../../../engine/open-engine.ts";
 import { findRun } from "../../../inspect/places.ts";
 import { evaluateRun } from "../../../trainer/evaluate-run.ts";
 import { reportLines } from "../../evaluation-report.ts";
@@ -32,7 +32,7 @@ export async function evaluate(options: EvalOptions): Promise<number> {
   const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
   await checkRunFiles(folder);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
-  const engine = await createEmbeddedEngine({ threads: config.threads, onNote: (text) => display.note(text) });
+  const engine = await openEngine({ ...config.engine, threads: config.threads, onNote: (text) => display.note(text) });
   try {
     const evaluation = await evaluateRun({
       config,

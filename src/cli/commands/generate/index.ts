@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import { openEngine } from "../../../engine/open-engine.ts";
 import { findRun } from "../../../inspect/places.ts";
 import { barePrompt, loadTokenizer, type Message } from "../../../text/index.ts";
 import { verifyFolder } from "../../../trainer/atomic-folder.ts";
@@ -42,7 +42,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
   const folder = findModel(options.model, options.workspace);
   await verifyFolder(folder);
   const tokenizer = loadTokenizer(folder, raw ? { chatTemplate: null } : {});
-  const engine = await createEmbeddedEngine({ threads, onNote: terminal.note });
+  const engine = await openEngine({ threads, onNote: terminal.note });
   const reply = async (texts: readonly string[]) => {
     const conversations = texts.map((content): Message[] =>
       system === undefined

@@ -1,0 +1,74 @@
+/** A run that needs what its engine lacks is refused by name; what is only measured is absent. */
+import { describe, expect, test } from "vitest";
+import { configSchema } from "../settings/config-schema.ts";
+import { UsageError } from "../util/errors.ts";
+import { absentSignals, type Capabilities, checkCapabilities, everyCapability, needs } from "./capabilities.ts";
+
+const lacking = (lacks: Partial<Capabilities>) => ({
+  name: "toy",
+  capabilities: { ...everyCapability, ...lacks },
+});
+const plain = {
+  control: { interventions: "off" },
+  ppo: { entropyCoef: 0, maxGradNorm: null, rewards: [{ kind: "safety", weight: 1 }] },
+};
+const configOf = (ppo: object, rest: object = {}) =>
+  configSchema.parse({ ...plain, ...rest, ppo: { ...plain.ppo, ...ppo } });
+
+describe("a toy engine that lacks a capability", () => {
+  const refused: [keyof Capabilities, unknown, object, object, string][] = [
+    ["scalarHeads", false, {}, {}, "ppo.algorithm=rloo or grpo"],
+    ["truncatedSampling", false, { topK: 5 }, {}, "ppo.topK=0"],
+    ["clone", false, { slowCritic: {} }, {}, "ppo.slowCritic=null"],
+    ["clone", false, {}, { control: {} }, "control.interventions=off"],
+    ["slowAverage", false, { slowCritic: {} }, {}, "ppo.slowCritic=null"],
+    ["groupRates", false, { layerRates: {} }, {}, "ppo.layerRates=null"],
+    ["dualClip", false, { dualClip: 3 }, {}, "ppo.dualClip=null"],
+    ["entropyBonus", false, { entropyCoef: 0.01 }, {}, "ppo.entropyCoef=0"],
+    ["klInLoss", false, { kl: { in: "loss" } }, {}, "ppo.kl.in=reward"],
+    ["penalty", false, { policyLoss: "penalty" }, {}, "ppo.policyLoss=clip"],
+    ["temperature", false, { temperature: 0.7 }, {}, "ppo.temperature=1"],
+    ["trainable", ["adapters"], {}, {}, "another engine"],
+    ["clipping", "none", { maxGradNorm: 1 }, {}, "ppo.maxGradNorm=null"],
+    ["reduction", "sequence-mean", {}, {}, "ppo.aggregation=sequence-mean"],
+  ];
+  test.each(refused)(
+    "%s = %j: refused with what to do instead, and taken without the setting",
+    (key, value, ppo, rest, instead) => {
+      const info = lacking({ [key]: value });
+      const check = () => checkCapabilities(info, configOf(ppo, rest));
+      expect(check).toThrow(UsageError);
+      expect(check).toThrow(`the engine toy has no ${needs[key].words}, which `);
+      try {
+        check();
+      } catch (error) {
+        expect((error as UsageError).hint).toContain(instead);
+      }
+      expect(() => checkCapabilities(lacking({}), configOf(ppo, rest))).not.toThrow();
+      const always = ["scalarHeads", "trainable", "reduction"];
+      if (!always.includes(key)) expect(() => checkCapabilities(info, configOf({}))).not.toThrow();
+    },
+  );
+
+  const measured: [keyof Capabilities, string][] = [
+    ["entropy", "entropy/"],
+    ["top1", "similarity/top1_agreement"],
+    ["groupNorms", "gradient/policy/"],
+    ["partNorms", "gradient/noise"],
+    ["clone", "gradient/noise"],
+    ["fullKl", "kl/old_new_full_token"],
+  ];
+  test.each(measured)("%s: its signals are absent", (key, prefix) => {
+    const info = lacking({ [key]: false });
+    expect(() => checkCapabilities(info, configOf({}))).not.toThrow();
+    expect(absentSignals(info)).toContainEqual({ prefix, why: `the engine toy has no ${needs[key].words}` });
+    expect(absentSignals(lacking({}))).toEqual([]);
+  });
+
+  test("a role with an engine of its own is asked for what it has to do", () => {
+    const info = { ...lacking({ scalarHeads: false }), roles: { critic: lacking({}) } };
+    expect(() => checkCapabilities(info, configOf({}))).not.toThrow();
+    expect(() => checkCapabilities(info, configOf({ criticKind: "shared" }))).toThrow("scalar heads");
+    expect(() => checkCapabilities(lacking({ scalarHeads: false }), configOf({ algorithm: "rloo" }))).not.toThrow();
+  });
+});

@@ -1,0 +1,320 @@
+/**
+ * What an engine may lack. A total table says for each capability what a configuration needs it for: a run that needs what its engine
+ * lacks is refused by name before it begins, and signals that the engine does not have are absent.
+ */
+import { hasCritic } from "../settings/algorithm-settings.ts";
+import type { Config } from "../settings/config-schema.ts";
+import { UsageError } from "../util/errors.ts";
+
+/** What a model is to a run. Of several engines that are one, each may have a role; any other engine has all of them. */
+export type ModelRole = "policy" | "reference" | "critic" | "reward";
+
+/** What an engine is called and what it can do. */
+export interface EngineAbilities {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /** The engines of roles that have one of their own, if this is several engines as one. */
+  readonly roles?: Readonly<Partial<Record<ModelRole, EngineAbilities>>>;
+}
+
+export interface Capabilities {
+  /** A resumed run has the bits of one that was never cut off, on the same machine, threads and versions. */
+  readonly bitExact: boolean;
+  /** One number a position: critics and reward models. */
+  readonly scalarHeads: boolean;
+  /** The entropy of each position as an output. */
+  readonly entropy: boolean;
+  /** The most likely token of each position as an output. */
+  readonly top1: boolean;
+  /** Sampling from the top k or the top p only. */
+  readonly truncatedSampling: boolean;
+  /** A copy of a model, with its optimizer. */
+  readonly clone: boolean;
+  /** `ema`. */
+  readonly slowAverage: boolean;
+  /** Norm, mean and variance of the gradient by parameter group. */
+  readonly groupNorms: boolean;
+  /** The norm of the gradient of each part of a minibatch. */
+  readonly partNorms: boolean;
+  /** A factor on the learning rate by parameter group. */
+  readonly groupRates: boolean;
+  readonly dualClip: boolean;
+  readonly entropyBonus: boolean;
+  /** KL(policy, reference) in the policy loss. */
+  readonly klInLoss: boolean;
+  /** PPO's penalty form, at least with a KL on the samples. */
+  readonly penalty: boolean;
+  /** KL(old, new) over the whole vocabulary in the penalty form. */
+  readonly fullKl: boolean;
+  /** Losses and log-probabilities at a temperature other than 1. */
+  readonly temperature: boolean;
+  /** What can be trained: every weight, or adapters beside frozen weights. */
+  readonly trainable: readonly ("all" | "adapters")[];
+  /** Where the gradient is clipped to a global norm: by the step, to the norm that it is given, or nowhere that the caller can set. */
+  readonly clipping: "step" | "none";
+  /** How a loss adds up its weighted terms. Every loss of the interface is a sum; an engine that takes means must be rescaled. */
+  readonly reduction: "sum" | "sequence-mean";
+  /** Largest |ratio - 1| that this engine's rounding explains before anything was learned from a rollout. */
+  readonly firstRatioTolerance: number;
+}
+
+/** The capabilities of an engine that lacks nothing, in float32. */
+export const everyCapability: Capabilities = {
+  bitExact: true,
+  scalarHeads: true,
+  entropy: true,
+  top1: true,
+  truncatedSampling: true,
+  clone: true,
+  slowAverage: true,
+  groupNorms: true,
+  partNorms: true,
+  groupRates: true,
+  dualClip: true,
+  entropyBonus: true,
+  klInLoss: true,
+  penalty: true,
+  fullKl: true,
+  temperature: true,
+  trainable: ["all"],
+  clipping: "step",
+  reduction: "sum",
+  // Float32's rounding in log-probabilities of a few nats; passes of the same make-up agree to the bit.
+  firstRatioTolerance: 1e-5,
+};
+
+/** A setting that needs a capability, and of which role's engine. */
+interface Asked {
+  readonly setting: string;
+  readonly role: ModelRole;
+  /** What to do without it. */
+  readonly instead: string;
+}
+
+interface Need<Value> {
+  /** What is missing, after "has no". */
+  readonly words: string;
+  readonly has: (value: Value) => boolean;
+  /** What in a configuration cannot do without it. */
+  readonly asked: (config: Config) => readonly Asked[];
+  /** How the keys of signals begin that are absent without it. */
+  readonly absent?: readonly string[];
+}
+
+const present = (value: boolean) => value;
+const never = () => [];
+
+/** Of the section `ppo`: the setting if the condition holds. */
+function ofPpo(
+  { ppo }: Config,
+  wanted: (ppo: NonNullable<Config["ppo"]>) => boolean,
+  asked: Omit<Asked, "role"> & { readonly role?: ModelRole },
+): readonly Asked[] {
+  return ppo !== undefined && wanted(ppo) ? [{ role: "policy", ...asked }] : [];
+}
+
+export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Key]> } = {
+  bitExact: { words: "exact bits on resume", has: present, asked: never },
+  scalarHeads: {
+    words: "scalar heads",
+    has: present,
+    asked: (config) => [
+      ...(config.reward
+        ? [{ setting: "the section reward", role: "reward" as const, instead: localEngine("reward") }]
+        : []),
+      ...ofPpo(config, ({ rewards }) => rewards.some(({ kind }) => kind === "model" || kind === "comparison"), {
+        setting: "a learned reward in ppo.rewards",
+        role: "reward",
+        instead: localEngine("reward"),
+      }),
+      ...ofPpo(config, ({ algorithm }) => hasCritic(algorithm), {
+        setting: "the critic of ppo.algorithm",
+        role: config.ppo?.criticKind === "shared" ? "policy" : "critic",
+        instead: `ppo.algorithm=rloo or grpo does without a critic; ${localEngine("critic")}`,
+      }),
+    ],
+  },
+  entropy: { words: "entropies", has: present, asked: never, absent: ["entropy/"] },
+  top1: { words: "most likely tokens", has: present, asked: never, absent: ["similarity/top1_agreement"] },
+  truncatedSampling: {
+    words: "sampling from the top k or top p",
+    has: present,
+    asked: (config) =>
+      ofPpo(config, ({ topK, topP }) => topK > 0 || topP < 1, {
+        setting: "ppo.topK or ppo.topP",
+        instead: "ppo.topK=0 ppo.topP=1",
+      }),
+  },
+  clone: {
+    words: "copies of a model",
+    has: present,
+    asked: (config) => [
+      ...ofPpo(config, ({ slowCritic }) => slowCritic !== null, {
+        setting: "ppo.slowCritic",
+        role: "critic",
+        instead: "ppo.slowCritic=null",
+      }),
+      ...ofPpo(config, () => config.control.interventions === "on", {
+        setting: "control.interventions, which keeps the state before an iteration",
+        instead: "control.interventions=off",
+      }),
+    ],
+    absent: ["gradient/noise", "gradient/draw", "gradient/variance_of_mean", "gradient/suggested_sequences"],
+  },
+  slowAverage: {
+    words: "slow average of a model",
+    has: present,
+    asked: (config) =>
+      ofPpo(config, ({ slowCritic }) => slowCritic !== null, {
+        setting: "ppo.slowCritic",
+        role: "critic",
+        instead: "ppo.slowCritic=null",
+      }),
+  },
+  groupNorms: {
+    words: "norms of the gradient by parameter group",
+    has: present,
+    asked: never,
+    absent: ["gradient/policy/", "gradient/policy_layer", "gradient/critic/", "gradient/critic_layer"],
+  },
+  partNorms: {
+    words: "norms of the gradient by part of a minibatch",
+    has: present,
+    asked: never,
+    absent: ["gradient/noise", "gradient/draw", "gradient/variance_of_mean", "gradient/suggested_sequences"],
+  },
+  groupRates: {
+    words: "learning rates by parameter group",
+    has: present,
+    asked: (config) =>
+      ofPpo(config, ({ layerRates }) => layerRates !== null, {
+        setting: "ppo.layerRates",
+        instead: "ppo.layerRates=null",
+      }),
+  },
+  dualClip: {
+    words: "dual clip",
+    has: present,
+    asked: (config) =>
+      ofPpo(config, ({ dualClip }) => dualClip !== null, { setting: "ppo.dualClip", instead: "ppo.dualClip=null" }),
+  },
+  entropyBonus: {
+    words: "entropy bonus",
+    has: present,
+    asked: (config) =>
+      ofPpo(config, ({ entropyCoef }) => entropyCoef > 0, { setting: "ppo.entropyCoef", instead: "ppo.entropyCoef=0" }),
+  },
+  klInLoss: {
+    words: "KL to the reference in the loss",
+    has: present,
+    asked: (config) =>
+      ofPpo(config, ({ kl }) => kl.in === "loss", { setting: "ppo.kl.in=loss", instead: "ppo.kl.in=reward" }),
+  },
+  penalty: {
+    words: "penalty form of the policy loss",
+    has: present,
+    asked: (config) =>
+      ofPpo(config, ({ policyLoss }) => policyLoss === "penalty", {
+        setting: "ppo.policyLoss=penalty",
+        instead: "ppo.policyLoss=clip",
+      }),
+  },
+  fullKl: {
+    words: "KL of two policies over the whole vocabulary",
+    has: present,
+    asked: never,
+    absent: ["kl/old_new_full_token"],
+  },
+  temperature: {
+    words: "temperature in its losses",
+    has: present,
+    asked: (config) =>
+      ofPpo(config, ({ temperature }) => temperature !== 1, {
+        setting: "ppo.temperature",
+        instead: "ppo.temperature=1",
+      }),
+  },
+  trainable: {
+    words: "training of all weights",
+    has: (kinds) => kinds.includes("all"),
+    asked: (config) =>
+      config.sft || config.reward || config.ppo
+        ? [
+            {
+              setting: "every stage",
+              role: "policy",
+              instead: "there is no section for adapters yet: take another engine",
+            },
+          ]
+        : [],
+  },
+  clipping: {
+    words: "clipping to a global norm that a step can set",
+    has: (place) => place === "step",
+    asked: (config) =>
+      (["sft", "reward", "ppo"] as const).flatMap((stage) =>
+        config[stage] && config[stage].maxGradNorm !== null
+          ? [
+              {
+                setting: `${stage}.maxGradNorm`,
+                role: stage === "reward" ? ("reward" as const) : ("policy" as const),
+                instead: `${stage}.maxGradNorm=null`,
+              },
+            ]
+          : [],
+      ),
+  },
+  reduction: {
+    words: "losses that are sums",
+    has: (how) => how === "sum",
+    asked: (config) =>
+      ofPpo(config, ({ aggregation }) => aggregation !== "sequence-mean", {
+        setting: "ppo.aggregation",
+        instead: "ppo.aggregation=sequence-mean",
+      }),
+  },
+  firstRatioTolerance: { words: "bound on its rounding", has: Number.isFinite, asked: never },
+};
+
+function localEngine(role: ModelRole): string {
+  return `engine.${role}={kind: embedded} keeps it on this machine`;
+}
+
+/** What an engine's answer says of the engine that has a role. */
+export function engineOfRole(info: EngineAbilities, role: ModelRole): EngineAbilities {
+  return info.roles?.[role] ?? info;
+}
+
+/** How the keys of signals begin that are absent on this engine, each with what is missing. */
+export function absentSignals(info: EngineAbilities): { readonly prefix: string; readonly why: string }[] {
+  return lacking(info).flatMap(({ words, absent = [] }) =>
+    absent.map((prefix) => ({ prefix, why: `the engine ${info.name} has no ${words}` })),
+  );
+}
+
+/** Throws one UsageError that says of every capability which the configuration needs and its engine lacks what to do without it. */
+export function checkCapabilities(info: EngineAbilities, config: Config): void {
+  const roles: readonly ModelRole[] = ["policy", "reference", "critic", "reward"];
+  const problems = roles.flatMap((role) => {
+    const engine = engineOfRole(info, role);
+    return lacking(engine).flatMap(({ words, asked }) =>
+      asked(config)
+        .filter((one) => one.role === role)
+        .map(({ setting, instead }) => ({
+          what: `the engine ${engine.name} has no ${words}, which ${setting} needs`,
+          instead,
+        })),
+    );
+  });
+  if (problems.length > 0)
+    throw new UsageError(
+      problems.map(({ what }) => what).join("; "),
+      `Instead: ${[...new Set(problems.map(({ instead }) => instead))].join("; ")}.`,
+    );
+}
+
+function lacking({ capabilities }: EngineAbilities): Need<never>[] {
+  return (Object.keys(needs) as (keyof Capabilities)[])
+    .filter((key) => !(needs[key].has as (value: unknown) => boolean)(capabilities[key]))
+    .map((key) => needs[key] as Need<never>);
+}

@@ -1,0 +1,74 @@
+/** Opens the engine that the configuration names, or several as one: every kind of engine has its row in the table here. */
+
+import { UsageError } from "../util/errors.ts";
+import { nearest } from "../util/nearest.ts";
+import type { ModelRole } from "./capabilities.ts";
+import { createEmbeddedEngine } from "./embedded/index.ts";
+import type { Engine } from "./engine.ts";
+import { routedEngine } from "./routed-engine.ts";
+
+export interface OpenOptions {
+  /** Threads of an engine on this machine; 0, the default, takes the physical cores. */
+  readonly threads?: number;
+  /** Told in a sentence what takes long or is done for the first time. */
+  readonly onNote?: (text: string) => void;
+}
+
+export interface EngineChoice {
+  readonly kind: string;
+}
+
+/** The section `engine` of a configuration: the engine of a run, and the engines of roles that have one of their own. */
+export type EngineSection = EngineChoice & {
+  readonly [Role in Exclude<ModelRole, "policy">]?: EngineChoice | undefined;
+};
+
+export type EngineKinds = Readonly<Record<string, (options: OpenOptions) => Promise<Engine>>>;
+
+export const engineKinds: EngineKinds = { embedded: createEmbeddedEngine };
+
+/**
+ * `kinds` may have more rows than Ballast's own. Throws UsageError for a kind that has no row.
+ *
+ * @example
+ * const engine = await openEngine({ threads: 2 });
+ * const { id } = await engine.loadModel("runs/demo-1/ppo/final");
+ * await engine.close();
+ */
+export async function openEngine({
+  kind = "embedded",
+  reference,
+  critic,
+  reward,
+  kinds = engineKinds,
+  ...options
+}: Partial<EngineSection> & OpenOptions & { readonly kinds?: EngineKinds } = {}): Promise<Engine> {
+  const openOf = (name: string) => {
+    if (Object.hasOwn(kinds, name)) return kinds[name]!;
+    const names = Object.keys(kinds);
+    throw new UsageError(
+      `there is no engine of kind "${name}"; did you mean ${nearest(name, names) ?? names[0]}?`,
+      `Ballast has ${names.join(", ")}: set engine.kind to one of them.`,
+    );
+  };
+  const main = openOf(kind);
+  const others = Object.entries({ reference, critic, reward }).flatMap(([role, choice]) =>
+    choice === undefined ? [] : [[role as ModelRole, openOf(choice.kind)] as const],
+  );
+  const opened: Engine[] = [];
+  try {
+    const first = await main(options);
+    opened.push(first);
+    if (others.length === 0) return first;
+    const byRole: Partial<Record<ModelRole, Engine>> = {};
+    for (const [role, open] of others) {
+      const engine = await open(options);
+      opened.push(engine);
+      byRole[role] = engine;
+    }
+    return routedEngine(first, byRole);
+  } catch (error) {
+    for (const engine of opened) await engine.close();
+    throw error;
+  }
+}
