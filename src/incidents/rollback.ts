@@ -39,7 +39,7 @@ export function requestRollback(folder: string, rollback: Omit<Rollback, "attemp
 export async function carryOutRollback(folder: string, attempt: number): Promise<Rollback | null> {
   if (!existsSync(file(folder))) return null;
   const asked = readOwnJson(file(folder), {
-    remedy: "Put it back from a copy. Without one, delete it: the run goes on from its newest checkpoint.",
+    remedy: "Restore it from a copy. Without one, delete it: the run continues from its newest checkpoint.",
   }) as Rollback;
   if (asked.attempt !== null) return asked;
   for (const name of await readdir(folder)) {

@@ -208,7 +208,7 @@ function discard(place: RunPlace, { lock, warn }: { lock: RunLock; warn: (messag
 function withoutRun(error: unknown): unknown {
   if (error instanceof Interrupted) return new Interrupted(`interrupted before its first step: ${nothingLeft}`);
   if (error instanceof BallastError)
-    error.hint = error.hint?.replace(/go on with: ballast resume RUN( --[\w-]+)*/, "start it again");
+    error.hint = error.hint?.replace(/continue with: ballast resume RUN( --[\w-]+)*/, "start it again");
   return error;
 }
 

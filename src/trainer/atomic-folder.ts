@@ -95,7 +95,7 @@ export async function readFolder(folder: string): Promise<unknown> {
   const damaged = (what: string, cause?: unknown): CheckpointError =>
     new CheckpointError(
       `${folder} is damaged: ${what}`,
-      "Move the folder away: the run goes on from an older checkpoint, or the stage starts over.",
+      "Move the folder away: the run continues from an older checkpoint, or the stage starts over.",
       { cause },
     );
   let files: FileRecords | null;

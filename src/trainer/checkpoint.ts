@@ -129,7 +129,7 @@ function checkOrigin(folder: string, found: RunOrigin | undefined, expected: Run
   const other = found && expected && otherOrigin(found, expected);
   if (!other) return;
   const remedy = "Move the folder away, or put back the run's own files.";
-  throw new ForeignCheckpoint(`${folder} cannot be gone on from: ${other}`, remedy);
+  throw new ForeignCheckpoint(`cannot continue from ${folder}: ${other}`, remedy);
 }
 
 /**
@@ -146,7 +146,7 @@ export function checkRecorded(
     return;
   throw new ForeignCheckpoint(
     `the database has nothing of ${stage} ${last}, and ${folder} has it behind it: the database is older than the run's folder, or has lost rows`,
-    "Put the newer database back. Without one, move newer checkpoints and final folders away: the run goes on from the newest that the database knows.",
+    "Restore the newer database. Without one, move newer checkpoints and final folders away: the run continues from the newest that the database knows.",
   );
 }
 

@@ -53,7 +53,7 @@ export async function checkData(options: {
   if (harmful.length > 0 && !allowChanged)
     throw new CheckpointError(
       `the data is not what the run began with: ${harmful.map(({ says }) => says).join("; ")}`,
-      "Put the old rows back, or let the curve mix two sets of rows: ballast resume RUN --allow-changed-data",
+      "Restore the old rows, or let the curve mix two sets of rows: ballast resume RUN --allow-changed-data",
     );
   const stale = read.filter(({ key }) => before[key] === undefined || changes.some((change) => change.key === key));
   const now = Object.fromEntries(stale.map((source) => [source.key, fingerprintRows(source)]));
@@ -77,7 +77,7 @@ function readRecord(folder: string): DataRecord {
   const path = join(folder, file);
   return existsSync(path)
     ? (readOwnJson(path, {
-        remedy: "Put it back from a copy. Without one, delete it: the rows are then taken as they are.",
+        remedy: "Restore it from a copy. Without one, delete it: the rows are then taken as they are.",
       }) as DataRecord)
     : {};
 }

@@ -47,7 +47,7 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   } catch (error) {
     throw new CheckpointError(
       `could not save the result of ${stage}: ${messageOf(error)}`,
-      `${remedyFor(error) ?? "Look at the disk."} Then go on: ballast resume RUN`,
+      `${remedyFor(error) ?? "Check the disk."} Then continue: ballast resume RUN`,
       { cause: error },
     );
   } finally {

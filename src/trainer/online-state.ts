@@ -79,7 +79,7 @@ export function checkRewardHash(options: {
   if (options.saved === options.found || options.settings.allowChangedReward) return;
   throw new CheckpointError(
     "the code of a reward function has changed since the checkpoint",
-    "Put the old code back, or let the curve mix two rewards: ballast resume RUN --allow-changed-reward",
+    "Restore the old code, or let the curve mix two rewards: ballast resume RUN --allow-changed-reward",
   );
 }
 

@@ -65,7 +65,7 @@ describe("a resume", () => {
     rmSync(join(world.folder, "sft", name), { recursive: true });
     cpSync(join(other.folder, "sft", name), join(world.folder, "sft", name), { recursive: true });
     const before = names(world);
-    await expect(sft({ world, resume: true })).rejects.toThrow(/checkpoint-000003 cannot be gone on from: it belongs/);
+    await expect(sft({ world, resume: true })).rejects.toThrow(/cannot continue from .*checkpoint-000003: it belongs/);
     expect(names(world)).toEqual(before);
   });
 
@@ -82,7 +82,7 @@ describe("a resume", () => {
     cpSync(join(other.folder, "tokenizer"), join(world.folder, "tokenizer"), { recursive: true });
     // As if someone had been told that the manifest is in the way.
     rmSync(join(world.folder, "manifest.json"));
-    await expect(sft({ world, resume: true })).rejects.toThrow(/its models were trained with another tokenizer/);
+    await expect(sft({ world, resume: true })).rejects.toThrow(/its models were trained with a tokenizer that differs/);
   });
 
   it("refuses an edited tokenizer although every manifest of it was deleted", async () => {
@@ -91,7 +91,7 @@ describe("a resume", () => {
     writeFileSync(path, readFileSync(path, "utf8").replace('"red"', '"rad"'));
     rmSync(join(world.folder, "tokenizer", "manifest.json"));
     rmSync(join(world.folder, "manifest.json"));
-    await expect(sft({ world, resume: true })).rejects.toThrow(/its models were trained with another tokenizer/);
+    await expect(sft({ world, resume: true })).rejects.toThrow(/its models were trained with a tokenizer that differs/);
   });
 
   it("refuses a tokenizer whose vocabulary was edited", async () => {

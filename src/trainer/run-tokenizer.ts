@@ -35,7 +35,7 @@ export async function openTokenizer(
   if (!existsSync(kept)) {
     const tokenizer = makeTokenizer(config, texts);
     await writeFolder({ folder: kept, state: {}, write: async (temporary) => tokenizer.save(temporary) });
-  } else await verifyFolder(kept, { remedy: "Put back the tokenizer that the run's models were trained with." });
+  } else await verifyFolder(kept, { remedy: "Restore the tokenizer that the run's models were trained with." });
   return loadTokenizer(kept, addedTo(config));
 }
 

@@ -330,7 +330,7 @@ export async function findCheckpoint<Own>(context: StageContext): Promise<Checkp
   if (checkpoint === null || context.resume) return checkpoint;
   throw new CheckpointError(
     `${context.folder} holds a checkpoint of an earlier run`,
-    "Go on with it by ballast resume RUN, or choose another folder.",
+    "Continue it with ballast resume RUN, or choose another folder.",
   );
 }
 

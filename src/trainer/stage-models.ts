@@ -113,7 +113,7 @@ export function checkFingerprints(
     if (saved[name] === found[name]) continue;
     throw new CheckpointError(
       `the ${name} in ${folder} is not the one that the run began with`,
-      "Put it back: a run whose reference or reward changed half way cannot be compared with anything.",
+      "Restore it: a run whose reference or reward changed half way cannot be compared with anything.",
     );
   }
 }

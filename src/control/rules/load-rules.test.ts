@@ -160,7 +160,7 @@ const bad: [string, string, string | RegExp][] = [
   [
     "no source",
     `rules:\n  - id: mine\n    tier: 3\n    when: {${good}}`,
-    "r.yaml:2: rule mine: it needs the key source: a sentence that says where its numbers come from",
+    "r.yaml:2: rule mine: it needs the key source: a sentence that gives the source of its numbers",
   ],
   [
     "a tier 2 that does nothing",

@@ -47,7 +47,7 @@ export function inWords(issue: z.core.$ZodIssue, entry: unknown): Mistake[] {
 }
 
 const needed: Readonly<Record<string, string>> = {
-  source: ": a sentence that says where its numbers come from",
+  source: ": a sentence that gives the source of its numbers",
   when: ": {signal: ..., above: ...}",
   tier: ": 1, 2 or 3",
 };

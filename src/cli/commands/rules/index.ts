@@ -259,7 +259,7 @@ function scaleWords({ scale }: Rule): string {
 
 function whereUsed(rule: Rule): string {
   const scale = Object.entries(rule.scale).map(([name, word]) => `control.${name}.scale is ${word}`);
-  const where = scale.length === 0 ? "everywhere" : `where ${scale.join(" and ")}`;
+  const where = scale.length === 0 ? "everywhere" : `if ${scale.join(" and ")}`;
   return rule.tier === 2 ? `${where}; it acts only in the profile adaptive` : where;
 }
 

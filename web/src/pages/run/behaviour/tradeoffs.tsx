@@ -60,7 +60,7 @@ function Verdict({
     return (
       <p>
         <span class="good">✓ not parted</span>{" "}
-        <span class="quiet">No check is clearly below its best where the score is above what it was there.</span>
+        <span class="quiet">No check is clearly below its best while the score is higher than it was there.</span>
       </p>
     );
   const newest = points.at(-1)!.iteration;

@@ -12,7 +12,7 @@ import { type ReplayRow, replayRows } from "./replay-diff.ts";
 import type { Steered } from "./use-control.ts";
 
 const example = `rules:
-  # A rule with the id of a shipped one takes its place; others stand beside them.
+  # A rule with the id of a shipped one replaces it; others are added.
   - id: kl_soft
     tier: 2
     says: approx KL
