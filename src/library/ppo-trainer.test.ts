@@ -1,9 +1,10 @@
 /** TRL's loop over a whole run: it goes on where it was left, the controller stops it, and nothing odd is taken in silence. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { tinyModel } from "../../test/support/tiny-model.ts";
+import { defaultRules } from "../control/rules/load-rules.ts";
 import { openStore } from "../store/index.ts";
 import type { EventRecord } from "../types/records.ts";
 import { StoppedByController, UsageError } from "../util/errors.ts";
@@ -87,6 +88,27 @@ it("is stopped by the controller, and waits for the decision", async () => {
   expect(stopped).toBeInstanceOf(StoppedByController);
   const { trainer: again } = await trainerOf({ exp_name: "stopped", learning_rate: 0.5, ppo_epochs: 4 });
   await expect(again.open()).rejects.toThrow("waits for a decision");
+});
+
+it("goes back with the controller: the batch number is lower, and the loop goes on from there", async () => {
+  const rules = join(folder, "rules.yaml");
+  const when = "{signal: update/epochs, above: 1}";
+  const text = `id: back, tier: 2, source: a test, when: ${when}, minHistory: 3, action: {rollback: {ppo.epochs: 1}}, cooldown: 50`;
+  writeFileSync(rules, `rules: [{${text}}]\n`);
+  const { trainer, events } = await trainerOf(
+    { exp_name: "back", ppo_epochs: 2, steps: 5 * 8 },
+    { control: { profile: "adaptive", rules, disable: defaultRules().map(({ id }) => id) } },
+  );
+  const batches: number[] = [];
+  for (let batch = await trainer.open(); batch < 5 && batches.length < 20; batch = trainer.batch) {
+    batches.push(batch);
+    const { statistics } = await batchOf(trainer);
+    expect(statistics["reward/score_mean"]).toBeDefined();
+  }
+  await trainer.finish();
+  expect(events.map(({ kind }) => kind)).toContain("rollback");
+  expect(batches.some((batch, i) => batch <= (batches[i - 1] ?? -1))).toBe(true);
+  expect(batches.at(-1)).toBe(4);
 });
 
 it("takes responses that the caller wrote, and refuses what is not a batch", async () => {

@@ -1,5 +1,5 @@
 /** A whole run from a program: events on the way, a signal that ends it saved, and another process that goes on. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, expectTypeOf, it } from "vitest";
@@ -48,6 +48,14 @@ it("ends saved at a signal, and goes on by the run's id", async () => {
   const run = await openRun({ resume: "small-2", workspace: config.workspace });
   const { result } = await run.train();
   expect(result.stages).toMatchObject([{ stage: "sft", steps: 6 }]);
+});
+
+it("leaves nothing behind of a run that has not trained a step", async () => {
+  await expect(train({ ...config, name: "early" }, { signal: AbortSignal.abort() })).rejects.toThrow(
+    "nothing was trained, and no run is left behind",
+  );
+  expect(readdirSync(config.workspace!).filter((name) => /early/.test(name))).toEqual([]);
+  await expect(openRun({ resume: "early-1", workspace: config.workspace })).rejects.toThrow("there is no run early-1");
 });
 
 it("leaves nothing behind of a configuration that cannot run", async () => {
