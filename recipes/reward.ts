@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
 
-/** From 0 to 1: how close the response comes to eight letters. Every column of the prompt's row is in the argument too. */
+/** The reward, from 0 to 1: how close the response comes to eight letters. The argument also has every column of the prompt's row. */
 export default function reward({ response }: { readonly response: string }): number {
   return Math.max(0, 1 - Math.abs(response.trim().length - 8) / 8);
 }

@@ -1,6 +1,6 @@
 /**
- * A whole loop on the bare engine, to copy and change: policy gradient with leave-one-out baselines and PPO's clip, no critic, no controller,
- * no record. A policy from scratch learns to write vowels.
+ * A complete loop on the bare engine, to copy and change: policy gradient with leave-one-out baselines and PPO's clip, without critic, controller or
+ * record. A policy from scratch learns to write vowels.
  *
  *   node recipes/rl-loop.ts [ITERATIONS]
  */
@@ -16,7 +16,7 @@ const minibatches = 2;
 const epochs = 2;
 const klCoef = 0.02;
 
-/** What a response is worth: its share of vowels. */
+/** The reward of a response: its share of vowels. */
 const score = (response: string) => response.replaceAll(/[^aeiou]/g, "").length / Math.max(1, response.length);
 
 const tokenizer = buildTokenizer({ kind: "word", vocabularySize: 64 }, ["write sing a e i o u b c d f g"]);
@@ -53,11 +53,11 @@ try {
     // 2. Score.
     const scores = responses_B_T.map((response) => score(tokenizer.decode(response)));
 
-    // 3. Log-probabilities of the policy as it is, and of the reference.
+    // 3. Log-probabilities of the current policy and of the reference.
     const { logprobs: old_B_T = [] } = await engine.forward(policy.id, { sequences, outputs: ["logprobs"] });
     const { logprobs: ref_B_T = [] } = await engine.forward(reference.id, { sequences, outputs: ["logprobs"] });
 
-    // 4. Advantages: a response's score against those of its prompt's other responses, the KL on every token.
+    // 4. Advantages: a response's score compared with those of its prompt's other responses, and the KL on every token.
     const baselines = scores.map((own, b) => {
       const group = scores.slice(b - (b % each), b - (b % each) + each);
       return (group.reduce((sum, other) => sum + other, 0) - own) / (each - 1);
@@ -79,7 +79,7 @@ try {
     const size = sequences.length / minibatches;
     for (let epoch = 0; epoch < epochs; epoch++)
       for (let m = 0; m < minibatches; m++) {
-        // Every second, third ... response: each minibatch has every prompt in it.
+        // Every second, third ... response, so that each minibatch has every prompt in it.
         const rows = Array.from({ length: size }, (_, k) => k * minibatches + m);
         const of = <T>(list: readonly T[]) => rows.map((b) => list[b]!);
         await engine.forwardBackward(policy.id, {

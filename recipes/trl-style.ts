@@ -1,5 +1,5 @@
 /**
- * The loop of TRL's PPOTrainer, line by line. Run it again after a kill: it goes on at the batch that the trainer reports.
+ * The loop of TRL's PPOTrainer, line by line. Run it again after a kill: it continues at the batch that the trainer reports.
  *
  *   node recipes/trl-style.ts MODEL_FOLDER [BATCHES]
  */
@@ -23,7 +23,7 @@ const reference = await AutoModelForCausalLM.fromPretrained(config.model_name);
 const tokenizer = await AutoTokenizer.fromPretrained(config.model_name);
 const trainer = new PPOTrainer(config, policy, reference, tokenizer);
 
-/** What a response is worth: yours. Here, one point for every sentence that ends. */
+/** Your reward of a response. Here, one point for every sentence that ends. */
 const score = (_query: string, response: string) => response.split(".").length - 1;
 
 const questions = ["what is 2 plus 3 ?", "name a colour", "say hello", "is water wet ?"];

@@ -1,6 +1,6 @@
 /**
- * Ballast as a library: whole runs (`train`, `openRun`), the loop that people know from TRL (`PPOTrainer`), and the bare engine (`openEngine`).
- * docs/library.md shows each.
+ * Ballast as a library: whole runs (`train`, `openRun`), the loop known from TRL (`PPOTrainer`), and the bare engine (`openEngine`). docs/library.md
+ * shows each.
  */
 export type { Engine } from "./engine/engine.ts";
 export { openEngine } from "./engine/index.ts";

@@ -1,4 +1,4 @@
-/** What users see of an error, and which code they get. */
+/** What users see of an error, and which exit code they get. */
 import pc from "picocolors";
 import { describe, expect, it } from "vitest";
 import { BallastError, Interrupted, StoppedByController, UsageError } from "../util/errors.ts";
@@ -49,7 +49,7 @@ describe("reportError", () => {
     expect(text).toContain(`error: ${what}: ${code}: no, write (/a/b)\n  `);
     expect(text).toContain(remedy);
     expect(text).not.toMatch(/bug in Ballast|^ {4}at /m);
-    // Wrapped by who knew no remedy.
+    // Wrapped by code that knew no remedy.
     const wrapped = report(
       new BallastError("could not save", undefined, { cause: Object.assign(new Error(""), { code }) }),
     );

@@ -44,7 +44,7 @@ export function decisionsOf(
   ];
 }
 
-/** The decision that a recorded event holds. Outcomes recorded before version 0.4 call an operator a person. */
+/** The decision in a recorded event. Outcomes recorded before version 0.4 call the operator a person. */
 export function recordedDecision({
   kind,
   iteration,

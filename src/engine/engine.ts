@@ -1,13 +1,12 @@
 /**
- * The engine interface: everything the trainer may ask of whatever holds the weights.
+ * The engine interface: everything that the trainer may ask of whatever holds the weights.
  *
- * Its verbs are those of distributed training services, so that an engine may be a worker thread, another process
- * or a remote service. Everything that crosses it is plain data; every call is asynchronous; weights never cross.
+ * Its verbs are those of distributed training services, so that an engine may be a worker thread, a separate process or a remote service. Everything
+ * that crosses it is plain data; every call is asynchronous; weights never cross.
  *
- * Alignment. A sequence has `tokens` of length n and a `start` (>= 1). Its scored tokens are `tokens[start..n)`, and
- * every per-token array here has n - start entries, in that order: entry t belongs to token start + t. Its
- * log-probability is conditioned on all tokens before it; its value is the scalar head at the position BEFORE it,
- * which is the state in which that token was chosen.
+ * Alignment. A sequence has `tokens` of length n and a `start` (>= 1). Its scored tokens are `tokens[start..n)`, and every per-token array here has n
+ * - start entries, in that order: entry t belongs to token start + t. Its log-probability is conditioned on all tokens before it; its value is the
+ * scalar head at the position BEFORE it, which is the state in which that token was chosen.
  */
 
 import type { DecoderConfig, Head, TextIds } from "../models/model-config.ts";
@@ -34,7 +33,7 @@ export interface ModelInfo {
   readonly tokensOfPass?: number;
 }
 
-/** How a new scalar head starts: `zero` for values, `normal` (sd 1/sqrt(width + 1), bias 0) for rewards: PPO.md row 19. */
+/** The initial values of a new scalar head: `zero` for values, `normal` (sd 1/sqrt(width + 1), bias 0) for rewards (docs/PPO.md row 19). */
 export type ScalarInit = "zero" | "normal";
 
 export interface CreateModelRequest {
@@ -87,7 +86,7 @@ export interface SampleRequest {
 export type StopReason = "stop" | "length";
 
 export interface SampleResult {
-  /** Response tokens of each prompt; the stop token, where there is one, is included. Never empty. */
+  /** Response tokens of each prompt, including the stop token if there is one. Never empty. */
   readonly tokens: number[][];
   /** Log-probability of each, at the request's temperature (before top-k and top-p), in nats. */
   readonly logprobs: number[][];
@@ -136,7 +135,7 @@ export interface CrossEntropyLoss {
   readonly weights: readonly (readonly number[])[];
 }
 
-/** sum w * -log sigmoid(score(chosen) - score(rejected) - margin): PPO.md row 18. `start` of the sequences is not used. */
+/** The pairwise loss: sum w * -log sigmoid(score(chosen) - score(rejected) - margin) (docs/PPO.md row 18). `start` of the sequences is not used. */
 export interface PairwiseLoss {
   readonly name: "pairwise";
   readonly chosen: readonly Sequence[];
@@ -145,7 +144,7 @@ export interface PairwiseLoss {
   readonly weights: readonly number[];
 }
 
-/** PPO-clip, or with `penalty` PPO-penalty (PPO.md rows 7, 8, 9, 11 and, with `kl` set, row 2 in the loss). */
+/** The policy loss: PPO-clip, or with `penalty` PPO-penalty (docs/PPO.md rows 7, 8, 9, 11 and, with `kl` set, row 2 in the loss). */
 export interface PolicyLoss {
   readonly name: "policy";
   readonly sequences: readonly Sequence[];
@@ -165,13 +164,13 @@ export interface PolicyLoss {
      * Without it the KL is k3 on the samples, (r - 1) - ln r, for engines that cannot hold two models in one pass.
      */
     readonly penalty?: { readonly beta: number; readonly oldModel: ModelId | null } | null;
-    /** KL(policy, reference) added to the loss, where the KL is not in the reward. */
+    /** KL(policy, reference) added to the loss, if the KL is not in the reward. */
     readonly kl: { readonly coef: number; readonly estimator: "k2" | "k3" } | null;
     readonly temperature: number;
   };
 }
 
-/** 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2): PPO.md row 10. */
+/** The clipped value loss: 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2) (docs/PPO.md row 10). */
 export interface ValueLoss {
   readonly name: "value";
   readonly sequences: readonly Sequence[];
@@ -184,7 +183,7 @@ export interface ValueLoss {
 export interface ForwardBackwardResult {
   /** The weighted sum, each pass's in float32. May be NaN or infinite: the caller decides. */
   readonly loss: number;
-  /** How many losses and gradient norms of the call's passes are not finite. Unless it is 0, the accumulated gradient is of no use. */
+  /** How many losses and gradient norms of the call's passes are not finite. Unless it is 0, the accumulated gradient is useless. */
   readonly nonFinite: number;
   /** Squared L2 norm of the gradient of each of the request's `parts`; absent unless it has them. */
   readonly partSquaredNorms?: readonly number[];
@@ -211,14 +210,14 @@ export interface OptimStepRequest {
   readonly epsilon: number;
   /** Decoupled (AdamW), on matrices only. */
   readonly weightDecay: number;
-  /** Global norm to clip to (PPO.md row 15), or null. */
+  /** Global norm to clip to (docs/PPO.md row 15); null does not clip. */
   readonly maxGradNorm: number | null;
 }
 
 export interface OptimStepResult {
   /** Global norm of the accumulated gradient before clipping. */
   readonly gradNorm: number;
-  /** True where the norm was not finite: weights and optimizer are untouched, the gradient is dropped. */
+  /** True if the norm was not finite: weights and optimizer are untouched, and the gradient is dropped. */
   readonly skipped: boolean;
   /** L2 norm of the gradient by parameter group; absent, as the moments are, from an engine without norms by group. */
   readonly groupNorms?: Record<ParameterGroup, number>;
@@ -244,9 +243,9 @@ export interface Engine {
   usage(): Promise<EngineUsage>;
   createModel(request: CreateModelRequest): Promise<ModelInfo>;
   cloneModel(model: ModelId, request?: CloneModelRequest): Promise<ModelInfo>;
-  /** What a Hugging Face folder holds, without its weights. An error where its files do not fit each other. */
+  /** The content of a Hugging Face folder, without its weights. Fails if its files do not fit each other. */
   inspectModel(folder: string): Promise<Pick<ModelInfo, "config" | "heads">>;
-  /** Reads a Hugging Face folder (`config.json`, `model.safetensors`). An error where a head is wanted that it cannot give. */
+  /** Reads a Hugging Face folder (`config.json`, `model.safetensors`). Fails if it cannot give a requested head. */
   loadModel(folder: string, request?: LoadModelRequest): Promise<ModelInfo>;
   /** Writes `config.json`, `model.safetensors` and, if asked, `optimizer.safetensors`, each flushed to disk. The folder exists. */
   saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<void>;

@@ -1,4 +1,4 @@
-/** Cuts a call's sequences into the passes that an engine in this process holds at once, and puts their results together again. */
+/** Cuts a call's sequences into the passes that an engine in this process can hold, and reassembles their results. */
 import { take } from "../util/take.ts";
 import type {
   ForwardBackwardResult,
@@ -11,21 +11,21 @@ import type {
 } from "./engine.ts";
 import { mostTokens } from "./pass-size.ts";
 
-/** A pass of that many takes no sequence more that is this much longer than its shortest: it would pad all of them. */
+/** A pass with this many tokens takes no further sequence that is much longer than its shortest, which would pad all of them. */
 const enoughTokens = 768;
 const spread = 1.25;
 
 /**
- * Indices of the sequences, shortest first, in groups: of `microBatch` sequences, or, for 0, of as many as `limit` padded
- * tokens hold (`tokensOfPass`). Lengths are sorted within a call only: steps of one length each would also be steps of one kind of row each, whose
- * gradients pull in turns (on the help desk that tripled the held-out loss).
+ * Indices of the sequences, shortest first, in groups: of `microBatch` sequences or, for 0, of as many as `limit` padded tokens hold
+ * (`tokensOfPass`). Lengths are sorted only within a call: steps of one length each would also be steps of one kind of row each, whose gradients pull
+ * in turns (on the help desk that tripled the held-out loss).
  */
 export function microBatches(lengths: readonly number[], microBatch = 0, limit = mostTokens): number[][] {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
   const groups: number[][] = [];
   let group: number[] = [];
   for (const i of order) {
-    // The order ascends, so the newcomer sets the padded length.
+    // Lengths ascend, so the newcomer determines the padded length.
     if (group.length > 0 && isFull(group, lengths[i]!)) {
       groups.push(group);
       group = [];
@@ -64,13 +64,13 @@ export async function forwardInPasses<Output extends ForwardOutput>(
   return inOrder(parts, results) as ForwardResult<Output>;
 }
 
-/** What one pass of a loss gives: the call's results for its own sequences, and its gradient's squared norm. */
+/** The result of one pass of a loss: the call's results for its own sequences, and its gradient's squared norm. */
 export type PassResult = Omit<ForwardBackwardResult, "nonFinite" | "partSquaredNorms"> & {
   /** Squared L2 norm of the gradient of this pass, before accumulation. */
   readonly gradSquaredNorm: number;
 };
 
-/** The passes of one call, one after the other: their gradients add up. `limit` is in padded tokens, both sequences of a pair counted. */
+/** The passes of one call, one after the other: their gradients add up. `limit` is in padded tokens, counting both sequences of a pair. */
 export async function gradientInPasses(
   loss: LossRequest,
   { microBatch, beforePass, parts: asked, limit }: GradientOptions & { readonly limit?: number | undefined },
@@ -94,24 +94,24 @@ export async function gradientInPasses(
   };
 }
 
-/** An engine says itself what is wrong with a call that has nothing in it. */
+/** Keeps an empty call whole, because the engine itself reports what is wrong with it. */
 function orWhole(parts: readonly (readonly number[])[]): readonly (readonly number[])[] {
   return parts.length === 0 ? [[]] : parts;
 }
 
-/** Padded tokens are those of both sequences of a pair: one pass holds both. */
+/** Padded lengths; for a pair, both sequences count, since one pass holds both. */
 function lengthsOf(loss: LossRequest): number[] {
   if (loss.name !== "pairwise") return loss.sequences.map(({ tokens }) => tokens.length);
   const { chosen, rejected } = loss;
   return chosen.map(({ tokens }, i) => 2 * Math.max(tokens.length, rejected[i]?.tokens.length ?? 0));
 }
 
-/** Whether its lists are of one length. A loss whose lists are not goes to the engine as it is, which says what is wrong. */
+/** Whether all of a loss's lists have the same length. If not, the loss goes to the engine as it is, which reports what is wrong. */
 function fits(loss: LossRequest): boolean {
   return new Set(Object.values(loss).flatMap((value) => (Array.isArray(value) ? [value.length] : []))).size === 1;
 }
 
-/** The loss of some of its sequences or pairs: every list of a loss has an entry for each. */
+/** The loss for some of its sequences or pairs: every list of a loss has one entry for each. */
 function partOf(loss: LossRequest, indices: readonly number[]): LossRequest {
   const fields = Object.entries(loss).map(([name, value]) => [
     name,
@@ -120,7 +120,7 @@ function partOf(loss: LossRequest, indices: readonly number[]): LossRequest {
   return Object.fromEntries(fields) as LossRequest;
 }
 
-/** The outputs of passes, each a list with an entry for each of the pass's sequences, in the order of the call's. */
+/** Joins the outputs of passes, each a list with an entry for each of the pass's sequences, in the order of the call's sequences. */
 function inOrder<Outputs extends object>(parts: readonly (readonly number[])[], passes: readonly Outputs[]): Outputs {
   const names = Object.keys(passes[0] as object).filter((name) => (passes[0] as Lists)[name] !== undefined);
   const ordered = names.map((name) => {

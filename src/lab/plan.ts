@@ -1,11 +1,11 @@
-/** Which signal must catch each fault, and how soon. */
+/** The signal that must catch each fault, and how soon. */
 import type { FaultName } from "../config/fault-names.ts";
 
 export interface FaultPlan {
   readonly fault: FaultName;
-  /** Iterations from the fault's first to the alert, both counted. */
+  /** Iterations from the fault's first to the alert, counting both. */
   readonly limit: number;
-  /** One of these must be what a rule of tier 1 or 2 speaks of. */
+  /** A rule of tier 1 or 2 must fire on one of these. */
   readonly signals: readonly string[];
   readonly says: string;
 }

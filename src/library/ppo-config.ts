@@ -1,20 +1,20 @@
-/** TRL's names for PPO's settings, and what each is in Ballast: docs/library.md has the table. */
+/** TRL's names for PPO's settings, and the corresponding settings of Ballast: docs/library.md has the table. */
 import { basename } from "node:path";
 import type { ConfigInput } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import { multiplesNear, nearest } from "../util/nearest.ts";
 
-/** Names, meanings and defaults of TRL 0.11's `PPOConfig`; `target_kl` is the one that differs. */
+/** Names, meanings and defaults of TRL 0.11's `PPOConfig`; only `target_kl` differs. */
 export interface PPOConfigOptions {
-  /** A Hugging Face folder, which the policy, the reference and the tokenizer are read from. */
+  /** A Hugging Face folder from which the policy, the reference and the tokenizer are read. */
   readonly model_name: string;
-  /** The run's name: a script that is run again goes on with its unfinished run. The script's own name by default. */
+  /** The run's name: a script that is run again continues its unfinished run. By default the script's own name. */
   readonly exp_name?: string;
   readonly seed?: number;
-  /** Responses that the loop trains on in all, for schedules and the progress; the loop ends when it wants to. */
+  /** Total number of responses to train on, for schedules and the progress; the loop itself decides when to end. */
   readonly steps?: number;
   readonly learning_rate?: number;
-  /** Responses of one `step`. */
+  /** Responses per `step`. */
   readonly batch_size?: number;
   readonly mini_batch_size?: number;
   readonly gradient_accumulation_steps?: number;
@@ -22,11 +22,11 @@ export interface PPOConfigOptions {
   /** Whether Ziegler's controller moves the KL coefficient towards `target`. */
   readonly adap_kl_ctrl?: boolean;
   readonly init_kl_coef?: number;
-  /** KL to the reference that the controller steers to, in nats a sequence. */
+  /** The KL to the reference that the controller steers towards, in nats per sequence. */
   readonly target?: number;
   /** Sequences over which the controller moves the coefficient. */
   readonly horizon?: number;
-  /** Early stopping: an update ends if a minibatch's KL to the policy that sampled exceeds 1.5 times this. Not the controller's target. */
+  /** Early stopping: an update ends if a minibatch's KL to the sampling policy exceeds 1.5 times this. It is not the controller's target. */
   readonly target_kl?: number;
   readonly early_stopping?: boolean;
   readonly gamma?: number;
@@ -81,7 +81,7 @@ const names: readonly string[] = [
   ...Object.keys(defaults),
 ];
 
-/** Names of TRL that have no meaning here, with what to do instead. */
+/** TRL's names that have no meaning here, with what to do instead. */
 const otherwise: Readonly<Record<string, string>> = {
   ratio_threshold: "The stability controller watches the ratio: docs/control.md.",
   use_score_scaling: "Scale the scores in your loop before `step`.",
@@ -97,6 +97,7 @@ const otherwise: Readonly<Record<string, string>> = {
 };
 
 /**
+ * PPO's settings under TRL's names.
  * @example
  * const config = new PPOConfig({ model_name: "my-sft-model", learning_rate: 1e-6, batch_size: 64, mini_batch_size: 8 });
  */
@@ -119,7 +120,7 @@ export class PPOConfig {
     this.batch_size = options.batch_size ?? defaults.batch_size;
   }
 
-  /** The configuration of the run, as a YAML file would have it, for models in these folders. */
+  /** The run's configuration in the form of a YAML file, for models in these folders. */
   toBallast({ policy, context, reference, tokenizer }: LoopModels): ConfigInput {
     const { options, settings } = this;
     const given = { ...defaults, ...options };
@@ -146,18 +147,18 @@ export class PPOConfig {
       model: { path: policy },
       tokenizer: { kind: "file", path: tokenizer },
       ...rest,
-      // Robustness asks the reward about responses that the program has never seen.
+      // Robustness would ask the reward about responses that the program has never seen.
       control: { ...control, robustness: { every: 0, ...control.robustness } },
       ppo: {
         policy,
         reference,
-        // TRL's value head stands on the policy's trunk.
+        // TRL's value head is on the policy's trunk.
         criticKind: "shared",
         rewards: [{ kind: "caller" }],
         iterations: Math.ceil(given.steps / sequences),
         sequences,
         minibatches: sequences / perStep,
-        // Of the probes' responses; the loop says how long its own may be.
+        // Longest response of the probes; the loop sets the length of its own.
         maxNewTokens: Math.floor(context / 2),
         epochs: given.ppo_epochs,
         learningRate: given.learning_rate,
@@ -171,10 +172,10 @@ export class PPOConfig {
         scoreClip: given.score_clip,
         whitenRewards: given.whiten_rewards,
         stopEpochsAtKl: target_kl === undefined ? null : 1.5 * target_kl,
-        // TRL's loss has no entropy bonus, its rate no warmup.
+        // TRL's loss has no entropy bonus, and its learning rate no warm-up.
         entropyCoef: 0,
         warmup: 0,
-        // A loop that is killed loses the batch that it was in.
+        // A killed loop then loses only the batch in progress.
         checkpointEvery: 1,
         ...ppo,
         kl: {

@@ -1,6 +1,6 @@
 /**
- * PPO with the loop in the caller's hands, as in TRL: it samples, scores and steps. Under it is a whole run, with the same update, controller,
- * record and checkpoints as `ballast ppo`.
+ * PPO with the loop in the caller's hands, as in TRL: the caller samples, scores and steps. Underneath is a complete run, with the same update,
+ * controller, record and checkpoints as `ballast ppo`.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,20 +25,21 @@ export interface GenerationOptions {
   readonly max_new_tokens: number;
 }
 
-/** The run between two batches, and how the next batch reaches it. */
+/** The run between two batches, and how it receives the next one. */
 interface Turn {
   readonly run: Between;
   readonly batch: number;
-  /** Hands the batch in; null ends the run as done, "leave" saves it and goes. */
+  /** Hands over the batch; null ends the run as done, "leave" saves it and leaves. */
   readonly hand: (rollout: Rollout | null | "leave") => void;
 }
 
 /**
+ * Trains with PPO in a loop of the caller.
  * @example
  * const trainer = new PPOTrainer(config, policy, reference, tokenizer);
  * for (let batch = await trainer.open(); batch < batches; batch = trainer.batch) {
- *   const responses = await trainer.generate(queries, { max_new_tokens: 64 });
- *   const statistics = await trainer.step(queries, responses, responses.map(score));
+ *     const responses = await trainer.generate(queries, { max_new_tokens: 64 });
+ *     const statistics = await trainer.step(queries, responses, responses.map(score));
  * }
  * const { folder } = await trainer.finish();
  */
@@ -48,20 +49,20 @@ export class PPOTrainer {
   readonly #listener: RunListener;
   #opening: Promise<void> | null = null;
   #run: OpenedRun | null = null;
-  /** Ends with the run. */
+  /** Settles when the run ends. */
   #ended: Promise<StageResult> | null = null;
   #turn: Turn | null = null;
   #onTurn: (() => void) | null = null;
   #leaving = false;
   #batch = 0;
-  /** Calls of `generate` since the last step: each draws from streams of its own. */
+  /** Calls of `generate` since the last step: each draws from its own random streams. */
   #calls = 0;
   #sampled = new Map<string, Responded[]>();
   #scores: readonly number[] = [];
   #statistics: MetricValues = {};
   readonly #prompts: Prompt[] = [];
 
-  /** `reference` may be null: then it is the policy as it starts. */
+  /** Makes a trainer. `reference` may be null: it is then the initial policy. */
   constructor(
     config: PPOConfig,
     policy: PretrainedModel,
@@ -79,7 +80,7 @@ export class PPOTrainer {
     };
   }
 
-  /** The number of the next batch, from 0. After a rollback of the controller it is lower than before. */
+  /** The number of the next batch, from 0. After the controller rolls back, it is lower than before. */
   get batch(): number {
     return this.#batch;
   }
@@ -90,8 +91,8 @@ export class PPOTrainer {
   }
 
   /**
-   * Goes on with this loop's unfinished run, or begins a new one. Returns the number of the batch to go on with. The other methods call
-   * it if the caller has not.
+   * Continues this loop's unfinished run, or begins a new one. Returns the number of the batch to continue with. The other methods call it if the
+   * caller has not.
    * @throws StoppedByController if an incident of the run waits for a decision
    */
   async open(): Promise<number> {
@@ -101,8 +102,8 @@ export class PPOTrainer {
   }
 
   /**
-   * The policy's responses, as texts. A query is a prompt of one user's message, which goes through the tokenizer's chat template, or as
-   * it stands if the tokenizer has none.
+   * Samples the policy's responses, as texts. A query is a prompt with one user message; the tokenizer's chat template is applied to it, if there is
+   * one.
    */
   async generate(queries: readonly string[], options: GenerationOptions): Promise<string[]> {
     for (const name of Object.keys(options)) if (name !== "max_new_tokens") throw unknownOption(name);
@@ -140,9 +141,9 @@ export class PPOTrainer {
   }
 
   /**
-   * Trains on one batch: `batch_size` queries, their responses and what each response is worth. Returns the metrics of the iteration, by the
-   * keys of docs/metrics.md.
-   * @throws StoppedByController if the controller stops the run; the same script goes on once the incident is decided
+   * Trains on one batch: `batch_size` queries, their responses and the rewards of the responses. Returns the metrics of the iteration, by the keys of
+   * docs/metrics.md.
+   * @throws StoppedByController if the controller stops the run; the same script continues once the incident is decided
    */
   async step(
     queries: readonly string[],
@@ -175,7 +176,7 @@ export class PPOTrainer {
     return this.#ended!;
   }
 
-  /** Saves and leaves: the same script goes on from here. */
+  /** Saves and leaves: running the same script again continues from here. */
   async close(): Promise<void> {
     if (this.#opening === null) return;
     await this.#opening.catch(() => {});
@@ -209,7 +210,7 @@ export class PPOTrainer {
         this.#turn = null;
         this.#onTurn?.();
       });
-    // Whoever waits for the run hears of it; nobody has to.
+    // Callers that await the run get its error; nobody has to.
     this.#ended.catch(() => {});
     await this.#turnOrEnd();
   }
@@ -232,7 +233,7 @@ export class PPOTrainer {
     turn.hand(rollout);
   }
 
-  /** Until the run wants its next batch, or is done. Throws what ended it early. */
+  /** Waits until the run needs its next batch, or is done. Throws what ended it early. */
   async #turnOrEnd(): Promise<void> {
     if (this.#turn === null) {
       const wanted = new Promise<void>((resolve) => {
@@ -274,7 +275,7 @@ export class PPOTrainer {
     return { row, tokens };
   }
 
-  /** As it was sampled, or, if the caller wrote or changed it, as a whole response of these words. */
+  /** The response as it was sampled or, if the caller wrote or changed it, as a complete response with these words. */
   #responded(run: Between, query: string, response: string): Responded {
     const sampled = this.#sampled.get(keyOf(query, response))?.shift();
     if (sampled) return sampled;
@@ -284,7 +285,7 @@ export class PPOTrainer {
     return { prompt, tokens, samplerLogprobs: tokens.map(() => Number.NaN), text: response, stopped: true };
   }
 
-  /** Probes ask the first batch's queries, whenever the run is opened. */
+  /** Keeps the first batch's queries for probes, which use them whenever the run is opened. */
   #keepPrompts(run: Between, queries: readonly string[]): void {
     if (this.#prompts.length > 0) return;
     writeDurably(this.#promptsFile(), `${JSON.stringify(queries)}\n`);

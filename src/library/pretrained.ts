@@ -1,4 +1,4 @@
-/** Models and tokenizers by the names that Python's libraries give them. A model is its folder: the engine of the run reads the weights. */
+/** Models and tokenizers under the names that Python's libraries use. A model is its folder: the run's engine reads the weights. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readModelConfig } from "../models/hf-folder.ts";
@@ -16,7 +16,10 @@ export interface PretrainedTokenizer extends Tokenizer {
 }
 
 export const AutoModelForCausalLM = {
-  /** @throws UsageError if there is no such folder; CheckpointError if it holds no model that Ballast can read. */
+  /**
+   * Finds a model.
+   * @throws UsageError if there is no such folder; CheckpointError if it has no model that Ballast can read.
+   */
   async fromPretrained(folder: string): Promise<PretrainedModel> {
     const path = present(folder, "config.json");
     return { folder: path, config: readModelConfig(path) };
@@ -27,7 +30,10 @@ export const AutoModelForCausalLM = {
 export const AutoModelForCausalLMWithValueHead = AutoModelForCausalLM;
 
 export const AutoTokenizer = {
-  /** @throws UsageError if there is no such folder; DataError if it holds no tokenizer that Ballast can read. */
+  /**
+   * Reads a tokenizer.
+   * @throws UsageError if there is no such folder; DataError if it has no tokenizer that Ballast can read.
+   */
   async fromPretrained(folder: string): Promise<PretrainedTokenizer> {
     const path = present(folder, "tokenizer.json");
     return { ...loadTokenizer(path), folder: path };

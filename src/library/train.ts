@@ -1,4 +1,4 @@
-/** A whole run from a program: a configuration in, models and a record out, events on the way. */
+/** A complete run from a program: takes a configuration, makes models and a record, and reports events meanwhile. */
 
 import { checkedConfig, type Loaded, loadConfig } from "../config/index.ts";
 import { findRun } from "../inspect/places.ts";
@@ -10,18 +10,18 @@ import { type PipelineResult, runPipeline } from "../run/pipeline.ts";
 import type { ConfigInput } from "../settings/config-schema.ts";
 
 export interface RunProgramOptions extends RunListener {
-  /** Ends the run, saved, at its next step; `openRun` with its id goes on. */
+  /** Aborting it ends the run at its next step, saved; `openRun` with its id continues it. */
   readonly signal?: AbortSignal;
 }
 
 export interface ProgramRun {
   readonly id: string;
   readonly folder: string;
-  /** Trains until every stage of the configuration is done. Called once. */
+  /** Trains until every stage of the configuration is done. Call it once. */
   train(): Promise<TrainedRun<PipelineResult>>;
 }
 
-/** A configuration as a value, the path of a YAML file, or a run that is there already. */
+/** A configuration as a value, the path of a YAML file, or an existing run. */
 export type RunSource = ConfigInput | string | { readonly resume: string; readonly workspace?: string };
 
 /**
@@ -40,8 +40,7 @@ export async function train(
 }
 
 /**
- * Opens a new run of a configuration, or with `resume` (an id or a folder) one that is there already. Its folder is this process's until
- * `train` has ended.
+ * Opens a new run of a configuration or, with `resume` (an id or a folder), an existing one. This process holds its folder until `train` has ended.
  *
  * @example
  * const run = await openRun({ resume: "demo-1" });

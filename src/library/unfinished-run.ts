@@ -1,4 +1,4 @@
-/** The run that a program goes on with: its own newest one, if that is not done. */
+/** Finds the run that a program continues: its own newest one, if that is not done. */
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { checkedConfig, differences } from "../config/index.ts";
@@ -8,7 +8,10 @@ import type { RunFacts } from "../run/open-run.ts";
 import type { ConfigInput } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 
-/** Of a configuration with a name. @throws UsageError if the unfinished run began with other settings */
+/**
+ * The unfinished run of a named configuration, or a new one.
+ * @throws UsageError if the unfinished run began with different settings
+ */
 export async function unfinishedOrNewRun(input: ConfigInput & { readonly name: string }): Promise<RunFacts> {
   const config = completed(checkedConfig(input, { command: "ppo" }).config);
   const { name } = input;

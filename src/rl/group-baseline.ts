@@ -1,10 +1,10 @@
 /**
- * Advantages of responses among the others to the same prompt, in the place of a critic: RLOO's (Ahmadian et al. 2024, section 4.1, after
- * Kool et al. 2019) and GRPO's (Shao et al. 2024, section 4.1). Rewards come group after group, each of `size` responses.
+ * Advantages of responses compared with the others to the same prompt, in place of a critic: RLOO's (Ahmadian et al. 2024, section 4.1, after Kool et
+ * al. 2019) and GRPO's (Shao et al. 2024, section 4.1). Rewards are grouped in consecutive blocks of `size` responses.
  */
 import { mean, standardDeviation, sum } from "./statistics.ts";
 
-/** Added to a group's standard deviation: TRL's. A group of equal rewards has advantages of 0. */
+/** Added to a group's standard deviation, as in TRL. A group of equal rewards has advantages of 0. */
 const epsilon = 1e-4;
 
 /** A_i = R_i - mean of the others' R. Throws RangeError for a group of one, in which there are no others. */

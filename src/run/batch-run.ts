@@ -1,5 +1,9 @@
+<<<<<<< HEAD
 /** A run whose responses and scores come from a program, batch by batch: the online stage alone, with everything around it. */
 
+=======
+/** A run whose responses and scores come from a program, batch by batch: only the online stage, with everything around it. */
+>>>>>>> 70a83c8 (Comments of the library and recipes: whole sentences, said plainly)
 import { trainOnline } from "../algorithms/online-stage.ts";
 import { modelFoldersOf } from "../config/config-paths.ts";
 import { sealRun } from "../config/run-manifest.ts";
@@ -16,13 +20,13 @@ import type { StageResult } from "../trainer/run-types.ts";
 import { contextOf, type RunOptions, runRules } from "./pipeline.ts";
 
 export interface BatchSource extends Batches {
-  /** Prompts that probes ask, the same ones whenever the run is opened; may be filled until the first batch is handed in. */
+  /** Prompts for probes, the same ones whenever the run is opened; may be filled until the first batch is handed over. */
   readonly prompts: readonly Prompt[];
-  /** What the program gave the responses that it handed in. */
+  /** The program's scores of the responses that it handed over. */
   scores(rows: readonly Scored[]): number[];
 }
 
-/** The counterpart of `runPipeline`. Throws Interrupted once the state is saved. */
+/** Runs the online stage, like `runPipeline` for a whole run. Throws Interrupted once the state is saved. */
 export async function runBatches(options: RunOptions, source: BatchSource): Promise<StageResult> {
   const { config, folder, recorder, engine, resume } = options;
   recorder.state("running");

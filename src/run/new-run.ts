@@ -43,7 +43,7 @@ export function completed(config: Config): Config {
   return withModelSizes({ ...config, threads: config.threads || defaultThreads() });
 }
 
-/** A run whose folder was deleted is still in the database under its id. */
+/** Ids in the database: a run whose folder was deleted is still there. */
 function recordedIds(workspace: string): string[] {
   const path = join(workspace, "ballast.db");
   if (!existsSync(path)) return [];

@@ -1,4 +1,4 @@
-/** The whole of a run: SFT, reward model, PPO, evaluation, each where it is asked for and from where it was left. */
+/** The whole of a run: SFT, reward model, PPO, evaluation, each if it is configured and from where it was left. */
 
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -39,29 +39,29 @@ import { readOwnJson, toJson } from "../util/json-values.ts";
 
 export interface RunOptions {
   readonly config: Config;
-  /** The run's own folder. It exists, and this process holds it. */
+  /** The run's own folder, which exists and is locked by this process. */
   readonly folder: string;
   readonly recorder: Recorder;
   readonly engine: Engine;
-  /** Go on from what the folder holds; without it, a folder that holds a stage is refused. */
+  /** Continue from the content of the folder; otherwise, a folder with a stage in it is refused. */
   readonly resume: boolean;
   readonly onProgress: (progress: Progress) => void;
-  /** Asked between steps and between passes of the engine: true ends the run after its state is saved. */
+  /** Called between steps and between passes of the engine: true ends the run after its state is saved. */
   readonly interrupted: () => boolean;
-  /** The rows, where the caller has read and encoded them already. */
+  /** The rows, if the caller has read and encoded them already. */
   readonly prepared?: PreparedRows;
-  /** Go on although rows have changed since the run began. */
+  /** Continue even if rows have changed since the run began. */
   readonly allowChangedData?: boolean | undefined;
-  /** Wait in this process for a person's decision on an incident. */
+  /** Wait in this process for the operator's decision on an incident. */
   readonly wait?: boolean;
 }
 
 export interface PipelineResult {
-  /** In the order in which they ran. */
+  /** Results in the order in which the stages ran. */
   readonly stages: readonly StageResult[];
   /** Folder of the last stage's model. */
   readonly final: string;
-  /** Before and after PPO; null where the run has no PPO stage. */
+  /** The evaluation before and after PPO; null if the run has no PPO stage. */
   readonly evaluation: Evaluation | null;
 }
 
@@ -73,8 +73,8 @@ interface Run extends RunOptions {
 }
 
 /**
- * Runs the stages that the configuration has a section for, in order, and evaluates the policy before and after PPO. With
- * `resume` it goes on at the first stage that is not finished. Throws Interrupted once the state is saved.
+ * Runs the configured stages in order, and evaluates the policy before and after PPO. With `resume` it continues at the first unfinished stage.
+ * Throws Interrupted once the state is saved.
  */
 export async function runPipeline(options: RunOptions): Promise<PipelineResult> {
   const { config, folder, recorder, resume } = options;
@@ -97,13 +97,13 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
     const finished = await readFinal(join(folder, stage), origin);
     if (finished && !isOutgrown(finished, config)) done.set(stage, finished);
   }
-  // What is trained further is measured anew.
+  // A model that is trained further is measured again.
   if (resume && wanted.some((stage) => !done.has(stage))) rmSync(evaluationFile(folder), { force: true });
   checkCapabilities(await options.engine.info(), config);
   await checkModels({ engine: options.engine, config, tokenizer, folder });
   const evaluated = !config.ppo || existsSync(evaluationFile(folder));
   const unfinished = [...wanted.filter((stage) => !done.has(stage)), ...(evaluated ? [] : (["evaluation"] as const))];
-  // Rows in memory are those that the run began with.
+  // Rows in memory are those with which the run began.
   if (data === null) {
     const allowChanged = options.allowChangedData ?? false;
     const stage = wanted.find((stage) => !done.has(stage)) ?? "ppo";
@@ -160,7 +160,7 @@ async function reward(run: Run): Promise<StageResult> {
   const { tally, train, heldOut, prompts, maxNewTokens } = encoded.reward(await contextOfSource(run, source));
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
-  // Samples of the policy that PPO starts from.
+  // Samples of the policy from which PPO starts.
   const policy = ownPolicy ?? from;
   const speaks = policy !== undefined && (await modelSizes(engine, policy)).heads.includes("lm");
   const normalisation = speaks ? { policy, prompts, maxNewTokens, temperature: config.ppo?.temperature ?? 1 } : null;
@@ -204,7 +204,7 @@ async function ppo(run: Run): Promise<StageResult> {
   });
 }
 
-/** Kept in the run's folder, so that a run keeps its rules while the files they came from change. */
+/** The rules, kept in the run's folder, so that a run keeps them even if their files change. */
 export async function runRules(
   { config, folder, engine }: Pick<RunOptions, "config" | "folder" | "engine">,
   { recorder }: Pick<StageContext, "recorder">,
@@ -245,7 +245,7 @@ function evaluationFile(folder: string): string {
   return join(folder, "evaluation.json");
 }
 
-/** Kept in the run's folder: a run that is resumed when all is done says the same again. */
+/** The evaluation, kept in the run's folder: resuming a finished run gives the same one. */
 async function finalEvaluation(
   run: Run,
   { trained, iteration }: { trained: boolean; iteration: number },
@@ -288,7 +288,7 @@ function scratchSizes({ config, tokenizer }: Run): ModelConfig {
   return { family, vocabularySize: tokenizer.vocabularySize, context, width, layers, heads, tieEmbeddings };
 }
 
-/** The random model that PPO starts from where it has no other, in a folder like any. */
+/** Saves the random model from which PPO starts if there is no other, in a folder like any model. */
 async function makeStart(run: Run, folder: string): Promise<void> {
   const { engine, tokenizer, config } = run;
   const sizes = { ...scratchSizes(run), textIds: textIdsOf(tokenizer) };

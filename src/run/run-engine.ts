@@ -1,4 +1,4 @@
-/** The engine that a run trains on, and what differs from the machine that the run began on. */
+/** The engine on which a run trains, and how the machine differs from the one on which the run began. */
 import type { Config } from "../config/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open-engine.ts";

@@ -6,11 +6,11 @@
 export interface AlgorithmSettings {
   /** Settings that the algorithm does not use, in a list under each reason; giving one is a mistake. */
   readonly lacks: Readonly<Record<string, readonly string[]>>;
-  /** How the keys of metrics begin that it does not have; rules on them are inactive. */
+  /** Prefixes of metrics that it does not have; rules on them are inactive. */
   readonly absent: readonly string[];
-  /** Whether responses to the same prompt are compared with each other: it then takes at least 2. */
+  /** Whether responses to the same prompt are compared with each other: then there must be at least 2. */
   readonly groups: boolean;
-  /** Defaults in the place of the schema's, by dotted key within the section. */
+  /** Defaults that replace the schema's, by dotted key within the section. */
   readonly defaults: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -51,8 +51,8 @@ export const algorithmSettings = {
     lacks: { ...noCritic, "has the clipped loss": ["policyLoss", "penalty"] },
     absent: [...noValues, ...noTokenAdvantages],
     groups: true,
-    // Shao et al. 2024, section 4.2: KL coefficient 0.04, one update a rollout, means over the tokens of a response; groups of 8 are TRL's
-    // default, the paper's are of 64; no entropy bonus.
+    // Shao et al. 2024, section 4.2: KL coefficient 0.04, one update per rollout, means over the tokens of a response; groups of 8 are TRL's default,
+    // the paper uses 64; no entropy bonus.
     defaults: {
       responsesPerPrompt: 8,
       epochs: 1,
@@ -80,7 +80,7 @@ export function hasCritic(algorithm: AlgorithmName): boolean {
   return hasSignal(algorithm, "value/loss");
 }
 
-/** Whether an algorithm can have a metric of this key. */
+/** Whether an algorithm can have a metric with this key. */
 export function hasSignal(algorithm: AlgorithmName, key: string): boolean {
   const { absent }: AlgorithmSettings = algorithmSettings[algorithm];
   return !absent.some((start) => key.startsWith(start));

@@ -7,7 +7,7 @@ import type { Estimate, Evaluation, ModelEvaluation, PairedDifference, Transcrip
 import { type Prompt, promptText, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 import { loadTrunk } from "./stage-models.ts";
 
-/** A task's gold check of one response: verdicts by name, only of what applies to this kind of prompt. */
+/** A task's gold check of one response: verdicts by name, only those that apply to this kind of prompt. */
 export type GoldCheck = (kind: string, reference: string | null, response: string) => Readonly<Record<string, boolean>>;
 
 export interface EvaluateOptions {
@@ -17,24 +17,24 @@ export interface EvaluateOptions {
   /** Folder of the model before, if there is one to compare with. */
   readonly before: string | null;
   readonly after: string;
-  /** Folder of the model that KL is measured to; without one it is absent. */
+  /** Folder of the model to which the KL is measured; without one the KL is absent. */
   readonly reference: string | null;
   readonly prompts: readonly Prompt[];
-  /** Sample k answers prompt k, over and over, and draws from the stream (seed, k). */
+  /** Number of samples. Sample k answers prompt k, in rotation, and draws from the stream (seed, k). */
   readonly samples: number;
   readonly maxNewTokens: number;
   readonly temperature: number;
   readonly seed: number;
-  /** Opens the reward, given the reference (null where there is none); null does without. */
+  /** Opens the reward, given the reference (null if there is none); null measures no reward. */
   readonly openReward: ((reference: ModelId | null) => Promise<RewardPipeline>) | null;
   readonly check: GoldCheck | null;
-  /** How many transcripts to keep. */
+  /** Number of transcripts to keep. */
   readonly transcripts?: number;
-  /** Told how many responses of how many are done; may throw to leave. */
+  /** Called with the number of responses done and the total; may throw to leave. */
   readonly onProgress: (done: number, of: number) => void;
 }
 
-/** What one model did: a value a sample for every figure that applies to it. */
+/** The figures of one model: one value per sample for every figure that applies to it. */
 interface Measured {
   readonly evaluation: ModelEvaluation;
   readonly verdicts: Readonly<Record<string, boolean>>[];
@@ -82,7 +82,7 @@ interface MeasureOptions extends EvaluateOptions {
   readonly folder: string;
   readonly referenceModel: ModelId | null;
   readonly reward: RewardPipeline | null;
-  /** Told how many of this model's responses are done. */
+  /** Called with the number of this model's responses done. */
   readonly tell: (done: number) => void;
 }
 
@@ -124,7 +124,7 @@ async function measure(options: MeasureOptions): Promise<Measured> {
   return { evaluation: { folder, figures }, verdicts, numbers, texts: rollout.texts };
 }
 
-/** Prompts are the same where their tokens are: repeats draw from streams of their own, and are one cluster of the intervals. */
+/** A key for prompts: equal tokens mean the same prompt. Repetitions draw from their own streams, and are one cluster of the intervals. */
 function promptKey({ tokens }: Prompt): string {
   return tokens.join(" ");
 }
@@ -160,14 +160,14 @@ async function scoresOf(reward: RewardPipeline, rollout: Rollout): Promise<numbe
   return score;
 }
 
-/** Each response's verdicts; empty where the check, or the kind of the prompt, is missing. */
+/** Each response's verdicts; empty if there is no check, or the prompt has no kind. */
 export function verdictsOf(check: GoldCheck | null, { prompts, texts }: Rollout): Readonly<Record<string, boolean>>[] {
   return prompts.map(({ row }, k) =>
     check && row.kind !== undefined ? check(row.kind, row.reference, texts[k]!) : {},
   );
 }
 
-/** A share for every check, over the samples that it applies to; `asked` says which prompt each answers. */
+/** A share for every check over the samples to which it applies; `asked` says which prompt each sample answers. */
 function shareFigures(
   sampled: readonly Readonly<Record<string, boolean>>[],
   greedy: readonly Readonly<Record<string, boolean>>[],
@@ -190,7 +190,7 @@ function meanFigure(values: readonly number[], greedy: readonly number[] | null,
   return greedy === null ? estimate : { ...estimate, greedy: mean(greedy), greedyN: greedy.length };
 }
 
-/** A mean over all tokens; its interval counts prompts, as the tokens of a sequence are not independent either. */
+/** A mean over all tokens; its interval is clustered by prompt, since the tokens of a sequence are not independent either. */
 function perTokenFigure(rows_B_T: readonly (readonly number[])[], asked: readonly string[]): Estimate {
   const ratio = sum(rows_B_T.map(sum)) / sum(rows_B_T.map((row) => row.length));
   const meanLength = mean(rows_B_T.map((row) => row.length));
@@ -217,7 +217,7 @@ function differencesOf(before: Measured, after: Measured, asked: readonly string
   return Object.fromEntries([...shares, ...numbers]);
 }
 
-/** Prompts of each kind in turn, spread over all of that kind. */
+/** Prompts of each kind in turn, spread over all prompts of that kind. */
 function transcriptsOf(
   prompts: readonly Prompt[],
   before: readonly string[] | null,

@@ -1,4 +1,4 @@
-/** What every algorithm does before its advantages, each phase a function: sample, score, read the log-probabilities. */
+/** The phases that precede the advantages in every algorithm, one function each: sample, score, read the log-probabilities. */
 
 import type { ModelId, Sequence } from "../engine/engine.ts";
 import { learnedComponents, type Scores } from "../reward/index.ts";
@@ -17,17 +17,17 @@ import type { Experience, OnlineRun } from "./online-run.ts";
 import { minibatchRows } from "./policy-update.ts";
 import { type Rollout, rollOut, scoredRows } from "./rollout.ts";
 
-/** Prompts on which the reference's log-probabilities are watched: they must never change. */
+/** Number of prompts on which the reference's log-probabilities are monitored: they must never change. */
 const probeCount = 4;
 
-/** What an algorithm makes of a rollout. */
+/** A rollout after an algorithm has computed its advantages. */
 export interface Gathered extends Omit<Experience, "signals"> {
   readonly scored: Scores;
-  /** What only this algorithm measures of it. */
+  /** Signals that only this algorithm measures. */
   readonly signals?: MetricValues;
 }
 
-/** Phase 1: responses from the policy as it is, over its whole distribution (PPO.md row 1), `responsesPerPrompt` to a prompt. */
+/** Phase 1: `responsesPerPrompt` responses to each prompt from the current policy, over its whole distribution (docs/PPO.md row 1). */
 export async function sampleRollout(run: OnlineRun, iteration: number, settings: PpoConfig): Promise<Rollout> {
   const { context, engine, models, loop, seed, stopwatch, tell } = run;
   if (run.handed !== null) return run.handed;
@@ -52,7 +52,7 @@ export async function sampleRollout(run: OnlineRun, iteration: number, settings:
   return rollout;
 }
 
-/** Phase 2: scores each response as a whole; learned scores come normalised (PPO.md row 18). */
+/** Phase 2: scores each response as a whole; learned scores are normalised (docs/PPO.md row 18). */
 export async function scoreRollout(run: OnlineRun, iteration: number, rollout: Rollout): Promise<Scores> {
   const { reward, loop, stopwatch, tell } = run;
   tell("scoring");
@@ -64,7 +64,7 @@ export async function scoreRollout(run: OnlineRun, iteration: number, rollout: R
   return scored;
 }
 
-/** Of a rollout, (B, T). */
+/** Log-probabilities and entropy of a rollout, (B, T). */
 export interface PolicyPasses {
   readonly logprobs: number[][];
   /** Absent if the engine has none. */
@@ -74,10 +74,9 @@ export interface PolicyPasses {
 }
 
 /**
- * Phase 3: the old log-probabilities, which come from the same graph, precision and temperature as the new ones will (the sampler's own
- * would put the first ratio off 1: PPO.md row 1), and the reference's. The old ones are asked for minibatch by minibatch in the first
- * epoch's order: an engine whose last bits depend on the make-up of its passes then makes the same passes again, and the first ratio is
- * exactly 1.
+ * Phase 3: the reference's log-probabilities and the old ones, which come from the same graph, precision and temperature as the new ones will (with
+ * the sampler's own the first ratio would not be 1: docs/PPO.md row 1). The old ones are requested minibatch by minibatch in the first epoch's order:
+ * an engine whose last bits depend on the make-up of its passes then makes the same passes again, and the first ratio is exactly 1.
  */
 export async function policyPasses(
   run: OnlineRun,
@@ -122,7 +121,7 @@ export async function valuePass(
   return (await engine.forward(model, { sequences: rollout.sequences, outputs: ["values"] }, options)).values;
 }
 
-/** Phase 4: the reward of each token: the score at the last and, if it is in the reward, the KL on every one (PPO.md rows 2 and 3). */
+/** Phase 4: the reward of each token: the score at the last and, if it is in the reward, the KL on every one (docs/PPO.md rows 2 and 3). */
 export function rewardsOf(
   { logprobs, refLogprobs }: PolicyPasses,
   { rollout, scored, settings, klCoef }: Omit<Made, "advantages" | "advantagesRaw" | "passes" | "rewards">,
@@ -147,7 +146,7 @@ interface Made extends Pick<RolloutRecord, "rewards" | "advantagesRaw" | "advant
   readonly klCoef: number;
 }
 
-/** A rollout with what was made of it. */
+/** Combines a rollout with its scores and advantages. */
 export function gathered({ inputs }: OnlineRun, made: Made, signals?: MetricValues): Gathered {
   const { rollout, scored, passes, settings, klCoef, ...rows } = made;
   const record: RolloutRecord = {
@@ -166,7 +165,7 @@ export function gathered({ inputs }: OnlineRun, made: Made, signals?: MetricValu
   return { rollout, scored, record, klCoef, ...(signals && { signals }) };
 }
 
-/** Adds what is measured before the update; at the first iteration, checks what must hold before anything was learned. */
+/** Adds the measurements before the update; at the first iteration, checks what must hold before anything is learned. */
 export function measuredExperience(run: OnlineRun, iteration: number, made: Gathered): Experience {
   const { sources } = run.inputs;
   const { rollout, record, klCoef, scored } = made;
@@ -189,7 +188,7 @@ export function measuredExperience(run: OnlineRun, iteration: number, made: Gath
   };
 }
 
-/** What the signals need to know of the settings. */
+/** The settings that the signals need. */
 export function signalSettings(
   { loop, state }: Pick<OnlineRun, "loop" | "state">,
   klCoef: number,

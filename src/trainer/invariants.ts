@@ -1,15 +1,15 @@
-/** What must hold before anything has been learned (PPO.md row 21): most failures of PPO show here first. */
+/** Conditions that must hold before anything is learned (docs/PPO.md row 21): most failures of PPO show here first. */
 
 import { klRows } from "../rl/index.ts";
 import type { RolloutRecord } from "../signals/index.ts";
 import { TrainingError } from "../util/errors.ts";
 
-/** Far above float32's rounding (1e-5), far below what one optimizer step does. */
+/** Far above float32's rounding (1e-5), far below the effect of one optimizer step. */
 const tolerance = 1e-3;
 
 /**
- * Throws TrainingError where anything of the first rollout is not finite, or the policy does not agree with the reference
- * although both have the same weights.
+ * Throws TrainingError if anything in the first rollout is not finite, or the policy disagrees with the reference although both have the same
+ * weights.
  */
 export function checkStart(record: RolloutRecord, { sameWeights }: { sameWeights: boolean }): void {
   const { logprobs, refLogprobs, entropy, values, rewards, advantages } = record;

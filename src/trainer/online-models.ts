@@ -16,23 +16,23 @@ export interface OnlineSources {
 }
 
 export interface Critic {
-  /** The policy's own id if the trunk is shared. */
+  /** The critic's model; the policy's own id if the trunk is shared. */
   readonly id: ModelId;
   readonly info: ModelInfo;
-  /** The critic's average over its steps; null without. */
+  /** The critic's average over its steps; null if there is none. */
   readonly slow: ModelId | null;
-  /** Whether it is a head on the policy's trunk. */
+  /** Whether the critic is a head on the policy's trunk. */
   readonly shared: boolean;
 }
 
 export interface OnlineModels {
   readonly policy: ModelInfo;
   readonly reference: ModelId;
-  /** null if the algorithm has none. */
+  /** The critic; null if the algorithm has none. */
   readonly critic: Critic | null;
 }
 
-/** The models that a checkpoint holds, by the name of their folder in it. */
+/** The models in a checkpoint, by the name of their folder in it. */
 export function trainedModels({ policy, critic }: OnlineModels): SavedModels {
   return {
     policy: policy.id,
@@ -44,13 +44,13 @@ export function trainedModels({ policy, critic }: OnlineModels): SavedModels {
 export interface OnlineModelsRequest {
   readonly sources: OnlineSources;
   readonly settings: PpoConfig;
-  /** The folder of a checkpoint, or null to start. */
+  /** The folder of a checkpoint; null at the beginning. */
   readonly checkpoint: string | null;
   /** Whether the algorithm learns values. */
   readonly critic: boolean;
 }
 
-/** Throws UsageError if the policy may write more than another model reads. */
+/** Opens the models. Throws UsageError if the policy may write more tokens than the reference or critic can read. */
 export async function openOnlineModels(context: StageContext, request: OnlineModelsRequest): Promise<OnlineModels> {
   const { engine, tokenizer, config } = context;
   const { sources, settings, checkpoint } = request;
@@ -76,7 +76,7 @@ async function openCritic(
   const { seed } = config;
   const open = async () => {
     if (shared) return policy;
-    // A full-depth transformer of its own, whose value head starts at zero (PPO.md row 19).
+    // A separate full-depth transformer, whose value head starts at zero (docs/PPO.md row 19).
     const critic =
       checkpoint === null
         ? await loadTrunk(engine, sources.critic, { tokenizer, heads: ["scalar"], seed, role: "critic" })
@@ -86,7 +86,7 @@ async function openCritic(
     checkContext(`the critic in ${sources.critic}`, critic, policy);
     return critic;
   };
-  // Before the critic's first step its average is the critic as it starts.
+  // Before the critic's first step its average is the initial critic.
   const slowOf = async ({ id, heads }: ModelInfo) => {
     if (settings.slowCritic === null) return null;
     if (checkpoint === null) return (await engine.cloneModel(id)).id;

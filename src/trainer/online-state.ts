@@ -1,4 +1,4 @@
-/** What an online run carries from iteration to iteration beside its models. */
+/** The state of an online run between iterations, besides its models. */
 
 import { type ControlState, firstControlState } from "../control/state.ts";
 import type { Sequence } from "../engine/engine.ts";
@@ -9,10 +9,10 @@ import { CheckpointError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import type { TargetProgress } from "./stop.ts";
 
-/** The policy at its last probe: what it said, and how. */
+/** The policy at its last probe: its responses, and their log-probabilities. */
 export interface Probe {
   readonly iteration: number;
-  /** Responses that it sampled, after their prompts. */
+  /** Responses that the policy sampled, after their prompts. */
   readonly sequences: readonly Sequence[];
   readonly logprobs: Rows;
   readonly top1?: Rows;
@@ -20,33 +20,33 @@ export interface Probe {
 }
 
 export interface OnlineState {
-  /** In force; a controller or a person moves it. */
+  /** The KL coefficient in force; a controller or an operator moves it. */
   klCoef: number;
-  /** In force: the weight of KL(old, new) in the loss. */
+  /** The weight of KL(old, new) in the loss, in force. */
   penaltyBeta: number;
-  /** In force, where the clip has phases; else null. */
+  /** The clip in force, if it has phases; else null. */
   clip: ClipRange | null;
-  /** Steps that the slow critic has behind it. */
+  /** Steps of the slow critic so far. */
   slowCriticSteps: number;
-  /** Optimizer steps skipped without a good one between them. */
+  /** Consecutive skipped optimizer steps. */
   skippedInARow: number;
   history: SignalHistory | undefined;
-  /** Of the gradient, as it was measured. */
+  /** Measurements of the gradient's noise. */
   noise: NoiseHistory;
-  /** The policy as it was last probed; null before it was. */
+  /** The policy at its last probe; null before the first. */
   probe: Probe | null;
-  /** Share of passes of each gold check on the monitoring set when it was first measured; null before it was. */
+  /** Share of passes of each gold check on the monitoring set at the first measurement; null before it. */
   firstChecks: Readonly<Record<string, number>> | null;
   control: ControlState;
-  /** Of `stop.when`. */
+  /** Progress towards the targets of `stop.when`. */
   targets: readonly TargetProgress[];
-  /** The attempt that last rolled back, from which random streams go on; 0 before any did. */
+  /** The attempt that last rolled back, from which random streams continue; 0 if none has. */
   rolledBackIn: number;
   /** Iterations done at the checkpoint that it went back to. */
   rolledBackTo: number;
   /** Fingerprints of reference and reward models. */
   frozen: Readonly<Record<string, string>>;
-  /** Of the user's reward functions. */
+  /** Hash of the user's reward functions. */
   rewardHash: string;
 }
 
@@ -70,7 +70,7 @@ export function firstState(settings: PpoConfig): OnlineState {
   };
 }
 
-/** Throws CheckpointError where a user's reward function is not the one that the run began with. */
+/** Throws CheckpointError if a user's reward function is not the one with which the run began. */
 export function checkRewardHash(options: {
   readonly saved: string;
   readonly found: string;
@@ -83,19 +83,19 @@ export function checkRewardHash(options: {
   );
 }
 
-/** The seed of rollouts and minibatches: the run's, or, after a rollback, one of (seed, attempt). */
+/** The seed of rollouts and minibatches: the run's, or after a rollback one of (seed, attempt). */
 export function seedOf({ rolledBackIn }: OnlineState, seed: number): number {
   return rolledBackIn === 0 ? seed : random(seed, "attempt", rolledBackIn).uint32();
 }
 
-/** The clip of the first iteration: null where it has no phases. */
+/** The clip of the first iteration; null if it has no phases. */
 export function firstClip(settings: PpoConfig): ClipRange | null {
   if (settings.clipSchedule === "constant") return null;
   const options = clipSettings(settings);
   return clipRangeAt({ ...options, iteration: 0, before: options.base });
 }
 
-/** What the phases of the clip are made from. */
+/** The settings for the phases of the clip. */
 export function clipSettings({ clipLow, clipHigh, clipWide, iterations }: PpoConfig) {
   return { base: { low: clipLow, high: clipHigh }, wide: clipWide, iterations };
 }

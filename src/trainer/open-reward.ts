@@ -1,4 +1,4 @@
-/** The reward of a run with its models: which folders they come from, and how they are opened. */
+/** The reward of a run with its models: the folders they come from, and how they are opened. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine, ModelId } from "../engine/engine.ts";
@@ -15,7 +15,7 @@ import { responseEnd, type Tokenizer } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { checkVocabulary, type FrozenFolders } from "./stage-models.ts";
 
-/** Folders of the learned components' models by component name; `own` is what the stage before left. */
+/** Folders of the learned components' models by component name; `own` is the result of the preceding reward stage. */
 export function rewardFolders({ rewards }: Pick<PpoConfig, "rewards">, own: string | null): FrozenFolders {
   return Object.fromEntries(
     learnedComponents(rewards).map(({ name, path }) => {
@@ -31,7 +31,7 @@ export interface OpenRewardOptions {
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
   readonly settings: PpoConfig;
-  /** Of `rewardFolders`. */
+  /** The folders from `rewardFolders`. */
   readonly folders: FrozenFolders;
   /** The frozen reference in the engine, whose answers a comparison needs. */
   readonly reference: ModelId | null;
@@ -40,7 +40,7 @@ export interface OpenRewardOptions {
   readonly handed?: (rows: readonly Scored[]) => number[];
 }
 
-/** Loads the reward models; closing the reward lets go of them. */
+/** Loads the reward models; closing the reward releases them. */
 export async function openReward(options: OpenRewardOptions): Promise<RewardPipeline> {
   const { engine, tokenizer, settings, folders, reference, seed, handed } = options;
   const models: Record<string, LearnedModel> = {};
@@ -78,14 +78,14 @@ export async function openReward(options: OpenRewardOptions): Promise<RewardPipe
   };
 }
 
-/** Whether a folder's tokenizer writes the same tokens; true where it has none to compare. */
+/** Whether a folder's tokenizer writes the same tokens; true if it has none to compare. */
 export function sameTokenizer(folder: string, other: string): boolean {
   const read = (path: string) => {
     try {
       const { model, added_tokens, normalizer, pre_tokenizer } = JSON.parse(
         readFileSync(join(path, "tokenizer.json"), "utf8"),
       );
-      // Versions of the library write a merge as a text or as a list.
+      // Different versions of the library write a merge as a text or as a list.
       const merges = model.merges?.map((merge: string | string[]) => (Array.isArray(merge) ? merge.join(" ") : merge));
       return JSON.stringify([{ ...model, merges }, added_tokens, normalizer, pre_tokenizer]);
     } catch {

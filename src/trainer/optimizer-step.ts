@@ -1,4 +1,4 @@
-/** One optimizer step of one model from its accumulated gradient, and what follows when that gradient is not finite. */
+/** One optimizer step of one model from its accumulated gradient, and the handling of a gradient that is not finite. */
 
 import type { Engine, ForwardBackwardResult, ModelId, OptimStepRequest } from "../engine/engine.ts";
 import type { LayerGradients } from "../signals/index.ts";
@@ -7,7 +7,7 @@ import { TrainingError } from "../util/errors.ts";
 import { dumpMinibatch } from "./dump-minibatch.ts";
 import type { StageContext } from "./stage-context.ts";
 
-/** What the sections of the three stages share. */
+/** The settings that the sections of the three stages share. */
 export interface OptimizerSettings {
   readonly beta1: number;
   readonly beta2: number;
@@ -17,16 +17,16 @@ export interface OptimizerSettings {
 }
 
 export interface StepTaken {
-  /** Global norm before clipping; NaN or infinite where the step was skipped. */
+  /** Global norm before clipping; NaN or infinite if the step was skipped. */
   readonly gradNorm: number;
   readonly skipped: boolean;
-  /** By parameter group; left out where the step was skipped. */
+  /** Gradient figures by parameter group; absent if the step was skipped. */
   readonly layers?: LayerGradients;
 }
 
 /**
- * Steps, or, where a loss or a gradient is not finite, drops the gradient before it reaches the weights (PPO.md row 15).
- * `gradients` are what was accumulated.
+ * Takes a step or, if a loss or a gradient is not finite, drops the gradient before it reaches the weights (docs/PPO.md row 15). `gradients` are the
+ * accumulated results.
  */
 export async function takeStep(
   engine: Engine,
@@ -34,7 +34,7 @@ export async function takeStep(
   options: {
     readonly settings: OptimizerSettings;
     readonly learningRate: number;
-    /** Factors on the rate by parameter group; 1 for all without. */
+    /** Factors on the learning rate by parameter group; 1 for all by default. */
     readonly rateFactors?: Readonly<Record<string, number>> | undefined;
     readonly gradients: readonly Pick<ForwardBackwardResult, "nonFinite">[];
   },
@@ -54,17 +54,17 @@ export async function takeStep(
 
 export interface SkippedStep {
   readonly iteration: number;
-  /** Step within the iteration; 0 in the stages where the two are the same. */
+  /** The step within the iteration; 0 in the stages in which the two are the same. */
   readonly step: number;
-  /** Skipped steps without a good one between them, this one included. */
+  /** Consecutive skipped steps, including this one. */
   readonly inARow: number;
-  /** What the step was made of. */
+  /** The content of the step. */
   readonly content: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Dumps the minibatch of a skipped step and records it. Returns the error that should end the stage, once its state is
- * saved, where this is the second in a row; else null.
+ * Dumps the minibatch of a skipped step and records it. If this is the second in a row, returns the error that should end the stage once its state is
+ * saved; else null.
  */
 export function reportSkip(
   context: StageContext,

@@ -1,4 +1,4 @@
-/** The policy's side of an update, which every algorithm shares: minibatches, their gradient, the controller's word, the step. */
+/** The policy's side of an update, which every algorithm shares: minibatches, their gradient, the controller's orders, the step. */
 
 import type { Orders } from "../control/orders.ts";
 import type { Engine, ForwardBackwardResult, ModelId, PolicyLoss, Sequence } from "../engine/engine.ts";
@@ -16,13 +16,13 @@ import type { Experience, OnlineRun } from "./online-run.ts";
 import { reportSkip, type StepTaken, takeStep } from "./optimizer-step.ts";
 import type { Rollout } from "./rollout.ts";
 
-/** What an update did. */
+/** The result of an update. */
 export interface Outcome {
   readonly minibatches: MinibatchRecord[];
   endedBy: IterationRecord["endedBy"];
-  /** Largest |ratio - 1| before the first step (PPO.md row 21). */
+  /** Largest |ratio - 1| before the first step (docs/PPO.md row 21). */
   firstRatioDeviation: number;
-  /** What the controller stopped the update for. */
+  /** The alert for which the controller stopped the update. */
   stop: Alert | null;
 }
 
@@ -32,15 +32,15 @@ export function emptyOutcome(): Outcome {
 
 export interface Minibatch {
   readonly sequences: readonly Sequence[];
-  /** Of the mean over the whole step: the engine's passes, each a sum, add up to it exactly (PPO.md row 12). */
+  /** Weights for the mean over the whole step: the engine's passes, each a sum, add up to it exactly (docs/PPO.md row 12). */
   readonly weights: number[][];
   readonly oldLogprobs: rl.Rows;
   readonly refLogprobs: rl.Rows;
   readonly advantages: rl.Rows;
-  /** Both absent without a critic. */
+  /** Values at rollout, and returns; both absent without a critic. */
   readonly oldValues?: rl.Rows;
   readonly returns?: rl.Rows;
-  /** Sequences of a pass of the engine; 0 lets the engine choose. */
+  /** Sequences in a pass of the engine; 0 lets the engine choose. */
   readonly microBatch: number;
 }
 
@@ -64,7 +64,7 @@ export function minibatchOf(
   };
 }
 
-/** The rollout's sequences, by index, as the minibatches of an epoch. */
+/** The indices of the rollout's sequences, as the minibatches of an epoch. */
 export function minibatchRows(
   { seed }: Pick<OnlineRun, "seed">,
   { iteration, epoch }: { readonly iteration: number; readonly epoch: number },
@@ -92,7 +92,7 @@ export function* minibatchesOf(
 
 export interface PolicyGradient {
   readonly gradient: ForwardBackwardResult;
-  /** Of the policy as it is now. */
+  /** The current policy's log-probabilities. */
   readonly logprobs: number[][];
   readonly statistics: rl.UpdateStatistics;
 }
@@ -103,7 +103,7 @@ export async function policyGradient(options: {
   readonly model: ModelId;
   readonly minibatch: Minibatch;
   readonly objective: (batch: PolicyBatch) => PolicyLoss;
-  /** Parts of the minibatch whose own gradients' norms are asked for, by index. */
+  /** Parts of the minibatch, by index, whose own gradients' norms are requested. */
   readonly parts?: readonly (readonly number[])[];
 }): Promise<PolicyGradient> {
   const { engine, model, minibatch, objective, parts } = options;
@@ -117,19 +117,19 @@ export async function policyGradient(options: {
   return { gradient, logprobs, statistics: { ...statistics, fullKlMean: rl.mean(gradient.penaltyKl!.flat()) } };
 }
 
-/** What is known of a step before it is taken. */
+/** What is known about a step before it is taken. */
 export interface PendingStep {
   readonly iteration: number;
   readonly epoch: number;
   readonly step: number;
   readonly minibatch: Minibatch;
   readonly policy: PolicyGradient;
-  /** null without a critic. */
+  /** The critic's gradient and values; null without a critic. */
   readonly critic: { readonly gradient: ForwardBackwardResult; readonly values: number[][] } | null;
 }
 
 /**
- * Shows the controller a step before it reaches the weights, and drops the gradients that it orders to drop. null if the update ends here:
+ * Shows the controller a step before it reaches the weights, and drops the gradients that it orders to drop. Returns null if the update ends here:
  * `outcome` then says why.
  */
 export async function consultBeforeStep(
@@ -165,7 +165,9 @@ export async function consultBeforeStep(
   return orders;
 }
 
-/** Whether the policy has moved as far as `stopEpochsAtKl` allows (PPO.md row 13; Spinning Up stops here too): no step more then. */
+/**
+ * Whether the policy has moved as far as `stopEpochsAtKl` allows, so that no further step is taken (docs/PPO.md row 13; Spinning Up stops here too).
+ */
 export async function endsOnKl(
   run: OnlineRun,
   { epoch, policy }: Pick<PendingStep, "epoch" | "policy">,
@@ -184,19 +186,19 @@ export async function dropGradients({ engine, models }: Pick<OnlineRun, "engine"
   if (models.critic && !models.critic.shared) await engine.zeroGrad(models.critic.id);
 }
 
-/** The norm of a step's gradient; of a step that was not taken there is one only if it is not finite. */
+/** The norm of a step's gradient; a skipped step has one only if it is not finite. */
 export function normOf(step: StepTaken | null, { nonFinite }: ForwardBackwardResult): number | null {
   return step?.gradNorm ?? (nonFinite > 0 ? Number.NaN : null);
 }
 
-/** The update of an algorithm that only the policy learns in: a step a minibatch. */
+/** The update of an algorithm in which only the policy learns: one step per minibatch. */
 export async function updatePolicy(
   run: OnlineRun,
   iteration: number,
   options: {
     readonly experience: Experience;
     readonly objective: (batch: PolicyBatch, now: InForce) => PolicyLoss;
-    /** In the place of the configuration's. */
+    /** Epochs, instead of the configuration's. */
     readonly epochs?: number;
   },
 ): Promise<Outcome> {
@@ -210,16 +212,16 @@ export async function updatePolicy(
   const outcome = emptyOutcome();
   for (const { epoch, step, minibatch } of minibatchesOf(run, iteration, { settings, experience })) {
     const policy = await policyGradient({ engine, model, minibatch, objective });
-    // Nothing has been learned yet from this rollout at its first step: every ratio is 1 (PPO.md row 21).
+    // At its first step nothing has been learned from this rollout: every ratio is 1 (docs/PPO.md row 21).
     if (step === 0) outcome.firstRatioDeviation = policy.statistics.ratioMaxDeviation;
     if (await endsOnKl(run, { epoch, policy }, { now, outcome })) break;
-    // The controller sees the step before the weights do.
+    // The controller sees the step before it reaches the weights.
     const pending = { iteration, epoch, step, minibatch, policy, critic: null };
     const orders = await consultBeforeStep(run, pending, { now, outcome });
     if (orders === null) break;
     const masked = orders.mask && !orders.skip;
     if (masked) await dropGradients(run);
-    // Clip to the global norm and step (PPO.md rows 15 and 16).
+    // Clip to the global norm and step (docs/PPO.md rows 15 and 16).
     const { gradient } = policy;
     const taken =
       orders.skip || masked

@@ -1,4 +1,4 @@
-/** The noise of the policy's gradient (PPO.md row 17), measured on a copy of the policy: the run is as it would be without. */
+/** The noise of the policy's gradient (docs/PPO.md row 17), measured on a copy of the policy: the run itself is not affected. */
 import type { Engine, ModelInfo, PolicyLoss } from "../engine/engine.ts";
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import * as rl from "../rl/index.ts";
@@ -9,12 +9,12 @@ import { type InForce, inForce } from "./in-force.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
 import { minibatchOf, policyGradient } from "./policy-update.ts";
 
-/** The guide's own estimate: so many draws of so many sequences. */
+/** The direct estimate: this many draws of this many sequences. */
 const guide = { draws: 10, sequences: 64 };
 
 /**
- * Before the update, every `control.noise.every` iterations: the gradients of micro-batches of as many sequences as a step
- * has, drawn from the rollout. Nothing where it is not due, or where a step is a single sequence.
+ * Measures before the update, every `control.noise.every` iterations: the gradients of micro-batches with together as many sequences as a step, drawn
+ * from the rollout. Empty if it is not due, or if a step is a single sequence.
  */
 export async function measureNoise(
   run: OnlineRun,
@@ -57,10 +57,7 @@ export async function measureNoise(
   };
 }
 
-/**
- * Into how many equal parts of at most `limit` sequences to cut so many: as near to what is wanted as divides them, the
- * larger of two alike; null where there is nothing to cut.
- */
+/** Number of equal parts, nearest `wanted`, each at most `limit` sequences, the larger of two equally near; null if there is nothing to divide. */
 export function drawsOf(
   sequences: number,
   { wanted, limit }: { readonly wanted: number; readonly limit: number },
@@ -75,12 +72,10 @@ export function drawsOf(
   );
 }
 
-/** Of an algorithm. */
+/** An algorithm's objective. */
 type Objective = (batch: PolicyBatch, now: InForce) => PolicyLoss;
 
-/**
- * Nothing has been learned from the rollout yet: every ratio is 1, where no clip binds and a penalty has no gradient.
- */
+/** Nothing has been learned from the rollout yet: every ratio is 1, where no clip binds and a penalty has no gradient. */
 async function normsOf(options: {
   readonly engine: Engine;
   readonly copy: ModelInfo;

@@ -1,4 +1,4 @@
-/** What is measured beside the update, every so many iterations: similarity of policies, the reward's accuracy, gold, robustness. */
+/** Occasional measurements beside the update: similarity of policies, the reward's accuracy, gold, robustness. */
 import type { ModelId, Sequence } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
 import { checkFall, checkSignals, similaritySignals } from "../signals/index.ts";
@@ -9,7 +9,7 @@ import { type Probed, probeRollout, probesOf, scoreRows, scoresOf } from "./prob
 import { robustness } from "./probes-robustness.ts";
 import { promptText } from "./rollout.ts";
 
-/** After the update of an iteration, whatever is due in it. Draws from streams of its own: the run is as it would be without. */
+/** The measurements that are due after an iteration's update. They draw from their own random streams: the run itself is not affected. */
 export async function measure(run: Probed, iteration: number): Promise<MetricValues> {
   const { context, inputs, stopwatch } = run;
   const { probes, monitor, robustness: robust } = context.config.control;
@@ -30,7 +30,7 @@ export async function measure(run: Probed, iteration: number): Promise<MetricVal
   return values;
 }
 
-/** At temperature 1, whatever the rollout's: a setting that changes is not a policy that does. */
+/** Similarity at temperature 1, whatever the rollout's: a changed setting is not a changed policy. */
 async function similarity(run: Probed, iteration: number): Promise<MetricValues> {
   const { context, models, loop, state, tell } = run;
   tell("probes");
@@ -53,7 +53,7 @@ async function similarity(run: Probed, iteration: number): Promise<MetricValues>
   };
 }
 
-/** Share of the pairs whose chosen response has the higher score; a tie is wrong. */
+/** Share of the pairs whose chosen response has the higher score; ties are wrong. */
 async function probeAccuracy(run: Probed): Promise<MetricValues> {
   const { pairs } = run.inputs.measuring;
   if (pairs.length === 0) return {};
@@ -67,7 +67,7 @@ async function probeAccuracy(run: Probed): Promise<MetricValues> {
   };
 }
 
-/** Whether the reward still says what people say. */
+/** Whether the reward still agrees with human ratings. */
 async function ratingCorrelation(run: Probed): Promise<MetricValues> {
   const { ratings } = run.inputs.measuring;
   if (ratings.length === 0) return {};
@@ -79,8 +79,8 @@ async function ratingCorrelation(run: Probed): Promise<MetricValues> {
 }
 
 /**
- * The policy as it samples, on the same prompts and streams each time: what differs between two of these is the policy. All that it says
- * is recorded, and at the first iteration what the reference says.
+ * Samples of the policy on the same prompts and streams each time, so that two measurements differ only by the policy. All its answers are recorded,
+ * and at the first iteration the reference's too.
  */
 async function monitoring(run: Probed, iteration: number): Promise<MetricValues> {
   const { models, state, tell } = run;
@@ -104,7 +104,7 @@ async function monitoring(run: Probed, iteration: number): Promise<MetricValues>
   };
 }
 
-/** What a model says to the monitoring set, recorded, and what reward and gold check make of it. */
+/** Records a model's answers to the monitoring set, and measures them with the reward and the gold check. */
 async function answered(
   run: Probed,
   { iteration, model, id }: { readonly iteration: number; readonly model: AnsweringModel; readonly id: ModelId },

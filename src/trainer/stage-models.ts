@@ -1,4 +1,4 @@
-/** Models as stages want them: trunks with fresh heads, and fingerprints of what must not change. */
+/** Models for stages: trunks with fresh heads, and fingerprints of what must not change. */
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -11,10 +11,10 @@ import { sha256Of } from "../util/manifest.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { StageContext } from "./stage-context.ts";
 
-/** What models must know of the tokenizer whose tokens they read and write. */
+/** What models must know about the tokenizer whose tokens they read and write. */
 export type Vocabulary = Pick<Tokenizer, "vocabularySize" | "missingIds">;
 
-/** The ids that a model may give a probability: those that the tokenizer has a token for. */
+/** The ids to which a model may give a probability: those for which the tokenizer has a token. */
 export function textIdsOf({ vocabularySize, missingIds }: Vocabulary): TextIds {
   return { below: vocabularySize, missing: missingIds };
 }
@@ -29,9 +29,9 @@ export interface TrunkRequest {
 }
 
 /**
- * A folder's model with the heads asked for. A language head is the folder's own; a scalar head is always new
- * (PPO.md row 19), even where the folder has one: a reward model's would be a wrong value head.
- * @throws UsageError where it cannot read every token of the tokenizer; CheckpointError where it lacks a language head
+ * A folder's model with the requested heads. A language head is the folder's own; a scalar head is always new (docs/PPO.md row 19), even if the
+ * folder has one: a reward model's head would be wrong for values.
+ * @throws UsageError if it cannot read every token of the tokenizer; CheckpointError if it lacks a language head
  */
 export async function loadTrunk(
   engine: Engine,
@@ -50,7 +50,7 @@ export async function loadTrunk(
 /** A folder to load, or the sizes of a model from scratch. */
 export type ModelSource = { readonly folder: string } | { readonly sizes: ModelConfig };
 
-/** The one model of a stage with one head: as its checkpoint has it, or from its source with a fresh optimizer. */
+/** The single model of a stage with one head: from its checkpoint, or from its source with a fresh optimizer. */
 export async function openModel(
   { engine, tokenizer, config }: StageContext,
   options: {
@@ -69,7 +69,7 @@ export async function openModel(
   if ("folder" in source) return loadTrunk(engine, source.folder, { ...fresh, tokenizer });
   return engine.createModel({ config: { ...source.sizes, textIds }, ...fresh });
 }
-/** What a folder's model is, without loading it. */
+/** The sizes of a folder's model, without loading it. */
 export async function modelSizes(
   engine: Engine,
   folder: string,
@@ -78,7 +78,7 @@ export async function modelSizes(
   return { context: config.context, heads };
 }
 
-/** Throws UsageError where a model cannot read every token that the tokenizer writes. */
+/** Throws UsageError if a model cannot read every token that the tokenizer writes. */
 export function checkVocabulary(what: string, config: ModelConfig, tokenizer: Vocabulary): void {
   if (config.vocabularySize >= tokenizer.vocabularySize) return;
   throw new UsageError(
@@ -87,10 +87,10 @@ export function checkVocabulary(what: string, config: ModelConfig, tokenizer: Vo
   );
 }
 
-/** Folders of models that a run reads and never changes, by what they are to it. */
+/** Folders of models that a run reads and never changes, by their role. */
 export type FrozenFolders = Readonly<Record<string, string>>;
 
-/** A hash of each folder's model, and of its normalisation where it has one. */
+/** A hash of each folder's model, and of its normalisation if it has one. */
 export async function fingerprints(folders: FrozenFolders): Promise<Record<string, string>> {
   const result: Record<string, string> = {};
   for (const [name, folder] of Object.entries(folders)) {
@@ -104,7 +104,7 @@ export async function fingerprints(folders: FrozenFolders): Promise<Record<strin
   return result;
 }
 
-/** Throws CheckpointError where a folder is not what it was when the checkpoint was saved. */
+/** Throws CheckpointError if a folder is not what it was when the checkpoint was saved. */
 export function checkFingerprints(
   folders: FrozenFolders,
   { saved, found }: { saved: Readonly<Record<string, string>>; found: Readonly<Record<string, string>> },
