@@ -1,36 +1,36 @@
 /**
- * What an engine may lack. A total table says for each capability what a configuration needs it for: a run that needs what its engine
- * lacks is refused by name before it begins, and signals that the engine does not have are absent.
+ * What an engine may lack. A total table says what in a configuration needs each capability: if a run needs one that its engine lacks, it is refused
+ * by name before it begins; signals that the engine does not have are absent.
  */
 import { hasCritic } from "../settings/algorithm-settings.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 
-/** What a model is to a run. Of several engines that are one, each may have a role; any other engine has all of them. */
+/** The role of a model in a run. If several engines act as one, each may have a role; any other engine has all of them. */
 export type ModelRole = "policy" | "reference" | "critic" | "reward";
 
-/** What an engine is called and what it can do. */
+/** An engine's name and capabilities. */
 export interface EngineAbilities {
   readonly name: string;
   readonly capabilities: Capabilities;
-  /** The engines of roles that have one of their own, if this is several engines as one. */
+  /** The engines with a role of their own, if this is several engines as one. */
   readonly roles?: Readonly<Partial<Record<ModelRole, EngineAbilities>>>;
 }
 
 export interface Capabilities {
   /** A resumed run has the bits of one that was never cut off, on the same machine, threads and versions. */
   readonly bitExact: boolean;
-  /** One number a position: critics and reward models. */
+  /** One number per position: for critics and reward models. */
   readonly scalarHeads: boolean;
   /** The entropy of each position as an output. */
   readonly entropy: boolean;
   /** The most likely token of each position as an output. */
   readonly top1: boolean;
-  /** Sampling from the top k or the top p only. */
+  /** Sampling from only the top k or top p. */
   readonly truncatedSampling: boolean;
   /** A copy of a model, with its optimizer. */
   readonly clone: boolean;
-  /** `ema`. */
+  /** The slow average, `ema`. */
   readonly slowAverage: boolean;
   /** Norm, mean and variance of the gradient by parameter group. */
   readonly groupNorms: boolean;
@@ -50,11 +50,11 @@ export interface Capabilities {
   readonly temperature: boolean;
   /** What can be trained: every weight, or adapters beside frozen weights. */
   readonly trainable: readonly ("all" | "adapters")[];
-  /** Where the gradient is clipped to a global norm: by the step, to the norm that it is given, or nowhere that the caller can set. */
+  /** Where the gradient is clipped to a global norm: in the step, to the given norm, or nowhere that the caller can control. */
   readonly clipping: "step" | "none";
-  /** How a loss adds up its weighted terms. Every loss of the interface is a sum; an engine that takes means must be rescaled. */
+  /** How a loss adds up its weighted terms. Every loss of the interface is a sum; one of an engine that takes means must be rescaled. */
   readonly reduction: "sum" | "sequence-mean";
-  /** Largest |ratio - 1| that this engine's rounding explains before anything was learned from a rollout. */
+  /** Largest |ratio - 1| that this engine's rounding explains before anything is learned from a rollout. */
   readonly firstRatioTolerance: number;
 }
 
@@ -79,32 +79,32 @@ export const everyCapability: Capabilities = {
   trainable: ["all"],
   clipping: "step",
   reduction: "sum",
-  // Float32's rounding in log-probabilities of a few nats; passes of the same make-up agree to the bit.
+  // Float32's rounding in log-probabilities of a few nats; passes with the same make-up agree to the bit.
   firstRatioTolerance: 1e-5,
 };
 
-/** A setting that needs a capability, and of which role's engine. */
+/** A setting that needs a capability, and the role whose engine must have it. */
 interface Asked {
   readonly setting: string;
   readonly role: ModelRole;
-  /** What to do without it. */
+  /** What to do without the capability. */
   readonly instead: string;
 }
 
 interface Need<Value> {
-  /** What is missing, after "has no". */
+  /** What is missing, in words that follow "has no". */
   readonly words: string;
   readonly has: (value: Value) => boolean;
-  /** What in a configuration cannot do without it. */
+  /** The settings of a configuration that need it. */
   readonly asked: (config: Config) => readonly Asked[];
-  /** How the keys of signals begin that are absent without it. */
+  /** Prefixes of the signals that are absent without it. */
   readonly absent?: readonly string[];
 }
 
 const present = (value: boolean) => value;
 const never = () => [];
 
-/** Of the section `ppo`: the setting if the condition holds. */
+/** The setting in the section `ppo`, if the condition holds. */
 function ofPpo(
   { ppo }: Config,
   wanted: (ppo: NonNullable<Config["ppo"]>) => boolean,
@@ -280,19 +280,19 @@ function localEngine(role: ModelRole): string {
   return `engine.${role}={kind: embedded} keeps it on this machine`;
 }
 
-/** What an engine's answer says of the engine that has a role. */
+/** The part of an engine's answer about the engine with a role. */
 export function engineOfRole(info: EngineAbilities, role: ModelRole): EngineAbilities {
   return info.roles?.[role] ?? info;
 }
 
-/** How the keys of signals begin that are absent on this engine, each with what is missing. */
+/** Prefixes of the signals that are absent on this engine, each with what is missing. */
 export function absentSignals(info: EngineAbilities): { readonly prefix: string; readonly why: string }[] {
   return lacking(info).flatMap(({ words, absent = [] }) =>
     absent.map((prefix) => ({ prefix, why: `the engine ${info.name} has no ${words}` })),
   );
 }
 
-/** Throws one UsageError that says of every capability which the configuration needs and its engine lacks what to do without it. */
+/** Throws one UsageError with every capability that the configuration needs and its engine lacks, and what to do without each. */
 export function checkCapabilities(info: EngineAbilities, config: Config): void {
   const roles: readonly ModelRole[] = ["policy", "reference", "critic", "reward"];
   const problems = roles.flatMap((role) => {

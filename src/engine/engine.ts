@@ -51,7 +51,7 @@ export interface CloneModelRequest {
   readonly seed?: number;
   /** Copy, or load, the optimizer's state as well; an error if there is none to load. */
   readonly optimizer?: boolean;
-  /** A model of the same configuration and heads that is not needed any more: it becomes the copy, in the memory that it has. */
+  /** A model with the same configuration and heads that is no longer needed: its memory is reused for the copy. */
   readonly into?: ModelId;
 }
 
@@ -72,13 +72,13 @@ export interface SampleRequest {
   readonly prompts: readonly (readonly number[])[];
   readonly maxNewTokens: number;
   readonly stopTokens: readonly number[];
-  /** 0 is greedy. */
+  /** Sampling temperature; 0 is greedy. */
   readonly temperature: number;
-  /** 0 keeps every token. */
+  /** Keep only this many of the most likely tokens; 0 keeps every token. */
   readonly topK: number;
-  /** 1 keeps every token. */
+  /** Keep the most likely tokens up to this share of probability; 1 keeps every token. */
   readonly topP: number;
-  /** Prompt i draws from the stream (seed, streams[i] or i): its tokens do not depend on the rest of the batch. */
+  /** The seed: prompt i draws from the stream (seed, streams[i] or i), so its tokens do not depend on the rest of the batch. */
   readonly seed: number;
   readonly streams?: readonly number[];
 }
@@ -88,31 +88,31 @@ export type StopReason = "stop" | "length";
 export interface SampleResult {
   /** Response tokens of each prompt, including the stop token if there is one. Never empty. */
   readonly tokens: number[][];
-  /** Log-probability of each, at the request's temperature (before top-k and top-p), in nats. */
+  /** Log-probability of each response token, at the request's temperature (before top-k and top-p), in nats. */
   readonly logprobs: number[][];
   readonly stopReasons: StopReason[];
 }
 
-/** `top1`: the likeliest token at each scored position. `score`: the scalar head at the last token, one number a sequence. */
+/** `top1`: the most likely token at each scored position. `score`: the scalar head at the last token, one number per sequence. */
 export type ForwardOutput = "logprobs" | "entropy" | "top1" | "values" | "score";
 
 export interface ForwardRequest<Output extends ForwardOutput = ForwardOutput> {
   readonly sequences: readonly Sequence[];
   readonly outputs: readonly Output[];
-  /** Divides the logits before the softmax. Default 1. */
+  /** Divides the logits before the softmax; 1 by default. */
   readonly temperature?: number;
 }
 
-/** The outputs asked for, in the order of the sequences; that of `score` is `scores`. */
+/** The requested outputs, in the order of the sequences; that of `score` is `scores`. */
 export type ForwardResult<Output extends ForwardOutput = ForwardOutput> = {
   readonly [Key in Output as Key extends "score" ? "scores" : Key]: Key extends "score" ? number[] : number[][];
 };
 
-/** How an engine may cut a call's sequences into passes, each what its memory holds at once. */
+/** How an engine may cut a call's sequences into passes, each of which its memory can hold. */
 export interface PassOptions {
   /** Sequences (pairs) in one pass; 0, the default, lets the engine choose. An engine whose memory is elsewhere may ignore it. */
   readonly microBatch?: number;
-  /** Called before every pass, at least once a call. It may throw to leave the call; the gradient of earlier passes stays accumulated. */
+  /** Called before every pass, at least once per call. It may throw to leave the call; the gradient of earlier passes stays accumulated. */
   readonly beforePass?: () => void;
 }
 
@@ -122,13 +122,13 @@ export interface GradientOptions extends PassOptions {
 }
 
 /**
- * A loss by name. Every loss is a SUM over scored tokens (over pairs for `pairwise`) of weight times the term: the
- * caller's weights carry the mean, so that passes add up to one big batch. A token of weight 0
- * contributes nothing. Per-token arrays are aligned as said above.
+ * A loss by name. Every loss is a SUM over scored tokens (over pairs for `pairwise`) of weight times the term: the caller's weights carry the mean,
+ * so that passes add up to one big batch. A token with weight 0 contributes nothing. Per-token arrays are aligned as described at the top of this
+ * file.
  */
 export type LossRequest = CrossEntropyLoss | PairwiseLoss | PolicyLoss | ValueLoss;
 
-/** sum w * -log p(token). */
+/** The cross-entropy: sum w * -log p(token). */
 export interface CrossEntropyLoss {
   readonly name: "cross_entropy";
   readonly sequences: readonly Sequence[];
@@ -151,7 +151,7 @@ export interface PolicyLoss {
   readonly weights: readonly (readonly number[])[];
   readonly oldLogprobs: readonly (readonly number[])[];
   readonly advantages: readonly (readonly number[])[];
-  /** Needed with `kl`. */
+  /** Required with `kl`. */
   readonly refLogprobs?: readonly (readonly number[])[];
   readonly config: {
     readonly clipLow: number;
@@ -160,8 +160,8 @@ export interface PolicyLoss {
     readonly dualClip: number | null;
     readonly entropyCoef: number;
     /**
-     * -r A + beta KL(old, new), over the whole vocabulary, in place of the clipped term: `oldModel` is the policy that sampled.
-     * Without it the KL is k3 on the samples, (r - 1) - ln r, for engines that cannot hold two models in one pass.
+     * -r A + beta KL(old, new), over the whole vocabulary, in place of the clipped term: `oldModel` is the sampling policy. If it is null, the KL is
+     * k3 on the samples, (r - 1) - ln r, for engines that cannot hold two models in one pass.
      */
     readonly penalty?: { readonly beta: number; readonly oldModel: ModelId | null } | null;
     /** KL(policy, reference) added to the loss, if the KL is not in the reward. */
@@ -181,7 +181,7 @@ export interface ValueLoss {
 }
 
 export interface ForwardBackwardResult {
-  /** The weighted sum, each pass's in float32. May be NaN or infinite: the caller decides. */
+  /** The weighted sum, computed in float32 for each pass. May be NaN or infinite: the caller decides what follows. */
   readonly loss: number;
   /** How many losses and gradient norms of the call's passes are not finite. Unless it is 0, the accumulated gradient is useless. */
   readonly nonFinite: number;
@@ -193,22 +193,22 @@ export interface ForwardBackwardResult {
   readonly values?: number[][];
   /** KL(old, new) at each scored token, in nats (policy with `penalty`). */
   readonly penaltyKl?: number[][];
-  /** Scores of chosen and rejected (pairwise). */
+  /** Scores of the chosen and rejected responses (pairwise). */
   readonly chosenScores?: number[];
   readonly rejectedScores?: number[];
 }
 
-/** `embeddings`, `block.0` ... `block.N-1`, `final` (last norm), `lm_head` (untied), `score` (scalar head). */
+/** A group of parameters: `embeddings`, `block.0` ... `block.N-1`, `final` (last norm), `lm_head` (untied), `score` (scalar head). */
 export type ParameterGroup = string;
 
 export interface OptimStepRequest {
   readonly learningRate: number;
-  /** Factors on `learningRate` by group; a group not named has 1. */
+  /** Factors on `learningRate` by group; groups that are not named have 1. */
   readonly rateFactors?: Readonly<Record<ParameterGroup, number>>;
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
-  /** Decoupled (AdamW), on matrices only. */
+  /** Decoupled weight decay (AdamW), only on matrices. */
   readonly weightDecay: number;
   /** Global norm to clip to (docs/PPO.md row 15); null does not clip. */
   readonly maxGradNorm: number | null;
@@ -226,7 +226,7 @@ export interface OptimStepResult {
 }
 
 export interface EngineInfo extends EngineAbilities {
-  /** What a run needs to be repeated to the bit. */
+  /** The processor; a run repeats to the bit only on the same one. */
   readonly cpu: string;
   readonly threads: number;
   readonly versions: Readonly<Record<string, string>>;
@@ -247,13 +247,13 @@ export interface Engine {
   inspectModel(folder: string): Promise<Pick<ModelInfo, "config" | "heads">>;
   /** Reads a Hugging Face folder (`config.json`, `model.safetensors`). Fails if it cannot give a requested head. */
   loadModel(folder: string, request?: LoadModelRequest): Promise<ModelInfo>;
-  /** Writes `config.json`, `model.safetensors` and, if asked, `optimizer.safetensors`, each flushed to disk. The folder exists. */
+  /** Writes `config.json`, `model.safetensors` and, on request, `optimizer.safetensors`, each flushed to disk. The folder must exist. */
   saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<void>;
-  /** target = decay * target + (1 - decay) * source, parameter by parameter. */
+  /** Averages weights: target = decay * target + (1 - decay) * source, parameter by parameter. */
   ema(target: ModelId, source: ModelId, decay: number): Promise<void>;
   disposeModel(model: ModelId): Promise<void>;
   sample(model: ModelId, request: SampleRequest): Promise<SampleResult>;
-  /** Any number of sequences; the engine cuts them into passes. */
+  /** Computes outputs for any number of sequences; the engine cuts them into passes. */
   forward<Output extends ForwardOutput>(
     model: ModelId,
     request: ForwardRequest<Output>,

@@ -1,4 +1,4 @@
-/** Engines: what holds the weights, samples and takes steps. `ballast/engine` for those who write a loop of their own. */
+/** Engines, which hold the weights, sample and take steps. `ballast/engine` is for users who write their own loop. */
 
 export * from "./capabilities.ts";
 export * from "./conformance/engine-conformance.ts";

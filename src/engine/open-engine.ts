@@ -1,4 +1,4 @@
-/** Opens the engine that the configuration names, or several as one: every kind of engine has its row in the table here. */
+/** Opens the engine that the configuration names, or several as one: every kind of engine has a row in the table here. */
 
 import { UsageError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
@@ -8,9 +8,9 @@ import type { Engine } from "./engine.ts";
 import { routedEngine } from "./routed-engine.ts";
 
 export interface OpenOptions {
-  /** Threads of an engine on this machine; 0, the default, takes the physical cores. */
+  /** Threads of an engine on this machine; 0, the default, uses the physical cores. */
   readonly threads?: number;
-  /** Told in a sentence what takes long or is done for the first time. */
+  /** Receives a sentence about work that takes long or is done for the first time. */
   readonly onNote?: (text: string) => void;
 }
 
@@ -18,7 +18,7 @@ export interface EngineChoice {
   readonly kind: string;
 }
 
-/** The section `engine` of a configuration: the engine of a run, and the engines of roles that have one of their own. */
+/** The section `engine` of a configuration: the engine of a run, and the engines of roles that have their own. */
 export type EngineSection = EngineChoice & {
   readonly [Role in Exclude<ModelRole, "policy">]?: EngineChoice | undefined;
 };
@@ -28,7 +28,7 @@ export type EngineKinds = Readonly<Record<string, (options: OpenOptions) => Prom
 export const engineKinds: EngineKinds = { embedded: createEmbeddedEngine };
 
 /**
- * `kinds` may have more rows than Ballast's own. Throws UsageError for a kind that has no row.
+ * Opens an engine. `kinds` may have more rows than Ballast's own. Throws UsageError for a kind without a row.
  *
  * @example
  * const engine = await openEngine({ threads: 2 });

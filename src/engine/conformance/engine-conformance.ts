@@ -1,13 +1,13 @@
 /**
- * What every engine must do, as checks that need no test runner: vitest runs them over the engines of this package, and a worker may run
- * them over its own. A check whose capability the engine says it lacks is left out.
+ * The requirements for every engine, as checks that need no test runner: vitest runs them over the engines of this package, and a worker may run them
+ * over its own. Checks of capabilities that the engine lacks are left out.
  */
 import assert from "node:assert/strict";
 import type { Capabilities } from "../capabilities.ts";
 import type { Engine, LossRequest, ModelConfig, ModelId, ModelInfo, OptimStepRequest, Sequence } from "../engine.ts";
 
 export interface Expectations {
-  /** Largest difference, in nats and units of value, that rounding explains between two ways to compute the same. */
+  /** Largest difference, in nats and units of value, that rounding explains between two ways of computing the same. */
   readonly tolerance: number;
   /** A small model of at least 12 tokens and 16 positions. */
   readonly config: ModelConfig;
@@ -27,7 +27,7 @@ export type CheckResult = { readonly name: string } & (
   | { readonly outcome: "failed"; readonly error: Error }
 );
 
-/** Runs every check, one after the other, on an engine that is open. */
+/** Runs every check, one after the other, on an open engine. */
 export async function checkEngine(engine: Engine, expectations: Expectations): Promise<CheckResult[]> {
   const { capabilities } = await engine.info();
   const results: CheckResult[] = [];
@@ -54,7 +54,7 @@ const sequences: readonly Sequence[] = [
   { tokens: [8, 2], start: 1 },
 ];
 
-/** A number for each scored token, different for each and the same every time. */
+/** Numbers for the scored tokens, all different and the same every time. */
 function numbers(scale: number, shift: number): number[][] {
   return sequences.map(({ tokens, start }, b) =>
     tokens.slice(start).map((_, t) => shift + scale * Math.sin(7 * b + 3 * t + shift)),
@@ -97,7 +97,7 @@ const far = (a: readonly number[], b: readonly number[]) => Math.max(...a.map((x
 const total = (term: (b: number, t: number) => number) =>
   weights.flatMap((row, b) => row.map((weight, t) => weight * term(b, t))).reduce((a, b) => a + b, 0);
 
-/** To the bit if the engine repeats bits, else within the tolerance. */
+/** Checks equality, to the bit if the engine repeats bits, else within the tolerance. */
 async function same(engine: Engine, a: ModelId, b: ModelId, tolerance: number): Promise<void> {
   const { bitExact } = (await engine.info()).capabilities;
   const [x, y] = [await logprobsOf(engine, a), await logprobsOf(engine, b)];

@@ -10,9 +10,9 @@ import { forwardInPasses, gradientInPasses } from "../passes.ts";
 import type { Call, Reply } from "./protocol.ts";
 
 export interface EmbeddedEngineOptions {
-  /** Threads of one run; 0, the default, takes the physical cores. */
+  /** Threads of one run; 0, the default, uses the physical cores. */
   readonly threads?: number;
-  /** Told in a sentence that ONNX Runtime is being fetched, the first time that this user needs it. */
+  /** Receives a sentence when ONNX Runtime is fetched, the first time that this user needs it. */
   readonly onNote?: (text: string) => void;
 }
 
@@ -63,7 +63,7 @@ export async function createEmbeddedEngine({ threads = 0, onNote }: EmbeddedEngi
       waiting.set(nextId, { resolve, reject });
       worker.postMessage({ id: nextId++, verb, args } satisfies Call);
     }) as Promise<never>;
-  // Those of a model's language head, for its values too: policy and critic see a minibatch in the same passes.
+  // The limits of a model's language head, which also apply to its values: policy and critic see a minibatch in the same passes.
   const limits = new Map<ModelId, number | undefined>();
   const opened = async (model: Promise<ModelInfo>): Promise<ModelInfo> => {
     const info = await model;
