@@ -1,9 +1,5 @@
-<<<<<<< HEAD
-/** A run whose responses and scores come from a program, batch by batch: the online stage alone, with everything around it. */
-
-=======
 /** A run whose responses and scores come from a program, batch by batch: only the online stage, with everything around it. */
->>>>>>> 70a83c8 (Comments of the library and recipes: whole sentences, said plainly)
+
 import { trainOnline } from "../algorithms/online-stage.ts";
 import { modelFoldersOf } from "../config/config-paths.ts";
 import { sealRun } from "../config/run-manifest.ts";
