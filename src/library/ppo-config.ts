@@ -49,7 +49,7 @@ export interface LoopModels {
 }
 
 /** Settings in Ballast's own names, which replace those above. */
-export type BallastSettings = Pick<ConfigInput, "workspace" | "objective" | "threads" | "ppo" | "control">;
+export type BallastSettings = Pick<ConfigInput, "workspace" | "objective" | "threads" | "engine" | "ppo" | "control">;
 
 const defaults = {
   seed: 0,
