@@ -1,5 +1,6 @@
 /** Opens the engine that the configuration names, or several as one: every kind of engine has a row in the table here. */
 
+import type { EngineKind } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
 import type { ModelRole } from "./capabilities.ts";
@@ -25,7 +26,7 @@ export type EngineSection = EngineChoice & {
 
 export type EngineKinds = Readonly<Record<string, (options: OpenOptions) => Promise<Engine>>>;
 
-export const engineKinds: EngineKinds = { embedded: createEmbeddedEngine };
+export const engineKinds: Readonly<Record<EngineKind, EngineKinds[string]>> = { embedded: createEmbeddedEngine };
 
 /**
  * Opens an engine. `kinds` may have more rows than Ballast's own. Throws UsageError for a kind without a row.
@@ -40,7 +41,7 @@ export async function openEngine({
   reference,
   critic,
   reward,
-  kinds = engineKinds,
+  kinds = engineKinds as EngineKinds,
   ...options
 }: Partial<EngineSection> & OpenOptions & { readonly kinds?: EngineKinds } = {}): Promise<Engine> {
   const openOf = (name: string) => {

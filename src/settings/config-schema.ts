@@ -430,10 +430,11 @@ export const evaluationSchema = z.strictObject({
   prompts: prompts.optional(),
 });
 
-const engineChoice = z.strictObject({
-  /** The name of a row of engine/open-engine.ts. */
-  kind: text.default("embedded"),
-});
+/** Each has a row in the table of engine/open-engine.ts, which does not compile without it. */
+export const engineKindNames = ["embedded"] as const;
+export type EngineKind = (typeof engineKindNames)[number];
+
+const engineChoice = z.strictObject({ kind: z.enum(engineKindNames).default("embedded") });
 
 /** Where models are held and computed with. A role may have an engine of its own. */
 const engineSchema = engineChoice.extend({
