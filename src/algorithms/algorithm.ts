@@ -2,10 +2,10 @@
 import type { PolicyLoss } from "../engine/engine.ts";
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import type { Gathered } from "../trainer/experience.ts";
-import type { InForce } from "../trainer/in-force.ts";
 import type { Experience, OnlineRun } from "../trainer/online-run.ts";
 import type { Outcome } from "../trainer/policy-update.ts";
 import type { Done } from "../trainer/record-iteration.ts";
+import type { InForce } from "../trainer/steering.ts";
 import type { MetricValues } from "../types/records.ts";
 
 export interface Algorithm {

@@ -1,5 +1,5 @@
 /** The algorithms of the online stage by their names in the configuration (`ppo.algorithm`). */
-import type { AlgorithmName } from "../settings/algorithm-settings.ts";
+import type { AlgorithmName } from "../settings/algorithm-names.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { grpo } from "./grpo.ts";
 import { ppo } from "./ppo.ts";

@@ -6,13 +6,13 @@ import { obeyEarlier } from "../incidents/incident.ts";
 import { carryOutRollback } from "../incidents/rollback.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { Control } from "../trainer/controller.ts";
-import { baseOf, heldByState, hold, personSet, recordClip } from "../trainer/in-force.ts";
 import { openOnlineModels, trainedModels } from "../trainer/online-models.ts";
 import type { Between, OnlineInputs } from "../trainer/online-run.ts";
 import { checkRewardHash, firstState, type OnlineState, seedOf } from "../trainer/online-state.ts";
 import type { StageContext } from "../trainer/stage-context.ts";
 import { findCheckpoint, StageLoop } from "../trainer/stage-loop.ts";
 import { checkFingerprints, fingerprints } from "../trainer/stage-models.ts";
+import { baseOf, heldByState, hold, personSet, recordClip } from "../trainer/steering.ts";
 import type { Algorithm } from "./algorithm.ts";
 
 /** Opens an online run. Throws if it cannot continue: a changed reference or reward, an incident that waits for a decision. */

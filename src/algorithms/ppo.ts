@@ -18,7 +18,6 @@ import {
   scoreRollout,
   valuePass,
 } from "../trainer/experience.ts";
-import { type InForce, inForce, layerFactors } from "../trainer/in-force.ts";
 import type { Experience, OnlineRun } from "../trainer/online-run.ts";
 import { takeStep } from "../trainer/optimizer-step.ts";
 import {
@@ -31,6 +30,7 @@ import {
   policyGradient,
 } from "../trainer/policy-update.ts";
 import { recordIteration } from "../trainer/record-iteration.ts";
+import { type InForce, inForce, layerFactors } from "../trainer/steering.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { followCritic, valueGradient } from "./ppo-critic.ts";
 import { closePenalty, openPenalty } from "./ppo-penalty.ts";

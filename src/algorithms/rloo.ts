@@ -17,10 +17,10 @@ import {
   sampleRollout,
   scoreRollout,
 } from "../trainer/experience.ts";
-import { type InForce, inForce } from "../trainer/in-force.ts";
 import type { Experience, OnlineRun } from "../trainer/online-run.ts";
 import { type Outcome, updatePolicy } from "../trainer/policy-update.ts";
 import { recordIteration } from "../trainer/record-iteration.ts";
+import { type InForce, inForce } from "../trainer/steering.ts";
 import type { Algorithm } from "./algorithm.ts";
 
 /** 1 roll out, 2 score, 3 reference pass, 4 advantages; 5 update; 6 record. */

@@ -5,9 +5,9 @@ import { expect, it } from "vitest";
 import { runPpo } from "../../test/support/run-ppo.ts";
 import { reinforceLoss } from "../objectives/reinforce.ts";
 import { gathered, policyPasses, rewardsOf, sampleRollout, scoreRollout } from "../trainer/experience.ts";
-import { inForce } from "../trainer/in-force.ts";
 import { updatePolicy } from "../trainer/policy-update.ts";
 import { recordIteration } from "../trainer/record-iteration.ts";
+import { inForce } from "../trainer/steering.ts";
 import type { Algorithm } from "./algorithm.ts";
 
 /** REINFORCE without a baseline: a token's advantage is its response's score. */

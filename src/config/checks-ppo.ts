@@ -1,6 +1,6 @@
 /** Checks between fields of PPO: batches, lengths, sampling, critic, KL and reward. */
 
-import { type AlgorithmSettings, algorithmSettings, lackedSettings } from "../settings/algorithm-settings.ts";
+import { type AlgorithmSettings, algorithmSettings, lackedSettings } from "../settings/algorithm-names.ts";
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
 import { multiplesNear } from "../util/nearest.ts";
 import { checkSteering } from "./checks-steering.ts";

@@ -3,7 +3,7 @@
 import type { ModelId, Sequence } from "../engine/engine.ts";
 import { learnedComponents, type Scores } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
-import { signalsOf } from "../settings/algorithm-settings.ts";
+import { signalsOf } from "../settings/algorithm-names.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { type RolloutRecord, type RolloutView, rolloutSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
@@ -11,11 +11,11 @@ import { RewardError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import { take } from "../util/take.ts";
 import { verdictsOf } from "./evaluate.ts";
-import { steeringSignals } from "./in-force.ts";
 import { checkStart } from "./invariants.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
 import { minibatchRows } from "./policy-update.ts";
 import { type Rollout, rollOut, scoredRows } from "./rollout.ts";
+import { steeringSignals } from "./steering.ts";
 
 /** Number of prompts on which the reference's log-probabilities are monitored: they must never change. */
 const probeCount = 4;

@@ -5,16 +5,16 @@ import type { Engine, ForwardBackwardResult, ModelId, PolicyLoss, Sequence } fro
 import { updateStatistics } from "../objectives/clipped-policy.ts";
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import * as rl from "../rl/index.ts";
-import { signalsOf } from "../settings/algorithm-settings.ts";
+import { signalsOf } from "../settings/algorithm-names.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { type IterationRecord, type MinibatchRecord, stronglyNegativeShare } from "../signals/index.ts";
 import type { Alert } from "../types/alerts.ts";
 import { random } from "../util/random.ts";
 import { take } from "../util/take.ts";
-import { type InForce, inForce, layerFactors } from "./in-force.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
 import { reportSkip, type StepTaken, takeStep } from "./optimizer-step.ts";
 import type { Rollout } from "./rollout.ts";
+import { type InForce, inForce, layerFactors } from "./steering.ts";
 
 /** The result of an update. */
 export interface Outcome {

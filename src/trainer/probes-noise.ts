@@ -5,9 +5,9 @@ import * as rl from "../rl/index.ts";
 import { drawSignals, noiseSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
-import { type InForce, inForce } from "./in-force.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
 import { minibatchOf, policyGradient } from "./policy-update.ts";
+import { type InForce, inForce } from "./steering.ts";
 
 /** The direct estimate: this many draws of this many sequences. */
 const guide = { draws: 10, sequences: 64 };

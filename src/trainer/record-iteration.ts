@@ -1,14 +1,14 @@
 /** The last phase of an iteration: its signals, settings, times and samples are recorded; then controllers and schedules follow them. */
 
 import * as rl from "../rl/index.ts";
-import { signalsOf } from "../settings/algorithm-settings.ts";
+import { signalsOf } from "../settings/algorithm-names.ts";
 import { nextHistory, updateSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { signalSettings } from "./experience.ts";
-import { inForce, steer } from "./in-force.ts";
 import { chooseSamples, settingsInForce } from "./online-record.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
 import type { Outcome } from "./policy-update.ts";
+import { inForce, steer } from "./steering.ts";
 
 /** An iteration after its update. */
 export interface Done {

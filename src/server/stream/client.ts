@@ -1,7 +1,7 @@
 /** One reader of the stream: it takes batches as fast as its connection allows, and one reset if it is too slow. */
 import type { StreamBatch } from "../../types/page.ts";
 import { answerText } from "../reply.ts";
-import { batchFor, merged, type News } from "./news.ts";
+import { batchFor, merged, type News } from "./event-news.ts";
 
 export interface Line {
   /** Sends a message; resolves once the connection has accepted it. */

@@ -5,7 +5,7 @@ import { type Reading, reading, served } from "../../../test/support/server.ts";
 import { runRecord, temporaryStore } from "../../../test/support/store.ts";
 import type { AppOptions } from "../app.ts";
 import { Client } from "./client.ts";
-import { merged, mostRows, type News, type RunNews } from "./news.ts";
+import { merged, mostRows, type News, type RunNews } from "./event-news.ts";
 
 function workspace(options: AppOptions = {}) {
   const clock = { now: 1_700_000_000_000 };

@@ -3,7 +3,7 @@ import type { Store } from "../../store/index.ts";
 import type { RunSummary, StreamCursor } from "../../types/page.ts";
 import type { Summaries } from "../answers/summary-answer.ts";
 import { versionOf } from "../version.ts";
-import { emptyNews, type News, type RunNews, readNews } from "./news.ts";
+import { emptyNews, type News, type RunNews, readNews } from "./event-news.ts";
 
 export interface Listener {
   readonly watched: ReadonlySet<string>;
