@@ -65,7 +65,7 @@ it("stops with code 3, shows why, waits for a decision, and goes on as decided",
   const done = await ballast(folder, "resume", "tiny-1");
   expect(done.code, done.stderr).toBe(0);
   const history = await ballast(folder, "history", "tiny-1", "ppo.clipLow");
-  expect(history.stdout).toMatch(/0\.2\s+0\.1\s+person: a smaller step/);
+  expect(history.stdout).toMatch(/0\.2\s+0\.1\s+operator: a smaller step/);
 });
 
 it("prints commands that work as printed, in a workspace whose name has a space", { timeout: 120_000 }, async () => {
