@@ -109,7 +109,10 @@ function parseHeader(path: string, bytes: Uint8Array): Record<string, unknown> {
   throw damaged(path, "its header is not a JSON object");
 }
 
-/** Every byte belongs to at most one tensor: otherwise a small file could exhaust the memory by naming the same bytes repeatedly. */
+/**
+ * Every byte belongs to exactly one tensor, as the format demands: a small file could otherwise exhaust the memory by naming the same bytes
+ * repeatedly, and a file with more bytes than its header names is not the one that was written.
+ */
 function checkEntries(path: string, entries: Record<string, unknown>, size: number): Map<string, HeaderEntry> {
   const checked = new Map<string, HeaderEntry>();
   for (const [name, entry] of Object.entries(entries)) {
@@ -122,9 +125,10 @@ function checkEntries(path: string, entries: Record<string, unknown>, size: numb
     const [from, to] = data_offsets;
     if (to < from || to > size)
       throw damaged(path, `${name} of shape [${shape}] needs bytes ${from} to ${to} of ${size}`);
-    if (from < end) throw damaged(path, `${name} begins at byte ${from}, and ${last} ends at ${end}`);
+    if (from !== end) throw damaged(path, `${name} begins at byte ${from}, and ${last || "the header"} ends at ${end}`);
     [end, last] = [to, name];
   }
+  if (end !== size) throw damaged(path, `its tensors end at byte ${end} of ${size}`);
   return checked;
 }
 

@@ -235,7 +235,7 @@ export class StoreRecorder implements Recorder {
       if (!this.#failing) {
         const { hint = "" } = error as StoreError;
         this.#onWarning(
-          `cannot write: ${messageOf(error)}. Records wait in memory and nothing is lost. ${hint}`.trim(),
+          `cannot write: ${messageOf(error)}. Records wait in memory, and nothing is lost while the program runs. ${hint}`.trim(),
         );
       }
       this.#failing = true;

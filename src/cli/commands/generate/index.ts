@@ -1,11 +1,13 @@
 /** `ballast generate`: a model answers prompts from the command line or from stdin. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { runOrigin } from "../../../config/run-manifest.ts";
 import { openEngine } from "../../../engine/open-engine.ts";
 import { findRun } from "../../../inspect/places.ts";
 import { barePrompt, loadTokenizer, type Message } from "../../../text/index.ts";
 import { verifyFolder } from "../../../trainer/atomic-folder.ts";
+import { readFinal } from "../../../trainer/final.ts";
 import { generate as answer } from "../../../trainer/generate.ts";
 import type { Generation } from "../../../trainer/run-types.ts";
 import { CheckpointError, UsageError } from "../../../util/errors.ts";
@@ -41,6 +43,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
     throw new UsageError("--raw takes no --system: a raw text has no roles", "Put it at the prompt's beginning.");
   const folder = findModel(options.model, options.workspace);
   await verifyFolder(folder);
+  await checkOrigin(folder);
   const tokenizer = loadTokenizer(folder, raw ? { chatTemplate: null } : {});
   const engine = await openEngine({ threads, onNote: terminal.note });
   const reply = async (texts: readonly string[]) => {
@@ -78,6 +81,14 @@ export async function generate(options: GenerateOptions): Promise<number> {
     await engine.close();
   }
   return 0;
+}
+
+/** Throws CheckpointError if the folder is a stage's result in a run's folder, and belongs to a different run. */
+async function checkOrigin(folder: string): Promise<void> {
+  const path = resolve(folder);
+  const stage = dirname(path);
+  const origin = basename(path) === "final" ? runOrigin(dirname(stage)) : null;
+  if (origin !== null) await readFinal(stage, origin);
 }
 
 /** The model's folder: the given one, or the last language model of the given run. */
