@@ -52,9 +52,25 @@ export interface GenerationJson {
 export function readGenerationFiles(folder: string): Pick<TokenizerFiles, "generation" | "modelEos"> {
   const [generationPath, modelPath] = [join(folder, "generation_config.json"), join(folder, "config.json")];
   return {
-    ...(existsSync(generationPath) && { generation: readObject(generationPath) }),
-    ...(existsSync(modelPath) && { modelEos: readObject(modelPath).eos_token_id }),
+    ...(existsSync(generationPath) && { generation: checkedStops(generationPath) }),
+    ...(existsSync(modelPath) && { modelEos: checkedStops(modelPath).eos_token_id }),
   };
+}
+
+/** The file's object. Throws DataError if what it says of stops is neither ids nor texts: a response would silently not end there. */
+function checkedStops(path: string): Record<string, unknown> {
+  const file = readObject(path);
+  const ids = [file.eos_token_id ?? []].flat();
+  const wrongId = ids.find((id) => !Number.isSafeInteger(id) || (id as number) < 0);
+  const texts = [file.stop_strings ?? []].flat();
+  const wrongText = texts.find((text) => typeof text !== "string" || text === "");
+  if (wrongId === undefined && wrongText === undefined) return file;
+  const [key, value, what] =
+    wrongId !== undefined ? ["eos_token_id", wrongId, "a token's id"] : ["stop_strings", wrongText, "a text"];
+  throw new DataError(
+    `${path}: ${key} holds ${JSON.stringify(value)}, which is not ${what}`,
+    `correct ${key}: it is ${what} or a list of them`,
+  );
 }
 
 /**

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { buildTokenizer } from "./build.ts";
 import { byteSymbols } from "./bytes.ts";
+import { readGenerationFiles } from "./files.ts";
 import { loadTokenizer } from "./load-tokenizer.ts";
 import { barePrompt, type Message } from "./tokenizer.ts";
 
@@ -339,4 +340,14 @@ describe("what cannot be loaded says why", () => {
     write("tokenizer.json", { ...gpt2Like(), pre_tokenizer: { type: "Nonsense" } });
     expect(() => loadTokenizer(folder)).toThrow(/cannot be used: Unknown PreTokenizer/);
   });
+});
+
+it.each([
+  [{ eos_token_id: ["a", 0] }, 'eos_token_id holds "a", which is not a token\'s id'],
+  [{ eos_token_id: [0, -1] }, "eos_token_id holds -1"],
+  [{ eos_token_id: 258.5 }, "eos_token_id holds 258.5"],
+  [{ stop_strings: ["x", 5] }, "stop_strings holds 5, which is not a text"],
+])("a generation_config.json with %j is refused", (generation, message) => {
+  write("generation_config.json", generation);
+  expect(() => readGenerationFiles(folder)).toThrow(message);
 });
