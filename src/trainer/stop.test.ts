@@ -76,7 +76,7 @@ describe("ppo.stop.when", () => {
       "signal: entropy/meam, above: 0.8",
       "ppo.stop.when.0: there is no signal entropy/meam; did you mean entropy/mean?",
     ],
-    ["signal: step/approx_kl, above: 0.8", "step/approx_kl is of a step"],
+    ["signal: step/approx_kl, above: 0.8", "step/approx_kl is measured at each step"],
     ["signal: monitor/gold", "ppo.stop.when.0: a target needs one threshold, above or below"],
     ["signal: monitor/gold, above: 0.8, below: 0.9", "a target needs one threshold, above or below"],
     ["signal: monitor/gold, above: 0.8, for: 3", "3 measurements in a row take 30 iterations, and the run has 20"],
