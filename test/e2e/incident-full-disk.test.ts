@@ -43,7 +43,7 @@ it("loses nothing", async () => {
 
   connection.exec("PRAGMA max_page_count = 1073741823");
   recorder.close();
-  expect(warnings[1]).toMatch(/takes writes again.*none is lost/);
+  expect(warnings[1]).toMatch(/accepts writes again.*none is lost/);
   const [incident] = store.incidents({ run: "a", open: true });
   expect(incident).toMatchObject({ id: 1, rule: "fourth", iteration: 3 });
   expect(incident!.evidence.iterations.map(({ iteration }) => iteration)).toEqual([0, 1, 2, 3]);
