@@ -4,36 +4,60 @@
  */
 import { unspaced } from "./safety.ts";
 
-const dash = "[-\\u2010-\\u2015\\u2212]";
+const dash = "[\\p{Pd}\\u02d7\\u2043\\u2212]";
 /** Dashes that count as a minus if they touch the number; an em dash is punctuation. */
 const minus = "[-\\u2010-\\u2013\\u2212]";
-const times = "[xX*\\u00d7\\u00b7\\u22c5]";
-const amount = "(?:(?<![\\p{L}\\p{N}.])\\.)?\\d+(?:[.,:'\\u2019_]+\\d+)*";
+const times = "[xX*\\u00d7\\u00b7\\u2219\\u22c5]";
+/** Mathematical signs that make numbers part of a formula: all but relations and arrows, and those that have other uses in a text. */
+const operator = "(?![+=<>|~\\u2212\\u2190-\\u21ff\\u2234\\u2235\\u223c-\\u228b])\\p{Sm}";
+/** Replaces what may stand at a number and is not read: roots, pi, LaTeX commands, indices, encircled digits. */
+const unread = "\ufffd";
+const amount = "(?:(?<![\\p{L}\\p{N}.])\\.)?\\p{N}+(?:[.,:'\\u2019\\u02bc\\u2032\\u060c\\u066b\\u066c_]+\\p{N}+)*";
 
 /** What joins an amount to the one before it. */
 const joints = [
-  ` *(?:\\/|\\^|\\*\\*) *${minus}?`,
-  // A dash with a space only before it is the sign of the next number.
-  `[%\\u2030\\u00b0]?(?:${dash}+ *| +${dash}+ +)(?:\\p{Sc} ?)?`,
-  `[eE](?:\\+|${minus})?`,
-  ` *${times} *(?=10 ?\\^)`,
-  // Groups of three digits separated by a space, which may or may not be one number; the whole part of a mixed fraction.
-  "(?<=(?<![\\d.,/])\\d{1,3}) (?=\\d{3}(?!\\d))",
+  // A dash, a plus or asterisks with a space on one side only may be the sign of the next number or bold type.
+  `[%\\u2030\\u00b0]? *(?:[\\/\\u00b7\\u2022\\\\]|${operator}|\\^)+ *(?:\\+|${minus})?(?:\\p{Sc} ?)?`,
+  `[%\\u2030\\u00b0]?(?:(?:${dash}|\\+)+ *| +(?:${dash}|\\+)+ +|\\*+| +\\*+ +|~)(?:${minus}|\\+)?(?:\\p{Sc} ?)?`,
+  `\\.?[eE] ?(?:\\+|${minus}|\\^)* ?`,
+  " +[xX] +",
+  // A code or measures in one word: 0b11, 4x4, 5h30.
+  `(?:(?!${unspaced})\\p{L})+`,
+  // Groups of three digits separated by spaces, which may or may not be one number; the whole part of a mixed fraction.
+  "(?<=(?<![\\d.,/])\\d{1,3}) +(?=\\p{N}{3}(?!\\p{N}))",
   "(?<=(?<![\\d.,/])\\d+) (?=\\d+ ?\\/ ?\\d)",
-];
-
-/** What turns the preceding number into a different one, in ways that are not read. */
-const tails = [
-  " ?\\^",
-  "[\\u221a\\u03c0]",
-  "(?:[kKMB]|bn|mn)(?![\\p{L}\\d])",
-  " ?(?:hundred|thousand|million|billion|trillion)s?(?!\\p{L})",
 ];
 
 /** Everything attached to digits, number or not. */
 const runPattern = new RegExp(
-  `0[xX][\\da-fA-F]+|(?:(?:${dash}|[\\u00b1\\u2213])+ *)?(?:\\p{Sc} ?)?${dash}?${amount}(?:(?:${joints.join("|")})${amount})*(?:${tails.join("|")})?`,
+  `0[xXbBoO][\\da-fA-F]+|(?:(?<!${dash})(?:${dash}|[\\u00b1\\u2213])+ *)?(?:\\p{Sc} ?)?${dash}?${amount}(?:(?:${joints.join("|")})${amount})*`,
   "gu",
+);
+
+/** Ten to 10^12 as Chinese, Japanese and Korean write them. */
+const numerals = "[\\u5341\\u767e\\u5343\\u4e07\\u842c\\u4ebf\\u5104\\u5146\\ubc31\\ucc9c\\ub9cc\\uc5b5\\uc870]";
+
+/** What turns the number before it into a different one, in ways that are not read. */
+const tail = new RegExp(
+  `^(?:${[
+    `[)\\]}]* *(?:\\^|${unread})`,
+    `\\.?${unread}`,
+    "\\p{M}",
+    "\\.?[([{]+\\.?\\p{N}",
+    // An operation on brackets, and a bracket's with a number.
+    `(?: *(?:${operator}|\\/)|${dash}|\\+|\\*| +(?:${dash}|[+*]) +) *[([{|][([{| ]*\\.?\\p{N}`,
+    `[)\\]}]+ *(?:${operator}|\\/) *[([{]*\\p{N}`,
+    "[}{ ]*\\{\\p{N}",
+    "\\}\\p{N}",
+    "(?:[kKmMbB]|[bBmMtT][nN])(?![\\p{L}\\p{N}])",
+    "[ ({]+(?:[kKMB]|bn|mn|tn)(?![\\p{L}\\p{N}&'\\u2019])",
+    ` *${numerals}`,
+  ].join("|")})`,
+  "u",
+);
+const magnitude = new RegExp(
+  `^(?:[ ({]*|${dash})(?:hundred|thousand|lakh|lac|crore|[mbtr]illi(?:on|ard)|quadrillion|[mbt]ln|trn)s?(?!\\p{L})`,
+  "iu",
 );
 
 /** Digits without separators, with those of thousands (India's too), or with Swiss or programmers' ones. */
@@ -49,10 +73,27 @@ const numberPattern = new RegExp(
 );
 
 /** A letter, digit or bracket that a dash, a slash, `^` or `_` joins to the number after it; not in scripts without spaces. */
-const operand = `(?:(?!${unspaced})[\\p{L}\\p{N}]|[)\\]}%\\u00b0])`;
-const tiedByDash = new RegExp(`${operand}$`, "u");
+const operand = `(?:(?!${unspaced})[\\p{L}\\p{M}\\p{N}]|[)\\]}%\\u00b0])`;
 const startsWithDash = new RegExp(`^${dash}`, "u");
-const tied = new RegExp(`${operand}[\\^_\\/]$|\\u221a$`, "u");
+const tiedByDash = new RegExp(`${operand}$`, "u");
+/** A word that goes on in digits: H2O, x1. A currency's sign may follow letters: US$5. */
+const startsWithDigit = /^[\p{N}.]/u;
+const tiedToWord = new RegExp(`(?:(?!${unspaced})[\\p{L}\\p{M}]|${numerals})$`, "u");
+const tied = new RegExp(
+  `(?:${[
+    `${operand}(?:[\\^_\\/\\u00b7\\u2022+\\\\]+|\\*{1,2}| +(?:\\*{1,2}|\\+) +)[([{|]*`,
+    `(?:\\/|${operand} +${dash}) *[([{|][([{| ]*`,
+    `(?:${unread}[\\^_]?|${operator} *)[([{|]*`,
+    "[\\p{N}}] *\\{",
+    "\\p{N}\\.?[([{]+",
+    "[^ ]\\}",
+    // A sign with brackets, bold type or quotation marks between it and the number.
+    `(?:${dash}|[\\u00b1\\u2213])[+([{|*_\`"'\\u2018\\u201c]+(?:\\p{Sc} ?)?`,
+  ].join("|")})$`,
+  "u",
+);
+/** No attachment that these patterns name needs more characters. */
+const nearby = 24;
 
 /** Most digits in a fraction's two parts that are still divided, so that an absurd fraction costs no time. */
 const longestFraction = 1000;
@@ -80,8 +121,16 @@ export function answerIn(
 function readingsOf(text: string): (string | null)[] {
   const plain = plainText(text);
   return [...plain.matchAll(runPattern)].map(({ 0: run, index }) => {
-    const before = plain.slice(Math.max(0, index - 2), index);
-    return tied.test(before) || (startsWithDash.test(run) && tiedByDash.test(before)) ? null : readingOf(run.trim());
+    const before = plain.slice(Math.max(0, index - nearby), index);
+    const after = plain.slice(index + run.length, index + run.length + nearby);
+    const attached =
+      tied.test(before) ||
+      (startsWithDash.test(run) && tiedByDash.test(before)) ||
+      (startsWithDigit.test(run) && tiedToWord.test(before)) ||
+      tail.test(after) ||
+      magnitude.test(after) ||
+      (/^\p{Sc}/u.test(run) && /^ m(?!\p{L})/u.test(after));
+    return attached ? null : readingOf(run.trim());
   });
 }
 
@@ -137,22 +186,41 @@ function canonical(digits: string, { shift, negative }: { shift: number; negativ
   return `${sign}${padded.slice(0, zeros)}.${padded.slice(zeros)}`;
 }
 
+const part = "(?: *\\{ *([-+]?[\\d.,]+) *\\}| *(\\d))";
+const fraction = new RegExp(`\\\\[cdt]?frac${part}${part}`, "g");
+/** LaTeX's commands that leave the number beside them what it is: type, space and layout. */
+const neutral =
+  /\\(?:text[a-z]*|math[a-z]*|boxed|fbox|hbox|mbox|q?quad|left|right|[bB]igg?[lr]?|displaystyle|begin|end|item|hline|newline|[cl]?dots|circ|degree|square)(?![a-zA-Z])/g;
+const relation =
+  /\\(?:approx|sim|equiv|leq?|geq?|neq?|l|g|lt|gt|to|implies|iff|therefore|because|(?:long)?(?:left|right|Left|Right)+arrow|Long(?:left|right)+arrow)(?![a-zA-Z])/g;
+
 /** Replaces alternative spellings: superscripts, single-character fractions, thin spaces between thousands, LaTeX, NFKC. */
 function plainText(text: string): string {
-  return text
-    .replaceAll(/[\u2070\u00b9\u00b2\u00b3\u2074-\u207b]+/gu, "^$&")
-    .replaceAll(/[\u2080-\u208b]+/gu, "_$&")
-    .replaceAll(/(\d)(?=[\u00bc-\u00be\u2150-\u215f])/gu, "$1 ")
-    .replaceAll(/(\d)(?:[\u00a0\u2009\u202f]|\\[,;!]|\{,\})(?=\d{3}(?!\d))/gu, "$1,")
-    .replaceAll(/[\uff0c\uff1b]/gu, "$& ")
-    .normalize("NFKC")
-    .replaceAll("\u2044", "/")
-    .replaceAll(/(\d) *(?=\\[dt]?frac)/g, "$1 ")
-    .replaceAll(/\\[dt]?frac *\{([^{}]*)\} *\{([^{}]*)\}/g, "$1/$2")
-    .replaceAll(/\\[dt]?frac *(\d) *(\d)/g, "$1/$2")
-    .replaceAll(/([\^_])\{([^{}]*)\}/g, "$1$2")
-    .replaceAll(/\\(?:times|cdot)(?![a-z]) */g, "\u00d7")
-    .replaceAll(/\\sqrt *\{?/g, "\u221a")
-    .replaceAll(/\\pi(?![a-z])/g, "\u03c0")
-    .replaceAll(/\\([$%])/g, "$1");
+  return (
+    text
+      .replaceAll(/\p{DI}/gu, "")
+      .replaceAll(/[\u2070\u00b9\u00b2\u00b3\u2074-\u207b]+/gu, "^$&")
+      .replaceAll(/(\d)(?=[\u00bc-\u00be\u2150-\u215f\u2189])/gu, "$1 ")
+      .replaceAll(
+        /(?![\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u207b\u2150-\u215f\u2189])\p{No}+/gu,
+        `${unread}$&${unread}`,
+      )
+      .replaceAll(/(\d)(?:[\u00a0\u2009\u202f]|,?\\[,;:! ]|\{,\})(?=\d{3}(?!\d))/gu, "$1,")
+      // A full-width comma before three digits may separate thousands or clauses.
+      .replaceAll(/(\p{N})\uff0c(?=\p{N}{3}(?!\p{N}))/gu, "$1\u066c")
+      .replaceAll(/[\uff0c\uff1b]/gu, "$& ")
+      .normalize("NFKC")
+      .replaceAll(/[^\S\n\r]/gu, " ")
+      .replaceAll(/[\u2044\u2215]/g, "/")
+      .replaceAll(/(\d) *(?=\\[cdt]?frac)/g, "$1 ")
+      .replaceAll(fraction, "$1$2/$3$4")
+      .replaceAll(/\^\{([^{}]*)\}/g, "^$1")
+      .replaceAll(/_\{/g, `${unread}{`)
+      .replaceAll(/\\(?:times|cdot)(?![a-zA-Z]) */g, "\u00d7")
+      .replaceAll(/\^(?:\{\\circ\}|\\circ(?![a-zA-Z]))/g, "\u00b0")
+      .replaceAll(neutral, "")
+      .replaceAll(relation, "=")
+      .replaceAll(/\\[a-zA-Z]+ *(?:\[[^[\]]{0,20}\] *)?|[\u221a-\u221c] *|\u03c0/g, unread)
+      .replaceAll(/\\([$%])/g, "$1")
+  );
 }
