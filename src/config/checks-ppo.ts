@@ -2,6 +2,7 @@
 
 import { type AlgorithmSettings, algorithmSettings, lackedSettings } from "../settings/algorithm-names.ts";
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
+import { schemeOf } from "../settings/model-reference.ts";
 import { multiplesNear } from "../util/nearest.ts";
 import { checkSteering } from "./checks-steering.ts";
 import { type Checked, type Given, inList, type Problem, problem } from "./problems.ts";
@@ -183,6 +184,7 @@ function checkKl({ kl, algorithm }: PpoConfig, given: Given): Part {
 
 function checkRewards({ reward }: Config, { rewards, safety }: PpoConfig): Part {
   const errors: Problem[] = [];
+  const warnings: Problem[] = [];
   const names = rewards.map(({ name, kind }) => name ?? kind);
   names.forEach((name, i) => {
     const first = names.indexOf(name);
@@ -211,6 +213,13 @@ function checkRewards({ reward }: Config, { rewards, safety }: PpoConfig): Part 
         ),
       );
     }
+    if ((kind === "model" || kind === "comparison") && schemeOf(component.path ?? "") !== null)
+      warnings.push(
+        problem(
+          `${key}.path`,
+          `${key}: ${component.path} is a URI and has no reward.json: its scores are not normalised; name a reward stage's folder to use its normalisation`,
+        ),
+      );
     if (kind === "length" && component.min > component.max) {
       errors.push(
         problem([`${key}.min`, key], `${key}: min ${component.min} is above max ${component.max}; swap them`),
@@ -232,7 +241,7 @@ function checkRewards({ reward }: Config, { rewards, safety }: PpoConfig): Part 
       );
     }
   });
-  return { errors };
+  return { errors, warnings };
 }
 
 function whyNoPattern({ pattern, flags }: { pattern: string; flags: string }): string | null {

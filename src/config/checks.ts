@@ -1,6 +1,7 @@
 /** Checks between fields: model, tokenizer and the source of each stage's rows. */
 import { parameterCount, whyTooLarge } from "../models/model-size.ts";
 import type { Config } from "../settings/config-schema.ts";
+import { schemeOf } from "../settings/model-reference.ts";
 import { multiplesNear } from "../util/nearest.ts";
 import { checkPpo } from "./checks-ppo.ts";
 import { checkStepSchedule } from "./checks-steering.ts";
@@ -75,6 +76,15 @@ function checkTokenizer(config: Config, given: Given): Checked {
       problem(
         "tokenizer.kind",
         `tokenizer.kind ${tokenizer.kind}: the model in ${folder} was trained with its own tokenizer; remove the key`,
+      ),
+    );
+  }
+  const read = tokenizer.path ?? folder;
+  if (!scratch && read !== undefined && schemeOf(read) !== null) {
+    errors.push(
+      problem(
+        "tokenizer.path",
+        `${read} is a URI, and a tokenizer is read from a folder: set tokenizer.kind to file and tokenizer.path to a folder with tokenizer.json`,
       ),
     );
   }

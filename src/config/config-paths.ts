@@ -1,10 +1,11 @@
 /**
  * The paths in a configuration. In a file they are relative to the file's own folder, so that a configuration and the files it names move
  * together; in an override they are relative to the current directory, like everything on a command line. In memory they are relative to
- * the current directory: no other module needs to know about this.
+ * the current directory: no other module needs to know about this. A model's URI is no path and stays as it is.
  */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { schemeOf } from "../settings/model-reference.ts";
 import { at } from "../settings/schema-fields.ts";
 import { messageOf } from "../util/errors.ts";
 import { fromHome } from "../util/platform.ts";
@@ -50,6 +51,7 @@ export function rebasePaths<T>(root: T, { from, to }: { from: string; to: string
 }
 
 function rebase(path: string, from: string, to: string): string {
+  if (schemeOf(path) !== null) return path;
   const own = fromHome(path);
   if (isAbsolute(own)) return own;
   return relative(to, resolve(from, path)) || ".";
@@ -75,6 +77,7 @@ export function missingPaths(root: unknown, file: string | null): { errors: Path
       // Any other value is reported as a wrong value.
       if (typeof path !== "string" || path === "") continue;
       const isFile = dataFiles.includes(pattern) || valueAt(root, [...place.slice(0, -1), "kind"]) === "function";
+      if (!isFile && schemeOf(path) !== null) continue;
       const wanted = isFile ? "file" : "folder";
       const wrong = whyNot(path, wanted);
       if (wrong === null) continue;

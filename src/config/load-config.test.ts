@@ -228,6 +228,37 @@ control: {rules: rules.yaml}
   });
 });
 
+describe("a model's URI", () => {
+  const text = (tokenizer: string) =>
+    `demo: {}\n${tokenizer}model: {path: "toy://base/1"}\nppo: {reference: "x+y://../r", critic: here, rewards: [{kind: model, path: "toy://judge"}]}\n`;
+  const given = "tokenizer: {kind: file, path: .}\n";
+
+  it("is no path: it is neither resolved nor looked for, and recorded as it is", () => {
+    const { config, warnings } = parseConfig(text(given), "runs/a.yaml");
+    const uris = {
+      model: { path: "toy://base/1" },
+      ppo: { reference: "x+y://../r", rewards: [{ path: "toy://judge" }] },
+    };
+    expect(config).toMatchObject(uris);
+    expect(withModelSizes(config)).toEqual(config);
+    expect(config.ppo!.critic).toBe("runs/here");
+    expect(parseResolvedConfig(recordedConfig(config, "/runs/one"), "/runs/one")).toMatchObject(uris);
+    expect(warnings.filter((text) => text.includes("://"))).toEqual([
+      expect.stringContaining(
+        "ppo.rewards.0: toy://judge is a URI and has no reward.json: its scores are not normalised",
+      ),
+    ]);
+  });
+
+  it("has no tokenizer", () => {
+    const message = messageFor(text(""));
+    expect(message).toContain(
+      "toy://base/1 is a URI, and a tokenizer is read from a folder: set tokenizer.kind to file",
+    );
+    expect(messageFor(text('tokenizer: {kind: file, path: "toy://t"}\n'))).toContain("toy://t is a URI, and");
+  });
+});
+
 it("lists several mistakes together, by line", () => {
   const text = "seed: -1\nsft:\n  data: {pth: x}\n  steps: no\nnme: x\n";
   expect(messageFor(text).split("\n")).toEqual([

@@ -15,6 +15,15 @@ const plain = {
 const configOf = (ppo: object, rest: object = {}) =>
   configSchema.parse({ ...plain, ...rest, ppo: { ...plain.ppo, ...ppo } });
 
+const thrown = (act: () => void): UsageError => {
+  try {
+    act();
+  } catch (error) {
+    return error as UsageError;
+  }
+  throw new Error("nothing was thrown");
+};
+
 describe("a toy engine that lacks a capability", () => {
   const refused: [keyof Capabilities, unknown, object, object, string][] = [
     ["scalarHeads", false, {}, {}, "ppo.algorithm=rloo or grpo"],
@@ -63,6 +72,23 @@ describe("a toy engine that lacks a capability", () => {
     expect(() => checkCapabilities(info, configOf({}))).not.toThrow();
     expect(absentSignals(info)).toContainEqual({ prefix, why: `the engine toy has no ${needs[key].words}` });
     expect(absentSignals(lacking({}))).toEqual([]);
+  });
+
+  test("a URI is read only by an engine of its scheme, and a refusal names its setting", () => {
+    const reads = (...schemes: string[]) => lacking({ schemes });
+    const config = configOf({ reference: "./TOY/folder" }, { model: { path: "toy://base" } });
+    expect(() => checkCapabilities(reads("other", "toy"), config)).not.toThrow();
+    const refused = "the engine toy has no way to read such a URI, which model.path=toy://base needs";
+    const error = thrown(() => checkCapabilities(reads("other"), config));
+    expect([error.message, error.hint]).toEqual([refused, "Instead: give model.path a folder or a URI other://."]);
+    // Only the policy's engine loads it: the critic has its own, and starts from a folder.
+    const routed = { ...reads("toy"), roles: { critic: reads() } };
+    expect(() => checkCapabilities(routed, config)).toThrow("model.path=toy://base");
+    const own = configOf({ reference: "r", critic: "c" }, { model: { path: "toy://base" } });
+    expect(() => checkCapabilities(routed, own)).not.toThrow();
+    const learned = configOf({ rewards: [{ kind: "model", weight: 1, path: "s3://judge" }] }, { model: { path: "p" } });
+    expect(() => checkCapabilities(reads(), learned)).toThrow("ppo.rewards.0.path=s3://judge");
+    expect(() => checkCapabilities(reads(), configOf({}, { model: { path: "C://models/base" } }))).not.toThrow();
   });
 
   test("a role with an engine of its own is asked for what it has to do", () => {

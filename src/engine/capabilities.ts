@@ -4,6 +4,7 @@
  */
 import { hasCritic } from "../settings/algorithm-names.ts";
 import type { Config } from "../settings/config-schema.ts";
+import { type ModelReference, schemeOf } from "../settings/model-reference.ts";
 import { UsageError } from "../util/errors.ts";
 
 /** The role of a model in a run. If several engines act as one, each may have a role; any other engine has all of them. */
@@ -54,6 +55,8 @@ export interface Capabilities {
   readonly clipping: "step" | "none";
   /** How a loss adds up its weighted terms. Every loss of the interface is a sum; one of an engine that takes means must be rescaled. */
   readonly reduction: "sum" | "sequence-mean";
+  /** Schemes of the URIs that the engine reads besides folders. */
+  readonly schemes: readonly string[];
   /** Largest |ratio - 1| that this engine's rounding explains before anything is learned from a rollout. */
   readonly firstRatioTolerance: number;
 }
@@ -79,6 +82,7 @@ export const everyCapability: Capabilities = {
   trainable: ["all"],
   clipping: "step",
   reduction: "sum",
+  schemes: [],
   // Float32's rounding in log-probabilities of a few nats; passes with the same make-up agree to the bit.
   firstRatioTolerance: 1e-5,
 };
@@ -95,8 +99,8 @@ interface Need<Value> {
   /** What is missing, in words that follow "has no". */
   readonly words: string;
   readonly has: (value: Value) => boolean;
-  /** The settings of a configuration that need it. */
-  readonly asked: (config: Config) => readonly Asked[];
+  /** The settings of a configuration that need it, if the engine does not have it. */
+  readonly asked: (config: Config, value: Value) => readonly Asked[];
   /** Prefixes of the signals that are absent without it. */
   readonly absent?: readonly string[];
 }
@@ -273,8 +277,48 @@ export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Ke
         instead: "ppo.aggregation=sequence-mean",
       }),
   },
+  schemes: {
+    words: "way to read such a URI",
+    // No engine reads every scheme: the configuration's own URIs decide.
+    has: () => false,
+    asked: (config, schemes) =>
+      modelReferences(config).flatMap(({ key, role, reference }) => {
+        const scheme = schemeOf(reference);
+        if (scheme === null || schemes.includes(scheme)) return [];
+        const own = schemes.map((one) => ` or a URI ${one}://`).join("");
+        return [{ setting: `${key}=${reference}`, role, instead: `give ${key} a folder${own}` }];
+      }),
+  },
   firstRatioTolerance: { words: "bound on its rounding", has: Number.isFinite, asked: never },
 };
+
+/** The states of models that a configuration names, each with the role of an engine that loads it. */
+function modelReferences({ model, sft, reward, ppo }: Config) {
+  const policyKey = ppo?.policy === undefined ? "model.path" : "ppo.policy";
+  const policy = ppo && (ppo.policy ?? (sft ? undefined : model.path));
+  const rewards = (ppo?.rewards ?? []).flatMap((one, i) =>
+    one.kind === "model" || one.kind === "comparison" ? [{ key: `ppo.rewards.${i}.path`, reference: one.path }] : [],
+  );
+  const startKey = reward?.from === undefined ? "model.path" : "reward.from";
+  const start = reward && (reward.from ?? (sft ? undefined : model.path));
+  const given = rewards.find(({ reference }) => reference !== undefined);
+  const byDefault = reward ? undefined : (given ?? { key: policyKey, reference: policy });
+  const critic = ppo?.critic === undefined ? byDefault : { key: "ppo.critic", reference: ppo.critic };
+  const named: readonly { key: string; role: ModelRole; reference: ModelReference | undefined }[] = [
+    { key: "model.path", role: "policy", reference: sft && model.path },
+    { key: startKey, role: "reward", reference: start },
+    // Its samples give the scores' mean and variance.
+    { key: startKey, role: "policy", reference: start },
+    { key: policyKey, role: "policy", reference: policy },
+    { key: "ppo.reference", role: "reference", reference: ppo?.reference },
+    { key: policyKey, role: "reference", reference: ppo?.reference === undefined ? policy : undefined },
+    ...(ppo?.criticKind === "separate" && hasCritic(ppo.algorithm) && critic
+      ? [{ ...critic, role: "critic" as const }]
+      : []),
+    ...rewards.map((one) => ({ ...one, role: "reward" as const })),
+  ];
+  return named.flatMap((one) => (one.reference === undefined ? [] : [{ ...one, reference: one.reference }]));
+}
 
 function localEngine(role: ModelRole): string {
   return `engine.${role}={kind: embedded} keeps it on this machine`;
@@ -297,8 +341,8 @@ export function checkCapabilities(info: EngineAbilities, config: Config): void {
   const roles: readonly ModelRole[] = ["policy", "reference", "critic", "reward"];
   const problems = roles.flatMap((role) => {
     const engine = engineOfRole(info, role);
-    return lacking(engine).flatMap(({ words, asked }) =>
-      asked(config)
+    return lacking(engine).flatMap(({ key, words, asked }) =>
+      asked(config, engine.capabilities[key] as never)
         .filter((one) => one.role === role)
         .map(({ setting, instead }) => ({
           what: `the engine ${engine.name} has no ${words}, which ${setting} needs`,
@@ -308,13 +352,13 @@ export function checkCapabilities(info: EngineAbilities, config: Config): void {
   });
   if (problems.length > 0)
     throw new UsageError(
-      problems.map(({ what }) => what).join("; "),
+      [...new Set(problems.map(({ what }) => what))].join("; "),
       `Instead: ${[...new Set(problems.map(({ instead }) => instead))].join("; ")}.`,
     );
 }
 
-function lacking({ capabilities }: EngineAbilities): Need<never>[] {
+function lacking({ capabilities }: EngineAbilities): (Need<never> & { readonly key: keyof Capabilities })[] {
   return (Object.keys(needs) as (keyof Capabilities)[])
     .filter((key) => !(needs[key].has as (value: unknown) => boolean)(capabilities[key]))
-    .map((key) => needs[key] as Need<never>);
+    .map((key) => ({ ...(needs[key] as Need<never>), key }));
 }

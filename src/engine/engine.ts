@@ -10,8 +10,9 @@
  */
 
 import type { DecoderConfig, Head, TextIds } from "../models/model-config.ts";
+import type { ModelReference } from "../settings/model-reference.ts";
 
-export type { TextIds };
+export type { ModelReference, TextIds };
 
 import type { EngineAbilities, ModelRole } from "./capabilities.ts";
 
@@ -243,12 +244,22 @@ export interface Engine {
   usage(): Promise<EngineUsage>;
   createModel(request: CreateModelRequest): Promise<ModelInfo>;
   cloneModel(model: ModelId, request?: CloneModelRequest): Promise<ModelInfo>;
-  /** The content of a Hugging Face folder, without its weights. Fails if its files do not fit each other. */
-  inspectModel(folder: string): Promise<Pick<ModelInfo, "config" | "heads">>;
-  /** Reads a Hugging Face folder (`config.json`, `model.safetensors`). Fails if it cannot give a requested head. */
-  loadModel(folder: string, request?: LoadModelRequest): Promise<ModelInfo>;
-  /** Writes `config.json`, `model.safetensors` and, on request, `optimizer.safetensors`, each flushed to disk. The folder must exist. */
-  saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<void>;
+  /** The content of a model's state, without its weights. Fails if its parts do not fit each other. */
+  inspectModel(
+    state: ModelReference,
+    request?: Pick<LoadModelRequest, "role">,
+  ): Promise<Pick<ModelInfo, "config" | "heads">>;
+  /**
+   * Reads a Hugging Face folder (`config.json`, `model.safetensors`) or a URI of a scheme that is among the engine's capabilities. Fails if the state
+   * cannot give a requested head.
+   */
+  loadModel(state: ModelReference, request?: LoadModelRequest): Promise<ModelInfo>;
+  /**
+   * Saves the model and, on request, its optimizer; answers with the reference under which `loadModel` finds them. An engine of folders writes
+   * `config.json`, `model.safetensors` and `optimizer.safetensors`, each flushed to disk, and answers the folder. An engine that keeps its states
+   * elsewhere leaves the folder empty and answers a URI. The folder must exist.
+   */
+  saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<ModelReference>;
   /** Averages weights: target = decay * target + (1 - decay) * source, parameter by parameter. */
   ema(target: ModelId, source: ModelId, decay: number): Promise<void>;
   disposeModel(model: ModelId): Promise<void>;

@@ -43,7 +43,7 @@ export function routedEngine(main: Engine, others: Partial<Readonly<Record<Model
       const [{ engine, own, as }, target] = together("clone", id, into);
       return as(await engine.cloneModel(own, { ...rest, into: target }));
     },
-    inspectModel: (state) => main.inspectModel(state),
+    inspectModel: (state, request) => newHome(request?.role).engine.inspectModel(state, request),
     async loadModel(state, request: LoadModelRequest = {}) {
       const { engine, as } = newHome(request.role);
       return as(await engine.loadModel(state, request));

@@ -9,7 +9,7 @@ import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
 import { fitsScale, inactiveWhy, loadRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
-import { absentSignals, checkCapabilities } from "../engine/capabilities.ts";
+import { absentSignals, checkCapabilities, type ModelRole } from "../engine/capabilities.ts";
 import type { Engine, ModelConfig } from "../engine/engine.ts";
 import { hasCritic } from "../settings/algorithm-names.ts";
 import type { Config } from "../settings/config-schema.ts";
@@ -144,7 +144,7 @@ async function sft(run: Run): Promise<StageResult> {
   const { config, encoded } = run;
   const context = contextOf(run, "sft");
   const source = fromFolder(config.model.path) ?? { sizes: scratchSizes(run) };
-  const { tally, ...sets } = encoded.sft(await contextOfSource(run, source));
+  const { tally, ...sets } = encoded.sft(await contextOfSource(run, source, "policy"));
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
   return trainSft(context, { settings: config.sft!, source, ...sets });
@@ -157,7 +157,7 @@ async function reward(run: Run): Promise<StageResult> {
   const ownPolicy = config.sft ? join(folder, "sft", "final") : undefined;
   const from = settings.from ?? ownPolicy ?? config.model.path;
   const source = fromFolder(from) ?? { sizes: scratchSizes(run) };
-  const { tally, train, heldOut, prompts, maxNewTokens } = encoded.reward(await contextOfSource(run, source));
+  const { tally, train, heldOut, prompts, maxNewTokens } = encoded.reward(await contextOfSource(run, source, "reward"));
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
   // Samples of the policy from which PPO starts.
@@ -298,8 +298,8 @@ async function makeStart(run: Run, folder: string): Promise<void> {
   await engine.disposeModel(id);
 }
 
-async function contextOfSource({ engine }: Run, source: ModelSource): Promise<number> {
-  const { context } = "sizes" in source ? source.sizes : await modelSizes(engine, source.folder);
+async function contextOfSource({ engine }: Run, source: ModelSource, role: ModelRole): Promise<number> {
+  const { context } = "sizes" in source ? source.sizes : await modelSizes(engine, source.folder, role);
   return context;
 }
 

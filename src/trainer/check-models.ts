@@ -1,11 +1,14 @@
 /** Checks the models of a run against its tokenizer and one another before anything is trained. */
 import { existsSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
+import type { ModelRole } from "../engine/capabilities.ts";
 import type { Engine, HeadKind } from "../engine/engine.ts";
 import { learnedComponents } from "../reward/index.ts";
 import type { Config } from "../settings/config-schema.ts";
+import { schemeOf } from "../settings/model-reference.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
+import { stateOf } from "./model-folder.ts";
 import type { Prompt } from "./rollout.ts";
 import type { FrozenFolders } from "./stage-models.ts";
 
@@ -13,6 +16,7 @@ interface Named {
   /** The setting that names the model. */
   readonly key: string;
   readonly folder: string;
+  readonly role: ModelRole;
   /** The head that the model must have; null if only its trunk is used. */
   readonly head: HeadKind | null;
   /** Whether the model reads everything that the policy may write, and so needs as many positions. */
@@ -32,7 +36,7 @@ export async function checkModels(run: {
 }): Promise<void> {
   const { engine, config, tokenizer, folder } = run;
   const named = namedModels(config, folder);
-  const sizes = await Promise.all(named.map(({ folder }) => engine.inspectModel(folder)));
+  const sizes = await Promise.all(named.map(({ folder, role }) => engine.inspectModel(stateOf(folder), { role })));
   const policy = named.findIndex(({ key }) => key === policyKey(config));
   const positions = sizes[policy]?.config.context ?? (config.model.path === undefined ? config.model.context : 0);
   const problems = named.flatMap(({ key, folder, head, reads = false }, i) => {
@@ -70,21 +74,27 @@ function namedModels({ model, sft, reward, ppo }: Config, run: string): Named[] 
   const named: (Omit<Named, "folder"> & { readonly folder: string | undefined })[] = [];
   const speaks = (sft && waits("sft")) || (ppo && !sft && ppo.policy === undefined && waits("ppo"));
   const starts = speaks || (reward && !sft && reward.from === undefined && waits("reward"));
-  if (starts) named.push({ key: "model.path", folder: model.path, head: speaks ? "lm" : null });
-  if (reward && waits("reward")) named.push({ key: "reward.from", folder: reward.from, head: null });
+  if (starts) named.push({ key: "model.path", role: "policy", folder: model.path, head: speaks ? "lm" : null });
+  if (reward && waits("reward")) named.push({ key: "reward.from", role: "reward", folder: reward.from, head: null });
   if (ppo && waits("ppo")) {
-    named.push({ key: "ppo.policy", folder: ppo.policy, head: "lm" });
-    named.push({ key: "ppo.reference", folder: ppo.reference, head: "lm", reads: true });
-    named.push({ key: "ppo.critic", folder: ppo.critic, head: null, reads: ppo.criticKind === "separate" });
+    named.push({ key: "ppo.policy", role: "policy", folder: ppo.policy, head: "lm" });
+    named.push({ key: "ppo.reference", role: "reference", folder: ppo.reference, head: "lm", reads: true });
+    named.push({
+      key: "ppo.critic",
+      role: "critic",
+      folder: ppo.critic,
+      head: null,
+      reads: ppo.criticKind === "separate",
+    });
     for (const { name, path } of learnedComponents(ppo.rewards))
-      named.push({ key: `the reward ${name}`, folder: path, head: "scalar" });
+      named.push({ key: `the reward ${name}`, role: "reward", folder: path, head: "scalar" });
   }
   return named.filter((one): one is Named => one.folder !== undefined && !isToCome(one.folder, run));
 }
 
 /** Whether a stage of this run will make the folder. */
 function isToCome(folder: string, run: string): boolean {
-  return !existsSync(folder) && resolve(folder).startsWith(resolve(run) + sep);
+  return schemeOf(folder) === null && !existsSync(folder) && resolve(folder).startsWith(resolve(run) + sep);
 }
 
 /** Throws UsageError if a reward model cannot read the longest prompt with the longest response. */
@@ -98,7 +108,7 @@ export async function checkReach(
 ): Promise<void> {
   const longest = prompts.reduce((most, { tokens }) => Math.max(most, tokens.length), 0);
   for (const [name, folder] of Object.entries(rewardModels)) {
-    const { config } = await engine.inspectModel(folder);
+    const { config } = await engine.inspectModel(stateOf(folder), { role: "reward" });
     if (config.context >= longest + maxNewTokens) continue;
     throw new UsageError(
       `the reward model of ${name} in ${folder} reads ${config.context} tokens; the longest prompt has ${longest}, and a response up to ${maxNewTokens}`,

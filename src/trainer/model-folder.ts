@@ -1,9 +1,16 @@
-/** A model's folder in Hugging Face's format: model, tokenizer, and the ids that generating and padding need. */
-import { readFileSync } from "node:fs";
+/**
+ * A model's folder in Hugging Face's format: model, tokenizer, and the ids that generating and padding need. If the engine keeps its models' states
+ * elsewhere, the folder has their URI in place of the model.
+ */
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Engine, ModelId } from "../engine/engine.ts";
+import type { Engine, ModelId, ModelReference } from "../engine/engine.ts";
+import { schemeOf } from "../settings/model-reference.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { writeDurably } from "../util/durable.ts";
+import { EngineError } from "../util/errors.ts";
+
+const referenceFile = "model-reference.json";
 
 export interface ModelFolderRequest {
   readonly engine: Engine;
@@ -15,13 +22,29 @@ export interface ModelFolderRequest {
 }
 
 /**
+ * The reference under which an engine loads a model: what the folder says if the engine kept the model elsewhere, else the folder itself. A URI stays as
+ * it is.
+ */
+export function stateOf(model: ModelReference): ModelReference {
+  const path = join(model, referenceFile);
+  if (schemeOf(model) !== null || !existsSync(path)) return model;
+  return (JSON.parse(readFileSync(path, "utf8")) as { reference: ModelReference }).reference;
+}
+
+/**
  * Writes the files of the engine and the tokenizer, and the special tokens' ids into `config.json`: without them GPT-2's class would assume 50256 for
  * the first two.
  */
 export async function saveModelFolder(request: ModelFolderRequest): Promise<void> {
   const { engine, tokenizer, model, folder, optimizer = false } = request;
-  await engine.saveModel(model, folder, { optimizer });
+  const state = await engine.saveModel(model, folder, { optimizer });
   tokenizer.save(folder);
+  if (state !== folder) {
+    if (schemeOf(state) === null)
+      throw new EngineError(`the engine saved a model in ${state}: it may answer ${folder} or a URI`);
+    writeDurably(join(folder, referenceFile), `${JSON.stringify({ reference: state }, null, 2)}\n`);
+    return;
+  }
   const { bosId, eosId, padId, stopIds } = tokenizer;
   const path = join(folder, "config.json");
   const config = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;

@@ -4,6 +4,7 @@ import type { ModelId, ModelInfo } from "../engine/engine.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import type { SavedModels } from "./checkpoint.ts";
+import { stateOf } from "./model-folder.ts";
 import type { StageContext } from "./stage-context.ts";
 import { loadTrunk, textIdsOf } from "./stage-models.ts";
 
@@ -60,7 +61,11 @@ export async function openOnlineModels(context: StageContext, request: OnlineMod
   const policy =
     checkpoint === null
       ? await loadTrunk(engine, sources.policy, { tokenizer, heads, seed, role: "policy" })
-      : await engine.loadModel(join(checkpoint, "policy"), { heads, optimizer: true, textIds: textIdsOf(tokenizer) });
+      : await engine.loadModel(stateOf(join(checkpoint, "policy")), {
+          heads,
+          optimizer: true,
+          textIds: textIdsOf(tokenizer),
+        });
   const reference = await loadTrunk(engine, sources.reference, { tokenizer, heads: ["lm"], seed, role: "reference" });
   checkContext(`the reference in ${sources.reference}`, reference, policy);
   const critic = request.critic ? await openCritic(context, { ...request, policy }) : null;
@@ -80,7 +85,7 @@ async function openCritic(
     const critic =
       checkpoint === null
         ? await loadTrunk(engine, sources.critic, { tokenizer, heads: ["scalar"], seed, role: "critic" })
-        : await engine.loadModel(join(checkpoint, "critic"), {
+        : await engine.loadModel(stateOf(join(checkpoint, "critic")), {
             ...{ heads: ["scalar"], optimizer: true, textIds, role: "critic" },
           });
     checkContext(`the critic in ${sources.critic}`, critic, policy);
@@ -91,7 +96,11 @@ async function openCritic(
     if (settings.slowCritic === null) return null;
     if (checkpoint === null) return (await engine.cloneModel(id)).id;
     return (
-      await engine.loadModel(join(checkpoint, "slowCritic"), { heads, textIds, role: shared ? "policy" : "critic" })
+      await engine.loadModel(stateOf(join(checkpoint, "slowCritic")), {
+        heads,
+        textIds,
+        role: shared ? "policy" : "critic",
+      })
     ).id;
   };
   const info = await open();

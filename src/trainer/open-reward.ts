@@ -13,6 +13,7 @@ import {
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { responseEnd, type Tokenizer } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
+import { stateOf } from "./model-folder.ts";
 import { checkVocabulary, type FrozenFolders } from "./stage-models.ts";
 
 /** Folders of the learned components' models by component name; `own` is the result of the preceding reward stage. */
@@ -45,7 +46,7 @@ export async function openReward(options: OpenRewardOptions): Promise<RewardPipe
   const { engine, tokenizer, settings, folders, reference, seed, handed } = options;
   const models: Record<string, LearnedModel> = {};
   for (const [name, folder] of Object.entries(folders)) {
-    const { id, config, heads } = await engine.loadModel(folder, { role: "reward" });
+    const { id, config, heads } = await engine.loadModel(stateOf(folder), { role: "reward" });
     if (!heads.includes("scalar"))
       throw new UsageError(
         `${folder} holds no reward model: it has no scalar head`,

@@ -5,10 +5,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ModelRole } from "../engine/capabilities.ts";
 import type { Engine, HeadKind, ModelConfig, ModelInfo, ScalarInit, TextIds } from "../engine/engine.ts";
+import { schemeOf } from "../settings/model-reference.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";
 import { sha256Of } from "../util/manifest.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { stateOf } from "./model-folder.ts";
 import type { StageContext } from "./stage-context.ts";
 
 /** What models must know about the tokenizer whose tokens they read and write. */
@@ -39,7 +41,7 @@ export async function loadTrunk(
   { tokenizer, heads, scalarInit = "zero", seed, role }: TrunkRequest,
 ): Promise<ModelInfo> {
   const textIds = textIdsOf(tokenizer);
-  const model = await engine.loadModel(folder, {
+  const model = await engine.loadModel(stateOf(folder), {
     ...{ heads, scalarInit, seed, textIds, freshScalar: true },
     ...(role && { role }),
   });
@@ -65,7 +67,12 @@ export async function openModel(
   const fresh = { heads: [head], scalarInit, seed: config.seed, role } as const;
   const textIds = textIdsOf(tokenizer);
   if (checkpoint)
-    return engine.loadModel(join(checkpoint.folder, "model"), { heads: [head], optimizer: true, textIds, role });
+    return engine.loadModel(stateOf(join(checkpoint.folder, "model")), {
+      heads: [head],
+      optimizer: true,
+      textIds,
+      role,
+    });
   if ("folder" in source) return loadTrunk(engine, source.folder, { ...fresh, tokenizer });
   return engine.createModel({ config: { ...source.sizes, textIds }, ...fresh });
 }
@@ -73,8 +80,9 @@ export async function openModel(
 export async function modelSizes(
   engine: Engine,
   folder: string,
+  role: ModelRole = "policy",
 ): Promise<{ context: number; heads: readonly HeadKind[] }> {
-  const { config, heads } = await engine.inspectModel(folder);
+  const { config, heads } = await engine.inspectModel(stateOf(folder), { role });
   return { context: config.context, heads };
 }
 
@@ -90,11 +98,13 @@ export function checkVocabulary(what: string, config: ModelConfig, tokenizer: Vo
 /** Folders of models that a run reads and never changes, by their role. */
 export type FrozenFolders = Readonly<Record<string, string>>;
 
-/** A hash of each folder's model, and of its normalisation if it has one. */
+/** A hash of each folder's model, and of its normalisation if it has one; of a model that an engine keeps elsewhere, a hash of its URI. */
 export async function fingerprints(folders: FrozenFolders): Promise<Record<string, string>> {
   const result: Record<string, string> = {};
   for (const [name, folder] of Object.entries(folders)) {
     const hash = createHash("sha256");
+    const state = stateOf(folder);
+    if (schemeOf(state) !== null) hash.update(state);
     for (const file of ["config.json", "model.safetensors", "reward.json"]) {
       const path = join(folder, file);
       hash.update(existsSync(path) ? await sha256Of(path) : "absent");

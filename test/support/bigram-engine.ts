@@ -24,6 +24,7 @@ import type {
   ModelConfig,
   ModelId,
   ModelInfo,
+  ModelReference,
   OptimStepRequest,
   OptimStepResult,
   PassOptions,
@@ -39,6 +40,7 @@ import { crossEntropyTerms } from "../../src/objectives/cross-entropy.ts";
 import { pairwiseLoss } from "../../src/objectives/pairwise.ts";
 import { extraTerms } from "../../src/objectives/policy-extras.ts";
 import { entropyOfLogits, logSoftmax, mean, variance } from "../../src/rl/index.ts";
+import { schemeOf } from "../../src/settings/model-reference.ts";
 import { CheckpointError, EngineError } from "../../src/util/errors.ts";
 import { random } from "../../src/util/random.ts";
 
@@ -60,11 +62,19 @@ export class BigramEngine implements Engine {
   distort: (result: PassResult, loss: LossRequest) => PassResult = (result) => result;
   /** A test may take some away. */
   capabilities: Capabilities = everyCapability;
+  /** With it, states are kept here under URIs `toy://N`, as a service would keep them: another engine with the same map can load them. */
+  states: Map<ModelReference, string> | null = null;
   readonly models = new Map<ModelId, Bigram>();
   #next = 1;
 
   async info(): Promise<EngineInfo> {
-    return { name: "bigram", cpu: "none", threads: 1, versions: {}, capabilities: this.capabilities };
+    return {
+      name: "bigram",
+      cpu: "none",
+      threads: 1,
+      versions: {},
+      capabilities: { ...this.capabilities, ...(this.states && { schemes: ["toy"] }) },
+    };
   }
 
   async usage(): Promise<EngineUsage> {
@@ -87,30 +97,43 @@ export class BigramEngine implements Engine {
     return info;
   }
 
-  async inspectModel(folder: string): Promise<Pick<ModelInfo, "config" | "heads">> {
-    this.before("inspectModel", [folder]);
-    if (!existsSync(join(folder, "config.json"))) throw new CheckpointError(`cannot read ${folder}/config.json`);
-    return JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+  async inspectModel(state: ModelReference): Promise<Pick<ModelInfo, "config" | "heads">> {
+    this.before("inspectModel", [state]);
+    return this.file(state, "config.json");
   }
 
-  async loadModel(folder: string, request: LoadModelRequest = {}): Promise<ModelInfo> {
-    this.before("loadModel", [folder, request]);
-    if (!existsSync(join(folder, "config.json"))) throw new CheckpointError(`cannot read ${folder}/config.json`);
-    const { config, heads } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
-    const weights = JSON.parse(readFileSync(join(folder, "model.safetensors"), "utf8"));
+  async loadModel(state: ModelReference, request: LoadModelRequest = {}): Promise<ModelInfo> {
+    this.before("loadModel", [state, request]);
+    const { config, heads } = this.file(state, "config.json");
+    const weights = this.file(state, "model.safetensors");
     if (request.freshScalar) delete weights.U;
     const info = this.#add(config, request.heads ?? heads, request, weights);
-    if (request.optimizer)
-      this.#model(info.id).moments = JSON.parse(readFileSync(join(folder, "optimizer.safetensors"), "utf8"));
+    if (request.optimizer) this.#model(info.id).moments = this.file(state, "optimizer.safetensors");
     return info;
   }
 
-  async saveModel(id: ModelId, folder: string, { optimizer = false }: { optimizer?: boolean } = {}): Promise<void> {
+  async saveModel(id: ModelId, folder: string, { optimizer = false }: { optimizer?: boolean } = {}): Promise<string> {
     this.before("saveModel", [id, folder]);
     const { info, weights, moments } = this.#model(id);
-    writeFileSync(join(folder, "config.json"), JSON.stringify({ config: info.config, heads: info.heads }));
-    writeFileSync(join(folder, "model.safetensors"), JSON.stringify(weights));
-    if (optimizer) writeFileSync(join(folder, "optimizer.safetensors"), JSON.stringify(moments));
+    const files = {
+      "config.json": { config: info.config, heads: info.heads },
+      "model.safetensors": weights,
+      ...(optimizer && { "optimizer.safetensors": moments }),
+    };
+    const state = this.states ? `toy://${this.states.size + 1}` : folder;
+    if (this.states) this.states.set(state, JSON.stringify(files));
+    else for (const [name, file] of Object.entries(files)) writeFileSync(join(folder, name), JSON.stringify(file));
+    return state;
+  }
+
+  /** A file of a state. Throws CheckpointError if there is no such state, or it lacks the file. */
+  file(state: ModelReference, name: string) {
+    const kept = this.states?.get(state);
+    const found = kept && JSON.parse(kept)[name];
+    if (found !== undefined) return found;
+    const path = join(state, name);
+    if (schemeOf(state) !== null || !existsSync(path)) throw new CheckpointError(`cannot read ${state}/${name}`);
+    return JSON.parse(readFileSync(path, "utf8"));
   }
 
   async ema(target: ModelId, source: ModelId, decay: number): Promise<void> {

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import type { Algorithm } from "../../src/algorithms/algorithm.ts";
 import { trainOnline } from "../../src/algorithms/online-stage.ts";
 import type { Rule } from "../../src/control/rules/rule.ts";
+import type { ModelReference } from "../../src/engine/engine.ts";
 import type { Scored } from "../../src/reward/index.ts";
 import type { PpoConfig } from "../../src/settings/config-schema.ts";
 import type { Measuring } from "../../src/trainer/measuring.ts";
+import { stateOf } from "../../src/trainer/model-folder.ts";
 import type { OnlineInputs } from "../../src/trainer/online-run.ts";
 import type { StageContext } from "../../src/trainer/stage-context.ts";
 import type { BigramEngine } from "./bigram-engine.ts";
@@ -45,6 +47,8 @@ export interface PpoRun {
   readonly seed?: number;
   /** The seed of the starting model. */
   readonly start?: number;
+  /** The state to start from, in place of a folder with a new model. */
+  readonly state?: ModelReference;
   readonly measuring?: Partial<Measuring>;
   /** The controller's rules; none by default: these small runs take steps that would stop them. */
   readonly rules?: readonly Rule[];
@@ -68,7 +72,7 @@ export async function runPpo(options: PpoRun = {}) {
     more,
   );
   const settings = context.config.ppo as PpoConfig;
-  const start = await startFolder(world, options.start);
+  const start = options.state ?? (await startFolder(world, options.start));
   prepare?.(context.engine);
   const inputs: OnlineInputs = {
     settings,
@@ -80,6 +84,10 @@ export async function runPpo(options: PpoRun = {}) {
     measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [], ...options.measuring },
   };
   const result = await trainOnline(context, inputs, options.algorithm);
-  const weights = readFileSync(join(result.folder, "model.safetensors"), "utf8");
+  const state = stateOf(result.folder);
+  const weights =
+    state === result.folder
+      ? readFileSync(join(state, "model.safetensors"), "utf8")
+      : JSON.stringify(context.engine.file(state, "model.safetensors"));
   return { world, context, result, weights, curve: world.store.curve("ppo") };
 }

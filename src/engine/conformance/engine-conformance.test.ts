@@ -15,6 +15,7 @@ describe.each([
   ["embedded", () => openEngine({ threads: 2 }), float32],
   ["two embedded as one", () => openEngine({ critic: { kind: "embedded" }, threads: 1 }), float32],
   ["bigram", async () => new BigramEngine(), float64],
+  ["bigram with URIs", async () => Object.assign(new BigramEngine(), { states: new Map() }), float64],
 ] as const)("the engine %s", (_, open, expectations) => {
   let engine: Engine;
   beforeAll(async () => {

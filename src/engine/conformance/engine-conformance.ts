@@ -3,6 +3,7 @@
  * over its own. Checks of capabilities that the engine lacks are left out.
  */
 import assert from "node:assert/strict";
+import { schemeOf } from "../../settings/model-reference.ts";
 import type { Capabilities } from "../capabilities.ts";
 import type { Engine, LossRequest, ModelConfig, ModelId, ModelInfo, OptimStepRequest, Sequence } from "../engine.ts";
 
@@ -310,13 +311,24 @@ export const checks: readonly Check[] = [
       const model = await policyOf(engine, expectations);
       await train(engine, model.id, 3);
       const folder = expectations.folder();
-      await engine.saveModel(model.id, folder, { optimizer: true });
-      const { config, heads } = await engine.inspectModel(folder);
+      const state = await engine.saveModel(model.id, folder, { optimizer: true });
+      const { schemes } = (await engine.info()).capabilities;
+      assert.ok(state === folder || schemes.includes(schemeOf(state)!), `the engine cannot read its own ${state}`);
+      const { config, heads } = await engine.inspectModel(state);
       assert.deepEqual([config, heads], [model.config, model.heads]);
-      const loaded = await engine.loadModel(folder, { optimizer: true });
+      const loaded = await engine.loadModel(state, { optimizer: true });
       for (const { id } of [model, loaded]) await train(engine, id);
       await same(engine, loaded.id, model.id, expectations.tolerance);
       await dispose(engine, model, loaded);
+    },
+  },
+  {
+    name: "a URI of a different engine is refused by its name",
+    needs: [],
+    async run(engine) {
+      const foreign = "scheme-of-no-engine://model";
+      for (const call of [engine.inspectModel(foreign), engine.loadModel(foreign)])
+        await assert.rejects(call, new RegExp(foreign));
     },
   },
   {

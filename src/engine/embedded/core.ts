@@ -3,6 +3,7 @@
 import { withDefaultOptions } from "../../models/family.ts";
 import { inspectModelFolder } from "../../models/hf-folder.ts";
 import { withTextIds } from "../../models/model-config.ts";
+import { schemeOf } from "../../settings/model-reference.ts";
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import type {
@@ -19,6 +20,7 @@ import type {
   ModelConfig,
   ModelId,
   ModelInfo,
+  ModelReference,
   OptimStepRequest,
   OptimStepResult,
   PolicyLoss,
@@ -82,18 +84,19 @@ export class EmbeddedCore implements OnePassEngine {
     return this.#add(model);
   }
 
-  async loadModel(folder: string, request: LoadModelRequest = {}): Promise<ModelInfo> {
+  async loadModel(state: ModelReference, request: LoadModelRequest = {}): Promise<ModelInfo> {
     const { heads, scalarInit = "zero", seed = 0, optimizer = false, freshScalar = false, textIds } = request;
     const options = { id: this.#id(), scalarInit, seed, optimizer, freshScalar, textIds };
-    return this.#add(Model.load(folder, { ...options, ...(heads ? { heads } : {}) }));
+    return this.#add(Model.load(folderOf(state), { ...options, ...(heads ? { heads } : {}) }));
   }
 
-  async inspectModel(folder: string): Promise<Pick<ModelInfo, "config" | "heads">> {
-    return inspectModelFolder(folder);
+  async inspectModel(state: ModelReference): Promise<Pick<ModelInfo, "config" | "heads">> {
+    return inspectModelFolder(folderOf(state));
   }
 
-  async saveModel(id: ModelId, folder: string, { optimizer = false }: { optimizer?: boolean } = {}): Promise<void> {
+  async saveModel(id: ModelId, folder: string, { optimizer = false }: { optimizer?: boolean } = {}): Promise<string> {
     this.#model(id).save(folder, { optimizer });
+    return folder;
   }
 
   async disposeModel(id: ModelId): Promise<void> {
@@ -373,4 +376,10 @@ function vector(values: readonly number[]): Value {
 
 function scalarOf(value: Value | undefined): number {
   return (value as { data: Float32Array }).data[0] as number;
+}
+
+/** The folder that a reference names. Throws EngineError for a URI. */
+function folderOf(state: ModelReference): string {
+  if (schemeOf(state) === null) return state;
+  throw new EngineError(`${state} is a URI of a different engine: the embedded engine reads folders`);
 }

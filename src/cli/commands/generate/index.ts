@@ -9,6 +9,7 @@ import { barePrompt, loadTokenizer, type Message } from "../../../text/index.ts"
 import { verifyFolder } from "../../../trainer/atomic-folder.ts";
 import { readFinal } from "../../../trainer/final.ts";
 import { generate as answer } from "../../../trainer/generate.ts";
+import { stateOf } from "../../../trainer/model-folder.ts";
 import type { Generation } from "../../../trainer/run-types.ts";
 import { CheckpointError, UsageError } from "../../../util/errors.ts";
 import { printable } from "../../../util/sanitize.ts";
@@ -93,7 +94,8 @@ async function checkOrigin(folder: string): Promise<void> {
 
 /** The model's folder: the given one, or the last language model of the given run. */
 function findModel(model: string, workspace: string): string {
-  for (const folder of [model, join(model, "final")]) if (existsSync(join(folder, "model.safetensors"))) return folder;
+  for (const folder of [model, join(model, "final")])
+    if (existsSync(join(folder, "model.safetensors")) || stateOf(folder) !== folder) return folder;
   const place = findRun(model, workspace, { what: "model or run" });
   const { id, folder: run } = place;
   for (const stage of ["ppo", "sft"]) {
