@@ -9,7 +9,7 @@ import { buildTokenizer, loadTokenizer } from "../text/index.ts";
 import { prepareRows } from "../trainer/encoded-rows.ts";
 import { evaluateRun } from "../trainer/evaluate-run.ts";
 import { generate } from "../trainer/generate.ts";
-import { saveModelFolder } from "../trainer/model-folder.ts";
+import { saveModelFolder, stateOf } from "../trainer/model-folder.ts";
 import { checkRows } from "../trainer/run-rows.ts";
 import { Interrupted } from "../util/errors.ts";
 import { random } from "../util/random.ts";
@@ -109,15 +109,36 @@ async function run({
     onProgress: onProgress ?? (() => {}),
     interrupted: interrupted ?? (() => false),
   });
-  return { world, engine, result, final: finals(world) };
+  return { world, engine, result, final: finals(world, engine) };
 }
 
-function finals(world: World): string[] {
-  const files = ["sft/final/model.safetensors", "reward/final/model.safetensors", "reward/final/reward.json"];
-  return [...files, "ppo/final/model.safetensors"].map((file) => readFileSync(join(world.folder, file), "utf8"));
+function finals(world: World, engine = new BigramEngine()): string[] {
+  const folders = ["sft", "reward", "ppo"].map((stage) => join(world.folder, stage, "final"));
+  const models = folders.map((folder) => {
+    const state = stateOf(folder);
+    if (state === folder) return readFileSync(join(folder, "model.safetensors"), "utf8");
+    return JSON.stringify(engine.file(state, "model.safetensors"));
+  });
+  return [...models, readFileSync(join(world.folder, "reward", "final", "reward.json"), "utf8")];
 }
 
 const withoutFolders = (value: unknown) => JSON.stringify(value).replaceAll(/"folder":"[^"]*"/g, "");
+
+it("an engine that keeps its models under URIs runs and resumes every stage to the bits of one on folders", async () => {
+  const onFolders = await run();
+  const world = newWorld();
+  const states = new Map<string, string>();
+  const prepare = (kill: number) => (engine: BigramEngine) => {
+    engine.states = states;
+    killedAt(kill)(engine);
+  };
+  expect(await wasKilled(run({ world, prepare: prepare(250) }))).toBe(true);
+  expect(await wasKilled(run({ world, resume: true, prepare: prepare(250) }))).toBe(true);
+  const { result, final } = await run({ world, resume: true, prepare: prepare(1e9) });
+  for (const { folder } of result.stages) expect(states.has(stateOf(folder))).toBe(true);
+  expect(final).toEqual(onFolders.final);
+  expect(result.evaluation!.after.figures).toEqual(onFolders.result.evaluation!.after.figures);
+});
 
 describe("the whole of a run", () => {
   it("does not go on with other rows than it began with, unless it is told to", async () => {
