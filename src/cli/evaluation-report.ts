@@ -1,4 +1,5 @@
 /** The report of an evaluation: one table before and after PPO, paired differences, and transcripts. */
+import { figureOrder, figureTitle } from "../signals/figure-titles.ts";
 import type { Estimate, Evaluation, PairedDifference } from "../types/evaluation.ts";
 import { printable } from "../util/sanitize.ts";
 import { number, percent, points } from "./number-format.ts";
@@ -6,24 +7,6 @@ import { type Column, table } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { transcriptLines, transcriptTitles } from "./transcript.ts";
 import { wrap } from "./width.ts";
-
-/** Titles of figures in the report's order; figures without one come last, under their own names. */
-const TITLES: Readonly<Record<string, string>> = {
-  sums: "sums right",
-  asksBack: "asked back",
-  refuses: "refused",
-  brief: "brief",
-  reward: "reward",
-  klK3Token: "KL k3, nats/token",
-  klK1Sequence: "KL k1, nats/sequence",
-  length: "length, tokens",
-  entropy: "entropy, nats",
-};
-
-/** The title of a figure. */
-export function figureTitle(name: string): string {
-  return TITLES[name] ?? name;
-}
 
 export interface ReportOptions {
   readonly evaluation: Evaluation;
@@ -43,7 +26,7 @@ export function reportLines(
 ): string[] {
   const width = outWidth();
   const { objective, before, after, differences, shares, transcripts } = evaluation;
-  const figures = Object.keys({ ...TITLES, ...before?.figures, ...after.figures }).filter(
+  const figures = figureOrder(Object.keys({ ...before?.figures, ...after.figures })).filter(
     (name) => before?.figures[name] || after.figures[name],
   );
   const title = (name: string) => (learned && name === "reward" ? "learned reward" : figureTitle(name));

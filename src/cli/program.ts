@@ -1,7 +1,7 @@
 /** The commands, their arguments and their help. Imports nothing heavy: each command's code is loaded when it runs. */
-import { readFileSync } from "node:fs";
 import { type Argument, Command, CommanderError } from "commander";
 import { mostSequences, mostThreads } from "../util/limits.ts";
+import { version } from "../util/own-version.ts";
 import { decimal, folder, integer, several, text } from "./arguments.ts";
 import { addControlCommands } from "./control-commands.ts";
 import { addLabCommands } from "./lab-commands.ts";
@@ -286,8 +286,4 @@ function termOf(command: Command): string {
 function argumentTerm(argument: Argument): string {
   const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
   return argument.required ? `<${name}>` : `[${name}]`;
-}
-
-function version(): string {
-  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }

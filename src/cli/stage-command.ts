@@ -1,8 +1,6 @@
 /** Which of the configured stages a command runs. */
-
 import type { Config } from "../config/index.ts";
-import { stages } from "../config/live-changes.ts";
-import type { Stage } from "../types/records.ts";
+import { type Stage, stages } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
 import { shellWord } from "../util/platform.ts";
 

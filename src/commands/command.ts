@@ -1,12 +1,12 @@
 /** An operator's commands to a run, checked as strictly as the configuration before they are written for the trainer. */
 import { parse } from "yaml";
 import type { Config } from "../config/index.ts";
-import { applyChange, type Change, stageOfKey, stages } from "../config/live-changes.ts";
+import { applyChange, type Change, stageOfKey } from "../config/live-changes.ts";
 import { parseOverride } from "../config/overrides.ts";
 import { interventionsOf, isInForce, type RecordedIntervention } from "../inspect/run-interventions.ts";
 import { liveSettingsOf } from "../settings/live-settings.ts";
 import type { NewCommand, RunRow, Store } from "../store/index.ts";
-import type { CommandKind, CommandRecord, Stage } from "../types/records.ts";
+import { type CommandKind, type CommandRecord, type Stage, stages } from "../types/records.ts";
 import { BallastError, UsageError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
 

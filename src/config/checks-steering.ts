@@ -1,6 +1,7 @@
 /** Checks between fields of PPO's schedules and controllers: KL coefficients, the penalty, clip and rates. */
 import { controllerBounds, reachOf, stepPresets } from "../rl/index.ts";
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
+import { stages } from "../types/records.ts";
 import { type Given, type Problem, problem } from "./problems.ts";
 
 type Part = { readonly errors: readonly Problem[]; readonly warnings: readonly Problem[] };
@@ -13,7 +14,7 @@ export function checkSteering(ppo: PpoConfig, given: Given): { errors: Problem[]
 /** Checks a stage's step schedule. */
 export function checkStepSchedule(config: Config, given: Given): { errors: Problem[]; warnings: Problem[] } {
   const warnings: Problem[] = [];
-  for (const stage of ["sft", "reward", "ppo"] as const) {
+  for (const stage of stages) {
     const schedule = config[stage]?.schedule;
     if (schedule === undefined || schedule === "step") continue;
     for (const key of ["stepFactor", "stepEvery"].filter((key) => given(`${stage}.${key}`)))

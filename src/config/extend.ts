@@ -2,10 +2,9 @@
 import { learningRateAt } from "../rl/index.ts";
 import { type Config, configSchema } from "../settings/config-schema.ts";
 import { expectation, schemaAt } from "../settings/schema-fields.ts";
-import type { Stage } from "../types/records.ts";
+import { type Stage, stages } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
 import { checkConfig } from "./checks.ts";
-import { stages } from "./live-changes.ts";
 import { parseOverride } from "./overrides.ts";
 
 /** The settings that determine the length of each stage. */

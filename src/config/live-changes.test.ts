@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { configSchema } from "../settings/config-schema.ts";
 import { liveSettings } from "../settings/live-settings.ts";
-import { applyChange, hyperparameters, settingOf, stages } from "./live-changes.ts";
+import { stages } from "../types/records.ts";
+import { applyChange, hyperparameters, settingOf } from "./live-changes.ts";
 
 const config = configSchema.parse({
   demo: {},

@@ -1,11 +1,10 @@
 /** Settings that an operator may change while a stage runs: which they are, and how a change is checked and applied. */
-
 import type { z } from "zod";
 import { type AlgorithmName, lackedSettings } from "../settings/algorithm-names.ts";
 import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "../settings/config-schema.ts";
 import { liveSettingsOf } from "../settings/live-settings.ts";
 import { at, expectation, schemaAt } from "../settings/schema-fields.ts";
-import type { Stage } from "../types/records.ts";
+import { type Stage, stages } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
 import { checkConfig } from "./checks.ts";
@@ -16,9 +15,6 @@ export interface Change {
   readonly key: string;
   readonly value: number | string | boolean | null;
 }
-
-/** The stages in the order in which they run. */
-export const stages: readonly Stage[] = ["sft", "reward", "ppo"];
 
 const sectionSchemas: Record<Stage, z.ZodType> = { sft: sftSchema, reward: rewardModelSchema, ppo: ppoSchema };
 

@@ -1,8 +1,8 @@
 /** The settings that a run uses, without those that a different setting makes ineffective: what a record may show. */
-
 import { lackedSettings } from "../settings/algorithm-names.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { at } from "../settings/schema-fields.ts";
+import { stages } from "../types/records.ts";
 
 /** A copy without settings that change nothing, mostly defaults that nobody asked for. When read again, they get their defaults. */
 export function usedSettings(config: Config): object {
@@ -18,8 +18,7 @@ function idleSettings(config: Config): string[] {
   };
   unless(tokenizer.kind === "word", "tokenizer.vocabularySize");
   unless(ppo !== undefined, "control");
-  for (const stage of ["sft", "reward", "ppo"] as const)
-    unless(config[stage]?.schedule === "step", `${stage}.stepFactor`, `${stage}.stepEvery`);
+  for (const stage of stages) unless(config[stage]?.schedule === "step", `${stage}.stepFactor`, `${stage}.stepEvery`);
   unless(sft?.evaluation === undefined, "sft.evaluationShare");
   // The task has its own held-out pairs.
   unless(reward?.evaluation === undefined && !(demo && !reward?.data), "reward.evaluationShare");

@@ -5,6 +5,7 @@
 import { hasCritic } from "../settings/algorithm-names.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { type ModelReference, schemeOf } from "../settings/model-reference.ts";
+import { stages } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
 
 /** The role of a model in a run. If several engines act as one, each may have a role; any other engine has all of them. */
@@ -256,7 +257,7 @@ export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Ke
     words: "clipping to a global norm that a step can set",
     has: (place) => place === "step",
     asked: (config) =>
-      (["sft", "reward", "ppo"] as const).flatMap((stage) =>
+      stages.flatMap((stage) =>
         config[stage] && config[stage].maxGradNorm !== null
           ? [
               {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Config, differences } from "../config/index.ts";
 import { openStore, type Store } from "../store/index.ts";
 import type { Evaluation } from "../types/evaluation.ts";
+import { stages } from "../types/records.ts";
 import { configOf, findRun, type RunPlace } from "./places.ts";
 import { evaluationOf } from "./run-files.ts";
 
@@ -29,7 +30,7 @@ export function readCompared(text: string, workspace: string): Compared {
 /** Like `readCompared`, but with an open store. */
 export function comparedOf(store: Store, place: RunPlace): Compared {
   const { id } = place;
-  const stages = (["sft", "reward", "ppo"] as const).map((stage) => [
+  const latest = stages.map((stage) => [
     stage,
     Object.fromEntries(store.latest(id, stage).map(({ key, value }) => [key, value])),
   ]);
@@ -38,7 +39,7 @@ export function comparedOf(store: Store, place: RunPlace): Compared {
     state: store.run(id)?.state ?? "unknown",
     config: configOf(place),
     evaluation: evaluationOf(place),
-    latest: Object.fromEntries(stages),
+    latest: Object.fromEntries(latest),
   };
 }
 

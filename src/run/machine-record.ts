@@ -1,7 +1,7 @@
 /** The machine record of a run: what a repetition to the last bit needs. */
-import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import type { Engine } from "../engine/engine.ts";
+import { version } from "../util/own-version.ts";
 import { platformName } from "../util/platform.ts";
 
 export interface Machine {
@@ -22,7 +22,7 @@ export async function machineRecord(engine: Pick<Engine, "info">): Promise<Machi
     threads,
     engine: name,
     platform: platformName,
-    versions: { ballast: ownVersion(), node: process.versions.node, ...versions },
+    versions: { ballast: version(), node: process.versions.node, ...versions },
     logicalCores: availableParallelism(),
     memoryGb: Math.round(totalmem() / 2 ** 30),
   };
@@ -42,8 +42,4 @@ export function machineDifferences(before: Machine, now: Machine): string[] {
     compare(name, before.versions[name], now.versions[name]);
   }
   return differences;
-}
-
-function ownVersion(): string {
-  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }

@@ -1,10 +1,8 @@
 /** The whole of a run: SFT, reward model, PPO, evaluation, each if it is configured and from where it was left. */
-
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { trainOnline } from "../algorithms/online-stage.ts";
 import { modelFoldersOf } from "../config/config-paths.ts";
-import { stages } from "../config/live-changes.ts";
 import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
 import { fitsScale, inactiveWhy, loadRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
@@ -31,7 +29,7 @@ import { trainSft } from "../trainer/sft.ts";
 import type { StageContext } from "../trainer/stage-context.ts";
 import { type ModelSource, modelSizes, textIdsOf } from "../trainer/stage-models.ts";
 import type { Evaluation } from "../types/evaluation.ts";
-import type { Stage } from "../types/records.ts";
+import { type Stage, stages } from "../types/records.ts";
 import type { Recorder } from "../types/run-recorder.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, DataError, UsageError } from "../util/errors.ts";

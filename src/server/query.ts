@@ -1,7 +1,6 @@
 /** The checked parameters in a request's address. */
 import type { Context } from "hono";
-import { stages } from "../config/live-changes.ts";
-import type { Stage } from "../types/records.ts";
+import { type Stage, stages } from "../types/records.ts";
 import { Refusal } from "./problem.ts";
 
 /** The requested stage; PPO if none is named. */

@@ -1,5 +1,4 @@
 /** The context that all routes of the server share. */
-import { readFileSync } from "node:fs";
 import type { Store } from "../store/index.ts";
 import type { Summaries } from "./answers/summary-answer.ts";
 import { Refusal } from "./problem.ts";
@@ -24,10 +23,6 @@ export interface Context {
 /** A command line for this workspace, as the user would type it. */
 export function typed({ self, option }: Pick<Context, "self" | "option">, ...words: readonly string[]): string {
   return [self, ...words, option].filter(Boolean).join(" ");
-}
-
-export function version(): string {
-  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }
 
 /**

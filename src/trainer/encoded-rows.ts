@@ -1,5 +1,4 @@
 /** Every row of a run as its models read it: each is encoded once, before the first step of any stage. */
-import { stages } from "../config/live-changes.ts";
 import {
   createTally,
   describeTally,
@@ -13,7 +12,7 @@ import {
 } from "../data/index.ts";
 import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
-import type { Stage } from "../types/records.ts";
+import { type Stage, stages } from "../types/records.ts";
 import { type DataRecord, fingerprintData } from "./data-record.ts";
 import type { Measuring } from "./measuring.ts";
 import { contextIn } from "./model-folder.ts";

@@ -1,8 +1,15 @@
 /** What every stage does around its steps: commands, settings, checkpoints, interruption, events. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { lengthKeys } from "../config/extend.ts";
-import { applyChange, type Change, hyperparameters, settingOf, stageOfKey, stages } from "../config/live-changes.ts";
-import type { CommandRecord, EventKind, MetricValues, SettingRecord, Stage } from "../types/records.ts";
+import { applyChange, type Change, hyperparameters, settingOf, stageOfKey } from "../config/live-changes.ts";
+import {
+  type CommandRecord,
+  type EventKind,
+  type MetricValues,
+  type SettingRecord,
+  type Stage,
+  stages,
+} from "../types/records.ts";
 import { BallastError, CheckpointError, EngineError, Interrupted, messageOf } from "../util/errors.ts";
 import { remedyFor } from "../util/system-faults.ts";
 import { type AppliedChange, type Checkpoint, openCheckpoint, type SavedModels, saveCheckpoint } from "./checkpoint.ts";

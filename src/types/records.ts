@@ -1,7 +1,9 @@
-/** The records that the trainer writes, the store keeps and pages read, and the `Recorder` that they pass through. No code. */
+/** The records that the trainer writes, the store keeps and pages read, and the `Recorder` that they pass through. Its only code is the list of stages. */
 
-/** A stage of RLHF. */
-export type Stage = "sft" | "reward" | "ppo";
+/** The stages of RLHF, in the order in which they run. */
+export const stages = ["sft", "reward", "ppo"] as const;
+
+export type Stage = (typeof stages)[number];
 
 /** State of a run. `paused` waits for an operator; `lost` is never written: readers derive it from a heartbeat that stopped. */
 export type RunState = "running" | "paused" | "done" | "interrupted" | "failed" | "stopped";

@@ -1,5 +1,6 @@
 /** The runs of a table: which of them are shown, and in what order. Pure. */
 import type { RunSummary, ShownState } from "../../../src/types/page.ts";
+import { stages } from "../../../src/types/records.ts";
 
 /** The runs with the stream's newer summaries, and with runs that are newer than the answer. */
 export function merged(runs: readonly RunSummary[], news: ReadonlyMap<string, RunSummary>): RunSummary[] {
@@ -61,7 +62,7 @@ const stateOrder: readonly string[] = [
 export function progressOf({ position }: Pick<RunSummary, "position">): number | null {
   if (position === null) return null;
   const share = position.of === null ? 0 : Math.min(1, (position.iteration + 1) / position.of);
-  return ["sft", "reward", "ppo"].indexOf(position.stage) + share;
+  return stages.indexOf(position.stage) + share;
 }
 
 export interface Order {

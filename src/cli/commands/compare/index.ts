@@ -1,8 +1,8 @@
 /** `ballast compare`: how runs differ in their configurations and results. */
 import { type Compared, readCompared, settingRows } from "../../../inspect/comparison.ts";
+import { figureTitle } from "../../../signals/figure-titles.ts";
 import type { Evaluation } from "../../../types/evaluation.ts";
 import type { Stage } from "../../../types/records.ts";
-import { figureTitle } from "../../evaluation-report.ts";
 import { jsonLine } from "../../json-line.ts";
 import { number, percent } from "../../number-format.ts";
 import { table } from "../../table.ts";

@@ -4,7 +4,6 @@ import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, read
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
-import { stages } from "../../../config/live-changes.ts";
 import type { Engine } from "../../../engine/engine.ts";
 import { findRun, type RunPlace } from "../../../inspect/places.ts";
 import { lockRun } from "../../../run/lock.ts";
@@ -14,7 +13,7 @@ import { openRunEngine } from "../../../run/run-engine.ts";
 import { openStore, type Store } from "../../../store/index.ts";
 import { checkpointName } from "../../../trainer/checkpoint.ts";
 import { dataChanges } from "../../../trainer/data-record.ts";
-import type { Stage } from "../../../types/records.ts";
+import { type Stage, stages } from "../../../types/records.ts";
 import { writeDurably } from "../../../util/durable.ts";
 import { Interrupted, messageOf, RolledBack, StoppedByController, UsageError } from "../../../util/errors.ts";
 import { removeTree } from "../../../util/platform.ts";

@@ -1,5 +1,5 @@
 /** The runs' results: figures before and after PPO with their intervals, and the newest metrics. */
-
+import { figureOrder, figureTitle } from "../../../../src/signals/figure-titles.ts";
 import type { Estimate, Evaluation } from "../../../../src/types/evaluation.ts";
 import type { CompareAnswer, Num } from "../../../../src/types/page.ts";
 import type { Stage } from "../../../../src/types/records.ts";
@@ -7,7 +7,6 @@ import { type Interval, Intervals, scaleOf, Ticks } from "../../components/inter
 import { Card, Empty } from "../../components/parts.tsx";
 import { Scroll } from "../../components/scroll.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
-import { figureOrder, figureTitle } from "../../figure-titles.ts";
 import { figure, percent, visible } from "../../format.ts";
 import type { RunInk } from "../../hues.ts";
 import { RunName } from "./chooser.tsx";

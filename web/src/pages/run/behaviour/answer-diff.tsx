@@ -1,9 +1,9 @@
 /** Answers to the monitoring set at two points side by side: what changed, word by word, and which verdicts flipped. */
 import { useSignal } from "@preact/signals";
+import { figureTitle } from "../../../../../src/signals/figure-titles.ts";
 import type { AnswersAnswer, BehaviourAnswer } from "../../../../../src/types/page.ts";
 import { Card, Empty, Problem } from "../../../components/parts.tsx";
 import { Switch } from "../../../components/switch.tsx";
-import { figureTitle } from "../../../figure-titles.ts";
 import { plural, visible } from "../../../format.ts";
 import { useKey } from "../../../keys.ts";
 import { setQuery } from "../../../router.ts";

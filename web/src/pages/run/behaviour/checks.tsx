@@ -1,12 +1,12 @@
 /** The monitoring set over iterations: each gold check with its interval, what changed, and how consistent the answers are. */
 import { useMemo } from "preact/hooks";
+import { figureTitle } from "../../../../../src/signals/figure-titles.ts";
 import type { Estimate } from "../../../../../src/types/evaluation.ts";
 import type { BehaviourAnswer, Num } from "../../../../../src/types/page.ts";
 import { isFile } from "../../../api.ts";
 import { Chart, type Line } from "../../../components/chart.tsx";
 import type { Mark } from "../../../components/chart-ink.ts";
 import { Card } from "../../../components/parts.tsx";
-import { figureTitle } from "../../../figure-titles.ts";
 import { visible } from "../../../format.ts";
 import { setQuery } from "../../../router.ts";
 import { type Column, columnOf } from "../../../state/column.ts";

@@ -1,4 +1,5 @@
 /** The final evaluation: every figure before and after PPO with its interval, the paired change, and transcripts. */
+import { figureOrder, figureTitle } from "../../../../../src/signals/figure-titles.ts";
 import type { Estimate, Evaluation, PairedDifference } from "../../../../../src/types/evaluation.ts";
 import { exact } from "../../../components/exact.ts";
 import { type Interval, Intervals, scaleOf } from "../../../components/intervals.tsx";
@@ -6,7 +7,6 @@ import { LongText } from "../../../components/long-text.tsx";
 import { Card } from "../../../components/parts.tsx";
 import { Scroll } from "../../../components/scroll.tsx";
 import { TableCopies } from "../../../components/table-copies.tsx";
-import { figureOrder, figureTitle } from "../../../figure-titles.ts";
 import { figure, percent, visible } from "../../../format.ts";
 
 export function EvaluationCard({ evaluation }: { readonly evaluation: Evaluation }) {

@@ -1,9 +1,9 @@
 /** Two answers to one prompt: the words that differ, each side's score and verdicts. */
 import { useMemo } from "preact/hooks";
+import { figureTitle } from "../../../../../src/signals/figure-titles.ts";
 import type { AnswerPair, PageSaid } from "../../../../../src/types/page.ts";
 import { exact } from "../../../components/exact.ts";
 import { LongText } from "../../../components/long-text.tsx";
-import { figureTitle } from "../../../figure-titles.ts";
 import { figure, visible } from "../../../format.ts";
 import { flipsOf, isChanged } from "./flips.ts";
 import { type Span, wordDiff } from "./word-diff.ts";

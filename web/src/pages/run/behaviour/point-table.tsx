@@ -1,9 +1,9 @@
 /** Every point of the monitoring set as a table: the charts' data, to read or to copy. */
+import { figureTitle } from "../../../../../src/signals/figure-titles.ts";
 import type { Estimate } from "../../../../../src/types/evaluation.ts";
 import type { BehaviourAnswer, BehaviourPoint, Num } from "../../../../../src/types/page.ts";
 import { Scroll } from "../../../components/scroll.tsx";
 import { TableCopies } from "../../../components/table-copies.tsx";
-import { figureTitle } from "../../../figure-titles.ts";
 import { figure, percent, visible } from "../../../format.ts";
 
 export function PointTable({ answer: { points, checks } }: { readonly answer: BehaviourAnswer }) {

@@ -1,9 +1,9 @@
 /** The monitoring set if its answers are not recorded: figures from an earlier version, or how to get them. */
 import { useMemo } from "preact/hooks";
+import { figureTitle } from "../../../../../src/signals/figure-titles.ts";
 import type { RunAnswer } from "../../../../../src/types/page.ts";
 import { Chart } from "../../../components/chart.tsx";
 import { Card, Empty } from "../../../components/parts.tsx";
-import { figureTitle } from "../../../figure-titles.ts";
 import { visible } from "../../../format.ts";
 import type { RunData } from "../../../state/run-data.ts";
 import { useColumns } from "../../../state/use-run.ts";

@@ -1,7 +1,7 @@
 /** Reward against gold, and reward against KL: what was gained, and at what price. */
+import { figureTitle } from "../../../../../src/signals/figure-titles.ts";
 import type { BehaviourPoint } from "../../../../../src/types/page.ts";
 import { Card } from "../../../components/parts.tsx";
-import { figureTitle } from "../../../figure-titles.ts";
 import { figure, percent, visible } from "../../../format.ts";
 import { type Parting, partings } from "./parting.ts";
 import { PathPlot } from "./path-plot.tsx";

@@ -1,9 +1,9 @@
 /** The run's position, speed and health; and what is wrong now. */
+import { figureTitle } from "../../../../../src/signals/figure-titles.ts";
 import type { RunAnswer, RunSummary } from "../../../../../src/types/page.ts";
 import type { Stage } from "../../../../../src/types/records.ts";
 import { Health } from "../../../components/health.tsx";
 import { Command, State } from "../../../components/parts.tsx";
-import { figureTitle } from "../../../figure-titles.ts";
 import { ago, duration, figure, percent } from "../../../format.ts";
 import { hashOf } from "../../../router.ts";
 import { now } from "../../../state/clock.ts";

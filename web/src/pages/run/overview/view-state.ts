@@ -1,5 +1,5 @@
 /** The address's parameters for the Run view: stage, range, selected iteration, smoothing and the rest. */
-import type { EventKind, Stage } from "../../../../../src/types/records.ts";
+import { type EventKind, type Stage, stages } from "../../../../../src/types/records.ts";
 import { setQuery, view } from "../../../router.ts";
 
 export interface OverviewState {
@@ -23,7 +23,6 @@ export interface OverviewState {
 }
 
 export const usualSmoothing = 0.6;
-const stages: readonly Stage[] = ["sft", "reward", "ppo"];
 
 export function stateOfQuery(query: Readonly<Record<string, string>>): OverviewState {
   const whole = (name: string) => {

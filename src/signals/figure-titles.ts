@@ -11,6 +11,7 @@ const titles: Readonly<Record<string, string>> = {
   entropy: "entropy, nats",
 };
 
+/** The title of a figure; its name if it has none. */
 export function figureTitle(name: string): string {
   return Object.hasOwn(titles, name) ? titles[name]! : name;
 }
