@@ -25,26 +25,31 @@ interface StoredAnswer {
 
 const current = "run_id = ? AND stage = 'ppo' AND model = ? AND NOT superseded";
 
-/** Current answers of the policy after an iteration, or the newest answers of the reference, in the order of the monitoring set. */
-export function readAnswers(connection: Connection, runId: string, of: number | "reference"): AnswerRow[] {
-  return connection.read(() => {
-    const model = of === "reference" ? of : "policy";
-    const iteration = of === "reference" ? readAnswerIterations(connection, runId, model).at(-1) : of;
-    if (iteration === undefined) return [];
-    const sql = `SELECT * FROM answer_rows WHERE ${current} AND iteration = ? ORDER BY sample, seq`;
-    return connection.all<StoredAnswer>(sql, [runId, model, iteration]).map(answerOf);
-  });
-}
+export function createAnswerRows(connection: Connection) {
+  /** The iterations after which a model answered the monitoring set, in order. */
+  const answerIterations = (runId: string, model: AnsweringModel = "policy"): number[] => {
+    // Reads the iterations only from the index, and the first answers of each.
+    const sql = `SELECT DISTINCT iteration
+      FROM (SELECT DISTINCT run_id, stage, iteration, attempt FROM answers WHERE run_id = ? AND stage = 'ppo') AS one
+      WHERE coalesce(iteration < ${supersededFrom("one")}, 1) AND EXISTS (SELECT 1 FROM answers
+        WHERE run_id = one.run_id AND stage = one.stage AND iteration = one.iteration AND attempt = one.attempt AND model = ?)
+      ORDER BY iteration`;
+    return connection.all<{ iteration: number }>(sql, [runId, model]).map(({ iteration }) => iteration);
+  };
+  return {
+    answerIterations,
 
-/** The iterations after which a model answered, in order. */
-export function readAnswerIterations(connection: Connection, runId: string, model: AnsweringModel): number[] {
-  // Reads the iterations only from the index, and the first answers of each.
-  const sql = `SELECT DISTINCT iteration
-    FROM (SELECT DISTINCT run_id, stage, iteration, attempt FROM answers WHERE run_id = ? AND stage = 'ppo') AS one
-    WHERE coalesce(iteration < ${supersededFrom("one")}, 1) AND EXISTS (SELECT 1 FROM answers
-      WHERE run_id = one.run_id AND stage = one.stage AND iteration = one.iteration AND attempt = one.attempt AND model = ?)
-    ORDER BY iteration`;
-  return connection.all<{ iteration: number }>(sql, [runId, model]).map(({ iteration }) => iteration);
+    /** Current answers to the monitoring set, in its order: the policy's after an iteration, or the reference's newest. */
+    answers(runId: string, of: number | "reference"): AnswerRow[] {
+      return connection.read(() => {
+        const model = of === "reference" ? of : "policy";
+        const iteration = of === "reference" ? answerIterations(runId, model).at(-1) : of;
+        if (iteration === undefined) return [];
+        const sql = `SELECT * FROM answer_rows WHERE ${current} AND iteration = ? ORDER BY sample, seq`;
+        return connection.all<StoredAnswer>(sql, [runId, model, iteration]).map(answerOf);
+      });
+    },
+  };
 }
 
 function answerOf(row: StoredAnswer): AnswerRow {

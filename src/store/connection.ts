@@ -14,6 +14,7 @@ const busyTimeout = 2_000;
 
 export class Connection {
   readonly path: string;
+  readonly readonly: boolean;
   readonly #database: InstanceType<typeof Database>;
   readonly #statements = new Map<string, Statement>();
   /** Identifies the file that was opened: no other file can have the same identity while this one is open. */
@@ -21,8 +22,9 @@ export class Connection {
   #open = true;
   #writing = false;
 
-  constructor(path: string, database: InstanceType<typeof Database>) {
+  constructor(database: InstanceType<typeof Database>, { path, readonly }: { path: string; readonly: boolean }) {
     this.path = path;
+    this.readonly = readonly;
     this.#database = database;
     this.#file = fileAt(path);
   }
@@ -30,6 +32,11 @@ export class Connection {
   /** False if the file was removed or replaced: reads are then outdated, and writes are lost. */
   inPlace(): boolean {
     return fileAt(this.path) === this.#file;
+  }
+
+  /** @throws StoreError if the database was opened read-only. */
+  checkWritable(): void {
+    if (this.readonly) throw new StoreError(`${this.path} was opened read-only`);
   }
 
   /** Every row of a query. The query is always read to its end: a half-read statement would pin an old snapshot and hold up checkpoints. */
@@ -139,7 +146,7 @@ export function openConnection(path: string, options: { readonly?: boolean } = {
   } catch (error) {
     throw storeError(path, error);
   }
-  const connection = new Connection(path, database);
+  const connection = new Connection(database, { path, readonly });
   try {
     if (!readonly) setUp(connection);
     checkVersion(connection);

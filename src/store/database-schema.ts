@@ -1,4 +1,5 @@
 /** The tables and views of a workspace's database, and the version of its schema. */
+import { stages } from "../types/records.ts";
 
 /** The schema's version, stored in `PRAGMA user_version`. Raised with every change of the schema. */
 export const schemaVersion = 5;
@@ -6,7 +7,9 @@ export const schemaVersion = 5;
 /** Identifies Ballast's databases, stored in `PRAGMA application_id`: "BLST". */
 export const applicationId = 0x424c5354;
 
-const rank = (stage: string) => `CASE ${stage} WHEN 'sft' THEN 0 WHEN 'reward' THEN 1 WHEN 'ppo' THEN 2 END`;
+/** SQL for a stage's place in the order of stages. */
+export const rank = (stage: string) =>
+  `CASE ${stage} ${stages.map((name, i) => `WHEN '${name}' THEN ${i}`).join(" ")} END`;
 
 /**
  * SQL for the first iteration of `row`'s stage that a newer attempt has superseded: NULL if there is none, -1 if the whole stage is superseded. `row`

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { evidence, incidentRecord } from "../../test/support/incident.ts";
 import { closedAfterwards, runRecord, temporaryFolder, temporaryStore } from "../../test/support/store.ts";
 import { openConnection } from "./connection.ts";
-import { openStore, Store } from "./index.ts";
+import { createStore, openStore } from "./index.ts";
 
 function start(runs = ["a"]) {
   const store = temporaryStore({ now: () => 1_700_000_000_000 });
@@ -61,7 +61,7 @@ describe("an incident", () => {
 
   it("waits for a full disk, with a warning, and gets its number when there is room", () => {
     const connection = openConnection(join(temporaryFolder(), "ballast.db"));
-    const store = closedAfterwards(new Store(connection, { readonly: false, now: Date.now }));
+    const store = closedAfterwards(createStore(connection));
     store.createRun(runRecord("a"));
     const warnings: string[] = [];
     const recorder = store.recorder("a", store.startAttempt("a"), { onWarning: (text) => warnings.push(text) });

@@ -1,10 +1,10 @@
-/** Queries for incidents and operators' decisions on them, and the one insert whose order matters. */
+/** Incidents and operators' decisions on them. */
 import type { IncidentDecision, IncidentEvidence, IncidentRecord } from "../types/alerts.ts";
 import type { Stage } from "../types/records.ts";
 import { StoreError } from "../util/errors.ts";
 import type { Connection } from "./connection.ts";
 import { decodeJson, decodeText, encodeJson, encodeText } from "./encode-value.ts";
-import { insert } from "./writerows.ts";
+import { insertRow } from "./writerows.ts";
 
 export interface IncidentQuery {
   readonly run?: string;
@@ -34,26 +34,71 @@ interface StoredIncident {
   readonly decided_at: number | null;
 }
 
-/** Incidents, oldest first. */
-export function readIncidents(
-  connection: Connection,
-  { run, id, open, newest = Number.MAX_SAFE_INTEGER }: IncidentQuery = {},
-): IncidentRecord[] {
-  const conditions = [
-    ...(run === undefined ? [] : ["i.run_id = ?"]),
-    ...(id === undefined ? [] : ["i.id = ?"]),
-    ...(open === undefined ? [] : [`d.action IS ${open ? "" : "NOT "}NULL`]),
-  ];
-  const where = conditions.length > 0 ? `WHERE ${conditions.join(" AND ")}` : "";
-  const parameters = [...(run === undefined ? [] : [run]), ...(id === undefined ? [] : [id]), newest];
-  return connection
-    .all<StoredIncident>(
-      `SELECT i.*, d.action, d."to", d.changes, d.reason, d.decided_at
-       FROM incidents AS i LEFT JOIN decisions AS d ON d.incident_id = i.id ${where} ORDER BY i.id DESC LIMIT ?`,
-      parameters,
-    )
-    .reverse()
-    .map(incidentOf);
+export function createIncidentRows(connection: Connection, now: () => number) {
+  /** Incidents of the workspace, or of one run, oldest first, each with its decision. */
+  const incidents = ({ run, id, open, newest = Number.MAX_SAFE_INTEGER }: IncidentQuery = {}): IncidentRecord[] => {
+    const conditions = [
+      ...(run === undefined ? [] : ["i.run_id = ?"]),
+      ...(id === undefined ? [] : ["i.id = ?"]),
+      ...(open === undefined ? [] : [`d.action IS ${open ? "" : "NOT "}NULL`]),
+    ];
+    const where = conditions.length > 0 ? `WHERE ${conditions.join(" AND ")}` : "";
+    const parameters = [...(run === undefined ? [] : [run]), ...(id === undefined ? [] : [id]), newest];
+    return connection
+      .all<StoredIncident>(
+        `SELECT i.*, d.action, d."to", d.changes, d.reason, d.decided_at
+         FROM incidents AS i LEFT JOIN decisions AS d ON d.incident_id = i.id ${where} ORDER BY i.id DESC LIMIT ?`,
+        parameters,
+      )
+      .reverse()
+      .map(incidentOf);
+  };
+  const incident = (id: number): IncidentRecord | undefined => incidents({ id })[0];
+  return {
+    incidents,
+    incident,
+
+    /** How many incidents of each run wait for a decision; runs without any are absent. */
+    openIncidents(): ReadonlyMap<string, number> {
+      const rows = connection.all<{ run_id: string; open: number }>(
+        `SELECT run_id, count(*) AS open FROM incidents
+         WHERE id NOT IN (SELECT incident_id FROM decisions) GROUP BY run_id`,
+      );
+      return new Map(rows.map(({ run_id, open }) => [run_id, open]));
+    },
+
+    /**
+     * Records an operator's decision on an incident, which its trainer reads. Any process may call it; if two processes decide at once, the second
+     * one gets an error saying that the first was faster.
+     *
+     * @throws StoreError if there is no such incident, or it was decided already: the first decision holds.
+     */
+    decide(id: number, { action, to, changes, reason }: Omit<IncidentDecision, "decidedAt">): void {
+      connection.checkWritable();
+      const at = now();
+      connection.write(() => {
+        const found = incident(id);
+        if (found === undefined)
+          throw new StoreError(
+            `${connection.path} has no incident ${id}`,
+            "`ballast incidents list` shows those it has.",
+          );
+        if (found.decision !== null) throw alreadyDecided(found);
+        const texts = { changes: encodeJson(changes), reason: encodeText(reason) };
+        insertRow(connection, "decisions", { incident_id: id, action, to, ...texts, decided_at: at });
+        // The trainer reads them like any change that an operator requests, and applies them again when it resumes there.
+        for (const { key, value } of changes) {
+          const command = {
+            run_id: found.runId,
+            kind: "set",
+            payload: encodeJson({ key, value }),
+            reason: texts.reason,
+          };
+          insertRow(connection, "commands", { ...command, created_at: at });
+        }
+      });
+    },
+  };
 }
 
 function incidentOf(row: StoredIncident): IncidentRecord {
@@ -79,33 +124,6 @@ function decisionOf(row: StoredIncident, action: IncidentDecision["action"]): In
     reason: decodeText(row.reason!),
     decidedAt: row.decided_at!,
   };
-}
-
-/** Records a decision. If two processes decide at once, the second one gets an error saying that the first was faster. */
-export function decideIncident(connection: Connection, id: number, decision: IncidentDecision): void {
-  const { action, to, changes, reason, decidedAt } = decision;
-  connection.write(() => {
-    const incident = readIncidents(connection, { id })[0];
-    if (incident === undefined)
-      throw new StoreError(`${connection.path} has no incident ${id}`, "`ballast incidents list` shows those it has.");
-    if (incident.decision !== null) throw alreadyDecided(incident);
-    const texts = { changes: encodeJson(changes), reason: encodeText(reason) };
-    const row = insert("decisions", { incident_id: id, action, to, ...texts, decided_at: decidedAt });
-    connection.run(row.sql, row.parameters);
-    // The trainer reads them like any change that an operator requests, and applies them again when it resumes there.
-    for (const { key, value } of changes) {
-      const payload = encodeJson({ key, value });
-      const command = {
-        run_id: incident.runId,
-        kind: "set",
-        payload,
-        reason: encodeText(reason),
-        created_at: decidedAt,
-      };
-      const { sql, parameters } = insert("commands", command);
-      connection.run(sql, parameters);
-    }
-  });
 }
 
 /** Why an incident cannot be decided again. `resume` is the command line that continues its run. */

@@ -1,9 +1,10 @@
 /** The store's public names. */
+export type { NewCommand } from "./command-rows.ts";
 export { isTransient } from "./connection.ts";
+export type { Ends } from "./following.ts";
 export { alreadyDecided, type IncidentQuery } from "./incident-rows.ts";
-export type { Ends } from "./readlive.ts";
 export { type RecorderOptions, StoreRecorder } from "./recorder.ts";
 export type { Answered } from "./requests.ts";
 export type { FoundSamples, SampleQuery } from "./sample-rows.ts";
-export { type NewCommand, openStore, Store, type StoreOptions } from "./store.ts";
+export { createStore, openStore, type Store, type StoreOptions } from "./store.ts";
 export type * from "./stored-rows.ts";

@@ -32,38 +32,43 @@ interface Value {
   readonly value: number;
 }
 
-/**
- * The current values of one metric, without superseded ones.
- *
- * Points are single values if there are few, else buckets of a power of two of iterations, so narrow that there are about `maxPoints` of them and
- * never more. A bucket keeps its extremes, so that a spike in one iteration survives.
- */
-export function readSeries(
-  connection: Connection,
-  name: SeriesName,
-  { from = 0, to = Number.POSITIVE_INFINITY, maxPoints = 1000 }: SeriesQuery = {},
-): Series {
-  return connection.read(() => {
-    const segments = readSegments(connection, name, { from, to });
-    const width = widthFor(connection, segments, Math.max(1, maxPoints));
-    const points = new Map<number, Rollup>();
-    const rollupAt = (iteration: number): Rollup => {
-      const bucket = Math.floor(iteration / width);
-      let rollup = points.get(bucket);
-      if (rollup === undefined) {
-        rollup = emptyRollup();
-        points.set(bucket, rollup);
-      }
-      return rollup;
-    };
-    let level = 0;
-    while (widthOf(level + 1) <= width) level++;
-    for (const segment of segments) {
-      gather(connection, { ...segment, to: Math.min(segment.to, segment.closed) }, { level, rollupAt });
-      for (const { iteration, value } of segment.tail) addValue(rollupAt(iteration), value);
-    }
-    return { width, points: [...points].map(([bucket, rollup]) => pointOf(bucket, width, rollup)) };
-  });
+export function createMetricSeries(connection: Connection) {
+  return {
+    /**
+     * The current values of one metric, without superseded ones.
+     *
+     * Points are single values if there are few, else buckets of a power of two of iterations, so narrow that there are about `maxPoints` of them
+     * and never more. A bucket keeps its extremes, so that a spike in one iteration survives.
+     */
+    series(
+      runId: string,
+      stage: Stage,
+      key: string,
+      { from = 0, to = Number.POSITIVE_INFINITY, maxPoints = 1000 }: SeriesQuery = {},
+    ): Series {
+      return connection.read(() => {
+        const segments = readSegments(connection, { runId, stage, key }, { from, to });
+        const width = widthFor(connection, segments, Math.max(1, maxPoints));
+        const points = new Map<number, Rollup>();
+        const rollupAt = (iteration: number): Rollup => {
+          const bucket = Math.floor(iteration / width);
+          let rollup = points.get(bucket);
+          if (rollup === undefined) {
+            rollup = emptyRollup();
+            points.set(bucket, rollup);
+          }
+          return rollup;
+        };
+        let level = 0;
+        while (widthOf(level + 1) <= width) level++;
+        for (const segment of segments) {
+          gather(connection, { ...segment, to: Math.min(segment.to, segment.closed) }, { level, rollupAt });
+          for (const { iteration, value } of segment.tail) addValue(rollupAt(iteration), value);
+        }
+        return { width, points: [...points].map(([bucket, rollup]) => pointOf(bucket, width, rollup)) };
+      });
+    },
+  };
 }
 
 /** The newest current value of one metric; undefined if it has none. */

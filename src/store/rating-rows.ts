@@ -2,7 +2,8 @@
 import type { NewRating, RatingRecord } from "../types/rating-records.ts";
 import type { Connection } from "./connection.ts";
 import { decodeText, encodeText } from "./encode-value.ts";
-import { insert } from "./writerows.ts";
+import { checkWritableRun } from "./stored-runs.ts";
+import { insertRow } from "./writerows.ts";
 
 type Text = string | Uint8Array;
 
@@ -17,31 +18,31 @@ interface StoredRating {
   readonly at: number;
 }
 
-/** Inserts a judgement and returns its number. */
-export function insertRating(
-  connection: Connection,
-  runId: string,
-  rating: NewRating & { readonly at: number },
-): number {
-  const { kind, rater, prompt, at } = rating;
-  const what =
-    kind === "rating"
-      ? { response: encodeText(rating.response), score: rating.score, rejected: null }
-      : { response: encodeText(rating.chosen), score: null, rejected: encodeText(rating.rejected) };
-  const texts = { rater: encodeText(rater), prompt: encodeText(prompt) };
-  const { sql, parameters } = insert("ratings", { run_id: runId, ...texts, ...what, at });
-  return connection.run(sql, parameters);
-}
+export function createRatingRows(connection: Connection, now: () => number) {
+  return {
+    /** Records a human judgement of a run's responses; returns its number. Any process may call it. */
+    addRating(runId: string, rating: NewRating): number {
+      checkWritableRun(connection, runId);
+      const { kind, rater, prompt } = rating;
+      const what =
+        kind === "rating"
+          ? { response: encodeText(rating.response), score: rating.score, rejected: null }
+          : { response: encodeText(rating.chosen), score: null, rejected: encodeText(rating.rejected) };
+      const texts = { rater: encodeText(rater), prompt: encodeText(prompt) };
+      return insertRow(connection, "ratings", { run_id: runId, ...texts, ...what, at: now() });
+    },
 
-/** The judgements of a run, oldest first. */
-export function readRatings(connection: Connection, runId: string): RatingRecord[] {
-  return connection
-    .all<StoredRating>("SELECT * FROM ratings WHERE run_id = ? ORDER BY id", [runId])
-    .map(({ id, run_id, rater, prompt, response, score, rejected, at }): RatingRecord => {
-      const head = { id, runId: run_id, rater: decodeText(rater), prompt: decodeText(prompt), at };
-      const text = decodeText(response);
-      return rejected === null
-        ? { ...head, kind: "rating", response: text, score: score! }
-        : { ...head, kind: "preference", chosen: text, rejected: decodeText(rejected) };
-    });
+    /** Human judgements of a run's responses, oldest first. */
+    ratings(runId: string): RatingRecord[] {
+      return connection
+        .all<StoredRating>("SELECT * FROM ratings WHERE run_id = ? ORDER BY id", [runId])
+        .map(({ id, run_id, rater, prompt, response, score, rejected, at }): RatingRecord => {
+          const head = { id, runId: run_id, rater: decodeText(rater), prompt: decodeText(prompt), at };
+          const text = decodeText(response);
+          return rejected === null
+            ? { ...head, kind: "rating", response: text, score: score! }
+            : { ...head, kind: "preference", chosen: text, rejected: decodeText(rejected) };
+        });
+    },
+  };
 }

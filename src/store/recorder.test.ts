@@ -11,7 +11,7 @@ import {
   temporaryStore,
 } from "../../test/support/store.ts";
 import { openConnection } from "./connection.ts";
-import { openStore, Store, type StoreRecorder } from "./index.ts";
+import { createStore, openStore, type Store, type StoreRecorder } from "./index.ts";
 
 /** Records iterations [from, to) of two metrics, an event and a large sample, with a commit each. */
 function recordIterations(recorder: StoreRecorder, { from, to }: { from: number; to: number }): void {
@@ -35,7 +35,7 @@ function expectWhole(store: Store, iterations: number): void {
 describe("a full disk", () => {
   it("keeps everything in memory, warns once, and catches up when there is room", () => {
     const connection = openConnection(join(temporaryFolder(), "ballast.db"));
-    const store = closedAfterwards(new Store(connection, { readonly: false, now: Date.now }));
+    const store = closedAfterwards(createStore(connection));
     store.createRun(runRecord("a"));
     const warnings: string[] = [];
     const recorder = store.recorder("a", store.startAttempt("a"), { onWarning: (text) => warnings.push(text) });
@@ -96,7 +96,7 @@ describe("a full disk", () => {
 
   it("that stays full to the end is told", () => {
     const connection = openConnection(join(temporaryFolder(), "ballast.db"));
-    const store = closedAfterwards(new Store(connection, { readonly: false, now: Date.now }));
+    const store = closedAfterwards(createStore(connection));
     store.createRun(runRecord("a"));
     const warnings: string[] = [];
     const recorder = store.recorder("a", store.startAttempt("a"), { onWarning: (text) => warnings.push(text) });

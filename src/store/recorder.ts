@@ -1,24 +1,25 @@
 /** The `Recorder` over the store: buffers an iteration's writes and makes them durable in one transaction. */
 import type { Consultation, IncidentRecord, NewIncident } from "../types/alerts.ts";
-import type {
-  AnsweringModel,
-  AnswerRecord,
-  CommandRecord,
-  EventRecord,
-  MetricValues,
-  RecentRecord,
-  RunState,
-  SampleRecord,
-  SettingRecord,
-  Stage,
+import {
+  type AnsweringModel,
+  type AnswerRecord,
+  type CommandRecord,
+  type EventRecord,
+  type MetricValues,
+  type RecentRecord,
+  type RunState,
+  type SampleRecord,
+  type SettingRecord,
+  type Stage,
+  stages,
 } from "../types/records.ts";
 import type { Recorder } from "../types/run-recorder.ts";
 import { messageOf, StoreError } from "../util/errors.ts";
+import { readCommandsAppliedAt, readPendingCommands } from "./command-rows.ts";
 import { type Connection, isTransient } from "./connection.ts";
-import { readIncidents } from "./incident-rows.ts";
-import { readRecent } from "./readrows.ts";
-import { readCommandsAppliedAt, readPendingCommands } from "./readruns.ts";
+import { createIncidentRows } from "./incident-rows.ts";
 import { blockSize, closeBefore, openBuckets } from "./rollup.ts";
+import { readRecent } from "./setting-rows.ts";
 import type { Position } from "./stored-rows.ts";
 import {
   insert,
@@ -49,8 +50,6 @@ export interface RecorderPlace {
   readonly begins: Position | null;
   readonly now: () => number;
 }
-
-const stageOrder: readonly Stage[] = ["sft", "reward", "ppo"];
 
 /** The recorder of one attempt. Made by `Store.recorder`; ended by `close`, or with the store. */
 export class StoreRecorder implements Recorder {
@@ -159,11 +158,11 @@ export class StoreRecorder implements Recorder {
     this.#waiting.push(insertIncident(this.#place(stage, iteration), incident, this.#now()));
     this.commit();
     if (this.#waiting.length > 0) return null;
-    return readIncidents(this.#connection, { run: this.runId }).at(-1)!.id;
+    return this.incidents().at(-1)!.id;
   }
 
   incidents(): IncidentRecord[] {
-    return readIncidents(this.#connection, { run: this.runId });
+    return createIncidentRows(this.#connection, this.#now).incidents({ run: this.runId });
   }
 
   recent(stage: Stage, { upTo, iterations }: { readonly upTo: number; readonly iterations: number }): RecentRecord {
@@ -267,7 +266,7 @@ export class StoreRecorder implements Recorder {
     this.#begun = true;
     const newest = this.#clock.get(stage) ?? -1;
     const begins = this.#begins!;
-    const early = stageOrder.indexOf(stage) - stageOrder.indexOf(begins.stage) || iteration - begins.iteration;
+    const early = stages.indexOf(stage) - stages.indexOf(begins.stage) || iteration - begins.iteration;
     if (iteration < newest || early < 0)
       throw new StoreError(
         iteration < newest

@@ -88,20 +88,14 @@ interface Span {
 }
 
 function insertSeries(connection: Connection, { runId, attempt, stage, key }: OpenSeries): number {
-  const { sql, parameters } = insert("series", { run_id: runId, attempt, stage, key: encodeText(key) });
-  return connection.run(sql, parameters);
+  return insertRow(connection, "series", { run_id: runId, attempt, stage, key: encodeText(key) });
 }
 
 function insertSpan(connection: Connection, span: Span | null, at: number): void {
   if (span === null) return;
   const { series, iteration, first, last } = span;
-  const { sql, parameters } = insert("spans", {
-    ...placeColumns({ ...series, iteration }),
-    first_seq: first,
-    last_seq: last,
-    at,
-  });
-  connection.run(sql, parameters);
+  const place = placeColumns({ ...series, iteration });
+  insertRow(connection, "spans", { ...place, first_seq: first, last_seq: last, at });
 }
 
 /** A block's row; `present` has bit i set if the block has a value for its iteration i. */
@@ -121,6 +115,12 @@ export function insert(table: string, row: Readonly<Record<string, Parameter>>):
   const names = Object.keys(row).map((name) => `"${name}"`);
   const sql = `INSERT INTO ${table} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`;
   return { kind: "row", sql, parameters: Object.values(row) };
+}
+
+/** Inserts one row at once and returns its rowid. */
+export function insertRow(connection: Connection, table: string, row: Readonly<Record<string, Parameter>>): number {
+  const { sql, parameters } = insert(table, row);
+  return connection.run(sql, parameters);
 }
 
 export function insertEvent(place: Place, { kind, message, data }: EventRecord, at: number): Write {

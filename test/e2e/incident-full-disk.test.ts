@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { watchedRecorder } from "../../src/run/watched-recorder.ts";
 import { openConnection } from "../../src/store/connection.ts";
-import { Store } from "../../src/store/index.ts";
+import { createStore } from "../../src/store/index.ts";
 import type { EventRecord } from "../../src/types/records.ts";
 import { StoppedByController } from "../../src/util/errors.ts";
 import { rule } from "../support/rules.ts";
@@ -12,7 +12,7 @@ import { closedAfterwards, runRecord, temporaryFolder } from "../support/store.t
 
 it("loses nothing", async () => {
   const connection = openConnection(join(temporaryFolder(), "ballast.db"));
-  const store = closedAfterwards(new Store(connection, { readonly: false, now: Date.now }));
+  const store = closedAfterwards(createStore(connection));
   store.createRun(runRecord("a"));
   const warnings: string[] = [];
   const recorder = store.recorder("a", store.startAttempt("a"), { onWarning: (text) => warnings.push(text) });
