@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import type { BallastError } from "../util/errors.ts";
 import { sharedBeginning } from "./conversation.ts";
-import { readPreferenceRows, readSftRows } from "./read-rows.ts";
+import { readPreferenceRows, readPromptRows, readSftRows } from "./read-rows.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-conversation-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -13,6 +14,14 @@ function file(...rows: object[]): { path: string } {
   const path = join(folder, "rows.jsonl");
   writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   return { path };
+}
+function faultOf(read: () => unknown): BallastError {
+  try {
+    read();
+  } catch (error) {
+    return error as BallastError;
+  }
+  throw new Error("it could be read");
 }
 const user = (content: string) => ({ role: "user", content });
 const assistant = (content: string) => ({ role: "assistant", content });
@@ -69,6 +78,46 @@ describe("the common history of a pair is its prompt", () => {
   });
 });
 
+describe("messages beside a prompt", () => {
+  const asked = [user("q"), assistant("which?"), user("this")];
+
+  it("are an error by line unless they agree", () => {
+    const other = { messages: [user("q"), assistant("r")] };
+    expect(() =>
+      readSftRows(file({ prompt: "p", completion: "c" }, { prompt: "p", completion: "r", ...other })),
+    ).toThrow(
+      /rows\.jsonl:2: "prompt" is not in the conversation that "messages" answers: the user's "p" against the user's "q"$/,
+    );
+    expect(() => readSftRows(file({ prompt: "q", completion: "c", ...other }))).toThrow(
+      /rows\.jsonl:1: "completion" is not the last message of "messages": "c" against "r"$/,
+    );
+    expect(() => readPromptRows(file({ prompt: "q", messages: [user("z")] }))).toThrow(
+      /rows\.jsonl:1: "prompt" is not in the conversation that "messages" answers: the user's "q" against the user's "z"$/,
+    );
+    const column = { path: file({ ask: "q", dialog: [user("z"), assistant("a")] }).path };
+    expect(() => readPromptRows({ ...column, fields: { prompt: "ask", messages: "dialog" } })).toThrow(
+      /that "dialog" answers/,
+    );
+  });
+
+  it("that agree lose nothing: the longer one is the prompt", () => {
+    const bare = [{ ...user("q"), bare: true }];
+    expect(readSftRows(file({ prompt: "q", completion: " r", messages: [user("q"), assistant("r")] }))).toEqual([
+      { prompt: bare, completion: " r" },
+    ]);
+    expect(readSftRows(file({ prompt: "this", completion: "r", messages: [...asked, assistant("r")] }))).toEqual([
+      { prompt: asked, completion: "r" },
+    ]);
+    const rows = file(
+      { prompt: "q", messages: [user("q")] },
+      { prompt: "q", messages: [assistant("r")] },
+      { prompt: "q", messages: [...asked, assistant("r")] },
+      { prompt: [user("q")], messages: [system("s"), user("q"), assistant("r")] },
+    );
+    expect(readPromptRows(rows).map(({ prompt }) => prompt)).toEqual([bare, bare, asked, [system("s"), user("q")]]);
+  });
+});
+
 describe("implicit prompts", () => {
   const turns = (answer: string) =>
     `\n\nHuman: open file 0\n\nAssistant: which folder?\n\nHuman: in a\n\nAssistant:${answer}`;
@@ -94,6 +143,20 @@ describe("implicit prompts", () => {
       { prompt: [{ ...user("The sum of 5 and 7 is"), bare: true }], chosen: " 12.", rejected: " 13." },
     ]);
     expect(() => readPreferenceRows(file({ chosen: "yes", rejected: "no" }))).toThrow(/"prompt" is missing/);
+    // Nothing that the hint asks for is there already.
+    for (const answers of [
+      { chosen: "same words a", rejected: "other words b" },
+      { chosen: "same", rejected: "same", prompt: null },
+    ]) {
+      const fault = faultOf(() => readPreferenceRows(file(answers)));
+      expect(fault.message).toMatch(
+        /:1: the field "prompt" is missing, and the two answers share no beginning to take as the prompt$/,
+      );
+      expect(fault.hint).toMatch(/add the prompt, or leave the row out$/);
+    }
+    expect(faultOf(() => readPreferenceRows(file({ ...texts, response: "x" }))).hint).toMatch(
+      /a row needs "prompt" and "chosen" and "rejected"$/,
+    );
     // A prompt under a different name must not be lost.
     expect(() => readPreferenceRows(file({ ...texts, question: "what is 5 plus 7?" }))).toThrow(/"prompt" is missing/);
   });

@@ -52,7 +52,8 @@ export function missingHint(request: NamesRequest): string {
     return `if the file has a different name for it${which}, say so in the configuration: fields: {${names.join(", ")}}`;
   }
   if (Object.values(row).some(isShareGpt)) return shareGptHint;
-  const needed = shapes.map((shape) => shape.map((field) => `"${fields[field] ?? field}"`).join(" and "));
+  const lacking = shapes.filter((shape) => shape.some((field) => (row[fields[field] ?? field] ?? null) === null));
+  const needed = lacking.map((shape) => shape.map((field) => `"${fields[field] ?? field}"`).join(" and "));
   return `correct the row, or leave it out: a row needs ${needed.join(", or ")}`;
 }
 

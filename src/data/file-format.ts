@@ -24,10 +24,9 @@ export function otherFormat(path: string, head: Buffer): OtherFormat | null {
   return textFormat(path, head);
 }
 
-/** What to do with text in a single-byte encoding; many of these look alike. */
-export function recodingHint(path: string): string {
-  const command = `iconv -f WINDOWS-1252 -t UTF-8 ${shellWord(path)} > ${shellWord(output(path))}`;
-  return `if it is Latin-1 or Windows-1252, convert it: ${command}`;
+/** The command that converts text in this encoding to UTF-8. */
+export function recodingCommand(path: string, encoding: string): string {
+  return `iconv -f ${encoding} -t UTF-8 ${shellWord(path)} > ${shellWord(output(path))}`;
 }
 
 interface BinaryFormat {
@@ -92,7 +91,7 @@ function wideEncoding(head: Buffer): string | null {
 }
 
 function recoded(path: string, what: string, encoding: string): OtherFormat {
-  return { what, hint: `convert it: iconv -f ${encoding} -t UTF-8 ${shellWord(path)} > ${shellWord(output(path))}` };
+  return { what, hint: `convert it: ${recodingCommand(path, encoding)}` };
 }
 
 function textFormat(path: string, head: Buffer): OtherFormat | null {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import fc from "../../test/support/property.ts";
-import { splitHeldOut } from "./heldout.ts";
+import { alsoTrainedOn, splitHeldOut } from "./heldout.ts";
 
 const row = (prompt: string, completion = "") => ({ prompt: [{ role: "user" as const, content: prompt }], completion });
 const rowsOf = (prompts: readonly number[]) => prompts.map((prompt, index) => row(`${prompt}`, `${index}`));
@@ -37,5 +37,15 @@ describe("splitHeldOut", () => {
 
   it("keeps a single row for training", () => {
     expect(splitHeldOut([row("a")], 0.5, 1)).toEqual({ train: [row("a")], heldOut: [] });
+  });
+});
+
+describe("alsoTrainedOn", () => {
+  it("counts held-out rows whose prompt is trained on: all, if there is one prompt", () => {
+    expect(alsoTrainedOn(splitHeldOut(rowsOf([1, 1, 1, 1, 1, 1]), 0.34, 1))).toBe(2);
+    expect(alsoTrainedOn(splitHeldOut(rowsOf([1, 1, 2, 2, 3, 3]), 0.34, 1))).toBe(0);
+    expect(alsoTrainedOn({ train: rowsOf([1, 2]), heldOut: rowsOf([3, 2, 2]) })).toBe(2);
+    expect(alsoTrainedOn({ train: [row("a")], heldOut: [{ prompt: [{ role: "user", content: " a" }] }] })).toBe(1);
+    expect(alsoTrainedOn({ train: rowsOf([1]), heldOut: [] })).toBe(0);
   });
 });

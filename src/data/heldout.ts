@@ -1,13 +1,17 @@
-/** A held-out split by prompt: rows with the same prompt are never on both sides. */
+/** A held-out split by prompt, and the number of held-out rows whose prompt is also trained on. */
 import type { Message } from "../text/index.ts";
 import { random } from "../util/random.ts";
+
+interface Prompted {
+  readonly prompt: readonly Message[];
+}
 
 /**
  * Holds out about `share` of the rows, at least one if the share is above 0 and there are two; each side keeps the rows' order. Rows with
  * the same prompt stay together (so fewer rows may be held out, or more if one prompt has many). Only if all rows have the same prompt are
  * they split individually.
  */
-export function splitHeldOut<Row extends { readonly prompt: readonly Message[] }>(
+export function splitHeldOut<Row extends Prompted>(
   rows: readonly Row[],
   share: number,
   seed: number,
@@ -35,4 +39,21 @@ export function splitHeldOut<Row extends { readonly prompt: readonly Message[] }
     train: rows.filter((_, index) => !heldOut.has(index)),
     heldOut: rows.filter((_, index) => heldOut.has(index)),
   };
+}
+
+/** The number of held-out rows whose prompt, ignoring surrounding space, training rows have too. */
+export function alsoTrainedOn({ train, heldOut }: Readonly<Record<"train" | "heldOut", readonly Prompted[]>>): number {
+  const held = new Set(heldOut.map(promptKey));
+  // Only these are kept: the training rows may be millions.
+  const shared = new Set<string>();
+  if (held.size > 0)
+    for (const row of train) {
+      const key = promptKey(row);
+      if (held.has(key)) shared.add(key);
+    }
+  return shared.size === 0 ? 0 : heldOut.filter((row) => shared.has(promptKey(row))).length;
+}
+
+function promptKey({ prompt }: Prompted): string {
+  return JSON.stringify(prompt.map(({ role, content }) => [role, content.trim()]));
 }

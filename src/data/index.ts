@@ -14,7 +14,7 @@ export {
   type LongPrompts,
   type RowTally,
 } from "./encode-rows.ts";
-export { splitHeldOut } from "./heldout.ts";
+export { alsoTrainedOn, splitHeldOut } from "./heldout.ts";
 export {
   type HelpdeskChecks,
   type HelpdeskOptions,

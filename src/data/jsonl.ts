@@ -3,9 +3,10 @@ import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats } fro
 import { join } from "node:path";
 import { DataError, messageOf } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
-import { headBytes, otherFormat, recodingHint } from "./file-format.ts";
+import { headBytes, otherFormat } from "./file-format.ts";
 import { RowsError, useAll } from "./row-faults.ts";
 import type { RowPlace } from "./row-types.ts";
+import { otherEncoding } from "./text-encoding.ts";
 
 export interface JsonlRow {
   readonly place: RowPlace;
@@ -41,9 +42,46 @@ function parseObject(text: string, place: RowPlace): Record<string, unknown> {
   } catch (error) {
     throw fault(`not valid JSON: ${messageOf(error)}`, jsonHint(text), error);
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    const key = repeatedKey(text);
+    if (key === null) return value as Record<string, unknown>;
+    throw fault(`the key ${quote(key, 40)} stands twice in one object`, "JSON keeps only the last of them: remove one");
+  }
   const what = Array.isArray(value) ? "a list" : value === null ? "null" : `a ${typeof value}`;
   throw fault(`a JSON object is needed, this is ${what}`, "write one object per line, without a list around them");
+}
+
+/** A key that an object in valid JSON has more than once, at any depth; null if there is none. */
+function repeatedKey(json: string): string | null {
+  // The keys of each open object, and null for each open list.
+  const open: (Set<string> | null)[] = [];
+  let string = "";
+  for (let at = 0; at < json.length; at++) {
+    const char = json[at];
+    if (char === '"') {
+      const end = endOfString(json, at);
+      string = json.slice(at, end + 1);
+      at = end;
+    } else if (char === "{") open.push(new Set());
+    else if (char === "[") open.push(null);
+    else if (char === "}" || char === "]") open.pop();
+    else if (char === ":") {
+      const keys = open.at(-1)!;
+      const key: string = JSON.parse(string);
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+  }
+  return null;
+}
+
+/** The position of the quote that ends the string which begins at `start`. */
+function endOfString(json: string, start: number): number {
+  for (let end = json.indexOf('"', start + 1); ; end = json.indexOf('"', end + 1)) {
+    let before = end;
+    while (json[before - 1] === "\\") before--;
+    if ((end - before) % 2 === 0) return end;
+  }
 }
 
 function jsonHint(text: string): string {
@@ -67,10 +105,8 @@ function decode(bytes: Buffer, place: RowPlace): string {
   try {
     return decoder.decode(bytes);
   } catch (cause) {
-    const at = bytes.findIndex((byte) => byte >= 0x80);
-    const value = `as Latin-1 it reads ${quote(bytes.subarray(Math.max(0, at - 20), at + 20).toString("latin1"))}`;
-    const problem = "not UTF-8 text";
-    throw new RowsError([{ place, problem, value, hint: recodingHint(place.path) }], { cause });
+    const { value, hint } = otherEncoding(place.path, bytes);
+    throw new RowsError([{ place, problem: "not UTF-8 text", value, hint }], { cause });
   }
 }
 

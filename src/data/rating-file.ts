@@ -74,6 +74,8 @@ export function readRatings(path: string, rater: string): NewRating[] {
       if (chosen === rejected) fields.fail("chosen and rejected are the same", "a preference is between two responses");
       return { ...head, kind: "preference", chosen, rejected };
     }
+    if (fields.has("chosen") || fields.has("rejected"))
+      fields.fail("the row has a score and a preference", "write the rating and the preference as two rows");
     const { score } = row.value;
     if (!isScore(score))
       fields.fail(`the score ${JSON.stringify(score)} is not a whole number from 1 to 5`, "1 is bad, 5 is good");

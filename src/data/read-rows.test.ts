@@ -114,6 +114,18 @@ describe("rows", () => {
     expect(readSftRows({ path }).map((row) => row.completion)).toEqual(["é", "c"]);
   });
 
+  it("takes keys and texts that are alike for what they are", () => {
+    write(
+      {
+        prompt: 'prompt": "prompt',
+        completion: "\\",
+        meta: [{ prompt: 1, n: { prompt: 2 } }, { prompt: 3 }, "prompt"],
+      },
+      { prompt: "completion", completion: 'a\\\\", "completion": {' },
+    );
+    expect(readSftRows({ path })).toHaveLength(2);
+  });
+
   it("reads lines that span chunks of the file", () => {
     const long = "é".repeat(700_001);
     write({ prompt: "a", completion: long }, { prompt: "b", completion: `${long}!` }, { prompt: "c", completion: "d" });
@@ -145,6 +157,11 @@ describe("null is as good as absent", () => {
       ["rating", "bob"],
       ["preference", "ann"],
     ]);
+  });
+
+  it("but a rating beside a preference is two judgements, of which one would be dropped", () => {
+    write({ prompt: "a", response: "b", score: 4, chosen: "b", rejected: "c" });
+    expect(failure(() => readRatings(path, "bob")).message).toMatch(/:1: the row has a score and a preference$/);
   });
 
   it("an answer too, which is then an empty one", () => {
@@ -189,6 +206,18 @@ describe("what is wrong is said by file, line and remedy", () => {
     ["text", ["hello there"], /:1: not valid JSON/, /starts with "h"/],
     ["Python's notation", [good, "{'prompt': 'a'}"], /:2: not valid JSON/, /json\.dumps/],
     ["NaN", ['{"prompt": "a", "score": NaN}'], /:1: not valid JSON/, /write null/],
+    [
+      "a repeated key",
+      [good, '{"prompt":"a","prompt":"b","completion":"c"}'],
+      /:2: the key "prompt" stands twice/,
+      /remove one/,
+    ],
+    [
+      "a repeated key within, spelled differently",
+      [good, '{"messages": [{"role": "user", "content": "a\\"{", "\\u0063ontent" : "b"}, 1], "n": {"content": {}}}'],
+      /:2: the key "content" stands twice/,
+      /keeps only the last/,
+    ],
     ["not an object", [good, "[1]"], /:2: a JSON object is needed, this is a list/, /one object per line/],
     [
       "a missing field",

@@ -1,5 +1,6 @@
 /** The three kinds of rows from JSONL files. */
 import { barePrompt, type Message } from "../text/index.ts";
+import { quote } from "../util/quote.ts";
 import { commonHistory, joinedPrompt, sharedBeginning } from "./conversation.ts";
 import { type FieldNames, missingHint } from "./field-names.ts";
 import { type JsonlRow, readJsonl, wholeFile } from "./jsonl.ts";
@@ -34,7 +35,8 @@ const demonstrations: RowKind<SftRow> = {
     if (row.has("completion") || !row.has("messages")) {
       const prompt = row.prompt("prompt");
       const { history, text } = row.answer("completion");
-      return { prompt: joinedPrompt(prompt, history, { column: row.column("completion"), fail }), completion: text };
+      const joined = joinedPrompt(prompt, history, { column: row.column("completion"), fail });
+      return { prompt: withMessages(row, { prompt: joined, completion: text }), completion: text };
     }
     const { history, text } = row.answer("messages");
     if (history.length === 0) fail("the conversation has no message before the completion", "add the user's message");
@@ -61,7 +63,12 @@ const preferences: RowKind<PreferenceRow> = {
     }
     if (history.length > 0) return { prompt: history, ...answers };
     const shared = row.hasOtherText() ? "" : sharedBeginning(chosen.text, rejected.text);
-    if (shared === "") return row.missing("prompt");
+    if (shared === "" && row.hasOtherText()) return row.missing("prompt");
+    if (shared === "")
+      return fail(
+        `the field "${row.column("prompt")}" is missing, and the two answers share no beginning to take as the prompt`,
+        "a prompt that the two texts share is whole words, with words left in both: add the prompt, or leave the row out",
+      );
     return {
       prompt: barePrompt(shared),
       chosen: chosen.text.slice(shared.length),
@@ -74,7 +81,10 @@ const prompts: RowKind<PromptRow> = {
   known: ["prompt", "messages", "reference", "kind"],
   shapes: [["prompt"], ["messages"]],
   toRow: (row) => ({
-    prompt: row.has("prompt") || !row.has("messages") ? asked(row) : unanswered(row.conversation("messages")),
+    prompt:
+      row.has("prompt") || !row.has("messages")
+        ? withMessages(row, { prompt: asked(row) })
+        : unanswered(row.conversation("messages")),
     reference: row.optionalText("reference"),
     ...(row.has("kind") ? { kind: row.text("kind") } : {}),
     columns: row.columnsWith("reference"),
@@ -114,6 +124,27 @@ function asked(row: FieldReader): Message[] {
     `the last message of "${row.column("prompt")}" is the assistant's`,
     `a prompt ends before the answer; of "messages" the answer is left out: fields: {messages: ${row.column("prompt")}}`,
   );
+}
+
+/** The prompt, or the longer conversation of `messages` beside it. Rejects the row if the two disagree: one of them would be dropped. */
+function withMessages(
+  row: FieldReader,
+  { prompt, completion }: { readonly prompt: readonly Message[]; readonly completion?: string },
+): readonly Message[] {
+  if (!row.has("messages")) return prompt;
+  const column = row.column("messages");
+  const messages = row.conversation("messages");
+  const last = messages.at(-1)!;
+  const isAnswered = last.role === "assistant";
+  if (isAnswered && completion !== undefined && completion.trim() !== last.content.trim())
+    row.fail(
+      `"${row.column("completion")}" is not the last message of "${column}"`,
+      "a row holds one answer: correct it, leave it out, or remove one of the two columns",
+      `${quote(completion, 40)} against ${quote(last.content, 40)}`,
+    );
+  const history = isAnswered ? messages.slice(0, -1) : messages;
+  const joined = joinedPrompt(prompt, history, { column, fail: row.fail });
+  return joined.length > prompt.length ? joined : prompt;
 }
 
 function unanswered(messages: readonly Message[]): readonly Message[] {

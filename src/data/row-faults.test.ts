@@ -1,4 +1,4 @@
-/** Faulty rows are reported together: each kind with all its lines, a few kinds, and how many there are. */
+/** Faulty rows are reported together: each kind with all its lines. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,12 +42,38 @@ it("lines that cannot be parsed and rows that cannot be used, in one report", ()
   );
 });
 
-it("many kinds of faults are counted, not listed", () => {
-  const lines = Array.from({ length: 40 }, (_, i) => JSON.stringify({ prompt: "a", [`c${i}`]: "b" }));
-  const { message } = refused(lines);
-  expect(message).toMatch(/^40 rows cannot be used\n/);
-  expect(message.split("\n")).toHaveLength(7);
-  expect(message).toMatch(/\n {2}and 35 rows more with other faults$/);
+it("every kind of fault is listed with its lines, in one round", () => {
+  const { message, hint } = refused([
+    "[1]",
+    '{"prompt": "a"}',
+    '{"prompt": "a", "completion": ""}',
+    '{"prompt": 3, "completion": "b"}',
+    '{"prompt": "a", "completion": 3}',
+    '{"messages": []}',
+    "5",
+  ]);
+  expect([...message.matchAll(/rows\.jsonl:(\d)/g)].map(([, line]) => line)).toEqual([..."1234567"]);
+  expect(hint).toContain("write one object per line");
+  const lines = Array.from({ length: 40 }, (_, i) => JSON.stringify({ prompt: "a", [`c${i}`]: "b".repeat(i) }));
+  const many = refused(lines);
+  expect(many.message).toMatch(/^40 rows cannot be used\n/);
+  for (const i of lines.keys())
+    expect(many.message).toContain(`rows.jsonl:${i + 1}: the field "completion" is missing`);
+  expect(many.hint!.split("\n")).toHaveLength(21);
+});
+
+it("what is cut is the text, not the lines: every stretch of lines, and kinds beyond any honest number", () => {
+  const alternate = Array.from(
+    { length: 1201 },
+    (_, i) => `{"prompt": "a", "completion": "${i % 2 === 0 ? "" : "b"}"}`,
+  );
+  expect(refused(alternate).message).toMatch(/:1, 3, 5, .*, 1199, 1201: "completion" is empty$/);
+  const wide = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`column ${i}`, 1]));
+  expect(refused([JSON.stringify(wide), "[]"]).message.length).toBeLessThan(700);
+  const place = (line: number) => ({ path: "a", line });
+  const kinds = Array.from({ length: 1010 }, (_, i) => ({ place: place(i + 1), problem: `fault ${i}` }));
+  const { message } = new RowsError([...kinds, { place: place(2000), problem: "fault 1005" }]);
+  expect(message).toMatch(/\n {2}a:1000: fault 999\n {2}a:1001-1010, 2000: other faults$/);
 });
 
 it("faults of whole files stand beside those of rows, and one fault of two lists is told once", () => {

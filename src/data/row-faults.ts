@@ -1,5 +1,6 @@
 /** Rows that cannot be used, reported together: where each is, what is wrong with it, and what to do. */
 import { counted } from "../util/counted.ts";
+import { cut } from "../util/cut.ts";
 import { DataError } from "../util/errors.ts";
 import { groupedBy } from "../util/group.ts";
 import { placeOf, type RowPlace } from "./row-types.ts";
@@ -25,7 +26,7 @@ export class RowsError extends DataError {
     const groups = groupsOf(faults);
     super(
       faults.length === 1 ? lineOf(groups[0]!) : severalLines(groups, faults.length),
-      [...new Set(groups.slice(0, groupsShown).flatMap(({ first }) => first.hint ?? []))].join("\n") || undefined,
+      hintsOf(groups).join("\n") || undefined,
       options,
     );
     this.faults = faults;
@@ -48,9 +49,16 @@ export function useAll<Item, Result>(items: Iterable<Item>, use: (item: Item) =>
   return results;
 }
 
-/** Most kinds of faults in one report, and most stretches of lines named for each: the report should fit on a terminal. */
-const groupsShown = 5;
-const stretchesShown = 200;
+/**
+ * Most kinds of faults with a line of their own, and most stretches of lines named for each. All mistakes should be known in one round, so these only
+ * bound the report on a file that is not rows at all.
+ */
+const groupsShown = 1_000;
+const stretchesShown = 20_000;
+/** Most characters of one kind among several: a row may have hundreds of columns. */
+const longestKind = 400;
+/** Most hints: above this number they differ only in a name. */
+const hintsShown = 20;
 
 interface Group {
   readonly first: RowFault;
@@ -72,19 +80,34 @@ function groupsOf(faults: readonly RowFault[]): Group[] {
 }
 
 function severalLines(groups: readonly Group[], count: number): string {
-  const left = groups.slice(groupsShown).reduce((total, group) => total + group.count, 0);
+  const left = groups.slice(groupsShown);
   const ofRows = groups.every(({ first }) => first.place);
   return [
     ofRows ? `${counted(count, "row")} cannot be used` : `${counted(count, "fault")} in the data`,
-    ...groups.slice(0, groupsShown).map((group) => `  ${lineOf(group)}`),
-    ...(left > 0 ? [`  and ${counted(left, "row")} more with other faults`] : []),
+    ...groups.slice(0, groupsShown).map((group) => `  ${lineOf(group, longestKind)}`),
+    ...linesByFile(left).map((where) => `  ${where}: other faults`),
   ].join("\n");
 }
 
-function lineOf({ first: { place, problem, value }, lines, count }: Group): string {
+function hintsOf(groups: readonly Group[]): string[] {
+  const hints = [...new Set(groups.flatMap(({ first }) => first.hint ?? []))];
+  const left = hints.length - hintsShown;
+  return left > 0 ? [...hints.slice(0, hintsShown), `and ${left} more like these`] : hints;
+}
+
+/** The lines of all groups, as `a.jsonl:3, 7-9`. */
+function linesByFile(groups: readonly Group[]): string[] {
+  const inFiles = groups.filter(({ first }) => first.place);
+  return [...groupedBy(inFiles, ({ first }) => first.place!.path)].map(([path, list]) => {
+    const lines = new Set(list.flatMap((group) => group.lines));
+    return `${path}:${stretches([...lines].sort((a, b) => a - b))}`;
+  });
+}
+
+function lineOf({ first: { place, problem, value }, lines, count }: Group, longest = Infinity): string {
   const where = place ? `${place.path}:${stretches(lines)}: ` : "";
-  if (value === undefined) return `${where}${problem}`;
-  return `${where}${problem}${count > 1 ? `, the first of them ${value}` : `: ${value}`}`;
+  if (value === undefined) return `${where}${cut(problem, longest)}`;
+  return `${where}${cut(`${problem}${count > 1 ? `, the first of them ${value}` : `: ${value}`}`, longest)}`;
 }
 
 /** Where rows were read, as `a.jsonl:3, 7-9`; empty for rows that were generated. */

@@ -407,6 +407,21 @@ describe("input that cannot be", () => {
     expect(world.store.messages("warning")).toEqual(["of 8 rows, left out: 3 with an empty answer"]);
   });
 
+  it("held-out rows with a prompt that is trained on are told", async () => {
+    const world = newWorld();
+    const { sft } = configOf(world);
+    const data = { path: join(world.folder, "one.jsonl") };
+    const rows = Array.from({ length: 8 }, (_, i) => `{"prompt": "say it", "completion": "yes ${i}"}\n`);
+    writeFileSync(data.path, rows.join(""));
+    const only = { reward: undefined, ppo: undefined };
+    await run({ world, changes: { ...only, sft: { ...sft, data, steps: 1 } } }).catch(() => {});
+    expect(world.store.messages("warning")).toEqual([
+      "of 2 held-out rows, 2 have prompts that training rows have too: held-out numbers may be better than on new prompts",
+    ]);
+    const pairs = configSchema.parse({ ...configOf(newWorld(), only), sft: undefined, reward: configOf(world).reward });
+    expect(prepareRows(pairs).encoded.reward(24).caution).toBeNull();
+  });
+
   it("prompts without the answer that a verifier needs are counted before anything is trained", async () => {
     const rewards = [{ kind: "exact" }];
     const bare = (world: World) => {

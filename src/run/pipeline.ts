@@ -142,9 +142,10 @@ async function sft(run: Run): Promise<StageResult> {
   const { config, encoded } = run;
   const context = contextOf(run, "sft");
   const source = fromFolder(config.model.path) ?? { sizes: scratchSizes(run) };
-  const { tally, ...sets } = encoded.sft(await contextOfSource(run, source, "policy"));
+  const { tally, caution, ...sets } = encoded.sft(await contextOfSource(run, source, "policy"));
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
+  if (caution !== null) warn(context, caution);
   return trainSft(context, { settings: config.sft!, source, ...sets });
 }
 
@@ -155,9 +156,12 @@ async function reward(run: Run): Promise<StageResult> {
   const ownPolicy = config.sft ? join(folder, "sft", "final") : undefined;
   const from = settings.from ?? ownPolicy ?? config.model.path;
   const source = fromFolder(from) ?? { sizes: scratchSizes(run) };
-  const { tally, train, heldOut, prompts, maxNewTokens } = encoded.reward(await contextOfSource(run, source, "reward"));
+  const { tally, caution, train, heldOut, prompts, maxNewTokens } = encoded.reward(
+    await contextOfSource(run, source, "reward"),
+  );
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
+  if (caution !== null) warn(context, caution);
   // Samples of the policy from which PPO starts.
   const policy = ownPolicy ?? from;
   const speaks = policy !== undefined && (await modelSizes(engine, policy)).heads.includes("lm");

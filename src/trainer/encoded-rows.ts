@@ -1,5 +1,6 @@
 /** Every row of a run as its models read it: each is encoded once, before the first step of any stage. */
 import {
+  alsoTrainedOn,
   createTally,
   describeTally,
   type EncodedPair,
@@ -11,8 +12,9 @@ import {
   useAll,
 } from "../data/index.ts";
 import type { Config } from "../settings/config-schema.ts";
-import type { Tokenizer } from "../text/index.ts";
+import type { Message, Tokenizer } from "../text/index.ts";
 import { type Stage, stages } from "../types/records.ts";
+import { counted } from "../util/counted.ts";
 import { type DataRecord, fingerprintData } from "./data-record.ts";
 import type { Measuring } from "./measuring.ts";
 import { contextIn } from "./model-folder.ts";
@@ -25,6 +27,8 @@ export interface EncodedStage<Row> {
   readonly train: readonly Row[];
   readonly heldOut: readonly Row[];
   readonly tally: { readonly train: RowTally; readonly heldOut: RowTally };
+  /** What is wrong with the held-out rows as a measure; null if nothing is. */
+  readonly caution: string | null;
 }
 
 /** Lists encoded for a model with this context. A list that `check` encoded is handed out without being kept: a run may train on gigabytes. */
@@ -146,7 +150,7 @@ function listOf<Made>(make: (context: number) => Made) {
   };
 }
 
-function stageOf<Row, Encoded>(
+function stageOf<Row extends { readonly prompt: readonly Message[] }, Encoded>(
   { stage, what, split }: { readonly stage: "sft" | "reward"; readonly what: string; readonly split: Split<Row> },
   encode: (set: readonly Row[], tally: RowTally) => Encoded[],
 ): EncodedStage<Encoded> {
@@ -157,7 +161,13 @@ function stageOf<Row, Encoded>(
     const hint = `Give other rows in ${stage}.evaluation, or hold out more of them or none: ${stage}.evaluationShare.`;
     throw noneLeft(`held-out ${what}`, tally.heldOut, stage, hint);
   }
-  return { train: train!, heldOut: heldOut!, tally };
+  return { train: train!, heldOut: heldOut!, tally, caution: heldOutCaution(split) };
+}
+
+function heldOutCaution(split: Split<{ readonly prompt: readonly Message[] }>): string | null {
+  const shared = alsoTrainedOn(split);
+  if (shared === 0) return null;
+  return `of ${counted(split.heldOut.length, "held-out row")}, ${shared} ${shared === 1 ? "has a prompt" : "have prompts"} that training rows have too: held-out numbers may be better than on new prompts`;
 }
 
 function noneLeft(what: string, tally: RowTally, stage: Stage, hint?: string): RowsError {
