@@ -56,6 +56,21 @@ describe("reportLines", () => {
     expect(said({})).not.toContain("distinct");
   });
 
+  it("prints no interval where too few prompts were asked for one", () => {
+    const none = { low: Number.NaN, high: Number.NaN };
+    const lines = at(110, {
+      before: { folder: "a", figures: { reward: { mean: 1, ...none, n: 1 } } },
+      after: { folder: "b", figures: { reward: { mean: 3, ...none, n: 1 } } },
+      differences: { reward: { difference: 2, ...none } },
+    });
+    expect(
+      lines
+        .find((line) => line.startsWith("reward"))
+        ?.replace(/ +/g, " ")
+        .trim(),
+    ).toBe("reward 1.00 3.00 +2.00");
+  });
+
   it("parts the differences from the sides where it is narrow", () => {
     const lines = at(80);
     expect(lines.map((line) => line.replace(/ +/g, " "))).toContain("refused +53.9 [+49.0, +58.8]");

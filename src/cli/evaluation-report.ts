@@ -80,13 +80,23 @@ function sideCells(estimate: Estimate | undefined, share: boolean): [sampled: st
   const { mean, low, high, greedy } = estimate;
   const bound = (value: number) => (share ? number(100 * value, 1) : number(value, 2));
   const value = (x: number) => (share ? percent(x) : number(x, 2));
-  return [`${value(mean)} [${bound(low)}, ${bound(high)}]`, greedy === undefined ? "" : value(greedy)];
+  return [withInterval([mean, low, high], { value, bound }), greedy === undefined ? "" : value(greedy)];
 }
 
 function differenceCell(difference: PairedDifference | undefined, share: boolean): string {
   if (!difference) return "";
   const show = (value: number) => (share ? points(value) : signed(value));
-  return `${show(difference.difference)} [${show(difference.low)}, ${show(difference.high)}]`;
+  const { difference: mean, low, high } = difference;
+  return withInterval([mean, low, high], { value: show, bound: show });
+}
+
+/** A mean with its interval; without one if too few prompts were asked for it. If the mean is not finite, the interval says so too. */
+function withInterval(
+  [mean, low, high]: readonly [mean: number, low: number, high: number],
+  show: { readonly value: (x: number) => string; readonly bound: (x: number) => string },
+): string {
+  const hasNone = Number.isFinite(mean) && Number.isNaN(low) && Number.isNaN(high);
+  return hasNone ? show.value(mean) : `${show.value(mean)} [${show.bound(low)}, ${show.bound(high)}]`;
 }
 
 function signed(value: number): string {

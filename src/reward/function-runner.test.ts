@@ -157,12 +157,22 @@ describe("a function of batches", () => {
     ["({ scores: [1, 2, 3] })", "returned an object for a batch of 3", "a list of 3 numbers"],
     ["[1, NaN, 2]", 'returned NaN for the prompt "why ?" (2 of 3)', "a finite number"],
     ["[1, 2, '3']", 'returned the text "3" for the prompt "why ?" (3 of 3)', "a finite number"],
+    ["[1, 2n, 3]", 'returned the BigInt 2n for the prompt "why ?" (2 of 3)', "a finite number"],
+    ["new BigInt64Array(3)", 'returned the BigInt 0n for the prompt "why ?" (1 of 3)', "a finite number"],
+    ["rows.splice(1).map(() => 1)", "returned a list of 2 for a batch of 3", "a list of 3 numbers"],
     ["[1, , 2]", 'returned undefined for the prompt "why ?" (2 of 3)', "a finite number"],
   ])("that returns %s is told what was wrong", async (expression, message, hint) => {
     const runner = runnerOf(`export const batch = true;\nexport default (rows: any[]): unknown => ${expression};`);
     const error = await failureOf(runner.score(["a", "b", "c"].map(input)));
     expect(error.message).toContain(message);
     expect(error.hint).toContain(hint);
+  });
+
+  it("may change the list that it is given", async () => {
+    const consuming =
+      "const scores = []; while (rows.length > 0) scores.push(rows.shift().response.length); return scores;";
+    const runner = runnerOf(`export const batch = true;\nexport default (rows: any[]) => { ${consuming} };`);
+    expect(await runner.score(["a", "bcd"].map(input))).toEqual([1, 3]);
   });
 
   it("that throws is asked again, whole; batch is true or false", async () => {
@@ -250,6 +260,7 @@ describe("a failure names the file, the prompt and the remedy", () => {
     ["'5'", 'the text "5"'],
     ["() => 5", "a function"],
     ["[5]", "a list"],
+    ["1n", "the BigInt 1n"],
   ])("when it returns %s, without asking again", async (expression, words) => {
     const runner = runnerOf(
       `let calls = 0;\nexport default () => { if (calls++) throw new Error("again"); return ${expression}; };`,

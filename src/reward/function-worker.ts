@@ -26,8 +26,10 @@ const loaded = await load();
 if (loaded) {
   port.on("message", async ({ id, inputs }: FunctionCall) => {
     reply({ kind: "started", id });
+    // The user's code may change the list that it is given.
+    const size = inputs.length;
     try {
-      reply(replyTo({ id, inputs }, await loaded.answer(inputs)));
+      reply(replyTo({ id, size }, await loaded.answer(inputs)));
     } catch (error) {
       reply({ kind: "threw", id, reason: reasonOf(error) });
     }
@@ -52,11 +54,11 @@ async function load(): Promise<{ answer: Answer; batch: boolean } | null> {
   return null;
 }
 
-function replyTo({ id, inputs }: FunctionCall, returned: unknown): FunctionReply {
+function replyTo({ id, size }: { id: number; size: number }, returned: unknown): FunctionReply {
   const values =
     ArrayBuffer.isView(returned) && !(returned instanceof DataView) ? [...(returned as Float64Array)] : returned;
   if (!Array.isArray(values)) return { kind: "other", id, index: null, what: inWords(values) };
-  if (values.length !== inputs.length) return { kind: "other", id, index: null, what: `a list of ${values.length}` };
+  if (values.length !== size) return { kind: "other", id, index: null, what: `a list of ${values.length}` };
   const index = values.findIndex((value) => typeof value !== "number");
   return index < 0 ? { kind: "numbers", id, values } : { kind: "other", id, index, what: inWords(values[index]) };
 }
@@ -72,6 +74,7 @@ function reasonOf(error: unknown): string {
 
 function inWords(value: unknown): string {
   if (typeof value === "string") return `the text ${JSON.stringify(value.slice(0, 40))}`;
+  if (typeof value === "bigint") return `the BigInt ${String(value).slice(0, 40)}n`;
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
   return typeof value === "function" ? "a function" : String(value);
 }
