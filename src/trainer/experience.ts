@@ -88,24 +88,23 @@ export async function policyPasses(
   const { temperature, microBatch } = settings;
   const options = { microBatch, beforePass: () => loop.poll() };
   const logprobs: number[][] = [];
+  const refLogprobs: number[][] = [];
   const entropy: number[][] = [];
   const { capabilities } = await engine.info();
   const outputs: ("logprobs" | "entropy")[] = capabilities.entropy ? ["logprobs", "entropy"] : ["logprobs"];
+  const ofReference = (sequences: readonly Sequence[]) =>
+    engine.forward(models.reference, { sequences, outputs: ["logprobs"], temperature }, options);
   for (const rows of minibatchRows(run, { iteration, epoch: 0 }, settings)) {
-    const request = {
-      sequences: take(rollout.sequences, rows),
-      outputs,
-      temperature,
-    };
-    const part = await engine.forward(models.policy.id, request, options);
+    const sequences = take(rollout.sequences, rows);
+    const part = await engine.forward(models.policy.id, { sequences, outputs, temperature }, options);
+    // In the same passes, so that the KL of equal weights is exactly 0.
+    const reference = await ofReference(sequences);
     for (const [j, b] of rows.entries()) {
       logprobs[b] = part.logprobs[j]!;
+      refLogprobs[b] = reference.logprobs[j]!;
       if (capabilities.entropy) entropy[b] = part.entropy[j]!;
     }
   }
-  const ofReference = (sequences: readonly Sequence[]) =>
-    engine.forward(models.reference, { sequences, outputs: ["logprobs"], temperature }, options);
-  const { logprobs: refLogprobs } = await ofReference(rollout.sequences);
   const probes = inputs.prompts.filter(({ tokens }) => tokens.length > 1).slice(0, probeCount);
   const ofProbes = await ofReference(probes.map(({ tokens }) => ({ tokens, start: 1 })));
   const entropies = capabilities.entropy ? { entropy } : {};
