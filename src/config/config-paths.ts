@@ -1,7 +1,7 @@
 /**
  * The paths in a configuration. In a file they are relative to the file's own folder, so that a configuration and the files it names move
  * together; in an override they are relative to the current directory, like everything on a command line. In memory they are relative to
- * the current directory: no other module needs to know about this. A model's URI is no path and stays as it is.
+ * the current directory: no other module needs to know about this. A model's URI is not a path and stays as it is.
  */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
