@@ -1,11 +1,12 @@
 /** GPT-2 (Radford et al. 2019; Hugging Face's `GPT2Model`): learned positions, layer norms before each half of a block, GELU. */
 import type { Tensor } from "../tensor/graph.ts";
-import { add, gather, gelu, layerNorm, linear, reshape } from "../tensor/ops.ts";
+import { add, gather, gelu, layerNorm, reshape } from "../tensor/ops.ts";
 import type { Architecture } from "./architecture.ts";
 import type { Reading } from "./attention.ts";
 import type { HfConfig } from "./hf-config.ts";
 import type { DecoderConfig } from "./model-config.ts";
 import { type ParameterSpec, type Parameters, parameter, specsOf } from "./parameters.ts";
+import { project } from "./projection.ts";
 
 /** Added to the variance in every layer norm. */
 const layerNormEpsilon = 1e-5;
@@ -60,7 +61,7 @@ function trunk({ width, layers, heads }: DecoderConfig, parameters: Parameters, 
   const { ids, positions, distinctPositions, rows } = reading;
   const of = (name: string) => parameter(parameters, name);
   const norm = (name: string, x: Tensor) => layerNorm(x, of(`${name}.weight`), of(`${name}.bias`), layerNormEpsilon);
-  const dense = (name: string, x: Tensor) => linear(x, of(`${name}.weight`), of(`${name}.bias`));
+  const dense = (name: string, x: Tensor) => project(parameters, name, x, "inputs-outputs");
   const position = gather(of(positionEmbedding), positions, { distinct: distinctPositions });
   let x_N_D = reshape(add(gather(of(embedding), ids), position), [rows, width]);
   for (let i = 0; i < layers; i++) {
