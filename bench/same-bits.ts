@@ -3,13 +3,12 @@
  * compares every weight and every metric except times. Code that only moves must not change a bit.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { cloneRevision, here } from "./revision.ts";
 
 const [revision = "HEAD~1"] = process.argv.slice(2);
-const here = fileURLToPath(new URL("..", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "ballast-bits-"));
 
 const mini = [
@@ -88,15 +87,7 @@ function differences(a: Result, b: Result): string[] {
 
 const old = join(work, "old");
 try {
-  execFileSync("git", ["clone", "--quiet", "--shared", here, old]);
-  execFileSync("git", [
-    "-C",
-    old,
-    "checkout",
-    "--quiet",
-    execFileSync("git", ["-C", here, "rev-parse", revision], { encoding: "utf8" }).trim(),
-  ]);
-  symlinkSync(join(here, "node_modules"), join(old, "node_modules"));
+  cloneRevision(revision, old);
   let failed = false;
   for (const [name, settings] of Object.entries(runs)) {
     const before = train(old, name, settings);

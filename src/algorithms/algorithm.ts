@@ -9,8 +9,6 @@ import type { InForce } from "../trainer/steering.ts";
 import type { MetricValues } from "../types/records.ts";
 
 export interface Algorithm {
-  /** Whether the algorithm learns values. */
-  readonly critic: boolean;
   /** Phases 1 to 4. Nothing in them reaches the weights, so a run may leave at any point. */
   readonly gather: (run: OnlineRun, iteration: number) => Promise<Gathered>;
   /** The policy's loss on part of a rollout: an update descends it, and its gradient noise is measured. */

@@ -6,7 +6,7 @@ import { newWorld, tokenizer } from "../../test/support/stage.ts";
 import { defaultRules } from "../control/rules/load-rules.ts";
 import type { PolicyLoss } from "../engine/engine.ts";
 
-/** The settings that the configuration's reader sets for each (settings/algorithm-settings.ts). */
+/** The settings that the configuration's reader sets for each (settings/algorithm-table.ts). */
 const own = {
   rloo: { algorithm: "rloo", responsesPerPrompt: 4, aggregation: "sequence-sum" },
   grpo: { algorithm: "grpo", responsesPerPrompt: 4, aggregation: "sequence-mean", kl: { in: "loss", estimator: "k3" } },

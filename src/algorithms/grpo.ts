@@ -29,7 +29,7 @@ import { type InForce, inForce } from "../trainer/steering.ts";
 import type { Algorithm } from "./algorithm.ts";
 
 /** 1 roll out, 2 score, 3 reference pass, 4 advantages; 5 update; 6 record. */
-export const grpo: Algorithm = { critic: false, gather, objective, update, record: recordIteration };
+export const algorithm: Algorithm = { gather, objective, update, record: recordIteration };
 
 /** Phases 1 to 4. */
 async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {

@@ -15,17 +15,19 @@ import { observeTargets, targetMet } from "../trainer/stop.ts";
 import { Stopwatch } from "../trainer/stopwatch.ts";
 import { RolledBack } from "../util/errors.ts";
 import type { Algorithm } from "./algorithm.ts";
-import { algorithms } from "./algorithms.ts";
+import { openAlgorithm } from "./open-algorithm.ts";
 import { openOnline } from "./open-online.ts";
 
 /** Trains the policy with the configured algorithm, from its newest checkpoint if the context says so. */
 export async function trainOnline(
   context: StageContext,
   inputs: OnlineInputs,
-  algorithm: Algorithm = algorithms[inputs.settings.algorithm],
+  /** In place of the configured one. */
+  given?: Algorithm,
 ): Promise<StageResult> {
+  const algorithm = given ?? (await openAlgorithm(inputs.settings.algorithm));
   const injected = injectFaults({ faults: faultsOf(context.config), seed: context.config.seed });
-  const opened = await openOnline(context, inputs, { algorithm, injected });
+  const opened = await openOnline(context, inputs, injected);
   const { models, reward, loop, control, state } = opened;
   let before: Kept | null = null;
   try {

@@ -13,14 +13,9 @@ import type { StageContext } from "../trainer/stage-context.ts";
 import { findCheckpoint, StageLoop } from "../trainer/stage-loop.ts";
 import { checkFingerprints, fingerprints } from "../trainer/stage-models.ts";
 import { baseOf, heldByState, hold, personSet, recordClip } from "../trainer/steering.ts";
-import type { Algorithm } from "./algorithm.ts";
 
 /** Opens an online run. Throws if it cannot continue: a changed reference or reward, an incident that waits for a decision. */
-export async function openOnline(
-  context: StageContext,
-  inputs: OnlineInputs,
-  { algorithm, injected }: { readonly algorithm: Algorithm; readonly injected: Injected },
-): Promise<Between> {
+export async function openOnline(context: StageContext, inputs: OnlineInputs, injected: Injected): Promise<Between> {
   const { settings, sources, frozen } = inputs;
   const { recorder, config } = context;
   const rollback = context.resume ? await carryOutRollback(context.folder, recorder.attempt) : null;
@@ -30,8 +25,7 @@ export async function openOnline(
   const fresh = rollback !== null && saved?.step === rollback.to && saved.attempt < rollback.attempt! ? rollback : null;
   const frozenNow = await fingerprints(frozen);
   if (saved) checkFingerprints(frozen, { saved: saved.own.frozen, found: frozenNow });
-  const { critic } = algorithm;
-  const models = await openOnlineModels(context, { sources, settings, checkpoint: checkpoint?.folder ?? null, critic });
+  const models = await openOnlineModels(context, { sources, settings, checkpoint: checkpoint?.folder ?? null });
   const reward = await inputs.openReward(models);
   try {
     await reward.ready();

@@ -36,7 +36,7 @@ import { followCritic, valueGradient } from "./ppo-critic.ts";
 import { closePenalty, openPenalty } from "./ppo-penalty.ts";
 
 /** 1 roll out, 2 score, 3 reference and value passes, 4 rewards and advantages; 5 update; 6 record, which is the same for every algorithm. */
-export const ppo: Algorithm = { critic: true, gather, objective, update, record: recordIteration };
+export const algorithm: Algorithm = { gather, objective, update, record: recordIteration };
 
 /** Phases 1 to 4. */
 async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {

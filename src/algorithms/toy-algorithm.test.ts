@@ -1,5 +1,6 @@
 /**
- * A toy algorithm in this file only: it shows what it takes to add one. When registered, it is a name in algorithm-settings.ts and in algorithms.ts.
+ * A toy algorithm in this file only: it shows what it takes to add one. To give it a name in the configuration, export it as `algorithm` from
+ * `src/algorithms/NAME.ts` and add the row NAME to `src/settings/algorithm-table.ts`: two files, held by open-algorithm.test.ts.
  */
 import { expect, it } from "vitest";
 import { runPpo } from "../../test/support/run-ppo.ts";
@@ -12,7 +13,6 @@ import type { Algorithm } from "./algorithm.ts";
 
 /** REINFORCE without a baseline: a token's advantage is its response's score. */
 const reinforce: Algorithm = {
-  critic: false,
   async gather(run, iteration) {
     const { settings, klCoef } = inForce(run, iteration);
     const rollout = await sampleRollout(run, iteration, settings);

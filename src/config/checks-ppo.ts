@@ -1,6 +1,6 @@
 /** Checks between fields of PPO: batches, lengths, sampling, critic, KL and reward. */
 
-import { type AlgorithmSettings, algorithmSettings, lackedSettings } from "../settings/algorithm-names.ts";
+import { type AlgorithmSettings, algorithmSettings, lackedSettings } from "../settings/algorithm-table.ts";
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
 import { schemeOf } from "../settings/model-reference.ts";
 import { multiplesNear } from "../util/nearest.ts";

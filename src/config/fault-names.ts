@@ -1,6 +1,6 @@
 /** The faults that can be injected into a run to test the controller: their names, and texts such as `lr-spike@40`. */
 
-import { hasCritic } from "../settings/algorithm-names.ts";
+import { hasCritic } from "../settings/algorithm-table.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";

@@ -1,6 +1,6 @@
 /** Settings that an operator may change while a stage runs: which they are, and how a change is checked and applied. */
 import type { z } from "zod";
-import { type AlgorithmName, lackedSettings } from "../settings/algorithm-names.ts";
+import { type AlgorithmName, lackedSettings } from "../settings/algorithm-table.ts";
 import { type Config, ppoSchema, rewardModelSchema, sftSchema } from "../settings/config-schema.ts";
 import { liveSettingsOf } from "../settings/live-settings.ts";
 import { at, expectation, schemaAt } from "../settings/schema-fields.ts";

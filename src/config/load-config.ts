@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { knownRules, unknownRule, usedRules } from "../control/rules/load-rules.ts";
 import { helpdeskObjective } from "../data/index.ts";
 import { readModelConfig } from "../models/hf-folder.ts";
-import { type AlgorithmSettings, algorithmSettings } from "../settings/algorithm-names.ts";
+import { type AlgorithmSettings, algorithmSettings } from "../settings/algorithm-table.ts";
 import { type Config, configSchema, type PpoConfig } from "../settings/config-schema.ts";
 import { type Stage, stages } from "../types/records.ts";
 import { CheckpointError, messageOf, UsageError } from "../util/errors.ts";

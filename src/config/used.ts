@@ -1,5 +1,5 @@
 /** The settings that a run uses, without those that a different setting makes ineffective: what a record may show. */
-import { lackedSettings } from "../settings/algorithm-names.ts";
+import { lackedSettings } from "../settings/algorithm-table.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { at } from "../settings/schema-fields.ts";
 import { stages } from "../types/records.ts";

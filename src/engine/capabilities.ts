@@ -2,7 +2,7 @@
  * What an engine may lack. A total table says what in a configuration needs each capability: if a run needs one that its engine lacks, it is refused
  * by name before it begins; signals that the engine does not have are absent.
  */
-import { hasCritic } from "../settings/algorithm-names.ts";
+import { hasCritic } from "../settings/algorithm-table.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { type ModelReference, schemeOf } from "../settings/model-reference.ts";
 import { stages } from "../types/records.ts";

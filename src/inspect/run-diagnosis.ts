@@ -8,7 +8,7 @@ import {
   iterationsDone,
   type RunHistory,
 } from "../control/diagnosis/index.ts";
-import { hasCritic } from "../settings/algorithm-names.ts";
+import { hasCritic } from "../settings/algorithm-table.ts";
 import type { Store } from "../store/index.ts";
 
 export interface DiagnosisOptions {

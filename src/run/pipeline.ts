@@ -9,7 +9,7 @@ import type { Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
 import { absentSignals, checkCapabilities, type ModelRole } from "../engine/capabilities.ts";
 import type { Engine, ModelConfig } from "../engine/engine.ts";
-import { hasCritic } from "../settings/algorithm-names.ts";
+import { hasCritic } from "../settings/algorithm-table.ts";
 import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { removeTemporary, verifyFolder, writeFolder } from "../trainer/atomic-folder.ts";

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { familyNames } from "../models/family.ts";
 import { mostSequences, mostThreads } from "../util/limits.ts";
-import { algorithmNames } from "./algorithm-names.ts";
+import { algorithmNames } from "./algorithm-table.ts";
 
 const text = z.string().min(1);
 const positive = z.number().positive();

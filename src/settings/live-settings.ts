@@ -1,7 +1,7 @@
 /** The settings that may change while a stage runs, by an operator or by a rule that rolls back. */
 import { leverSettings } from "../steering/levers.ts";
 import type { Stage } from "../types/records.ts";
-import { type AlgorithmName, lackedSettings } from "./algorithm-names.ts";
+import { type AlgorithmName, lackedSettings } from "./algorithm-table.ts";
 
 const optimizer = ["learningRate", "weightDecay", "maxGradNorm", "microBatch", "checkpointEvery", "keep"];
 

@@ -3,7 +3,7 @@
 import type { ModelId, Sequence } from "../engine/engine.ts";
 import { learnedComponents, type Scores } from "../reward/index.ts";
 import * as rl from "../rl/index.ts";
-import { signalsOf } from "../settings/algorithm-names.ts";
+import { signalsOf } from "../settings/algorithm-table.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { type RolloutRecord, type RolloutView, rolloutSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";

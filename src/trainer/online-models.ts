@@ -1,6 +1,7 @@
 /** The models of an online run: the policy that learns, the frozen reference and, if the algorithm has one, a critic. */
 import { join } from "node:path";
 import type { ModelId, ModelInfo } from "../engine/engine.ts";
+import { hasCritic } from "../settings/algorithm-table.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import type { SavedModels } from "./checkpoint.ts";
@@ -47,8 +48,6 @@ export interface OnlineModelsRequest {
   readonly settings: PpoConfig;
   /** The folder of a checkpoint; null at the beginning. */
   readonly checkpoint: string | null;
-  /** Whether the algorithm learns values. */
-  readonly critic: boolean;
 }
 
 /** Opens the models. Throws UsageError if the policy may write more tokens than the reference or critic can read. */
@@ -56,7 +55,8 @@ export async function openOnlineModels(context: StageContext, request: OnlineMod
   const { engine, tokenizer, config } = context;
   const { sources, settings, checkpoint } = request;
   const { seed } = config;
-  const shared = request.critic && settings.criticKind === "shared";
+  const withCritic = hasCritic(settings.algorithm);
+  const shared = withCritic && settings.criticKind === "shared";
   const heads = shared ? (["lm", "scalar"] as const) : (["lm"] as const);
   const policy =
     checkpoint === null
@@ -68,7 +68,7 @@ export async function openOnlineModels(context: StageContext, request: OnlineMod
         });
   const reference = await loadTrunk(engine, sources.reference, { tokenizer, heads: ["lm"], seed, role: "reference" });
   checkContext(`the reference in ${sources.reference}`, reference, policy);
-  const critic = request.critic ? await openCritic(context, { ...request, policy }) : null;
+  const critic = withCritic ? await openCritic(context, { ...request, policy }) : null;
   return { policy, reference: reference.id, critic };
 }
 

@@ -1,7 +1,7 @@
 /** Records of an online run besides its signals: settings in force, and samples to read. */
 
 import { klRows, sum } from "../rl/index.ts";
-import { lackedSettings } from "../settings/algorithm-names.ts";
+import { lackedSettings } from "../settings/algorithm-table.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import type { RolloutRecord } from "../signals/index.ts";
 import type { Tokenizer } from "../text/index.ts";

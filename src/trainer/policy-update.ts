@@ -5,7 +5,7 @@ import type { Engine, ForwardBackwardResult, ModelId, PolicyLoss, Sequence } fro
 import { updateStatistics } from "../objectives/clipped-policy.ts";
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import * as rl from "../rl/index.ts";
-import { signalsOf } from "../settings/algorithm-names.ts";
+import { signalsOf } from "../settings/algorithm-table.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { type IterationRecord, type MinibatchRecord, stronglyNegativeShare } from "../signals/index.ts";
 import type { Alert } from "../types/alerts.ts";

@@ -1,7 +1,7 @@
 /** The last phase of an iteration: its signals, settings, times and samples are recorded; then controllers and schedules follow them. */
 
 import * as rl from "../rl/index.ts";
-import { signalsOf } from "../settings/algorithm-names.ts";
+import { signalsOf } from "../settings/algorithm-table.ts";
 import { nextHistory, updateSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { signalSettings } from "./experience.ts";

@@ -16,7 +16,7 @@ import { type PromptRow, RowsError } from "../../../data/index.ts";
 import { findRun } from "../../../inspect/places.ts";
 import { parameterSpecs } from "../../../models/family.ts";
 import { mean, reachOf } from "../../../rl/index.ts";
-import { hasCritic } from "../../../settings/algorithm-names.ts";
+import { hasCritic } from "../../../settings/algorithm-table.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { encodePrompts, promptText } from "../../../trainer/rollout.ts";
 import { openRows, type RunRows } from "../../../trainer/run-rows.ts";

@@ -1,6 +1,6 @@
 /**
- * The algorithms of the online stage as the configuration and the record know them: the settings of the section `ppo` that each does not use, the
- * signals that it does not have, and its own defaults. What they do is in algorithms/, one file each.
+ * The table of the online stage's algorithms: the settings of the section `ppo` that each does not use, the signals that it does not have, and its own
+ * defaults. What the algorithm NAME does is in `algorithms/NAME.ts`; everything else that knows the name derives from its row here.
  */
 
 export interface AlgorithmSettings {
