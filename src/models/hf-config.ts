@@ -13,7 +13,9 @@ export class HfConfig {
   constructor(path: string) {
     this.path = path;
     try {
-      const { size } = statSync(path);
+      const status = statSync(path);
+      if (!status.isFile()) throw new Error("it is not a file");
+      const { size } = status;
       if (size > maxBytes) throw new Error(`it has ${size} bytes, and a model's configuration ${maxBytes} at most`);
       this.json = (JSON.parse(readFileSync(path, "utf8")) ?? {}) as Record<string, unknown>;
     } catch (error) {

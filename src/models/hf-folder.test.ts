@@ -141,10 +141,13 @@ describe("folders that do not fit are CheckpointErrors that say why", () => {
   };
 
   test("files that are missing or no JSON", () => {
-    expectError(temporaryFolder(), /cannot read .*config\.json: ENOENT/);
+    expectError(temporaryFolder(), /holds no weights: it has neither model\.safetensors nor model\.safetensors\.index/);
     const folder = written();
+    rmSync(join(folder, "config.json"));
+    expectError(folder, /cannot read .*config\.json: ENOENT/);
     rmSync(join(folder, "model.safetensors"));
-    expectError(folder, /cannot read .*model\.safetensors: ENOENT/);
+    writeFileSync(join(folder, "config.json"), readFileSync(join(written(), "config.json")));
+    expectError(folder, /holds no weights/);
     for (const text of ["", "{", "[]", "null", "3"]) {
       writeFileSync(join(folder, "config.json"), text);
       expectError(folder, /config\.json/);

@@ -1,14 +1,17 @@
-/** Models as Hugging Face folders: `config.json` and `model.safetensors`. */
+/** Models as Hugging Face folders: `config.json` and the weights. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError } from "../util/errors.ts";
+import { hasWeights, indexFile, weightFilesIn, weightsFile } from "../util/weight-files.ts";
 import { architectureOf, type Family, families, familyNames, parameterSpecs } from "./family.ts";
 import { HfConfig } from "./hf-config.ts";
 import type { DecoderConfig, Head } from "./model-config.ts";
 import { parameterCount, whyTooLarge } from "./model-size.ts";
-import { type NamedTensor, readSafetensors, readShapes, writeSafetensors } from "./safetensors.ts";
+import { openWeights, type WriteWeightsOptions, writeWeights } from "./model-weights.ts";
+import { torchNames } from "./number-formats.ts";
+import { type NamedTensor, type SafetensorsFile, sizeOf, type TensorSource } from "./safetensors.ts";
 
-export const weightsFile = "model.safetensors";
 export const optimizerFile = "optimizer.safetensors";
 
 export interface ModelFolder {
@@ -18,7 +21,12 @@ export interface ModelFolder {
   readonly tensors: ReadonlyMap<string, NamedTensor>;
 }
 
-export function writeModelFolder(folder: string, { config, heads, tensors }: ModelFolder): void {
+/** Writes `config.json` and the weights into an existing folder. */
+export function writeModelFolder(
+  folder: string,
+  { config, heads, tensors }: ModelFolder,
+  options: WriteWeightsOptions = {},
+): void {
   const { classes, write } = architectureOf(config).huggingFace;
   const head: Head = heads.includes("lm") ? "lm" : "scalar";
   const json = {
@@ -26,24 +34,23 @@ export function writeModelFolder(folder: string, { config, heads, tensors }: Mod
     architectures: [classes[head]],
     ...write(config),
     ...(head === "scalar" ? { num_labels: 1 } : {}),
-    torch_dtype: "float32",
+    torch_dtype: torchNames[options.format ?? "F32"],
     // Hugging Face has no class with both heads; its readers ignore this key.
     ballast_heads: heads,
   };
   writeDurably(join(folder, "config.json"), `${JSON.stringify(json, null, 2)}\n`);
-  writeSafetensors(join(folder, weightsFile), tensors);
+  writeWeights(folder, tensors, options);
 }
 
 /** The content of a folder according to its configuration and the shapes of its tensors, without reading a number. */
 export interface ModelFolderInfo {
-  /** The configuration as in config.json, except that embeddings it calls tied are not if the file has a different head. */
   readonly config: DecoderConfig;
   readonly heads: readonly Head[];
 }
 
 /** A folder's model configuration, without its weights. Throws a CheckpointError. */
 export function readModelConfig(folder: string): KnownConfig {
-  return readConfig(join(folder, "config.json")).config;
+  return readConfig(folder).config;
 }
 
 /** The content of a folder. Throws a CheckpointError that names what does not fit. */
@@ -52,55 +59,98 @@ export function inspectModelFolder(folder: string): ModelFolderInfo {
   return { config, heads };
 }
 
+/** A folder's model, whose numbers are read on demand. */
+export interface OpenedModel extends TensorSource {
+  /** The configuration as in config.json, except that embeddings it calls tied are not if the file has a different head. */
+  readonly config: DecoderConfig;
+  readonly heads: readonly Head[];
+  /** Shapes by the names of `parameterSpecs`. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Throws a CheckpointError also for numbers that are NaN, infinite or beyond float32. */
+  read(name: string, into: Float32Array): void;
+}
+
 /**
- * Reads a folder written by Ballast or by Hugging Face's classes. Throws a CheckpointError that names what does not fit. If the folder's claims do
- * not fit the file or the machine, it throws before anything of that size is allocated.
+ * Opens a folder written by Ballast or by Hugging Face's classes. Throws a CheckpointError that names what does not fit, before anything of the
+ * model's size is allocated.
  */
-export function readModelFolder(folder: string): ModelFolder {
-  const { path, config, heads, names } = inspect(folder);
-  const wanted = new Map(parameterSpecs(config, heads).map(({ name }) => [names.get(name), name]));
+export function openModelFolder(folder: string): OpenedModel {
+  const { weights, config, heads, names } = inspect(folder);
+  const stored = (name: string) => names.get(name) ?? name;
   const { own, tied } = architectureOf(config).languageHead;
-  if (heads.includes("lm")) wanted.set(names.get(own), own);
-  const read = readSafetensors(path, { wanted: (name) => wanted.has(name) }).tensors;
-  const tensors = new Map([...read].map(([name, tensor]) => [wanted.get(name) as string, tensor]));
-  refuseNonFinite(path, tensors);
-  if (heads.includes("scalar") && !tensors.has("score.bias"))
-    tensors.set("score.bias", { shape: [1], data: new Float32Array(1) });
-  if (!config.tieEmbeddings || !tensors.has(own)) return { config, heads, tensors };
   // The file's own head counts if it differs from the embedding, whatever the configuration says.
-  const tieEmbeddings = sameNumbers(tensors.get(own), tensors.get(tied));
-  if (tieEmbeddings) tensors.delete(own);
-  return { config: { ...config, tieEmbeddings }, heads, tensors };
+  const untied =
+    config.tieEmbeddings && heads.includes("lm") && names.has(own) && !sameNumbers(weights, stored(own), stored(tied));
+  const found = untied ? { ...config, tieEmbeddings: false } : config;
+  return {
+    config: found,
+    heads,
+    shapes: new Map(parameterSpecs(found, heads).map(({ name, shape }) => [name, shape])),
+    read(name, into) {
+      // The only parameter that a file may lack: a classifier of Hugging Face's has no bias.
+      if (name === "score.bias" && !names.has(name)) into.fill(0);
+      else weights.read(stored(name), into);
+      refuseNonFinite(weights.path, name, into);
+    },
+  };
 }
 
-function sameNumbers(a: NamedTensor | undefined, b: NamedTensor | undefined): boolean {
-  return a !== undefined && b !== undefined && a.data.every((value, i) => value === b.data[i]);
+/** Reads all of a folder's model, with names as in `parameterSpecs`. Throws as `openModelFolder` does. */
+export function readModelFolder(folder: string): ModelFolder {
+  const { config, heads, shapes, read } = openModelFolder(folder);
+  const tensors = new Map<string, NamedTensor>();
+  for (const [name, shape] of shapes) {
+    const data = new Float32Array(sizeOf(shape));
+    read(name, data);
+    tensors.set(name, { shape, data });
+  }
+  return { config, heads, tensors };
 }
 
-/** Throws a CheckpointError that names the tensors with numbers that are NaN, infinite or beyond float32, and their count. */
-export function refuseNonFinite(path: string, tensors: ReadonlyMap<string, NamedTensor>): void {
-  const found = [...tensors].flatMap(([name, { data }]) => {
-    let count = 0;
-    for (const value of data) if (!Number.isFinite(value)) count++;
-    return count === 0 ? [] : [`${count} of ${data.length} numbers of ${name}`];
-  });
-  if (found.length === 0) return;
-  const more = found.length > 3 ? ` and of ${found.length - 3} more tensors` : "";
+/** Compares two tensors of one size piece by piece. */
+function sameNumbers(weights: TensorSource, a: string, b: string): boolean {
+  const count = sizeOf(weights.shapes.get(a) as readonly number[]);
+  const piece = Math.min(count, 2 ** 20);
+  const [of_a, of_b] = [new Float32Array(piece), new Float32Array(piece)];
+  for (let from = 0; from < count; from += piece) {
+    const length = Math.min(piece, count - from);
+    const [some_a, some_b] = [of_a.subarray(0, length), of_b.subarray(0, length)];
+    weights.read(a, some_a, from);
+    weights.read(b, some_b, from);
+    if (!some_a.every((value, i) => value === some_b[i])) return false;
+  }
+  return true;
+}
+
+/** Throws a CheckpointError with the count of a tensor's numbers that are NaN, infinite or beyond float32. */
+export function refuseNonFinite(path: string, name: string, data: Float32Array): void {
+  let count = 0;
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) count++;
+  if (count === 0) return;
   throw new CheckpointError(
-    `${path}: ${found.slice(0, 3).join(", ")}${more} are NaN, infinite or beyond float32`,
+    `${path}: ${count} of ${data.length} numbers of ${name} are NaN, infinite or beyond float32`,
     "Use an earlier checkpoint, or export the model again: nothing can be computed with these.",
   );
 }
 
-/** The content of a folder; `names` are those of the file's tensors, by the names of `parameterSpecs`. */
-function inspect(folder: string): ModelFolderInfo & { path: string; names: ReadonlyMap<string, string> } {
-  const { config, recordedHeads, className } = readConfig(join(folder, "config.json"));
+interface Inspected extends ModelFolderInfo {
+  readonly weights: SafetensorsFile;
+  /** Names of the files' tensors, by the names of `parameterSpecs`. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+/** Checks a folder's claims against one another. */
+function inspect(folder: string): Inspected {
+  const { config, recordedHeads, className } = readConfig(folder);
   const { languageHead, huggingFace } = architectureOf(config);
-  const path = join(folder, weightsFile);
+  const weights = openWeights(folder);
+  const { path } = weights;
   const shapes = new Map<string, readonly number[]>();
   const names = new Map<string, string>();
-  for (const [name, shape] of readShapes(path)) {
+  for (const [name, shape] of weights.shapes) {
     const known = huggingFace.nameOf?.(name) ?? name;
+    const other = names.get(known);
+    if (other !== undefined) throw new CheckpointError(`${path} has ${known} twice, as ${other} and ${name}`);
     shapes.set(known, shape);
     names.set(known, name);
   }
@@ -118,11 +168,14 @@ function inspect(folder: string): ModelFolderInfo & { path: string; names: Reado
     const found = shapes.get(name);
     if (found === undefined && name === "score.bias") continue;
     if (found === undefined) throw new CheckpointError(`${path} has no parameter ${name}`);
-    if (found.join() === shape.join()) continue;
+    if (found.join() === shape.join()) {
+      weights.check(names.get(name) as string);
+      continue;
+    }
     if (name === "score.weight" && found.length === 2 && found[0] !== 1) throw manyLabels(path, found[0] as number);
     throw new CheckpointError(`${path}: ${name} has shape [${found}], config.json wants [${shape}]`);
   }
-  return { path, config, heads, names };
+  return { weights, config, heads, names };
 }
 
 function headOf({
@@ -155,8 +208,12 @@ function manyLabels(path: string, labels: number): CheckpointError {
 
 type KnownConfig = DecoderConfig & { readonly family: Family };
 
-function readConfig(path: string): { config: KnownConfig; recordedHeads: Head[] | null; className: string } {
+function readConfig(folder: string): { config: KnownConfig; recordedHeads: Head[] | null; className: string } {
+  const path = join(folder, "config.json");
+  // Says what the folder has instead.
+  if (!existsSync(path) && !hasWeights(folder)) weightFilesIn(folder);
   const file = new HfConfig(path);
+  refuseOtherWeights(file);
   const { model_type: family, ballast_heads: recorded, architectures } = file.json;
   if (typeof family !== "string" || !Object.hasOwn(families, family)) {
     const are = familyNames.length === 1 ? "is" : "are";
@@ -168,4 +225,18 @@ function readConfig(path: string): { config: KnownConfig; recordedHeads: Head[] 
   if (recordedHeads?.length === 0) throw file.error("ballast_heads names neither lm nor scalar");
   const [className] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
   return { config, recordedHeads, className: typeof className === "string" ? className : "" };
+}
+
+/** Refuses weights that are not plain numbers, or not where they are looked for. */
+function refuseOtherWeights(file: HfConfig): void {
+  const { quantization_config: quantised, transformers_weights: named } = file.json;
+  if (quantised !== undefined && quantised !== null) {
+    const method = (quantised as { quant_method?: unknown }).quant_method ?? "an unnamed method";
+    throw new CheckpointError(
+      `${file.path}: the weights are quantised (quantization_config: ${method}), and cannot be trained`,
+      "Give the model that this one was quantised from, in bf16, fp16 or fp32.",
+    );
+  }
+  if (named !== undefined && named !== null && named !== weightsFile && named !== indexFile)
+    throw file.error(`transformers_weights is ${JSON.stringify(named)}; only ${weightsFile} and ${indexFile} are read`);
 }

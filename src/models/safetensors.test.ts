@@ -34,7 +34,7 @@ describe("round trip", () => {
       ["scalar", { shape: [], data: Float32Array.of(42) }],
       ["empty", { shape: [0, 3], data: new Float32Array(0) }],
     ]);
-    writeSafetensors(path, tensors, { step: "12" });
+    writeSafetensors(path, tensors, { metadata: { step: "12" } });
     const read = readSafetensors(path);
     expect([...read.tensors.keys()]).toEqual([...tensors.keys()]);
     for (const [name, { shape, data }] of tensors) {

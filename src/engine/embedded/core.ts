@@ -68,7 +68,7 @@ export class EmbeddedCore implements OnePassEngine {
     const source = this.#model(id);
     const { config, heads } = source.info;
     const { scalarInit = "zero", seed = 0, into } = request;
-    const options = { config, heads: request.heads ?? heads, scalarInit, seed, from: source.named() };
+    const options = { config, heads: request.heads ?? heads, scalarInit, seed, from: source.values() };
     if (into !== undefined) {
       const target = this.#model(into);
       const shape = (one: { config: ModelConfig; heads: readonly HeadKind[] }) =>

@@ -4,11 +4,11 @@
  */
 import { join } from "node:path";
 import { parameterSpecs } from "../../models/family.ts";
-import { optimizerFile, readModelFolder, refuseNonFinite, writeModelFolder } from "../../models/hf-folder.ts";
+import { openModelFolder, optimizerFile, refuseNonFinite, writeModelFolder } from "../../models/hf-folder.ts";
 import { type TextIds, withTextIds } from "../../models/model-config.ts";
 import { checkConfig } from "../../models/model-size.ts";
 import { initialValues, type ParameterSpec } from "../../models/parameters.ts";
-import { type NamedTensor, readSafetensors, writeSafetensors } from "../../models/safetensors.ts";
+import { type NamedTensor, openSafetensors, type TensorSource, writeSafetensors } from "../../models/safetensors.ts";
 import type { Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
 import type { HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine.ts";
@@ -20,8 +20,8 @@ export interface ModelOptions {
   readonly heads: readonly HeadKind[];
   readonly scalarInit: ScalarInit;
   readonly seed: number;
-  /** Initial values; parameters without one are initialised. */
-  readonly from?: ReadonlyMap<string, NamedTensor>;
+  /** Initial values; parameters that it lacks are initialised. */
+  readonly from?: TensorSource;
 }
 
 /** Name of the entry that holds Adam's step count. */
@@ -54,7 +54,8 @@ export class Model {
   /** Resets the values as in a new model, without gradient and optimizer. */
   become({ from, seed }: Pick<ModelOptions, "from" | "seed">): void {
     for (const { spec, part } of parts(this.#specs, this.weights)) {
-      part.set(from?.get(spec.name)?.data ?? initialValues(spec, seed));
+      if (from?.shapes.has(spec.name)) from.read(spec.name, part);
+      else part.set(initialValues(spec, seed));
     }
     this.clearGradients();
     this.steps = 0;
@@ -70,7 +71,7 @@ export class Model {
       readonly textIds?: TextIds | undefined;
     },
   ): Model {
-    const read = readModelFolder(folder);
+    const read = openModelFolder(folder);
     const heads = options.heads ?? read.heads;
     if (heads.includes("lm") && !read.heads.includes("lm")) {
       throw new CheckpointError(
@@ -78,9 +79,9 @@ export class Model {
         "Give the folder of a language model, such as runs/NAME-1/sft/final or runs/NAME-1/ppo/final.",
       );
     }
-    const kept = [...read.tensors].filter(([name]) => !(options.freshScalar && name.startsWith("score.")));
+    const kept = [...read.shapes].filter(([name]) => !(options.freshScalar && name.startsWith("score.")));
     const config = withTextIds(read.config, options.textIds);
-    const model = new Model({ ...options, config, heads, from: new Map(kept) });
+    const model = new Model({ ...options, config, heads, from: { ...read, shapes: new Map(kept) } });
     if (options.optimizer) model.#loadOptimizer(join(folder, optimizerFile));
     return model;
   }
@@ -96,7 +97,7 @@ export class Model {
         const entries = flat === null ? [] : parts(this.trainable, flat);
         for (const { spec, part } of entries) tensors.set(`${kind}.${spec.name}`, { shape: spec.shape, data: part });
       }
-      writeSafetensors(join(folder, optimizerFile), tensors, { [stepCount]: String(this.steps) });
+      writeSafetensors(join(folder, optimizerFile), tensors, { metadata: { [stepCount]: String(this.steps) } });
     }
   }
 
@@ -111,24 +112,30 @@ export class Model {
   }
 
   #loadOptimizer(path: string): void {
-    const { tensors, metadata } = readSafetensors(path);
-    refuseNonFinite(path, tensors);
-    this.steps = Number(metadata[stepCount]);
+    const file = openSafetensors(path);
+    this.steps = Number(file.metadata[stepCount]);
     if (!Number.isInteger(this.steps)) throw new CheckpointError(`${path} has no step count`);
-    if (this.steps === 0 && tensors.size === 0) return;
+    if (this.steps === 0 && file.shapes.size === 0) return;
     const { m, v } = this.moments();
     for (const [kind, flat] of [
       ["m", m],
       ["v", v],
     ] as const) {
       for (const { spec, part } of parts(this.trainable, flat)) {
-        const tensor = tensors.get(`${kind}.${spec.name}`);
-        if (tensor === undefined || tensor.data.length !== part.length) {
-          throw new CheckpointError(`${path} does not fit the model: ${kind}.${spec.name}`);
-        }
-        part.set(tensor.data);
+        const name = `${kind}.${spec.name}`;
+        if (file.shapes.get(name)?.join() !== spec.shape.join())
+          throw new CheckpointError(`${path} does not fit the model: ${name}`);
+        file.read(name, part);
+        refuseNonFinite(path, name, part);
       }
     }
+  }
+
+  /** The parameters' values, for a copy of the model. */
+  values(): TensorSource {
+    const named = this.named();
+    const shapes = new Map([...named].map(([name, { shape }]) => [name, shape]));
+    return { shapes, read: (name, into) => into.set((named.get(name) as NamedTensor).data) };
   }
 
   /** The parameters by name, as views. */

@@ -1,0 +1,120 @@
+/** The files that hold a model's weights in a Hugging Face folder: one file, or shards that an index names. */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { CheckpointError, messageOf } from "./errors.ts";
+import { sha256Of } from "./manifest.ts";
+
+export const weightsFile = "model.safetensors";
+export const indexFile = "model.safetensors.index.json";
+
+/** Most bytes of an index: enough for 100,000 tensors. */
+const maxIndexBytes = 16 * 2 ** 20;
+/** Most shards of a model; the largest published ones have a few hundred. */
+const maxShards = 10_000;
+
+export interface WeightFiles {
+  /** Names of the files with tensors, in order. */
+  readonly files: readonly string[];
+  /** The index's file by tensor; null if there is one file and so no index. */
+  readonly placed: ReadonlyMap<string, string> | null;
+}
+
+/** Whether a folder holds a model's weights. */
+export function hasWeights(folder: string): boolean {
+  return isFile(join(folder, weightsFile)) || isFile(join(folder, indexFile));
+}
+
+/**
+ * The files of a folder's weights. A whole `model.safetensors` wins over an index, as in transformers 5.24: saving one file over a sharded model leaves
+ * the old index, and perhaps old shards, behind.
+ * @throws CheckpointError if there are no weights, or the index cannot be used
+ */
+export function weightFilesIn(folder: string): WeightFiles {
+  if (isFile(join(folder, weightsFile))) return { files: [weightsFile], placed: null };
+  if (!existsSync(join(folder, indexFile))) throw withoutWeights(folder);
+  return readIndex(folder);
+}
+
+/** A hash of a folder's weights, by the hash of each file; a sharded model's index counts as one of them. Null without weights. */
+export async function hashOfWeights(folder: string): Promise<string | null> {
+  if (!hasWeights(folder)) return null;
+  const { files, placed } = weightFilesIn(folder);
+  if (placed === null) return sha256Of(join(folder, weightsFile));
+  const hash = createHash("sha256");
+  for (const file of [indexFile, ...files]) {
+    const path = join(folder, file);
+    hash.update(`${file} ${existsSync(path) ? await sha256Of(path) : "absent"}\n`);
+  }
+  return hash.digest("hex");
+}
+
+function readIndex(folder: string): WeightFiles {
+  const path = join(folder, indexFile);
+  const refuse = (why: string) =>
+    new CheckpointError(`${path} cannot be used: ${why}`, "Copy the folder again from where it came from.");
+  const status = statSync(path);
+  if (!status.isFile()) throw refuse("it is not a file");
+  if (status.size > maxIndexBytes) throw refuse(`its ${status.size} bytes are above ${maxIndexBytes}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw refuse(`it is not JSON (${messageOf(error)})`);
+  }
+  const map = { ...(json as { weight_map?: unknown } | null) }.weight_map;
+  if (typeof map !== "object" || map === null || Array.isArray(map)) throw refuse("it has no weight_map");
+  const placed = new Map<string, string>();
+  for (const [tensor, file] of Object.entries(map)) {
+    // A name, never a path: an index could otherwise have any file of the machine read.
+    if (typeof file !== "string" || !/^[^/\\:\0]{1,200}\.safetensors$/.test(file))
+      throw refuse(`it places ${tensor} in ${JSON.stringify(file)?.slice(0, 200)}, which is not the name of a shard`);
+    placed.set(tensor, file);
+  }
+  const files = [...new Set(placed.values())].sort();
+  if (files.length === 0) throw refuse("its weight_map is empty");
+  if (files.length > maxShards) throw refuse(`it names ${files.length} shards, above ${maxShards}`);
+  const missing = files.filter((file) => !existsSync(join(folder, file)));
+  if (missing.length > 0) {
+    const more = missing.length > 3 ? ` and ${missing.length - 3} more` : "";
+    throw new CheckpointError(
+      `${folder} lacks ${missing.length} of the ${files.length} shards that ${indexFile} names: ${missing.slice(0, 3).join(", ")}${more}`,
+      "Copy the missing files from where the folder came from.",
+    );
+  }
+  return { files, placed };
+}
+
+/** Says what a folder without safetensors has in their place, and how to convert it. */
+function withoutWeights(folder: string): CheckpointError {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const pickled = names.find((name) => /^pytorch_model.*\.bin(\.index\.json)?$/.test(name));
+  const gguf = names.find((name) => name.endsWith(".gguf"));
+  const other = pickled ?? gguf;
+  if (other === undefined)
+    return new CheckpointError(
+      `${folder} holds no weights: it has neither ${weightsFile} nor ${indexFile}`,
+      "A model folder has config.json, the weights, and tokenizer.json.",
+    );
+  const how = pickled === undefined ? `, gguf_file="${other}"` : "";
+  return new CheckpointError(
+    `${folder} holds its weights as ${other}, and Ballast reads safetensors`,
+    `Convert it: python -c 'from transformers import ${className(folder)} as M, AutoTokenizer as T; d = ${JSON.stringify(folder)}; ` +
+      `[c.from_pretrained(d${how}).save_pretrained(d + "-safetensors") for c in (M, T)]'`,
+  );
+}
+
+/** The class that a folder's config.json names; the one of language models if it names none. */
+function className(folder: string): string {
+  try {
+    const { architectures } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+    if (/^\w+$/.test(architectures[0])) return architectures[0];
+  } catch {
+    // Without a configuration, or with one that does not say.
+  }
+  return "AutoModelForCausalLM";
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
