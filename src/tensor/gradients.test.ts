@@ -78,6 +78,26 @@ for (const transA of [false, true]) {
   }
 }
 
+/** Angles are no parameters: they come from integers, through which no gradient passes. */
+const rotation = (about: string, x: Shape, angles: Shape): Case => {
+  const size = angles.reduce<number>((n, dim) => n * (typeof dim === "number" ? dim : dynamic[dim as "B"]), 1);
+  return {
+    about,
+    feeds: {
+      x: floats(...x),
+      angles: integers(
+        angles,
+        Array.from({ length: size }, (_, i) => (7 * i) % 11),
+      ),
+    },
+    sizes: dynamic,
+    build: ({ x, angles }) => {
+      const radians = ops.cast(angles!, "float32");
+      return ops.rotary(x!, ops.cos(radians), ops.sin(radians));
+    },
+  };
+};
+
 /** Total over the ops: a new one does not compile without a case. */
 const cases: { readonly [K in OpName]: readonly Case[] } = {
   input: [{ feeds: { x: floats(2) }, build: ({ x }) => x! }],
@@ -93,6 +113,9 @@ const cases: { readonly [K in OpName]: readonly Case[] } = {
   log: unary(ops.log, 0.3, 3),
   sqrt: unary(ops.sqrt, 0.3, 3),
   tanh: unary(ops.tanh),
+  erf: [...unary(ops.erf), ...unary(ops.erf, -4, 4)],
+  cos: [...unary(ops.cos), ...unary(ops.cos, -40, 40)],
+  sin: [...unary(ops.sin), ...unary(ops.sin, -40, 40)],
   sigmoid: unary(ops.sigmoid),
   softplus: [...unary(ops.softplus), ...unary(ops.softplus, -80, 80)],
   less: [{ feeds: { a: floats(2, 3), b: floats(3) }, build: ({ a, b }) => ops.less(a!, b!) }],
@@ -277,6 +300,22 @@ const cases: { readonly [K in OpName]: readonly Case[] } = {
       sizes: dynamic,
       build: (x) => ops.layerNorm(x.x!, x.scale!, x.shift!, 0.1),
     },
+  ],
+  rmsNorm: [
+    { feeds: { x: floats(3, 4), scale: floats(4) }, build: ({ x, scale }) => ops.rmsNorm(x!, scale!, 1e-5) },
+    {
+      about: "four axes, symbolic",
+      feeds: { x: floats("B", 2, "T", 5), scale: floats(5) },
+      sizes: dynamic,
+      build: ({ x, scale }) => ops.rmsNorm(x!, scale!, 0.1),
+    },
+  ],
+  rotary: [
+    rotation("the same angles in every row", [2, 2, 3, 4], [3, 2]),
+    rotation("symbolic", ["B", 3, "T", 6], ["T", 3]),
+    rotation("part of each head", ["B", 2, "T", 10], ["T", 2]),
+    rotation("angles by row", ["B", 2, 1, 4], ["B", 1, 2]),
+    rotation("part of each head, angles by row", ["B", 2, "T", 7], ["B", "T", 3]),
   ],
   // loop.test.ts has the others.
   loop: [

@@ -10,7 +10,9 @@ import { constant, type OpName, type Tensor, topological } from "./graph.ts";
 import {
   add,
   concat,
+  cos,
   div,
+  exp,
   expand,
   gather,
   less,
@@ -21,8 +23,10 @@ import {
   oneHot,
   output,
   reshape,
+  rotary,
   scatterAdd,
   sigmoid,
+  sin,
   softmax,
   split,
   sub,
@@ -71,6 +75,12 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
   sqrt: (y, g) => [div(mul(g, 0.5), y)],
   // d tanh(x) = (1 - y^2) dx
   tanh: (y, g) => [mul(g, sub(1, mul(y, y)))],
+  // d erf(x) = 2/sqrt(pi) exp(-x^2) dx
+  erf: (y, g) => [mul(g, mul(exp(neg(mul(first(y), first(y)))), 2 / Math.sqrt(Math.PI)))],
+  // d cos(x) = -sin(x) dx
+  cos: (y, g) => [neg(mul(g, sin(first(y))))],
+  // d sin(x) = cos(x) dx
+  sin: (y, g) => [mul(g, cos(first(y)))],
   // d sigmoid(x) = y (1 - y) dx
   sigmoid: (y, g) => [mul(g, mul(y, sub(1, y)))],
   // d softplus(x) = sigmoid(x) dx
@@ -216,6 +226,25 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
     const meanHn = matmul(gn, column, { alpha: 1 / width });
     const dx = mul(sub(sub(mul(g2, scale), meanH), mul(n, meanHn)), r);
     return [reshape(dx, x.shape), columnSums(gn), columnSums(g2)];
+  },
+  // n = x r, y = n scale: with h = g scale, dx = r (h - n mean(h n)); dscale = column sums of g n. The mean is a product with `scale`.
+  rmsNorm: (y, g) => {
+    const [x, scale] = y.inputs as readonly [Tensor, Tensor];
+    const width = knownWidth(y.op, x);
+    const lead = x.shape.slice(0, -1);
+    const rows = productOf(lead);
+    const r = reshape(output(y, 1, "float32", [...lead, 1]), [rows, 1]);
+    const [x2, g2] = [reshape(x, [rows, width]), reshape(g, [rows, width])];
+    const n = mul(x2, r);
+    const gn = mul(g2, n);
+    const meanHn = matmul(gn, reshape(scale, [width, 1]), { alpha: 1 / width });
+    const dx = mul(sub(mul(g2, scale), mul(n, meanHn)), r);
+    return [reshape(dx, x.shape), columnSums(gn)];
+  },
+  // A rotation's transpose is the rotation by the opposite angles. The angles depend on positions only: no gradient flows to them.
+  rotary: (y, g) => {
+    const [, c, s] = y.inputs as readonly [Tensor, Tensor, Tensor];
+    return [rotary(g, c, neg(s)), null, null];
   },
   loop: "unsupported",
   output: "unsupported",

@@ -23,6 +23,9 @@ export interface Ops {
   log: object;
   sqrt: object;
   tanh: object;
+  erf: object;
+  cos: object;
+  sin: object;
   sigmoid: object;
   softplus: object;
   less: object;
@@ -60,6 +63,8 @@ export interface Ops {
   logSoftmax: object;
   gelu: object;
   layerNorm: { readonly epsilon: number };
+  rmsNorm: { readonly epsilon: number };
+  rotary: object;
   // structure
   loop: LoopAttributes;
   output: { readonly index: number };

@@ -1,6 +1,6 @@
 /** Writes a tensor graph as one ONNX model: a total table with one lowering per op. */
 import { GraphError } from "../util/errors.ts";
-import type { Dim, Shape } from "./dims.ts";
+import { type Dim, product, type Shape } from "./dims.ts";
 import { type DType, type LoopAttributes, type OpName, type Tensor, topological } from "./graph.ts";
 import {
   type Attribute,
@@ -53,6 +53,9 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   log: single("Log"),
   sqrt: single("Sqrt"),
   tanh: single("Tanh"),
+  erf: single("Erf"),
+  cos: single("Cos"),
+  sin: single("Sin"),
   sigmoid: single("Sigmoid"),
   softplus: single("Softplus"),
   less: single("Less"),
@@ -123,6 +126,32 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   gelu: single("Gelu", { approximate: { string: "tanh" } }),
   layerNorm: (y, inputs, emit) =>
     emit.node("LayerNormalization", inputs, emit.names(y, 3), { epsilon: { float: y.attributes.epsilon } }),
+  rmsNorm: (y, inputs, emit) =>
+    emit.node("SimplifiedLayerNormalization", inputs, emit.names(y, 2), {
+      axis: { int: -1 },
+      epsilon: { float: y.attributes.epsilon },
+    }),
+  rotary: (y, [x, cos, sin], emit) => {
+    const [, H, , K] = (y.inputs[0] as Tensor).shape as [Dim, number, Dim, number];
+    const angles = (y.inputs[1] as Tensor).shape;
+    const [rows, half] = [product(angles.slice(0, -1)), angles.at(-1) as number];
+    // The kernel looks angles up by position: one table for all rows from 0 on, or a table with an entry of its own for each id.
+    const [table, positions] = [emit.fresh(), emit.fresh()];
+    const tables = [cos, sin].map((name) => {
+      if (angles.length === 2) return name as string;
+      const flat = emit.fresh();
+      emit.node("Reshape", [name as string, emit.shape([rows, half])], [flat], { allowzero: { int: 1 } });
+      return flat;
+    });
+    if (angles.length === 3) {
+      emit.node("Range", [emit.ints([0], []), emit.dimScalar(rows), emit.ints([1], [])], [table]);
+      emit.node("Reshape", [table, emit.shape(angles.slice(0, -1))], [positions], { allowzero: { int: 1 } });
+    }
+    const at = angles.length === 3 ? positions : emit.ints([0]);
+    const partial: Record<string, Attribute> =
+      2 * half === K ? {} : { rotary_embedding_dim: { int: 2 * half }, num_heads: { int: H } };
+    emit.node("RotaryEmbedding", [x as string, at, ...tables], [emit.name(y)], partial, contrib);
+  },
   loop: (y, inputs, emit) => emit.loop(y, inputs),
   output: (y, _, emit) => emit.alias(y, emit.names(y.inputs[0] as Tensor, 0)[y.attributes.index] as string),
 };

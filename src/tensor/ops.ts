@@ -10,7 +10,7 @@ function tensorOf(value: Operand): Tensor {
 }
 
 type Binary = "add" | "sub" | "mul" | "div" | "maximum" | "minimum";
-type Unary = "neg" | "exp" | "log" | "sqrt" | "tanh" | "sigmoid" | "softplus";
+type Unary = "neg" | "exp" | "log" | "sqrt" | "tanh" | "erf" | "cos" | "sin" | "sigmoid" | "softplus";
 
 function requireType(op: OpName, tensor: Tensor, ...types: DType[]): void {
   if (!types.includes(tensor.dtype)) {
@@ -47,6 +47,10 @@ export const exp = (x: Tensor): Tensor => unary("exp", x);
 export const log = (x: Tensor): Tensor => unary("log", x);
 export const sqrt = (x: Tensor): Tensor => unary("sqrt", x);
 export const tanh = (x: Tensor): Tensor => unary("tanh", x);
+/** The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x. */
+export const erf = (x: Tensor): Tensor => unary("erf", x);
+export const cos = (x: Tensor): Tensor => unary("cos", x);
+export const sin = (x: Tensor): Tensor => unary("sin", x);
 export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
 /** log(1 + exp(x)), stable. */
 export const softplus = (x: Tensor): Tensor => unary("softplus", x);
@@ -330,6 +334,29 @@ export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon: numb
     throw new GraphError(`layerNorm: ${show(x.shape)} with scale ${show(scale.shape)} and shift ${show(shift.shape)}`);
   }
   return node("layerNorm", [x, scale, shift], { epsilon }, x.dtype, x.shape);
+}
+
+/** x / sqrt(mean(x^2) + epsilon) * scale over the last axis (Zhang and Sennrich 2019). */
+export function rmsNorm(x: Tensor, scale: Tensor, epsilon: number): Tensor {
+  const width = x.shape.at(-1) as Dim;
+  if (!sameShape(scale.shape, [width]))
+    throw new GraphError(`rmsNorm: ${show(x.shape)} with scale ${show(scale.shape)}`);
+  return node("rmsNorm", [x, scale], { epsilon }, x.dtype, x.shape);
+}
+
+/**
+ * Rotates pairs of entries of each head by angles (Su et al. 2021, in GPT-NeoX's order): of x [B, H, S, K], entries k and k + R/2 become x_k cos - x_(k+R/2)
+ * sin and x_(k+R/2) cos + x_k sin for k < R/2; entries from R on stay. `cos` and `sin` hold the angles' [S, R/2], or [B, S, R/2] if they differ by row.
+ */
+export function rotary(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
+  for (const tensor of [x, cos, sin]) requireType("rotary", tensor, "float32");
+  const [B, , S, K] = x.shape as [Dim, Dim, Dim, Dim];
+  const half = cos.shape.at(-1) as Dim;
+  const fits = sameShape(cos.shape, [S, half]) || sameShape(cos.shape, [B, S, half]);
+  if (x.shape.length !== 4 || !fits || !sameShape(cos.shape, sin.shape) || 2 * Number(half) > Number(K)) {
+    throw new GraphError(`rotary: ${show(x.shape)} by angles ${show(cos.shape)} and ${show(sin.shape)}`);
+  }
+  return node("rotary", [x, cos, sin], {}, x.dtype, x.shape);
 }
 
 /** One of the results of an op with several outputs. */

@@ -125,6 +125,18 @@ const meanings: { readonly [K in OpName]: Meaning<K> } = {
   log: elementwise((x) => Math.log(x!)),
   sqrt: elementwise((x) => Math.sqrt(x!)),
   tanh: elementwise((x) => Math.tanh(x!)),
+  // Abramowitz and Stegun 7.1.5, the series; it converges for every x, and is exact enough below 6.
+  erf: elementwise((x) => {
+    if (Math.abs(x!) > 6) return Math.sign(x!);
+    let [term, sum] = [x!, x!];
+    for (let n = 1; n < 200; n++) {
+      term *= -(x! * x!) / n;
+      sum += term / (2 * n + 1);
+    }
+    return (2 / Math.sqrt(Math.PI)) * sum;
+  }),
+  cos: elementwise((x) => Math.cos(x!)),
+  sin: elementwise((x) => Math.sin(x!)),
   sigmoid: elementwise((x) => 1 / (1 + Math.exp(-x!))),
   softplus: elementwise((x) => Math.max(x!, 0) + Math.log1p(Math.exp(-Math.abs(x!)))),
   less: elementwise((a, b) => Number(a! < b!)),
@@ -232,6 +244,23 @@ const meanings: { readonly [K in OpName]: Meaning<K> } = {
       byRow(x!, (row) => [inverse(row)], column),
     ];
   },
+  rmsNorm: (y, [x, scale]) => {
+    const inverse = (row: readonly number[]) =>
+      1 / Math.sqrt(total(row.map((v) => v * v)) / row.length + y.attributes.epsilon);
+    return [
+      byRow(x!, (row) => row.map((v, i) => v * inverse(row) * scale!.data[i]!)),
+      byRow(x!, (row) => [inverse(row)], [...x!.shape.slice(0, -1), 1]),
+    ];
+  },
+  rotary: (_, [x, cos, sin]) =>
+    build(x!.shape, (index) => {
+      const [b, , s, k] = index as [number, number, number, number];
+      const half = cos!.shape.at(-1)!;
+      if (k >= 2 * half) return at(x!, index);
+      const angle = [b, s, k % half].slice(-cos!.shape.length);
+      const other = at(x!, [...index.slice(0, 3), k < half ? k + half : k - half]);
+      return at(x!, index) * at(cos!, angle) + (k < half ? -1 : 1) * other * at(sin!, angle);
+    }),
   loop: (y, [steps, ...initial], scope) => loop(y.attributes, steps!.data[0]!, initial, scope),
   output: (y, _, { values }) => values.get(y.inputs[0]!)![y.attributes.index]!,
 };
