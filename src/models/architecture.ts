@@ -5,6 +5,8 @@ import type { HfConfig } from "./hf-config.ts";
 import type { DecoderConfig, Head } from "./model-config.ts";
 import type { ParameterSpec, Parameters } from "./parameters.ts";
 
+export type OptionalSize = "kvHeads" | "headDim" | "innerWidth" | "ropeTheta";
+
 export interface Architecture {
   /** Parameters of the trunk in storage order, by their names in Hugging Face's files. */
   readonly parameters: (config: DecoderConfig) => readonly ParameterSpec[];
@@ -12,8 +14,13 @@ export interface Architecture {
   readonly trunk: (config: DecoderConfig, parameters: Parameters, reading: Reading) => Tensor;
   /** The language head's matrix [V, D]: its name if it is the embedding, and if it is a separate parameter. */
   readonly languageHead: { readonly tied: string; readonly own: string };
-  /** Options of a model from scratch, if the family has its own. */
-  readonly options?: Readonly<Record<string, unknown>>;
+  /** The optional sizes of a model from scratch that this family takes, by their names in the configuration's section `model`; by default none. */
+  readonly takes?: readonly OptionalSize[];
+  /** What a model from scratch has unless its configuration says otherwise; absent for a family without choices. */
+  readonly fromScratch?: (
+    config: DecoderConfig,
+    sizes: { readonly ropeTheta?: number | undefined },
+  ) => Pick<DecoderConfig, "innerWidth" | "options">;
   readonly huggingFace: {
     /** Hugging Face's class of a model by its head. */
     readonly classes: { readonly [H in Head]: string };

@@ -7,12 +7,39 @@
  */
 import { type Dim, product } from "../tensor/dims.ts";
 import { constant, type Tensor } from "../tensor/graph.ts";
-import { add, concat, greater, matmul, mul, range, reshape, softmax, split, transpose, where } from "../tensor/ops.ts";
+import {
+  add,
+  cast,
+  concat,
+  cumsum,
+  greater,
+  less,
+  matmul,
+  mul,
+  range,
+  reshape,
+  sizeOf,
+  softmax,
+  split,
+  sub,
+  transpose,
+  where,
+} from "../tensor/ops.ts";
 
 /** Keys and values of one layer, [B, G, T, K] each. */
 export interface LayerCache {
   readonly key: Tensor;
   readonly value: Tensor;
+}
+
+export interface Attending {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  /** By default 1/sqrt(K). */
+  readonly scale?: number;
+  /** Most positions that a token sees, itself included: the newest ones; by default all. */
+  readonly window?: number | null;
 }
 
 export interface Reading {
@@ -26,8 +53,8 @@ export interface Reading {
   readonly rows: Dim;
   /** Splits a projection [N, parts*heads*size] into its parts (such as GPT-2's queries, keys and values) and heads: [B, heads, S, size] each. */
   heads(x: Tensor, sizes: { readonly parts?: number; readonly heads: number; readonly size: number }): Tensor[];
-  /** softmax(q k^T / sqrt(K)) v over the positions that each token may see. q [B, H, S, K], k and v [B, G, S, K] -> [N, H*K] */
-  attend(layer: number, of: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor }): Tensor;
+  /** softmax(scale q k^T) v over the positions that each token may see. q [B, H, S, K], k and v [B, G, S, K] -> [N, H*K] */
+  attend(layer: number, of: Attending): Tensor;
   /** What each layer has added to its cache, once its attention has been computed. */
   readonly cache: readonly LayerCache[];
 }
@@ -36,7 +63,12 @@ export interface Reading {
 export function wholeSequences(ids: Tensor): Reading {
   const [B, S] = ids.shape as [Dim, Dim];
   const rows = product([B, S]);
-  const mask = causalMask(S);
+  const masks = new Map<number | null, Tensor>();
+  const maskOf = (window: number | null) => {
+    const mask = masks.get(window) ?? causalMask(S, window);
+    masks.set(window, mask);
+    return mask;
+  };
   const cache: LayerCache[] = [];
   return {
     ids,
@@ -49,10 +81,10 @@ export function wholeSequences(ids: Tensor): Reading {
       split(transpose(reshape(x, [B, S, parts, heads, size]), [2, 0, 3, 1, 4]), 0, parts).map((part) =>
         reshape(part, [B, heads, S, size]),
       ),
-    attend: (layer, { q, k, v }) => {
+    attend: (layer, { q, k, v, scale, window = null }) => {
       cache[layer] = { key: k, value: v };
       const [, H, , K] = q.shape as [Dim, number, Dim, number];
-      const mixed = attention(q, [{ key: k, value: v, mask }], 1 / Math.sqrt(K));
+      const mixed = attention(q, [{ key: k, value: v, mask: maskOf(window) }], scale ?? 1 / Math.sqrt(K));
       return reshape(transpose(mixed, [0, 2, 1, 3]), [rows, H * K]);
     },
   };
@@ -74,6 +106,13 @@ export interface TokenReading {
 export function oneToken({ ids, positions, past, mask, recent }: TokenReading): Reading {
   const [B] = ids.shape as [Dim];
   const cache: LayerCache[] = [];
+  const masks = new Map<number, { past: Tensor; recent: Tensor }>();
+  const masksOf = (window: number | null, read: Dim) => {
+    if (window === null) return { past: mask, recent: null };
+    const known = masks.get(window) ?? windowMasks(mask, { position_B: positions, read, window });
+    masks.set(window, known);
+    return known;
+  };
   return {
     ids,
     positions,
@@ -81,13 +120,18 @@ export function oneToken({ ids, positions, past, mask, recent }: TokenReading): 
     rows: B,
     cache,
     heads: (x, { parts = 1, heads, size }) => split(x, 1, parts).map((part) => reshape(part, [B, heads, 1, size])),
-    attend: (layer, { q, k, v }) => {
+    attend: (layer, { q, k, v, scale, window = null }) => {
       const before = recent[layer] as LayerCache;
       const grown = { key: concat([before.key, k], 2), value: concat([before.value, v], 2) };
       cache[layer] = grown;
       const [, H, , K] = q.shape as [Dim, number, Dim, number];
+      const seen = masksOf(window, grown.key.shape[2] as Dim);
+      const parts = [
+        { ...(past[layer] as LayerCache), mask: seen.past },
+        seen.recent === null ? grown : { ...grown, mask: seen.recent },
+      ];
       // Scaling q instead of the product keeps ONNX Runtime's kernel for one row.
-      const mixed = attention(mul(q, 1 / Math.sqrt(K)), [{ ...(past[layer] as LayerCache), mask }, grown], 1);
+      const mixed = attention(mul(q, scale ?? 1 / Math.sqrt(K)), parts, 1);
       return reshape(mixed, [B, H * K]);
     },
   };
@@ -115,8 +159,26 @@ function attention(q: Tensor, parts: readonly (LayerCache & { readonly mask?: Te
 }
 
 /** A mask: 0 if a position may attend, a large negative number if not. [S, S] */
-function causalMask(S: Dim): Tensor {
+function causalMask(S: Dim, window: number | null): Tensor {
   const positions = range(S);
-  const future = greater(reshape(positions, [1, S]), reshape(positions, [S, 1]));
-  return where(future, constant(-1e30), constant(0));
+  const [from_S_1, to_1_S] = [reshape(positions, [S, 1]), reshape(positions, [1, S])];
+  const mask = where(greater(to_1_S, from_S_1), constant(-1e30), constant(0));
+  if (window === null) return mask;
+  return where(less(add(to_1_S, constant(window - 1, [], "int64")), from_S_1), constant(-1e30), mask);
+}
+
+/** Masks of a window that ends at the new token, for its row's past [B, 1, 1, P], and for the `read` tokens of this chunk, the new one included. */
+function windowMasks(
+  mask: Tensor,
+  { position_B, read, window }: { readonly position_B: Tensor; readonly read: Dim; readonly window: number },
+): { past: Tensor; recent: Tensor } {
+  const [B] = position_B.shape as [Dim];
+  // Positions of a row are contiguous, and its padding has none: a slot's position is the number of visible slots before it.
+  const through = cumsum(where(less(mask, 0), constant(0), constant(1)));
+  const first = reshape(sub(cast(position_B, "float32"), window - 1), [B, 1, 1, 1]);
+  const tooOld = less(add(range(read), constant(window, [], "int64")), sizeOf(read));
+  return {
+    past: where(less(sub(through, 1), first), constant(-1e30), mask),
+    recent: where(tooOld, constant(-1e30), constant(0)),
+  };
 }

@@ -9,13 +9,14 @@ import { UsageError } from "../util/errors.ts";
 import type { Architecture } from "./architecture.ts";
 import type { Reading } from "./attention.ts";
 import { gpt2 } from "./gpt2.ts";
+import { llama } from "./llama.ts";
 import type { DecoderConfig, Head } from "./model-config.ts";
 import { type ParameterSpec, type Parameters, parameter, specsOf } from "./parameters.ts";
 
 /** A family's name is Hugging Face's `model_type`. */
-export type Family = "gpt2";
+export type Family = "gpt2" | "llama";
 
-export const families: { readonly [F in Family]: Architecture } = { gpt2 };
+export const families: { readonly [F in Family]: Architecture } = { gpt2, llama };
 
 export const familyNames = Object.keys(families) as [Family, ...Family[]];
 
@@ -28,10 +29,15 @@ export function architectureOf({ family }: Pick<DecoderConfig, "family">): Archi
   );
 }
 
-/** The configuration of a model from scratch, with its family's defaults for missing options. */
-export function withDefaultOptions(config: DecoderConfig): DecoderConfig {
-  const { options } = architectureOf(config);
-  return options === undefined ? config : { ...config, options: { ...options, ...config.options } };
+/** The configuration of a model from scratch, with its family's defaults for missing sizes and options. */
+export function withDefaultOptions(
+  config: DecoderConfig,
+  sizes: { readonly ropeTheta?: number | undefined } = {},
+): DecoderConfig {
+  const { fromScratch } = architectureOf(config);
+  if (fromScratch === undefined) return config;
+  const { options, ...widths } = fromScratch(config, sizes);
+  return { ...widths, ...config, options: { ...options, ...config.options } };
 }
 
 /** Every parameter in storage order. A tied language head has no parameter of its own. */

@@ -33,6 +33,44 @@ export class HfConfig {
     throw this.error(`${key} must be a positive integer, found ${JSON.stringify(value)}`);
   }
 
+  /** A positive whole number; null if the key is absent or null. */
+  optionalCount(key: string): number | null {
+    return (this.json[key] ?? null) === null ? null : this.count(key);
+  }
+
+  /** A positive number; an absent key has the default. */
+  positive(key: string, byDefault: number): number {
+    const value = this.json[key] ?? byDefault;
+    if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
+    throw this.error(`${key} must be a positive number, found ${JSON.stringify(value)}`);
+  }
+
+  /** true or false; an absent key has the default. */
+  flag(key: string, byDefault: boolean): boolean {
+    const value = this.json[key] ?? byDefault;
+    if (typeof value === "boolean") return value;
+    throw this.error(`${key} must be true or false, found ${JSON.stringify(value)}`);
+  }
+
+  /** One of some texts; an absent key has the default. */
+  oneOf<T extends string>(key: string, choices: readonly T[], byDefault: T): T {
+    const value = this.json[key] ?? byDefault;
+    if (choices.includes(value as T)) return value as T;
+    throw this.error(`${key} is ${JSON.stringify(value)}; only ${choices.join(", ")} are supported`);
+  }
+
+  /** Refuses what changes the computation in every class of Hugging Face and is computed by no family here. */
+  refuseUncomputed(): void {
+    this.only({ is_encoder_decoder: false, add_cross_attention: false, is_causal: true });
+    for (const key of ["quantization_config", "compression_config", "per_layer_config", "pruned_heads", "auto_map"]) {
+      const value = this.json[key] ?? null;
+      if (value === null || JSON.stringify(value) === "{}") continue;
+      throw this.error(
+        `${key} is not supported, and would change what the model computes: ${JSON.stringify(value).slice(0, 80)}`,
+      );
+    }
+  }
+
   /** Refuses values of these keys other than the given ones; an absent key has the given one. */
   only(supported: Readonly<Record<string, unknown>>): void {
     for (const [key, wanted] of Object.entries(supported)) {

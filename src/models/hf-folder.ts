@@ -219,6 +219,7 @@ function readConfig(folder: string): { config: KnownConfig; recordedHeads: Head[
     const are = familyNames.length === 1 ? "is" : "are";
     throw file.error(`model_type is ${JSON.stringify(family)}; only ${familyNames.join(", ")} ${are} supported`);
   }
+  file.refuseUncomputed();
   const known = family as Family;
   const config = { family: known, ...families[known].huggingFace.read(file) };
   const recordedHeads = Array.isArray(recorded) ? recorded.filter((head) => head === "lm" || head === "scalar") : null;

@@ -15,6 +15,8 @@ export interface DecoderConfig {
   readonly kvHeads?: number;
   /** Width of one head; by default `width / heads`. */
   readonly headDim?: number;
+  /** Width between the two halves of an MLP, for families in which it is a choice. */
+  readonly innerWidth?: number;
   readonly tieEmbeddings: boolean;
   /** Options of this family only, by their names in its file. */
   readonly options?: Readonly<Record<string, unknown>>;

@@ -22,7 +22,7 @@ import { Model } from "./held-model.ts";
 const innerOf = ({ options }: DecoderConfig) => options?.inner as number;
 
 const toy: Architecture = {
-  options: { inner: 12 },
+  fromScratch: () => ({ options: { inner: 12 } }),
   languageHead: { tied: "model.embed.weight", own: "out.weight" },
   parameters: (config) => {
     const { vocabularySize, context, width, layers, heads } = config;
