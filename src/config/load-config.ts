@@ -239,6 +239,15 @@ export function withModelSizes(config: Config): Config {
   return { ...config, model: { ...config.model, family, layers, width, heads, context, tieEmbeddings } };
 }
 
+/** Longest sequence of the model in a folder, without loading it; null if there is no model that a family here reads. */
+export function contextIn(folder: string): number | null {
+  try {
+    return readModelConfig(folder).context;
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Reads back what `recordedConfig` wrote into `folder`, even if the run has moved since. Errors: CheckpointError if the text is incomplete
  * or was written by a version with different fields.

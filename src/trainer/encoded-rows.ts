@@ -1,4 +1,5 @@
 /** Every row of a run as its models read it: each is encoded once, before the first step of any stage. */
+import { contextIn } from "../config/load-config.ts";
 import {
   alsoTrainedOn,
   createTally,
@@ -17,7 +18,6 @@ import { type Stage, stages } from "../types/records.ts";
 import { counted } from "../util/counted.ts";
 import { type DataRecord, fingerprintData } from "./data-record.ts";
 import type { Measuring } from "./measuring.ts";
-import { contextIn } from "./model-folder.ts";
 import { measuringOf } from "./probes-inputs.ts";
 import { encodePrompts, type Prompt } from "./rollout.ts";
 import { checkRows, openRows, type RunRows, type Split } from "./run-rows.ts";

@@ -53,13 +53,3 @@ export async function saveModelFolder(request: ModelFolderRequest): Promise<void
   const ids = { bos_token_id: bosId, eos_token_id: eos, pad_token_id: padId === eosId ? null : padId };
   writeDurably(path, `${JSON.stringify({ ...config, ...ids }, null, 2)}\n`);
 }
-
-/** Longest sequence of the model in a folder, without loading it; null if its config.json is missing, or does not say. */
-export function contextIn(folder: string): number | null {
-  try {
-    const { n_positions: context } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
-    return Number.isInteger(context) && context > 0 ? context : null;
-  } catch {
-    return null;
-  }
-}

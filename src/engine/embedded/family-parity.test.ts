@@ -70,8 +70,7 @@ describe.each(familyCases)("$title", (one) => {
     expect(Math.abs(loss / one.loss - 1)).toBeLessThan(1e-5);
     const found = await gradientOf(core, id, [lessons]);
     expect(new Set(found.keys())).toEqual(new Set(one.gradients.keys()));
-    for (const [name, gradient] of one.gradients)
-      expect(relative(found.get(name)!, gradient), name).toBeLessThan(1e-5);
+    for (const [name, gradient] of one.gradients) expect(relative(found.get(name)!, gradient), name).toBeLessThan(1e-5);
   });
 
   test("greedy generation is transformers', beyond windows and scaling thresholds", async () => {
