@@ -5,6 +5,7 @@
  */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { isPattern, matchesOf } from "../data/data-files.ts";
 import { schemeOf } from "../settings/model-reference.ts";
 import { at } from "../settings/schema-fields.ts";
 import { messageOf } from "../util/errors.ts";
@@ -12,8 +13,8 @@ import { fromHome } from "../util/platform.ts";
 import type { Path } from "../util/yaml-source.ts";
 import { dotted, type Problem, valueAt } from "./problems.ts";
 
-/** `*` stands for every entry of a list. `workspace` is not included: runs go where the command is given. */
-const dataFiles = [
+/** Paths of rows: one, or a list of them. */
+const rowFiles = [
   "sft.data.path",
   "sft.evaluation.path",
   "reward.data.path",
@@ -21,6 +22,11 @@ const dataFiles = [
   "ppo.prompts.path",
   "evaluation.prompts.path",
   "control.monitor.prompts.path",
+];
+/** `*` stands for every entry of a list. `workspace` is not included: runs go where the command is given. */
+const dataFiles = [
+  ...rowFiles,
+  ...rowFiles.map((pattern) => `${pattern}.*`),
   "control.probes.ratings",
   "control.rules",
 ];
@@ -93,6 +99,10 @@ export function missingPaths(root: unknown, file: string | null): { errors: Path
 
 /** What is wrong with a path that should be a file or a folder; null if it is one and can be read. */
 function whyNot(path: string, wanted: "file" | "folder"): { message: string; absent: boolean } | null {
+  if (wanted === "file" && isPattern(path)) {
+    if (matchesOf(path).length > 0) return null;
+    return { message: `no file matches ${path}`, absent: true };
+  }
   try {
     const isFolder = statSync(path).isDirectory();
     if (isFolder !== (wanted === "folder"))

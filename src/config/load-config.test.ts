@@ -264,7 +264,7 @@ it("lists several mistakes together, by line", () => {
   expect(messageFor(text).split("\n")).toEqual([
     "5 mistakes in the configuration",
     "a.yaml:1: seed: expected a whole number from 0, found -1",
-    "a.yaml:3: sft.data needs the key path: text",
+    "a.yaml:3: sft.data needs the key path: text, or a list",
     'a.yaml:3: unknown key "pth" in sft.data; did you mean path?',
     'a.yaml:4: sft.steps: expected a whole number from 1, found the text "no"',
     'a.yaml:5: unknown key "nme"; did you mean name?',

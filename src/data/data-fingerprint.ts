@@ -1,10 +1,12 @@
-/** A fingerprint of a file's rows in a few hashes: enough to say later whether they are the same, and what changed. */
+/** A fingerprint of the rows of one or several files in a few hashes: enough to say later whether they are the same, and what changed. */
 import { createHash } from "node:crypto";
-import { linesWithText } from "./jsonl.ts";
+import { filesOf, type Paths, pathsText } from "./data-files.ts";
+import { rowsOfFiles } from "./read-file.ts";
+import type { RowPlace } from "./row-types.ts";
 
 export interface RowsFingerprint {
   readonly rows: number;
-  /** SHA-256 of all rows as they are written. Blank lines, line ends and space around a row do not count. */
+  /** SHA-256 of all rows, of all files in order. Blank lines, line ends and space around a row do not count. */
   readonly sha256: string;
   /** Shortened hashes of stretches of rows, all equally long except the last. */
   readonly parts: readonly string[];
@@ -13,25 +15,34 @@ export interface RowsFingerprint {
 /** Most stretches to hash. They locate a change exactly to the row in a small file, to the percent in a large one. */
 const mostParts = 256;
 
-/** Hashes the first `limit` rows (0 means all). Throws DataError if the file cannot be read. */
-export function fingerprintRows({ path, limit }: { path: string; limit: number }): RowsFingerprint {
-  return fingerprintOf(digestsOf(path, limit).map(({ digest }) => digest));
+export interface FingerprintSource {
+  readonly path: Paths;
+  /** Only the first rows; 0 means all. */
+  readonly limit: number;
+}
+
+/** Hashes the rows. Throws DataError if a file cannot be read. */
+export function fingerprintRows(source: FingerprintSource): RowsFingerprint {
+  return fingerprintOf(digestsOf(source).map(({ digest }) => digest));
 }
 
 /**
  * Describes how the rows have changed; null if they have not. `appended` means that the old rows are all there, in order, followed by new
- * ones. Throws DataError if the file cannot be read.
+ * ones. Throws DataError if a file cannot be read.
  */
 export function changeOfRows(
   before: RowsFingerprint,
-  { path, limit }: { path: string; limit: number },
+  source: FingerprintSource,
 ): { readonly says: string; readonly appended: boolean } | null {
-  const now = digestsOf(path, limit);
+  const now = digestsOf(source);
+  const path = pathsText(source.path);
+  const single = filesOf(source.path).length === 1;
+  const lineOf = ({ place }: RowDigest) => (single ? `line ${place.line}` : `${place.path}:${place.line}`);
   const digests = now.map(({ digest }) => digest);
   if (fingerprintOf(digests).sha256 === before.sha256) return null;
   const more = now.length - before.rows;
   if (more > 0 && fingerprintOf(digests.slice(0, before.rows)).sha256 === before.sha256) {
-    const says = `${path} has ${now.length} rows: ${more} appended, from line ${now[before.rows]!.line} on, to the ${before.rows} that the run began with`;
+    const says = `${path} has ${now.length} rows: ${more} appended, from ${lineOf(now[before.rows]!)} on, to the ${before.rows} that the run began with`;
     return { says, appended: true };
   }
   const length = partLength(before.rows);
@@ -44,14 +55,19 @@ export function changeOfRows(
   const where =
     from >= now.length
       ? `the last ${-more} are gone`
-      : `the first change is ${length === 1 ? `in line ${now[from]!.line}` : `between its rows ${from + 1} and ${to}`}`;
+      : `the first change is ${length === 1 ? `in ${lineOf(now[from]!)}` : `between its rows ${from + 1} and ${to}`}`;
   return { says: `${counts}: ${where}`, appended: false };
 }
 
-function digestsOf(path: string, limit: number): { readonly line: number; readonly digest: Buffer }[] {
-  return [...linesWithText(path, limit)].map(({ place, bytes }) => ({
-    line: place.line,
-    digest: createHash("sha256").update(bytes.toString("latin1").trim(), "latin1").digest(),
+interface RowDigest {
+  readonly place: RowPlace;
+  readonly digest: Buffer;
+}
+
+function digestsOf({ path, limit }: FingerprintSource): RowDigest[] {
+  return Array.from(rowsOfFiles(path, limit), (row) => ({
+    place: row.place,
+    digest: createHash("sha256").update(row.bytes().toString("latin1").trim(), "latin1").digest(),
   }));
 }
 

@@ -1,18 +1,33 @@
-/** Recognises files of rows that are not JSONL by their first bytes, and gives a command that converts them to JSONL. */
+/** Tells the format of a file of rows by its first bytes; for a format that is not read it gives a command that converts it. */
 import { shellWord } from "../util/platform.ts";
+import type { OpenFile } from "./file-bytes.ts";
+import { wholeFile } from "./row-faults.ts";
 
-export interface OtherFormat {
-  /** What the file is, for example "is a Parquet file". */
+export interface FileFormat {
+  readonly kind: "jsonl" | "json" | "csv" | "parquet" | "text";
+  /** The format in words. */
+  readonly name: string;
+  /** Of CSV. */
+  readonly delimiter?: string;
+}
+
+/** @throws RowsError if the file is in a format that Ballast does not read */
+export function formatOf({ path, head }: Pick<OpenFile, "path" | "head">): FileFormat {
+  const bytes = head.toString("latin1");
+  if (bytes.startsWith("PAR1") || bytes.startsWith("PARE")) return { kind: "parquet", name: "Parquet" };
+  const other = otherFormat(path, head);
+  if (other) throw wholeFile(`${path} ${other.what}`, other.hint);
+  return textFormat(path, head);
+}
+
+interface OtherFormat {
+  /** What the file is, for example "is an Arrow file". */
   readonly what: string;
-  /** How to convert it to JSONL. */
+  /** How to convert it to a format that is read. */
   readonly hint: string;
 }
 
-/** Number of bytes at the beginning that `otherFormat` examines. */
-export const headBytes = 4096;
-
-/** The format of a file that is not JSONL; null if its beginning may be JSONL, or is empty. */
-export function otherFormat(path: string, head: Buffer): OtherFormat | null {
+function otherFormat(path: string, head: Buffer): OtherFormat | null {
   if (head.length === 0) return null;
   const bytes = head.toString("latin1");
   const known = binaryFormats.find(({ start, holds }) => bytes.startsWith(start) && (holds?.test(bytes) ?? true));
@@ -20,8 +35,15 @@ export function otherFormat(path: string, head: Buffer): OtherFormat | null {
   const wide = wideEncoding(head);
   if (wide !== null) return recoded(path, `is text in ${wide}`, wide);
   if (head.includes(0))
-    return { what: "is a binary file", hint: "rows are JSONL: export it as one JSON object per line" };
-  return textFormat(path, head);
+    return { what: "is a binary file", hint: "rows are JSONL, JSON, CSV, Parquet or text: export it as one of these" };
+  const text = beginningOf(head);
+  if (/^<(!doctype|html|\?xml)/i.test(text))
+    return { what: "is a web page or XML, not rows", hint: "download the file itself, not the page that shows it" };
+  if (text.startsWith("{") && /\r(?!\n)/.test(text) && !text.includes("\n")) {
+    const command = `tr '\\r' '\\n' < ${shellWord(path)} > ${shellWord(output(path))}`;
+    return { what: "has line ends of old Macs, which JSONL does not allow", hint: `convert them: ${command}` };
+  }
+  return null;
 }
 
 /** The command that converts text in this encoding to UTF-8. */
@@ -48,7 +70,6 @@ const withPandas = (reader: string, packages: string) => (path: string) =>
 
 /** Known binary formats; the first that matches counts. */
 const binaryFormats: readonly BinaryFormat[] = [
-  { what: "is a gzip file", start: "\x1f\x8b", hint: unpacked("gzip", /\.gz$/) },
   { what: "is a Zstandard file", start: "\x28\xb5\x2f\xfd", hint: unpacked("zstd", /\.zst$/) },
   { what: "is a bzip2 file", start: "BZh", hint: unpacked("bzip2", /\.bz2$/) },
   { what: "is an xz file", start: "\xfd7zXZ\0", hint: unpacked("xz", /\.xz$/) },
@@ -63,7 +84,6 @@ const binaryFormats: readonly BinaryFormat[] = [
     start: "PK\x03\x04",
     hint: (path) => `unpack it first: unzip -p ${shellWord(path)} > ${shellWord(output(path))}`,
   },
-  { what: "is a Parquet file", start: "PAR1", hint: withPandas("read_parquet", "pandas pyarrow") },
   { what: "is an Arrow file", start: "ARROW1", hint: withPandas("read_feather", "pandas pyarrow") },
   {
     what: "is an Arrow stream, as Hugging Face's datasets write them",
@@ -94,54 +114,33 @@ function recoded(path: string, what: string, encoding: string): OtherFormat {
   return { what, hint: `convert it: ${recodingCommand(path, encoding)}` };
 }
 
-function textFormat(path: string, head: Buffer): OtherFormat | null {
-  const text = head
+function beginningOf(head: Buffer): string {
+  return head
     .toString("utf8")
     .replace(/^\uFEFF/, "")
     .trimStart();
+}
+
+function textFormat(path: string, head: Buffer): FileFormat {
+  const text = beginningOf(head);
+  const name = path.replace(/\.gz$/i, "");
+  if (/\.(txt|md)$/i.test(name)) return { kind: "text", name: "text" };
   const first = text.split(/\r?\n|\r/, 1)[0]!;
-  if (/\r(?!\n)/.test(text) && !text.includes("\n")) {
-    const command = `tr '\\r' '\\n' < ${shellWord(path)} > ${shellWord(output(path))}`;
-    return { what: "has line ends of old Macs, which JSONL does not allow", hint: `convert them: ${command}` };
-  }
-  if (text === "" || (text.startsWith("{") && first.trim() !== "{")) return null;
-  if (first.trim() === "{")
-    return {
-      what: "has JSON objects that span several lines",
-      hint: `put each on a line of its own: jq -c . ${shellWord(path)} > ${shellWord(output(path))}`,
-    };
-  if (/^\[\s*(\{|\]|$)/.test(text)) return { what: "is a JSON array, not JSONL", hint: arrayHint(path) };
-  // A list of anything else is reported as the fault of a line.
-  if (text.startsWith("[")) return null;
-  if (/^<(!doctype|html|\?xml)/i.test(text))
-    return { what: "is a web page or XML, not rows", hint: "download the file itself, not the page that shows it" };
-  const delimiter = ["\t", ";", ","].find((one) => first.includes(one));
-  if (delimiter === undefined && !/\.csv$/i.test(path)) return null;
-  const name = delimiter === "\t" ? "tab-separated values" : "CSV";
-  return { what: `is ${name}, not JSONL`, hint: csvHint(path, { delimiter: delimiter ?? ",", head }) };
-}
-
-function arrayHint(path: string): string {
-  const script =
-    'for (const row of JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"))) console.log(JSON.stringify(row))';
-  return `put each object on a line of its own: node -e '${script}' ${shellWord(path)} > ${shellWord(output(path))}`;
-}
-
-function csvHint(path: string, { delimiter, head }: { delimiter: string; head: Buffer }): string {
-  const how = delimiter === "," ? "" : `, delimiter=${JSON.stringify(delimiter)}`;
-  const encoding = isUtf8(head) ? "utf-8-sig" : "cp1252";
-  const script = `import csv, json, sys; [print(json.dumps(row)) for row in csv.DictReader(open(sys.argv[1], encoding="${encoding}", newline="")${how})]`;
-  return `convert it: ${python(script, path)} > ${shellWord(output(path))}`;
-}
-
-/** Whether the beginning is UTF-8; its last character may be cut. */
-function isUtf8(head: Buffer): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: true });
-    return true;
-  } catch {
-    return false;
-  }
+  const table = /\.(csv|tsv)$/i.test(name);
+  if (!table && text.startsWith("{") && first.trim() === "{")
+    return { kind: "json", name: "JSON objects that span lines" };
+  if (!table && /^\[\s*(\{|\]|$)/.test(text) && !/^\[.*\]\s*\n\s*\[/.test(text))
+    return { kind: "json", name: "JSON array" };
+  if (!table && (text === "" || /^[[{]/.test(text))) return { kind: "jsonl", name: "JSONL" };
+  const delimiter = ["\t", ";", ","].map((one) => ({ one, times: first.split(one).length - 1 }));
+  const [best] = delimiter.sort((a, b) => b.times - a.times);
+  if (!table && best!.times === 0) return { kind: "jsonl", name: "JSONL" };
+  const used = best!.times === 0 ? "," : best!.one;
+  return {
+    kind: "csv",
+    delimiter: used,
+    name: used === "\t" ? "tab-separated values" : used === "," ? "CSV" : "CSV with semicolons",
+  };
 }
 
 function python(script: string, path: string): string {

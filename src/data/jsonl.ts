@@ -1,36 +1,42 @@
-/** Reads JSONL, one JSON object per line, and remembers each object's line; mistakes are reported by file and line. */
-import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats } from "node:fs";
-import { join } from "node:path";
-import { DataError, messageOf } from "../util/errors.ts";
+/** Rows of JSON: one object per line, or the elements of an array; mistakes are reported by file and line. */
+import { messageOf } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
-import { headBytes, otherFormat } from "./file-format.ts";
-import { RowsError, useAll } from "./row-faults.ts";
+import type { OpenFile } from "./file-bytes.ts";
+import { jsonElements } from "./json-elements.ts";
+import { RowsError } from "./row-faults.ts";
 import type { RowPlace } from "./row-types.ts";
+import type { UnreadRow } from "./source-row.ts";
 import { otherEncoding } from "./text-encoding.ts";
 
-export interface JsonlRow {
-  readonly place: RowPlace;
-  readonly value: Readonly<Record<string, unknown>>;
-  /** Number fields as they are written: a double represents neither 1.10 nor 12345678901234567890. */
-  readonly numbers: Readonly<Record<string, string>>;
+/** The lines of a JSONL file that are not blank. A byte order mark and CRLF are accepted. */
+export function* jsonlRows({ path, chunks }: OpenFile): Generator<UnreadRow> {
+  for (const { place, bytes } of linesWithText(path, chunks())) yield unread(place, bytes);
 }
 
-/**
- * Passes a file's objects to `use`, at most `limit` of them (0 means all). A byte order mark, CRLF and blank lines are accepted.
- * @throws RowsError with every line that is not a JSON object in UTF-8, and those that `use` throws; DataError if the file cannot be read,
- * is of a different format, or has no rows
- */
-export function readJsonl<Row>(
-  path: string,
-  { limit = 0, use }: { limit?: number; use: (row: JsonlRow) => Row },
-): Row[] {
-  const rows = useAll(linesWithText(path, limit), ({ place, bytes }) => {
-    const text = decode(bytes, place);
-    const value = parseObject(text, place);
-    return use({ place, value, numbers: numberTexts(text, value) });
-  });
-  if (rows.length > 0) return rows;
-  throw wholeFile(`${path} is empty`, "it needs one JSON object per line (docs/data-formats.md)");
+/** The elements of a JSON array, or objects that span lines. */
+export function* jsonRows({ path, chunks }: OpenFile): Generator<UnreadRow> {
+  for (const { place, bytes, fault } of jsonElements(path, chunks())) {
+    if (fault === undefined) yield unread(place, bytes);
+    else
+      yield {
+        ...unread(place, bytes),
+        read() {
+          throw new RowsError([{ place, problem: `not valid JSON: ${fault}`, hint: "the file may be cut short" }]);
+        },
+      };
+  }
+}
+
+function unread(place: RowPlace, bytes: Buffer): UnreadRow {
+  return {
+    place,
+    read() {
+      const text = decode(bytes, place);
+      const value = parseObject(text, place);
+      return { place, value, numbers: numberTexts(text, value) };
+    },
+    bytes: () => bytes,
+  };
 }
 
 function parseObject(text: string, place: RowPlace): Record<string, unknown> {
@@ -94,11 +100,6 @@ function jsonHint(text: string): string {
   return "each line holds one whole JSON object; the line may be cut short, or an object may span several lines";
 }
 
-/** A fault of the whole file, reported beside the faults of other files' rows. */
-export function wholeFile(problem: string, hint: string, options?: ErrorOptions): RowsError {
-  return new RowsError([{ place: null, problem, hint }], options);
-}
-
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function decode(bytes: Buffer, place: RowPlace): string {
@@ -110,22 +111,19 @@ function decode(bytes: Buffer, place: RowPlace): string {
   }
 }
 
-export interface Line {
+interface Line {
   readonly place: RowPlace;
   readonly bytes: Buffer;
 }
 
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** The first `limit` lines that are not blank (0 means all). */
-export function* linesWithText(path: string, limit: number): Generator<Line> {
-  let rows = 0;
-  for (const { place, bytes } of linesOf(path)) {
+function* linesWithText(path: string, chunks: Iterable<Buffer>): Generator<Line> {
+  for (const { place, bytes } of linesOf(path, chunks)) {
     const marked = place.line === 1 && bytes.subarray(0, 3).equals(byteOrderMark);
     const line = marked ? bytes.subarray(3) : bytes;
     if (line.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))) continue;
     yield { place, bytes: line };
-    if (++rows === limit) return;
   }
 }
 
@@ -141,73 +139,25 @@ function numberTexts(json: string, value: Readonly<Record<string, unknown>>): Re
   return Object.fromEntries(keys.map((key) => [key, texts[key]]));
 }
 
-const chunkBytes = 1 << 20;
 const newline = 0x0a;
 
-/** Lines without their ends, read in chunks: a file may be larger than the longest string. */
-function* linesOf(path: string): Generator<Line> {
-  const file = openForReading(path);
-  try {
-    let line = 0;
-    let pending: Uint8Array[] = [];
-    const take = (): Line => {
-      const bytes = Buffer.concat(pending);
-      pending = [];
-      return { place: { path, line: ++line }, bytes };
-    };
-    for (;;) {
-      const chunk = Buffer.allocUnsafe(chunkBytes);
-      const read = readSync(file, chunk, 0, chunkBytes, null);
-      if (read === 0) break;
-      let from = 0;
-      for (let end = chunk.indexOf(newline); end !== -1 && end < read; end = chunk.indexOf(newline, from)) {
-        pending.push(chunk.subarray(from, end));
-        yield take();
-        from = end + 1;
-      }
-      if (from < read) pending.push(chunk.subarray(from, read));
+/** Lines without their ends: a file may be larger than the longest string. */
+function* linesOf(path: string, chunks: Iterable<Buffer>): Generator<Line> {
+  let line = 0;
+  let pending: Buffer[] = [];
+  const take = (): Line => {
+    const bytes = pending.length === 1 ? pending[0]! : Buffer.concat(pending);
+    pending = [];
+    return { place: { path, line: ++line }, bytes };
+  };
+  for (const chunk of chunks) {
+    let from = 0;
+    for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, from)) {
+      pending.push(chunk.subarray(from, end));
+      yield take();
+      from = end + 1;
     }
-    if (pending.length > 0) yield take();
-  } finally {
-    closeSync(file);
+    if (from < chunk.length) pending.push(chunk.subarray(from));
   }
-}
-
-/** Opens a file. Throws DataError if it cannot be read, or is known to be in a different format. */
-function openForReading(path: string): number {
-  let file: number;
-  try {
-    file = openSync(path, "r");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const why = code === "ENOENT" ? "no such file" : messageOf(error);
-    throw new DataError(`cannot read ${path}: ${why}`, "paths are relative to the folder the command runs in", {
-      cause: error,
-    });
-  }
-  try {
-    checkKind(path, fstatSync(file));
-    const head = Buffer.alloc(headBytes);
-    const other = otherFormat(path, head.subarray(0, readSync(file, head, 0, headBytes, 0)));
-    if (other) throw wholeFile(`${path} ${other.what}`, other.hint);
-  } catch (error) {
-    closeSync(file);
-    throw error;
-  }
-  return file;
-}
-
-function checkKind(path: string, stats: Stats): void {
-  if (stats.isFile()) return;
-  if (!stats.isDirectory())
-    throw wholeFile(`cannot read ${path}: it is not a file`, "rows are read more than once: write them to a file");
-  const names = readdirSync(path).filter((name) => /\.(jsonl?|parquet|arrow|csv|tsv|gz|zst)$/i.test(name));
-  const rows = names.filter((name) => name.endsWith(".jsonl"));
-  const found = (rows.length > 0 ? rows : names).slice(0, 5).map((name) => join(path, name));
-  throw wholeFile(
-    `cannot read ${path}: it is a folder`,
-    found.length > 0
-      ? `give the path of one file in it: ${found.join(", ")}`
-      : "give the path of a JSONL file; there is none in it",
-  );
+  if (pending.length > 0) yield take();
 }

@@ -1,8 +1,9 @@
-/** Human judgements of responses as JSONL: ratings, and preferences that `ballast reward` learns from. */
+/** Human judgements of responses: ratings, and preferences that `ballast reward` learns from. */
 
 import type { NewRating } from "../types/rating-records.ts";
-import { type JsonlRow, readJsonl } from "./jsonl.ts";
+import { readFiles } from "./read-file.ts";
 import { createFieldReader } from "./row-fields.ts";
+import type { SourceRow } from "./source-row.ts";
 
 export interface Pair {
   readonly prompt: string;
@@ -63,7 +64,7 @@ export function ratedResponses(ratings: readonly NewRating[]): RatedResponse[] {
 export function readRatings(path: string, rater: string): NewRating[] {
   const known = ["prompt", "chosen", "rejected", "response", "score", "rater"];
   const missingHint = () => "a row needs prompt, chosen and rejected, or prompt, response and score";
-  const use = (row: JsonlRow): NewRating => {
+  const use = (row: SourceRow): NewRating => {
     const fields = createFieldReader(row, { fields: {}, known, missingHint });
     const head = {
       prompt: fields.text("prompt"),
@@ -81,7 +82,7 @@ export function readRatings(path: string, rater: string): NewRating[] {
       fields.fail(`the score ${JSON.stringify(score)} is not a whole number from 1 to 5`, "1 is bad, 5 is good");
     return { ...head, kind: "rating", response: fields.text("response"), score: score as number };
   };
-  return readJsonl(path, { use });
+  return readFiles(path, { use });
 }
 
 function isScore(value: unknown): boolean {

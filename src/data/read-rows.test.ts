@@ -244,8 +244,8 @@ describe("what is wrong is said by file, line and remedy", () => {
     ["no answer", [{ messages: [user("x")] }], /the last message of "messages" is the user's/, /assistant/],
     ["no question", [{ messages: [assistant("x")] }], /no message before the completion/, /add/],
     ["an empty conversation", [{ messages: [] }], /"messages" has no messages/, /fill/],
-    ["nothing", [], /rows\.jsonl is empty/, /one JSON object per line/],
-    ["only blank lines", ["", "  "], /rows\.jsonl is empty/, /one JSON object per line/],
+    ["nothing", [], /rows\.jsonl is empty/, /at least one row/],
+    ["only blank lines", ["", "  "], /rows\.jsonl is empty/, /at least one row/],
   ];
   it.each(cases)("%s", (_, lines, message, hint) => {
     write(...lines);

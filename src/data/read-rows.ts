@@ -1,15 +1,18 @@
-/** The three kinds of rows from JSONL files. */
+/** The three kinds of rows from files of any format. */
 import { barePrompt, type Message } from "../text/index.ts";
 import { quote } from "../util/quote.ts";
 import { commonHistory, joinedPrompt, sharedBeginning } from "./conversation.ts";
+import { type Paths, pathsText } from "./data-files.ts";
 import { type FieldNames, missingHint } from "./field-names.ts";
-import { type JsonlRow, readJsonl, wholeFile } from "./jsonl.ts";
+import { readFiles } from "./read-file.ts";
+import { wholeFile } from "./row-faults.ts";
 import { checkFieldNames, createFieldReader, type FieldReader } from "./row-fields.ts";
 import { type PreferenceRow, type PromptRow, placed, type SftRow } from "./row-types.ts";
+import type { SourceRow } from "./source-row.ts";
 
 export interface DataSource {
-  /** A JSONL file. */
-  readonly path: string;
+  /** A file, several, or a pattern such as `data/*.parquet`. */
+  readonly path: Paths;
   /** The file's field names by Ballast's names, if they differ: `{prompt: question, completion: answer}`. */
   readonly fields?: FieldNames;
   /** Use only the first rows; 0 means all. */
@@ -161,7 +164,7 @@ function readRows<Row extends object>(
   const unseen = new Map(Object.entries(fields));
   let columns: readonly string[] = [];
   const hints = new Map<string, string>();
-  const use = (row: JsonlRow) => {
+  const use = (row: SourceRow) => {
     for (const [field, column] of unseen) if (Object.hasOwn(row.value, column)) unseen.delete(field);
     columns = Object.keys(row.value).filter((column) => row.value[column] !== null);
     const read = (names: FieldNames, hint: () => string) =>
@@ -176,10 +179,10 @@ function readRows<Row extends object>(
     };
     return placed(read(fields, hint), row.place);
   };
-  const rows = readJsonl(path, { limit, use });
+  const rows = readFiles(path, { limit, use });
   for (const [field, column] of unseen)
     throw wholeFile(
-      `the field "${column}" is missing from every row of ${path}`,
+      `the field "${column}" is missing from every row of ${pathsText(path)}`,
       `fields.${field} in the configuration says "${column}"; the last row has ${columns.map((key) => `"${key}"`).join(", ")}`,
     );
   return rows;

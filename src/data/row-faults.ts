@@ -33,6 +33,11 @@ export class RowsError extends DataError {
   }
 }
 
+/** A fault of a whole file, reported beside the faults of other files' rows. */
+export function wholeFile(problem: string, hint: string, options?: ErrorOptions): RowsError {
+  return new RowsError([{ place: null, problem, hint }], options);
+}
+
 /** Applies `use` to every item, then throws one RowsError with the faults of all that failed. Any other error ends it at once. */
 export function useAll<Item, Result>(items: Iterable<Item>, use: (item: Item) => Result): Result[] {
   const results: Result[] = [];

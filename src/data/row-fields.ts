@@ -2,8 +2,8 @@
 import { barePrompt, type Message } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { type Answer, answerOf, type Fail, parseHumanAssistant, parseMessages } from "./conversation.ts";
-import type { JsonlRow } from "./jsonl.ts";
 import { RowsError } from "./row-faults.ts";
+import type { SourceRow } from "./source-row.ts";
 
 /** One row of a file, read under the names in the configuration's `fields`. null counts as absent. */
 export interface FieldReader {
@@ -56,7 +56,7 @@ export function checkFieldNames(fields: Readonly<Record<string, string>>, known:
 
 /** A reader for one row. It throws a RowsError with the row's place for a field that it cannot read. */
 export function createFieldReader(
-  { place, value: row, numbers }: JsonlRow,
+  { place, value: row, numbers }: SourceRow,
   { fields, known, emptyAnswers = false, missingHint }: FieldReaderOptions,
 ): FieldReader {
   const column = (field: string) => fields[field] ?? field;

@@ -27,7 +27,7 @@ export interface PromptRow {
 
 export interface RowPlace {
   readonly path: string;
-  /** The line, counted from 1. */
+  /** The line in which the row begins; in Parquet, which has no lines, the row. Counted from 1. */
   readonly line: number;
 }
 

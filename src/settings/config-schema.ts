@@ -20,8 +20,8 @@ const keyName = z.string().regex(/^[A-Za-z0-9._-]+$/, "letters, digits, dots, da
 /** The source of rows with these fields. A stage without rows of its own uses those of the section `demo`. */
 const rowsWith = (...names: string[]) =>
   z.strictObject({
-    /** Path of a JSONL file. */
-    path: text,
+    /** A file, several, or a pattern such as `data/*.parquet`: JSONL, JSON, CSV, Parquet or text, also as gzip. */
+    path: z.union([text, z.array(text).min(1)]),
     /** The file's field names by Ballast's names, if they differ: `{prompt: question, completion: answer}`. */
     fields: z
       .record(z.string().regex(new RegExp(`^(${names.join("|")})$`), `one of ${names.join(", ")}`), text)

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { replaceRunFile } from "../config/run-manifest.ts";
 import { changeOfRows, fingerprintRows, type RowsFingerprint } from "../data/index.ts";
 import { learnedComponents } from "../reward/index.ts";
-import type { Config } from "../settings/config-schema.ts";
+import type { Config, DataConfig } from "../settings/config-schema.ts";
 import type { Stage } from "../types/records.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { readOwnJson } from "../util/json-values.ts";
@@ -14,7 +14,7 @@ export type DataRecord = Readonly<Record<string, RowsFingerprint>>;
 
 interface Source {
   readonly key: string;
-  readonly path: string;
+  readonly path: DataConfig["path"];
   readonly limit: number;
   /** The stages that read the file. */
   readonly readers: readonly (Stage | "evaluation")[];
