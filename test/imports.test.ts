@@ -18,7 +18,7 @@ const rows: Readonly<Record<string, number>> = {
   incidents: 9,
   notify: 9,
   trainer: 8,
-  commands: 9,
+  operator: 9,
   inspect: 8,
   store: 7,
   reward: 7,
@@ -34,7 +34,7 @@ const rows: Readonly<Record<string, number>> = {
   rl: 3,
   tensor: 2,
   types: 2,
-  steering: 1,
+  levers: 1,
   util: 1,
 };
 

@@ -12,7 +12,7 @@ import { checkRewardHash, firstState, type OnlineState, seedOf } from "../traine
 import type { StageContext } from "../trainer/stage-context.ts";
 import { findCheckpoint, StageLoop } from "../trainer/stage-loop.ts";
 import { checkFingerprints, fingerprints } from "../trainer/stage-models.ts";
-import { baseOf, heldByState, hold, personSet, recordClip } from "../trainer/steering.ts";
+import { baseOf, heldByState, hold, operatorSet, recordClip } from "../trainer/steering.ts";
 
 /** Opens an online run. Throws if it cannot continue: a changed reference or reward, an incident that waits for a decision. */
 export async function openOnline(context: StageContext, inputs: OnlineInputs, injected: Injected): Promise<Between> {
@@ -50,7 +50,7 @@ export async function openOnline(context: StageContext, inputs: OnlineInputs, in
       checkpoint,
       snapshot: () => ({ own: { ...state, control: control.state }, models: trainedModels(models) }),
       inForce: (key) => heldByState(state, key),
-      onChange: (change, { step: iteration, again }) => personSet(steered, change, { iteration, again }),
+      onChange: (change, { step: iteration, again }) => operatorSet(steered, change, { iteration, again }),
       onUndo: (intervention, { step: iteration, again }) =>
         control.undo(intervention, { iteration, base: baseOf(steered, iteration), again }),
       healthy: (step) => control.healthyAfter(step - 1),

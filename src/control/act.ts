@@ -1,5 +1,5 @@
 /** Interventions: how one begins, what limits it, how it ends and how it is judged. */
-import { type Bounds, type LeverName, levers } from "../steering/levers.ts";
+import { type Bounds, type LeverName, levers } from "../levers/levers.ts";
 import type { Alert, Intervention, InterventionOutcome, OperatorWord } from "../types/alerts.ts";
 import type { Orders } from "./orders.ts";
 import { actionWords, conditionWords, leverOf, type Rule } from "./rules/rule.ts";
@@ -192,7 +192,7 @@ export function hear(
 ): Heard {
   switch (word.kind) {
     case "set":
-      return setByPerson(state, { setting: word.lever, iteration, rules });
+      return setByOperator(state, { setting: word.lever, iteration, rules });
     case "undone":
       return undone(state, { rule: word.rule, iteration, rules });
     case "acknowledged":
@@ -206,7 +206,7 @@ export function ends(word: OperatorWord, one: ActiveIntervention): boolean {
 }
 
 /** The operator set a lever's setting: interventions in force on it end, and the rules that wanted them are silent for their cool-down. */
-export function setByPerson(
+export function setByOperator(
   state: ControlState,
   { setting, iteration, rules }: { setting: LeverName; iteration: number; rules: readonly Rule[] },
 ): Heard {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import fc from "../../test/support/property.ts";
 import { acting, alertsOf, play, rule } from "../../test/support/rules.ts";
 import type { MetricValues } from "../types/records.ts";
-import { acknowledged, setByPerson, undone } from "./act.ts";
+import { acknowledged, setByOperator, undone } from "./act.ts";
 import { consult } from "./consult.ts";
 import { firstControlState, multipliers } from "./state.ts";
 
@@ -181,7 +181,7 @@ describe("two rules on one setting", () => {
   it("a person's setting ends them and holds their rules for their cool-down", () => {
     const now = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 };
     const [{ state }] = play([now], kl(0.1)) as [ReturnType<typeof play>[number]];
-    const { state: after, outcomes } = setByPerson(state, { setting: "learningRate", iteration: 1, rules: [now] });
+    const { state: after, outcomes } = setByOperator(state, { setting: "learningRate", iteration: 1, rules: [now] });
     expect(multipliers(after, 1).learningRate).toBe(1);
     expect(outcomes).toMatchObject([{ result: "replaced", message: "outcome of kl_soft: replaced by an operator" }]);
     const later = play([now], kl(0.1, 0.1, 0.1, 0.1, 0.1, 0.1), { state: after, first: 1 });

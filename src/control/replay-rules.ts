@@ -2,7 +2,7 @@
  * Feeds rules what a run's controller was shown, in the same order, and reports their decisions. This is not a simulation: nobody knows what the run
  * would have measured under different rules.
  */
-import { boundsOf, byLever, type ConfiguredBounds } from "../steering/levers.ts";
+import { boundsOf, byLever, type ConfiguredBounds } from "../levers/levers.ts";
 import type { Shown, Told } from "../types/alerts.ts";
 import { type ActOptions, hear } from "./act.ts";
 import { consult } from "./consult.ts";

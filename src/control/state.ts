@@ -1,5 +1,5 @@
 /** The controller's state between consultations: plain data that a checkpoint holds. */
-import { byLever, type LeverName } from "../steering/levers.ts";
+import { byLever, type LeverName } from "../levers/levers.ts";
 import type { Intervention } from "../types/alerts.ts";
 import type { History } from "./observed.ts";
 

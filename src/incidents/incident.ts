@@ -50,12 +50,12 @@ export async function obey(run: Watched, options: ObeyOptions): Promise<boolean>
       throw new RolledBack(`${alert.message}  ->  rolled back to iteration ${to} (${alert.rule})`);
     }
     // There is no checkpoint to go back to, or the rollback led here before.
-    return callPerson(run, { ...options, alert });
+    return callOperator(run, { ...options, alert });
   }
-  return orders.stop ? callPerson(run, { ...options, alert: orders.stop }) : false;
+  return orders.stop ? callOperator(run, { ...options, alert: orders.stop }) : false;
 }
 
-async function callPerson(run: Watched, options: ObeyOptions & { alert: Alert }): Promise<boolean> {
+async function callOperator(run: Watched, options: ObeyOptions & { alert: Alert }): Promise<boolean> {
   const { context, state } = run;
   const { recorder } = context;
   const { alert, iteration } = options;

@@ -1,5 +1,4 @@
 /** A report as headings, sentences and tables of plain text, which Markdown and HTML each format in their own way. */
-import { causeWord } from "../settings/cause-word.ts";
 import type { SettingRow } from "../store/index.ts";
 import type { IncidentRecord } from "../types/alerts.ts";
 import { counted } from "../util/counted.ts";
@@ -119,7 +118,7 @@ function changeRows(changes: readonly SettingRow[]): string[][] {
       key,
       valueText(before),
       valueText(last.value),
-      (intervention === undefined ? causeWord(cause) : `${cause} ${intervention}`) +
+      (intervention === undefined ? cause : `${cause} ${intervention}`) +
         (stretch.length === 1 ? "" : `, ${stretch.length} changes`),
     ];
   });

@@ -177,7 +177,7 @@ describe("the whole of a run", () => {
     expect(withoutFolders(again.result.evaluation?.after)).toBe(withoutFolders(whole.result.evaluation?.after));
     expect(short.store.settings.filter(({ key }) => key === "ppo.iterations")).toEqual([
       expect.objectContaining({ iteration: 0, value: 6, cause: "config" }),
-      expect.objectContaining({ iteration: 6, before: 6, value: 9, cause: "person" }),
+      expect.objectContaining({ iteration: 6, before: 6, value: 9, cause: "operator" }),
     ]);
     // A run that ended at its length stays done.
     expect((await run({ world: short, changes: of(short, 9), resume: true })).final).toEqual(whole.final);

@@ -34,7 +34,7 @@ function hostile() {
     ...({ kind: "alert", stage: "ppo", iteration: 0, message: nasty + long } as const),
     data: { alert: { rule: nasty, signal: nasty, tier: nasty }, incident: nasty },
   });
-  recorder.setting({ stage: "ppo", iteration: 0, key: nasty, before: nasty, value: nasty + long, cause: "person" });
+  recorder.setting({ stage: "ppo", iteration: 0, key: nasty, before: nasty, value: nasty + long, cause: "operator" });
   recorder.samples("ppo", 0, [
     sampleRecord({ prompt: nasty, response: nasty, tokens: [nasty.slice(0, 90)], components: { [nasty]: Number.NaN } }),
     sampleRecord({

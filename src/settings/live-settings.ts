@@ -1,5 +1,5 @@
 /** The settings that may change while a stage runs, by an operator or by a rule that rolls back. */
-import { leverSettings } from "../steering/levers.ts";
+import { leverSettings } from "../levers/levers.ts";
 import type { Stage } from "../types/records.ts";
 import { type AlgorithmName, lackedSettings } from "./algorithm-table.ts";
 

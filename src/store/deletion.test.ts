@@ -11,7 +11,7 @@ function train(store: Store, id: string): void {
   for (let iteration = 0; iteration < 70; iteration++)
     recorder.metrics("ppo", iteration, { kl: iteration, nan: Number.NaN });
   recorder.event({ kind: "note", stage: "ppo", iteration: 1, message: "hello" });
-  recorder.setting({ stage: "ppo", iteration: 1, key: "ppo.kl.coef", before: 1, value: 2, cause: "person" });
+  recorder.setting({ stage: "ppo", iteration: 1, key: "ppo.kl.coef", before: 1, value: 2, cause: "operator" });
   recorder.samples("ppo", 1, [sampleRecord()]);
   recorder.answers("ppo", 1, "policy", [answerRecord()]);
   recorder.consultation({ stage: "ppo", iteration: 1, point: "scored", step: null, signals: {} });

@@ -2,7 +2,7 @@
  * Consultations as stored before schema version 5: `base/<lever>` among the signals, and an operator's word as the single signal `set/<lever>`,
  * `undone/<rule>` or `acknowledged/<rule>`. An older process that still has the database open keeps writing them.
  */
-import type { LeverName } from "../steering/levers.ts";
+import type { LeverName } from "../levers/levers.ts";
 import type { OperatorWord, Shown } from "../types/alerts.ts";
 import type { MetricValues } from "../types/records.ts";
 

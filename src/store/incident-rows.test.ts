@@ -24,6 +24,16 @@ describe("an incident", () => {
     expect(other.values("a", "ppo", 77)).toEqual({ x: 1 });
   });
 
+  it("of a version that called the operator a person names the operator", () => {
+    const { store, recorders } = start();
+    recorders[0]!.incident(incidentRecord());
+    const raw = openConnection(store.path);
+    raw.run(`UPDATE incidents SET evidence = replace(evidence, '"operator"', '"person"')`);
+    expect(raw.get<{ evidence: string }>("SELECT evidence FROM incidents")!.evidence).toContain('"person"');
+    raw.close();
+    expect(store.incident(1)!.evidence).toEqual(evidence);
+  });
+
   it("has a number of the workspace, and belongs to its run", () => {
     const { store, recorders } = start(["a", "b"]);
     const ids = [0, 1, 0].map((i) => recorders[i]!.incident(incidentRecord()));
@@ -116,12 +126,12 @@ it("the history of one setting spans attempts, with its causes", () => {
   recorders[0]!.setting({ ...change("ppo.learningRate", 5, 0.4), cause: "intervention", intervention: 7 });
   recorders[0]!.commit();
   const later = store.recorder("a", store.startAttempt("a", { begins: { stage: "ppo", iteration: 3 } }));
-  later.setting({ ...change("ppo.learningRate", 3, 0.5), cause: "person" });
+  later.setting({ ...change("ppo.learningRate", 3, 0.5), cause: "operator" });
   later.commit();
   const { rows } = store.settings("a", { key: "ppo.learningRate" });
   expect(rows.map(({ value, cause, superseded, intervention }) => [value, cause, superseded, intervention])).toEqual([
     [0.2, "schedule", false, undefined],
     [0.4, "intervention", true, 7],
-    [0.5, "person", false, undefined],
+    [0.5, "operator", false, undefined],
   ]);
 });

@@ -4,6 +4,7 @@ import type { Stage } from "../types/records.ts";
 import { StoreError } from "../util/errors.ts";
 import type { Connection } from "./connection.ts";
 import { decodeJson, decodeText, encodeJson, encodeText } from "./encode-value.ts";
+import { causeOf } from "./setting-rows.ts";
 import { insertRow } from "./writerows.ts";
 
 export interface IncidentQuery {
@@ -110,10 +111,15 @@ function incidentOf(row: StoredIncident): IncidentRecord {
     iteration: row.iteration,
     rule: decodeText(row.rule),
     summary: decodeText(row.summary),
-    evidence: decodeJson(row.evidence) as IncidentEvidence,
+    evidence: evidenceOf(row.evidence),
     openedAt: row.opened_at,
     decision: row.action === null ? null : decisionOf(row, row.action),
   };
+}
+
+function evidenceOf(stored: string): IncidentEvidence {
+  const evidence = decodeJson(stored) as IncidentEvidence;
+  return { ...evidence, changes: evidence.changes.map((change) => ({ ...change, cause: causeOf(change.cause) })) };
 }
 
 function decisionOf(row: StoredIncident, action: IncidentDecision["action"]): IncidentDecision {

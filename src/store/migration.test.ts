@@ -109,7 +109,9 @@ describe("a database of version 1", () => {
     const store = closedAfterwards(openStore(path));
     insert.run();
     old.close();
-    expect(store.settings("old-1", { key: "ppo.clipLow" }).rows).toMatchObject([{ before: 0.2, value: 0.1 }]);
+    expect(store.settings("old-1", { key: "ppo.clipLow" }).rows).toMatchObject([
+      { before: 0.2, value: 0.1, cause: "operator" },
+    ]);
   });
 });
 

@@ -10,9 +10,14 @@ interface StoredSetting extends StoredHead {
   readonly key: string | Uint8Array;
   readonly before: string;
   readonly value: string;
-  readonly cause: SettingRecord["cause"];
+  readonly cause: string;
   readonly intervention: number | null;
   readonly at: number;
+}
+
+/** Versions before 0.4 called the operator a person. */
+export function causeOf(stored: string): SettingRecord["cause"] {
+  return stored === "person" ? "operator" : (stored as SettingRecord["cause"]);
 }
 
 export function createSettingRows(connection: Connection) {
@@ -82,7 +87,7 @@ function settingOf(row: StoredSetting): SettingRow {
     key: decodeText(row.key),
     before: decodeJson(row.before) as SettingRow["before"],
     value: decodeJson(row.value) as SettingRow["value"],
-    cause: row.cause,
+    cause: causeOf(row.cause),
     ...(row.intervention === null ? {} : { intervention: row.intervention }),
     at: row.at,
   };

@@ -334,7 +334,14 @@ describe("feeds", () => {
     const { store } = storeWithRun();
     const recorder = store.recorder("a", store.startAttempt("a"));
     const event = { kind: "warning", stage: "ppo", iteration: 3, message: "a\0b", data: { loss: Number.NaN } } as const;
-    const setting = { stage: "ppo", iteration: 3, key: "lr", before: null, value: Infinity, cause: "person" } as const;
+    const setting = {
+      stage: "ppo",
+      iteration: 3,
+      key: "lr",
+      before: null,
+      value: Infinity,
+      cause: "operator",
+    } as const;
     const sample = sampleRecord({
       prompt: "nul \0 and half a pair \ud83d",
       response: "",
@@ -366,7 +373,7 @@ describe("feeds", () => {
     const setting = { stage: "ppo", before: null } as const;
     for (let iteration = 0; iteration < 100; iteration++) {
       recorder.setting({ ...setting, iteration, key: "coef", value: iteration, cause: "controller" });
-      if (iteration === 33) recorder.setting({ ...setting, iteration, key: "coef", value: -1, cause: "person" });
+      if (iteration === 33) recorder.setting({ ...setting, iteration, key: "coef", value: -1, cause: "operator" });
       if (iteration % 40 === 0) recorder.setting({ ...setting, iteration, key: "rate", value: 1, cause: "schedule" });
     }
     recorder.commit();
@@ -378,7 +385,7 @@ describe("feeds", () => {
     expect(coef.length).toBeGreaterThanOrEqual(10);
     expect(coef[0]).toMatchObject({ value: 0, of: 101 });
     expect(coef.at(-1)).toMatchObject({ value: 99 });
-    expect(coef).toContainEqual(expect.objectContaining({ value: -1, cause: "person" }));
+    expect(coef).toContainEqual(expect.objectContaining({ value: -1, cause: "operator" }));
     expect(rows.map(({ seq }) => seq)).toEqual(rows.map(({ seq }) => seq).sort((a, b) => a - b));
   });
 

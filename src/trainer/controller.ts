@@ -8,8 +8,6 @@ import { observed } from "../control/observed.ts";
 import type { Orders } from "../control/orders.ts";
 import type { Rule } from "../control/rules/rule.ts";
 import { type ControlState, multipliers } from "../control/state.ts";
-import type { ControlConfig } from "../settings/config-schema.ts";
-import { knownAfterScoring } from "../signals/known-signals.ts";
 import {
   applied,
   boundedValues,
@@ -19,7 +17,9 @@ import {
   leverOfKey,
   leverSettings,
   levers,
-} from "../steering/levers.ts";
+} from "../levers/levers.ts";
+import type { ControlConfig } from "../settings/config-schema.ts";
+import { knownAfterScoring } from "../signals/known-signals.ts";
 import type { Alert, OperatorWord } from "../types/alerts.ts";
 import type { MetricValues } from "../types/records.ts";
 import type { Recorder } from "../types/run-recorder.ts";
@@ -101,7 +101,7 @@ export class Control {
   }
 
   /** An operator set `key`: their word outranks interventions. */
-  setByPerson(key: string, at: ToldOptions): void {
+  setByOperator(key: string, at: ToldOptions): void {
     const lever = leverOfKey(key);
     if (lever !== null) this.#hear({ kind: "set", lever }, at);
   }

@@ -119,7 +119,7 @@ describe("a run's own rules decide on replay what they decided", () => {
           const klCoef = signals["kl/coef"];
           const rates = { policyRate: 1e-3 / (i + 1), criticRate: 2e-3 };
           const base = { ...rates, clipLow: 0.2, clipHigh: 0.3, klCoef, valueUpdates: 1 };
-          if (person) control.setByPerson(person, { iteration: i, base });
+          if (person) control.setByOperator(person, { iteration: i, base });
           if (undone) control.undo(undone, { iteration: i, base });
           control.afterScoring(i, signals, base);
           const { "step/approx_kl": kl } = signals;

@@ -135,7 +135,7 @@ describe("commands", () => {
     const { curve } = await runPpo({ ppo, world, context: commanded(4, setClip(world)) });
     expect(curve.get(3)!["kl/coef"]).not.toBe(0.7);
     expect(curve.get(4)!["kl/coef"]).toBe(0.7);
-    const change = world.store.settings.find(({ cause }) => cause === "person")!;
+    const change = world.store.settings.find(({ cause }) => cause === "operator")!;
     // Not the configured 0.05, but the value that the controller had reached.
     const before = world.store.settings.find(
       ({ cause, iteration }) => cause === "controller" && iteration === 4,

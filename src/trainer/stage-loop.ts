@@ -287,7 +287,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
         this.#changes = [...this.#changes, { ...change, command: id, before }];
       }
       this.#options.onChange?.(change, { step, again: known !== undefined });
-      this.setting({ iteration: step, key: change.key, before, value: change.value, cause: "person" });
+      this.setting({ iteration: step, key: change.key, before, value: change.value, cause: "operator" });
       this.event("command", step, `${change.key} set from ${before} to ${change.value}${reasonOf(command)}`, { id });
     } catch (error) {
       if (!(error instanceof BallastError)) throw error;
@@ -318,7 +318,7 @@ export class StageLoop<Settings extends LoopSettings, Own> {
       const { of: before = steps } = checkpoint.state;
       if (before !== steps) {
         const key = lengthKeys[stage];
-        this.setting({ iteration: this.first, key, before, value: steps, cause: "person" });
+        this.setting({ iteration: this.first, key, before, value: steps, cause: "operator" });
         this.event("note", this.first, `${key} set from ${before} to ${steps} by whoever resumed the run`);
       }
     }

@@ -90,7 +90,7 @@ describe("the penalty", () => {
     world.store.command("set", { key: "ppo.penalty.beta", value: 7 });
     const { curve } = await run({ world, ppo: penalty });
     expect(curve.get(0)!["kl/penalty_beta"]).toBe(7);
-    expect(settingsOf(world, "ppo.penalty.beta", "person")).toMatchObject([{ before: 1, value: 7 }]);
+    expect(settingsOf(world, "ppo.penalty.beta", "operator")).toMatchObject([{ before: 1, value: 7 }]);
   });
 });
 

@@ -2,9 +2,9 @@
 
 import { type Change, settingOf } from "../config/live-changes.ts";
 import type { ParameterGroup } from "../engine/engine.ts";
+import { type LeverValues, leverValues } from "../levers/levers.ts";
 import * as rl from "../rl/index.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
-import { type LeverValues, leverValues } from "../steering/levers.ts";
 import type { MetricValues } from "../types/records.ts";
 import { rateFactors } from "./layer-rates.ts";
 import type { OnlineRun } from "./online-run.ts";
@@ -141,11 +141,11 @@ export function hold(state: Held, { key, value }: Change): void {
 }
 
 /** An operator changed a setting before this iteration: interventions on it end. */
-export function personSet(
+export function operatorSet(
   run: Steered & Pick<OnlineRun, "control">,
   change: Change,
   { iteration, again }: { readonly iteration: number; readonly again: boolean },
 ): void {
   hold(run.state, change);
-  run.control.setByPerson(change.key, { iteration, base: baseOf(run, iteration), again });
+  run.control.setByOperator(change.key, { iteration, base: baseOf(run, iteration), again });
 }

@@ -1,5 +1,5 @@
 /** The records of the stability controller: what it saw, what it said, what it did, and what operators decided. No code. */
-import type { LeverName } from "../steering/levers.ts";
+import type { LeverName } from "../levers/levers.ts";
 import type { MetricValues, Stage } from "./records.ts";
 
 /** Tier of a rule. 1: stop and call the operator; 2: intervene; 3: only record. */

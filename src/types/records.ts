@@ -62,7 +62,7 @@ export interface SettingRecord {
   readonly before: number | string | boolean | null;
   readonly value: number | string | boolean | null;
   /** What changed it. `controller` steers a coefficient towards a target; `intervention` belongs to the stability controller. */
-  readonly cause: "config" | "schedule" | "controller" | "intervention" | "person";
+  readonly cause: "config" | "schedule" | "controller" | "intervention" | "operator";
   /** The number of the intervention, if one is the cause. */
   readonly intervention?: number;
 }

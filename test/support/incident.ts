@@ -31,7 +31,7 @@ export const evidence: IncidentEvidence = {
     { prompt: "\u202etxet", response: "\x1b[31mred\x1b]8;;http://example.com\x07", score: -2 },
   ],
   changes: [
-    { iteration: 70, key: "ppo.learningRate", before: 3e-5, value: 1e-3, cause: "person" },
+    { iteration: 70, key: "ppo.learningRate", before: 3e-5, value: 1e-3, cause: "operator" },
     { iteration: 74, key: "ppo.kl.coef", before: 0.05, value: 0.1, cause: "intervention" },
   ],
   active: [

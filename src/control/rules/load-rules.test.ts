@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { keptTerminal } from "../../../test/support/terminal.ts";
 import { runProgram } from "../../cli/program.ts";
 import { loadConfig } from "../../config/load-config.ts";
-import { levers } from "../../steering/levers.ts";
+import { levers } from "../../levers/levers.ts";
 import { UsageError } from "../../util/errors.ts";
 import { defaultRules, loadRules, parseRules } from "./load-rules.ts";
 import { conditionSchema, moments, ruleSchema } from "./rule-schema.ts";

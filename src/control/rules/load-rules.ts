@@ -1,8 +1,8 @@
 /** Reads the controller's rules from YAML: the shipped ones, and a user's additional ones. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { levers } from "../../levers/levers.ts";
 import { type AlgorithmName, hasSignal, lackedSettings } from "../../settings/algorithm-table.ts";
-import { levers } from "../../steering/levers.ts";
 import { messageOf, UsageError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import { readSource, type Source } from "../../util/yaml-source.ts";

@@ -1,6 +1,6 @@
 /** The shape of a file of rules, and the conversion of its entries to rules. */
 import { z } from "zod";
-import { levers } from "../../steering/levers.ts";
+import { levers } from "../../levers/levers.ts";
 import type { OneTimeAction } from "../../types/alerts.ts";
 import { lookback } from "../condition.ts";
 import { type Action, type Condition, defaultCooldown, type Rule, type Statistic } from "./rule.ts";

@@ -1,6 +1,6 @@
 /** Describes mistakes in the shape of a rule, with remedies. */
 import type { z } from "zod";
-import { isLever, type LeverName, levers } from "../../steering/levers.ts";
+import { isLever, type LeverName, levers } from "../../levers/levers.ts";
 import { nearest } from "../../util/nearest.ts";
 import { conditionSchema, moments, ruleSchema } from "./rule-schema.ts";
 

@@ -1,5 +1,5 @@
 /** Rules of the controller, and how they are described in words. */
-import { isLever, type LeverName, levers } from "../../steering/levers.ts";
+import { isLever, type LeverName, levers } from "../../levers/levers.ts";
 import type { ActionKind, OneTimeAction, Tier } from "../../types/alerts.ts";
 
 /**

@@ -132,7 +132,7 @@ describe("a run", () => {
     event("intervention", { intervention: { ...acts, id: 2, reason: "over" } });
     event("outcome", { outcome: { intervention: 2, iteration: 38, result: "replaced", after: null, message: "" } });
     const setting = { stage: "ppo", iteration: 38, key: "ppo.learningRate", before: 1 } as const;
-    recorder.setting({ ...setting, value: 3e-6, cause: "person" });
+    recorder.setting({ ...setting, value: 3e-6, cause: "operator" });
     recorder.setting({ ...setting, value: 2.1e-6, cause: "intervention", intervention: 1 });
     recorder.commit();
     const checkpoint = join(folder, "ppo", "checkpoint-000040", "state.json");

@@ -1,7 +1,7 @@
 /** GET /api/runs/:run/events: what happened, in sentences, forwards or backwards from a cursor. */
 import { Hono } from "hono";
 import type { EventAnswer } from "../../types/page.ts";
-import { pageEvent } from "../page-event.ts";
+import { pageEvent } from "../event-fields.ts";
 import { runOf } from "../place.ts";
 import { wholeNumber } from "../query.ts";
 import { reply } from "../reply.ts";

@@ -1,8 +1,8 @@
 /** POST /api/runs/:run/commands: an operator's command to a run. Its trainer reads it between two iterations. */
 import { Hono } from "hono";
 import { z } from "zod";
-import { checkedCommand, commandContext, commandKinds, whatFollows } from "../../commands/command.ts";
 import { configOf } from "../../inspect/places.ts";
+import { checkedCommand, commandContext, commandKinds, whatFollows } from "../../operator/command.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
 import { neededPlace, runOf } from "../place.ts";

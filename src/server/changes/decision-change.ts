@@ -1,8 +1,8 @@
 /** POST /api/incidents/:incident/decision: an operator's decision on what stopped a run. Its trainer carries it out. */
 import { Hono } from "hono";
 import { z } from "zod";
-import { decisionOf } from "../../commands/decision.ts";
 import { configOf } from "../../inspect/places.ts";
+import { decisionOf } from "../../operator/decision.ts";
 import { alreadyDecided } from "../../store/index.ts";
 import type { IncidentRecord } from "../../types/alerts.ts";
 import { tokenNeeded } from "../access.ts";

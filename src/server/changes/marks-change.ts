@@ -1,7 +1,7 @@
 /** POST /api/runs/:run/marks: tags, a note, archiving, and pinned samples. */
 import { Hono } from "hono";
 import { z } from "zod";
-import { checkMark } from "../../commands/mark.ts";
+import { checkMark } from "../../operator/mark.ts";
 import type { NewMark } from "../../types/page.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";

@@ -2,7 +2,7 @@
 import type { Store } from "../../store/index.ts";
 import type { PageEvent, RunSummary, StreamBatch, StreamCursor, StreamedRun } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
-import { pageEvent } from "../page-event.ts";
+import { pageEvent } from "../event-fields.ts";
 
 /** Most rows sent one by one: beyond this the page fetches what it shows again, downsampled. */
 export const mostRows = 20_000;

@@ -23,7 +23,7 @@ function recorded() {
   first.close();
   const second = store.recorder("tiny-1", store.startAttempt("tiny-1", { begins: { stage: "ppo", iteration: 12 } }));
   second.markApplied(command, "ppo", 12);
-  second.setting(change("ppo.learningRate", 12, 3e-6, Number.NaN, { cause: "person" }));
+  second.setting(change("ppo.learningRate", 12, 3e-6, Number.NaN, { cause: "operator" }));
   second.commit();
   const terminal = keptTerminal({ width: 120 });
   return { terminal, options: { run: "tiny-1", workspace, terminal } };
@@ -54,7 +54,7 @@ it("of one key has every row, as text and as JSON", async () => {
     attempt: 2,
     before: 3e-6,
     value: "NaN",
-    cause: "person",
+    cause: "operator",
     superseded: false,
   });
   expect(JSON.parse(terminal.lines.at(-2)!)).toMatchObject({ intervention: 4, superseded: true });

@@ -1,7 +1,6 @@
 /** `ballast history`: every value of a run's hyperparameters, when it was set, and why. */
 import { join } from "node:path";
 import { findRun } from "../../../inspect/places.ts";
-import { causeWord } from "../../../settings/cause-word.ts";
 import { openStore, type SettingRow, type Store } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { nearest } from "../../../util/nearest.ts";
@@ -43,7 +42,7 @@ export async function history({ run, key, workspace, json = false, terminal }: H
 function changesOf(store: Store, runId: string, key: string | undefined): Change[] {
   const commands = store.commands(runId).filter(({ kind }) => kind === "set");
   const reasonOf = ({ cause, key, stage, iteration }: SettingRow) => {
-    if (cause !== "person") return null;
+    if (cause !== "operator") return null;
     const command = commands.findLast(
       ({ payload, appliedStage, appliedIteration }) =>
         payload.key === key && appliedStage === stage && appliedIteration === iteration,
@@ -103,7 +102,7 @@ function cells(key: string, stretch: readonly Change[]): string[] {
   const [first, last] = [stretch[0]!, stretch.at(-1)!];
   const { stage, cause, intervention, reason, superseded, attempt } = first;
   const why = [
-    intervention === undefined ? causeWord(cause) : `${cause} ${intervention}`,
+    intervention === undefined ? cause : `${cause} ${intervention}`,
     ...(reason === null ? [] : [`: ${reason}`]),
     ...(stretch.length > 1 ? [`, ${stretch.length} changes`] : []),
     ...(superseded ? [", superseded"] : []),

@@ -1,8 +1,7 @@
 /** An incident as text: what stopped the run, the evidence, the decision, and what to type next. */
 import { existsSync } from "node:fs";
-import { checkpointPlace } from "../../../commands/decision.ts";
 import { incidentSignals } from "../../../inspect/incident-signals.ts";
-import { causeWord } from "../../../settings/cause-word.ts";
+import { checkpointPlace } from "../../../operator/decision.ts";
 import type { IncidentDecision, IncidentRecord } from "../../../types/alerts.ts";
 import type { MetricValues } from "../../../types/records.ts";
 import { printableLine } from "../../../util/sanitize.ts";
@@ -61,7 +60,7 @@ export function incidentLines(
     ...section(
       "what changed before",
       changes.flatMap(({ iteration: it, key, before, value, cause }) =>
-        text(`it ${it}  ${key}  ${settingText(before)} → ${settingText(value)}  (${causeWord(cause)})`),
+        text(`it ${it}  ${key}  ${settingText(before)} → ${settingText(value)}  (${cause})`),
       ),
     ),
     ...section(

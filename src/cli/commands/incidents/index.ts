@@ -1,9 +1,9 @@
 /** `ballast incidents`: shows what stopped runs, with the evidence, and records the operator's decisions. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type DecisionOptions, decisionOf } from "../../../commands/decision.ts";
 import { parseResolvedConfig } from "../../../config/index.ts";
 import { findRun } from "../../../inspect/places.ts";
+import { type DecisionOptions, decisionOf } from "../../../operator/decision.ts";
 import { alreadyDecided, openStore, type Store } from "../../../store/index.ts";
 import type { IncidentRecord } from "../../../types/alerts.ts";
 import { UsageError } from "../../../util/errors.ts";

@@ -1,7 +1,7 @@
 /** `ballast mark`: sets a run's tags and note, and archives it. */
 import { join } from "node:path";
-import { checkMark } from "../../../commands/mark.ts";
 import { findRun } from "../../../inspect/places.ts";
+import { checkMark } from "../../../operator/mark.ts";
 import { type MarkRow, openStore } from "../../../store/index.ts";
 import type { NewMark } from "../../../types/page.ts";
 import { UsageError } from "../../../util/errors.ts";

@@ -5,8 +5,8 @@ import { fitsScale, inactiveWhy, knownRules, usedRules } from "../../../control/
 import { actionWords, conditionWords, isStepRule, leverOf, type Rule } from "../../../control/rules/rule.ts";
 import { rulesToYaml } from "../../../control/rules/rule-yaml.ts";
 import { otherRules, readControl, replayOn, type Said, storyOf } from "../../../inspect/recorded-control.ts";
+import { levers } from "../../../levers/levers.ts";
 import type { AlgorithmName } from "../../../settings/algorithm-table.ts";
-import { levers } from "../../../steering/levers.ts";
 import { counted } from "../../../util/counted.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { nearest } from "../../../util/nearest.ts";

@@ -1,7 +1,7 @@
 /** `ballast tell`: an operator's commands to a run's trainer, which reads them between two iterations. */
 import { join } from "node:path";
-import { changeGiven, checkedCommand, commandContext, commandKinds, whatFollows } from "../../../commands/command.ts";
 import { configOf, findRun } from "../../../inspect/places.ts";
+import { changeGiven, checkedCommand, commandContext, commandKinds, whatFollows } from "../../../operator/command.ts";
 import { type NewCommand, openStore } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";

@@ -1,6 +1,5 @@
 /** The evidence of an incident: the alert and its values, twenty iterations of signals, the worst samples, earlier changes. */
 import type { ComponentChildren } from "preact";
-import { causeWord } from "../../../../../src/settings/cause-word.ts";
 import type { IncidentRecord } from "../../../../../src/types/alerts.ts";
 import type { Num, PageRule } from "../../../../../src/types/page.ts";
 import { Chart } from "../../../components/chart.tsx";
@@ -74,7 +73,7 @@ export function Evidence({ incident, rules, runId }: EvidenceProps) {
           {changes.map(({ iteration: it, key, before, value, cause }, i) => (
             <li key={i}>
               it {it}: <code>{visible(key)}</code> {settingText(before)} → <b>{settingText(value)}</b>{" "}
-              <span class="quiet">{causeWord(cause)}</span>
+              <span class="quiet">{cause}</span>
             </li>
           ))}
         </ul>

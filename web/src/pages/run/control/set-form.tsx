@@ -1,7 +1,7 @@
 /** Changes a coefficient from the next iteration on: the server checks the value as it checks the configuration's. */
 import type { Signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { leverOfKey } from "../../../../../src/steering/levers.ts";
+import { leverOfKey } from "../../../../../src/levers/levers.ts";
 import { Button, Command } from "../../../components/parts.tsx";
 import { useKey } from "../../../keys.ts";
 import { draftOf } from "../../../state/draft.ts";

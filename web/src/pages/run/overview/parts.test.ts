@@ -98,7 +98,7 @@ it("a setting's history is what held: no repetitions; the last value up to the n
       key: "ppo.learningRate",
       before: null,
       value,
-      cause: "person",
+      cause: "operator",
       seq: 1,
       attempt: 1,
       at: 0,

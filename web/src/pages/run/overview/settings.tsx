@@ -1,7 +1,6 @@
 /** Settings in force, what changed them and when: step lines of those that changed. */
 
 import { useMemo } from "preact/hooks";
-import { causeWord } from "../../../../../src/settings/cause-word.ts";
 import type { SettingsAnswer } from "../../../../../src/types/page.ts";
 import type { Stage } from "../../../../../src/types/records.ts";
 import { Chart } from "../../../components/chart.tsx";
@@ -117,7 +116,7 @@ function SettingChart({ data, state, newest, title, rows }: SettingChartProps) {
       rows.slice(1).map((row) => ({
         iteration: row.iteration,
         says: `${valueText(row.before)} → ${valueText(row.value)}, by ${causeText(row)}`,
-        shape: row.cause === "person" ? "›" : row.cause === "intervention" ? "◈" : "Δ",
+        shape: row.cause === "operator" ? "›" : row.cause === "intervention" ? "◈" : "Δ",
         tone: row.cause === "intervention" ? ("warn" as const) : ("quiet" as const),
       })),
     [rows],
@@ -174,7 +173,7 @@ export function stepsOf(rows: readonly SettingRow[], newest: number): Column {
 }
 
 function causeText({ cause, intervention }: SettingRow): string {
-  const said = cause === "config" ? "the configuration" : `the ${causeWord(cause)}`;
+  const said = cause === "config" ? "the configuration" : `the ${cause}`;
   return intervention === undefined || intervention === null ? said : `intervention ${intervention}`;
 }
 

@@ -1,19 +1,9 @@
 /** The commands about what runs recorded: incidents, history, exports, reports, Prometheus. */
-import { type Command, Option } from "commander";
-import { folder, integer, several, text } from "./arguments.ts";
-import type { Terminal } from "./terminal.ts";
+import { Option } from "commander";
+import { integer, several, text } from "../arguments.ts";
+import { type CommandMaker, RUN, workspace } from "./command-maker.ts";
 
-const RUN = "a run's id, as `ballast runs` shows it, or its folder";
-
-export interface CommandMaker {
-  /** Adds a command with examples in its help. */
-  readonly command: (name: string, description: string, ...examples: string[]) => Command;
-  /** The action of a command, whose code is loaded only when it runs. */
-  readonly does: <A extends unknown[]>(work: (...args: A) => Promise<number>) => (...args: A) => Promise<void>;
-  readonly terminal: Terminal;
-}
-
-export function addRecordCommands({ command, does, terminal }: CommandMaker): void {
+export function defineRecord({ command, does, terminal }: CommandMaker): void {
   const incidents = command(
     "incidents",
     "show what stopped a run, and decide on it",
@@ -22,7 +12,6 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     "incidents resolve 3 --rollback before --set ppo.learningRate=1e-4",
     'incidents resolve 3 --resume --reason "a batch of odd prompts"',
   );
-  const workspace = ["--workspace <dir>", "folder of the runs", folder, "runs"] as const;
   const id = ["<id>", "an incident's number, as `ballast incidents list` shows it", integer(1)] as const;
   incidents
     .command("list")
@@ -32,7 +21,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option(...workspace)
     .option("--json", "print one line of JSON per incident")
     .action(
-      does(async (options) => (await import("./commands/incidents/index.ts")).listIncidents({ ...options, terminal })),
+      does(async (options) => (await import("../commands/incidents/index.ts")).listIncidents({ ...options, terminal })),
     );
   incidents
     .command("show")
@@ -42,7 +31,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--json", "print one line of JSON, with every signal")
     .action(
       does(async (id, options) =>
-        (await import("./commands/incidents/index.ts")).showIncident({ id, ...options, terminal }),
+        (await import("../commands/incidents/index.ts")).showIncident({ id, ...options, terminal }),
       ),
     );
   incidents
@@ -58,7 +47,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--json", "print one line of JSON")
     .action(
       does(async (id, options) =>
-        (await import("./commands/incidents/index.ts")).resolveIncident({ id, ...options, terminal }),
+        (await import("../commands/incidents/index.ts")).resolveIncident({ id, ...options, terminal }),
       ),
     );
 
@@ -75,7 +64,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--json", "print one line of JSON per change")
     .action(
       does(async (run, key, options) =>
-        (await import("./commands/history/index.ts")).history({ run, key, ...options, terminal }),
+        (await import("../commands/history/index.ts")).history({ run, key, ...options, terminal }),
       ),
     );
 
@@ -95,7 +84,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
-      does(async (run, options) => (await import("./commands/mark/index.ts")).mark({ run, ...options, terminal })),
+      does(async (run, options) => (await import("../commands/mark/index.ts")).mark({ run, ...options, terminal })),
     );
 
   command(
@@ -109,7 +98,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option(...workspace)
     .action(
       does(async (run, options) =>
-        (await import("./commands/delete/index.ts")).deleteRun({ run, ...options, terminal }),
+        (await import("../commands/delete/index.ts")).deleteRun({ run, ...options, terminal }),
       ),
     );
 
@@ -134,7 +123,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option(...workspace)
     .action(
       does(async (run, options) =>
-        (await import("./commands/export/index.ts")).exportRun({ run, ...options, terminal }),
+        (await import("../commands/export/index.ts")).exportRun({ run, ...options, terminal }),
       ),
     );
 
@@ -152,7 +141,7 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--samples", "include the worst prompts and responses of incidents")
     .option("--send", "send it to the webhooks of its runs (control.notify)")
     .option(...workspace)
-    .action(does(async (options) => (await import("./commands/report/index.ts")).report({ ...options, terminal })));
+    .action(does(async (options) => (await import("../commands/report/index.ts")).report({ ...options, terminal })));
 
   command(
     "serve",
@@ -165,5 +154,5 @@ export function addRecordCommands({ command, does, terminal }: CommandMaker): vo
     .option("--host <name>", "address to listen on; other machines need the token for everything", text, "127.0.0.1")
     .option("--open", "open the page in a browser")
     .option(...workspace)
-    .action(does(async (options) => (await import("./commands/serve/index.ts")).serve({ ...options, terminal })));
+    .action(does(async (options) => (await import("../commands/serve/index.ts")).serve({ ...options, terminal })));
 }

@@ -1,8 +1,8 @@
 /** The commands that run experiments of many runs. */
-import { folder, integer, text } from "./arguments.ts";
-import type { CommandMaker } from "./record-commands.ts";
+import { folder, integer, text } from "../arguments.ts";
+import { type CommandMaker, OVERRIDES } from "./command-maker.ts";
 
-export function addLabCommands({ command, does, terminal }: CommandMaker): void {
+export function defineLab({ command, does, terminal }: CommandMaker): void {
   const lab = command(
     "lab",
     "experiments of many runs: how the controller handles faults",
@@ -13,7 +13,7 @@ export function addLabCommands({ command, does, terminal }: CommandMaker): void 
   lab
     .command("faults")
     .description("run each fault with and without the controller, and healthy runs, on a small help desk")
-    .argument("[overrides...]", "change settings of the configuration: key=value, such as ppo.kl.coef=0.1")
+    .argument("[overrides...]", OVERRIDES)
     .option("--faults <list>", "comma-separated names; default: all", text)
     .option("--seeds <list>", "comma-separated seeds", text, "11,12,13")
     .option("--iterations <n>", "iterations of each run; the fault begins half-way", integer(2))
@@ -23,7 +23,7 @@ export function addLabCommands({ command, does, terminal }: CommandMaker): void 
     .option("--json", "print one line of JSON, with every run")
     .action(
       does(async (overrides, options) =>
-        (await import("./commands/lab/index.ts")).labFaults({ overrides, ...options, terminal }),
+        (await import("../commands/lab/index.ts")).labFaults({ overrides, ...options, terminal }),
       ),
     );
 }

@@ -1,12 +1,8 @@
 /** The commands about the stability controller: its rules, and what they decide on a run's record. */
-import { folder, integer, text } from "./arguments.ts";
-import type { CommandMaker } from "./record-commands.ts";
+import { folder, integer, text } from "../arguments.ts";
+import { type CommandMaker, RUN, workspace } from "./command-maker.ts";
 
-const RUN = "a run's id, as `ballast runs` shows it, or its folder";
-
-export function addControlCommands({ command, does, terminal }: CommandMaker): void {
-  const workspace = ["--workspace <dir>", "folder of the runs", folder, "runs"] as const;
-
+export function defineControl({ command, does, terminal }: CommandMaker): void {
   const rules = command(
     "rules",
     "show the controller's rules, and try your own on a run's record",
@@ -22,7 +18,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--config <file>", "the rules that this configuration uses, and which of them are in use", text)
     .option("--yaml", "print them as a file of rules")
     .option("--json", "print one line of JSON per rule")
-    .action(does(async (options) => (await import("./commands/rules/index.ts")).listRules({ ...options, terminal })));
+    .action(does(async (options) => (await import("../commands/rules/index.ts")).listRules({ ...options, terminal })));
   rules
     .command("explain")
     .description("explain a rule: what it watches, when it holds, what it does, and its source")
@@ -31,7 +27,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--json", "print one line of JSON")
     .action(
       does(async (id, options) =>
-        (await import("./commands/rules/index.ts")).explainRule({ id, ...options, terminal }),
+        (await import("../commands/rules/index.ts")).explainRule({ id, ...options, terminal }),
       ),
     );
   rules
@@ -43,7 +39,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--json", "print one line of JSON")
     .action(
       does(async (file, options) =>
-        (await import("./commands/rules/index.ts")).testRules({ file, ...options, terminal }),
+        (await import("../commands/rules/index.ts")).testRules({ file, ...options, terminal }),
       ),
     );
 
@@ -63,7 +59,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--json", "print one line of JSON")
     .action(
       does(async (run, what, details, options) =>
-        (await import("./commands/tell/index.ts")).tell({ run, what, details, ...options, terminal }),
+        (await import("../commands/tell/index.ts")).tell({ run, what, details, ...options, terminal }),
       ),
     );
 
@@ -79,7 +75,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
-      does(async (run, options) => (await import("./commands/replay/index.ts")).replay({ run, ...options, terminal })),
+      does(async (run, options) => (await import("../commands/replay/index.ts")).replay({ run, ...options, terminal })),
     );
 
   command(
@@ -96,7 +92,7 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option("--json", "print one line of JSON")
     .action(
       does(async (run, options) =>
-        (await import("./commands/reproduce/index.ts")).reproduce({ run, ...options, terminal }),
+        (await import("../commands/reproduce/index.ts")).reproduce({ run, ...options, terminal }),
       ),
     );
 
@@ -126,6 +122,6 @@ export function addControlCommands({ command, does, terminal }: CommandMaker): v
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
-      does(async (run, options) => (await import("./commands/rate/index.ts")).rate({ run, ...options, terminal })),
+      does(async (run, options) => (await import("../commands/rate/index.ts")).rate({ run, ...options, terminal })),
     );
 }

@@ -50,7 +50,7 @@ it("a run moves it within its bounds, records it, lets an operator end it, and r
   expect(changes.map(({ iteration, before, value, cause }) => [iteration, before, value, cause])).toEqual([
     [1, 1, 0.8, "intervention"],
     [2, 0.76, 0.95, "intervention"],
-    [2, 1, 0.95, "person"],
+    [2, 1, 0.95, "operator"],
   ]);
   const { consultations, events } = world.store;
   expect(consultations.flatMap((one) => (one.point === "operator" ? [one.word] : []))).toEqual([

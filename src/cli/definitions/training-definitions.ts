@@ -1,0 +1,187 @@
+/** The commands that train, check and measure: from a configuration to runs and their comparison. */
+import { mostSequences, mostThreads } from "../../util/limits.ts";
+import { decimal, folder, integer, several, text } from "../arguments.ts";
+import { type CommandMaker, OVERRIDES, RUN, workspace } from "./command-maker.ts";
+
+const INJECT = "a fault to inject, such as lr-spike@40; repeatable (docs/faults.md)";
+const WAIT = "if the controller stops the run, wait for your decision";
+const DASHBOARD = "serve the dashboard while it trains, and print its address";
+
+export function defineTraining({ command, does, terminal }: CommandMaker): void {
+  command(
+    "demo",
+    "train a small assistant in three stages, and show what changed",
+    "demo",
+    "demo --dashboard",
+    "demo --seed 7 --out /tmp/try",
+    "demo demo.variant=overoptimise",
+    "demo --json | tail -1",
+  )
+    .argument("[overrides...]", OVERRIDES)
+    .option("--inject <fault>", INJECT, several)
+    .option("--wait", WAIT)
+    .option("--dashboard", DASHBOARD)
+    .option("--json", "print the result as one last line of JSON")
+    .option("--out <dir>", 'folder for the run and its database (default: "runs")', folder)
+    .option("--seed <n>", "seed of everything random", integer(0))
+    .action(
+      does(async (overrides, options) =>
+        (await import("../commands/demo/index.ts")).demo({ overrides, ...options, terminal }),
+      ),
+    );
+
+  const stages = {
+    run: ["run every stage of a configuration: SFT, reward model, PPO", "examples/helpdesk/pipeline.yaml"],
+    sft: ["fine-tune on demonstrations", "examples/helpdesk/sft.yaml"],
+    reward: ["train a reward model on preference pairs", "examples/helpdesk/reward.yaml"],
+    ppo: ["train a policy with PPO", "examples/helpdesk/ppo.yaml"],
+  } as const;
+  for (const [name, [description, example]] of Object.entries(stages)) {
+    command(
+      name,
+      description,
+      `${name} ${example}`,
+      `${name} ${example} seed=2 workspace=/tmp/runs`,
+      `${name} ${example} --json | tail -1`,
+    )
+      .argument("<config>", "a YAML file", text)
+      .argument("[overrides...]", OVERRIDES)
+      .option("--inject <fault>", INJECT, several)
+      .option("--wait", WAIT)
+      .option("--dashboard", DASHBOARD)
+      .option("--json", "print the result as one last line of JSON")
+      .action(
+        does(async (file, overrides, options) =>
+          (await import("../commands/run/index.ts")).run({
+            command: name as keyof typeof stages,
+            file,
+            overrides,
+            ...options,
+            terminal,
+          }),
+        ),
+      );
+  }
+
+  command(
+    "resume",
+    "continue a run from its last checkpoint, or make it longer",
+    "resume demo-1",
+    "resume /tmp/runs/helpdesk-2",
+    "resume demo-1 ppo.iterations=150",
+  )
+    .argument("<run>", RUN, text)
+    .argument("[overrides...]", "new lengths: ppo.iterations=150, sft.steps, reward.steps; also of a finished run")
+    .option("--allow-changed-reward", "continue although the reward function's code has changed")
+    .option("--allow-changed-data", "continue although rows have changed since the run began")
+    .option(...workspace)
+    .option("--inject <fault>", INJECT, several)
+    .option("--wait", WAIT)
+    .option("--dashboard", DASHBOARD)
+    .option("--json", "print the result as one last line of JSON")
+    .action(
+      does(async (run, overrides, options) =>
+        (await import("../commands/resume/index.ts")).resume({ run, overrides, ...options, terminal }),
+      ),
+    );
+
+  command(
+    "doctor",
+    "check a configuration before training, or check a run",
+    "doctor examples/helpdesk/pipeline.yaml",
+    "doctor my.yaml ppo.learningRate=1e-4 --tokens-per-step 65536",
+    "doctor demo-1",
+    "doctor my.yaml --json",
+  )
+    .argument("<config-or-run>", `a YAML file; or ${RUN}`, text)
+    .argument("[overrides...]", OVERRIDES)
+    .option("--tokens-per-step <n>", "tokens that one step may hold: how many sequences are they?", integer(1))
+    .option("--no-model", "do not load and sample the policy")
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (subject, overrides, options) =>
+        (await import("../commands/doctor/index.ts")).doctor({ subject, overrides, ...options, terminal }),
+      ),
+    );
+
+  command(
+    "diagnose",
+    "say what is wrong with a run: causes, evidence, remedies",
+    "diagnose demo-1",
+    "diagnose demo-1 --json",
+  )
+    .argument("<run>", RUN, text)
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (run, options) =>
+        (await import("../commands/diagnose/index.ts")).diagnose({ run, ...options, terminal }),
+      ),
+    );
+
+  command(
+    "eval",
+    "measure a run's policy, before and after PPO",
+    "eval demo-1",
+    "eval demo-1 --samples 4096 --seed 99",
+    "eval demo-1 --json",
+  )
+    .argument("<run>", RUN, text)
+    .option("--samples <n>", "samples to draw", integer(1, mostSequences))
+    .option("--temperature <t>", "sampling temperature, 0 is greedy; default: the rollout's", decimal(0))
+    .option("--seed <n>", "seed of the samples", integer(0))
+    .option(...workspace)
+    .option("--json", "print the result as one line of JSON")
+    .action(
+      does(async (run, options) => (await import("../commands/eval/index.ts")).evaluate({ run, ...options, terminal })),
+    );
+
+  command(
+    "generate",
+    "generate a model's answers: prompts as arguments, or lines of stdin",
+    'generate demo-1 "what is 2 plus 3 ?"',
+    'generate runs/demo-1/sft/final "book it" --samples 4 --temperature 1',
+    "generate demo-1 < prompts.txt",
+  )
+    .argument("<model>", "a model's folder, a run's id (its last stage's model), or a run's folder", text)
+    .argument("[prompts...]", "what to ask; without one, each line of stdin")
+    .option("--temperature <t>", "sampling temperature; 0 is greedy", decimal(0), 0)
+    .option("--top-k <k>", "keep only the k likeliest tokens; 0 keeps all", integer(0), 0)
+    .option("--top-p <p>", "keep only the likeliest tokens that add up to this probability", decimal(0, 1), 1)
+    .option("--max-tokens <n>", "longest answer", integer(1), 64)
+    .option("--samples <n>", "answers to each prompt", integer(1, mostSequences), 1)
+    .option("--seed <n>", "seed of the samples", integer(0), 1)
+    .option("--system <text>", "a system message before the prompt")
+    .option("--raw", "continue the prompt as it stands, without the chat template")
+    .option("--threads <n>", "threads of the engine; 0 uses the physical cores", integer(0, mostThreads), 0)
+    .option(...workspace)
+    .option("--json", "print one line of JSON per answer")
+    .action(
+      does(async (model, prompts, options) =>
+        (await import("../commands/generate/index.ts")).generate({ model, prompts, ...options, terminal }),
+      ),
+    );
+
+  command("runs", "list the runs of a workspace", "runs", "runs --workspace /tmp/runs", "runs --json")
+    .option("--all", "include archived runs")
+    .option(...workspace)
+    .option("--json", "print one line of JSON per run")
+    .action(does(async (options) => (await import("../commands/runs/index.ts")).runs({ ...options, terminal })));
+
+  command(
+    "compare",
+    "compare the configurations and results of runs",
+    "compare demo-1 demo-2",
+    "compare demo-1 demo-2 demo-3 --json",
+  )
+    .argument("<run>", RUN, text)
+    .argument("<others...>", "runs to compare it with")
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (run, others, options) =>
+        (await import("../commands/compare/index.ts")).compare({ runs: [run, ...others], ...options, terminal }),
+      ),
+    );
+}
