@@ -234,7 +234,7 @@ export interface EngineInfo extends EngineAbilities {
 }
 
 export interface EngineUsage {
-  /** Seconds spent inside the native runtime since the engine started. */
+  /** Seconds of arithmetic since the engine started: in the native runtime and in the optimizer. */
   readonly nativeSeconds: number;
   readonly residentMb: number;
 }

@@ -29,8 +29,8 @@ import type {
 } from "../engine.ts";
 import { tokensOfPass } from "../pass-size.ts";
 import type { PassResult } from "../passes.ts";
-import { adamGraph, emaGraph, squaresGraph } from "./adamw-graph.ts";
-import { count, Model, parts, valuesOf } from "./held-model.ts";
+import { adamWStep, average, gradientSums } from "./adamw-step.ts";
+import { Model, parts, valuesOf } from "./held-model.ts";
 import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
 import { machineInfo } from "./machine-info.ts";
 import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./padded-batch.ts";
@@ -44,6 +44,8 @@ export class EmbeddedCore implements OnePassEngine {
   readonly #sampler: Sampler;
   readonly #models = new Map<ModelId, Model>();
   #nextId = 1;
+  /** Seconds of arithmetic outside the native runtime: the optimizer's. */
+  #optimizerSeconds = 0;
 
   constructor({ threads }: { threads: number }) {
     this.#threads = threads;
@@ -56,7 +58,10 @@ export class EmbeddedCore implements OnePassEngine {
   }
 
   async usage(): Promise<EngineUsage> {
-    return { nativeSeconds: this.#sessions.seconds, residentMb: process.memoryUsage.rss() / 2 ** 20 };
+    return {
+      nativeSeconds: this.#sessions.seconds + this.#optimizerSeconds,
+      residentMb: process.memoryUsage.rss() / 2 ** 20,
+    };
   }
 
   async createModel({ config, heads, scalarInit = "zero", seed }: CreateModelRequest): Promise<ModelInfo> {
@@ -110,12 +115,7 @@ export class EmbeddedCore implements OnePassEngine {
     if (target.length !== source.length) {
       throw new EngineError(`ema: models of ${target.length} and ${source.length} parameters differ`);
     }
-    const shape = [target.length];
-    const session = await this.#sessions.get(["ema", target.length], () => emaGraph(target.length));
-    await session.run(
-      { target: { data: target, shape }, source: { data: source, shape }, decay: scalar(decay) },
-      { into: { target: { data: target, shape } } },
-    );
+    this.#timed(() => average(target, source, decay));
   }
 
   async sample(id: ModelId, request: SampleRequest): Promise<SampleResult> {
@@ -199,52 +199,39 @@ export class EmbeddedCore implements OnePassEngine {
     const model = this.#model(id);
     if (model.accumulated === 0) throw new EngineError(`optimStep: no gradient was accumulated for model ${id}`);
     const { learningRate, rateFactors = {}, beta1, beta2, epsilon, weightDecay, maxGradNorm } = request;
-    const specs = model.trainable;
-    const key = [model.info.config, model.info.heads];
-    const squares = await this.#sessions.get(["squares", ...key], () => squaresGraph(specs));
-    const row = (spec: (typeof specs)[number]) => [1, count(spec.shape)];
-    const norms = await squares.run(valuesOf("sum.", model.gradients(), row));
+    const gradients = model.gradients();
     const groups: Record<string, { squares: number; total: number; entries: number }> = {};
-    for (const { name, group, shape } of specs) {
-      const { squares, total, entries } = groups[group] ?? { squares: 0, total: 0, entries: 0 };
-      groups[group] = {
-        squares: squares + scalarOf(norms[`squares.${name}`]),
-        total: total + scalarOf(norms[`total.${name}`]),
-        entries: entries + count(shape),
-      };
-    }
-    const gradNorm = Math.sqrt(Object.values(groups).reduce((all, { squares }) => all + squares, 0));
-    const skipped = !Number.isFinite(gradNorm);
+    this.#timed(() => {
+      for (const { spec, part } of gradients) {
+        const { squares, total, entries } = groups[spec.group] ?? { squares: 0, total: 0, entries: 0 };
+        const sums = gradientSums(part);
+        groups[spec.group] = {
+          squares: squares + sums.squares,
+          total: total + sums.total,
+          entries: entries + part.length,
+        };
+      }
+    });
+    const squares = Object.values(groups).reduce((all, { squares }) => all + squares, 0);
+    const gradNorm = Math.sqrt(squares);
+    // The second moments are kept in float32, so the squares must be finite there.
+    const skipped = !Number.isFinite(Math.fround(squares));
     if (!skipped) {
       model.steps++;
       // docs/PPO.md row 15
       const clip = maxGradNorm === null ? 1 : Math.min(1, maxGradNorm / (gradNorm + 1e-6));
-      const correction1 = 1 - beta1 ** model.steps;
-      const correction2 = Math.sqrt(1 - beta2 ** model.steps);
-      const rates = specs.map(({ group }) => learningRate * (rateFactors[group] ?? 1));
-      const keeps = specs.map(({ decays }, i) => (decays ? 1 - (rates[i] as number) * weightDecay : 1));
-      const flat = (spec: (typeof specs)[number]) => [count(spec.shape)];
       const { m, v } = model.moments();
-      const state = {
-        ...valuesOf("w.", model.trainableWeights(), flat),
-        ...valuesOf("m.", parts(specs, m), flat),
-        ...valuesOf("v.", parts(specs, v), flat),
-      };
-      const adam = await this.#sessions.get(["adam", ...key], () => adamGraph(specs));
-      await adam.run(
-        {
-          ...state,
-          ...valuesOf("sum.", model.gradients(), flat),
-          beta1: scalar(beta1),
-          beta2: scalar(beta2),
-          gradToM: scalar((1 - beta1) * clip),
-          gradToV: scalar((1 - beta2) * clip * clip),
-          epsilon: scalar(epsilon * correction2),
-          steps: vector(rates.map((rate) => (rate * correction2) / correction1)),
-          keeps: vector(keeps),
-        },
-        { into: state },
-      );
+      const [ms, vs] = [parts(model.trainable, m), parts(model.trainable, v)];
+      this.#timed(() => {
+        for (const [i, { spec, part }] of model.trainableWeights().entries()) {
+          const arrays = { weights: part, m: ms[i]!.part, v: vs[i]!.part, gradient: gradients[i]!.part };
+          adamWStep(arrays, {
+            learningRate: learningRate * (rateFactors[spec.group] ?? 1),
+            weightDecay: spec.decays ? weightDecay : 0,
+            ...{ beta1, beta2, epsilon, clip, step: model.steps },
+          });
+        }
+      });
     }
     model.clearGradients();
     const byGroup = Object.entries(groups);
@@ -265,6 +252,12 @@ export class EmbeddedCore implements OnePassEngine {
   async close(): Promise<void> {
     this.#models.clear();
     await this.#sessions.close();
+  }
+
+  #timed(arithmetic: () => void): void {
+    const start = performance.now();
+    arithmetic();
+    this.#optimizerSeconds += (performance.now() - start) / 1000;
   }
 
   #id(): ModelId {

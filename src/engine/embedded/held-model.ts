@@ -199,7 +199,7 @@ export function valuesOf(
   );
 }
 
-export function count(shape: readonly number[]): number {
+function count(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
 

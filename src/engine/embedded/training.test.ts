@@ -258,12 +258,15 @@ describe("optimizer steps equal the slow AdamW within 1e-6", () => {
 describe("numbers that are not finite", () => {
   test("one infinite weight makes every loss NaN; the step is skipped, the weights keep their bits", async () => {
     const tensors = fixtureTensors("score");
-    tensors.get("transformer.wpe.weight")!.data[0] = 3e38;
-    const folder = temporaryFolder();
-    writeModelFolder(folder, { config: tiedConfig, heads: ["lm", "scalar"], tensors });
-    const { id } = await engine.loadModel(folder);
-    // A folder with such a weight is refused: it overflows here, 2 x 3e38 - 3e38.
-    await engine.ema(id, (await engine.cloneModel(id)).id, -1);
+    const load = async (weight: number) => {
+      tensors.get("transformer.wpe.weight")!.data[0] = weight;
+      const folder = temporaryFolder();
+      writeModelFolder(folder, { config: tiedConfig, heads: ["lm", "scalar"], tensors });
+      return engine.loadModel(folder);
+    };
+    const { id } = await load(3e38);
+    // A folder with an infinite weight is refused: it overflows here, 2 x 3e38 + 3e38.
+    await engine.ema(id, (await load(-3e38)).id, 2);
     const short = sequences.map(({ tokens }) => ({ tokens: tokens.slice(0, 12).map((token) => token % 23), start: 1 }));
     const per = (name: string) => randomPerToken(short, name);
     const base = { sequences: short, weights: per("weights") };
