@@ -8,15 +8,28 @@ import { add, matmul, reshape } from "../tensor/ops.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Architecture } from "./architecture.ts";
 import type { Reading } from "./attention.ts";
+import { gemma3 } from "./gemma3.ts";
+import { gptNeox } from "./gpt-neox.ts";
 import { gpt2 } from "./gpt2.ts";
 import { llama } from "./llama.ts";
+import { mistral } from "./mistral.ts";
 import type { DecoderConfig, Head } from "./model-config.ts";
 import { type ParameterSpec, type Parameters, parameter, specsOf } from "./parameters.ts";
+import { qwen2 } from "./qwen2.ts";
+import { qwen3 } from "./qwen3.ts";
 
 /** A family's name is Hugging Face's `model_type`. */
-export type Family = "gpt2" | "llama";
+export type Family = "gpt2" | "llama" | "mistral" | "qwen2" | "qwen3" | "gemma3_text" | "gpt_neox";
 
-export const families: { readonly [F in Family]: Architecture } = { gpt2, llama };
+export const families: { readonly [F in Family]: Architecture } = {
+  gpt2,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gemma3_text: gemma3,
+  gpt_neox: gptNeox,
+};
 
 export const familyNames = Object.keys(families) as [Family, ...Family[]];
 

@@ -79,7 +79,7 @@ export class HfConfig {
     }
   }
 
-  error(message: string): CheckpointError {
-    return new CheckpointError(`${this.path}: ${message}`);
+  error(message: string, hint?: string): CheckpointError {
+    return new CheckpointError(`${this.path}: ${message}`, hint);
   }
 }

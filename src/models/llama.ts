@@ -10,6 +10,7 @@ import {
   writeGatedRope,
 } from "./gated-config.ts";
 import { gatedDecoder } from "./gated-decoder.ts";
+import { onlyFullLayers } from "./layer-types.ts";
 import type { DecoderConfig } from "./model-config.ts";
 import { readRope } from "./rope-config.ts";
 import type { RopeParameters } from "./rotary.ts";
@@ -41,6 +42,7 @@ export const llama: Architecture = {
     nameOf: gatedName,
     read: (file) => {
       file.only({ pretraining_tp: 1, rope_interleaved: false, sliding_window: null, attention_chunk_size: null });
+      onlyFullLayers(file);
       const options: LlamaOptions = {
         ...readOptions(file),
         rope_parameters: readRope(file),

@@ -44,7 +44,11 @@ export function readRope(file: HfConfig, place: RopePlace = {}): RopeParameters 
   const { entry, thetaKey = "rope_theta", theta = 10_000, scaled = true, partial } = place;
   const { rope_parameters: whole, rope_scaling, original_max_position_embeddings: pretrained } = file.json;
   const own = isObject(whole) && entry !== undefined ? whole[entry] : whole;
-  if (isObject(whole) && entry !== undefined && Object.keys(whole).some((key) => !isObject(whole[key])))
+  if (
+    isObject(whole) &&
+    entry !== undefined &&
+    Object.values(whole).some((value) => value !== null && !isObject(value))
+  )
     throw file.error(`rope_parameters has no entries by type of layer, such as ${entry}`);
   const where = own ? (entry === undefined ? "rope_parameters" : `rope_parameters.${entry}`) : "rope_scaling";
   const given: Json = isObject(own) ? own : scaled && isObject(rope_scaling) ? rope_scaling : {};
