@@ -80,7 +80,7 @@ export const everyCapability: Capabilities = {
   penalty: true,
   fullKl: true,
   temperature: true,
-  trainable: ["all"],
+  trainable: ["all", "adapters"],
   clipping: "step",
   reduction: "sum",
   schemes: [],

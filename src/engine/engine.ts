@@ -9,10 +9,11 @@
  * scalar head at the position BEFORE it, which is the state in which that token was chosen.
  */
 
+import type { AdapterRequest } from "../models/adapter.ts";
 import type { DecoderConfig, Head, TextIds } from "../models/model-config.ts";
 import type { ModelReference } from "../settings/model-reference.ts";
 
-export type { ModelReference, TextIds };
+export type { AdapterRequest, ModelReference, TextIds };
 
 import type { EngineAbilities, ModelRole } from "./capabilities.ts";
 
@@ -30,6 +31,8 @@ export interface ModelInfo {
   readonly heads: readonly HeadKind[];
   /** Number of parameters, tied ones counted once. */
   readonly parameters: number;
+  /** Number of parameters that are trained: all of them, those of an adapter, or none of a frozen model. */
+  readonly trained: number;
   /** Padded tokens that one pass takes if the engine chooses; absent if it knows no bound. */
   readonly tokensOfPass?: number;
 }
@@ -52,16 +55,22 @@ export interface CloneModelRequest {
   readonly seed?: number;
   /** Copy, or load, the optimizer's state as well; an error if there is none to load. */
   readonly optimizer?: boolean;
+  /** Merge an adapter into the copy's weights: a model without adapter that computes the same, and of which nothing is trained. */
+  readonly merge?: boolean;
   /** A model with the same configuration and heads that is no longer needed: its memory is reused for the copy. */
   readonly into?: ModelId;
 }
 
-export interface LoadModelRequest extends Omit<CloneModelRequest, "into"> {
+export interface LoadModelRequest extends Omit<CloneModelRequest, "into" | "merge"> {
   /** The ids that text can have; all by default. */
   readonly textIds?: TextIds;
   readonly role?: ModelRole;
   /** Whether a scalar head is initialised even if the folder has one. */
   readonly freshScalar?: boolean;
+  /** Train an adapter beside frozen weights, and a scalar head: the state's adapter if it is one, which keeps its own settings, else a new one. */
+  readonly adapter?: AdapterRequest;
+  /** Nothing of the model will be trained. Frozen weights of one state exist once in the engine, however many models stand on them. */
+  readonly frozen?: boolean;
 }
 
 export interface Sequence {
@@ -260,7 +269,10 @@ export interface Engine {
    * elsewhere leaves the folder empty and answers a URI. The folder must exist.
    */
   saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<ModelReference>;
-  /** Averages weights: target = decay * target + (1 - decay) * source, parameter by parameter. */
+  /**
+   * Averages weights: target = decay * target + (1 - decay) * source, parameter by parameter. A source with an adapter counts as merged, and its target
+   * is a copy with `merge`: products are averaged, not factors.
+   */
   ema(target: ModelId, source: ModelId, decay: number): Promise<void>;
   disposeModel(model: ModelId): Promise<void>;
   sample(model: ModelId, request: SampleRequest): Promise<SampleResult>;

@@ -1,5 +1,6 @@
 /** The definition of a family of models: a row of the table in `family.ts`, and everything that the rest of Ballast knows about it. */
 import type { Tensor } from "../tensor/graph.ts";
+import type { MatrixLayout } from "./adapter.ts";
 import type { Reading } from "./attention.ts";
 import type { HfConfig } from "./hf-config.ts";
 import type { DecoderConfig, Head } from "./model-config.ts";
@@ -10,6 +11,8 @@ export type OptionalSize = "kvHeads" | "headDim" | "innerWidth" | "ropeTheta";
 export interface Architecture {
   /** Parameters of the trunk in storage order, by their names in Hugging Face's files. */
   readonly parameters: (config: DecoderConfig) => readonly ParameterSpec[];
+  /** The axes of the blocks' matrices. */
+  readonly layout: MatrixLayout;
   /** Hidden states after the last norm, [N, D]. */
   readonly trunk: (config: DecoderConfig, parameters: Parameters, reading: Reading) => Tensor;
   /** The language head's matrix [V, D]: its name if it is the embedding, and if it is a separate parameter. */

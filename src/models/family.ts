@@ -6,6 +6,7 @@ import type { Dim } from "../tensor/dims.ts";
 import { constant, input, type Tensor } from "../tensor/graph.ts";
 import { add, matmul, reshape } from "../tensor/ops.ts";
 import { UsageError } from "../util/errors.ts";
+import { factorNames, type Projection, projectionsOf, scaleOf, withAdapter } from "./adapter.ts";
 import type { Architecture } from "./architecture.ts";
 import type { Reading } from "./attention.ts";
 import { gemma3 } from "./gemma3.ts";
@@ -13,7 +14,7 @@ import { gptNeox } from "./gpt-neox.ts";
 import { gpt2 } from "./gpt2.ts";
 import { llama } from "./llama.ts";
 import { mistral } from "./mistral.ts";
-import type { DecoderConfig, Head } from "./model-config.ts";
+import type { AdapterConfig, DecoderConfig, Head } from "./model-config.ts";
 import { type ParameterSpec, type Parameters, parameter, specsOf } from "./parameters.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
@@ -60,7 +61,7 @@ export function parameterSpecs(
   scalarInit: "zero" | "normal" = "zero",
 ): ParameterSpec[] {
   const { vocabularySize, width, tieEmbeddings } = config;
-  const { parameters, languageHead } = architectureOf(config);
+  const { parameters, languageHead, layout } = architectureOf(config);
   const specs = [...parameters(withDefaultOptions(config))];
   if (heads.includes("lm") && !tieEmbeddings)
     specs.push(specsOf("lm_head").matrix(languageHead.own, [vocabularySize, width], 1 / Math.sqrt(width)));
@@ -70,12 +71,23 @@ export function parameterSpecs(
     specs.push(matrix("score.weight", [1, width], scalarInit === "zero" ? 0 : 1 / Math.sqrt(width + 1)));
     specs.push(zeros("score.bias", 1));
   }
-  return specs;
+  return config.adapter === undefined ? specs : withAdapter(specs, config.adapter, layout);
+}
+
+/** The projections of the blocks, which adapters may stand beside, in storage order. */
+export function blockProjections(config: DecoderConfig): Projection[] {
+  const { parameters, layout } = architectureOf(config);
+  return projectionsOf(parameters(withDefaultOptions(config)), layout);
 }
 
 /** The parameters as inputs. `prefix` precedes the inputs' names, for a second model in one graph; the parameters keep their names. */
 export function parameterInputs(config: DecoderConfig, heads: readonly Head[], prefix = ""): Parameters {
-  return new Map(parameterSpecs(config, heads).map(({ name, shape }) => [name, input(`${prefix}${name}`, shape)]));
+  const { adapter } = config;
+  const specs = parameterSpecs(config, heads);
+  const inputs = new Map<string, Tensor>(specs.map(({ name, shape }) => [name, input(`${prefix}${name}`, shape)]));
+  for (const module of adapter?.modules ?? [])
+    inputs.set(factorNames(module.name).scale, constant(scaleOf(adapter as AdapterConfig, module)));
+  return inputs;
 }
 
 /** Hidden states after the last norm, [N, D]. */

@@ -37,9 +37,10 @@ const embedding = "model.embed_tokens.weight";
 /** The rows of `Architecture` that follow from a layout. */
 export function gatedDecoder(
   layoutOf: (config: DecoderConfig) => GatedLayout,
-): Pick<Architecture, "parameters" | "trunk" | "languageHead"> {
+): Pick<Architecture, "parameters" | "layout" | "trunk" | "languageHead"> {
   return {
     languageHead: { tied: embedding, own: "lm_head.weight" },
+    layout: "outputs-inputs",
     parameters: (config) => parameters(config, layoutOf(config)),
     trunk: (config, named, reading) => trunk(config, layoutOf(config), named, reading),
   };

@@ -31,6 +31,7 @@ const rotatedShare = 0.25;
 
 export const gptNeox: Architecture = {
   parameters,
+  layout: "outputs-inputs",
   trunk,
   languageHead: { tied: embedding, own: "embed_out.weight" },
   takes: ["innerWidth", "ropeTheta"],

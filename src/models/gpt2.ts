@@ -16,6 +16,7 @@ const positionEmbedding = "transformer.wpe.weight";
 
 export const gpt2: Architecture = {
   parameters,
+  layout: "inputs-outputs",
   trunk,
   languageHead: { tied: embedding, own: "lm_head.weight" },
   huggingFace: {

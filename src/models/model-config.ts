@@ -18,10 +18,28 @@ export interface DecoderConfig {
   /** Width between the two halves of an MLP, for families in which it is a choice. */
   readonly innerWidth?: number;
   readonly tieEmbeddings: boolean;
+  /** A low-rank adapter beside frozen weights; without one, every weight can be trained. */
+  readonly adapter?: AdapterConfig;
   /** Options of this family only, by their names in its file. */
   readonly options?: Readonly<Record<string, unknown>>;
   /** Present if rows of the embedding have no token, since published models pad their vocabulary; if absent, every id has one. */
   readonly textIds?: TextIds;
+}
+
+/** The projections that an adapter stands beside, each with its own rank: LoRA (Hu et al. 2021). */
+export interface AdapterConfig {
+  readonly modules: readonly AdapterModule[];
+  /** Whether a product's factor is alpha / sqrt(rank) (Kalajdzievski 2023) in place of alpha / rank. */
+  readonly rslora: boolean;
+  /** Modules of the model that are trained as a whole and belong to the adapter, besides a scalar head, which always does. */
+  readonly whole: readonly string[];
+}
+
+export interface AdapterModule {
+  /** The projection's name: that of its matrix, without `.weight`. */
+  readonly name: string;
+  readonly rank: number;
+  readonly alpha: number;
 }
 
 /**

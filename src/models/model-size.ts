@@ -4,8 +4,8 @@ import { UsageError } from "../util/errors.ts";
 import { parameterSpecs } from "./family.ts";
 import { cacheSizes, type DecoderConfig, type Head } from "./model-config.ts";
 
-/** The number of values in a model, without listing its layers: sizes may be absurd. */
-export function parameterCount(config: DecoderConfig, heads: readonly Head[]): number {
+/** The number of values in a model without its adapter, and without listing its layers: sizes may be absurd. */
+export function parameterCount({ adapter: _, ...config }: DecoderConfig, heads: readonly Head[]): number {
   const of = (layers: number) =>
     parameterSpecs({ ...config, layers }, heads).reduce(
       (total, { shape }) => total + shape.reduce((a, b) => a * b, 1),

@@ -11,6 +11,8 @@ export interface ParameterSpec {
   readonly decays: boolean;
   /** Standard deviation of the initial values around 0; null for scales of norms, which start at 1. */
   readonly deviation: number | null;
+  /** Present if initial values are uniform within plus and minus this number. */
+  readonly bound?: number;
   /** Whether it is trained: a frozen parameter keeps its value to the bit, and has neither gradient nor optimizer state. */
   readonly trainable: boolean;
 }
@@ -26,6 +28,7 @@ export function specsOf(group: string) {
     trainable: true,
   });
   return {
+    uniform: (name: string, shape: readonly [number, number], bound: number) => ({ ...spec(name, shape, 0), bound }),
     matrix: (name: string, shape: readonly [number, number], deviation: number) => spec(name, shape, deviation),
     zeros: (name: string, size: number) => spec(name, [size], 0),
     ones: (name: string, size: number) => spec(name, [size], null),
@@ -35,6 +38,11 @@ export function specsOf(group: string) {
 /** Initial values of one parameter: a function of the seed and the name only. */
 export function initialValues(spec: ParameterSpec, seed: number): Float32Array {
   const values = new Float32Array(spec.shape.reduce((a, b) => a * b, 1));
+  if (spec.bound !== undefined) {
+    const stream = random(seed, "initial", spec.name);
+    for (let i = 0; i < values.length; i++) values[i] = spec.bound * (2 * stream.uniform() - 1);
+    return values;
+  }
   if (spec.deviation === null) return values.fill(1);
   if (spec.deviation === 0) return values;
   const stream = random(seed, "initial", spec.name);

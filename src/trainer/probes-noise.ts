@@ -99,6 +99,6 @@ async function normsOf(options: {
     squaredNorms: rl.normsOfMeans(gradient.partSquaredNorms!),
     meanSquaredNorm: gradNorm ** 2,
     sequencesPerMicroBatch: size,
-    parameters: copy.parameters,
+    parameters: copy.trained,
   };
 }

@@ -61,7 +61,7 @@ export class BigramEngine implements Engine {
   /** May change what one pass of a gradient gives back: to make a loss NaN, say. */
   distort: (result: PassResult, loss: LossRequest) => PassResult = (result) => result;
   /** A test may take some away. */
-  capabilities: Capabilities = everyCapability;
+  capabilities: Capabilities = { ...everyCapability, trainable: ["all"] };
   /** With it, states are kept here under URIs `toy://N`, as a service would keep them: another engine with the same map can load them. */
   states: Map<ModelReference, string> | null = null;
   readonly models = new Map<ModelId, Bigram>();
@@ -415,7 +415,8 @@ export class BigramEngine implements Engine {
     if (heads.includes("lm")) weights.W = from.W ?? Array.from({ length: V * V }, () => 0.1 * stream.normal());
     if (heads.includes("scalar"))
       weights.U = from.U ?? Array.from({ length: V + 1 }, () => (scalarInit === "zero" ? 0 : 0.1 * stream.normal()));
-    const info = { id: `bigram-${this.#next++}`, config, heads, parameters: Object.values(weights).flat().length };
+    const parameters = Object.values(weights).flat().length;
+    const info = { id: `bigram-${this.#next++}`, config, heads, parameters, trained: parameters };
     const moments = { m: zerosLike(weights), v: zerosLike(weights), steps: 0 };
     this.models.set(info.id, { info, weights, gradients: zerosLike(weights), moments });
     return info;

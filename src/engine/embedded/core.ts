@@ -33,16 +33,19 @@ import { adamWStep, average, gradientSums } from "./adamw-step.ts";
 import { Model, parts, valuesOf } from "./held-model.ts";
 import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
 import { machineInfo } from "./machine-info.ts";
+import { averageMerged, mergedValues } from "./merged-weights.ts";
 import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./padded-batch.ts";
 import type { OnePassEngine } from "./protocol.ts";
 import { Sampler } from "./sampler.ts";
 import { Sessions } from "./sessions.ts";
+import { WeightShelf } from "./shared-weights.ts";
 
 export class EmbeddedCore implements OnePassEngine {
   readonly #threads: number;
   readonly #sessions: Sessions;
   readonly #sampler: Sampler;
   readonly #models = new Map<ModelId, Model>();
+  readonly #shelf = new WeightShelf();
   #nextId = 1;
   /** Seconds of arithmetic outside the native runtime: the optimizer's. */
   #optimizerSeconds = 0;
@@ -71,9 +74,16 @@ export class EmbeddedCore implements OnePassEngine {
 
   async cloneModel(id: ModelId, request: CloneModelRequest = {}): Promise<ModelInfo> {
     const source = this.#model(id);
-    const { config, heads } = source.info;
+    const { adapter, ...whole } = source.info.config;
     const { scalarInit = "zero", seed = 0, into } = request;
-    const options = { config, heads: request.heads ?? heads, scalarInit, seed, from: source.values() };
+    const merge = request.merge === true && adapter !== undefined;
+    const options = {
+      config: merge ? whole : source.info.config,
+      heads: request.heads ?? source.info.heads,
+      ...{ scalarInit, seed, trunk: source.trunk },
+      from: merge ? await mergedValues(source, this.#sessions) : source.values(),
+      frozen: merge || source.frozen,
+    };
     if (into !== undefined) {
       const target = this.#model(into);
       const shape = (one: { config: ModelConfig; heads: readonly HeadKind[] }) =>
@@ -91,12 +101,20 @@ export class EmbeddedCore implements OnePassEngine {
 
   async loadModel(state: ModelReference, request: LoadModelRequest = {}): Promise<ModelInfo> {
     const { heads, scalarInit = "zero", seed = 0, optimizer = false, freshScalar = false, textIds } = request;
-    const options = { id: this.#id(), scalarInit, seed, optimizer, freshScalar, textIds };
-    return this.#add(Model.load(folderOf(state), { ...options, ...(heads ? { heads } : {}) }));
+    const { adapter, frozen = false } = request;
+    const options = { id: this.#id(), scalarInit, seed, optimizer, freshScalar, textIds, adapter, frozen };
+    return this.#add(Model.load(folderOf(state), { ...options, shelf: this.#shelf, ...(heads ? { heads } : {}) }));
   }
 
   async inspectModel(state: ModelReference): Promise<Pick<ModelInfo, "config" | "heads">> {
     return inspectModelFolder(folderOf(state));
+  }
+
+  /** A model's parameters, for tests of what is shared. */
+  parametersOf(
+    id: ModelId,
+  ): { readonly name: string; readonly shape: readonly number[]; readonly data: Float32Array }[] {
+    return [...this.#model(id).named()].map(([name, tensor]) => ({ name, ...tensor }));
   }
 
   async saveModel(id: ModelId, folder: string, { optimizer = false }: { optimizer?: boolean } = {}): Promise<string> {
@@ -107,11 +125,13 @@ export class EmbeddedCore implements OnePassEngine {
   async disposeModel(id: ModelId): Promise<void> {
     this.#model(id);
     this.#models.delete(id);
+    this.#shelf.keepOnly(new Set([...this.#models.values()].map(({ trunk }) => trunk)));
   }
 
   async ema(targetId: ModelId, sourceId: ModelId, decay: number): Promise<void> {
-    const target = this.#model(targetId).weights;
-    const source = this.#model(sourceId).weights;
+    const [averaged, followed] = [this.#model(targetId), this.#model(sourceId)];
+    if (followed.info.config.adapter !== undefined) return averageMerged(averaged, followed, decay, this.#sessions);
+    const [target, source] = [averaged.weights, followed.weights];
     if (target.length !== source.length) {
       throw new EngineError(`ema: models of ${target.length} and ${source.length} parameters differ`);
     }

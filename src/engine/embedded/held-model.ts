@@ -1,18 +1,21 @@
 /**
- * One model in the engine's memory: all parameters in one flat array, and the accumulated gradient and Adam's moments in arrays of only the trainable
- * ones.
+ * One model in the engine's memory: what is trained of it in one flat array, the accumulated gradient and Adam's moments in arrays of the same size,
+ * and what is frozen in arrays that it may share with other models.
  */
 import { join } from "node:path";
-import { parameterSpecs } from "../../models/family.ts";
+import { newAdapter } from "../../models/adapter.ts";
+import { blockProjections, parameterSpecs } from "../../models/family.ts";
 import { openModelFolder, optimizerFile, refuseNonFinite, writeModelFolder } from "../../models/hf-folder.ts";
 import { type TextIds, withTextIds } from "../../models/model-config.ts";
 import { checkConfig } from "../../models/model-size.ts";
 import { initialValues, type ParameterSpec } from "../../models/parameters.ts";
-import { type NamedTensor, openSafetensors, type TensorSource, writeSafetensors } from "../../models/safetensors.ts";
+import { type NamedTensor, openSafetensors, writeSafetensors } from "../../models/safetensors.ts";
 import type { Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
-import type { HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine.ts";
+import type { AdapterRequest, HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine.ts";
 import { tokensOfPass } from "../pass-size.ts";
+import { type Values, valuesIn } from "./parameter-values.ts";
+import type { SharedWeights, WeightShelf } from "./shared-weights.ts";
 
 export interface ModelOptions {
   readonly id: string;
@@ -21,7 +24,11 @@ export interface ModelOptions {
   readonly scalarInit: ScalarInit;
   readonly seed: number;
   /** Initial values; parameters that it lacks are initialised. */
-  readonly from?: TensorSource;
+  readonly from?: Values;
+  /** Whether nothing of it is trained. */
+  readonly frozen?: boolean;
+  /** The weights that it shares with other models, if it was read from a folder to be shared. */
+  readonly trunk?: SharedWeights | null;
 }
 
 /** Name of the entry that holds Adam's step count. */
@@ -31,31 +38,52 @@ export class Model {
   readonly info: ModelInfo;
   /** The parameters that receive gradients and Adam's updates; the others are frozen. */
   readonly trainable: readonly ParameterSpec[];
+  /** The trainable parameters, one after the other. */
   readonly weights: Float32Array;
+  /** Whether nothing of it is trained, whatever its parameters. */
+  readonly frozen: boolean;
+  readonly trunk: SharedWeights | null;
   /** Calls of forwardBackward since the last step. */
   accumulated = 0;
   /** Steps of Adam so far: t of the bias correction. */
   steps = 0;
   readonly #specs: readonly ParameterSpec[];
+  /** The frozen parameters' arrays, which are never written unless they are among `#owned`. */
+  readonly #frozen = new Map<string, Float32Array>();
+  readonly #owned = new Set<string>();
   #gradients: Float32Array | null = null;
   #moments: { m: Float32Array; v: Float32Array } | null = null;
 
-  constructor({ id, config, heads, scalarInit, seed, from }: ModelOptions) {
+  constructor({ id, config, heads, scalarInit, seed, from, frozen = false, trunk = null }: ModelOptions) {
     if (heads.length === 0) throw new EngineError("a model needs at least one head: lm or scalar");
     checkConfig(config, heads);
     this.#specs = parameterSpecs(config, heads, scalarInit);
-    this.trainable = this.#specs.filter(({ trainable }) => trainable);
-    const size = total(this.#specs);
-    this.info = { id, config, heads, parameters: size, tokensOfPass: tokensOfPass(config.vocabularySize) };
-    this.weights = new Float32Array(size);
+    this.frozen = frozen;
+    this.trunk = trunk;
+    this.trainable = frozen ? [] : this.#specs.filter(({ trainable }) => trainable);
+    const trained = total(this.trainable);
+    const sizes = { parameters: total(this.#specs), trained };
+    this.info = { id, config, heads, ...sizes, tokensOfPass: tokensOfPass(config.vocabularySize) };
+    this.weights = new Float32Array(trained);
     this.become({ from, seed });
   }
 
   /** Resets the values as in a new model, without gradient and optimizer. */
   become({ from, seed }: Pick<ModelOptions, "from" | "seed">): void {
-    for (const { spec, part } of parts(this.#specs, this.weights)) {
-      if (from?.shapes.has(spec.name)) from.read(spec.name, part);
-      else part.set(initialValues(spec, seed));
+    const trained = new Map(this.trainableWeights().map(({ spec, part }) => [spec.name, part]));
+    this.#owned.clear();
+    for (const spec of this.#specs) {
+      const known = from?.shapes.has(spec.name) === true;
+      const held = known ? from?.held?.(spec.name) : undefined;
+      const part = trained.get(spec.name);
+      if (part === undefined && held !== undefined) {
+        this.#frozen.set(spec.name, held);
+        continue;
+      }
+      const own = part ?? new Float32Array(count(spec.shape));
+      if (known) from?.read(spec.name, own);
+      else own.set(initialValues(spec, seed));
+      if (part === undefined) this.#frozen.set(spec.name, own);
     }
     this.clearGradients();
     this.steps = 0;
@@ -64,14 +92,18 @@ export class Model {
 
   static load(
     folder: string,
-    options: Omit<ModelOptions, "config" | "heads" | "from"> & {
+    options: Omit<ModelOptions, "config" | "heads" | "from" | "trunk"> & {
       readonly heads?: readonly HeadKind[];
       readonly optimizer: boolean;
       readonly freshScalar: boolean;
       readonly textIds?: TextIds | undefined;
+      readonly adapter?: AdapterRequest | undefined;
+      readonly shelf: WeightShelf;
     },
   ): Model {
-    const read = openModelFolder(folder);
+    const { adapter, frozen = false, shelf } = options;
+    const trunk = frozen || adapter !== undefined ? shelf.open(folder) : null;
+    const read = trunk ?? openModelFolder(folder);
     const heads = options.heads ?? read.heads;
     if (heads.includes("lm") && !read.heads.includes("lm")) {
       throw new CheckpointError(
@@ -80,8 +112,9 @@ export class Model {
       );
     }
     const kept = [...read.shapes].filter(([name]) => !(options.freshScalar && name.startsWith("score.")));
-    const config = withTextIds(read.config, options.textIds);
-    const model = new Model({ ...options, config, heads, from: { ...read, shapes: new Map(kept) } });
+    const whole = withTextIds(read.config, options.textIds);
+    const config = adapter === undefined ? whole : { ...whole, adapter: newAdapter(blockProjections(whole), adapter) };
+    const model = new Model({ ...options, config, heads, from: { ...read, shapes: new Map(kept) }, trunk });
     if (options.optimizer) model.#loadOptimizer(join(folder, optimizerFile));
     return model;
   }
@@ -131,27 +164,47 @@ export class Model {
     }
   }
 
-  /** The parameters' values, for a copy of the model. */
-  values(): TensorSource {
+  /** The parameters' values, for a copy of the model, which shares what this model never writes. */
+  values(): Values {
     const named = this.named();
-    const shapes = new Map([...named].map(([name, { shape }]) => [name, shape]));
-    return { shapes, read: (name, into) => into.set((named.get(name) as NamedTensor).data) };
+    return {
+      ...valuesIn(named),
+      held: (name) => (this.#owned.has(name) ? undefined : this.#frozen.get(name)),
+    };
   }
 
-  /** The parameters by name, as views. */
+  /** The parameters by name, in storage order, as views. */
   named(): Map<string, NamedTensor> {
-    const entries = parts(this.#specs, this.weights);
-    return new Map(entries.map(({ spec, part }) => [spec.name, { shape: spec.shape, data: part }]));
+    const trained = new Map(this.trainableWeights().map(({ spec, part }) => [spec.name, part]));
+    return new Map(
+      this.#specs.map(({ name, shape }) => {
+        const data = (trained.get(name) ?? this.#frozen.get(name)) as Float32Array;
+        return [name, { shape, data }];
+      }),
+    );
   }
 
   /** The parameters as inputs of a graph. */
   inputs(prefix = ""): Record<string, Value> {
-    return valuesOf(prefix, parts(this.#specs, this.weights));
+    return Object.fromEntries([...this.named()].map(([name, value]) => [`${prefix}${name}`, value]));
   }
 
   /** The trainable parameters, for an optimizer to write. */
   trainableWeights(): ParameterPart[] {
-    return parts(this.#specs, this.weights).filter(({ spec }) => spec.trainable);
+    return parts(this.trainable, this.weights);
+  }
+
+  /** A parameter's own array, to be written: a frozen one that may be shared is copied first. */
+  writable(name: string): Float32Array {
+    const trained = this.trainableWeights().find(({ spec }) => spec.name === name);
+    if (trained !== undefined) return trained.part;
+    const value = this.#frozen.get(name);
+    if (value === undefined) throw new EngineError(`model ${this.info.id} has no parameter ${name}`);
+    if (this.#owned.has(name)) return value;
+    const own = value.slice();
+    this.#frozen.set(name, own);
+    this.#owned.add(name);
+    return own;
   }
 
   /** The accumulated gradient; initially zeros. */

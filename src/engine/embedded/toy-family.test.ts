@@ -12,9 +12,10 @@ import { families, parameterSpecs } from "../../models/family.ts";
 import { cacheSizes, type DecoderConfig } from "../../models/model-config.ts";
 import { parameterCount } from "../../models/model-size.ts";
 import { parameter, specsOf } from "../../models/parameters.ts";
+import { project } from "../../models/projection.ts";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "../../models/safetensors.ts";
 import type { Tensor } from "../../tensor/graph.ts";
-import { add, div, gather, matmul, mul, reshape, sigmoid, sqrt, sum } from "../../tensor/ops.ts";
+import { add, div, gather, mul, reshape, sigmoid, sqrt, sum } from "../../tensor/ops.ts";
 import type { CrossEntropyLoss } from "../engine.ts";
 import { EmbeddedCore } from "./core.ts";
 import { Model } from "./held-model.ts";
@@ -23,6 +24,7 @@ const innerOf = ({ options }: DecoderConfig) => options?.inner as number;
 
 const toy: Architecture = {
   fromScratch: () => ({ options: { inner: 12 } }),
+  layout: "outputs-inputs",
   languageHead: { tied: "model.embed.weight", own: "out.weight" },
   parameters: (config) => {
     const { vocabularySize, context, width, layers, heads } = config;
@@ -54,7 +56,7 @@ const toy: Architecture = {
     const { width, layers, heads } = config;
     const { kvHeads, headDim: size } = cacheSizes(config);
     const of = (name: string) => parameter(parameters, `model.${name}.weight`);
-    const dense = (name: string, x: Tensor) => matmul(x, of(name), { transB: true });
+    const dense = (name: string, x: Tensor) => project(parameters, `model.${name}`, x, "outputs-inputs");
     const norm = (name: string, x: Tensor) => {
       const mean = mul(sum(mul(x, x), { axes: [-1], keepDims: true }), 1 / width);
       return mul(div(x, sqrt(add(mean, 1e-6))), of(name));
@@ -172,7 +174,8 @@ test("gradients and moments take the memory of what is trained only, and norms l
   const whole = { ...config, options: { inner: 12 } };
   const model = new Model({ id: "x", config: whole, heads: ["lm"], scalarInit: "zero", seed: 1 });
   const frozen = config.context * config.width;
-  expect(model.weights.length).toBe(model.info.parameters);
+  expect(model.info.trained).toBe(model.info.parameters - frozen);
+  expect(model.weights.length).toBe(model.info.trained);
   expect(model.moments().m.length).toBe(model.info.parameters - frozen);
   expect(model.gradients().reduce((n, { part }) => n + part.length, 0)).toBe(model.info.parameters - frozen);
   const { id } = await core.createModel({ config, heads: ["lm"], seed: 3 });
