@@ -1,4 +1,4 @@
-/** The number of tokens in one pass of an engine, bounded by the cache and, for a large vocabulary, by memory. */
+/** How much of a call goes through an engine at once, bounded by the cache and by memory. */
 
 /**
  * Padded tokens of a pass: enough to keep matrix products busy, few enough for their activations to stay in the cache.
@@ -6,15 +6,10 @@
  */
 export const mostTokens = 2048;
 
-/**
- * Logits (tokens times vocabulary) in a pass. The peak memory is six to seven arrays of that size, measured with the policy loss at vocabularies of
- * 50,257 and 152,064: 128 MB per array keeps it below 1 GB, while 2,048 tokens take 2.5 and 8 GB.
- */
-export const mostLogits = 2 ** 25;
+/** Logits of one step of sampling, which has an array for all rows and the whole vocabulary: 128 MB of them at most. */
+const mostLogits = 2 ** 25;
 
-/** Padded tokens in a pass whose language head has this vocabulary; null without a language head. A longer sequence is a pass of its own. */
-export function tokensOfPass(vocabularySize: number | null): number {
-  return vocabularySize === null
-    ? mostTokens
-    : Math.max(1, Math.min(mostTokens, Math.floor(mostLogits / vocabularySize)));
+/** Rows that sample at once from a vocabulary. */
+export function rowsOfSampling(vocabularySize: number): number {
+  return Math.max(1, Math.floor(mostLogits / vocabularySize));
 }

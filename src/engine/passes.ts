@@ -16,8 +16,8 @@ const enoughTokens = 768;
 const spread = 1.25;
 
 /**
- * Indices of the sequences, shortest first, in groups: of `microBatch` sequences or, for 0, of as many as `limit` padded tokens hold
- * (`tokensOfPass`). Lengths are sorted only within a call: steps of one length each would also be steps of one kind of row each, whose gradients pull
+ * Indices of the sequences, shortest first, in groups: of `microBatch` sequences or, for 0, of as many as `limit` padded tokens
+ * hold. Lengths are sorted only within a call: steps of one length each would also be steps of one kind of row each, whose gradients pull
  * in turns (on the help desk that tripled the held-out loss).
  */
 export function microBatches(lengths: readonly number[], microBatch = 0, limit = mostTokens): number[][] {

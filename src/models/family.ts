@@ -18,6 +18,7 @@ import type { AdapterConfig, DecoderConfig, Head } from "./model-config.ts";
 import { type ParameterSpec, type Parameters, parameter, specsOf } from "./parameters.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
+import type { Readout } from "./vocabulary-blocks.ts";
 
 /** A family's name is Hugging Face's `model_type`. */
 export type Family = "gpt2" | "llama" | "mistral" | "qwen2" | "qwen3" | "gemma3_text" | "gpt_neox";
@@ -96,18 +97,25 @@ export function trunk(config: DecoderConfig, parameters: Parameters, reading: Re
 }
 
 /**
- * Logits over the vocabulary, by the tied embedding or a separate matrix. [N, D] -> [N, V]
+ * The language head on hidden states [N, D]: the tied embedding or a separate matrix.
  *
  * An id that no text has gets a logit of -1e30: probability 0 at every temperature above 1e-8, and no gradient.
  */
-export function languageHead(config: DecoderConfig, parameters: Parameters, hidden_N_D: Tensor): Tensor {
+export function languageReadout(config: DecoderConfig, parameters: Parameters, hidden_N_D: Tensor): Readout {
   const { tieEmbeddings, textIds, vocabularySize } = config;
   const { tied, own } = architectureOf(config).languageHead;
-  const logits_N_V = matmul(hidden_N_D, parameter(parameters, tieEmbeddings ? tied : own), { transB: true });
-  if (textIds === undefined) return logits_N_V;
+  const readout = { hidden: hidden_N_D, matrix: parameter(parameters, tieEmbeddings ? tied : own) };
+  if (textIds === undefined) return { ...readout, mask: null };
   const mask_V = new Array<number>(vocabularySize).fill(0).fill(-1e30, textIds.below);
   for (const id of textIds.missing) mask_V[id] = -1e30;
-  return add(logits_N_V, constant(mask_V));
+  return { ...readout, mask: constant(mask_V) };
+}
+
+/** Logits over the vocabulary. [N, D] -> [N, V] */
+export function languageHead(config: DecoderConfig, parameters: Parameters, hidden_N_D: Tensor): Tensor {
+  const { hidden, matrix, mask } = languageReadout(config, parameters, hidden_N_D);
+  const logits_N_V = matmul(hidden, matrix, { transB: true });
+  return mask === null ? logits_N_V : add(logits_N_V, mask);
 }
 
 /** One number per position. [N, D] -> [N] */

@@ -332,6 +332,25 @@ const cases: { readonly [K in OpName]: readonly Case[] } = {
         }).states,
     },
   ],
+  customGradient: [
+    {
+      feeds: { x: floats(3), y: floats(3) },
+      build: ({ x, y }) =>
+        ops.customGradient([ops.mul(x!, y!), ops.exp(y!)], [x!, y!], ([gProduct, gExp]) => [
+          ops.mul(gProduct!, y!),
+          ops.add(ops.mul(gProduct!, x!), ops.mul(gExp!, ops.exp(y!))),
+        ]),
+    },
+    {
+      about: "one result unused, one input unwanted",
+      feeds: { x: floats(3), n: integers([3], [1, 2, 3]) },
+      build: ({ x, n }) =>
+        ops.customGradient([ops.tanh(x!), x!], [x!, n!], ([g, none], wanted) => {
+          expect([none, wanted]).toEqual([undefined, [true, false]]);
+          return [ops.mul(g!, ops.sub(1, ops.mul(ops.tanh(x!), ops.tanh(x!)))), null];
+        })[0]!,
+    },
+  ],
   output: [{ feeds: { x: floats(4) }, build: ({ x }) => ops.split(x!, 0, 2)[1]! }],
 };
 

@@ -40,7 +40,11 @@ type Rule<K extends OpName> = (y: Tensor<K>, g: Tensor) => (Tensor | null)[];
 
 /** The rule of an op with several outputs: it gets one gradient per output, undefined if nothing depends on that output. */
 interface ManyRule<K extends OpName> {
-  readonly many: (y: Tensor<K>, gs: readonly (Tensor | undefined)[]) => (Tensor | null)[];
+  readonly many: (
+    y: Tensor<K>,
+    gs: readonly (Tensor | undefined)[],
+    wanted: (x: Tensor) => boolean,
+  ) => (Tensor | null)[];
 }
 
 /** `stops`: the result is constant, or piecewise constant, in its inputs. `unsupported`: an error if the gradient is ever needed. */
@@ -247,6 +251,13 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
     return [rotary(g, c, neg(s)), null, null];
   },
   loop: "unsupported",
+  // The results pass none on: their own graph is not differentiated.
+  customGradient: {
+    many: (y, gs, wanted) => {
+      const { results, gradient } = y.attributes;
+      return [...new Array<null>(results).fill(null), ...gradient(gs, y.inputs.slice(results).map(wanted))];
+    },
+  },
   output: "unsupported",
 };
 
@@ -257,9 +268,14 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   if (loss.shape.length !== 0 || loss.dtype !== "float32") {
     throw new GraphError(`gradients: the loss must be a float32 scalar, got ${loss.dtype} ${show(loss.shape)}`);
   }
-  const order = topological([loss]);
+  return pullback([[loss, constant(1)]], wrt);
+}
+
+/** The sum over pairs (y, dL/dy) of dL/dx for each x in `wrt`, as graph. No y may depend on a different one. */
+export function pullback(seeds: readonly (readonly [Tensor, Tensor])[], wrt: readonly Tensor[]): Tensor[] {
+  const order = topological(seeds.map(([y]) => y));
   const needed = dependents(order, new Set(wrt));
-  const total = new Map<Tensor, Tensor>([[loss, constant(1)]]);
+  const total = new Map<Tensor, Tensor>(seeds);
   const parts = new Map<Tensor, (Tensor | undefined)[]>();
   for (const y of order.reverse()) {
     const g = total.get(y);
@@ -273,7 +289,7 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
       parts.set(owner, list);
       continue;
     }
-    for (const [i, dx] of applyRule(y, g, gs).entries()) {
+    for (const [i, dx] of applyRule(y, g, gs, (x) => needed.has(x)).entries()) {
       const x = y.inputs[i] as Tensor;
       if (dx === null || !needed.has(x)) continue;
       const before = total.get(x);
@@ -287,12 +303,13 @@ function applyRule<K extends OpName>(
   y: Tensor<K>,
   g: Tensor | undefined,
   gs: (Tensor | undefined)[] | undefined,
+  wanted: (x: Tensor) => boolean,
 ): (Tensor | null)[] {
   const rule = gradientRules[y.op] as Entry<K>;
   if (rule === "stops") return [];
   if (rule === "unsupported") throw new GraphError(`${y.op}: has no gradient`);
   if (typeof rule === "function") return rule(y, g as Tensor);
-  return rule.many(y, gs ?? []);
+  return rule.many(y, gs ?? [], wanted);
 }
 
 /** The tensors that depend on one of `sources`, the sources included. */

@@ -67,6 +67,7 @@ export interface Ops {
   rotary: object;
   // structure
   loop: LoopAttributes;
+  customGradient: CustomGradient;
   output: { readonly index: number };
 }
 
@@ -78,6 +79,16 @@ export interface Tensor<K extends OpName = OpName> {
   readonly attributes: Ops[K];
   readonly dtype: DType;
   readonly shape: Shape;
+}
+
+/** The node's inputs are the results, then the tensors that they are differentiated by. */
+export interface CustomGradient {
+  readonly results: number;
+  /**
+   * dL/dx for each x that the results are differentiated by, given dL/dy for each result: undefined if nothing depends on it. `wanted` says for which x
+   * the gradient is needed; the answer for the others is not read.
+   */
+  readonly gradient: (gs: readonly (Tensor | undefined)[], wanted: readonly boolean[]) => readonly (Tensor | null)[];
 }
 
 /** The body of a loop: the placeholders that it reads, and what it computes from them. */

@@ -153,6 +153,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
     emit.node("RotaryEmbedding", [x as string, at, ...tables], [emit.name(y)], partial, contrib);
   },
   loop: (y, inputs, emit) => emit.loop(y, inputs),
+  customGradient: (y, inputs, emit) => emit.alias(y, ...inputs.slice(0, y.attributes.results)),
   output: (y, _, emit) => emit.alias(y, emit.names(y.inputs[0] as Tensor, 0)[y.attributes.index] as string),
 };
 
@@ -222,8 +223,8 @@ class Emitter {
     return names;
   }
 
-  alias(tensor: Tensor, name: string): void {
-    this.#names.set(tensor, [name]);
+  alias(tensor: Tensor, ...names: string[]): void {
+    this.#names.set(tensor, names);
   }
 
   node(

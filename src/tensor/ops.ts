@@ -1,7 +1,7 @@
 /** The ops: each checks its inputs, infers type and shape, and makes a node. Broadcasting follows NumPy. */
 import { GraphError } from "../util/errors.ts";
 import { axisOf, broadcast, type Dim, product, type Shape, sameShape, show, sum as sumDims } from "./dims.ts";
-import { constant, type DType, input, node, type OpName, type Tensor } from "./graph.ts";
+import { type CustomGradient, constant, type DType, input, node, type OpName, type Tensor } from "./graph.ts";
 
 export type Operand = Tensor | number;
 
@@ -357,6 +357,16 @@ export function rotary(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
     throw new GraphError(`rotary: ${show(x.shape)} by angles ${show(cos.shape)} and ${show(sin.shape)}`);
   }
   return node("rotary", [x, cos, sin], {}, x.dtype, x.shape);
+}
+
+/** The results unchanged, differentiated by `inputs` as `gradient` says, and not through the graph that computes them. */
+export function customGradient(
+  results: readonly Tensor[],
+  inputs: readonly Tensor[],
+  gradient: CustomGradient["gradient"],
+): Tensor[] {
+  const whole = node("customGradient", [...results, ...inputs], { results: results.length, gradient }, "float32", []);
+  return results.map((result, i) => output(whole, i, result.dtype, result.shape));
 }
 
 /** One of the results of an op with several outputs. */

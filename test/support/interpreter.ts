@@ -262,6 +262,7 @@ const meanings: { readonly [K in OpName]: Meaning<K> } = {
       return at(x!, index) * at(cos!, angle) + (k < half ? -1 : 1) * other * at(sin!, angle);
     }),
   loop: (y, [steps, ...initial], scope) => loop(y.attributes, steps!.data[0]!, initial, scope),
+  customGradient: (y, inputs) => inputs.slice(0, y.attributes.results),
   output: (y, _, { values }) => values.get(y.inputs[0]!)![y.attributes.index]!,
 };
 

@@ -27,7 +27,7 @@ import type {
   SampleRequest,
   SampleResult,
 } from "../engine.ts";
-import { tokensOfPass } from "../pass-size.ts";
+import { mostTokens } from "../pass-size.ts";
 import type { PassResult } from "../passes.ts";
 import { adamWStep, average, gradientSums } from "./adamw-step.ts";
 import { Model, parts, valuesOf } from "./held-model.ts";
@@ -163,7 +163,7 @@ export class EmbeddedCore implements OnePassEngine {
     const rows: Record<string, number[][]> = Object.fromEntries(outputs.map((output) => [output, []]));
     for (const group of lengthGroups(
       sequences.map(({ tokens }) => tokens),
-      tokensOfPass(speaks ? config.vocabularySize : null),
+      mostTokens,
     )) {
       const part = group.map((i) => sequences[i] as (typeof sequences)[number]);
       const batch = wantsScore

@@ -3,8 +3,16 @@
  * which it is tested. Settings that may change during a run are inputs.
  */
 import { wholeSequences } from "../../models/attention.ts";
-import { languageHead, parameterInputs, parameterSpecs, scalarHead, trunk } from "../../models/family.ts";
+import {
+  languageHead,
+  languageReadout,
+  parameterInputs,
+  parameterSpecs,
+  scalarHead,
+  trunk,
+} from "../../models/family.ts";
 import type { Parameters } from "../../models/parameters.ts";
+import { blockArgmax, blockDistribution, blockKl, mostWords } from "../../models/vocabulary-blocks.ts";
 import { product } from "../../tensor/dims.ts";
 import { gradients } from "../../tensor/gradients.ts";
 import { input, type Tensor } from "../../tensor/graph.ts";
@@ -86,7 +94,10 @@ export function forwardGraph(
     if (outputs.includes("logprobs")) results.logprobs = logprobs_N;
     if (outputs.includes("entropy")) results.entropy = entropy_N;
   }
-  if (outputs.includes("top1")) results.top1 = argmax(languageHead(config, parameters, hidden_N_D));
+  if (outputs.includes("top1"))
+    results.top1 = inBlocks(config)
+      ? blockArgmax(languageReadout(config, parameters, hidden_N_D))
+      : argmax(languageHead(config, parameters, hidden_N_D));
   if (outputs.includes("values")) results.values = scalarHead(parameters, hidden_N_D);
   if (outputs.includes("score")) results.score = scalarHead(parameters, hidden_N_D);
   return results;
@@ -107,8 +118,7 @@ function buildLoss(config: ModelConfig, parameters: Parameters, shape: LossShape
 
 /** The cross-entropy: sum w * -log p. */
 function crossEntropy(config: ModelConfig, parameters: Parameters): Loss {
-  const logits_N_V = languageHead(config, parameters, scoredHidden(config, parameters));
-  const logprobs_N = pick(logSoftmax(logits_N_V), input("targets", ["N"], "int32"));
+  const { logprobs_N } = tokenDistribution(config, parameters, scoredHidden(config, parameters), null);
   return { loss: neg(sum(mul(weights(), logprobs_N))), outputs: { logprobs: logprobs_N } };
 }
 
@@ -142,7 +152,7 @@ function policy(config: ModelConfig, parameters: Parameters, shape: LossShape & 
   const read = batch();
   const hidden_N_D = scoredHidden(config, parameters, read);
   const temperature = input("temperature", []);
-  const { logprobs_N, logprobs_N_V, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, temperature);
+  const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, temperature);
   const advantages_N = input("advantages", ["N"]);
   const logRatio_N = sub(logprobs_N, input("oldLogprobs", ["N"]));
   const ratio_N = exp(clamp(logRatio_N, -20, 20));
@@ -151,7 +161,9 @@ function policy(config: ModelConfig, parameters: Parameters, shape: LossShape & 
   let penaltyKl_N: Tensor | null = null;
   if (shape.penalty !== null) {
     penaltyKl_N =
-      shape.penalty === "full" ? fullKl(config, read, logprobs_N_V, temperature) : sub(sub(ratio_N, 1), logRatio_N);
+      shape.penalty === "full"
+        ? fullKl(config, parameters, hidden_N_D, read, temperature)
+        : sub(sub(ratio_N, 1), logRatio_N);
     term_N = add(term_N, mul(input("penaltyBeta", []), penaltyKl_N));
   } else {
     const clipped_N = clamp(ratio_N, sub(1, input("clipLow", [])), add(1, input("clipHigh", [])));
@@ -175,13 +187,19 @@ function policy(config: ModelConfig, parameters: Parameters, shape: LossShape & 
 /** KL(old, new) = sum_v p_old (log p_old - log p), where the old model's parameters are the inputs `old.<name>` (docs/PPO.md row 9). [N] */
 function fullKl(
   config: ModelConfig,
+  parameters: Parameters,
+  hidden_N_D: Tensor,
   read: ReturnType<typeof batch>,
-  logprobs_N_V: Tensor,
   temperature: Tensor,
 ): Tensor {
   const old = parameterInputs(config, ["lm"], "old.");
-  const logits_N_V = languageHead(config, old, scoredHidden(config, old, read));
-  const oldLogprobs_N_V = stopGradient(logSoftmax(div(logits_N_V, temperature)));
+  const oldHidden_N_D = scoredHidden(config, old, read);
+  if (inBlocks(config)) {
+    const readout = languageReadout(config, parameters, div(hidden_N_D, temperature));
+    return blockKl(readout, languageReadout(config, old, div(oldHidden_N_D, temperature)));
+  }
+  const logprobs_N_V = allLogprobs(config, parameters, hidden_N_D, temperature);
+  const oldLogprobs_N_V = stopGradient(allLogprobs(config, old, oldHidden_N_D, temperature));
   return sum(mul(exp(oldLogprobs_N_V), sub(oldLogprobs_N_V, logprobs_N_V)), { axes: [-1] });
 }
 
@@ -199,19 +217,38 @@ function scoredHidden(config: ModelConfig, parameters: Parameters, { ids, rows }
   return gather(trunk(config, parameters, wholeSequences(ids)), rows, { distinct: true });
 }
 
-/** Log-probability of the target and entropy of the whole distribution, both at the temperature (docs/PPO.md rows 1, 11). */
+/** Log-probability of the target and entropy of the whole distribution, both at the temperature, by default 1 (docs/PPO.md rows 1, 11). */
 function tokenDistribution(
   config: ModelConfig,
   parameters: Parameters,
   hidden_N_D: Tensor,
-  temperature: Tensor,
-): { logprobs_N: Tensor; logprobs_N_V: Tensor; entropy_N: Tensor } {
-  const logprobs_N_V = logSoftmax(div(languageHead(config, parameters, hidden_N_D), temperature));
+  temperature: Tensor | null,
+): { logprobs_N: Tensor; entropy_N: Tensor } {
+  const targets_N = input("targets", ["N"], "int32");
+  if (inBlocks(config)) {
+    const hidden = temperature === null ? hidden_N_D : div(hidden_N_D, temperature);
+    return blockDistribution(languageReadout(config, parameters, hidden), targets_N);
+  }
+  const logprobs_N_V = allLogprobs(config, parameters, hidden_N_D, temperature);
   return {
-    logprobs_N_V,
-    logprobs_N: pick(logprobs_N_V, input("targets", ["N"], "int32")),
+    logprobs_N: pick(logprobs_N_V, targets_N),
     entropy_N: neg(sum(mul(exp(logprobs_N_V), logprobs_N_V), { axes: [-1] })),
   };
+}
+
+/** Whether the vocabulary is too large for arrays of all words and tokens. In one block there is nothing to compute again. */
+function inBlocks({ vocabularySize }: ModelConfig): boolean {
+  return vocabularySize > mostWords;
+}
+
+function allLogprobs(
+  config: ModelConfig,
+  parameters: Parameters,
+  hidden_N_D: Tensor,
+  temperature: Tensor | null,
+): Tensor {
+  const logits_N_V = languageHead(config, parameters, hidden_N_D);
+  return logSoftmax(temperature === null ? logits_N_V : div(logits_N_V, temperature));
 }
 
 /** Sum of the squares of all entries, each tensor's as the product of a row with itself, which reads it once. */

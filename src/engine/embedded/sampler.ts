@@ -5,7 +5,7 @@ import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import { fineUniforms } from "../../util/random.ts";
 import type { ModelConfig, SampleRequest, SampleResult, StopReason } from "../engine.ts";
-import { tokensOfPass } from "../pass-size.ts";
+import { rowsOfSampling } from "../pass-size.ts";
 import type { Model } from "./held-model.ts";
 import { checkTokens, lengthGroups } from "./padded-batch.ts";
 import type { Sessions } from "./sessions.ts";
@@ -55,7 +55,7 @@ export class Sampler {
     const shape: SamplerShape = { greedy: temperature === 0, topK, topP: topP < 1 };
     const perToken = cacheEntries(config);
     const perRow = 2 * config.layers * perToken * (Math.max(...prompts.map((p) => p.length)) + maxNewTokens);
-    const bounds = [maxRows, Math.floor(maxCacheEntries / perRow), tokensOfPass(config.vocabularySize)];
+    const bounds = [maxRows, Math.floor(maxCacheEntries / perRow), rowsOfSampling(config.vocabularySize)];
     const rowsAtOnce = Math.max(1, Math.min(...bounds));
     const result: SampleResult = { tokens: [], logprobs: [], stopReasons: [] };
     const order = lengthGroups(prompts, Number.POSITIVE_INFINITY)[0] ?? [];

@@ -5,6 +5,7 @@ import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
 import { parameterSpecs } from "../../models/family.ts";
 import { writeModelFolder } from "../../models/hf-folder.ts";
 import { type NamedTensor, readSafetensors } from "../../models/safetensors.ts";
+import { mostWords } from "../../models/vocabulary-blocks.ts";
 import { random } from "../../util/random.ts";
 import type { LossRequest, ModelConfig, ModelId, Sequence } from "../engine.ts";
 import type { PassResult } from "../passes.ts";
@@ -90,8 +91,14 @@ const policy = {
   refLogprobs: rows.map((row) => row.map(() => -2.1)),
 };
 
-describe.each([true, false])("tied embeddings %s", (tieEmbeddings) => {
-  const config = { ...padded, tieEmbeddings };
+describe.each([
+  [true, padded.vocabularySize],
+  [false, padded.vocabularySize],
+  // In blocks of the vocabulary, compared with a model that needs none.
+  [true, 2 * mostWords + 3],
+  [false, 2 * mostWords + 3],
+])("tied embeddings %s, a vocabulary of %i", (tieEmbeddings, vocabularySize) => {
+  const config = { ...padded, tieEmbeddings, vocabularySize };
 
   test("log-probabilities, entropies and the likeliest token are those of the model without the rows", async () => {
     const { full, cut } = await twins(config, 1);
