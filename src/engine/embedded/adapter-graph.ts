@@ -1,8 +1,8 @@
-/** An adapter's product added to the matrix that it stands beside, as graphs: for a merged model, and for the average of merged models. */
+/** An adapter's product added to the matrix that it stands beside, as a graph. */
 import type { MatrixLayout, Projection } from "../../models/adapter.ts";
 import type { AdapterModule } from "../../models/model-config.ts";
 import { input, type Tensor } from "../../tensor/graph.ts";
-import { add, matmul, mul, sub } from "../../tensor/ops.ts";
+import { add, matmul, mul } from "../../tensor/ops.ts";
 
 export interface MergedShape {
   readonly projection: Pick<Projection, "inputs" | "outputs">;
@@ -16,22 +16,12 @@ export function mergedShape(module: AdapterModule, { inputs, outputs }: Projecti
 }
 
 /** Inputs: w (in its layout), a [R, I], b [O, R], scale []. Output: merged = w + scale B A. */
-export function mergeGraph(shape: MergedShape): Record<string, Tensor> {
-  return { merged: merged(shape) };
-}
-
-/** Inputs as of `mergeGraph`, target and decay []. Output: target' = decay target + (1 - decay) (w + scale B A), which averages products. */
-export function emaMergedGraph(shape: MergedShape): Record<string, Tensor> {
-  const w = merged(shape);
-  const decay = input("decay", []);
-  return { target: add(mul(input("target", w.shape), decay), mul(w, sub(1, decay))) };
-}
-
-function merged({ projection: { inputs, outputs }, rank, layout }: MergedShape): Tensor {
+export function mergeGraph({ projection: { inputs, outputs }, rank, layout }: MergedShape): Record<string, Tensor> {
   const a_R_I = input("a", [rank, inputs]);
   const b_O_R = input("b", [outputs, rank]);
   const scale = input("scale", []);
   const transposed = layout === "inputs-outputs";
   const product = transposed ? matmul(a_R_I, b_O_R, { transA: true, transB: true }) : matmul(b_O_R, a_R_I);
-  return add(input("w", transposed ? [inputs, outputs] : [outputs, inputs]), mul(product, scale));
+  const w = input("w", transposed ? [inputs, outputs] : [outputs, inputs]);
+  return { merged: add(w, mul(product, scale)) };
 }

@@ -5,9 +5,9 @@ import { architectureOf, blockProjections } from "../../models/family.ts";
 import type { NamedTensor } from "../../models/safetensors.ts";
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
-import { emaGraph } from "./adamw-graph.ts";
-import { emaMergedGraph, type MergedShape, mergedShape, mergeGraph } from "./adapter-graph.ts";
-import { count, type Model } from "./held-model.ts";
+import { average } from "./adamw-step.ts";
+import { type MergedShape, mergedShape, mergeGraph } from "./adapter-graph.ts";
+import type { Model } from "./held-model.ts";
 import { type Values, valuesIn } from "./parameter-values.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -38,19 +38,13 @@ export async function averageMerged(target: Model, source: Model, decay: number,
       `ema: model ${target.info.id} has an adapter, and an average of adapters is one of merged weights`,
       "Make the target as a copy with merge.",
     );
-  const factor: Value = { data: Float32Array.of(decay), shape: [] };
   for (const { weight, shape, feeds } of products(source)) {
-    const session = await sessions.get(["ema merged", shape], () => emaMergedGraph(shape));
-    const own = { data: target.writable(weight), shape: feeds.w.shape };
-    await session.run({ ...feeds, target: own, decay: factor }, { into: { target: own } });
+    const session = await sessions.get(["merge", shape], () => mergeGraph(shape));
+    const { data } = (await session.run(feeds)).merged as { data: Float32Array };
+    average(target.writable(weight), data, decay);
   }
-  for (const { spec, part } of source.trainableWeights()) {
-    if (isFactor(spec.name)) continue;
-    const shape = [count(spec.shape)];
-    const session = await sessions.get(["ema", part.length], () => emaGraph(part.length));
-    const own = { data: target.writable(spec.name), shape };
-    await session.run({ target: own, source: { data: part, shape }, decay: factor }, { into: { target: own } });
-  }
+  for (const { spec, part } of source.trainableWeights())
+    if (!isFactor(spec.name)) average(target.writable(spec.name), part, decay);
 }
 
 /** Each adapted projection of a model: its matrix's name, its graph's shape, and what the graph reads. */
