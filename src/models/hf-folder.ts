@@ -9,7 +9,7 @@ import { HfConfig } from "./hf-config.ts";
 import type { DecoderConfig, Head } from "./model-config.ts";
 import { parameterCount, whyTooLarge } from "./model-size.ts";
 import { openWeights, type WriteWeightsOptions, writeWeights } from "./model-weights.ts";
-import { torchNames } from "./number-formats.ts";
+import { torchNames, type WrittenFormat } from "./number-formats.ts";
 import { type NamedTensor, type SafetensorsFile, sizeOf, type TensorSource } from "./safetensors.ts";
 
 export const optimizerFile = "optimizer.safetensors";
@@ -93,6 +93,33 @@ export function openModelFolder(folder: string): OpenedModel {
       refuseNonFinite(weights.path, name, into);
     },
   };
+}
+
+/**
+ * Writes a folder's model into another existing folder in a format of numbers, tensor by tensor: the source's configuration, the architecture's own
+ * names. Throws as `openModelFolder` and `writeSafetensors` do.
+ */
+export function convertModelFolder(
+  from: string,
+  to: string,
+  options: WriteWeightsOptions & { format: WrittenFormat },
+): void {
+  const { config, shapes, read } = openModelFolder(from);
+  const { dtype, ...json } = new HfConfig(join(from, "config.json")).json;
+  const converted = { ...json, tie_word_embeddings: config.tieEmbeddings, torch_dtype: torchNames[options.format] };
+  writeDurably(join(to, "config.json"), `${JSON.stringify(converted, null, 2)}\n`);
+  const tensors = [...shapes].map(([name, shape]): [string, NamedTensor] => {
+    const tensor = {
+      shape,
+      get data() {
+        const data = new Float32Array(sizeOf(shape));
+        read(name, data);
+        return data;
+      },
+    };
+    return [name, tensor];
+  });
+  writeWeights(to, new Map(tensors), options);
 }
 
 /** Reads all of a folder's model, with names as in `parameterSpecs`. Throws as `openModelFolder` does. */

@@ -4,6 +4,7 @@ import { CheckpointError } from "../util/errors.ts";
 /** The formats that Ballast writes, by the names of `--dtype` and of safetensors. */
 export const writtenFormats = { fp32: "F32", bf16: "BF16", fp16: "F16" } as const;
 
+export type DtypeName = keyof typeof writtenFormats;
 export type WrittenFormat = (typeof writtenFormats)[keyof typeof writtenFormats];
 
 /** Formats of safetensors that are read as float32. */

@@ -9,6 +9,7 @@ import { schemeOf } from "../settings/model-reference.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";
 import { sha256Of } from "../util/manifest.ts";
+import { hashOfWeights } from "../util/weight-files.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { stateOf } from "./model-folder.ts";
 import type { StageContext } from "./stage-context.ts";
@@ -105,10 +106,12 @@ export async function fingerprints(folders: FrozenFolders): Promise<Record<strin
     const hash = createHash("sha256");
     const state = stateOf(folder);
     if (schemeOf(state) !== null) hash.update(state);
-    for (const file of ["config.json", "model.safetensors", "reward.json"]) {
+    const hashOf = async (file: string) => {
       const path = join(folder, file);
-      hash.update(existsSync(path) ? await sha256Of(path) : "absent");
-    }
+      return existsSync(path) ? sha256Of(path) : null;
+    };
+    for (const part of [await hashOf("config.json"), await hashOfWeights(folder), await hashOf("reward.json")])
+      hash.update(part ?? "absent");
     result[name] = hash.digest("hex");
   }
   return result;

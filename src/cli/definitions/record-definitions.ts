@@ -104,17 +104,21 @@ export function defineRecord({ command, does, terminal }: CommandMaker): void {
 
   command(
     "export",
-    "write a run's metrics to a file, or its dashboard as one page",
+    "write a run's metrics to a file, its dashboard as one page, or its model to a folder",
     "export demo-1 --format csv --out demo-1.csv",
     "export demo-1 --format parquet --out demo-1.parquet",
     "export demo-1 --format jsonl --attempts newest | head",
     "export demo-1 --format html --out demo-1.html",
+    "export demo-1 --format model --dtype bf16 --out demo-1-bf16",
   )
-    .argument("<run>", RUN, text)
+    .argument("<run>", `${RUN}; a model's folder, too, with --format model`, text)
     .addOption(
-      new Option("--format <format>", "output format").choices(["csv", "jsonl", "parquet", "html"]).default("csv"),
+      new Option("--format <format>", "output format")
+        .choices(["csv", "jsonl", "parquet", "html", "model"])
+        .default("csv"),
     )
-    .option("--out <file>", "write to this file instead of printing", text)
+    .option("--out <file>", "write to this file instead of printing; a model's new folder", text)
+    .addOption(new Option("--dtype <format>", "a model's numbers, fp32 by default").choices(["fp32", "bf16", "fp16"]))
     .addOption(
       new Option("--attempts <which>", "newest leaves out rows superseded by a resume or a rollback")
         .choices(["all", "newest"])

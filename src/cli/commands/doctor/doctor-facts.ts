@@ -22,6 +22,7 @@ import { encodePrompts, promptText } from "../../../trainer/rollout.ts";
 import { openRows, type RunRows } from "../../../trainer/run-rows.ts";
 import { addedTo, makeTokenizer } from "../../../trainer/run-tokenizer.ts";
 import { messageOf, UsageError } from "../../../util/errors.ts";
+import { hasWeights } from "../../../util/weight-files.ts";
 import { withoutCurrentDirectory } from "../../short-path.ts";
 import { measureSpread } from "./doctor-spread.ts";
 
@@ -48,7 +49,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
   const promptRows = orNull(() => rows.prompts(), unread);
   const evaluation = promptRows && orNull(() => rows.evaluation(), unread);
   const policy = config.sft ? null : (ppo.policy ?? config.model.path ?? null);
-  const folder = policy !== null && existsSync(join(policy, "model.safetensors")) ? policy : null;
+  const folder = policy !== null && hasWeights(policy) ? policy : null;
   const tokenizer = orNull(() => tokenizerOf(config, { folder, rows }), unread);
   const spread =
     folder && tokenizer && promptRows && measure

@@ -1,6 +1,7 @@
-/** `ballast export`: the whole history of a run's metrics as CSV, JSON lines or Parquet; or its dashboard as one HTML file. */
+/** `ballast export`: the whole history of a run's metrics as CSV, JSON lines or Parquet; its dashboard as one HTML file; or its model. */
 import { join } from "node:path";
 import { findRun, type RunPlace } from "../../../inspect/places.ts";
+import type { DtypeName } from "../../../models/number-formats.ts";
 import { openStore, type Store } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
@@ -13,11 +14,13 @@ import { COLUMNS, csvLine, type ExportRow, jsonRow } from "./export-rows.ts";
 export interface ExportOptions {
   /** A run's id or folder. */
   readonly run: string;
-  readonly format: "csv" | "jsonl" | "parquet" | "html";
-  /** The output file; by default standard output, except for Parquet. */
+  readonly format: "csv" | "jsonl" | "parquet" | "html" | "model";
+  /** The output file, or a model's new folder; by default standard output, except for Parquet and models. */
   readonly out?: string;
   /** `newest`: leaves out what resumes and rollbacks have superseded. */
   readonly attempts: "all" | "newest";
+  /** A model's format of numbers; fp32 by default. */
+  readonly dtype?: DtypeName;
   readonly workspace: string;
   readonly terminal: Terminal;
 }
@@ -28,7 +31,14 @@ const batchSize = 20_000;
 /** Most characters per write. */
 const longestWrite = 1 << 20;
 
-export async function exportRun({ run, format, out, attempts, workspace, terminal }: ExportOptions): Promise<number> {
+export async function exportRun(options: ExportOptions): Promise<number> {
+  const { run, format, out, attempts, dtype, workspace, terminal } = options;
+  if (format === "model") {
+    await (await import("./export-model.ts")).exportModel({ ...options, dtype: dtype ?? "fp32" });
+    return 0;
+  }
+  if (dtype !== undefined)
+    throw new UsageError(`--dtype ${dtype} is for models only`, "Add --format model, or leave --dtype out.");
   const place = findRun(run, workspace);
   if (format === "parquet" && out === undefined)
     throw new UsageError("Parquet is written to a file only", `Name a file: --out ${place.id}.parquet`);
@@ -79,7 +89,7 @@ function* batchesOf(store: Store, runId: string, { current }: { current: boolean
   }
 }
 
-type RowFormat = Exclude<ExportOptions["format"], "html">;
+type RowFormat = Exclude<ExportOptions["format"], "html" | "model">;
 
 function* lines(batches: Iterable<readonly ExportRow[]>, format: RowFormat): Generator<string> {
   if (format === "csv") yield COLUMNS.join(",");

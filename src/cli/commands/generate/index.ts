@@ -1,19 +1,12 @@
 /** `ballast generate`: a model answers prompts from the command line or from stdin. */
-import { existsSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { runOrigin } from "../../../config/run-manifest.ts";
 import { openEngine } from "../../../engine/open-engine.ts";
-import { findRun } from "../../../inspect/places.ts";
 import { barePrompt, loadTokenizer, type Message } from "../../../text/index.ts";
-import { verifyFolder } from "../../../trainer/atomic-folder.ts";
-import { readFinal } from "../../../trainer/final.ts";
 import { generate as answer } from "../../../trainer/generate.ts";
-import { stateOf } from "../../../trainer/model-folder.ts";
 import type { Generation } from "../../../trainer/run-types.ts";
-import { CheckpointError, UsageError } from "../../../util/errors.ts";
+import { UsageError } from "../../../util/errors.ts";
 import { printable } from "../../../util/sanitize.ts";
-import { resumeCommand } from "../../find-run.ts";
+import { findModel } from "../../find-model.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
 
@@ -42,9 +35,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
   const { prompts, system, raw = false, maxTokens, threads, terminal } = options;
   if (raw && system !== undefined)
     throw new UsageError("--raw takes no --system: a raw text has no roles", "Put it at the prompt's beginning.");
-  const folder = findModel(options.model, options.workspace);
-  await verifyFolder(folder);
-  await checkOrigin(folder);
+  const folder = await findModel(options.model, options.workspace);
   const tokenizer = loadTokenizer(folder, raw ? { chatTemplate: null } : {});
   const engine = await openEngine({ threads, onNote: terminal.note });
   const reply = async (texts: readonly string[]) => {
@@ -82,30 +73,6 @@ export async function generate(options: GenerateOptions): Promise<number> {
     await engine.close();
   }
   return 0;
-}
-
-/** Throws CheckpointError if the folder is a stage's result in a run's folder, and belongs to a different run. */
-async function checkOrigin(folder: string): Promise<void> {
-  const path = resolve(folder);
-  const stage = dirname(path);
-  const origin = basename(path) === "final" ? runOrigin(dirname(stage)) : null;
-  if (origin !== null) await readFinal(stage, origin);
-}
-
-/** The model's folder: the given one, or the last language model of the given run. */
-function findModel(model: string, workspace: string): string {
-  for (const folder of [model, join(model, "final")])
-    if (existsSync(join(folder, "model.safetensors")) || stateOf(folder) !== folder) return folder;
-  const place = findRun(model, workspace, { what: "model or run" });
-  const { id, folder: run } = place;
-  for (const stage of ["ppo", "sft"]) {
-    const folder = join(run, stage, "final");
-    if (existsSync(folder)) return folder;
-  }
-  throw new CheckpointError(
-    `run ${id} has not finished a stage that makes a language model`,
-    `Continue it first: ${resumeCommand(place)}`,
-  );
 }
 
 async function* lines(): AsyncGenerator<string> {

@@ -1,6 +1,5 @@
 /** `ballast reproduce`: repeats a run and compares it with itself, bit by bit. */
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
@@ -18,6 +17,7 @@ import { writeDurably } from "../../../util/durable.ts";
 import { Interrupted, messageOf, RolledBack, StoppedByController, UsageError } from "../../../util/errors.ts";
 import { removeTree } from "../../../util/platform.ts";
 import { printableLine } from "../../../util/sanitize.ts";
+import { hashOfWeights } from "../../../util/weight-files.ts";
 import { watchSignals } from "../../interrupt.ts";
 import { jsonLine } from "../../json-line.ts";
 import { ProgressDisplay } from "../../progress.ts";
@@ -208,16 +208,11 @@ async function compareWeights(before: string, again: string, limit: Limit | null
     places.push(...["policy", "critic", "model"].map((name) => join(limit.stage, checkpointName(limit.step), name)));
   const result: Record<string, boolean> = {};
   for (const place of places) {
-    const [a, b] = [before, again].map((root) => join(root, place, "model.safetensors")) as [string, string];
-    if (existsSync(a) && existsSync(b)) result[place] = (await hashOf(a)) === (await hashOf(b));
+    const a = await hashOfWeights(join(before, place));
+    const b = await hashOfWeights(join(again, place));
+    if (a !== null && b !== null) result[place] = a === b;
   }
   return result;
-}
-
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest("hex");
 }
 
 function resultLines({
