@@ -87,7 +87,8 @@ function readIndex(folder: string): WeightFiles {
 
 /** Says what a folder without safetensors has in their place, and how to convert it. */
 function withoutWeights(folder: string): CheckpointError {
-  const names = existsSync(folder) ? readdirSync(folder) : [];
+  if (!existsSync(folder)) return new CheckpointError(`there is no folder ${folder}`, "Check the path.");
+  const names = statSync(folder).isDirectory() ? readdirSync(folder) : [];
   const pickled = names.find((name) => /^pytorch_model.*\.bin(\.index\.json)?$/.test(name));
   const gguf = names.find((name) => name.endsWith(".gguf"));
   const other = pickled ?? gguf;
