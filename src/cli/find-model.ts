@@ -7,15 +7,17 @@ import { verifyFolder } from "../trainer/atomic-folder.ts";
 import { readFinal } from "../trainer/final.ts";
 import { stateOf } from "../trainer/model-folder.ts";
 import { CheckpointError } from "../util/errors.ts";
-import { hasWeights } from "../util/weight-files.ts";
+import { hasWeights, weightFilesIn } from "../util/weight-files.ts";
 import { resumeCommand } from "./find-run.ts";
 
 /**
  * The model's folder: the given one, or the last language model of the given run.
- * @throws CheckpointError if Ballast wrote it and it was changed since, or it belongs to a different run; UsageError if there is no such model or run
+ * @throws CheckpointError if it has no weights that Ballast reads, or Ballast wrote it and it was changed since, or it belongs to a different run; UsageError if there is no such model or run
  */
 export async function findModel(model: string, workspace: string): Promise<string> {
   const folder = folderOf(model, workspace);
+  // Before the tokenizer is looked for: a folder of GGUF has none, either.
+  if (stateOf(folder) === folder) weightFilesIn(folder);
   await verifyFolder(folder);
   await checkOrigin(folder);
   return folder;

@@ -115,7 +115,7 @@ describe("a wrong command line ends with code 2", () => {
     [["generate", "m", "--temperature", ""], "It must be a number from 0."],
     [["demo", "--seed", "1.5"], "It must be a whole number from 0."],
     [["incidents", "show", "x"], "It must be a whole number from 1."],
-    [["export", "r", "--format", "xml"], "Allowed choices are csv, jsonl, parquet, html."],
+    [["export", "r", "--format", "xml"], "Allowed choices are csv, jsonl, parquet, html, model."],
     [["serve", "--port", "70000"], "It must be a whole number from 0 to 65535."],
     [["report", "--since", "soon"], "--since soon: expected a duration"],
     [["resume", "no-such-run"], "there is no run no-such-run"],

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError } from "../util/errors.ts";
-import { hasWeights, indexFile, weightFilesIn, weightsFile } from "../util/weight-files.ts";
+import { indexFile, weightFilesIn, weightsFile } from "../util/weight-files.ts";
 import { architectureOf, type Family, families, familyNames, parameterSpecs } from "./family.ts";
 import { HfConfig } from "./hf-config.ts";
 import type { DecoderConfig, Head } from "./model-config.ts";
@@ -238,7 +238,7 @@ type KnownConfig = DecoderConfig & { readonly family: Family };
 function readConfig(folder: string): { config: KnownConfig; recordedHeads: Head[] | null; className: string } {
   const path = join(folder, "config.json");
   // Says what the folder has instead.
-  if (!existsSync(path) && !hasWeights(folder)) weightFilesIn(folder);
+  if (!existsSync(path)) weightFilesIn(folder);
   const file = new HfConfig(path);
   refuseOtherWeights(file);
   const { model_type: family, ballast_heads: recorded, architectures } = file.json;

@@ -273,7 +273,7 @@ describe("folders that do not fit are CheckpointErrors that say why", () => {
     [
       "pytorch_model.bin",
       /holds its weights as pytorch_model\.bin, and Ballast reads safetensors/,
-      "from_pretrained(d).save_pretrained",
+      "M.from_pretrained(",
     ],
     ["pytorch_model.bin.index.json", /as pytorch_model\.bin\.index\.json/, "import GPT2LMHeadModel as M"],
     ["tiny-q4.gguf", /holds its weights as tiny-q4\.gguf/, 'gguf_file="tiny-q4.gguf"'],
@@ -282,6 +282,7 @@ describe("folders that do not fit are CheckpointErrors that say why", () => {
     writeFileSync(join(folder, "config.json"), readFileSync(join(sharded(), "config.json")));
     writeFileSync(join(folder, file), "");
     expectError(folder, message);
+    expect(hasWeights(folder)).toBe(true);
     expect(() => openModelFolder(folder)).toThrow(expect.objectContaining({ hint: expect.stringContaining(command) }));
     rmSync(join(folder, "config.json"));
     expectError(folder, message);

@@ -20,9 +20,19 @@ export interface WeightFiles {
   readonly placed: ReadonlyMap<string, string> | null;
 }
 
-/** Whether a folder holds a model's weights. */
+/** Whether a folder holds a model's weights, in whichever format: those that Ballast cannot read are refused by name when they are read. */
 export function hasWeights(folder: string): boolean {
+  return hasSafetensors(folder) || otherWeights(folder) !== undefined;
+}
+
+function hasSafetensors(folder: string): boolean {
   return isFile(join(folder, weightsFile)) || isFile(join(folder, indexFile));
+}
+
+/** A file with weights in a format that is not read. */
+function otherWeights(folder: string): string | undefined {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
+  return readdirSync(folder).find((name) => /^pytorch_model.*\.bin(\.index\.json)?$|\.gguf$/.test(name));
 }
 
 /**
@@ -36,9 +46,9 @@ export function weightFilesIn(folder: string): WeightFiles {
   return readIndex(folder);
 }
 
-/** A hash of a folder's weights, by the hash of each file; a sharded model's index counts as one of them. Null without weights. */
+/** A hash of a folder's weights, by the hash of each file; a sharded model's index counts as one of them. Null without safetensors. */
 export async function hashOfWeights(folder: string): Promise<string | null> {
-  if (!hasWeights(folder)) return null;
+  if (!hasSafetensors(folder)) return null;
   const { files, placed } = weightFilesIn(folder);
   if (placed === null) return sha256Of(join(folder, weightsFile));
   const hash = createHash("sha256");
@@ -88,20 +98,19 @@ function readIndex(folder: string): WeightFiles {
 /** Says what a folder without safetensors has in their place, and how to convert it. */
 function withoutWeights(folder: string): CheckpointError {
   if (!existsSync(folder)) return new CheckpointError(`there is no folder ${folder}`, "Check the path.");
-  const names = statSync(folder).isDirectory() ? readdirSync(folder) : [];
-  const pickled = names.find((name) => /^pytorch_model.*\.bin(\.index\.json)?$/.test(name));
-  const gguf = names.find((name) => name.endsWith(".gguf"));
-  const other = pickled ?? gguf;
+  const other = otherWeights(folder);
   if (other === undefined)
     return new CheckpointError(
       `${folder} holds no weights: it has neither ${weightsFile} nor ${indexFile}`,
       "A model folder has config.json, the weights, and tokenizer.json.",
     );
-  const how = pickled === undefined ? `, gguf_file="${other}"` : "";
+  const [d, name] = [JSON.stringify(folder), JSON.stringify(other)];
+  const python = other.endsWith(".gguf")
+    ? `from transformers import ${className(folder)} as M, AutoTokenizer as T; [c.from_pretrained(${d}, gguf_file=${name}).save_pretrained(${d}) for c in (M, T)]`
+    : `from transformers import ${className(folder)} as M; M.from_pretrained(${d}).save_pretrained(${d})`;
   return new CheckpointError(
     `${folder} holds its weights as ${other}, and Ballast reads safetensors`,
-    `Convert it: python -c 'from transformers import ${className(folder)} as M, AutoTokenizer as T; d = ${JSON.stringify(folder)}; ` +
-      `[c.from_pretrained(d${how}).save_pretrained(d + "-safetensors") for c in (M, T)]'`,
+    `Convert it: python -c '${python}'`,
   );
 }
 
