@@ -259,13 +259,13 @@ export interface Engine {
     request?: Pick<LoadModelRequest, "role">,
   ): Promise<Pick<ModelInfo, "config" | "heads">>;
   /**
-   * Reads a Hugging Face folder (`config.json`, `model.safetensors`) or a URI of a scheme that is among the engine's capabilities. Fails if the state
+   * Reads a Hugging Face folder (`config.json`, and `model.safetensors` or shards) or a URI of a scheme that is among the engine's capabilities. Fails if the state
    * cannot give a requested head.
    */
   loadModel(state: ModelReference, request?: LoadModelRequest): Promise<ModelInfo>;
   /**
    * Saves the model and, on request, its optimizer; answers with the reference under which `loadModel` finds them. An engine of folders writes
-   * `config.json`, `model.safetensors` and `optimizer.safetensors`, each flushed to disk, and answers the folder. An engine that keeps its states
+   * `config.json`, the weights and `optimizer.safetensors`, each flushed to disk, and answers the folder. An engine that keeps its states
    * elsewhere leaves the folder empty and answers a URI. The folder must exist.
    */
   saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<ModelReference>;

@@ -16,7 +16,7 @@ export interface Progress {
 /** The result of a finished stage. */
 export interface StageResult {
   readonly stage: Stage;
-  /** A Hugging Face folder: config.json, model.safetensors, tokenizer.json, tokenizer_config.json. */
+  /** A Hugging Face folder: configuration, weights, tokenizer. */
   readonly folder: string;
   /** Steps, or iterations of PPO, done. */
   readonly steps: number;
