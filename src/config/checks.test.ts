@@ -56,6 +56,22 @@ describe("errors", () => {
       'ppo.algorithm: expected one of ppo, rloo, grpo, found the text "trpo"; did you mean grpo?',
     ],
     [["model.heads=5"], "model.width 128 is not divisible by 5 heads; try 4 or 8 heads, or width 125 or 130"],
+    [
+      ["model.kvHeads=2"],
+      "model.kvHeads: the family gpt2 has no such choice; remove it, or set model.family to llama, mistral, qwen2, qwen3 or gemma3_text",
+    ],
+    [
+      ["model.family=llama", "model.kvHeads=3"],
+      "model.heads 4 is not divisible by 3 heads of keys and values; try 1, 2 or 4",
+    ],
+    [
+      ["model.family=qwen3", "model.headDim=33"],
+      "a head is 33 wide, and rotary positions turn pairs of its entries; make model.headDim even",
+    ],
+    [
+      ["model.path=m", "model.ropeTheta=5", "model.innerWidth=2"],
+      "model.innerWidth and ropeTheta: the model in m brings its own sizes; remove them, or model.path to make a model from scratch",
+    ],
     [["threads=100000"], "threads: expected a whole number from 0 to 1024, found 100000"],
     [["ppo.sequences=20000000000"], "ppo.sequences: expected a whole number from 1 to 1000000, found 20000000000"],
     [["evaluation.samples=1000001"], "evaluation.samples: expected a whole number from 1 to 1000000, found 1000001"],
@@ -303,8 +319,11 @@ it("a finding stands at the key that made it", () => {
 });
 
 it("sizes beyond all memory are refused with the numbers, and looked at no further", () => {
-  for (const key of ["layers", "width", "context"])
-    expect(findings(`model.${key}=1000000000000`).error).toMatch(
+  for (const given of [
+    ...["layers", "width", "context"].map((key) => [`model.${key}=1000000000000`]),
+    ...["llama", "qwen2", "gemma3_text"].map((family) => [`model.family=${family}`, "model.layers=1000000000000"]),
+  ])
+    expect(findings(...given).error).toMatch(
       /^model\.layers \d+, width \d+ and context \d+ are too large: its [\d,]+ parameters take [\d,]+ GiB in float32, and this machine has [\d.]+ GiB/,
     );
 });

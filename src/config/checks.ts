@@ -1,6 +1,8 @@
 /** Checks between fields: model, tokenizer and the source of each stage's rows. */
+import { optionalSizes } from "../models/architecture.ts";
+import { architectureOf, families, familyNames, scratchConfig } from "../models/family.ts";
 import { parameterCount, whyTooLarge } from "../models/model-size.ts";
-import type { Config } from "../settings/config-schema.ts";
+import { type Config, type ModelSection, modelSchema } from "../settings/config-schema.ts";
 import { schemeOf } from "../settings/model-reference.ts";
 import { multiplesNear } from "../util/nearest.ts";
 import { checkPpo } from "./checks-ppo.ts";
@@ -25,7 +27,9 @@ export function checkConfig(config: Config, given: Given): Checked {
 
 function checkModel({ model }: Config, given: Given): Checked {
   const errors: Problem[] = [];
-  const sizes = ["layers", "width", "heads", "context", "tieEmbeddings"].filter((key) => given(`model.${key}`));
+  const sizes = Object.keys(modelSchema.shape).filter(
+    (key) => key !== "path" && key !== "family" && given(`model.${key}`),
+  );
   if (model.path !== undefined && sizes.length > 0) {
     errors.push(
       problem(
@@ -35,7 +39,9 @@ function checkModel({ model }: Config, given: Given): Checked {
     );
   }
   // The vocabulary adds to this, and is not known yet.
-  const large = whyTooLarge(parameterCount({ ...model, vocabularySize: 1 }, ["lm"]));
+  const block = scratchConfig({ ...model, vocabularySize: 1, layers: 1 });
+  const large = whyTooLarge(parameterCount({ ...block, layers: model.layers }, ["lm"]));
+  if (model.path === undefined) errors.push(...checkOptionalSizes(model, given));
   if (model.path === undefined && large !== null) {
     const { layers, width, context } = model;
     const message = `model.layers ${layers}, width ${width} and context ${context} are too large: ${large}`;
@@ -52,6 +58,37 @@ function checkModel({ model }: Config, given: Given): Checked {
     );
   }
   return { errors, warnings: [] };
+}
+
+function checkOptionalSizes(model: ModelSection, given: Given): Problem[] {
+  const { takes = [] } = architectureOf(model);
+  const { width, heads, kvHeads = heads, headDim = width / heads } = model;
+  const errors = optionalSizes
+    .filter((size) => given(`model.${size}`) && !takes.includes(size))
+    .map((size) => {
+      const others = familyNames.filter((name) => families[name].takes?.includes(size));
+      return problem(
+        [`model.${size}`, "model.family"],
+        `model.${size}: the family ${model.family} has no such choice; remove it, or set model.family to ${inList(others, "or")}`,
+      );
+    });
+  if (heads % kvHeads !== 0) {
+    const shared = [...Array(heads + 1).keys()].filter((n) => n > 0 && heads % n === 0);
+    errors.push(
+      problem(
+        ["model.kvHeads", "model.heads"],
+        `model.heads ${heads} is not divisible by ${kvHeads} heads of keys and values; try ${inList(shared, "or")}`,
+      ),
+    );
+  }
+  if (takes.includes("headDim") && headDim % 2 === 1)
+    errors.push(
+      problem(
+        ["model.headDim", "model.width", "model.heads"],
+        `a head is ${headDim} wide, and rotary positions turn pairs of its entries; make model.headDim even`,
+      ),
+    );
+  return errors;
 }
 
 /** The folder of the model that the first stage starts from; undefined if it starts from scratch. */

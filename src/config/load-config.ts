@@ -235,8 +235,8 @@ export function recordedConfig(config: Config, folder: string): string {
 export function withModelSizes(config: Config): Config {
   const folder = startFolder(config);
   if (folder === undefined || !existsSync(folder)) return config;
-  const { family, layers, width, heads, context, tieEmbeddings } = readModelConfig(folder);
-  return { ...config, model: { ...config.model, family, layers, width, heads, context, tieEmbeddings } };
+  const { vocabularySize: _size, options: _options, textIds: _ids, ...sizes } = readModelConfig(folder);
+  return { ...config, model: { ...config.model, ...sizes } };
 }
 
 /** Longest sequence of the model in a folder, without loading it; null if there is no model that a family here reads. */

@@ -6,7 +6,9 @@ import type { HfConfig } from "./hf-config.ts";
 import type { DecoderConfig, Head } from "./model-config.ts";
 import type { ParameterSpec, Parameters } from "./parameters.ts";
 
-export type OptionalSize = "kvHeads" | "headDim" | "innerWidth" | "ropeTheta";
+/** Sizes that not every family leaves open: heads of keys and values, width of a head and of an MLP's inside, base of rotary positions. */
+export const optionalSizes = ["kvHeads", "headDim", "innerWidth", "ropeTheta"] as const;
+export type OptionalSize = (typeof optionalSizes)[number];
 
 export interface Architecture {
   /** Parameters of the trunk in storage order, by their names in Hugging Face's files. */

@@ -7,7 +7,7 @@ import { constant, input, type Tensor } from "../tensor/graph.ts";
 import { add, matmul, reshape } from "../tensor/ops.ts";
 import { UsageError } from "../util/errors.ts";
 import { factorNames, type Projection, projectionsOf, scaleOf, withAdapter } from "./adapter.ts";
-import type { Architecture } from "./architecture.ts";
+import type { Architecture, OptionalSize } from "./architecture.ts";
 import type { Reading } from "./attention.ts";
 import { gemma3 } from "./gemma3.ts";
 import { gptNeox } from "./gpt-neox.ts";
@@ -53,6 +53,24 @@ export function withDefaultOptions(
   if (fromScratch === undefined) return config;
   const { options, ...widths } = fromScratch(config, sizes);
   return { ...widths, ...config, options: { ...options, ...config.options } };
+}
+
+/** A model from scratch, as the configuration's section `model` describes it. */
+export type ScratchSizes = Pick<
+  DecoderConfig,
+  "family" | "vocabularySize" | "context" | "width" | "layers" | "heads" | "tieEmbeddings"
+> & { readonly [S in OptionalSize]?: number | undefined };
+
+/** The configuration of a model from scratch. Sizes that its family does not take must be absent. */
+export function scratchConfig(sizes: ScratchSizes): DecoderConfig {
+  const { family, vocabularySize, context, width, layers, heads, tieEmbeddings, ropeTheta } = sizes;
+  const given = Object.fromEntries(
+    (["kvHeads", "headDim", "innerWidth"] as const).flatMap((size) =>
+      sizes[size] === undefined ? [] : [[size, sizes[size]]],
+    ),
+  );
+  const config = { family, vocabularySize, context, width, layers, heads, ...given, tieEmbeddings };
+  return withDefaultOptions(config, { ropeTheta });
 }
 
 /** Every parameter in storage order. A tied language head has no parameter of its own. */

@@ -13,7 +13,7 @@ import {
   writeGated,
 } from "./gated-config.ts";
 import { gatedDecoder } from "./gated-decoder.ts";
-import { type LayerType, readLayerTypes, type WindowOptions, windowOf } from "./layer-types.ts";
+import { type LayerType, layerTypes, readLayerTypes, type WindowOptions, windowOf } from "./layer-types.ts";
 import { cacheSizes, type DecoderConfig } from "./model-config.ts";
 import { readRope, writeRope } from "./rope-config.ts";
 import type { RopeParameters } from "./rotary.ts";
@@ -61,7 +61,7 @@ export const gemma3: Architecture = {
       },
       // Gemma 3 1B's.
       sliding_window: 512,
-      layer_types: Array.from({ length: config.layers }, (_, i) => typeAt(i)),
+      layer_types: layerTypes(config.layers, (i) => typeAt(i)),
       attention_bias: false,
       query_pre_attn_scalar: cacheSizes(config).headDim,
     },

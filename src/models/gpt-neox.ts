@@ -134,6 +134,10 @@ function read(file: HfConfig): Omit<DecoderConfig, "family"> {
   // The class ignores the keys of other families, and reads its own.
   const partial = { key: "rotary_pct", default: rotatedShare };
   const rope = readRope(file, { thetaKey: "rotary_emb_base", partial });
+  if (Math.trunc((width / heads) * (rope.partial_rotary_factor as number)) < 1)
+    throw file.error(
+      `rotary_pct ${rope.partial_rotary_factor} of a head of width ${width / heads} leaves nothing to rotate`,
+    );
   file.only({ rope_theta: rope.rope_theta, partial_rotary_factor: rope.partial_rotary_factor });
   const options: NeoxOptions = {
     hidden_act: file.oneOf("hidden_act", activationNames, "gelu"),

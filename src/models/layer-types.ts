@@ -1,4 +1,5 @@
 /** Which layers see a window of the newest tokens: `layer_types`, `sliding_window` and what classes derive the first from. */
+import { UsageError } from "../util/errors.ts";
 import type { HfConfig } from "./hf-config.ts";
 import type { DecoderConfig } from "./model-config.ts";
 
@@ -10,11 +11,20 @@ export interface WindowOptions {
   readonly layer_types: readonly LayerType[];
 }
 
+/** More layers than any model has; a list of more would take memory before their sizes are checked. */
+const mostLayers = 100_000;
+
+/** The type of each layer. Throws a UsageError for an absurd number of layers. */
+export function layerTypes(layers: number, typeAt: (layer: number) => LayerType): LayerType[] {
+  if (layers > mostLayers) throw new UsageError(`a model of ${layers} layers is too large`, "Give smaller sizes.");
+  return Array.from({ length: layers }, (_, i) => typeAt(i));
+}
+
 /** `layer_types`, or what the class derives if it is absent. Throws a CheckpointError for other types, or another number of layers. */
 export function readLayerTypes(file: HfConfig, derived: (layer: number) => LayerType): LayerType[] {
   const layers = file.count("num_hidden_layers");
   const given = file.json.layer_types ?? null;
-  if (given === null) return Array.from({ length: layers }, (_, i) => derived(i));
+  if (given === null) return layerTypes(layers, derived);
   if (!Array.isArray(given) || given.length !== layers)
     throw file.error(`layer_types must be a list of ${layers} types, one for each layer`);
   const other = given.find((type) => type !== "full_attention" && type !== "sliding_attention");
@@ -65,5 +75,5 @@ export function windowOf({ context }: DecoderConfig, { sliding_window, layer_typ
 
 /** Windows of a model from scratch: none. */
 export function fullLayers({ layers }: DecoderConfig): WindowOptions {
-  return { sliding_window: null, layer_types: Array.from({ length: layers }, () => "full_attention") };
+  return { sliding_window: null, layer_types: layerTypes(layers, () => "full_attention") };
 }

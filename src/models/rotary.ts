@@ -49,6 +49,11 @@ export function frequenciesOf(rope: RopeParameters, headDim: number): Frequencie
       `heads of width ${headDim} cannot be rotated: their entries do not form pairs`,
       "Give heads an even width.",
     );
+  if (rotated < 1)
+    throw new UsageError(
+      `heads of width ${headDim} have no entries to rotate: ${rope.partial_rotary_factor} of them is less than one`,
+      "Give heads a larger width.",
+    );
   const periods = Array.from({ length: Math.ceil(rotated / 2) }, (_, i) =>
     f32(rope.rope_theta ** f32((2 * i) / rotated)),
   );

@@ -9,6 +9,7 @@ import type { Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
 import { absentSignals, checkCapabilities, type ModelRole } from "../engine/capabilities.ts";
 import type { Engine, ModelConfig } from "../engine/engine.ts";
+import { scratchConfig } from "../models/family.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
 import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
@@ -286,8 +287,7 @@ function fromFolder(folder: string | undefined): ModelSource | null {
 }
 
 function scratchSizes({ config, tokenizer }: Run): ModelConfig {
-  const { family, layers, width, heads, context, tieEmbeddings } = config.model;
-  return { family, vocabularySize: tokenizer.vocabularySize, context, width, layers, heads, tieEmbeddings };
+  return scratchConfig({ ...config.model, vocabularySize: tokenizer.vocabularySize });
 }
 
 /** Saves the random model from which PPO starts if there is no other, in a folder like any model. */

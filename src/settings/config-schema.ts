@@ -40,6 +40,14 @@ export const modelSchema = z.strictObject({
   layers: count.default(4),
   width: count.default(128),
   heads: count.default(4),
+  /** Heads of keys and values, each shared by as many heads of queries; by default `heads`. */
+  kvHeads: count.optional(),
+  /** Width of one head; by default `width / heads`. */
+  headDim: count.optional(),
+  /** Width between the two halves of an MLP; the default is the family's (docs/models.md). */
+  innerWidth: count.optional(),
+  /** Base of the rotary positions; the default is the family's (docs/models.md). */
+  ropeTheta: positive.optional(),
   /** Longest sequence, in tokens. */
   context: count.default(128),
   tieEmbeddings: z.boolean().default(true),

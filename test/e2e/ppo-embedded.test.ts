@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { trainOnline } from "../../src/algorithms/online-stage.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { openEngine } from "../../src/engine/open-engine.ts";
+import { familyNames } from "../../src/models/family.ts";
 import type { StageContext } from "../../src/trainer/stage-context.ts";
 import { Interrupted } from "../../src/util/errors.ts";
 import { wantsA } from "../support/run-ppo.ts";
@@ -16,13 +17,19 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-async function run(ppo: object, { world = newWorld(), ...more }: Partial<StageContext> & { world?: World } = {}) {
+interface RunOptions extends Partial<StageContext> {
+  readonly world?: World;
+  readonly family?: string;
+}
+
+async function run(ppo: object, { world = newWorld(), family = "gpt2", ...more }: RunOptions = {}) {
   const sections = { ppo: { maxNewTokens: 6, checkpointEvery: 0, ...ppo } };
   const context = { ...openContext(world, "ppo", sections, more), engine: more.engine ?? engine };
   const start = join(world.folder, "start");
   if (!existsSync(start)) {
     mkdirSync(start);
-    const { id } = await engine.createModel({ config: { ...sizes, width: 32, heads: 2 }, heads: ["lm"], seed: 5 });
+    const config = { ...sizes, family, width: 32, heads: 2 };
+    const { id } = await engine.createModel({ config, heads: ["lm"], seed: 5 });
     await engine.saveModel(id, start);
     await engine.disposeModel(id);
   }
@@ -45,6 +52,24 @@ it("starts at a ratio of 1 within 1e-5 in every update, and learns", async () =>
     expect(row["ratio/first_max_deviation"], `iteration ${iteration}`).toBeLessThan(1e-5);
     expect(row["rollout/nonfinite_count"]).toBe(0);
   }
+  expect(curve.get(0)!["reward/score_mean"]).toBeLessThan(2);
+  expect(curve.get(39)!["reward/score_mean"]).toBeGreaterThan(4);
+});
+
+it.each(familyNames)("every family starts at a ratio of 1 and no KL to the reference: %s", async (family) => {
+  const settings = { iterations: 2, sequences: 16, epochs: 2, minibatches: 2, learningRate: 5e-3 };
+  const curve = await run(settings, { family });
+  expect(curve.get(0)!["ratio/first_max_deviation"]).toBe(0);
+  expect(curve.get(0)!["kl/ref_k1_token"]).toBe(0);
+  expect(curve.get(0)!["kl/ref_k3_sequence"]).toBe(0);
+  expect(curve.get(1)!["kl/ref_k3_token"]).toBeGreaterThan(1e-6);
+  expect(curve.get(1)!["ratio/first_max_deviation"]).toBeLessThan(1e-5);
+  expect([...(await run(settings, { family }))]).toEqual([...curve]);
+});
+
+it("a Llama learns", async () => {
+  const settings = { iterations: 40, sequences: 32, epochs: 3, learningRate: 5e-3, kl: { coef: 0 } };
+  const curve = await run(settings, { family: "llama" });
   expect(curve.get(0)!["reward/score_mean"]).toBeLessThan(2);
   expect(curve.get(39)!["reward/score_mean"]).toBeGreaterThan(4);
 });

@@ -9,10 +9,15 @@ import { openEngine } from "../open-engine.ts";
 import { checkEngine, checks } from "./engine-conformance.ts";
 
 const float32 = { tolerance: 1e-5, config: smallConfig, folder: temporaryFolder };
+const llama = {
+  ...float32,
+  config: { ...smallConfig, family: "llama", kvHeads: 1, headDim: 6, innerWidth: 20, tieEmbeddings: false },
+};
 const float64 = { tolerance: 1e-12, config: { ...smallConfig, tieEmbeddings: false }, folder: temporaryFolder };
 
 describe.each([
   ["embedded", () => openEngine({ threads: 2 }), float32],
+  ["embedded, with a Llama", () => openEngine({ threads: 2 }), llama],
   ["two embedded as one", () => openEngine({ critic: { kind: "embedded" }, threads: 1 }), float32],
   ["bigram", async () => new BigramEngine(), float64],
   ["bigram with URIs", async () => Object.assign(new BigramEngine(), { states: new Map() }), float64],
