@@ -235,7 +235,9 @@ export function recordedConfig(config: Config, folder: string): string {
 export function withModelSizes(config: Config): Config {
   const folder = startFolder(config);
   if (folder === undefined || !existsSync(folder)) return config;
-  const { vocabularySize: _size, options: _options, textIds: _ids, ...sizes } = readModelConfig(folder);
+  const { family, layers, width, heads, kvHeads, headDim, innerWidth, context, tieEmbeddings } =
+    readModelConfig(folder);
+  const sizes = { family, layers, width, heads, kvHeads, headDim, innerWidth, context, tieEmbeddings };
   return { ...config, model: { ...config.model, ...sizes } };
 }
 
