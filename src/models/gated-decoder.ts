@@ -1,6 +1,6 @@
 /**
  * The decoder that Llama, Mistral, Qwen and Gemma share: RMS norms, rotary positions, grouped queries, gated MLPs, and matrices stored
- * [outputs, inputs]. A family says by its `GatedLayout` what is particular to it.
+ * [outputs, inputs]. A family says by its `GatedShape` what is particular to it.
  */
 import type { Tensor } from "../tensor/graph.ts";
 import { add, gather, mul, reshape, rmsNorm } from "../tensor/ops.ts";
@@ -13,7 +13,7 @@ import { project } from "./projection.ts";
 import { type RopeParameters, rotations } from "./rotary.ts";
 
 /** What differs between the families, for one model. */
-export interface GatedLayout {
+export interface GatedShape {
   readonly activation: ActivationName;
   /** Added to the mean square in every norm. */
   readonly epsilon: number;
@@ -34,22 +34,22 @@ export interface GatedLayer {
 
 const embedding = "model.embed_tokens.weight";
 
-/** The rows of `Architecture` that follow from a layout. */
+/** The rows of `Architecture` that follow from a shape. */
 export function gatedDecoder(
-  layoutOf: (config: DecoderConfig) => GatedLayout,
+  shapeOf: (config: DecoderConfig) => GatedShape,
 ): Pick<Architecture, "parameters" | "layout" | "trunk" | "languageHead"> {
   return {
     languageHead: { tied: embedding, own: "lm_head.weight" },
     layout: "outputs-inputs",
-    parameters: (config) => parameters(config, layoutOf(config)),
-    trunk: (config, named, reading) => trunk(config, layoutOf(config), named, reading),
+    parameters: (config) => parameters(config, shapeOf(config)),
+    trunk: (config, named, reading) => trunk(config, shapeOf(config), named, reading),
   };
 }
 
-function parameters(config: DecoderConfig, layout: GatedLayout): ParameterSpec[] {
+function parameters(config: DecoderConfig, shape: GatedShape): ParameterSpec[] {
   const { vocabularySize, width, heads } = config;
   const { kvHeads, headDim } = cacheSizes(config);
-  const { biases, queryKeyNorms, gemma } = layout;
+  const { biases, queryKeyNorms, gemma } = shape;
   const inner = config.innerWidth as number;
   // Unit variance through a matrix (PaLM, Chowdhery et al. 2022), reduced by the square root of their number for the projections into the residual
   // stream (GPT-2). Hugging Face's constant 0.02 equals this at a width of 2,500.
@@ -86,18 +86,18 @@ function parameters(config: DecoderConfig, layout: GatedLayout): ParameterSpec[]
   return [...specs, norm("final", "model.norm")];
 }
 
-function trunk(config: DecoderConfig, layout: GatedLayout, parameters: Parameters, reading: Reading): Tensor {
+function trunk(config: DecoderConfig, shape: GatedShape, parameters: Parameters, reading: Reading): Tensor {
   const { width, heads } = config;
   const { kvHeads, headDim: size } = cacheSizes(config);
-  const { epsilon, queryKeyNorms, gemma } = layout;
+  const { epsilon, queryKeyNorms, gemma } = shape;
   const of = (name: string) => parameter(parameters, `${name}.weight`);
   const norm = (name: string, x: Tensor) => rmsNorm(x, gemma ? add(of(name), 1) : of(name), epsilon);
   const dense = (name: string, x: Tensor) => project(parameters, name, x, "outputs-inputs");
-  const activation = activations[layout.activation];
+  const activation = activations[shape.activation];
   const rotate = rotations(reading, size);
   const embedded_N_D = reshape(gather(parameter(parameters, embedding), reading.ids), [reading.rows, width]);
   let x_N_D = gemma ? mul(embedded_N_D, gemma.embeddingScale) : embedded_N_D;
-  for (const [i, { rope, window }] of layout.layers.entries()) {
+  for (const [i, { rope, window }] of shape.layers.entries()) {
     const block = `model.layers.${i}`;
     const attention = `${block}.self_attn`;
     const normed_N_D = norm(`${block}.input_layernorm`, x_N_D);
