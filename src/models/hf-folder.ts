@@ -27,6 +27,16 @@ export function writeModelFolder(
   { config, heads, tensors }: ModelFolder,
   options: WriteWeightsOptions = {},
 ): void {
+  writeModelConfig(folder, { config, heads }, options);
+  writeWeights(folder, tensors, options);
+}
+
+/** Writes `config.json` only, for an engine that writes the weights itself. */
+export function writeModelConfig(
+  folder: string,
+  { config, heads }: ModelFolderInfo,
+  { format = "F32" }: Pick<WriteWeightsOptions, "format"> = {},
+): void {
   const { classes, write } = architectureOf(config).huggingFace;
   const head: Head = heads.includes("lm") ? "lm" : "scalar";
   const json = {
@@ -34,12 +44,11 @@ export function writeModelFolder(
     architectures: [classes[head]],
     ...write(config),
     ...(head === "scalar" ? { num_labels: 1 } : {}),
-    torch_dtype: torchNames[options.format ?? "F32"],
+    torch_dtype: torchNames[format],
     // Hugging Face has no class with both heads; its readers ignore this key.
     ballast_heads: heads,
   };
   writeDurably(join(folder, "config.json"), `${JSON.stringify(json, null, 2)}\n`);
-  writeWeights(folder, tensors, options);
 }
 
 /** The content of a folder according to its configuration and the shapes of its tensors, without reading a number. */

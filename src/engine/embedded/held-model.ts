@@ -13,6 +13,7 @@ import { type NamedTensor, openSafetensors, writeSafetensors } from "../../model
 import type { Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
 import type { AdapterRequest, HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine.ts";
+import { headsToLoad } from "../heads-to-load.ts";
 import { mostTokens } from "../pass-size.ts";
 import { type Values, valuesIn } from "./parameter-values.ts";
 import type { SharedWeights, WeightShelf } from "./shared-weights.ts";
@@ -104,13 +105,7 @@ export class Model {
     const { adapter, frozen = false, shelf } = options;
     const trunk = frozen || adapter !== undefined ? shelf.open(folder) : null;
     const read = trunk ?? openModelFolder(folder);
-    const heads = options.heads ?? read.heads;
-    if (heads.includes("lm") && !read.heads.includes("lm")) {
-      throw new CheckpointError(
-        `${folder} holds a reward model or critic: it has a score and no language head, which is needed here`,
-        "Give the folder of a language model, such as runs/NAME-1/sft/final or runs/NAME-1/ppo/final.",
-      );
-    }
+    const heads = headsToLoad(folder, { wanted: options.heads, found: read.heads });
     const kept = [...read.shapes].filter(([name]) => !(options.freshScalar && name.startsWith("score.")));
     const whole = withTextIds(read.config, options.textIds);
     const config = adapter === undefined ? whole : { ...whole, adapter: newAdapter(blockProjections(whole), adapter) };

@@ -1,0 +1,142 @@
+"""All that Ballast asks of transformers: a family's trunk from its config.json, the names of its parameters, and the cache of its attention.
+
+transformers moves these interfaces from release to release; no other module imports it.
+"""
+import re
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.initialization import no_init_weights
+
+from .errors import damaged, usage
+
+# The families that were compared with transformers' own logits, in training and in generation past their lengths' thresholds
+# (tests/test_architectures.py). A family outside of this list may need more than its config says: Gemma 2's soft cap is ignored by the
+# default attention, and Phi-3's cache forgets its text at a threshold.
+FAMILIES = ("gpt2",)
+
+# Multipliers and caps of logits, which the head does not compute.
+OTHER_HEADS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+
+
+def read_config(folder):
+    """A folder's configuration, with every dropout off. Never runs code from the folder."""
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise damaged(f"transformers cannot read {folder}/config.json: {str(error).splitlines()[0]}") from error
+    family = config.model_type
+    if family not in FAMILIES:
+        raise usage(
+            f"the PyTorch engine does not compute the family {family}",
+            f"It computes {', '.join(FAMILIES)}: the families that were compared with transformers' own results.",
+        )
+    for key in OTHER_HEADS:
+        if getattr(config, key, None) not in (None, 1, 1.0):
+            raise usage(f"{folder}/config.json: {key} is {getattr(config, key)}; the PyTorch engine's head has none")
+    for key, value in config.to_dict().items():
+        if re.search(r"(dropout|pdrop)$", key) and isinstance(value, float):
+            setattr(config, key, 0.0)
+    # The same function: transformers composes `gelu_new` of eight operations, and PyTorch has it as one.
+    if getattr(config, "activation_function", None) == "gelu_new":
+        config.activation_function = "gelu_pytorch_tanh"
+    return config
+
+
+def build_trunk(config, device):
+    """The decoder without a head, in float32, with parameters that have no values yet."""
+    with no_init_weights(), torch.device(device):
+        trunk = AutoModel.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    trunk.eval()
+    return trunk
+
+
+def trunk_prefix(config):
+    """What precedes a trunk's parameters in the files of a language model: `transformer.`, `model.`"""
+    return f"{AutoModelForCausalLM._model_mapping[type(config)].base_model_prefix}."
+
+
+def embedding_name(config, trunk):
+    """The name, in files, of the matrix that a tied head shares."""
+    embedding = trunk.get_input_embeddings().weight
+    return trunk_prefix(config) + next(name for name, parameter in trunk.named_parameters() if parameter is embedding)
+
+
+def group_of(name):
+    """The parameter group of a trunk's parameter by its name in the trunk: `embeddings`, `block.i` or `final`."""
+    block = re.match(r"(?:h|layers)\.(\d+)\.", name)
+    if block:
+        return f"block.{block[1]}"
+    return "embeddings" if re.match(r"(wte|wpe|embed_tokens)\.", name) else "final"
+
+
+def context_of(config):
+    """The longest sequence that the model reads, in tokens."""
+    return config.max_position_embeddings
+
+
+def hidden_states(trunk, ids_B_S):
+    """Hidden states after the last norm. Sequences are padded on the right, where no real token looks. [B, S] -> [B, S, D]"""
+    return trunk(input_ids=ids_B_S, use_cache=False).last_hidden_state
+
+
+def next_hidden(trunk, ids_B_S, *, cache, mask_B_T, positions_B_S):
+    """Hidden states of the tokens that follow what the cache holds. `mask_B_T` is 0 at padding, or None if there is none."""
+    return trunk(
+        input_ids=ids_B_S, attention_mask=mask_B_T, position_ids=positions_B_S, cache=cache, use_cache=True
+    ).last_hidden_state
+
+
+class GenerationCache(Cache):
+    """Keys and values of all layers, allocated once for the longest text of the batch; rows that have finished are dropped."""
+
+    def __init__(self, config, capacity):
+        super().__init__(layers=[_FixedLayer(capacity) for _ in range(config.num_hidden_layers)])
+
+    def keep(self, rows):
+        """Keeps only these rows, in this order."""
+        for layer in self.layers:
+            layer.keep(rows)
+
+
+class _FixedLayer(CacheLayerMixin):
+    """One layer's keys and values, [B, G, capacity, K]; every position is kept, and masks say which are seen."""
+
+    is_sliding = False
+
+    def __init__(self, capacity):
+        super().__init__()
+        self.capacity = capacity
+        self.length = 0
+        self.rows = 0
+
+    def lazy_initialization(self, key_states, value_states):
+        rows, heads, _, width = key_states.shape
+        self.rows = rows
+        self.keys = key_states.new_empty(rows, heads, self.capacity, width)
+        self.values = value_states.new_empty(rows, heads, self.capacity, value_states.shape[-1])
+        self.is_initialized = True
+
+    def update(self, key_states, value_states, *args, **kwargs):
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        end = self.length + key_states.shape[-2]
+        self.keys[: self.rows, :, self.length : end] = key_states
+        self.values[: self.rows, :, self.length : end] = value_states
+        self.length = end
+        return self.keys[: self.rows, :, :end], self.values[: self.rows, :, :end]
+
+    def keep(self, rows):
+        for array in (self.keys, self.values):
+            array[: len(rows), :, : self.length] = array[rows, :, : self.length]
+        self.rows = len(rows)
+
+    def get_mask_sizes(self, query_length):
+        return self.length + query_length, 0
+
+    def get_seq_length(self):
+        return self.length
+
+    def get_max_length(self):
+        return -1

@@ -1,0 +1,226 @@
+"""One pass: padded sequences in, and out the outputs of a forward pass, or a loss whose gradient is added to the model's.
+
+Every loss is a sum over scored tokens (pairs) of weight times term, as src/engine/engine.ts defines them; the arithmetic after the trunk is float32.
+"""
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from . import architectures
+from .errors import usage
+from .head import log_softmax, token_distribution
+
+
+class Batch:
+    """Sequences padded on the right. `rows_N`: flat positions of the states in which the scored tokens were chosen; `lengths`: scored tokens of each."""
+
+    def __init__(self, ids_B_S, rows_N, targets_N, lengths, device):
+        self.ids_B_S = torch.from_numpy(ids_B_S).to(device)
+        self.rows_N = torch.from_numpy(rows_N).to(device)
+        self.targets_N = None if targets_N is None else torch.from_numpy(targets_N).to(device)
+        self.lengths = lengths
+
+
+def check_tokens(decoder, tokens, what):
+    context, vocabulary = decoder["context"], decoder["vocabularySize"]
+    if len(tokens) == 0:
+        raise usage(f"{what} is empty")
+    if len(tokens) > context:
+        raise usage(f"{what} has {len(tokens)} tokens; the model's context is {context}", "Shorten it or raise model.context.")
+    outside = (tokens < 0) | (tokens >= vocabulary)
+    if outside.any():
+        raise usage(
+            f"{what} holds token {tokens[outside][0]}; the model's vocabulary has {vocabulary}",
+            "The tokenizer does not belong to this model.",
+        )
+
+
+def texts_of(sequences):
+    """The token arrays of `{tokens, lengths}`."""
+    return np.split(sequences["tokens"], np.cumsum(sequences["lengths"])[:-1]) if len(sequences["lengths"]) else []
+
+
+def _padded(texts, longest):
+    ids_B_S = np.zeros((len(texts), longest), dtype=np.int64)
+    for row, text in zip(ids_B_S, texts):
+        row[: min(len(text), longest)] = text[:longest]
+    return ids_B_S
+
+
+def token_batch(model, sequences):
+    """For per-token outputs: a sequence's last token is only a target and is not read."""
+    texts, starts = texts_of(sequences), sequences["starts"]
+    if len(texts) == 0:
+        raise usage("no sequences")
+    text_ids = model.decoder.get("textIds")
+    missing = np.array(text_ids["missing"]) if text_ids else None
+    longest = max(1, *(len(text) - 1 for text in texts))
+    rows, targets = [], []
+    for b, (text, start) in enumerate(zip(texts, starts)):
+        check_tokens(model.decoder, text, f"sequence {b}")
+        if start < 1 or start > len(text):
+            raise usage(f"sequence {b} of {len(text)} tokens starts at {start}; start must be 1 to {len(text)}")
+        scored = text[start:]
+        if text_ids and len(scored) > 0:
+            wrong = (scored >= text_ids["below"]) | np.isin(scored, missing)
+            if wrong.any():
+                raise usage(f"sequence {b} is scored at token {scored[wrong][0]}, which no text has")
+        rows.append(np.arange(start - 1, len(text) - 1, dtype=np.int64) + b * longest)
+        targets.append(scored)
+    lengths = [len(row) for row in rows]
+    targets_N = np.concatenate(targets).astype(np.int64)
+    return Batch(_padded(texts, longest), np.concatenate(rows), targets_N, lengths, model.device)
+
+
+def score_batch(model, sequences):
+    """For one score a sequence, at its last token."""
+    texts = texts_of(sequences)
+    if len(texts) == 0:
+        raise usage("no sequences")
+    for b, text in enumerate(texts):
+        check_tokens(model.decoder, text, f"sequence {b}")
+    longest = max(len(text) for text in texts)
+    rows_B = np.array([b * longest + len(text) - 1 for b, text in enumerate(texts)], dtype=np.int64)
+    return Batch(_padded(texts, longest), rows_B, None, [1] * len(texts), model.device)
+
+
+def hidden_of(model, batch):
+    """Hidden states at the batch's rows. [N, D]"""
+    hidden_B_S_D = architectures.hidden_states(model.trunk, batch.ids_B_S)
+    return hidden_B_S_D.flatten(0, 1).index_select(0, batch.rows_N)
+
+
+@torch.no_grad()
+def forward(model, sequences, outputs, temperature=1.0):
+    """The requested outputs, flat over the scored tokens; `score` is one number a sequence."""
+    if not outputs:
+        raise usage("forward: no outputs were asked for")
+    if "score" in outputs:
+        if len(outputs) > 1:
+            raise usage('forward: "score" stands alone; ask for the others in a second call')
+        return {"score": _numbers(model.scalars(hidden_of(model, score_batch(model, sequences))))}
+    batch = token_batch(model, sequences)
+    speaks = any(output != "values" for output in outputs)
+    head = model.language_head() if speaks else None
+    if "values" in outputs:
+        model.scalars(torch.zeros(0, model.decoder["width"], device=model.device))
+    hidden_N_D = hidden_of(model, batch)
+    results = {}
+    if "logprobs" in outputs or "entropy" in outputs:
+        logprobs_N, entropy_N, _ = token_distribution(
+            head, hidden_N_D, batch.targets_N, temperature, entropy="entropy" in outputs
+        )
+        results.update(logprobs=logprobs_N, entropy=entropy_N)
+    if "top1" in outputs:
+        results["top1"] = head.logits(hidden_N_D).argmax(-1)
+    if "values" in outputs:
+        results["values"] = model.scalars(hidden_N_D)
+    return {output: _numbers(results[output]) for output in outputs}
+
+
+def forward_backward(model, loss, old_model=None):
+    """One pass of a loss. Returns the loss, the squared norm of this pass's gradient, and the loss's outputs, flat."""
+    kind = loss["name"]
+    find = {"cross_entropy": _cross_entropy, "pairwise": _pairwise, "value": _value, "policy": _policy}
+    if kind not in find:
+        raise usage(f"there is no loss {kind}; there are {', '.join(find)}")
+    model.begin_pass()
+    total, outputs = find[kind](model, loss) if kind != "policy" else _policy(model, loss, old_model)
+    total.backward()
+    squared = model.end_pass()
+    return {"loss": float(total), "gradSquaredNorm": squared, **{name: _numbers(x) for name, x in outputs.items()}}
+
+
+def _cross_entropy(model, loss):
+    head, batch = model.language_head(training=True), token_batch(model, loss["sequences"])
+    logprobs_N, _, _ = token_distribution(head, hidden_of(model, batch), batch.targets_N, 1.0, entropy=False)
+    return -(_column(model, loss, "weights", batch) * logprobs_N).sum(), {"logprobs": logprobs_N}
+
+
+def _pairwise(model, loss):
+    pairs = len(loss["chosen"]["lengths"])
+    counts = [len(loss["rejected"]["lengths"]), len(loss["margins"]), len(loss["weights"])]
+    if any(count != pairs for count in counts):
+        raise usage(f"pairwise: {pairs} chosen, {counts[0]} rejected, {counts[1]} margins, {counts[2]} weights")
+    both = {key: np.concatenate([loss["chosen"][key], loss["rejected"][key]]) for key in ("tokens", "lengths")}
+    scores_2B = model.scalars(hidden_of(model, score_batch(model, both)))
+    chosen_B, rejected_B = scores_2B[:pairs], scores_2B[pairs:]
+    gap_B = chosen_B - rejected_B - _tensor(model, loss["margins"])
+    return (_tensor(model, loss["weights"]) * F.softplus(-gap_B)).sum(), {"chosen": chosen_B, "rejected": rejected_B}
+
+
+def _value(model, loss):
+    model.scalars(torch.zeros(0, model.decoder["width"], device=model.device))
+    batch = token_batch(model, loss["sequences"])
+    values_N = model.scalars(hidden_of(model, batch))
+    returns_N, old_N = _column(model, loss, "returns", batch), _column(model, loss, "oldValues", batch)
+    weights_N, clip = _column(model, loss, "weights", batch), loss["config"].get("valueClip")
+    term_N = (values_N - returns_N).square()
+    if clip is not None:
+        held_N = torch.minimum(torch.maximum(values_N, old_N - clip), old_N + clip)
+        term_N = torch.maximum(term_N, (held_N - returns_N).square())
+    return 0.5 * (weights_N * term_N).sum(), {"values": values_N}
+
+
+def _policy(model, loss, old_model):
+    config = loss["config"]
+    penalty, kl, temperature = config.get("penalty"), config.get("kl"), config["temperature"]
+    head, batch = model.language_head(training=True), token_batch(model, loss["sequences"])
+    weights_N, advantages_N = _column(model, loss, "weights", batch), _column(model, loss, "advantages", batch)
+    sampled_N = _column(model, loss, "oldLogprobs", batch)
+    old_N_V = None
+    if old_model is not None:
+        with torch.no_grad():
+            old_N_V = log_softmax(old_model.language_head(), hidden_of(old_model, batch), temperature)
+    logprobs_N, entropy_N, full_N = token_distribution(
+        head,
+        hidden_of(model, batch),
+        batch.targets_N,
+        temperature,
+        entropy_gradient=config["entropyCoef"] != 0,
+        old_logprobs_N_V=old_N_V,
+    )
+    log_ratio_N = logprobs_N - sampled_N
+    ratio_N = log_ratio_N.clamp(-20, 20).exp()
+    term_N = -advantages_N * ratio_N
+    outputs = {"logprobs": logprobs_N, "entropy": entropy_N}
+    if penalty:
+        moved_N = ratio_N - 1 - log_ratio_N if full_N is None else full_N
+        outputs["penaltyKl"] = moved_N
+        term_N = term_N + penalty["beta"] * moved_N
+    else:
+        clipped_N = ratio_N.clamp(1 - config["clipLow"], 1 + config["clipHigh"])
+        term_N = torch.maximum(term_N, -advantages_N * clipped_N)
+        if config.get("dualClip") is not None:
+            bounded_N = torch.minimum(term_N, -advantages_N * config["dualClip"])
+            term_N = torch.where(advantages_N < 0, bounded_N, term_N)
+    if config["entropyCoef"] != 0:
+        term_N = term_N - config["entropyCoef"] * entropy_N
+    if kl:
+        if loss.get("refLogprobs") is None:
+            raise usage("policy: a KL term in the loss needs refLogprobs")
+        d_N = logprobs_N - _column(model, loss, "refLogprobs", batch)
+        kl_N = 0.5 * d_N.square() if kl["estimator"] == "k2" else (-d_N).exp() - 1 + d_N
+        term_N = term_N + kl["coef"] * kl_N
+    return (weights_N * term_N).sum(), outputs
+
+
+def _column(model, loss, name, batch):
+    """A loss's numbers for each scored token, whose lengths must be the sequences'."""
+    rows = loss[name]
+    lengths = list(rows["lengths"])
+    if len(lengths) != len(batch.lengths):
+        raise usage(f"{name} has {len(lengths)} rows for {len(batch.lengths)} sequences")
+    for i, (found, wanted) in enumerate(zip(lengths, batch.lengths)):
+        if found != wanted:
+            raise usage(f"{name}[{i}] has {found} entries for {wanted} scored tokens")
+    return _tensor(model, rows["values"])
+
+
+def _tensor(model, numbers):
+    return torch.from_numpy(np.array(numbers, dtype=np.float32)).to(model.device)
+
+
+def _numbers(tensor):
+    dtype = torch.int32 if not tensor.is_floating_point() else torch.float32
+    return tensor.detach().to(dtype=dtype, device="cpu").contiguous().numpy()

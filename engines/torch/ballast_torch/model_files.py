@@ -1,0 +1,102 @@
+"""Hugging Face's safetensors files: tensors by name from a folder, whole or in shards, and files that are on the disk before they are named."""
+import json
+import os
+import struct
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+
+from .errors import damaged
+
+WEIGHTS = "model.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+
+
+class ModelFiles:
+    """The tensors of a folder, read one by one. Raises a checkpoint error for what is missing or damaged."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        index = os.path.join(folder, f"{WEIGHTS}.index.json")
+        whole = os.path.join(folder, WEIGHTS)
+        self._files = {}
+        if not os.path.exists(whole) and os.path.exists(index):
+            with open(index, encoding="utf-8") as file:
+                names = sorted(set(json.load(file)["weight_map"].values()))
+        else:
+            names = [WEIGHTS]
+        for name in names:
+            path = os.path.join(folder, name)
+            opened = _open(path)
+            self._files.update((tensor, (opened, path)) for tensor in opened.keys())
+
+    def __contains__(self, name):
+        return name in self._files
+
+    def shape(self, name):
+        return list(self._files[name][0].get_slice(name).get_shape())
+
+    def read(self, name, into):
+        """Copies a tensor into one of any float type; it must have the shape and be finite."""
+        if name not in self._files:
+            raise damaged(f"{self.folder} has no parameter {name}")
+        opened, path = self._files[name]
+        found = opened.get_tensor(name)
+        if found.numel() != into.numel() or (found.dim() == into.dim() and found.shape != into.shape):
+            raise damaged(f"{path}: {name} has shape {list(found.shape)}, config.json wants {list(into.shape)}")
+        into.copy_(found.view(into.shape))
+        bad = into.numel() - int(torch.isfinite(into).sum())
+        if bad > 0:
+            raise damaged(
+                f"{path}: {bad} of {into.numel()} numbers of {name} are NaN, infinite or beyond float32",
+                "Use an earlier checkpoint, or export the model again: nothing can be computed with these.",
+            )
+
+
+def read_metadata(path):
+    return _open(path).metadata() or {}
+
+
+def read_tensors(path):
+    """All tensors of a file, by name."""
+    opened = _open(path)
+    return {name: opened.get_tensor(name) for name in opened.keys()}
+
+
+def _open(path):
+    try:
+        return safe_open(path, framework="pt")
+    except FileNotFoundError as error:
+        raise damaged(f"cannot read {path}: there is no such file") from error
+    except (SafetensorError, OSError) as error:
+        raise damaged(
+            f"{path} is truncated or damaged: {error}", "Use an earlier checkpoint, or copy the file again."
+        ) from error
+
+
+def write_tensors(path, tensors, metadata=None):
+    """Writes float32 tensors as one file, tensor by tensor, and flushes it to the disk. `tensors`: name and tensor, in order."""
+    tensors = list(tensors)
+    header, at = {"__metadata__": {"format": "pt", **(metadata or {})}}, 0
+    for name, tensor in tensors:
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [at, at + 4 * tensor.numel()]}
+        at += 4 * tensor.numel()
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    # Beside its place and renamed, so that the name never stands for half a file.
+    temporary = f"{path}.writing"
+    with open(temporary, "wb") as file:
+        file.write(struct.pack("<Q", len(text)))
+        file.write(text)
+        for _, tensor in tensors:
+            numbers = tensor.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()
+            file.write(memoryview(np.ascontiguousarray(numbers)).cast("B"))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

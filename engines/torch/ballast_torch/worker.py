@@ -1,0 +1,241 @@
+"""The verbs of the engine's interface over the models in memory, one call at a time."""
+import os
+import platform
+import sys
+import time
+
+import numpy as np
+import torch
+
+from . import PROTOCOL, losses, optimizer, sampler
+from .errors import EngineError, is_out_of_memory, usage
+from .held_model import open_model
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+# A float32 product's largest relative error that rounding of float32 explains, at the size of the measurement; bfloat16's is above 1e-3.
+TRUE_FLOAT32 = 1e-5
+
+
+class Worker:
+    """Holds the models. `interrupted` raises if the caller has taken the call back; it is asked between steps of generation."""
+
+    def __init__(self, interrupted=lambda: None):
+        self.models = {}
+        self.next = 1
+        self.interrupted = interrupted
+        self.seconds = 0.0
+        self.device = torch.device("cpu")
+        self.dtype = torch.float32
+
+    def call(self, verb, args):
+        """A verb's answer. Every failure is an EngineError, after which the accumulated gradient of the call's model may be gone."""
+        method = getattr(self, f"do_{verb}", None)
+        if method is None:
+            raise usage(f"the worker knows no {verb}", "Ballast and its PyTorch worker are of different versions.")
+        started = time.perf_counter()
+        try:
+            return method(**args)
+        except EngineError as error:
+            self._after_failure(verb, args, error)
+            raise
+        except Exception as error:
+            failure = self._failure(verb, args, error)
+            self._after_failure(verb, args, failure)
+            raise failure from error
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def _failure(self, verb, args, error):
+        if not is_out_of_memory(error):
+            return EngineError("worker", f"{verb}: {type(error).__name__}: {error}", unchanged=verb != "optimStep")
+        text = str(error).splitlines()[0] if str(error) else "out of memory"
+        hint = "Set microBatch to a smaller number (1 is the least memory), or lower sequences, maxNewTokens or the model's size."
+        return EngineError("oom", f"{verb}: there was not enough memory on {self.device}: {text}", hint, verb != "optimStep")
+
+    def _after_failure(self, verb, args, error):
+        if verb != "forwardBackward":
+            return
+        model = self.models.get(args.get("model"))
+        if model is not None and error.kind in ("oom", "worker", "cancelled"):
+            model.drop_pass()
+            error.unchanged = False
+            error.hint = f"{error.hint or ''} The gradient accumulated since the last step was dropped.".strip()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    # The worker itself
+
+    def do_open(self, protocol, threads, device, dtype):
+        if protocol != PROTOCOL:
+            raise usage(
+                f"the worker speaks protocol {PROTOCOL}, and Ballast protocol {protocol}",
+                "Install Ballast again: its engines/torch folder is of a different version.",
+            )
+        if dtype not in DTYPES:
+            raise usage(f"dtype is {dtype}; it must be one of {', '.join(DTYPES)}")
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        self.dtype = DTYPES[dtype]
+        self.device = torch.device(_device(device))
+        matmul = _choose_matmul() if self.device.type == "cpu" else torch.get_float32_matmul_precision()
+        return {
+            "protocol": PROTOCOL,
+            "device": str(self.device),
+            "deviceName": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "",
+            "dtype": dtype,
+            "threads": torch.get_num_threads(),
+            "matmul": matmul,
+            "bitExact": self.device.type == "cpu",
+            "versions": versions(),
+        }
+
+    def do_usage(self):
+        return {"nativeSeconds": self.seconds, "residentMb": resident_mb()}
+
+    def do_matmulRate(self, size, seconds):
+        """Billions of float operations a second of a square product at the passes' precision: the machine's ceiling."""
+        a, b = (torch.randn(size, size, device=self.device, dtype=self.dtype) for _ in range(2))
+        best, until = float("inf"), time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            started = time.perf_counter()
+            a @ b
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+            best = min(best, time.perf_counter() - started)
+        return {"gflops": 2 * size**3 / best / 1e9}
+
+    # Models
+
+    def do_loadModel(self, folder, decoder, heads, headsFound, scoreValues, freshScalar, optimizer, onlyRead):
+        model = open_model(
+            folder,
+            id=f"model-{self.next}",
+            decoder=decoder,
+            heads=heads,
+            dtype=self.dtype,
+            device=self.device,
+            fresh_scalar=freshScalar,
+            score_values=scoreValues,
+            optimizer=optimizer,
+            heads_found=headsFound,
+        )
+        if onlyRead:
+            model.only_read()
+        return self._add(model)
+
+    def do_cloneModel(self, model, heads, scoreValues, optimizer, into):
+        source = self._model(model)
+        heads = source.heads if heads is None else heads
+        if into is None:
+            copy = source.like(f"model-{self.next}", heads)
+        else:
+            copy = self._model(into)
+            if (copy.decoder, copy.heads) != (source.decoder, heads):
+                raise usage(f"model {into} is not of the shape of the copy that it is to become")
+            copy.clear_gradient()
+            copy.steps, copy.m, copy.v = 0, None, None
+            if copy.master is None:
+                copy.master = copy.rounded.float()
+        copy.copy_values(source, scoreValues)
+        if optimizer:
+            copy.copy_optimizer(source)
+        return self._add(copy) if into is None else self._info(copy)
+
+    def do_saveModel(self, model, folder, optimizer):
+        self._model(model).save(folder, optimizer)
+        return None
+
+    def do_disposeModel(self, model):
+        self._model(model)
+        del self.models[model]
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def do_ema(self, target, source, decay):
+        optimizer.slow_average(self._model(target), self._model(source), decay)
+
+    # Computation
+
+    def do_sample(self, model, request):
+        return sampler.sample(self._model(model), request, lambda done, wanted: self.interrupted())
+
+    def do_forward(self, model, sequences, outputs, temperature):
+        return losses.forward(self._model(model), sequences, outputs, temperature)
+
+    def do_forwardBackward(self, model, loss):
+        held = self._model(model)
+        penalty = loss["config"].get("penalty") if loss["name"] == "policy" else None
+        old = self._model(penalty["oldModel"]) if penalty and penalty["oldModel"] is not None else None
+        if old is not None and old.decoder != held.decoder:
+            raise usage(f"policy: model {old.id} is not of the same shape as {model}")
+        return losses.forward_backward(held, loss, old)
+
+    def do_optimStep(self, model, request):
+        return optimizer.optim_step(self._model(model), **request)
+
+    def do_zeroGrad(self, model):
+        self._model(model).clear_gradient()
+
+    def _add(self, model):
+        self.models[model.id] = model
+        self.next += 1
+        return self._info(model)
+
+    def _info(self, model):
+        return {"id": model.id, "parameters": model.size, "heads": model.heads}
+
+    def _model(self, id):
+        if id not in self.models:
+            raise usage(f"there is no model {id}; it may have been disposed of")
+        return self.models[id]
+
+
+def versions():
+    """What the last bit of a result depends on."""
+    import safetensors
+    import transformers
+
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "safetensors": safetensors.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def resident_mb():
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except OSError:
+        import resource
+
+        # Its peak, in bytes on macOS: systems without /proc tell no more.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+
+
+def _device(name):
+    """The device to compute on. `auto`: the first CUDA device, or the CPU."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        why = "this PyTorch was built for CPUs only" if torch.version.cuda is None else "PyTorch sees no CUDA device or driver"
+        raise usage(f"device is {name}, and {why}", "Check with nvidia-smi, then run: ballast engine setup torch --force; or set engine.device=cpu.")
+    try:
+        return torch.empty(0, device=name).device
+    except RuntimeError as error:
+        raise usage(f"device is {name}, which PyTorch cannot open: {str(error).splitlines()[0]}", "Set engine.device to cpu, cuda or auto.") from error
+
+
+def _choose_matmul():
+    """On many CPUs `medium` takes a faster library and still computes in float32; if it rounds to bfloat16 here, it is not switched on."""
+    torch.set_float32_matmul_precision("medium")
+    generator = torch.Generator().manual_seed(1)
+    a, b = (torch.randn(256, 256, generator=generator) for _ in range(2))
+    exact = a.double() @ b.double()
+    error = float((a @ b - exact).norm() / exact.norm())
+    if not error < TRUE_FLOAT32:
+        torch.set_float32_matmul_precision("highest")
+        return "highest"
+    return "medium"

@@ -1,0 +1,270 @@
+/** The PyTorch engine as seen from Ballast: every verb is a call to a worker process that holds the weights, every pass one. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parameterSpecs, withDefaultOptions } from "../../models/family.ts";
+import { inspectModelFolder, openModelFolder, writeModelConfig, writeModelFolder } from "../../models/hf-folder.ts";
+import { withTextIds } from "../../models/model-config.ts";
+import { checkConfig } from "../../models/model-size.ts";
+import { initialValues } from "../../models/parameters.ts";
+import { schemeOf } from "../../settings/model-reference.ts";
+import { EngineError, UsageError } from "../../util/errors.ts";
+import { mostThreads } from "../../util/limits.ts";
+import { defaultThreads } from "../../util/threads.ts";
+import { everyCapability } from "../capabilities.ts";
+import type {
+  Engine,
+  EngineInfo,
+  EngineUsage,
+  ForwardOutput,
+  ForwardRequest,
+  ForwardResult,
+  HeadKind,
+  LossRequest,
+  ModelConfig,
+  ModelId,
+  ModelInfo,
+  ModelReference,
+  OptimStepResult,
+  ScalarInit,
+} from "../engine.ts";
+import { headsToLoad } from "../heads-to-load.ts";
+import { mostTokens, tokensOfPass } from "../pass-size.ts";
+import { forwardInPasses, gradientInPasses, type PassResult } from "../passes.ts";
+import { packageFolder, pythonOf } from "./torch-environment.ts";
+import { flatLoss, flatSequences, flatTokens, rowsOf, scoredLengths } from "./torch-requests.ts";
+import { WorkerProcess } from "./worker-process.ts";
+
+/** The version of the frames and verbs; the worker refuses another. */
+const protocol = 1;
+
+export interface TorchEngineOptions {
+  /** Threads of one operation; 0, the default, uses the physical cores. */
+  readonly threads?: number;
+  /** The Python program; by default that of `ballast engine setup torch`. */
+  readonly python?: string | undefined;
+  /** `auto`: the first CUDA device if there is one, else the CPU. Or a device by PyTorch's name: `cpu`, `cuda`, `cuda:1`. */
+  readonly device?: string | undefined;
+  /** What passes compute in; weights, gradients and the optimizer stay float32. */
+  readonly dtype?: TorchDtype | undefined;
+  /** Receives a sentence while the worker starts, if that takes long. */
+  readonly onNote?: (text: string) => void;
+}
+
+export type TorchDtype = "fp32" | "bf16";
+
+interface Hello {
+  readonly device: string;
+  readonly deviceName: string;
+  readonly dtype: TorchDtype;
+  readonly threads: number;
+  readonly matmul: string;
+  readonly bitExact: boolean;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+interface OpenedModel {
+  readonly id: ModelId;
+  readonly parameters: number;
+  readonly heads: readonly HeadKind[];
+}
+
+/** The PyTorch engine, and what only a check of it needs. */
+export interface TorchEngine extends Engine {
+  readonly worker: WorkerProcess;
+  readonly hello: Hello;
+}
+
+/**
+ * Starts the worker. Throws UsageError, with the command that mends it, if Python, a package or the device is missing.
+ *
+ * @example
+ * const engine = await createTorchEngine({ dtype: "bf16" });
+ * const { id } = await engine.loadModel("runs/demo-1/ppo/final");
+ * await engine.close();
+ */
+export async function createTorchEngine({
+  threads = 0,
+  python,
+  device = "auto",
+  dtype = "fp32",
+  onNote = () => {},
+}: TorchEngineOptions = {}): Promise<TorchEngine> {
+  if (!(Number.isInteger(threads) && threads >= 0 && threads <= mostThreads))
+    throw new UsageError(
+      `threads is ${threads}; it must be a whole number from 0, for the physical cores, to ${mostThreads}`,
+      `This machine works best with ${defaultThreads()}.`,
+    );
+  const wanted = threads === 0 ? defaultThreads() : threads;
+  const worker = new WorkerProcess({ ...pythonOf(python), packageFolder, threads: wanted });
+  const slow = setTimeout(() => onNote("starting PyTorch"), 5000);
+  let hello: Hello;
+  try {
+    hello = (await worker.call("open", { protocol, threads: wanted, device, dtype })) as Hello;
+  } catch (error) {
+    await worker.close();
+    // The worker's own refusals at its start are about the configuration.
+    throw error instanceof EngineError && worker.pid !== undefined ? asUsage(error) : error;
+  } finally {
+    clearTimeout(slow);
+  }
+  return engineOn(worker, hello);
+}
+
+function asUsage(error: EngineError): UsageError {
+  return new UsageError(error.message, error.hint, { cause: error });
+}
+
+function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
+  const models = new Map<ModelId, ModelInfo>();
+  const opened = ({ id, parameters, heads }: OpenedModel, config: ModelConfig): ModelInfo => {
+    const info = { id, config, heads, parameters, tokensOfPass: tokensOfPass(config.vocabularySize) };
+    models.set(id, info);
+    return info;
+  };
+  // What the worker does not know either is refused there, by its id.
+  const configOf = (id: ModelId) => models.get(id)?.config;
+  const load = async (folder: string, request: LoadOptions): Promise<ModelInfo> => {
+    const { heads: wanted, textIds, scalarInit = "zero", seed = 0, optimizer = false, freshScalar = false } = request;
+    const { config: read, heads: headsFound } = openModelFolder(folder);
+    const heads = headsToLoad(folder, { wanted, found: headsFound });
+    const config = withTextIds(read, textIds);
+    checkConfig(config, heads);
+    const answer = await worker.call("loadModel", {
+      ...{ folder, decoder: config, heads, headsFound, freshScalar, optimizer },
+      scoreValues: initialScore(config, { heads, scalarInit, seed }),
+      // A reference is never trained: in bf16 its float32 values are not needed.
+      onlyRead: request.role === "reference",
+    });
+    return opened(answer, config);
+  };
+  return {
+    worker,
+    hello,
+    info: async (): Promise<EngineInfo> => ({
+      name: "torch",
+      cpu: hello.device === "cpu" ? (cpus()[0]?.model ?? "unknown") : hello.deviceName,
+      threads: hello.threads,
+      versions: { ...hello.versions, dtype: hello.dtype, device: hello.device, matmul: hello.matmul },
+      capabilities: { ...everyCapability, bitExact: hello.bitExact },
+    }),
+    usage: async (): Promise<EngineUsage> => worker.call("usage"),
+    async createModel({ config, heads, scalarInit = "zero", seed, role }) {
+      if (heads.length === 0) throw new EngineError("a model needs at least one head: lm or scalar");
+      const own = withDefaultOptions(withTextIds(config, config.textIds));
+      checkConfig(own, heads);
+      const folder = mkdtempSync(join(tmpdir(), "ballast-model-"));
+      try {
+        // The same numbers as any engine's: a model from scratch depends on its seed only.
+        const specs = parameterSpecs(own, heads, scalarInit);
+        const tensors = specs.map(
+          (spec) => [spec.name, { shape: spec.shape, data: initialValues(spec, seed) }] as const,
+        );
+        writeModelFolder(folder, { config: own, heads, tensors: new Map(tensors) });
+        const { id } = await load(folder, { heads, textIds: own.textIds, ...(role && { role }) });
+        return { ...models.get(id)!, config: own };
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+    async cloneModel(id, { heads, scalarInit = "zero", seed = 0, optimizer = false, into } = {}) {
+      const config = configOf(id);
+      const scoreValues = config ? initialScore(config, { heads: heads ?? [], scalarInit, seed }) : [];
+      const answer = await worker.call("cloneModel", {
+        ...{ model: id, heads: heads ?? null, scoreValues, optimizer, into: into ?? null },
+      });
+      return opened(answer, config!);
+    },
+    async inspectModel(state) {
+      return inspectModelFolder(folderOf(state));
+    },
+    loadModel: async (state, request = {}) => load(folderOf(state), request),
+    async saveModel(id, folder, { optimizer = false } = {}) {
+      await worker.call("saveModel", { model: id, folder, optimizer });
+      const { config, heads } = models.get(id)!;
+      writeModelConfig(folder, { config, heads });
+      return folder;
+    },
+    ema: (target, source, decay) => worker.call("ema", { target, source, decay }),
+    async disposeModel(id) {
+      await worker.call("disposeModel", { model: id });
+      models.delete(id);
+    },
+    async sample(id, { prompts, streams, ...request }) {
+      const answer: { lengths: Int32Array; tokens: Int32Array; logprobs: Float32Array; stopped: boolean[] } =
+        await worker.call("sample", {
+          model: id,
+          request: {
+            ...request,
+            prompts: flatTokens(prompts),
+            ...(streams && { streams: Float64Array.from(streams) }),
+          },
+        });
+      return {
+        tokens: rowsOf(answer.tokens, answer.lengths)!,
+        logprobs: rowsOf(answer.logprobs, answer.lengths)!,
+        stopReasons: answer.stopped.map((stopped) => (stopped ? "stop" : "length")),
+      };
+    },
+    forward: <Output extends ForwardOutput>(id: ModelId, request: ForwardRequest<Output>, options = {}) => {
+      const scores = (request.outputs as readonly ForwardOutput[]).includes("score");
+      // Log-probabilities are read in the passes in which a loss over the same sequences will compute them.
+      const limit = scores ? mostTokens : models.get(id)?.tokensOfPass;
+      return forwardInPasses(request, { ...options, limit }, (part) => forwardPass(worker, id, part));
+    },
+    forwardBackward: (id, loss, options = {}) => {
+      const limit = loss.name === "pairwise" ? mostTokens : models.get(id)?.tokensOfPass;
+      return gradientInPasses(loss, { ...options, limit }, (part) => gradientPass(worker, id, part));
+    },
+    optimStep: async (id, request): Promise<OptimStepResult> => worker.call("optimStep", { model: id, request }),
+    zeroGrad: (id) => worker.call("zeroGrad", { model: id }),
+    close: () => worker.close(),
+  };
+}
+
+type LoadOptions = NonNullable<Parameters<Engine["loadModel"]>[1]>;
+
+/** The first values of a scalar head's weights; none for a model without one. */
+function initialScore(
+  config: ModelConfig,
+  { heads, scalarInit, seed }: { heads: readonly HeadKind[]; scalarInit: ScalarInit; seed: number },
+): number[] {
+  if (!heads.includes("scalar")) return [];
+  const spec = parameterSpecs(config, heads, scalarInit).find(({ name }) => name === "score.weight")!;
+  return Array.from(initialValues(spec, seed));
+}
+
+async function forwardPass<Output extends ForwardOutput>(
+  worker: WorkerProcess,
+  model: ModelId,
+  { sequences, outputs, temperature = 1 }: ForwardRequest<Output>,
+): Promise<ForwardResult<Output>> {
+  const request = { model, sequences: flatSequences(sequences), outputs, temperature };
+  const { score, ...perToken }: Record<string, Float32Array> = await worker.call("forward", request);
+  const lengths = scoredLengths(sequences);
+  const rows = Object.entries(perToken).map(([name, flat]) => [name, rowsOf(flat, lengths)]);
+  return { ...Object.fromEntries(rows), ...(score && { scores: Array.from(score) }) } as ForwardResult<Output>;
+}
+
+async function gradientPass(worker: WorkerProcess, model: ModelId, loss: LossRequest): Promise<PassResult> {
+  const answer: { loss: number; gradSquaredNorm: number } & Record<string, Float32Array | undefined> =
+    await worker.call("forwardBackward", { model, loss: flatLoss(loss) });
+  const lengths = loss.name === "pairwise" ? [] : scoredLengths(loss.sequences);
+  const { logprobs, entropy, values, penaltyKl, chosen, rejected } = answer;
+  return {
+    loss: answer.loss,
+    gradSquaredNorm: answer.gradSquaredNorm,
+    logprobs: rowsOf(logprobs, lengths),
+    entropy: rowsOf(entropy, lengths),
+    values: rowsOf(values, lengths),
+    penaltyKl: rowsOf(penaltyKl, lengths),
+    chosenScores: chosen && Array.from(chosen),
+    rejectedScores: rejected && Array.from(rejected),
+  };
+}
+
+/** The folder that a reference names. Throws EngineError for a URI. */
+function folderOf(state: ModelReference): string {
+  if (schemeOf(state) === null) return state;
+  throw new EngineError(`${state} is a URI of a different engine: the PyTorch engine reads folders`);
+}
