@@ -14,6 +14,7 @@ import { type Checked, type Given, inList, type Problem, problem } from "./probl
 /** Every contradiction (errors) and every setting without effect (warnings) in a configuration whose single values are valid. */
 export function checkConfig(config: Config, given: Given): Checked {
   const parts = [
+    { errors: checkEngines(config, given), warnings: [] },
     checkModel(config, given),
     checkTokenizer(config, given),
     checkRows(config, given),
@@ -23,6 +24,28 @@ export function checkConfig(config: Config, given: Given): Checked {
     { errors: checkFaults(config), warnings: [] },
   ];
   return { errors: parts.flatMap(({ errors }) => errors), warnings: parts.flatMap(({ warnings }) => warnings) };
+}
+
+/** Settings of the PyTorch engine mean nothing to the embedded one. */
+function checkEngines({ engine }: Config, given: Given): Problem[] {
+  const choices = {
+    engine,
+    "engine.reference": engine.reference,
+    "engine.critic": engine.critic,
+    "engine.reward": engine.reward,
+  };
+  return Object.entries(choices).flatMap(([key, choice]) =>
+    ["python", "device", "dtype"].flatMap((setting) =>
+      choice && choice.kind !== "torch" && given(`${key}.${setting}`)
+        ? [
+            problem(
+              `${key}.${setting}`,
+              `${key}.${setting} is a setting of the PyTorch engine, and ${key}.kind is ${choice.kind}; set ${key}.kind to torch or remove it`,
+            ),
+          ]
+        : [],
+    ),
+  );
 }
 
 function checkModel({ model }: Config, given: Given): Checked {

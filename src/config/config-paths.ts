@@ -34,6 +34,8 @@ const modelFolders = ["model.path", "tokenizer.path", "reward.from", "ppo.policy
 const componentPath = "ppo.rewards.*.path";
 /** Either a run's id, which stays as it is, or a path, which contains a separator or names a YAML file. */
 const runOrPath = "experiment.previous";
+/** Programs: a path if it has a separator, else a name that the system looks up. */
+const programs = ["engine", "engine.reference", "engine.critic", "engine.reward"].map((section) => `${section}.python`);
 
 /** Folders of models and tokenizers that a configuration names. */
 export function modelFoldersOf(config: unknown): string[] {
@@ -52,6 +54,13 @@ export function rebasePaths<T>(root: T, { from, to }: { from: string; to: string
     const path = valueAt(result, place);
     if (place.join(".") === runOrPath && !/[\\/]|\.ya?ml$/.test(String(path))) continue;
     if (typeof path === "string" && path !== "") result = withValue(result, place, rebase(path, from, to));
+  }
+  for (const place of programs.flatMap((pattern) => placesOf(pattern, root))) {
+    const program = valueAt(root, place);
+    if (typeof program !== "string" || !/[\\/]/.test(program)) continue;
+    const path = rebase(program, from, to);
+    // A program in the current directory would otherwise be looked up by its name.
+    result = withValue(result, place, /[\\/]/.test(path) ? path : `./${path}`);
   }
   return result as T;
 }

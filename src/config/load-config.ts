@@ -13,6 +13,7 @@ import type { Path } from "../util/yaml-source.ts";
 import { readSource, type Source } from "../util/yaml-source.ts";
 import { checkConfig, startFolder } from "./checks.ts";
 import { missingPaths, rebasePaths } from "./config-paths.ts";
+import { withEngineSections } from "./engine-shorthand.ts";
 import { withSetting } from "./live-changes.ts";
 import { applyOverrides, type Overridden, parseOverride } from "./overrides.ts";
 import { describeIssue, type Problem, pathOf, valueAt } from "./problems.ts";
@@ -93,7 +94,10 @@ function read(
   // Nothing else is known about a file that is not YAML.
   if (given && !source) throw failure(mistakes);
 
-  const root = rebasePaths(source?.root ?? {}, { from: source ? dirname(source.file) : ".", to: "." });
+  const root = rebasePaths(withEngineSections(source?.root ?? {}), {
+    from: source ? dirname(source.file) : ".",
+    to: ".",
+  });
   const overridden = applyOverrides(root, overrides);
   mistakes.push(...(source?.mistakes ?? []), ...overridden.errors);
   const placed = ({ paths, message }: Problem) => `${placeOf(paths, source, overridden)}: ${message}`;

@@ -3,6 +3,7 @@ import { parse } from "yaml";
 import { at, schemaAt, unwrap } from "../settings/schema-fields.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import type { Path } from "../util/yaml-source.ts";
+import { engineOf, isEngine } from "./engine-shorthand.ts";
 import { dotted, pathOf } from "./problems.ts";
 
 export interface Override {
@@ -120,7 +121,7 @@ function valueGiven({ text, path, value }: Override, root: unknown): unknown {
   }
   if (isText && typeof parsed !== "string") return value;
   if (parsed === null) throw new UsageError(`override ${text}: there is no value before the comment`);
-  return parsed;
+  return isEngine(path) ? engineOf(parsed) : parsed;
 }
 
 function emptyAt(path: Path, root: unknown): unknown {

@@ -7,6 +7,7 @@ import type { ModelRole } from "./capabilities.ts";
 import { createEmbeddedEngine } from "./embedded/index.ts";
 import type { Engine } from "./engine.ts";
 import { routedEngine } from "./routed-engine.ts";
+import { createTorchEngine, type TorchDtype } from "./torch/index.ts";
 
 export interface OpenOptions {
   /** Threads of an engine on this machine; 0, the default, uses the physical cores. */
@@ -17,6 +18,10 @@ export interface OpenOptions {
 
 export interface EngineChoice {
   readonly kind: string;
+  /** Of the PyTorch engine: docs/engines.md. */
+  readonly python?: string | undefined;
+  readonly device?: string | undefined;
+  readonly dtype?: TorchDtype | undefined;
 }
 
 /** The section `engine` of a configuration: the engine of a run, and the engines of roles that have their own. */
@@ -24,9 +29,14 @@ export type EngineSection = EngineChoice & {
   readonly [Role in Exclude<ModelRole, "policy">]?: EngineChoice | undefined;
 };
 
-export type EngineKinds = Readonly<Record<string, (options: OpenOptions) => Promise<Engine>>>;
+export type EngineKinds = Readonly<
+  Record<string, (options: OpenOptions & Omit<EngineChoice, "kind">) => Promise<Engine>>
+>;
 
-export const engineKinds: Readonly<Record<EngineKind, EngineKinds[string]>> = { embedded: createEmbeddedEngine };
+export const engineKinds: Readonly<Record<EngineKind, EngineKinds[string]>> = {
+  embedded: createEmbeddedEngine,
+  torch: createTorchEngine,
+};
 
 /**
  * Opens an engine. `kinds` may have more rows than Ballast's own. Throws UsageError for a kind without a row.
@@ -41,6 +51,9 @@ export async function openEngine({
   reference,
   critic,
   reward,
+  python,
+  device,
+  dtype,
   kinds = engineKinds as EngineKinds,
   ...options
 }: Partial<EngineSection> & OpenOptions & { readonly kinds?: EngineKinds } = {}): Promise<Engine> {
@@ -54,16 +67,16 @@ export async function openEngine({
   };
   const main = openOf(kind);
   const others = Object.entries({ reference, critic, reward }).flatMap(([role, choice]) =>
-    choice === undefined ? [] : [[role as ModelRole, openOf(choice.kind)] as const],
+    choice === undefined ? [] : [[role as ModelRole, choice, openOf(choice.kind)] as const],
   );
   const opened: Engine[] = [];
   try {
-    const first = await main(options);
+    const first = await main({ ...options, python, device, dtype });
     opened.push(first);
     if (others.length === 0) return first;
     const byRole: Partial<Record<ModelRole, Engine>> = {};
-    for (const [role, open] of others) {
-      const engine = await open(options);
+    for (const [role, { python, device, dtype }, open] of others) {
+      const engine = await open({ ...options, python, device, dtype });
       opened.push(engine);
       byRole[role] = engine;
     }

@@ -439,10 +439,18 @@ export const evaluationSchema = z.strictObject({
 });
 
 /** Each has a row in the table of engine/open-engine.ts, which does not compile without it. */
-export const engineKindNames = ["embedded"] as const;
+export const engineKindNames = ["embedded", "torch"] as const;
 export type EngineKind = (typeof engineKindNames)[number];
 
-const engineChoice = z.strictObject({ kind: z.enum(engineKindNames).default("embedded") });
+const engineChoice = z.strictObject({
+  kind: z.enum(engineKindNames).default("embedded"),
+  /** Only of `torch`: the Python program; by default that of `ballast engine setup torch`. */
+  python: text.optional(),
+  /** Only of `torch`: a device by PyTorch's name; by default the first CUDA device if there is one, else the CPU. */
+  device: text.optional(),
+  /** Only of `torch`: what passes compute in, by default fp32; weights, gradients and the optimizer's state are float32 in both. */
+  dtype: z.enum(["fp32", "bf16"]).optional(),
+});
 
 /** Where models are held and computed with. A role may have an engine of its own. */
 const engineSchema = engineChoice.extend({
