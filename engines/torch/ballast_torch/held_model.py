@@ -54,6 +54,7 @@ class HeldModel:
         self.gradient = self.m = self.v = None
         # Calls of a loss since the last step, and steps of Adam.
         self.accumulated = self.steps = 0
+        self.frozen = False
         self._pass_squares = []
         self._head_gradient = None
         self._bind()
@@ -138,8 +139,9 @@ class HeldModel:
         if self.rounded is not None and self.master is not None:
             self.rounded.copy_(self.master)
 
-    def only_read(self):
-        """Gives up the float32 values of a bf16 model that no step will change."""
+    def freeze(self):
+        """Nothing of the model will be trained: in bf16 it then needs no float32 values."""
+        self.frozen = True
         if self.rounded is not None and "scalar" not in self.heads:
             self.master = None
 
@@ -208,8 +210,6 @@ class HeldModel:
     # Gradients
 
     def begin_pass(self):
-        if self.master is None:
-            self.master = self.rounded.float()
         if self.gradient is None:
             self.gradient = torch.zeros_like(self.master)
         self._pass_squares = []

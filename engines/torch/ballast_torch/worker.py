@@ -106,7 +106,7 @@ class Worker:
 
     # Models
 
-    def do_loadModel(self, folder, decoder, heads, headsFound, scoreValues, freshScalar, optimizer, onlyRead):
+    def do_loadModel(self, folder, decoder, heads, headsFound, scoreValues, freshScalar, optimizer, frozen):
         model = open_model(
             folder,
             id=f"model-{self.next}",
@@ -119,11 +119,11 @@ class Worker:
             optimizer=optimizer,
             heads_found=headsFound,
         )
-        if onlyRead:
-            model.only_read()
+        if frozen:
+            model.freeze()
         return self._add(model)
 
-    def do_cloneModel(self, model, heads, scoreValues, optimizer, into):
+    def do_cloneModel(self, model, heads, scoreValues, optimizer, into, frozen):
         source = self._model(model)
         heads = source.heads if heads is None else heads
         if into is None:
@@ -139,6 +139,8 @@ class Worker:
         copy.copy_values(source, scoreValues)
         if optimizer:
             copy.copy_optimizer(source)
+        if frozen:
+            copy.freeze()
         return self._add(copy) if into is None else self._info(copy)
 
     def do_saveModel(self, model, folder, optimizer):
@@ -164,6 +166,8 @@ class Worker:
 
     def do_forwardBackward(self, model, loss):
         held = self._model(model)
+        if held.frozen:
+            raise usage(f"model {model} has no parameter to train: all are frozen")
         penalty = loss["config"].get("penalty") if loss["name"] == "policy" else None
         old = self._model(penalty["oldModel"]) if penalty and penalty["oldModel"] is not None else None
         if old is not None and old.decoder != held.decoder:
@@ -182,7 +186,7 @@ class Worker:
         return self._info(model)
 
     def _info(self, model):
-        return {"id": model.id, "parameters": model.size, "heads": model.heads}
+        return {"id": model.id, "parameters": model.size, "trained": 0 if model.frozen else model.size, "heads": model.heads}
 
     def _model(self, id):
         if id not in self.models:

@@ -66,6 +66,7 @@ interface Hello {
 interface OpenedModel {
   readonly id: ModelId;
   readonly parameters: number;
+  readonly trained: number;
   readonly heads: readonly HeadKind[];
 }
 
@@ -117,8 +118,8 @@ function asUsage(error: EngineError): UsageError {
 
 function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
   const models = new Map<ModelId, ModelInfo>();
-  const opened = ({ id, parameters, heads }: OpenedModel, config: ModelConfig): ModelInfo => {
-    const info = { id, config, heads, parameters, tokensOfPass: tokensOfPass(config.vocabularySize) };
+  const opened = ({ id, parameters, trained, heads }: OpenedModel, config: ModelConfig): ModelInfo => {
+    const info = { id, config, heads, parameters, trained, tokensOfPass: tokensOfPass(config.vocabularySize) };
     models.set(id, info);
     return info;
   };
@@ -126,6 +127,7 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
   const configOf = (id: ModelId) => models.get(id)?.config;
   const load = async (folder: string, request: LoadOptions): Promise<ModelInfo> => {
     const { heads: wanted, textIds, scalarInit = "zero", seed = 0, optimizer = false, freshScalar = false } = request;
+    if (request.adapter) throw new EngineError("the PyTorch engine trains all weights: it has no adapters yet");
     const { config: read, heads: headsFound } = openModelFolder(folder);
     const heads = headsToLoad(folder, { wanted, found: headsFound });
     const config = withTextIds(read, textIds);
@@ -133,8 +135,7 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
     const answer = await worker.call("loadModel", {
       ...{ folder, decoder: config, heads, headsFound, freshScalar, optimizer },
       scoreValues: initialScore(config, { heads, scalarInit, seed }),
-      // A reference is never trained: in bf16 its float32 values are not needed.
-      onlyRead: request.role === "reference",
+      frozen: request.frozen ?? false,
     });
     return opened(answer, config);
   };
@@ -146,7 +147,7 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
       cpu: hello.device === "cpu" ? (cpus()[0]?.model ?? "unknown") : hello.deviceName,
       threads: hello.threads,
       versions: { ...hello.versions, dtype: hello.dtype, device: hello.device, matmul: hello.matmul },
-      capabilities: { ...everyCapability, bitExact: hello.bitExact },
+      capabilities: { ...everyCapability, trainable: ["all"], bitExact: hello.bitExact },
     }),
     usage: async (): Promise<EngineUsage> => worker.call("usage"),
     async createModel({ config, heads, scalarInit = "zero", seed, role }) {
@@ -167,11 +168,11 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
         rmSync(folder, { recursive: true, force: true });
       }
     },
-    async cloneModel(id, { heads, scalarInit = "zero", seed = 0, optimizer = false, into } = {}) {
+    async cloneModel(id, { heads, scalarInit = "zero", seed = 0, optimizer = false, merge = false, into } = {}) {
       const config = configOf(id);
       const scoreValues = config ? initialScore(config, { heads: heads ?? [], scalarInit, seed }) : [];
       const answer = await worker.call("cloneModel", {
-        ...{ model: id, heads: heads ?? null, scoreValues, optimizer, into: into ?? null },
+        ...{ model: id, heads: heads ?? null, scoreValues, optimizer, into: into ?? null, frozen: merge },
       });
       return opened(answer, config!);
     },
