@@ -14,7 +14,10 @@ from .errors import damaged, usage
 # The families that were compared with transformers' own logits, in training and in generation past their lengths' thresholds
 # (tests/test_architectures.py). A family outside of this list may need more than its config says: Gemma 2's soft cap is ignored by the
 # default attention, and Phi-3's cache forgets its text at a threshold.
-FAMILIES = ("gpt2",)
+FAMILIES = ("gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma3_text", "gpt_neox")
+
+# The name of a head that is no embedding, in files.
+OWN_HEADS = {"gpt_neox": "embed_out.weight"}
 
 # Multipliers and caps of logits, which the head does not compute.
 OTHER_HEADS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
@@ -57,6 +60,10 @@ def trunk_prefix(config):
     return f"{AutoModelForCausalLM._model_mapping[type(config)].base_model_prefix}."
 
 
+def own_head_name(config):
+    return OWN_HEADS.get(config.model_type, "lm_head.weight")
+
+
 def embedding_name(config, trunk):
     """The name, in files, of the matrix that a tied head shares."""
     embedding = trunk.get_input_embeddings().weight
@@ -68,7 +75,7 @@ def group_of(name):
     block = re.match(r"(?:h|layers)\.(\d+)\.", name)
     if block:
         return f"block.{block[1]}"
-    return "embeddings" if re.match(r"(wte|wpe|embed_tokens)\.", name) else "final"
+    return "embeddings" if re.match(r"(wte|wpe|embed_tokens|embed_in)\.", name) else "final"
 
 
 def context_of(config):

@@ -47,7 +47,8 @@ class HeldModel:
         self.parameters = self._lay_out()
         self.by_name = {parameter.name: parameter for parameter in self.parameters}
         self.size = self.parameters[-1].end
-        self.head_name = architectures.embedding_name(config, trunk) if self.tied else "lm_head.weight"
+        own = architectures.own_head_name(config)
+        self.head_name = architectures.embedding_name(config, trunk) if self.tied else own
         # Float32 values; None in a bf16 model that is only read.
         self.master = torch.zeros(self.size, device=device)
         self.rounded = torch.empty(self.size, dtype=dtype, device=device) if dtype != torch.float32 else None
@@ -66,7 +67,8 @@ class HeldModel:
             for name, parameter in self.trunk.named_parameters()
         ]
         if "lm" in self.heads and not self.tied:
-            specs.append(("lm_head.weight", "lm_head", torch.Size([self.decoder["vocabularySize"], self.decoder["width"]])))
+            own = architectures.own_head_name(self.config)
+            specs.append((own, "lm_head", torch.Size([self.decoder["vocabularySize"], self.decoder["width"]])))
         if "scalar" in self.heads:
             specs.append((SCORE[0], "score", torch.Size([1, self.decoder["width"]])))
             specs.append((SCORE[1], "score", torch.Size([1])))

@@ -29,11 +29,17 @@ import type {
   ScalarInit,
 } from "../engine.ts";
 import { headsToLoad } from "../heads-to-load.ts";
-import { mostTokens, tokensOfPass } from "../pass-size.ts";
+import { mostTokens } from "../pass-size.ts";
 import { forwardInPasses, gradientInPasses, type PassResult } from "../passes.ts";
 import { packageFolder, pythonOf } from "./torch-environment.ts";
 import { flatLoss, flatSequences, flatTokens, rowsOf, scoredLengths } from "./torch-requests.ts";
 import { WorkerProcess } from "./worker-process.ts";
+
+/** Logits in a pass, the worker's largest array: 128 MB in float32. A pass with a large vocabulary has fewer tokens. */
+const mostLogits = 2 ** 25;
+
+const tokensOfPass = ({ vocabularySize }: ModelConfig) =>
+  Math.max(1, Math.min(mostTokens, Math.floor(mostLogits / vocabularySize)));
 
 /** The version of the frames and verbs; the worker refuses another. */
 const protocol = 1;
@@ -119,7 +125,7 @@ function asUsage(error: EngineError): UsageError {
 function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
   const models = new Map<ModelId, ModelInfo>();
   const opened = ({ id, parameters, trained, heads }: OpenedModel, config: ModelConfig): ModelInfo => {
-    const info = { id, config, heads, parameters, trained, tokensOfPass: tokensOfPass(config.vocabularySize) };
+    const info = { id, config, heads, parameters, trained, tokensOfPass: tokensOfPass(config) };
     models.set(id, info);
     return info;
   };
