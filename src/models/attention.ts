@@ -25,6 +25,7 @@ import {
   transpose,
   where,
 } from "../tensor/ops.ts";
+import { recomputed } from "../tensor/recompute.ts";
 
 /** Keys and values of one layer, [B, G, T, K] each. */
 export interface LayerCache {
@@ -55,12 +56,14 @@ export interface Reading {
   heads(x: Tensor, sizes: { readonly parts?: number; readonly heads: number; readonly size: number }): Tensor[];
   /** softmax(scale q k^T) v over the positions that each token may see. q [B, H, S, K], k and v [B, G, S, K] -> [N, H*K] */
   attend(layer: number, of: Attending): Tensor;
+  /** Computes a block of the trunk, [N, D] -> [N, D]: plainly, or so that the backward pass computes it again. */
+  block(x_N_D: Tensor, body: (x_N_D: Tensor) => Tensor): Tensor;
   /** What each layer has added to its cache, once its attention has been computed. */
   readonly cache: readonly LayerCache[];
 }
 
 /** Reads ids [B, S], padded on the right: under the causal mask no real position sees padding. The cache covers all S positions. */
-export function wholeSequences(ids: Tensor): Reading {
+export function wholeSequences(ids: Tensor, { recompute = false }: { readonly recompute?: boolean } = {}): Reading {
   const [B, S] = ids.shape as [Dim, Dim];
   const rows = product([B, S]);
   const masks = new Map<number | null, Tensor>();
@@ -76,6 +79,7 @@ export function wholeSequences(ids: Tensor): Reading {
     distinctPositions: true,
     rows,
     cache,
+    block: recompute ? recomputed : (x_N_D, body) => body(x_N_D),
     heads: (x, { parts = 1, heads, size }) =>
       // [B, S, parts, H, K] -> [parts, B, H, S, K]
       split(transpose(reshape(x, [B, S, parts, heads, size]), [2, 0, 3, 1, 4]), 0, parts).map((part) =>
@@ -119,6 +123,7 @@ export function oneToken({ ids, positions, past, mask, recent }: TokenReading): 
     distinctPositions: false,
     rows: B,
     cache,
+    block: (x_N_D, body) => body(x_N_D),
     heads: (x, { parts = 1, heads, size }) => split(x, 1, parts).map((part) => reshape(part, [B, heads, 1, size])),
     attend: (layer, { q, k, v, scale, window = null }) => {
       const before = recent[layer] as LayerCache;

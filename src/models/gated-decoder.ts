@@ -100,22 +100,24 @@ function trunk(config: DecoderConfig, shape: GatedShape, parameters: Parameters,
   for (const [i, { rope, window }] of shape.layers.entries()) {
     const block = `model.layers.${i}`;
     const attention = `${block}.self_attn`;
-    const normed_N_D = norm(`${block}.input_layernorm`, x_N_D);
-    const headsOf = (name: string, heads: number) =>
-      reading.heads(dense(`${attention}.${name}_proj`, normed_N_D), { heads, size })[0] as Tensor;
-    const positioned = (name: string, heads: number) => {
-      const x = headsOf(name, heads);
-      return rotate(queryKeyNorms ? norm(`${attention}.${name}_norm`, x) : x, rope);
-    };
-    const [q, k, v] = [positioned("q", heads), positioned("k", kvHeads), headsOf("v", kvHeads)];
-    const scale = gemma && { scale: gemma.attentionScale };
-    const attended_N_D = dense(`${attention}.o_proj`, reading.attend(i, { q, k, v, window, ...scale }));
-    const afterAttention = `${block}.post_attention_layernorm`;
-    x_N_D = add(x_N_D, gemma ? norm(afterAttention, attended_N_D) : attended_N_D);
-    const before_N_D = norm(gemma ? `${block}.pre_feedforward_layernorm` : afterAttention, x_N_D);
-    const gate_N_I = activation(dense(`${block}.mlp.gate_proj`, before_N_D));
-    const mixed_N_D = dense(`${block}.mlp.down_proj`, mul(gate_N_I, dense(`${block}.mlp.up_proj`, before_N_D)));
-    x_N_D = add(x_N_D, gemma ? norm(`${block}.post_feedforward_layernorm`, mixed_N_D) : mixed_N_D);
+    x_N_D = reading.block(x_N_D, (before_N_D) => {
+      const normed_N_D = norm(`${block}.input_layernorm`, before_N_D);
+      const headsOf = (name: string, heads: number) =>
+        reading.heads(dense(`${attention}.${name}_proj`, normed_N_D), { heads, size })[0] as Tensor;
+      const positioned = (name: string, heads: number) => {
+        const x = headsOf(name, heads);
+        return rotate(queryKeyNorms ? norm(`${attention}.${name}_norm`, x) : x, rope);
+      };
+      const [q, k, v] = [positioned("q", heads), positioned("k", kvHeads), headsOf("v", kvHeads)];
+      const scale = gemma && { scale: gemma.attentionScale };
+      const attended_N_D = dense(`${attention}.o_proj`, reading.attend(i, { q, k, v, window, ...scale }));
+      const afterAttention = `${block}.post_attention_layernorm`;
+      const middle_N_D = add(before_N_D, gemma ? norm(afterAttention, attended_N_D) : attended_N_D);
+      const read_N_D = norm(gemma ? `${block}.pre_feedforward_layernorm` : afterAttention, middle_N_D);
+      const gate_N_I = activation(dense(`${block}.mlp.gate_proj`, read_N_D));
+      const mixed_N_D = dense(`${block}.mlp.down_proj`, mul(gate_N_I, dense(`${block}.mlp.up_proj`, read_N_D)));
+      return add(middle_N_D, gemma ? norm(`${block}.post_feedforward_layernorm`, mixed_N_D) : mixed_N_D);
+    });
   }
   return norm("model.norm", x_N_D);
 }

@@ -112,15 +112,17 @@ function trunk(config: DecoderConfig, parameters: Parameters, reading: Reading):
   let x_N_D = reshape(gather(of(embedding), reading.ids), [reading.rows, width]);
   for (let i = 0; i < layers; i++) {
     const block = `gpt_neox.layers.${i}`;
-    const qkv_N_3D = dense(`${block}.attention.query_key_value`, norm(`${block}.input_layernorm`, x_N_D));
-    // Each head has its queries, keys and values side by side.
-    const [qkv] = reading.heads(qkv_N_3D, { heads, size: 3 * size }) as [Tensor];
-    const [q, k, v] = split(qkv, 3, 3) as [Tensor, Tensor, Tensor];
-    const mixed = reading.attend(i, { q: rotate(q, rope), k: rotate(k, rope), v });
-    const attended_N_D = add(x_N_D, dense(`${block}.attention.dense`, mixed));
-    const read_N_D = norm(`${block}.post_attention_layernorm`, parallel ? x_N_D : attended_N_D);
-    const inner_N_I = activation(dense(`${block}.mlp.dense_h_to_4h`, read_N_D));
-    x_N_D = add(attended_N_D, dense(`${block}.mlp.dense_4h_to_h`, inner_N_I));
+    x_N_D = reading.block(x_N_D, (before_N_D) => {
+      const qkv_N_3D = dense(`${block}.attention.query_key_value`, norm(`${block}.input_layernorm`, before_N_D));
+      // Each head has its queries, keys and values side by side.
+      const [qkv] = reading.heads(qkv_N_3D, { heads, size: 3 * size }) as [Tensor];
+      const [q, k, v] = split(qkv, 3, 3) as [Tensor, Tensor, Tensor];
+      const mixed = reading.attend(i, { q: rotate(q, rope), k: rotate(k, rope), v });
+      const attended_N_D = add(before_N_D, dense(`${block}.attention.dense`, mixed));
+      const read_N_D = norm(`${block}.post_attention_layernorm`, parallel ? before_N_D : attended_N_D);
+      const inner_N_I = activation(dense(`${block}.mlp.dense_h_to_4h`, read_N_D));
+      return add(attended_N_D, dense(`${block}.mlp.dense_4h_to_h`, inner_N_I));
+    });
   }
   return norm("gpt_neox.final_layer_norm", x_N_D);
 }

@@ -67,11 +67,13 @@ function trunk({ width, layers, heads }: DecoderConfig, parameters: Parameters, 
   let x_N_D = reshape(add(gather(of(embedding), ids), position), [rows, width]);
   for (let i = 0; i < layers; i++) {
     const block = `transformer.h.${i}`;
-    const qkv_N_3D = dense(`${block}.attn.c_attn`, norm(`${block}.ln_1`, x_N_D));
-    const [q, k, v] = reading.heads(qkv_N_3D, { parts: 3, heads, size: width / heads }) as [Tensor, Tensor, Tensor];
-    x_N_D = add(x_N_D, dense(`${block}.attn.c_proj`, reading.attend(i, { q, k, v })));
-    const inner_N_4D = gelu(dense(`${block}.mlp.c_fc`, norm(`${block}.ln_2`, x_N_D)));
-    x_N_D = add(x_N_D, dense(`${block}.mlp.c_proj`, inner_N_4D));
+    x_N_D = reading.block(x_N_D, (before_N_D) => {
+      const qkv_N_3D = dense(`${block}.attn.c_attn`, norm(`${block}.ln_1`, before_N_D));
+      const [q, k, v] = reading.heads(qkv_N_3D, { parts: 3, heads, size: width / heads }) as [Tensor, Tensor, Tensor];
+      const attended_N_D = add(before_N_D, dense(`${block}.attn.c_proj`, reading.attend(i, { q, k, v })));
+      const inner_N_4D = gelu(dense(`${block}.mlp.c_fc`, norm(`${block}.ln_2`, attended_N_D)));
+      return add(attended_N_D, dense(`${block}.mlp.c_proj`, inner_N_4D));
+    });
   }
   return norm("transformer.ln_f", x_N_D);
 }

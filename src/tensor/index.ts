@@ -5,5 +5,6 @@ export * from "./graph.ts";
 export * from "./lower.ts";
 export * from "./onnx.ts";
 export * from "./ops.ts";
+export * from "./recompute.ts";
 export * from "./runtime.ts";
 export * from "./session.ts";

@@ -62,11 +62,17 @@ interface Loss {
 /**
  * Loss and accumulated gradients. Inputs: the parameters, `sum.<name>` for each trainable one (the gradient so far), ids [B, S] int32, rows [N] int32
  * (flat positions b*S + s whose next token is scored), and the loss's own. Outputs: loss, squaredNorm (of this call's gradient), `sum.<name>`, and
- * the loss's per-token outputs.
+ * the loss's per-token outputs. With `recompute` the backward pass computes the activations of each block again: the same bits in less memory and more
+ * time.
  */
-export function lossGraph(config: ModelConfig, heads: readonly HeadKind[], shape: LossShape): Record<string, Tensor> {
+export function lossGraph(
+  config: ModelConfig,
+  heads: readonly HeadKind[],
+  shape: LossShape,
+  { recompute = false }: { readonly recompute?: boolean } = {},
+): Record<string, Tensor> {
   const parameters = parameterInputs(config, heads);
-  const { loss, outputs } = buildLoss(config, parameters, shape);
+  const { loss, outputs } = buildLoss(config, parameters, batch(recompute), shape);
   const names = parameterSpecs(config, heads).flatMap(({ name, trainable }) => (trainable ? [name] : []));
   const grads = gradients(
     loss,
@@ -88,7 +94,7 @@ export function forwardGraph(
 ): Record<string, Tensor> {
   const parameters = parameterInputs(config, heads);
   const results: Record<string, Tensor> = {};
-  const hidden_N_D = scoredHidden(config, parameters);
+  const hidden_N_D = scoredHidden(config, parameters, batch(false));
   if (outputs.includes("logprobs") || outputs.includes("entropy")) {
     const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, input("temperature", []));
     if (outputs.includes("logprobs")) results.logprobs = logprobs_N;
@@ -103,28 +109,28 @@ export function forwardGraph(
   return results;
 }
 
-function buildLoss(config: ModelConfig, parameters: Parameters, shape: LossShape): Loss {
+function buildLoss(config: ModelConfig, parameters: Parameters, read: Batch, shape: LossShape): Loss {
   switch (shape.name) {
     case "cross_entropy":
-      return crossEntropy(config, parameters);
+      return crossEntropy(config, parameters, read);
     case "pairwise":
-      return pairwise(config, parameters);
+      return pairwise(config, parameters, read);
     case "value":
-      return value(config, parameters, shape.clip);
+      return value(config, parameters, read, shape.clip);
     case "policy":
-      return policy(config, parameters, shape);
+      return policy(config, parameters, read, shape);
   }
 }
 
 /** The cross-entropy: sum w * -log p. */
-function crossEntropy(config: ModelConfig, parameters: Parameters): Loss {
-  const { logprobs_N } = tokenDistribution(config, parameters, scoredHidden(config, parameters), null);
+function crossEntropy(config: ModelConfig, parameters: Parameters, read: Batch): Loss {
+  const { logprobs_N } = tokenDistribution(config, parameters, scoredHidden(config, parameters, read), null);
   return { loss: neg(sum(mul(weights(), logprobs_N))), outputs: { logprobs: logprobs_N } };
 }
 
 /** The pairwise loss: sum w * -log sigmoid(gap) = sum w * softplus(-gap), gap = score(chosen) - score(rejected) - margin (docs/PPO.md row 18). */
-function pairwise(config: ModelConfig, parameters: Parameters): Loss {
-  const hidden = trunk(config, parameters, wholeSequences(input("ids", ["B", "S"], "int32")));
+function pairwise(config: ModelConfig, parameters: Parameters, { ids, recompute }: Batch): Loss {
+  const hidden = trunk(config, parameters, wholeSequences(ids, { recompute }));
   const score = (rows: string) =>
     scalarHead(parameters, gather(hidden, input(rows, ["N"], "int32"), { distinct: true }));
   const [chosen_N, rejected_N] = [score("chosenRows"), score("rejectedRows")];
@@ -133,8 +139,8 @@ function pairwise(config: ModelConfig, parameters: Parameters): Loss {
 }
 
 /** The value loss (docs/PPO.md row 10): 0.5 max((V - R)^2, (clip(V, Vold - eps, Vold + eps) - R)^2). */
-function value(config: ModelConfig, parameters: Parameters, clip: boolean): Loss {
-  const values_N = scalarHead(parameters, scoredHidden(config, parameters));
+function value(config: ModelConfig, parameters: Parameters, read: Batch, clip: boolean): Loss {
+  const values_N = scalarHead(parameters, scoredHidden(config, parameters, read));
   const returns_N = input("returns", ["N"]);
   const squared = (v: Tensor) => mul(sub(v, returns_N), sub(v, returns_N));
   let term_N = squared(values_N);
@@ -147,9 +153,7 @@ function value(config: ModelConfig, parameters: Parameters, clip: boolean): Loss
 }
 
 /** The policy loss (docs/PPO.md rows 7, 8 or 9, 11 and, with the KL in the loss, 2). */
-function policy(config: ModelConfig, parameters: Parameters, shape: LossShape & { name: "policy" }): Loss {
-  // If the penalty is over both distributions, two models read the same batch.
-  const read = batch();
+function policy(config: ModelConfig, parameters: Parameters, read: Batch, shape: LossShape & { name: "policy" }): Loss {
   const hidden_N_D = scoredHidden(config, parameters, read);
   const temperature = input("temperature", []);
   const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, temperature);
@@ -189,7 +193,7 @@ function fullKl(
   config: ModelConfig,
   parameters: Parameters,
   hidden_N_D: Tensor,
-  read: ReturnType<typeof batch>,
+  read: Batch,
   temperature: Tensor,
 ): Tensor {
   const old = parameterInputs(config, ["lm"], "old.");
@@ -208,13 +212,20 @@ function weights(): Tensor {
 }
 
 /** The inputs of a batch: its ids, and the rows of it that are scored. */
-function batch(): { ids: Tensor; rows: Tensor } {
-  return { ids: input("ids", ["B", "S"], "int32"), rows: input("rows", ["N"], "int32") };
+interface Batch {
+  readonly ids: Tensor;
+  readonly rows: Tensor;
+  /** Whether the backward pass computes the blocks of the trunk again. */
+  readonly recompute: boolean;
+}
+
+function batch(recompute: boolean): Batch {
+  return { ids: input("ids", ["B", "S"], "int32"), rows: input("rows", ["N"], "int32"), recompute };
 }
 
 /** Hidden states at the scored rows. [N, D] */
-function scoredHidden(config: ModelConfig, parameters: Parameters, { ids, rows } = batch()): Tensor {
-  return gather(trunk(config, parameters, wholeSequences(ids)), rows, { distinct: true });
+function scoredHidden(config: ModelConfig, parameters: Parameters, { ids, rows, recompute }: Batch): Tensor {
+  return gather(trunk(config, parameters, wholeSequences(ids, { recompute })), rows, { distinct: true });
 }
 
 /** Log-probability of the target and entropy of the whole distribution, both at the temperature, by default 1 (docs/PPO.md rows 1, 11). */
