@@ -12,6 +12,8 @@ import { createTorchEngine, type TorchDtype } from "./torch/index.ts";
 export interface OpenOptions {
   /** Threads of an engine on this machine; 0, the default, uses the physical cores. */
   readonly threads?: number;
+  /** Whether backward passes compute the activations of each block again, to hold fewer at once. */
+  readonly recompute?: boolean;
   /** Receives a sentence about work that takes long or is done for the first time. */
   readonly onNote?: (text: string) => void;
 }

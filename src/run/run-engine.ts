@@ -17,11 +17,12 @@ export async function openRunEngine({
   before,
   onNote,
 }: {
-  readonly config: Pick<Config, "engine" | "threads">;
+  readonly config: Pick<Config, "engine" | "threads" | "recompute">;
   readonly before: Machine | null;
   readonly onNote: (text: string) => void;
 }): Promise<RunEngine> {
-  const engine = await openEngine({ ...config.engine, threads: before?.threads ?? config.threads, onNote });
+  const { recompute } = config;
+  const engine = await openEngine({ ...config.engine, threads: before?.threads ?? config.threads, recompute, onNote });
   try {
     const machine = await machineRecord(engine);
     return { engine, machine, differences: before ? machineDifferences(before, machine) : [] };

@@ -471,6 +471,8 @@ export const configSchema = z.strictObject({
   seed: z.int().min(0).default(1),
   /** Threads of the engine; 0 uses the physical cores. A run repeats bit for bit only with the same number. */
   threads: z.int().min(0).max(mostThreads).default(0),
+  /** Whether each backward pass computes the activations inside blocks again (Chen et al. 2016) instead of keeping them. */
+  recompute: z.boolean().default(false),
   engine: engineSchema.prefault({}),
   model: modelSchema.prefault({}),
   tokenizer: tokenizerSchema.prefault({}),

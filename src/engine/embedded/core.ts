@@ -42,6 +42,7 @@ import { WeightShelf } from "./shared-weights.ts";
 
 export class EmbeddedCore implements OnePassEngine {
   readonly #threads: number;
+  readonly #recompute: boolean;
   readonly #sessions: Sessions;
   readonly #sampler: Sampler;
   readonly #models = new Map<ModelId, Model>();
@@ -50,8 +51,9 @@ export class EmbeddedCore implements OnePassEngine {
   /** Seconds of arithmetic outside the native runtime: the optimizer's. */
   #optimizerSeconds = 0;
 
-  constructor({ threads }: { threads: number }) {
+  constructor({ threads, recompute = false }: { readonly threads: number; readonly recompute?: boolean }) {
     this.#threads = threads;
+    this.#recompute = recompute;
     this.#sessions = new Sessions(threads);
     this.#sampler = new Sampler(this.#sessions);
   }
@@ -194,7 +196,9 @@ export class EmbeddedCore implements OnePassEngine {
     if (model.trainable.length === 0) throw new EngineError(`model ${id} has no parameter to train: all are frozen`);
     const old = loss.name === "policy" ? this.#oldParameters(model, loss) : {};
     const shape = shapeOf(loss);
-    const session = await this.#sessions.get(["loss", config, heads, shape], () => lossGraph(config, heads, shape));
+    const session = await this.#sessions.get(["loss", config, heads, shape], () =>
+      lossGraph(config, heads, shape, { recompute: this.#recompute }),
+    );
     const { feeds, lengths } = lossFeeds(model, loss);
     // The sums are read and written in place: each is the result of an entry-by-entry addition.
     const sums = valuesOf("sum.", model.gradients());

@@ -6,7 +6,7 @@ import type { Call, Reply } from "./protocol.ts";
 
 if (parentPort !== null) {
   const port = parentPort;
-  const core = new EmbeddedCore(workerData as { threads: number });
+  const core = new EmbeddedCore(workerData as { threads: number; recompute: boolean });
   let last: Promise<void> = Promise.resolve();
   port.on("message", (call: Call) => {
     last = last.then(async () => port.postMessage(await answer(core, call)));

@@ -12,6 +12,8 @@ import type { Call, Reply } from "./protocol.ts";
 export interface EmbeddedEngineOptions {
   /** Threads of one run; 0, the default, uses the physical cores. */
   readonly threads?: number;
+  /** Whether a loss's backward pass computes the activations of each block again: the same results in less memory and more time. */
+  readonly recompute?: boolean;
   /** Receives a sentence when ONNX Runtime is fetched, the first time that this user needs it. */
   readonly onNote?: (text: string) => void;
 }
@@ -29,7 +31,11 @@ interface Waiting {
  * const { id } = await engine.loadModel("runs/demo-1/ppo/final");
  * await engine.close();
  */
-export async function createEmbeddedEngine({ threads = 0, onNote }: EmbeddedEngineOptions = {}): Promise<Engine> {
+export async function createEmbeddedEngine({
+  threads = 0,
+  recompute = false,
+  onNote,
+}: EmbeddedEngineOptions = {}): Promise<Engine> {
   await fetchRuntime({ ...(onNote && { onNote }) });
   if (!(Number.isInteger(threads) && threads >= 0 && threads <= mostThreads))
     throw new UsageError(
@@ -37,7 +43,7 @@ export async function createEmbeddedEngine({ threads = 0, onNote }: EmbeddedEngi
       `This machine works best with ${defaultThreads()}.`,
     );
   const worker = startWorker("./engine-worker", import.meta.url, {
-    workerData: { threads: threads === 0 ? defaultThreads() : threads },
+    workerData: { threads: threads === 0 ? defaultThreads() : threads, recompute },
   });
   const waiting = new Map<number, Waiting>();
   let nextId = 1;
