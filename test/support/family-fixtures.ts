@@ -2,8 +2,12 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sequence } from "../../src/engine/engine.ts";
-import { familyNames } from "../../src/models/family.ts";
+import { wholeSequences } from "../../src/models/attention.ts";
+import { familyNames, languageHead, parameterInputs, trunk } from "../../src/models/family.ts";
+import { readModelFolder } from "../../src/models/hf-folder.ts";
 import { type NamedTensor, writeSafetensors } from "../../src/models/safetensors.ts";
+import { input } from "../../src/tensor/graph.ts";
+import { Session } from "../../src/tensor/session.ts";
 import { temporaryFolder } from "./gpt2.ts";
 
 interface StoredCase {
@@ -69,4 +73,29 @@ export function writeCase({ parameters }: FamilyCase, config: Readonly<Record<st
   writeFileSync(join(folder, "config.json"), JSON.stringify(config));
   writeSafetensors(join(folder, "model.safetensors"), parameters);
   return folder;
+}
+
+/** Logits of a folder's language model after every token of each sequence, [length * vocabulary] numbers a sequence. */
+export async function logitsOf(folder: string, sequences: readonly (readonly number[])[]): Promise<number[][]> {
+  const { config, tensors } = readModelFolder(folder);
+  const reading = wholeSequences(input("ids", ["B", "S"], "int32"));
+  const parameters = parameterInputs(config, ["lm"]);
+  const logits = languageHead(config, parameters, trunk(config, parameters, reading));
+  const session = await Session.compile({ logits }, { threads: 1 });
+  const rows: number[][] = [];
+  for (const tokens of sequences) {
+    const ids = { data: Int32Array.from(tokens), shape: [1, tokens.length] };
+    const out = await session.run({ ...Object.fromEntries(tensors), ids });
+    rows.push(Array.from(out.logits!.data as Float32Array));
+  }
+  await session.release();
+  return rows;
+}
+
+/** Largest |a - b| over the largest |b|. */
+export function relative(a: ArrayLike<number>, b: readonly number[]): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  const largest = Math.max(...b.map(Math.abs));
+  const worst = b.reduce((most, value, i) => Math.max(most, Math.abs(a[i]! - value)), 0);
+  return Number.isFinite(worst) ? worst / largest : Number.POSITIVE_INFINITY;
 }

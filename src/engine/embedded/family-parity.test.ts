@@ -3,27 +3,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { gradientOf } from "../../../test/support/engine.ts";
-import { familyCases, float32Of, writeCase } from "../../../test/support/family-fixtures.ts";
+import { familyCases, float32Of, logitsOf, relative, writeCase } from "../../../test/support/family-fixtures.ts";
 import { gap } from "../../../test/support/gpt2.ts";
-import { wholeSequences } from "../../models/attention.ts";
-import { familyNames, languageHead, parameterInputs, trunk } from "../../models/family.ts";
+import { familyNames } from "../../models/family.ts";
 import { readModelConfig, readModelFolder } from "../../models/hf-folder.ts";
 import { frequenciesOf, type RopeParameters } from "../../models/rotary.ts";
-import { input } from "../../tensor/graph.ts";
-import { Session } from "../../tensor/session.ts";
 import type { CrossEntropyLoss } from "../engine.ts";
 import { EmbeddedCore } from "./core.ts";
 
 const core = new EmbeddedCore({ threads: 1 });
 afterAll(() => core.close());
-
-/** Largest |a - b| over the largest |b|. */
-function relative(a: ArrayLike<number>, b: readonly number[]): number {
-  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
-  const largest = Math.max(...b.map(Math.abs));
-  const worst = b.reduce((most, value, i) => Math.max(most, Math.abs(a[i]! - value)), 0);
-  return Number.isFinite(worst) ? worst / largest : Number.POSITIVE_INFINITY;
-}
 
 test("every family has cases", () => {
   const tested = new Set(familyCases.map(({ title }) => title.split(":")[0]));
@@ -48,17 +37,11 @@ describe.each(familyCases)("$title", (one) => {
   });
 
   test("logits within 1e-5 of transformers'", async () => {
-    const { config, tensors } = readModelFolder(folder);
-    const reading = wholeSequences(input("ids", ["B", "S"], "int32"));
-    const parameters = parameterInputs(config, ["lm"]);
-    const logits = languageHead(config, parameters, trunk(config, parameters, reading));
-    const session = await Session.compile({ logits }, { threads: 1 });
-    for (const [i, { tokens }] of sequences.entries()) {
-      const ids = { data: Int32Array.from(tokens), shape: [1, tokens.length] };
-      const out = await session.run({ ...Object.fromEntries(tensors), ids });
-      expect(relative(out.logits!.data as Float32Array, one.logits[i] as number[])).toBeLessThan(1e-5);
-    }
-    await session.release();
+    const logits = await logitsOf(
+      folder,
+      sequences.map(({ tokens }) => tokens),
+    );
+    for (const [i, rows] of logits.entries()) expect(relative(rows, one.logits[i] as number[])).toBeLessThan(1e-5);
   });
 
   test("loss, and gradients of all parameters, within 1e-5 of transformers'", async () => {
