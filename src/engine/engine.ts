@@ -73,6 +73,12 @@ export interface LoadModelRequest extends Omit<CloneModelRequest, "into" | "merg
   readonly frozen?: boolean;
 }
 
+/** What a model's state holds. */
+export interface StateInfo extends Pick<ModelInfo, "config" | "heads"> {
+  /** What its user should know, in whole sentences. */
+  readonly notes?: readonly string[];
+}
+
 export interface Sequence {
   readonly tokens: readonly number[];
   readonly start: number;
@@ -254,12 +260,10 @@ export interface Engine {
   createModel(request: CreateModelRequest): Promise<ModelInfo>;
   cloneModel(model: ModelId, request?: CloneModelRequest): Promise<ModelInfo>;
   /** The content of a model's state, without its weights. Fails if its parts do not fit each other. */
-  inspectModel(
-    state: ModelReference,
-    request?: Pick<LoadModelRequest, "role">,
-  ): Promise<Pick<ModelInfo, "config" | "heads">>;
+  inspectModel(state: ModelReference, request?: Pick<LoadModelRequest, "role">): Promise<StateInfo>;
   /**
-   * Reads a Hugging Face folder (`config.json`, and `model.safetensors` or shards) or a URI of a scheme that is among the engine's capabilities. Fails if the state
+   * Reads a Hugging Face folder (`config.json`, and `model.safetensors` or shards), an adapter in PEFT's format (merged, unless `adapter` or `frozen`
+   * asks for it as it is) or a URI of a scheme that is among the engine's capabilities. Fails if the state
    * cannot give a requested head.
    */
   loadModel(state: ModelReference, request?: LoadModelRequest): Promise<ModelInfo>;

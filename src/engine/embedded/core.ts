@@ -1,11 +1,10 @@
 /** The embedded engine itself: models in memory, every verb a run of a compiled graph. Lives in a worker thread. */
 
 import { withDefaultOptions } from "../../models/family.ts";
-import { inspectModelFolder } from "../../models/hf-folder.ts";
 import { withTextIds } from "../../models/model-config.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
 import type { Value } from "../../tensor/session.ts";
-import { EngineError } from "../../util/errors.ts";
+import { CheckpointError, EngineError } from "../../util/errors.ts";
 import type {
   CloneModelRequest,
   CreateModelRequest,
@@ -26,6 +25,7 @@ import type {
   PolicyLoss,
   SampleRequest,
   SampleResult,
+  StateInfo,
 } from "../engine.ts";
 import { mostTokens } from "../pass-size.ts";
 import type { PassResult } from "../passes.ts";
@@ -34,6 +34,7 @@ import { Model, parts, valuesOf } from "./held-model.ts";
 import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
 import { machineInfo } from "./machine-info.ts";
 import { averageMerged, mergedValues } from "./merged-weights.ts";
+import { inspectState, openState } from "./open-state.ts";
 import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./padded-batch.ts";
 import type { OnePassEngine } from "./protocol.ts";
 import { Sampler } from "./sampler.ts";
@@ -102,14 +103,25 @@ export class EmbeddedCore implements OnePassEngine {
   }
 
   async loadModel(state: ModelReference, request: LoadModelRequest = {}): Promise<ModelInfo> {
-    const { heads, scalarInit = "zero", seed = 0, optimizer = false, freshScalar = false, textIds } = request;
-    const { adapter, frozen = false } = request;
-    const options = { id: this.#id(), scalarInit, seed, optimizer, freshScalar, textIds, adapter, frozen };
-    return this.#add(Model.load(folderOf(state), { ...options, shelf: this.#shelf, ...(heads ? { heads } : {}) }));
+    const { scalarInit = "zero", seed = 0, optimizer = false, frozen = false } = request;
+    const folder = folderOf(state);
+    const opened = { ...openState(folder, request, this.#shelf), scalarInit, seed };
+    const { adapter, ...whole } = opened.config;
+    // To train or to save everything, an adapter is merged into weights of the model's own.
+    const merges = adapter !== undefined && request.adapter === undefined && !frozen;
+    const model = new Model({ ...opened, id: this.#id(), frozen: frozen || merges });
+    if (merges) {
+      if (optimizer) throw new CheckpointError(`${folder} is an adapter: its optimizer is not one of all weights`);
+      const from = await mergedValues(model, this.#sessions);
+      const merged = { ...opened, config: whole, from: { shapes: from.shapes, read: from.read }, trunk: null };
+      return this.#add(new Model({ ...merged, id: model.info.id }));
+    }
+    if (optimizer) model.loadOptimizer(folder);
+    return this.#add(model);
   }
 
-  async inspectModel(state: ModelReference): Promise<Pick<ModelInfo, "config" | "heads">> {
-    return inspectModelFolder(folderOf(state));
+  async inspectModel(state: ModelReference): Promise<StateInfo> {
+    return inspectState(folderOf(state));
   }
 
   /** A model's parameters, for tests of what is shared. */
@@ -290,6 +302,7 @@ export class EmbeddedCore implements OnePassEngine {
 
   #add(model: Model): ModelInfo {
     this.#models.set(model.info.id, model);
+    this.#shelf.keepOnly(new Set([...this.#models.values()].map(({ trunk }) => trunk)));
     return model.info;
   }
 

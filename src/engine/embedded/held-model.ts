@@ -3,20 +3,18 @@
  * and what is frozen in arrays that it may share with other models.
  */
 import { join } from "node:path";
-import { newAdapter } from "../../models/adapter.ts";
-import { blockProjections, parameterSpecs } from "../../models/family.ts";
-import { openModelFolder, optimizerFile, refuseNonFinite, writeModelFolder } from "../../models/hf-folder.ts";
-import { type TextIds, withTextIds } from "../../models/model-config.ts";
+import { writeAdapterFolder } from "../../models/adapter-folder.ts";
+import { parameterSpecs } from "../../models/family.ts";
+import { optimizerFile, refuseNonFinite, writeModelFolder } from "../../models/hf-folder.ts";
 import { checkConfig } from "../../models/model-size.ts";
 import { initialValues, type ParameterSpec } from "../../models/parameters.ts";
 import { type NamedTensor, openSafetensors, writeSafetensors } from "../../models/safetensors.ts";
 import type { Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
-import type { AdapterRequest, HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine.ts";
-import { headsToLoad } from "../heads-to-load.ts";
+import type { HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine.ts";
 import { mostTokens } from "../pass-size.ts";
 import { type Values, valuesIn } from "./parameter-values.ts";
-import type { SharedWeights, WeightShelf } from "./shared-weights.ts";
+import type { SharedWeights } from "./shared-weights.ts";
 
 export interface ModelOptions {
   readonly id: string;
@@ -91,32 +89,15 @@ export class Model {
     for (const moment of Object.values(this.#moments ?? {})) moment.fill(0);
   }
 
-  static load(
-    folder: string,
-    options: Omit<ModelOptions, "config" | "heads" | "from" | "trunk"> & {
-      readonly heads?: readonly HeadKind[];
-      readonly optimizer: boolean;
-      readonly freshScalar: boolean;
-      readonly textIds?: TextIds | undefined;
-      readonly adapter?: AdapterRequest | undefined;
-      readonly shelf: WeightShelf;
-    },
-  ): Model {
-    const { adapter, frozen = false, shelf } = options;
-    const trunk = frozen || adapter !== undefined ? shelf.open(folder) : null;
-    const read = trunk ?? openModelFolder(folder);
-    const heads = headsToLoad(folder, { wanted: options.heads, found: read.heads });
-    const kept = [...read.shapes].filter(([name]) => !(options.freshScalar && name.startsWith("score.")));
-    const whole = withTextIds(read.config, options.textIds);
-    const config = adapter === undefined ? whole : { ...whole, adapter: newAdapter(blockProjections(whole), adapter) };
-    const model = new Model({ ...options, config, heads, from: { ...read, shapes: new Map(kept) }, trunk });
-    if (options.optimizer) model.#loadOptimizer(join(folder, optimizerFile));
-    return model;
-  }
-
   save(folder: string, { optimizer }: { optimizer: boolean }): void {
     const { config, heads } = this.info;
-    writeModelFolder(folder, { config, heads, tensors: this.named() });
+    const model = { config, heads, tensors: this.named() };
+    if (config.adapter === undefined) writeModelFolder(folder, model);
+    else {
+      if (this.trunk === null)
+        throw new EngineError(`model ${this.info.id} has an adapter, and no folder of its base to name`);
+      writeAdapterFolder(folder, { ...model, base: { folder: this.trunk.folder, weights: this.trunk.hash() } });
+    }
     if (optimizer) {
       // A model that never took a step, such as an average, has none.
       const { m, v } = this.#moments ?? { m: null, v: null };
@@ -139,7 +120,9 @@ export class Model {
     this.moments().v.set(from.#moments.v);
   }
 
-  #loadOptimizer(path: string): void {
+  /** Reads the optimizer's state from a folder. Throws a CheckpointError if there is none, or it is that of another model. */
+  loadOptimizer(folder: string): void {
+    const path = join(folder, optimizerFile);
     const file = openSafetensors(path);
     this.steps = Number(file.metadata[stepCount]);
     if (!Number.isInteger(this.steps)) throw new CheckpointError(`${path} has no step count`);

@@ -1,4 +1,6 @@
 /** Weights that models share: a folder's, read once and never written, for as long as a model stands on them. */
+
+import { createHash } from "node:crypto";
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type ModelFolder, readModelFolder } from "../../models/hf-folder.ts";
@@ -8,6 +10,8 @@ export interface SharedWeights extends Pick<ModelFolder, "config" | "heads">, Re
   /** The folder's real path with size and time of change of each of its files of weights. */
   readonly key: string;
   readonly folder: string;
+  /** A hash of the names, shapes and numbers of all weights but a scalar head's, however the folder stores them. */
+  readonly hash: () => string;
 }
 
 /** The shared weights of an engine. */
@@ -21,7 +25,11 @@ export class WeightShelf {
     if (held !== undefined) return held;
     const { config, heads, tensors } = readModelFolder(folder);
     const values = { ...valuesIn(tensors), held: (name: string) => tensors.get(name)?.data };
-    const read = { config, heads, ...values, key: key ?? folder, folder };
+    let hash: string | undefined;
+    const read: SharedWeights = {
+      ...{ config, heads, ...values, key: key ?? folder, folder },
+      hash: () => (hash ??= hashOf(tensors)),
+    };
     if (key !== null) this.#held.set(key, read);
     return read;
   }
@@ -30,6 +38,16 @@ export class WeightShelf {
   keepOnly(used: ReadonlySet<SharedWeights | null>): void {
     for (const [key, weights] of this.#held) if (!used.has(weights)) this.#held.delete(key);
   }
+}
+
+function hashOf(tensors: ModelFolder["tensors"]): string {
+  const hash = createHash("sha256");
+  for (const [name, { shape, data }] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (name.startsWith("score.")) continue;
+    hash.update(`${name} ${shape.join()}\n`);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest("hex");
 }
 
 /** Null if the folder cannot be read, which reading then explains. */

@@ -1,0 +1,295 @@
+/** PEFT's format both ways: PEFT reads what Ballast writes and Ballast what PEFT writes, with equal logits; what does not fit is refused by name. */
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { adam, randomPerToken, randomSequences, saved, smallConfig } from "../../../test/support/engine.ts";
+import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
+import { missingPython, runPython } from "../../../test/support/python.ts";
+import { withDefaultOptions } from "../../models/family.ts";
+import { type NamedTensor, readSafetensors, writeSafetensors } from "../../models/safetensors.ts";
+import type { AdapterRequest, HeadKind, LossRequest, ModelConfig } from "../engine.ts";
+import { EmbeddedCore } from "./core.ts";
+
+const core = new EmbeddedCore({ threads: 1 });
+afterAll(() => core.close());
+
+const llama: ModelConfig = withDefaultOptions({ ...smallConfig, family: "llama", kvHeads: 1, innerWidth: 24 });
+const sequences = randomSequences(4, 3);
+const lessons: LossRequest = {
+  ...{ name: "cross_entropy", sequences },
+  weights: randomPerToken(sequences, "weights", 0.01, 0.03),
+};
+const scored: LossRequest = {
+  ...{ name: "value", sequences, config: { valueClip: null } },
+  weights: randomPerToken(sequences, "weights", 0.01, 0.03),
+  returns: randomPerToken(sequences, "returns"),
+  oldValues: randomPerToken(sequences, "old"),
+};
+
+async function base(config: ModelConfig = smallConfig, seed = 5): Promise<string> {
+  const { id } = await core.createModel({ config, heads: ["lm"], seed });
+  const { folder } = await saved(core, id);
+  await core.disposeModel(id);
+  return folder;
+}
+
+/** A trained adapter in a folder. */
+async function adapterOn(folder: string, adapter: AdapterRequest, heads: readonly HeadKind[] = ["lm"]) {
+  const { id } = await core.loadModel(folder, { adapter, heads, scalarInit: "normal" });
+  for (let step = 0; step < 3; step++) {
+    await core.forwardBackward(id, heads.includes("lm") ? lessons : scored);
+    await core.optimStep(id, adam);
+  }
+  const own = temporaryFolder();
+  await core.saveModel(id, own, { optimizer: true });
+  return { id, folder: own };
+}
+
+const logprobsOf = async (id: string) => (await core.forward(id, { sequences, outputs: ["logprobs"] })).logprobs!;
+const scoresOf = async (id: string) => (await core.forward(id, { sequences, outputs: ["score"] })).scores!;
+
+function edit(folder: string, change: Record<string, unknown>): string {
+  const copy = temporaryFolder();
+  cpSync(folder, copy, { recursive: true });
+  const path = join(copy, "adapter_config.json");
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...change }));
+  // The relative place is that of the original.
+  rmSync(join(copy, "ballast_adapter.json"), { force: true });
+  return copy;
+}
+
+function editTensors(folder: string, change: (tensors: Map<string, NamedTensor>) => void): string {
+  const copy = edit(folder, {});
+  const path = join(copy, "adapter_model.safetensors");
+  const { tensors } = readSafetensors(path);
+  change(tensors);
+  writeSafetensors(path, tensors);
+  return copy;
+}
+
+describe("a folder", () => {
+  test("goes on with the same bits, and is merged if everything is to be trained", async () => {
+    const of = await base();
+    const { id, folder } = await adapterOn(of, { rank: 3, alpha: 6, rslora: true, targets: ["c_attn", "mlp.c_proj"] });
+    const again = await core.loadModel(folder, { adapter: { rank: 9, alpha: 1 }, optimizer: true });
+    expect(again.config).toEqual((await core.inspectModel(folder)).config);
+    for (const model of [id, again.id]) {
+      await core.forwardBackward(model, lessons);
+      await core.optimStep(model, adam);
+    }
+    expect(await logprobsOf(again.id)).toEqual(await logprobsOf(id));
+    const whole = await core.loadModel(folder);
+    const frozen = await core.loadModel(folder, { frozen: true });
+    expect(whole.config).toEqual(smallConfig);
+    expect([whole.trained, frozen.trained]).toEqual([whole.parameters, 0]);
+    expect(gap(await logprobsOf(whole.id), await logprobsOf(frozen.id))).toBeLessThan(1e-5);
+    await expect(core.loadModel(folder, { optimizer: true })).rejects.toThrow(
+      "its optimizer is not one of all weights",
+    );
+  });
+
+  test("finds its base where the workspace was moved to, and is refused on other weights", async () => {
+    const place = temporaryFolder();
+    cpSync(await base(), join(place, "old", "base"), { recursive: true });
+    const { id } = await core.loadModel(join(place, "old", "base"), { adapter: { rank: 2, alpha: 2 } });
+    mkdirSync(join(place, "old", "run"));
+    await core.saveModel(id, join(place, "old", "run"));
+    renameSync(join(place, "old"), join(place, "new"));
+    const moved = await core.loadModel(join(place, "new", "run"), { frozen: true });
+    expect(await logprobsOf(moved.id)).toEqual(await logprobsOf(id));
+    rmSync(join(place, "new", "base"), { recursive: true });
+    await expect(core.loadModel(join(place, "new", "run"))).rejects.toThrow(/stands on .*old.base, which is not here/);
+    cpSync(await base(smallConfig, 6), join(place, "new", "base"), { recursive: true });
+    await expect(core.loadModel(join(place, "new", "run"))).rejects.toThrow(
+      "was trained on other weights than those now in",
+    );
+  });
+});
+
+describe("refused by name", async () => {
+  const of = await base();
+  const { folder } = await adapterOn(of, { rank: 2, alpha: 4 });
+  const key = "base_model.model.transformer.h.0.attn.c_attn.lora_A.weight";
+  const zeros = (...shape: number[]) => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b)) });
+  const configs: [Record<string, unknown>, string][] = [
+    [{ use_dora: true }, "use_dora is true, which is not supported"],
+    [{ lora_bias: true }, "lora_bias is true"],
+    [{ bias: "all" }, 'bias is "all"; only none'],
+    [{ trainable_token_indices: [3] }, "trainable_token_indices is [3]"],
+    [{ layer_replication: [[0, 1]] }, "layer_replication is [[0,1]]"],
+    [{ init_lora_weights: "pissa" }, 'init_lora_weights is "pissa", which changes the base'],
+    [{ peft_type: "IA3" }, 'peft_type is "IA3"; only LORA'],
+    [{ a_new_option: 7 }, "a_new_option is 7, which is not supported"],
+    [{ r: 0 }, "r holds 0, which is not a positive number"],
+    [{ rank_pattern: { c_attn: 3 } }, "has shape [2,16], where its configuration on this base wants [3,16]"],
+    [{ target_modules: ["c_attn"] }, "which target_modules does not mean: PEFT would ignore it silently"],
+    [{ target_modules: "(" }, "target_modules holds a regular expression that Ballast cannot read"],
+    [{ layers_to_transform: [1] }, "which target_modules does not mean"],
+    [{ exclude_modules: ["c_fc"] }, "which target_modules does not mean"],
+    [{ task_type: "SEQ_CLS" }, "a classifier's adapter (SEQ_CLS) without the classifier's head"],
+    [{ base_model_name_or_path: "some/model" }, "stands on some/model, which is not here"],
+  ];
+  test.each(configs)("%j", async (change, message) => {
+    await expect(core.loadModel(edit(folder, change))).rejects.toThrow(message);
+  });
+
+  const files: [string, (tensors: Map<string, NamedTensor>) => void, string][] = [
+    ["a missing factor", (all) => all.delete(key), "lacks transformer.h.0.attn.c_attn.lora_A.weight"],
+    [
+      "a missing module",
+      (all) => [key, key.replace("_A", "_B")].map((name) => all.delete(name)),
+      "lacks the adapter of transformer.h.0.attn.c_attn, which target_modules means",
+    ],
+    [
+      "a layer too many",
+      (all) => all.set(key.replace("h.0", "h.9"), zeros(2, 16)),
+      "no projection transformer.h.9.attn.c_attn",
+    ],
+    [
+      "an adapter of the embedding",
+      (all) => all.set("base_model.model.transformer.wte.lora_embedding_A", zeros(2, 29)),
+      "lora_embedding_A, which is no factor",
+    ],
+    [
+      "a whole module without its name",
+      (all) => all.set("base_model.model.transformer.ln_f.weight", zeros(16)),
+      "and modules_to_save does not name it",
+    ],
+    ["another base", (all) => all.set(key, zeros(2, 17)), "The adapter belongs to another base"],
+    ["numbers that are not finite", (all) => all.get(key)!.data.fill(Number.NaN), "are NaN, infinite"],
+  ];
+  test.each(files)("%s", async (_, change, message) => {
+    const loaded = core.loadModel(editTensors(folder, change));
+    const error = (await loaded.catch((error: unknown) => error)) as Error & { hint?: string };
+    expect(`${error.message} ${error.hint}`).toContain(message);
+  });
+
+  test("dropout is not used, which is said", async () => {
+    expect((await core.inspectModel(folder)).notes).toBeUndefined();
+    expect((await core.inspectModel(edit(folder, { lora_dropout: 0.05 }))).notes![0]).toContain("lora_dropout 0.05");
+  });
+});
+
+const missing = missingPython(["torch", "transformers", "peft"]);
+describe.skipIf(missing !== "")(`PEFT${missing}`, { timeout: 120_000 }, () => {
+  test("reads what Ballast writes, and gives equal logits", async () => {
+    const cases: { folder: string; kind: string; expected: number[][] }[] = [];
+    for (const config of [smallConfig, llama]) {
+      const of = await base(config);
+      for (const request of [
+        { rank: 3, alpha: 6 },
+        { rank: 2, alpha: 6, rslora: true, targets: config === llama ? ["q_proj", "down_proj"] : ["attn.c_proj"] },
+      ]) {
+        const { id, folder } = await adapterOn(of, request);
+        cases.push({ folder, kind: "lm", expected: await logprobsOf(id) });
+      }
+    }
+    const reward = await adapterOn(await base(), { rank: 3, alpha: 6 }, ["scalar"]);
+    const bias = readSafetensors(join(reward.folder, "adapter_model.safetensors")).tensors.get(
+      "base_model.model.score.bias",
+    )!.data[0]!;
+    // PEFT has no bias of a score, and ignores it.
+    cases.push({ folder: reward.folder, kind: "score", expected: (await scoresOf(reward.id)).map((x) => [x - bias]) });
+    const results = runPython(readsOurs, {
+      cases: cases.map(({ folder, kind }) => ({ folder, kind })),
+      sequences,
+    }) as number[][][];
+    for (const [i, { expected }] of cases.entries()) expect(gap(results[i], expected)).toBeLessThan(1e-5);
+  });
+
+  test("writes what Ballast reads, with equal logits: patterns, rslora, whole modules, regular expressions, layers", async () => {
+    const [gpt2, second, out] = [await base(), await base(llama), temporaryFolder()];
+    const options: { of: string; task: string; lora: Record<string, unknown> }[] = [
+      { of: gpt2, task: "CAUSAL_LM", lora: { r: 4, lora_alpha: 8, target_modules: "all-linear" } },
+      {
+        of: gpt2,
+        task: "CAUSAL_LM",
+        lora: {
+          r: 4,
+          lora_alpha: 8,
+          fan_in_fan_out: true,
+          target_modules: ["c_attn", "mlp.c_proj"],
+          rank_pattern: { "h.1.mlp.c_proj": 2 },
+          alpha_pattern: { c_attn: 3 },
+          use_rslora: true,
+        },
+      },
+      {
+        of: gpt2,
+        task: "CAUSAL_LM",
+        lora: {
+          r: 2,
+          target_modules: ".*h\\.[01]\\.attn\\.c_(attn|proj)",
+          modules_to_save: ["ln_f"],
+          lora_dropout: 0.1,
+        },
+      },
+      { of: gpt2, task: "SEQ_CLS", lora: { r: 2, target_modules: ["c_fc"], layers_to_transform: [1] } },
+      { of: second, task: "CAUSAL_LM", lora: { r: 3, target_modules: "all-linear", exclude_modules: ["k_proj"] } },
+      {
+        of: second,
+        task: "CAUSAL_LM",
+        lora: { r: 2, target_modules: ["q_proj", "up_proj"], layers_to_transform: 0, layers_pattern: "layers" },
+      },
+    ];
+    const results = runPython(writesTheirs, { options, sequences, out }) as { folder: string; expected: number[][] }[];
+    for (const [i, { folder, expected }] of results.entries()) {
+      const { id } = await core.loadModel(folder, { frozen: true });
+      const found = options[i]!.task === "SEQ_CLS" ? (await scoresOf(id)).map((x) => [x]) : await logprobsOf(id);
+      expect({ i, near: gap(found, expected) < 1e-5 }).toEqual({ i, near: true });
+      // Saved again, PEFT's patterns included, it is the same adapter.
+      const again = temporaryFolder();
+      await core.saveModel(id, again);
+      const copy = await core.loadModel(again, { frozen: true });
+      expect(copy.config).toEqual((await core.inspectModel(folder)).config);
+      expect(
+        options[i]!.task === "SEQ_CLS" ? (await scoresOf(copy.id)).map((x) => [x]) : await logprobsOf(copy.id),
+      ).toEqual(found);
+    }
+  });
+});
+
+const shared = `
+import json, sys, torch, warnings
+warnings.filterwarnings("ignore")
+import transformers; transformers.logging.set_verbosity_error()
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+torch.set_num_threads(1)
+def outputs(model, sequences, kind):
+    model.eval()
+    rows = []
+    with torch.no_grad():
+        for one in sequences:
+            ids = torch.tensor([one["tokens"]])
+            logits = model(input_ids=ids).logits[0]
+            if kind != "lm": rows.append([logits[0].item()])
+            else:
+                logp = torch.log_softmax(logits.double(), -1)
+                rows.append([logp[t - 1, one["tokens"][t]].item() for t in range(one["start"], len(one["tokens"]))])
+    return rows
+given = json.load(sys.stdin)
+`;
+const readsOurs = `${shared}
+from peft import AutoPeftModelForCausalLM, AutoPeftModelForSequenceClassification
+results = []
+for one in given["cases"]:
+    if one["kind"] == "lm": model = AutoPeftModelForCausalLM.from_pretrained(one["folder"])
+    else: model = AutoPeftModelForSequenceClassification.from_pretrained(one["folder"], num_labels=1)
+    results.append(outputs(model, given["sequences"], one["kind"]))
+print(json.dumps(results))
+`;
+const writesTheirs = `${shared}
+from peft import LoraConfig, get_peft_model
+results = []
+for i, one in enumerate(given["options"]):
+    torch.manual_seed(i)
+    if one["task"] == "SEQ_CLS": model = AutoModelForSequenceClassification.from_pretrained(one["of"], num_labels=1)
+    else: model = AutoModelForCausalLM.from_pretrained(one["of"])
+    peft = get_peft_model(model, LoraConfig(task_type=one["task"], **one["lora"]))
+    for name, parameter in peft.named_parameters():
+        if parameter.requires_grad: torch.nn.init.normal_(parameter, 0, 0.2)
+    folder = given["out"] + "/" + str(i)
+    peft.save_pretrained(folder)
+    results.append({"folder": folder, "expected": outputs(peft, given["sequences"], "lm" if one["task"] != "SEQ_CLS" else "score")})
+print(json.dumps(results))
+`;

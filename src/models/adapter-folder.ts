@@ -1,0 +1,209 @@
+/**
+ * Adapters as folders in PEFT's format: `adapter_config.json` and `adapter_model.safetensors`, beside which Ballast records the base's place and hash,
+ * so that a moved workspace still works and another base is noticed.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative, resolve, sep } from "node:path";
+import { writeDurably } from "../util/durable.ts";
+import { CheckpointError } from "../util/errors.ts";
+import { hasWeights } from "../util/weight-files.ts";
+import { factorNames } from "./adapter.ts";
+import { architectureOf, blockProjections, parameterSpecs } from "./family.ts";
+import { type ModelFolderInfo, refuseNonFinite } from "./hf-folder.ts";
+import type { AdapterModule, DecoderConfig, Head } from "./model-config.ts";
+import { adapterConfigFile, PeftConfig, peftConfigOf } from "./peft-config.ts";
+import { type NamedTensor, openSafetensors, type TensorSource, writeSafetensors } from "./safetensors.ts";
+
+export const adapterWeightsFile = "adapter_model.safetensors";
+const recordFile = "ballast_adapter.json";
+/** PEFT's names of parameters begin with it. */
+const prefix = "base_model.model.";
+
+/** What Ballast records of an adapter's base. */
+interface BaseRecord {
+  /** The base's folder, relative to the adapter's. */
+  readonly base: string;
+  /** A hash of the base's weights. */
+  readonly weights: string;
+  readonly heads: readonly Head[];
+}
+
+/** Whether a folder holds an adapter. */
+export function isAdapterFolder(folder: string): boolean {
+  return existsSync(join(folder, adapterConfigFile));
+}
+
+/** The folder of an adapter's base model. Throws a CheckpointError if it is not found. */
+export function adapterBase(folder: string): string {
+  const config = new PeftConfig(folder);
+  const recorded = recordIn(folder)?.base;
+  const places = [
+    ...(recorded === undefined ? [] : [join(folder, recorded)]),
+    ...(config.base === null ? [] : [resolve(config.base), join(folder, config.base)]),
+  ];
+  const found = places.find((place) => existsSync(join(place, "config.json")) && hasWeights(place));
+  if (found !== undefined) return found;
+  throw new CheckpointError(
+    `the adapter in ${folder} stands on ${config.base ?? "an unnamed model"}, which is not here: looked in ${places.join(", ") || "no place"}`,
+    `Write the folder of its base model into base_model_name_or_path of ${join(folder, adapterConfigFile)}.`,
+  );
+}
+
+/** An adapter's content, whose numbers are read on demand. */
+export interface OpenedAdapter extends TensorSource {
+  /** The base's configuration with the adapter. */
+  readonly config: DecoderConfig;
+  readonly heads: readonly Head[];
+  /** The recorded hash of the base's weights; null if the adapter is not Ballast's. */
+  readonly baseWeights: string | null;
+  /** The dropout that it was trained with. */
+  readonly dropout: number;
+}
+
+/** Opens an adapter on its base. Throws a CheckpointError that names what does not fit, and each parameter that PEFT would ignore silently. */
+export function openAdapterFolder(folder: string, base: ModelFolderInfo): OpenedAdapter {
+  const peft = new PeftConfig(folder);
+  const path = join(folder, adapterWeightsFile);
+  const file = openSafetensors(path);
+  const { huggingFace } = architectureOf(base.config);
+  const known = (name: string) => huggingFace.nameOf?.(name) ?? name;
+  const projections = new Map(blockProjections(base.config).map((one) => [one.name, one]));
+  const stored = new Map<string, string>();
+  const modules = new Map<string, AdapterModule>();
+  const whole = new Set<string>();
+  for (const name of file.shapes.keys()) {
+    const own = name.startsWith(prefix) ? name.slice(prefix.length) : name;
+    const factor = /^(.*)\.lora_([AB])\.weight$/.exec(own);
+    const module = moduleName(known(factor === null ? own : `${factor[1]}.weight`));
+    if (factor === null) {
+      if (!peft.wholeNames().some((one) => module.endsWith(one)))
+        throw peft.error(
+          `${path} holds ${name}, which is no factor of a product, and modules_to_save does not name it`,
+        );
+      if (module !== "score") whole.add(module);
+      stored.set(known(own), name);
+      continue;
+    }
+    const saved = factor[1] as string;
+    if (!projections.has(module))
+      throw peft.error(`${path} holds ${name}, and the base has no projection ${module} for an adapter`);
+    if (!peft.targets(saved))
+      throw peft.error(`${path} holds ${name}, which target_modules does not mean: PEFT would ignore it silently`);
+    modules.set(module, { name: module, ...peft.moduleOf(saved) });
+    const { a, b } = factorNames(module);
+    stored.set(factor[2] === "A" ? a : b, name);
+  }
+  const missing = [...projections.keys()].find((name) => peft.targets(name) && !modules.has(name));
+  if (missing !== undefined) throw peft.error(`${path} lacks the adapter of ${missing}, which target_modules means`);
+  const heads = headsOf({ peft, folder, base, scores: stored.has("score.weight") });
+  const embedding = architectureOf(base.config).languageHead.tied;
+  if (base.config.tieEmbeddings && whole.has(moduleName(embedding)))
+    throw peft.error(`modules_to_save holds ${moduleName(embedding)}, which the base ties to its head`);
+  const inOrder = [...projections.keys()].flatMap((name) => modules.get(name) ?? []);
+  const adapter = { modules: inOrder, rslora: peft.rslora, whole: [...whole] };
+  const config = { ...base.config, adapter };
+  checkShapes({ peft, path, config, heads, stored, shapes: file.shapes });
+  return {
+    config,
+    heads,
+    baseWeights: recordIn(folder)?.weights ?? null,
+    dropout: peft.dropout,
+    shapes: new Map([...stored].map(([name, own]) => [name, file.shapes.get(own) as readonly number[]])),
+    read(name, into) {
+      file.read(stored.get(name) ?? name, into);
+      refuseNonFinite(path, name, into);
+    },
+  };
+}
+
+export interface WrittenAdapter {
+  readonly config: DecoderConfig;
+  readonly heads: readonly Head[];
+  /** All of the model's parameters, of which those of the adapter are written. */
+  readonly tensors: ReadonlyMap<string, NamedTensor>;
+  readonly base: { readonly folder: string; readonly weights: string };
+}
+
+/** Writes an adapter into an existing folder. */
+export function writeAdapterFolder(folder: string, { config, heads, tensors, base }: WrittenAdapter): void {
+  const { adapter } = config;
+  if (adapter === undefined) throw new Error("no adapter to write");
+  const { layout } = architectureOf(config);
+  const scores = heads.includes("scalar");
+  const json = peftConfigOf(adapter, {
+    projections: blockProjections(config),
+    base: resolve(base.folder),
+    // PEFT has no task with both heads.
+    task: scores ? (heads.includes("lm") ? null : "SEQ_CLS") : "CAUSAL_LM",
+    heads: scores ? ["score"] : [],
+    fanInFanOut: layout === "inputs-outputs",
+  });
+  writeDurably(join(folder, adapterConfigFile), `${JSON.stringify(json, null, 2)}\n`);
+  const trained = parameterSpecs(config, heads).filter(({ trainable }) => trainable);
+  const written = trained.map(({ name }) => [`${prefix}${name}`, tensors.get(name) as NamedTensor] as const);
+  writeSafetensors(join(folder, adapterWeightsFile), new Map(written));
+  const place = relative(resolve(folder), resolve(base.folder)).split(sep).join("/");
+  const record: BaseRecord = { base: place, weights: base.weights, heads };
+  writeDurably(join(folder, recordFile), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+function recordIn(folder: string): BaseRecord | null {
+  const path = join(folder, recordFile);
+  if (!existsSync(path)) return null;
+  try {
+    const { base, weights, heads } = JSON.parse(readFileSync(path, "utf8"));
+    if (typeof base === "string" && typeof weights === "string" && Array.isArray(heads))
+      return { base, weights, heads };
+  } catch {
+    // Reported below.
+  }
+  throw new CheckpointError(
+    `${path} is damaged`,
+    "Restore it, or delete it: base_model_name_or_path then says where the base is.",
+  );
+}
+
+function headsOf(of: {
+  readonly peft: PeftConfig;
+  readonly folder: string;
+  readonly base: ModelFolderInfo;
+  readonly scores: boolean;
+}): readonly Head[] {
+  const { peft, folder, base, scores } = of;
+  if (peft.classifies && !scores)
+    throw peft.error("it is a classifier's adapter (SEQ_CLS) without the classifier's head, score");
+  const recorded = recordIn(folder)?.heads;
+  if (recorded !== undefined) return recorded;
+  if (!scores) return base.heads;
+  return peft.classifies || !base.heads.includes("lm") ? ["scalar"] : ["lm", "scalar"];
+}
+
+function checkShapes(of: {
+  readonly peft: PeftConfig;
+  readonly path: string;
+  readonly config: DecoderConfig;
+  readonly heads: readonly Head[];
+  readonly stored: ReadonlyMap<string, string>;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+}): void {
+  const { peft, path, config, heads, stored, shapes } = of;
+  const specs = parameterSpecs(config, heads);
+  const wanted = new Map(specs.map((spec) => [spec.name, spec]));
+  for (const [name, own] of stored) {
+    const spec = wanted.get(name);
+    if (spec === undefined) throw peft.error(`${path} holds ${own}, which the model lacks`);
+    const found = shapes.get(own)?.join();
+    if (found !== spec.shape.join())
+      throw peft.error(
+        `${path}: ${own} has shape [${found}], where its configuration on this base wants [${spec.shape}]`,
+        "The adapter belongs to another base, or its ranks are not those of adapter_config.json.",
+      );
+  }
+  for (const { name, trainable } of specs)
+    if (trainable && !stored.has(name) && name !== "score.bias") throw peft.error(`${path} lacks ${name}`);
+}
+
+/** A parameter's module: its name without the last part. */
+function moduleName(parameter: string): string {
+  return parameter.slice(0, Math.max(0, parameter.lastIndexOf(".")));
+}
