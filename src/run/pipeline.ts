@@ -109,6 +109,11 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
     for (const message of await checkData({ config, folder, unfinished, allowChanged }))
       recorder.event({ kind: "warning", stage, iteration: 0, message });
   } else if (!resume) await recordData(folder, data);
+  const { padId, eosId, tokenText } = tokenizer;
+  if (!resume && padId === eosId && wanted[0] !== undefined) {
+    const message = `the tokenizer has no padding token of its own: sequences are padded by their lengths, and generation_config.json of saved models names ${tokenText(eosId)} (${eosId}) for it`;
+    recorder.event({ kind: "note", stage: wanted[0], iteration: 0, message });
+  }
   checkAnswers(config, rows);
   const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer });
   const run: Run = { ...options, rows, encoded, tokenizer, origin };
