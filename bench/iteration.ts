@@ -127,6 +127,7 @@ const neverStopping: Tokenizer = {
   tokenText: (id) => String(id),
   encodePrompt: () => [0],
   encodeCompletion: () => [],
+  encodeDocument: () => [],
   save: () => {},
 };
 

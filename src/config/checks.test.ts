@@ -93,15 +93,15 @@ describe("errors", () => {
     ],
     [
       ["demo=null", "reward=null", "ppo=null"],
-      "sft has no demonstrations: give sft.data.path, a JSONL file, or a section demo",
+      "sft has no demonstrations: give sft.data.path, a file of rows, or a section demo",
     ],
     [
       ["demo=null", "sft=null", "ppo=null"],
-      "reward has no preference pairs: give reward.data.path, a JSONL file, or a section demo",
+      "reward has no preference pairs: give reward.data.path, a file of rows, or a section demo",
     ],
     [
       ["demo=null", "sft=null", "reward.data.path=x"],
-      "ppo has no prompts: give ppo.prompts.path, a JSONL file, or a section demo",
+      "ppo has no prompts: give ppo.prompts.path, a file of rows, or a section demo",
     ],
     [["ppo.sequences=10", "ppo.minibatches=4"], "ppo.sequences 10 is not divisible by 4 minibatches; try 8 or 12"],
     [["ppo.sequences=3", "ppo.minibatches=4"], "ppo.sequences 3 is not divisible by 4 minibatches; try 4"],

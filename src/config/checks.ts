@@ -181,7 +181,7 @@ function checkRows(config: Config, given: Given): Checked {
   const warnings: Problem[] = [];
   const needs = (section: string, key: string, rows: string) =>
     errors.push(
-      problem(section, `${section} has no ${rows}: give ${section}.${key}.path, a JSONL file, or a section demo`),
+      problem(section, `${section} has no ${rows}: give ${section}.${key}.path, a file of rows, or a section demo`),
     );
   if (!demo && sft && !sft.data) needs("sft", "data", "demonstrations");
   if (!demo && reward && !reward.data) needs("reward", "data", "preference pairs");

@@ -307,7 +307,7 @@ describe("values", () => {
   it("needs no file", () => {
     expect(loadConfig(null, ["seed=7"]).config.seed).toBe(7);
     expect(failureOf(() => loadConfig(null, ["sft.steps=3"])).message).toBe(
-      "override sft.steps=3: sft has no demonstrations: give sft.data.path, a JSONL file, or a section demo",
+      "override sft.steps=3: sft has no demonstrations: give sft.data.path, a file of rows, or a section demo",
     );
   });
 });

@@ -1,4 +1,4 @@
-/** Conversations in rows: lists of messages, HH-RLHF's strings, and how two of them are joined. */
+/** Conversations in rows: HH-RLHF's strings, a conversation's answer, and how two of them are joined. */
 import type { Message } from "../text/index.ts";
 import { quote } from "../util/quote.ts";
 
@@ -11,52 +11,16 @@ export interface Answer {
 /** Rejects the row. `value` is the beginning of the column's content. */
 export type Fail = (problem: string, hint: string, value?: string) => never;
 
-/** Keys of a message whose content Ballast does not read. */
-const toolKeys = ["tool_calls", "function_call", "tool_call_id"];
-
-/**
- * Parses a list of messages.
- * @param column its name in the file
- */
-export function parseMessages(list: readonly unknown[], column: string, fail: Fail): Message[] {
-  if (list.length === 0) fail(`"${column}" has no messages`, "fill it in, or leave the row out");
-  return list.map((entry, index) => {
-    const message = (entry ?? {}) as Record<string, unknown>;
-    const which = `message ${index + 1} of "${column}"`;
-    const { role, content } = message;
-    const tool = role === "tool" ? "role tool" : toolKeys.find((key) => message[key] != null && !isEmpty(message[key]));
-    if (tool !== undefined)
-      fail(`${which} has ${tool}: calls of tools are not read`, "write what was said as text, or leave the row out");
-    if (role === "system" || role === "user" || role === "assistant") {
-      if (typeof content === "string") return { role, content };
-      if (content == null && role === "assistant" && index === list.length - 1) return { role, content: "" };
-      if (content == null) fail(`${which} has no content`, "fill it in, or leave the row out");
-      if (Array.isArray(content))
-        fail(`the content of ${which} is a list of parts`, "give it as one text; only text is read");
-    }
-    return fail(
-      `${which} is ${JSON.stringify(entry).slice(0, 80)}`,
-      isShareGpt(list) ? shareGptHint : 'a message is {"role": "system", "user" or "assistant", "content": "text"}',
-    );
-  });
-}
-
-export const shareGptHint =
-  'this is ShareGPT\'s form: write {"from": "human", "value": ...} as {"role": "user", "content": ...}, and gpt as assistant';
-
-export function isShareGpt(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every((entry) => entry?.from != null && "value" in entry);
-}
-
-function isEmpty(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 0;
-}
-
 /** Splits a conversation into its last message, which is the answer, and the history before it. */
 export function answerOf(messages: readonly Message[], column: string, fail: Fail): Answer {
   const last = messages.at(-1)!;
   if (last.role !== "assistant")
     fail(`the last message of "${column}" is the ${last.role}'s`, "it must be the assistant's");
+  if (last.tool_calls !== undefined)
+    fail(
+      `the last message of "${column}" calls a tool`,
+      "a completion is a text: end the conversation with one, or leave the row out",
+    );
   return { history: messages.slice(0, -1), text: last.content };
 }
 
@@ -119,7 +83,8 @@ function parted(messages: readonly Message[]): { system: Message | undefined; tu
 
 /** Whether two messages are equal, ignoring surrounding space: files are careless with it. */
 function same(a: Message | undefined, b: Message | undefined): boolean {
-  return a?.role === b?.role && a?.content.trim() === b?.content.trim();
+  const calls = (message: Message | undefined) => JSON.stringify(message?.tool_calls);
+  return a?.role === b?.role && a?.content.trim() === b?.content.trim() && calls(a) === calls(b);
 }
 
 function said(message: Message | undefined): string {

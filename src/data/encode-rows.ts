@@ -10,6 +10,8 @@ import { type PreferenceRow, type PromptRow, placeOf, type SftRow } from "./row-
 export interface EncodedSequence {
   readonly tokens: number[];
   readonly start: number;
+  /** Which of the tokens from `start` on are trained on, 1 or 0; all of them without it. */
+  readonly mask?: readonly number[];
 }
 
 /**
@@ -205,7 +207,7 @@ function tooLong(needs: string, total: number, context: number): never {
 }
 
 /** Adds the row's place and the beginning of its last message to a fault in the row. */
-function ofRow<Result>(row: SftRow | PreferenceRow | PromptRow, use: () => Result): Result {
+export function ofRow<Result>(row: SftRow | PreferenceRow | PromptRow, use: () => Result): Result {
   try {
     return use();
   } catch (error) {

@@ -32,11 +32,7 @@ it.each<[string, (source: DataSource) => unknown, object]>([
   ["a name that YAML would read as something else", readPromptRows, { "user: prompt": "hi" }],
   ["a name that YAML has another meaning for", readPromptRows, { yes: "hi" }],
   ["an answer to histories", readPreferenceRows, { chosen: messages, reject: messages }],
-  [
-    "the prompt beside two texts that begin alike",
-    readPreferenceRows,
-    { instruction: "q", chosen: "a b", rejected: "a c" },
-  ],
+  ["the prompt beside two texts that begin alike", readPreferenceRows, { query: "q", chosen: "a b", rejected: "a c" }],
   ["prompts in a file of pairs", readPromptRows, { chosen: messages, rejected: messages }],
   [
     "prompts in HH-RLHF's file",
@@ -61,21 +57,10 @@ it.each<[string, (source: DataSource) => unknown, object, RegExp]>([
   [
     "one column for two fields",
     readSftRows,
-    { text: "all of it" },
+    { body: "all of it" },
     /^correct .* needs "prompt" and "completion", or "messages"$/,
   ],
   ["numbers", readPromptRows, { id: 3, score: 0.5 }, /needs "prompt", or "messages"$/],
-  [
-    "ShareGPT's form",
-    readSftRows,
-    {
-      conversations: [
-        { from: "human", value: "hi" },
-        { from: "gpt", value: "yes" },
-      ],
-    },
-    /ShareGPT's form: write/,
-  ],
   [
     "two texts of which a third column says which is better",
     readPreferenceRows,
@@ -91,8 +76,8 @@ it.each<[string, (source: DataSource) => unknown, object, RegExp]>([
 });
 
 it("says which columns it may be where it cannot tell", () => {
-  expect(hintOf(readPromptRows, { id: "x", ask: "what?", score: 3 })).toMatch(
-    /, of "id", "ask", say so .*\{prompt: \.\.\.\}/,
+  expect(hintOf(readPromptRows, { id: "x", ask: "what?", told: "that", score: 3 })).toMatch(
+    /, of "ask", "told", say so .*\{prompt: \.\.\.\}/,
   );
 });
 

@@ -1,5 +1,5 @@
 /** Proposes a `fields` setting for a row that names its fields differently; each proposal has been tried on the row. */
-import { isShareGpt, shareGptHint } from "./conversation.ts";
+import { isMark } from "./published-shapes.ts";
 import { RowsError } from "./row-faults.ts";
 
 export type FieldNames = Readonly<Record<string, string>>;
@@ -51,7 +51,6 @@ export function missingHint(request: NamesRequest): string {
             .join(", ")}`;
     return `if the file has a different name for it${which}, say so in the configuration: fields: {${names.join(", ")}}`;
   }
-  if (Object.values(row).some(isShareGpt)) return shareGptHint;
   const lacking = shapes.filter((shape) => shape.some((field) => (row[fields[field] ?? field] ?? null) === null));
   const needed = lacking.map((shape) => shape.map((field) => `"${fields[field] ?? field}"`).join(" and "));
   return `correct the row, or leave it out: a row needs ${needed.join(", or ")}`;
@@ -63,7 +62,7 @@ export function missingHint(request: NamesRequest): string {
  */
 function waysOf(shape: readonly string[], { row, fields, shapes, read }: NamesRequest): FieldNames[] {
   const taken = [...shapes.flat(), ...Object.values(fields)];
-  const free = Object.keys(row).filter((column) => row[column] !== null && !taken.includes(column));
+  const free = Object.keys(row).filter((column) => row[column] !== null && !taken.includes(column) && !isMark(column));
   const absent = shape.filter((field) => (row[fields[field] ?? field] ?? null) === null);
   if (absent.length === 0) return [];
   const possible = assignments(absent, free.slice(0, columnsTried)).filter((way) =>

@@ -4,6 +4,9 @@ import { random } from "../util/random.ts";
 
 interface Prompted {
   readonly prompt: readonly Message[];
+  /** Of a plain text, which has no prompt and is a group of its own. */
+  readonly plain?: true;
+  readonly completion?: string;
 }
 
 /**
@@ -20,7 +23,7 @@ export function splitHeldOut<Row extends Prompted>(
     share > 0 && rows.length > 1 ? Math.min(rows.length - 1, Math.max(1, Math.round(rows.length * share))) : 0;
   let groups = new Map<string, number[]>();
   for (const [index, row] of rows.entries()) {
-    const key = JSON.stringify(row.prompt);
+    const key = row.plain ? `text ${row.completion}` : JSON.stringify(row.prompt);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [index]);
     else group.push(index);
@@ -54,6 +57,7 @@ export function alsoTrainedOn({ train, heldOut }: Readonly<Record<"train" | "hel
   return shared.size === 0 ? 0 : heldOut.filter((row) => shared.has(promptKey(row))).length;
 }
 
-function promptKey({ prompt }: Prompted): string {
+function promptKey({ prompt, plain, completion }: Prompted): string {
+  if (plain) return `text ${completion!.trim()}`;
   return JSON.stringify(prompt.map(({ role, content }) => [role, content.trim()]));
 }

@@ -1,6 +1,7 @@
 /** Data: rows from files or from the built-in task, their split, their order, their encoding. */
 
 export { changeOfRows, fingerprintRows, type RowsFingerprint } from "./data-fingerprint.ts";
+export { type DemonstrationOptions, encodeDemonstrations } from "./encode-demonstrations.ts";
 export {
   createTally,
   describeTally,
@@ -25,7 +26,14 @@ export {
 export { type StepIndicesOptions, stepIndices } from "./order.ts";
 export { type Perturbation, perturb, perturbations } from "./perturb.ts";
 export { pairsOf, type RatedResponse, ratedResponses, readRatings } from "./rating-file.ts";
-export { type DataSource, readPreferenceRows, readPromptRows, readSftRows } from "./read-rows.ts";
+export { createReport, describeLeftOut, type ReadReport } from "./read-report.ts";
+export {
+  type DataSource,
+  type PreferenceSource,
+  readPreferenceRows,
+  readPromptRows,
+  readSftRows,
+} from "./read-rows.ts";
 export { looksLikeRefusal } from "./refusal.ts";
 export { placesOf, type RowFault, RowsError, useAll } from "./row-faults.ts";
 export type { PreferenceRow, PromptRow, SftRow } from "./row-types.ts";

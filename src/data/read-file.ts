@@ -5,7 +5,7 @@ import { type OpenFile, withFile } from "./file-bytes.ts";
 import { type FileFormat, formatOf } from "./file-format.ts";
 import { jsonlRows, jsonRows } from "./jsonl.ts";
 import { parquetRows } from "./parquet.ts";
-import { useAll, wholeFile } from "./row-faults.ts";
+import { type RowFault, RowsError, useAll, wholeFile } from "./row-faults.ts";
 import type { SourceRow, UnreadRow } from "./source-row.ts";
 import { textRows } from "./text-file.ts";
 
@@ -45,13 +45,26 @@ export function formatName(path: string): string {
   return "";
 }
 
+export interface ReadOptions<Row> {
+  readonly limit?: number;
+  readonly use: (row: SourceRow) => Row;
+  /** Collects the faults of rows that cannot be used; without it they are thrown. */
+  readonly skipped?: { readonly faults: RowFault[] };
+}
+
 /**
  * Passes every row to `use`.
  * @throws RowsError with every row that cannot be read and those that `use` throws; what `rowsOfFiles` throws
  */
-export function readFiles<Row>(
-  paths: Paths,
-  { limit = 0, use }: { readonly limit?: number; readonly use: (row: SourceRow) => Row },
-): Row[] {
-  return useAll(rowsOfFiles(paths, limit), (row) => use(row.read()));
+export function readFiles<Row>(paths: Paths, { limit = 0, use, skipped }: ReadOptions<Row>): Row[] {
+  if (skipped === undefined) return useAll(rowsOfFiles(paths, limit), (row) => use(row.read()));
+  return useAll(rowsOfFiles(paths, limit), (row) => {
+    try {
+      return [use(row.read())];
+    } catch (error) {
+      if (!(error instanceof RowsError) || error.faults.some(({ place }) => place === null)) throw error;
+      for (const fault of error.faults) skipped.faults.push(fault);
+      return [];
+    }
+  }).flat();
 }

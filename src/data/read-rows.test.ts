@@ -186,16 +186,17 @@ describe("null is as good as absent", () => {
     expect(failure(() => readSftRows({ path })).message).toMatch(/:1: message 1 of "messages" has no content$/);
   });
 
-  it("but a call of a tool says something, and cannot be read", () => {
+  it("but a call of a tool says something, and is kept for the chat template", () => {
     const call = { role: "assistant", content: null, tool_calls: [{ name: "close" }] };
-    write({ messages: [user("a"), call, { role: "tool", content: "ok" }, assistant("b")] });
-    expect(failure(() => readSftRows({ path })).message).toMatch(
-      /:1: message 2 of "messages" has tool_calls: calls of tools/,
-    );
-    write({ messages: [user("a"), { role: "tool", content: "ok" }, assistant("b")] });
-    expect(failure(() => readSftRows({ path })).message).toMatch(
-      /:1: message 2 of "messages" has role tool: calls of tools/,
-    );
+    const answer = { role: "tool", content: "ok", name: "close", tool_call_id: "1" };
+    write({ messages: [user("a"), call, answer, assistant("b")] });
+    expect(readSftRows({ path })).toEqual([{ prompt: [user("a"), { ...call, content: "" }, answer], completion: "b" }]);
+    write({ messages: [user("a"), call] });
+    expect(failure(() => readSftRows({ path })).message).toMatch(/:1: the last message of "messages" calls a tool$/);
+    write({ messages: [user("a"), { role: "assistant", content: "x", function_call: { name: "f" } }, assistant("b")] });
+    expect(failure(() => readSftRows({ path })).message).toMatch(/:1: message 2 of "messages" has function_call/);
+    write({ messages: [user("a"), assistant("b")], tools: [{ name: "close" }] });
+    expect(readSftRows({ path })[0]!.prompt[0]).toEqual({ ...user("a"), tools: [{ name: "close" }] });
   });
 });
 

@@ -1,12 +1,14 @@
-/** The three kinds of rows from files of any format. */
-import { barePrompt, type Message } from "../text/index.ts";
-import { quote } from "../util/quote.ts";
-import { commonHistory, joinedPrompt, sharedBeginning } from "./conversation.ts";
+/** The three kinds of rows from files of any format and any known shape. */
+import type { Fail } from "./conversation.ts";
 import { type Paths, pathsText } from "./data-files.ts";
 import { type FieldNames, missingHint } from "./field-names.ts";
+import { labelledAnswers } from "./labelled-answers.ts";
+import { type Columns, shapeOf } from "./published-shapes.ts";
 import { readFiles } from "./read-file.ts";
-import { wholeFile } from "./row-faults.ts";
+import { count, createReport, type ReadReport } from "./read-report.ts";
+import { RowsError, wholeFile } from "./row-faults.ts";
 import { checkFieldNames, createFieldReader, type FieldReader } from "./row-fields.ts";
+import { demonstrations, preferences, prompts, type RowKind } from "./row-kinds.ts";
 import { type PreferenceRow, type PromptRow, placed, type SftRow } from "./row-types.ts";
 import type { SourceRow } from "./source-row.ts";
 
@@ -17,159 +19,89 @@ export interface DataSource {
   readonly fields?: FieldNames;
   /** Use only the first rows; 0 means all. */
   readonly limit?: number;
+  /** What to do with rows that cannot be used: stop and name all of them, or leave them out and name all of them. */
+  readonly badRows?: "error" | "skip";
+  /** Is filled with what reading finds besides the rows. */
+  readonly report?: ReadReport;
 }
 
 /** `error`: a row with an empty answer is a fault. `skip`: it is read, and left out when rows are encoded. */
 export type EmptyAnswers = "error" | "skip";
 
-interface RowKind<Row> {
-  /** Fields that a row may have. */
-  readonly known: readonly string[];
-  /** Sets of fields that each make a row, the usual one first. */
-  readonly shapes: readonly (readonly string[])[];
-  readonly toRow: (row: FieldReader) => Row;
+export interface PreferenceSource extends DataSource {
+  /** The column whose values rank the answers to one prompt: rows with one answer each become pairs. */
+  readonly pairsFrom?: string | undefined;
 }
 
-const demonstrations: RowKind<SftRow> = {
-  known: ["prompt", "completion", "messages"],
-  shapes: [["prompt", "completion"], ["messages"]],
-  toRow(row) {
-    const { fail } = row;
-    if (row.has("completion") || !row.has("messages")) {
-      const prompt = row.prompt("prompt");
-      const { history, text } = row.answer("completion");
-      const joined = joinedPrompt(prompt, history, { column: row.column("completion"), fail });
-      return { prompt: withMessages(row, { prompt: joined, completion: text }), completion: text };
-    }
-    const { history, text } = row.answer("messages");
-    if (history.length === 0) fail("the conversation has no message before the completion", "add the user's message");
-    const prompt = row.has("prompt") ? row.prompt("prompt") : history;
-    return { prompt: joinedPrompt(prompt, history, { column: row.column("messages"), fail }), completion: text };
-  },
-};
-
-const preferences: RowKind<PreferenceRow> = {
-  known: ["prompt", "chosen", "rejected"],
-  shapes: [
-    ["prompt", "chosen", "rejected"],
-    ["chosen", "rejected"],
-  ],
-  toRow(row) {
-    const { fail } = row;
-    const prompt = row.has("prompt") ? row.prompt("prompt") : null;
-    const [chosen, rejected] = [row.answer("chosen"), row.answer("rejected")];
-    const history = commonHistory(chosen, rejected, fail);
-    const answers = { chosen: chosen.text, rejected: rejected.text };
-    if (prompt) {
-      const column = row.column(chosen.history.length > 0 ? "chosen" : "rejected");
-      return { prompt: joinedPrompt(prompt, history, { column, fail }), ...answers };
-    }
-    if (history.length > 0) return { prompt: history, ...answers };
-    const shared = row.hasOtherText() ? "" : sharedBeginning(chosen.text, rejected.text);
-    if (shared === "" && row.hasOtherText()) return row.missing("prompt");
-    if (shared === "")
-      return fail(
-        `the field "${row.column("prompt")}" is missing, and the two answers share no beginning to take as the prompt`,
-        "a prompt that the two texts share is whole words, with words left in both: add the prompt, or leave the row out",
-      );
-    return {
-      prompt: barePrompt(shared),
-      chosen: chosen.text.slice(shared.length),
-      rejected: rejected.text.slice(shared.length),
-    };
-  },
-};
-
-const prompts: RowKind<PromptRow> = {
-  known: ["prompt", "messages", "reference", "kind"],
-  shapes: [["prompt"], ["messages"]],
-  toRow: (row) => ({
-    prompt:
-      row.has("prompt") || !row.has("messages")
-        ? withMessages(row, { prompt: asked(row) })
-        : unanswered(row.conversation("messages")),
-    reference: row.optionalText("reference"),
-    ...(row.has("kind") ? { kind: row.text("kind") } : {}),
-    columns: row.columnsWith("reference"),
-  }),
-};
-
 /**
- * Reads rows of `prompt` and `completion`, or of `messages` that end with the assistant's.
+ * Reads rows of `prompt` and `completion`, of `messages` that end with the assistant's, of `text`, or of a published shape.
  * @throws RowsError with file and line of each row that cannot be used; UsageError if `fields` has an unknown name
  */
 export function readSftRows(source: DataSource, emptyAnswers: EmptyAnswers = "error"): SftRow[] {
-  return readRows(source, demonstrations, emptyAnswers);
+  return readRows(source, { kind: demonstrations, emptyAnswers, leftOut: labelledBad });
 }
 
 /**
- * Reads rows of `prompt`, `chosen` and `rejected`. Without a prompt it is what both answers share before they differ: the history of
- * conversations, the turns of HH-RLHF's strings, or the first words of two texts.
+ * Reads rows of `prompt`, `chosen` and `rejected`, or of a published shape. Without a prompt it is what both answers share before they differ:
+ * the history of conversations, the turns of HH-RLHF's strings, or the first words of two texts.
  * @throws RowsError with file and line of each row that cannot be used; UsageError if `fields` has an unknown name
  */
-export function readPreferenceRows(source: DataSource, emptyAnswers: EmptyAnswers = "error"): PreferenceRow[] {
-  return readRows(source, preferences, emptyAnswers);
+export function readPreferenceRows(source: PreferenceSource, emptyAnswers: EmptyAnswers = "error"): PreferenceRow[] {
+  const { pairsFrom } = source;
+  if (pairsFrom === undefined) return readRows(source, { kind: preferences, emptyAnswers, check: checkPair });
+  const answers = labelledAnswers(pairsFrom);
+  readRows(source, { kind: demonstrations, emptyAnswers, each: answers.add });
+  return answers.pairs(source.report ?? createReport());
 }
 
 /**
  * Reads rows of `prompt`, or of `messages` (a final answer is dropped), with an optional `reference` (a text, a number, true or false; a
- * list or an object is passed to the user's functions) and `kind`.
+ * list or an object is passed to the user's functions) and `kind`; or the prompts of a published shape.
  * @throws RowsError with file and line of each row that cannot be used; UsageError if `fields` has an unknown name
  */
 export function readPromptRows(source: DataSource): PromptRow[] {
-  return readRows(source, prompts);
+  return readRows(source, { kind: prompts });
 }
 
-function asked(row: FieldReader): Message[] {
-  const prompt = row.prompt("prompt");
-  if (prompt.at(-1)!.role !== "assistant") return prompt;
-  return row.fail(
-    `the last message of "${row.column("prompt")}" is the assistant's`,
-    `a prompt ends before the answer; of "messages" the answer is left out: fields: {messages: ${row.column("prompt")}}`,
-  );
-}
-
-/** The prompt, or the longer conversation of `messages` beside it. Rejects the row if the two disagree: one of them would be dropped. */
-function withMessages(
-  row: FieldReader,
-  { prompt, completion }: { readonly prompt: readonly Message[]; readonly completion?: string },
-): readonly Message[] {
-  if (!row.has("messages")) return prompt;
-  const column = row.column("messages");
-  const messages = row.conversation("messages");
-  const last = messages.at(-1)!;
-  const isAnswered = last.role === "assistant";
-  if (isAnswered && completion !== undefined && completion.trim() !== last.content.trim())
-    row.fail(
-      `"${row.column("completion")}" is not the last message of "${column}"`,
-      "a row holds one answer: correct it, leave it out, or remove one of the two columns",
-      `${quote(completion, 40)} against ${quote(last.content, 40)}`,
-    );
-  const history = isAnswered ? messages.slice(0, -1) : messages;
-  const joined = joinedPrompt(prompt, history, { column, fail: row.fail });
-  return joined.length > prompt.length ? joined : prompt;
-}
-
-function unanswered(messages: readonly Message[]): readonly Message[] {
-  return messages.length > 1 && messages.at(-1)!.role === "assistant" ? messages.slice(0, -1) : messages;
+interface Way<Row> {
+  readonly kind: RowKind<Row>;
+  readonly emptyAnswers?: EmptyAnswers;
+  /** Why a row is left out by its label; null if it is not. */
+  readonly leftOut?: (columns: Columns) => string | null;
+  /** Rejects a row that contradicts itself. */
+  readonly check?: (columns: Columns, fail: Fail) => void;
+  /** Is given each row with its source. */
+  readonly each?: (row: Row, source: SourceRow) => void;
 }
 
 function readRows<Row extends object>(
-  { path, fields = {}, limit = 0 }: DataSource,
-  { known, shapes, toRow }: RowKind<Row>,
-  emptyAnswers: EmptyAnswers = "error",
+  { path, fields = {}, limit = 0, badRows = "error", report = createReport() }: DataSource,
+  { kind, emptyAnswers = "error", leftOut, check, each }: Way<Row>,
 ): Row[] {
+  const { known, shapes } = kind;
   checkFieldNames(fields, known);
+  const skipped = badRows === "skip" ? { skipped: report } : {};
   // A name that occurs in at least one row is only missing from the others; a name that occurs in none is mistyped.
   const unseen = new Map(Object.entries(fields));
   let columns: readonly string[] = [];
   const hints = new Map<string, string>();
-  const use = (row: SourceRow) => {
+  const use = (row: SourceRow): Row | null => {
     for (const [field, column] of unseen) if (Object.hasOwn(row.value, column)) unseen.delete(field);
     columns = Object.keys(row.value).filter((column) => row.value[column] !== null);
-    const read = (names: FieldNames, hint: () => string) =>
-      toRow(createFieldReader(row, { fields: names, known, emptyAnswers: emptyAnswers === "skip", missingHint: hint }));
-    const attempt = (names: FieldNames) => read(names, () => "");
+    const fail: Fail = (problem, hint, value) => {
+      throw new RowsError([{ place: row.place, problem, hint, value }]);
+    };
+    const why = leftOut?.(row.value) ?? null;
+    if (why !== null) {
+      count(report.leftOut, why);
+      return null;
+    }
+    const reader = (names: FieldNames, hint: () => string, made?: Columns) =>
+      createFieldReader(row, {
+        ...{ fields: names, known, emptyAnswers: emptyAnswers === "skip", missingHint: hint },
+        ...(made && { made }),
+      });
+    const attempt = (names: FieldNames) => kind.toRow(reader(names, () => ""));
     const hint = () => {
       // The proposal is the same for all rows with these columns, and takes trying them out.
       const key = JSON.stringify(columns);
@@ -177,13 +109,83 @@ function readRows<Row extends object>(
       hints.set(key, found);
       return found;
     };
-    return placed(read(fields, hint), row.place);
+    const own = reader(fields, hint);
+    const shape = Object.keys(fields).length > 0 || kind.isOwn(own) ? undefined : shapeOf(row.value, kind.use);
+    const reading =
+      shape &&
+      (kind.use === "prompts" && shape.prompt ? { fields: { prompt: shape.prompt } } : shape.read(row.value, fail));
+    if (reading && "leftOut" in reading) {
+      count(report.leftOut, reading.leftOut);
+      return null;
+    }
+    check?.(row.value, fail);
+    const found = reading ? reader(reading.fields, hint, reading.made) : own;
+    const read = withTools(kind.toRow(found), row.value);
+    count(report.shapes, shape?.name ?? ownName(found, kind));
+    each?.(read, row);
+    return placed(read, { ...row.place, ...skipped });
   };
-  const rows = readFiles(path, { limit, use });
+  const rows = readFiles(path, { limit, use, ...skipped }).filter((row) => row !== null);
   for (const [field, column] of unseen)
     throw wholeFile(
       `the field "${column}" is missing from every row of ${pathsText(path)}`,
       `fields.${field} in the configuration says "${column}"; the last row has ${columns.map((key) => `"${key}"`).join(", ")}`,
     );
+  if (rows.length === 0 && report.faults.length > 0) throw new RowsError(report.faults);
   return rows;
+}
+
+/** Ballast's own fields that a row has, which name its shape. */
+function ownName<Row>(row: FieldReader, { known }: RowKind<Row>): string {
+  return known.filter(row.has).join(", ");
+}
+
+/** KTO's rows say of each answer whether it is good; a bad one is not imitated. */
+function labelledBad(columns: Columns): string | null {
+  const { label, completion } = columns;
+  const bad = label === false || (typeof label === "string" && /^false$/i.test(label));
+  return bad && completion != null ? "whose label says that the answer is bad" : null;
+}
+
+/** Columns in which published pairs keep the scores of their answers. */
+const scores = [
+  ["score_chosen", "score_rejected"],
+  ["chosen_score", "rejected_score"],
+  ["chosen-rating", "rejected-rating"],
+  ["chosen_rating", "rejected_rating"],
+] as const;
+
+function checkPair(columns: Columns, fail: Fail): void {
+  for (const [better, worse] of scores) {
+    const [a, b] = [columns[better], columns[worse]];
+    if (a == null || b == null || !(Number(a) < Number(b))) continue;
+    fail(
+      `"${better}" is below "${worse}"`,
+      "the scores say the opposite of the columns: correct the row, or leave it out",
+      `${a} against ${b}`,
+    );
+  }
+  const { chosen, rejected, completion, response } = columns;
+  const label = ["label", "helpfulness"].find((name) => columns[name] != null);
+  if (chosen == null && rejected == null && (completion ?? response) != null && label !== undefined)
+    fail(
+      `the row holds one answer with a "${label}", not a pair`,
+      `to make pairs of the answers to one prompt that are labelled differently, say so: reward.data.pairsFrom: ${label}`,
+    );
+}
+
+/** The row with its column `tools` on the first message of its conversation. */
+function withTools<Row extends object>(row: Row, { tools }: Columns): Row {
+  const { prompt } = row as { prompt?: SftRow["prompt"] };
+  const list = typeof tools === "string" ? listIn(tools) : tools;
+  if (!Array.isArray(list) || list.length === 0 || !prompt?.[0] || prompt[0].bare) return row;
+  return { ...row, prompt: [{ ...prompt[0], tools: list }, ...prompt.slice(1)] };
+}
+
+function listIn(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
 }

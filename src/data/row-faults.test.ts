@@ -37,7 +37,7 @@ it("lines that cannot be parsed and rows that cannot be used, in one report", ()
     [
       "fill it in, leave the row out, or set emptyAnswers: skip beside longPrompts",
       "write one object per line, without a list around them",
-      "correct the row, or leave it out",
+      "correct the row, or leave it out; if a tool took texts for numbers or dates, write the column as text",
     ].join("\n"),
   );
 });

@@ -21,7 +21,12 @@ export class RowsError extends DataError {
   constructor(found: readonly RowFault[], options?: ErrorOptions) {
     // Two errors may share rows.
     const faults = [
-      ...new Map(found.map((fault) => [JSON.stringify([fault.place, fault.problem, fault.value]), fault])).values(),
+      ...new Map(
+        found.map((fault) => [
+          JSON.stringify([fault.place?.path, fault.place?.line, fault.problem, fault.value]),
+          fault,
+        ]),
+      ).values(),
     ];
     const groups = groupsOf(faults);
     super(
@@ -38,7 +43,10 @@ export function wholeFile(problem: string, hint: string, options?: ErrorOptions)
   return new RowsError([{ place: null, problem, hint }], options);
 }
 
-/** Applies `use` to every item, then throws one RowsError with the faults of all that failed. Any other error ends it at once. */
+/**
+ * Applies `use` to every item, then throws one RowsError with the faults of all that failed. Rows whose place collects its faults are left out
+ * instead. Any other error ends it at once.
+ */
 export function useAll<Item, Result>(items: Iterable<Item>, use: (item: Item) => Result): Result[] {
   const results: Result[] = [];
   const faults: RowFault[] = [];
@@ -47,7 +55,7 @@ export function useAll<Item, Result>(items: Iterable<Item>, use: (item: Item) =>
       results.push(use(item));
     } catch (error) {
       if (!(error instanceof RowsError)) throw error;
-      for (const fault of error.faults) faults.push(fault);
+      for (const fault of error.faults) (fault.place?.skipped?.faults ?? faults).push(fault);
     }
   }
   if (faults.length > 0) throw new RowsError(faults);

@@ -1,7 +1,9 @@
 /** Takes typed fields out of a row, and says precisely what is wrong with a field that cannot be taken. */
 import { barePrompt, type Message } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
-import { type Answer, answerOf, type Fail, parseHumanAssistant, parseMessages } from "./conversation.ts";
+import { type Answer, answerOf, type Fail, parseHumanAssistant } from "./conversation.ts";
+import { kindOf, messageList, notTextHint, parseMessages, textOf } from "./messages.ts";
+import { isMark } from "./published-shapes.ts";
 import { RowsError } from "./row-faults.ts";
 import type { SourceRow } from "./source-row.ts";
 
@@ -32,6 +34,8 @@ export interface FieldReader {
 export interface FieldReaderOptions {
   /** The file's names by Ballast's names. */
   readonly fields: Readonly<Record<string, string>>;
+  /** Columns that stand in place of the file's. */
+  readonly made?: Readonly<Record<string, unknown>>;
   /** Every field that this kind of row has. */
   readonly known: readonly string[];
   /** Whether an answer may be empty: what happens to it is decided when rows are encoded. */
@@ -56,9 +60,10 @@ export function checkFieldNames(fields: Readonly<Record<string, string>>, known:
 
 /** A reader for one row. It throws a RowsError with the row's place for a field that it cannot read. */
 export function createFieldReader(
-  { place, value: row, numbers }: SourceRow,
-  { fields, known, emptyAnswers = false, missingHint }: FieldReaderOptions,
+  { place, value: file, numbers, types }: SourceRow,
+  { fields, made, known, emptyAnswers = false, missingHint }: FieldReaderOptions,
 ): FieldReader {
+  const row = made ? { ...file, ...made } : file;
   const column = (field: string) => fields[field] ?? field;
   const fail: Fail = (problem, hint, value) => {
     throw new RowsError([{ place, problem, hint, value }]);
@@ -82,18 +87,17 @@ export function createFieldReader(
   const take = (field: string): unknown => valueIn(field) ?? missing(field);
   const wrongType = (field: string, value: unknown, needed: string): never =>
     fail(
-      `"${column(field)}" is ${describe(value)}, ${needed} is needed`,
-      "correct the row, or leave it out",
-      JSON.stringify(value).slice(0, 80),
+      `"${column(field)}" is ${kindOf(value)}${types?.[column(field)] ? ` (the file declares the column as ${types[column(field)]})` : ""}, ${needed} is needed`,
+      notTextHint,
+      textOf(value),
     );
   const notBlank = (field: string, text: string) =>
     text.trim() === "" ? fail(`"${column(field)}" is empty`, "fill it in, or leave the row out") : text;
-  const turnsOf = (field: string, value: unknown): Message[] | null =>
-    Array.isArray(value)
-      ? parseMessages(value, column(field), fail)
-      : typeof value === "string"
-        ? parseHumanAssistant(value)
-        : null;
+  const turnsOf = (field: string, value: unknown): Message[] | null => {
+    const list = messageList(value, column(field), fail);
+    if (list) return parseMessages(list, column(field), fail);
+    return typeof value === "string" ? parseHumanAssistant(value) : null;
+  };
   const answered = (field: string, value: unknown): Answer => {
     const turns = turnsOf(field, value);
     if (turns) return answerOf(turns, column(field), fail);
@@ -103,7 +107,7 @@ export function createFieldReader(
     has: (field) => valueIn(field) !== null,
     hasOtherText() {
       const own = known.map(column);
-      return Object.entries(row).some(([key, value]) => !own.includes(key) && isText(value));
+      return Object.entries(row).some(([key, value]) => !own.includes(key) && !isMark(key) && isText(value));
     },
     column,
     text(field) {
@@ -115,10 +119,11 @@ export function createFieldReader(
       if (value === null || typeof value === "object") return null;
       return typeof value === "number" ? numbers[column(field)]! : String(value);
     },
-    columnsWith: (field) => (column(field) === field ? row : { ...row, [field]: valueIn(field) }),
+    columnsWith: (field) => (column(field) === field ? file : { ...file, [field]: valueIn(field) }),
     prompt(field) {
       const value = take(field);
-      if (Array.isArray(value)) return parseMessages(value, column(field), fail);
+      const list = messageList(value, column(field), fail);
+      if (list) return parseMessages(list, column(field), fail);
       if (typeof value !== "string") return wrongType(field, value, "a text or a list of messages");
       return barePrompt(notBlank(field, value));
     },
@@ -141,8 +146,4 @@ export function createFieldReader(
 
 function isText(value: unknown): boolean {
   return (typeof value === "string" && value.trim() !== "") || Array.isArray(value);
-}
-
-function describe(value: unknown): string {
-  return Array.isArray(value) ? "a list" : `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
 }

@@ -5,6 +5,8 @@ import type { Message } from "../text/index.ts";
 export interface SftRow {
   readonly prompt: readonly Message[];
   readonly completion: string;
+  /** The completion is a whole text: no prompt, no chat template, and every token is trained on. */
+  readonly plain?: true;
 }
 
 /** Two completions of one conversation; `chosen` is the preferred one. */
@@ -29,6 +31,8 @@ export interface RowPlace {
   readonly path: string;
   /** The line in which the row begins; in Parquet, which has no lines, the row. Counted from 1. */
   readonly line: number;
+  /** Collects the row's faults if bad rows are left out; without it they are thrown. */
+  readonly skipped?: { readonly faults: unknown[] };
 }
 
 /** Stored beside the rows, not in them: rows with the same content are equal wherever they were read. */

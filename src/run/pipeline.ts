@@ -118,6 +118,12 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer });
   const run: Run = { ...options, rows, encoded, tokenizer, origin };
   encoded.check(unfinished);
+  const leftOut = rows.leftOut();
+  if (leftOut !== null) {
+    const stage = wanted.find((one) => !done.has(one)) ?? "ppo";
+    recorder.event({ kind: "warning", stage, iteration: 0, message: leftOut });
+    recorder.commit();
+  }
   const results: StageResult[] = [];
   let trained = false;
   for (const stage of wanted) {

@@ -28,9 +28,14 @@ const rowsWith = (...names: string[]) =>
       .default({}),
     /** Use only the first rows; 0 means all. */
     limit: z.int().min(0).default(0),
+    /** What to do with rows that cannot be used: stop and name all of them, or leave them out and name all of them. */
+    badRows: z.enum(["error", "skip"]).default("error"),
   });
-const demonstrations = rowsWith("prompt", "completion", "messages");
-const preferences = rowsWith("prompt", "chosen", "rejected");
+const demonstrations = rowsWith("prompt", "completion", "messages", "text");
+const preferences = rowsWith("prompt", "chosen", "rejected").extend({
+  /** The column whose values rank answers to one prompt, such as KTO's `label`: rows of one answer each become pairs. */
+  pairsFrom: text.optional(),
+});
 const prompts = rowsWith("prompt", "messages", "reference", "kind");
 
 export const modelSchema = z.strictObject({
@@ -104,6 +109,10 @@ export const sftSchema = z.strictObject({
   /** Share of the rows held out if `evaluation` is not given. */
   evaluationShare: shareBelow1.default(0.05),
   emptyAnswers,
+  /** What a conversation trains: the last answer, or every assistant's message. */
+  turns: z.enum(["last", "all"]).default("last"),
+  /** `concat` puts plain texts one after another into sequences of the whole context; attention then reaches back over their borders. */
+  packing: z.enum(["none", "concat"]).default("none"),
   steps: count.default(300),
   batchSize: sequences.default(64),
   learningRate: positive.default(3e-4),
@@ -491,7 +500,7 @@ export const configSchema = z.strictObject({
 export type Config = z.infer<typeof configSchema>;
 /** A configuration as a user writes it, without its defaults. */
 export type ConfigInput = z.input<typeof configSchema>;
-export type DataConfig = z.infer<typeof prompts>;
+export type DataConfig = z.infer<typeof prompts> & Pick<z.infer<typeof preferences>, "pairsFrom">;
 export type ModelSection = z.infer<typeof modelSchema>;
 export type TokenizerSection = z.infer<typeof tokenizerSchema>;
 export type DemoSection = z.infer<typeof demoSchema>;

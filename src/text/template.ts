@@ -50,12 +50,17 @@ export function createChatTemplate(
     generationPrompt: boolean,
     change: (content: string) => string,
   ): string => {
+    checkTools(messages, source);
     try {
       // transformers passes these too when there are no tools or documents.
-      const given = { ...tokens, tools: null, documents: null, add_generation_prompt: generationPrompt };
+      const tools = changed(messages[0]?.tools ?? null, change);
+      const given = { ...tokens, tools, documents: null, add_generation_prompt: generationPrompt };
       return template.render({
         ...given,
-        messages: messages.map(({ role, content }) => ({ role, content: change(content) })),
+        messages: messages.map(({ bare: _, tools: __, role, ...message }) => ({
+          role,
+          ...(changed(message, change) as object),
+        })),
       });
     } catch (error) {
       const roles = messages.map((message) => message.role).join(", ");
@@ -68,9 +73,10 @@ export function createChatTemplate(
   };
   return {
     render(messages, { generationPrompt = true } = {}) {
-      const mark = freeMark([source, ...messages.map(({ content }) => content)]);
+      const contents = messages.flatMap(({ bare: _, role: __, ...message }) => textsIn(message));
+      const mark = freeMark([source, ...contents]);
       const text = renderWith(messages, generationPrompt, (content) => marker.mark(content, mark));
-      if (messages.some(({ content }) => marker.pieces(content).length > 1)) {
+      if (contents.some((content) => marker.pieces(content).length > 1)) {
         const plain = renderWith(messages, generationPrompt, (content) => content);
         if (text.replaceAll(mark, "") !== plain)
           throw new DataError(
@@ -81,4 +87,33 @@ export function createChatTemplate(
       return { text, mark };
     },
   };
+}
+
+/** Refuses a conversation whose tools the template would drop. */
+function checkTools(messages: readonly Message[], source: string): void {
+  const has: Readonly<Record<string, (message: Message) => boolean>> = {
+    tools: ({ tools }) => tools !== undefined,
+    tool_calls: (message) => message.tool_calls !== undefined,
+    tool: ({ role }) => role === "tool",
+  };
+  const lost = Object.keys(has).find((word) => !new RegExp(`\\b${word}\\b`).test(source) && messages.some(has[word]!));
+  if (lost === undefined) return;
+  throw new DataError(
+    `the chat template has no place for ${lost === "tool" ? "a tool's message" : lost}`,
+    "take a model whose template reads tools, write what was said as text, or leave the row out",
+  );
+}
+
+/** Every text inside a value, the keys of its objects excepted. */
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
+/** A copy with every text inside changed. */
+function changed(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === "string") return change(value);
+  if (Array.isArray(value)) return value.map((entry) => changed(entry, change));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, changed(entry, change)]));
 }

@@ -1,8 +1,15 @@
 /** The interface to text for the rest of Ballast: messages and tokenizers. */
 
 export interface Message {
-  readonly role: "system" | "user" | "assistant";
+  /** `tool`: what a tool answered, for templates that have a place for it. */
+  readonly role: "system" | "user" | "assistant" | "tool";
   readonly content: string;
+  /** What an assistant's message asks of tools, and which call a tool's message answers: for the template, as they stand in the file. */
+  readonly tool_calls?: readonly unknown[];
+  readonly tool_call_id?: string;
+  readonly name?: string;
+  /** On a conversation's first message: the tools that it may call, the template's variable `tools`. */
+  readonly tools?: readonly unknown[];
   /** Marks the message of a prompt that was a text, not a conversation: without a template it is read as it is. */
   readonly bare?: true;
 }
@@ -55,6 +62,8 @@ export interface Tokenizer {
    * has none.
    */
   encodeCompletion(text: string): number[];
+  /** The ids of a whole text, after BOS if the tokenizer's files put one before a text, followed by EOS; without the chat template. */
+  encodeDocument(text: string): number[];
   /**
    * Writes `tokenizer.json`, `tokenizer_config.json` and `generation_config.json`, which names the stops, into an existing folder and flushes them to
    * disk.

@@ -117,6 +117,7 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, options: Wr
       const ids = idsOfPrompt(messages);
       return ids.length > 0 ? ids : [bosId ?? eosId];
     },
+    encodeDocument: (text) => [...(beginsWithBos ? [bosId] : []), ...encode(text), eosId],
     encodeCompletion: (text) => [...encode(text + (turnEnd?.before ?? "")), turnEnd?.id ?? eosId],
     save: (folder) =>
       writeTokenizerFiles(folder, {

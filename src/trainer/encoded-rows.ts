@@ -6,8 +6,8 @@ import {
   describeTally,
   type EncodedPair,
   type EncodedSequence,
+  encodeDemonstrations,
   encodePairs,
-  encodeSft,
   RowsError,
   type RowTally,
   useAll,
@@ -78,10 +78,12 @@ export function encodeRows({ config, rows, tokenizer }: EncodeRowsOptions): Enco
   const prompter = rememberingPrompts(tokenizer);
   const lists = {
     sft: listOf((context) => {
-      const { longPrompts } = config.sft!;
-      return stageOf({ stage: "sft", what: "demonstrations", split: rows.sft() }, (set, tally) =>
-        useAll(set, (row) => encodeSft(row, tokenizer, { context, longPrompts, tally })).filter((row) => row !== null),
-      );
+      const { longPrompts, turns, packing } = config.sft!;
+      const split = rows.sft();
+      return stageOf({ stage: "sft", what: "demonstrations", split }, (set, tally) => {
+        const packed = set === split.train ? packing : "none";
+        return encodeDemonstrations(set, tokenizer, { context, longPrompts, tally, turns, packing: packed });
+      });
     }),
     reward: listOf((context) => {
       const { longPrompts } = config.reward!;

@@ -1,10 +1,13 @@
 /** The rows that each stage reads: the user's files, or the built-in task's if there are none. */
 
 import {
+  createReport,
+  describeLeftOut,
   helpdesk,
   type PreferenceRow,
   type PromptRow,
   type RatedResponse,
+  type ReadReport,
   ratedResponses,
   readPreferenceRows,
   readPromptRows,
@@ -40,6 +43,8 @@ export interface RunRows {
   monitoring(): { readonly rows: readonly PromptRow[]; readonly check: GoldCheck | null };
   /** Responses with human ratings, each once with their mean. */
   ratings(): readonly RatedResponse[];
+  /** One report of every row that the lists read so far leave out; null if they leave none out. */
+  leftOut(): string | null;
   /** Every text of the configured stages, for a word tokenizer. */
   texts(): Iterable<string>;
 }
@@ -55,42 +60,56 @@ export function openRows(config: Config): RunRows {
   ) {
     if (data) return read(data);
     if (own) return own;
-    throw new UsageError("a stage has no rows", "Give it a JSONL file, or the configuration a section demo.");
+    throw new UsageError("a stage has no rows", "Give it a file of rows, or the configuration a section demo.");
   }
+  const reports = new Map<string, ReadReport>();
+  const reported = <Source>(key: string, source: Source): Source & { report: ReadReport } => {
+    const report = createReport();
+    reports.set(key, report);
+    return { ...source, report };
+  };
   const check: GoldCheck | null =
     task && ((kind, reference, response) => task.check(kind, reference, response) as Record<string, boolean>);
   const rows: RunRows = {
     objective: config.objective || (task?.objective ?? ""),
     sft: once(() => {
-      const read = (data: DataConfig) => readSftRows(data, sft?.emptyAnswers);
-      const { train, heldOut } = together(() => rowsOf(sft?.data, read, task?.sft), sft?.evaluation, read);
+      const read = (key: string) => (data: DataConfig) => readSftRows(reported(key, data), sft?.emptyAnswers);
+      const all = () => rowsOf(sft?.data, read("sft.data"), task?.sft);
+      const { train, heldOut } = together(all, sft?.evaluation, read("sft.evaluation"));
       return heldOut ? { train, heldOut } : splitHeldOut(train, sft?.evaluationShare ?? 0, seed);
     }),
     pairs: once(() => {
-      const read = (data: DataConfig) => readPreferenceRows(data, reward?.emptyAnswers);
-      const all = () => rowsOf(reward?.data, read, task?.preferences);
-      const { train, heldOut } = together(all, reward?.evaluation, read);
+      const read = (key: string) => (data: DataConfig) => readPreferenceRows(reported(key, data), reward?.emptyAnswers);
+      const all = () => rowsOf(reward?.data, read("reward.data"), task?.preferences);
+      const { train, heldOut } = together(all, reward?.evaluation, read("reward.evaluation"));
       const flippedOnPurpose = !reward?.data;
       if (heldOut) return { train, heldOut, flippedOnPurpose };
       // The task's own are better than a split: their labels are clean and their phrasings new.
       if (task && !reward?.data) return { train, heldOut: task.preferenceEvaluation, flippedOnPurpose };
       return { ...splitHeldOut(train, reward?.evaluationShare ?? 0, seed), flippedOnPurpose };
     }),
-    prompts: once(() => rowsOf(ppo?.prompts, readPromptRows, task?.prompts)),
+    prompts: once(() => rowsOf(ppo?.prompts, (data) => readPromptRows(reported("ppo.prompts", data)), task?.prompts)),
     evaluation: once(() => {
-      if (evaluation.prompts) return { rows: readPromptRows(evaluation.prompts), seen: false, check: null };
+      if (evaluation.prompts) {
+        const rows = readPromptRows(reported("evaluation.prompts", evaluation.prompts));
+        return { rows, seen: false, check: null };
+      }
       if (task && !ppo?.prompts) return { rows: task.evaluation, seen: false, check };
       return { rows: rows.prompts(), seen: true, check: null };
     }),
     check: ppo?.prompts ? null : check,
     monitoring: once(() => {
-      if (control.monitor.prompts) return { rows: readPromptRows(control.monitor.prompts), check: null };
+      if (control.monitor.prompts) {
+        const source = reported("control.monitor.prompts", control.monitor.prompts);
+        return { rows: readPromptRows(source), check: null };
+      }
       if (task && !ppo?.prompts) return { rows: task.monitor, check };
       return { rows: [], check: null };
     }),
     ratings: once(() =>
       control.probes.ratings === undefined ? [] : ratedResponses(readRatings(control.probes.ratings, "")),
     ),
+    leftOut: () => describeLeftOut(reports),
     *texts() {
       if (task) yield* task.texts;
       if (sft?.data) for (const row of rows.sft().train) yield* [...contents(row.prompt), row.completion];

@@ -1,4 +1,4 @@
-/** Supervised fine-tuning: the cross-entropy of demonstrations' completions; prompt tokens carry no loss. */
+/** Supervised fine-tuning: the cross-entropy of demonstrations' answers and of plain texts; prompt tokens carry no loss. */
 
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
 import type { ForwardBackwardResult, ModelId, PassOptions } from "../engine/engine.ts";
@@ -60,10 +60,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     // 2. The step's gradient: the mean over all completion tokens of the step, however the engine splits passes (row 12).
     const indices = stepIndices({ rows: train.length, batchSize: settings.batchSize, seed, step });
     const sequences = take(train, indices);
-    const weights = tokenWeights({
-      lengths: sequences.map(({ tokens, start }) => tokens.length - start),
-      aggregation: "token-mean",
-    });
+    const weights = tokenWeights({ mask: sequences.map(maskOf), aggregation: "token-mean" });
     let gradient: ForwardBackwardResult;
     let measured: MetricValues = {};
     try {
@@ -129,12 +126,17 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
   }
 }
 
-/** Mean negative log-probability of all completion tokens, in nats. */
+/** Mean negative log-probability of all tokens that are trained on, in nats. */
 async function meanLoss(
   { engine }: StageContext,
   { model, sequences, ...passes }: PassOptions & { model: ModelId; sequences: readonly EncodedSequence[] },
 ): Promise<number> {
   const { logprobs } = await engine.forward(model, { sequences, outputs: ["logprobs"] }, passes);
-  const tokens = sum(logprobs.map((row) => row.length));
-  return -sum(logprobs.map(sum)) / tokens;
+  const masks = sequences.map(maskOf);
+  return -sum(logprobs.map((row, i) => sum(row.filter((_, t) => masks[i]![t] !== 0)))) / sum(masks.map(sum));
+}
+
+/** 1 for each token from the sequence's start on that is trained on. */
+function maskOf({ tokens, start, mask }: EncodedSequence): readonly number[] {
+  return mask ?? new Array<number>(tokens.length - start).fill(1);
 }
