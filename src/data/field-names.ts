@@ -1,8 +1,6 @@
 /** Proposes a `fields` setting for a row that names its fields differently; each proposal has been tried on the row. */
-import { isMark } from "./published-shapes.ts";
+import { type FieldNames, isMark } from "./published-shapes.ts";
 import { RowsError } from "./row-faults.ts";
-
-export type FieldNames = Readonly<Record<string, string>>;
 
 export interface NamesRequest {
   readonly row: Readonly<Record<string, unknown>>;

@@ -3,9 +3,10 @@
  * decide which answer is the better one; a column of ids is never a text.
  */
 import type { Fail } from "./conversation.ts";
-import type { FieldNames } from "./field-names.ts";
 
 export type Columns = Readonly<Record<string, unknown>>;
+/** The file's column names by Ballast's. */
+export type FieldNames = Readonly<Record<string, string>>;
 
 /** What a row of a shape is in Ballast's names. */
 export type Reading =

@@ -1,9 +1,9 @@
 /** The three kinds of rows from files of any format and any known shape. */
 import type { Fail } from "./conversation.ts";
 import { type Paths, pathsText } from "./data-files.ts";
-import { type FieldNames, missingHint } from "./field-names.ts";
+import { missingHint } from "./field-names.ts";
 import { labelledAnswers } from "./labelled-answers.ts";
-import { type Columns, shapeOf } from "./published-shapes.ts";
+import { type Columns, type FieldNames, shapeOf } from "./published-shapes.ts";
 import { readFiles } from "./read-file.ts";
 import { count, createReport, type ReadReport } from "./read-report.ts";
 import { RowsError, wholeFile } from "./row-faults.ts";
