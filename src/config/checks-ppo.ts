@@ -1,6 +1,6 @@
 /** Checks between fields of PPO: batches, lengths, sampling, critic, KL and reward. */
 
-import { type AlgorithmSettings, algorithmSettings, lackedSettings } from "../settings/algorithm-table.ts";
+import { type AlgorithmSettings, algorithmSettings, hasCritic, lackedSettings } from "../settings/algorithm-table.ts";
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
 import { schemeOf } from "../settings/model-reference.ts";
 import { multiplesNear } from "../util/nearest.ts";
@@ -17,7 +17,7 @@ export function checkPpo(config: Config, given: Given): Checked {
     checkLengths(config, ppo),
     checkSampling(ppo),
     checkAlgorithm(ppo, given),
-    checkCritic(ppo),
+    checkCritic(config, ppo),
     checkKl(ppo, given),
     checkSteering(ppo, given),
     checkRewards(config, ppo),
@@ -120,8 +120,15 @@ function checkAlgorithm({ algorithm, responsesPerPrompt }: PpoConfig, given: Giv
   return { errors };
 }
 
-function checkCritic({ criticKind, valueCoef, criticLearningRate, critic }: PpoConfig): Part {
+function checkCritic({ engine }: Config, ppo: PpoConfig): Part {
+  const { criticKind, valueCoef, criticLearningRate, critic, algorithm } = ppo;
   const errors: Problem[] = [];
+  if (engine.critic !== undefined && (criticKind === "shared" || !hasCritic(algorithm))) {
+    const why = hasCritic(algorithm)
+      ? "with ppo.criticKind shared the critic is on the policy's trunk, in the policy's engine"
+      : `ppo.algorithm ${algorithm} has no critic`;
+    errors.push(problem(["engine.critic", "engine"], `engine.critic opens an engine for nothing: ${why}; remove it`));
+  }
   if (criticKind === "separate" && valueCoef !== undefined) {
     errors.push(
       problem(

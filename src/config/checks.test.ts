@@ -130,6 +130,14 @@ describe("errors", () => {
       "ppo.valueCoef 0.5 weighs the value loss on a shared trunk; a separate critic has its own optimizer, where Adam cancels the factor: remove it and set ppo.criticLearningRate, or set ppo.criticKind: shared",
     ],
     [
+      ["ppo.criticKind=shared", "engine.critic.kind=embedded"],
+      "engine.critic opens an engine for nothing: with ppo.criticKind shared the critic is on the policy's trunk, in the policy's engine; remove it",
+    ],
+    [
+      ["ppo.algorithm=rloo", "engine.critic.kind=embedded"],
+      "engine.critic opens an engine for nothing: ppo.algorithm rloo has no critic; remove it",
+    ],
+    [
       ["ppo.criticKind=shared", "ppo.criticLearningRate=1"],
       "ppo.criticLearningRate 1 belongs to a separate critic; with ppo.criticKind shared the policy's trunk and rate are the critic's: remove it",
     ],

@@ -44,6 +44,12 @@ describe("a text that is no configuration", () => {
     expect(messageFor(bomb)).toMatch(/^a.yaml:2: the aliases cannot be expanded: Excessive alias count/);
   });
 
+  it("says nothing else of a section that is given twice", () => {
+    const twice = 'the key "sft" is given twice in the same section; keep one of them';
+    expect(messageFor("sft:\n  data: {path: d.jsonl}\nsft:\n  steps: 10\n")).toBe(`a.yaml:3: ${twice}`);
+    expect(messageFor("sft: {}\ndemo: {}\nsft: {steps: none}\n")).toContain("a.yaml:1: sft.steps: expected");
+  });
+
   it("lists every key that is given twice", () => {
     expect(messageFor("seed: 1\ndemo: {}\nsft: {steps: 3,\n  steps: 4}\n'seed': 2\n")).toBe(
       '2 mistakes in the configuration\na.yaml:4: the key "steps" is given twice in the same section; keep one of them\na.yaml:5: the key "seed" is given twice in the same section; keep one of them',

@@ -102,7 +102,8 @@ function read(
   mistakes.push(...(source?.mistakes ?? []), ...overridden.errors);
   const placed = ({ paths, message }: Problem) => `${placeOf(paths, source, overridden)}: ${message}`;
   const isGiven = (path: string) => valueAt(overridden.root, path.split(".")) !== undefined;
-  const { parsed, wrong, problems } = withoutMistakes(overridden.root);
+  const { parsed, wrong: wrongValues, problems } = withoutMistakes(overridden.root);
+  const wrong = [...wrongValues, ...(source?.repeated ?? [])];
   const empty = (source?.emptyValues() ?? []).filter(
     (path) => valueAt(overridden.root, path) === null && !overridden.overrideAt(path),
   );

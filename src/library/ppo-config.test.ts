@@ -30,6 +30,22 @@ it("means what TRL's names mean", () => {
   });
 });
 
+it("leaves what an algorithm without a critic does not use, or sets itself, to that algorithm, but for what is given", () => {
+  const { ppo } = made({ batch_size: 8, init_kl_coef: 0.1 }, { ppo: { algorithm: "rloo", responsesPerPrompt: 2 } });
+  const { kl, ...given } = JSON.parse(JSON.stringify(ppo));
+  expect(kl).toEqual({ coef: 0.1 });
+  expect(given).toMatchObject({
+    algorithm: "rloo",
+    sequences: 8,
+    learningRate: 1.41e-5,
+    warmup: 0,
+    checkpointEvery: 1,
+  });
+  for (const key of ["criticKind", "valueClip", "valueCoef", "epochs", "clipLow", "gamma"])
+    expect(given).not.toHaveProperty(key);
+  expect(made({ vf_coef: 1 }, { ppo: { algorithm: "grpo" } }).ppo).toMatchObject({ valueCoef: 1 });
+});
+
 it("accumulates gradients over mini-batches, fixes the coefficient, and takes Ballast's own settings last", () => {
   const { ppo, control } = made(
     { batch_size: 64, mini_batch_size: 8, gradient_accumulation_steps: 4, adap_kl_ctrl: false },

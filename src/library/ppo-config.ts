@@ -1,5 +1,6 @@
 /** TRL's names for PPO's settings, and the corresponding settings of Ballast: docs/library.md has the table. */
 import { basename } from "node:path";
+import { hasCritic } from "../settings/algorithm-table.ts";
 import type { ConfigInput } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import { multiplesNear, nearest } from "../util/nearest.ts";
@@ -51,12 +52,17 @@ export interface LoopModels {
 /** Settings in Ballast's own names, which replace those above. */
 export type BallastSettings = Pick<ConfigInput, "workspace" | "objective" | "threads" | "engine" | "ppo" | "control">;
 
-const defaults = {
+/** TRL's defaults of a loop, which hold for every algorithm. */
+const loopDefaults = {
   seed: 0,
   steps: 20_000,
   learning_rate: 1.41e-5,
   batch_size: 128,
   gradient_accumulation_steps: 1,
+} satisfies Partial<PPOConfigOptions>;
+
+/** TRL's defaults of PPO; a different algorithm has its own (docs/config.md). */
+const ppoDefaults = {
   ppo_epochs: 4,
   adap_kl_ctrl: true,
   init_kl_coef: 0.2,
@@ -78,7 +84,8 @@ const names: readonly string[] = [
   "mini_batch_size",
   "target_kl",
   "early_stopping",
-  ...Object.keys(defaults),
+  ...Object.keys(loopDefaults),
+  ...Object.keys(ppoDefaults),
 ];
 
 /** TRL's names that have no meaning here, with what to do instead. */
@@ -117,13 +124,18 @@ export class PPOConfig {
     this.settings = settings;
     this.model_name = options.model_name;
     this.exp_name = options.exp_name ?? scriptName();
-    this.batch_size = options.batch_size ?? defaults.batch_size;
+    this.batch_size = options.batch_size ?? loopDefaults.batch_size;
   }
 
   /** The run's configuration in the form of a YAML file, for models in these folders. */
   toBallast({ policy, context, reference, tokenizer }: LoopModels): ConfigInput {
     const { options, settings } = this;
-    const given = { ...defaults, ...options };
+    const algorithm = settings.ppo?.algorithm ?? "ppo";
+    const given: typeof loopDefaults & PPOConfigOptions = {
+      ...loopDefaults,
+      ...(algorithm === "ppo" && ppoDefaults),
+      ...options,
+    };
     const { batch_size: sequences, mini_batch_size = sequences, target_kl, early_stopping } = given;
     const perStep = mini_batch_size * given.gradient_accumulation_steps;
     if (!(sequences % perStep === 0))
@@ -153,7 +165,7 @@ export class PPOConfig {
         policy,
         reference,
         // TRL's value head is on the policy's trunk.
-        criticKind: "shared",
+        ...(hasCritic(algorithm) && { criticKind: "shared" }),
         rewards: [{ kind: "caller" }],
         iterations: Math.ceil(given.steps / sequences),
         sequences,
@@ -181,9 +193,9 @@ export class PPOConfig {
         kl: {
           coef: given.init_kl_coef,
           ...(given.adap_kl_ctrl && {
-            controller: "ziegler" as const,
+            controller: "ziegler",
             target: given.target,
-            targetUnit: "sequence" as const,
+            targetUnit: "sequence",
             horizon: given.horizon,
           }),
           ...ppo.kl,

@@ -41,6 +41,29 @@ async function batchOf(trainer: PPOTrainer) {
   return { responses, statistics: await trainer.step(queries, responses, scores(responses)) };
 }
 
+it.each(["rloo", "grpo"] as const)("trains with %s on groups of responses to the same query", async (algorithm) => {
+  const settings = { ppo: { algorithm, responsesPerPrompt: 4 } };
+  const { trainer } = await trainerOf({ exp_name: algorithm, ppo_epochs: undefined }, settings);
+  const grouped = Array.from({ length: 8 }, (_, b) => (b < 4 ? "say hello" : "name a colour"));
+  const responses = await trainer.generate(grouped, { max_new_tokens: 6 });
+  // Alternating queries would be compared with each other.
+  await expect(trainer.step(queries, responses, scores(responses))).rejects.toThrow(
+    `${algorithm} compares 4 responses to the same query, and query 1 is not query 0`,
+  );
+  const rewards = responses.map((_, b) => b % 4);
+  const statistics = await trainer.step(grouped, responses, rewards);
+  expect(statistics["reward/score_mean"]).toBe(1.5);
+  expect(statistics["settings/responses_per_prompt"]).toBe(4);
+  expect(statistics["gradient/policy_norm"]).toBeGreaterThan(0);
+  expect(Object.keys(statistics).filter((key) => key.startsWith("value/"))).toEqual([]);
+  expect((await trainer.finish()).steps).toBe(1);
+});
+
+it("refuses TRL's option of something that the algorithm does not have, by Ballast's name", async () => {
+  const { trainer } = await trainerOf({ exp_name: "odd", vf_coef: 0.5 }, { ppo: { algorithm: "grpo" } });
+  await expect(trainer.open()).rejects.toThrow("ppo.valueCoef has no place in grpo, which has no critic: remove it");
+});
+
 it("goes on at the batch where it was left, with the responses and metrics of a loop that never stopped", async () => {
   const { trainer: whole } = await trainerOf({ exp_name: "whole" });
   expect(await whole.open()).toBe(0);

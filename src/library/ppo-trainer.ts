@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { encodePrompt } from "../data/index.ts";
 import { type BatchSource, runBatches } from "../run/batch-run.ts";
 import { type OpenedRun, openRun, type RunListener } from "../run/open-run.ts";
+import { algorithmSettings } from "../settings/algorithm-table.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
 import { barePrompt } from "../text/index.ts";
 import type { Between } from "../trainer/online-run.ts";
 import { type Prompt, type Responded, type Rollout, rollOut, rolloutOf } from "../trainer/rollout.ts";
@@ -158,6 +160,7 @@ export class PPOTrainer {
     if (bad >= 0)
       throw new UsageError(`the reward of response ${bad} is ${rewards[bad]}`, "Give every response a finite number.");
     const turn = await this.#nextTurn();
+    checkGroups(queries, turn.run.settingsAt(turn.batch));
     const rows = responses.map((response, b) => this.#responded(turn.run, queries[b]!, response));
     this.#keepPrompts(turn.run, queries);
     this.#scores = rewards;
@@ -307,6 +310,17 @@ export class PPOTrainer {
 
 function keyOf(query: string, response: string): string {
   return JSON.stringify([query, response]);
+}
+
+/** Throws UsageError if an algorithm that compares responses to the same query is not given them one after the other. */
+function checkGroups(queries: readonly string[], { algorithm, responsesPerPrompt: size }: PpoConfig): void {
+  if (!algorithmSettings[algorithm].groups) return;
+  const odd = queries.findIndex((query, b) => query !== queries[b - (b % size)]);
+  if (odd < 0) return;
+  throw new UsageError(
+    `${algorithm} compares ${size} responses to the same query, and query ${odd} is not query ${odd - (odd % size)}`,
+    `Give each query ${size} times in a row, or a different ppo.responsesPerPrompt in the second argument of PPOConfig.`,
+  );
 }
 
 function unknownOption(name: string): UsageError {

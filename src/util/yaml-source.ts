@@ -15,6 +15,8 @@ export interface Source {
   lineOf(path: Path): number;
   /** Mistakes that do not keep the text from being read: duplicate keys, each with its line. */
   readonly mistakes: readonly string[];
+  /** Paths of the duplicate keys: a reader sees only the last of their values. */
+  readonly repeated: readonly Path[];
   /** Paths of the keys with nothing after the colon: YAML reads them as null, though nobody wrote null. */
   emptyValues(): Path[];
 }
@@ -92,6 +94,7 @@ export function readSource(text: string, file: string, words: SourceWords = ofCo
     file,
     root: plainValues(),
     mistakes,
+    repeated: duplicates.length > 0 ? repeatedBelow(document.contents, []) : [],
     has: (path) => offsetOf(path).complete,
     lineOf: (path) => lineAt(offsetOf(path).offset),
     emptyValues: () => emptyBelow(document.contents, []),
@@ -104,6 +107,16 @@ export function readSource(text: string, file: string, words: SourceWords = ofCo
       return fail(firstAlias, `the aliases cannot be expanded: ${messageOf(error)}`, "Write the values out.");
     }
   }
+}
+
+function repeatedBelow(node: unknown, path: Path): Path[] {
+  if (isSeq(node)) return node.items.flatMap((item, i) => repeatedBelow(item, [...path, i]));
+  if (!isMap(node)) return [];
+  const names = node.items.map(({ key }) => String((key as { value?: unknown }).value));
+  return node.items.flatMap(({ value }, i) => {
+    const place = [...path, names[i]!];
+    return names.indexOf(names[i]!) < i ? [place] : repeatedBelow(value, place);
+  });
 }
 
 function emptyBelow(node: unknown, path: Path): Path[] {
