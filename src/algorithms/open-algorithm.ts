@@ -4,5 +4,5 @@ import type { Algorithm } from "./algorithm.ts";
 
 /** What the algorithm's file exports under the name `algorithm`. */
 export async function openAlgorithm(name: AlgorithmName): Promise<Algorithm> {
-  return ((await import(`./${name}.ts`)) as { readonly algorithm: Algorithm }).algorithm;
+  return ((await import(/* @vite-ignore */ `./${name}.ts`)) as { readonly algorithm: Algorithm }).algorithm;
 }

@@ -1,9 +1,12 @@
 /** Starts a new run of a configuration from the command line: warnings, the training, the doctor beside it, the result. */
 import type { Config } from "../config/index.ts";
 import { newRun } from "../run/new-run.ts";
+import type { RunFacts } from "../run/open-run.ts";
 import { startDoctor } from "./doctor-file.ts";
+import { ProgressDisplay } from "./progress.ts";
 import { printResult } from "./result.ts";
 import { withoutCurrentDirectory } from "./short-path.ts";
+import { shownValues } from "./shown-values.ts";
 import type { Terminal } from "./terminal.ts";
 import { trainRun } from "./training-session.ts";
 
@@ -18,12 +21,22 @@ export interface StartOptions {
   readonly terminal: Terminal;
 }
 
+/** A new run. Its rows are read and encoded, which is shown if it takes long. */
+function readRun({ config, name, terminal }: StartOptions): RunFacts {
+  const display = new ProgressDisplay({ terminal, pick: shownValues });
+  try {
+    return newRun({ config, name, onEncoding: (progress) => display.update(progress) });
+  } finally {
+    display.close();
+  }
+}
+
 /** Starts a run. Returns the exit code; throws whatever ends the run early. */
 export async function startRun(options: StartOptions): Promise<number> {
-  const { warnings, name, json, wait, dashboard, terminal } = options;
+  const { warnings, json, wait, dashboard, terminal } = options;
   for (const warning of warnings)
     terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(warning)}`);
-  const run = newRun({ config: options.config, name });
+  const run = readRun(options);
   const { config, place } = run;
   const doctor = config.ppo ? startDoctor(place.folder) : null;
   try {

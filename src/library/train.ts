@@ -48,18 +48,18 @@ export async function train(
  */
 export async function openRun(source: RunSource, options: RunProgramOptions = {}): Promise<ProgramRun> {
   const { signal, ...listener } = options;
-  const facts = await factsOf(source, (text) => listener.onNote?.({ kind: "warning", text }));
+  const facts = await factsOf(source, listener);
   const hooks = hooksOf(facts.config.control.notify, process.env);
   const run = openFacts({ ...facts, ...listener, hooks, interrupted: () => signal?.aborted ?? false });
   const { id, folder } = run.place;
   return { id, folder, train: () => run.train(runPipeline) };
 }
 
-async function factsOf(source: RunSource, warn: (text: string) => void): Promise<RunFacts> {
+async function factsOf(source: RunSource, { onNote, onProgress }: RunListener): Promise<RunFacts> {
   if (typeof source !== "string" && "resume" in source)
     return knownRun(findRun(source.resume, source.workspace ?? "runs"));
   const { config, warnings }: Loaded =
     typeof source === "string" ? loadConfig(source, [], { command: "run" }) : checkedConfig(source, { command: "run" });
-  for (const warning of warnings) warn(warning);
-  return newRun({ config, name: config.name ?? "run" });
+  for (const text of warnings) onNote?.({ kind: "warning", text });
+  return newRun({ config, name: config.name ?? "run", onEncoding: onProgress });
 }

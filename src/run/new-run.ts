@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Config, recordedConfig, withModelSizes } from "../config/index.ts";
 import { hooksOf } from "../notify/index.ts";
 import { openStore } from "../store/index.ts";
-import { prepareRows } from "../trainer/encoded-rows.ts";
+import { type OnEncoding, prepareRows } from "../trainer/encoded-rows.ts";
 import { writeDurably } from "../util/durable.ts";
 import { defaultThreads } from "../util/threads.ts";
 import type { RunFacts } from "./open-run.ts";
@@ -14,12 +14,13 @@ export interface NewRunOptions {
   readonly config: Config;
   /** The run is called `<name>-<n>`. */
   readonly name: string;
+  readonly onEncoding?: OnEncoding | undefined;
 }
 
 /** Reads the rows and makes the folder. Bad rows, or a webhook whose address the environment lacks, leave no run behind. */
-export function newRun({ config, name }: NewRunOptions): RunFacts {
+export function newRun({ config, name, onEncoding }: NewRunOptions): RunFacts {
   const complete = completed(config);
-  const prepared = prepareRows(complete);
+  const prepared = prepareRows(complete, onEncoding);
   hooksOf(complete.control.notify, process.env);
   return { ...recordRun({ config: complete, name }), prepared };
 }

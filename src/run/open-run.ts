@@ -150,7 +150,7 @@ export function openRun(options: OpenRunOptions): OpenedRun {
             allowChangedData: options.allowChangedData,
             wait,
             onProgress: (progress) => {
-              advanced ||= progress.step > 0;
+              advanced ||= progress.unit !== "row" && progress.step > 0;
               onProgress(progress);
             },
             interrupted: options.interrupted ?? (() => false),

@@ -115,7 +115,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
     recorder.event({ kind: "note", stage: wanted[0], iteration: 0, message });
   }
   checkAnswers(config, rows);
-  const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer });
+  const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer, onEncoding: options.onProgress });
   const run: Run = { ...options, rows, encoded, tokenizer, origin };
   encoded.check(unfinished);
   const leftOut = rows.leftOut();

@@ -22,6 +22,7 @@ import { measuringOf } from "./probes-inputs.ts";
 import { encodePrompts, type Prompt } from "./rollout.ts";
 import { checkRows, openRows, type RunRows, type Split } from "./run-rows.ts";
 import { makeTokenizer } from "./run-tokenizer.ts";
+import type { Progress } from "./run-types.ts";
 
 export interface EncodedStage<Row> {
   readonly train: readonly Row[];
@@ -56,12 +57,15 @@ export interface PreparedRows {
   readonly encoded: EncodedRows;
 }
 
+/** Called while rows are encoded, if that takes more than two seconds. */
+export type OnEncoding = (progress: Progress) => void;
+
 /** Reads and encodes everything that a new run of a configuration needs. Throws what `checkRows` and `EncodedRows.check` throw. */
-export function prepareRows(config: Config): PreparedRows {
+export function prepareRows(config: Config, onEncoding?: OnEncoding): PreparedRows {
   const rows = openRows(config);
   const data = fingerprintData(config);
   checkRows(config, rows);
-  const encoded = encodeRows({ config, rows, tokenizer: makeTokenizer(config, rows.texts) });
+  const encoded = encodeRows({ config, rows, tokenizer: makeTokenizer(config, rows.texts), onEncoding });
   const present = stages.filter((stage) => config[stage] !== undefined);
   encoded.check(config.ppo ? [...present, "evaluation"] : present);
   return { data, rows, encoded };
@@ -71,15 +75,21 @@ export interface EncodeRowsOptions {
   readonly config: Config;
   readonly rows: RunRows;
   readonly tokenizer: Tokenizer;
+  readonly onEncoding?: OnEncoding | undefined;
+  /** Clock, in milliseconds. */
+  readonly now?: () => number;
 }
 
-export function encodeRows({ config, rows, tokenizer }: EncodeRowsOptions): EncodedRows {
+export function encodeRows(options: EncodeRowsOptions): EncodedRows {
+  const { config, rows, onEncoding, now = Date.now } = options;
   const { ppo } = config;
+  const { tokenizer, begin } = countingPrompts(options.tokenizer, { onEncoding, now });
   const prompter = rememberingPrompts(tokenizer);
   const lists = {
     sft: listOf((context) => {
       const { longPrompts, turns, packing } = config.sft!;
       const split = rows.sft();
+      begin("sft", split.train.length + split.heldOut.length);
       return stageOf({ stage: "sft", what: "demonstrations", split }, (set, tally) => {
         const packed = set === split.train ? packing : "none";
         return encodeDemonstrations(set, tokenizer, { context, longPrompts, tally, turns, packing: packed });
@@ -88,6 +98,7 @@ export function encodeRows({ config, rows, tokenizer }: EncodeRowsOptions): Enco
     reward: listOf((context) => {
       const { longPrompts } = config.reward!;
       const split = rows.pairs();
+      begin("reward", split.train.length + split.heldOut.length);
       const stage = stageOf({ stage: "reward", what: "pairs", split }, (set, tally) => {
         const flippedOnPurpose = split.flippedOnPurpose && set === split.train;
         return encodePairs(set, tokenizer, { context, longPrompts, tally, flippedOnPurpose });
@@ -107,6 +118,7 @@ export function encodeRows({ config, rows, tokenizer }: EncodeRowsOptions): Enco
     ppo: listOf((context) => {
       const { maxNewTokens, longPrompts } = ppo!;
       const tally = createTally();
+      begin("ppo", rows.prompts().length);
       const prompts = encodePrompts(rows.prompts(), { tokenizer: prompter, context, maxNewTokens, longPrompts, tally });
       if (prompts.length === 0) throw noneLeft("prompts", tally, "ppo");
       return { prompts, tally, measuring: measuringOf({ config, rows, tokenizer, context }) };
@@ -116,6 +128,7 @@ export function encodeRows({ config, rows, tokenizer }: EncodeRowsOptions): Enco
       const { longPrompts } = (ppo ?? config.sft)!;
       const tally = createTally();
       const options = { tokenizer: prompter, context, maxNewTokens, longPrompts, tally };
+      begin(ppo ? "ppo" : "sft", rows.evaluation().rows.length);
       const prompts = encodePrompts(rows.evaluation().rows, options);
       if (prompts.length === 0) throw noneLeft("evaluation prompts", tally, ppo ? "ppo" : "sft");
       return { prompts, maxNewTokens };
@@ -181,6 +194,36 @@ function noneLeft(what: string, tally: RowTally, stage: Stage, hint?: string): R
         : "Give rows that can be used.";
   const problem = `no ${what} are left: ${describeTally(tally) ?? "there were none"}`;
   return new RowsError([{ place: null, problem, hint: hint ?? remedy }]);
+}
+
+/** Milliseconds until an encoding is worth a line, and between two reports of it. */
+const quietFor = 2_000;
+const reportEvery = 200;
+
+/** A tokenizer that reports the rows of the list last begun, each of which has one prompt. */
+function countingPrompts(
+  tokenizer: Tokenizer,
+  { onEncoding, now }: Required<Pick<EncodeRowsOptions, "now">> & Pick<EncodeRowsOptions, "onEncoding">,
+) {
+  let list = { stage: "sft" as Stage, steps: 0 };
+  let step = 0;
+  let next = now() + quietFor;
+  const counting: Tokenizer = {
+    ...tokenizer,
+    encodePrompt(messages) {
+      step = Math.min(step + 1, list.steps);
+      if (onEncoding !== undefined && now() >= next) {
+        next = now() + reportEvery;
+        onEncoding({ ...list, step, unit: "row", message: "encoding", values: {} });
+      }
+      return tokenizer.encodePrompt(messages);
+    },
+  };
+  const begin = (stage: Stage, steps: number) => {
+    list = { stage, steps };
+    step = 0;
+  };
+  return { tokenizer: counting, begin };
 }
 
 /** A tokenizer that encodes a prompt once for PPO, the evaluation and the scores' normalisation, which share its row. */

@@ -3,10 +3,11 @@ import type { MetricValues, Stage } from "../types/records.ts";
 
 export interface Progress {
   readonly stage: Stage;
-  /** Steps (samples) done. */
+  /** Steps (rows, samples) done. */
   readonly step: number;
   readonly steps: number;
-  readonly unit: "step" | "iteration" | "sample";
+  /** `row`: rows are encoded before anything is trained. `sample`: a model is evaluated. */
+  readonly unit: "row" | "step" | "iteration" | "sample";
   /** What is happening inside a long step, in a few words. */
   readonly message?: string;
   /** The newest metrics, by the keys of docs/metrics.md. */

@@ -141,7 +141,8 @@ async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; 
         resume: false,
         onProgress: (progress) => {
           display.update(progress);
-          reached ||= limit !== null && progress.stage === limit.stage && progress.step >= limit.step;
+          const { unit, stage, step } = progress;
+          reached ||= limit !== null && unit !== "row" && stage === limit.stage && step >= limit.step;
         },
         interrupted: () => enough() || signals.interrupted(),
       });
