@@ -1,8 +1,8 @@
 /** Tier 1: the run stops, the evidence for the operator's decision is kept, and the decision is carried out. */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { checkpointName } from "../config/checkpoint-names.ts";
 import type { Orders } from "../control/orders.ts";
-import { checkpointName } from "../trainer/checkpoint.ts";
 import { worstSamples } from "../trainer/online-record.ts";
 import type { Experience, OnlineRun } from "../trainer/online-run.ts";
 import type { Alert, IncidentRecord } from "../types/alerts.ts";

@@ -1,9 +1,9 @@
 /** Rolling back to an older checkpoint: requested in a small file, carried out when the stage is next opened. */
+
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { checkpointName, checkpointSteps } from "../config/checkpoint-names.ts";
 import type { Change } from "../config/live-changes.ts";
-import { checkpointName } from "../trainer/checkpoint.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { readOwnJson } from "../util/json-values.ts";
@@ -42,10 +42,10 @@ export async function carryOutRollback(folder: string, attempt: number): Promise
     remedy: "Restore it from a copy. Without one, delete it: the run continues from its newest checkpoint.",
   }) as Rollback;
   if (asked.attempt !== null) return asked;
-  for (const name of await readdir(folder)) {
-    const step = Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? -1);
-    if (step > asked.to) rename(join(folder, name), join(folder, `abandoned-${attempt}-${name}`));
-  }
+  for (const name of checkpointSteps(folder)
+    .filter((step) => step > asked.to)
+    .map(checkpointName))
+    rename(join(folder, name), join(folder, `abandoned-${attempt}-${name}`));
   const done = { ...asked, attempt };
   write(folder, done);
   return done;

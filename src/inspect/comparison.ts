@@ -1,7 +1,6 @@
 /** Compares runs: their configurations and their results. */
-import { join } from "node:path";
 import { type Config, differences } from "../config/index.ts";
-import { openStore, type Store } from "../store/index.ts";
+import { type Store, withStore } from "../store/index.ts";
 import type { Evaluation } from "../types/evaluation.ts";
 import { stages } from "../types/records.ts";
 import { configOf, findRun, type RunPlace } from "./places.ts";
@@ -19,12 +18,7 @@ export interface Compared {
 
 export function readCompared(text: string, workspace: string): Compared {
   const place = findRun(text, workspace);
-  const store = openStore(join(place.workspace, "ballast.db"), { readonly: true });
-  try {
-    return comparedOf(store, place);
-  } finally {
-    store.close();
-  }
+  return withStore(place.workspace, (store) => comparedOf(store, place));
 }
 
 /** Like `readCompared`, but with an open store. */

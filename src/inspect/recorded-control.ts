@@ -1,4 +1,5 @@
 /** What a run's controller was shown and decided, from its store; and what rules would decide on it. */
+
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/index.ts";
@@ -6,7 +7,7 @@ import { type Decision, recordedDecision } from "../control/decisions.ts";
 import { replaySteps } from "../control/replay-rules.ts";
 import { fitsScale, type KnownRules, knownRules, knownRulesIn, usedRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
-import { type ConsultationRow, openStore, type Store } from "../store/index.ts";
+import { type ConsultationRow, databaseOf, type Store, withStore } from "../store/index.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";
 import { configOf, findRun, type RunPlace } from "./places.ts";
 import { rulesOf } from "./run-files.ts";
@@ -23,14 +24,8 @@ export interface RecordedControl {
 /** Throws UsageError if the run's controller has not been shown anything yet, or the run's version did not record it. */
 export function readControl(run: string, workspace: string): RecordedControl {
   const place = findRun(run, workspace);
-  const database = join(place.workspace, "ballast.db");
-  if (!existsSync(database)) throw nothingYet(place);
-  const store = openStore(database, { readonly: true });
-  try {
-    return controlOf(store, place);
-  } finally {
-    store.close();
-  }
+  if (!existsSync(databaseOf(place.workspace))) throw nothingYet(place);
+  return withStore(place.workspace, (store) => controlOf(store, place));
 }
 
 /** Like `readControl`, but with an open store. */

@@ -1,9 +1,9 @@
 /** Reads from the store a run's PPO history and the parts of its configuration that the controller's advice needs. */
+
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Config } from "../config/index.ts";
 import type { Point, RunHistory } from "../control/diagnosis/diagnosis-history.ts";
-import { openStore, type Store } from "../store/index.ts";
+import { databaseOf, type Store, withStore } from "../store/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { configOf, findRun, type RunPlace } from "./places.ts";
 
@@ -27,14 +27,11 @@ export function readRunHistory<T>(
       `run ${place.id} has no PPO`,
       "Its stages are shown by `ballast runs`; only PPO is judged here.",
     );
-  const path = join(place.workspace, "ballast.db");
+  const path = databaseOf(place.workspace);
   if (!existsSync(path)) throw new UsageError(`there is no database beside run ${place.id}`, `Expected ${path}.`);
-  const store = openStore(path, { readonly: true });
-  try {
+  return withStore(place.workspace, (store) => {
     return { place, config, history: historyOf(store, place.id), more: read(store, place) };
-  } finally {
-    store.close();
-  }
+  });
 }
 
 /** PPO's metrics of every iteration; for a longer run the last of each bucket, so that there are at most `maxPoints`. */

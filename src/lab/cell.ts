@@ -10,7 +10,7 @@ import { newRun } from "../run/new-run.ts";
 import { openRun, type RunFacts, type RunNote } from "../run/open-run.ts";
 import { runPipeline } from "../run/pipeline.ts";
 import { openRunEngine } from "../run/run-engine.ts";
-import { openStore, type Store } from "../store/index.ts";
+import { databaseOf, openStore, type Store, withStore } from "../store/index.ts";
 import { evaluateRun } from "../trainer/evaluate-run.ts";
 import type { Progress } from "../trainer/run-types.ts";
 import type { Alert, IncidentRecord } from "../types/alerts.ts";
@@ -88,7 +88,7 @@ export async function runCell(context: LabContext, request: CellRequest): Promis
   const config = cellConfig(context.config, request);
   const run = newRun({ config: { ...config, workspace: context.folder }, name: cellName(request) });
   const trained = await trainCell(context, run);
-  const store = openStore(join(context.folder, "ballast.db"), { readonly: true });
+  const store = openStore(databaseOf(context.folder), { readonly: true });
   try {
     const { id } = run.place;
     const alerts = store
@@ -141,12 +141,7 @@ export function listenerOf({ onProgress, onNote, interrupted }: LabContext) {
 }
 
 function lastIncident({ folder }: LabContext, run: string): IncidentRecord | undefined {
-  const store = openStore(join(folder, "ballast.db"), { readonly: true });
-  try {
-    return store.incidents({ run }).at(-1);
-  } finally {
-    store.close();
-  }
+  return withStore(folder, (store) => store.incidents({ run }).at(-1));
 }
 
 async function scoreStopped(context: LabContext, { config, place }: RunFacts, model: string): Promise<Gold> {

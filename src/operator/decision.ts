@@ -1,6 +1,7 @@
 /** Checks an operator's decision on an incident, given as options of the command line, against the run. */
-import { existsSync, readdirSync } from "node:fs";
+
 import { basename, join } from "node:path";
+import { checkpointSteps } from "../config/checkpoint-names.ts";
 import type { Config } from "../config/index.ts";
 import { applyChange, type Change } from "../config/live-changes.ts";
 import type { IncidentDecision, IncidentRecord } from "../types/alerts.ts";
@@ -72,12 +73,12 @@ function rollbackTarget(text: string, { incident, folder }: DecisionContext): nu
   const { id, stage, evidence } = incident;
   const { before, lastHealthy } = evidence.checkpoints;
   const known: Readonly<Record<string, string | null>> = { before, "last-healthy": lastHealthy };
-  const there = checkpointsOf(join(folder, stage));
+  const there = checkpointSteps(join(folder, stage));
   const choice = there.length === 0 ? "No checkpoint is left." : `There are: ${there.join(", ")}.`;
   if (Object.hasOwn(known, text)) {
     const path = known[text] as string | null;
     if (path === null) throw new UsageError(`incident ${id} has no checkpoint ${text}`, choice);
-    const to = numberOf(basename(path));
+    const to = Number(basename(path).slice("checkpoint-".length));
     if (!there.includes(to))
       throw new UsageError(`the checkpoint ${text}, of ${to} iterations, is gone from ${join(folder, stage)}`, choice);
     return to;
@@ -88,19 +89,6 @@ function rollbackTarget(text: string, { incident, folder }: DecisionContext): nu
   if (!there.includes(to))
     throw new UsageError(`there is no checkpoint of ${to} iterations in ${join(folder, stage)}`, choice);
   return to;
-}
-
-/** Iterations done at each checkpoint, oldest first. */
-function checkpointsOf(folder: string): number[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .map(numberOf)
-    .filter((step) => !Number.isNaN(step))
-    .sort((a, b) => a - b);
-}
-
-function numberOf(name: string): number {
-  return Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? Number.NaN);
 }
 
 /** The changes, each checked with the earlier ones applied. */

@@ -1,9 +1,8 @@
 /** Checks that the workspace's database is the one to which a run has written. */
 import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { runOrigin, sha256OfText } from "../config/run-manifest.ts";
 import type { RunPlace } from "../inspect/places.ts";
-import { openStore } from "../store/index.ts";
+import { databaseOf, withStore } from "../store/index.ts";
 import { StoreError } from "../util/errors.ts";
 import { hasCheckpoint } from "./run-folder.ts";
 
@@ -13,23 +12,18 @@ import { hasCheckpoint } from "./run-folder.ts";
  */
 export function checkDatabase({ id, folder, workspace }: RunPlace): void {
   if (!hasCheckpoint(folder)) return;
-  const path = join(workspace, "ballast.db");
+  const path = databaseOf(workspace);
   if (!existsSync(path)) throw lost(`the database ${path} is gone, but the run in ${folder} has trained`, path);
   if (statSync(path).size === 0)
     throw lost(`the database ${path} is empty, but the run in ${folder} has trained`, path);
-  const store = openStore(path, { readonly: true });
-  try {
-    const run = store.run(id);
-    if (run === undefined) throw lost(`the database ${path} has no run ${id}, but ${folder} has trained`, path);
-    const began = runOrigin(folder)?.config ?? null;
-    if (began !== null && sha256OfText(run.config) !== began)
-      throw new StoreError(
-        `the run ${id} in the database ${path} began with other settings than the one in ${folder}`,
-        "Two runs have this name: use the database that belongs to this folder.",
-      );
-  } finally {
-    store.close();
-  }
+  const run = withStore(workspace, (store) => store.run(id));
+  if (run === undefined) throw lost(`the database ${path} has no run ${id}, but ${folder} has trained`, path);
+  const began = runOrigin(folder)?.config ?? null;
+  if (began !== null && sha256OfText(run.config) !== began)
+    throw new StoreError(
+      `the run ${id} in the database ${path} began with other settings than the one in ${folder}`,
+      "Two runs have this name: use the database that belongs to this folder.",
+    );
 }
 
 function lost(what: string, path: string): StoreError {

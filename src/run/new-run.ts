@@ -3,7 +3,7 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig, withModelSizes } from "../config/index.ts";
 import { hooksOf } from "../notify/index.ts";
-import { openStore } from "../store/index.ts";
+import { databaseOf, withStore } from "../store/index.ts";
 import { type OnEncoding, prepareRows } from "../trainer/encoded-rows.ts";
 import { writeDurably } from "../util/durable.ts";
 import { defaultThreads } from "../util/threads.ts";
@@ -46,12 +46,6 @@ export function completed(config: Config): Config {
 
 /** Ids in the database: a run whose folder was deleted is still there. */
 function recordedIds(workspace: string): string[] {
-  const path = join(workspace, "ballast.db");
-  if (!existsSync(path)) return [];
-  const store = openStore(path, { readonly: true });
-  try {
-    return store.runs().map(({ id }) => id);
-  } finally {
-    store.close();
-  }
+  if (!existsSync(databaseOf(workspace))) return [];
+  return withStore(workspace, (store) => store.runs().map(({ id }) => id));
 }

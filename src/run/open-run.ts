@@ -1,9 +1,8 @@
 /** One run in this process, from locking its folder to releasing it: store, engine, attempts, notices, rollback. It knows nothing of terminals. */
-import { join } from "node:path";
 import type { Config } from "../config/index.ts";
 import type { RunPlace } from "../inspect/places.ts";
 import type { Hook } from "../notify/index.ts";
-import { openStore, type Store, type StoreRecorder } from "../store/index.ts";
+import { databaseOf, openStore, type Store, type StoreRecorder } from "../store/index.ts";
 import type { PreparedRows } from "../trainer/encoded-rows.ts";
 import type { Progress } from "../trainer/run-types.ts";
 import type { EventRecord, RunState } from "../types/records.ts";
@@ -124,7 +123,7 @@ export function openRun(options: OpenRunOptions): OpenedRun {
     let attempt: StoreRecorder | null = null;
     let recorder: Recorder | null = null;
     try {
-      store = openStore(join(workspace, "ballast.db"));
+      store = openStore(databaseOf(workspace));
       const known = store.run(id);
       opened = await openRunEngine({ config, before: known ? JSON.parse(known.machine) : null, onNote: note });
       checkIn(store, opened);

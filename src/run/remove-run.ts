@@ -2,7 +2,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { RunPlace } from "../inspect/places.ts";
-import { openStore } from "../store/index.ts";
+import { databaseOf, withStore } from "../store/index.ts";
 import { rename, renamesHeldFolders } from "../util/platform.ts";
 import type { RunLock } from "./lock.ts";
 
@@ -33,12 +33,6 @@ export function removeRun(place: RunPlace, lock: RunLock | null): string | null 
 }
 
 function removeRows({ id, workspace }: RunPlace): void {
-  const path = join(workspace, "ballast.db");
-  if (!existsSync(path)) return;
-  const store = openStore(path);
-  try {
-    if (store.run(id) !== undefined) store.deleteRun(id);
-  } finally {
-    store.close();
-  }
+  if (!existsSync(databaseOf(workspace))) return;
+  withStore(workspace, (store) => store.run(id) && store.deleteRun(id), {});
 }

@@ -6,5 +6,5 @@ export { alreadyDecided, type IncidentQuery } from "./incident-rows.ts";
 export { type RecorderOptions, StoreRecorder } from "./recorder.ts";
 export type { Answered } from "./requests.ts";
 export type { FoundSamples, SampleQuery } from "./sample-rows.ts";
-export { createStore, openStore, type Store, type StoreOptions } from "./store.ts";
+export { createStore, databaseOf, openStore, type Store, type StoreOptions, withStore } from "./store.ts";
 export type * from "./stored-rows.ts";

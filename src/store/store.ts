@@ -1,4 +1,5 @@
 /** A workspace's store: runs, their records and their commands, in one SQLite file that many processes may have open. */
+import { join } from "node:path";
 import { StoreError } from "../util/errors.ts";
 import { createAnswerRows } from "./answer-rows.ts";
 import { createCommandRows } from "./command-rows.ts";
@@ -42,6 +43,25 @@ export type Store = ReturnType<typeof createStore>;
  */
 export function openStore(path: string, { readonly = false, now = Date.now }: StoreOptions = {}): Store {
   return createStore(openConnection(path, { readonly }), { now });
+}
+
+/** Where a workspace's database is. */
+export function databaseOf(workspace: string): string {
+  return join(workspace, "ballast.db");
+}
+
+/** What `body` makes of a workspace's store, which is open only meanwhile and by default cannot be written to. */
+export function withStore<Result>(
+  workspace: string,
+  body: (store: Store) => Result,
+  options: StoreOptions = { readonly: true },
+): Result {
+  const store = openStore(databaseOf(workspace), options);
+  try {
+    return body(store);
+  } finally {
+    store.close();
+  }
 }
 
 /** Makes the store on a connection. */

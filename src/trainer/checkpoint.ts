@@ -1,7 +1,7 @@
 /** A stage's checkpoints: models with their optimizers as Hugging Face folders, beside the trainer's own state. */
-import { existsSync } from "node:fs";
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { checkpointName, checkpointSteps } from "../config/checkpoint-names.ts";
 import type { Change } from "../config/live-changes.ts";
 import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
 import type { ModelId } from "../engine/engine.ts";
@@ -56,8 +56,6 @@ export interface Checkpoint<Own> {
 /** Models by the name of their folder in a checkpoint. */
 export type SavedModels = Readonly<Record<string, ModelId>>;
 
-const namePattern = /^checkpoint-(\d+)$/;
-
 /**
  * Writes `checkpoint-000050` (50 steps done), then prunes all checkpoints except the newest `keep` and those that its state names. Throws what
  * writing throws.
@@ -87,8 +85,8 @@ export async function saveCheckpoint<Own>(
   });
   const best = keep === "best" ? state.best.checkpoint : null;
   const pinned = [...state.healthy, ...state.evidence, ...(best ? [best.step] : [])];
-  for (const { folder: old, step } of (await checkpointsIn(context.folder)).slice(keep === "best" ? 1 : keep))
-    if (!pinned.includes(step)) await removeFolder(old);
+  for (const step of newestFirst(context.folder).slice(keep === "best" ? 1 : keep))
+    if (!pinned.includes(step)) await removeFolder(join(context.folder, checkpointName(step)));
   return folder;
 }
 
@@ -99,7 +97,8 @@ export async function saveCheckpoint<Own>(
 export async function openCheckpoint<Own>(context: StageContext): Promise<Checkpoint<Own> | null> {
   await removeTemporary(context.folder);
   const damaged: string[] = [];
-  for (const { folder, step } of await checkpointsIn(context.folder)) {
+  for (const step of newestFirst(context.folder)) {
+    const folder = join(context.folder, checkpointName(step));
     try {
       const state = (await readFolder(folder)) as TrainerState<Own>;
       checkOrigin(folder, state.origin, context.origin);
@@ -150,16 +149,6 @@ export function checkRecorded(
   );
 }
 
-/** Checkpoints in a folder, newest first. */
-async function checkpointsIn(folder: string): Promise<{ folder: string; step: number }[]> {
-  if (!existsSync(folder)) return [];
-  return (await readdir(folder))
-    .map((name) => ({ folder: join(folder, name), step: Number(namePattern.exec(name)?.[1] ?? Number.NaN) }))
-    .filter(({ step }) => !Number.isNaN(step))
-    .sort((a, b) => b.step - a.step);
-}
-
-/** The folder name of a checkpoint after this many steps. */
-export function checkpointName(step: number): string {
-  return `checkpoint-${String(step).padStart(6, "0")}`;
+function newestFirst(folder: string): number[] {
+  return checkpointSteps(folder).reverse();
 }

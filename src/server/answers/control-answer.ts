@@ -1,7 +1,8 @@
 /** GET /api/runs/:run/control: what the stability controller watches, has done and waits for, and what an operator may do. */
-import { existsSync, readdirSync } from "node:fs";
+
 import { join } from "node:path";
 import { Hono } from "hono";
+import { checkpointName, checkpointSteps } from "../../config/checkpoint-names.ts";
 import { settingOf } from "../../config/live-changes.ts";
 import { actionWords, conditionWords, type Rule } from "../../control/rules/rule.ts";
 import { incidentSignals } from "../../inspect/incident-signals.ts";
@@ -104,18 +105,9 @@ function settableOf(store: Store, run: RunRow): ControlAnswer["settable"] {
 }
 
 function checkpointsOf(place: RunPlace | null, stage: Stage): ControlAnswer["checkpoints"] {
-  const folder = place && join(place.folder, stage);
-  if (folder === null || !existsSync(folder)) return [];
-  const steps = readdirSync(folder)
-    .flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b);
+  const steps = place === null ? [] : checkpointSteps(join(place.folder, stage));
   const newest = steps.at(-1);
-  const state = newest === undefined ? null : fileOf(place, join(stage, nameOf(newest), "state.json"));
+  const state = newest === undefined ? null : fileOf(place, join(stage, checkpointName(newest), "state.json"));
   const healthy = (state as { readonly healthy?: unknown } | null)?.healthy;
   return steps.map((iteration) => ({ iteration, healthy: Array.isArray(healthy) && healthy.includes(iteration) }));
-}
-
-function nameOf(step: number): string {
-  return `checkpoint-${String(step).padStart(6, "0")}`;
 }

@@ -6,7 +6,7 @@ import { runOrigin } from "../../../config/run-manifest.ts";
 import { findRun, type RunPlace } from "../../../inspect/places.ts";
 import { lockRun } from "../../../run/lock.ts";
 import { removeRun } from "../../../run/remove-run.ts";
-import { openStore, type RunRow } from "../../../store/index.ts";
+import { databaseOf, type RunRow, withStore } from "../../../store/index.ts";
 import { BallastError, UsageError } from "../../../util/errors.ts";
 import { shortPath } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
@@ -81,14 +81,7 @@ function runToDelete(run: string, workspace: string): RunPlace {
 }
 
 function rowOf(id: string, workspace: string): RunRow | undefined {
-  const path = join(workspace, "ballast.db");
-  if (!existsSync(path)) return undefined;
-  const store = openStore(path, { readonly: true });
-  try {
-    return store.run(id);
-  } finally {
-    store.close();
-  }
+  return existsSync(databaseOf(workspace)) ? withStore(workspace, (store) => store.run(id)) : undefined;
 }
 
 /** Runs in the workspace whose configuration names a file in this run's folder, or the run itself, with the settings that do. */

@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Config, differences, type PpoConfig, parseConfig, parseResolvedConfig } from "../../../config/index.ts";
+import { type Config, differences, type PpoConfig, parseConfig } from "../../../config/index.ts";
 import type {
   DoctorFacts,
   ExperimentFacts,
@@ -13,7 +13,7 @@ import type {
   StopFacts,
 } from "../../../control/doctor/index.ts";
 import { type PromptRow, RowsError } from "../../../data/index.ts";
-import { findRun } from "../../../inspect/places.ts";
+import { configOf, findRun } from "../../../inspect/places.ts";
 import { parameterSpecs } from "../../../models/family.ts";
 import { mean, reachOf } from "../../../rl/index.ts";
 import { hasCritic } from "../../../settings/algorithm-table.ts";
@@ -150,9 +150,8 @@ function scratchParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | n
 
 /** The learning rate of the run that made a policy in `<run>/sft/final`; null if the folder is not a run's. */
 function sftRateOf(policy: string): number | null {
-  const run = resolve(policy, "..", "..");
   try {
-    return parseResolvedConfig(readFileSync(join(run, "config.json"), "utf8"), run).sft?.learningRate ?? null;
+    return configOf({ folder: resolve(policy, "..", "..") }).sft?.learningRate ?? null;
   } catch {
     return null;
   }
@@ -172,8 +171,7 @@ function changedSince(name: string, config: Config): string[] {
     if (!existsSync(name)) throw new UsageError(`experiment.previous: there is no configuration ${name}`);
     before = parseConfig(readFileSync(name, "utf8"), name).config;
   } else {
-    const { folder } = findRun(name, config.workspace);
-    before = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
+    before = configOf(findRun(name, config.workspace));
   }
   return differences(before, config).map(({ key }) => key);
 }

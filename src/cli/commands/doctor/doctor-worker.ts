@@ -1,14 +1,14 @@
 /** The thread that writes the doctor's findings into a run's folder while the run starts. */
-import { readFileSync } from "node:fs";
+
 import { join } from "node:path";
 import { workerData } from "node:worker_threads";
-import { parseResolvedConfig } from "../../../config/index.ts";
 import { examine } from "../../../control/doctor/index.ts";
+import { configOf } from "../../../inspect/places.ts";
 import { writeDurably } from "../../../util/durable.ts";
 import { gatherFacts, unreadFindings } from "./doctor-facts.ts";
 
 const { folder } = workerData as { readonly folder: string };
-const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
+const config = configOf({ folder });
 if (config.ppo) {
   const { facts, unread } = await gatherFacts({ config, ppo: config.ppo, tokenBudget: null, measure: false });
   writeDurably(join(folder, "doctor.json"), `${JSON.stringify(examine(facts, unreadFindings(unread)))}\n`);

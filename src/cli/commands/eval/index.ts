@@ -1,10 +1,7 @@
 /** `ballast eval`: measures a run's policy again, with more samples or different seeds. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { parseResolvedConfig } from "../../../config/index.ts";
 import { checkRunFiles } from "../../../config/run-manifest.ts";
 import { openEngine } from "../../../engine/open-engine.ts";
-import { findRun } from "../../../inspect/places.ts";
+import { configOf, findRun } from "../../../inspect/places.ts";
 import { evaluateRun } from "../../../trainer/evaluate-run.ts";
 import { reportLines } from "../../evaluation-report.ts";
 import { naming } from "../../find-run.ts";
@@ -29,7 +26,7 @@ export async function evaluate(options: EvalOptions): Promise<number> {
   const { run, workspace, samples, temperature, seed, json = false, terminal } = options;
   const place = findRun(run, workspace);
   const { id, folder } = place;
-  const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
+  const config = configOf(place);
   await checkRunFiles(folder);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
   const engine = await openEngine({ ...config.engine, threads: config.threads, onNote: (text) => display.note(text) });

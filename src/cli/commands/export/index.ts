@@ -1,8 +1,7 @@
 /** `ballast export`: the whole history of a run's metrics as CSV, JSON lines or Parquet; its dashboard as one HTML file; or its model. */
-import { join } from "node:path";
 import { findRun, type RunPlace } from "../../../inspect/places.ts";
 import type { DtypeName } from "../../../models/number-formats.ts";
-import { openStore, type Store } from "../../../store/index.ts";
+import { databaseOf, openStore, type Store } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { writeExport } from "../../export-file.ts";
@@ -42,7 +41,7 @@ export async function exportRun(options: ExportOptions): Promise<number> {
   const place = findRun(run, workspace);
   if (format === "parquet" && out === undefined)
     throw new UsageError("Parquet is written to a file only", `Name a file: --out ${place.id}.parquet`);
-  const store = openStore(join(place.workspace, "ballast.db"), { readonly: true });
+  const store = openStore(databaseOf(place.workspace), { readonly: true });
   try {
     if (format === "html") {
       const page = await pageOf(store, { place, terminal });

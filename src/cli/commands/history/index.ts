@@ -1,7 +1,6 @@
 /** `ballast history`: every value of a run's hyperparameters, when it was set, and why. */
-import { join } from "node:path";
 import { findRun } from "../../../inspect/places.ts";
-import { openStore, type SettingRow, type Store } from "../../../store/index.ts";
+import { type SettingRow, type Store, withStore } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { nearest } from "../../../util/nearest.ts";
 import { printableLine } from "../../../util/sanitize.ts";
@@ -28,14 +27,9 @@ interface Change extends SettingRow {
 
 export async function history({ run, key, workspace, json = false, terminal }: HistoryOptions): Promise<number> {
   const place = findRun(run, workspace);
-  const store = openStore(join(place.workspace, "ballast.db"), { readonly: true });
-  try {
-    const changes = changesOf(store, place.id, key);
-    if (json) for (const { seq: _, ...change } of changes) terminal.out(jsonLine(change));
-    else for (const line of historyLines(changes, { whole: key !== undefined, terminal })) terminal.out(line);
-  } finally {
-    store.close();
-  }
+  const changes = withStore(place.workspace, (store) => changesOf(store, place.id, key));
+  if (json) for (const { seq: _, ...change } of changes) terminal.out(jsonLine(change));
+  else for (const line of historyLines(changes, { whole: key !== undefined, terminal })) terminal.out(line);
   return 0;
 }
 

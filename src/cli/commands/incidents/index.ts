@@ -1,10 +1,9 @@
 /** `ballast incidents`: shows what stopped runs, with the evidence, and records the operator's decisions. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { parseResolvedConfig } from "../../../config/index.ts";
-import { findRun } from "../../../inspect/places.ts";
+import { configOf, findRun } from "../../../inspect/places.ts";
 import { type DecisionOptions, decisionOf } from "../../../operator/decision.ts";
-import { alreadyDecided, openStore, type Store } from "../../../store/index.ts";
+import { alreadyDecided, databaseOf, type Store, withStore } from "../../../store/index.ts";
 import type { IncidentRecord } from "../../../types/alerts.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
@@ -32,12 +31,8 @@ export async function listIncidents(options: ListOptions): Promise<number> {
   const { workspace, run, open = false, json = false, terminal } = options;
   const place = run === undefined ? null : findRun(run, workspace);
   const home = place?.workspace ?? workspace;
-  const path = join(home, "ballast.db");
-  const incidents = existsSync(path)
-    ? withStore(home, { readonly: true }, (store) =>
-        store.incidents({ ...(place && { run: place.id }), ...(open && { open }) }),
-      )
-    : [];
+  const query = { ...(place && { run: place.id }), ...(open && { open }) };
+  const incidents = existsSync(databaseOf(home)) ? withStore(home, (store) => store.incidents(query)) : [];
   if (json) {
     for (const incident of incidents) terminal.out(jsonLine(incident));
     return 0;
@@ -80,7 +75,7 @@ export interface ShowOptions extends Common {
 }
 
 export async function showIncident({ id, workspace, json = false, terminal }: ShowOptions): Promise<number> {
-  withStore(workspace, { readonly: true }, (store) => {
+  withStore(workspace, (store) => {
     const incident = known(store, id, workspace);
     if (json) {
       terminal.out(jsonLine(incident));
@@ -113,11 +108,12 @@ export interface ResolveOptions extends Common, DecisionOptions {
 /** Only writes the decision: the run's trainer carries it out, at once if it is waiting, else when it is resumed. */
 export async function resolveIncident(options: ResolveOptions): Promise<number> {
   const { id, workspace, json = false, terminal } = options;
-  withStore(workspace, { readonly: false }, (store) => {
+  const resolve = (store: Store) => {
     const incident = known(store, id, workspace);
     if (incident.decision !== null) throw alreadyDecided(incident, resumeOf(incident, workspace));
-    const { folder } = findRun(incident.runId, workspace);
-    const config = parseResolvedConfig(readFileSync(join(folder, "config.json"), "utf8"), folder);
+    const place = findRun(incident.runId, workspace);
+    const { folder } = place;
+    const config = configOf(place);
     store.decide(id, decisionOf(options, { incident, config, folder }));
     const { decision, runId } = store.incident(id) as IncidentRecord;
     if (json) {
@@ -127,7 +123,9 @@ export async function resolveIncident(options: ResolveOptions): Promise<number> 
     terminal.out(`incident ${id}: ${decisionText(decision!)}`);
     if (store.run(runId)?.alive) terminal.out(`Run ${runId} is waiting for this decision and applies it now.`);
     else if (decision!.action !== "stop") terminal.out(`Next: ${resumeOf(incident, workspace)}`);
-  });
+  };
+  // Only runs create databases.
+  withStore(workspace, resolve, { readonly: !existsSync(databaseOf(workspace)) });
   return 0;
 }
 
@@ -151,15 +149,4 @@ function known(store: Store, id: number, workspace: string): IncidentRecord {
       ? `Open: ${open.slice(-8).join(", ")}.`
       : `No incident there is open. \`ballast incidents list${workspaceOption(workspace)}\` shows all.`,
   );
-}
-
-function withStore<Result>(workspace: string, options: { readonly: boolean }, body: (store: Store) => Result): Result {
-  // Only runs create databases.
-  const path = join(workspace, "ballast.db");
-  const store = openStore(path, { readonly: options.readonly || !existsSync(path) });
-  try {
-    return body(store);
-  } finally {
-    store.close();
-  }
 }

@@ -1,8 +1,7 @@
 /** `ballast mark`: sets a run's tags and note, and archives it. */
-import { join } from "node:path";
 import { findRun } from "../../../inspect/places.ts";
 import { checkMark } from "../../../operator/mark.ts";
-import { type MarkRow, openStore } from "../../../store/index.ts";
+import { type MarkRow, type Store, withStore } from "../../../store/index.ts";
 import type { NewMark } from "../../../types/page.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
@@ -28,8 +27,7 @@ export async function mark(options: MarkOptions): Promise<number> {
   const { workspace, json = false, terminal } = options;
   const { id: run, workspace: home } = findRun(options.run, workspace);
   const marks = marksGiven(options);
-  const store = openStore(join(home, "ballast.db"), { readonly: marks.length === 0 });
-  try {
+  const noteIn = (store: Store) => {
     if (store.run(run) === undefined) throw new UsageError(`run ${run} has not begun`, "There is nothing to mark yet.");
     if (marks.length > 0)
       store.together(() => {
@@ -38,11 +36,10 @@ export async function mark(options: MarkOptions): Promise<number> {
           store.addMark(run, one);
         }
       });
-    const noted = notedOf(store.marks(run));
-    terminal.out(json ? jsonLine({ run, ...noted }) : `${run}: ${printableLine(wordsOf(noted))}`);
-  } finally {
-    store.close();
-  }
+    return notedOf(store.marks(run));
+  };
+  const noted = withStore(home, noteIn, { readonly: marks.length === 0 });
+  terminal.out(json ? jsonLine({ run, ...noted }) : `${run}: ${printableLine(wordsOf(noted))}`);
   return 0;
 }
 

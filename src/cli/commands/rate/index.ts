@@ -1,9 +1,8 @@
 /** `ballast rate`: a user rates a run's responses, or prefers one of two responses to the same prompt. */
 import { userInfo } from "node:os";
-import { join } from "node:path";
 import { pairsOf, readRatings } from "../../../data/index.ts";
 import { findRun } from "../../../inspect/places.ts";
-import { openStore, type SampleRow, type Store } from "../../../store/index.ts";
+import { databaseOf, openStore, type SampleRow, type Store } from "../../../store/index.ts";
 import type { NewRating, RatingRecord } from "../../../types/rating-records.ts";
 import { counted } from "../../../util/counted.ts";
 import { UsageError } from "../../../util/errors.ts";
@@ -43,7 +42,7 @@ export async function rate(options: RateOptions): Promise<number> {
   if (files.length > 1)
     throw new UsageError("--import, --export and --export-ratings cannot be combined", "Give one, then the other.");
   const place = findRun(run, workspace);
-  const store = openStore(join(place.workspace, "ballast.db"), { readonly: files.length > 0 && !options.import });
+  const store = openStore(databaseOf(place.workspace), { readonly: files.length > 0 && !options.import });
   const report = (counts: Record<string, number | string>, sentence: string) =>
     terminal.out(json ? jsonLine({ run: place.id, ...counts }) : sentence);
   try {

@@ -1,5 +1,4 @@
 /** `ballast report`: what runs did recently, as Markdown or HTML, to a file or through the webhooks. */
-import { join } from "node:path";
 import { type Config, parseResolvedConfig } from "../../../config/index.ts";
 import { findRun } from "../../../inspect/places.ts";
 import {
@@ -15,7 +14,7 @@ import {
   reportTitle,
   sendNow,
 } from "../../../notify/index.ts";
-import { openStore } from "../../../store/index.ts";
+import { withStore } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { writeExport } from "../../export-file.ts";
@@ -43,13 +42,8 @@ export async function report(options: ReportOptions): Promise<number> {
     throw new UsageError(`--since ${since}: expected a duration`, "Give a number and m, h, d or w: 30m, 12h, 7d, 2w.");
   const place = run === undefined ? null : findRun(run, workspace);
   const until = (options.now ?? Date.now()) + 1;
-  const store = openStore(join(place?.workspace ?? workspace, "ballast.db"), { readonly: true });
-  let made: Report;
-  try {
-    made = reportOf(store, { since: until - span, until, ...(place && { run: place.id }) });
-  } finally {
-    store.close();
-  }
+  const asked = { since: until - span, until, ...(place && { run: place.id }) };
+  const made = withStore(place?.workspace ?? workspace, (store) => reportOf(store, asked));
   // Missing webhooks are reported before anything is written.
   const hooks = send ? hooksFor(made, env) : [];
   const blocks = reportBlocks(made, { samples });

@@ -2,15 +2,15 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
+import { checkpointName } from "../../../config/checkpoint-names.ts";
+import { type Config, recordedConfig } from "../../../config/index.ts";
 import type { Engine } from "../../../engine/engine.ts";
-import { findRun, type RunPlace } from "../../../inspect/places.ts";
+import { configOf, findRun, type RunPlace } from "../../../inspect/places.ts";
 import { lockRun } from "../../../run/lock.ts";
 import type { Machine } from "../../../run/machine-record.ts";
 import { runPipeline } from "../../../run/pipeline.ts";
 import { openRunEngine } from "../../../run/run-engine.ts";
-import { openStore, type Store } from "../../../store/index.ts";
-import { checkpointName } from "../../../trainer/checkpoint.ts";
+import { databaseOf, openStore, type Store } from "../../../store/index.ts";
 import { dataChanges } from "../../../trainer/data-record.ts";
 import { type Stage, stages } from "../../../types/records.ts";
 import { writeDurably } from "../../../util/durable.ts";
@@ -50,8 +50,8 @@ interface Limit {
 export async function reproduce(options: ReproduceOptions): Promise<number> {
   const { run, until, out, workspace, json = false, terminal } = options;
   const place = findRun(run, workspace);
-  const config = parseResolvedConfig(readFileSync(join(place.folder, "config.json"), "utf8"), place.folder);
-  const store = openStore(join(place.workspace, "ballast.db"), { readonly: true });
+  const config = configOf(place);
+  const store = openStore(databaseOf(place.workspace), { readonly: true });
   const again = out === undefined ? mkdtempSync(join(tmpdir(), "ballast-reproduce-")) : newFolder(out);
   try {
     const limit = limitOf({ store, place, config, until });

@@ -1,6 +1,7 @@
 /** `ballast resume`: continues a run from its newest checkpoint. */
-import { existsSync, readdirSync } from "node:fs";
+
 import { join } from "node:path";
+import { checkpointSteps } from "../../../config/checkpoint-names.ts";
 import { extended, type StageProgress } from "../../../config/extend.ts";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
 import { replaceRunFile, runOrigin } from "../../../config/run-manifest.ts";
@@ -66,7 +67,7 @@ async function extendRun(
     const before = configOf(place);
     const progress: Partial<Record<Stage, StageProgress>> = {};
     for (const stage of stages) {
-      const steps = checkpointSteps(join(folder, stage));
+      const steps = checkpointSteps(join(folder, stage)).at(-1) ?? null;
       const final = await readFinal(join(folder, stage), runOrigin(folder));
       if (final && final.steps !== steps)
         throw new CheckpointError(
@@ -84,14 +85,6 @@ async function extendRun(
   } finally {
     lock.release();
   }
-}
-
-/** Steps done at the newest checkpoint of a stage; null if it has none. */
-function checkpointSteps(folder: string): number | null {
-  const steps = (existsSync(folder) ? readdirSync(folder) : []).flatMap(
-    (name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [],
-  );
-  return steps.length === 0 ? null : Math.max(...steps.map(Number));
 }
 
 function changed(config: Config, { allowChangedReward }: { allowChangedReward: boolean }): Config {

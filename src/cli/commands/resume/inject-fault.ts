@@ -1,6 +1,8 @@
 /** `ballast resume --inject`: gives the run faults from now on, and records them in its folder. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { checkpointSteps } from "../../../config/checkpoint-names.ts";
 import { parseResolvedConfig, recordedConfig, withFaults } from "../../../config/index.ts";
 import { replaceRunFile } from "../../../config/run-manifest.ts";
 import { lockRun } from "../../../run/lock.ts";
@@ -14,7 +16,7 @@ export async function injectInto(folder: string, texts: readonly string[]): Prom
   const path = join(folder, "config.json");
   const before = readFileSync(path, "utf8");
   if (texts.length === 0) return before;
-  const now = iterationsDone(join(folder, "ppo"));
+  const now = checkpointSteps(join(folder, "ppo")).at(-1) ?? 0;
   const config = withFaults(
     parseResolvedConfig(before, folder),
     texts.map((text) => (text.includes("@") ? text : `${text}@${now}`)),
@@ -34,10 +36,4 @@ export async function injectInto(folder: string, texts: readonly string[]): Prom
     lock.release();
   }
   return recorded;
-}
-
-/** Iterations done at the newest checkpoint of PPO. */
-function iterationsDone(folder: string): number {
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  return Math.max(0, ...names.map((name) => Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? 0)));
 }

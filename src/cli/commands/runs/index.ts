@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { lengthKeys } from "../../../config/extend.ts";
-import { openStore, type RunRow, type Store } from "../../../store/index.ts";
+import { type RunRow, type Store, databaseOf, withStore } from "../../../store/index.ts";
 import type { Stage } from "../../../types/records.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { age, number } from "../../number-format.ts";
@@ -96,14 +96,8 @@ export async function runs({ workspace, all = false, json = false, terminal }: R
 }
 
 function summaries(workspace: string): Summary[] {
-  const path = join(workspace, "ballast.db");
-  if (!existsSync(path)) return [];
-  const store = openStore(path, { readonly: true });
-  try {
-    return store.runs().map((row) => summary(store, row));
-  } finally {
-    store.close();
-  }
+  if (!existsSync(databaseOf(workspace))) return [];
+  return withStore(workspace, (store) => store.runs().map((row) => summary(store, row)));
 }
 
 function summary(store: Store, row: RunRow): Summary {

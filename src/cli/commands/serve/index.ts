@@ -1,7 +1,7 @@
 /** `ballast serve`: serves the dashboard and the Prometheus endpoint of a workspace, until Ctrl-C. */
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import {
   createApp,
   isLoopback,
@@ -11,7 +11,7 @@ import {
   namesOf,
   workspaceToken,
 } from "../../../server/index.ts";
-import { openStore, type Store } from "../../../store/index.ts";
+import { databaseOf, openStore, type Store } from "../../../store/index.ts";
 import { BallastError, messageOf } from "../../../util/errors.ts";
 import { browserCommand, endingSignals } from "../../../util/platform.ts";
 import { remedyFor } from "../../../util/system-faults.ts";
@@ -71,7 +71,7 @@ export async function openDashboard({
   }
   const token = workspaceToken(workspace);
   const web = await loadWeb({ onBuild: () => terminal.note(c.dim("building the page, once")) });
-  const store: Store = openStore(join(workspace, "ballast.db"));
+  const store: Store = openStore(databaseOf(workspace));
   const ending = new AbortController();
   try {
     const app = createApp(store, {

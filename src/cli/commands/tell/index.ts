@@ -1,8 +1,7 @@
 /** `ballast tell`: an operator's commands to a run's trainer, which reads them between two iterations. */
-import { join } from "node:path";
 import { configOf, findRun } from "../../../inspect/places.ts";
 import { changeGiven, checkedCommand, commandContext, commandKinds, whatFollows } from "../../../operator/command.ts";
-import { type NewCommand, openStore } from "../../../store/index.ts";
+import { databaseOf, type NewCommand, openStore } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { naming, resumeCommand, showCommand } from "../../find-run.ts";
@@ -31,7 +30,7 @@ export async function tell(options: TellOptions): Promise<number> {
     resume: resumeCommand(place),
     show: (incident: number) => showCommand(incident, place.workspace),
   };
-  const store = openStore(join(place.workspace, "ballast.db"));
+  const store = openStore(databaseOf(place.workspace));
   try {
     const config = configOf(place);
     const contextNow = () => {
