@@ -18,8 +18,7 @@ export async function findModel(model: string, workspace: string): Promise<strin
   const folder = folderOf(model, workspace);
   // Before the tokenizer is looked for: a folder of GGUF has none, either.
   if (stateOf(folder) === folder) weightFilesIn(folder);
-  await verifyFolder(folder);
-  await checkOrigin(folder);
+  await checkFolder(folder);
   return folder;
 }
 
@@ -38,10 +37,11 @@ function folderOf(model: string, workspace: string): string {
   );
 }
 
-/** Throws CheckpointError if the folder is a stage's result in a run's folder, and belongs to a different run. */
-async function checkOrigin(folder: string): Promise<void> {
+/** Throws CheckpointError if the folder is damaged, or is a stage's result in a run's folder and belongs to a different run. */
+async function checkFolder(folder: string): Promise<void> {
   const path = resolve(folder);
   const stage = dirname(path);
   const origin = basename(path) === "final" ? runOrigin(dirname(stage)) : null;
-  if (origin !== null) await readFinal(stage, origin);
+  if (origin === null) await verifyFolder(folder);
+  else await readFinal(stage, origin);
 }

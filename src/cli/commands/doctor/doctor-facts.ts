@@ -1,7 +1,7 @@
 /** Gathers what the doctor judges: the settings, the prompts, the model's size and, if it can be loaded, its spread. */
 
 import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type Config, differences, type PpoConfig, parseConfig } from "../../../config/index.ts";
 import type {
   DoctorFacts,
