@@ -62,7 +62,7 @@ export class HfConfig {
   /** Refuses what changes the computation in every class of Hugging Face and is computed by no family here. */
   refuseUncomputed(): void {
     this.only({ is_encoder_decoder: false, add_cross_attention: false, is_causal: true });
-    for (const key of ["quantization_config", "compression_config", "per_layer_config", "pruned_heads", "auto_map"]) {
+    for (const key of ["compression_config", "per_layer_config", "pruned_heads", "auto_map"]) {
       const value = this.json[key] ?? null;
       if (value === null || JSON.stringify(value) === "{}") continue;
       throw this.error(
