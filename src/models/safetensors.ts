@@ -36,7 +36,7 @@ interface HeaderEntry {
 /** Largest header in bytes: enough for 100,000 tensors, while models here have a few thousand; parsed, a header takes ten times its size. */
 const maxHeader = 16 * 2 ** 20;
 /** Numbers that are converted or written at a time. */
-const chunk = 2 ** 20;
+const chunk = 2 ** 18;
 
 export interface WriteOptions {
   readonly metadata?: Readonly<Record<string, string>>;
