@@ -276,7 +276,7 @@ describe("folders that do not fit are CheckpointErrors that say why", () => {
       "M.from_pretrained(",
     ],
     ["pytorch_model.bin.index.json", /as pytorch_model\.bin\.index\.json/, "import GPT2LMHeadModel as M"],
-    ["tiny-q4.gguf", /holds its weights as tiny-q4\.gguf/, 'gguf_file="tiny-q4.gguf"'],
+    ["tiny-q4.gguf", /holds its weights as tiny-q4\.gguf/, 'f = "tiny-q4.gguf"; M.from_pretrained(d, gguf_file=f'],
   ])("%s only, with the command that converts it", (file, message, command) => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "config.json"), readFileSync(join(sharded(), "config.json")));

@@ -105,12 +105,15 @@ function withoutWeights(folder: string): CheckpointError {
       "A model folder has config.json, the weights, and tokenizer.json.",
     );
   const [d, name] = [JSON.stringify(folder), JSON.stringify(other)];
-  const python = other.endsWith(".gguf")
-    ? `from transformers import ${className(folder)} as M, AutoTokenizer as T; [c.from_pretrained(${d}, gguf_file=${name}).save_pretrained(${d}) for c in (M, T)]`
+  const isGguf = other.endsWith(".gguf");
+  const python = isGguf
+    ? // Without GgufConfig transformers 5.24 refuses to save what it read; a GGUF file has the tokenizer, too.
+      `from transformers import ${className(folder)} as M, AutoTokenizer as T, GgufConfig as G; d = ${d}; f = ${name}; ` +
+      "M.from_pretrained(d, gguf_file=f, quantization_config=G(dequantize=True)).save_pretrained(d); T.from_pretrained(d, gguf_file=f).save_pretrained(d)"
     : `from transformers import ${className(folder)} as M; M.from_pretrained(${d}).save_pretrained(${d})`;
   return new CheckpointError(
     `${folder} holds its weights as ${other}, and Ballast reads safetensors`,
-    `Convert it: python -c '${python}'`,
+    `Convert it, after pip install torch transformers${isGguf ? " gguf" : ""}: python -c '${python}'`,
   );
 }
 
