@@ -309,7 +309,7 @@ describe("a loss that turns NaN", () => {
     expect(world.store.messages("warning").join()).toMatch(/step is skipped.*iteration-1-step-1\.json/);
   });
 
-  it("twice in a row stops the run before a third, with sound weights, and goes on when a person says so", async () => {
+  it("twice in a row stops the run before a third, with sound weights, and goes on when an operator says so", async () => {
     const world = newWorld();
     const rules = defaultRules();
     await expect(run({ world, prepare: nanAt(5, 6), rules })).rejects.toThrow(/incident 1, steps in a row/);

@@ -40,7 +40,7 @@ it("says warnings and errors as such, cleaned, and keeps to itself what only the
   expect(lines).toEqual(['warning: bad row "" in data.jsonl', "error: stopped"]);
 });
 
-it("prints what the stability controller does as lines by tier, and alerts only where a person must know", () => {
+it("prints what the stability controller does as lines by tier, and alerts only if an operator must know", () => {
   const { lines, event, raw } = announcer();
   const alert = (tier: number) => raw({ kind: "alert", message: "approx KL 0.071 > 0.05", data: { alert: { tier } } });
   alert(3);

@@ -29,7 +29,7 @@ export function printResult(run: FinishedRun, { terminal, json }: { terminal: Te
 }
 
 /** The JSON of a finished run. `before` and `after` are present if the run had PPO. */
-export function resultJson({ config, place, seconds, result }: FinishedRun): Record<string, unknown> {
+function resultJson({ config, place, seconds, result }: FinishedRun): Record<string, unknown> {
   const { evaluation, stages, final } = result;
   const figures = (model: ModelEvaluation, names: Readonly<Record<string, string>>) =>
     Object.fromEntries(

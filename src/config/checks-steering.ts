@@ -50,7 +50,7 @@ function checkController(
   if (controller !== "fixed" && target === undefined)
     errors.push(problem(at("controller"), `${at("controller")} ${controller} needs ${at("target")}, ${of}`));
   if (targetEnd !== undefined && target === undefined)
-    errors.push(problem(at("targetEnd"), `${at("targetEnd")} needs ${at("target")}, where it starts from`));
+    errors.push(problem(at("targetEnd"), `${at("targetEnd")} needs ${at("target")}, from which it starts`));
   for (const [name, keys] of Object.entries(ofController)) {
     if (name === controller) continue;
     for (const key of keys.filter((key) => given(at(key))))

@@ -157,7 +157,7 @@ describe("errors", () => {
       ["ppo={policyLoss: penalty, penalty: {controller: step, target: 0.01, beta: 0}}"],
       "ppo.penalty.beta 0 stays 0 under step, which multiplies it; start from 1",
     ],
-    [["ppo.kl.targetEnd=0.05"], "ppo.kl.targetEnd needs ppo.kl.target, where it starts from"],
+    [["ppo.kl.targetEnd=0.05"], "ppo.kl.targetEnd needs ppo.kl.target, from which it starts"],
     [
       ["ppo.kl={controller: step, target: 6, low: 2}"],
       "ppo.kl.low 2 is not below ppo.kl.high 1.5: between them the coefficient rests; schulman2017 has 0.67 and 1.5",

@@ -7,7 +7,7 @@ import { nearest } from "../util/nearest.ts";
 import { type Problem, problem } from "./problems.ts";
 
 /** What each fault does from its iteration on; docs/faults.md says more. */
-export const faults = {
+const faults = {
   "lr-spike": "the learning rates are 30 times what they should be",
   "reward-noise": "noise of 3 standard deviations is added to every score",
   "reward-flip": "the score's sign is flipped",

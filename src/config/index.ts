@@ -1,8 +1,8 @@
 /** The configuration: its schema, loading it, and comparing two. */
 
 export * from "../settings/config-schema.ts";
-export { type Field, fields } from "../settings/schema-fields.ts";
-export { type Difference, differences } from "./differences.ts";
+export { fields } from "../settings/schema-fields.ts";
+export { differences } from "./differences.ts";
 export { injected, withFaults } from "./fault-names.ts";
 export {
   checkedConfig,

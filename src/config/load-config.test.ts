@@ -24,7 +24,7 @@ function messageFor(text: string, overrides: string[] = []): string {
 
 const demo = "demo: {}\n";
 
-describe("a text that is no configuration", () => {
+describe("a text that is not a configuration", () => {
   it.each([
     ["", "a.yaml:1: the file is empty"],
     ["# nothing\n", "a.yaml:1: the file is empty"],
@@ -239,7 +239,7 @@ describe("a model's URI", () => {
     `demo: {}\n${tokenizer}model: {path: "toy://base/1"}\nppo: {reference: "x+y://../r", critic: here, rewards: [{kind: model, path: "toy://judge"}]}\n`;
   const given = "tokenizer: {kind: file, path: .}\n";
 
-  it("is no path: it is neither resolved nor looked for, and recorded as it is", () => {
+  it("is not a path: it is neither resolved nor looked for, and recorded as it is", () => {
     const { config, warnings } = parseConfig(text(given), "runs/a.yaml");
     const uris = {
       model: { path: "toy://base/1" },

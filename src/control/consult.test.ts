@@ -178,7 +178,7 @@ describe("two rules on one setting", () => {
     expect(played[1]!.outcomes).toMatchObject([{ intervention: 1, result: "replaced" }]);
   });
 
-  it("a person's setting ends them and holds their rules for their cool-down", () => {
+  it("an operator's setting ends them and holds their rules for their cool-down", () => {
     const now = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 };
     const [{ state }] = play([now], kl(0.1)) as [ReturnType<typeof play>[number]];
     const { state: after, outcomes } = setByOperator(state, { setting: "learningRate", iteration: 1, rules: [now] });
@@ -189,7 +189,7 @@ describe("two rules on one setting", () => {
   });
 });
 
-describe("what a person takes back", () => {
+describe("what an operator takes back", () => {
   const now = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 };
   const clip = rule("tier: 2, when: {signal: step/approx_kl, above: 0}, action: {clip: 0.5}, cooldown: 0", "clip");
 
@@ -243,7 +243,7 @@ describe("tier 1", () => {
     expect(play([hard], kl(0.31), { interventions: "off" })[0]!.orders.stop).toBeNull();
   });
 
-  it("is silent for a while after a person let the run go on", () => {
+  it("is silent for a while after an operator let the run go on", () => {
     const state = acknowledged(firstControlState, { rule: "kl_hard", iteration: 5, rules: [hard] });
     const played = play([hard], kl(...Array.from({ length: 12 }, () => 0.3)), { state, first: 5 });
     expect(alertsOf(played, "kl_hard")).toEqual([15, 16]);

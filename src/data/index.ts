@@ -7,7 +7,6 @@ export {
   describeTally,
   type EncodedPair,
   type EncodedSequence,
-  type EncodeOptions,
   encodePair,
   encodePairs,
   encodePrompt,
@@ -17,23 +16,19 @@ export {
 } from "./encode-rows.ts";
 export { alsoTrainedOn, splitHeldOut } from "./heldout.ts";
 export {
-  type HelpdeskChecks,
-  type HelpdeskOptions,
-  type HelpdeskTask,
   helpdesk,
   helpdeskObjective,
 } from "./helpdesk/task.ts";
-export { type StepIndicesOptions, stepIndices } from "./order.ts";
-export { type Perturbation, perturb, perturbations } from "./perturb.ts";
+export { stepIndices } from "./order.ts";
+export { perturb, perturbations } from "./perturb.ts";
 export { pairsOf, type RatedResponse, ratedResponses, readRatings } from "./rating-file.ts";
 export { createReport, describeLeftOut, type ReadReport } from "./read-report.ts";
 export {
-  type DataSource,
   type PreferenceSource,
   readPreferenceRows,
   readPromptRows,
   readSftRows,
 } from "./read-rows.ts";
 export { looksLikeRefusal } from "./refusal.ts";
-export { placesOf, type RowFault, RowsError, useAll } from "./row-faults.ts";
+export { placesOf, RowsError, useAll } from "./row-faults.ts";
 export type { PreferenceRow, PromptRow, SftRow } from "./row-types.ts";

@@ -61,7 +61,7 @@ function withTypos(text: string, draw: Random): string {
   }, text);
 }
 
-/** Positions in a word whose letter differs from the next; the first letter is left alone. */
+/** Positions in a word whose letter differs from the next; the first letter never changes. */
 function swaps(word: string): number[] {
   const letters = [...word];
   return letters.flatMap((letter, i) => (i > 0 && i + 1 < letters.length && letter !== letters[i + 1] ? [i] : []));

@@ -48,7 +48,7 @@ describe("rows", () => {
     expect(readPreferenceRows({ path })).toEqual([{ prompt: [user("a")], chosen: "b", rejected: "c" }]);
   });
 
-  it("prompts: keep every column for the user's functions; a reference that is no text is theirs alone", () => {
+  it("prompts: keep every column for the user's functions; a reference that is not text is theirs alone", () => {
     const rows: object[] = [
       { prompt: "a", reference: { target: 1 }, tests: ["f(1) == 2"], difficulty: 3, note: null },
       { prompt: "b", reference: ["1", "one"], constructor: 4 },

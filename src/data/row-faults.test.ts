@@ -82,7 +82,7 @@ it("faults of whole files stand beside those of rows, and one fault of two lists
   expect(message).toBe("2 faults in the data\n  b is empty\n  a:2: no");
 });
 
-it("what is no fault of a row ends it at once", () => {
+it("what is not a fault of a row ends it at once", () => {
   const used: number[] = [];
   const use = (n: number) => {
     used.push(n);

@@ -61,30 +61,33 @@ describe("tier 1", () => {
   it.each([
     ["after the update", afterUpdate],
     ["after scoring", afterScoring],
-  ])("%s: a run that a person lets go on ends as one that was not stopped, waiting or resumed", async (_, stopping) => {
-    const whole = await runPpo({ ppo });
-    const resumed = newWorld();
-    await expect(runPpo({ world: resumed, ppo, rules: [stopping] })).rejects.toThrow("incident 1");
-    await expect(runPpo({ world: resumed, ppo, rules: [stopping], context: { resume: true } })).rejects.toThrow(
-      "incident 1 waits for a decision",
-    );
-    resumed.store.decide(1, { action: "resume", reason: "as it should be" });
-    const after = await runPpo({ world: resumed, ppo, rules: [stopping], context: { resume: true } });
-    expect(after.weights).toBe(whole.weights);
-    expect([...after.curve]).toEqual([...whole.curve]);
+  ])(
+    "%s: a run that an operator lets go on ends as one that was not stopped, waiting or resumed",
+    async (_, stopping) => {
+      const whole = await runPpo({ ppo });
+      const resumed = newWorld();
+      await expect(runPpo({ world: resumed, ppo, rules: [stopping] })).rejects.toThrow("incident 1");
+      await expect(runPpo({ world: resumed, ppo, rules: [stopping], context: { resume: true } })).rejects.toThrow(
+        "incident 1 waits for a decision",
+      );
+      resumed.store.decide(1, { action: "resume", reason: "as it should be" });
+      const after = await runPpo({ world: resumed, ppo, rules: [stopping], context: { resume: true } });
+      expect(after.weights).toBe(whole.weights);
+      expect([...after.curve]).toEqual([...whole.curve]);
 
-    const waiting = newWorld();
-    const decides = setInterval(() => {
-      if (waiting.store.incidents.length > 0) waiting.store.decide(1, { action: "resume", reason: "go on" });
-    }, 20);
-    const waited = await runPpo({ world: waiting, ppo, rules: [stopping], context: { wait: true } });
-    clearInterval(decides);
-    expect(waited.weights).toBe(whole.weights);
-    expect(waiting.store.states).toEqual(expect.arrayContaining(["paused", "running"]));
-    expect(waiting.store.incidents).toHaveLength(1);
-  });
+      const waiting = newWorld();
+      const decides = setInterval(() => {
+        if (waiting.store.incidents.length > 0) waiting.store.decide(1, { action: "resume", reason: "go on" });
+      }, 20);
+      const waited = await runPpo({ world: waiting, ppo, rules: [stopping], context: { wait: true } });
+      clearInterval(decides);
+      expect(waited.weights).toBe(whole.weights);
+      expect(waiting.store.states).toEqual(expect.arrayContaining(["paused", "running"]));
+      expect(waiting.store.incidents).toHaveLength(1);
+    },
+  );
 
-  it("a person stops the run for good", async () => {
+  it("an operator stops the run for good", async () => {
     const world = newWorld();
     await expect(runPpo({ world, ppo, rules: [afterUpdate] })).rejects.toThrow("incident 1");
     world.store.decide(1, { action: "stop", reason: "enough" });
@@ -95,7 +98,7 @@ describe("tier 1", () => {
 });
 
 describe("a rollback", () => {
-  it("that a person asks for goes back, moves what it abandons away, and takes other random streams", async () => {
+  it("that an operator asks for goes back, moves what it abandons away, and takes other random streams", async () => {
     const world = newWorld();
     await expect(runPpo({ world, ppo, rules: [afterUpdate] })).rejects.toThrow("incident 1");
     world.store.decide(1, { action: "rollback", to: 3, reason: "before it" });
@@ -110,7 +113,7 @@ describe("a rollback", () => {
     expect(after.curve.get(3)!["reward/score_mean"]).not.toBe(whole.curve.get(3)!["reward/score_mean"]);
   });
 
-  it("of a rule goes to the last healthy checkpoint with a changed setting, once; then a person is called", async () => {
+  it("of a rule goes to the last healthy checkpoint with a changed setting, once; then an operator is called", async () => {
     const world = newWorld();
     const back = rule(
       "tier: 2, says: epochs, when: {signal: update/epochs, above: 0}, minHistory: 4, action: {rollback: {ppo.clipLow: 0.1}}, cooldown: 0",

@@ -56,12 +56,12 @@ export interface LabContext {
 }
 
 /** The cell's name: `lr-spike-11-on`. */
-export function cellName({ fault, seed, interventions }: CellRequest): string {
+function cellName({ fault, seed, interventions }: CellRequest): string {
   return `${fault ?? "healthy"}-${seed}-${interventions}`;
 }
 
 /** The configuration of one run: every rule in use, and the fault from half of the run on. */
-export function cellConfig(config: Config, { fault, seed, interventions }: CellRequest): Config {
+function cellConfig(config: Config, { fault, seed, interventions }: CellRequest): Config {
   return {
     ...config,
     seed,
@@ -70,7 +70,7 @@ export function cellConfig(config: Config, { fault, seed, interventions }: CellR
   };
 }
 
-export function faultBegins({ ppo }: Config): number {
+function faultBegins({ ppo }: Config): number {
   return Math.floor(ppo!.iterations / 2);
 }
 

@@ -155,7 +155,7 @@ export class PPOTrainer {
     const size = this.#config.batch_size;
     for (const [what, list] of Object.entries({ queries, responses, rewards }))
       if (list.length !== size)
-        throw new UsageError(`step wants a batch of batch_size ${size}, and got ${list.length} ${what}`);
+        throw new UsageError(`step needs a batch of batch_size ${size}, and got ${list.length} ${what}`);
     const bad = rewards.findIndex((reward) => !Number.isFinite(reward));
     if (bad >= 0)
       throw new UsageError(`the reward of response ${bad} is ${rewards[bad]}`, "Give every response a finite number.");
@@ -254,7 +254,7 @@ export class PPOTrainer {
     if (this.#turn === null)
       throw new UsageError(
         `the run ${this.run?.id} is done`,
-        "Raise steps, or begin another run with another exp_name.",
+        "Raise steps, or begin a new run with a different exp_name.",
       );
     return this.#turn;
   }

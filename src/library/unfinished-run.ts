@@ -27,7 +27,7 @@ export async function unfinishedOrNewRun(input: ConfigInput & { readonly name: s
   );
   throw new UsageError(
     `the run ${id} is not done, and began with other settings: ${words.join("; ")}`,
-    `Put them back, or begin another run with another exp_name. To let the unfinished one go: ballast delete ${id}.`,
+    `Put them back, or begin a new run with a different exp_name. To let the unfinished one go: ballast delete ${id}.`,
   );
 }
 

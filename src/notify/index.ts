@@ -3,10 +3,8 @@
 export { parseDuration } from "./duration.ts";
 export { type Hook, hooksOf } from "./hooks.ts";
 export { Notifier } from "./notifier.ts";
-export type { EventNotice, Notice, ReportNotice, RunFacts } from "./payload.ts";
 export { reportBlocks, reportTitle } from "./report-blocks.ts";
 export { type Report, reportOf } from "./report-data.ts";
 export { reportNotice, sendNow } from "./report-notice.ts";
 export { htmlOf, markdownOf } from "./report-text.ts";
-export { type ControlData, tierReader } from "./tier.ts";
 export { watchEvents } from "./watch.ts";

@@ -185,7 +185,7 @@ function checkedUndo(
   if (one.until === null)
     throw new UsageError(
       `intervention ${id} (${one.action}) was a one-time action and cannot be undone`,
-      "To go back, roll back to a checkpointif an incident is open: ballast incidents resolve.",
+      "If an incident is open, its decision can roll back to a checkpoint: ballast incidents resolve.",
     );
   if (one.outcome !== null) throw new UsageError(`intervention ${id} has ended: ${one.outcome.message}`, choice);
   if (!active.includes(one)) throw new UsageError(`intervention ${id} ended before iteration ${one.until}`, choice);

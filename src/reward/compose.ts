@@ -36,7 +36,7 @@ export interface RewardPipeline {
 }
 
 /** The name under which a component is recorded. */
-export function componentName({ name, kind }: Pick<RewardComponentConfig, "name" | "kind">): string {
+function componentName({ name, kind }: Pick<RewardComponentConfig, "name" | "kind">): string {
   return name ?? kind;
 }
 

@@ -1,7 +1,6 @@
 /** The reward: learned, by rule, by verifier, by a user's function; composed, normalised, and checked for safety. */
-export { componentName, createReward, learnedComponents, type RewardOptions, type RewardPipeline } from "./compose.ts";
-export { hashFunction } from "./function-hash.ts";
-export { type Baseline, type LearnedModel, rawScores } from "./learned.ts";
+export { createReward, learnedComponents, type RewardPipeline } from "./compose.ts";
+export type { LearnedModel } from "./learned.ts";
 export {
   computeNormalisation,
   type Normalisation,
@@ -11,4 +10,3 @@ export {
 } from "./normalisation.ts";
 export type { Scored, Scores } from "./reward-types.ts";
 export { checkReferences } from "./rule-rewards.ts";
-export type { SafetyOptions } from "./safety.ts";

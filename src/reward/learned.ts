@@ -32,7 +32,7 @@ export interface LearnedScores {
 }
 
 /** Raw scores of token sequences. */
-export async function rawScores(
+async function rawScores(
   rows: readonly Tokens[],
   { engine, model, microBatch }: { engine: Engine; model: ModelId; microBatch: number },
 ): Promise<number[]> {

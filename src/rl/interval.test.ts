@@ -93,7 +93,7 @@ describe("95% intervals by clusters", () => {
     );
   });
 
-  it("with k copies of each are those of one of each: a repeat is no news", () => {
+  it("with k copies of each are those of one of each: a repeat is not news", () => {
     const k = fc.integer({ min: 2, max: 6 });
     const near = (found: object, wanted: object) => {
       for (const [key, value] of Object.entries(wanted))

@@ -58,7 +58,7 @@ export const modelSchema = z.strictObject({
   tieEmbeddings: z.boolean().default(true),
 });
 
-export const tokenizerSchema = z.strictObject({
+const tokenizerSchema = z.strictObject({
   /** `word` and `byte` are built for a model from scratch; `file` reads a tokenizer.json. */
   kind: z.enum(["word", "byte", "file"]).default("byte"),
   path: text.optional(),
@@ -68,7 +68,7 @@ export const tokenizerSchema = z.strictObject({
   chatTemplate: text.optional(),
 });
 
-export const demoSchema = z.strictObject({
+const demoSchema = z.strictObject({
   task: z.literal("helpdesk").default("helpdesk"),
   /** `overoptimise`: a reward model that cannot judge sums, so that the policy learns to game it. */
   variant: z.enum(["standard", "overoptimise"]).default("standard"),
@@ -146,7 +146,7 @@ const weight = z.number().default(1);
 const name = keyName.optional();
 
 /** One component of the reward. The score is the weighted sum; every component is recorded by name. */
-export const rewardComponentSchema = z.discriminatedUnion("kind", [
+const rewardComponentSchema = z.discriminatedUnion("kind", [
   /** The learned reward model's score. */
   z.strictObject({ kind: z.literal("model"), name, weight, path: text.optional() }),
   /** 1 if the response equals the reference answer, ignoring case and surrounding space. */
@@ -424,21 +424,21 @@ export const controlSchema = z.strictObject({
 });
 
 /** An experiment's place in a series of experiments: docs/doctor.md. */
-export const experimentSchema = z.strictObject({
+const experimentSchema = z.strictObject({
   /** 1: is the behaviour controllable at all; 2: the reward in detail; 3: wider data; 4: harder evaluation. */
   stage: z.int().min(1).max(4),
   /** The experiment that this one continues: a run's id, its folder, or a configuration. */
   previous: text.optional(),
 });
 
-export const doctorSchema = z.strictObject({
+const doctorSchema = z.strictObject({
   /** Why a finding is intended, by the finding's id. */
   explain: z.record(z.string(), text).default({}),
   /** What the reward judges, if the doctor would guess wrong: a turn, fine steps, or only a late result. */
   grain: z.enum(["turn", "steps", "late"]).optional(),
 });
 
-export const evaluationSchema = z.strictObject({
+const evaluationSchema = z.strictObject({
   /** Samples drawn at the rollout's temperature. */
   samples: sequences.default(1024),
   maxNewTokens: count.optional(),
@@ -502,12 +502,9 @@ export type Config = z.infer<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
 export type DataConfig = z.infer<typeof prompts> & Pick<z.infer<typeof preferences>, "pairsFrom">;
 export type ModelSection = z.infer<typeof modelSchema>;
-export type TokenizerSection = z.infer<typeof tokenizerSchema>;
-export type DemoSection = z.infer<typeof demoSchema>;
 export type SftConfig = z.infer<typeof sftSchema>;
 export type RewardModelConfig = z.infer<typeof rewardModelSchema>;
 export type PpoConfig = z.infer<typeof ppoSchema>;
 export type RewardComponentConfig = z.infer<typeof rewardComponentSchema>;
 export type NotifyConfig = z.infer<typeof notifySchema>;
 export type ControlConfig = z.infer<typeof controlSchema>;
-export type EvaluationConfig = z.infer<typeof evaluationSchema>;

@@ -2,7 +2,7 @@
 
 /**
  * A folder in Hugging Face's format, or a URI (`scheme://...`) that only the engine which made it can read. A URI names a state that never changes;
- * it is no path, so it is neither resolved nor looked for on the disk.
+ * it is not a path, so it is neither resolved nor looked for on the disk.
  */
 export type ModelReference = string;
 

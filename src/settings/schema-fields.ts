@@ -40,7 +40,7 @@ export function unwrap(schema: Schema): Unwrapped {
 }
 
 /** The schema of one key below a schema; a reward component is identified by the `kind` in its value. */
-export function childSchema(schema: Schema, key: string | number, value?: unknown): Schema | undefined {
+function childSchema(schema: Schema, key: string | number, value?: unknown): Schema | undefined {
   const def = unwrap(schema).schema._zod.def;
   if (def.type === "object") return Object.hasOwn(def.shape, key) ? def.shape[key] : undefined;
   if (def.type === "array") return def.element;

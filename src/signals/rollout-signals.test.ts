@@ -135,7 +135,7 @@ describe("the signals of an iteration", () => {
     });
   });
 
-  it("of an update that ended early: what ended it was measured, but is no step", () => {
+  it("of an update that ended early: what ended it was measured, but is not a step", () => {
     const ended = iterationSignals({ ...record, endedBy: { epoch: 2, statistics: statistics(1) } });
     expect(ended["kl/old_new_k3_token"]).toBeCloseTo(Math.E ** 2 - 3, 12);
     expect(ended["clip/fraction"]).toBeCloseTo(2 / 5, 12);

@@ -56,7 +56,7 @@ describe("a request with a key", () => {
 });
 
 describe("the version of a run's control", () => {
-  it("changes with each thing that a person must have seen, and with nothing else", () => {
+  it("changes with each thing that an operator must have seen, and with nothing else", () => {
     const store = storeWithRun();
     store.createRun(runRecord("b"));
     const recorder = store.recorder("a", store.startAttempt("a"));

@@ -8,7 +8,7 @@ import type { AttemptRow, DerivedState, Position, RunRow, StateRow } from "./sto
 import { insertRow } from "./writerows.ts";
 
 /** A running attempt whose last heartbeat is older than this many intervals counts as dead. */
-export const missedBeats = 3;
+const missedBeats = 3;
 
 type Text = string | Uint8Array;
 

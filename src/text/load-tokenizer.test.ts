@@ -277,7 +277,7 @@ describe("the text of a special token in content", () => {
     expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
   });
 
-  it("is no special token in a vocabulary that has its text as a word (words, pieces)", () => {
+  it("is not a special token in a vocabulary that has its text as a word (words, pieces)", () => {
     const special = [{ id: 1, content: "</s>", special: true, normalized: false }];
     const vocab = { "<unk>": 0, "</s>": 1, a: 2 };
     const whole = { ...gpt2Like(), added_tokens: special, post_processor: null, decoder: null };

@@ -89,7 +89,7 @@ export function seedOf({ rolledBackIn }: OnlineState, seed: number): number {
 }
 
 /** The clip of the first iteration; null if it has no phases. */
-export function firstClip(settings: PpoConfig): ClipRange | null {
+function firstClip(settings: PpoConfig): ClipRange | null {
   if (settings.clipSchedule === "constant") return null;
   const options = clipSettings(settings);
   return clipRangeAt({ ...options, iteration: 0, before: options.base });

@@ -75,7 +75,7 @@ export function drawsOf(
 /** An algorithm's objective. */
 type Objective = (batch: PolicyBatch, now: InForce) => PolicyLoss;
 
-/** Nothing has been learned from the rollout yet: every ratio is 1, where no clip binds and a penalty has no gradient. */
+/** Nothing has been learned from the rollout yet: every ratio is 1, so no clip binds and a penalty has no gradient. */
 async function normsOf(options: {
   readonly engine: Engine;
   readonly copy: ModelInfo;

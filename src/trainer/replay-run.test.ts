@@ -45,7 +45,7 @@ const lively = [
 const stops = (signal: string) => rule(`tier: 1, when: {signal: ${signal}, above: 0}, minHistory: 4`, "fourth");
 
 describe("a run's own rules decide on replay what they decided", () => {
-  it("through a schedule, a controller of the KL coefficient and a person's settings", async () => {
+  it("through a schedule, a controller of the KL coefficient and an operator's settings", async () => {
     const world = newWorld();
     world.store.command("set", { key: "ppo.learningRate", value: 0.02 });
     const settings = { ...ppo, schedule: "linear", kl: { controller: "ziegler", target: 0.01 } };

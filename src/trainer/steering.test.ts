@@ -85,7 +85,7 @@ describe("the penalty", () => {
     expect(context.engine.models.size).toBe(clip.context.engine.models.size);
   });
 
-  it("lets a person set its coefficient", async () => {
+  it("lets an operator set its coefficient", async () => {
     const world = newWorld();
     world.store.command("set", { key: "ppo.penalty.beta", value: 7 });
     const { curve } = await run({ world, ppo: penalty });

@@ -26,7 +26,7 @@ export interface Shown {
    * except those of a step.
    */
   readonly signals: MetricValues;
-  /** Each lever's bounded value as given by the configuration and schedule. Absent at a step, where the iteration's last one holds. */
+  /** Each lever's bounded value as given by the configuration and schedule. Absent at a step: the iteration's last one then holds. */
   readonly base?: Readonly<Partial<Record<LeverName, number>>>;
 }
 

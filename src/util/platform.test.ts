@@ -107,7 +107,7 @@ describe("the names in a folder", () => {
   });
 });
 
-it("a tree is removed, and its absence is no error", async () => {
+it("a tree is removed, and its absence is not an error", async () => {
   mkdirSync(join(folder, "a", "b"), { recursive: true });
   writeFileSync(join(folder, "a", "b", "c"), "");
   for (let i = 0; i < 2; i++) await removeTree(join(folder, "a"));

@@ -14,7 +14,7 @@ export function startWorker(name: string, from: string, options: WorkerOptions =
 }
 
 /** Starts a worker thread that runs a TypeScript module, which may import TypeScript and JavaScript modules. */
-export function startTypeScriptWorker(module: URL, options: WorkerOptions = {}): Worker {
+function startTypeScriptWorker(module: URL, options: WorkerOptions = {}): Worker {
   // Loaders are registered per thread, and a worker's first module is read before any of its own code runs.
   const loader = JSON.stringify(import.meta.resolve("tsx/esm/api"));
   const code = `import { register } from ${loader}; register(); await import(${JSON.stringify(module.href)});`;

@@ -15,7 +15,7 @@ writeFileSync(
 );
 const temporary = () => readdirSync(tmpdir()).filter((name) => name.startsWith("ballast-reproduce-"));
 
-it("is the same to the bit, over a person's decision and setting", { timeout: 180_000 }, async () => {
+it("is the same to the bit, over an operator's decision and setting", { timeout: 180_000 }, async () => {
   const settings = [
     "control.rules=rules.yaml",
     "ppo.iterations=8",

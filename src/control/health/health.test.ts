@@ -99,7 +99,7 @@ it("a part is its lowest signal, parts without one are absent, and what lowered 
   });
 });
 
-it("nothing recorded, or NaN, is no health at all; infinities are as bad as can be", () => {
+it("nothing recorded, or NaN, is not health at all; infinities are as bad as can be", () => {
   expect(after([{}])).toEqual({ total: null, parts: {}, lowered: [] });
   expect(healthMetrics(after([]))).toEqual({});
   const nan = Object.fromEntries([...healthLengths.keys()].map((key) => [key, Number.NaN]));

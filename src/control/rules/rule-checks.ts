@@ -12,7 +12,7 @@ const ofNewestAlone: readonly Statistic[] = ["value", "rise", "ratio_to_first", 
 const withAnother: readonly Statistic[] = ["standard_errors", "correlation"];
 
 /** Longest history that a rule may need, in observations. */
-export const longestHistory = 1000;
+const longestHistory = 1000;
 
 /** What is wrong with a single rule. */
 export function oddities(rule: Rule): Mistake[] {

@@ -19,7 +19,7 @@ const middles = [
 const endings = ["but it is hard to say.", "and some people do not like it.", "but it is not so for all."];
 
 /** Most words of a brief reply; the shortest long reply has 16. */
-export const briefWords = 8;
+const briefWords = 8;
 
 export const openKind: RequestKind = {
   name: "open",

@@ -76,7 +76,7 @@ function machineOf({ machine }: RunRow): Record<string, unknown> {
 }
 
 /** Newest value of each metric, by stage. */
-export function latestOf(
+function latestOf(
   { store }: Pick<Context, "store">,
   { run, keys }: { readonly run: RunRow; readonly keys: readonly { readonly stage: Stage }[] },
 ): Partial<Record<Stage, Record<string, number>>> {
@@ -90,7 +90,7 @@ export function latestOf(
 }
 
 /** Thresholds of rules whose first condition is on the plain value in the signal's own unit: hairlines on its chart. */
-export function thresholdsOf(rules: readonly Rule[]): Threshold[] {
+function thresholdsOf(rules: readonly Rule[]): Threshold[] {
   return rules.flatMap(({ id, tier, conditions: [condition] }) =>
     condition.statistic === "value" && condition.unit === "as_is"
       ? [{ signal: condition.signal, rule: id, tier, above: condition.above, below: condition.below }]

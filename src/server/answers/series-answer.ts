@@ -38,7 +38,7 @@ export function seriesRoutes(context: Context): Hono {
   });
 }
 
-export function columnsOf({ width, points }: Series): SeriesColumns {
+function columnsOf({ width, points }: Series): SeriesColumns {
   const bad = points.flatMap(({ nonFinite, last }, i) =>
     // The last value of a bucket need not be the one that is not finite.
     nonFinite > 0 ? [[i, nonFinite, Number.isFinite(last) ? Number.NaN : last] as const] : [],

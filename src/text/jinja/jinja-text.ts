@@ -39,7 +39,7 @@ function quoted(text: string): string {
 const hex = (code: number, digits: number) => code.toString(16).padStart(digits, "0");
 
 /** The shortest decimal that JavaScript finds, in Python's form. */
-export function floatText(value: number): string {
+function floatText(value: number): string {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";

@@ -76,7 +76,7 @@ const globals = new Map<string, Value>([
     "raise_exception",
     new Callable((args) => {
       const [message] = bind(args, { of: "raise_exception", names: ["message"], required: 1 });
-      throw new TemplateFault(typeof message === "string" ? message : unsupported("an exception that is no text"));
+      throw new TemplateFault(typeof message === "string" ? message : unsupported("an exception that is not text"));
     }),
   ],
   [

@@ -86,7 +86,7 @@ const button = (text: RegExp) =>
     text.test(one.getAttribute("aria-label") ?? one.textContent!),
   )!;
 
-it("says of each run its state and heartbeat, progress, health in a word, and what waits for a person", async () => {
+it("says of each run its state and heartbeat, progress, health in a word, and what waits for an operator", async () => {
   await open();
   expect(ids()).toEqual(["demo-3", "demo-2", "demo-1"]);
   expect(row("demo-3").textContent).toMatch(/running\s+3 s ago.*PPO 12\/50.*90 ● good/);

@@ -25,7 +25,7 @@ function recorded() {
   return { terminal, workspace, options: { run: "tiny-1", attempts: "all", workspace, terminal } as const };
 }
 
-it("as CSV has every row, flags, and text that is no formula", async () => {
+it("as CSV has every row, flags, and text that is not a formula", async () => {
   const { terminal, options } = recorded();
   await exportRun({ ...options, format: "csv" });
   const { lines } = terminal;

@@ -140,7 +140,7 @@ function healthSection(health: readonly HealthRow[], threshold: number): Section
     ];
   });
   const notes = [
-    "Runs with faults are those without interventions. lowest: lowest health/total from the fault on, before the collapse where there was one.",
+    "Runs with faults are those without interventions. lowest: lowest health/total from the fault on, before the collapse if there was one.",
   ];
   return { title: "Health", columns, rows, notes };
 }

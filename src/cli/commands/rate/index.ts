@@ -83,7 +83,7 @@ function userName(): string {
     return userInfo().username;
   } catch {
     // A user without a name in the system.
-    return "person";
+    return "user";
   }
 }
 

@@ -109,7 +109,7 @@ const names = () => [...document.querySelectorAll("article")].map((one) => one.g
 const button = (text: string, within: ParentNode = document) =>
   [...within.querySelectorAll("button")].find((one) => one.textContent?.includes(text))!;
 
-it("shows the newest iteration and follows it, until a person chooses one with the keys", async () => {
+it("shows the newest iteration and follows it, until an operator chooses one with the keys", async () => {
   const body = await open();
   expect(body.querySelector("output")!.textContent).toBe("9 of 0 to 9");
   expect(names()).toHaveLength(3);

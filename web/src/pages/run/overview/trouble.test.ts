@@ -62,7 +62,7 @@ it("rules that spoke lately come next, the more serious first; old and supersede
   expect(trouble({}, [event("alert", 40, "note", { tier: 3 })]).tone).toBe("good");
 });
 
-it("without a word of a rule, a check that was lost since the first measurement is no clean bill", () => {
+it("without a word of a rule, a check that was lost since the first measurement is not a clean bill", () => {
   const lost = ["sums right 68.8% → 28.1%"];
   const found = troubleOf({ run, events: [], now: 0, lost });
   expect(found).toMatchObject({ tone: "warn", next: "behaviour" });
