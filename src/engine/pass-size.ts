@@ -6,6 +6,12 @@
  */
 export const mostTokens = 2048;
 
+/**
+ * The share of the machine's memory that one pass may take: a quarter. Most of the rest is weights, gradients and Adam's moments of policy and critic, and
+ * what other passes left with the runtime.
+ */
+export const shareOfPass = 1 / 4;
+
 /** Logits of one step of sampling, which has an array for all rows and the whole vocabulary: 128 MB of them at most. */
 const mostLogits = 2 ** 25;
 

@@ -24,6 +24,7 @@ it("names what differs", async () => {
   expect(machineDifferences(machine, other)).toEqual([
     "the run began with CPU A CPU, this is B CPU",
     "the run began with threads 2, this is 4",
+    `the run began with memory of ${machine.memoryGb} GiB, this is 1 GiB`,
     `the run began with node ${process.versions.node}, this is 1.0.0`,
   ]);
 });

@@ -1,6 +1,7 @@
 /** The machine record of a run: what a repetition to the last bit needs. */
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism } from "node:os";
 import type { Engine } from "../engine/engine.ts";
+import { machineMemory } from "../util/machine-memory.ts";
 import { version } from "../util/own-version.ts";
 import { platformName } from "../util/platform.ts";
 
@@ -12,6 +13,7 @@ export interface Machine {
   /** Versions by name: ballast, node, and what the engine computes with. */
   readonly versions: Readonly<Record<string, string>>;
   readonly logicalCores: number;
+  /** GiB, or the container's limit: what passes are cut by. */
   readonly memoryGb: number;
 }
 
@@ -24,7 +26,7 @@ export async function machineRecord(engine: Pick<Engine, "info">): Promise<Machi
     platform: platformName,
     versions: { ballast: version(), node: process.versions.node, ...versions },
     logicalCores: availableParallelism(),
-    memoryGb: Math.round(totalmem() / 2 ** 30),
+    memoryGb: machineMemory() / 2 ** 30,
   };
 }
 
@@ -38,6 +40,7 @@ export function machineDifferences(before: Machine, now: Machine): string[] {
   compare("platform", before.platform, now.platform);
   compare("engine", before.engine, now.engine);
   compare("threads", before.threads, now.threads);
+  compare("memory of", `${before.memoryGb} GiB`, `${now.memoryGb} GiB`);
   for (const name of new Set([...Object.keys(before.versions), ...Object.keys(now.versions)])) {
     compare(name, before.versions[name], now.versions[name]);
   }

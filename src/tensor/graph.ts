@@ -97,6 +97,8 @@ export interface LoopAttributes {
   readonly step: Tensor<"input">;
   readonly stateInputs: readonly Tensor<"input">[];
   readonly stateOutputs: readonly Tensor[];
+  /** The number of steps, as far as shapes know it. */
+  readonly stackedLength: Dim;
   /** One slice per step; the slices are stacked along a new first axis of the result. */
   readonly stacked: readonly Tensor[];
 }

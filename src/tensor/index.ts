@@ -5,6 +5,7 @@ export * from "./graph.ts";
 export * from "./lower.ts";
 export * from "./onnx.ts";
 export * from "./ops.ts";
+export * from "./peak-memory.ts";
 export * from "./recompute.ts";
 export * from "./runtime.ts";
 export * from "./session.ts";

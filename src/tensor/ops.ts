@@ -402,7 +402,7 @@ export function loop(options: {
   for (const [i, state] of states.entries()) {
     if (state.dtype !== initial[i]?.dtype) throw new GraphError(`loop: state ${i} changes its type to ${state.dtype}`);
   }
-  const attributes = { step, stateInputs, stateOutputs: states, stacked };
+  const attributes = { step, stateInputs, stateOutputs: states, stackedLength, stacked };
   const whole = node("loop", [steps, ...initial], attributes, "int64", []);
   return {
     states: states.map((state, i) => output(whole, i, state.dtype, stateShapes[i] as Shape)),

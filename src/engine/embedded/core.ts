@@ -5,6 +5,7 @@ import { withTextIds } from "../../models/model-config.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
 import type { Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
+import { machineMemory } from "../../util/machine-memory.ts";
 import type {
   CloneModelRequest,
   CreateModelRequest,
@@ -27,7 +28,7 @@ import type {
   SampleResult,
   StateInfo,
 } from "../engine.ts";
-import { mostTokens } from "../pass-size.ts";
+import { mostTokens, shareOfPass } from "../pass-size.ts";
 import type { PassResult } from "../passes.ts";
 import { adamWStep, average, gradientSums } from "./adamw-step.ts";
 import { Model, parts, valuesOf } from "./held-model.ts";
@@ -36,6 +37,7 @@ import { machineInfo } from "./machine-info.ts";
 import { averageMerged, mergedValues } from "./merged-weights.ts";
 import { inspectState, openState } from "./open-state.ts";
 import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./padded-batch.ts";
+import { tokensWithin } from "./pass-memory.ts";
 import type { OnePassEngine } from "./protocol.ts";
 import { Sampler } from "./sampler.ts";
 import { Sessions } from "./sessions.ts";
@@ -44,6 +46,7 @@ import { WeightShelf } from "./shared-weights.ts";
 export class EmbeddedCore implements OnePassEngine {
   readonly #threads: number;
   readonly #recompute: boolean;
+  readonly #tokensOfPass = new Map<string, number>();
   readonly #sessions: Sessions;
   readonly #sampler: Sampler;
   readonly #models = new Map<ModelId, Model>();
@@ -95,7 +98,7 @@ export class EmbeddedCore implements OnePassEngine {
         throw new EngineError(`model ${into} is not of the shape of the copy that it is to become`);
       target.become(options);
       if (request.optimizer) target.copyOptimizer(source);
-      return target.info;
+      return this.#told(target);
     }
     const model = new Model({ id: this.#id(), ...options });
     if (request.optimizer) model.copyOptimizer(source);
@@ -303,7 +306,18 @@ export class EmbeddedCore implements OnePassEngine {
   #add(model: Model): ModelInfo {
     this.#models.set(model.info.id, model);
     this.#shelf.keepOnly(new Set([...this.#models.values()].map(({ trunk }) => trunk)));
-    return model.info;
+    return this.#told(model);
+  }
+
+  /** What a caller hears of a model: its sizes, and the passes that this machine can hold. */
+  #told({ info }: Model): ModelInfo {
+    const { textIds: _, ...sizes } = info.config;
+    const key = JSON.stringify(sizes);
+    const known = this.#tokensOfPass.get(key);
+    const budget = shareOfPass * machineMemory();
+    const tokensOfPass = known ?? tokensWithin(info.config, { recompute: this.#recompute, budget });
+    this.#tokensOfPass.set(key, tokensOfPass);
+    return { ...info, tokensOfPass };
   }
 
   #model(id: ModelId): Model {

@@ -12,7 +12,6 @@ import { type NamedTensor, openSafetensors, writeSafetensors } from "../../model
 import type { Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
 import type { HeadKind, ModelConfig, ModelInfo, ScalarInit } from "../engine.ts";
-import { mostTokens } from "../pass-size.ts";
 import { type Values, valuesIn } from "./parameter-values.ts";
 import type { SharedWeights } from "./shared-weights.ts";
 
@@ -62,7 +61,7 @@ export class Model {
     this.trainable = frozen ? [] : this.#specs.filter(({ trainable }) => trainable);
     const trained = total(this.trainable);
     const sizes = { parameters: total(this.#specs), trained };
-    this.info = { id, config, heads, ...sizes, tokensOfPass: mostTokens };
+    this.info = { id, config, heads, ...sizes };
     this.weights = new Float32Array(trained);
     this.become({ from, seed });
   }
