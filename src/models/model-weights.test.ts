@@ -111,6 +111,18 @@ describe("round trip", () => {
       }
   });
 
+  test("a head of its own beside embeddings that config.json ties is converted, and config.json says so; a reward model, too", () => {
+    const [from, to] = [temporaryFolder(), temporaryFolder()];
+    writeModelFolder(from, { config: tiedConfig, heads: ["lm"], tensors: fixtureTensors("untied") });
+    convertModelFolder(from, to, { format: "F32" });
+    expect(JSON.parse(readFileSync(join(to, "config.json"), "utf8")).tie_word_embeddings).toBe(false);
+    expect(bytesOf(readModelFolder(to).tensors)).toEqual(bytesOf(fixtureTensors("untied")));
+    writeModelFolder(from, { config: tiedConfig, heads: ["scalar"], tensors: fixtureTensors("score") });
+    convertModelFolder(from, to, { format: "F32" });
+    expect(readModelFolder(to).heads).toEqual(["scalar"]);
+    expect(bytesOf(readModelFolder(to).tensors)).toEqual(bytesOf(fixtureTensors("score")));
+  });
+
   test("a number beyond fp16 names its tensor, and the folder keeps what it held", () => {
     const [from, to] = [temporaryFolder(), sharded()];
     const tensors = fixtureTensors();
