@@ -7,7 +7,7 @@ import { verifyFolder } from "../trainer/atomic-folder.ts";
 import { readFinal } from "../trainer/final.ts";
 import { stateOf } from "../trainer/model-folder.ts";
 import { CheckpointError } from "../util/errors.ts";
-import { hasWeights, weightFilesIn } from "../util/weight-files.ts";
+import { hasWeights, isAdapterFolder, weightFilesIn } from "../util/weight-files.ts";
 import { resumeCommand } from "./find-run.ts";
 
 /**
@@ -17,14 +17,14 @@ import { resumeCommand } from "./find-run.ts";
 export async function findModel(model: string, workspace: string): Promise<string> {
   const folder = folderOf(model, workspace);
   // Before the tokenizer is looked for: a folder of GGUF has none, either.
-  if (stateOf(folder) === folder) weightFilesIn(folder);
+  if (stateOf(folder) === folder && !isAdapterFolder(folder)) weightFilesIn(folder);
   await checkFolder(folder);
   return folder;
 }
 
 function folderOf(model: string, workspace: string): string {
   for (const folder of [model, join(model, "final")])
-    if (hasWeights(folder) || stateOf(folder) !== folder) return folder;
+    if (hasWeights(folder) || isAdapterFolder(folder) || stateOf(folder) !== folder) return folder;
   const place = findRun(model, workspace, { what: "model or run" });
   const { id, folder: run } = place;
   for (const stage of ["ppo", "sft"]) {

@@ -69,6 +69,10 @@ describe("errors", () => {
       "a head is 33 wide, and rotary positions turn pairs of its entries; make model.headDim even",
     ],
     [
+      ["lora.rank=4", "sft.steps=3"],
+      "lora: an adapter stands on trained weights, and sft would start from random ones; give model.path, or remove lora",
+    ],
+    [
       ["model.path=m", "model.ropeTheta=5", "model.innerWidth=2"],
       "model.innerWidth and ropeTheta: the model in m brings its own sizes; remove them, or model.path to make a model from scratch",
     ],

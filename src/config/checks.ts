@@ -16,6 +16,7 @@ export function checkConfig(config: Config, given: Given): Checked {
   const parts = [
     { errors: checkEngines(config, given), warnings: [] },
     checkModel(config, given),
+    { errors: checkLora(config), warnings: [] },
     checkTokenizer(config, given),
     checkRows(config, given),
     checkPpo(config, given),
@@ -81,6 +82,26 @@ function checkModel({ model }: Config, given: Given): Checked {
     );
   }
   return { errors, warnings: [] };
+}
+
+/** An adapter stands on frozen weights, so each stage must start from a model that has learned something. */
+function checkLora({ lora, model, sft, reward, ppo }: Config): Problem[] {
+  if (lora === undefined) return [];
+  const starts = {
+    sft: sft && model.path,
+    reward: reward && (reward.from ?? (sft ? "" : model.path)),
+    ppo: ppo && (ppo.policy ?? (sft ? "" : model.path)),
+  };
+  const random = Object.entries({ sft, reward, ppo }).flatMap(([stage, section]) =>
+    section !== undefined && starts[stage as keyof typeof starts] === undefined ? [stage] : [],
+  );
+  if (random.length === 0) return [];
+  return [
+    problem(
+      ["lora", "model"],
+      `lora: an adapter stands on trained weights, and ${inList(random, "and")} would start from random ones; give model.path, or remove lora`,
+    ),
+  ];
 }
 
 function checkOptionalSizes(model: ModelSection, given: Given): Problem[] {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { knownRules, unknownRule, usedRules } from "../control/rules/load-rules.ts";
 import { helpdeskObjective } from "../data/index.ts";
-import { readModelConfig } from "../models/hf-folder.ts";
+import { readBaseConfig } from "../models/adapter-folder.ts";
 import { type AlgorithmSettings, algorithmSettings } from "../settings/algorithm-table.ts";
 import { type Config, configSchema, type PpoConfig } from "../settings/config-schema.ts";
 import { type Stage, stages } from "../types/records.ts";
@@ -240,8 +240,7 @@ export function recordedConfig(config: Config, folder: string): string {
 export function withModelSizes(config: Config): Config {
   const folder = startFolder(config);
   if (folder === undefined || !existsSync(folder)) return config;
-  const { family, layers, width, heads, kvHeads, headDim, innerWidth, context, tieEmbeddings } =
-    readModelConfig(folder);
+  const { family, layers, width, heads, kvHeads, headDim, innerWidth, context, tieEmbeddings } = readBaseConfig(folder);
   const sizes = { family, layers, width, heads, kvHeads, headDim, innerWidth, context, tieEmbeddings };
   return { ...config, model: { ...config.model, ...sizes } };
 }
@@ -249,7 +248,7 @@ export function withModelSizes(config: Config): Config {
 /** Longest sequence of the model in a folder, without loading it; null if there is no model that a family here reads. */
 export function contextIn(folder: string): number | null {
   try {
-    return readModelConfig(folder).context;
+    return readBaseConfig(folder).context;
   } catch {
     return null;
   }

@@ -37,7 +37,7 @@ describe("a toy engine that lacks a capability", () => {
     ["klInLoss", false, { kl: { in: "loss" } }, {}, "ppo.kl.in=reward"],
     ["penalty", false, { policyLoss: "penalty" }, {}, "ppo.policyLoss=clip"],
     ["temperature", false, { temperature: 0.7 }, {}, "ppo.temperature=1"],
-    ["trainable", ["adapters"], {}, {}, "another engine"],
+    ["trainable", ["adapters"], {}, {}, "a section lora trains adapters"],
     ["clipping", "none", { maxGradNorm: 1 }, {}, "ppo.maxGradNorm=null"],
     ["reduction", "sequence-mean", {}, {}, "ppo.aggregation=sequence-mean"],
   ];

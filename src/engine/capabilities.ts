@@ -94,6 +94,8 @@ interface Asked {
   readonly role: ModelRole;
   /** What to do without the capability. */
   readonly instead: string;
+  /** What is missing, if it depends on the configuration. */
+  readonly words?: string;
 }
 
 interface Need<Value> {
@@ -241,17 +243,18 @@ export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Ke
   },
   trainable: {
     words: "training of all weights",
-    has: (kinds) => kinds.includes("all"),
-    asked: (config) =>
-      config.sft || config.reward || config.ppo
-        ? [
-            {
-              setting: "every stage",
-              role: "policy",
-              instead: "there is no section for adapters yet: take another engine",
-            },
-          ]
-        : [],
+    // What the configuration trains decides.
+    has: () => false,
+    asked: (config, kinds) => {
+      if (config.lora !== undefined) {
+        const needed = { setting: "the section lora", words: "training of adapters", instead: "remove lora" };
+        const roles: readonly ModelRole[] = ["policy", "critic", "reward"];
+        return kinds.includes("adapters") ? [] : roles.map((role) => ({ ...needed, role }));
+      }
+      const trains = config.sft || config.reward || config.ppo;
+      const instead = "a section lora trains adapters";
+      return !trains || kinds.includes("all") ? [] : [{ setting: "every stage", role: "policy", instead }];
+    },
   },
   clipping: {
     words: "clipping to a global norm that a step can set",
@@ -345,8 +348,8 @@ export function checkCapabilities(info: EngineAbilities, config: Config): void {
     return lacking(engine).flatMap(({ key, words, asked }) =>
       asked(config, engine.capabilities[key] as never)
         .filter((one) => one.role === role)
-        .map(({ setting, instead }) => ({
-          what: `the engine ${engine.name} has no ${words}, which ${setting} needs`,
+        .map(({ setting, instead, words: own = words }) => ({
+          what: `the engine ${engine.name} has no ${own}, which ${setting} needs`,
           instead,
         })),
     );

@@ -6,15 +6,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError } from "../util/errors.ts";
-import { hasWeights } from "../util/weight-files.ts";
+import { adapterConfigFile, adapterWeightsFile, hasWeights, isAdapterFolder } from "../util/weight-files.ts";
 import { factorNames } from "./adapter.ts";
 import { architectureOf, blockProjections, parameterSpecs } from "./family.ts";
-import { type ModelFolderInfo, refuseNonFinite } from "./hf-folder.ts";
+import { type ModelFolderInfo, readModelConfig, refuseNonFinite } from "./hf-folder.ts";
 import type { AdapterModule, DecoderConfig, Head } from "./model-config.ts";
-import { adapterConfigFile, PeftConfig, peftConfigOf } from "./peft-config.ts";
+import { PeftConfig, peftConfigOf } from "./peft-config.ts";
 import { type NamedTensor, openSafetensors, type TensorSource, writeSafetensors } from "./safetensors.ts";
 
-export const adapterWeightsFile = "adapter_model.safetensors";
 const recordFile = "ballast_adapter.json";
 /** PEFT's names of parameters begin with it. */
 const prefix = "base_model.model.";
@@ -26,11 +25,6 @@ interface BaseRecord {
   /** A hash of the base's weights. */
   readonly weights: string;
   readonly heads: readonly Head[];
-}
-
-/** Whether a folder holds an adapter. */
-export function isAdapterFolder(folder: string): boolean {
-  return existsSync(join(folder, adapterConfigFile));
 }
 
 /** The folder of an adapter's base model. Throws a CheckpointError if it is not found. */
@@ -47,6 +41,11 @@ export function adapterBase(folder: string): string {
     `the adapter in ${folder} stands on ${config.base ?? "an unnamed model"}, which is not here: looked in ${places.join(", ") || "no place"}`,
     `Write the folder of its base model into base_model_name_or_path of ${join(folder, adapterConfigFile)}.`,
   );
+}
+
+/** The configuration of a folder's model, or of an adapter's base, without the weights. Throws a CheckpointError. */
+export function readBaseConfig(folder: string): ReturnType<typeof readModelConfig> {
+  return readModelConfig(isAdapterFolder(folder) ? adapterBase(folder) : folder);
 }
 
 /** An adapter's content, whose numbers are read on demand. */

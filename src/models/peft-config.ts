@@ -2,10 +2,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CheckpointError, messageOf } from "../util/errors.ts";
+import { adapterConfigFile } from "../util/weight-files.ts";
 import { isTarget, lastParts, type Projection } from "./adapter.ts";
 import type { AdapterConfig, AdapterModule } from "./model-config.ts";
-
-export const adapterConfigFile = "adapter_config.json";
 
 /** Most bytes of the file. */
 const maxBytes = 4 * 2 ** 20;

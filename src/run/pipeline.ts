@@ -20,7 +20,7 @@ import { checkData, fingerprintData, recordData } from "../trainer/data-record.t
 import { type EncodedRows, encodeRows, type PreparedRows } from "../trainer/encoded-rows.ts";
 import { evaluateRun, ownRewardModel, startingPolicy } from "../trainer/evaluate-run.ts";
 import { isOutgrown, readFinal } from "../trainer/final.ts";
-import { saveModelFolder } from "../trainer/model-folder.ts";
+import { saveModelFolder, stateOf } from "../trainer/model-folder.ts";
 import { openReward, rewardFolders, sameTokenizer } from "../trainer/open-reward.ts";
 import { trainReward } from "../trainer/reward-model.ts";
 import { checkAnswers, openRows, type RunRows } from "../trainer/run-rows.ts";
@@ -158,6 +158,7 @@ async function sft(run: Run): Promise<StageResult> {
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
   if (caution !== null) warn(context, caution);
+  if ("folder" in source) await tellStates(run, context, [source.folder]);
   return trainSft(context, { settings: config.sft!, source, ...sets });
 }
 
@@ -174,6 +175,7 @@ async function reward(run: Run): Promise<StageResult> {
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
   if (caution !== null) warn(context, caution);
+  if ("folder" in source) await tellStates(run, context, [source.folder]);
   // Samples of the policy from which PPO starts.
   const policy = ownPolicy ?? from;
   const speaks = policy !== undefined && (await modelSizes(engine, policy)).heads.includes("lm");
@@ -199,6 +201,7 @@ async function ppo(run: Run): Promise<StageResult> {
       `the tokenizer in ${other} differs from the policy's: its model will read tokens it was not trained on`,
     );
   }
+  await tellStates(run, context, [policy, ...(hasCritic(settings.algorithm) ? [critic] : [])]);
   const { context: length } = await modelSizes(engine, policy);
   const { tally, prompts, measuring } = encoded.ppo(length);
   tellTally(context, tally);
@@ -216,6 +219,18 @@ async function ppo(run: Run): Promise<StageResult> {
     rules: await runRules(run, context),
     measuring,
   });
+}
+
+/** Says what the user should know of the folders that a stage trains on: above all, that an adapter is trained on as it is. */
+async function tellStates({ engine, config }: Run, context: StageContext, folders: readonly string[]): Promise<void> {
+  for (const folder of new Set(folders)) {
+    const { config: its, notes = [] } = await engine.inspectModel(stateOf(folder));
+    for (const note of notes) warn(context, note);
+    const [module] = its.adapter?.modules ?? [];
+    if (config.lora === undefined || module === undefined) continue;
+    const message = `the adapter in ${folder}, of rank ${module.rank}, is trained on: the settings of lora are those of new adapters`;
+    context.recorder.event({ kind: "note", stage: context.stage, iteration: 0, message });
+  }
 }
 
 /** The rules, kept in the run's folder, so that a run keeps them even if their files change. */

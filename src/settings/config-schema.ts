@@ -79,6 +79,18 @@ const longPromptsSchema = z.enum(["truncate", "skip", "error"]);
 /** What to do with a row whose answer is empty: stop and name all such lines, or leave them out and report how many. */
 const emptyAnswers = z.enum(["error", "skip"]).default("error");
 
+/** Low-rank adapters (Hu et al. 2021) in place of training all weights, in every stage of the run: docs/models.md. */
+export const loraSchema = z.strictObject({
+  /** 16: published 4 to 64 (Hu et al. 2021). */
+  rank: count.default(16),
+  /** The product's factor is alpha / rank; 32 at any rank is Schulman et al. 2025's. */
+  alpha: positive.default(32),
+  /** A factor of alpha / sqrt(rank) instead (Kalajdzievski 2023). */
+  rslora: z.boolean().default(false),
+  /** Projections by the last parts of their names; by default all of the blocks' (Schulman et al. 2025, LoRA Without Regret). */
+  targets: z.array(text).min(1).optional(),
+});
+
 /** The optimizer settings that the three stages share. */
 const optimizerShape = {
   schedule: scheduleSchema.default("cosine"),
@@ -488,6 +500,7 @@ export const configSchema = z.strictObject({
   demo: demoSchema.optional(),
   /** Faults to inject into PPO, as `lr-spike@40`: docs/faults.md. */
   faults: z.array(z.string()).default([]),
+  lora: loraSchema.optional(),
   sft: sftSchema.optional(),
   reward: rewardModelSchema.optional(),
   ppo: ppoSchema.optional(),

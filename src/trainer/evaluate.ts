@@ -48,7 +48,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Omit<Evaluatio
   const referenceModel =
     reference === null
       ? null
-      : (await loadTrunk(engine, reference, { tokenizer, heads: ["lm"], seed, role: "reference" })).id;
+      : (await loadTrunk(engine, reference, { tokenizer, heads: ["lm"], seed, role: "reference", frozen: true })).id;
   const reward = (await options.openReward?.(referenceModel)) ?? null;
   const folders = [...(before === null ? [] : [before]), after];
   try {
@@ -88,7 +88,7 @@ interface MeasureOptions extends EvaluateOptions {
 
 async function measure(options: MeasureOptions): Promise<Measured> {
   const { engine, tokenizer, temperature, seed, folder, referenceModel, reward, tell } = options;
-  const model = (await loadTrunk(engine, folder, { tokenizer, heads: ["lm"], seed })).id;
+  const model = (await loadTrunk(engine, folder, { tokenizer, heads: ["lm"], seed, frozen: true })).id;
   const rollout = await rollOut({ ...options, model, topK: 0, topP: 1, onProgress: tell });
   const greedy = await greedyOf(options, model);
   const request = { sequences: rollout.sequences, temperature: temperature || 1 };

@@ -19,6 +19,8 @@ export interface FinalRequest {
   readonly heads: readonly HeadKind[];
   readonly steps: number;
   readonly values: MetricValues;
+  /** Merge an adapter into the weights: what later stages stand on is a whole model. */
+  readonly merge?: boolean;
   /** Writes more files into the folder, flushed to disk. */
   readonly extra?: (folder: string) => void;
 }
@@ -26,10 +28,10 @@ export interface FinalRequest {
 /** Saves the result. Throws CheckpointError if the folder cannot be written: the run can continue from the stage's last checkpoint. */
 export async function saveFinal(context: StageContext, request: FinalRequest): Promise<StageResult> {
   const { engine, tokenizer, recorder, stage, origin } = context;
-  const { model, heads, steps, values, extra } = request;
+  const { model, heads, steps, values, extra, merge = false } = request;
   const folder = join(context.folder, "final");
   const result: StageResult = { stage, folder, steps, values };
-  const published = await engine.cloneModel(model, { heads });
+  const published = await engine.cloneModel(model, { heads, merge });
   try {
     await writeFolder({
       folder,

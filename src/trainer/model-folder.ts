@@ -9,6 +9,7 @@ import { schemeOf } from "../settings/model-reference.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { writeDurably } from "../util/durable.ts";
 import { EngineError } from "../util/errors.ts";
+import { isAdapterFolder } from "../util/weight-files.ts";
 
 const referenceFile = "model-reference.json";
 
@@ -45,6 +46,8 @@ export async function saveModelFolder(request: ModelFolderRequest): Promise<void
     writeDurably(join(folder, referenceFile), `${JSON.stringify({ reference: state }, null, 2)}\n`);
     return;
   }
+  // The configuration is the base's.
+  if (isAdapterFolder(folder)) return;
   const { bosId, eosId, padId, stopIds } = tokenizer;
   const path = join(folder, "config.json");
   const config = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;

@@ -7,7 +7,7 @@ import { UsageError } from "../util/errors.ts";
 import type { SavedModels } from "./checkpoint.ts";
 import { stateOf } from "./model-folder.ts";
 import type { StageContext } from "./stage-context.ts";
-import { loadTrunk, textIdsOf } from "./stage-models.ts";
+import { adapterOf, loadTrained, loadTrunk, textIdsOf } from "./stage-models.ts";
 
 /** Folders that the models start from. */
 export interface OnlineSources {
@@ -60,41 +60,38 @@ export async function openOnlineModels(context: StageContext, request: OnlineMod
   const heads = shared ? (["lm", "scalar"] as const) : (["lm"] as const);
   const policy =
     checkpoint === null
-      ? await loadTrunk(engine, sources.policy, { tokenizer, heads, seed, role: "policy" })
-      : await engine.loadModel(stateOf(join(checkpoint, "policy")), {
-          heads,
-          optimizer: true,
-          textIds: textIdsOf(tokenizer),
-        });
-  const reference = await loadTrunk(engine, sources.reference, { tokenizer, heads: ["lm"], seed, role: "reference" });
+      ? await loadTrunk(engine, sources.policy, { tokenizer, heads, seed, role: "policy", adapter: adapterOf(config) })
+      : await loadTrained(context, join(checkpoint, "policy"), { heads, role: "policy" });
+  const still = { tokenizer, heads: ["lm"], seed, role: "reference", frozen: true } as const;
+  const reference = await loadTrunk(engine, sources.reference, still);
   checkContext(`the reference in ${sources.reference}`, reference, policy);
   const critic = withCritic ? await openCritic(context, { ...request, policy }) : null;
   return { policy, reference: reference.id, critic };
 }
 
 async function openCritic(
-  { engine, tokenizer, config }: StageContext,
+  context: StageContext,
   { sources, settings, checkpoint, policy }: OnlineModelsRequest & { readonly policy: ModelInfo },
 ): Promise<Critic> {
+  const { engine, tokenizer, config } = context;
   const shared = settings.criticKind === "shared";
   const textIds = textIdsOf(tokenizer);
   const { seed } = config;
   const open = async () => {
     if (shared) return policy;
+    const fresh = { heads: ["scalar"], seed, role: "critic" } as const;
     // A separate full-depth transformer, whose value head starts at zero (docs/PPO.md row 19).
     const critic =
       checkpoint === null
-        ? await loadTrunk(engine, sources.critic, { tokenizer, heads: ["scalar"], seed, role: "critic" })
-        : await engine.loadModel(stateOf(join(checkpoint, "critic")), {
-            ...{ heads: ["scalar"], optimizer: true, textIds, role: "critic" },
-          });
+        ? await loadTrunk(engine, sources.critic, { ...fresh, tokenizer, adapter: adapterOf(config) })
+        : await loadTrained(context, join(checkpoint, "critic"), { heads: ["scalar"], role: "critic" });
     checkContext(`the critic in ${sources.critic}`, critic, policy);
     return critic;
   };
   // Before the critic's first step its average is the initial critic.
   const slowOf = async ({ id, heads }: ModelInfo) => {
     if (settings.slowCritic === null) return null;
-    if (checkpoint === null) return (await engine.cloneModel(id)).id;
+    if (checkpoint === null) return (await engine.cloneModel(id, { merge: true })).id;
     return (
       await engine.loadModel(stateOf(join(checkpoint, "slowCritic")), {
         heads,

@@ -46,7 +46,7 @@ export async function openReward(options: OpenRewardOptions): Promise<RewardPipe
   const { engine, tokenizer, settings, folders, reference, seed, handed } = options;
   const models: Record<string, LearnedModel> = {};
   for (const [name, folder] of Object.entries(folders)) {
-    const { id, config, heads } = await engine.loadModel(stateOf(folder), { role: "reward" });
+    const { id, config, heads } = await engine.loadModel(stateOf(folder), { role: "reward", frozen: true });
     if (!heads.includes("scalar"))
       throw new UsageError(
         `${folder} holds no reward model: it has no scalar head`,

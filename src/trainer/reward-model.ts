@@ -181,7 +181,7 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
     const { normalisation: from } = inputs;
     if (from === null) return null;
     const policy: ModelId = (
-      await loadTrunk(engine, from.policy, { tokenizer: context.tokenizer, heads: ["lm"], seed })
+      await loadTrunk(engine, from.policy, { tokenizer: context.tokenizer, heads: ["lm"], seed, frozen: true })
     ).id;
     const chosen = stepIndices({ rows: from.prompts.length, batchSize: count, seed, step: 0 });
     const { sequences } = await rollOut({

@@ -108,7 +108,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
   } catch (error) {
     return await loop.leave(steps, error);
   }
-  const result = await loop.finish({ model, heads: ["lm"] });
+  const result = await loop.finish({ model, heads: ["lm"], merge: true });
   await engine.disposeModel(model);
   return result;
 

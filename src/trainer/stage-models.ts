@@ -4,7 +4,16 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ModelRole } from "../engine/capabilities.ts";
-import type { Engine, HeadKind, ModelConfig, ModelInfo, ScalarInit, TextIds } from "../engine/engine.ts";
+import type {
+  AdapterRequest,
+  Engine,
+  HeadKind,
+  ModelConfig,
+  ModelInfo,
+  ScalarInit,
+  TextIds,
+} from "../engine/engine.ts";
+import type { Config } from "../settings/config-schema.ts";
 import { schemeOf } from "../settings/model-reference.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";
@@ -29,6 +38,28 @@ export interface TrunkRequest {
   readonly seed: number;
   /** What the model is to the run: its engine, and a word for errors. */
   readonly role?: ModelRole;
+  /** Train an adapter in place of all weights. */
+  readonly adapter?: AdapterRequest | undefined;
+  /** Nothing of it is trained, so that it shares its weights. */
+  readonly frozen?: boolean;
+}
+
+/** The adapter that a run trains; undefined if it trains all weights. */
+export function adapterOf({ lora }: Pick<Config, "lora">): AdapterRequest | undefined {
+  if (lora === undefined) return undefined;
+  const { rank, alpha, rslora, targets } = lora;
+  return { rank, alpha, rslora, ...(targets && { targets }) };
+}
+
+/** A trained state of a checkpoint, to go on from: its model, or its adapter on the shared base. */
+export function loadTrained(
+  { engine, tokenizer, config }: Pick<StageContext, "engine" | "tokenizer" | "config">,
+  folder: string,
+  { heads, role }: { readonly heads: readonly HeadKind[]; readonly role: ModelRole },
+): Promise<ModelInfo> {
+  const adapter = adapterOf(config);
+  const request = { heads, role, optimizer: true, textIds: textIdsOf(tokenizer), ...(adapter && { adapter }) };
+  return engine.loadModel(stateOf(folder), request);
 }
 
 /**
@@ -39,12 +70,14 @@ export interface TrunkRequest {
 export async function loadTrunk(
   engine: Engine,
   folder: string,
-  { tokenizer, heads, scalarInit = "zero", seed, role }: TrunkRequest,
+  { tokenizer, heads, scalarInit = "zero", seed, role, adapter, frozen }: TrunkRequest,
 ): Promise<ModelInfo> {
   const textIds = textIdsOf(tokenizer);
   const model = await engine.loadModel(stateOf(folder), {
     ...{ heads, scalarInit, seed, textIds, freshScalar: true },
     ...(role && { role }),
+    ...(adapter && { adapter }),
+    ...(frozen && { frozen }),
   });
   checkVocabulary(`the ${role ?? "model"} in ${folder}`, model.config, tokenizer);
   return model;
@@ -55,7 +88,7 @@ export type ModelSource = { readonly folder: string } | { readonly sizes: ModelC
 
 /** The single model of a stage with one head: from its checkpoint, or from its source with a fresh optimizer. */
 export async function openModel(
-  { engine, tokenizer, config }: StageContext,
+  context: StageContext,
   options: {
     readonly source: ModelSource;
     readonly checkpoint: Checkpoint<unknown> | null;
@@ -63,18 +96,13 @@ export async function openModel(
     readonly scalarInit: ScalarInit;
   },
 ): Promise<ModelInfo> {
+  const { engine, tokenizer, config } = context;
   const { source, checkpoint, head, scalarInit } = options;
   const role = head === "scalar" ? "reward" : "policy";
+  if (checkpoint) return loadTrained(context, join(checkpoint.folder, "model"), { heads: [head], role });
   const fresh = { heads: [head], scalarInit, seed: config.seed, role } as const;
   const textIds = textIdsOf(tokenizer);
-  if (checkpoint)
-    return engine.loadModel(stateOf(join(checkpoint.folder, "model")), {
-      heads: [head],
-      optimizer: true,
-      textIds,
-      role,
-    });
-  if ("folder" in source) return loadTrunk(engine, source.folder, { ...fresh, tokenizer });
+  if ("folder" in source) return loadTrunk(engine, source.folder, { ...fresh, tokenizer, adapter: adapterOf(config) });
   return engine.createModel({ config: { ...source.sizes, textIds }, ...fresh });
 }
 /** The sizes of a folder's model, without loading it. */

@@ -7,6 +7,9 @@ import { sha256Of } from "./manifest.ts";
 
 export const weightsFile = "model.safetensors";
 export const indexFile = "model.safetensors.index.json";
+/** PEFT's two files of an adapter. */
+export const adapterConfigFile = "adapter_config.json";
+export const adapterWeightsFile = "adapter_model.safetensors";
 
 /** Most bytes of an index: enough for 100,000 tensors. */
 const maxIndexBytes = 16 * 2 ** 20;
@@ -46,8 +49,21 @@ export function weightFilesIn(folder: string): WeightFiles {
   return readIndex(folder);
 }
 
-/** A hash of a folder's weights, by the hash of each file; a sharded model's index counts as one of them. Null without safetensors. */
+/** Whether a folder holds an adapter, which wins over whole weights beside it, as in transformers. */
+export function isAdapterFolder(folder: string): boolean {
+  return isFile(join(folder, adapterConfigFile));
+}
+
+/** A hash of a folder's weights or adapter, by the hash of each file; a sharded model's index counts as one of them. Null without safetensors. */
 export async function hashOfWeights(folder: string): Promise<string | null> {
+  if (isAdapterFolder(folder)) {
+    const hash = createHash("sha256");
+    for (const file of [adapterConfigFile, adapterWeightsFile]) {
+      const path = join(folder, file);
+      hash.update(`${file} ${existsSync(path) ? await sha256Of(path) : "absent"}\n`);
+    }
+    return hash.digest("hex");
+  }
   if (!hasSafetensors(folder)) return null;
   const { files, placed } = weightFilesIn(folder);
   if (placed === null) return sha256Of(join(folder, weightsFile));

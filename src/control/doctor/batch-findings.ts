@@ -47,7 +47,7 @@ function fewSequences({ ppo }: DoctorFacts): Finding[] {
 function manySequences({ ppo, model }: DoctorFacts): Finding[] {
   const n = sequencesPerStep(ppo);
   if (n <= many || model.parameters === null) return [];
-  const { typical } = rateBand(model.parameters);
+  const { typical } = rateBand({ ...model, parameters: model.parameters });
   const { learningRate, clipHigh } = ppo;
   if (learningRate <= typical || clipHigh < 0.2) return [];
   return [
@@ -69,7 +69,7 @@ function corner({ ppo, model }: DoctorFacts): Finding[] {
   const said = (sequences: number, rate: number | null, clip: number, epochs: number) =>
     `${inWords(sequences)} a step${rate === null ? "" : `, rate ${inWords(rate)}`}, clip ${inWords(clip)}, ${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
   // A rate found at a different size says nothing about this one if it is outside this size's band.
-  const band = rateBand(model.parameters);
+  const band = rateBand({ ...model, parameters: model.parameters });
   const rateFits = besideBand(near.learningRate, band) === null;
   const yours = said(n, ppo.learningRate, ppo.clipHigh, ppo.epochs);
   const comparable = said(n, rateFits ? ppo.learningRate : null, ppo.clipHigh, ppo.epochs);

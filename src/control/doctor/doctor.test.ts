@@ -270,13 +270,23 @@ it("an unknown rate or size is judged by nothing", () => {
   expect(ids).toEqual([]);
 });
 
+it("an adapter's band is ten times that of all weights", () => {
+  const [whole, adapter] = [rateBand({ parameters: 1e8 }), rateBand({ parameters: 1e8, lora: true })];
+  expect(adapter).toEqual({ low: 10 * whole.low, typical: 10 * whole.typical, high: 10 * whole.high });
+  const model = { ...good.model, parameters: 1e8 };
+  const of = (lora: boolean, learningRate: number) => withPpo({ learningRate }, { model: { ...model, lora } });
+  expect(of(true, adapter.typical)).not.toContain("rate/above_band");
+  expect(of(false, adapter.typical)).toContain("rate/above_band");
+  expect(of(true, whole.low)).toContain("rate/below_band");
+});
+
 it("the band of rates passes what is published and measured", () => {
-  expect(rateBand(0.8e6).typical).toBeCloseTo(2e-4, 10);
-  expect(rateBand(1e9).low).toBeCloseTo(1e-6, 12);
-  expect(rateBand(1e9).high).toBeCloseTo(1e-5, 12);
-  expect(rateBand(8e9)).toMatchObject({ low: 5e-7 });
+  expect(rateBand({ parameters: 0.8e6 }).typical).toBeCloseTo(2e-4, 10);
+  expect(rateBand({ parameters: 1e9 }).low).toBeCloseTo(1e-6, 12);
+  expect(rateBand({ parameters: 1e9 }).high).toBeCloseTo(1e-5, 12);
+  expect(rateBand({ parameters: 8e9 })).toMatchObject({ low: 5e-7 });
   for (const { parameters, learningRate } of corners) {
-    const { low, high } = rateBand(parameters);
+    const { low, high } = rateBand({ parameters });
     expect(learningRate).toBeGreaterThanOrEqual(low);
     expect(learningRate).toBeLessThan(high);
   }

@@ -58,6 +58,8 @@ export interface StopFacts {
 export interface ModelFacts {
   /** Number of parameters; null if unknown. */
   readonly parameters: number | null;
+  /** Whether adapters are trained in place of all weights. */
+  readonly lora?: boolean;
   /** Where the starting policy comes from. `stage`: this configuration's SFT stage makes it. */
   readonly start: "folder" | "stage" | "random";
   /** The policy's spread; null if not measured. */

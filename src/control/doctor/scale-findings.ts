@@ -23,7 +23,18 @@ export interface RateBand {
  * The policy's peak rates for PPO with Adam. The line between the two points passes through 1.1e-5 at GPT-2's 124 million parameters, where Ziegler
  * et al. 2019 and its reproduction (Huang et al. 2023) use 1e-5.
  */
-export function rateBand(parameters: number): RateBand {
+export function rateBand({
+  parameters,
+  lora = false,
+}: {
+  readonly parameters: number;
+  readonly lora?: boolean;
+}): RateBand {
+  if (lora) {
+    const { low, typical, high } = rateBand({ parameters });
+    return { low: adapterFactor * low, typical: adapterFactor * typical, high: adapterFactor * high };
+  }
+
   const [small, large] = points;
   const place = Math.log(parameters / small.parameters) / Math.log(large.parameters / small.parameters);
   const typical = small.rate * (large.rate / small.rate) ** Math.min(1, Math.max(0, place));
@@ -39,6 +50,9 @@ export function besideBand(rate: number, { low, high }: RateBand): "above" | "be
   if (rate > high * rounding) return "above";
   return rate * rounding < low ? "below" : null;
 }
+
+/** How much higher the best rate of an adapter is than that of all weights (Schulman et al. 2025, LoRA Without Regret). */
+const adapterFactor = 10;
 
 /** The source of the band, in words. */
 export const rateSource =

@@ -13,10 +13,10 @@ function rates({ ppo, model, sftLearningRate }: DoctorFacts): Finding[] {
   const { learningRate: rate } = ppo;
   const findings: Finding[] = [];
   if (model.parameters !== null) {
-    const fitting = rateBand(model.parameters);
+    const fitting = rateBand({ ...model, parameters: model.parameters });
     const { low, typical, high } = fitting;
     const side = besideBand(rate, fitting);
-    const band = `${inWords(low)} to ${inWords(high)} for ${parametersInWords(model.parameters)} parameters`;
+    const band = `${inWords(low)} to ${inWords(high)} for ${model.lora ? "an adapter on " : ""}${parametersInWords(model.parameters)} parameters`;
     const remedy = `ppo.learningRate=${inWords(typical)}`;
     if (side === "above")
       findings.push({
@@ -25,7 +25,7 @@ function rates({ ppo, model, sftLearningRate }: DoctorFacts): Finding[] {
         what: `the policy's rate ${inWords(rate)} is above ${band}`,
         why: "the policy leaves the region in which its advantages are valid: KL and clip fraction rise, then the reward falls",
         remedy,
-        source: rateSource,
+        source: model.lora ? `${rateSource}; ten times that for an adapter (Schulman et al. 2025)` : rateSource,
       });
     if (side === "below")
       findings.push({
@@ -34,7 +34,7 @@ function rates({ ppo, model, sftLearningRate }: DoctorFacts): Finding[] {
         what: `the policy's rate ${inWords(rate)} is below ${band}`,
         why: "a small model hardly moves at the rates of a large one: the reward does not rise",
         remedy,
-        source: rateSource,
+        source: model.lora ? `${rateSource}; ten times that for an adapter (Schulman et al. 2025)` : rateSource,
       });
   }
   if (sftLearningRate !== null && rate > sftLearningRate)

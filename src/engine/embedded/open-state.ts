@@ -1,10 +1,11 @@
 /** Opens a model's folder for the engine: a whole model or an adapter on its base, whose weights may be shared. */
 import { newAdapter } from "../../models/adapter.ts";
-import { adapterBase, isAdapterFolder, openAdapterFolder } from "../../models/adapter-folder.ts";
+import { adapterBase, openAdapterFolder } from "../../models/adapter-folder.ts";
 import { blockProjections } from "../../models/family.ts";
 import { inspectModelFolder, openModelFolder } from "../../models/hf-folder.ts";
 import { withTextIds } from "../../models/model-config.ts";
 import { CheckpointError } from "../../util/errors.ts";
+import { isAdapterFolder } from "../../util/weight-files.ts";
 import type { HeadKind, LoadModelRequest, ModelConfig, StateInfo } from "../engine.ts";
 import { headsToLoad } from "../heads-to-load.ts";
 import type { Values } from "./parameter-values.ts";

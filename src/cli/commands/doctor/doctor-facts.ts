@@ -22,7 +22,7 @@ import { encodePrompts, promptText } from "../../../trainer/rollout.ts";
 import { openRows, type RunRows } from "../../../trainer/run-rows.ts";
 import { addedTo, makeTokenizer } from "../../../trainer/run-tokenizer.ts";
 import { messageOf, UsageError } from "../../../util/errors.ts";
-import { hasWeights } from "../../../util/weight-files.ts";
+import { hasWeights, isAdapterFolder } from "../../../util/weight-files.ts";
 import { withoutCurrentDirectory } from "../../short-path.ts";
 import { measureSpread } from "./doctor-spread.ts";
 
@@ -49,7 +49,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
   const promptRows = orNull(() => rows.prompts(), unread);
   const evaluation = promptRows && orNull(() => rows.evaluation(), unread);
   const policy = config.sft ? null : (ppo.policy ?? config.model.path ?? null);
-  const folder = policy !== null && hasWeights(policy) ? policy : null;
+  const folder = policy !== null && (hasWeights(policy) || isAdapterFolder(policy)) ? policy : null;
   const tokenizer = orNull(() => tokenizerOf(config, { folder, rows }), unread);
   const spread =
     folder && tokenizer && promptRows && measure
@@ -61,6 +61,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
     tokenizer &&
     orNull(() => encodePrompts(promptRows.slice(0, promptsCounted), { tokenizer, ...whole }), unread);
   const model: ModelFacts = {
+    lora: config.lora !== undefined,
     parameters: spread?.parameters ?? (folder ? null : scratchParameters(config, tokenizer)),
     start: config.sft ? "stage" : policy === null ? "random" : "folder",
     spread: spread?.spread ?? null,
