@@ -1,7 +1,7 @@
 /** Parameters: Hugging Face's names and shapes, groups, and the statistics of initial values. */
 import { describe, expect, test } from "vitest";
 import { fixture, tiedConfig, untiedConfig } from "../../test/support/gpt2.ts";
-import { parameterSpecs } from "./family.ts";
+import { families, familyNames, parameterSpecs, scratchConfig } from "./family.ts";
 import type { DecoderConfig } from "./model-config.ts";
 import { checkConfig, parameterCount } from "./model-size.ts";
 import { initialValues } from "./parameters.ts";
@@ -106,4 +106,42 @@ test("parameters are counted without listing layers, and more than the machine h
     expect(() => checkConfig({ ...tiedConfig, ...sizes }, ["lm"])).toThrow(
       /is too large: its [\d,]+ parameters take [\d,.]+ GiB in float32, and this machine has [\d.,]+ GiB/,
     );
+});
+
+describe("a model from scratch", () => {
+  const sizes = { vocabularySize: 40, context: 16, width: 32, layers: 2, heads: 4, tieEmbeddings: false };
+  const total = (specs: ReturnType<typeof parameterSpecs>) =>
+    specs.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
+
+  test.each(familyNames)(
+    "%s: every size that the family takes has an effect, and its defaults are complete",
+    (family) => {
+      const plain = scratchConfig({ ...sizes, family });
+      const { takes = [] } = families[family];
+      const other = { kvHeads: 2, headDim: 6, innerWidth: 48, ropeTheta: 77 };
+      for (const size of takes) {
+        const changed = scratchConfig({ ...sizes, family, [size]: other[size] });
+        if (size === "ropeTheta") expect(JSON.stringify(changed.options)).toContain('"rope_theta":77');
+        else expect(total(parameterSpecs(changed, ["lm"]))).not.toBe(total(parameterSpecs(plain, ["lm"])));
+        expect(changed).not.toEqual(plain);
+      }
+      expect(scratchConfig({ ...sizes, family, kvHeads: undefined, ropeTheta: undefined })).toEqual(plain);
+      // The second default is the first: nothing is left to fill in.
+      expect(scratchConfig({ ...plain })).toEqual(plain);
+    },
+  );
+
+  test("GPT-NeoX's initial values are its paper's, a gated decoder's follow from the inputs of each matrix", () => {
+    const deviations = (family: string) =>
+      Object.fromEntries(parameterSpecs(scratchConfig({ ...sizes, family }), ["lm"]).map((s) => [s.name, s.deviation]));
+    const neox = deviations("gpt_neox");
+    expect(neox["gpt_neox.layers.0.mlp.dense_h_to_4h.weight"]).toBeCloseTo(Math.sqrt(2 / (5 * 32)), 12);
+    expect(neox["gpt_neox.layers.1.attention.dense.weight"]).toBeCloseTo(2 / (2 * Math.sqrt(32)), 12);
+    const llama = deviations("llama");
+    expect(llama["model.layers.0.self_attn.q_proj.weight"]).toBeCloseTo(1 / Math.sqrt(32), 12);
+    // 8/3 of the width, rounded up to a multiple of 32.
+    expect(llama["model.layers.0.mlp.down_proj.weight"]).toBeCloseTo(1 / Math.sqrt(96) / Math.sqrt(4), 12);
+    expect(llama["model.layers.0.input_layernorm.weight"]).toBeNull();
+    expect(deviations("gemma3_text")["model.layers.0.input_layernorm.weight"]).toBe(0);
+  });
 });

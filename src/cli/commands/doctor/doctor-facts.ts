@@ -14,7 +14,7 @@ import type {
 } from "../../../control/doctor/index.ts";
 import { type PromptRow, RowsError } from "../../../data/index.ts";
 import { configOf, findRun } from "../../../inspect/places.ts";
-import { parameterSpecs } from "../../../models/family.ts";
+import { parameterSpecs, scratchConfig } from "../../../models/family.ts";
 import { mean, reachOf } from "../../../rl/index.ts";
 import { hasCritic } from "../../../settings/algorithm-table.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
@@ -145,7 +145,7 @@ function stopFacts({ stopIds, stopStrings, tokenText, turnEndId }: Tokenizer): S
 
 function scratchParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | null): number | null {
   if (tokenizer === null || model.path !== undefined || (!sft && ppo?.policy !== undefined)) return null;
-  const specs = parameterSpecs({ ...model, vocabularySize: tokenizer.vocabularySize }, ["lm"]);
+  const specs = parameterSpecs(scratchConfig({ ...model, vocabularySize: tokenizer.vocabularySize }), ["lm"]);
   return specs.reduce((total, { shape }) => total + shape.reduce((product, size) => product * size, 1), 0);
 }
 
