@@ -8,6 +8,7 @@ import { replaySteps } from "../control/replay-rules.ts";
 import { fitsScale, type KnownRules, knownRules, knownRulesIn, usedRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
 import { type ConsultationRow, databaseOf, type Store, withStore } from "../store/index.ts";
+import type { Said } from "../types/page.ts";
 import { CheckpointError, UsageError } from "../util/errors.ts";
 import { configOf, findRun, type RunPlace } from "./places.ts";
 import { rulesOf } from "./run-files.ts";
@@ -82,17 +83,6 @@ export function replayStepsOn(
 ): Iterable<readonly Decision[]> {
   const { profile, interventions, klCoef } = config.control;
   return replaySteps({ rules, consultations, profile, interventions, klCoef });
-}
-
-/** An alert that a rule raised in an iteration, and what was done about it. */
-export interface Said {
-  readonly iteration: number;
-  readonly rule: string;
-  readonly kind: "said" | "outcome";
-  /** The reason of the intervention, if there was one; else the alert. */
-  readonly text: string;
-  readonly acted: boolean;
-  readonly step: number | null;
 }
 
 /** Decisions as users read them: an alert and its intervention are one entry. */

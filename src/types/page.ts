@@ -6,7 +6,7 @@
  */
 import type { IncidentRecord, Intervention, InterventionOutcome, Tier } from "./alerts.ts";
 import type { Estimate, Evaluation } from "./evaluation.ts";
-import type { CommandKind, EventKind, RunState, SettingRecord, Stage } from "./records.ts";
+import type { CommandKind, CommandRecord, EventKind, RunState, SettingRecord, Stage } from "./records.ts";
 
 /** A number that may be NaN or infinite. */
 export type Num = number | "NaN" | "Infinity" | "-Infinity";
@@ -275,7 +275,7 @@ export interface ControlAnswer {
     readonly parts: Readonly<Record<string, Num>>;
     readonly lowered: readonly string[];
   } | null;
-  readonly commands: readonly PageCommand[];
+  readonly commands: readonly CommandRecord[];
   /** The settings that `set` accepts, with the values in force. */
   readonly settable: readonly { readonly key: string; readonly value: number | string | boolean | null }[];
   readonly checkpoints: readonly { readonly iteration: number; readonly healthy: boolean }[];
@@ -299,16 +299,6 @@ export interface PageRule {
   readonly spoke: number;
   readonly acted: number;
   readonly lastSpoke: number | null;
-}
-
-export interface PageCommand {
-  readonly id: number;
-  readonly kind: CommandKind;
-  readonly payload: Readonly<Record<string, unknown>>;
-  readonly reason: string;
-  readonly createdAt: number;
-  readonly appliedStage: Stage | null;
-  readonly appliedIteration: number | null;
 }
 
 /** GET /api/runs/:run/diagnosis: results that need the run's whole history and so are computed on request. */
@@ -358,6 +348,7 @@ export interface Said {
   readonly iteration: number;
   readonly rule: string;
   readonly kind: "said" | "outcome";
+  /** The reason of the intervention, if there was one; else the alert. */
   readonly text: string;
   readonly acted: boolean;
   readonly step: number | null;

@@ -1,6 +1,7 @@
 /** `ballast replay`: what rules decide on a run's record, compared with what was decided. */
 import type { Rule } from "../../../control/rules/rule.ts";
-import { otherRules, readControl, replayOn, type Said, storyOf } from "../../../inspect/recorded-control.ts";
+import { otherRules, readControl, replayOn, storyOf } from "../../../inspect/recorded-control.ts";
+import type { Said } from "../../../types/page.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { jsonLine } from "../../json-line.ts";
 import { table } from "../../table.ts";

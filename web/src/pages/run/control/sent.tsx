@@ -1,13 +1,13 @@
 /** The result of a request: what happens next, what was wrong, or what had changed meanwhile. */
 import { useEffect, useRef } from "preact/hooks";
-import type { PageCommand } from "../../../../../src/types/page.ts";
+import type { CommandRecord } from "../../../../../src/types/records.ts";
 import { commandWords } from "./tell.ts";
 import type { Sender } from "./use-control.ts";
 
 interface SentProps {
   readonly sender: Sender;
   /** The commands given, if one was sent: the announced action is replaced by the completed one. */
-  readonly commands?: readonly PageCommand[];
+  readonly commands?: readonly CommandRecord[];
 }
 
 /** The result. It takes the focus, because the button that was pressed may be gone. */

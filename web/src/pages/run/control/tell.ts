@@ -1,6 +1,5 @@
 /** Commands to a run's trainer: as command lines, and as entries of a list. */
-import type { PageCommand } from "../../../../../src/types/page.ts";
-import type { CommandKind } from "../../../../../src/types/records.ts";
+import type { CommandKind, CommandRecord } from "../../../../../src/types/records.ts";
 import { visible } from "../../../format.ts";
 import { commandOf, quoted } from "../../../state/workspace.ts";
 
@@ -25,20 +24,20 @@ function argumentsOf(kind: CommandKind, payload: Readonly<Record<string, unknown
 }
 
 /** A command in words: `set ppo.kl.coef to 0.1`. */
-export function givenWords({ kind, payload }: Pick<PageCommand, "kind" | "payload">): string {
+export function givenWords({ kind, payload }: Pick<CommandRecord, "kind" | "payload">): string {
   if (kind === "set") return visible(`set ${String(payload.key)} to ${String(payload.value)}`);
   if (kind === "undo") return `undo intervention ${String(payload.intervention)}`;
   return kind;
 }
 
 /** A command and its result: `set ppo.kl.coef to 0.1: applied before ppo it 12`. */
-export function commandWords(command: PageCommand): string {
+export function commandWords(command: CommandRecord): string {
   return `${givenWords(command)}: ${fateOf(command, { isAlive: true }).word}`;
 }
 
 /** The state of a command, as a shape and a word. */
 export function fateOf(
-  { appliedIteration, appliedStage }: Pick<PageCommand, "appliedIteration" | "appliedStage">,
+  { appliedIteration, appliedStage }: Pick<CommandRecord, "appliedIteration" | "appliedStage">,
   { isAlive }: { readonly isAlive: boolean },
 ): { readonly shape: string; readonly word: string; readonly isWaiting: boolean } {
   if (appliedIteration !== null) {
