@@ -132,6 +132,24 @@ export function defineRecord({ command, does, terminal }: CommandMaker): void {
     );
 
   command(
+    "merge",
+    "merge an adapter with its base into a whole model",
+    "merge demo-1 demo-1-whole",
+    "merge runs/demo-1/ppo/final demo-1-bf16 --dtype bf16",
+    "merge my-peft-adapter merged --json",
+  )
+    .argument("<model>", "an adapter's folder, a run's id (its last stage's model), or a run's folder", text)
+    .argument("<out>", "the new folder", text)
+    .addOption(new Option("--dtype <format>", "the numbers' format, fp32 by default").choices(["fp32", "bf16", "fp16"]))
+    .option(...workspace)
+    .option("--json", "print the result as one line of JSON")
+    .action(
+      does(async (model, out, options) =>
+        (await import("../commands/merge/index.ts")).merge({ model, out, ...options, terminal }),
+      ),
+    );
+
+  command(
     "report",
     "report what runs did lately: incidents, alerts, settings, health",
     "report --since 7d",

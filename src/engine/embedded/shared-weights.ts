@@ -1,9 +1,9 @@
 /** Weights that models share: a folder's, read once and never written, for as long as a model stands on them. */
 
-import { createHash } from "node:crypto";
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type ModelFolder, readModelFolder } from "../../models/hf-folder.ts";
+import { hashOfWeightValues } from "../../models/weights-hash.ts";
 import { type Values, valuesIn } from "./parameter-values.ts";
 
 export interface SharedWeights extends Pick<ModelFolder, "config" | "heads">, Required<Values> {
@@ -28,7 +28,7 @@ export class WeightShelf {
     let hash: string | undefined;
     const read: SharedWeights = {
       ...{ config, heads, ...values, key: key ?? folder, folder },
-      hash: () => (hash ??= hashOf(tensors)),
+      hash: () => (hash ??= hashOfWeightValues(values)),
     };
     if (key !== null) this.#held.set(key, read);
     return read;
@@ -38,16 +38,6 @@ export class WeightShelf {
   keepOnly(used: ReadonlySet<SharedWeights | null>): void {
     for (const [key, weights] of this.#held) if (!used.has(weights)) this.#held.delete(key);
   }
-}
-
-function hashOf(tensors: ModelFolder["tensors"]): string {
-  const hash = createHash("sha256");
-  for (const [name, { shape, data }] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (name.startsWith("score.")) continue;
-    hash.update(`${name} ${shape.join()}\n`);
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return hash.digest("hex");
 }
 
 /** Null if the folder cannot be read, which reading then explains. */

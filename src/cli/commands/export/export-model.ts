@@ -9,7 +9,7 @@ import { writeDurably } from "../../../util/durable.ts";
 import { BallastError, messageOf, UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { remedyFor } from "../../../util/system-faults.ts";
-import { weightFilesIn } from "../../../util/weight-files.ts";
+import { isAdapterFolder, weightFilesIn } from "../../../util/weight-files.ts";
 import { findModel } from "../../find-model.ts";
 import { shortPath } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
@@ -43,6 +43,11 @@ export async function exportModel({ run, out, dtype, workspace, terminal }: Expo
   if (existsSync(out) && (!statSync(out).isDirectory() || readdirSync(out).length > 0))
     throw new UsageError(`${out} exists already`, "Name a new folder: nothing is overwritten.");
   const folder = await findModel(run, workspace);
+  if (isAdapterFolder(folder))
+    throw new UsageError(
+      `${folder} holds an adapter, not a whole model`,
+      `Merge it with its base: ballast merge ${run} ${out}`,
+    );
   const state = stateOf(folder);
   if (state !== folder)
     throw new UsageError(
