@@ -2,8 +2,9 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { familyCases, writeCase } from "../../test/support/family-fixtures.ts";
 import { temporaryFolder } from "../../test/support/gpt2.ts";
-import { readModelConfig } from "./hf-folder.ts";
+import { inspectModelFolder, readModelConfig } from "./hf-folder.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -231,4 +232,27 @@ test("what is refused would be read without that", () => {
   for (const family of ["llama", "qwen2", "qwen3", "gemma3_text", "gpt_neox"])
     expect(read(of(family, { num_key_value_heads: 4 })).family).toBe(family);
   expect(read(of("mistral", { num_key_value_heads: 2, sliding_window: 128 })).family).toBe("mistral");
+});
+
+describe("tensors of which config.json knows nothing", () => {
+  const one = familyCases.find(({ title }) => title.startsWith("llama: grouped"))!;
+  const withTensor = (name: string, config: Json = {}) => {
+    const parameters = new Map([...one.parameters, [name, { shape: [2], data: new Float32Array(2) }]]);
+    return writeCase({ ...one, parameters }, { ...one.config, ...config });
+  };
+
+  test("are refused in blocks: biases, norms, more layers", () => {
+    for (const name of ["0.self_attn.q_proj.bias", "1.self_attn.q_norm.weight", "2.input_layernorm.weight"])
+      expect(() => inspectModelFolder(withTensor(`model.layers.${name}`))).toThrow(
+        `has model.layers.${name}, for which the model of config.json has no place`,
+      );
+    expect(() => inspectModelFolder(withTensor("model.rotary", { num_hidden_layers: 1 }))).toThrow(
+      /has model\.layers\.1\.\S+ and 8 more such tensors/,
+    );
+  });
+
+  test("are left alone if they are no parameters, as in older files", () => {
+    for (const name of ["model.layers.0.self_attn.rotary_emb.inv_freq", "model.rotary"])
+      expect(inspectModelFolder(withTensor(name)).heads).toEqual(["lm"]);
+  });
 });

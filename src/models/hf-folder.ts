@@ -211,8 +211,24 @@ function inspect(folder: string): Inspected {
     if (name === "score.weight" && found.length === 2 && found[0] !== 1) throw manyLabels(path, found[0] as number);
     throw new CheckpointError(`${path}: ${name} has shape [${found}], config.json wants [${shape}]`);
   }
+  const known = new Set(wanted.map(({ name }) => name));
+  const block = /^(.*?\.)\d+\./.exec(wanted.find(({ name }) => /\.\d+\./.test(name))?.name ?? "")?.[1] ?? "";
+  // transformers would drop these with a warning: the model would compute something else than the file's.
+  const homeless = [...names.keys()].filter(
+    (name) => !known.has(name) && name.startsWith(block) && block !== "" && !buffers.test(name),
+  );
+  if (homeless.length > 0) {
+    const more = homeless.length > 1 ? ` and ${homeless.length - 1} more such tensors` : "";
+    throw new CheckpointError(
+      `${path} has ${homeless[0]}${more}, for which the model of config.json has no place`,
+      "config.json and the weights are of different models: check its number of layers and its biases.",
+    );
+  }
   return { weights, config, heads, names };
 }
+
+/** Tensors in blocks that are no parameters: older files of GPT-2, GPT-NeoX and Llama hold masks and frequencies. */
+const buffers = /\.(attn|attention)\.(bias|masked_bias)$|\.rotary_emb\.inv_freq$/;
 
 function headOf({
   path,
