@@ -1,4 +1,4 @@
-/** A whole PPO iteration through the trainer itself, in the shape of the peer's benchmark: 64 prompts of 16 tokens, 48 new tokens. */
+/** A whole PPO iteration through the trainer itself, in one of the shapes that the peer is measured in. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,10 +11,8 @@ import type { Tokenizer } from "../src/text/index.ts";
 import type { StageContext } from "../src/trainer/stage-context.ts";
 import type { MetricValues } from "../src/types/records.ts";
 import type { Recorder } from "../src/types/run-recorder.ts";
-import { gpt2, median } from "./measure.ts";
-
-const shape = { sequences: 64, prompt: 16, response: 48, epochs: 4, minibatches: 4, width: 256 };
-const iterations = 6;
+import { median } from "./measure.ts";
+import { type BenchShape, modelOf, shapes } from "./shapes.ts";
 
 export interface IterationResult {
   /** Medians over the iterations after the first, in seconds. */
@@ -23,25 +21,27 @@ export interface IterationResult {
   readonly passes: number;
   readonly update: number;
   readonly total: number;
-  /** Share of `total` not spent inside the native runtime. */
+  /** User and system time of the process in one iteration, all threads together. */
+  readonly cpuSeconds: number;
+  /** Share of `total` not spent in the engine's arithmetic. */
   readonly outsideEngineShare: number;
   readonly peakMb: number;
 }
 
-export async function benchIteration(engine: Engine): Promise<IterationResult> {
+export async function benchIteration(engine: Engine, shape: BenchShape = shapes.small): Promise<IterationResult> {
   const folder = mkdtempSync(join(tmpdir(), "ballast-bench-"));
   try {
     const start = join(folder, "start");
     mkdirSync(start);
-    const config = gpt2(shape.width, shape.prompt + shape.response);
+    const config = modelOf(shape);
     const model = await engine.createModel({ config, heads: ["lm"], seed: 1 });
     await engine.saveModel(model.id, start);
     const reward = await engine.cloneModel(model.id, { heads: ["scalar"], scalarInit: "normal" });
-    const measured: MetricValues[] = [];
-    const context = contextOf(engine, folder, start, measured);
+    const measured: Measured[] = [];
+    const context = contextOf({ engine, folder, start, shape, measured });
     const settings = context.config.ppo;
     if (settings === undefined) throw new Error("the benchmark's configuration has no ppo section");
-    const prompts = Array.from({ length: shape.sequences * iterations }, (_, i) => ({
+    const prompts = Array.from({ length: shape.sequences * shape.iterations }, (_, i) => ({
       row: { prompt: [{ role: "user" as const, content: "" }], reference: null },
       tokens: Array.from({ length: shape.prompt }, (_, t) => (i * 31 + t * 7) % config.vocabularySize),
     }));
@@ -60,14 +60,31 @@ export async function benchIteration(engine: Engine): Promise<IterationResult> {
       measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] },
     });
     for (const { id } of [model, reward]) await engine.disposeModel(id);
-    return summary(measured.slice(1));
+    return summary(measured);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function contextOf(engine: Engine, folder: string, start: string, measured: MetricValues[]): StageContext {
-  const { sequences, epochs, minibatches, response } = shape;
+interface Measured {
+  readonly values: MetricValues;
+  /** CPU seconds of the process when the iteration ended. */
+  readonly cpu: number;
+}
+
+function contextOf({
+  engine,
+  folder,
+  start,
+  shape: { sequences, epochs, minibatches, response, iterations, vocabulary, stops },
+  measured,
+}: {
+  readonly engine: Engine;
+  readonly folder: string;
+  readonly start: string;
+  readonly shape: BenchShape;
+  readonly measured: Measured[];
+}): StageContext {
   const text = JSON.stringify({
     objective: "Be measured.",
     ppo: {
@@ -82,7 +99,10 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
   const recorder: Recorder = {
     runId: "bench",
     attempt: 1,
-    metrics: (_stage, _iteration, values) => measured.push(values),
+    metrics: (_stage, _iteration, values) => {
+      const { user, system } = process.cpuUsage();
+      measured.push({ values, cpu: (user + system) / 1e6 });
+    },
     event: () => {},
     setting: () => {},
     samples: () => {},
@@ -103,7 +123,7 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
     folder: join(folder, "ppo"),
     engine,
     recorder,
-    tokenizer: neverStopping,
+    tokenizer: numbersTokenizer(vocabulary, stops),
     resume: false,
     onProgress: () => {},
     interrupted: () => false,
@@ -111,34 +131,38 @@ function contextOf(engine: Engine, folder: string, start: string, measured: Metr
   };
 }
 
-/** A tokenizer without EOS, so that every response has its full length. */
-const neverStopping: Tokenizer = {
-  vocabularySize: 512,
-  missingIds: [],
-  stopIds: [-1],
-  turnEndId: null,
-  stopStrings: [],
-  padId: 0,
-  eosId: -1,
-  unkId: null,
-  bosId: null,
-  encode: () => [],
-  decode: (ids) => ids.join(" "),
-  tokenText: (id) => String(id),
-  encodePrompt: () => [0],
-  encodeCompletion: () => [],
-  encodeDocument: () => [],
-  save: () => {},
-};
+/** A tokenizer whose texts are lists of ids. The ids below `stops` end a response. */
+function numbersTokenizer(vocabulary: number, stops: number): Tokenizer {
+  return {
+    vocabularySize: vocabulary,
+    missingIds: [],
+    stopIds: stops === 0 ? [-1] : Array.from({ length: stops }, (_, id) => id),
+    turnEndId: null,
+    stopStrings: [],
+    padId: 0,
+    eosId: -1,
+    unkId: null,
+    bosId: null,
+    encode: () => [],
+    decode: (ids) => ids.join(" "),
+    tokenText: (id) => String(id),
+    encodePrompt: () => [0],
+    encodeCompletion: () => [],
+    encodeDocument: () => [],
+    save: () => {},
+  };
+}
 
-function summary(measured: readonly MetricValues[]): IterationResult {
-  const of = (key: string) => median(measured.map((values) => values[key] as number));
+function summary(measured: readonly Measured[]): IterationResult {
+  const later = measured.slice(1);
+  const of = (key: string) => median(later.map(({ values }) => values[key] as number));
   return {
     rollout: of("time/rollout_s"),
     score: of("time/score_s"),
     passes: of("time/passes_s"),
     update: of("time/update_s"),
     total: of("time/total_s"),
+    cpuSeconds: median(later.map(({ cpu }, i) => cpu - (measured[i] as Measured).cpu)),
     outsideEngineShare: 1 - of("machine/native_share"),
     peakMb: process.resourceUsage().maxRSS / 1024,
   };

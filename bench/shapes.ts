@@ -1,0 +1,45 @@
+/** The shapes of a PPO iteration that are measured, here and with the peer. */
+import type { ModelConfig } from "../src/engine/engine.ts";
+
+export interface BenchShape {
+  readonly sequences: number;
+  /** Tokens of every prompt, and the most tokens of a response. */
+  readonly prompt: number;
+  readonly response: number;
+  readonly epochs: number;
+  readonly minibatches: number;
+  /** Iterations of a measurement; the first is not counted. */
+  readonly iterations: number;
+  readonly layers: number;
+  readonly width: number;
+  readonly heads: number;
+  readonly vocabulary: number;
+  /** The ids below this end a response: with random weights, one token in vocabulary / stops. */
+  readonly stops: number;
+}
+
+const small: BenchShape = {
+  ...{ sequences: 64, prompt: 16, response: 48, epochs: 4, minibatches: 4, iterations: 4 },
+  ...{ layers: 4, width: 256, heads: 4, vocabulary: 512, stops: 0 },
+};
+
+export const shapes = {
+  /** 3.3 million parameters. */
+  small,
+  /** The same with responses of 8 tokens on average, about as long as the help desk's. */
+  stopping: { ...small, stops: 64 },
+  /** GPT-2's smallest size, 124 million parameters. */
+  gpt2: {
+    ...{ sequences: 8, prompt: 16, response: 48, epochs: 4, minibatches: 4, iterations: 3 },
+    ...{ layers: 12, width: 768, heads: 12, vocabulary: 50_257, stops: 0 },
+  },
+} as const satisfies Readonly<Record<string, BenchShape>>;
+
+export type ShapeName = keyof typeof shapes;
+
+export function modelOf({ vocabulary, prompt, response, width, layers, heads }: BenchShape): ModelConfig {
+  return {
+    ...{ family: "gpt2", vocabularySize: vocabulary, context: prompt + response },
+    ...{ width, layers, heads, tieEmbeddings: true },
+  };
+}
