@@ -41,7 +41,14 @@ const argumentsOf = (run: string): Readonly<Record<string, readonly string[]>> =
   ...{ compare: [run, run], "incidents list": [], "incidents show": ["1"], "incidents resolve": ["1"] },
   ...{ history: [run], mark: [run], export: [run], report: [], serve: ["extra"], tell: [run, "pause"], replay: [run] },
   ...{ "lab faults": ["nonsense=1", "--config", "none.yaml"], "rules list": [], "rules explain": ["kl_soft"] },
-  ...{ "rules test": ["none.yaml"], reproduce: ["none"], rate: ["none"], help: [], delete: ["none"] },
+  ...{
+    data: ["none.jsonl"],
+    "rules test": ["none.yaml"],
+    reproduce: ["none"],
+    rate: ["none"],
+    help: [],
+    delete: ["none"],
+  },
 });
 
 const nonsense = ["", " ", "x", "-1", "NaN", "1e999", "9".repeat(30), ".", "a".repeat(300), "\x1b[2J", "a=b", "../.."];

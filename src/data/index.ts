@@ -32,3 +32,4 @@ export {
 export { looksLikeRefusal } from "./refusal.ts";
 export { placesOf, RowsError, useAll } from "./row-faults.ts";
 export type { PreferenceRow, PromptRow, SftRow } from "./row-types.ts";
+export { type Finding, guessUse, type ShownRow, type Survey, type SurveyOptions, survey } from "./survey.ts";

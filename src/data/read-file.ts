@@ -5,7 +5,7 @@ import { type OpenFile, withFile } from "./file-bytes.ts";
 import { type FileFormat, formatOf } from "./file-format.ts";
 import { jsonlRows, jsonRows } from "./jsonl.ts";
 import { parquetRows } from "./parquet.ts";
-import { type RowFault, RowsError, useAll, wholeFile } from "./row-faults.ts";
+import { type RowFault, RowsError, wholeFile } from "./row-faults.ts";
 import type { SourceRow, UnreadRow } from "./source-row.ts";
 import { textRows } from "./text-file.ts";
 
@@ -47,7 +47,8 @@ export function formatName(path: string): string {
 
 export interface ReadOptions<Row> {
   readonly limit?: number;
-  readonly use: (row: SourceRow) => Row;
+  /** Returns what to keep of a row; null keeps nothing. */
+  readonly use: (row: SourceRow) => Row | null;
   /** Collects the faults of rows that cannot be used; without it they are thrown. */
   readonly skipped?: { readonly faults: RowFault[] };
 }
@@ -57,14 +58,17 @@ export interface ReadOptions<Row> {
  * @throws RowsError with every row that cannot be read and those that `use` throws; what `rowsOfFiles` throws
  */
 export function readFiles<Row>(paths: Paths, { limit = 0, use, skipped }: ReadOptions<Row>): Row[] {
-  if (skipped === undefined) return useAll(rowsOfFiles(paths, limit), (row) => use(row.read()));
-  return useAll(rowsOfFiles(paths, limit), (row) => {
+  const rows: Row[] = [];
+  const faults = skipped?.faults ?? [];
+  for (const unread of rowsOfFiles(paths, limit)) {
     try {
-      return [use(row.read())];
+      const row = use(unread.read());
+      if (row !== null) rows.push(row);
     } catch (error) {
-      if (!(error instanceof RowsError) || error.faults.some(({ place }) => place === null)) throw error;
-      for (const fault of error.faults) skipped.faults.push(fault);
-      return [];
+      if (!(error instanceof RowsError)) throw error;
+      for (const fault of error.faults) faults.push(fault);
     }
-  }).flat();
+  }
+  if (skipped === undefined && faults.length > 0) throw new RowsError(faults);
+  return rows;
 }

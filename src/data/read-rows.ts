@@ -3,7 +3,7 @@ import type { Fail } from "./conversation.ts";
 import { type Paths, pathsText } from "./data-files.ts";
 import { missingHint } from "./field-names.ts";
 import { labelledAnswers } from "./labelled-answers.ts";
-import { type Columns, type FieldNames, shapeOf } from "./published-shapes.ts";
+import { type Columns, type FieldNames, type RowUse, shapeOf } from "./published-shapes.ts";
 import { readFiles } from "./read-file.ts";
 import { count, createReport, type ReadReport } from "./read-report.ts";
 import { RowsError, wholeFile } from "./row-faults.ts";
@@ -63,6 +63,26 @@ export function readPromptRows(source: DataSource): PromptRow[] {
   return readRows(source, { kind: prompts });
 }
 
+/**
+ * Passes each row to `visit` with its source, without keeping any: for data of any size. Rows that cannot be used, and those that their labels
+ * leave out, are in the source's report.
+ * @throws DataError if a file cannot be read; UsageError if `fields` has an unknown name
+ */
+export function eachRow(
+  source: PreferenceSource,
+  use: RowUse,
+  visit: (row: SftRow | PreferenceRow | PromptRow, from: Pick<SourceRow, "value">) => void,
+): void {
+  if (use === "preferences" && source.pairsFrom !== undefined) {
+    for (const pair of readPreferenceRows(source)) visit(pair, { value: {} });
+    return;
+  }
+  const each = { each: visit, keep: false };
+  if (use === "demonstrations") readRows(source, { kind: demonstrations, leftOut: labelledBad, ...each });
+  else if (use === "preferences") readRows(source, { kind: preferences, check: checkPair, ...each });
+  else readRows(source, { kind: prompts, ...each });
+}
+
 interface Way<Row> {
   readonly kind: RowKind<Row>;
   readonly emptyAnswers?: EmptyAnswers;
@@ -72,11 +92,13 @@ interface Way<Row> {
   readonly check?: (columns: Columns, fail: Fail) => void;
   /** Is given each row with its source. */
   readonly each?: (row: Row, source: SourceRow) => void;
+  /** Whether to keep the rows; true by default. */
+  readonly keep?: boolean;
 }
 
 function readRows<Row extends object>(
   { path, fields = {}, limit = 0, badRows = "error", report = createReport() }: DataSource,
-  { kind, emptyAnswers = "error", leftOut, check, each }: Way<Row>,
+  { kind, emptyAnswers = "error", leftOut, check, each, keep = true }: Way<Row>,
 ): Row[] {
   const { known, shapes } = kind;
   checkFieldNames(fields, known);
@@ -122,16 +144,17 @@ function readRows<Row extends object>(
     const found = reading ? reader(reading.fields, hint, reading.made) : own;
     const read = withTools(kind.toRow(found), row.value);
     count(report.shapes, shape?.name ?? ownName(found, kind));
+    placed(read, { ...row.place, ...skipped });
     each?.(read, row);
-    return placed(read, { ...row.place, ...skipped });
+    return keep ? read : null;
   };
-  const rows = readFiles(path, { limit, use, ...skipped }).filter((row) => row !== null);
+  const rows = readFiles(path, { limit, use, ...skipped });
   for (const [field, column] of unseen)
     throw wholeFile(
       `the field "${column}" is missing from every row of ${pathsText(path)}`,
       `fields.${field} in the configuration says "${column}"; the last row has ${columns.map((key) => `"${key}"`).join(", ")}`,
     );
-  if (rows.length === 0 && report.faults.length > 0) throw new RowsError(report.faults);
+  if (keep && rows.length === 0 && report.faults.length > 0) throw new RowsError(report.faults);
   return rows;
 }
 

@@ -1,4 +1,5 @@
 /** The commands that train, check and measure: from a configuration to runs and their comparison. */
+import { Option } from "commander";
 import { mostSequences, mostThreads } from "../../util/limits.ts";
 import { decimal, folder, integer, several, text } from "../arguments.ts";
 import { type CommandMaker, OVERRIDES, RUN, workspace } from "./command-maker.ts";
@@ -82,6 +83,38 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     .action(
       does(async (run, overrides, options) =>
         (await import("../commands/resume/index.ts")).resume({ run, overrides, ...options, terminal }),
+      ),
+    );
+
+  command(
+    "data",
+    "show what files of rows are understood as, before training on them",
+    "data my.csv",
+    "data 'train-*.parquet' --model models/pythia --evaluation test.jsonl",
+    "data my.yaml --html data.html",
+    "data kto.jsonl --pairs-from label",
+    "data rows.jsonl --field prompt=question --field completion=answer",
+  )
+    .argument(
+      "<files...>",
+      "JSONL, JSON, CSV, Parquet or text, or patterns; or one YAML configuration, whose rows they are",
+    )
+    .addOption(
+      new Option("--as <use>", "what the rows are for; default: what they can be").choices([
+        ...["demonstrations", "preferences", "prompts"],
+      ]),
+    )
+    .option("--field <name=column>", "the file's name for a field, Ballast's first; repeatable", several)
+    .option("--pairs-from <column>", "make pairs of single answers that this column labels", text)
+    .option("--model <folder>", "count in tokens of this model or tokenizer", folder)
+    .option("--context <n>", "longest sequence, in tokens; default: the model's", integer(1))
+    .option("--evaluation <file>", "rows whose prompts should not be trained on; repeatable", several)
+    .option("--show <n>", "rows to show as the model reads them", integer(0), 2)
+    .option("--html <file>", "write the same as a page", text)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (files, { field, ...options }) =>
+        (await import("../commands/data/index.ts")).data({ files, fields: field, ...options, terminal }),
       ),
     );
 
