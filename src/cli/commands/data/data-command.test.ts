@@ -41,7 +41,7 @@ it("reads a configuration's files as the run will, and ends with 1 if a row cann
   const fields = "fields: {prompt: question, completion: answer}";
   writeFileSync(
     yaml,
-    `model: {context: 24}\nsft:\n  data: {path: my.csv, ${fields}}\nppo:\n  prompts: {path: 'm*.csv', fields: {prompt: question}}\n`,
+    `model: {context: 24}\nsft:\n  data: {path: my.csv, ${fields}}\nobjective: when asked, prefer an answer\nppo:\n  maxNewTokens: 4\n  rewards: [{kind: length, max: 3}]\n  prompts: {path: 'm*.csv', fields: {prompt: question}}\n`,
   );
   const good = await data(yaml);
   expect(good.code).toBe(0);

@@ -12,7 +12,7 @@ import { DataError, UsageError } from "../../../util/errors.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
 import { surveyPage } from "./survey-page.ts";
-import { surveyLines } from "./survey-text.ts";
+import { type NamedSurvey, surveyLines } from "./survey-text.ts";
 
 export interface DataOptions {
   /** Files and patterns, or one configuration. */
@@ -29,11 +29,6 @@ export interface DataOptions {
   readonly html?: string;
   readonly json?: boolean;
   readonly terminal: Terminal;
-}
-
-/** A survey with the name of its section: the files, or a key of the configuration. */
-export interface NamedSurvey extends Survey {
-  readonly name: string;
 }
 
 export async function data(options: DataOptions): Promise<number> {

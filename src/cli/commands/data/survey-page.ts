@@ -1,7 +1,7 @@
 /** A survey of rows as one HTML page without scripts: light and dark, for a desk and a phone. */
 import type { ShownRow } from "../../../data/index.ts";
 import { counted } from "../../../util/counted.ts";
-import type { NamedSurvey } from "./index.ts";
+import type { NamedSurvey } from "./survey-text.ts";
 
 const style = `
 :root { color-scheme: light dark; --ink: #1b1f24; --page: #fff; --faint: #57606a; --line: #d0d7de; --trained: #cfe8d5; --bad: #a40e26; }

@@ -1,10 +1,14 @@
 /** A survey of rows as lines for the terminal. */
-import type { Finding, ShownRow } from "../../../data/index.ts";
+import type { Finding, ShownRow, Survey } from "../../../data/index.ts";
 import { counted } from "../../../util/counted.ts";
 import { table } from "../../table.ts";
 import type { Terminal } from "../../terminal.ts";
 import { wrap } from "../../width.ts";
-import type { NamedSurvey } from "./index.ts";
+
+/** A survey with the name of its section: the files, or a key of the configuration. */
+export interface NamedSurvey extends Survey {
+  readonly name: string;
+}
 
 /** Most characters of a shown row. */
 const shownCharacters = 1200;
