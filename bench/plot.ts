@@ -122,6 +122,7 @@ ${labels.join("")}
 writeFileSync(
   file,
   `<svg xmlns="http://www.w3.org/2000/svg" width="${2 * wide}" height="${2 * high}" font-family="sans-serif" font-size="11">
+<title>Cost of a training pass and of sampling against length and vocabulary</title>
 <rect width="100%" height="100%" fill="white"/>
 ${panels.map(panel).join("\n")}
 <text x="${2 * wide - 12}" y="${2 * high - 8}" text-anchor="end">CPU milliseconds, one thread; dashed: straight line from the first to the last point</text>
