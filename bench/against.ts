@@ -44,9 +44,9 @@ try {
     before.push(measure(old));
     after.push(measure(here));
     const [a, b] = [before.at(-1)!, after.at(-1)!];
-    console.log(
-      `pair ${pair + 1}: ${a.total.toFixed(3)} s -> ${b.total.toFixed(3)} s an iteration, load ${load} before`,
-    );
+    const seconds = `${a.total.toFixed(3)} s -> ${b.total.toFixed(3)} s an iteration`;
+    const others = `CPU ${a.cpu.toFixed(1)} s -> ${b.cpu.toFixed(1)} s, peak ${a.peakMb.toFixed(0)} MB -> ${b.peakMb.toFixed(0)} MB`;
+    console.log(`pair ${pair + 1}: ${seconds}; ${others}; load ${load} before`);
   }
   console.log(
     `\n${"".padEnd(10)}${revision.padStart(12)}${"this tree".padStart(12)}${"ratio".padStart(9)}   of each pair`,
