@@ -18,7 +18,8 @@ export interface Expectations {
 
 export interface Check {
   readonly name: string;
-  readonly needs: readonly (keyof Capabilities)[];
+  /** Capabilities that an engine must have for the check; `adapters` is one of what it can train. */
+  readonly needs: readonly (keyof Capabilities | "adapters")[];
   readonly run: (engine: Engine, expectations: Expectations) => Promise<void>;
 }
 
@@ -33,7 +34,7 @@ export async function checkEngine(engine: Engine, expectations: Expectations): P
   const { capabilities } = await engine.info();
   const results: CheckResult[] = [];
   for (const { name, needs, run } of checks) {
-    const lacks = needs.filter((key) => capabilities[key] === false);
+    const lacks = lackedBy(capabilities, needs);
     if (lacks.length > 0) {
       results.push({ name, outcome: "left out", lacks });
       continue;
@@ -46,6 +47,13 @@ export async function checkEngine(engine: Engine, expectations: Expectations): P
     }
   }
   return results;
+}
+
+/** Those of a check's needs that an engine lacks. */
+export function lackedBy(capabilities: Capabilities, needs: Check["needs"]): string[] {
+  return needs.filter((key) =>
+    key === "adapters" ? !capabilities.trainable.includes("adapters") : capabilities[key] === false,
+  );
 }
 
 const sequences: readonly Sequence[] = [
@@ -320,6 +328,32 @@ export const checks: readonly Check[] = [
       for (const { id } of [model, loaded]) await train(engine, id);
       await same(engine, loaded.id, model.id, expectations.tolerance);
       await dispose(engine, model, loaded);
+    },
+  },
+  {
+    name: "an adapter starts as its base, learns beside it, goes on where it was saved, and merges into the same",
+    needs: ["adapters", "clone"],
+    async run(engine, expectations) {
+      const { tolerance, folder } = expectations;
+      const base = await policyOf(engine, expectations);
+      const state = await engine.saveModel(base.id, folder());
+      const frozen = await engine.loadModel(state, { frozen: true });
+      const policy = await engine.loadModel(state, { adapter: { rank: 2, alpha: 4 } });
+      await same(engine, policy.id, frozen.id, 0);
+      assert.equal(frozen.trained, 0);
+      assert.ok(policy.trained > 0 && policy.trained < base.trained, "an adapter is smaller than its base");
+      const before = await logprobsOf(engine, frozen.id);
+      await train(engine, policy.id, 3);
+      const after = await logprobsOf(engine, policy.id);
+      assert.ok(far(after.flat(), before.flat()) > 100 * tolerance, "it learns");
+      assert.deepEqual(await logprobsOf(engine, frozen.id), before, "its base stays");
+      const merged = await engine.cloneModel(policy.id, { merge: true });
+      near((await logprobsOf(engine, merged.id)).flat(), after.flat(), tolerance, "merged");
+      const saved = await engine.saveModel(policy.id, folder(), { optimizer: true });
+      const loaded = await engine.loadModel(saved, { adapter: { rank: 7, alpha: 1 }, optimizer: true });
+      for (const { id } of [policy, loaded]) await train(engine, id);
+      await same(engine, loaded.id, policy.id, tolerance);
+      await dispose(engine, base, frozen, policy, merged, loaded);
     },
   },
   {

@@ -1,11 +1,15 @@
 /** `ballast generate`: a model answers prompts from the command line or from stdin. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { openEngine } from "../../../engine/open-engine.ts";
+import { adapterBase } from "../../../models/adapter-folder.ts";
 import { barePrompt, loadTokenizer, type Message } from "../../../text/index.ts";
 import { generate as answer } from "../../../trainer/generate.ts";
 import type { Generation } from "../../../trainer/run-types.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printable } from "../../../util/sanitize.ts";
+import { isAdapterFolder } from "../../../util/weight-files.ts";
 import { findModel } from "../../find-model.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
@@ -36,7 +40,9 @@ export async function generate(options: GenerateOptions): Promise<number> {
   if (raw && system !== undefined)
     throw new UsageError("--raw takes no --system: a raw text has no roles", "Put it at the prompt's beginning.");
   const folder = await findModel(options.model, options.workspace);
-  const tokenizer = loadTokenizer(folder, raw ? { chatTemplate: null } : {});
+  // An adapter that PEFT saved may have no tokenizer of its own.
+  const own = !isAdapterFolder(folder) || existsSync(join(folder, "tokenizer.json"));
+  const tokenizer = loadTokenizer(own ? folder : adapterBase(folder), raw ? { chatTemplate: null } : {});
   const engine = await openEngine({ threads, onNote: terminal.note });
   const reply = async (texts: readonly string[]) => {
     const conversations = texts.map((content): Message[] =>
