@@ -74,7 +74,8 @@ export async function gradientOf(
   const { id } = await engine.cloneModel(model);
   for (const loss of losses) await engine.forwardBackward(id, loss);
   await engine.optimStep(id, { ...adam, learningRate: 0, beta1: 0, beta2: 0, epsilon: 1 });
-  const { folder } = await saved(engine, id, { optimizer: true });
+  const folder = temporaryFolder();
+  await engine.saveModel(id, folder, { optimizer: true });
   await engine.disposeModel(id);
   const moments = readSafetensors(join(folder, "optimizer.safetensors")).tensors;
   return new Map(
