@@ -1,9 +1,10 @@
 /**
- * `npm run bench:peers -- [SHAPE ...] [--pairs 5] [--threads N]`: one PPO iteration of Ballast and of TRL's last PPO trainer in the shapes of `shapes.ts`, in alternating
- * processes on as many threads, with ratios of medians and the range of the pairs' ratios. On a busy machine compare the CPU seconds of one thread:
- * with several, threads that wait for each other spin.
+ * `npm run bench:peers -- [SHAPE ...] [--pairs 5] [--threads N]`: one PPO iteration of Ballast and of TRL's last PPO trainer in the shapes of
+ * `shapes.ts`, in alternating processes on as many threads, with ratios of medians and the range of the pairs' ratios. On a busy machine compare the
+ * CPU seconds of one thread: with several, threads that wait for each other spin.
  *
- * It needs a Python with torch, transformers and datasets, named by BALLAST_PEERS_PYTHON (else `python3`), and a checkout of TRL, named by BALLAST_PEERS_TRL:
+ * It needs a Python with torch, transformers and datasets, named by BALLAST_PEERS_PYTHON (else `python3`), and a checkout of TRL,
+ * named by BALLAST_PEERS_TRL:
  *
  *     git clone https://github.com/huggingface/trl && git -C trl checkout f2cd57710ae345ea6428ae95363267fcf38a3dc8
  */
