@@ -74,6 +74,15 @@ describe("a toy engine that lacks a capability", () => {
     expect(absentSignals(lacking({}))).toEqual([]);
   });
 
+  test("adapters are trained only by an engine that can, and then not all weights need be", () => {
+    const config = configOf({}, { lora: {}, model: { path: "base" } });
+    expect(() => checkCapabilities(lacking({ trainable: ["all"] }), config)).toThrow(
+      "the engine toy has no training of adapters, which the section lora needs",
+    );
+    for (const trainable of [["adapters"], ["all", "adapters"]] as const)
+      expect(() => checkCapabilities(lacking({ trainable }), config)).not.toThrow();
+  });
+
   test("a URI is read only by an engine of its scheme, and a refusal names its setting", () => {
     const reads = (...schemes: string[]) => lacking({ schemes });
     const config = configOf({ reference: "./TOY/folder" }, { model: { path: "toy://base" } });

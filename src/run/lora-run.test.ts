@@ -9,7 +9,7 @@ import type { Engine } from "../engine/engine.ts";
 import { configSchema } from "../settings/config-schema.ts";
 import { buildTokenizer } from "../text/index.ts";
 import { saveModelFolder } from "../trainer/model-folder.ts";
-import { textIdsOf } from "../trainer/stage-models.ts";
+import { adapterOf, textIdsOf } from "../trainer/stage-models.ts";
 import { Interrupted } from "../util/errors.ts";
 import { runPipeline } from "./pipeline.ts";
 
@@ -98,6 +98,13 @@ async function run(world: World, { changes = {}, resume = false, stopAfter = Num
 }
 
 const file = (world: World, ...path: string[]) => readFileSync(join(world.folder, ...path), "hex");
+
+it("hands each of its settings to the engine", () => {
+  const lora = { rank: 3, alpha: 5, rslora: true, targets: ["c_fc"] };
+  expect(adapterOf(configSchema.parse({ lora }))).toEqual(lora);
+  expect(adapterOf(configSchema.parse({ lora: {} }))).toEqual({ rank: 16, alpha: 32, rslora: false });
+  expect(adapterOf(configSchema.parse({}))).toBeUndefined();
+});
 
 describe("a run with lora", { timeout: 300_000 }, () => {
   it("writes a merged model after SFT and adapters on it afterwards, and goes on with the same bits wherever it was interrupted", async () => {
