@@ -186,7 +186,7 @@ function createMeasures(tokenizer: Tokenizer | undefined) {
         measure("chosen", row.chosen);
         measure("rejected", row.rejected);
       } else if ("completion" in row) measure("answer", row.completion);
-      if (row.prompt.some(({ role }) => role === "assistant")) multiTurn++;
+      if ("completion" in row && row.prompt.some(({ role }) => role === "assistant")) multiTurn++;
     },
     multiTurn: () => multiTurn,
     lengths: (): Lengths[] =>
@@ -269,7 +269,7 @@ function createSeen() {
         ? [
             {
               says: "have answers before the last one, which are read and not trained on",
-              ...{ rows: multiTurn, places: [], remedy: "of demonstrations, sft.turns: all trains every answer" },
+              ...{ rows: multiTurn, places: [], remedy: "sft.turns: all trains every answer" },
             },
           ]
         : []),

@@ -54,3 +54,15 @@ it("reads a configuration's files as the run will, and ends with 1 if a row cann
   expect(bad.code).toBe(1);
   expect(bad.out).toMatch(/1 row cannot be used\n.*bad\.csv:3: the row has 1 cells, and the header has 2/);
 });
+
+it.each([
+  ["hh", { "sft.data": 32, "reward.data": 32, "ppo.prompts": 32 }],
+  ["tldr", { "sft.data": 16, "reward.data": 16, "ppo.prompts": 16 }],
+  ["ultrafeedback", { "sft.data": 32, "reward.data": 32, "ppo.prompts": 32 }],
+])("the example %s is understood whole", async (name, rows) => {
+  const { code, out } = await data(join(import.meta.dirname, `../../../../examples/${name}/pipeline.yaml`), "--json");
+  const surveys = JSON.parse(out).surveys as { name: string; rows: number; context: string | null }[];
+  expect(code).toBe(0);
+  expect(Object.fromEntries(surveys.map((one) => [one.name, one.rows]))).toEqual(rows);
+  expect(surveys.map(({ context }) => context)).toEqual([null, null, null]);
+});

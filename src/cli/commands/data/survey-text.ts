@@ -73,24 +73,18 @@ function shownLines({ shows, parts }: ShownRow, { c, width }: { c: Terminal["out
       return lines.map((line) => `  ${trained ? c.underline(line) : line}`);
     });
   }
-  const rows: { label: string | undefined; text: string }[] = [];
-  let trainedBefore = false;
+  const rows: { label: string | undefined; text: string; inside: boolean }[] = [];
   for (const { text, trained, label } of parts) {
-    if (label !== undefined || rows.length === 0) {
-      rows.push({ label, text: "" });
-      trainedBefore = false;
-    }
+    if (label !== undefined || rows.length === 0) rows.push({ label, text: "", inside: false });
     const row = rows.at(-1)!;
-    const shown = JSON.stringify(text).slice(1, -1);
-    if (trained !== trainedBefore) row.text += trained ? " \u00ab" : "\u00bb ";
+    if (trained !== row.inside) row.text += trained ? " \u00ab" : "\u00bb ";
     else if (row.text !== "") row.text += "\u00b7";
-    row.text += shown;
-    trainedBefore = trained;
+    row.text += JSON.stringify(text).slice(1, -1);
+    row.inside = trained;
   }
-  return rows.flatMap(({ label, text }) =>
-    wrap(
-      `${label === undefined ? "" : `${label}: `}${text.slice(0, shownCharacters)}${text.length > shownCharacters ? "..." : "\u00bb"}`,
-      width - 2,
-    ).map((line) => `  ${line}`),
-  );
+  return rows.flatMap(({ label, text, inside }) => {
+    const end = text.length > shownCharacters ? "..." : inside ? "\u00bb" : "";
+    const line = `${label === undefined ? "" : `${label}: `}${text.slice(0, shownCharacters)}${end}`;
+    return wrap(line, width - 2).map((part) => `  ${part}`);
+  });
 }
