@@ -1,9 +1,11 @@
 /** The memory of the engine's graphs while they run, and the number of tokens that a pass may hold in it. */
 import { parameterSpecs } from "../../models/family.ts";
+import { decodeGraph, prefillGraph } from "../../models/generation-graph.ts";
 import { peakBytes } from "../../tensor/peak-memory.ts";
-import type { HeadKind, ModelConfig } from "../engine.ts";
+import type { ForwardOutput, HeadKind, ModelConfig } from "../engine.ts";
 import { mostTokens } from "../pass-size.ts";
-import { type LossShape, lossGraph } from "./losses.ts";
+import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
+import { cacheEntriesPerToken, longestChunk, rowsAtOnce } from "./sampler.ts";
 
 /** The policy loss with everything that it usually computes. */
 const policyShape: LossShape = { name: "policy", penalty: null, dualClip: false, entropyBonus: true, kl: null };
@@ -47,3 +49,28 @@ export function tokensWithin(
 }
 
 const fewestTokens = 64;
+
+/** Bytes that a forward pass's graph takes beside the parameters, if every token is scored. */
+export function forwardBytes(
+  model: { readonly config: ModelConfig; readonly heads: readonly HeadKind[] },
+  { sequences, length }: PassSize,
+  outputs: readonly ForwardOutput[],
+): number {
+  const scored = outputs.includes("score") ? sequences : sequences * length;
+  return peakBytes(forwardGraph(model.config, model.heads, outputs), { sizes: { B: sequences, S: length, N: scored } });
+}
+
+/** Bytes of generation beside the parameters: the caches, and the graphs that read prompts and sample. */
+export function samplingBytes(
+  config: ModelConfig,
+  { rows, prompt, newTokens }: { readonly rows: number; readonly prompt: number; readonly newTokens: number },
+): { readonly cache: number; readonly graphs: number } {
+  const atOnce = Math.min(rows, rowsAtOnce(config, prompt + newTokens));
+  const cache = 4 * atOnce * cacheEntriesPerToken(config) * (prompt + newTokens);
+  const isCache = (name: string) => /^(key|value)\./.test(name);
+  const reading = peakBytes(prefillGraph(config), { sizes: { B: atOnce, P: prompt }, elsewhere: isCache });
+  const chunk = Math.min(longestChunk, newTokens);
+  const sizes = { B: atOnce, P: prompt + newTokens, R: chunk, U: chunk };
+  const sampling = peakBytes(decodeGraph(config, { greedy: false, topK: 0, topP: false }), { sizes });
+  return { cache, graphs: reading + sampling };
+}

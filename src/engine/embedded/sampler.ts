@@ -15,7 +15,7 @@ import type { Sessions } from "./sessions.ts";
  * drop stopped rows sooner, and most rows that stop do so early. Measured.
  */
 const shortestChunk = 8;
-const longestChunk = 32;
+export const longestChunk = 32;
 /** Rows in one batch, and entries of its cache (keys and values of all layers): they bound the memory. */
 const maxRows = 256;
 const maxCacheEntries = 64 * 1024 * 1024;
@@ -53,14 +53,11 @@ export class Sampler {
       }
     }
     const shape: SamplerShape = { greedy: temperature === 0, topK, topP: topP < 1 };
-    const perToken = cacheEntries(config);
-    const perRow = 2 * config.layers * perToken * (Math.max(...prompts.map((p) => p.length)) + maxNewTokens);
-    const bounds = [maxRows, Math.floor(maxCacheEntries / perRow), rowsOfSampling(config.vocabularySize)];
-    const rowsAtOnce = Math.max(1, Math.min(...bounds));
+    const atOnce = rowsAtOnce(config, Math.max(...prompts.map((p) => p.length)) + maxNewTokens);
     const result: SampleResult = { tokens: [], logprobs: [], stopReasons: [] };
     const order = lengthGroups(prompts, Number.POSITIVE_INFINITY)[0] ?? [];
-    for (let at = 0; at < order.length; at += rowsAtOnce) {
-      const rows = order.slice(at, at + rowsAtOnce).map((index): Row => {
+    for (let at = 0; at < order.length; at += atOnce) {
+      const rows = order.slice(at, at + atOnce).map((index): Row => {
         const uniforms = fineUniforms(request.seed, "sample", request.streams?.[index] ?? index);
         const promptLength = (prompts[index] as readonly number[]).length;
         return { index, promptLength, uniforms, tokens: [], logprobs: [] };
@@ -159,6 +156,21 @@ function checkSettings({ prompts, maxNewTokens, temperature, topK, topP, streams
   if (streams !== undefined && streams.length !== prompts.length) {
     throw new EngineError(`${streams.length} streams for ${prompts.length} prompts`);
   }
+}
+
+/** Entries of a token's keys and values in all layers. */
+export function cacheEntriesPerToken(config: ModelConfig): number {
+  return 2 * config.layers * cacheEntries(config);
+}
+
+/** Rows that sample at once, if none grows beyond `length` tokens. */
+export function rowsAtOnce(config: ModelConfig, length: number): number {
+  const bounds = [
+    maxRows,
+    Math.floor(maxCacheEntries / (cacheEntriesPerToken(config) * length)),
+    rowsOfSampling(config.vocabularySize),
+  ];
+  return Math.max(1, Math.min(...bounds));
 }
 
 /** Entries of a token's keys, and of its values, in one layer. */

@@ -1,0 +1,206 @@
+/** What a run will hold in memory at once, model by model, before anything is loaded: for `ballast plan`, and for `ballast run` to refuse what cannot fit. */
+import { existsSync } from "node:fs";
+import { startFolder } from "../config/checks.ts";
+import type { Config } from "../config/index.ts";
+import { forwardBytes, lossBytes, samplingBytes, tokensWithin } from "../engine/embedded/pass-memory.ts";
+import type { HeadKind, ModelConfig } from "../engine/engine.ts";
+import { shareOfPass } from "../engine/pass-size.ts";
+import { parameterSpecs, scratchConfig } from "../models/family.ts";
+import { readModelConfig } from "../models/hf-folder.ts";
+import { learnedComponents } from "../reward/index.ts";
+import { hasCritic } from "../settings/algorithm-table.ts";
+import { UsageError } from "../util/errors.ts";
+import { machineMemory } from "../util/machine-memory.ts";
+
+export interface PlanLine {
+  readonly what: string;
+  readonly bytes: number;
+}
+
+export interface MemoryPlan {
+  readonly stage: "sft" | "reward" | "ppo";
+  readonly policy: ModelConfig;
+  readonly lines: readonly PlanLine[];
+  readonly total: number;
+  /** Sequences in one pass, and the tokens to which they are padded. */
+  readonly pass: { readonly sequences: number; readonly length: number };
+}
+
+/** What the rows of a run decide. */
+export interface RowFacts {
+  readonly vocabularySize: number;
+  /** Tokens of the longest prompt; null if there are no prompts. */
+  readonly longestPrompt: number | null;
+}
+
+/**
+ * Node, ONNX Runtime, compiled graphs, rows and records: what a run takes whose model is negligible, measured (docs/performance.md). */
+const processBytes = 330 * 2 ** 20;
+
+/** The plan of the stage that takes the most. Throws UsageError for a configuration without a stage. */
+export function planMemory(config: Config, facts: RowFacts): MemoryPlan {
+  const plans = [
+    ...(config.sft ? [planSingle(config, facts, "sft")] : []),
+    ...(config.reward ? [planSingle(config, facts, "reward")] : []),
+    ...(config.ppo ? [planOnline(config, facts)] : []),
+  ];
+  const [first] = plans.sort((a, b) => b.total - a.total);
+  if (first === undefined)
+    throw new UsageError("the configuration has no stage", "Give it a section sft, reward or ppo.");
+  return first;
+}
+
+/** Throws a UsageError, with what each remedy would save, if a run cannot fit in this machine's memory. */
+export function refuseTooLarge(config: Config, facts: RowFacts, memory = machineMemory()): void {
+  const { total, stage } = planMemory(config, facts);
+  if (total <= memory) return;
+  const changes = remedies(config, facts).map(({ setting, total }) => `${setting} takes ${gibibytes(total)}`);
+  throw new UsageError(
+    `${stage} would take ${gibibytes(total)}, and this machine has ${gibibytes(memory)}`,
+    `${changes.length > 0 ? `${changes.join("; ")}. ` : ""}Otherwise take a smaller model, a shorter context, or a larger machine. ballast plan shows the parts.`,
+  );
+}
+
+/** Settings that save memory, with the total that each would give on its own, smallest first. */
+export function remedies(config: Config, facts: RowFacts): { setting: string; total: number }[] {
+  const { ppo, control } = config;
+  const { total } = planMemory(config, facts);
+  const changes: [string, Config][] = [["recompute=true", { ...config, recompute: true }]];
+  if (ppo) {
+    changes.push(["ppo.criticKind=shared", { ...config, ppo: { ...ppo, criticKind: "shared" } }]);
+    changes.push(["ppo.microBatch=1", { ...config, ppo: { ...ppo, microBatch: 1 } }]);
+    changes.push([
+      "control.interventions=off (no copy to go back to)",
+      { ...config, control: { ...control, interventions: "off" } },
+    ]);
+  }
+  return changes
+    .map(([setting, changed]) => ({ setting, total: planMemory(changed, facts).total }))
+    .filter((one) => one.total < 0.98 * total)
+    .sort((a, b) => a.total - b.total);
+}
+
+export function gibibytes(bytes: number): string {
+  return `${Number((bytes / 2 ** 30).toPrecision(3))} GiB`;
+}
+
+function policyOf(config: Config, { vocabularySize }: RowFacts): ModelConfig {
+  const folder = startFolder(config);
+  return folder !== undefined && existsSync(folder)
+    ? readModelConfig(folder)
+    : scratchConfig({ ...config.model, vocabularySize });
+}
+
+function planSingle(config: Config, facts: RowFacts, stage: "sft" | "reward"): MemoryPlan {
+  const policy = policyOf(config, facts);
+  const settings = config[stage] as NonNullable<Config["sft"]>;
+  const heads: HeadKind[] = stage === "sft" ? ["lm"] : ["scalar"];
+  const pairs = stage === "reward" ? 2 : 1;
+  const pass = passOf(policy, { ...settings, length: policy.context, sequences: pairs * settings.batchSize, config });
+  const shape = stage === "sft" ? ({ name: "cross_entropy" } as const) : ({ name: "value", clip: false } as const);
+  const loss = lossBytes({ config: policy, heads }, pass, { recompute: config.recompute, shape });
+  return sum(stage, policy, pass, [
+    ...trained(stage === "sft" ? "policy" : "reward model", policy, heads),
+    { what: "activations of a loss", bytes: loss },
+  ]);
+}
+
+function planOnline(config: Config, facts: RowFacts): MemoryPlan {
+  const ppo = config.ppo!;
+  const policy = policyOf(config, facts);
+  const prompt = facts.longestPrompt ?? Math.max(1, policy.context - ppo.maxNewTokens);
+  const length = Math.min(policy.context, prompt + ppo.maxNewTokens);
+  const sequences = Math.ceil(ppo.sequences / ppo.minibatches);
+  const pass = passOf(policy, { ...ppo, length, sequences, config });
+  const withCritic = hasCritic(ppo.algorithm);
+  const shared = withCritic && ppo.criticKind === "shared";
+  const critic = withCritic && !shared;
+  const heads: HeadKind[] = shared ? ["lm", "scalar"] : ["lm"];
+  const rewards = learnedComponents(ppo.rewards).map(({ name, path }) => ({
+    name,
+    config: path !== undefined && existsSync(path) ? readModelConfig(path) : policy,
+  }));
+  const { recompute } = config;
+  const kept = (what: string, its: readonly HeadKind[]) =>
+    config.control.interventions === "off"
+      ? []
+      : [{ what: `${what}, kept to go back to`, bytes: 3 * weights(policy, its) }];
+  const generation = samplingBytes(policy, { rows: ppo.sequences, prompt, newTokens: ppo.maxNewTokens });
+  const valueShape = { name: "value", clip: true } as const;
+  const model = { config: policy, heads };
+  return sum("ppo", policy, pass, [
+    ...trained("policy", policy, heads),
+    ...kept("policy", heads),
+    ...(critic ? [...trained("critic", policy, ["scalar"]), ...kept("critic", ["scalar"])] : []),
+    ...(withCritic && ppo.slowCritic !== null
+      ? [{ what: "critic, its average", bytes: weights(policy, ["scalar"]) }]
+      : []),
+    { what: "reference", bytes: weights(policy, ["lm"]) },
+    ...rewards.map((one) => ({ what: `reward model ${one.name}`, bytes: weights(one.config, ["scalar"]) })),
+    ...(ppo.policyLoss === "penalty" ? [{ what: "policy that sampled", bytes: weights(policy, heads) }] : []),
+    { what: "activations of the policy's loss", bytes: lossBytes(model, pass, { recompute }) },
+    ...(withCritic
+      ? [
+          {
+            what: "activations of the value loss",
+            bytes: lossBytes({ config: policy, heads: shared ? heads : ["scalar"] }, pass, {
+              recompute,
+              shape: valueShape,
+            }),
+          },
+          {
+            what: "activations of values",
+            bytes: forwardBytes({ config: policy, heads: shared ? heads : ["scalar"] }, pass, ["values"]),
+          },
+        ]
+      : []),
+    { what: "activations of log-probabilities", bytes: forwardBytes(model, pass, ["logprobs", "entropy"]) },
+    ...rewards.map((one) => ({
+      what: `activations of reward model ${one.name}`,
+      bytes: forwardBytes({ config: one.config, heads: ["scalar"] }, pass, ["score"]),
+    })),
+    { what: "caches of generation", bytes: generation.cache },
+    { what: "graphs of generation", bytes: generation.graphs },
+  ]);
+}
+
+function passOf(
+  policy: ModelConfig,
+  options: {
+    readonly microBatch: number;
+    readonly length: number;
+    readonly sequences: number;
+    readonly config: Config;
+  },
+): MemoryPlan["pass"] {
+  const { microBatch, length, sequences, config } = options;
+  const budget = shareOfPass * machineMemory();
+  const fits = Math.floor(tokensWithin(policy, { recompute: config.recompute, budget }) / length);
+  return { sequences: Math.max(1, Math.min(sequences, microBatch || fits)), length };
+}
+
+function trained(role: string, config: ModelConfig, heads: readonly HeadKind[]): PlanLine[] {
+  const bytes = weights(config, heads);
+  return [
+    { what: `${role}: parameters`, bytes },
+    { what: `${role}: gradients`, bytes },
+    { what: `${role}: Adam's moments`, bytes: 2 * bytes },
+    // The binding copies what a graph writes.
+    { what: `${role}: copies of gradients`, bytes },
+  ];
+}
+
+function weights(config: ModelConfig, heads: readonly HeadKind[]): number {
+  const entries = parameterSpecs(config, heads).map(({ shape }) => shape.reduce((a, b) => a * b, 1));
+  return 4 * entries.reduce((a, b) => a + b, 0);
+}
+
+function sum(
+  stage: MemoryPlan["stage"],
+  policy: ModelConfig,
+  pass: MemoryPlan["pass"],
+  parts: readonly PlanLine[],
+): MemoryPlan {
+  const lines = [{ what: "program, runtime and rows", bytes: processBytes }, ...parts];
+  return { stage, policy, lines, pass, total: lines.reduce((total, { bytes }) => total + bytes, 0) };
+}
