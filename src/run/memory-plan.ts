@@ -2,13 +2,15 @@
 import { existsSync } from "node:fs";
 import { startFolder } from "../config/checks.ts";
 import type { Config } from "../config/index.ts";
-import { forwardBytes, lossBytes, samplingBytes, tokensWithin } from "../engine/embedded/pass-memory.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
+import { forwardBytes, lossBytes, samplingBytes, tokensWithin } from "../engine/graph-memory.ts";
 import { shareOfPass } from "../engine/pass-size.ts";
 import { parameterSpecs, scratchConfig } from "../models/family.ts";
 import { readModelConfig } from "../models/hf-folder.ts";
 import { learnedComponents } from "../reward/index.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
+import type { PreparedRows } from "../trainer/encoded-rows.ts";
+import { makeTokenizer } from "../trainer/run-tokenizer.ts";
 import { UsageError } from "../util/errors.ts";
 import { machineMemory } from "../util/machine-memory.ts";
 
@@ -35,7 +37,7 @@ export interface RowFacts {
 
 /**
  * Node, ONNX Runtime, compiled graphs, rows and records: what a run takes whose model is negligible, measured (docs/performance.md). */
-const processBytes = 330 * 2 ** 20;
+const processBytes = 460 * 2 ** 20;
 
 /** The plan of the stage that takes the most. Throws UsageError for a configuration without a stage. */
 export function planMemory(config: Config, facts: RowFacts): MemoryPlan {
@@ -203,4 +205,13 @@ function sum(
 ): MemoryPlan {
   const lines = [{ what: "program, runtime and rows", bytes: processBytes }, ...parts];
   return { stage, policy, lines, pass, total: lines.reduce((total, { bytes }) => total + bytes, 0) };
+}
+
+/** What the rows of a run decide about its memory. */
+export function rowFacts(config: Config, { rows, encoded }: Pick<PreparedRows, "rows" | "encoded">): RowFacts {
+  const { vocabularySize } = makeTokenizer(config, rows.texts);
+  if (!config.ppo) return { vocabularySize, longestPrompt: null };
+  const { context } = policyOf(config, { vocabularySize, longestPrompt: null });
+  const prompts = encoded.ppo(context).prompts;
+  return { vocabularySize, longestPrompt: prompts.reduce((most, { tokens }) => Math.max(most, tokens.length), 1) };
 }

@@ -7,6 +7,7 @@ import { databaseOf, withStore } from "../store/index.ts";
 import { type OnEncoding, prepareRows } from "../trainer/encoded-rows.ts";
 import { writeDurably } from "../util/durable.ts";
 import { defaultThreads } from "../util/threads.ts";
+import { refuseTooLarge, rowFacts } from "./memory-plan.ts";
 import type { RunFacts } from "./open-run.ts";
 import { createRunFolder } from "./run-folder.ts";
 
@@ -21,6 +22,7 @@ export interface NewRunOptions {
 export function newRun({ config, name, onEncoding }: NewRunOptions): RunFacts {
   const complete = completed(config);
   const prepared = prepareRows(complete, onEncoding);
+  if (complete.engine.kind === "embedded") refuseTooLarge(complete, rowFacts(complete, prepared));
   hooksOf(complete.control.notify, process.env);
   return { ...recordRun({ config: complete, name }), prepared };
 }

@@ -119,6 +119,23 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     );
 
   command(
+    "plan",
+    "say how much memory and time a configuration takes on this machine",
+    "plan examples/helpdesk/pipeline.yaml",
+    "plan my.yaml recompute=true --no-time",
+    "plan my.yaml --json",
+  )
+    .argument("<config>", "a YAML file", text)
+    .argument("[overrides...]", OVERRIDES)
+    .option("--no-time", "do not measure this machine's speed")
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (file, overrides, options) =>
+        (await import("../commands/plan/index.ts")).plan({ file, overrides, ...options, terminal }),
+      ),
+    );
+
+  command(
     "doctor",
     "check a configuration before training, or check a run",
     "doctor examples/helpdesk/pipeline.yaml",

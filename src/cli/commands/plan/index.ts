@@ -1,0 +1,58 @@
+/** `ballast plan`: what a configuration will take of this machine, in memory and in time, before it is trained. */
+import { loadConfig } from "../../../config/index.ts";
+import { gibibytes, planMemory, remedies, rowFacts } from "../../../run/memory-plan.ts";
+import { completed } from "../../../run/new-run.ts";
+import { planTime } from "../../../run/time-plan.ts";
+import { prepareRows } from "../../../trainer/encoded-rows.ts";
+import { UsageError } from "../../../util/errors.ts";
+import { machineMemory } from "../../../util/machine-memory.ts";
+import { jsonLine } from "../../json-line.ts";
+import type { Terminal } from "../../terminal.ts";
+
+export interface PlanOptions {
+  readonly file: string;
+  readonly overrides: readonly string[];
+  /** Whether this machine's speed is measured. */
+  readonly time: boolean;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+/** Prints the plan. Returns 1 if the run does not fit in this machine. */
+export async function plan({ file, overrides, time, json = false, terminal }: PlanOptions): Promise<number> {
+  const config = completed(loadConfig(file, overrides).config);
+  if (config.engine.kind !== "embedded")
+    throw new UsageError(
+      `ballast plan knows the memory of the embedded engine; this configuration's is ${config.engine.kind}`,
+      "Plan with engine.kind=embedded, or ask the engine's own documentation.",
+    );
+  const facts = rowFacts(config, prepareRows(config));
+  const memory = machineMemory();
+  const planned = planMemory(config, facts);
+  const fits = planned.total <= memory;
+  const seconds =
+    time && fits && config.ppo
+      ? await planTime(config, planMemory({ ...config, sft: undefined, reward: undefined }, facts))
+      : null;
+  const changes = fits ? [] : remedies(config, facts);
+  if (json) {
+    const { policy: _, ...rest } = planned;
+    terminal.out(jsonLine({ config: file, ...rest, memory, fits, secondsPerIteration: seconds, remedies: changes }));
+    return fits ? 0 : 1;
+  }
+  const { lines, pass, stage, total } = planned;
+  const megabytes = (bytes: number) => `${Math.round(bytes / 2 ** 20).toLocaleString("en-US")} MB`.padStart(12);
+  terminal.out(`memory of ${stage}, its passes ${pass.sequences} x ${pass.length} tokens`);
+  for (const { what, bytes } of lines) terminal.out(`${megabytes(bytes)}  ${what}`);
+  terminal.out(`${megabytes(total)}  in all; this machine has ${gibibytes(memory)}`);
+  if (!fits) terminal.out("It does not fit.");
+  for (const { setting, total } of changes) terminal.out(`  ${setting} would take ${gibibytes(total)}`);
+  if (seconds !== null) {
+    const figure = (value: number) => Number(value.toPrecision(3));
+    const { generation, passes, update } = seconds;
+    terminal.out(
+      `${figure(seconds.total)} s an iteration if no response stops early: generation ${figure(generation)}, log-probabilities and values ${figure(passes)}, update ${figure(update)}`,
+    );
+  }
+  return fits ? 0 : 1;
+}

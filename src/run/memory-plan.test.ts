@@ -1,0 +1,62 @@
+/** The plan of a run's memory: every model and setting shows in it, and what cannot fit is refused with what would save. */
+import { describe, expect, test } from "vitest";
+import { loadConfig } from "../config/index.ts";
+import { planMemory, refuseTooLarge } from "./memory-plan.ts";
+
+const facts = { vocabularySize: 500, longestPrompt: 20 };
+
+const configOf = (...overrides: string[]) => {
+  const sizes = [
+    "model.layers=4",
+    "ppo.sequences=16",
+    "ppo.maxNewTokens=20",
+    "ppo.minibatches=2",
+    "sft.batchSize=8",
+    "reward.batchSize=8",
+  ];
+  return loadConfig("examples/helpdesk/mini.yaml", ["model.context=64", ...sizes, ...overrides]).config;
+};
+
+const totalOf = (...overrides: string[]) => planMemory(configOf(...overrides), facts).total;
+
+describe("the plan of PPO", () => {
+  test("adds up its lines", () => {
+    const { lines, total, stage, pass } = planMemory(configOf(), facts);
+    expect(total).toBe(lines.reduce((sum, { bytes }) => sum + bytes, 0));
+    expect({ stage, pass }).toEqual({ stage: "ppo", pass: { sequences: 8, length: 40 } });
+  });
+
+  test("holds the policy's parameters once for the reference, and four times for training", () => {
+    const { lines } = planMemory(configOf(), facts);
+    const of = (what: string) => lines.find((line) => line.what === what)!.bytes;
+    expect(of("policy: gradients")).toBe(of("policy: parameters"));
+    expect(of("policy: Adam's moments")).toBe(2 * of("policy: parameters"));
+    expect(of("reference")).toBe(of("policy: parameters"));
+    // Twelve matrices a layer of width squared, the embeddings, and the small rest.
+    expect(of("policy: parameters") / (4 * (4 * 12 * 64 ** 2 + (500 + 64) * 64))).toBeCloseTo(1, 1);
+  });
+
+  test.each([
+    ["recompute=true"],
+    ["ppo.criticKind=shared", "ppo.criticLearningRate=null", "ppo.valueCoef=0.5"],
+    ["control.interventions=off"],
+    ["ppo.microBatch=1"],
+  ])("falls with %s", (...overrides) => expect(totalOf(...overrides)).toBeLessThan(totalOf()));
+
+  test.each([["model.layers=8"], ["model.width=128"], ["ppo.maxNewTokens=40"], ["ppo.slowCritic={decay: 0.9}"]])(
+    "grows with %s",
+    (override) => expect(totalOf(override)).toBeGreaterThan(totalOf()),
+  );
+});
+
+test("what cannot fit is refused with the numbers and what each remedy would take", () => {
+  const config = configOf();
+  const { total } = planMemory(config, facts);
+  expect(() => refuseTooLarge(config, facts, total)).not.toThrow();
+  expect(() => refuseTooLarge(config, facts, total - 1)).toThrow(/ppo would take 0\.\d+ GiB, and this machine has/);
+  try {
+    refuseTooLarge(config, facts, total - 1);
+  } catch (error) {
+    expect((error as { hint: string }).hint).toMatch(/ppo\.microBatch=1 takes 0\.\d+ GiB/);
+  }
+});
