@@ -38,7 +38,7 @@ async function typed(...args: string[]): Promise<{ readonly out: string; readonl
 
 const COMMANDS = [
   ...["demo", "run", "sft", "reward", "ppo", "resume", "eval", "generate", "runs", "compare"],
-  ...["incidents", "history", "report", "export", "serve", "tell", "mark"],
+  ...["incidents", "history", "report", "export", "serve", "tell", "mark", "engine"],
 ];
 
 describe("help", () => {

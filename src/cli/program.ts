@@ -3,6 +3,7 @@ import { type Argument, Command, CommanderError } from "commander";
 import { version } from "../util/own-version.ts";
 import type { CommandMaker } from "./definitions/command-maker.ts";
 import { defineControl } from "./definitions/control-definitions.ts";
+import { defineEngine } from "./definitions/engine-definitions.ts";
 import { defineLab } from "./definitions/lab-definitions.ts";
 import { defineRecord } from "./definitions/record-definitions.ts";
 import { defineTraining } from "./definitions/training-definitions.ts";
@@ -57,7 +58,8 @@ export function createProgram(terminal: Terminal): Program {
       .description(description)
       .addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ballast ${line}`).join("\n")}`);
 
-  for (const define of [defineTraining, defineRecord, defineLab, defineControl]) define({ command, does, terminal });
+  for (const define of [defineTraining, defineRecord, defineLab, defineControl, defineEngine])
+    define({ command, does, terminal });
 
   program
     .command("help")

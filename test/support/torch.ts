@@ -1,12 +1,7 @@
-/** The PyTorch engine in tests: on the Python that BALLAST_TEST_PYTHON names. */
+/** The PyTorch engine in tests: on the Python that BALLAST_TEST_PYTHON names. `npm run test:torch` runs these tests, and needs it. */
 import { createTorchEngine, type TorchEngine, type TorchEngineOptions } from "../../src/engine/torch/index.ts";
-import { missingPython } from "./python.ts";
 
 export const torchPython = process.env.BALLAST_TEST_PYTHON ?? "python3";
-
-/** What keeps these tests from running, as a suffix of their name. Where they must run (BALLAST_TEST_TORCH=1), nothing does: they fail instead. */
-export const noTorch =
-  process.env.BALLAST_TEST_TORCH === "1" ? "" : missingPython(["torch", "transformers", "safetensors"]);
 
 export function torchEngine(options: TorchEngineOptions = {}): Promise<TorchEngine> {
   return createTorchEngine({ threads: 1, python: torchPython, device: "cpu", ...options });

@@ -128,7 +128,7 @@ def forward_backward(model, loss, old_model=None):
     total, outputs = find[kind](model, loss) if kind != "policy" else _policy(model, loss, old_model)
     total.backward()
     squared = model.end_pass()
-    return {"loss": float(total), "gradSquaredNorm": squared, **{name: _numbers(x) for name, x in outputs.items()}}
+    return {"loss": float(total.detach()), "gradSquaredNorm": squared, **{name: _numbers(x) for name, x in outputs.items()}}
 
 
 def _cross_entropy(model, loss):

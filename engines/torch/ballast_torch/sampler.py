@@ -165,7 +165,7 @@ def choose(logits_B_V, request, uniforms_B):
         token_B = invert(logprobs_B_V.exp(), uniform_B)
         return token_B, _at(logprobs_B_V, token_B)
     if keep == 0:
-        values_B_K, indices_B_K = logprobs_B_V.sort(-1, descending=True, stable=True)
+        values_B_K, indices_B_K = logprobs_B_V.sort(dim=-1, descending=True, stable=True)
     else:
         values_B_K, indices_B_K = logprobs_B_V.topk(min(keep, logprobs_B_V.shape[1]), -1)
     weights_B_K = values_B_K.exp()

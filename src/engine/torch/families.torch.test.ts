@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adam, gradientOf, saved } from "../../../test/support/engine.ts";
 import { familyCases, writeCase } from "../../../test/support/family-fixtures.ts";
 import { gap } from "../../../test/support/gpt2.ts";
-import { noTorch, startTimeout, torchEngine } from "../../../test/support/torch.ts";
+import { startTimeout, torchEngine } from "../../../test/support/torch.ts";
 import { parameterSpecs } from "../../models/family.ts";
 import type { CrossEntropyLoss, Engine } from "../engine.ts";
 
@@ -12,7 +12,7 @@ function relative(a: readonly number[], b: readonly number[]): number {
   return Math.max(...b.map((x, i) => Math.abs(a[i]! - x))) / Math.max(...b.map(Math.abs));
 }
 
-describe.skipIf(noTorch !== "")(`families on the PyTorch engine${noTorch}`, () => {
+describe("families on the PyTorch engine", () => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await torchEngine();

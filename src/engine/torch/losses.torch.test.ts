@@ -10,7 +10,7 @@ import {
   smallConfig,
 } from "../../../test/support/engine.ts";
 import { type FixtureModel, fixture, fixtureLosses, gap, writeFixture } from "../../../test/support/gpt2.ts";
-import { noTorch, startTimeout, torchEngine } from "../../../test/support/torch.ts";
+import { startTimeout, torchEngine } from "../../../test/support/torch.ts";
 import { policyTerms } from "../../objectives/clipped-policy.ts";
 import { extraTerms } from "../../objectives/policy-extras.ts";
 import { createEmbeddedEngine } from "../embedded/index.ts";
@@ -29,7 +29,7 @@ const forms: readonly (readonly [string, Partial<PolicyLoss["config"]>])[] = [
   ["penalty over the vocabulary", { penalty: { beta: 0.7, oldModel: "old" }, temperature: 1.3, entropyCoef: 0.05 }],
 ];
 
-describe.skipIf(noTorch !== "")(`the PyTorch engine's arithmetic${noTorch}`, () => {
+describe("the PyTorch engine's arithmetic", () => {
   let torch: Engine;
   let embedded: Engine;
   const goldenIds = {} as Record<FixtureModel, ModelId>;

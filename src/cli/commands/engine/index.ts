@@ -1,0 +1,71 @@
+/** `ballast engine`: makes the environment of the PyTorch engine, and checks the engine on this machine. */
+import type { TorchDtype } from "../../../engine/torch/index.ts";
+import { checkTorch } from "../../../engine/torch/torch-check.ts";
+import { setUpTorch } from "../../../engine/torch/torch-setup.ts";
+import { jsonLine } from "../../json-line.ts";
+import type { Terminal } from "../../terminal.ts";
+
+export interface SetupEngineOptions {
+  readonly python?: string;
+  readonly build?: "cpu" | "cuda";
+  readonly index?: string;
+  readonly force?: boolean;
+  readonly terminal: Terminal;
+}
+
+export async function setupEngine({ terminal, ...options }: SetupEngineOptions): Promise<number> {
+  const startedAt = performance.now();
+  const { folder, python, build, made } = await setUpTorch({ ...options, onNote: (text) => terminal.note(text) });
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  terminal.out(
+    made
+      ? `The PyTorch engine's environment for ${build} is in ${folder}, after ${seconds} s.`
+      : `There is an environment in ${folder} already; --force makes it anew.`,
+  );
+  terminal.out(`Its Python is ${python}`);
+  terminal.note("Next:\n  ballast engine check torch\n  ballast run CONFIG.yaml engine=torch");
+  return 0;
+}
+
+export interface CheckEngineOptions {
+  readonly python?: string;
+  readonly device: string;
+  readonly dtype: TorchDtype;
+  readonly threads: number;
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+/** Exit code 0 if every check passes, else 1. */
+export async function checkEngineHere({ json = false, terminal, ...options }: CheckEngineOptions): Promise<number> {
+  const report = await checkTorch({ ...options, onNote: (text) => terminal.note(text) });
+  const { checks, versions, ceilingGflops, gflops, tokensPerSecond } = report;
+  const failed = checks.filter((check) => check.outcome === "failed");
+  if (json) {
+    const plain = checks.map((check) => ({
+      ...check,
+      ...(check.outcome === "failed" && { error: check.error.message }),
+    }));
+    terminal.out(jsonLine({ ...report, checks: plain }));
+    return failed.length === 0 ? 0 : 1;
+  }
+  const passed = checks.filter(({ outcome }) => outcome === "passed").length;
+  const line = (name: string, value: string) => terminal.out(`${name.padEnd(10)} ${value}`);
+  line("device", `${report.device}, ${report.dtype}, ${report.threads} threads, float32 products "${report.matmul}"`);
+  line(
+    "versions",
+    Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(", "),
+  );
+  line("checks", `${passed} of ${checks.length} passed`);
+  for (const check of failed) line("", `failed: ${check.name}: ${check.error.message.split("\n")[0]}`);
+  const share = `${Math.round((100 * gflops) / ceilingGflops)}%`;
+  line(
+    "speed",
+    `${Math.round(tokensPerSecond).toLocaleString("en-US")} tokens/s in steps of 3.3 million parameters: ${Math.round(gflops)} of the ${Math.round(ceilingGflops)} GFLOP/s of a square product, ${share}`,
+  );
+  if (report.device !== "cpu")
+    line("note", "Ballast's own tests of this engine have run on CPUs only: see docs/engines.md");
+  return failed.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,47 @@
+/** The commands that set up and check the PyTorch engine. */
+import { Argument, Option } from "commander";
+import { mostThreads } from "../../util/limits.ts";
+import { integer, text } from "../arguments.ts";
+import type { CommandMaker } from "./command-maker.ts";
+
+const KIND = new Argument("<kind>", "the engine's kind").choices(["torch"]);
+
+export function defineEngine({ command, does, terminal }: CommandMaker): void {
+  const engine = command(
+    "engine",
+    "set up and check the PyTorch engine",
+    "engine setup torch",
+    "engine check torch",
+    "engine check torch --dtype bf16",
+    "run examples/helpdesk/mini.yaml engine=torch",
+  );
+  engine
+    .command("setup")
+    .description("make the engine's Python environment, with pinned packages, in your cache")
+    .addArgument(KIND)
+    .option("--python <program>", "the Python to make it with; default: uv's, else python3", text)
+    .addOption(
+      new Option("--build <kind>", "PyTorch's build; default: cuda if there is an NVIDIA GPU").choices(["cpu", "cuda"]),
+    )
+    .option("--index <url>", "a further package index, such as one with PyTorch for CPUs", text)
+    .option("--force", "make it anew although there is one")
+    .action(
+      does(async (_kind, options) =>
+        (await import("../commands/engine/index.ts")).setupEngine({ ...options, terminal }),
+      ),
+    );
+  engine
+    .command("check")
+    .description("what the engine runs on, whether it computes as it must, and how fast")
+    .addArgument(KIND)
+    .option("--python <program>", "a Python that has PyTorch; default: that of the setup", text)
+    .option("--device <name>", "auto, cpu, cuda, cuda:1", text, "auto")
+    .addOption(new Option("--dtype <type>", "what passes compute in").choices(["fp32", "bf16"]).default("fp32"))
+    .option("--threads <n>", "threads; 0 uses the physical cores", integer(0, mostThreads), 0)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (_kind, options) =>
+        (await import("../commands/engine/index.ts")).checkEngineHere({ ...options, terminal }),
+      ),
+    );
+}
