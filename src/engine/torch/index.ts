@@ -10,6 +10,7 @@ import { initialValues } from "../../models/parameters.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
 import { EngineError, UsageError } from "../../util/errors.ts";
 import { mostThreads } from "../../util/limits.ts";
+import { shellWord } from "../../util/platform.ts";
 import { defaultThreads } from "../../util/threads.ts";
 import { everyCapability } from "../capabilities.ts";
 import type {
@@ -133,8 +134,17 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
   const configOf = (id: ModelId) => models.get(id)?.config;
   const load = async (folder: string, request: LoadOptions): Promise<ModelInfo> => {
     const { heads: wanted, textIds, scalarInit = "zero", seed = 0, optimizer = false, freshScalar = false } = request;
-    if (request.adapter) throw new EngineError("the PyTorch engine trains all weights: it has no adapters yet");
+    if (request.adapter)
+      throw new EngineError(
+        "the PyTorch engine trains all weights: it has no adapters yet",
+        "Take the embedded engine.",
+      );
     const { config: read, heads: headsFound } = openModelFolder(folder);
+    if (read.adapter !== undefined)
+      throw new EngineError(
+        `${folder} is an adapter, which the PyTorch engine does not compute yet`,
+        `Merge it with its base first: ballast merge ${shellWord(folder)} NEW-FOLDER`,
+      );
     const heads = headsToLoad(folder, { wanted, found: headsFound });
     const config = withTextIds(read, textIds);
     checkConfig(config, heads);

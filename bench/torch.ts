@@ -1,0 +1,91 @@
+/**
+ * `npx tsx bench/torch.ts [--shape small] [--rounds 3] [--python PYTHON]`: a PPO iteration on the embedded engine, on PyTorch in float32 and in bf16, in
+ * turns, as ratios of medians. Processor time and peak memory are those of Ballast and of its worker together; both need Linux.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { Engine } from "../src/engine/engine.ts";
+import { openEngine } from "../src/engine/open-engine.ts";
+import { createTorchEngine } from "../src/engine/torch/index.ts";
+import { defaultThreads } from "../src/util/threads.ts";
+import { benchIteration } from "./iteration.ts";
+import { median } from "./measure.ts";
+import { shapes } from "./shapes.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    shape: { type: "string", default: "small" },
+    rounds: { type: "string", default: "3" },
+    threads: { type: "string", default: String(defaultThreads()) },
+    python: { type: "string" },
+  },
+});
+const shape = shapes[options.shape as keyof typeof shapes];
+if (shape === undefined)
+  throw new Error(`there is no shape ${options.shape}; there are ${Object.keys(shapes).join(", ")}`);
+const threads = Number(options.threads);
+const { python } = options;
+
+interface Opened {
+  readonly engine: Engine;
+  /** The worker's process; absent if the engine is a thread of this one. */
+  readonly pid?: number;
+}
+
+const engines: Readonly<Record<string, () => Promise<Opened>>> = {
+  embedded: async () => ({ engine: await openEngine({ threads }) }),
+  "torch fp32": () => torch("fp32"),
+  "torch bf16": () => torch("bf16"),
+};
+
+async function torch(dtype: "fp32" | "bf16"): Promise<Opened> {
+  const engine = await createTorchEngine({ threads, python, device: "cpu", dtype });
+  return { engine, pid: engine.worker.pid! };
+}
+
+/** A process's user and system time, in seconds: clock ticks are hundredths. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+const peakOf = (pid: number) => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+
+const results: Record<string, Record<string, number>[]> = {};
+for (let round = 0; round < Number(options.rounds); round++) {
+  for (const [name, open] of Object.entries(engines)) {
+    const { engine, pid } = await open();
+    const before = pid === undefined ? 0 : cpuOf(pid);
+    const { total, rollout, score, passes, update, cpuSeconds, outsideEngineShare } = await benchIteration(
+      engine,
+      shape,
+    );
+    const own = pid === undefined ? 0 : (cpuOf(pid) - before) / shape.iterations;
+    const peakMb = pid === undefined ? Number.NaN : peakOf(pid);
+    const one = {
+      total,
+      rollout,
+      score,
+      passes,
+      update,
+      cpu: cpuSeconds + own,
+      outside: outsideEngineShare,
+      workerMb: peakMb,
+    };
+    await engine.close();
+    results[name] = [...(results[name] ?? []), one];
+    process.stderr.write(`${name}: ${JSON.stringify(one)}\n`);
+  }
+}
+const medians = (name: string) =>
+  Object.fromEntries(
+    Object.keys(results[name]![0]!).map((key) => [key, median(results[name]!.map((one) => one[key]!))]),
+  );
+const base = medians("embedded");
+for (const name of Object.keys(engines)) {
+  const found = medians(name);
+  const parts = ["rollout", "score", "passes", "update"].map((key) => `${key} ${found[key]!.toFixed(3)}`);
+  process.stdout.write(
+    `${name.padEnd(11)} ${found.total!.toFixed(3)} s (${(found.total! / base.total!).toFixed(2)} of embedded), processor ${found.cpu!.toFixed(2)} s (${(found.cpu! / base.cpu!).toFixed(2)}), ${parts.join(", ")}, outside ${(100 * found.outside!).toFixed(1)}%, worker's peak ${found.workerMb!.toFixed(0)} MB\n`,
+  );
+}
