@@ -20,15 +20,16 @@ export function count(counts: Record<string, number>, key: string): void {
   counts[key] = (counts[key] ?? 0) + 1;
 }
 
-/** What was left out of these lists, as one message; null if nothing was. */
+/** What was left out of these lists, as one report on one line; null if nothing was. */
 export function describeLeftOut(reports: ReadonlyMap<string, ReadReport>): string | null {
   const byLabel = [...reports].flatMap(([key, { leftOut }]) =>
     Object.entries(leftOut).map(([why, rows]) => `${key}: ${counted(rows, "row")} left out ${why}`),
   );
   const faults = [...reports.values()].flatMap((report) => report.faults);
-  if (faults.length === 0) return byLabel.length === 0 ? null : byLabel.join("\n");
-  const { message, hint } = new RowsError(faults);
+  if (faults.length === 0) return byLabel.length === 0 ? null : byLabel.join("; ");
   const rows = new Set(faults.map(({ place }) => `${place?.path}:${place?.line}`)).size;
-  const bad = `${counted(rows, "row")} left out (badRows: skip)\n${message}${hint === undefined ? "" : `\n${hint.replace(/^/gm, "  ")}`}`;
-  return [...byLabel, bad].join("\n");
+  const lines = new RowsError(faults).message.split("\n");
+  const list = (lines.length > 1 ? lines.slice(1) : lines).map((line) => line.trim());
+  const bad = `${counted(rows, "row")} left out because they cannot be used (ballast data shows remedies): ${list.join("; ")}`;
+  return [...byLabel, bad].join("; ");
 }

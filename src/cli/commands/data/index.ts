@@ -4,7 +4,7 @@ import { loadConfig } from "../../../config/index.ts";
 import { contextIn } from "../../../config/load-config.ts";
 import { guessUse, type PreferenceSource, type Survey, survey } from "../../../data/index.ts";
 import type { Config } from "../../../settings/config-schema.ts";
-import { buildTokenizer, loadTokenizer, type Tokenizer } from "../../../text/index.ts";
+import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { openRows } from "../../../trainer/run-rows.ts";
 import { makeTokenizer } from "../../../trainer/run-tokenizer.ts";
 import { writeDurably } from "../../../util/durable.ts";
@@ -94,7 +94,8 @@ function ofConfig(file: string, { show }: DataOptions): NamedSurvey[] {
   const { config } = loadConfig(file);
   const { sft, reward, ppo, evaluation, control } = config;
   const tokenizer = tokenizerOf(config);
-  const context = (config.model.path === undefined ? config.model.context : contextIn(config.model.path)) ?? undefined;
+  const longest = config.model.path === undefined ? config.model.context : contextIn(config.model.path);
+  const context = tokenizer && (longest ?? undefined);
   const maxNewTokens = ppo?.maxNewTokens ?? 0;
   const shared = { tokenizer, context, show };
   const asked = { ...shared, use: "prompts", maxNewTokens, longPrompts: ppo?.longPrompts ?? "truncate" } as const;
@@ -126,15 +127,12 @@ function ofConfig(file: string, { show }: DataOptions): NamedSurvey[] {
   );
 }
 
-/** The run's tokenizer; of words, which are built from rows that may be bad, only the characters. */
-function tokenizerOf(config: Config): Tokenizer {
-  if (config.tokenizer.kind === "word") {
-    const rows = openRows(config);
-    try {
-      return makeTokenizer(config, rows.texts);
-    } catch {
-      return buildTokenizer({ ...config.tokenizer, kind: "byte" }, []);
-    }
+/** The run's tokenizer; undefined for one of words that is built from rows which cannot be read: lengths are in words then. */
+function tokenizerOf(config: Config): Tokenizer | undefined {
+  try {
+    return makeTokenizer(config, openRows(config).texts);
+  } catch (error) {
+    if (config.tokenizer.kind === "word" && error instanceof DataError) return undefined;
+    throw error;
   }
-  return makeTokenizer(config, () => []);
 }
