@@ -1,6 +1,6 @@
 /** The plan of a run's memory: every model and setting shows in it, and what cannot fit is refused with what would save. */
 import { describe, expect, test } from "vitest";
-import { loadConfig } from "../config/index.ts";
+import { type Config, loadConfig } from "../config/index.ts";
 import { planMemory, refuseTooLarge } from "./memory-plan.ts";
 
 const facts = { vocabularySize: 500, longestPrompt: 20 };
@@ -47,6 +47,15 @@ describe("the plan of PPO", () => {
     "grows with %s",
     (override) => expect(totalOf(override)).toBeGreaterThan(totalOf()),
   );
+});
+
+test("an adapter is planned beside one copy of the frozen weights", () => {
+  const config = { ...configOf(), lora: { rank: 4, alpha: 8, rslora: false } };
+  const { lines, total } = planMemory(config as Config, facts);
+  const of = (what: string) => lines.find((line) => line.what === what)!.bytes;
+  expect(total).toBeLessThan(totalOf());
+  expect(of("policy: gradients")).toBeLessThan(0.2 * of("frozen weights, shared by all adapters"));
+  expect(of("reference")).toBe(0);
 });
 
 test("what cannot fit is refused with the numbers and what each remedy would take", () => {

@@ -5,12 +5,14 @@ import type { Config } from "../config/index.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
 import { forwardBytes, lossBytes, samplingBytes, tokensWithin } from "../engine/graph-memory.ts";
 import { shareOfPass } from "../engine/pass-size.ts";
-import { parameterSpecs, scratchConfig } from "../models/family.ts";
+import { newAdapter } from "../models/adapter.ts";
+import { blockProjections, parameterSpecs, scratchConfig } from "../models/family.ts";
 import { readModelConfig } from "../models/hf-folder.ts";
 import { learnedComponents } from "../reward/index.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
 import type { PreparedRows } from "../trainer/encoded-rows.ts";
 import { makeTokenizer } from "../trainer/run-tokenizer.ts";
+import { adapterOf } from "../trainer/stage-models.ts";
 import { UsageError } from "../util/errors.ts";
 import { machineMemory } from "../util/machine-memory.ts";
 
@@ -88,9 +90,12 @@ export function gibibytes(bytes: number): string {
 
 function policyOf(config: Config, { vocabularySize }: RowFacts): ModelConfig {
   const folder = startFolder(config);
-  return folder !== undefined && existsSync(folder)
-    ? readModelConfig(folder)
-    : scratchConfig({ ...config.model, vocabularySize });
+  const whole =
+    folder !== undefined && existsSync(folder)
+      ? readModelConfig(folder)
+      : scratchConfig({ ...config.model, vocabularySize });
+  const adapter = adapterOf(config);
+  return adapter === undefined ? whole : { ...whole, adapter: newAdapter(blockProjections(whole), adapter) };
 }
 
 function planSingle(config: Config, facts: RowFacts, stage: "sft" | "reward"): MemoryPlan {
@@ -102,6 +107,7 @@ function planSingle(config: Config, facts: RowFacts, stage: "sft" | "reward"): M
   const shape = stage === "sft" ? ({ name: "cross_entropy" } as const) : ({ name: "value", clip: false } as const);
   const loss = lossBytes({ config: policy, heads }, pass, { recompute: config.recompute, shape });
   return sum(stage, policy, pass, [
+    ...shelf(policy),
     ...trained(stage === "sft" ? "policy" : "reward model", policy, heads),
     { what: "activations of a loss", bytes: loss },
   ]);
@@ -126,19 +132,24 @@ function planOnline(config: Config, facts: RowFacts): MemoryPlan {
   const kept = (what: string, its: readonly HeadKind[]) =>
     config.control.interventions === "off"
       ? []
-      : [{ what: `${what}, kept to go back to`, bytes: 3 * weights(policy, its) }];
+      : [{ what: `${what}, kept to go back to`, bytes: 3 * weights(policy, its, "trained") }];
   const generation = samplingBytes(policy, { rows: ppo.sequences, prompt, newTokens: ppo.maxNewTokens });
   const valueShape = { name: "value", clip: true } as const;
   const model = { config: policy, heads };
   return sum("ppo", policy, pass, [
+    ...shelf(policy),
     ...trained("policy", policy, heads),
     ...kept("policy", heads),
     ...(critic ? [...trained("critic", policy, ["scalar"]), ...kept("critic", ["scalar"])] : []),
     ...(withCritic && ppo.slowCritic !== null
       ? [{ what: "critic, its average", bytes: weights(policy, ["scalar"]) }]
       : []),
-    { what: "reference", bytes: weights(policy, ["lm"]) },
-    ...rewards.map((one) => ({ what: `reward model ${one.name}`, bytes: weights(one.config, ["scalar"]) })),
+    // Under an adapter the reference is the frozen weights.
+    { what: "reference", bytes: policy.adapter === undefined ? weights(policy, ["lm"]) : 0 },
+    ...rewards.map((one) => ({
+      what: `reward model ${one.name}`,
+      bytes: weights(one.config, ["scalar"], one.config === policy ? "trained" : "all"),
+    })),
     ...(ppo.policyLoss === "penalty" ? [{ what: "policy that sampled", bytes: weights(policy, heads) }] : []),
     { what: "activations of the policy's loss", bytes: lossBytes(model, pass, { recompute }) },
     ...(withCritic
@@ -182,7 +193,7 @@ function passOf(
 }
 
 function trained(role: string, config: ModelConfig, heads: readonly HeadKind[]): PlanLine[] {
-  const bytes = weights(config, heads);
+  const bytes = weights(config, heads, "trained");
   return [
     { what: `${role}: parameters`, bytes },
     { what: `${role}: gradients`, bytes },
@@ -192,9 +203,19 @@ function trained(role: string, config: ModelConfig, heads: readonly HeadKind[]):
   ];
 }
 
-function weights(config: ModelConfig, heads: readonly HeadKind[]): number {
-  const entries = parameterSpecs(config, heads).map(({ shape }) => shape.reduce((a, b) => a * b, 1));
-  return 4 * entries.reduce((a, b) => a + b, 0);
+/** Bytes of a model's parameters, of the trained or of the frozen ones. */
+function weights(config: ModelConfig, heads: readonly HeadKind[], which: "all" | "trained" | "frozen" = "all"): number {
+  const wanted = parameterSpecs(config, heads).filter(
+    ({ trainable }) => which === "all" || trainable === (which === "trained"),
+  );
+  return wanted.reduce((total, { shape }) => total + 4 * shape.reduce((a, b) => a * b, 1), 0);
+}
+
+/** The weights below all adapters of a run, which its models share; nothing if all weights are trained. */
+function shelf(config: ModelConfig): PlanLine[] {
+  return config.adapter === undefined
+    ? []
+    : [{ what: "frozen weights, shared by all adapters", bytes: weights(config, ["lm"], "frozen") }];
 }
 
 function sum(

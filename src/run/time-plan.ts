@@ -2,6 +2,7 @@
 import type { Config } from "../config/index.ts";
 import type { Engine, ModelConfig } from "../engine/engine.ts";
 import { openEngine } from "../engine/open-engine.ts";
+import { blockProjections } from "../models/family.ts";
 import { learnedComponents } from "../reward/index.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
 import type { MemoryPlan } from "./memory-plan.ts";
@@ -85,13 +86,16 @@ async function measureLayers(
   return { ...measured, sample: (measured.sample * sampledTokens) / newTokens, step };
 }
 
-/** The configuration with fewer layers; options with an entry for each layer are cut too. */
+/** The configuration with fewer layers; options with an entry for each layer are cut too, and so is an adapter. */
 function withLayers(config: ModelConfig, layers: number): ModelConfig {
   const cut = (value: unknown) =>
     Array.isArray(value) && value.length === config.layers ? value.slice(0, layers) : value;
   const options = Object.fromEntries(Object.entries(config.options ?? {}).map(([name, value]) => [name, cut(value)]));
-  const { adapter: _, ...plain } = config;
-  return { ...plain, layers, ...(config.options && { options }) };
+  const { adapter, ...plain } = config;
+  const short = { ...plain, layers, ...(config.options && { options }) };
+  if (adapter === undefined) return short;
+  const names = new Set(blockProjections(short).map(({ name }) => name));
+  return { ...short, adapter: { ...adapter, modules: adapter.modules.filter(({ name }) => names.has(name)) } };
 }
 
 async function seconds(work: () => Promise<unknown>): Promise<number> {

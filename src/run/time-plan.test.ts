@@ -1,0 +1,17 @@
+/** The time of an iteration, measured on the policy's shape, for whole models and adapters. */
+import { expect, test } from "vitest";
+import { type Config, loadConfig } from "../config/index.ts";
+import { planMemory } from "./memory-plan.ts";
+import { planTime } from "./time-plan.ts";
+
+const sizes = ["model.layers=4", "ppo.sequences=8", "ppo.minibatches=2", "threads=1", "model.context=64"];
+
+test.each([false, true])("adds up its parts, each above 0 (adapter: %s)", async (adapted) => {
+  const whole = loadConfig("examples/helpdesk/mini.yaml", sizes).config;
+  const config = (adapted ? { ...whole, lora: { rank: 4, alpha: 8, rslora: false } } : whole) as Config;
+  const online = { ...config, sft: undefined, reward: undefined };
+  const plan = planMemory(online, { vocabularySize: 500, longestPrompt: 20 });
+  const { generation, passes, update, total } = await planTime(config, plan);
+  expect(Math.min(generation, passes, update)).toBeGreaterThan(0);
+  expect(total).toBeCloseTo(generation + passes + update, 9);
+});
