@@ -27,10 +27,16 @@ const compressors: Compressors = {
   ...(zstd && { ZSTD: (bytes) => zstd(bytes) }),
 };
 
+/** The page that texts are being decoded from: one Buffer for all of them, not one each. */
+let page = Buffer.alloc(0);
+
 const parsers = {
   ...DEFAULT_PARSERS,
-  stringFromBytes: (bytes: Uint8Array) =>
-    bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(),
+  stringFromBytes(bytes: Uint8Array) {
+    if (!bytes) return bytes;
+    if (page.buffer !== bytes.buffer) page = Buffer.from(bytes.buffer as ArrayBuffer);
+    return page.toString("utf8", bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  },
 };
 
 /** Most rows that are assembled at once. */
@@ -89,11 +95,14 @@ export function* parquetRows(open: OpenFile): Generator<UnreadRow> {
   }
 }
 
+/** Shared by the rows without numbers, which are most. */
+const noNumbers: Record<string, string> = Object.freeze({});
+
 class ParquetRow implements SourceRow, UnreadRow {
   readonly place: RowPlace;
   readonly types: SourceRow["types"];
   readonly value: Record<string, unknown> = {};
-  readonly numbers: Record<string, string> = {};
+  numbers: Record<string, string> = noNumbers;
 
   constructor(place: RowPlace, types: SourceRow["types"]) {
     this.place = place;
@@ -102,6 +111,7 @@ class ParquetRow implements SourceRow, UnreadRow {
 
   set(name: string, cell: unknown): void {
     if (typeof cell === "bigint" || typeof cell === "number") {
+      if (this.numbers === noNumbers) this.numbers = {};
       this.numbers[name] = String(cell);
       this.value[name] = Number(cell);
     } else this.value[name] = cell;
