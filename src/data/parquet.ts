@@ -237,6 +237,7 @@ class LeafPages {
   #readPage(): void {
     const header = this.#header();
     const size = header.compressed_page_size;
+    if (!(size >= 0)) throw new Error("a page has no size");
     const bytes = this.#bytes(size);
     this.#at += size;
     if (header.type === "DICTIONARY_PAGE") {
