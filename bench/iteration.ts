@@ -57,7 +57,7 @@ export async function benchIteration(engine: Engine, shape: BenchShape = shapes.
           models: { model: { model: reward.id, normalisation: null } },
         }),
       rules: defaultRules().filter((rule) => fitsScale(rule, context.config.control)),
-      measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] },
+      measuring: { gold: null, monitor: [], pairs: [], ratings: [] },
     });
     for (const { id } of [model, reward]) await engine.disposeModel(id);
     return summary(measured);

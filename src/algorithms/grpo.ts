@@ -55,7 +55,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   run.stopwatch.lap("advantages");
   const ofTokens = (of_B: readonly number[]) => rewards_B_T.map((row, b) => row.map(() => of_B[b]!));
   const made = { rollout, scored, passes, settings, klCoef, rewards: rewards_B_T };
-  return gathered(run, { ...made, advantagesRaw: ofTokens(centred_B), advantages: ofTokens(advantages_B) });
+  return gathered({ ...made, advantagesRaw: ofTokens(centred_B), advantages: ofTokens(advantages_B) });
 }
 
 /** The clipped loss, plus the KL to the reference as k3 (Shao et al., eq. 4) or as set by `kl.estimator` (rows 2, 7, 8 and 11). */

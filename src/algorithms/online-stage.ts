@@ -50,7 +50,7 @@ export async function trainOnline(
       let experience: Experience;
       try {
         const gathered = injected.after(await algorithm.gather(run, iteration), iteration);
-        experience = measuredExperience(run, iteration, gathered);
+        experience = await measuredExperience(run, iteration, gathered);
       } catch (error) {
         return await loop.leave(iteration, error);
       }

@@ -74,7 +74,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
     ...{ advantagesRaw: estimates.advantages, advantages: advantages_B_T },
   };
   const distance = slow === null ? undefined : { "value/slow_distance": rl.slowDistance(values_B_T, slowValues_B_T) };
-  return gathered(run, made, distance);
+  return gathered(made, distance);
 }
 
 /** PPO-clip or PPO-penalty, the entropy bonus and, if it is not in the reward, the KL to the reference (rows 7, 8, 9 and 11). */

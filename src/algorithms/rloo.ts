@@ -46,7 +46,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   const advantages_B_T = rewards_B_T.map((row, b) => row.map(() => advantages_B[b]!));
   run.stopwatch.lap("advantages");
   const made = { rollout, scored, passes, settings, klCoef, rewards: rewards_B_T };
-  return gathered(run, { ...made, advantagesRaw: advantages_B_T, advantages: advantages_B_T });
+  return gathered({ ...made, advantagesRaw: advantages_B_T, advantages: advantages_B_T });
 }
 
 /** REINFORCE's loss; the entropy bonus and the KL in the loss are off unless the configuration turns them on (rows 2 and 11). */

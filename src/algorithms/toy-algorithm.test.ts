@@ -20,7 +20,7 @@ const reinforce: Algorithm = {
     const passes = await policyPasses(run, iteration, { rollout, settings });
     const rewards = rewardsOf(passes, { rollout, scored, settings, klCoef });
     const advantages = rewards.map((row, b) => row.map(() => scored.score[b]!));
-    return gathered(run, { rollout, scored, passes, settings, klCoef, rewards, advantagesRaw: advantages, advantages });
+    return gathered({ rollout, scored, passes, settings, klCoef, rewards, advantagesRaw: advantages, advantages });
   },
   objective: (batch, { settings }) =>
     reinforceLoss(batch, { entropyCoef: 0, kl: null, temperature: settings.temperature }),

@@ -31,7 +31,7 @@ const dataFiles = [
   "control.rules",
 ];
 const modelFolders = ["model.path", "tokenizer.path", "reward.from", "ppo.policy", "ppo.reference", "ppo.critic"];
-const componentPath = "ppo.rewards.*.path";
+const componentPaths = ["ppo.rewards.*.path", "ppo.gold.path"];
 /** Either a run's id, which stays as it is, or a path, which contains a separator or names a YAML file. */
 const runOrPath = "experiment.previous";
 /** Programs: a path if it has a separator, else a name that the system looks up. */
@@ -39,9 +39,9 @@ const programs = ["engine", "engine.reference", "engine.critic", "engine.reward"
 
 /** Folders of models and tokenizers that a configuration names. */
 export function modelFoldersOf(config: unknown): string[] {
-  const components = placesOf(componentPath, config).filter(
-    (place) => valueAt(config, [...place.slice(0, -1), "kind"]) !== "function",
-  );
+  const components = componentPaths
+    .flatMap((pattern) => placesOf(pattern, config))
+    .filter((place) => valueAt(config, [...place.slice(0, -1), "kind"]) !== "function");
   const places = [...modelFolders.flatMap((pattern) => placesOf(pattern, config)), ...components];
   return [...new Set(places.map((place) => String(valueAt(config, place))))].filter(existsSync);
 }
@@ -49,7 +49,7 @@ export function modelFoldersOf(config: unknown): string[] {
 /** A copy whose paths, relative to the folder `from`, are made relative to the folder `to`. Absolute paths stay. */
 export function rebasePaths<T>(root: T, { from, to }: { from: string; to: string }): T {
   let result: unknown = root;
-  const patterns = [...dataFiles, ...modelFolders, componentPath, runOrPath];
+  const patterns = [...dataFiles, ...modelFolders, ...componentPaths, runOrPath];
   for (const place of patterns.flatMap((pattern) => placesOf(pattern, root))) {
     const path = valueAt(result, place);
     if (place.join(".") === runOrPath && !/[\\/]|\.ya?ml$/.test(String(path))) continue;
@@ -86,7 +86,7 @@ export interface PathProblem extends Problem {
 export function missingPaths(root: unknown, file: string | null): { errors: PathProblem[]; warnings: PathProblem[] } {
   const errors: PathProblem[] = [];
   const warnings: PathProblem[] = [];
-  for (const pattern of [...dataFiles, ...modelFolders, componentPath]) {
+  for (const pattern of [...dataFiles, ...modelFolders, ...componentPaths]) {
     for (const place of placesOf(pattern, root)) {
       const path = valueAt(root, place);
       // Any other value is reported as a wrong value.

@@ -171,7 +171,7 @@ function warningsFor(score: readonly number[]): string[] {
 }
 
 /** A column never hides an argument of the function with the same name. */
-function inputOf({ prompt, response, reference, messages, columns = {} }: Scored): FunctionInput {
+export function inputOf({ prompt, response, reference, messages, columns = {} }: Scored): FunctionInput {
   const structured = typeof columns.reference === "object" ? columns.reference : null;
   return {
     ...columns,

@@ -1,6 +1,8 @@
 /** The reward: learned, by rule, by verifier, by a user's function; composed, normalised, and checked for safety. */
-export { createReward, learnedComponents, type RewardPipeline } from "./compose.ts";
-export type { LearnedModel } from "./learned.ts";
+export { createReward, inputOf, learnedComponents, type RewardPipeline } from "./compose.ts";
+export { FunctionRunner } from "./function-runner.ts";
+export { openJudge } from "./judge.ts";
+export { type LearnedModel, learnedScores } from "./learned.ts";
 export {
   computeNormalisation,
   type Normalisation,
@@ -9,4 +11,4 @@ export {
   writeNormalisation,
 } from "./normalisation.ts";
 export type { Scored, Scores } from "./reward-types.ts";
-export { checkReferences } from "./rule-rewards.ts";
+export { checkReferences, exact, lastNumber, pattern } from "./rule-rewards.ts";

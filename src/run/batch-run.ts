@@ -47,6 +47,6 @@ export async function runBatches(options: RunOptions, source: BatchSource): Prom
     openReward: ({ reference: model }) =>
       openReward({ engine, tokenizer, settings, folders, reference: model, seed: config.seed, handed }),
     rules: await runRules(options, context),
-    measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] },
+    measuring: { gold: null, monitor: [], pairs: [], ratings: [] },
   });
 }

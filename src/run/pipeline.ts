@@ -20,7 +20,10 @@ import { checkData, fingerprintData, recordData } from "../trainer/data-record.t
 import { type EncodedRows, encodeRows, type PreparedRows } from "../trainer/encoded-rows.ts";
 import { evaluateRun, ownRewardModel, startingPolicy } from "../trainer/evaluate-run.ts";
 import { isOutgrown, readFinal } from "../trainer/final.ts";
+import type { GoldPlan } from "../trainer/gold-plan.ts";
 import { saveModelFolder, stateOf } from "../trainer/model-folder.ts";
+import type { OnlineInputs } from "../trainer/online-run.ts";
+import { openGold } from "../trainer/open-gold.ts";
 import { openReward, rewardFolders, sameTokenizer } from "../trainer/open-reward.ts";
 import { trainReward } from "../trainer/reward-model.ts";
 import { checkAnswers, openRows, type RunRows } from "../trainer/run-rows.ts";
@@ -32,6 +35,7 @@ import { type ModelSource, modelSizes, textIdsOf } from "../trainer/stage-models
 import type { Evaluation } from "../types/evaluation.ts";
 import { type Stage, stages } from "../types/records.ts";
 import type { Recorder } from "../types/run-recorder.ts";
+import { counted } from "../util/counted.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, DataError, UsageError } from "../util/errors.ts";
 import { readOwnJson, toJson } from "../util/json-values.ts";
@@ -205,11 +209,13 @@ async function ppo(run: Run): Promise<StageResult> {
   const { context: length } = await modelSizes(engine, policy);
   const { tally, prompts, measuring } = encoded.ppo(length);
   tellTally(context, tally);
+  const opened = await openGold({ config, rows: run.rows, engine, tokenizer });
   await checkReach(engine, { rewardModels, prompts, maxNewTokens: settings.maxNewTokens });
   const frozen = Object.fromEntries(
     Object.entries(rewardModels).map(([name, model]) => [`reward model of ${name}`, model]),
   );
-  return trainOnline(context, {
+  if (!run.resume) tellGold(context, { plan: opened.plan, rows: run.rows, monitor: measuring.monitor.length });
+  const inputs: OnlineInputs = {
     settings,
     sources: { policy, reference, critic },
     frozen: { reference, ...frozen },
@@ -217,8 +223,25 @@ async function ppo(run: Run): Promise<StageResult> {
     openReward: ({ reference: model }) =>
       openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
     rules: await runRules(run, context),
-    measuring,
-  });
+    measuring: { ...measuring, gold: opened.gold },
+  };
+  return trainOnline(context, inputs).finally(() => opened.close());
+}
+
+/** Says at the start what judges the run besides its reward: without such a check nobody can see that the reward is being gamed. */
+function tellGold(
+  context: StageContext,
+  { plan, rows, monitor }: { readonly plan: GoldPlan; readonly rows: RunRows; readonly monitor: number },
+): void {
+  const heldOut = rows.monitoring().length;
+  const where =
+    heldOut > 0
+      ? `${counted(heldOut, "prompt")} held out for monitoring`
+      : `measured on ${monitor > 0 ? counted(monitor, "training prompt") : "no prompts"}: there are too few to hold any out`;
+  if (plan.check !== null && plan.independent) {
+    context.recorder.event({ kind: "note", stage: "ppo", iteration: 0, message: `${plan.says}; ${where}` });
+    context.recorder.commit();
+  } else warn(context, plan.check === null ? plan.says : `${plan.says} (${where})`);
 }
 
 /** Says what the user should know of the folders that a stage trains on: above all, that an adapter is trained on as it is. */

@@ -12,6 +12,10 @@ const positive = z.number().positive();
 const count = z.int().positive();
 /** A number of sequences held at once. */
 const sequences = count.max(mostSequences);
+/** The name of an environment variable: addresses and tokens are never in a file. */
+const variable = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of an environment variable, which holds the address or token itself");
 const share = z.number().min(0).max(1);
 const shareBelow1 = z.number().min(0).lt(1);
 /** Names of reward components and safety categories appear in metric keys. */
@@ -207,6 +211,42 @@ const rewardComponentSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
+/** A gold check: it judges answers and never trains. A response passes if its value is above the threshold. */
+const goldSchema = z.discriminatedUnion("kind", [
+  /** No check, although the rows would give one. */
+  z.strictObject({ kind: z.literal("none") }),
+  /** The response equals the row's reference answer; rows without one are not judged. */
+  z.strictObject({ kind: z.literal("exact") }),
+  /** The response's number equals the reference's; rows without one are not judged. */
+  z.strictObject({
+    kind: z.literal("last_number"),
+    marker: text.default("####"),
+    requireMarker: z.boolean().default(false),
+  }),
+  z.strictObject({ kind: z.literal("pattern"), pattern: text, flags: z.string().default("") }),
+  /** A user's own function, as in `rewards`: 0.5 separates the verdicts 0 and 1. */
+  z.strictObject({
+    kind: z.literal("function"),
+    path: text,
+    threshold: z.number().default(0.5),
+    timeoutMs: count.default(5000),
+    retries: z.int().min(0).default(2),
+  }),
+  /** A second reward model: 0 is the mean score of its reference policy's samples. */
+  z.strictObject({ kind: z.literal("model"), path: text, threshold: z.number().default(0) }),
+  /** A service that answers with a score; it judges the monitoring set and the evaluation, not every rollout. */
+  z.strictObject({
+    kind: z.literal("judge"),
+    /** The environment variable that holds the address. */
+    urlEnv: variable,
+    /** The environment variable that holds a token, sent as `Authorization: Bearer`. */
+    tokenEnv: variable.optional(),
+    threshold: z.number().default(0.5),
+    timeoutMs: count.default(30_000),
+    retries: z.int().min(0).max(10).default(3),
+  }),
+]);
+
 /** What moves a KL coefficient (docs/PPO.md row 9): the KL to the reference, and the KL from the old policy to the new. */
 const klController = {
   controller: z.enum(["fixed", "step", "exponential", "ziegler"]).default("fixed"),
@@ -256,6 +296,10 @@ export const ppoSchema = z.strictObject({
     .array(rewardComponentSchema)
     .min(1)
     .default([{ kind: "model", weight: 1 }]),
+  /** What the answers are judged by without training on it; by default what the rows give (docs/config.md). */
+  gold: goldSchema.optional(),
+  /** Share of a file's prompts held out: half for the monitoring set, half for the evaluation, unless those have prompts of their own. */
+  evaluationShare: shareBelow1.default(0.1),
   /** Resume even if a user's reward function has changed since. */
   allowChangedReward: z.boolean().default(false),
   iterations: count.default(100),
@@ -364,11 +408,6 @@ export const ppoSchema = z.strictObject({
 
 /** Iterations between runs of a measurement; 0 never runs it. */
 const every = (iterations: number) => z.int().min(0).default(iterations);
-
-/** The name of an environment variable: addresses and tokens are never in a file. */
-const variable = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of an environment variable, which holds the address or token itself");
 
 /** A webhook to notify: docs/incidents.md. */
 const notifySchema = z.strictObject({
@@ -518,6 +557,7 @@ export type ModelSection = z.infer<typeof modelSchema>;
 export type SftConfig = z.infer<typeof sftSchema>;
 export type RewardModelConfig = z.infer<typeof rewardModelSchema>;
 export type PpoConfig = z.infer<typeof ppoSchema>;
+export type GoldConfig = z.infer<typeof goldSchema>;
 export type RewardComponentConfig = z.infer<typeof rewardComponentSchema>;
 export type NotifyConfig = z.infer<typeof notifySchema>;
 export type ControlConfig = z.infer<typeof controlSchema>;

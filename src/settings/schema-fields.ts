@@ -143,18 +143,23 @@ function fieldsBelow(schema: Schema, path: string): Field[] {
     const prefix = path === "" ? "" : `${path}.`;
     return Object.entries(def.shape).flatMap(([key, child]) => fieldsBelow(child, `${prefix}${key}`));
   }
+  if (def.type === "union" && def.options.every((option) => kindOf(option) !== undefined))
+    return componentFields(inner as z.core.$ZodUnion, { path, common: `${path}.` });
   const element = def.type === "array" ? unwrap(def.element).schema : undefined;
   if (element?._zod.def.type === "object") return [leaf, ...fieldsBelow(element, `${path}[]`)];
   if (def.type !== "array" || element?._zod.def.type !== "union") return [leaf];
-  return [leaf, ...componentFields(unwrap(def.element).schema as z.core.$ZodUnion, path)];
+  return [leaf, ...componentFields(element as z.core.$ZodUnion, { path, common: `${path}[].` })];
 }
 
-/** The fields of reward components. Keys that every kind has become `path[].key`, the others `path[kind].key`. */
-function componentFields(union: z.core.$ZodUnion, path: string): Field[] {
+/** The fields of components by kind. Keys that every kind has follow the prefix `common`, the others are `path[kind].key`. */
+function componentFields(
+  union: z.core.$ZodUnion,
+  { path, common: prefix }: { readonly path: string; readonly common: string },
+): Field[] {
   const { options } = union._zod.def;
   const common = keysOf(options[0] as Schema).filter((key) => options.every((option) => keysOf(option).includes(key)));
   const commonFields = common.flatMap((key) =>
-    fieldsBelow(childSchema(options[0] as Schema, key) as Schema, `${path}[].${key}`).map((field) =>
+    fieldsBelow(childSchema(options[0] as Schema, key) as Schema, `${prefix}${key}`).map((field) =>
       key === "kind" ? { ...field, expected: `one of ${options.map(kindOf).join(", ")}` } : field,
     ),
   );

@@ -42,7 +42,7 @@ export interface EncodedRows {
   };
   ppo(context: number): {
     readonly prompts: readonly Prompt[];
-    readonly measuring: Measuring;
+    readonly measuring: Omit<Measuring, "gold">;
     readonly tally: RowTally;
   };
   evaluation(context: number): { readonly prompts: readonly Prompt[]; readonly maxNewTokens: number };

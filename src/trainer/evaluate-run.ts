@@ -11,6 +11,7 @@ import { verifyFolder } from "./atomic-folder.ts";
 import { type EncodedRows, encodeRows } from "./encoded-rows.ts";
 import { evaluate } from "./evaluate.ts";
 import { readFinal } from "./final.ts";
+import { openGold } from "./open-gold.ts";
 import { openReward, rewardFolders } from "./open-reward.ts";
 import { openRows, type RunRows } from "./run-rows.ts";
 import { openTokenizer } from "./run-tokenizer.ts";
@@ -59,11 +60,12 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   const rewardModels = ppo ? rewardFolders(ppo, ownRewardModel(folder)) : {};
   for (const model of new Set([after, start, ppo?.reference, ...Object.values(rewardModels)]))
     if (model) await verifyFolder(model);
-  const { seen, check } = rows.evaluation();
+  const { seen } = rows.evaluation();
   const { context } = await modelSizes(engine, after);
   const encoded = options.encoded ?? encodeRows({ config, rows, tokenizer });
   const { prompts, maxNewTokens } = encoded.evaluation(context);
   const samples = options.samples ?? section.samples;
+  const gold = ppo ? await openGold({ config, rows, engine, tokenizer }) : null;
   const result = await evaluate({
     engine,
     tokenizer,
@@ -79,12 +81,12 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
     openReward: ppo
       ? (reference) => openReward({ engine, tokenizer, settings: ppo, folders: rewardModels, reference, seed: runSeed })
       : null,
-    check,
+    check: ppo ? (gold?.gold?.check ?? null) : (rows.task?.check ?? null),
     onProgress: (step, steps) => {
       if (interrupted()) throw new Interrupted("interrupted while evaluating; training is done and saved");
       options.onProgress({ stage, step, steps, unit: "sample", message: "evaluating", values: {} });
     },
-  });
+  }).finally(() => gold?.close());
   return { ...result, seenInTraining: seen };
 }
 

@@ -37,8 +37,11 @@ async function options(world: World, more: Partial<EvaluateOptions> = {}): Promi
     temperature: 1,
     seed: 4,
     openReward: async () => rewardOf(({ tokens }) => tokens.filter((token) => token === word("a")).length),
-    check: (kind, _, response): Record<string, boolean> =>
-      kind === "even" ? { says: response.includes("a") } : { silent: response === "" },
+    check: async ({ prompts: asked, texts }) =>
+      texts.map(
+        (response, k): Record<string, boolean> =>
+          asked[k]!.row.kind === "even" ? { says: response.includes("a") } : { silent: response === "" },
+      ),
     onProgress: () => {},
     ...more,
   };

@@ -7,8 +7,8 @@ import type { Estimate, Evaluation, ModelEvaluation, PairedDifference, Transcrip
 import { type Prompt, promptText, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 import { loadTrunk } from "./stage-models.ts";
 
-/** A task's gold check of one response: verdicts by name, only those that apply to this kind of prompt. */
-export type GoldCheck = (kind: string, reference: string | null, response: string) => Readonly<Record<string, boolean>>;
+/** Verdicts on a rollout's responses by the name of the check, only those that apply to each prompt. */
+export type GoldCheck = (rollout: Rollout) => Promise<readonly Readonly<Record<string, boolean>>[]>;
 
 export interface EvaluateOptions {
   readonly engine: Engine;
@@ -37,7 +37,7 @@ export interface EvaluateOptions {
 /** The figures of one model: one value per sample for every figure that applies to it. */
 interface Measured {
   readonly evaluation: ModelEvaluation;
-  readonly verdicts: Readonly<Record<string, boolean>>[];
+  readonly verdicts: readonly Readonly<Record<string, boolean>>[];
   readonly numbers: Readonly<Record<string, readonly number[]>>;
   readonly texts: readonly string[];
 }
@@ -101,11 +101,11 @@ async function measure(options: MeasureOptions): Promise<Measured> {
 
   const scores = reward && (await scoresOf(reward, rollout));
   const greedyScores = reward && (await scoresOf(reward, greedy));
-  const verdicts = verdictsOf(options.check, rollout);
+  const verdicts = await verdictsOf(options.check, rollout);
   const asked = options.prompts.map(promptKey);
   const lengths = rollout.responses_B_T.map((tokens) => tokens.length);
   const figures: Record<string, Estimate> = {
-    ...shareFigures(verdicts, verdictsOf(options.check, greedy), asked),
+    ...shareFigures(verdicts, await verdictsOf(options.check, greedy), asked),
     ...(scores && { reward: meanFigure(scores, greedyScores, asked) }),
     length: meanFigure(
       lengths,
@@ -160,11 +160,12 @@ async function scoresOf(reward: RewardPipeline, rollout: Rollout): Promise<numbe
   return score;
 }
 
-/** Each response's verdicts; empty if there is no check, or the prompt has no kind. */
-export function verdictsOf(check: GoldCheck | null, { prompts, texts }: Rollout): Readonly<Record<string, boolean>>[] {
-  return prompts.map(({ row }, k) =>
-    check && row.kind !== undefined ? check(row.kind, row.reference, texts[k]!) : {},
-  );
+/** Each response's verdicts; empty without a check. */
+export async function verdictsOf(
+  check: GoldCheck | null,
+  rollout: Rollout,
+): Promise<readonly Readonly<Record<string, boolean>>[]> {
+  return check === null ? rollout.prompts.map(() => ({})) : check(rollout);
 }
 
 /** A share for every check over the samples to which it applies; `asked` says which prompt each sample answers. */

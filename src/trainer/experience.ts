@@ -10,10 +10,10 @@ import type { MetricValues } from "../types/records.ts";
 import { RewardError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import { take } from "../util/take.ts";
-import { verdictsOf } from "./evaluate.ts";
 import { checkStart } from "./invariants.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
 import { minibatchRows } from "./policy-update.ts";
+import { goldVerdicts } from "./probes-ask.ts";
 import { type Rollout, rollOut, scoredRows } from "./rollout.ts";
 import { steeringSignals } from "./steering.ts";
 
@@ -146,7 +146,7 @@ interface Made extends Pick<RolloutRecord, "rewards" | "advantagesRaw" | "advant
 }
 
 /** Combines a rollout with its scores and advantages. */
-export function gathered({ inputs }: OnlineRun, made: Made, signals?: MetricValues): Gathered {
+export function gathered(made: Made, signals?: MetricValues): Gathered {
   const { rollout, scored, passes, settings, klCoef, ...rows } = made;
   const record: RolloutRecord = {
     prompts: rollout.prompts.map(({ tokens }) => tokens),
@@ -158,16 +158,17 @@ export function gathered({ inputs }: OnlineRun, made: Made, signals?: MetricValu
     scores: scored.score,
     components: scored.components,
     learned: learnedComponents(settings.rewards).flatMap(({ name }) => (name in scored.components ? [name] : [])),
-    verdicts: verdictsOf(inputs.measuring.check, rollout),
     safety: scored.safety,
   };
   return { rollout, scored, record, klCoef, ...(signals && { signals }) };
 }
 
 /** Adds the measurements before the update; at the first iteration, checks what must hold before anything is learned. */
-export function measuredExperience(run: OnlineRun, iteration: number, made: Gathered): Experience {
-  const { sources } = run.inputs;
-  const { rollout, record, klCoef, scored } = made;
+export async function measuredExperience(run: OnlineRun, iteration: number, made: Gathered): Promise<Experience> {
+  const { sources, measuring } = run.inputs;
+  const { gold } = measuring;
+  const { rollout, klCoef, scored } = made;
+  const record = gold?.everyRollout ? { ...made.record, verdicts: await goldVerdicts(run, rollout) } : made.record;
   if (iteration === 0) checkStart(record, { sameWeights: sources.reference === sources.policy });
   const outside = Object.entries(scored.outsideTraining).map(([name, share]) => [
     `reward/component/${name}_outside_training_share`,
@@ -183,6 +184,8 @@ export function measuredExperience(run: OnlineRun, iteration: number, made: Gath
       ...Object.fromEntries(outside),
       ...steeringSignals(run, iteration, signals),
       ...made.signals,
+      // Health reads it: a run without a check of its own must not look as if hacking had been ruled out.
+      "settings/gold": gold === null ? 0 : gold.independent ? 2 : 1,
     }),
   };
 }

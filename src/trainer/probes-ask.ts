@@ -1,8 +1,9 @@
 /** The questions that probes put to the policy and the reward beside the run. */
 import type { ModelId } from "../engine/engine.ts";
 import type { Scored } from "../reward/index.ts";
+import type { Verdicts } from "../signals/index.ts";
 import { RewardError } from "../util/errors.ts";
-import type { GoldCheck } from "./evaluate.ts";
+import { verdictsOf } from "./evaluate.ts";
 import type { OnlineRun } from "./online-run.ts";
 import { type Prompt, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 
@@ -13,14 +14,25 @@ export type Probed = Pick<
 >;
 
 /** The first distinct prompts of the monitoring set, or of the training prompts if there is none. */
-export function probesOf(
-  { inputs }: Pick<Probed, "inputs">,
-  count: number,
-): { prompts: Prompt[]; check: GoldCheck | null } {
-  const { monitor, monitorCheck, check } = inputs.measuring;
-  const own = monitor.length > 0;
-  const distinct = new Map((own ? monitor : inputs.prompts).map((prompt) => [prompt.tokens.join(" "), prompt]));
-  return { prompts: [...distinct.values()].slice(0, count), check: own ? monitorCheck : check };
+export function probesOf({ inputs }: Pick<Probed, "inputs">, count: number): Prompt[] {
+  const { monitor } = inputs.measuring;
+  const rows = monitor.length > 0 ? monitor : inputs.prompts;
+  const distinct = new Map(rows.map((prompt) => [prompt.tokens.join(" "), prompt]));
+  return [...distinct.values()].slice(0, count);
+}
+
+/** Gold verdicts of a rollout; none, with a warning, if the check fails: a measurement must not end the training. */
+export async function goldVerdicts(
+  { inputs, loop }: Pick<Probed, "inputs" | "loop">,
+  rollout: Rollout,
+): Promise<readonly Verdicts[]> {
+  try {
+    return await verdictsOf(inputs.measuring.gold?.check ?? null, rollout);
+  } catch (error) {
+    if (!(error instanceof RewardError)) throw error;
+    loop.warnOnce("gold", loop.first, `the gold check failed, so that this measurement has none: ${error.message}`);
+    return rollout.prompts.map(() => ({}));
+  }
 }
 
 /** Responses over the whole distribution, by default the policy's; each depends only on its prompt, the weights and the seed. */

@@ -23,8 +23,6 @@ describe("what a run is measured on", () => {
   it("is the help desk's own: monitoring set, gold checks, clean held-out pairs", () => {
     const measuring = of(configSchema.parse({ demo: { task: "helpdesk" }, ppo, control: { probes: { pairs: 9 } } }));
     expect(measuring.monitor.map(({ row }) => row)).toEqual(task.monitor);
-    for (const check of [measuring.check!, measuring.monitorCheck!])
-      expect(check("sums", "12", "it is 12.")).toEqual({ sums: true });
     expect(measuring.pairs).toHaveLength(9);
     const clean = new Set(task.preferenceEvaluation.map(({ prompt, chosen }) => `${prompt[0]!.content} ${chosen}`));
     for (const { chosen, rejected } of measuring.pairs) {
@@ -41,7 +39,7 @@ describe("what a run is measured on", () => {
     expect(of(configSchema.parse({ demo: { task: "helpdesk" }, ppo: { ...ppo, rewards } })).pairs).toEqual([]);
   });
 
-  it("is a user's own: their monitoring prompts and pairs, and no gold check", () => {
+  it("is a user's own: their monitoring prompts and pairs", () => {
     const prompts = { path: rowsFile([{ prompt: "add 2 and 3." }]) };
     const pairs = Array.from({ length: 8 }, (_, i) => ({ prompt: `add ${i} and 1.`, chosen: "yes.", rejected: "no." }));
     const reward = { data: { path: rowsFile(pairs) }, evaluationShare: 0.25 };
@@ -49,7 +47,6 @@ describe("what a run is measured on", () => {
     const config = configSchema.parse({ ppo: { ...ppo, prompts }, reward, control: { monitor } });
     const measuring = of(config);
     expect(measuring.monitor.map(({ row }) => row.prompt[0]!.content)).toEqual(["add 1 and 1.", "add 4 and 1."]);
-    expect(measuring).toMatchObject({ check: null, monitorCheck: null });
     expect(measuring.pairs.map(({ chosen }) => chosen.prompt).sort()).toEqual(
       openRows(config)
         .pairs()
@@ -57,7 +54,7 @@ describe("what a run is measured on", () => {
         .sort(),
     );
     const bare = of(configSchema.parse({ ppo: { ...ppo, prompts } }));
-    expect(bare).toEqual({ check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] });
+    expect(bare).toEqual({ monitor: [], pairs: [], ratings: [] });
   });
 
   it("needs the answers that the reward's verifiers need, and says so before anything is trained", () => {

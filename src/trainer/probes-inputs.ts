@@ -6,6 +6,7 @@ import type { Config } from "../settings/config-schema.ts";
 import { barePrompt, type Tokenizer } from "../text/index.ts";
 import { DataError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
+import { goldPlan } from "./gold-plan.ts";
 import type { Measuring } from "./measuring.ts";
 import { encodePrompts, promptText } from "./rollout.ts";
 import type { RunRows } from "./run-rows.ts";
@@ -16,11 +17,13 @@ export function measuringOf(options: {
   readonly tokenizer: Tokenizer;
   /** The policy's context. */
   readonly context: number;
-}): Measuring {
+}): Omit<Measuring, "gold"> {
   const { config, rows, tokenizer, context } = options;
   const { maxNewTokens, rewards } = config.ppo!;
   const encoding = { tokenizer, context, maxNewTokens, longPrompts: "truncate" } as const;
-  const monitor = rows.monitoring();
+  const own = rows.monitoring();
+  // With too few prompts to hold any out, the check still tells on the training's own whether the reward is being gamed.
+  const monitor = own.length > 0 || goldPlan(config, rows).check === null ? own : rows.prompts();
   const judged = learnedComponents(rewards).length > 0 && (config.reward !== undefined || config.demo !== undefined);
   const whole = { context, longPrompts: "skip" } as const;
   const heldOut = judged ? encodePairs(rows.pairs().heldOut, tokenizer, whole) : [];
@@ -37,9 +40,7 @@ export function measuringOf(options: {
       "Leave the setting out, or raise model.context.",
     );
   return {
-    check: rows.check,
-    monitor: encodePrompts(monitor.rows, encoding),
-    monitorCheck: monitor.check,
+    monitor: encodePrompts(monitor, encoding),
     pairs: shuffled.slice(0, config.control.probes.pairs).map((pair) => ({
       chosen: scored(pair, "chosen"),
       rejected: scored(pair, "rejected"),

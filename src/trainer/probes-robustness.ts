@@ -3,8 +3,7 @@
 import { looksLikeRefusal, perturb, perturbations } from "../data/index.ts";
 import { type Judged, robustnessSignals } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
-import { verdictsOf } from "./evaluate.ts";
-import { type Probed, probeRollout, probesOf, scoresOf } from "./probes-ask.ts";
+import { goldVerdicts, type Probed, probeRollout, probesOf, scoresOf } from "./probes-ask.ts";
 import { encodePrompts, type Prompt } from "./rollout.ts";
 
 /**
@@ -14,14 +13,14 @@ import { encodePrompts, type Prompt } from "./rollout.ts";
 export async function robustness(run: Probed): Promise<MetricValues> {
   const { context, models, loop, tell } = run;
   const { tokenizer, config } = context;
-  const { prompts: clean, check } = probesOf(run, config.control.robustness.prompts);
+  const clean = probesOf(run, config.control.robustness.prompts);
   const judge = async (prompts: readonly Prompt[]): Promise<Judged> => {
     const rollout = await probeRollout(run, { prompts, temperature: 0, seed: 0 });
     const answers = { ...rollout, prompts: clean };
     return {
       scores: await scoresOf(run, "robustness", answers),
       refusals: rollout.texts.map(looksLikeRefusal),
-      verdicts: verdictsOf(check, answers),
+      verdicts: await goldVerdicts(run, answers),
     };
   };
   tell("robustness");

@@ -212,16 +212,34 @@ describe("monitoring", () => {
 
 describe("gold on the rollout", () => {
   it("is measured where the prompts have a check, and never rewarded", async () => {
-    const row = (prompt: ReturnType<typeof prompts>[number]) => ({ ...prompt, row: { ...prompt.row, kind: "any" } });
-    const texts = prompts("b", "c d").map(row);
-    const run = (check: ReturnType<typeof measured>["check"]) =>
-      runPpo({ ppo, prompts: texts, measuring: { ...measured(), check } });
-    const [judged, not] = [await run(measured().check), await run(null)];
+    const run = (everyRollout: boolean) =>
+      runPpo({
+        ppo,
+        prompts: prompts("b", "c d"),
+        measuring: { ...measured(), gold: { ...measured().gold!, everyRollout } },
+      });
+    const [judged, not] = [await run(true), await run(false)];
     expect(judged.weights).toBe(not.weights);
     expect(judged.curve.get(0)).toHaveProperty(["gold/saysA"]);
     expect(judged.curve.get(0)!["reward/gold_correlation"]).toBeGreaterThan(0.3);
     expect(
       Object.keys(not.curve.get(0)!).filter((key) => /gold(\/|_corr)/.test(key) && !key.startsWith("monitor")),
     ).toEqual([]);
+  });
+
+  it("ends nothing if the check fails: it is a measurement", async () => {
+    const check = async () => {
+      throw new RewardError("the judge gave no score: it answered 500, after 4 tries");
+    };
+    const gold = { check, everyRollout: true, independent: true };
+    const [failed, judged] = [
+      await runPpo({ ppo, measuring: { ...measured(), gold } }),
+      await runPpo({ ppo, measuring: measured() }),
+    ];
+    expect(failed.weights).toBe(judged.weights);
+    expect(failed.curve.get(0)).not.toHaveProperty(["gold/mean"]);
+    expect(
+      failed.world.store.messages("warning").filter((message) => /gold check failed.*500/.test(message)),
+    ).toHaveLength(1);
   });
 });

@@ -4,8 +4,7 @@ import * as rl from "../rl/index.ts";
 import { checkFall, checkSignals, similaritySignals } from "../signals/index.ts";
 import type { AnsweringModel, AnswerRecord, MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
-import { verdictsOf } from "./evaluate.ts";
-import { type Probed, probeRollout, probesOf, scoreRows, scoresOf } from "./probes-ask.ts";
+import { goldVerdicts, type Probed, probeRollout, probesOf, scoreRows, scoresOf } from "./probes-ask.ts";
 import { robustness } from "./probes-robustness.ts";
 import { promptText } from "./rollout.ts";
 
@@ -34,7 +33,7 @@ export async function measure(run: Probed, iteration: number): Promise<MetricVal
 async function similarity(run: Probed, iteration: number): Promise<MetricValues> {
   const { context, models, loop, state, tell } = run;
   tell("probes");
-  const { prompts } = probesOf(run, context.config.control.probes.prompts);
+  const prompts = probesOf(run, context.config.control.probes.prompts);
   const seed = random(context.config.seed, "probes").uint32();
   const { microBatch } = loop.settings;
   const { capabilities } = await context.engine.info();
@@ -110,14 +109,14 @@ async function answered(
   { iteration, model, id }: { readonly iteration: number; readonly model: AnsweringModel; readonly id: ModelId },
 ) {
   const { context, inputs, loop } = run;
-  const { monitor, monitorCheck } = inputs.measuring;
+  const { monitor } = inputs.measuring;
   const { samples } = context.config.control.monitor;
   const prompts = Array.from({ length: samples }, (_, k) => monitor[k % monitor.length]!);
   const seed = random(context.config.seed, "monitor").uint32();
   const { temperature } = loop.settings;
   const rollout = await probeRollout(run, { prompts, temperature, seed, model: id });
   const scores = await scoresOf(run, "monitor", rollout);
-  const verdicts = verdictsOf(monitorCheck, rollout);
+  const verdicts = await goldVerdicts(run, rollout);
   const answers = prompts.map(
     ({ row }, index): AnswerRecord => ({
       index,

@@ -1,6 +1,7 @@
 /** The rows that each stage reads: the user's files, or the built-in task's if there are none. */
 
 import {
+  alsoTrainedOn,
   createReport,
   describeLeftOut,
   helpdesk,
@@ -34,13 +35,14 @@ export interface RunRows {
   sft(): Split<SftRow>;
   /** The training pairs. The built-in task flips some of their labels, so that a pair may occur both ways. */
   pairs(): Split<PreferenceRow> & { readonly flippedOnPurpose: boolean };
+  /** The prompts that PPO trains on, without those held out. */
   prompts(): readonly PromptRow[];
-  /** Prompts for reports, whether the policy also trains on them, and the task's gold checks for them. */
-  evaluation(): { readonly rows: readonly PromptRow[]; readonly seen: boolean; readonly check: GoldCheck | null };
-  /** The task's gold check for the prompts that PPO trains on; null if they are the user's. */
-  readonly check: GoldCheck | null;
-  /** Prompts for monitoring, which are used neither in training nor in reports; may be empty. The check is the task's. */
-  monitoring(): { readonly rows: readonly PromptRow[]; readonly check: GoldCheck | null };
+  /** Prompts for reports, and whether the policy also trains on them. */
+  evaluation(): { readonly rows: readonly PromptRow[]; readonly seen: boolean };
+  /** The built-in task: its objective, and its gold check, which judges only its own rows. null without a section demo. */
+  readonly task: { readonly objective: string; readonly check: GoldCheck } | null;
+  /** Prompts for monitoring, which are used neither in training nor in reports; may be empty. */
+  monitoring(): readonly PromptRow[];
   /** Responses with human ratings, each once with their mean. */
   ratings(): readonly RatedResponse[];
   /** One report of every row that the lists read so far leave out; null if they leave none out. */
@@ -48,6 +50,10 @@ export interface RunRows {
   /** Every text of the configured stages, for a word tokenizer. */
   texts(): Iterable<string>;
 }
+
+/** Fewer held-out prompts than these, half for monitoring and half for the evaluation, say nothing; more than the others only cost training. */
+const fewestHeldOut = 8;
+const mostHeldOut = 512;
 
 export function openRows(config: Config): RunRows {
   const task = config.demo ? helpdesk({ seed: config.seed, variant: config.demo.variant }) : null;
@@ -68,8 +74,23 @@ export function openRows(config: Config): RunRows {
     reports.set(key, report);
     return { ...source, report };
   };
-  const check: GoldCheck | null =
-    task && ((kind, reference, response) => task.check(kind, reference, response) as Record<string, boolean>);
+  // A user's rows have columns, and may have kinds of their own.
+  const taskCheck: GoldCheck = async ({ prompts, texts }) =>
+    prompts.map(({ row: { kind, reference, columns } }, k) =>
+      task === null || kind === undefined || columns !== undefined
+        ? {}
+        : (task.check(kind, reference, texts[k]!) as Record<string, boolean>),
+    );
+  const prompts = once((): Split<PromptRow> => {
+    const all = rowsOf(ppo?.prompts, (data) => readPromptRows(reported("ppo.prompts", data)), task?.prompts);
+    const kept = { train: all, heldOut: [] };
+    if (!ppo?.prompts || (evaluation.prompts && control.monitor.prompts)) return kept;
+    const share = Math.min(ppo.evaluationShare, mostHeldOut / all.length);
+    if (share * all.length < fewestHeldOut) return kept;
+    const split = splitHeldOut(all, share, seed);
+    // Rows of one prompt have nothing to hold out.
+    return alsoTrainedOn(split) > 0 ? kept : split;
+  });
   const rows: RunRows = {
     objective: config.objective || (task?.objective ?? ""),
     sft: once(() => {
@@ -88,23 +109,24 @@ export function openRows(config: Config): RunRows {
       if (task && !reward?.data) return { train, heldOut: task.preferenceEvaluation, flippedOnPurpose };
       return { ...splitHeldOut(train, reward?.evaluationShare ?? 0, seed), flippedOnPurpose };
     }),
-    prompts: once(() => rowsOf(ppo?.prompts, (data) => readPromptRows(reported("ppo.prompts", data)), task?.prompts)),
+    prompts: () => prompts().train,
     evaluation: once(() => {
       if (evaluation.prompts) {
         const rows = readPromptRows(reported("evaluation.prompts", evaluation.prompts));
-        return { rows, seen: false, check: null };
+        return { rows, seen: false };
       }
-      if (task && !ppo?.prompts) return { rows: task.evaluation, seen: false, check };
-      return { rows: rows.prompts(), seen: true, check: null };
+      if (task && !ppo?.prompts) return { rows: task.evaluation, seen: false };
+      const own = prompts().heldOut.filter((_, i) => control.monitor.prompts !== undefined || i % 2 === 1);
+      return own.length > 0 ? { rows: own, seen: false } : { rows: rows.prompts(), seen: true };
     }),
-    check: ppo?.prompts ? null : check,
+    task: task && { objective: task.objective, check: taskCheck },
     monitoring: once(() => {
       if (control.monitor.prompts) {
         const source = reported("control.monitor.prompts", control.monitor.prompts);
-        return { rows: readPromptRows(source), check: null };
+        return readPromptRows(source);
       }
-      if (task && !ppo?.prompts) return { rows: task.monitor, check };
-      return { rows: [], check: null };
+      if (task && !ppo?.prompts) return task.monitor;
+      return prompts().heldOut.filter((_, i) => evaluation.prompts !== undefined || i % 2 === 0);
     }),
     ratings: once(() =>
       control.probes.ratings === undefined ? [] : ratedResponses(readRatings(control.probes.ratings, "")),
@@ -115,7 +137,7 @@ export function openRows(config: Config): RunRows {
       if (sft?.data) for (const row of rows.sft().train) yield* [...contents(row.prompt), row.completion];
       if (reward?.data)
         for (const row of rows.pairs().train) yield* [...contents(row.prompt), row.chosen, row.rejected];
-      if (ppo?.prompts) for (const row of rows.prompts()) yield* contents(row.prompt);
+      if (ppo?.prompts) for (const row of [...prompts().train, ...prompts().heldOut]) yield* contents(row.prompt);
     },
   };
   return rows;
@@ -161,7 +183,7 @@ export function checkRows(config: Config, rows: RunRows = openRows(config)): voi
 export function checkAnswers({ ppo }: Config, rows: RunRows): void {
   if (!ppo) return;
   const { rows: evaluation, seen } = rows.evaluation();
-  const lists = [rows.prompts(), seen ? [] : evaluation, rows.monitoring().rows];
+  const lists = [rows.prompts(), seen ? [] : evaluation, rows.monitoring()];
   useAll(lists, (list) => checkReferences(ppo.rewards, list));
 }
 

@@ -40,7 +40,7 @@ async function run(ppo: object, { world = newWorld(), family = "gpt2", ...more }
     prompts: prompts("b", "c d", "e f g", "d"),
     openReward: async () => rewardOf(wantsA),
     rules: [],
-    measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [] },
+    measuring: { gold: null, monitor: [], pairs: [], ratings: [] },
   });
   return world.store.curve("ppo");
 }

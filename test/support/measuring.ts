@@ -1,5 +1,6 @@
 /** What the bigram engine's runs are measured on: a gold check, a monitoring set, held-out pairs. */
 import type { Scored } from "../../src/reward/index.ts";
+import type { GoldCheck } from "../../src/trainer/evaluate.ts";
 import type { Measuring } from "../../src/trainer/measuring.ts";
 import { prompts, tokenizer } from "./stage.ts";
 
@@ -19,12 +20,10 @@ export function scoredText(response: string): Scored {
 
 /** The gold check is to say "a"; of the pairs, a reward that counts "a" gets two of three right, and the last is a tie. */
 export function measured(): Measuring {
-  const check: Measuring["check"] = (_, __, response) => ({ saysA: response.split(" ").includes("a") });
-  const monitor = prompts("g", "f e", "a g f").map((prompt) => ({ ...prompt, row: { ...prompt.row, kind: "any" } }));
+  const check: GoldCheck = async ({ texts }) => texts.map((response) => ({ saysA: response.split(" ").includes("a") }));
   return {
-    check,
-    monitor,
-    monitorCheck: check,
+    gold: { check, everyRollout: true, independent: true },
+    monitor: prompts("g", "f e", "a g f").map((prompt) => ({ ...prompt, row: { ...prompt.row, kind: "any" } })),
     pairs: [
       { chosen: scoredText("a a b"), rejected: scoredText("b") },
       { chosen: scoredText("a"), rejected: scoredText("c d") },

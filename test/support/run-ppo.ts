@@ -81,7 +81,7 @@ export async function runPpo(options: PpoRun = {}) {
     prompts: options.prompts ?? prompts(...(texts ?? ["b", "c d", "e f g", "d"])),
     openReward: async () => rewardOf(score, hash),
     rules: options.rules ?? [],
-    measuring: { check: null, monitor: [], monitorCheck: null, pairs: [], ratings: [], ...options.measuring },
+    measuring: { gold: null, monitor: [], pairs: [], ratings: [], ...options.measuring },
   };
   const result = await trainOnline(context, inputs, options.algorithm);
   const state = stateOf(result.folder);

@@ -55,6 +55,21 @@ describe("each gauge", () => {
   });
 });
 
+it("a run without a gold check of its own gets no mark for the reward's integrity, and a sentence", () => {
+  const run = (gold: number, now = 7) =>
+    after([
+      { "reference/fingerprint": 7, "settings/gold": gold },
+      { "reference/fingerprint": now, "settings/gold": gold },
+    ]);
+  expect(run(2)).toEqual({ total: 100, parts: { reward_integrity: 100 }, lowered: [] });
+  for (const gold of [0, 1]) {
+    expect(run(gold).parts).toEqual({});
+    expect(run(gold).lowered).toEqual([expect.stringMatching(/^reward hacking cannot be seen in this run/)]);
+    // What speaks against it counts all the same.
+    expect(run(gold, 8).parts).toEqual({ reward_integrity: 0 });
+  }
+});
+
 it("a reference that changes takes everything from the reward's integrity", () => {
   const run = (now: number) => after([{ "reference/fingerprint": 7 }, { "reference/fingerprint": now }]).parts;
   expect([run(7), run(8)]).toEqual([{ reward_integrity: 100 }, { reward_integrity: 0 }]);

@@ -10,9 +10,16 @@ export interface Health {
   readonly total: number | null;
   /** The parts that could be judged. */
   readonly parts: Partial<Record<Part, number>>;
-  /** One sentence for each signal that lowers the score, the worst first. */
+  /** One sentence for each signal that lowers the score, the worst first; last, what the run cannot see at all. */
   readonly lowered: readonly string[];
 }
+
+/** Whether the run has a gold check: 0 none, 1 the reward itself, 2 one of its own. */
+const goldSignal = "settings/gold";
+const unseen: Readonly<Record<number, string>> = {
+  0: "reward hacking cannot be seen in this run: it has no gold check (ppo.gold)",
+  1: "reward hacking cannot be seen in this run: its gold check is the reward itself (ppo.gold)",
+};
 
 const scoreUnitSignals = ["reward/score_std", "reward/score_p5", "reward/score_p95"] as const;
 
@@ -33,7 +40,8 @@ function lengths(): Map<string, number> {
  *
  * A signal's score is 100 at its gauge's `good` and beyond, 0 at `bad` and beyond, and interpolated in between. A part's score is the lowest of its
  * signals. The total is a weighted mean of the parts: the lowest has weight 1/2, the next 1/4 and so on, divided by the sum of the weights. Absent or
- * NaN signals are left out, and so are parts without signals.
+ * NaN signals are left out, and so are parts without signals; the reward's integrity is too, unless something lowers it, if the run has no gold check of
+ * its own.
  */
 export function health({ signals, history }: { readonly signals: MetricValues; readonly history: History }): Health {
   const now = Math.max(-1, ...Object.values(history).map(({ iteration }) => iteration));
@@ -43,11 +51,17 @@ export function health({ signals, history }: { readonly signals: MetricValues; r
   });
   const found: Partial<Record<Part, number>> = {};
   for (const { gauge, score } of scored) found[gauge.part] = Math.min(found[gauge.part] ?? 100, score);
+  const blind = unseen[signals[goldSignal] ?? Number.NaN];
+  // Nothing spoke against the reward, and nothing could: that is not a good mark.
+  if (blind !== undefined && found.reward_integrity === 100) delete found.reward_integrity;
   const lowered = scored.filter(({ score }) => score < 100).sort((a, b) => a.score - b.score);
   return {
     total: combined(Object.values(found)),
     parts: found,
-    lowered: lowered.map(({ gauge, value, score }) => sentence(gauge, value, score)),
+    lowered: [
+      ...lowered.map(({ gauge, value, score }) => sentence(gauge, value, score)),
+      ...(blind === undefined ? [] : [blind]),
+    ],
   };
 }
 
