@@ -4,7 +4,7 @@ import signal
 import sys
 
 SOCKET = 3
-OLDEST = (3, 10)
+OLDEST = (3, 11)
 
 
 def main():

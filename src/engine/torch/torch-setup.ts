@@ -102,11 +102,11 @@ async function makeVenv(
   if (error || stdout.trim() === "")
     throw new UsageError(
       error ? `there is no ${base}` : `${base} cannot make an environment: ${stderr.trim().split("\n").at(-1)}`,
-      "Install Python 3.10 or later with its venv module (on Debian: apt install python3-venv), or uv; or name one: --python /path/to/python3",
+      "Install Python 3.11 or later with its venv module (on Debian: apt install python3-venv), or uv; or name one: --python /path/to/python3",
     );
-  if (major < 3 || (major === 3 && minor < 10))
+  if (major < 3 || (major === 3 && minor < 11))
     throw new UsageError(
-      `${base} is Python ${major}.${minor}, and the PyTorch engine needs 3.10 or later`,
+      `${base} is Python ${major}.${minor}, and the PyTorch engine needs 3.11 or later`,
       "Name a newer one: ballast engine setup torch --python /path/to/python3",
     );
   onNote(`making an environment with ${base}, Python ${major}.${minor}`);

@@ -58,7 +58,9 @@ export async function checkEngineHere({ json = false, terminal, ...options }: Ch
       .map(([name, version]) => `${name} ${version}`)
       .join(", "),
   );
-  line("checks", `${passed} of ${checks.length} passed`);
+  const lacks = [...new Set(checks.flatMap((check) => (check.outcome === "left out" ? check.lacks : [])))];
+  const without = lacks.length === 0 ? "" : `, without those of what it lacks: ${lacks.join(", ")}`;
+  line("checks", `${passed} passed, ${failed.length} failed${without}`);
   for (const check of failed) line("", `failed: ${check.name}: ${check.error.message.split("\n")[0]}`);
   const share = `${Math.round((100 * gflops) / ceilingGflops)}%`;
   line(
