@@ -82,6 +82,9 @@ it("the use is guessed by what can be read; labels are left out by reason", () =
   expect(of({ prompt: "a", chosen: "b", rejected: "c" })).toBe("preferences");
   expect(of({ prompt: "a", completion: "b", label: true })).toBe("demonstrations");
   expect(of({ prompt: "a", reference: "b" })).toBe("prompts");
+  // Rows that cannot be used are not taken for something else.
+  expect(of({ prompt: "a", chosen: 5, rejected: "c" })).toBe("preferences");
+  expect(of({ prompt: "a", completion: 5 })).toBe("demonstrations");
   expect(() => of({ nothing: 1 })).toThrow(/"prompt" is missing/);
   const kto = file("kto.jsonl", { prompt: "a", completion: "b", label: false });
   expect(survey({ use: "demonstrations", source: kto, show: 0 }).leftOut).toEqual({

@@ -14,7 +14,7 @@ import {
 } from "./encode-rows.ts";
 import { createNearDuplicates, wordsOf } from "./near-duplicates.ts";
 import type { RowUse } from "./published-shapes.ts";
-import { formatName } from "./read-file.ts";
+import { formatName, rowsOfFiles } from "./read-file.ts";
 import { createReport } from "./read-report.ts";
 import { eachRow, type PreferenceSource } from "./read-rows.ts";
 import { RowsError } from "./row-faults.ts";
@@ -150,6 +150,8 @@ export function survey(options: SurveyOptions): Survey {
 
 /** The use for which the first rows can be read: pairs before demonstrations before prompts. Throws RowsError for the last if none can. */
 export function guessUse(source: PreferenceSource): RowUse {
+  const named = namedUse(source);
+  if (named !== null) return named;
   const uses: readonly RowUse[] = ["preferences", "demonstrations", "prompts"];
   const faults: unknown[] = [];
   for (const use of uses) {
@@ -168,6 +170,17 @@ export function guessUse(source: PreferenceSource): RowUse {
     }
   }
   throw faults[1];
+}
+
+/** The use that the first row's own columns name, even if the rows cannot be used; null if they name none. */
+function namedUse({ path }: PreferenceSource): RowUse | null {
+  for (const row of rowsOfFiles(path, 1)) {
+    const value = works(() => row.read().value);
+    const has = (column: string) => value !== null && (value[column] ?? null) !== null;
+    if (has("chosen") && has("rejected")) return "preferences";
+    return has("completion") ? "demonstrations" : null;
+  }
+  return null;
 }
 
 function createMeasures(tokenizer: Tokenizer | undefined) {
