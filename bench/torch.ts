@@ -1,6 +1,7 @@
 /**
- * `npx tsx bench/torch.ts [--shape small] [--rounds 3] [--python PYTHON]`: a PPO iteration on the embedded engine, on PyTorch in float32 and in bf16, in
- * turns, as ratios of medians. Processor time and peak memory are those of Ballast and of its worker together; both need Linux.
+ * `npx tsx bench/torch.ts [--shape small] [--rounds 3] [--threads 2] [--engines "embedded,torch bf16"] [--python PYTHON]`: a PPO iteration on the embedded
+ * engine, on PyTorch in float32 and in bf16, in turns; medians, and ratios to the first. Processor time is that of Ballast and its worker, peak memory
+ * the worker's; both need Linux.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -18,6 +19,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "3" },
     threads: { type: "string", default: String(defaultThreads()) },
     python: { type: "string" },
+    engines: { type: "string", default: "embedded,torch fp32,torch bf16" },
   },
 });
 const shape = shapes[options.shape as keyof typeof shapes];
@@ -51,9 +53,12 @@ function cpuOf(pid: number): number {
 
 const peakOf = (pid: number) => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 
+const names = options.engines.split(",");
 const results: Record<string, Record<string, number>[]> = {};
 for (let round = 0; round < Number(options.rounds); round++) {
-  for (const [name, open] of Object.entries(engines)) {
+  for (const name of names) {
+    const open = engines[name];
+    if (open === undefined) throw new Error(`there is no engine ${name}; there are ${Object.keys(engines).join(", ")}`);
     const { engine, pid } = await open();
     const before = pid === undefined ? 0 : cpuOf(pid);
     const { total, rollout, score, passes, update, cpuSeconds, outsideEngineShare } = await benchIteration(
@@ -81,11 +86,12 @@ const medians = (name: string) =>
   Object.fromEntries(
     Object.keys(results[name]![0]!).map((key) => [key, median(results[name]!.map((one) => one[key]!))]),
   );
-const base = medians("embedded");
-for (const name of Object.keys(engines)) {
+const [first = ""] = names;
+const base = medians(first);
+for (const name of names) {
   const found = medians(name);
   const parts = ["rollout", "score", "passes", "update"].map((key) => `${key} ${found[key]!.toFixed(3)}`);
   process.stdout.write(
-    `${name.padEnd(11)} ${found.total!.toFixed(3)} s (${(found.total! / base.total!).toFixed(2)} of embedded), processor ${found.cpu!.toFixed(2)} s (${(found.cpu! / base.cpu!).toFixed(2)}), ${parts.join(", ")}, outside ${(100 * found.outside!).toFixed(1)}%, worker's peak ${found.workerMb!.toFixed(0)} MB\n`,
+    `${name.padEnd(11)} ${found.total!.toFixed(3)} s (${(found.total! / base.total!).toFixed(2)} of ${first}), processor ${found.cpu!.toFixed(2)} s (${(found.cpu! / base.cpu!).toFixed(2)}), ${parts.join(", ")}, outside ${(100 * found.outside!).toFixed(1)}%, worker's peak ${found.workerMb!.toFixed(0)} MB\n`,
   );
 }
