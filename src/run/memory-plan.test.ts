@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type Config, loadConfig } from "../config/index.ts";
 import { planMemory, refuseTooLarge } from "./memory-plan.ts";
 
-const facts = { vocabularySize: 500, longestPrompt: 20 };
+const facts = { vocabularySize: 500, lengths: { ppo: [12, 20] } };
 
 const configOf = (...overrides: string[]) => {
   const sizes = [
@@ -47,6 +47,30 @@ describe("the plan of PPO", () => {
     "grows with %s",
     (override) => expect(totalOf(override)).toBeGreaterThan(totalOf()),
   );
+});
+
+describe.each(["sft", "reward"] as const)("the plan of %s", (stage) => {
+  const only = { ...configOf(), ppo: undefined, [stage === "sft" ? "reward" : "sft"]: undefined } as Config;
+  const planOf = (...lengths: number[]) => planMemory(only, { vocabularySize: 500, lengths: { [stage]: lengths } });
+  const perRow = stage === "sft" ? 1 : 2;
+
+  test("counts rows that are not known with the model's whole context", () => {
+    const { pass } = planMemory(only, { vocabularySize: 500, lengths: {} });
+    expect(pass).toEqual({ sequences: 8 * perRow, length: 64 });
+  });
+
+  test("counts rows with their lengths, cut to the context", () => {
+    expect(planOf(10, 20).pass).toEqual({ sequences: 8 * perRow, length: 20 });
+    expect(planOf(10, 100).pass.length).toBe(64);
+    expect(planOf(10, 20).total).toBeLessThan(planOf(60).total);
+  });
+
+  test("cuts a step of many tokens into passes as the engine does", () => {
+    const long = { ...only, [stage]: { ...only[stage], batchSize: 100 } } as Config;
+    const { pass } = planMemory(long, { vocabularySize: 500, lengths: { [stage]: [60] } });
+    expect(pass.length).toBe(60);
+    expect(pass.sequences).toBe(perRow * Math.floor(2048 / (60 * perRow)));
+  });
 });
 
 test("an adapter is planned beside one copy of the frozen weights", () => {

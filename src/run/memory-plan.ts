@@ -5,13 +5,13 @@ import type { Config } from "../config/index.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
 import { forwardBytes, lossBytes, samplingBytes, tokensWithin } from "../engine/graph-memory.ts";
 import { shareOfPass } from "../engine/pass-size.ts";
+import { microBatches } from "../engine/passes.ts";
 import { newAdapter } from "../models/adapter.ts";
 import { blockProjections, parameterSpecs, scratchConfig } from "../models/family.ts";
 import { readModelConfig } from "../models/hf-folder.ts";
 import { learnedComponents } from "../reward/index.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
-import type { PreparedRows } from "../trainer/encoded-rows.ts";
-import { makeTokenizer } from "../trainer/run-tokenizer.ts";
+import type { PreparedRows, RowLengths } from "../trainer/encoded-rows.ts";
 import { adapterOf } from "../trainer/stage-models.ts";
 import { UsageError } from "../util/errors.ts";
 import { machineMemory } from "../util/machine-memory.ts";
@@ -33,8 +33,8 @@ export interface MemoryPlan {
 /** What the rows of a run decide. */
 export interface RowFacts {
   readonly vocabularySize: number;
-  /** Tokens of the longest prompt; null if there are no prompts. */
-  readonly longestPrompt: number | null;
+  /** A stage whose rows are unknown counts with the model's whole context. */
+  readonly lengths: RowLengths;
 }
 
 /**
@@ -110,8 +110,12 @@ function planSingle(config: Config, facts: RowFacts, stage: "sft" | "reward"): M
   const policy = policyOf(config, facts);
   const settings = config[stage] as NonNullable<Config["sft"]>;
   const heads: HeadKind[] = stage === "sft" ? ["lm"] : ["scalar"];
-  const pairs = stage === "reward" ? 2 : 1;
-  const pass = passOf(policy, { ...settings, length: policy.context, sequences: pairs * settings.batchSize, config });
+  const pass = largestPass(policy, {
+    ...settings,
+    config,
+    perRow: stage === "reward" ? 2 : 1,
+    lengths: facts.lengths[stage],
+  });
   const shape = stage === "sft" ? ({ name: "cross_entropy" } as const) : ({ name: "value", clip: false } as const);
   const loss = lossBytes({ config: policy, heads }, pass, { recompute: config.recompute, shape });
   return sum(stage, policy, pass, [
@@ -124,7 +128,8 @@ function planSingle(config: Config, facts: RowFacts, stage: "sft" | "reward"): M
 function planOnline(config: Config, facts: RowFacts): MemoryPlan {
   const ppo = config.ppo!;
   const policy = policyOf(config, facts);
-  const prompt = facts.longestPrompt ?? Math.max(1, policy.context - ppo.maxNewTokens);
+  const room = Math.max(1, policy.context - ppo.maxNewTokens);
+  const prompt = Math.min(room, facts.lengths.ppo?.reduce((most, length) => Math.max(most, length), 1) ?? room);
   const length = Math.min(policy.context, prompt + ppo.maxNewTokens);
   const sequences = Math.ceil(ppo.sequences / ppo.minibatches);
   const pass = passOf(policy, { ...ppo, length, sequences, config });
@@ -185,6 +190,36 @@ function planOnline(config: Config, facts: RowFacts): MemoryPlan {
   ]);
 }
 
+/** The pass with the most padded tokens in a step whose rows are spread evenly over all lengths. */
+function largestPass(
+  policy: ModelConfig,
+  options: {
+    readonly microBatch: number;
+    readonly batchSize: number;
+    readonly config: Config;
+    /** Sequences of a row. */
+    readonly perRow: number;
+    readonly lengths: readonly number[] | undefined;
+  },
+): MemoryPlan["pass"] {
+  const { microBatch, batchSize, config, perRow, lengths = [policy.context] } = options;
+  const sorted = lengths.map((length) => Math.min(length, policy.context)).sort((a, b) => b - a);
+  const step = Array.from(
+    { length: batchSize },
+    (_, i) => sorted[Math.floor((i * sorted.length) / batchSize)] as number,
+  );
+  const limit = tokensWithin(policy, { recompute: config.recompute, budget: shareOfPass * machineMemory() });
+  const passes = microBatches(
+    step.map((length) => perRow * length),
+    microBatch,
+    limit,
+  ).map((rows) => ({
+    sequences: perRow * rows.length,
+    length: Math.max(...rows.map((i) => step[i] as number)),
+  }));
+  return passes.reduce((most, one) => (one.sequences * one.length > most.sequences * most.length ? one : most));
+}
+
 function passOf(
   policy: ModelConfig,
   options: {
@@ -236,10 +271,6 @@ function sum(
 }
 
 /** What the rows of a run decide about its memory. */
-export function rowFacts(config: Config, { rows, encoded }: Pick<PreparedRows, "rows" | "encoded">): RowFacts {
-  const { vocabularySize } = makeTokenizer(config, rows.texts);
-  if (!config.ppo) return { vocabularySize, longestPrompt: null };
-  const { context } = policyOf(config, { vocabularySize, longestPrompt: null });
-  const prompts = encoded.ppo(context).prompts;
-  return { vocabularySize, longestPrompt: prompts.reduce((most, { tokens }) => Math.max(most, tokens.length), 1) };
+export function rowFacts({ vocabularySize, encoded }: Pick<PreparedRows, "vocabularySize" | "encoded">): RowFacts {
+  return { vocabularySize, lengths: encoded.lengths() };
 }

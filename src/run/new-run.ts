@@ -22,7 +22,7 @@ export interface NewRunOptions {
 export function newRun({ config, name, onEncoding }: NewRunOptions): RunFacts {
   const complete = completed(config);
   const prepared = prepareRows(complete, onEncoding);
-  if (complete.engine.kind === "embedded") refuseTooLarge(complete, rowFacts(complete, prepared));
+  if (complete.engine.kind === "embedded") refuseTooLarge(complete, rowFacts(prepared));
   hooksOf(complete.control.notify, process.env);
   return { ...recordRun({ config: complete, name }), prepared };
 }

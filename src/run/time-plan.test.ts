@@ -10,7 +10,7 @@ test.each([false, true])("adds up its parts, each above 0 (adapter: %s)", async 
   const whole = loadConfig("examples/helpdesk/mini.yaml", sizes).config;
   const config = (adapted ? { ...whole, lora: { rank: 4, alpha: 8, rslora: false } } : whole) as Config;
   const online = { ...config, sft: undefined, reward: undefined };
-  const plan = planMemory(online, { vocabularySize: 500, longestPrompt: 20 });
+  const plan = planMemory(online, { vocabularySize: 500, lengths: { ppo: [12, 20] } });
   const { generation, passes, update, total } = await planTime(config, plan);
   expect(Math.min(generation, passes, update)).toBeGreaterThan(0);
   expect(total).toBeCloseTo(generation + passes + update, 9);

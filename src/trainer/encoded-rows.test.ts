@@ -1,4 +1,4 @@
-/** What the encoding of a run's rows reports while it takes long. */
+/** What the encoding of a run's rows reports while it takes long, and the lengths that it knows afterwards. */
 import { expect, it } from "vitest";
 import { parseConfig } from "../config/index.ts";
 import { encodeRows } from "./encoded-rows.ts";
@@ -43,4 +43,28 @@ it("then says every fifth of a second how many rows of which list are done", () 
   expect(ofSft[1]!.step).toBe(1100);
   expect(reports.filter(({ stage }) => stage === "ppo").at(-1)!.steps).toBe(rows.prompts().length);
   for (const { step, steps } of reports) expect(step).toBeLessThanOrEqual(steps);
+});
+
+it("knows the lengths of what it encoded, without encoding it again, until it is handed out", () => {
+  let encodings = 0;
+  const counting = {
+    ...tokenizer,
+    encodePrompt: (...given: Parameters<typeof tokenizer.encodePrompt>) => {
+      encodings++;
+      return tokenizer.encodePrompt(...given);
+    },
+  };
+  const encoded = encodeRows({ config, rows, tokenizer: counting });
+  expect(encoded.lengths()).toEqual({});
+  encoded.check(["sft", "reward", "ppo"]);
+  const before = encodings;
+  const lengths = encoded.lengths();
+  const [sft, reward, ppo] = [encoded.sft(256), encoded.reward(256), encoded.ppo(256)];
+  expect(encodings).toBe(before);
+  expect(lengths.sft).toEqual(sft.train.map(({ tokens }) => tokens.length));
+  expect(lengths.reward).toEqual(
+    reward.train.map(({ chosen, rejected }) => Math.max(chosen.tokens.length, rejected.tokens.length)),
+  );
+  expect(lengths.ppo).toEqual(ppo.prompts.map(({ tokens }) => tokens.length));
+  expect(encoded.lengths()).toEqual({});
 });

@@ -48,13 +48,20 @@ export interface EncodedRows {
   evaluation(context: number): { readonly prompts: readonly Prompt[]; readonly maxNewTokens: number };
   /** Encodes these lists now. Throws one RowsError for all rows that cannot be encoded, and for lists that have none left. */
   check(lists: readonly (Stage | "evaluation")[]): void;
+  /** The lengths of the training rows that `check` encoded and that were not handed out yet. */
+  lengths(): RowLengths;
 }
+
+/** Tokens of each row: of a pair those of its longer sequence, for PPO those of the prompt. */
+export type RowLengths = { readonly [S in Stage]?: readonly number[] };
 
 export interface PreparedRows {
   /** Fingerprints taken before the files were read: a file that changes meanwhile is noticed when the run is resumed. */
   readonly data: DataRecord;
   readonly rows: RunRows;
   readonly encoded: EncodedRows;
+  /** Tokens of the run's tokenizer. */
+  readonly vocabularySize: number;
 }
 
 /** Called while rows are encoded, if that takes more than two seconds. */
@@ -65,10 +72,11 @@ export function prepareRows(config: Config, onEncoding?: OnEncoding): PreparedRo
   const rows = openRows(config);
   const data = fingerprintData(config);
   checkRows(config, rows);
-  const encoded = encodeRows({ config, rows, tokenizer: makeTokenizer(config, rows.texts), onEncoding });
+  const tokenizer = makeTokenizer(config, rows.texts);
+  const encoded = encodeRows({ config, rows, tokenizer, onEncoding });
   const present = stages.filter((stage) => config[stage] !== undefined);
   encoded.check(config.ppo ? [...present, "evaluation"] : present);
-  return { data, rows, encoded };
+  return { data, rows, encoded, vocabularySize: tokenizer.vocabularySize };
 }
 
 export interface EncodeRowsOptions {
@@ -140,6 +148,16 @@ export function encodeRows(options: EncodeRowsOptions): EncodedRows {
       const contexts = knownContexts(config);
       useAll(names, (name) => lists[name].ready(contexts[name] ?? Number.MAX_SAFE_INTEGER));
     },
+    lengths() {
+      const [sft, reward, ppo] = [lists.sft.kept(), lists.reward.kept(), lists.ppo.kept()];
+      return {
+        ...(sft && { sft: sft.train.map(({ tokens }) => tokens.length) }),
+        ...(reward && {
+          reward: reward.train.map(({ chosen, rejected }) => Math.max(chosen.tokens.length, rejected.tokens.length)),
+        }),
+        ...(ppo && { ppo: ppo.prompts.map(({ tokens }) => tokens.length) }),
+      };
+    },
   };
 }
 
@@ -162,6 +180,8 @@ function listOf<Made>(make: (context: number) => Made) {
       kept = null;
       return made;
     },
+    /** What `ready` made, if it was not taken. */
+    kept: (): Made | undefined => kept?.made,
   };
 }
 

@@ -26,7 +26,7 @@ export async function plan({ file, overrides, time, json = false, terminal }: Pl
       `ballast plan knows the memory of the embedded engine; this configuration's is ${config.engine.kind}`,
       "Plan with engine.kind=embedded, or ask the engine's own documentation.",
     );
-  const facts = rowFacts(config, prepareRows(config));
+  const facts = rowFacts(prepareRows(config));
   const memory = machineMemory();
   const planned = planMemory(config, facts);
   const fits = planned.total <= memory;
