@@ -7,6 +7,7 @@ import { newWorld, openContext, sizes, startFolder, tokenizer, type World } from
 import { encodeSft } from "../data/index.ts";
 import { Interrupted } from "../util/errors.ts";
 import { random } from "../util/random.ts";
+import type { Progress } from "./run-types.ts";
 import { trainSft } from "./sft.ts";
 import type { StageContext } from "./stage-context.ts";
 
@@ -47,7 +48,9 @@ const rowOf = (weights: number[], word: string) => {
 
 describe("fine-tuning", () => {
   it("lowers the loss on rows it never saw", async () => {
-    const { curve, result } = await run({ sft: { steps: 100 } });
+    const reports: Progress[] = [];
+    const onProgress = (report: Progress) => void reports.push(report);
+    const { curve, result } = await run({ sft: { steps: 100 }, context: { onProgress } });
     const measured = [...curve].flatMap(([step, row]) =>
       "sft/heldout_loss" in row ? [[step, row["sft/heldout_loss"]!]] : [],
     );
@@ -55,6 +58,8 @@ describe("fine-tuning", () => {
     expect(measured[0]![1]).toBeGreaterThan(2);
     expect(measured.at(-1)![1]).toBeLessThan(1);
     expect(result.values["sft/heldout_loss"]).toBe(measured.at(-1)![1]);
+    // What is shown when the stage is done.
+    expect(reports.at(-1)).toMatchObject({ step: 100, values: { "sft/heldout_loss": measured.at(-1)![1] } });
   });
 
   it("carries no loss for prompt tokens", async () => {

@@ -154,6 +154,8 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     result: Omit<FinalRequest, "steps" | "values">,
     { steps }: { readonly steps: number } = this.#options,
   ): Promise<StageResult> {
+    // The values may hold a last measurement, made after the last step.
+    this.progress(steps);
     await this.save(steps);
     return saveFinal(this.#context, { ...result, steps, values: this.values });
   }

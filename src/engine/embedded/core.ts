@@ -192,7 +192,7 @@ export class EmbeddedCore implements OnePassEngine {
         ids: batch.ids,
         rows: batch.rows,
         ...(scored && { temperature: scalar(temperature) }),
-        ...(outputs.includes("logprobs") && batch.targets !== undefined && { targets: batch.targets }),
+        ...(batch.targets !== undefined && { targets: batch.targets }),
       });
       for (const output of outputs) {
         const values = unflatten(results[output] as Value, batch.lengths);

@@ -109,6 +109,11 @@ describe.each([
       expect(gap(a.logprobs, b.logprobs!)).toBeLessThan(1e-6);
       expect(gap(a.entropy, b.entropy!)).toBeLessThan(1e-6);
       expect(a.top1).toEqual(b.top1!.map((row) => row.map((id) => kept[id]!)));
+      // Each stands alone, too.
+      for (const output of outputs) {
+        const alone = await core.forward(full, { sequences: spelled, outputs: [output], temperature });
+        expect(gap(alone[output], a[output]!)).toBeLessThan(1e-6);
+      }
     }
   });
 
