@@ -135,6 +135,7 @@ function contextOf({
 function numbersTokenizer(vocabulary: number, stops: number): Tokenizer {
   return {
     vocabularySize: vocabulary,
+    smallestVocabulary: vocabulary,
     missingIds: [],
     stopIds: stops === 0 ? [-1] : Array.from({ length: stops }, (_, id) => id),
     turnEndId: null,

@@ -57,8 +57,11 @@ export type Head = "lm" | "scalar";
 /** The configuration with the ids that text can have; without the field if every id can. */
 export function withTextIds(config: DecoderConfig, textIds: TextIds | undefined): DecoderConfig {
   const { textIds: _, ...sizes } = config;
-  if (textIds === undefined || (textIds.below >= sizes.vocabularySize && textIds.missing.length === 0)) return sizes;
-  return { ...sizes, textIds };
+  if (textIds === undefined) return sizes;
+  const below = Math.min(textIds.below, sizes.vocabularySize);
+  const missing = textIds.missing.filter((id) => id < below);
+  if (below === sizes.vocabularySize && missing.length === 0) return sizes;
+  return { ...sizes, textIds: { below, missing } };
 }
 
 /** The sizes of the cache: heads of keys and values, and the width of each. */

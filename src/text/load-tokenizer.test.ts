@@ -94,6 +94,29 @@ describe("a file of GPT-2's kind", () => {
     expect(tokenizer.tokenText(999)).toBe("<no token 999>");
   });
 
+  it("needs rows up to the last id that something writes: not for special tokens beyond, unless a template or a stop has them", () => {
+    const files = gpt2Like();
+    const beyond = ["<image>", "<video>"].map((content, i) => ({ ...files.added_tokens[0], id: 260 + i, content }));
+    write("tokenizer.json", { ...files, added_tokens: [...files.added_tokens, ...beyond] });
+    const needs = (config: object, options = {}) => {
+      write("tokenizer_config.json", config);
+      const { vocabularySize, smallestVocabulary } = loadTokenizer(folder, options);
+      expect(vocabularySize).toBe(262);
+      return smallestVocabulary;
+    };
+    expect(needs({})).toBe(260);
+    expect(needs({ chat_template: "{{ messages[0].content }}{{ '<image>' }}" })).toBe(261);
+    const named = { image_token: "<image>", chat_template: "{{ messages[0].content }}{{ image_token }}" };
+    expect(needs(named)).toBe(261);
+    expect(needs({ pad_token: "<video>" })).toBe(262);
+    expect(needs({}, { stopTokens: ["<video>"] })).toBe(262);
+    write("tokenizer.json", {
+      ...files,
+      added_tokens: [...files.added_tokens, { ...beyond[0], special: false }],
+    });
+    expect(loadTokenizer(folder).smallestVocabulary).toBe(261);
+  });
+
   it("does not take a user's <|endoftext|> for the end", () => {
     write("tokenizer.json", gpt2Like());
     write("tokenizer_config.json", {

@@ -25,8 +25,13 @@ export function barePrompt(content: string): Message[] {
  * Content (everything except the chat template's own words) never becomes a special token: a user who types `<eos>` gets the characters `<eos>`.
  */
 export interface Tokenizer {
-  /** Largest id + 1: the smallest vocabulary that a model for this tokenizer can have. */
+  /** Largest id + 1. */
   readonly vocabularySize: number;
+  /**
+   * The smallest vocabulary that a model for this tokenizer can have. Ids from it on are special tokens that nothing writes: no text, not the chat template,
+   * no end of a response. Published text models may lack their rows (Gemma 3 1B that of `<image_soft_token>`).
+   */
+  readonly smallestVocabulary: number;
   /** Ids below `vocabularySize` without a token, ascending. */
   readonly missingIds: readonly number[];
   /**

@@ -2,7 +2,7 @@
 import { DataError } from "../util/errors.ts";
 import { displayByte } from "./bytes.ts";
 import { type SpecialTokenJson, type TokenizerFiles, writeTokenizerFiles } from "./files.ts";
-import { openLibrary } from "./library.ts";
+import { type Library, openLibrary } from "./library.ts";
 import { savedConfig, savedGeneration } from "./saved.ts";
 import { freeMark } from "./special.ts";
 import { type AddedStops, stopIdsOf, stopStringsOf, turnEndOf } from "./stops.ts";
@@ -102,6 +102,13 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, options: Wr
   const padId = idOf(named.pad_token) ?? eosId;
   return {
     vocabularySize: library.vocabularySize,
+    smallestVocabulary: smallestVocabulary(library, {
+      used: new Set([eosId, bosId, padId, idOf(named.unk_token), ...stopIds]),
+      isWritten: (token) =>
+        templateSource !== undefined &&
+        (templateSource.includes(token) ||
+          Object.entries(files.config).some(([name, value]) => value === token && templateSource.includes(name))),
+    }),
     missingIds: library.missingIds,
     padId,
     eosId,
@@ -131,6 +138,19 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, options: Wr
         generation: savedGeneration(files.generation, { bosId, padId, stopIds, stopStrings }),
       }),
   };
+}
+
+/** One more than the last id that something writes: a word, a special token that is used, or one that the template writes. */
+function smallestVocabulary(
+  { vocabularySize, specials, tokenOf }: Library,
+  of: { readonly used: ReadonlySet<number | undefined>; readonly isWritten: (token: string) => boolean },
+): number {
+  let size = vocabularySize;
+  for (; size > 0; size--) {
+    const token = specials.get(size - 1);
+    if (token === undefined ? tokenOf(size - 1) !== undefined : of.used.has(size - 1) || of.isWritten(token)) break;
+  }
+  return size;
 }
 
 function contentOf(token: SpecialTokenJson): string | undefined {

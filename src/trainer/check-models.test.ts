@@ -47,6 +47,21 @@ it("every model that does not fit the tokenizer, the policy or its part is named
   ]);
 });
 
+it("a model may lack the rows of special tokens that nothing writes", async () => {
+  const V = tokenizer.vocabularySize;
+  const config = configSchema.parse({
+    ppo: { policy: await saved("few", ["lm"], { vocabularySize: V - 1 }), rewards: [{ kind: "length", max: 3 }] },
+  });
+  const of = (smallestVocabulary: number) => ({
+    engine,
+    config,
+    folder: temporaryFolder(),
+    tokenizer: { ...tokenizer, smallestVocabulary },
+  });
+  await checkModels(of(V - 1));
+  await expect(checkModels(of(V))).rejects.toThrow(/has a vocabulary of/);
+});
+
 it("a stage that is done needs no folder any more, one that is to come needs it", async () => {
   const run = temporaryFolder();
   const sections = {

@@ -43,9 +43,9 @@ export async function checkModels(run: {
     const { config: its, heads } = sizes[i]!;
     const of = `${key}: the model in ${folder}`;
     const faults: string[] = [];
-    if (its.vocabularySize < tokenizer.vocabularySize)
+    if (its.vocabularySize < tokenizer.smallestVocabulary)
       faults.push(
-        `${of} has a vocabulary of ${its.vocabularySize} tokens; the tokenizer writes ${tokenizer.vocabularySize}`,
+        `${of} has a vocabulary of ${its.vocabularySize} tokens; the tokenizer writes ${tokenizer.smallestVocabulary}`,
       );
     if (head !== null && !heads.includes(head))
       faults.push(

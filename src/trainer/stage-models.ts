@@ -24,7 +24,7 @@ import { stateOf } from "./model-folder.ts";
 import type { StageContext } from "./stage-context.ts";
 
 /** What models must know about the tokenizer whose tokens they read and write. */
-export type Vocabulary = Pick<Tokenizer, "vocabularySize" | "missingIds">;
+export type Vocabulary = Pick<Tokenizer, "vocabularySize" | "smallestVocabulary" | "missingIds">;
 
 /** The ids to which a model may give a probability: those for which the tokenizer has a token. */
 export function textIdsOf({ vocabularySize, missingIds }: Vocabulary): TextIds {
@@ -117,9 +117,9 @@ export async function modelSizes(
 
 /** Throws UsageError if a model cannot read every token that the tokenizer writes. */
 export function checkVocabulary(what: string, config: ModelConfig, tokenizer: Vocabulary): void {
-  if (config.vocabularySize >= tokenizer.vocabularySize) return;
+  if (config.vocabularySize >= tokenizer.smallestVocabulary) return;
   throw new UsageError(
-    `${what} has a vocabulary of ${config.vocabularySize} tokens; the tokenizer writes ${tokenizer.vocabularySize}`,
+    `${what} has a vocabulary of ${config.vocabularySize} tokens; the tokenizer writes ${tokenizer.smallestVocabulary}`,
     "Give the tokenizer that the model was trained with: the one in its folder.",
   );
 }

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
 import { parameterSpecs } from "../../models/family.ts";
 import { writeModelFolder } from "../../models/hf-folder.ts";
+import { withTextIds } from "../../models/model-config.ts";
 import { type NamedTensor, readSafetensors } from "../../models/safetensors.ts";
 import { mostWords } from "../../models/vocabulary-blocks.ts";
 import { random } from "../../util/random.ts";
@@ -192,4 +193,13 @@ test("a token that no text has is not scored", async () => {
     const call = core.forward(full, { sequences: [{ tokens: [1, token], start: 1 }], outputs: ["logprobs"] });
     await expect(call).rejects.toThrow(`sequence 0 is scored at token ${token}, which no text has`);
   }
+});
+
+test("of ids beyond the model's own rows nothing is masked", () => {
+  const { vocabularySize } = padded;
+  expect(withTextIds(padded, { below: vocabularySize + 3, missing: [vocabularySize + 1] })).toEqual(padded);
+  expect(withTextIds(padded, { below: vocabularySize + 3, missing: [4, vocabularySize] }).textIds).toEqual({
+    below: vocabularySize,
+    missing: [4],
+  });
 });
