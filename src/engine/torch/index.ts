@@ -12,6 +12,7 @@ import { EngineError, UsageError } from "../../util/errors.ts";
 import { mostThreads } from "../../util/limits.ts";
 import { shellWord } from "../../util/platform.ts";
 import { defaultThreads } from "../../util/threads.ts";
+import { isAdapterFolder } from "../../util/weight-files.ts";
 import { everyCapability } from "../capabilities.ts";
 import type {
   Engine,
@@ -140,11 +141,6 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
         "Take the embedded engine.",
       );
     const { config: read, heads: headsFound } = openModelFolder(folder);
-    if (read.adapter !== undefined)
-      throw new EngineError(
-        `${folder} is an adapter, which the PyTorch engine does not compute yet`,
-        `Merge it with its base first: ballast merge ${shellWord(folder)} NEW-FOLDER`,
-      );
     const heads = headsToLoad(folder, { wanted, found: headsFound });
     const config = withTextIds(read, textIds);
     checkConfig(config, heads);
@@ -280,8 +276,13 @@ async function gradientPass(worker: WorkerProcess, model: ModelId, loss: LossReq
   };
 }
 
-/** The folder that a reference names. Throws EngineError for a URI. */
+/** The folder of a whole model that a reference names. Throws EngineError for a URI, and for an adapter. */
 function folderOf(state: ModelReference): string {
-  if (schemeOf(state) === null) return state;
-  throw new EngineError(`${state} is a URI of a different engine: the PyTorch engine reads folders`);
+  if (schemeOf(state) !== null)
+    throw new EngineError(`${state} is a URI of a different engine: the PyTorch engine reads folders`);
+  if (!isAdapterFolder(state)) return state;
+  throw new EngineError(
+    `${state} is an adapter, which the PyTorch engine does not compute yet`,
+    `Merge it with its base first: ballast merge ${shellWord(state)} NEW-FOLDER`,
+  );
 }
