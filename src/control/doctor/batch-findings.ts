@@ -1,5 +1,5 @@
 /** Findings on the size of a step: sequences per step, rate and clip belong together. */
-import { nearestCorner } from "./corners.ts";
+import { cornerSource, nearestCorner } from "./corners.ts";
 import { type DoctorFacts, sequencesPerStep } from "./facts.ts";
 import { type Finding, inWords, parametersInWords, percent } from "./finding.ts";
 import { besideBand, rateBand } from "./scale-findings.ts";
@@ -65,12 +65,13 @@ function manySequences({ ppo, model }: DoctorFacts): Finding[] {
 function corner({ ppo, model }: DoctorFacts): Finding[] {
   if (model.parameters === null) return [];
   const n = sequencesPerStep(ppo);
-  const near = nearestCorner({ parameters: model.parameters, sequencesPerStep: n });
+  const { lora = false } = model;
+  const near = nearestCorner({ parameters: model.parameters, sequencesPerStep: n, lora });
   const said = (sequences: number, rate: number | null, clip: number, epochs: number) =>
     `${inWords(sequences)} a step${rate === null ? "" : `, rate ${inWords(rate)}`}, clip ${inWords(clip)}, ${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
-  // A rate found at a different size says nothing about this one if it is outside this size's band.
+  // A rate found at a different size, or with all weights in place of an adapter, says nothing about this one if it is outside this size's band.
   const band = rateBand({ ...model, parameters: model.parameters });
-  const rateFits = besideBand(near.learningRate, band) === null;
+  const rateFits = (near.lora ?? false) === lora && besideBand(near.learningRate, band) === null;
   const yours = said(n, ppo.learningRate, ppo.clipHigh, ppo.epochs);
   const comparable = said(n, rateFits ? ppo.learningRate : null, ppo.clipHigh, ppo.epochs);
   const known = said(near.sequencesPerStep, rateFits ? near.learningRate : null, near.clip, near.epochs);
@@ -87,7 +88,7 @@ function corner({ ppo, model }: DoctorFacts): Finding[] {
       remedy: rateFits
         ? "move towards the corner, or move all three: docs/doctor.md has the table"
         : `${comparable === known ? "" : "move towards the corner, and "}keep the rate within this size's own ${inWords(band.low)} to ${inWords(band.high)}; docs/doctor.md has the table`,
-      source: near.source,
+      source: cornerSource(near),
     },
   ];
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { corners } from "./corners.ts";
+import { parseConfig } from "../../config/index.ts";
+import { type Corner, corners, nearestCorner } from "./corners.ts";
 import { examine, unexplained } from "./doctor.ts";
 import { experimentStages, partOf } from "./experiment.ts";
 import type { DoctorFacts, PolicySpread, PpoFacts, PromptFacts, StopFacts } from "./facts.ts";
@@ -285,8 +286,8 @@ it("the band of rates passes what is published and measured", () => {
   expect(rateBand({ parameters: 1e9 }).low).toBeCloseTo(1e-6, 12);
   expect(rateBand({ parameters: 1e9 }).high).toBeCloseTo(1e-5, 12);
   expect(rateBand({ parameters: 8e9 })).toMatchObject({ low: 5e-7 });
-  for (const { parameters, learningRate } of corners) {
-    const { low, high } = rateBand({ parameters });
+  for (const { parameters, learningRate, lora } of corners) {
+    const { low, high } = rateBand({ parameters, lora });
     expect(learningRate).toBeGreaterThanOrEqual(low);
     expect(learningRate).toBeLessThan(high);
   }
@@ -323,9 +324,53 @@ it("settings of a key by its section", () => {
   );
 });
 
+it("a measured corner has the settings of its example, an interval, and is what the doctor cites there", () => {
+  const measured = corners.filter(({ measured }) => measured !== undefined);
+  expect(measured.length).toBeGreaterThan(1);
+  for (const corner of measured) {
+    const { name, source, parameters, lora = false } = corner;
+    const { config } = parseConfig(readFileSync(source, "utf8"), source);
+    const { sequences, minibatches, learningRate, clipHigh, epochs, kl } = config.ppo!;
+    expect(
+      { sequencesPerStep: sequences / minibatches, learningRate, clip: clipHigh, epochs, kl: String(kl.coef) },
+      name,
+    ).toEqual(pick(corner));
+    expect(config.lora !== undefined, name).toBe(lora);
+    expect(corner.measured!.result, name).toMatch(/ \[[+-]?[\d.]+, [+-]?[\d.]+\]/);
+    const findings = examine({
+      ...good,
+      model: { ...good.model, parameters, lora },
+      ppo: { ...ppo, sequences, minibatches, learningRate, criticLearningRate: 2 * learningRate, epochs },
+    });
+    const cited = findings.find(({ id }) => id === "batch/corner")!;
+    expect(cited.what).toContain(`as in the known-good corner of ${name}`);
+    expect(cited.source).toBe(`measured: ${source} on ${corner.measured!.hardware}: ${corner.measured!.result}`);
+  }
+  function pick({ sequencesPerStep, learningRate, clip, epochs, kl }: Corner) {
+    return { sequencesPerStep, learningRate, clip, epochs, kl };
+  }
+});
+
+it("an adapter's corner is near to an adapter, and gives its rate to no run of all weights", () => {
+  const adapters = corners.filter(({ lora }) => lora);
+  expect(adapters.length).toBeGreaterThan(0);
+  for (const { name, parameters, sequencesPerStep, learningRate } of adapters) {
+    expect(nearestCorner({ parameters, sequencesPerStep, lora: true }).name).toBe(name);
+    const settings = { ...ppo, sequences: sequencesPerStep, learningRate: learningRate / 10 };
+    const [whole] = examine({ ...good, ppo: settings, model: { ...good.model, parameters } }).filter(
+      ({ id }) => id === "batch/corner",
+    );
+    expect(whole!.what).not.toContain(`rate ${learningRate}`);
+  }
+});
+
 it("docs/doctor.md has every finding, corner and stage", () => {
   const page = readFileSync("docs/doctor.md", "utf8");
   for (const id of findingIds) expect(page, id).toMatch(new RegExp(`^\\| .*\`${id}\`.* \\|`, "m"));
-  for (const { name } of corners) expect(page).toContain(`| ${name} |`);
+  for (const { name, measured } of corners) {
+    const row = page.split("\n").find((line) => line.startsWith(`| ${name} |`));
+    expect(row, name).toContain(measured?.result ?? name);
+    expect(row, name).toContain(measured?.hardware ?? name);
+  }
   for (const { asks } of Object.values(experimentStages)) expect(page).toContain(asks);
 });

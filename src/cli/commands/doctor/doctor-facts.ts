@@ -15,6 +15,8 @@ import type {
 import { type PromptRow, RowsError } from "../../../data/index.ts";
 import { configOf, findRun } from "../../../inspect/places.ts";
 import { parameterSpecs, scratchConfig } from "../../../models/family.ts";
+import { inspectModelFolder } from "../../../models/hf-folder.ts";
+import type { DecoderConfig } from "../../../models/model-config.ts";
 import { mean, reachOf } from "../../../rl/index.ts";
 import { hasCritic } from "../../../settings/algorithm-table.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
@@ -62,7 +64,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
     orNull(() => encodePrompts(promptRows.slice(0, promptsCounted), { tokenizer, ...whole }), unread);
   const model: ModelFacts = {
     lora: config.lora !== undefined,
-    parameters: spread?.parameters ?? (folder ? null : scratchParameters(config, tokenizer)),
+    parameters: spread?.parameters ?? (folder ? null : startParameters(config, tokenizer)),
     start: config.sft ? "stage" : policy === null ? "random" : "folder",
     spread: spread?.spread ?? null,
     stops: tokenizer && stopFacts(tokenizer),
@@ -143,9 +145,15 @@ function stopFacts({ stopIds, stopStrings, tokenText, turnEndId }: Tokenizer): S
   };
 }
 
-function scratchParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | null): number | null {
-  if (tokenizer === null || model.path !== undefined || (!sft && ppo?.policy !== undefined)) return null;
-  const specs = parameterSpecs(scratchConfig({ ...model, vocabularySize: tokenizer.vocabularySize }), ["lm"]);
+/** The size of the model that the run's first stage starts from; null if it is not known yet. */
+function startParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | null): number | null {
+  if (!sft && ppo?.policy !== undefined) return null;
+  if (model.path !== undefined) return hasWeights(model.path) ? sizeOf(inspectModelFolder(model.path).config) : null;
+  return tokenizer && sizeOf(scratchConfig({ ...model, vocabularySize: tokenizer.vocabularySize }));
+}
+
+function sizeOf(config: DecoderConfig): number {
+  const specs = parameterSpecs(config, ["lm"]);
   return specs.reduce((total, { shape }) => total + shape.reduce((product, size) => product * size, 1), 0);
 }
 
