@@ -42,6 +42,17 @@ export const corners: readonly Corner[] = [
     measured: { hardware: "AMD EPYC, 2 threads", result: "asked back +51.6 points [+41.0, +62.1]" },
   },
   {
+    name: "the form of GSM8K's answers",
+    parameters: 1.3e6,
+    sequencesPerStep: 16,
+    learningRate: 1e-4,
+    clip: 0.2,
+    epochs: 4,
+    kl: "0.05",
+    source: "examples/gsm8k/ppo.yaml",
+    measured: { hardware: "AMD EPYC, 2 threads", result: "reward +0.06 [+0.03, +0.08] in 10 iterations" },
+  },
+  {
     name: "GPT-2 small on styles",
     parameters: 124e6,
     sequencesPerStep: 512,
