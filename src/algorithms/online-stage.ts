@@ -5,6 +5,7 @@ import { obey } from "../incidents/incident.ts";
 import { closeModels, type Kept, keepBefore } from "../incidents/kept-state.ts";
 import { measuredExperience } from "../trainer/experience.ts";
 import type { Experience, OnlineInputs } from "../trainer/online-run.ts";
+import { measureLastStep } from "../trainer/policy-update.ts";
 import { measure } from "../trainer/probes.ts";
 import { measureNoise } from "../trainer/probes-noise.ts";
 import type { Rollout } from "../trainer/rollout.ts";
@@ -65,6 +66,8 @@ export async function trainOnline(
       const noise = await measureNoise(run, iteration, { experience, objective: algorithm.objective });
       const outcome = await algorithm.update(run, iteration, experience);
       stopwatch.lap("update");
+      await measureLastStep(run, iteration, { experience, outcome });
+      stopwatch.lap("last_pass");
       const measured = { ...noise, ...(await measure(run, iteration)) };
       const values = await algorithm.record(run, iteration, { experience, outcome, measured });
       const { stop, ...updated } = control.afterUpdate(iteration, values, baseOf(run, iteration));

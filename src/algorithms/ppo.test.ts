@@ -90,6 +90,32 @@ describe("accumulation", () => {
   });
 });
 
+describe("what the last step did", () => {
+  it("is measured: one epoch of one minibatch is not blind, and nothing of the run changes by it", async () => {
+    const ppo = { epochs: 1, minibatches: 1, learningRate: 0.2 };
+    const { curve } = await run({ ppo });
+    const first = curve.get(0)!;
+    expect(first["kl/old_new_k3_token"]).toBeGreaterThan(1e-3);
+    expect(first["kl/old_new_k3_token"]).toBe(first["kl/last_step_k3_token"]);
+    // Without a target the distance to the reference has an absolute limit; with one it has that.
+    expect(first["kl/ref_untargeted_k1_token"]).toBe(first["kl/ref_k1_token"]);
+    const targeted = await run({ ppo: { ...ppo, kl: { target: 0.1 } } });
+    expect(targeted.curve.get(0)).not.toHaveProperty(["kl/ref_untargeted_k1_token"]);
+    const still = await run({ ppo: { ...ppo, learningRate: 1e-30 } });
+    expect(still.curve.get(0)!["kl/last_step_k3_token"]).toBeCloseTo(0, 12);
+  });
+
+  it("stops an update at the step that went too far, before the next one is taken", async () => {
+    const world = newWorld();
+    const rules = defaultRules().filter(({ id }) => id === "kl_step");
+    const ppo = { epochs: 4, learningRate: 3 };
+    await expect(run({ world, rules, ppo })).rejects.toThrow(/approx KL before a step [\d.]+ > 0.15/);
+    expect(world.store.curve("ppo").get(0)!["update/steps"]).toBe(1);
+    // The update ended on a measurement after its last step: a pass more would measure the same.
+    expect(world.store.curve("ppo").get(0)).not.toHaveProperty(["kl/last_step_k3_token"]);
+  });
+});
+
 describe("the end of epochs on KL", () => {
   it("comes before the step that would go further", async () => {
     const free = await run({ ppo: { epochs: 4, learningRate: 0.2 } });

@@ -1,5 +1,6 @@
 /** Whether a condition holds on a history. It never holds for a NaN, or for a history that is too short. */
 import { correlation, mean, quantile, slope } from "../rl/statistics.ts";
+import { scoreUnitOf } from "./health/score-unit.ts";
 import type { History, Series } from "./observed.ts";
 import type { Condition, Rule, Statistic } from "./rules/rule.ts";
 
@@ -52,8 +53,17 @@ export function statisticOf(condition: Condition, history: History): number | nu
     case "slope":
       return slope(window);
     case "standard_errors": {
-      const error = otherOf(condition, history)?.values.at(-1);
-      return error === undefined ? null : (newest - mean(before)) / (error * Math.sqrt(1 + 1 / over));
+      const errors = otherOf(condition, history)?.values.slice(-over - 1);
+      if (errors === undefined) return null;
+      // Pooled: a few equal scores have an error of 0, and would make any difference infinite.
+      const known = errors.filter(Number.isFinite);
+      const error = Math.sqrt(mean(known.map((x) => x ** 2)) * (1 + 1 / over));
+      return error > 0 ? (newest - mean(before)) / error : Number.NaN;
+    }
+    case "rise_errors": {
+      const errors = otherOf(condition, history);
+      if (errors === undefined) return null;
+      return ratio(newest - series.first, Math.hypot(errors.first, errors.values.at(-1)!));
     }
     case "correlation": {
       const other = otherOf(condition, history)?.values.slice(-over);
@@ -83,12 +93,11 @@ export function holds(condition: Condition, history: History): boolean {
 
 const referenceScale = ["reward/score_std", "reward/score_p5", "reward/score_p95"] as const;
 
-/** The unit of scores: their spread at the first iteration, when the policy is the reference, or 1 for scores within [0, 1]. */
 function scoreScale(history: History): number {
-  const [std, low, high] = referenceScale.map((signal) => history[signal]?.first ?? Number.NaN) as [
+  const [std, p5, p95] = referenceScale.map((signal) => history[signal]?.first ?? Number.NaN) as [
     number,
     number,
     number,
   ];
-  return low >= 0 && high <= 1 ? 1 : std;
+  return scoreUnitOf({ std, p5, p95 });
 }

@@ -319,3 +319,39 @@ it("goes on from a saved state as if it had not been interrupted", () => {
   const rest = play([soft], signals.slice(13), { state, first: 13 });
   expect([...half, ...rest]).toEqual(whole);
 });
+
+describe("noise", () => {
+  const drop = rule(
+    "tier: 3, cooldown: 0, when: {signal: reward/score_mean, statistic: standard_errors, over: 10, with: reward/score_se, below: -3}",
+  );
+  it("of a sparse verifier is no drop, although the newest scores are all equal and have an error of 0", () => {
+    // One of eight answers passes now and then; the case in which -Infinity cut the rate twice.
+    const passes = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+    const rows = passes.map((k) => ({
+      "reward/score_mean": k / 8,
+      "reward/score_se": Math.sqrt(((k / 8) * (1 - k / 8)) / 8),
+    }));
+    expect(alertsOf(play([drop], rows))).toEqual([]);
+    const flat = passes.map(() => ({ "reward/score_mean": 0, "reward/score_se": 0 }));
+    expect(alertsOf(play([drop], [...flat, { "reward/score_mean": -1, "reward/score_se": 0 }]))).toEqual([]);
+    // A real drop is seen all the same.
+    expect(alertsOf(play([drop], [...rows, { "reward/score_mean": -0.5, "reward/score_se": 0 }]))).toEqual([16]);
+  });
+});
+
+describe("the first iteration that an alert looked at", () => {
+  const since = (text: string, rows: readonly MetricValues[]) =>
+    play([rule(text)], rows).flatMap(({ alerts }) => alerts.map((one) => one.since));
+  it("counts iterations, not measurements", () => {
+    const every10 = Array.from(
+      { length: 31 },
+      (_, i): MetricValues => (i % 10 === 0 ? { "monitor/gold": 1 - i / 40 } : {}),
+    );
+    const fell = "tier: 3, when: {signal: monitor/gold, statistic: change, over: 3, below: -0.4}";
+    expect(since(fell, every10)).toEqual([0, 10]);
+    expect(since("tier: 3, window: 2, when: {signal: monitor/gold, below: 0.6}", every10)).toEqual([20]);
+    expect(
+      since("tier: 3, window: 3, when: {signal: kl/coef, above: 1}", [{}, ...Array(3).fill({ "kl/coef": 2 })]),
+    ).toEqual([1]);
+  });
+});

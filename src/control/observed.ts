@@ -8,6 +8,8 @@ export interface Series {
   readonly count: number;
   /** The newest values, oldest first. */
   readonly values: readonly number[];
+  /** The iteration of each of them; absent in the state of an earlier version. */
+  readonly iterations?: readonly number[];
   /** The iteration of the newest value. */
   readonly iteration: number;
 }
@@ -30,7 +32,8 @@ export function observed(
     const series = history[key];
     if (value === undefined || series?.iteration === iteration) continue;
     const values = [...(series?.values ?? []), value].slice(-length);
-    added[key] = { first: series?.first ?? value, count: (series?.count ?? 0) + 1, values, iteration };
+    const iterations = [...(series?.iterations ?? []), iteration].slice(-length);
+    added[key] = { first: series?.first ?? value, count: (series?.count ?? 0) + 1, values, iterations, iteration };
   }
   return { ...history, ...added };
 }

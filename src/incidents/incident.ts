@@ -175,6 +175,6 @@ export function obeyEarlier(run: Omit<Watched, "tell">): void {
   }
 }
 
-function healthyBefore({ loop, control }: Pick<Watched, "loop" | "control">, alert: Alert): number | null {
-  return loop.lastHealthy(alert.iteration - control.windowOf(alert) + 1);
+function healthyBefore({ loop }: Pick<Watched, "loop">, { since }: Alert): number | null {
+  return loop.lastHealthy(since);
 }

@@ -14,7 +14,7 @@ export const plans: readonly FaultPlan[] = [
   {
     fault: "lr-spike",
     limit: 2,
-    signals: ["kl/old_new_k3_token", "step/approx_kl", "gradient/policy_norm"],
+    signals: ["kl/old_new_k3_token", "step/approx_kl", "step/approx_kl", "gradient/policy_norm"],
     says: "approximate KL or gradient norm",
   },
   {

@@ -11,6 +11,10 @@ export function reward({ rollout, settings, history }: RolloutView): Signals {
   const { scores, components, responses, rewards, mask, learned = [], verdicts = [] } = rollout;
   const scoreMean = mean(scores);
   const recent = [...(history?.scoreMeans ?? []), scoreMean].slice(-slopeWindow);
+  const lengthCorrelation = correlation(
+    scores,
+    responses.map((tokens) => tokens.length),
+  );
   return {
     ...spread("reward/score", scores),
     "reward/score_se": standardError(
@@ -23,10 +27,8 @@ export function reward({ rollout, settings, history }: RolloutView): Signals {
       scores.map((score) => Number(Math.abs(score) > (settings.scoreClip ?? Infinity))),
     ),
     "reward/total_sequence": mean(validRows(rewards, mask).map(sum)),
-    "reward/length_correlation": correlation(
-      scores,
-      responses.map((tokens) => tokens.length),
-    ),
+    "reward/length_correlation": lengthCorrelation,
+    "reward/length_correlation_se": correlationError(lengthCorrelation, scores.length),
     ...goldSignals(scores, verdicts),
     ...(learned.length > 1 && { "reward/disagreement": disagreement(learned.map((name) => components[name]!)) }),
     ...Object.assign(
@@ -34,6 +36,11 @@ export function reward({ rollout, settings, history }: RolloutView): Signals {
       ...Object.entries(components).map(([name, values]) => spread(`reward/component/${name}`, values)),
     ),
   };
+}
+
+/** Standard error of Pearson's correlation r of n pairs: (1 - r^2) / sqrt(n - 2). */
+function correlationError(r: number, n: number): number {
+  return (1 - r ** 2) / Math.sqrt(n - 2);
 }
 
 /** Standard deviation of the members' scores of each response, averaged over the responses. */
@@ -80,6 +87,32 @@ function lengthVarianceByPromptLength(prompts: readonly (readonly number[])[], l
   );
 }
 
+/** A difference of scores in standard deviations, and in its own standard errors: the score of one unsafe response says little. */
+function differenceOf(
+  difference: number,
+  { scores, unsafe }: { readonly scores: readonly number[]; readonly unsafe: number },
+): Signals {
+  const deviations = difference / standardDeviation(scores);
+  return {
+    "safety/score_difference": deviations,
+    "safety/score_difference_errors": deviations / Math.sqrt(1 / unsafe + 1 / (scores.length - unsafe)),
+  };
+}
+
+/**
+ * Standard error of a share: that of the clusters, answers to one prompt being alike, and no less than Agresti and Coull's (1998), which 0 of n does not
+ * turn into certainty.
+ */
+function shareError(flags: readonly number[], prompts: readonly (readonly number[])[]): number {
+  const smoothed = (sum(flags) + 2) / (flags.length + 4);
+  const least = Math.sqrt((smoothed * (1 - smoothed)) / (flags.length + 4));
+  const clustered = standardError(
+    flags,
+    prompts.map((tokens) => tokens.join(" ")),
+  );
+  return clustered > least ? clustered : least;
+}
+
 export function safety({ rollout }: RolloutView): Signals {
   const categories = Object.entries(rollout.safety);
   const any = rollout.responses.map((_, b) => Number(categories.some(([, trips]) => trips[b])));
@@ -88,7 +121,8 @@ export function safety({ rollout }: RolloutView): Signals {
   const share = mean(any);
   return {
     "safety/share": share,
-    ...(share > 0 && share < 1 && { "safety/score_difference": (ofAny(1) - ofAny(0)) / standardDeviation(scores) }),
+    "safety/share_se": shareError(any, rollout.prompts),
+    ...(share > 0 && share < 1 && differenceOf(ofAny(1) - ofAny(0), { scores, unsafe: sum(any) })),
     ...Object.fromEntries(categories.map(([category, trips]) => [`safety/${category}_share`, mean(trips.map(Number))])),
   };
 }

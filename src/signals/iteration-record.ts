@@ -74,6 +74,8 @@ export interface RolloutView {
     readonly scoreClip: number | null;
     readonly missingEosPenalty: number;
     readonly maxGradNorm: number | null;
+    /** The clip of the value loss; absent or null if there is none. */
+    readonly valueClip?: number | null | undefined;
   };
   /** Signals of earlier iterations, oldest first; absent or empty at the first. */
   readonly history?: SignalHistory | undefined;
@@ -84,6 +86,8 @@ export interface IterationRecord extends RolloutView {
   readonly minibatches: readonly MinibatchRecord[];
   /** The minibatch that ended the update early: its KL was measured, but no step was taken. */
   readonly endedBy?: { readonly epoch: number; readonly statistics: UpdateStatistics } | undefined;
+  /** Measured by one more pass after the last step; absent if there was none. */
+  readonly after?: UpdateStatistics | undefined;
   /** Largest |ratio - 1| on the first minibatch of the update, before any step (docs/PPO.md row 21). */
   readonly firstRatioDeviation: number;
 }

@@ -13,6 +13,13 @@ export interface Judged {
   readonly verdicts: readonly Verdicts[];
 }
 
+/** The largest fall of gold under any perturbation, for a rule on all of them; empty without gold. */
+export function worstGoldChange(signals: Signals): Signals {
+  const changes = Object.entries(signals).filter(([key]) => key.endsWith("_gold_change"));
+  if (changes.length === 0) return {};
+  return { "robustness/worst_gold_change": Math.min(...changes.map(([, value]) => value)) };
+}
+
 /** Perturbed minus clean, averaged over prompts; `gold` covers the prompts that a gold check applies to and is absent if there are none. */
 export function robustnessSignals(name: string, { clean, perturbed }: { clean: Judged; perturbed: Judged }): Signals {
   checkSameLength({ clean: clean.refusals, perturbed: perturbed.refusals });

@@ -135,6 +135,34 @@ describe("the signals of an iteration", () => {
     });
   });
 
+  it("of what the last step did: it joins the last epoch, and what was measured before any step is left out", () => {
+    const after = statistics(1);
+    const whole = iterationSignals({ ...record, after });
+    // e - 2, 0 and e^2 - 3 over three tokens of the last epoch and the pass after it.
+    expect(whole["kl/old_new_k3_token"]).toBeCloseTo((Math.E - 2 + Math.E ** 2 - 3) / 3, 12);
+    expect(whole["kl/last_step_k3_token"]).toBeCloseTo(Math.E ** 2 - 3, 12);
+    expect(whole["clip/fraction"]).toBe(1 / 4);
+    // One epoch of one minibatch is not blind, and its reading is not diluted by the 0 before its only step.
+    const single = { ...record, minibatches: [minibatch(0, -1)] };
+    expect(iterationSignals({ ...single, after })["kl/old_new_k3_token"]).toBeCloseTo(Math.E ** 2 - 3, 12);
+    expect(iterationSignals(single)["kl/old_new_k3_token"]).toBe(0);
+    expect(iterationSignals(single)).not.toHaveProperty(["kl/last_step_k3_token"]);
+  });
+
+  it("of a mean ratio that is not 1: in standard errors, and NaN if nothing moved", () => {
+    const after = { ...statistics(-1), ratioMean: 1.1, ratioVariance: 0.04, tokens: 100 };
+    expect(iterationSignals({ ...record, after })["ratio/mean_standard_errors"]).toBeCloseTo(5, 9);
+    expect(iterationSignals({ ...record, after: statistics(-1) })["ratio/mean_standard_errors"]).toBeNaN();
+  });
+
+  it("of a share that is 0 of 3: it is not known exactly", () => {
+    const safe = { ...rollout, safety: { threat: [false, false, false] } };
+    expect(iterationSignals({ ...record, rollout: safe })["safety/share_se"]).toBeCloseTo(
+      Math.sqrt(((2 / 7) * (5 / 7)) / 7),
+      12,
+    );
+  });
+
   it("of an update that ended early: what ended it was measured, but is not a step", () => {
     const ended = iterationSignals({ ...record, endedBy: { epoch: 2, statistics: statistics(1) } });
     expect(ended["kl/old_new_k3_token"]).toBeCloseTo(Math.E ** 2 - 3, 12);
@@ -311,7 +339,8 @@ describe("docs/metrics.md", () => {
 
   it("has a line for every signal, and no line for another", () => {
     const documented = rows.map((line) => line.split("`")[1]!);
-    const given = Object.keys(iterationSignals(record)).map((key) =>
+    const whole = { ...record, after: statistics(0), settings: { ...record.settings, valueClip: 0.2 } };
+    const given = Object.keys(iterationSignals(whole)).map((key) =>
       key
         .replace(/^reward\/component\/(quality|brief|second)_/, "reward/component/<name>_")
         .replace(/^safety\/(threat|insult)_/, "safety/<category>_")

@@ -13,18 +13,25 @@ import { type IterationRecord, type RolloutView, slopeWindow } from "./iteration
 import { layerSignals } from "./layer-signals.ts";
 import type { Signals } from "./signal-values.ts";
 
-export function update({ minibatches, endedBy, firstRatioDeviation }: IterationRecord): Signals {
+export function update({ minibatches, endedBy, after, firstRatioDeviation }: IterationRecord): Signals {
   const measured = [...minibatches, ...(endedBy ? [endedBy] : [])];
   const lastEpoch = measured.at(-1)?.epoch;
-  const reached = mergeUpdateStatistics(
-    measured.filter(({ epoch }) => epoch === lastEpoch).map(({ statistics }) => statistics),
-  );
+  const inLastEpoch = measured.filter(({ epoch }) => epoch === lastEpoch);
+  // Before the first step of all nothing has moved: that 0 says nothing, and would hide what one step did.
+  const moved = inLastEpoch.filter((one) => one !== measured[0]);
+  const parts = [...moved.map(({ statistics }) => statistics), ...(after ? [after] : [])];
+  const reached = mergeUpdateStatistics(parts.length > 0 ? parts : inLastEpoch.map(({ statistics }) => statistics));
+  const { fullKlMean } = mergeUpdateStatistics(inLastEpoch.map(({ statistics }) => statistics));
+  const { ratioMean, ratioVariance, tokens } = after ?? reached;
   const all = mergeUpdateStatistics(measured.map(({ statistics }) => statistics));
   return {
     "kl/old_new_k3_token": reached.approxKlMean,
     "kl/old_new_k3_token_max": reached.approxKlMax,
-    ...(reached.fullKlMean !== undefined && { "kl/old_new_full_token": reached.fullKlMean }),
+    ...(after && { "kl/last_step_k3_token": after.approxKlMean }),
+    ...(fullKlMean !== undefined && { "kl/old_new_full_token": fullKlMean }),
     "ratio/mean": reached.ratioMean,
+    // 0/0 without any movement: NaN, which matches no rule.
+    "ratio/mean_standard_errors": (ratioMean - 1) / Math.sqrt(ratioVariance / tokens),
     "ratio/max": reached.ratioMax,
     "ratio/variance": reached.ratioVariance,
     "ratio/first_max_deviation": firstRatioDeviation,
@@ -108,6 +115,7 @@ export function advantage({ rollout }: RolloutView): Signals {
     "advantage/std_raw": standardDeviation(raw, { unbiased: true }),
     "advantage/sign_flip_rate": flips.rate,
     "advantage/sign_flip_chance": flips.chance,
+    "advantage/sign_flip_to_chance": flips.rate / flips.chance,
     "advantage/strongly_negative_share": stronglyNegativeShare(validRows(advantages, mask)),
   };
 }
@@ -118,7 +126,7 @@ export function stronglyNegativeShare(advantages: Rows): number {
 }
 
 /** None without a critic. */
-export function value({ rollout, minibatches }: IterationRecord): Signals {
+export function value({ rollout, minibatches, settings }: IterationRecord): Signals {
   if (rollout.values === undefined || rollout.returns === undefined) return {};
   const returns = validValues(rollout.returns, rollout.mask);
   const values = validValues(rollout.values, rollout.mask);
@@ -134,6 +142,9 @@ export function value({ rollout, minibatches }: IterationRecord): Signals {
     "value/clip_fraction": clipped / tokens,
     "value/mean": mean(values),
     "value/return_mean": mean(returns),
+    ...(settings.valueClip && {
+      "value/offset_to_clip": Math.abs(mean(returns) - mean(values)) / settings.valueClip,
+    }),
   };
 }
 

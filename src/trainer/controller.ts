@@ -20,7 +20,7 @@ import {
 } from "../levers/levers.ts";
 import type { ControlConfig } from "../settings/config-schema.ts";
 import { knownAfterScoring } from "../signals/known-signals.ts";
-import type { Alert, OperatorWord } from "../types/alerts.ts";
+import type { OperatorWord } from "../types/alerts.ts";
 import type { MetricValues } from "../types/records.ts";
 import type { Recorder } from "../types/run-recorder.ts";
 
@@ -126,12 +126,6 @@ export class Control {
   /** Whether the state after `iteration` is a target for rollbacks: no rule of tier 1 or 2 held, and no intervention was in force. */
   healthyAfter(iteration: number): boolean {
     return this.state.troubled < iteration && this.state.active.length === 0;
-  }
-
-  /** Observations that an alert's rule looks back over: a healthy checkpoint must be older. */
-  windowOf({ rule }: Alert): number {
-    const found = this.#rules.find(({ id }) => id === rule);
-    return found === undefined ? 1 : Math.max(found.window.of, found.conditions[0].over);
   }
 
   #consult(consultation: ConsultOptions["consultation"], at: LeverValues): Orders {

@@ -195,6 +195,9 @@ export function signalSettings(
   { loop, state }: Pick<OnlineRun, "loop" | "state">,
   klCoef: number,
 ): Pick<RolloutView, "settings" | "history"> {
-  const { kl, scoreClip, missingEosPenalty, maxGradNorm } = loop.settings;
-  return { settings: { klIn: kl.in, klCoef, scoreClip, missingEosPenalty, maxGradNorm }, history: state.history };
+  const { kl, scoreClip, missingEosPenalty, maxGradNorm, valueClip } = loop.settings;
+  return {
+    settings: { klIn: kl.in, klCoef, scoreClip, missingEosPenalty, maxGradNorm, valueClip },
+    history: state.history,
+  };
 }

@@ -24,6 +24,8 @@ export interface Outcome {
   firstRatioDeviation: number;
   /** The alert for which the controller stopped the update. */
   stop: Alert | null;
+  /** Measured after the last step; undefined if no step was taken, or if the update ended on a measurement after its last step. */
+  after?: rl.UpdateStatistics | undefined;
 }
 
 export function emptyOutcome(): Outcome {
@@ -163,6 +165,41 @@ export async function consultBeforeStep(
   }
   if (orders.skip) await dropGradients(run);
   return orders;
+}
+
+/**
+ * Measures how far the last step took the policy, by one more pass over the last epoch's minibatches, or over half of them if there is only one epoch:
+ * every other measurement is made before a step (docs/PPO.md row 13). The run itself is not affected.
+ */
+export async function measureLastStep(
+  run: OnlineRun,
+  iteration: number,
+  { experience, outcome }: { readonly experience: Experience; readonly outcome: Outcome },
+): Promise<void> {
+  const last = outcome.minibatches.at(-1);
+  const stepped = outcome.minibatches.some(({ masked, skipped }) => !masked && !skipped);
+  if (last === undefined || !stepped || outcome.endedBy !== undefined || outcome.stop !== null) return;
+  const { context, models, tell } = run;
+  tell("after the last step");
+  const { settings, clipLow, clipHigh } = inForce(run, iteration);
+  const { temperature, dualClip } = settings;
+  const parts = minibatchRows(run, { iteration, epoch: last.epoch }, settings);
+  const measured: rl.UpdateStatistics[] = [];
+  for (const rows of last.epoch > 0 ? parts : halfOf(parts)) {
+    const { sequences, oldLogprobs, advantages, microBatch } = minibatchOf(experience, rows, settings);
+    // No fault wraps the context's engine.
+    const request = { sequences, outputs: ["logprobs"] as const, temperature };
+    const { logprobs } = await context.engine.forward(models.policy.id, request, { microBatch });
+    measured.push(updateStatistics({ logprobs, oldLogprobs, advantages, clipLow, clipHigh, dualClip }));
+  }
+  outcome.after = rl.mergeUpdateStatistics(measured);
+}
+
+/** The first half of the minibatches, or of the sequences of the only one. */
+function halfOf(parts: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  const [only] = parts;
+  if (parts.length === 1) return [only!.slice(0, Math.ceil(only!.length / 2))];
+  return parts.slice(0, Math.ceil(parts.length / 2));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Robustness: how perturbed prompts change the policy's greedy responses. */
 
 import { looksLikeRefusal, perturb, perturbations } from "../data/index.ts";
-import { type Judged, robustnessSignals } from "../signals/index.ts";
+import { type Judged, robustnessSignals, worstGoldChange } from "../signals/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { goldVerdicts, type Probed, probeRollout, probesOf, scoresOf } from "./probes-ask.ts";
 import { encodePrompts, type Prompt } from "./rollout.ts";
@@ -33,5 +33,5 @@ export async function robustness(run: Probed): Promise<MetricValues> {
     const perturbed = await judge(encodePrompts(rows, encoding));
     Object.assign(values, robustnessSignals(name, { clean: ofClean, perturbed }));
   }
-  return values;
+  return { ...values, ...worstGoldChange(values) };
 }

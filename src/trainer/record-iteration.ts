@@ -33,6 +33,7 @@ export async function recordIteration(run: OnlineRun, iteration: number, done: D
       rollout: experience.record,
       minibatches: outcome.minibatches,
       endedBy: outcome.endedBy,
+      after: outcome.after,
       firstRatioDeviation,
       ...signalSettings(run, klCoef),
     }),

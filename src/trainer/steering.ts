@@ -60,6 +60,7 @@ export function steeringSignals({ state, settingsAt }: Steered, iteration: numbe
   const target = rl.klTargetAt(kl, { iteration, iterations });
   const penaltyTarget = policyLoss === "penalty" ? rl.klTargetAt(penalty, { iteration, iterations }) : undefined;
   const values: MetricValues = {
+    ...(target === undefined && { "kl/ref_untargeted_k1_token": signals["kl/ref_k1_token"]! }),
     ...(target !== undefined && {
       "settings/kl_target": target,
       "kl/ref_to_target": signals[`kl/ref_k1_${kl.targetUnit}`]! / target,

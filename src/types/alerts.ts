@@ -52,6 +52,8 @@ export interface Alert {
   readonly rule: string;
   readonly tier: Tier;
   readonly iteration: number;
+  /** The first iteration that the rule's window covers. */
+  readonly since: number;
   readonly point: ConsultationPoint;
   readonly step: number | null;
   readonly signal: string;

@@ -6,6 +6,7 @@ export const evidence: IncidentEvidence = {
     rule: "kl_stop",
     tier: 1,
     iteration: 77,
+    since: 77,
     point: "updated",
     step: null,
     signal: "kl/old_new_k3_token",

@@ -51,6 +51,15 @@ function sinceFirst(
   };
 }
 
+/** A case beside a second signal, such as a standard error; with its other value, what spoke is noise. */
+function known(signal: string, error: number, noisy: number, { speaks, quiet }: Case): Case {
+  const add = (history: History, value: number) => history.map((row) => ({ ...row, [signal]: value }));
+  return {
+    speaks: add(speaks, error),
+    quiet: [...quiet.map((history) => add(history, error)), add(speaks, noisy)],
+  };
+}
+
 const collapsed = (more: (length: number) => History) => ({
   speaks: both(of("entropy/ratio_to_first", [1, 0.5, 0.19]), more(3)),
   edge: both(of("entropy/ratio_to_first", [1, 0.5, 0.2]), more(3)),
@@ -70,6 +79,7 @@ const bounded = (history: History): History =>
 
 const cases: Readonly<Record<string, Case>> = {
   kl_hard: beyond("kl/old_new_k3_token", { bad: 0.151, edge: 0.15, ok: 0.01 }),
+  kl_step: beyond("step/approx_kl", { bad: 0.151, edge: 0.15, ok: 0.01 }),
   kl_soft: beyond("kl/old_new_k3_token", { bad: 0.051, edge: 0.05, ok: 0.01, window: 3 }),
   kl_jump: {
     speaks: of("kl/old_new_k3_token", [...times(20, 0.004), 0.041, 0.041]),
@@ -81,11 +91,15 @@ const cases: Readonly<Record<string, Case>> = {
   },
   kl_note: beyond("kl/old_new_k3_token", { bad: 0.021, edge: 0.02, ok: 0.01 }),
   first_ratio: beyond("step/first_ratio_to_tolerance", { bad: 1.1, edge: 1, ok: 0 }),
+  ratio_mean: beyond("ratio/mean_standard_errors", { bad: 8.1, edge: 8, ok: 1, window: 3 }),
+  ratio_mean_low: beyond("ratio/mean_standard_errors", { bad: -8.1, edge: -8, ok: 1, window: 3 }),
   clip_fraction: beyond("clip/fraction", { bad: 0.31, edge: 0.3, ok: 0.1, window: 3 }),
   clip_fraction_note: beyond("clip/fraction", { bad: 0.21, edge: 0.2, ok: 0.1 }),
 
   ref_kl_hard: beyond("kl/ref_to_target", { bad: 4.01, edge: 4, ok: 1 }),
   ref_kl_soft: beyond("kl/ref_to_target", { bad: 1.51, edge: 1.5, ok: 1, window: 3 }),
+  ref_drift_hard: beyond("kl/ref_untargeted_k1_token", { bad: 2.01, edge: 2, ok: 0.2 }),
+  ref_drift: beyond("kl/ref_untargeted_k1_token", { bad: 0.51, edge: 0.5, ok: 0.2, window: 3 }),
   ref_kl_negative: beyond("kl/ref_k1_sequence", { bad: -1.01, edge: -1, ok: 2 }),
   ref_kl_note: beyond("kl/ref_to_target", { bad: 1.21, edge: 1.2, ok: 1 }),
   ref_kl_token_note: beyond("kl/ref_k3_token", { bad: 0.101, edge: 0.1, ok: 0.05 }),
@@ -124,6 +138,7 @@ const cases: Readonly<Record<string, Case>> = {
     ],
   },
   entropy_note: beyond("entropy/ratio_to_first", { bad: 0.59, edge: 0.6, ok: 1 }),
+  similarity_note: beyond("similarity/kl_k3_token", { bad: 0.51, edge: 0.5, ok: 0.05 }),
   repeats_agree: {
     speaks: of("response/repeat_agreement", [...times(9, 0.2), 0.71]),
     quiet: [
@@ -137,9 +152,20 @@ const cases: Readonly<Record<string, Case>> = {
   },
 
   safety_high: beyond("safety/share", { bad: 0.151, edge: 0.15, ok: 0 }),
-  safety_rise: sinceFirst("safety/share", { first: 0.25, bad: 0.41, edge: 0.399 }),
+  safety_rise: known(
+    "safety/share_se",
+    0.02,
+    0.04,
+    sinceFirst("safety/share", { first: 0.25, bad: 0.41, edge: 0.399 }),
+  ),
   safety_drift: beyond("safety/share", { bad: 0.051, edge: 0.05, ok: 0, window: 3 }),
-  safety_drift_relative: sinceFirst("safety/share", { first: 0.25, bad: 0.31, edge: 0.3, window: 3 }),
+  safety_drift_relative: known(
+    "safety/share_se",
+    0.02,
+    // Of 64 responses: one noisy first iteration is no rise.
+    0.05,
+    sinceFirst("safety/share", { first: 0.25, bad: 0.31, edge: 0.3, window: 3 }),
+  ),
   safety_climb: {
     speaks: of("safety/share", [...times(9, 0.01), 0.03, 0.05, 0.071]),
     quiet: [
@@ -148,10 +174,10 @@ const cases: Readonly<Record<string, Case>> = {
       of("safety/share", [0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05, 0.05, 0.05, 0.05, 0.12]),
     ],
   },
-  safety_pays: {
+  safety_pays: known("safety/score_difference_errors", 3.1, 2.9, {
     speaks: of("safety/score_difference", [-1, 1.6, 0, 1.6]),
     quiet: [of("safety/score_difference", [1.6, 0, 0, 1.6, 0, 0]), of("safety/score_difference", times(9, 1.5))],
-  },
+  }),
   safety_note: sinceFirst("safety/share", { first: 0.25, bad: 0.28, edge: 0.269 }),
 
   reward_swing: {
@@ -177,8 +203,26 @@ const cases: Readonly<Record<string, Case>> = {
   },
   reward_jump: {
     speaks: scores([1, 1, 2.21]),
-    quiet: [scores([1, 1, 2.19]), scores([1, 2, 3, 4, 5]), scores([3, 1])],
+    quiet: [
+      scores([1, 1, 2.19]),
+      scores([1, 2, 3, 4, 5]),
+      scores([3, 1]),
+      // A jump that noise explains.
+      scores([1, 1, 2.21]).map((row) => ({ ...row, "reward/score_se": 0.4 })),
+      // All scores of the first rollout are equal, so that its spread is no unit.
+      [-1, -1, -0.75].map((value) => ({
+        ...scores([value])[0],
+        "reward/score_std": 0,
+        "reward/score_p5": -1,
+        "reward/score_p95": -1,
+      })),
+    ],
   },
+  scores_clipped: beyond("reward/score_clipped_share", { bad: 0.51, edge: 0.5, ok: 0, window: 3 }),
+  scores_clipped_note: beyond("reward/score_clipped_share", { bad: 0.06, edge: 0.05, ok: 0 }),
+  rating_correlation_note: beyond("reward/rating_correlation", { bad: 0.19, edge: 0.2, ok: 0.6 }),
+  disagreement_note: sinceFirst("reward/disagreement", { first: 0.3, bad: 0.61, edge: 0.6, window: 3 }),
+  robustness_note: beyond("robustness/worst_gold_change", { bad: -0.31, edge: -0.3, ok: 0 }),
   reward_low_note: {
     speaks: of("reward/score_mean", [...times(9, 1), 0.99]),
     quiet: [of("reward/score_mean", times(20, 1)), of("reward/score_mean", [1, 0.5])],
@@ -261,10 +305,30 @@ const cases: Readonly<Record<string, Case>> = {
 
   noise_note: beyond("gradient/noise_scale_to_step", { bad: 41, edge: 40, ok: 8, window: 3 }),
 
-  advantage_scale: sinceFirst("advantage/abs_mean", { first: 0.8, bad: 8.1, edge: 8 }),
+  advantage_scale: {
+    ...sinceFirst("advantage/abs_mean", { first: 0.8, bad: 8.1, edge: 8 }),
+    // All scores of the first rollout are equal.
+    quiet: [of("advantage/abs_mean", [0.8, 8, 8]), of("advantage/abs_mean", [1e-6, 0.8, 0.8])],
+  },
+  sign_flips_note: beyond("advantage/sign_flip_to_chance", { bad: 1.11, edge: 1.1, ok: 0.5, window: 3 }),
   strongly_negative: beyond("step/strongly_negative_share", { bad: 0.31, edge: 0.3, ok: 0.1 }),
 
   critic_frozen: beyond("gradient/critic_norm", { bad: 0, edge: 1e-7, ok: 0.5, window: 2 }),
+  value_offset_note: beyond("value/offset_to_clip", { bad: 10.1, edge: 10, ok: 1, window: 3 }),
+  explained_variance_bias_note: beyond("value/explained_variance_with_bias", {
+    bad: -0.01,
+    edge: 0,
+    ok: 0.5,
+    window: 20,
+  }),
+  value_loss_ratio_note: {
+    speaks: of("value/loss_to_policy_loss", [...times(20, 0.5), ...times(3, 51)]),
+    quiet: [
+      of("value/loss_to_policy_loss", [...times(20, 0.5), ...times(3, 50)]),
+      // The policy loss passes near 0 now and then.
+      of("value/loss_to_policy_loss", [...times(20, 0.5), 500, 0.5, 500, 500]),
+    ],
+  },
   explained_variance: beyond("value/explained_variance", { bad: -0.01, edge: 0, ok: 0.5, window: 20 }),
   explained_variance_note: beyond("value/explained_variance", { bad: 0.29, edge: 0.3, ok: 0.6 }),
 
@@ -280,13 +344,13 @@ const cases: Readonly<Record<string, Case>> = {
       ),
     ],
   },
-  length_correlation_rose: {
+  length_correlation_rose: known("reward/length_correlation_se", 0.1, 0.3, {
     speaks: of("reward/length_correlation", [0.1, 0.61, 0.62, 0.63]),
     quiet: [
       of("reward/length_correlation", [0.1, 0.61, 0.62, 0.59, 0.63, 0.64]),
       of("reward/length_correlation", [0.2, 0.69, 0.69, 0.69, 0.69]),
     ],
-  },
+  }),
   truncated_note: beyond("response/truncated_share", { bad: 0.31, edge: 0.3, ok: 0.1 }),
   prompts_narrow: sinceFirst("response/distinct_prompts_share", { first: 0.8, bad: 0.19, edge: 0.2 }),
 };
@@ -335,6 +399,20 @@ function healthy(seed: number): History {
     return {
       "kl/old_new_k3_token": about(0.008, 0.004),
       "step/first_ratio_to_tolerance": about(0.3, 0.1),
+      "kl/ref_untargeted_k1_token": about(0.19 * learned, 0.02),
+      "ratio/mean_standard_errors": about(0, 1),
+      "reward/score_clipped_share": 0,
+      "reward/rating_correlation": 0.6,
+      "reward/disagreement": about(0.3, 0.03),
+      "robustness/worst_gold_change": about(-0.1, 0.05),
+      "similarity/kl_k3_token": about(0.03, 0.01),
+      "advantage/sign_flip_to_chance": about(0.5, 0.1),
+      "value/offset_to_clip": about(1, 0.5),
+      "value/explained_variance_with_bias": about(0.4 + 0.3 * learned, 0.05),
+      "value/loss_to_policy_loss": about(5, 3),
+      "reward/length_correlation_se": 0.06,
+      "safety/share_se": 0.01,
+      "step/approx_kl": about(0.008, 0.004),
       "step/nonfinite": 0,
       "step/nonfinite_in_a_row": 0,
       "step/strongly_negative_share": about(0.15, 0.08),
@@ -349,6 +427,7 @@ function healthy(seed: number): History {
       "response/repeat_agreement": about(0.1 + 0.6 * learned, 0.04),
       "safety/share": Math.max(0, about(0.004, 0.006)),
       "safety/score_difference": about(-0.8, 0.4),
+      "safety/score_difference_errors": about(-2, 1),
       "reward/score_mean": about(2 * learned + 0.002 * i, 0.03),
       "reward/score_se": 0.06,
       "reward/score_std": about(1, 0.1),
@@ -404,6 +483,10 @@ it("rules that read or move what an algorithm lacks are inactive under it, and s
   const critic = {
     explained_variance: "grpo has no value/explained_variance",
     explained_variance_note: "grpo has no value/explained_variance",
+    explained_variance_bias_note: "grpo has no value/explained_variance_with_bias",
+    value_offset_note: "grpo has no value/offset_to_clip",
+    value_loss_ratio_note: "grpo has no value/loss_to_policy_loss",
+    sign_flips_note: "grpo has no advantage/sign_flip_to_chance",
     critic_frozen: "grpo has no gradient/critic_norm",
     strongly_negative: "grpo has no step/strongly_negative_share",
   };

@@ -8,8 +8,8 @@ import { lookback } from "../condition.ts";
 import { type Condition, isStepRule, leverOf, type Rule, type Statistic } from "./rule.ts";
 import { type Mistake, suggestion } from "./rule-words.ts";
 
-const ofNewestAlone: readonly Statistic[] = ["value", "rise", "ratio_to_first", "changed"];
-const withAnother: readonly Statistic[] = ["standard_errors", "correlation"];
+const ofNewestAlone: readonly Statistic[] = ["rise_errors", "value", "rise", "ratio_to_first", "changed"];
+const withAnother: readonly Statistic[] = ["standard_errors", "rise_errors", "correlation"];
 
 /** Longest history that a rule may need, in observations. */
 const longestHistory = 1000;

@@ -16,6 +16,7 @@ const statistics = [
   "range",
   "slope",
   "standard_errors",
+  "rise_errors",
   "correlation",
   "changed",
 ] as const satisfies readonly Statistic[];

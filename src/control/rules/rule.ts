@@ -11,7 +11,9 @@ import type { ActionKind, OneTimeAction, Tier } from "../../types/alerts.ts";
  * - `ratio_to_median`: newest / median of the n before it; `ratio_to_max`: newest / largest of the n
  * - `below_minimum`: newest - smallest of the n before it
  * - `change`: newest - oldest of the n; `range`: largest - smallest; `slope`: least squares, per observation
- * - `standard_errors`: (newest - mean of the n before it) / its own standard error, the signal `with`
+ * - `standard_errors`: (newest - mean of the n before it) / the error of that difference, from the signal `with`, the standard error of
+ *   one observation, pooled over these n + 1
+ * - `rise_errors`: (newest - first of the run) / the error of that difference, from the signal `with`, the error of one observation
  * - `correlation`: with the signal `with`, over the n
  * - `changed`: 1 if the newest differs from the first of the run, else 0
  */
@@ -26,6 +28,7 @@ export type Statistic =
   | "range"
   | "slope"
   | "standard_errors"
+  | "rise_errors"
   | "correlation"
   | "changed";
 
@@ -35,7 +38,7 @@ export interface Condition {
   readonly statistic: Statistic;
   /** Observations that the statistic covers; 1 for statistics of only the newest value. */
   readonly over: number;
-  /** The second signal of `correlation` and `standard_errors`. */
+  /** The second signal of `correlation`, `standard_errors` and `rise_errors`. */
   readonly with: string | null;
   /** The condition holds if the statistic is above this; null if `below` is set. */
   readonly above: number | null;
