@@ -15,3 +15,18 @@ test.each([false, true])("adds up its parts, each above 0 (adapter: %s)", async 
   expect(Math.min(generation, passes, update)).toBeGreaterThan(0);
   expect(total).toBeCloseTo(generation + passes + update, 9);
 });
+
+test("counts every call of an iteration, on the clock that it is given", async () => {
+  const config = loadConfig("examples/helpdesk/mini.yaml", sizes).config;
+  const online = { ...config, sft: undefined, reward: undefined };
+  const plan = planMemory(online, { vocabularySize: 500, lengths: { ppo: [12, 20] } });
+  // Every call takes one second, whatever the layers: a model then takes as long as one of one layer.
+  let now = 0;
+  const { generation, passes, update } = await planTime(config, plan, () => now++);
+  const { sequences, epochs, minibatches, maxNewTokens } = config.ppo!;
+  const perEpoch = Math.ceil(sequences / plan.pass.sequences);
+  expect(generation).toBe(maxNewTokens / 16);
+  // Policy, reference, critic and reward model.
+  expect(passes).toBe(4 * perEpoch);
+  expect(update).toBe(2 * (epochs * perEpoch + epochs * minibatches));
+});
