@@ -68,3 +68,13 @@ it("knows the lengths of what it encoded, without encoding it again, until it is
   expect(lengths.ppo).toEqual(ppo.prompts.map(({ tokens }) => tokens.length));
   expect(encoded.lengths()).toEqual({});
 });
+
+it("without PPO samples to the longest answer of the pairs, and evaluates to 256 tokens, however long the context", () => {
+  const { ppo: _, ...without } = config;
+  const encoded = encodeRows({ config: without, rows, tokenizer });
+  const { train, maxNewTokens } = encoded.reward(100_000);
+  const answers = train.flatMap(({ chosen, rejected }) => [chosen, rejected]);
+  expect(maxNewTokens).toBe(Math.max(...answers.map(({ tokens, start }) => tokens.length - start)));
+  expect(encodeRows({ config: without, rows, tokenizer }).reward(16).maxNewTokens).toBe(8);
+  expect([encoded.evaluation(100_000).maxNewTokens, encoded.evaluation(100).maxNewTokens]).toEqual([256, 50]);
+});

@@ -114,7 +114,8 @@ export function encodeRows(options: EncodeRowsOptions): EncodedRows {
       // As PPO will draw them, restricted to the prompts that PPO will use if they are known.
       const promptRows =
         ppo || config.demo ? rows.prompts() : split.train.map(({ prompt }) => ({ prompt, reference: null }));
-      const maxNewTokens = ppo?.maxNewTokens ?? Math.floor(context / 2);
+      // A published model's context is no length to sample to.
+      const maxNewTokens = ppo?.maxNewTokens ?? Math.min(Math.floor(context / 2), longestAnswer(stage.train));
       const prompts = encodePrompts(promptRows, {
         tokenizer: prompter,
         context,
@@ -132,7 +133,8 @@ export function encodeRows(options: EncodeRowsOptions): EncodedRows {
       return { prompts, tally, measuring: measuringOf({ config, rows, tokenizer, context }) };
     }),
     evaluation: listOf((context) => {
-      const maxNewTokens = config.evaluation.maxNewTokens ?? ppo?.maxNewTokens ?? Math.floor(context / 2);
+      const maxNewTokens =
+        config.evaluation.maxNewTokens ?? ppo?.maxNewTokens ?? Math.min(mostEvaluated, Math.floor(context / 2));
       const { longPrompts } = (ppo ?? config.sft)!;
       const tally = createTally();
       const options = { tokenizer: prompter, context, maxNewTokens, longPrompts, tally };
@@ -160,6 +162,15 @@ export function encodeRows(options: EncodeRowsOptions): EncodedRows {
     },
   };
 }
+
+/** Tokens of the longest answer of some pairs. */
+function longestAnswer(pairs: readonly EncodedPair[]): number {
+  const lengthOf = ({ tokens, start }: EncodedSequence) => tokens.length - start;
+  return pairs.reduce((most, { chosen, rejected }) => Math.max(most, lengthOf(chosen), lengthOf(rejected)), 1);
+}
+
+/** Longest response of an evaluation, in tokens, if the configuration says nothing of responses. */
+const mostEvaluated = 256;
 
 /** Longest sequences of the models that the stages start from; null if a folder does not exist yet, or does not say. */
 function knownContexts({ model, reward, ppo }: Config): Readonly<Record<Stage | "evaluation", number | null>> {
