@@ -42,6 +42,7 @@ const good: DoctorFacts = {
   ppo,
   rewards: ["model", "length"],
   grain: null,
+  reward: null,
   model: { parameters: 1e9, start: "folder", spread, stops: null },
   sftLearningRate: 1e-5,
   prompts: asked(1000),

@@ -6,6 +6,7 @@ import type { DoctorFacts } from "./facts.ts";
 import { type Finding, findingIds, type Severity } from "./finding.ts";
 import { policyFindings } from "./policy-findings.ts";
 import { promptFindings } from "./prompt-findings.ts";
+import { rewardFindings } from "./reward-findings.ts";
 import { updateFindings } from "./update-findings.ts";
 
 export interface Judged extends Finding {
@@ -24,6 +25,7 @@ export function examine(facts: DoctorFacts, found: readonly Finding[] = []): Jud
     ...updateFindings(facts),
     ...creditFindings(facts),
     ...policyFindings(facts),
+    ...rewardFindings(facts),
     ...promptFindings(facts),
     ...experimentFindings(facts),
   ];

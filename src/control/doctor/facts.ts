@@ -68,6 +68,27 @@ export interface ModelFacts {
   readonly stops: StopFacts | null;
 }
 
+/** A reward's scores of samples of the starting policy. */
+export interface RewardFacts {
+  readonly samples: number;
+  readonly mean: number;
+  /** Standard deviation; 0 exactly if all scores are equal. */
+  readonly spread: number;
+  /** Samples with the higher score, if there are two scores; null otherwise. */
+  readonly successes: number | null;
+  /** Share beyond `scoreClip`. */
+  readonly clippedShare: number;
+  /** Distance of the clipped scores' mean from 0, in value clips; null without a critic or a value clip. */
+  readonly offsetToClip: number | null;
+  /** Share of the samples that ran into `maxNewTokens`. */
+  readonly truncatedShare: number;
+  /** Samples whose score changed when they were scored again; `rising`: nearly all of them, in one direction. */
+  readonly repeated: number;
+  readonly rising: boolean;
+  /** Samples whose score changed in reverse order. */
+  readonly reordered: number;
+}
+
 export interface PromptFacts {
   readonly text: string;
   /** The row's kind; null if it has none. */
@@ -85,6 +106,8 @@ export interface DoctorFacts {
   readonly ppo: PpoFacts;
   /** Reward components with a nonzero weight. */
   readonly rewards: readonly string[];
+  /** The reward's scores of the policy's samples; null if not measured. */
+  readonly reward: RewardFacts | null;
   /** The reward's grain; null: judged by the longest response. */
   readonly grain: RewardGrain | null;
   readonly model: ModelFacts;

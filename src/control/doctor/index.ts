@@ -10,6 +10,7 @@ export type {
   PolicySpread,
   PpoFacts,
   PromptFacts,
+  RewardFacts,
   RewardGrain,
   StopFacts,
 } from "./facts.ts";

@@ -73,6 +73,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
     objective: config.objective,
     ppo: ppoFacts(ppo),
     rewards: ppo.rewards.filter(({ weight }) => weight !== 0).map(({ name, kind }) => name ?? kind),
+    reward: spread?.reward ?? null,
     grain: config.doctor.grain ?? null,
     model,
     sftLearningRate: config.sft?.learningRate ?? (policy === null ? null : sftRateOf(policy)),

@@ -1,12 +1,15 @@
-/** Loads the policy that PPO would start from and measures how it answers a few prompts. */
+/** Loads the policy that PPO would start from and measures how it answers a few prompts, and how the reward scores the answers. */
 import type { Config, PpoConfig } from "../../../config/index.ts";
-import type { PolicySpread } from "../../../control/doctor/index.ts";
+import type { PolicySpread, RewardFacts } from "../../../control/doctor/index.ts";
 import type { PromptRow } from "../../../data/index.ts";
 import { openEngine } from "../../../engine/open-engine.ts";
 import { mean, repeatAgreement } from "../../../rl/index.ts";
 import type { Tokenizer } from "../../../text/index.ts";
-import { encodePrompts, rollOut } from "../../../trainer/rollout.ts";
+import { type OpenRewardOptions, openReward, rewardFolders } from "../../../trainer/open-reward.ts";
+import { measureReward } from "../../../trainer/reward-preflight.ts";
+import { encodePrompts, type Rollout, rollOut } from "../../../trainer/rollout.ts";
 import { loadTrunk } from "../../../trainer/stage-models.ts";
+import { BallastError } from "../../../util/errors.ts";
 
 const prompts = 16;
 const samplesOfEach = 4;
@@ -19,14 +22,12 @@ export interface MeasureOptions {
   readonly rows: readonly PromptRow[];
 }
 
-/** Measures the policy's spread; null if no prompt fits the model. */
-export async function measureSpread({
-  config,
-  ppo,
-  folder,
-  tokenizer,
-  rows,
-}: MeasureOptions): Promise<{ readonly spread: PolicySpread | null; readonly parameters: number }> {
+/** Measures the policy's spread, null if no prompt fits the model, and the reward, null if it has no model yet or fails: the run would say why. */
+export async function measureSpread({ config, ppo, folder, tokenizer, rows }: MeasureOptions): Promise<{
+  readonly spread: PolicySpread | null;
+  readonly reward: RewardFacts | null;
+  readonly parameters: number;
+}> {
   const engine = await openEngine({ ...config.engine, threads: config.threads });
   try {
     const {
@@ -44,7 +45,7 @@ export async function measureSpread({
     const every = Math.max(1, Math.floor(rows.length / prompts));
     const some = rows.filter((_, i) => i % every === 0).slice(0, prompts);
     const encoded = encodePrompts(some, { tokenizer, context, maxNewTokens, longPrompts: "truncate" });
-    if (encoded.length === 0) return { spread: null, parameters };
+    if (encoded.length === 0) return { spread: null, reward: null, parameters };
     const rollout = await rollOut({
       engine,
       tokenizer,
@@ -58,8 +59,10 @@ export async function measureSpread({
     const request = { sequences, temperature, outputs: ["entropy"] as const };
     const { entropy: entropy_B_T } = await engine.forward(model, request, { microBatch });
     const promptTokens = rollout.prompts.map(({ tokens }) => tokens);
+    const options = { engine, tokenizer, settings: ppo, reference: model, seed: config.seed };
     return {
       parameters,
+      reward: await rewardOf(rollout, options),
       spread: {
         samples: responses_B_T.length,
         entropyMean: mean(entropy_B_T.flat()),
@@ -71,5 +74,22 @@ export async function measureSpread({
     };
   } finally {
     await engine.close();
+  }
+}
+
+async function rewardOf(rollout: Rollout, options: Omit<OpenRewardOptions, "folders">): Promise<RewardFacts | null> {
+  const { settings } = options;
+  // Scores of a program's own loop come from there.
+  if (settings.rewards.some(({ kind }) => kind === "caller")) return null;
+  try {
+    const reward = await openReward({ ...options, folders: rewardFolders(settings, null) });
+    try {
+      return await measureReward(reward, { rollout, settings });
+    } finally {
+      await reward.close();
+    }
+  } catch (error) {
+    if (error instanceof BallastError) return null;
+    throw error;
   }
 }

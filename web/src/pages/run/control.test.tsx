@@ -73,7 +73,7 @@ const incident: ControlAnswer["incidents"][number] = {
       rule: "kl_hard",
       tier: 1,
       iteration: 25,
-      since: 77,
+      since: 25,
       point: "updated",
       step: null,
       signal: "kl/old_new_k3_token",

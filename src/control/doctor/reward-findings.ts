@@ -1,0 +1,111 @@
+/** Findings on the reward before anything trains on it: its scores of the starting policy's samples. */
+import type { DoctorFacts, RewardFacts } from "./facts.ts";
+import { type Finding, inWords, percent } from "./finding.ts";
+
+/** Standard deviations above this leave little of a score within a clip of 10; a normalised score has 1. */
+const largeSpread = 10;
+const fewClipped = 0.05;
+/** Value clips between returns and values: the rule value_offset_note. */
+const farOffset = 10;
+/** The rule truncated_note. */
+const manyTruncated = 0.3;
+/** Successes among the samples that tell a success rate under 1% from a useful one no longer. */
+const fewSuccesses = 1;
+
+const source = "docs/doctor.md: the reward, on samples of the starting policy";
+
+export function rewardFindings({ reward }: DoctorFacts): Finding[] {
+  if (reward === null) return [];
+  return [...spreadFindings(reward), ...levelFindings(reward), ...lengthFindings(reward), ...repeatFindings(reward)];
+}
+
+function spreadFindings({ samples, spread, mean, successes }: RewardFacts): Finding[] {
+  if (spread === 0)
+    return [
+      {
+        id: "reward/constant",
+        severity: "error",
+        what: `all ${samples} samples of the starting policy have the same score, ${inWords(mean)}`,
+        why: "PPO learns from differences between scores; a verifier that is never passed has a success rate that may well be under 1%",
+        remedy:
+          "look at samples and their scores; easier prompts, more SFT, or a component that rewards steps on the way",
+        source,
+      },
+    ];
+  if (successes !== null && successes <= fewSuccesses)
+    return [
+      {
+        id: "reward/rare_success",
+        severity: "warning",
+        what: `${successes} of ${samples} samples have the higher of the two scores`,
+        why: "most rollouts then have no success to learn from, and the rate may be under 1%",
+        remedy: "easier prompts, more SFT, more sequences an iteration, or a component that rewards steps on the way",
+        source,
+      },
+    ];
+  return [];
+}
+
+function levelFindings({ samples, spread, mean, clippedShare, offsetToClip }: RewardFacts): Finding[] {
+  const findings: Finding[] = [];
+  if (spread > largeSpread || clippedShare > fewClipped)
+    findings.push({
+      id: "reward/scale",
+      severity: "warning",
+      what: `the score's standard deviation is ${inWords(spread)}, and ${percent(clippedShare)} of ${samples} samples are beyond ppo.scoreClip`,
+      why: "clipped scores are equal to PPO, and the value clip and the KL coefficient assume a spread of about 1",
+      remedy: `divide the score by about ${inWords(spread)}: the component's weight, or the function itself`,
+      source,
+    });
+  if (offsetToClip !== null && offsetToClip > farOffset)
+    findings.push({
+      id: "reward/offset",
+      severity: "warning",
+      what: `the mean score is ${inWords(mean)}, ${inWords(offsetToClip)} value clips from the critic's start at 0`,
+      why: "the clipped value loss moves a value by about one clip an iteration, and until it arrives every advantage has the offset's noise",
+      remedy: `subtract about ${inWords(mean)} from the score, or set ppo.valueClip: null`,
+      source,
+    });
+  return findings;
+}
+
+function lengthFindings({ samples, truncatedShare }: RewardFacts): Finding[] {
+  if (truncatedShare <= manyTruncated) return [];
+  return [
+    {
+      id: "reward/truncated",
+      severity: "warning",
+      what: `${percent(truncatedShare)} of ${samples} samples run into ppo.maxNewTokens`,
+      why: "a response that is cut off is scored on what it has not said yet",
+      remedy: "raise ppo.maxNewTokens, or fine-tune on shorter answers",
+      source,
+    },
+  ];
+}
+
+function repeatFindings({ samples, repeated, rising, reordered }: RewardFacts): Finding[] {
+  if (repeated > 0)
+    return [
+      {
+        id: "reward/unrepeatable",
+        severity: "warning",
+        what: rising
+          ? `scored a second time, ${repeated} of ${samples} samples changed, all in the same direction: the score depends on the number of calls`
+          : `scored a second time, ${repeated} of ${samples} samples changed`,
+        why: "a score that is not the response's own teaches nothing about it, and a drift looks like learning",
+        remedy: "remove counters, clocks and random numbers from the reward; a judge that samples wants temperature 0",
+        source,
+      },
+    ];
+  if (reordered === 0) return [];
+  return [
+    {
+      id: "reward/call_order",
+      severity: "warning",
+      what: `scored in reverse order, ${reordered} of ${samples} samples changed`,
+      why: "a score that depends on the other responses, or on their order, moves with the batch and not with the answer",
+      remedy: "score each response by itself, or compare responses to one prompt with algorithm: grpo or rloo",
+      source,
+    },
+  ];
+}
