@@ -74,6 +74,12 @@ export function openAdapterFolder(folder: string, base: ModelFolderInfo): Opened
     const own = name.startsWith(prefix) ? name.slice(prefix.length) : name;
     const factor = /^(.*)\.lora_([AB])\.weight$/.exec(own);
     const module = moduleName(known(factor === null ? own : `${factor[1]}.weight`));
+    const beside = /^(.*)\.(base_layer\.weight|lora_embedding_[AB])$/.exec(own);
+    if (beside !== null)
+      throw peft.error(
+        `${path} adapts ${beside[1]}, which is no projection of a block`,
+        "Merge the adapter with PEFT (merge_and_unload) and give the whole model.",
+      );
     if (factor === null) {
       if (!peft.wholeNames().some((one) => module.endsWith(one)))
         throw peft.error(

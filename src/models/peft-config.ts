@@ -50,10 +50,6 @@ export class PeftConfig {
         );
   }
 
-  get rank(): number {
-    return this.#positive("r", this.json.r ?? 8, Number.isInteger);
-  }
-
   get rslora(): boolean {
     return this.json.use_rslora === true;
   }
@@ -74,14 +70,19 @@ export class PeftConfig {
 
   /** The rank and alpha that a module of this name has. */
   moduleOf(name: string): Omit<AdapterModule, "name"> {
-    const of = (key: "rank_pattern" | "alpha_pattern", otherwise: unknown, holds: (x: number) => boolean) => {
+    const of = (
+      [key, usual]: readonly ["rank_pattern" | "alpha_pattern", "r" | "lora_alpha"],
+      holds: (x: number) => boolean,
+    ) => {
       const patterns = this.#patterns(key);
       const pattern = Object.keys(patterns).find((one) => this.#regex(key, `(.*\\.)?(${one})$`).test(name));
-      return this.#positive(key, pattern === undefined ? otherwise : patterns[pattern], holds);
+      return pattern === undefined
+        ? this.#positive(usual, this.json[usual] ?? 8, holds)
+        : this.#positive(key, patterns[pattern], holds);
     };
     return {
-      rank: of("rank_pattern", this.rank, Number.isInteger),
-      alpha: of("alpha_pattern", this.json.lora_alpha ?? 8, Number.isFinite),
+      rank: of(["rank_pattern", "r"], Number.isInteger),
+      alpha: of(["alpha_pattern", "lora_alpha"], Number.isFinite),
     };
   }
 

@@ -121,6 +121,8 @@ describe("refused by name", async () => {
     [{ peft_type: "IA3" }, 'peft_type is "IA3"; only LORA'],
     [{ a_new_option: 7 }, "a_new_option is 7, which is not supported"],
     [{ r: 0 }, "r holds 0, which is not a positive number"],
+    [{ lora_alpha: 0 }, "lora_alpha holds 0, which is not a positive number"],
+    [{ alpha_pattern: { c_attn: -1 } }, "alpha_pattern holds -1, which is not a positive number"],
     [{ rank_pattern: { c_attn: 3 } }, "has shape [2,16], where its configuration on this base wants [3,16]"],
     [{ target_modules: ["c_attn"] }, "which target_modules does not mean: PEFT would ignore it silently"],
     [{ target_modules: "(" }, "target_modules holds a regular expression that Ballast cannot read"],
@@ -148,7 +150,12 @@ describe("refused by name", async () => {
     [
       "an adapter of the embedding",
       (all) => all.set("base_model.model.transformer.wte.lora_embedding_A", zeros(2, 29)),
-      "lora_embedding_A, which is no factor",
+      "adapts transformer.wte, which is no projection of a block Merge the adapter with PEFT",
+    ],
+    [
+      "an adapter of the head, with the matrix that PEFT saves beside it",
+      (all) => all.set("base_model.model.lm_head.base_layer.weight", zeros(29, 16)),
+      "adapts lm_head, which is no projection of a block",
     ],
     [
       "a whole module without its name",
