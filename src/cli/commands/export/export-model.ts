@@ -7,6 +7,7 @@ import { writeFolder } from "../../../trainer/atomic-folder.ts";
 import { stateOf } from "../../../trainer/model-folder.ts";
 import { writeDurably } from "../../../util/durable.ts";
 import { BallastError, messageOf, UsageError } from "../../../util/errors.ts";
+import { shellWord } from "../../../util/platform.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { remedyFor } from "../../../util/system-faults.ts";
 import { isAdapterFolder, weightFilesIn } from "../../../util/weight-files.ts";
@@ -46,7 +47,7 @@ export async function exportModel({ run, out, dtype, workspace, terminal }: Expo
   if (isAdapterFolder(folder))
     throw new UsageError(
       `${folder} holds an adapter, not a whole model`,
-      `Merge it with its base: ballast merge ${run} ${out}`,
+      `Merge it with its base: ballast merge ${shellWord(shortPath(folder))} ${shellWord(out)} --dtype ${dtype}`,
     );
   const state = stateOf(folder);
   if (state !== folder)

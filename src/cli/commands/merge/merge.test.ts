@@ -1,6 +1,6 @@
 /** `ballast merge`: the merged model computes what the adapter does, and what the written format loses is counted. */
 import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { adam, randomPerToken, randomSequences } from "../../../../test/support/engine.ts";
 import { gap, temporaryFolder } from "../../../../test/support/gpt2.ts";
@@ -8,6 +8,7 @@ import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { tinyModel } from "../../../../test/support/tiny-model.ts";
 import { EmbeddedCore } from "../../../engine/embedded/core.ts";
 import { readModelFolder } from "../../../models/hf-folder.ts";
+import { exportModel } from "../export/export-model.ts";
 import { merge } from "./index.ts";
 
 const core = new EmbeddedCore({ threads: 1 });
@@ -78,4 +79,15 @@ it("says what it did in words, and refuses a whole model, a folder that exists, 
   await core.saveModel(id, base);
   await expect(merge({ ...options, out: join(place, "x") })).rejects.toThrow("was trained on other weights");
   expect(existsSync(join(place, "x"))).toBe(false);
+});
+
+it("is what an export of an adapter asks for, with the adapter's folder and the format: a run's id alone would be of one workspace", async () => {
+  const { place, folder } = await trained();
+  const out = join(place, "out");
+  const exported = exportModel({ run: folder, out, dtype: "bf16", workspace: place, terminal: keptTerminal() });
+  const error = (await exported.catch((error: unknown) => error)) as Error & { hint?: string };
+  expect(error.message).toContain("holds an adapter");
+  expect(error.hint).toMatch(/ballast merge (\S+) \S+out --dtype bf16$/);
+  const named = /ballast merge (\S+)/.exec(error.hint!)![1]!;
+  expect(resolve(named)).toBe(folder);
 });
