@@ -11,7 +11,8 @@ export interface Decision {
 }
 
 export type DecisionData =
-  | { readonly alert: Alert }
+  /** Without the start of its window, which earlier versions did not record: their runs replay to the same decisions. */
+  | { readonly alert: Omit<Alert, "since"> }
   | { readonly outcome: InterventionOutcome }
   | { readonly intervention: Intervention };
 
@@ -29,7 +30,9 @@ export function decisionsOf(
   },
 ): Decision[] {
   return [
-    ...alerts.map((alert): Decision => ({ kind: "alert", iteration, message: alert.message, data: { alert } })),
+    ...alerts.map(
+      ({ since: _, ...alert }): Decision => ({ kind: "alert", iteration, message: alert.message, data: { alert } }),
+    ),
     ...outcomes.map(
       (outcome): Decision => ({ kind: "outcome", iteration, message: outcome.message, data: { outcome } }),
     ),
