@@ -147,7 +147,7 @@ describe("commands", () => {
   it("are applied again where they were, when the run is killed and resumed", async () => {
     const kept = newWorld();
     const whole = await runPpo({ ppo, world: kept, context: commanded(4, setClip(kept)) });
-    for (const n of [150, 165, 190, 220]) {
+    for (const n of [160, 175, 200, 236]) {
       const world = newWorld();
       const killed = await killedRun(world, n, { context: commanded(4, setClip(world)) });
       expect(killed).toBe(true);
@@ -230,7 +230,7 @@ describe("a damaged checkpoint", () => {
   ])("%s is told, and the one before it used", async (_, damage, message) => {
     const whole = await runPpo({ ppo });
     const world = newWorld();
-    await expect(killedRun(world, 212)).resolves.toBe(true);
+    await expect(killedRun(world, 228)).resolves.toBe(true);
     expect(existsSync(checkpoint(world, 6))).toBe(true);
     damage(world);
     const { weights } = await runPpo({ ppo, world, context: { resume: true } });
@@ -243,7 +243,7 @@ describe("a damaged checkpoint", () => {
   it("of version 0.1, which held less, goes on as ever", async () => {
     const whole = await runPpo({ ppo });
     const world = newWorld();
-    await killedRun(world, 212);
+    await killedRun(world, 228);
     const [old, place] = [checkpoint(world, 6), join(world.folder, "old")];
     renameSync(old, place);
     const { format, stage, step, attempt, changes, values, own } = fromJson(
@@ -265,7 +265,7 @@ describe("a damaged checkpoint", () => {
 
   it("that is the last one stops the run", async () => {
     const world = newWorld();
-    await killedRun(world, 212);
+    await killedRun(world, 228);
     for (const step of [3, 6]) truncateSync(checkpoint(world, step, "policy", "model.safetensors"), 10);
     await expect(runPpo({ ppo, world, context: { resume: true } })).rejects.toThrow(/no checkpoint of ppo can be used/);
   });
