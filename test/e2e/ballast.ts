@@ -43,7 +43,7 @@ ppo:
   kl: {controller: ziegler, target: 0.05}
 evaluation: {samples: 48}
 # Steps this large would stop a real run.
-control: {profile: adaptive, disable: [kl_hard, ref_kl_hard, reward_jump]}
+control: {profile: adaptive, disable: [kl_hard, kl_step, ref_kl_hard, ref_drift_hard, reward_jump]}
 `;
 
 /** A folder with the configuration `tiny.yaml`, its data, and room for runs. The caller removes it. */

@@ -31,7 +31,7 @@ model: {path: sharded}
 tokenizer: {kind: file, path: sharded}
 ppo: {prompts: {path: prompts.jsonl}, iterations: 8, sequences: 8, maxNewTokens: 6, learningRate: 1.0e-3, checkpointEvery: 3, rewards: [{kind: function, path: ones.mjs}]}
 evaluation: {samples: 8}
-control: {profile: adaptive, disable: [kl_hard, ref_kl_hard, reward_jump]}
+control: {profile: adaptive, disable: [kl_hard, kl_step, ref_kl_hard, ref_drift_hard, reward_jump]}
 `,
   );
 }, 60_000);
