@@ -130,7 +130,16 @@ export interface WrittenAdapter {
 }
 
 /** Writes an adapter into an existing folder. */
-export function writeAdapterFolder(folder: string, { config, heads, tensors, base }: WrittenAdapter): void {
+export function writeAdapterFolder(folder: string, { tensors, ...adapter }: WrittenAdapter): void {
+  const { config, heads } = adapter;
+  const trained = parameterSpecs(config, heads).filter(({ trainable }) => trainable);
+  const written = trained.map(({ name }) => [`${prefix}${name}`, tensors.get(name) as NamedTensor] as const);
+  writeSafetensors(join(folder, adapterWeightsFile), new Map(written));
+  writeAdapterConfig(folder, adapter);
+}
+
+/** Writes what goes with an adapter's numbers, for an engine that writes these itself. */
+export function writeAdapterConfig(folder: string, { config, heads, base }: Omit<WrittenAdapter, "tensors">): void {
   const { adapter } = config;
   if (adapter === undefined) throw new Error("no adapter to write");
   const { layout } = architectureOf(config);
@@ -144,9 +153,6 @@ export function writeAdapterFolder(folder: string, { config, heads, tensors, bas
     fanInFanOut: layout === "inputs-outputs",
   });
   writeDurably(join(folder, adapterConfigFile), `${JSON.stringify(json, null, 2)}\n`);
-  const trained = parameterSpecs(config, heads).filter(({ trainable }) => trainable);
-  const written = trained.map(({ name }) => [`${prefix}${name}`, tensors.get(name) as NamedTensor] as const);
-  writeSafetensors(join(folder, adapterWeightsFile), new Map(written));
   const place = relative(resolve(folder), resolve(base.folder)).split(sep).join("/");
   const record: BaseRecord = { base: place, weights: base.weights, heads };
   writeDurably(join(folder, recordFile), `${JSON.stringify(record, null, 2)}\n`);

@@ -1,6 +1,6 @@
 /** The files that hold a model's weights in a Hugging Face folder: one file, or shards that an index names. */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CheckpointError, messageOf } from "./errors.ts";
 import { sha256Of } from "./manifest.ts";
@@ -73,6 +73,21 @@ export async function hashOfWeights(folder: string): Promise<string | null> {
     hash.update(`${file} ${existsSync(path) ? await sha256Of(path) : "absent"}\n`);
   }
   return hash.digest("hex");
+}
+
+/** A folder's real path with size, time of change and inode of each file of its weights. Null if the folder cannot be read, which reading then explains. */
+export function identityOfWeights(folder: string): string | null {
+  try {
+    const path = realpathSync(folder);
+    const files = readdirSync(path).filter((name) => /^(config\.json|model.*\.(safetensors|json))$/.test(name));
+    const marks = files.sort().map((name) => {
+      const { size, mtimeMs, ino } = statSync(join(path, name));
+      return `${name} ${size} ${mtimeMs} ${ino}`;
+    });
+    return [path, ...marks].join("\n");
+  } catch {
+    return null;
+  }
 }
 
 function readIndex(folder: string): WeightFiles {

@@ -1,5 +1,5 @@
 /** A run on the PyTorch engine: its first ratio is exactly 1, its KL to the reference 0, its reward rises; killed at any instant, it resumes with the same bits. */
-import { rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTimeout } from "../support/torch.ts";
@@ -33,6 +33,36 @@ describe.each(dtypes)("in %s", (dtype) => {
     for (let iteration = 0; iteration < 12; iteration++)
       expect(metrics.get(`ppo/${iteration}/ratio/first_max_deviation`), `iteration ${iteration}`).toBe(0);
   });
+});
+
+/** The tiny pipeline with adapters on the language model of a run without, and a slow critic that averages them. */
+function adapterConfig(): string {
+  const tiny = readFileSync(join(folder, "tiny.yaml"), "utf8");
+  const [model, lora] = ["model: {path: runs/whole-fp32-1/sft/final}", "lora: {rank: 2, alpha: 4}"];
+  return tiny
+    .replace(/^model: .*/m, `${model}\n${lora}`)
+    .replace(/^tokenizer: .*\n/m, "")
+    .replace(/^ppo:/m, "ppo:\n  slowCritic: {decay: 0.9}");
+}
+
+it("with adapters: starts from a ratio of exactly 1 and a KL of exactly 0, and after a kill ends in the same bits", {
+  timeout: 2 * limit,
+}, async () => {
+  writeFileSync(join(folder, "lora.yaml"), adapterConfig());
+  const run = (name: string) => ["run", "lora.yaml", ...torchSettings("fp32"), `name=${name}`];
+  const unbroken = await ballast(folder, ...run("lora"));
+  expect(unbroken.code, unbroken.stderr).toBe(0);
+  expect(unbroken.stderr).toContain("max |ratio - 1| = 0, KL to the reference = 0 nats per token");
+  const metrics = metricsOf(runs, "lora-1");
+  for (let iteration = 0; iteration < 12; iteration++)
+    expect(metrics.get(`ppo/${iteration}/ratio/first_max_deviation`), `iteration ${iteration}`).toBe(0);
+  expect(existsSync(join(runs, "lora-1", "ppo", "final", "adapter_model.safetensors"))).toBe(true);
+  // Late in the run: in PPO, after a checkpoint.
+  const seconds = unbroken.seconds * (0.6 + 0.2 * Math.random());
+  const first = await killedAfter(folder, { seconds, victim: "program", args: run("killed") });
+  const last = first.code === 0 ? first : await ballast(folder, "resume", "killed-1");
+  expect(last.code, last.stderr).toBe(0);
+  expect(resultOf(runs, "killed-1")).toEqual(resultOf(runs, "lora-1"));
 });
 
 describe("kill -9, then resume", () => {

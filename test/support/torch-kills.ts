@@ -1,6 +1,7 @@
 /** Runs on the PyTorch engine that are killed, the worker or the whole program, and resumed: they end in the bits of one that was not. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { adapterWeightsFile } from "../../src/util/weight-files.ts";
 import { type Ended, metricsOf, start, weights } from "../e2e/ballast.ts";
 import { torchPython } from "./torch.ts";
 
@@ -43,8 +44,12 @@ export function begun(runs: string, name: string): string | undefined {
   return ids.find((id) => existsSync(join(runs, id, "config.json")));
 }
 
-/** What must not differ between two runs: the weights of each stage, and all metrics but times. */
+/** What must not differ between two runs: the weights or the adapter of each stage, and all metrics but times. */
 export function resultOf(runs: string, id: string) {
-  const stages = ["sft", "reward", "ppo"].map((stage) => weights(join(runs, id), stage).toString("base64"));
+  const run = join(runs, id);
+  const stages = ["sft", "reward", "ppo"].map((stage) => {
+    const adapter = join(run, stage, "final", adapterWeightsFile);
+    return (existsSync(adapter) ? readFileSync(adapter) : weights(run, stage)).toString("base64");
+  });
   return { stages, metrics: metricsOf(runs, id) };
 }

@@ -70,6 +70,11 @@ def embedding_name(config, trunk):
     return trunk_prefix(config) + next(name for name, parameter in trunk.named_parameters() if parameter is embedding)
 
 
+def transposes(config):
+    """Whether the family's matrices are stored [inputs, outputs], as GPT-2's Conv1D has them."""
+    return config.model_type == "gpt2"
+
+
 def group_of(name):
     """The parameter group of a trunk's parameter by its name in the trunk: `embeddings`, `block.i` or `final`."""
     block = re.match(r"(?:h|layers)\.(\d+)\.", name)

@@ -1,10 +1,13 @@
 """One model in the worker's memory: float32 values in one flat array, the copies of them that a pass reads, gradients and Adam's moments.
 
+A model that trains everything has all of its parameters there; one that stands on shared weights only its own: an adapter's, and a scalar head.
+
 In float32 the trunk's parameters are views of the flat array. In bf16 they are views of a second, rounded one, while the flat array keeps the values
 that steps add to; a model that is only read has the rounded array alone. Gradients of every pass are added in float32.
 """
 import copy
 import os
+import weakref
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +15,12 @@ import torch
 from . import architectures
 from .errors import damaged, usage
 from .head import LanguageHead
-from .model_files import OPTIMIZER, WEIGHTS, ModelFiles, read_metadata, read_tensors, write_tensors
+from .low_rank import factors_of, put_beside
+from .model_files import ADAPTER, OPTIMIZER, WEIGHTS, ModelFiles, read_metadata, read_tensors, write_tensors
 
 SCORE = ("score.weight", "score.bias")
+# What precedes names in PEFT's files.
+PEFT_PREFIX = "base_model.model."
 
 
 @dataclass
@@ -39,14 +45,19 @@ class Parameter:
 
 
 class HeldModel:
-    def __init__(self, *, id, config, decoder, heads, trunk, dtype, device):
-        """`config` is transformers', `decoder` Ballast's own: vocabularySize, context, tieEmbeddings, textIds, ...; values come afterwards."""
+    def __init__(self, *, id, config, decoder, heads, trunk, dtype, device, shared=None, own=None, scales=None):
+        """`config` is transformers', `decoder` Ballast's own: vocabularySize, context, tieEmbeddings, textIds, ...; values come afterwards.
+
+        With `shared` weights, `own` has (name, group, shape) of the parameters that are not among them, and `scales` the factor on B A of each
+        module with an adapter, by the module's name in files.
+        """
+        self.shared, self.own, self.scales = shared, own, scales or {}
         self.id, self.config, self.decoder, self.heads = id, config, decoder, list(heads)
         self.trunk, self.dtype, self.device = trunk, dtype, device
         self.tied = decoder["tieEmbeddings"]
         self.parameters = self._lay_out()
         self.by_name = {parameter.name: parameter for parameter in self.parameters}
-        self.size = self.parameters[-1].end
+        self.size = self.parameters[-1].end if self.parameters else 0
         own = architectures.own_head_name(config)
         self.head_name = architectures.embedding_name(config, trunk) if self.tied else own
         # Float32 values; None in a bf16 model that is only read.
@@ -61,14 +72,7 @@ class HeldModel:
         self._bind()
 
     def _lay_out(self):
-        prefix = architectures.trunk_prefix(self.config)
-        specs = [
-            (prefix + name, architectures.group_of(name), parameter.shape)
-            for name, parameter in self.trunk.named_parameters()
-        ]
-        if "lm" in self.heads and not self.tied:
-            own = architectures.own_head_name(self.config)
-            specs.append((own, "lm_head", torch.Size([self.decoder["vocabularySize"], self.decoder["width"]])))
+        specs = self._whole_specs() if self.shared is None else [one for one in self.own if one[0] not in SCORE]
         if "scalar" in self.heads:
             specs.append((SCORE[0], "score", torch.Size([1, self.decoder["width"]])))
             specs.append((SCORE[1], "score", torch.Size([1])))
@@ -79,21 +83,38 @@ class HeldModel:
             at += shape.numel()
         return parameters
 
+    def _whole_specs(self):
+        """All parameters but a scalar head's."""
+        specs = trunk_specs(self.config, self.trunk)
+        if "lm" in self.heads and not self.tied:
+            specs.append(head_spec(self.config, self.decoder))
+        return specs
+
     def _bind(self):
         """Makes the trunk's parameters views of the arrays, and catches each one's gradient as soon as a pass has it."""
         prefix = architectures.trunk_prefix(self.config)
         for name, parameter in self.trunk.named_parameters():
-            place = self.by_name[prefix + name]
-            parameter.data = place.of(self.master if self.rounded is None else self.rounded)
-            parameter.requires_grad_(True)
-            parameter.register_post_accumulate_grad_hook(lambda found, place=place: self._take(place, found))
-        self.score = {name: torch.nn.Parameter(self._read_view(name)) for name in SCORE if name in self.by_name}
-        for name, parameter in self.score.items():
-            place = self.by_name[name]
-            parameter.register_post_accumulate_grad_hook(lambda found, place=place: self._take(place, found))
+            parameter.data = self._read_view(prefix + name)
+            parameter.requires_grad_(prefix + name in self.by_name)
+            if parameter.requires_grad:
+                self._catch(prefix + name, parameter)
+        beside = [*SCORE, *(name for module in self.scales for name in factors_of(module))]
+        self.beside = {name: torch.nn.Parameter(self._read_view(name)) for name in beside if name in self.by_name}
+        for name, parameter in self.beside.items():
+            self._catch(name, parameter)
+        for module, scale in self.scales.items():
+            a, b = (self.beside[name] for name in factors_of(module))
+            put_beside(self.trunk.get_submodule(module.removeprefix(prefix)), a, b, scale)
+
+    def _catch(self, name, parameter):
+        # The parameter does not hold the model: its memory is free as soon as nothing else does.
+        place, model = self.by_name[name], weakref.ref(self)
+        parameter.register_post_accumulate_grad_hook(lambda found: model()._take(place, found))
 
     def _read_view(self, name):
         """A parameter as a pass reads it; the scalar head is always float32."""
+        if name not in self.by_name:
+            return self.shared.tensors[name]
         array = self.master if self.rounded is None or (name in SCORE and self.master is not None) else self.rounded
         view = self.by_name[name].of(array)
         return view.float() if name in SCORE else view
@@ -101,7 +122,8 @@ class HeldModel:
     def language_head(self, training=False):
         if "lm" not in self.heads:
             raise usage(f"model {self.id} has no lm head (it has {', '.join(self.heads)})")
-        return LanguageHead(self._read_view(self.head_name), self._impossible(), self._take_head if training else None)
+        takes = training and self.head_name in self.by_name
+        return LanguageHead(self._read_view(self.head_name), self._impossible(), self._take_head if takes else None)
 
     def _impossible(self):
         text = self.decoder.get("textIds")
@@ -117,13 +139,12 @@ class HeldModel:
         """One number per position, in float32. [N, D] -> [N]"""
         if "scalar" not in self.heads:
             raise usage(f"model {self.id} has no scalar head (it has {', '.join(self.heads)})")
-        return (hidden_N_D.float() @ self.score[SCORE[0]].t() + self.score[SCORE[1]]).squeeze(1)
+        return (hidden_N_D.float() @ self.beside[SCORE[0]].t() + self.beside[SCORE[1]]).squeeze(1)
 
     # Values
 
     def read(self, files, *, heads_found, fresh_scalar, score_values):
         """Reads the folder's numbers; a head that it lacks, or that is to be fresh, gets `score_values` and bias 0."""
-        prefix = architectures.trunk_prefix(self.config)
         for parameter in self.parameters:
             into = parameter.of(self.master)
             if parameter.name in SCORE:
@@ -132,8 +153,16 @@ class HeldModel:
                 elif parameter.name in files:
                     files.read(parameter.name, into)
                 continue
-            bare = parameter.name.removeprefix(prefix)
-            files.read(parameter.name if parameter.name in files or bare not in files else bare, into)
+            read_from(files, self.config, parameter.name, into)
+        self.round()
+
+    def set_values(self, values):
+        """Takes values of its own parameters, flat, in the order of `own`."""
+        at = 0
+        for name, _, shape in self.own:
+            into = self.by_name[name].of(self.master)
+            into.copy_(torch.from_numpy(values[at : at + shape.numel()].copy()).view(shape))
+            at += shape.numel()
         self.round()
 
     def round(self):
@@ -148,15 +177,33 @@ class HeldModel:
             self.master = None
 
     def values(self):
-        """The values in float32, as one flat array."""
+        """The values of its own parameters in float32, as one flat array."""
         return self.rounded.float() if self.master is None else self.master
 
+    def value_of(self, name):
+        """A parameter in float32, its own or a shared one; None if it has none of this name."""
+        if name in self.by_name:
+            return self.by_name[name].of(self.rounded if self.master is None else self.master).float()
+        return None if self.shared is None else self.shared.value_of(name)
+
+    def merged_value_of(self, name):
+        """A parameter of the model without adapter that computes the same: W + scale B A beside an adapter, else the model's own."""
+        value = self.value_of(name)
+        module = name.removesuffix(".weight")
+        if module not in self.scales:
+            return value
+        a, b = (self.value_of(factor) for factor in factors_of(module))
+        product = self.scales[module] * (b @ a)
+        return value + (product.t() if architectures.transposes(self.config) else product)
+
     def copy_values(self, source, score_values):
+        """Takes the values of a model, merged if that has an adapter and this one has none; `score_values` are of a head that it lacks."""
+        merges = bool(source.scales) and not self.scales
         for parameter in self.parameters:
             into = parameter.of(self.master)
-            if parameter.name in source.by_name:
-                found = source.by_name[parameter.name]
-                into.copy_(found.of(source.rounded if source.master is None else source.master))
+            found = source.merged_value_of(parameter.name) if merges else source.value_of(parameter.name)
+            if found is not None:
+                into.copy_(found)
             elif parameter.name == SCORE[0]:
                 into.copy_(torch.tensor(score_values).view(into.shape))
             elif parameter.name == SCORE[1]:
@@ -180,7 +227,15 @@ class HeldModel:
 
     def save(self, folder, optimizer):
         values = self.values()
-        write_tensors(os.path.join(folder, WEIGHTS), ((p.name, p.of(values)) for p in self.parameters))
+        if "adapter" in self.decoder:
+            tensors = ((f"{PEFT_PREFIX}{p.name}", p.of(values)) for p in self.parameters)
+            write_tensors(os.path.join(folder, ADAPTER), tensors)
+        else:
+            names = [p.name for p in self.parameters]
+            if self.shared is not None:
+                wanted = [name for name, _, _ in self._whole_specs()]
+                names = [name for name in [*wanted, *SCORE] if name in wanted or name in self.by_name]
+            write_tensors(os.path.join(folder, WEIGHTS), ((name, self.value_of(name)) for name in names))
         if optimizer:
             kinds = [] if self.m is None else [("m", self.m), ("v", self.v)]
             tensors = ((f"{kind}.{p.name}", p.of(flat)) for kind, flat in kinds for p in self.parameters)
@@ -228,7 +283,7 @@ class HeldModel:
     def drop_pass(self):
         """After a pass that failed: no gradient is left of it, nor of the passes before it."""
         self.clear_gradient()
-        for parameter in [*self.trunk.parameters(), *self.score.values()]:
+        for parameter in [*self.trunk.parameters(), *self.beside.values()]:
             parameter.grad = None
 
     def clear_gradient(self):
@@ -257,13 +312,21 @@ class HeldModel:
     # Copies
 
     def like(self, id, heads):
-        """A model of the same trunk with these heads, without values."""
-        placed = {}
-        for parameter in self.trunk.parameters():
-            placed[id_of(parameter)] = torch.nn.Parameter(torch.empty_like(parameter))
+        """A model of the same trunk with these heads, without values of its own."""
+        placed = {id_of(parameter): torch.nn.Parameter(parameter.detach()) for parameter in self.trunk.parameters()}
+        placed.update((id_of(parameter), parameter) for parameter in self.beside.values())
         trunk = copy.deepcopy(self.trunk, placed)
         return HeldModel(
-            id=id, config=self.config, decoder=self.decoder, heads=heads, trunk=trunk, dtype=self.dtype, device=self.device
+            **{"id": id, "config": self.config, "decoder": self.decoder, "heads": heads, "trunk": trunk},
+            **{"dtype": self.dtype, "device": self.device, "shared": self.shared, "own": self.own, "scales": self.scales},
+        )
+
+    def like_merged(self, id, heads):
+        """A model with these heads and no adapter, all of whose parameters are its own, without values."""
+        decoder = {key: value for key, value in self.decoder.items() if key != "adapter"}
+        trunk = architectures.build_trunk(self.config, self.device)
+        return HeldModel(
+            id=id, config=self.config, decoder=decoder, heads=heads, trunk=trunk, dtype=self.dtype, device=self.device
         )
 
 
@@ -277,16 +340,52 @@ def _rank(group):
     return order[group] if group in order else int(group.removeprefix("block."))
 
 
-def open_model(folder, *, id, decoder, heads, dtype, device, fresh_scalar, score_values, optimizer, heads_found):
-    """Reads a folder. `decoder` is what Ballast found in it, whose word counts on whether the embeddings are tied."""
+def trunk_specs(config, trunk):
+    """(name in files, group, shape) of a trunk's parameters."""
+    prefix = architectures.trunk_prefix(config)
+    return [
+        (prefix + name, architectures.group_of(name), parameter.shape) for name, parameter in trunk.named_parameters()
+    ]
+
+
+def head_spec(config, decoder):
+    """(name, group, shape) of a language head that is no embedding."""
+    return (architectures.own_head_name(config), "lm_head", torch.Size([decoder["vocabularySize"], decoder["width"]]))
+
+
+def read_from(files, config, name, into):
+    """Reads a parameter by its name, or by that without the trunk's prefix, as some files have it."""
+    bare = name.removeprefix(architectures.trunk_prefix(config))
+    files.read(name if name in files or bare not in files else bare, into)
+
+
+def open_trunk(folder, decoder, device):
+    """The configuration and the trunk of a folder. `decoder` is what Ballast found in it, whose word counts on whether the embeddings are tied."""
     config = architectures.read_config(folder)
-    files = ModelFiles(folder)
-    trunk = architectures.build_trunk(config, device)
     if decoder["context"] != architectures.context_of(config):
         raise damaged(f"{folder}: transformers reads a context of {architectures.context_of(config)}, Ballast {decoder['context']}")
+    return config, architectures.build_trunk(config, device)
+
+
+def open_model(folder, *, id, decoder, heads, dtype, device, fresh_scalar, score_values, heads_found):
+    """Reads a folder's model, all of which is trained."""
+    config, trunk = open_trunk(folder, decoder, device)
     model = HeldModel(id=id, config=config, decoder=decoder, heads=heads, trunk=trunk, dtype=dtype, device=device)
-    model.read(files, heads_found=heads_found, fresh_scalar=fresh_scalar, score_values=score_values)
-    if optimizer:
-        model.load_optimizer(folder)
+    model.read(ModelFiles(folder), heads_found=heads_found, fresh_scalar=fresh_scalar, score_values=score_values)
     return model
 
+
+def open_on_shared(shelf, folder, *, id, decoder, heads, dtype, device, heads_found, own):
+    """A model on the shared weights of a folder. `own`: names, groups, shapes and flat values of its own parameters, and scales of its adapter."""
+    config, trunk = open_trunk(folder, decoder, device)
+    specs = trunk_specs(config, trunk)
+    if "lm" in heads_found and not decoder["tieEmbeddings"]:
+        specs.append(head_spec(config, decoder))
+    model = HeldModel(
+        **{"id": id, "config": config, "decoder": decoder, "heads": heads, "trunk": trunk, "dtype": dtype, "device": device},
+        shared=shelf.open(folder, specs, lambda files, name, into: read_from(files, config, name, into), dtype, device),
+        own=[(name, group, torch.Size(shape)) for name, group, shape in own["parameters"]],
+        scales=own["scales"],
+    )
+    model.set_values(own["values"])
+    return model

@@ -1,6 +1,7 @@
 """Hugging Face's safetensors files: tensors by name from a folder, whole or in shards, and files that are on the disk before they are named."""
 import json
 import os
+import re
 import struct
 
 import numpy as np
@@ -10,7 +11,11 @@ from safetensors import SafetensorError, safe_open
 from .errors import damaged
 
 WEIGHTS = "model.safetensors"
+ADAPTER = "adapter_model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
+# Most bytes of an index, and most shards.
+MOST_INDEX = 16 << 20
+MOST_SHARDS = 10_000
 
 
 class ModelFiles:
@@ -21,15 +26,17 @@ class ModelFiles:
         index = os.path.join(folder, f"{WEIGHTS}.index.json")
         whole = os.path.join(folder, WEIGHTS)
         self._files = {}
-        if not os.path.exists(whole) and os.path.exists(index):
-            with open(index, encoding="utf-8") as file:
-                names = sorted(set(json.load(file)["weight_map"].values()))
-        else:
-            names = [WEIGHTS]
+        names = _shards_of(index) if not os.path.exists(whole) and os.path.exists(index) else [WEIGHTS]
         for name in names:
             path = os.path.join(folder, name)
             opened = _open(path)
-            self._files.update((tensor, (opened, path)) for tensor in opened.keys())
+            for tensor in opened.keys():
+                if tensor in self._files:
+                    raise damaged(
+                        f"{folder} has {tensor} twice, in {os.path.basename(self._files[tensor][1])} and {name}",
+                        "Copy the folder again from where it came from.",
+                    )
+                self._files[tensor] = (opened, path)
 
     def __contains__(self, name):
         return name in self._files
@@ -52,6 +59,34 @@ class ModelFiles:
                 f"{path}: {bad} of {into.numel()} numbers of {name} are NaN, infinite or beyond float32",
                 "Use an earlier checkpoint, or export the model again: nothing can be computed with these.",
             )
+
+
+def _shards_of(index):
+    """The names of the files that an index names."""
+
+    def refuse(why):
+        return damaged(f"{index} cannot be used: {why}", "Copy the folder again from where it came from.")
+
+    if not os.path.isfile(index):
+        raise refuse("it is not a file")
+    if os.path.getsize(index) > MOST_INDEX:
+        raise refuse(f"its {os.path.getsize(index)} bytes are above {MOST_INDEX}")
+    try:
+        with open(index, encoding="utf-8") as file:
+            found = json.load(file)
+    except (ValueError, RecursionError) as error:
+        raise refuse(f"it is not JSON ({error})") from error
+    placed = found.get("weight_map") if isinstance(found, dict) else None
+    if not isinstance(placed, dict) or not placed:
+        raise refuse("it has no weight_map")
+    for tensor, name in placed.items():
+        # A name, never a path: an index could otherwise have any file of the machine read.
+        if not isinstance(name, str) or not re.fullmatch(r"[^/\\:\0]{1,200}\.safetensors", name):
+            raise refuse(f"it places {tensor} in {str(name)[:200]!r}, which is not the name of a shard")
+    names = sorted(set(placed.values()))
+    if len(names) > MOST_SHARDS:
+        raise refuse(f"it names {len(names)} shards, above {MOST_SHARDS}")
+    return names
 
 
 def read_metadata(path):

@@ -76,10 +76,25 @@ def _apply(model, runs, norm, rate, factors, beta1, beta2, epsilon, decay, large
 
 
 def slow_average(target, source, decay):
-    """target = decay target + (1 - decay) source, in float32."""
-    if target.size != source.size:
+    """target = decay target + (1 - decay) source, in float32.
+
+    A source with an adapter counts as merged: an average of factors would be the factors of nothing. What it keeps frozen stays as it is.
+    """
+    adapted = "adapter" in source.decoder
+    if "adapter" in target.decoder and adapted:
+        raise usage(
+            f"ema: model {target.id} has an adapter, and an average of adapters is one of merged weights",
+            "Make the target as a copy with merge.",
+        )
+    if not adapted and target.size != source.size:
         raise usage(f"ema: models of {target.size} and {source.size} parameters differ")
     if target.master is None:
         target.master = target.rounded.float()
-    target.master.lerp_(source.values(), 1 - decay)
+    if adapted:
+        moving = {f"{module}.weight" for module in source.scales} | set(source.by_name)
+        for parameter in target.parameters:
+            if parameter.name in moving:
+                parameter.of(target.master).lerp_(source.merged_value_of(parameter.name), 1 - decay)
+    else:
+        target.master.lerp_(source.values(), 1 - decay)
     target.round()

@@ -9,7 +9,8 @@ import torch
 
 from . import PROTOCOL, losses, optimizer, sampler
 from .errors import EngineError, is_out_of_memory, usage
-from .held_model import open_model
+from .held_model import open_model, open_on_shared
+from .shared_weights import Shelf
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # A float32 product's largest relative error that rounding of float32 explains, at the size of the measurement; bfloat16's is above 1e-3.
@@ -21,6 +22,7 @@ class Worker:
 
     def __init__(self, interrupted=lambda: None):
         self.models = {}
+        self.shelf = Shelf()
         self.next = 1
         self.interrupted = interrupted
         self.seconds = 0.0
@@ -106,31 +108,36 @@ class Worker:
 
     # Models
 
-    def do_loadModel(self, folder, decoder, heads, headsFound, scoreValues, freshScalar, optimizer, frozen):
-        model = open_model(
-            folder,
-            id=f"model-{self.next}",
-            decoder=decoder,
-            heads=heads,
-            dtype=self.dtype,
-            device=self.device,
-            fresh_scalar=freshScalar,
-            score_values=scoreValues,
-            optimizer=optimizer,
-            heads_found=headsFound,
-        )
+    def do_loadModel(self, folder, decoder, heads, headsFound, freshScalar, scoreValues, own, merge, optimizer, frozen):
+        """`own`: the parameters that a model on shared weights has for itself; null if all are its own. `optimizer`: the folder of one, or null."""
+        place = {"id": f"model-{self.next}", "decoder": decoder, "heads": heads, "dtype": self.dtype, "device": self.device}
+        if own is None:
+            model = open_model(
+                folder, **place, fresh_scalar=freshScalar, score_values=scoreValues, heads_found=headsFound
+            )
+        else:
+            model = open_on_shared(self.shelf, folder, **place, heads_found=headsFound, own=own)
+        if merge:
+            adapted, model = model, model.like_merged(model.id, heads)
+            model.copy_values(adapted, scoreValues)
+        if optimizer is not None:
+            model.load_optimizer(optimizer)
         if frozen:
             model.freeze()
         return self._add(model)
 
-    def do_cloneModel(self, model, heads, scoreValues, optimizer, into, frozen):
+    def do_cloneModel(self, model, heads, scoreValues, optimizer, into, merge):
         source = self._model(model)
         heads = source.heads if heads is None else heads
+        # A model without adapter is its own merged one.
+        adapted = "adapter" in source.decoder
         if into is None:
-            copy = source.like(f"model-{self.next}", heads)
+            id = f"model-{self.next}"
+            copy = source.like_merged(id, heads) if merge and adapted else source.like(id, heads)
         else:
             copy = self._model(into)
-            if (copy.decoder, copy.heads) != (source.decoder, heads):
+            decoder = {key: value for key, value in source.decoder.items() if not (merge and key == "adapter")}
+            if (copy.decoder, copy.heads) != (decoder, heads) or (copy.shared is not source.shared and not merge):
                 raise usage(f"model {into} is not of the shape of the copy that it is to become")
             copy.clear_gradient()
             copy.steps, copy.m, copy.v = 0, None, None
@@ -139,8 +146,8 @@ class Worker:
         copy.copy_values(source, scoreValues)
         if optimizer:
             copy.copy_optimizer(source)
-        if frozen:
-            copy.freeze()
+        # With its float32 values, which it may be made to save or to average.
+        copy.frozen = merge or source.frozen
         return self._add(copy) if into is None else self._info(copy)
 
     def do_saveModel(self, model, folder, optimizer):
@@ -166,7 +173,7 @@ class Worker:
 
     def do_forwardBackward(self, model, loss):
         held = self._model(model)
-        if held.frozen:
+        if held.frozen or held.size == 0:
             raise usage(f"model {model} has no parameter to train: all are frozen")
         penalty = loss["config"].get("penalty") if loss["name"] == "policy" else None
         old = self._model(penalty["oldModel"]) if penalty and penalty["oldModel"] is not None else None
@@ -186,7 +193,7 @@ class Worker:
         return self._info(model)
 
     def _info(self, model):
-        return {"id": model.id, "parameters": model.size, "trained": 0 if model.frozen else model.size, "heads": model.heads}
+        return {"id": model.id, "trained": 0 if model.frozen else model.size, "heads": model.heads}
 
     def _model(self, id):
         if id not in self.models:

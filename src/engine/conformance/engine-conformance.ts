@@ -345,7 +345,7 @@ export const checks: readonly Check[] = [
       const before = await logprobsOf(engine, frozen.id);
       await train(engine, policy.id, 3);
       const after = await logprobsOf(engine, policy.id);
-      assert.ok(far(after.flat(), before.flat()) > 100 * tolerance, "it learns");
+      assert.ok(far(after.flat(), before.flat()) > 1e-3, "it learns");
       assert.deepEqual(await logprobsOf(engine, frozen.id), before, "its base stays");
       const merged = await engine.cloneModel(policy.id, { merge: true });
       near((await logprobsOf(engine, merged.id)).flat(), after.flat(), tolerance, "merged");

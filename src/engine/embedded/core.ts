@@ -28,6 +28,7 @@ import type {
   SampleResult,
   StateInfo,
 } from "../engine.ts";
+import { inspectState } from "../inspect-state.ts";
 import { mostTokens, shareOfPass } from "../pass-size.ts";
 import type { PassResult } from "../passes.ts";
 import { adamWStep, average, gradientSums } from "./adamw-step.ts";
@@ -35,7 +36,7 @@ import { Model, parts, valuesOf } from "./held-model.ts";
 import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
 import { machineInfo } from "./machine-info.ts";
 import { averageMerged, mergedValues } from "./merged-weights.ts";
-import { inspectState, openState } from "./open-state.ts";
+import { openState } from "./open-state.ts";
 import { flatten, lengthGroups, scoreBatch, tokenBatch, unflatten } from "./padded-batch.ts";
 import { tokensWithin } from "./pass-memory.ts";
 import type { OnePassEngine } from "./protocol.ts";

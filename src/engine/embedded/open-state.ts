@@ -2,11 +2,11 @@
 import { newAdapter } from "../../models/adapter.ts";
 import { adapterBase, openAdapterFolder } from "../../models/adapter-folder.ts";
 import { blockProjections } from "../../models/family.ts";
-import { inspectModelFolder, openModelFolder } from "../../models/hf-folder.ts";
+import { openModelFolder } from "../../models/hf-folder.ts";
 import { withTextIds } from "../../models/model-config.ts";
 import { CheckpointError } from "../../util/errors.ts";
 import { isAdapterFolder } from "../../util/weight-files.ts";
-import type { HeadKind, LoadModelRequest, ModelConfig, StateInfo } from "../engine.ts";
+import type { HeadKind, LoadModelRequest, ModelConfig } from "../engine.ts";
 import { headsToLoad } from "../heads-to-load.ts";
 import type { Values } from "./parameter-values.ts";
 import type { SharedWeights, WeightShelf } from "./shared-weights.ts";
@@ -31,14 +31,6 @@ export function openState(folder: string, request: LoadModelRequest, shelf: Weig
   const adds = adapter !== undefined && own.adapter === undefined;
   const config = adds ? { ...own, adapter: newAdapter(blockProjections(own), adapter) } : own;
   return { ...opened, config, heads, from: { ...opened.from, shapes: new Map(kept) } };
-}
-
-/** The content of a folder, without reading a number. */
-export function inspectState(folder: string): StateInfo {
-  if (!isAdapterFolder(folder)) return inspectModelFolder(folder);
-  const { config, heads, dropout } = openAdapterFolder(folder, inspectModelFolder(adapterBase(folder)));
-  const note = `the adapter in ${folder} was trained with lora_dropout ${dropout}, and is used and trained on without`;
-  return { config, heads, ...(dropout > 0 && { notes: [note] }) };
 }
 
 function openWhole(folder: string, shelf: WeightShelf | null): OpenedState {

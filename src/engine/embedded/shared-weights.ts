@@ -1,9 +1,8 @@
 /** Weights that models share: a folder's, read once and never written, for as long as a model stands on them. */
 
-import { readdirSync, realpathSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { type ModelFolder, readModelFolder } from "../../models/hf-folder.ts";
 import { hashOfWeightValues } from "../../models/weights-hash.ts";
+import { identityOfWeights } from "../../util/weight-files.ts";
 import { type Values, valuesIn } from "./parameter-values.ts";
 
 export interface SharedWeights extends Pick<ModelFolder, "config" | "heads">, Required<Values> {
@@ -20,7 +19,7 @@ export class WeightShelf {
 
   /** A folder's weights: those that are held if its files are still the same. Throws a CheckpointError as reading does. */
   open(folder: string): SharedWeights {
-    const key = keyOf(folder);
+    const key = identityOfWeights(folder);
     const held = key === null ? undefined : this.#held.get(key);
     if (held !== undefined) return held;
     const { config, heads, tensors } = readModelFolder(folder);
@@ -37,20 +36,5 @@ export class WeightShelf {
   /** Forgets the weights on which no model stands. */
   keepOnly(used: ReadonlySet<SharedWeights | null>): void {
     for (const [key, weights] of this.#held) if (!used.has(weights)) this.#held.delete(key);
-  }
-}
-
-/** Null if the folder cannot be read, which reading then explains. */
-function keyOf(folder: string): string | null {
-  try {
-    const path = realpathSync(folder);
-    const files = readdirSync(path).filter((name) => /^(config\.json|model.*\.(safetensors|json))$/.test(name));
-    const marks = files.sort().map((name) => {
-      const { size, mtimeMs, ino } = statSync(join(path, name));
-      return `${name} ${size} ${mtimeMs} ${ino}`;
-    });
-    return [path, ...marks].join("\n");
-  } catch {
-    return null;
   }
 }

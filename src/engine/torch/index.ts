@@ -2,17 +2,17 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
+import { writeAdapterConfig } from "../../models/adapter-folder.ts";
 import { parameterSpecs, withDefaultOptions } from "../../models/family.ts";
-import { inspectModelFolder, openModelFolder, writeModelConfig, writeModelFolder } from "../../models/hf-folder.ts";
+import { writeModelConfig, writeModelFolder } from "../../models/hf-folder.ts";
 import { withTextIds } from "../../models/model-config.ts";
 import { checkConfig } from "../../models/model-size.ts";
 import { initialValues } from "../../models/parameters.ts";
+import { sizeOf } from "../../models/safetensors.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
 import { EngineError, UsageError } from "../../util/errors.ts";
 import { mostThreads } from "../../util/limits.ts";
-import { shellWord } from "../../util/platform.ts";
 import { defaultThreads } from "../../util/threads.ts";
-import { isAdapterFolder } from "../../util/weight-files.ts";
 import { everyCapability } from "../capabilities.ts";
 import type {
   Engine,
@@ -22,17 +22,18 @@ import type {
   ForwardRequest,
   ForwardResult,
   HeadKind,
+  LoadModelRequest,
   LossRequest,
   ModelConfig,
   ModelId,
   ModelInfo,
   ModelReference,
   OptimStepResult,
-  ScalarInit,
 } from "../engine.ts";
-import { headsToLoad } from "../heads-to-load.ts";
+import { inspectState } from "../inspect-state.ts";
 import { mostTokens } from "../pass-size.ts";
 import { forwardInPasses, gradientInPasses, type PassResult } from "../passes.ts";
+import { type AdapterBase, BaseHashes, initialScore, stateToLoad } from "./state-to-load.ts";
 import { packageFolder, pythonOf } from "./torch-environment.ts";
 import { flatLoss, flatSequences, flatTokens, rowsOf, scoredLengths } from "./torch-requests.ts";
 import { WorkerProcess } from "./worker-process.ts";
@@ -73,7 +74,6 @@ interface Hello {
 
 interface OpenedModel {
   readonly id: ModelId;
-  readonly parameters: number;
   readonly trained: number;
   readonly heads: readonly HeadKind[];
 }
@@ -126,30 +126,21 @@ function asUsage(error: EngineError): UsageError {
 
 function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
   const models = new Map<ModelId, ModelInfo>();
-  const opened = ({ id, parameters, trained, heads }: OpenedModel, config: ModelConfig): ModelInfo => {
+  // Of models with an adapter, where their base is.
+  const bases = new Map<ModelId, AdapterBase>();
+  const hashes = new BaseHashes();
+  const opened = ({ id, trained, heads }: OpenedModel, config: ModelConfig, base?: AdapterBase): ModelInfo => {
+    const parameters = parameterSpecs(config, heads).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
     const info = { id, config, heads, parameters, trained, tokensOfPass: tokensOfPass(config) };
     models.set(id, info);
+    if (base) bases.set(id, base);
     return info;
   };
   // What the worker does not know either is refused there, by its id.
   const configOf = (id: ModelId) => models.get(id)?.config;
-  const load = async (folder: string, request: LoadOptions): Promise<ModelInfo> => {
-    const { heads: wanted, textIds, scalarInit = "zero", seed = 0, optimizer = false, freshScalar = false } = request;
-    if (request.adapter)
-      throw new EngineError(
-        "the PyTorch engine trains all weights: it has no adapters yet",
-        "Take the embedded engine.",
-      );
-    const { config: read, heads: headsFound } = openModelFolder(folder);
-    const heads = headsToLoad(folder, { wanted, found: headsFound });
-    const config = withTextIds(read, textIds);
-    checkConfig(config, heads);
-    const answer = await worker.call("loadModel", {
-      ...{ folder, decoder: config, heads, headsFound, freshScalar, optimizer },
-      scoreValues: initialScore(config, { heads, scalarInit, seed }),
-      frozen: request.frozen ?? false,
-    });
-    return opened(answer, config);
+  const load = async (folder: string, request: LoadModelRequest): Promise<ModelInfo> => {
+    const { config, base, call } = stateToLoad(folder, request, hashes);
+    return opened(await worker.call("loadModel", call), config, base);
   };
   return {
     worker,
@@ -159,7 +150,7 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
       cpu: hello.device === "cpu" ? (cpus()[0]?.model ?? "unknown") : hello.deviceName,
       threads: hello.threads,
       versions: { ...hello.versions, dtype: hello.dtype, device: hello.device, matmul: hello.matmul },
-      capabilities: { ...everyCapability, trainable: ["all"], bitExact: hello.bitExact },
+      capabilities: { ...everyCapability, bitExact: hello.bitExact },
     }),
     usage: async (): Promise<EngineUsage> => worker.call("usage"),
     async createModel({ config, heads, scalarInit = "zero", seed, role }) {
@@ -184,24 +175,28 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
       const config = configOf(id);
       const scoreValues = config ? initialScore(config, { heads: heads ?? [], scalarInit, seed }) : [];
       const answer = await worker.call("cloneModel", {
-        ...{ model: id, heads: heads ?? null, scoreValues, optimizer, into: into ?? null, frozen: merge },
+        ...{ model: id, heads: heads ?? null, scoreValues, optimizer, into: into ?? null, merge },
       });
-      return opened(answer, config!);
+      const { adapter: _, ...whole } = config!;
+      return merge ? opened(answer, whole) : opened(answer, config!, bases.get(id));
     },
     async inspectModel(state) {
-      return inspectModelFolder(folderOf(state));
+      return inspectState(folderOf(state));
     },
     loadModel: async (state, request = {}) => load(folderOf(state), request),
     async saveModel(id, folder, { optimizer = false } = {}) {
       await worker.call("saveModel", { model: id, folder, optimizer });
       const { config, heads } = models.get(id)!;
-      writeModelConfig(folder, { config, heads });
+      const base = bases.get(id);
+      if (base) writeAdapterConfig(folder, { config, heads, base });
+      else writeModelConfig(folder, { config, heads });
       return folder;
     },
     ema: (target, source, decay) => worker.call("ema", { target, source, decay }),
     async disposeModel(id) {
       await worker.call("disposeModel", { model: id });
       models.delete(id);
+      bases.delete(id);
     },
     async sample(id, { prompts, streams, ...request }) {
       const answer: { lengths: Int32Array; tokens: Int32Array; logprobs: Float32Array; stopped: boolean[] } =
@@ -235,18 +230,6 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
   };
 }
 
-type LoadOptions = NonNullable<Parameters<Engine["loadModel"]>[1]>;
-
-/** The first values of a scalar head's weights; none for a model without one. */
-function initialScore(
-  config: ModelConfig,
-  { heads, scalarInit, seed }: { heads: readonly HeadKind[]; scalarInit: ScalarInit; seed: number },
-): number[] {
-  if (!heads.includes("scalar")) return [];
-  const spec = parameterSpecs(config, heads, scalarInit).find(({ name }) => name === "score.weight")!;
-  return Array.from(initialValues(spec, seed));
-}
-
 async function forwardPass<Output extends ForwardOutput>(
   worker: WorkerProcess,
   model: ModelId,
@@ -276,13 +259,9 @@ async function gradientPass(worker: WorkerProcess, model: ModelId, loss: LossReq
   };
 }
 
-/** The folder of a whole model that a reference names. Throws EngineError for a URI, and for an adapter. */
+/** The folder that a reference names. Throws EngineError for a URI. */
 function folderOf(state: ModelReference): string {
   if (schemeOf(state) !== null)
     throw new EngineError(`${state} is a URI of a different engine: the PyTorch engine reads folders`);
-  if (!isAdapterFolder(state)) return state;
-  throw new EngineError(
-    `${state} is an adapter, which the PyTorch engine does not compute yet`,
-    `Merge it with its base first: ballast merge ${shellWord(state)} NEW-FOLDER`,
-  );
+  return state;
 }

@@ -6,7 +6,6 @@ import { randomPerToken, smallConfig } from "../../../test/support/engine.ts";
 import { temporaryFolder } from "../../../test/support/gpt2.ts";
 import { startTimeout, torchEngine, torchPython } from "../../../test/support/torch.ts";
 import { EngineError, UsageError } from "../../util/errors.ts";
-import { createEmbeddedEngine } from "../embedded/index.ts";
 import type { Engine, SampleRequest } from "../engine.ts";
 import type { TorchEngine } from "./index.ts";
 import { packageFolder } from "./torch-environment.ts";
@@ -114,20 +113,6 @@ describe("what stops it", () => {
     });
     expect(nonFinite).toBe(0);
   });
-});
-
-test("adapters are refused, with what to do", { timeout: startTimeout }, async () => {
-  const engine = await open();
-  const embedded = await createEmbeddedEngine({ threads: 1 });
-  opened.push(embedded);
-  const [base, folder] = [temporaryFolder(), temporaryFolder()];
-  await engine.saveModel((await engine.createModel({ config: smallConfig, heads: ["lm"], seed: 1 })).id, base);
-  const adapter = { rank: 2, alpha: 4 };
-  await expect(engine.loadModel(base, { adapter })).rejects.toThrow("it has no adapters yet");
-  await embedded.saveModel((await embedded.loadModel(base, { adapter })).id, folder);
-  const error = (await settled(engine.loadModel(folder))) as EngineError;
-  expect(error.message).toBe(`${folder} is an adapter, which the PyTorch engine does not compute yet`);
-  expect(error.hint).toContain(`ballast merge ${folder}`);
 });
 
 describe("what it lacks is a sentence, with the command that mends it", () => {

@@ -1,0 +1,73 @@
+"""Shards and their index: names only, each tensor once."""
+import json
+import os
+import shutil
+import tempfile
+import unittest
+
+import torch
+
+from ballast_torch.errors import EngineError
+from ballast_torch.model_files import ModelFiles, write_tensors
+
+
+class IndexTest(unittest.TestCase):
+    def setUp(self):
+        self.outside = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.outside)
+        self.folder = os.path.join(self.outside, "model")
+        os.mkdir(self.folder)
+
+    def shard(self, name, tensors):
+        write_tensors(os.path.join(self.folder, name), [(key, torch.full((2,), float(value))) for key, value in tensors.items()])
+
+    def index(self, content):
+        with open(os.path.join(self.folder, "model.safetensors.index.json"), "w", encoding="utf-8") as file:
+            file.write(content if isinstance(content, str) else json.dumps(content))
+
+    def refused(self, words):
+        with self.assertRaises(EngineError) as caught:
+            ModelFiles(self.folder)
+        self.assertEqual(caught.exception.kind, "checkpoint")
+        self.assertIn(words, str(caught.exception))
+
+    def test_shards_are_read(self):
+        self.shard("a.safetensors", {"x": 1})
+        self.shard("b.safetensors", {"y": 2})
+        self.index({"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}})
+        into = torch.empty(2)
+        ModelFiles(self.folder).read("y", into)
+        self.assertEqual(into.tolist(), [2, 2])
+
+    def test_a_tensor_in_two_shards(self):
+        self.shard("a.safetensors", {"x": 1})
+        self.shard("b.safetensors", {"x": 2})
+        self.index({"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}})
+        self.refused("has x twice, in a.safetensors and b.safetensors")
+
+    def test_a_shard_that_is_not_there(self):
+        self.index({"weight_map": {"x": "a.safetensors"}})
+        self.refused("there is no such file")
+
+    def test_an_index_names_files_of_its_folder_only(self):
+        self.shard("../other.safetensors", {"x": 1})
+        for name in ("../other.safetensors", os.path.join(self.outside, "other.safetensors"), "a.bin", "", 7, None, ["a"]):
+            with self.subTest(name=name):
+                self.index({"weight_map": {"x": name}})
+                self.refused("which is not the name of a shard")
+
+    def test_an_index_that_is_none(self):
+        for content, words in (
+            ("{", "it is not JSON"),
+            ([], "it has no weight_map"),
+            ({"weight_map": []}, "it has no weight_map"),
+            ({"weight_map": {}}, "it has no weight_map"),
+            ("[" + " " * (16 << 20) + "]", "are above"),
+        ):
+            with self.subTest(words=words):
+                self.index(content)
+                self.refused(words)
+
+
+if __name__ == "__main__":
+    unittest.main()
