@@ -11,6 +11,7 @@ import { blockProjections, parameterSpecs, scratchConfig } from "../models/famil
 import { readModelConfig } from "../models/hf-folder.ts";
 import { learnedComponents } from "../reward/index.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
+import { keepsMemory } from "../tensor/session.ts";
 import type { PreparedRows, RowLengths } from "../trainer/encoded-rows.ts";
 import { adapterOf } from "../trainer/stage-models.ts";
 import { UsageError } from "../util/errors.ts";
@@ -19,6 +20,8 @@ import { machineMemory } from "../util/machine-memory.ts";
 export interface PlanLine {
   readonly what: string;
   readonly bytes: number;
+  /** Whether it is in use only while its graph runs, when no other graph does. */
+  readonly passing?: boolean;
 }
 
 export interface MemoryPlan {
@@ -52,10 +55,11 @@ export function planMemory(config: Config, facts: RowFacts): MemoryPlan {
   if (largest === undefined)
     throw new UsageError("the configuration has no stage", "Give it a section sft, reward or ppo.");
   // Compiled graphs live as long as the engine, and the runtime keeps the memory of each.
-  const left = others.map(({ stage, lines }) => ({
-    what: `activations that ${stage} leaves with the runtime`,
-    bytes: lines.find(({ what }) => what === lossLine)?.bytes ?? 0,
-  }));
+  const left = others.flatMap(({ stage, lines }) =>
+    lines.flatMap(({ what, bytes, passing }) =>
+      what === lossLine && !passing ? [{ what: `activations that ${stage} leaves with the runtime`, bytes }] : [],
+    ),
+  );
   const program = { what: "program, runtime and rows", bytes: processBytes };
   return sum(largest.stage, largest.policy, largest.pass, [program, ...largest.lines, ...left]);
 }
@@ -121,7 +125,7 @@ function planSingle(config: Config, facts: RowFacts, stage: "sft" | "reward"): M
   return sum(stage, policy, pass, [
     ...shelf(policy),
     ...trained(stage === "sft" ? "policy" : "reward model", policy, heads),
-    { what: lossLine, bytes: loss },
+    activations(lossLine, loss, weights(policy, heads) + weights(policy, heads, "trained")),
   ]);
 }
 
@@ -147,8 +151,10 @@ function planOnline(config: Config, facts: RowFacts): MemoryPlan {
       ? []
       : [{ what: `${what}, kept to go back to`, bytes: 3 * weights(policy, its, "trained") }];
   const generation = samplingBytes(policy, { rows: ppo.sequences, prompt, newTokens: ppo.maxNewTokens });
-  const valueShape = { name: "value", clip: true } as const;
   const model = { config: policy, heads };
+  const values = { config: policy, heads: shared ? heads : (["scalar"] as const) };
+  const parameters = weights(policy, heads);
+  const withGradients = parameters + weights(policy, heads, "trained");
   return sum("ppo", policy, pass, [
     ...shelf(policy),
     ...trained("policy", policy, heads),
@@ -164,29 +170,27 @@ function planOnline(config: Config, facts: RowFacts): MemoryPlan {
       bytes: weights(one.config, ["scalar"], one.config === policy ? "trained" : "all"),
     })),
     ...(ppo.policyLoss === "penalty" ? [{ what: "policy that sampled", bytes: weights(policy, heads) }] : []),
-    { what: "activations of the policy's loss", bytes: lossBytes(model, pass, { recompute }) },
+    activations("activations of the policy's loss", lossBytes(model, pass, { recompute }), withGradients),
     ...(withCritic
       ? [
-          {
-            what: "activations of the value loss",
-            bytes: lossBytes({ config: policy, heads: shared ? heads : ["scalar"] }, pass, {
-              recompute,
-              shape: valueShape,
-            }),
-          },
-          {
-            what: "activations of values",
-            bytes: forwardBytes({ config: policy, heads: shared ? heads : ["scalar"] }, pass, ["values"]),
-          },
+          activations(
+            "activations of the value loss",
+            lossBytes(values, pass, { recompute, shape: { name: "value", clip: true } }),
+            withGradients,
+          ),
+          activations("activations of values", forwardBytes(values, pass, ["values"]), parameters),
         ]
       : []),
-    { what: "activations of log-probabilities", bytes: forwardBytes(model, pass, ["logprobs", "entropy"]) },
-    ...rewards.map((one) => ({
-      what: `activations of reward model ${one.name}`,
-      bytes: forwardBytes({ config: one.config, heads: ["scalar"] }, pass, ["score"]),
-    })),
+    activations("activations of log-probabilities", forwardBytes(model, pass, ["logprobs", "entropy"]), parameters),
+    ...rewards.map((one) =>
+      activations(
+        `activations of reward model ${one.name}`,
+        forwardBytes({ config: one.config, heads: ["scalar"] }, pass, ["score"]),
+        weights(one.config, ["scalar"]),
+      ),
+    ),
     { what: "caches of generation", bytes: generation.cache },
-    { what: "graphs of generation", bytes: generation.graphs },
+    activations("graphs of generation", generation.graphs, parameters),
   ]);
 }
 
@@ -246,6 +250,11 @@ function trained(role: string, config: ModelConfig, heads: readonly HeadKind[]):
   ];
 }
 
+/** What a graph takes beside its inputs, which have `inputs` bytes of parameters and gradients. */
+function activations(what: string, bytes: number, inputs: number): PlanLine {
+  return keepsMemory(inputs) ? { what, bytes } : { what, bytes, passing: true };
+}
+
 /** Bytes of a model's parameters, of the trained or of the frozen ones. */
 function weights(config: ModelConfig, heads: readonly HeadKind[], which: "all" | "trained" | "frozen" = "all"): number {
   const wanted = parameterSpecs(config, heads).filter(
@@ -267,7 +276,10 @@ function sum(
   pass: MemoryPlan["pass"],
   parts: readonly PlanLine[],
 ): MemoryPlan {
-  return { stage, policy, lines: parts, pass, total: parts.reduce((total, { bytes }) => total + bytes, 0) };
+  const most = Math.max(...parts.map(({ passing, bytes }) => (passing ? bytes : 0)));
+  // Of what is in use only at times, the largest counts.
+  const lines = parts.filter(({ passing, bytes }) => !passing || bytes === most);
+  return { stage, policy, lines, pass, total: lines.reduce((total, { bytes }) => total + bytes, 0) };
 }
 
 /** What the rows of a run decide about its memory. */
