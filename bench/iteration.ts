@@ -36,7 +36,13 @@ export async function benchIteration(engine: Engine, shape: BenchShape = shapes.
     const config = modelOf(shape);
     const model = await engine.createModel({ config, heads: ["lm"], seed: 1 });
     await engine.saveModel(model.id, start);
-    const reward = await engine.cloneModel(model.id, { heads: ["scalar"], scalarInit: "normal" });
+    const scalar = { heads: ["scalar"], scalarInit: "normal" } as const;
+    const reward =
+      shape.lora === 0
+        ? await engine.cloneModel(model.id, scalar)
+        : await engine.loadModel(start, { ...scalar, frozen: true });
+    // Adapters share the weights of the folder, not those of the model that wrote it.
+    if (shape.lora > 0) await engine.disposeModel(model.id);
     const measured: Measured[] = [];
     const context = contextOf({ engine, folder, start, shape, measured });
     const settings = context.config.ppo;
@@ -59,7 +65,7 @@ export async function benchIteration(engine: Engine, shape: BenchShape = shapes.
       rules: defaultRules().filter((rule) => fitsScale(rule, context.config.control)),
       measuring: { gold: null, monitor: [], pairs: [], ratings: [] },
     });
-    for (const { id } of [model, reward]) await engine.disposeModel(id);
+    for (const { id } of shape.lora === 0 ? [model, reward] : [reward]) await engine.disposeModel(id);
     return summary(measured);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -76,7 +82,7 @@ function contextOf({
   engine,
   folder,
   start,
-  shape: { sequences, epochs, minibatches, response, iterations, vocabulary, stops },
+  shape: { sequences, epochs, minibatches, response, iterations, vocabulary, stops, lora },
   measured,
 }: {
   readonly engine: Engine;
@@ -87,6 +93,7 @@ function contextOf({
 }): StageContext {
   const text = JSON.stringify({
     objective: "Be measured.",
+    ...(lora > 0 && { lora: { rank: lora } }),
     ppo: {
       policy: start,
       prompts: { path: "none.jsonl" },

@@ -1,5 +1,6 @@
 /** The shapes of a PPO iteration that are measured, here and with the peer. */
 import type { ModelConfig } from "../src/engine/engine.ts";
+import { withDefaultOptions } from "../src/models/family.ts";
 
 export interface BenchShape {
   readonly sequences: number;
@@ -14,6 +15,11 @@ export interface BenchShape {
   readonly width: number;
   readonly heads: number;
   readonly vocabulary: number;
+  /** Heads of keys and values, and the width inside a gated MLP, of a Llama; both 0 for a GPT-2. */
+  readonly kvHeads: number;
+  readonly innerWidth: number;
+  /** Rank of the adapters that Ballast trains; 0 trains all weights, as TRL always does here. */
+  readonly lora: number;
   /** The ids below this end a response: with random weights, one token in vocabulary / stops. */
   readonly stops: number;
 }
@@ -21,6 +27,7 @@ export interface BenchShape {
 const small: BenchShape = {
   ...{ sequences: 64, prompt: 16, response: 48, epochs: 4, minibatches: 4, iterations: 4 },
   ...{ layers: 4, width: 256, heads: 4, vocabulary: 512, stops: 0 },
+  ...{ kvHeads: 0, innerWidth: 0, lora: 0 },
 };
 
 export const shapes = {
@@ -30,16 +37,24 @@ export const shapes = {
   stopping: { ...small, stops: 64 },
   /** GPT-2's smallest size, 124 million parameters. */
   gpt2: {
+    ...small,
     ...{ sequences: 8, prompt: 16, response: 48, epochs: 4, minibatches: 4, iterations: 3 },
-    ...{ layers: 12, width: 768, heads: 12, vocabulary: 50_257, stops: 0 },
+    ...{ layers: 12, width: 768, heads: 12, vocabulary: 50_257 },
+  },
+  /** SmolLM-135M's shape, with adapters here and all weights in TRL. */
+  llama: {
+    ...small,
+    ...{ sequences: 8, prompt: 16, response: 48, epochs: 4, minibatches: 4, iterations: 3 },
+    ...{ layers: 30, width: 576, heads: 9, kvHeads: 3, innerWidth: 1536, vocabulary: 49_152, lora: 16 },
   },
 } as const satisfies Readonly<Record<string, BenchShape>>;
 
 export type ShapeName = keyof typeof shapes;
 
-export function modelOf({ vocabulary, prompt, response, width, layers, heads }: BenchShape): ModelConfig {
-  return {
-    ...{ family: "gpt2", vocabularySize: vocabulary, context: prompt + response },
-    ...{ width, layers, heads, tieEmbeddings: true },
-  };
+export function modelOf(shape: BenchShape): ModelConfig {
+  const { vocabulary, prompt, response, width, layers, heads, kvHeads, innerWidth } = shape;
+  const sizes = { vocabularySize: vocabulary, context: prompt + response, width, layers, heads, tieEmbeddings: true };
+  return kvHeads === 0
+    ? { family: "gpt2", ...sizes }
+    : withDefaultOptions({ family: "llama", ...sizes, kvHeads, innerWidth });
 }

@@ -1,4 +1,4 @@
-"""Iterations of TRL's last PPO trainer on random GPT-2 models on a CPU, as one line of JSON: medians without the first iteration.
+"""Iterations of TRL's last PPO trainer on random GPT-2 or Llama models on a CPU, all weights trained, as one line of JSON: medians without the first iteration.
 
 PYTHONPATH must hold a checkout of TRL with trl/experimental/ppo; bench/peers.ts says which. All options are whole numbers.
 """
@@ -20,6 +20,9 @@ for name in ("layers", "width", "heads", "vocabulary", "prompt", "response", "se
     options.add_argument(f"--{name}", type=int, required=True)
 for name in ("epochs", "minibatches", "iterations", "threads"):
     options.add_argument(f"--{name}", type=int, required=True)
+options.add_argument("--lora", type=int, default=0, help="not used: all weights are trained")
+options.add_argument("--kvHeads", type=int, default=0, help="heads of keys and values of a Llama; 0 for a GPT-2")
+options.add_argument("--innerWidth", type=int, default=0, help="width inside the gated MLP of a Llama")
 options.add_argument("--stops", type=int, default=0, help="ids 0 to STOPS - 1 end a response")
 a = options.parse_args()
 
@@ -28,6 +31,7 @@ import torch
 torch.set_num_threads(a.threads)
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 import trl.experimental.ppo.ppo_trainer as trainer_module
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
@@ -39,19 +43,35 @@ tokenizer = PreTrainedTokenizerFast(
     tokenizer_object=words_tokenizer, pad_token="[PAD]", eos_token="[EOS]", padding_side="left"
 )
 
-config = GPT2Config(
-    vocab_size=a.vocabulary,
-    n_positions=a.prompt + a.response,
-    n_embd=a.width,
-    n_layer=a.layers,
-    n_head=a.heads,
-    **dict(resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, bos_token_id=eos, eos_token_id=eos, pad_token_id=pad),
-)
+ids = dict(bos_token_id=eos, eos_token_id=eos, pad_token_id=pad)
+if a.kvHeads == 0:
+    language_model, classifier = GPT2LMHeadModel, GPT2ForSequenceClassification
+    config = GPT2Config(
+        vocab_size=a.vocabulary,
+        n_positions=a.prompt + a.response,
+        n_embd=a.width,
+        n_layer=a.layers,
+        n_head=a.heads,
+        **dict(resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, **ids),
+    )
+else:
+    language_model, classifier = LlamaForCausalLM, LlamaForSequenceClassification
+    config = LlamaConfig(
+        vocab_size=a.vocabulary,
+        max_position_embeddings=a.prompt + a.response,
+        hidden_size=a.width,
+        intermediate_size=a.innerWidth,
+        num_hidden_layers=a.layers,
+        num_attention_heads=a.heads,
+        num_key_value_heads=a.kvHeads,
+        tie_word_embeddings=True,
+        **ids,
+    )
 torch.manual_seed(0)
-policy, reference = GPT2LMHeadModel(config), GPT2LMHeadModel(config)
+policy, reference = language_model(config), language_model(config)
 reference.load_state_dict(policy.state_dict())
 config.num_labels = 1
-reward, value = GPT2ForSequenceClassification(config), GPT2ForSequenceClassification(config)
+reward, value = classifier(config), classifier(config)
 if a.stops > 0:
     policy.generation_config.eos_token_id = list(range(a.stops))
 
