@@ -48,6 +48,11 @@ const argumentsOf = (run: string): Readonly<Record<string, readonly string[]>> =
     rate: ["none"],
     help: [],
     delete: ["none"],
+    plan: ["none.yaml"],
+    merge: ["none", "out"],
+    // An engine that does not exist, so that no environment is made.
+    "engine setup": ["none"],
+    "engine check": ["none"],
   },
 });
 
