@@ -250,8 +250,11 @@ async function tellStates({ engine, config }: Run, context: StageContext, folder
     const { config: its, notes = [] } = await engine.inspectModel(stateOf(folder));
     for (const note of notes) warn(context, note);
     const [module] = its.adapter?.modules ?? [];
-    if (config.lora === undefined || module === undefined) continue;
-    const message = `the adapter in ${folder}, of rank ${module.rank}, is trained on: the settings of lora are those of new adapters`;
+    const { lora } = config;
+    if (lora === undefined || module === undefined) continue;
+    if (module.rank === lora.rank && module.alpha === lora.alpha) continue;
+    const { rank, alpha } = module;
+    const message = `the adapter in ${folder}, of rank ${rank} and alpha ${alpha}, is trained on: the settings of lora are those of new adapters`;
     context.recorder.event({ kind: "note", stage: context.stage, iteration: 0, message });
   }
 }
