@@ -32,10 +32,14 @@ class Server:
 
     def _read(self):
         """Until the other side closes: then there is nobody to compute for, whatever is in progress."""
-        while True:
-            message = read_frame(self.stream)
-            if message is None:
-                os._exit(0)
+        try:
+            self._receive()
+        finally:
+            # A trainer that is killed with answers unread resets the connection, which raises: the worker must end all the same.
+            os._exit(0)
+
+    def _receive(self):
+        while (message := read_frame(self.stream)) is not None:
             if message["verb"] == "ping":
                 self._pong(message)
             elif message["verb"] == "cancel":
