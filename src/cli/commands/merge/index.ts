@@ -1,16 +1,12 @@
 /** `ballast merge`: an adapter and its base as one whole model, in a folder of its own. */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { type Merged, mergeAdapter } from "../../../models/merge-adapter.ts";
 import { type DtypeName, writtenFormats } from "../../../models/number-formats.ts";
-import { writeFolder } from "../../../trainer/atomic-folder.ts";
-import { writeDurably } from "../../../util/durable.ts";
-import { BallastError, messageOf, UsageError } from "../../../util/errors.ts";
+import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
-import { remedyFor } from "../../../util/system-faults.ts";
 import { isAdapterFolder } from "../../../util/weight-files.ts";
 import { findModel } from "../../find-model.ts";
 import { jsonLine } from "../../json-line.ts";
+import { refuseExisting, writeNewModel } from "../../new-model-folder.ts";
 import { shortPath } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
 
@@ -25,16 +21,6 @@ export interface MergeOptions {
   readonly terminal: Terminal;
 }
 
-/** What a model's folder holds beside configuration and weights; the adapter's counts before the base's. */
-const companions = [
-  "generation_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "chat_template.jinja",
-  "reward.json",
-];
-
 /** Writes the folder completely or not at all. Throws UsageError if there is no adapter, or the folder exists. */
 export async function merge({
   model,
@@ -44,8 +30,7 @@ export async function merge({
   json = false,
   terminal,
 }: MergeOptions): Promise<number> {
-  if (existsSync(out) && (!statSync(out).isDirectory() || readdirSync(out).length > 0))
-    throw new UsageError(`${out} exists already`, "Name a new folder: nothing is overwritten.");
+  refuseExisting(out);
   const folder = await findModel(model, workspace);
   if (!isAdapterFolder(folder))
     throw new UsageError(
@@ -53,20 +38,10 @@ export async function merge({
       "A whole model is exported: ballast export RUN --format model.",
     );
   let merged: Merged | undefined;
-  const write = async (to: string) => {
+  await writeNewModel(out, dtype, (to) => {
     merged = mergeAdapter(folder, to, { format: writtenFormats[dtype] });
-    for (const name of companions) {
-      const path = [folder, merged.base].map((place) => join(place, name)).find(existsSync);
-      if (path !== undefined) writeDurably(join(to, name), readFileSync(path));
-    }
-  };
-  try {
-    await writeFolder({ folder: out, state: { format: 1, dtype }, write });
-  } catch (error) {
-    if (error instanceof BallastError) throw error;
-    const hint = remedyFor(error) ?? "Name a different folder, or check the permissions of the one above it.";
-    throw new BallastError(`cannot write ${out}: ${messageOf(error)}`, hint, { cause: error });
-  }
+    return [folder, merged.base];
+  });
   const { base, changed, lost } = merged as Merged;
   if (json) terminal.out(jsonLine({ folder: out, base, dtype, changed, lost }));
   else {
