@@ -19,7 +19,7 @@ test("a program with a separator is a path beside the file; any other is a name"
   expect(python("python3")).toBe("python3");
   expect(python("venv/bin/python")).toBe("conf/venv/bin/python");
   expect(python("../python")).toBe("./python");
-  expect(python("/opt/venv/bin/python")).toBe("/opt/venv/bin/python");
+  expect(python("/venv/bin/python")).toBe("/venv/bin/python");
 });
 
 test("settings of the PyTorch engine are refused for the embedded one", () => {

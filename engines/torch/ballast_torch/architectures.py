@@ -16,7 +16,7 @@ from .errors import damaged, usage
 # default attention, and Phi-3's cache forgets its text at a threshold.
 FAMILIES = ("gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma3_text", "gpt_neox")
 
-# The name of a head that is no embedding, in files.
+# The name in files of a head that is separate from the embedding.
 OWN_HEADS = {"gpt_neox": "embed_out.weight"}
 
 # Multipliers and caps of logits, which the head does not compute.

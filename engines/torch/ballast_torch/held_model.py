@@ -3,7 +3,7 @@
 A model that trains everything has all of its parameters there; one that stands on shared weights only its own: an adapter's, and a scalar head.
 
 In float32 the trunk's parameters are views of the flat array. In bf16 they are views of a second, rounded one, while the flat array keeps the values
-that steps add to; a model that is only read has the rounded array alone. Gradients of every pass are added in float32.
+that steps add to; a model that is only read has only the rounded array. Gradients of every pass are added in float32.
 """
 import copy
 import os
@@ -349,7 +349,7 @@ def trunk_specs(config, trunk):
 
 
 def head_spec(config, decoder):
-    """(name, group, shape) of a language head that is no embedding."""
+    """(name, group, shape) of a language head that is separate from the embedding."""
     return (architectures.own_head_name(config), "lm_head", torch.Size([decoder["vocabularySize"], decoder["width"]]))
 
 

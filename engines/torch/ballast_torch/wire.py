@@ -17,7 +17,7 @@ MOST_HEADER = 1 << 28
 
 
 def read_frame(stream):
-    """The next message, with its arrays in place; None at the end of the stream. Raises ValueError for what is no frame."""
+    """The next message, with its arrays in place; None at the end of the stream. Raises ValueError for anything that is not a frame."""
     lengths = stream.read(LENGTHS.size)
     if len(lengths) < LENGTHS.size:
         return None
