@@ -1,4 +1,5 @@
 /** The parts of a diagnosis: symptoms, their causes, and the evidence for each. */
+import { type CauseId, causes } from "./causes.ts";
 import type { RunHistory } from "./diagnosis-history.ts";
 
 export const symptoms = {
@@ -31,6 +32,8 @@ export interface Diagnosis {
   readonly symptom: Symptom;
   /** The symptom in numbers. */
   readonly seen: string;
+  readonly id: CauseId;
+  /** The cause in words. */
   readonly cause: string;
   readonly likelihood: number;
   readonly evidence: string;
@@ -85,7 +88,7 @@ export interface DiagnosisInput {
 
 /** One cause of a symptom; `evidence` is null if only the symptom supports it. */
 interface Candidate {
-  readonly cause: string;
+  readonly id: CauseId;
   /** What was seen that supports only this cause. */
   readonly evidence: string | null;
   /** What the settings say, if they agree with it. */
@@ -95,10 +98,11 @@ interface Candidate {
 }
 
 export function diagnoses(symptom: Symptom, seen: string, candidates: readonly Candidate[]): Diagnosis[] {
-  return candidates.map(({ cause, evidence, settings = null, remedy, samples = [] }) => ({
+  return candidates.map(({ id, evidence, settings = null, remedy, samples = [] }) => ({
     symptom,
     seen,
-    cause,
+    id,
+    cause: causes[id],
     likelihood:
       evidence !== null ? likelihood.likely : settings !== null ? likelihood.possible : likelihood.conceivable,
     evidence: [evidence, settings].filter((text) => text !== null).join("; ") || "only the symptom",

@@ -100,27 +100,27 @@ const overfitted = { "value/loss": series((i) => (i % 2 === 0 ? 0.2 : 0.5)) };
 
 describe("each row of the table, the likeliest cause first", () => {
   it.each<[Symptom, string, Change]>([
-    ["reward_flat", "the rate is too low", { history: { ...flat, "kl/old_new_k3_token": series(() => 1e-5) } }],
-    ["reward_flat", "too few sequences", { history: flat, settings: { sequences: 128 } }],
-    ["reward_flat", "the reward or its verifier", { history: flat }],
+    ["reward_flat", "learning_rate_low", { history: { ...flat, "kl/old_new_k3_token": series(() => 1e-5) } }],
+    ["reward_flat", "sequences_few", { history: flat, settings: { sequences: 128 } }],
+    ["reward_flat", "reward_wrong", { history: flat }],
     [
       "reward_flat",
-      "the reward or its verifier",
+      "reward_wrong",
       { history: { ...flat, "reward/score_std": series((i) => (i === 0 ? 1 : 0)) } },
     ],
     [
       "reward_falls",
-      "the rate is too high",
+      "learning_rate_high",
       { history: { ...fallen, "kl/old_new_k3_token": series((i) => (i === 30 ? 0.1 : 0.01)) } },
     ],
     [
       "reward_falls",
-      "the KL coefficient",
+      "kl_coef_low",
       { history: { ...fallen, "kl/ref_k3_token": series((i) => (i < 28 ? 0.05 : 0.4)) } },
     ],
     [
       "reward_falls",
-      "gradients are not clipped",
+      "gradient_unclipped",
       {
         history: { ...fallen, "gradient/policy_norm_max": series((i) => (i === 30 ? 50 : 0.9)) },
         settings: { maxGradNorm: null },
@@ -128,13 +128,13 @@ describe("each row of the table, the likeliest cause first", () => {
     ],
     [
       "entropy_collapses",
-      "the sampling temperature",
+      "temperature_low",
       { history: { ...collapsed, "response/repeat_agreement": series((i) => (i < 20 ? 0.1 : 0.9)) } },
     ],
-    ["entropy_collapses", "the entropy bonus", { history: collapsed, settings: { temperature: 0.8 } }],
+    ["entropy_collapses", "entropy_bonus_weak", { history: collapsed, settings: { temperature: 0.8 } }],
     [
       "entropy_collapses",
-      "a length penalty",
+      "length_penalty_strong",
       {
         history: { ...collapsed, "response/length_mean": series((i) => (i < 30 ? 20 : 5)) },
         settings: { lengthReward: true },
@@ -142,87 +142,87 @@ describe("each row of the table, the likeliest cause first", () => {
     ],
     [
       "kl_explodes",
-      "the clip is too wide",
+      "clip_wide",
       { history: { ...exploded, "clip/fraction": series(() => 0.01) }, settings: { clipHigh: 0.4 } },
     ],
-    ["kl_explodes", "too many epochs", { history: exploded, settings: { epochs: 8 } }],
-    ["kl_explodes", "too few sequences", { history: exploded, settings: { sequences: 32, epochs: 2, clipHigh: 0.1 } }],
+    ["kl_explodes", "epochs_many", { history: exploded, settings: { epochs: 8 } }],
+    ["kl_explodes", "sequences_few", { history: exploded, settings: { sequences: 32, epochs: 2, clipHigh: 0.1 } }],
     [
       "kl_explodes",
-      "the rate jumped",
+      "learning_rate_high",
       { history: { ...exploded, "settings/policy_learning_rate": series((i) => (i < 40 ? 1e-5 : 3e-4)) } },
     ],
     [
       "metrics_swing",
-      "too few sequences",
+      "sequences_few",
       { history: { "reward/score_mean": series((i) => 0.03 * i + 0.2 * wobble(i)) }, settings: { sequences: 64 } },
     ],
-    ["advantage_signs", "lambda and gamma", { history: { "advantage/sign_flip_rate": series(() => 0.54) } }],
-    ["critic_lags", "the critic's rate is too low", { history: lagging, settings: { criticLearningRate: 1e-6 } }],
+    ["advantage_signs", "lambda_low", { history: { "advantage/sign_flip_rate": series(() => 0.54) } }],
+    ["critic_lags", "critic_rate_low", { history: lagging, settings: { criticLearningRate: 1e-6 } }],
     [
       "critic_lags",
-      "the critic's rate is too low",
+      "critic_rate_low",
       { history: { ...lagging, "gradient/critic_norm": series(() => 0) } },
     ],
-    ["critic_lags", "the value clip", { history: { ...lagging, "value/clip_fraction": series(() => 0.6) } }],
+    ["critic_lags", "value_clip_tight", { history: { ...lagging, "value/clip_fraction": series(() => 0.6) } }],
     [
       "critic_overfits",
-      "the critic's rate is too high",
+      "critic_rate_high",
       { history: overfitted, settings: { criticLearningRate: 1e-3 } },
     ],
-    ["critic_overfits", "too many passes", { history: overfitted, settings: { epochs: 8 } }],
-    ["critic_overfits", "nothing clips", { history: overfitted, settings: { valueClip: null } }],
+    ["critic_overfits", "epochs_many", { history: overfitted, settings: { epochs: 8 } }],
+    ["critic_overfits", "value_clip_loose", { history: overfitted, settings: { valueClip: null } }],
     [
       "gold_jumps",
-      "the reward or the check",
+      "reward_leak",
       { history: { "monitor/gold": series((i) => (i < 30 ? 0.3 : 0.9), { every: 10 }) } },
     ],
     [
       "out_of_memory",
-      "too many sequences in one pass",
+      "memory_micro_batch",
       { messages: ["onnxruntime: Failed to allocate memory for 12 MB"] },
     ],
-    ["out_of_memory", "sequences are too long", { messages: ["out of memory"], settings: { maxNewTokens: 4096 } }],
-    ["out_of_memory", "too many sequences in one pass", { lost: true, memoryMb: 950 }],
+    ["out_of_memory", "memory_length", { messages: ["out of memory"], settings: { maxNewTokens: 4096 } }],
+    ["out_of_memory", "memory_micro_batch", { lost: true, memoryMb: 950 }],
     [
       "reward_too_clever",
-      "the policy has found a shortcut",
+      "reward_shortcut",
       { history: { "monitor/gold": series((i) => 0.8 - 0.005 * i, { every: 10 }) } },
     ],
     [
       "reward_too_clever",
-      "the policy has found a shortcut",
+      "reward_shortcut",
       { history: { "monitor/sums": series((i) => 0.7 - 0.009 * i, { every: 10 }) } },
     ],
     [
       "reward_too_clever",
-      "the policy has found a shortcut",
+      "reward_shortcut",
       { history: { "reward/gold_correlation": series(() => 0.29), "gold/mean": series(() => 0.89) } },
     ],
     [
       "reward_too_clever",
-      "the policy has found a shortcut",
+      "reward_shortcut",
       { history: { "response/distinct_2": series((i) => 0.3 - 0.003 * i) } },
     ],
     [
       "reward_too_clever",
-      "the policy has found a shortcut",
+      "reward_shortcut",
       { history: { "reward/component/model_outside_training_share": series((i) => i / 60) } },
     ],
     [
       "kl_too_small",
-      "the policy drifts",
+      "kl_coef_low",
       { history: { "kl/ref_k3_token": series((i) => 0.02 * i), "kl/coef": series(() => 0.001) } },
     ],
     [
       "prompts_narrow",
-      "a handful of prompts",
+      "prompts_few",
       { history: { "response/distinct_prompts_share": series((i) => (i < 30 ? 0.9 : 0.01)) } },
     ],
-    ["evaluation_is_training", "what is measured", { evaluationIsTraining: true }],
+    ["evaluation_is_training", "evaluation_is_training", { evaluationIsTraining: true }],
     [
       "trend_unproven",
-      "it is judged too early",
+      "judged_early",
       {
         history: Object.fromEntries(Object.entries(healthy).map(([key, points]) => [key, points.slice(0, 8)])),
         done: 8,
@@ -230,7 +230,7 @@ describe("each row of the table, the likeliest cause first", () => {
     ],
   ])("%s: %s", (symptom, cause, change) => {
     const first = diagnose(changed(change)).find((found) => found.symptom === symptom);
-    expect(first?.cause).toContain(cause.replace(/^the reward or its verifier.*/, "the reward or its verifier"));
+    expect(first?.id).toBe(cause);
     expect(first?.remedy).not.toBe("");
   });
 
@@ -325,7 +325,7 @@ it("causes with evidence of their own stand first, and the samples go with the r
   const likelihoods = found.map((one) => one.likelihood);
   expect(likelihoods).toEqual([...likelihoods].sort((a, b) => b - a));
   expect(likelihoods).toContain(likelihood.possible);
-  const reward = diagnose(changed({ history: flat, samples })).find(({ cause }) => cause.includes("verifier"));
+  const reward = diagnose(changed({ history: flat, samples })).find(({ id }) => id === "reward_wrong");
   expect(reward?.samples.map(({ score }) => score)).toEqual([3, 2, 1]);
 });
 

@@ -31,18 +31,18 @@ export const rewardFlat: Detector = (input) => {
   const sorted = [...samples].sort((a, b) => b.score - a.score);
   return diagnoses("reward_flat", `${signed(rise)} of the reference's spread in ${scores.length} iterations`, [
     {
-      cause: "the rate is too low",
+      id: "learning_rate_low",
       evidence: kl < stillKl ? `the policy hardly moves: KL(old, new) ${short(kl)} nats a token an iteration` : null,
       remedy: `ten times the rate: ppo.learningRate=${short(10 * settings.learningRate)}`,
     },
     {
-      cause: "too few sequences a step: the gradient is noise",
+      id: "sequences_few",
       evidence: null,
       settings: step < 256 ? `${step} a step` : null,
       remedy: `512 or more a step: ppo.sequences=${512 * settings.minibatches}`,
     },
     {
-      cause: "the reward or its verifier is wrong",
+      id: "reward_wrong",
       evidence:
         spread < 0.01 * unit
           ? `nearly all responses score alike: standard deviation ${short(spread)}`
@@ -91,12 +91,12 @@ export const rewardFalls: Detector = (input) => {
   const moved = kl > 0.05 || clipped > 0.3;
   return diagnoses("reward_falls", `by ${short(fall.size)} of the reference's spread from iteration ${fall.at} on`, [
     {
-      cause: "the rate is too high",
+      id: "learning_rate_high",
       evidence: moved ? `around it KL(old, new) reached ${short(kl)} and the clip fraction ${short(clipped)}` : null,
       remedy: `a tenth of the rate: ppo.learningRate=${short(settings.learningRate / 10)}`,
     },
     {
-      cause: "the KL coefficient is too low",
+      id: "kl_coef_low",
       evidence:
         away > 2 * before && away > 0.1
           ? `KL to the reference went from ${short(before)} to ${short(away)} nats a token`
@@ -105,12 +105,12 @@ export const rewardFalls: Detector = (input) => {
       remedy: "ppo.kl.coef=0.1",
     },
     {
-      cause: "gradients are not clipped",
+      id: "gradient_unclipped",
       evidence: settings.maxGradNorm === null && spike > 10 ? `a norm ${short(spike)} times the usual` : null,
       settings: settings.maxGradNorm === null ? "ppo.maxGradNorm is null" : null,
       remedy: "ppo.maxGradNorm=1",
     },
-  ]).filter(({ cause, likelihood: p }) => settings.maxGradNorm === null || p > 0.2 || !cause.startsWith("gradients"));
+  ]).filter(({ id, likelihood: p }) => settings.maxGradNorm === null || p > 0.2 || id !== "gradient_unclipped");
 };
 
 /**
@@ -131,7 +131,7 @@ export const metricsSwing: Detector = ({ history, settings }) => {
     `the score by ${percent(size)} of the reference's spread from one iteration to the next`,
     [
       {
-        cause: "too few sequences",
+        id: "sequences_few",
         evidence: `${settings.sequences} an iteration, ${step} a step${measured}`,
         remedy: `noise falls with the root of their number: about ${wanted} a step would swing by 3%; 512 a step is usual${noise === undefined ? "" : `, and ${Math.ceil(noise)} what the noise scale suggests`}`,
       },
@@ -151,7 +151,7 @@ export const trendUnproven: Detector = ({ history }): Diagnosis[] => {
     : `${signed(rise)} over ${scores.length} iterations, ${short(Math.abs(standardErrors))} standard errors from zero`;
   return diagnoses("trend_unproven", seen, [
     {
-      cause: "it is judged too early",
+      id: "judged_early",
       evidence: null,
       settings: early ? `a trend is judged from ${earliest} iterations on` : "chance gives as much",
       remedy: "let it run longer before you conclude anything, or compare seeds",

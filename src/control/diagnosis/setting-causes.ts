@@ -29,7 +29,7 @@ export const goldJumps: Detector = ({ history }) => {
       `from ${short(before.value)} to ${short(after.value)} at iteration ${after.iteration}`,
       [
         {
-          cause: "the reward or the check is wrong, or answers leak into the prompts",
+          id: "reward_leak",
           evidence: alone ? `the score moved by only ${short(moved)} of the reference's spread` : null,
           settings: "policies learn gradually",
           remedy:
@@ -53,20 +53,20 @@ export const outOfMemory: Detector = ({ history, settings, messages, lost, memor
   const half = Math.max(1, Math.floor((microBatch || step) / 2));
   return diagnoses("out_of_memory", seen, [
     {
-      cause: "too many sequences in one pass",
+      id: "memory_micro_batch",
       evidence: null,
       settings: microBatch === 0 ? "ppo.microBatch is chosen by the stage" : `ppo.microBatch ${microBatch}`,
       remedy: `ppo.microBatch=${half}: the step stays exactly the same`,
     },
     {
-      cause: "sequences are too long",
+      id: "memory_length",
       evidence: maxNewTokens > 2048 ? `responses of up to ${maxNewTokens} tokens` : null,
       settings: null,
       remedy: "2,048 tokens, prompt and response together",
     },
-    { cause: "precision", evidence: null, remedy: "an engine with 16-bit numbers, which halves activations" },
+    { id: "memory_precision", evidence: null, remedy: "an engine with 16-bit numbers, which halves activations" },
     {
-      cause: "activations are all kept",
+      id: "memory_activations",
       evidence: null,
       remedy: "recomputation in the backward pass, if the engine offers it",
     },
@@ -83,7 +83,7 @@ export const promptsNarrow: Detector = ({ history, settings }) => {
   const first = shares[0]!;
   return diagnoses("prompts_narrow", `${short(100 * newest)}% of an iteration's prompts are distinct`, [
     {
-      cause: "the policy is trained on a handful of prompts",
+      id: "prompts_few",
       evidence:
         newest < fewPrompts * first
           ? `it was ${short(100 * first)}% at the start`
@@ -97,7 +97,7 @@ export const evaluationIsTraining: Detector = ({ evaluationIsTraining: same, don
   same && done > 0
     ? diagnoses("evaluation_is_training", "the evaluation has no prompts of its own", [
         {
-          cause: "what is measured was learned by heart",
+          id: "evaluation_is_training",
           evidence: null,
           settings: "no evaluation.prompts",
           remedy: "evaluation.prompts.path with prompts that are kept out of training",

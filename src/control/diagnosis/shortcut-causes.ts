@@ -24,7 +24,7 @@ export const rewardTooClever: Detector = ({ history, done, samples }) => {
   if (signs.length === 0) return [];
   return diagnoses("reward_too_clever", signs.map(({ seen }) => seen).join("; "), [
     {
-      cause: "the policy has found a shortcut of the reward",
+      id: "reward_shortcut",
       evidence: signs.map(({ evidence }) => evidence).join("; "),
       remedy: "read the highest scores; raise ppo.kl.coef, or fix the reward and start again from before it rose",
       samples: [...samples].sort((a, b) => b.score - a.score).slice(0, 3),

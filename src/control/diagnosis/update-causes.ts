@@ -41,13 +41,13 @@ export const klExplodes: Detector = ({ history, settings }) => {
       ? []
       : [
           {
-            cause: "the rate jumped",
+            id: "learning_rate_high" as const,
             evidence: `at iteration ${from} it was ${short(rateJump)} times that before`,
             remedy: "the previous rate, or a tenth of it",
           },
         ]),
     {
-      cause: "the clip is too wide",
+      id: "clip_wide",
       evidence:
         clipHigh > 0.2 && clipped < 0.1
           ? `a clip of ${clipHigh} that hardly ever binds (${short(clipped)} of tokens)`
@@ -56,13 +56,13 @@ export const klExplodes: Detector = ({ history, settings }) => {
       remedy: "ppo.clipLow=0.1 ppo.clipHigh=0.1",
     },
     {
-      cause: "too many epochs on each rollout",
+      id: "epochs_many",
       evidence: epochs > 4 ? `${epochs} epochs; published are 1 to 4` : null,
       settings: epochs > 2 ? `ppo.epochs ${epochs}` : null,
       remedy: `ppo.epochs=${epochs > 2 ? 2 : 1}, or ppo.stopEpochsAtKl=0.015`,
     },
     {
-      cause: "too few sequences a step",
+      id: "sequences_few",
       evidence: step < 64 ? `${step} a step: most of the gradient is noise` : null,
       settings: step < 256 ? `${step} a step` : null,
       remedy: `ppo.sequences=${512 * settings.minibatches}`,
@@ -99,7 +99,7 @@ export const entropyCollapses: Detector = ({ history, settings, entropyScale }) 
   const sampled = valuesOf(history, "settings/temperature").at(-1) ?? temperature;
   return diagnoses("entropy_collapses", seen, [
     {
-      cause: "the sampling temperature",
+      id: "temperature_low",
       evidence:
         sampled < 0.5
           ? `responses are sampled at ${sampled}`
@@ -110,13 +110,13 @@ export const entropyCollapses: Detector = ({ history, settings, entropyScale }) 
       remedy: "ppo.temperature=0.8",
     },
     {
-      cause: "the entropy bonus is too weak",
+      id: "entropy_bonus_weak",
       evidence: null,
       settings: entropyCoef < 0.02 ? `ppo.entropyCoef ${entropyCoef}` : null,
       remedy: "ppo.entropyCoef=0.02",
     },
     {
-      cause: "a length penalty is too strong",
+      id: "length_penalty_strong",
       evidence:
         shortened < 0.5 && (byLength < -0.6 || lengthReward)
           ? `responses have ${short(100 * shortened)}% of their first length${lengthReward ? ", and a component judges length" : `, and score falls with length (${short(byLength)})`}`
@@ -138,7 +138,7 @@ export const advantageSigns: Detector = ({ history, settings }) => {
     `${short(100 * rate)}% of neighbouring tokens; chance gives ${short(100 * chance)}%`,
     [
       {
-        cause: "lambda and gamma do not fit the task",
+        id: "lambda_low",
         evidence: `advantages of neighbouring tokens differ in sign more often than by chance, with lambda ${lambda} and gamma ${gamma}`,
         remedy: `${gamma < 1 ? "ppo.gamma=1 and " : ""}a higher lambda (ppo.lambda=${lambda < 0.95 ? 0.95 : 0.98}) for a score at the end; docs/PPO.md, defaults, says what fits which reward`,
       },
@@ -155,7 +155,7 @@ export const klTooSmall: Detector = ({ history, settings }) => {
   if (!(inForce < driftCoef) || !(newest > driftKl) || !(newest > lastMean(kl.slice(0, -10), 3))) return [];
   return diagnoses("kl_too_small", `KL to the reference is ${short(newest)} nats a token, and rising`, [
     {
-      cause: "the policy drifts away from its reference",
+      id: "kl_coef_low",
       evidence: `the KL coefficient is ${short(inForce)}`,
       remedy: "ppo.kl.coef=0.05 or more, from the start",
     },

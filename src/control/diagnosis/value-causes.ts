@@ -24,7 +24,7 @@ export const criticLags: Detector = ({ history, settings }) => {
     0.9 * lastMean(valuesOf(history, "value/loss").slice(0, -window + 5), 5);
   return diagnoses("critic_lags", `explained variance ${short(explained)} over the newest ${window} iterations`, [
     {
-      cause: "the critic's rate is too low",
+      id: "critic_rate_low",
       evidence: frozen
         ? "its gradient is 0: it does not learn at all"
         : ratio !== null && ratio < 1.5
@@ -37,13 +37,13 @@ export const criticLags: Detector = ({ history, settings }) => {
           : `ppo.criticLearningRate=${short(2 * Math.max(learningRate, criticLearningRate!))}`,
     },
     {
-      cause: "too few passes over each rollout",
+      id: "value_passes_few",
       evidence: null,
       settings: falls ? "its loss still falls: it learns, too slowly" : null,
       remedy: "more ppo.epochs, or value updates x2 while it lags (docs/control.md)",
     },
     {
-      cause: "the value clip is too tight",
+      id: "value_clip_tight",
       evidence: clipped > 0.3 ? `it binds for ${short(100 * clipped)}% of tokens` : null,
       settings: null,
       remedy: `ppo.valueClip=${valueClip === null ? "null" : short(2 * valueClip)}, or null`,
@@ -61,19 +61,19 @@ export const criticOverfits: Detector = ({ history, settings }) => {
   const ratio = criticLearningRate === null ? null : criticLearningRate / learningRate;
   return diagnoses("critic_overfits", `the value loss swings by ${short(100 * size)}% from one iteration to the next`, [
     {
-      cause: "the critic's rate is too high",
+      id: "critic_rate_high",
       evidence: ratio !== null && ratio > 2 ? `it is ${short(ratio)} times the policy's; published are 1.5 to 2` : null,
       settings: null,
       remedy: `ppo.criticLearningRate=${short(1.5 * learningRate)}`,
     },
     {
-      cause: "too many passes over each rollout",
+      id: "epochs_many",
       evidence: epochs > 4 ? `${epochs} epochs; published are 1 to 4` : null,
       settings: epochs > 2 ? `ppo.epochs ${epochs}` : null,
       remedy: "ppo.epochs=2",
     },
     {
-      cause: "nothing clips its values",
+      id: "value_clip_loose",
       evidence: valueClip === null ? "ppo.valueClip is null" : null,
       settings: valueClip !== null && valueClip > 0.2 ? `ppo.valueClip ${valueClip}` : null,
       remedy: "ppo.valueClip=0.2",
