@@ -103,11 +103,7 @@ describe("each row of the table, the likeliest cause first", () => {
     ["reward_flat", "learning_rate_low", { history: { ...flat, "kl/old_new_k3_token": series(() => 1e-5) } }],
     ["reward_flat", "sequences_few", { history: flat, settings: { sequences: 128 } }],
     ["reward_flat", "reward_wrong", { history: flat }],
-    [
-      "reward_flat",
-      "reward_wrong",
-      { history: { ...flat, "reward/score_std": series((i) => (i === 0 ? 1 : 0)) } },
-    ],
+    ["reward_flat", "reward_wrong", { history: { ...flat, "reward/score_std": series((i) => (i === 0 ? 1 : 0)) } }],
     [
       "reward_falls",
       "learning_rate_high",
@@ -159,29 +155,13 @@ describe("each row of the table, the likeliest cause first", () => {
     ],
     ["advantage_signs", "lambda_low", { history: { "advantage/sign_flip_rate": series(() => 0.54) } }],
     ["critic_lags", "critic_rate_low", { history: lagging, settings: { criticLearningRate: 1e-6 } }],
-    [
-      "critic_lags",
-      "critic_rate_low",
-      { history: { ...lagging, "gradient/critic_norm": series(() => 0) } },
-    ],
+    ["critic_lags", "critic_rate_low", { history: { ...lagging, "gradient/critic_norm": series(() => 0) } }],
     ["critic_lags", "value_clip_tight", { history: { ...lagging, "value/clip_fraction": series(() => 0.6) } }],
-    [
-      "critic_overfits",
-      "critic_rate_high",
-      { history: overfitted, settings: { criticLearningRate: 1e-3 } },
-    ],
+    ["critic_overfits", "critic_rate_high", { history: overfitted, settings: { criticLearningRate: 1e-3 } }],
     ["critic_overfits", "epochs_many", { history: overfitted, settings: { epochs: 8 } }],
     ["critic_overfits", "value_clip_loose", { history: overfitted, settings: { valueClip: null } }],
-    [
-      "gold_jumps",
-      "reward_leak",
-      { history: { "monitor/gold": series((i) => (i < 30 ? 0.3 : 0.9), { every: 10 }) } },
-    ],
-    [
-      "out_of_memory",
-      "memory_micro_batch",
-      { messages: ["onnxruntime: Failed to allocate memory for 12 MB"] },
-    ],
+    ["gold_jumps", "reward_leak", { history: { "monitor/gold": series((i) => (i < 30 ? 0.3 : 0.9), { every: 10 }) } }],
+    ["out_of_memory", "memory_micro_batch", { messages: ["onnxruntime: Failed to allocate memory for 12 MB"] }],
     ["out_of_memory", "memory_length", { messages: ["out of memory"], settings: { maxNewTokens: 4096 } }],
     ["out_of_memory", "memory_micro_batch", { lost: true, memoryMb: 950 }],
     [
@@ -199,11 +179,7 @@ describe("each row of the table, the likeliest cause first", () => {
       "reward_shortcut",
       { history: { "reward/gold_correlation": series(() => 0.29), "gold/mean": series(() => 0.89) } },
     ],
-    [
-      "reward_too_clever",
-      "reward_shortcut",
-      { history: { "response/distinct_2": series((i) => 0.3 - 0.003 * i) } },
-    ],
+    ["reward_too_clever", "reward_shortcut", { history: { "response/distinct_2": series((i) => 0.3 - 0.003 * i) } }],
     [
       "reward_too_clever",
       "reward_shortcut",
