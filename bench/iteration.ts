@@ -93,6 +93,8 @@ function contextOf({
 }): StageContext {
   const text = JSON.stringify({
     objective: "Be measured.",
+    // Random weights of GPT-2's size move 0.9 nats in a few steps: the controller would end the measurement.
+    control: { interventions: "off" },
     ...(lora > 0 && { lora: { rank: lora } }),
     ppo: {
       policy: start,
