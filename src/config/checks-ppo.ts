@@ -13,7 +13,7 @@ export function checkPpo(config: Config, given: Given): Checked {
   const parts = [
     checkObjective(config),
     checkStart(config, ppo),
-    checkBatches(ppo),
+    checkBatches(ppo, given),
     checkLengths(config, ppo),
     checkSampling(ppo),
     checkAlgorithm(ppo, given),
@@ -59,9 +59,14 @@ function checkStart({ sft, model }: Config, ppo: PpoConfig): Part {
   };
 }
 
-function checkBatches({ sequences, minibatches, responsesPerPrompt }: PpoConfig): Part {
+function checkBatches({ sequences, tokensPerStep, minibatches, responsesPerPrompt }: PpoConfig, given: Given): Part {
   const errors: Problem[] = [];
-  const step = leastCommonMultiple(minibatches, responsesPerPrompt);
+  if (tokensPerStep !== undefined) {
+    if (!given("ppo.sequences")) return {};
+    const message = `ppo.sequences ${sequences} and ppo.tokensPerStep ${tokensPerStep} both set the size of a step; keep one of them`;
+    return { errors: [problem(["ppo.tokensPerStep", "ppo.sequences"], message)] };
+  }
+  const step = smallestRollout({ minibatches, responsesPerPrompt });
   const try_ = inList(multiplesNear(sequences, step), "or");
   if (sequences % minibatches !== 0) {
     const message = `ppo.sequences ${sequences} is not divisible by ${minibatches} minibatches; try ${try_}`;
@@ -74,7 +79,11 @@ function checkBatches({ sequences, minibatches, responsesPerPrompt }: PpoConfig)
   return { errors };
 }
 
-function leastCommonMultiple(a: number, b: number): number {
+/** The smallest number of sequences that divides into whole minibatches and whole groups of responses to a prompt: their least common multiple. */
+export function smallestRollout({
+  minibatches: a,
+  responsesPerPrompt: b,
+}: Pick<PpoConfig, "minibatches" | "responsesPerPrompt">): number {
   const divisor = (x: number, y: number): number => (y === 0 ? x : divisor(y, x % y));
   return (a / divisor(a, b)) * b;
 }

@@ -2,7 +2,7 @@
 import { optionalSizes } from "../models/architecture.ts";
 import { architectureOf, families, familyNames, scratchConfig } from "../models/family.ts";
 import { parameterCount, whyTooLarge } from "../models/model-size.ts";
-import { type Config, type ModelSection, modelSchema } from "../settings/config-schema.ts";
+import { type Config, type ModelSection, modelSchema, torchSettings } from "../settings/config-schema.ts";
 import { schemeOf } from "../settings/model-reference.ts";
 import { multiplesNear } from "../util/nearest.ts";
 import { checkPpo } from "./checks-ppo.ts";
@@ -36,7 +36,7 @@ function checkEngines({ engine }: Config, given: Given): Problem[] {
     "engine.reward": engine.reward,
   };
   return Object.entries(choices).flatMap(([key, choice]) =>
-    ["python", "device", "dtype"].flatMap((setting) =>
+    torchSettings.flatMap((setting) =>
       choice && choice.kind !== "torch" && given(`${key}.${setting}`)
         ? [
             problem(

@@ -1,6 +1,6 @@
 /** Loads a checked configuration from a YAML file and overrides, or from the record of a run. */
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { knownRules, unknownRule, usedRules } from "../control/rules/load-rules.ts";
 import { helpdeskObjective } from "../data/index.ts";
 import { readBaseConfig } from "../models/adapter-folder.ts";
@@ -13,7 +13,7 @@ import type { Path } from "../util/yaml-source.ts";
 import { readSource, type Source } from "../util/yaml-source.ts";
 import { checkConfig, startFolder } from "./checks.ts";
 import { missingPaths, rebasePaths } from "./config-paths.ts";
-import { withEngineSections } from "./engine-shorthand.ts";
+import { chainOf } from "./extends-chain.ts";
 import { withSetting } from "./live-changes.ts";
 import { applyOverrides, type Overridden, parseOverride } from "./overrides.ts";
 import { describeIssue, type Problem, pathOf, valueAt } from "./problems.ts";
@@ -55,7 +55,10 @@ export function checkedConfig(value: object, options: LoadOptions = {}): Loaded 
   return read(text, [], (reading) => [...missing(reading, options), ...rulesOf(reading)]);
 }
 
-/** Parses and checks a configuration from a text; `file` names it in messages, and paths are relative to its folder. Reads no files. */
+/**
+ * Parses and checks a configuration from a text; `file` names it in messages, and paths are relative to its folder. Reads no files but what
+ * the text extends.
+ */
 export function parseConfig(text: string, file: string, overrides: readonly string[] = []): Loaded {
   return read({ text, file }, overrides);
 }
@@ -90,23 +93,25 @@ function read(
     }
   };
   const source = given && attempt(() => readSource(given.text, given.file));
-  const overrides = texts.flatMap((text) => attempt(() => parseOverride(text)) ?? []);
-  // Nothing else is known about a file that is not YAML.
-  if (given && !source) throw failure(mistakes);
+  const parsedOverrides = texts.flatMap((text) => attempt(() => parseOverride(text)) ?? []);
+  const extending = ({ path }: { readonly path: Path }) => path[0] === "extends";
+  const overrides = parsedOverrides.filter((override) => !extending(override));
+  if (!source && overrides.length < parsedOverrides.length)
+    mistakes.push("override extends: there is no file that could add to it; name one");
+  const chain = source && attempt(() => chainOf(source, parsedOverrides.findLast(extending)));
+  // Nothing else is known about a file that is not YAML, or whose base is unknown.
+  if (given && !chain) throw failure(mistakes);
 
-  const root = rebasePaths(withEngineSections(source?.root ?? {}), {
-    from: source ? dirname(source.file) : ".",
-    to: ".",
-  });
+  const { sources, root } = chain ?? { sources: [], root: {} };
   const overridden = applyOverrides(root, overrides);
-  mistakes.push(...(source?.mistakes ?? []), ...overridden.errors);
-  const placed = ({ paths, message }: Problem) => `${placeOf(paths, source, overridden)}: ${message}`;
+  mistakes.push(...sources.flatMap(({ mistakes }) => mistakes), ...overridden.errors);
+  const placed = ({ paths, message }: Problem) => `${placeOf(paths, sources, overridden)}: ${message}`;
   const isGiven = (path: string) => valueAt(overridden.root, path.split(".")) !== undefined;
   const { parsed, wrong: wrongValues, problems } = withoutMistakes(overridden.root);
-  const wrong = [...wrongValues, ...(source?.repeated ?? [])];
-  const empty = (source?.emptyValues() ?? []).filter(
-    (path) => valueAt(overridden.root, path) === null && !overridden.overrideAt(path),
-  );
+  const wrong = [...wrongValues, ...sources.flatMap(({ repeated }) => repeated)];
+  const empty = sources
+    .flatMap((one) => one.emptyValues())
+    .filter((path) => valueAt(overridden.root, path) === null && !overridden.overrideAt(path));
   mistakes.push(...[...problems, ...emptyValues(empty, overridden.root)].map(placed));
   const config = parsed && withDerivedDefaults(parsed, isGiven);
   const warnings: Problem[] = [];
@@ -182,13 +187,15 @@ function withAlgorithmDefaults(ppo: PpoConfig, given: (path: string) => boolean)
     .reduce((section, [key, value]) => withSetting(section, key.split("."), value) as PpoConfig, ppo);
 }
 
-/** Where the user wrote what a problem is about: an override that touches it, else the line in the file. */
-function placeOf(paths: readonly Path[], source: Source | null, { overrideAt }: Overridden): string {
+/** Where the user wrote what a problem is about: an override that touches it, else the line in the file or in what it extends. */
+function placeOf(paths: readonly Path[], sources: readonly Source[], { overrideAt }: Overridden): string {
   const override = paths.map(overrideAt).find((found) => found !== undefined);
   if (override) return `override ${override.text}`;
-  if (!source) return "configuration";
-  const written = paths.find((path) => source.has(path)) ?? paths[0] ?? [];
-  return `${source.file}:${source.lineOf(written)}`;
+  const [own] = sources;
+  if (!own) return "configuration";
+  const found = paths.flatMap((path) => sources.filter((one) => one.has(path)).map((source) => ({ source, path })))[0];
+  const { source, path } = found ?? { source: own, path: paths[0] ?? [] };
+  return `${source.file}:${source.lineOf(path)}`;
 }
 
 /** A message with its place, or an error with a hint of its own whose message has the place on each line. */

@@ -10,6 +10,7 @@ import { defaultThreads } from "../util/threads.ts";
 import { refuseTooLarge, rowFacts } from "./memory-plan.ts";
 import type { RunFacts } from "./open-run.ts";
 import { createRunFolder } from "./run-folder.ts";
+import { withTokenBudget } from "./token-budget.ts";
 
 export interface NewRunOptions {
   readonly config: Config;
@@ -20,8 +21,9 @@ export interface NewRunOptions {
 
 /** Reads the rows and makes the folder. Bad rows, or a webhook whose address the environment lacks, leave no run behind. */
 export function newRun({ config, name, onEncoding }: NewRunOptions): RunFacts {
-  const complete = completed(config);
-  const prepared = prepareRows(complete, onEncoding);
+  const given = completed(config);
+  const prepared = prepareRows(given, onEncoding);
+  const complete = withTokenBudget(given, prepared.encoded.lengths().ppo ?? []);
   if (complete.engine.kind === "embedded") refuseTooLarge(complete, rowFacts(prepared));
   hooksOf(complete.control.notify, process.env);
   return { ...recordRun({ config: complete, name }), prepared };

@@ -305,6 +305,8 @@ export const ppoSchema = z.strictObject({
   iterations: count.default(100),
   /** Sequences sampled per iteration. */
   sequences: sequences.default(512),
+  /** In place of `sequences`: the tokens of prompts and longest responses that one optimizer step may hold. */
+  tokensPerStep: count.optional(),
   /** Responses sampled for each prompt; `sequences` is a multiple of it. */
   responsesPerPrompt: count.default(1),
   /** Minibatches per epoch: sequences per optimizer step = sequences / minibatches. */
@@ -502,6 +504,9 @@ const evaluationSchema = z.strictObject({
 export const engineKindNames = ["embedded", "torch"] as const;
 export type EngineKind = (typeof engineKindNames)[number];
 
+/** Settings of an engine's section that only PyTorch reads. */
+export const torchSettings = ["python", "device", "dtype"] as const;
+
 const engineChoice = z.strictObject({
   kind: z.enum(engineKindNames).default("embedded"),
   /** Only of `torch`: the Python program; by default that of `ballast engine setup torch`. */
@@ -520,6 +525,8 @@ const engineSchema = engineChoice.extend({
 });
 
 export const configSchema = z.strictObject({
+  /** What this configuration adds to: a template's name or a file, read before everything else (docs/config.md). */
+  extends: text.optional(),
   /** "When X, prefer Y over Z": heads every report. PPO does not start without it; the task of a section `demo` has its own. */
   objective: z.string().default(""),
   name: z

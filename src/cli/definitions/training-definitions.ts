@@ -135,6 +135,28 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
       ),
     );
 
+  const config = command(
+    "config",
+    "explain a setting; print the schema that editors check configurations with",
+    "config explain ppo.kl.coef",
+    "config explain ppo.kl",
+    "config schema > ballast.schema.json",
+  );
+  config
+    .command("explain")
+    .description("explain a setting: meaning, type, default, bounds, source, and what uses it")
+    .argument("<key>", "a key such as ppo.kl.coef, or a section, whose keys are listed", text)
+    .option("--json", "print one line of JSON per key")
+    .action(
+      does(async (key, options) =>
+        (await import("../commands/config/index.ts")).explainSetting({ key, ...options, terminal }),
+      ),
+    );
+  config
+    .command("schema")
+    .description("print the configuration's JSON schema")
+    .action(does(async () => (await import("../commands/config/index.ts")).printSchema({ terminal })));
+
   command(
     "doctor",
     "check a configuration before training, or check a run",

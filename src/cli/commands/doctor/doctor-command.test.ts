@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
+import { loadConfig } from "../../../config/index.ts";
+import { examine, unexplained } from "../../../control/doctor/index.ts";
 import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
 import { buildTokenizer } from "../../../text/index.ts";
+import { gatherFacts } from "./doctor-facts.ts";
 import { doctor } from "./index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-doctor-"));
@@ -62,6 +65,33 @@ describe("shipped examples have no finding that they do not explain", () => {
     expect(left).toEqual([]);
     expect(exitCode).toBe(0);
   });
+});
+
+it.each([
+  ["just", 1.5e9],
+  ["small", 2e9],
+  ["large", 1e10],
+  ["staged", 1.5e9],
+  ["laptop", 0.8e6],
+  ["gpu24", 3e9],
+])("the template %s has no finding that it does not explain, at %d parameters", async (name, parameters) => {
+  const own = "model: {path: .}\nevaluation: {prompts: {path: others.jsonl}}\n";
+  const file = configuration(`${name}.yaml`, mine.replace(/model: .*\n/, own).replace(/ {2}learningRate.*\n/, ""));
+  writeFileSync(join(folder, "others.jsonl"), '{"prompt": "what else is there", "reference": "1"}\n');
+  const { config, warnings } = loadConfig(file, [`extends=${name}`]);
+  expect(warnings).toEqual([]);
+  const { facts } = await gatherFacts({ config, ppo: config.ppo!, tokenBudget: null, measure: false });
+  const found = examine({ ...facts, model: { ...facts.model, parameters } });
+  expect(unexplained(found)).toEqual([]);
+  expect(found.some(({ id }) => id === "batch/corner")).toBe(true);
+});
+
+it("a budget of tokens a step is the number of sequences that the findings speak of", async () => {
+  const file = configuration("budget.yaml", `${mine}  tokensPerStep: 20000\n`);
+  const { config } = loadConfig(file);
+  const { facts } = await gatherFacts({ config, ppo: config.ppo!, tokenBudget: null, measure: false });
+  expect(facts.ppo.sequences).toBe(Math.floor(20000 / (facts.promptTokens! + 16)));
+  expect(facts.tokenBudget).toBe(20000);
 });
 
 it("a configuration's own fields: an explanation, the reward's grain, the experiment before it", async () => {

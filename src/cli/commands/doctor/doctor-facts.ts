@@ -18,6 +18,7 @@ import { parameterSpecs, scratchConfig } from "../../../models/family.ts";
 import { inspectModelFolder } from "../../../models/hf-folder.ts";
 import type { DecoderConfig } from "../../../models/model-config.ts";
 import { mean, reachOf } from "../../../rl/index.ts";
+import { withTokenBudget } from "../../../run/token-budget.ts";
 import { hasCritic } from "../../../settings/algorithm-table.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { encodePrompts, promptText } from "../../../trainer/rollout.ts";
@@ -62,6 +63,8 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
     promptRows &&
     tokenizer &&
     orNull(() => encodePrompts(promptRows.slice(0, promptsCounted), { tokenizer, ...whole }), unread);
+  const promptTokens_N = counted?.map(({ tokens }) => tokens.length) ?? null;
+  const sized = promptTokens_N === null ? ppo : withTokenBudget({ ...config, ppo }, promptTokens_N).ppo!;
   const model: ModelFacts = {
     lora: config.lora !== undefined,
     parameters: spread?.parameters ?? (folder ? null : startParameters(config, tokenizer)),
@@ -71,7 +74,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
   };
   const facts: DoctorFacts = {
     objective: config.objective,
-    ppo: ppoFacts(ppo),
+    ppo: ppoFacts(sized),
     rewards: ppo.rewards.filter(({ weight }) => weight !== 0).map(({ name, kind }) => name ?? kind),
     reward: spread?.reward ?? null,
     grain: config.doctor.grain ?? null,
@@ -79,8 +82,8 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
     sftLearningRate: config.sft?.learningRate ?? (policy === null ? null : sftRateOf(policy)),
     prompts: promptRows?.map(promptFacts) ?? null,
     evaluationPrompts: evaluation && (evaluation.seen ? "training" : evaluation.rows.map(promptFacts)),
-    promptTokens: counted && mean(counted.map(({ tokens }) => tokens.length)),
-    tokenBudget,
+    promptTokens: promptTokens_N && mean(promptTokens_N),
+    tokenBudget: tokenBudget ?? ppo.tokensPerStep ?? null,
     experiment: experimentFacts(config),
     explain: config.doctor.explain,
   };

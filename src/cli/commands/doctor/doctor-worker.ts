@@ -10,6 +10,8 @@ import { gatherFacts, unreadFindings } from "./doctor-facts.ts";
 const { folder } = workerData as { readonly folder: string };
 const config = configOf({ folder });
 if (config.ppo) {
-  const { facts, unread } = await gatherFacts({ config, ppo: config.ppo, tokenBudget: null, measure: false });
+  // The record has the number of sequences that a budget of tokens gave.
+  const { tokensPerStep: _, ...ppo } = config.ppo;
+  const { facts, unread } = await gatherFacts({ config, ppo, tokenBudget: null, measure: false });
   writeDurably(join(folder, "doctor.json"), `${JSON.stringify(examine(facts, unreadFindings(unread)))}\n`);
 }

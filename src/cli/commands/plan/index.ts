@@ -3,6 +3,7 @@ import { loadConfig } from "../../../config/index.ts";
 import { gibibytes, planMemory, remedies, rowFacts } from "../../../run/memory-plan.ts";
 import { completed } from "../../../run/new-run.ts";
 import { planTime } from "../../../run/time-plan.ts";
+import { withTokenBudget } from "../../../run/token-budget.ts";
 import { prepareRows } from "../../../trainer/encoded-rows.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { machineMemory } from "../../../util/machine-memory.ts";
@@ -20,13 +21,14 @@ export interface PlanOptions {
 
 /** Prints the plan. Returns 1 if the run does not fit in this machine. */
 export async function plan({ file, overrides, time, json = false, terminal }: PlanOptions): Promise<number> {
-  const config = completed(loadConfig(file, overrides).config);
-  if (config.engine.kind !== "embedded")
+  const given = completed(loadConfig(file, overrides).config);
+  if (given.engine.kind !== "embedded")
     throw new UsageError(
-      `ballast plan knows the memory of the embedded engine; this configuration's is ${config.engine.kind}`,
+      `ballast plan knows the memory of the embedded engine; this configuration's is ${given.engine.kind}`,
       "Plan with engine.kind=embedded, or ask the engine's own documentation.",
     );
-  const facts = rowFacts(prepareRows(config));
+  const facts = rowFacts(prepareRows(given));
+  const config = withTokenBudget(given, facts.lengths.ppo ?? []);
   const memory = machineMemory();
   const planned = planMemory(config, facts);
   const fits = planned.total <= memory;
