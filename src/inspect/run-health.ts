@@ -13,7 +13,7 @@ export function healthOf(store: Store, runId: string): Health | null {
     const total = store.series(runId, "ppo", "health/total", { maxPoints: 1 }).points.at(-1);
     const iteration = total && newestOf(store, runId);
     if (iteration === undefined) return null;
-    const signals: MetricValues = store.values(runId, "ppo", iteration);
+    const signals = signalsOf(store, { runId, iteration });
     const found = health({ signals, history: historyOf(store, runId, iteration) });
     const parts = Object.entries(signals).filter(([key]) => /^health\/(?!total$)/.test(key));
     return {
@@ -22,6 +22,16 @@ export function healthOf(store: Store, runId: string): Health | null {
       lowered: found.lowered,
     };
   });
+}
+
+/** The signals of an iteration; the evaluation after the last one is recorded as one more, which stands on it. */
+function signalsOf(
+  store: Store,
+  { runId, iteration }: { readonly runId: string; readonly iteration: number },
+): MetricValues {
+  const own: MetricValues = store.values(runId, "ppo", iteration);
+  const isEvaluation = own["reward/score_mean"] === undefined;
+  return isEvaluation ? { ...store.values(runId, "ppo", iteration - 1), ...own } : own;
 }
 
 /** The newest iteration with a health score. */

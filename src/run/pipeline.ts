@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { trainOnline } from "../algorithms/online-stage.ts";
 import { modelFoldersOf } from "../config/config-paths.ts";
 import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
+import { evaluatedHealth } from "../control/health/evaluated-health.ts";
 import { fitsScale, inactiveWhy, loadRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
@@ -148,7 +149,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   return {
     stages: results,
     final: last.folder,
-    evaluation: config.ppo ? await finalEvaluation(run, { trained, iteration: last.steps }) : null,
+    evaluation: config.ppo ? await finalEvaluation(run, { trained, last }) : null,
   };
 }
 
@@ -303,9 +304,10 @@ function evaluationFile(folder: string): string {
 /** The evaluation, kept in the run's folder: resuming a finished run gives the same one. */
 async function finalEvaluation(
   run: Run,
-  { trained, iteration }: { trained: boolean; iteration: number },
+  { trained, last }: { readonly trained: boolean; readonly last: StageResult },
 ): Promise<Evaluation> {
   const { folder, recorder, resume } = run;
+  const { steps: iteration, values } = last;
   const path = evaluationFile(folder);
   if (existsSync(path))
     return readOwnJson(path, { remedy: "Delete it: the evaluation is then made again." }) as Evaluation;
@@ -318,6 +320,7 @@ async function finalEvaluation(
     const named = Object.entries(figures).map(([name, { mean }]) => [`evaluation/${side}/${name}`, mean]);
     recorder.metrics("ppo", iteration, Object.fromEntries(named));
   }
+  recorder.metrics("ppo", iteration, evaluatedHealth(evaluation, values));
   if (evaluation.seenInTraining)
     event("warning", "the evaluation's prompts are the training's: give evaluation.prompts to know what was learned");
   event("evaluation", `evaluated on ${samples} samples at temperature ${temperature}`, { ...evaluation });

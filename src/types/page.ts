@@ -79,6 +79,8 @@ export interface RunAnswer {
   readonly folder: string;
   /** The run's name as a command-line argument. */
   readonly argument: string;
+  /** The evaluation before and after online training, without transcripts, once the run is done. */
+  readonly evaluation: Omit<Evaluation, "transcripts"> | null;
   readonly attempts: readonly {
     readonly attempt: number;
     readonly begins: { readonly stage: Stage; readonly iteration: number } | null;

@@ -36,7 +36,8 @@ export function inksOf(ids: readonly string[]): RunInk[] {
   });
 }
 
-function letterOf(i: number): string {
+/** The letter of the place i, from 0: A to Z, then AA. */
+export function letterOf(i: number): string {
   const last = String.fromCharCode(65 + (i % 26));
   return i < 26 ? last : letterOf(Math.floor(i / 26) - 1) + last;
 }

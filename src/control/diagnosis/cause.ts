@@ -13,6 +13,7 @@ export const symptoms = {
   critic_overfits: "the critic overfits",
   gold_jumps: "the gold check jumps at once",
   out_of_memory: "out of memory",
+  check_fell: "a gold check fell in the evaluation",
   reward_too_clever: "a reward too clever: shortcuts",
   kl_too_small: "KL too small: drift",
   prompts_narrow: "prompts too narrow",

@@ -186,6 +186,17 @@ describe("each row of the table, the likeliest cause first", () => {
       { history: { "reward/component/model_outside_training_share": series((i) => i / 60) } },
     ],
     [
+      "check_fell",
+      "reward_shortcut",
+      {
+        history: {
+          "evaluation/fall/sums": [{ iteration: 60, value: 0.14 }],
+          "evaluation/before/reward": [{ iteration: 60, value: 0.1 }],
+          "evaluation/after/reward": [{ iteration: 60, value: 1.2 }],
+        },
+      },
+    ],
+    [
       "kl_too_small",
       "kl_coef_low",
       { history: { "kl/ref_k3_token": series((i) => 0.02 * i), "kl/coef": series(() => 0.001) } },
@@ -248,6 +259,8 @@ describe("thresholds, the healthy side", () => {
     ],
     ["reward_too_clever", { history: { "monitor/sums": series((i) => (i < 40 ? 0.7 : 0.46), { every: 10 }) } }],
     ["reward_too_clever", { history: { "monitor/sums": series((i) => (i < 50 ? 0.7 : 0.3), { every: 10 }) } }],
+    // The evaluation of a run that was trained further since.
+    ["check_fell", { history: { "evaluation/fall/sums": [{ iteration: 40, value: 0.14 }] } }],
     ["kl_too_small", { history: { "kl/ref_k3_token": series((i) => 0.02 * i) } }],
     [
       "prompts_narrow",

@@ -1,5 +1,6 @@
 /** Finds likely causes in a run's history, with evidence and remedies. Pure. */
 import type { Detector, Diagnosis, DiagnosisInput } from "./cause.ts";
+import { checkFell } from "./evaluation-causes.ts";
 import { metricsSwing, rewardFalls, rewardFlat, trendUnproven } from "./reward-causes.ts";
 import { evaluationIsTraining, goldJumps, outOfMemory, promptsNarrow } from "./setting-causes.ts";
 import { rewardTooClever } from "./shortcut-causes.ts";
@@ -12,6 +13,7 @@ const detectors: readonly Detector[] = [
   klExplodes,
   rewardFalls,
   rewardTooClever,
+  checkFell,
   entropyCollapses,
   promptsNarrow,
   goldJumps,

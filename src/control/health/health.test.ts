@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import fc from "../../../test/support/property.ts";
+import type { Evaluation } from "../../types/evaluation.ts";
 import type { MetricValues } from "../../types/records.ts";
 import { type History, observed } from "../observed.ts";
 import { collapsed } from "./collapse.ts";
+import { evaluatedHealth } from "./evaluated-health.ts";
 import { combined, health, healthLengths, healthMetrics, scoreOf } from "./health.ts";
 import { type Gauge, gauges } from "./parts.ts";
 
@@ -149,6 +151,33 @@ it("the same iteration gives the same health from a longer history", () => {
     history = observed(history, { iteration, signals: values, lengths: longer });
   });
   expect(health({ signals, history })).toEqual(after([...iterations, signals]));
+});
+
+it("what the evaluation saw fall beyond chance lowers the health after the last iteration, and nothing else does", () => {
+  const change = (difference: number, half: number) => ({
+    difference,
+    low: difference - half,
+    high: difference + half,
+  });
+  const evaluation = {
+    shares: ["sums", "brief", "refuses"],
+    differences: {
+      sums: change(-0.14, 0.05),
+      brief: change(-0.03, 0.05),
+      refuses: change(0.2, 0.1),
+      length: change(-9, 1),
+    },
+  } as unknown as Evaluation;
+  const values = { "health/total": 90, "health/update_size": 80, "health/reward_integrity": 100, "kl/coef": 1 };
+  const after = evaluatedHealth(evaluation, values);
+  expect(after).toEqual({
+    "evaluation/fall/sums": 0.14,
+    "health/update_size": 80,
+    "health/reward_integrity": 100 * (1 - 0.14 / 0.25),
+    "health/total": combined([80, 100 * (1 - 0.14 / 0.25)]),
+  });
+  expect(evaluatedHealth({ ...evaluation, differences: {} }, values)["health/total"]).toBe(combined([80, 100]));
+  expect(evaluatedHealth(evaluation, {})).toEqual({ "evaluation/fall/sums": 0.14 });
 });
 
 describe("collapse", () => {

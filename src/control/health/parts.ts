@@ -23,7 +23,7 @@ export type Reading =
 
 export interface Gauge {
   readonly part: Part;
-  /** A key of docs/metrics.md; `*` stands for any component's name. */
+  /** A key of docs/metrics.md; `*` stands for any name of a component or a check. */
   readonly signal: string;
   /** The signal's name in messages. */
   readonly says: string;
@@ -218,6 +218,15 @@ export const gauges: readonly Gauge[] = [
     good: 0.25,
     bad: 0.5,
     holds: held,
+  },
+  // The final evaluation is over more prompts than the monitoring set, and only falls beyond its interval count: its scale begins at 0.
+  {
+    part: "reward_integrity",
+    signal: "evaluation/fall/*",
+    says: "fall of one gold check in the evaluation",
+    reading: "value",
+    good: 0,
+    bad: 0.25,
   },
   {
     part: "reward_integrity",

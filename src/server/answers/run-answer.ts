@@ -1,8 +1,9 @@
 /** GET /api/runs/:run: the run as a whole, and where the stream continues after it. */
 import { Hono } from "hono";
 import type { Rule } from "../../control/rules/rule.ts";
-import { rulesOf } from "../../inspect/run-files.ts";
+import { evaluationOf, rulesOf } from "../../inspect/run-files.ts";
 import type { RunRow } from "../../store/index.ts";
+import type { Evaluation } from "../../types/evaluation.ts";
 import type { RunAnswer, Threshold } from "../../types/page.ts";
 import type { Stage } from "../../types/records.ts";
 import { placeOf, recordedConfigOf, runOf } from "../place.ts";
@@ -32,6 +33,7 @@ function runAnswer(context: Context, id: string): RunAnswer {
       machine: machineOf(run),
       folder: place?.folder ?? run.folder,
       argument: id,
+      evaluation: withoutTranscripts(evaluationOf(place)),
       attempts: store.attempts(id).map(({ runId: _, ...attempt }) => attempt),
       keys,
       latest: latestOf(context, { run, keys }),
@@ -40,6 +42,12 @@ function runAnswer(context: Context, id: string): RunAnswer {
       cursor: store.ends(),
     };
   });
+}
+
+function withoutTranscripts(evaluation: Evaluation | null): RunAnswer["evaluation"] {
+  if (evaluation === null) return null;
+  const { transcripts: _, ...rest } = evaluation;
+  return rest;
 }
 
 function stagesOf({ store, summaries }: Context, run: RunRow): RunAnswer["stages"] {

@@ -196,3 +196,38 @@ it("without runs says how to choose them", async () => {
   expect(document.body.textContent).toContain("Add runs above");
   expect(asked.some((path) => path.startsWith("/api/compare"))).toBe(false);
 });
+
+it("groups seeds of equal settings into one line with a band, and one by one or by hand when asked", async () => {
+  const ids = ["a-1", "a-2", "a-3"];
+  answer = {
+    ...answer,
+    runs: ids.map(run),
+    settings: [
+      { key: "seed", values: [1, 2, 1] },
+      { key: "ppo.epochs", values: [4, 4, 2] },
+    ],
+    results: ids.map((id, i) => ({ run: id, evaluation: evaluation(0.5 + 0.1 * i), latest: {} })),
+  };
+  setQuery({ runs: ids.join(",") });
+  await open();
+  const lines = () => charts.at(-1)!.lines.map(({ label, band }) => [label, band !== undefined]);
+  expect(lines()).toEqual([
+    ["A, mean of 2", true],
+    ["B", false],
+  ]);
+  expect(document.querySelector(".verdict")!.textContent).toContain("B differs only in ppo.epochs. Chance");
+  expect(table("Groups after PPO").textContent).toContain("55.0% (50.0% to 60.0%, 2 runs)");
+  const press = async (name: string) => {
+    [...document.querySelectorAll("button")].find(({ textContent }) => textContent.startsWith(name))!.click();
+    await settle();
+  };
+  await press("each run");
+  expect(lines().map(([label]) => label)).toEqual(["A", "B", "C"]);
+  await press("grouped by hand");
+  const select = document.querySelector<HTMLSelectElement>("[aria-label='group of a-3']")!;
+  select.value = "0";
+  select.dispatchEvent(new Event("change", { bubbles: true }));
+  await settle();
+  expect(view.value.query.hand).toBe("0,1,0");
+  expect(lines().map(([label]) => label)).toEqual(["A, mean of 2", "B"]);
+});

@@ -12,13 +12,23 @@ import { commandOf, quoted, trainingCommandOf } from "../state/workspace.ts";
 import { Chooser } from "./compare/chooser.tsx";
 import { Curves } from "./compare/curves.tsx";
 import { countDifferences } from "./compare/differences.ts";
+import { GroupBar } from "./compare/group-bar.tsx";
+import {
+  betweenGroups,
+  groupings,
+  groupsByHand,
+  groupsBySeed,
+  inksInGroups,
+  isGroupedByDefault,
+  runGroups,
+} from "./compare/groups.ts";
 import { Results } from "./compare/results.tsx";
+import { Seeds } from "./compare/seeds.tsx";
 import { Settings, VerdictLine } from "./compare/settings.tsx";
 
 export function ComparePage() {
   const { query } = view.value;
   const ids = [...new Set(wordsOf(query.runs))];
-  const inks = inksOf(ids);
   const list = useRunList();
   // A new state may bring a new evaluation.
   const states = list.runs?.filter(({ id }) => ids.includes(id)).map(({ id, state }) => `${id} ${state}`);
@@ -35,6 +45,18 @@ export function ComparePage() {
   // The curves do not need this answer, which requires the runs' folders. While the next answer is pending, the previous one is for different runs.
   const answer = asked.answer?.runs.map(({ id }) => id).join() === ids.join() ? asked.answer : null;
   const differences = answer && countDifferences(answer.settings);
+  const bySeed = answer === null ? ids.map((_, i) => i) : groupsBySeed(answer.settings, ids.length);
+  const asks = groupings.find((one) => one === query.group);
+  const grouping = asks ?? (isGroupedByDefault(bySeed) ? "seed" : "each");
+  const numbers =
+    grouping === "seed"
+      ? bySeed
+      : grouping === "hand"
+        ? groupsByHand(wordsOf(query.hand), ids.length)
+        : ids.map((_, i) => i);
+  const groups = runGroups(inksOf(ids), numbers);
+  const inks = inksInGroups(inksOf(ids), groups);
+  const isGrouped = groups.length < ids.length;
   return (
     <div class="compare">
       <h1 class="unseen">Compare</h1>
@@ -52,11 +74,27 @@ export function ComparePage() {
         </Empty>
       )}
       {ids.length === 1 && <p class="quiet">Only one run: add another to compare it with.</p>}
-      {ids.length > 1 && differences && <VerdictLine differences={differences} inks={inks} />}
-      {ids.length > 0 && <Curves runs={data} inks={inks} query={query} />}
+      {ids.length > 1 && answer && differences && (
+        <>
+          <GroupBar inks={inks} grouping={grouping} numbers={numbers} />
+          {!isGrouped ? (
+            <VerdictLine differences={differences} inks={inks} />
+          ) : groups.length === 1 ? (
+            <p class="verdict quiet">One group of {ids.length} runs: the band is what chance makes of it.</p>
+          ) : (
+            <VerdictLine
+              differences={countDifferences(betweenGroups(answer.settings, numbers))}
+              inks={groups.map(({ ink }) => ink)}
+              runs={groups.map((group) => group.ids.length)}
+            />
+          )}
+        </>
+      )}
+      {ids.length > 0 && <Curves runs={data} groups={groups} query={query} />}
       {answer && differences && (
         <>
           <div class="compare-tables">
+            {isGrouped && <Seeds groups={groups} results={answer.results} />}
             {ids.length > 1 && <Settings differences={differences} inks={inks} />}
             <Results results={answer.results} inks={inks} />
           </div>

@@ -5,17 +5,18 @@ import type { Stage } from "../../../../src/types/records.ts";
 import { Chart } from "../../components/chart.tsx";
 import { Button, Empty } from "../../components/parts.tsx";
 import { exactDuration } from "../../format.ts";
-import type { RunInk } from "../../hues.ts";
 import { setQuery } from "../../router.ts";
 import type { Column } from "../../state/column.ts";
 import type { RunData } from "../../state/run-data.ts";
 import { toggled, wordsOf } from "../../state/run-list.ts";
 import { useColumnsOfAll } from "../../state/use-runs.ts";
+import { groupColumn, type RunGroup } from "./groups.ts";
 import { overTime } from "./time-axis.ts";
 
 export interface CurvesProps {
   readonly runs: readonly RunData[];
-  readonly inks: readonly RunInk[];
+  /** Groups, each of which is one line: a run, or the mean of several with their band. */
+  readonly groups: readonly RunGroup[];
   readonly query: Readonly<Record<string, string>>;
 }
 
@@ -38,7 +39,7 @@ const smoothings = ["", "0.6", "0.9"] as const;
 const ofCharts = (run: RunData) => run;
 const ofWhole = (run: RunData) => run.whole;
 
-export function Curves({ runs, inks, query }: CurvesProps) {
+export function Curves({ runs, groups, query }: CurvesProps) {
   const known = keysOf(runs);
   const stages = (["ppo", "reward", "sft"] as const).filter((one) => known.some(({ stage }) => stage === one));
   const stage = stages.find((one) => one === query.stage) ?? stages[0];
@@ -127,14 +128,29 @@ export function Curves({ runs, inks, query }: CurvesProps) {
       {keys.length === 0 && <Empty>No metric is chosen: add one above.</Empty>}
       <div class="curves">
         {keys.map((key) => {
-          const lines = runs.map((run, i) => ({
-            label: inks[i]!.letter,
-            letter: inks[i]!.letter,
-            name: `${inks[i]!.letter} ${run.id}`,
-            colour: inks[i]!.colour,
-            dashed: inks[i]!.dashed,
-            column: columnOf(run, key),
-          }));
+          const lines = groups.flatMap(({ ink: { letter, colour, dashed }, ids }) => {
+            const own = runs.filter(({ id }) => ids.includes(id));
+            if (own.length === 0) return [];
+            // Seconds of one run are not those of another.
+            if (timed && own.length > 1)
+              return own.map((run, i) => ({
+                ...{ label: `${letter}${i + 1}`, letter: `${letter}${i + 1}`, name: `${letter} ${run.id}` },
+                ...{ colour, dashed: dashed || i > 0, column: columnOf(run, key) },
+              }));
+            const { mean, band } = groupColumn(own.map((run) => columnOf(run, key)));
+            const label = own.length > 1 ? `${letter}, mean of ${own.length}` : letter;
+            return [
+              {
+                label,
+                letter,
+                name: `${letter} ${ids.join(" ")}`,
+                colour,
+                dashed,
+                column: mean,
+                ...(band && { band }),
+              },
+            ];
+          });
           const log = query.log === "1" && lines.every(({ column }) => isMostlyAbove(column));
           return (
             <Chart
@@ -158,7 +174,10 @@ export function Curves({ runs, inks, query }: CurvesProps) {
       {timed && (
         <p class="quiet">
           Training time is the sum of {timeKey}: pauses and abandoned iterations do not count. Curves are of the whole
-          run in at most 200 steps each.
+          run in at most 200 steps each
+          {groups.length < runs.length &&
+            "; seconds of one run are not those of another, so each run of a group has its own line"}
+          .
         </p>
       )}
     </section>

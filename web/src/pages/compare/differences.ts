@@ -13,7 +13,9 @@ export interface Differences {
   readonly ignored: readonly SettingDifference[];
 }
 
-const cannotMatter = /^(objective|name|workspace)$|^doctor\.|^control\.(notify|report)(\.|$)|\.(storedSamples|keep)$/;
+/** Settings that cannot affect what is learned or measured. */
+export const cannotMatter =
+  /^(objective|name|workspace)$|^doctor\.|^control\.(notify|report)(\.|$)|\.(storedSamples|keep)$/;
 
 export function countDifferences(rows: readonly SettingDifference[]): Differences {
   const ignored = rows.filter(({ key }) => cannotMatter.test(key));
@@ -52,7 +54,12 @@ export interface Verdict {
 }
 
 /** What the comparison can show: each run is compared with the first. `names` are the runs' names on the page. */
-export function verdict({ settings }: Differences, names: readonly string[]): Verdict {
+export function verdict(
+  { settings }: Differences,
+  names: readonly string[],
+  /** How many runs each name stands for. */
+  runs: readonly number[] = names.map(() => 1),
+): Verdict {
   const [first = "", ...others] = names;
   const found = others.map((name, i) => ({
     name,
@@ -73,6 +80,8 @@ export function verdict({ settings }: Differences, names: readonly string[]): Ve
       says: `${each.join("; ")}: no single setting explains a difference in the curves.${alone && ` ${alone}.`}`,
     };
   }
+  if (settings.length === 0 && runs.some((count) => count > 1))
+    return { tone: "quiet", says: "The groups have the same settings: what differs between them is chance." };
   if (settings.length === 0)
     return {
       tone: "quiet",
@@ -80,9 +89,13 @@ export function verdict({ settings }: Differences, names: readonly string[]): Ve
     };
   if (settings.length === 1 && settings[0]!.name === "seed")
     return { tone: "quiet", says: "Only the seed differs: what differs below is chance." };
+  const fewest = Math.min(...runs);
   return {
     tone: "quiet",
-    says: `Against ${first}: ${alone}. Chance may still be the cause: compare other seeds.`,
+    says:
+      fewest > 1
+        ? `Against ${first}: ${alone}, over ${runs.join(" and ")} runs. A difference within the bands may be chance.`
+        : `Against ${first}: ${alone}. Chance may still be the cause: compare other seeds.`,
   };
 }
 

@@ -13,10 +13,11 @@ export interface SettingsProps {
 }
 
 /** The verdict above the curves: what they can show. */
-export function VerdictLine({ differences, inks }: SettingsProps) {
+export function VerdictLine({ differences, inks, runs }: SettingsProps & { readonly runs?: readonly number[] }) {
   const { says, tone } = verdict(
     differences,
     inks.map(({ letter }) => letter),
+    runs,
   );
   return (
     <p class={`verdict ${tone}`} role={tone === "warn" ? "alert" : undefined}>

@@ -452,10 +452,17 @@ it("opens a rule's chart by the address: a hairline on a plain value, words othe
   expect(the(".rule-chart").textContent).toContain("ratio to median");
 });
 
-it("hides rules that never spoke, and shows a part of health that is not a number", async () => {
+it("shows the rules that spoke, folds silent ones, and shows a part of health that is not a number", async () => {
   await show();
-  expect(box.querySelectorAll(".rules .opener")).toHaveLength(2);
-  await press(button("Only those that fired (1)"));
   expect(box.querySelectorAll(".rules .opener")).toHaveLength(1);
+  await press(button("1 silent rule"));
+  expect(box.querySelectorAll(".rules .opener")).toHaveLength(2);
   expect(the(".health-parts").textContent).toContain("NaN");
+});
+
+it("shows what spoke, its causes and the checklist before everything else but incidents", async () => {
+  control = { ...start, incidents: [] };
+  await show();
+  const titles = [...box.querySelectorAll(".control section > header h2")].map(({ textContent }) => textContent);
+  expect(titles.slice(0, 4)).toEqual(["What spoke", "Likely causes", "Checklist by phases", "The doctor's findings"]);
 });

@@ -1,4 +1,4 @@
-/** The Control view: what waits for the operator, the run's commands, and the rules that watch it. */
+/** The Control view: what waits for the operator, what spoke and why, the checklist; then the run's commands, its health and interventions. */
 import { useEffect } from "preact/hooks";
 import type { ControlAnswer } from "../../../../src/types/page.ts";
 import { isFile } from "../../api.ts";
@@ -51,6 +51,10 @@ function Parts({
     <>
       {!isFile && workspace.value !== null && !mayChange && <TokenNote />}
       <OpenIncidents {...steered} incidents={shown} />
+      <Rules {...steered} />
+      <div class="control-diagnosis">
+        <Diagnosis run={run} argument={answer.argument} />
+      </div>
       <div class="control-columns">
         <div>
           {!isFile && <Steer {...steered} />}
@@ -62,10 +66,6 @@ function Parts({
         </div>
       </div>
       <DecidedIncidents {...steered} incidents={decided} />
-      <Rules {...steered} />
-      <div class="control-diagnosis">
-        <Diagnosis run={run} argument={answer.argument} />
-      </div>
       {!isFile && <Replay {...steered} />}
     </>
   );

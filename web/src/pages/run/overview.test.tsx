@@ -67,6 +67,7 @@ const answer: RunAnswer = {
   machine: { cpu: "one" },
   folder: "/runs/demo-1",
   argument: "demo-1",
+  evaluation: null,
   attempts: [{ attempt: 1, begins: { stage: "sft", iteration: 0 }, startedAt: 0, host: "here", pid: 7 }],
   keys: [
     ...Object.keys(latest).map((key) => ({ stage: "ppo" as Stage, key })),

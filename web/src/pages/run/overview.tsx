@@ -1,7 +1,10 @@
 /** The Run view: whether the run is healthy, what is wrong, and every curve in PPO's causal order. */
 import { useEffect, useMemo } from "preact/hooks";
 import type { Stage } from "../../../../src/types/records.ts";
+import { isFile } from "../../api.ts";
 import { Empty } from "../../components/parts.tsx";
+import { colourOf } from "../../hues.ts";
+import { EvaluationCard } from "./behaviour/evaluation.tsx";
 import { ChartGroups } from "./overview/chart-groups.tsx";
 import { groupsOf } from "./overview/charts.ts";
 import { EventList } from "./overview/event-list.tsx";
@@ -22,6 +25,11 @@ export function OverviewTab({ data, answer, run }: TabProps) {
   const { from, to } = state;
   useEffect(() => data.zoom({ from, to }), [data, from, to]);
   useEffect(() => () => data.zoom({ from: undefined, to: undefined }), [data]);
+
+  // The stream tells of the end, but does not bring the evaluation.
+  useEffect(() => {
+    if (run.state === "done" && answer.evaluation === null && !isFile) void data.reload();
+  }, [data, run.state]);
 
   const targetUnit = targetUnitOf(answer.config);
   // The answer changes with each iteration, its keys do not.
@@ -65,6 +73,11 @@ export function OverviewTab({ data, answer, run }: TabProps) {
       <Strip {...{ data, answer, run, stage }} />
       <TroubleLine {...{ data, answer, run }} />
       <TileRow {...{ data, answer, stage, tiles }} />
+      {answer.evaluation !== null && (
+        <div class="overview-results" style={{ "--hue": `var(${colourOf(data.id)})` }}>
+          <EvaluationCard evaluation={answer.evaluation} />
+        </div>
+      )}
       <Toolbar {...{ answer, stage, state, done }} />
       <div class="overview-body">
         <div class="overview-charts">

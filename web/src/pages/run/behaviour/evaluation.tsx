@@ -9,7 +9,12 @@ import { Scroll } from "../../../components/scroll.tsx";
 import { TableCopies } from "../../../components/table-copies.tsx";
 import { figure, percent, visible } from "../../../format.ts";
 
-export function EvaluationCard({ evaluation }: { readonly evaluation: Evaluation }) {
+/** The card; an evaluation without transcripts shows none. */
+export function EvaluationCard({
+  evaluation,
+}: {
+  readonly evaluation: Omit<Evaluation, "transcripts"> & Partial<Pick<Evaluation, "transcripts">>;
+}) {
   const { before, after, differences, shares, samples, distinctPrompts, temperature, seenInTraining } = evaluation;
   const names = figureOrder([...Object.keys(before?.figures ?? {}), ...Object.keys(after.figures)]);
   const rows = names.map((name) => {
@@ -70,7 +75,7 @@ export function EvaluationCard({ evaluation }: { readonly evaluation: Evaluation
           </tbody>
         </table>
       </Scroll>
-      <Transcripts evaluation={evaluation} />
+      {evaluation.transcripts !== undefined && <Transcripts transcripts={evaluation.transcripts} />}
     </Card>
   );
 }
@@ -84,7 +89,7 @@ function Picture({ before, after }: { readonly before: Estimate | undefined; rea
   );
 }
 
-function Transcripts({ evaluation: { transcripts } }: { readonly evaluation: Evaluation }) {
+function Transcripts({ transcripts }: Pick<Evaluation, "transcripts">) {
   if (transcripts.length === 0) return null;
   return (
     <details open={transcripts.length <= 6}>

@@ -1,4 +1,4 @@
-/** The rules that watch the run: their signals and actions, how often they fired, and a chart of each signal. */
+/** The rules that watch the run: those that fired first, silent ones folded; each with its signal, its action and a chart. */
 import { useEffect, useRef } from "preact/hooks";
 import type { PageRule } from "../../../../../src/types/page.ts";
 import { Button, Card, Empty } from "../../../components/parts.tsx";
@@ -17,64 +17,81 @@ const tiers = {
 
 export function Rules(props: Steered) {
   const { rules } = props.control;
-  const { rule: opened, spoke } = view.value.query;
-  const onlyThose = spoke === "1";
-  const thatSpoke = rules.filter((rule) => rule.spoke > 0);
-  const shown = onlyThose ? rules.filter((rule) => rule.spoke > 0 || rule.id === opened) : rules;
-  const sorted = [...shown].sort((a, b) => a.tier - b.tier);
-  const open = (id: string) => setQuery({ rule: id === opened ? undefined : id });
+  const { rule: opened, silent } = view.value.query;
+  const byTier = [...rules].sort((a, b) => a.tier - b.tier);
+  const fired = byTier.filter(({ spoke }) => spoke > 0);
+  const others = byTier.filter(({ spoke }) => spoke === 0);
+  // A link may lead to a silent rule.
+  const isUnfolded = silent === "1" || others.some(({ id }) => id === opened);
   return (
     <Card
-      title="Rules"
+      title="What spoke"
       aside={
-        <Button
-          shortcut="f"
-          says="only rules that fired"
-          pressed={onlyThose}
-          onPress={() => setQuery({ spoke: onlyThose ? undefined : 1 })}
-        >
-          Only those that fired ({thatSpoke.length})
-        </Button>
+        others.length > 0 && (
+          <Button
+            shortcut="f"
+            says="fold or unfold the rules that have not fired"
+            pressed={isUnfolded}
+            onPress={() => setQuery({ silent: isUnfolded ? undefined : 1, ...(isUnfolded && { rule: undefined }) })}
+          >
+            {plural(others.length, "silent rule")}
+          </Button>
+        )
       }
     >
-      {sorted.length === 0 ? (
-        <Empty>{onlyThose ? "No rule has fired." : "Rules watch PPO, and this run has no PPO iterations yet."}</Empty>
-      ) : narrow.value ? (
-        <ul class="rule-cards">
-          {sorted.map((rule) => (
-            <RuleItem key={rule.id} {...props} rule={rule} isOpen={rule.id === opened} onOpen={() => open(rule.id)} />
-          ))}
-        </ul>
+      {rules.length === 0 ? (
+        <Empty>Rules watch PPO, and this run has no PPO iterations yet.</Empty>
       ) : (
-        <Scroll label="table of rules">
-          <table class="rules">
-            <thead>
-              <tr>
-                <th>tier</th>
-                <th>rule</th>
-                <th>watches</th>
-                <th>when</th>
-                <th>does</th>
-                <th class="number">fired</th>
-                <th class="number">acted</th>
-                <th class="number">last</th>
-              </tr>
-            </thead>
-            <tbody>
-              {sorted.map((rule) => (
-                <RuleRow
-                  key={rule.id}
-                  {...props}
-                  rule={rule}
-                  isOpen={rule.id === opened}
-                  onOpen={() => open(rule.id)}
-                />
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        fired.length === 0 && <p class="quiet calm">✓ No rule has fired.</p>
+      )}
+      {fired.length > 0 && <RuleList {...props} rules={fired} label="table of rules that fired" />}
+      {isUnfolded && others.length > 0 && (
+        <>
+          <h3>Silent rules</h3>
+          <RuleList {...props} rules={others} label="table of silent rules" />
+        </>
       )}
     </Card>
+  );
+}
+
+function RuleList({
+  rules,
+  label,
+  ...props
+}: Steered & { readonly rules: readonly PageRule[]; readonly label: string }) {
+  const { rule: opened } = view.value.query;
+  const open = (id: string) => setQuery({ rule: id === opened ? undefined : id });
+  if (narrow.value)
+    return (
+      <ul class="rule-cards">
+        {rules.map((rule) => (
+          <RuleItem key={rule.id} {...props} rule={rule} isOpen={rule.id === opened} onOpen={() => open(rule.id)} />
+        ))}
+      </ul>
+    );
+  return (
+    <Scroll label={label}>
+      <table class="rules">
+        <thead>
+          <tr>
+            <th>tier</th>
+            <th>rule</th>
+            <th>watches</th>
+            <th>when</th>
+            <th>does</th>
+            <th class="number">fired</th>
+            <th class="number">acted</th>
+            <th class="number">last</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rules.map((rule) => (
+            <RuleRow key={rule.id} {...props} rule={rule} isOpen={rule.id === opened} onOpen={() => open(rule.id)} />
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
   );
 }
 

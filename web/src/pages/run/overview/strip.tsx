@@ -11,7 +11,7 @@ import type { RunData } from "../../../state/run-data.ts";
 import { useColumns } from "../../../state/use-run.ts";
 import { commandOf, quoted } from "../../../state/workspace.ts";
 import { sentenceOf } from "./event-words.ts";
-import { troubleOf } from "./trouble.ts";
+import { fallenWords, troubleOf } from "./trouble.ts";
 import { choose } from "./view-state.ts";
 
 export interface StripProps {
@@ -129,7 +129,8 @@ export function TroubleLine({ data, answer, run }: Omit<StripProps, "stage">) {
     // The same threshold as in the rule `check_lost`.
     return first - last >= 0.25 ? [`${figureTitle(key.slice(8))} ${percent(first)} → ${percent(last)}`] : [];
   });
-  const { shape, tone, says, iteration, next } = troubleOf({ run, events: data.events.value, now: at, lost });
+  const fell = answer.evaluation === null ? [] : fallenWords(answer.evaluation);
+  const { shape, tone, says, iteration, next } = troubleOf({ run, events: data.events.value, now: at, lost, fell });
   const samples = hashOf(["runs", run.id, "samples"], { it: iteration ?? undefined });
   return (
     <p class={`trouble ${tone}`} role="status">

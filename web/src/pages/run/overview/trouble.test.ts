@@ -1,7 +1,7 @@
 /** The one sentence: what the operator must do comes before what a rule noticed. */
 import { expect, it } from "vitest";
 import type { PageEvent, RunSummary } from "../../../../../src/types/page.ts";
-import { troubleOf } from "./trouble.ts";
+import { fallenWords, troubleOf } from "./trouble.ts";
 
 const run: RunSummary = {
   id: "demo-1",
@@ -72,4 +72,23 @@ it("without a word of a rule, a check that was lost since the first measurement 
 
 it("says that there is nothing yet before the first iteration", () => {
   expect(trouble({ position: null, state: "created" }).says).toBe("Nothing is recorded yet.");
+});
+
+it("a finished run whose check fell in the evaluation, beyond chance, is no clean bill", () => {
+  const estimate = (mean: number) => ({ mean, low: 0, high: 1, n: 64 });
+  const fell = fallenWords({
+    shares: ["sums", "brief"],
+    before: { folder: "", figures: { sums: estimate(0.893), brief: estimate(0.5) } },
+    after: { folder: "", figures: { sums: estimate(0.751), brief: estimate(0.49) } },
+    differences: {
+      sums: { difference: -0.142, low: -0.2, high: -0.08 },
+      brief: { difference: -0.01, low: -0.1, high: 0.1 },
+    },
+  } as unknown as Parameters<typeof fallenWords>[0]);
+  const done = { ...run, state: "done" } as const;
+  expect(troubleOf({ run: done, events: [], now: 0, fell })).toMatchObject({
+    tone: "warn",
+    says: "Lower after PPO than before, beyond chance: sums right 89.3% → 75.1%.",
+  });
+  expect(troubleOf({ run: done, events: [], now: 0 }).tone).toBe("good");
 });

@@ -1,6 +1,8 @@
 /** What is wrong now, in one sentence: first what needs the operator. */
-import type { PageEvent, RunSummary } from "../../../../../src/types/page.ts";
-import { ago, type Tone } from "../../../format.ts";
+import { clearFalls } from "../../../../../src/signals/evaluation-falls.ts";
+import { figureTitle } from "../../../../../src/signals/figure-titles.ts";
+import type { PageEvent, RunAnswer, RunSummary } from "../../../../../src/types/page.ts";
+import { ago, percent, type Tone } from "../../../format.ts";
 import { standing } from "./tiles.ts";
 
 export interface Trouble {
@@ -20,9 +22,18 @@ export interface TroubleOptions {
   readonly now: number;
   /** Gold checks that are much lower than at first, in words. */
   readonly lost?: readonly string[];
+  /** Gold checks that fell in the evaluation before and after, in words. */
+  readonly fell?: readonly string[];
 }
 
-export function troubleOf({ run, events, now, lost = [] }: TroubleOptions): Trouble {
+/** Gold checks that are clearly lower after training: `sums right 89.3% → 75.1%`. */
+export function fallenWords({ shares, differences, before, after }: NonNullable<RunAnswer["evaluation"]>): string[] {
+  return clearFalls({ shares, differences }).map(
+    ([name]) => `${figureTitle(name)} ${percent(before?.figures[name]?.mean)} → ${percent(after.figures[name]?.mean)}`,
+  );
+}
+
+export function troubleOf({ run, events, now, lost = [], fell = [] }: TroubleOptions): Trouble {
   const { state, openIncidents, lastBeat, position } = run;
   const valid = events.filter(({ superseded }) => !superseded);
   const newest = (isIt: (event: PageEvent) => boolean) => valid.findLast(isIt);
@@ -87,6 +98,14 @@ export function troubleOf({ run, events, now, lost = [] }: TroubleOptions): Trou
     };
   if (position === null)
     return { shape: "○", tone: "quiet", says: "Nothing is recorded yet.", iteration: null, next: null };
+  if (fell.length > 0 && state === "done")
+    return {
+      shape: "▲",
+      tone: "warn",
+      says: `Lower after PPO than before, beyond chance: ${fell.join(", ")}.`,
+      iteration: null,
+      next: "behaviour",
+    };
   if (lost.length > 0)
     return {
       shape: "▲",
