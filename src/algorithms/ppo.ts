@@ -106,6 +106,10 @@ async function descend(
   const critic = models.critic!;
   const now = inForce(run, iteration);
   const { settings, policyRate, criticRate, valueUpdates } = now;
+  const { explainedVariance } = rl.explainedVariance(
+    experience.record.returns!.flat(),
+    experience.record.values!.flat(),
+  );
   const factors = layerFactors(run);
   const outcome = emptyOutcome();
 
@@ -118,7 +122,7 @@ async function descend(
     const value = await valueGradient(run, critic, minibatch);
 
     // The controller sees the step before it reaches the weights.
-    const pending = { iteration, epoch, step, minibatch, policy, critic: value };
+    const pending = { iteration, epoch, step, minibatch, policy, critic: value, explainedVariance };
     const orders = await consultBeforeStep(run, pending, { now, outcome });
     if (orders === null) break;
     const masked = orders.mask && !orders.skip;
@@ -151,6 +155,7 @@ async function descend(
       policyLoss: policy.gradient.loss,
       valueLoss: value.loss,
       valueClipFraction: rl.mean(clipped.flat().map(Number)),
+      valueChange: rl.slowDistance(values, oldValues),
       policyGradNorm: normOf(policyStep, policy.gradient),
       criticGradNorm: critic.shared ? null : normOf(criticStep, value.gradient),
       skipped: orders.skip || policyStep?.skipped === true || criticStep?.skipped === true,

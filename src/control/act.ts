@@ -1,6 +1,7 @@
 /** Interventions: how one begins, what limits it, how it ends and how it is judged. */
 import { type Bounds, type LeverName, levers } from "../levers/levers.ts";
 import type { Alert, Intervention, InterventionOutcome, OperatorWord } from "../types/alerts.ts";
+import { failed, forgotten, mayMask, mostWithoutEffect, stronger, withoutEffect } from "./escalation.ts";
 import type { Orders } from "./orders.ts";
 import { actionWords, conditionWords, leverOf, type Rule } from "./rules/rule.ts";
 import type { ActiveIntervention, ControlState, Observation } from "./state.ts";
@@ -21,13 +22,16 @@ interface Acted {
   readonly interventions: readonly Intervention[];
   readonly outcomes: readonly InterventionOutcome[];
   readonly orders: Partial<Orders>;
+  /** Why nothing was done, for the alert's message; absent if there is nothing to say. */
+  readonly why?: string;
 }
 
-/** The lowest multiplier for a lever whose interventions escalate. */
-const lowestMultiplier = 0.01;
+/** The lowest multiplier of the learning rate: a breach that goes on below it is the operator's. */
+const lowestMultiplier = 0.05;
 
 /** The consequences of one alert. */
-export function act(state: ControlState, options: ActOptions & { rule: Rule; alert: Alert }): Acted {
+export function act(before: ControlState, options: ActOptions & { rule: Rule; alert: Alert }): Acted {
+  let state = before;
   const { rule, alert, profile, interventions } = options;
   const nothing: Acted = { state, interventions: [], outcomes: [], orders: {} };
   if (interventions === "off" || (rule.tier > 1 && profile === "fixed")) return nothing;
@@ -36,6 +40,11 @@ export function act(state: ControlState, options: ActOptions & { rule: Rule; ale
   const lever = leverOf(action);
   if (lever !== null) return change(state, { ...options, setting: lever });
   const { kind, set } = action;
+  if (kind === "mask") {
+    const masking = mayMask(state, { rule, iteration: alert.iteration });
+    if (!masking.allowed) return { ...nothing, state: masking.state, why: masking.why };
+    state = masking.state;
+  }
   const intervention = recordOf({ ...rule, action }, alert, { id: state.interventions + 1, from: alert.iteration });
   const orders: Partial<Orders> = {
     ...(kind === "pause" && { stop: alert }),
@@ -51,7 +60,7 @@ export function act(state: ControlState, options: ActOptions & { rule: Rule; ale
 
 const stopAction = { kind: "pause", factor: null, set: {} } as const;
 
-/** Begins a temporary intervention, unless one that outranks it holds the setting. */
+/** Begins a temporary intervention, unless one that outranks it holds the setting; calls the operator if the rule's have had no effect. */
 function change(state: ControlState, options: ActOptions & { rule: Rule; alert: Alert; setting: LeverName }): Acted {
   const { rule, alert, setting, base, bounds } = options;
   const nothing: Acted = { state, interventions: [], outcomes: [], orders: {} };
@@ -62,10 +71,16 @@ function change(state: ControlState, options: ActOptions & { rule: Rule; alert: 
   const breach = escalates ? observationOf(state, { rule, holder, iteration: from }) : null;
   if (holder?.rule === rule.id && breach?.again !== true) return nothing;
   if (holder !== undefined && holder.rule !== rule.id && !outranks(rule, holder)) return nothing;
-  const wanted = breach?.factor ?? rule.action!.factor!;
-  const factor = bounded(wanted, base[setting], bounds[setting]);
-  // The value is at its bound already, so there is nothing to do.
-  if (factor === 1 || factor === holder?.factor) return nothing;
+  const tried = withoutEffect(state, { rule, iteration: from });
+  if (tried >= mostWithoutEffect || breach?.exhausted) return callOperator(state, { rule, alert, holder });
+  const own = rule.action!.factor!;
+  const within = (wanted: number) => bounded(wanted, base[setting], bounds[setting]);
+  const factor = within(stronger(breach?.factor ?? own, { own, tried }));
+  if (factor === 1 || factor === holder?.factor || (tried > 0 && factor === within(own))) {
+    // The value is at its bound already: nothing stronger is left, and the next breach calls the operator.
+    const why = `not acted on: the ${levers[setting].words} is at its bound`;
+    return { ...nothing, state: failed(state, { rule, iteration: from, tried: mostWithoutEffect }), why };
+  }
   const duration = breach?.duration ?? rule.duration;
   const id = state.interventions + 1;
   const words = actionWords({ action: rule.action, duration }, Number(factor.toPrecision(3)));
@@ -93,6 +108,30 @@ function change(state: ControlState, options: ActOptions & { rule: Rule; alert: 
   };
 }
 
+/** Opens an incident: the interventions of this rule have had no effect, and nothing stronger is left. */
+function callOperator(
+  state: ControlState,
+  { rule, alert, holder }: { rule: Rule; alert: Alert; holder: ActiveIntervention | undefined },
+): Acted {
+  const action = stopAction;
+  const id = state.interventions + 1;
+  const record = recordOf({ ...rule, action }, alert, { id, from: alert.iteration });
+  const words = `${alert.message}, and the ${levers[leverOf(rule.action)!].words} moved without effect`;
+  const reason = `${words}  ->  ${actionWords({ action, duration: rule.duration })} (${rule.id})`;
+  const outcomes = holder === undefined ? [] : [noEffectOutcome(holder, { iteration: alert.iteration, rule })];
+  return {
+    state: {
+      ...forgotten(state, rule.id),
+      interventions: id,
+      troubled: alert.iteration,
+      active: state.active.filter((one) => one !== holder),
+    },
+    interventions: [{ ...record, reason }],
+    outcomes,
+    orders: { stop: { ...alert, message: words } },
+  };
+}
+
 /** Whether a rule outranks the one that holds the setting: the higher tier wins; within a tier the holder does. */
 function outranks(rule: Rule, holder: ActiveIntervention): boolean {
   return rule.tier < holder.tier;
@@ -106,7 +145,7 @@ function outranks(rule: Rule, holder: ActiveIntervention): boolean {
 function observationOf(
   state: ControlState,
   { rule, holder, iteration }: { rule: Rule; holder: ActiveIntervention | undefined; iteration: number },
-): { again: boolean; factor: number; duration: number; observation: Observation } {
+): { again: boolean; exhausted: boolean; factor: number; duration: number; observation: Observation } {
   const { duration } = rule;
   const factor = rule.action!.factor!;
   const last = state.observations[rule.id];
@@ -114,12 +153,14 @@ function observationOf(
     const lower = Math.max(lowestMultiplier, Math.min(last.lowestHealthy, (holder?.factor ?? 1) / 2));
     const window = 2 * last.window;
     const observation = { ...last, window, until: iteration + window, lowest: Math.min(lower, last.lowest) };
-    return { again: true, factor: lower, duration: window / 2, observation };
+    const exhausted = holder !== undefined && holder.effectiveAfter === null && holder.factor <= lowestMultiplier;
+    return { again: true, exhausted, factor: lower, duration: window / 2, observation };
   }
   const window = 2 * duration;
   const lowestHealthy = last?.lowest ?? 1;
   return {
     again: false,
+    exhausted: false,
     factor,
     duration,
     observation: { window, until: iteration + window, lowest: factor, lowestHealthy },
@@ -151,24 +192,35 @@ function recordOf(rule: Rule, alert: Alert, { id, from }: { id: number; from: nu
   };
 }
 
-/** Ends the interventions whose last iteration this was, and reports what they achieved. */
+/** Ends the interventions whose last iteration this was, reports what they achieved, and remembers those without effect. */
 export function expire(
   state: ControlState,
   { iteration, rules }: { iteration: number; rules: readonly Rule[] },
 ): { state: ControlState; outcomes: InterventionOutcome[] } {
   const over = state.active.filter((one) => one.until <= iteration + 1);
+  let next: ControlState = { ...state, active: state.active.filter((one) => !over.includes(one)) };
   const outcomes = over.map((one): InterventionOutcome => {
     const rule = rules.find(({ id }) => id === one.rule);
+    if (one.effectiveAfter === null) {
+      if (rule !== undefined) next = failed(next, { rule, iteration: iteration + 1 });
+      return noEffectOutcome(one, { iteration, rule });
+    }
+    next = forgotten(next, one.rule);
     const what = rule === undefined ? one.condition : conditionWords(rule);
-    const restored = `${levers[one.setting].words} restored`;
-    const effective = one.effectiveAfter !== null;
-    const message = effective
-      ? `outcome of ${one.rule}: ${rule?.says ?? one.signal} no longer ${what} after ${one.effectiveAfter} iterations; ${restored}`
-      : `outcome of ${one.rule}: no effect, ${rule?.says ?? one.signal} still ${what}; ${restored}`;
-    const result = effective ? "effective" : "no effect";
-    return { intervention: one.id, iteration, result, after: one.effectiveAfter, message };
+    const says = rule?.says ?? one.signal;
+    const message = `outcome of ${one.rule}: ${says} no longer ${what} after ${one.effectiveAfter} iterations; ${levers[one.setting].words} restored`;
+    return { intervention: one.id, iteration, result: "effective", after: one.effectiveAfter, message };
   });
-  return { state: { ...state, active: state.active.filter((one) => !over.includes(one)) }, outcomes };
+  return { state: next, outcomes };
+}
+
+function noEffectOutcome(
+  one: ActiveIntervention,
+  { iteration, rule }: { iteration: number; rule: Rule | undefined },
+): InterventionOutcome {
+  const what = rule === undefined ? one.condition : conditionWords(rule);
+  const message = `outcome of ${one.rule}: no effect, ${rule?.says ?? one.signal} still ${what}; ${levers[one.setting].words} restored`;
+  return { intervention: one.id, iteration, result: "no effect", after: null, message };
 }
 
 function replacedOutcome(
@@ -235,7 +287,7 @@ export function undone(
   // The next breach counts as a first one: an undone intervention must not return for twice as long.
   const { [rule]: _, ...observations } = state.observations;
   return {
-    state: { ...withoutEnded(state, { ended, iteration }), silentUntil, observations },
+    state: { ...forgotten(withoutEnded(state, { ended, iteration }), rule), silentUntil, observations },
     outcomes: ended.map((one) => {
       const message = `outcome of ${rule}: undone by an operator; ${levers[one.setting].words} restored`;
       return { intervention: one.id, iteration, result: "undone", after: one.effectiveAfter, message };
@@ -266,7 +318,7 @@ export function acknowledged(
   { rule, iteration, rules }: { rule: string; iteration: number; rules: readonly Rule[] },
 ): ControlState {
   const cooldown = Math.max(shortestPause, rules.find(({ id }) => id === rule)?.cooldown ?? 0);
-  return { ...state, silentUntil: { ...state.silentUntil, [rule]: iteration + cooldown } };
+  return { ...forgotten(state, rule), silentUntil: { ...state.silentUntil, [rule]: iteration + cooldown } };
 }
 
 /** Iterations for which a rule without a cool-down, such as those of tier 1, is silent after an operator overruled it. */

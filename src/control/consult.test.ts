@@ -234,6 +234,80 @@ describe("what an operator takes back", () => {
   });
 });
 
+describe("an intervention without effect", () => {
+  const said = (played: ReturnType<typeof play>) =>
+    played.flatMap(({ interventions, outcomes, iteration }) => [
+      ...outcomes.map(({ result }) => `${iteration} ${result}`),
+      ...interventions.map(
+        ({ action, factor }) => `${iteration} ${action}${factor === null ? "" : ` ${Number(factor.toPrecision(4))}`}`,
+      ),
+    ]);
+  const holding = (key: string, value: number, n = 12) => Array.from({ length: n }, () => ({ [key]: value }));
+  const levered = (action: string) =>
+    rule(`tier: 2, when: {signal: safety/share, above: 0.1}, action: {${action}}, duration: 3, cooldown: 20`);
+
+  it.each([
+    ["clip: 0.8", ["clip 0.8", "clip 0.64"]],
+    ["klCoef: 1.5", ["klCoef 1.5", "klCoef 2.25"]],
+    ["valueUpdates: 2", ["valueUpdates 2", "valueUpdates 4"]],
+    ["learningRate: 0.7", ["learningRate 0.7", "learningRate 0.49"]],
+  ])("is followed by a stronger one, then by an incident, whatever the cool-down: %s", (action, [first, second]) => {
+    const played = play([levered(action)], holding("safety/share", 0.2));
+    expect(said(played)).toEqual([
+      `0 ${first}`,
+      "3 no effect",
+      expect.stringMatching(`^3 ${second!.slice(0, -1)}`),
+      expect.stringMatching(/no effect$/),
+      expect.stringMatching(/pause$/),
+    ]);
+    const { orders, interventions, state } = played.find(({ orders }) => orders.stop !== null)!;
+    expect(orders.stop?.message).toMatch(/^safety\/share 0.2 > 0.1, and the .* moved without effect$/);
+    expect(interventions[0]!.reason).toMatch(/moved without effect {2}-> {2}saved, paused \(tried\)$/);
+    expect(state.active).toEqual([]);
+  });
+
+  it("is forgotten after one that had an effect, and after an operator let the run continue", () => {
+    const quick = { ...levered("clip: 0.8"), cooldown: 0 };
+    const values = [0.2, 0.2, 0.2, 0.2, 0, 0, 0, 0.2, 0.2, 0.2, 0.2];
+    const played = play(
+      [quick],
+      values.map((value) => ({ "safety/share": value })),
+    );
+    expect(said(played)).toEqual([
+      "0 clip 0.8",
+      "3 no effect",
+      expect.stringMatching("3 clip 0.64"),
+      "6 effective",
+      "7 clip 0.8",
+      "10 no effect",
+      expect.stringMatching("10 clip 0.64"),
+    ]);
+    const stopped = play([levered("clip: 0.8")], holding("safety/share", 0.2)).find(({ orders }) => orders.stop)!;
+    const state = acknowledged(stopped.state, { rule: "tried", iteration: 8, rules: [levered("clip: 0.8")] });
+    expect(said(play([levered("clip: 0.8")], holding("safety/share", 0.2, 22), { state, first: 8 }))[0]).toBe(
+      "28 clip 0.8",
+    );
+  });
+
+  it("of a lever at its bound says so, and calls the operator at the next breach", () => {
+    const base = { ...acting.base, klCoef: 0 };
+    const often = { ...levered("klCoef: 1.5"), cooldown: 4 };
+    const played = play([often], holding("safety/share", 0.2, 5), { base });
+    expect(played[0]!.alerts[0]!.message).toBe(
+      "safety/share 0.2 > 0.1  ->  not acted on: the KL coefficient is at its bound",
+    );
+    expect(said(played)).toEqual(["4 pause"]);
+  });
+
+  it("of the learning rate that keeps being cut ends at a twentieth", () => {
+    const breaches = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1, cooldown: 1 };
+    const played = play([breaches], kl(...Array.from({ length: 6 }, () => 0.1)));
+    const actions = played.flatMap(({ interventions }) => interventions.map(({ factor }) => factor));
+    expect(actions).toEqual([0.7, 0.35, 0.175, 0.0875, 0.05, null]);
+    expect(played.filter(({ orders }) => orders.stop !== null)).toHaveLength(1);
+  });
+});
+
 describe("tier 1", () => {
   const hard = rule("tier: 1, when: {signal: kl/old_new_k3_token, above: 0.15}", "kl_hard");
 
@@ -266,6 +340,30 @@ describe("before a step", () => {
     expect(at(0.31).alerts).toMatchObject([{ step: 2, point: "step" }]);
     expect(at(0.3).orders.mask).toBe(false);
     expect(at(0.31, { profile: "fixed" }).orders.mask).toBe(false);
+  });
+
+  it("masks for two iterations in a row, then rests for ten, and says so", () => {
+    let state = firstControlState;
+    const masked: number[] = [];
+    const messages: string[] = [];
+    for (let iteration = 0; iteration < 16; iteration++)
+      for (const step of [0, 1]) {
+        const consultation = {
+          iteration,
+          point: "step" as const,
+          step,
+          signals: { "step/strongly_negative_share": 1 },
+        };
+        const said = consult({ ...acting, rules: [mask], state, consultation });
+        state = said.state;
+        if (said.orders.mask) masked.push(iteration);
+        messages.push(...said.alerts.map(({ message }) => message));
+      }
+    expect(masked).toEqual([0, 0, 1, 1, 12, 12, 13, 13]);
+    expect(messages.filter((text) => text.includes("->"))).toEqual([
+      expect.stringMatching(/> 0.3 {2}-> {2}not masked: 2 iterations in a row were, and masking rests for 10$/),
+      expect.stringContaining("not masked"),
+    ]);
   });
 });
 
@@ -301,7 +399,10 @@ it("settings always return to what config and schedule say once interventions en
         valueUpdates: 1,
         klCoef: 1,
       });
-      const begun = played.flatMap(({ interventions }) => interventions.map(({ id }) => id));
+      // One that calls the operator has no end.
+      const begun = played.flatMap(({ interventions }) =>
+        interventions.flatMap(({ id, until }) => (until === null ? [] : [id])),
+      );
       const ended = played.flatMap(({ outcomes }) => outcomes.map(({ intervention }) => intervention));
       expect([...ended].sort((a, b) => a - b)).toEqual(begun);
       for (const { state } of played)

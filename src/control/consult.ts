@@ -54,7 +54,14 @@ export function consult(options: ConsultOptions): Consulted {
   // Interventions that end with this iteration free their setting for those that begin with the next.
   if (state.active.length > 0) state = { ...state, troubled: iteration };
   const ended = expire(state, { iteration, rules });
-  const decided = decide(options, ended.state, spoken);
+  // A rule that still holds after its intervention had no effect speaks again at once, cool-down or not.
+  const idle = ended.outcomes.filter(({ result }) => result === "no effect").map(({ intervention }) => intervention);
+  const failing = state.active.filter(({ id }) => idle.includes(id)).map(({ rule }) => rule);
+  const again = used
+    .filter((rule) => failing.includes(rule.id) && spoken.every(([one]) => one !== rule))
+    .filter(({ id, window }) => (held[id] ?? []).filter(Boolean).length >= window.hits)
+    .map((rule): [Rule, Alert] => [rule, alertOf(rule, state, consultation)]);
+  const decided = decide(options, ended.state, [...spoken, ...again]);
   return { ...decided, outcomes: [...ended.outcomes, ...decided.outcomes] };
 }
 
@@ -68,14 +75,20 @@ function decide(options: ConsultOptions, state: ControlState, spoken: readonly (
   const silentUntil = { ...state.silentUntil };
   for (const [{ id, cooldown }] of order) silentUntil[id] = iteration + cooldown;
   let now: ControlState = { ...state, silentUntil };
+  const unanswered = new Map<Alert, string>();
   for (const [rule, alert] of order) {
     const acted = act(now, { ...options, rule, alert });
+    if (acted.why !== undefined) unanswered.set(alert, acted.why);
     now = acted.state;
     interventions.push(...acted.interventions);
     outcomes.push(...acted.outcomes);
     orders = merged(orders, acted.orders);
   }
-  return { state: now, alerts: spoken.map(([, alert]) => alert), interventions, outcomes, orders };
+  const alerts = spoken.map(([, alert]) => {
+    const why = unanswered.get(alert);
+    return why === undefined ? alert : { ...alert, message: `${alert.message}  ->  ${why}` };
+  });
+  return { state: now, alerts, interventions, outcomes, orders };
 }
 
 function judged(
@@ -100,7 +113,7 @@ function stepAlerts({ rules, state, consultation }: ConsultOptions): [Rule, Aler
 }
 
 function alertOf(rule: Rule, { history }: Pick<ControlState, "history">, at: ConsultOptions["consultation"]): Alert {
-  const { id, tier, says, conditions, window } = rule;
+  const { id, tier, says, conditions, window, advice } = rule;
   const [first] = conditions;
   const { values } = history[first.signal]!;
   const condition = conditionWords(rule);
@@ -116,7 +129,7 @@ function alertOf(rule: Rule, { history }: Pick<ControlState, "history">, at: Con
     signal: first.signal,
     values: values.slice(-Math.max(window.of, first.over)),
     condition,
-    message: `${says} ${newest}${seen} ${condition}${window.of > 1 ? " iterations" : ""}`,
+    message: `${says} ${newest}${seen} ${condition}${window.of > 1 ? " iterations" : ""}${advice === undefined ? "" : `; ${advice}`}`,
   };
 }
 

@@ -37,6 +37,10 @@ export interface ControlState {
   readonly silentUntil: Readonly<Record<string, number>>;
   readonly active: readonly ActiveIntervention[];
   readonly observations: Readonly<Record<string, Observation>>;
+  /** By rule: how many of its latest interventions had no effect, and until when that counts. Absent before the first. */
+  readonly failures?: Readonly<Record<string, { readonly count: number; readonly until: number }>>;
+  /** The last iteration in which minibatches were masked, and how many in a row were. Absent before the first. */
+  readonly masked?: { readonly iteration: number; readonly inARow: number };
   /** Number of interventions so far. */
   readonly interventions: number;
   /** The last iteration in which a rule of tier 1 or 2 held or an intervention was in force; -1 if there was none. */

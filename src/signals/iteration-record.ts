@@ -51,6 +51,8 @@ export interface MinibatchRecord {
   /** Figures of the value loss; absent without a critic. */
   readonly valueLoss?: number | undefined;
   readonly valueClipFraction?: number | undefined;
+  /** Root mean square over tokens of the critic's value before this step less that at the rollout; absent without a critic. */
+  readonly valueChange?: number | undefined;
   /** The policy's global gradient norm before clipping, of both losses with a shared trunk; null if no step was taken. */
   readonly policyGradNorm: number | null;
   /** The critic's global gradient norm before clipping; null if the trunk is shared or no step was taken. */

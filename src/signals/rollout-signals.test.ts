@@ -87,6 +87,7 @@ const minibatch = (epoch: number, newLogprob: number, more: Partial<MinibatchRec
   policyLoss: -0.5,
   valueLoss: 2,
   valueClipFraction: 0.25,
+  valueChange: 0.5,
   policyGradNorm: 0.5,
   policyLayers: { norms: { embeddings: 3 }, moments: { embeddings: { mean: 0, variance: 1 } } },
   criticLayers: { norms: { score: 4 }, moments: { score: { mean: 1, variance: 2 } } },
@@ -101,7 +102,7 @@ const record: IterationRecord = {
   minibatches: [
     minibatch(0, -1),
     minibatch(0, -1, { policyGradNorm: 3 }),
-    minibatch(1, 0, { valueLoss: 1 }),
+    minibatch(1, 0, { valueLoss: 1, valueChange: 0.75 }),
     minibatch(1, -1, { valueClipFraction: 0.75 }),
   ],
   firstRatioDeviation: 1e-6,
@@ -213,6 +214,9 @@ describe("the signals of an iteration", () => {
     const without = iterationSignals({ ...record, minibatches: [masked] });
     expect(without).not.toHaveProperty(["gradient/policy/embeddings_norm"]);
     expect(without["update/minibatches_masked"]).toBe(1);
+    expect(without["update/masked_share"]).toBe(1);
+    // One step an iteration: nothing was measured after it.
+    expect(without).not.toHaveProperty(["value/change_to_returns"]);
   });
 
   it("of advantages and values", () => {
@@ -228,6 +232,7 @@ describe("the signals of an iteration", () => {
       "value/explained_variance": 1,
       "value/explained_variance_with_bias": 1 - 1 / ((1 + 4 + 9 + 1 + 4 + 9 + 16 + 9) / 8 - (19 / 8) ** 2),
       "value/clip_fraction": 1.5 / 4,
+      "value/change_to_returns": 0.75 / Math.sqrt(53 / 8 - (19 / 8) ** 2),
       "value/mean": 11 / 8,
       "value/return_mean": 19 / 8,
     });

@@ -43,6 +43,7 @@ export function update({ minibatches, endedBy, after, firstRatioDeviation }: Ite
     "update/steps": minibatches.length,
     "update/steps_skipped": minibatches.filter((minibatch) => minibatch.skipped).length,
     "update/minibatches_masked": minibatches.filter((minibatch) => minibatch.masked).length,
+    "update/masked_share": mean(minibatches.map((minibatch) => Number(minibatch.masked))),
   };
 }
 
@@ -134,12 +135,15 @@ export function value({ rollout, minibatches, settings }: IterationRecord): Sign
   const loss = mean(minibatches.map((minibatch) => minibatch.valueLoss!));
   const tokens = sum(minibatches.map((minibatch) => minibatch.statistics.tokens));
   const clipped = sum(minibatches.map((minibatch) => minibatch.valueClipFraction! * minibatch.statistics.tokens));
+  // The first is measured before anything was learned from this rollout.
+  const changes = minibatches.slice(1).flatMap(({ valueChange }) => (valueChange === undefined ? [] : [valueChange]));
   return {
     "value/loss": loss,
     "value/loss_to_policy_loss": loss / Math.abs(mean(minibatches.map((minibatch) => minibatch.policyLoss))),
     "value/explained_variance": explained,
     "value/explained_variance_with_bias": withBias,
     "value/clip_fraction": clipped / tokens,
+    ...(changes.length > 0 && { "value/change_to_returns": Math.max(...changes) / standardDeviation(returns) }),
     "value/mean": mean(values),
     "value/return_mean": mean(returns),
     ...(settings.valueClip && {

@@ -128,6 +128,8 @@ export interface PendingStep {
   readonly policy: PolicyGradient;
   /** The critic's gradient and values; null without a critic. */
   readonly critic: { readonly gradient: ForwardBackwardResult; readonly values: number[][] } | null;
+  /** Share of the returns' variance that the critic explained before the update; absent without a critic. */
+  readonly explainedVariance?: number | undefined;
 }
 
 /**
@@ -136,7 +138,7 @@ export interface PendingStep {
  */
 export async function consultBeforeStep(
   run: OnlineRun,
-  { iteration, epoch, step, minibatch, policy, critic }: PendingStep,
+  { iteration, epoch, step, minibatch, policy, critic, explainedVariance }: PendingStep,
   { now, outcome }: { readonly now: InForce; readonly outcome: Outcome },
 ): Promise<Orders | null> {
   const { context, state, control } = run;
@@ -147,6 +149,7 @@ export async function consultBeforeStep(
   const signals = signalsOf(now.settings.algorithm, {
     "step/approx_kl": statistics.approxKlMean,
     "step/strongly_negative_share": stronglyNegativeShare(minibatch.advantages),
+    ...(explainedVariance !== undefined && { "step/explained_variance": explainedVariance }),
     "step/nonfinite": nonfinite,
     "step/nonfinite_in_a_row": state.skippedInARow,
     ...(step === 0 && {

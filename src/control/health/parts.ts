@@ -148,6 +148,14 @@ export const gauges: readonly Gauge[] = [
     scale: "log",
     from: 6,
   },
+  {
+    part: "gradient",
+    signal: "update/masked_share",
+    says: "masked minibatches",
+    reading: "value",
+    good: 0,
+    bad: 1,
+  },
 
   // The critic's head starts at 0: it is judged only once it has had time to learn.
   {

@@ -311,9 +311,23 @@ const cases: Readonly<Record<string, Case>> = {
     quiet: [of("advantage/abs_mean", [0.8, 8, 8]), of("advantage/abs_mean", [1e-6, 0.8, 0.8])],
   },
   sign_flips_note: beyond("advantage/sign_flip_to_chance", { bad: 1.11, edge: 1.1, ok: 0.5, window: 3 }),
-  strongly_negative: beyond("step/strongly_negative_share", { bad: 0.31, edge: 0.3, ok: 0.1 }),
+  strongly_negative: {
+    speaks: both(of("step/strongly_negative_share", [0.1, 0.31]), of("step/explained_variance", times(2, 0.31))),
+    quiet: [
+      both(of("step/strongly_negative_share", times(2, 0.3)), of("step/explained_variance", times(2, 0.31))),
+      both(of("step/strongly_negative_share", times(2, 0.9)), of("step/explained_variance", [0.3, -0.5])),
+    ],
+  },
 
-  critic_frozen: beyond("gradient/critic_norm", { bad: 0, edge: 1e-7, ok: 0.5, window: 2 }),
+  critic_frozen: {
+    speaks: both(of("value/change_to_returns", [0.05, ...times(3, 9e-4)]), of("kl/old_new_k3_token", times(4, 1e-4))),
+    quiet: [
+      both(of("value/change_to_returns", times(9, 1e-3)), of("kl/old_new_k3_token", times(9, 1e-4))),
+      both(of("value/change_to_returns", [0, 0, 0.01, 0, 0]), of("kl/old_new_k3_token", times(5, 1e-4))),
+      // A schedule that ends at 0 stops policy and critic.
+      both(of("value/change_to_returns", times(9, 1e-5)), of("kl/old_new_k3_token", times(9, 1e-6))),
+    ],
+  },
   value_offset_note: beyond("value/offset_to_clip", { bad: 10.1, edge: 10, ok: 1, window: 3 }),
   explained_variance_bias_note: beyond("value/explained_variance_with_bias", {
     bad: -0.01,
@@ -333,6 +347,10 @@ const cases: Readonly<Record<string, Case>> = {
   explained_variance_note: beyond("value/explained_variance", { bad: 0.29, edge: 0.3, ok: 0.6 }),
 
   truncated: beyond("response/truncated_share", { bad: 0.81, edge: 0.8, ok: 0.1 }),
+  truncated_rose: {
+    speaks: of("response/truncated_share", [0.1, 0.7, 0.81]),
+    quiet: [of("response/truncated_share", [0.1, 0.8, 0.8]), of("response/truncated_share", [0.45, 0.82])],
+  },
   length_pays: {
     speaks: both(of("reward/length_correlation", times(10, 0.61)), of("response/length_mean", [...times(9, 20), 21.1])),
     quiet: [
@@ -416,6 +434,8 @@ function healthy(seed: number): History {
       "step/nonfinite": 0,
       "step/nonfinite_in_a_row": 0,
       "step/strongly_negative_share": about(0.15, 0.08),
+      "step/explained_variance": about(0.4 + 0.3 * learned, 0.05),
+      "value/change_to_returns": about(0.08, 0.03),
       "clip/fraction": about(0.12, 0.05),
       "kl/ref_to_target": about(0.3 + 0.6 * learned, 0.1),
       "kl/ref_k1_sequence": about(3 * learned, 0.2),
@@ -487,7 +507,7 @@ it("rules that read or move what an algorithm lacks are inactive under it, and s
     value_offset_note: "grpo has no value/offset_to_clip",
     value_loss_ratio_note: "grpo has no value/loss_to_policy_loss",
     sign_flips_note: "grpo has no advantage/sign_flip_to_chance",
-    critic_frozen: "grpo has no gradient/critic_norm",
+    critic_frozen: "grpo has no value/change_to_returns",
     strongly_negative: "grpo has no step/strongly_negative_share",
   };
   expect(inactive("grpo")).toEqual(critic);

@@ -57,6 +57,7 @@ export const ruleSchema = z.strictObject({
   cooldown: z.int().min(0).optional(),
   priority: z.number().default(0),
   scale: z.strictObject({ entropy: scale, safety: scale }).default({}),
+  advice: z.string().min(1).optional(),
   source: z.string().min(1),
 });
 
@@ -69,7 +70,7 @@ const recordedConditionSchema = z.looseObject({
 
 /** A complete `Rule` as a run's file has it; additional fields from other versions are allowed. */
 export const recordedRuleSchema = z.looseObject({
-  ...ruleSchema.pick({ id: true, tier: true, scale: true, source: true }).shape,
+  ...ruleSchema.pick({ id: true, tier: true, scale: true, advice: true, source: true }).shape,
   says: z.string(),
   conditions: z.array(recordedConditionSchema).min(1),
   window: z.object({ hits: count, of: count }),
@@ -112,6 +113,7 @@ export function toRule(raw: z.infer<typeof ruleSchema>): Rule {
       ...(raw.scale.entropy && { entropy: raw.scale.entropy }),
       ...(raw.scale.safety && { safety: raw.scale.safety }),
     },
+    ...(raw.advice !== undefined && { advice: raw.advice }),
     source: raw.source,
   };
 }

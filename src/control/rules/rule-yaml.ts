@@ -23,6 +23,7 @@ function written(rule: Rule): Record<string, unknown> {
     ...(cooldown !== defaultCooldown(rule) && { cooldown }),
     ...(priority !== 0 && { priority }),
     ...(Object.keys(scale).length > 0 && { scale }),
+    ...(rule.advice !== undefined && { advice: rule.advice }),
     source,
   };
 }

@@ -76,6 +76,8 @@ export interface Rule {
   readonly priority: number;
   /** The rule is used only if the configuration has these scales. */
   readonly scale: { readonly entropy?: "absolute" | "relative"; readonly safety?: "absolute" | "relative" };
+  /** What the operator can do about it, at the end of the message. Absent if the action is all there is to do. */
+  readonly advice?: string;
   /** The source of the rule's numbers. */
   readonly source: string;
 }

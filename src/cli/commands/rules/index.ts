@@ -92,6 +92,7 @@ export async function explainRule({ id, config: file, json, terminal }: ExplainO
   row("consulted", consultedWords(rule));
   row("then", does(rule));
   row("cool-down", cooldownWords(rule));
+  if (rule.advice !== undefined) row("advice", rule.advice);
   row("numbers", rule.source);
   row("in use", control ? useOf(rule, control, algorithm) : whereUsed(rule));
   return 0;
