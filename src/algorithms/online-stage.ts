@@ -35,6 +35,8 @@ export async function trainOnline(
     const { iterations, stop: target } = inputs.settings;
     const met = () => targetMet(target.when, state.targets);
     let iteration = loop.first;
+    // An incident always has a state to go back to.
+    if (iteration === 0 && context.config.control.interventions === "on") await loop.save(0);
     for (; iteration < iterations && met() === null; iteration++) {
       await loop.begin(iteration);
       let handed: Rollout | null = null;

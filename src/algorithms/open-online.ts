@@ -1,5 +1,6 @@
 /** Opens an online run: at its beginning, from its newest checkpoint, or where a rollback leads. */
 
+import { isHealthyAfter } from "../control/state.ts";
 import { stepIndices } from "../data/index.ts";
 import type { Injected } from "../faults/injected-faults.ts";
 import { obeyEarlier } from "../incidents/incident.ts";
@@ -53,7 +54,10 @@ export async function openOnline(context: StageContext, inputs: OnlineInputs, in
       onChange: (change, { step: iteration, again }) => operatorSet(steered, change, { iteration, again }),
       onUndo: (intervention, { step: iteration, again }) =>
         control.undo(intervention, { iteration, base: baseOf(steered, iteration), again }),
-      healthy: (step) => control.healthyAfter(step - 1),
+      rollbacks: {
+        isHealthy: (own, step) => isHealthyAfter(own.control, step - 1),
+        reach: () => control.looksBackTo(),
+      },
     });
     if (loop.first === 0) recordClip({ loop, state }, 0, { low: settings.clipLow, high: settings.clipHigh });
     if (fresh) {

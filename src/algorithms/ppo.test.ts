@@ -263,7 +263,8 @@ describe("every field of the section", () => {
   it("keep and checkpointEvery", async () => {
     const { context } = await run({ ppo: { iterations: 6, checkpointEvery: 1, keep: 3 } });
     const left = readdirSync(context.folder).filter((name) => name.startsWith("checkpoint-"));
-    expect(left.sort()).toEqual(["checkpoint-000004", "checkpoint-000005", "checkpoint-000006"]);
+    // The start is there as long as the run is: a rollback has always somewhere to go.
+    expect(left.sort()).toEqual([0, 4, 5, 6].map((step) => `checkpoint-00000${step}`));
   });
 });
 

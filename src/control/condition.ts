@@ -2,11 +2,27 @@
 import { correlation, mean, quantile, slope } from "../rl/statistics.ts";
 import { scoreUnitOf } from "./health/score-unit.ts";
 import type { History, Series } from "./observed.ts";
-import type { Condition, Rule, Statistic } from "./rules/rule.ts";
+import { type Condition, comparesWithFirst, type Rule, type Statistic } from "./rules/rule.ts";
 
 /** How many values of the first signal a condition needs. */
 export function lookback({ statistic, over }: Pick<Condition, "statistic" | "over">): number {
+  if (comparesWithFirst.has(statistic)) return 1;
   return comparesWithBefore.has(statistic) ? over + 1 : over;
+}
+
+/** How many values of its signal a condition looks at in a rule's whole window. */
+function lookedAt(condition: Condition, window: Rule["window"]): number {
+  return lookback(condition) + window.of - 1;
+}
+
+/** The first iteration that a rule looks at: a window counts observations, and a measurement may be made every ten iterations. */
+export function firstLookedAt({ conditions, window }: Rule, history: History, now: number): number {
+  const oldest = conditions.map((condition) => {
+    const looked = lookedAt(condition, window);
+    const { iterations = [], values } = history[condition.signal] ?? { values: [] };
+    return iterations.slice(-looked)[0] ?? now - Math.min(looked, values.length) + 1;
+  });
+  return Math.min(now, ...oldest);
 }
 
 const comparesWithBefore: ReadonlySet<Statistic> = new Set(["ratio_to_median", "below_minimum", "standard_errors"]);
@@ -16,8 +32,8 @@ export function historyLengths(rules: readonly Rule[]): Map<string, number> {
   const lengths = new Map<string, number>();
   const need = (signal: string, length: number) => lengths.set(signal, Math.max(length, lengths.get(signal) ?? 0));
   for (const { conditions, window } of rules) {
-    for (const [i, condition] of conditions.entries()) {
-      need(condition.signal, Math.max(lookback(condition), i === 0 ? window.of : 1));
+    for (const condition of conditions) {
+      need(condition.signal, lookedAt(condition, window));
       if (condition.with !== null) need(condition.with, lookback(condition));
       if (condition.unit === "reference_std") for (const signal of referenceScale) need(signal, 1);
     }
@@ -37,9 +53,9 @@ export function statisticOf(condition: Condition, history: History): number | nu
     case "value":
       return newest;
     case "rise":
-      return newest - series.first;
+      return newest - mean(baselineOf(series, over));
     case "ratio_to_first":
-      return ratio(newest, series.first);
+      return ratio(newest, mean(baselineOf(series, over)));
     case "ratio_to_median":
       return ratio(newest, quantile(before, 0.5));
     case "ratio_to_max":
@@ -63,7 +79,9 @@ export function statisticOf(condition: Condition, history: History): number | nu
     case "rise_errors": {
       const errors = otherOf(condition, history);
       if (errors === undefined) return null;
-      return ratio(newest - series.first, Math.hypot(errors.first, errors.values.at(-1)!));
+      const before = baselineOf(errors, over);
+      const error = Math.hypot(...before) / before.length;
+      return ratio(newest - mean(baselineOf(series, over)), Math.hypot(error, errors.values.at(-1)!));
     }
     case "correlation": {
       const other = otherOf(condition, history)?.values.slice(-over);
@@ -72,6 +90,11 @@ export function statisticOf(condition: Condition, history: History): number | nu
     case "changed":
       return Number(!Object.is(newest, series.first));
   }
+}
+
+/** The first `over` observations of the run that are finite, without the newest one unless it is the only one. */
+function baselineOf({ first, firsts = [first], count }: Series, over: number): readonly number[] {
+  return firsts.slice(0, Math.max(1, Math.min(over, count - 1))).filter(Number.isFinite);
 }
 
 /** A ratio; NaN, for which no condition holds, if the denominator is 0. */

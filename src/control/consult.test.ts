@@ -40,6 +40,26 @@ describe("windows", () => {
     expect(alertsOf(play([grown], [{ "advantage/abs_mean": 0 }, { "advantage/abs_mean": 0.4 }]))).toEqual([]);
   });
 
+  it("compare with the mean of the first n, so that one noisy first iteration does not look like a rise ever after", () => {
+    const share = (...values: number[]) => values.map((value) => ({ "safety/share": value, "safety/share_se": 0.03 }));
+    const start = [0.02, 0.1, 0.09, 0.11, 0.1, 0.09, 0.11];
+    const rises = (over: number) =>
+      rule(`tier: 3, cooldown: 0, when: {signal: safety/share, statistic: rise, over: ${over}, above: 0.05}`);
+    expect(alertsOf(play([rises(1)], share(...start)))).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(alertsOf(play([rises(3)], share(...start)))).toEqual([1]);
+    const errors = (over: number) =>
+      rule(
+        `tier: 3, cooldown: 0, when: {signal: safety/share, statistic: rise_errors, over: ${over}, with: safety/share_se, above: 2}`,
+      );
+    // 0.08 and errors of 0.03 twice: 1.9; against the mean of three, 0.03 and 0.03 / sqrt(3): 2.3.
+    expect(alertsOf(play([errors(1)], share(0.1, 0.1, 0.1, 0.18)))).toEqual([]);
+    expect(alertsOf(play([errors(3)], share(0.1, 0.1, 0.1, 0.18)))).toEqual([3]);
+    const ratio = rule("tier: 3, cooldown: 0, when: {signal: kl/coef, statistic: ratio_to_first, over: 3, above: 2}");
+    const rows = [Number.NaN, 1, 3, 4.1, 3.9].map((value) => ({ "kl/coef": value }));
+    // The NaN is left out: at the second and third the baseline is none and 1, then 2.
+    expect(alertsOf(play([ratio], rows))).toEqual([2, 3]);
+  });
+
   it("wait for minHistory", () => {
     const late = rule("tier: 3, when: {signal: kl/old_new_k3_token, above: 0.05}, minHistory: 4, cooldown: 0");
     expect(alertsOf(play([late], kl(0.1, 0.1, 0.1, 0.1, 0.1)))).toEqual([3, 4]);

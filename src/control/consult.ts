@@ -1,7 +1,7 @@
 /** The controller as a pure function: from rules, memory and signals to alerts, interventions and orders. */
 import type { Alert, Intervention, InterventionOutcome, Shown } from "../types/alerts.ts";
 import { type ActOptions, act, expire } from "./act.ts";
-import { historyLengths, holds, statisticOf } from "./condition.ts";
+import { firstLookedAt, historyLengths, holds, statisticOf } from "./condition.ts";
 import { observed } from "./observed.ts";
 import { merged, noOrders, type Orders } from "./orders.ts";
 import { conditionWords, isStepRule, type Rule } from "./rules/rule.ts";
@@ -123,7 +123,7 @@ function alertOf(rule: Rule, { history }: Pick<ControlState, "history">, at: Con
     rule: id,
     tier,
     iteration: at.iteration,
-    since: sinceOf(rule, history, at.iteration),
+    since: firstLookedAt(rule, history, at.iteration),
     point: at.point,
     step: at.step,
     signal: first.signal,
@@ -131,16 +131,6 @@ function alertOf(rule: Rule, { history }: Pick<ControlState, "history">, at: Con
     condition,
     message: `${says} ${newest}${seen} ${condition}${window.of > 1 ? " iterations" : ""}${advice === undefined ? "" : `; ${advice}`}`,
   };
-}
-
-/** The first iteration that the rule looked at: a window counts observations, and a measurement may be made every ten iterations. */
-function sinceOf({ conditions, window }: Rule, history: ControlState["history"], now: number): number {
-  const oldest = conditions.map(({ signal, over }, i) => {
-    const looked = Math.max(over, i === 0 ? window.of : 1);
-    const { iterations = [], values } = history[signal] ?? { values: [] };
-    return iterations.slice(-looked)[0] ?? now - Math.min(looked, values.length) + 1;
-  });
-  return Math.min(now, ...oldest);
 }
 
 /** Formats a number with three significant digits; NaN and infinities by name. */

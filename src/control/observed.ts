@@ -4,6 +4,8 @@ import type { MetricValues } from "../types/records.ts";
 export interface Series {
   /** The first value in the run. */
   readonly first: number;
+  /** The first values in the run, oldest first, at most `longestBaseline`; absent in the state of an earlier version. */
+  readonly firsts?: readonly number[];
   /** Number of observations so far, including those no longer held. */
   readonly count: number;
   /** The newest values, oldest first. */
@@ -13,6 +15,9 @@ export interface Series {
   /** The iteration of the newest value. */
   readonly iteration: number;
 }
+
+/** How many first values are held, for statistics that compare with their mean. */
+export const longestBaseline = 10;
 
 export type History = Readonly<Record<string, Series>>;
 
@@ -33,7 +38,13 @@ export function observed(
     if (value === undefined || series?.iteration === iteration) continue;
     const values = [...(series?.values ?? []), value].slice(-length);
     const iterations = [...(series?.iterations ?? []), iteration].slice(-length);
-    added[key] = { first: series?.first ?? value, count: (series?.count ?? 0) + 1, values, iterations, iteration };
+    const count = (series?.count ?? 0) + 1;
+    const firsts = series === undefined ? [value] : (series.firsts ?? [series.first]);
+    added[key] = {
+      first: firsts[0]!,
+      firsts: firsts.length === count - 1 && count <= longestBaseline ? [...firsts, value] : firsts,
+      ...{ count, values, iterations, iteration },
+    };
   }
   return { ...history, ...added };
 }

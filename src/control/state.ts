@@ -61,6 +61,11 @@ export const firstControlState: ControlState = {
   troubled: -1,
 };
 
+/** Whether the state after `iteration` is a target for rollbacks: no rule of tier 1 or 2 held, and no intervention was in force. The start is one. */
+export function isHealthyAfter({ troubled, active }: ControlState, iteration: number): boolean {
+  return iteration < 0 || (troubled < iteration && active.length === 0);
+}
+
 /** The factor on each lever's configured value in an iteration: 1 if no intervention is in force. */
 export function multipliers({ active }: ControlState, iteration: number): Record<LeverName, number> {
   return byLever(

@@ -147,6 +147,29 @@ describe("a rollback", () => {
     ]);
   });
 
+  it.each([
+    ["in the first iteration", "minHistory: 1", "0 to 0", 0],
+    ["with a window that reaches back to it", "window: 3", "2 to 0", 0],
+    ["right after it held for the first time", "minHistory: 3", "2 to 2", 2],
+  ])("%s has a state to go back to, whatever is kept", async (_, window, from, to) => {
+    const world = newWorld();
+    const early = rule(`tier: 1, says: epochs, when: {signal: update/epochs, above: 0}, ${window}`, "early");
+    const options = { world, ppo: { ...ppo, iterations: 4, checkpointEvery: 0, keep: 1 } };
+    await expect(runPpo({ ...options, rules: [early] })).rejects.toThrow("incident 1");
+    const { lastHealthy } = world.store.incidents[0]!.evidence.checkpoints;
+    expect(lastHealthy).toMatch(new RegExp(`checkpoint-00000${to}$`));
+    expect(existsSync(lastHealthy!)).toBe(true);
+    world.store.decide(1, { action: "rollback", to, reason: "too fast" });
+    const resumed = { ...options, rules: [], context: { resume: true } };
+    await expect(runPpo(resumed)).rejects.toThrow(RolledBack);
+    const after = await runPpo(resumed);
+    expect(world.store.messages("rollback")).toEqual([`rolled back from iteration ${from}: incident 1`]);
+    expect([...after.curve.keys()]).toEqual([0, 1, 2, 3]);
+    // The random streams are others, or the run would walk into the same wall.
+    const whole = await runPpo({ ppo: { ...ppo, iterations: 4 } });
+    expect(after.curve.get(to)!["reward/score_mean"]).not.toBe(whole.curve.get(to)!["reward/score_mean"]);
+  });
+
   it("killed on the way ends as one that was not", async () => {
     const run = async (kill: boolean) => {
       const world = newWorld();

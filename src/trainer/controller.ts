@@ -1,6 +1,7 @@
 /** The trainer's side of the stability controller: shows it the measurements, records its decisions, keeps its changes. */
 
 import { type ActOptions, endedBefore, ends, hear } from "../control/act.ts";
+import { firstLookedAt } from "../control/condition.ts";
 import { type ConsultOptions, consult } from "../control/consult.ts";
 import { type Decision, decisionsOf } from "../control/decisions.ts";
 import { health, healthLengths, healthMetrics } from "../control/health/index.ts";
@@ -123,9 +124,13 @@ export class Control {
     this.state = hear(this.state, { word, iteration: next, rules: this.#rules }).state;
   }
 
-  /** Whether the state after `iteration` is a target for rollbacks: no rule of tier 1 or 2 held, and no intervention was in force. */
-  healthyAfter(iteration: number): boolean {
-    return this.state.troubled < iteration && this.state.active.length === 0;
+  /** The first iteration that a rule of tier 1 or 2 looks at now: an incident may have begun there. */
+  looksBackTo(): number {
+    const { history } = this.state;
+    const looked = this.#rules
+      .filter(({ tier, conditions }) => tier < 3 && history[conditions[0].signal] !== undefined)
+      .map((rule) => firstLookedAt(rule, history, history[rule.conditions[0].signal]!.iteration));
+    return Math.min(...looked, this.#shown.iteration);
   }
 
   #consult(consultation: ConsultOptions["consultation"], at: LeverValues): Orders {

@@ -15,11 +15,9 @@ import { remedyFor } from "../util/system-faults.ts";
 import { type AppliedChange, type Checkpoint, openCheckpoint, type SavedModels, saveCheckpoint } from "./checkpoint.ts";
 import { type FinalRequest, saveFinal } from "./final.ts";
 import { type Best, judged, measured, noBest } from "./keep-best.ts";
+import { rollbackTargets } from "./rollback-targets.ts";
 import type { Progress, StageResult } from "./run-types.ts";
 import type { StageContext } from "./stage-context.ts";
-
-/** Healthy checkpoints that `keep` does not prune: an incident's window may reach back beyond the newest. */
-const healthyKept = 2;
 
 /** How often a paused run looks for commands, in milliseconds. */
 const pausedPoll = 200;
@@ -42,8 +40,13 @@ export interface LoopOptions<Settings extends LoopSettings, Own> {
   readonly onChange?: (change: Change, told: Told) => void;
   /** Called before the step with an intervention that an operator undoes; returns whether it was in force. */
   readonly onUndo?: (intervention: number, told: Told) => boolean;
-  /** Whether the state after this step is a target for rollbacks. */
-  readonly healthy?: (step: number) => boolean;
+  /** Which states are targets for rollbacks. */
+  readonly rollbacks?: {
+    /** Whether this state, after so many steps, is one. */
+    readonly isHealthy: (own: Own, step: number) => boolean;
+    /** The first step that a rule looks back on now. */
+    readonly reach: () => number;
+  };
 }
 
 /** When an operator's command is applied. */
@@ -184,7 +187,8 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     if (this.#savedStep === step) return true;
     const { stage, recorder, origin } = this.#context;
     const { own, models } = snapshot;
-    if (this.#options.healthy?.(step)) this.#healthy = [...this.#healthy, step].slice(-healthyKept);
+    const { rollbacks } = this.#options;
+    if (rollbacks?.isHealthy(own, step)) this.#healthy = rollbackTargets(this.#healthy, step, rollbacks.reach());
     const { keep } = this.settings;
     const best = keep === "best" ? judged(this.#best, step) : this.#best;
     try {

@@ -37,16 +37,17 @@ function beyond(
   };
 }
 
-/** The newest value compared with the first of the run. */
+/** The newest value compared with the mean of the first three. */
 function sinceFirst(
   signal: string,
   { first, bad, edge, window = 1 }: { first: number; bad: number; edge: number; window?: number },
 ): Case {
+  const start = times(3, first);
   return {
-    speaks: of(signal, [first, ...times(window, bad)]),
+    speaks: of(signal, [...start, ...times(window, bad)]),
     quiet: [
-      of(signal, [first, ...times(3 * window, edge)]),
-      ...(window > 1 ? [of(signal, [first, ...times(window - 1, bad), first])] : []),
+      of(signal, [...start, ...times(3 * window, edge)]),
+      ...(window > 1 ? [of(signal, [...start, ...times(window - 1, bad), first])] : []),
     ],
   };
 }
@@ -155,7 +156,7 @@ const cases: Readonly<Record<string, Case>> = {
   safety_rise: known(
     "safety/share_se",
     0.02,
-    0.04,
+    0.06,
     sinceFirst("safety/share", { first: 0.25, bad: 0.41, edge: 0.399 }),
   ),
   safety_drift: beyond("safety/share", { bad: 0.051, edge: 0.05, ok: 0, window: 3 }),
@@ -363,14 +364,14 @@ const cases: Readonly<Record<string, Case>> = {
     ],
   },
   length_correlation_rose: known("reward/length_correlation_se", 0.1, 0.3, {
-    speaks: of("reward/length_correlation", [0.1, 0.61, 0.62, 0.63]),
+    speaks: of("reward/length_correlation", [0.1, 0.05, 0.15, 0.61, 0.62, 0.63]),
     quiet: [
-      of("reward/length_correlation", [0.1, 0.61, 0.62, 0.59, 0.63, 0.64]),
-      of("reward/length_correlation", [0.2, 0.69, 0.69, 0.69, 0.69]),
+      of("reward/length_correlation", [0.1, 0.05, 0.15, 0.61, 0.62, 0.59, 0.63, 0.64]),
+      of("reward/length_correlation", [0.2, 0.25, 0.15, 0.69, 0.69, 0.69, 0.69]),
     ],
   }),
   truncated_note: beyond("response/truncated_share", { bad: 0.31, edge: 0.3, ok: 0.1 }),
-  prompts_narrow: sinceFirst("response/distinct_prompts_share", { first: 0.8, bad: 0.19, edge: 0.2 }),
+  prompts_narrow: sinceFirst("response/distinct_prompts_share", { first: 0.8, bad: 0.19, edge: 0.201 }),
 };
 
 /** Iterations in which a rule fires by itself, ignoring its cool-down. */

@@ -5,10 +5,11 @@ import { expectation, schemaAt } from "../../settings/schema-fields.ts";
 import { isKnownSignal, signalKeys } from "../../signals/known-signals.ts";
 import { nearest } from "../../util/nearest.ts";
 import { lookback } from "../condition.ts";
-import { type Condition, isStepRule, leverOf, type Rule, type Statistic } from "./rule.ts";
+import { longestBaseline } from "../observed.ts";
+import { type Condition, comparesWithFirst, isStepRule, leverOf, type Rule, type Statistic } from "./rule.ts";
 import { type Mistake, suggestion } from "./rule-words.ts";
 
-const ofNewestAlone: readonly Statistic[] = ["rise_errors", "value", "rise", "ratio_to_first", "changed"];
+const ofNewestAlone: readonly Statistic[] = ["value", "changed"];
 const withAnother: readonly Statistic[] = ["standard_errors", "rise_errors", "correlation"];
 
 /** Longest history that a rule may need, in observations. */
@@ -38,7 +39,10 @@ function* conditionOddities(condition: Condition, at: readonly PropertyKey[]): G
     yield [at, "a condition has one threshold, `above` or `below`: write two conditions for both"];
   if (withAnother.includes(statistic) !== (other !== null))
     yield [at, other === null ? `${statistic} needs a second signal, \`with\`` : `${statistic} takes no \`with\``];
-  if (ofNewestAlone.includes(statistic) !== (over === 1))
+  if (comparesWithFirst.has(statistic)) {
+    if (over > longestBaseline)
+      yield [at, `${statistic} compares with at most the first ${longestBaseline} observations; \`over\` is ${over}`];
+  } else if (ofNewestAlone.includes(statistic) !== (over === 1))
     yield [
       at,
       over === 1

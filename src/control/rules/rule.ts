@@ -7,13 +7,13 @@ import type { ActionKind, OneTimeAction, Tier } from "../../types/alerts.ts";
  * it with the n before it.
  *
  * - `value`: the newest
- * - `rise`: newest - first of the run; `ratio_to_first`: newest / first
+ * - `rise`: newest - baseline, the mean of the run's first n (of those before the newest); `ratio_to_first`: newest / baseline
  * - `ratio_to_median`: newest / median of the n before it; `ratio_to_max`: newest / largest of the n
  * - `below_minimum`: newest - smallest of the n before it
  * - `change`: newest - oldest of the n; `range`: largest - smallest; `slope`: least squares, per observation
  * - `standard_errors`: (newest - mean of the n before it) / the error of that difference, from the signal `with`, the standard error of
  *   one observation, pooled over these n + 1
- * - `rise_errors`: (newest - first of the run) / the error of that difference, from the signal `with`, the error of one observation
+ * - `rise_errors`: (newest - baseline) / the error of that difference, from the signal `with`, the error of one observation
  * - `correlation`: with the signal `with`, over the n
  * - `changed`: 1 if the newest differs from the first of the run, else 0
  */
@@ -31,6 +31,9 @@ export type Statistic =
   | "rise_errors"
   | "correlation"
   | "changed";
+
+/** Statistics that compare with the run's first observations. */
+export const comparesWithFirst: ReadonlySet<Statistic> = new Set(["rise", "ratio_to_first", "rise_errors"]);
 
 export interface Condition {
   /** A key of docs/metrics.md, or a signal of a step (`step/...`). */
@@ -106,10 +109,11 @@ export function conditionWords({ conditions, window }: Pick<Rule, "conditions" |
 }
 
 function comparison({ statistic, over, with: other, above, below, unit }: Condition): string {
+  const observations = comparesWithFirst.has(statistic) ? ` over the first ${over}` : ` over ${over}`;
   const words =
     statistic === "value"
       ? ""
-      : `${statistic.replaceAll("_", " ")}${other === null ? "" : ` with ${other}`}${over > 1 ? ` over ${over}` : ""} `;
+      : `${statistic.replaceAll("_", " ")}${other === null ? "" : ` with ${other}`}${over > 1 ? observations : ""} `;
   const threshold = above !== null ? `> ${above}` : `< ${below}`;
   return `${words}${threshold}${unit === "reference_std" ? " standard deviations of the reference's score" : ""}`;
 }
