@@ -32,6 +32,7 @@ const rows: Readonly<Record<string, number>> = {
   models: 3,
   text: 3,
   rl: 3,
+  hub: 2,
   tensor: 2,
   types: 2,
   levers: 1,

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { runOrigin } from "../config/run-manifest.ts";
+import { onDisk } from "../hub/index.ts";
 import { findRun } from "../inspect/places.ts";
 import { verifyFolder } from "../trainer/atomic-folder.ts";
 import { readFinal } from "../trainer/final.ts";
@@ -15,7 +16,7 @@ import { resumeCommand } from "./find-run.ts";
  * @throws CheckpointError if it has no weights that Ballast reads, or Ballast wrote it and it was changed since, or it belongs to a different run; UsageError if there is no such model or run
  */
 export async function findModel(model: string, workspace: string): Promise<string> {
-  const folder = folderOf(model, workspace);
+  const folder = folderOf(onDisk(model), workspace);
   // Before the tokenizer is looked for: a folder of GGUF has none, either.
   if (stateOf(folder) === folder && !isAdapterFolder(folder)) weightFilesIn(folder);
   await checkFolder(folder);

@@ -10,6 +10,7 @@ const otherNames: Readonly<Record<string, string>> = {
   ...{ chat: "generate", sample: "generate", infer: "generate", ask: "generate", evaluate: "eval", test: "eval" },
   ...{ check: "doctor", validate: "doctor", lint: "doctor", dashboard: "serve", ui: "serve", server: "serve" },
   ...{ remove: "delete", del: "delete", clean: "delete", tag: "mark", note: "mark", archive: "mark" },
+  ...{ download: "pull", fetch: "pull", get: "pull" },
   ...{ pause: "tell", stop: "tell", set: "tell", kill: "tell", version: "--version" },
 };
 

@@ -6,8 +6,10 @@ import { defineControl } from "./definitions/control-definitions.ts";
 import { defineEngine } from "./definitions/engine-definitions.ts";
 import { defineLab } from "./definitions/lab-definitions.ts";
 import { defineRecord } from "./definitions/record-definitions.ts";
+import { defineSources } from "./definitions/source-definitions.ts";
 import { defineTraining } from "./definitions/training-definitions.ts";
 import { mistyped, unknownCommand } from "./mistyped.ts";
+import { pullingWhatIsMissing } from "./pull-missing.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface Program {
@@ -35,7 +37,7 @@ export function createProgram(terminal: Terminal): Program {
   const does: CommandMaker["does"] =
     (work) =>
     async (...args) => {
-      exitCode = await work(...args);
+      exitCode = await pullingWhatIsMissing(() => work(...args), terminal);
     };
 
   const program: Command = new Command("ballast")
@@ -58,7 +60,7 @@ export function createProgram(terminal: Terminal): Program {
       .description(description)
       .addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ballast ${line}`).join("\n")}`);
 
-  for (const define of [defineTraining, defineRecord, defineLab, defineControl, defineEngine])
+  for (const define of [defineTraining, defineSources, defineRecord, defineLab, defineControl, defineEngine])
     define({ command, does, terminal });
 
   program

@@ -1,5 +1,6 @@
 /** Checks between fields of PPO: batches, lengths, sampling, critic, KL and reward. */
 
+import { isHubReference } from "../hub/index.ts";
 import { type AlgorithmSettings, algorithmSettings, hasCritic, lackedSettings } from "../settings/algorithm-table.ts";
 import type { Config, PpoConfig } from "../settings/config-schema.ts";
 import { schemeOf } from "../settings/model-reference.ts";
@@ -229,7 +230,11 @@ function checkRewards({ reward }: Config, { rewards, safety }: PpoConfig): Part 
         ),
       );
     }
-    if ((kind === "model" || kind === "comparison") && schemeOf(component.path ?? "") !== null)
+    if (
+      (kind === "model" || kind === "comparison") &&
+      schemeOf(component.path ?? "") !== null &&
+      !isHubReference(component.path!)
+    )
       warnings.push(
         problem(
           `${key}.path`,

@@ -1,4 +1,6 @@
 /** Checks between fields: model, tokenizer and the source of each stage's rows. */
+
+import { isHubReference } from "../hub/index.ts";
 import { optionalSizes } from "../models/architecture.ts";
 import { architectureOf, families, familyNames, scratchConfig } from "../models/family.ts";
 import { parameterCount, whyTooLarge } from "../models/model-size.ts";
@@ -161,7 +163,7 @@ function checkTokenizer(config: Config, given: Given): Checked {
     );
   }
   const read = tokenizer.path ?? folder;
-  if (!scratch && read !== undefined && schemeOf(read) !== null) {
+  if (!scratch && read !== undefined && schemeOf(read) !== null && !isHubReference(read)) {
     errors.push(
       problem(
         "tokenizer.path",

@@ -1,14 +1,23 @@
 /**
  * The paths in a configuration. In a file they are relative to the file's own folder, so that a configuration and the files it names move
  * together; in an override they are relative to the current directory, like everything on a command line. In memory they are relative to
- * the current directory: no other module needs to know about this. A model's URI is not a path and stays as it is.
+ * the current directory: no other module needs to know about this. A model's URI is not a path and stays as it is. What is on the Hub (`hf://`) is in
+ * memory a path into the Hub's cache, and in a record the Hub's name again, with the commit.
  */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { isPattern, matchesOf } from "../data/data-files.ts";
+import {
+  cachedPath,
+  hubReferenceOf,
+  hubReferenceText,
+  isHubReference,
+  NotPulledError,
+  parseHubReference,
+} from "../hub/index.ts";
 import { schemeOf } from "../settings/model-reference.ts";
 import { at } from "../settings/schema-fields.ts";
-import { messageOf } from "../util/errors.ts";
+import { messageOf, UsageError } from "../util/errors.ts";
 import { fromHome } from "../util/platform.ts";
 import type { Path } from "../util/yaml-source.ts";
 import { dotted, type Problem, valueAt } from "./problems.ts";
@@ -65,6 +74,52 @@ export function rebasePaths<T>(root: T, { from, to }: { from: string; to: string
   return result as T;
 }
 
+/** A copy in which each name on the Hub is the path in the cache of what it names, if the cache has it. A name that cannot be read stays. */
+export function withCachedPaths<T>(root: T): T {
+  return withEach(root, (path) => {
+    const reference = isHubReference(path) ? readable(path) : null;
+    return reference === null ? path : (cachedPath(reference) ?? path);
+  });
+}
+
+/** A copy in which each path into the Hub's cache is the name on the Hub, with the commit. Paths are relative to the current directory. */
+export function withHubNames<T>(root: T): T {
+  return withEach(root, (path) => {
+    const reference = schemeOf(path) === null ? hubReferenceOf(path) : null;
+    return reference === null ? path : hubReferenceText(reference);
+  });
+}
+
+/** Throws NotPulledError for the first name on the Hub whose files the cache lacks. */
+export function requirePulled(root: unknown): void {
+  withEach(root, (path) => {
+    const reference = isHubReference(path) ? readable(path) : null;
+    if (reference !== null) throw new NotPulledError(reference);
+    return path;
+  });
+}
+
+function readable(path: string) {
+  try {
+    return parseHubReference(path);
+  } catch {
+    return null;
+  }
+}
+
+/** A copy with every path to data, a model or code changed. */
+function withEach<T>(root: T, change: (path: string) => string): T {
+  let result: unknown = root;
+  for (const place of [...dataFiles, ...modelFolders, ...componentPaths].flatMap((pattern) =>
+    placesOf(pattern, root),
+  )) {
+    const path = valueAt(root, place);
+    const changed = typeof path === "string" && path !== "" ? change(path) : path;
+    if (changed !== path) result = withValue(result, place, changed);
+  }
+  return result as T;
+}
+
 function rebase(path: string, from: string, to: string): string {
   if (schemeOf(path) !== null) return path;
   const own = fromHome(path);
@@ -91,6 +146,14 @@ export function missingPaths(root: unknown, file: string | null): { errors: Path
       const path = valueAt(root, place);
       // Any other value is reported as a wrong value.
       if (typeof path !== "string" || path === "") continue;
+      const unreadable = isHubReference(path) ? whyUnreadable(path) : null;
+      if (unreadable !== null) {
+        const message = `${dotted(place)}: ${unreadable}`;
+        errors.push({ paths: [place], message, section: String(place[0]), path });
+        continue;
+      }
+      // What is still to be pulled is looked at after that.
+      if (isHubReference(path)) continue;
       const isFile = dataFiles.includes(pattern) || valueAt(root, [...place.slice(0, -1), "kind"]) === "function";
       if (!isFile && schemeOf(path) !== null) continue;
       const wanted = isFile ? "file" : "folder";
@@ -114,6 +177,16 @@ function whyNot(path: string, wanted: "file" | "folder"): { message: string; abs
   }
   try {
     const isFolder = statSync(path).isDirectory();
+    const onHub = isFolder && wanted === "file" ? hubReferenceOf(path) : null;
+    if (onHub !== null) {
+      const name = hubReferenceText(onHub);
+      const some = matchesOf(`${path}/**`).slice(0, 5);
+      const files = some.map((file) => relative(path, file).replaceAll("\\", "/"));
+      return {
+        message: `${name} is a whole data set: name its file or files, ${name}/FILE; it has ${files.join(", ")}`,
+        absent: false,
+      };
+    }
     if (isFolder !== (wanted === "folder"))
       return { message: `${path} is a ${isFolder ? "folder" : "file"}, not a ${wanted}`, absent: false };
     accessSync(path, constants.R_OK);
@@ -122,6 +195,16 @@ function whyNot(path: string, wanted: "file" | "folder"): { message: string; abs
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return { message: `there is no ${wanted} ${path}`, absent: true };
     return { message: `the ${wanted} ${path} cannot be read: ${messageOf(error)}`, absent: false };
+  }
+}
+
+function whyUnreadable(path: string): string | null {
+  try {
+    parseHubReference(path);
+    return null;
+  } catch (error) {
+    if (error instanceof UsageError) return `${error.message}. ${error.hint}`;
+    throw error;
   }
 }
 

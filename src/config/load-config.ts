@@ -12,7 +12,7 @@ import { remedyFor } from "../util/system-faults.ts";
 import type { Path } from "../util/yaml-source.ts";
 import { readSource, type Source } from "../util/yaml-source.ts";
 import { checkConfig, startFolder } from "./checks.ts";
-import { missingPaths, rebasePaths } from "./config-paths.ts";
+import { missingPaths, rebasePaths, requirePulled, withCachedPaths, withHubNames } from "./config-paths.ts";
 import { chainOf } from "./extends-chain.ts";
 import { withSetting } from "./live-changes.ts";
 import { applyOverrides, type Overridden, parseOverride } from "./overrides.ts";
@@ -39,7 +39,8 @@ export interface LoadOptions {
  * about.
  *
  * Errors: UsageError for anything that cannot run, reporting all mistakes at once: in the file and in overrides, in single values and
- * between settings, and files, folders and rules that do not exist or are of the wrong kind.
+ * between settings, and files, folders and rules that do not exist or are of the wrong kind. NotPulledError if all is right, and something on the Hub
+ * is still to be pulled.
  *
  * @example
  * const { config, warnings } = loadConfig("examples/helpdesk/pipeline.yaml", ["ppo.epochs=2"]);
@@ -103,7 +104,8 @@ function read(
   if (given && !chain) throw failure(mistakes);
 
   const { sources, root } = chain ?? { sources: [], root: {} };
-  const overridden = applyOverrides(root, overrides);
+  const applied = applyOverrides(root, overrides);
+  const overridden = { ...applied, root: withCachedPaths(applied.root) };
   mistakes.push(...sources.flatMap(({ mistakes }) => mistakes), ...overridden.errors);
   const placed = ({ paths, message }: Problem) => `${placeOf(paths, sources, overridden)}: ${message}`;
   const isGiven = (path: string) => valueAt(overridden.root, path.split(".")) !== undefined;
@@ -125,6 +127,7 @@ function read(
   const warn = (problem: Problem) => warnings.push(problem);
   mistakes.push(...more({ root: overridden.root, file, config, wrong: isWrong, placed, warn }));
   if (mistakes.length > 0 || !config) throw failure(mistakes, file);
+  requirePulled(overridden.root);
   return { config, warnings: warnings.map(placed) };
 }
 
@@ -237,7 +240,7 @@ function textOf(path: string): string {
  * folder.
  */
 export function recordedConfig(config: Config, folder: string): string {
-  return `${JSON.stringify(rebasePaths(usedSettings(config), { from: ".", to: folder }), null, 2)}\n`;
+  return `${JSON.stringify(rebasePaths(withHubNames(usedSettings(config)), { from: ".", to: folder }), null, 2)}\n`;
 }
 
 /**
@@ -262,7 +265,7 @@ export function contextIn(folder: string): number | null {
 }
 
 /**
- * Reads back what `recordedConfig` wrote into `folder`, even if the run has moved since. Errors: CheckpointError if the text is incomplete
+ * Reads back what `recordedConfig` wrote into `folder`, even if the run has moved since. A name on the Hub that the cache lacks stays (`requirePulled`). Errors: CheckpointError if the text is incomplete
  * or was written by a version with different fields.
  */
 export function parseResolvedConfig(json: string, folder = "."): Config {
@@ -277,7 +280,7 @@ export function parseResolvedConfig(json: string, folder = "."): Config {
     );
   }
   const parsed = configSchema.safeParse(root);
-  if (parsed.success) return rebasePaths(parsed.data, { from: folder, to: "." });
+  if (parsed.success) return withCachedPaths(rebasePaths(parsed.data, { from: folder, to: "." }));
   const messages = parsed.error.issues.flatMap((issue) => describeIssue(issue, root)).map(({ message }) => message);
   throw new CheckpointError(
     `the recorded configuration in ${folder} does not fit this version: ${messages.join("; ")}`,

@@ -1,6 +1,7 @@
 /** The files that a path names: one, several, or all that match a pattern such as `data/*.parquet`. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
+import { isHubReference, onDisk } from "../hub/index.ts";
 import { UsageError } from "../util/errors.ts";
 
 /** One path or pattern, or a list of them. */
@@ -15,10 +16,11 @@ export function isPattern(path: string): boolean {
  * Every file that the paths name, each once: lists in their order, the matches of a pattern in the order of their names. `*` and `?` stay within
  * a folder's name, `**` stands for any folders, `[0-9]` for one of these characters, `{a,b}` for one of these words. Hidden files match only
  * a pattern that begins with a dot.
- * @throws UsageError for a pattern that matches no file
+ * @throws UsageError for a pattern that matches no file; NotPulledError for a name on the Hub (`hf://`) that the cache lacks
  */
 export function filesOf(paths: Paths): string[] {
   const found = [paths].flat().flatMap((path) => {
+    if (isHubReference(path)) return filesOf(onDisk(path));
     if (!isPattern(path)) return [path];
     const files = matchesOf(path);
     if (files.length > 0) return files;
@@ -72,7 +74,7 @@ function entriesOf(folder: string): { readonly name: string; readonly isFile: bo
 }
 
 function isFolder(path: string): boolean {
-  return existsSync(join(path, "."));
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function nameMatcher(part: string): RegExp {

@@ -1,6 +1,7 @@
 /** An existing run, before it is opened to continue. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { requirePulled } from "../config/config-paths.ts";
 import { parseResolvedConfig } from "../config/index.ts";
 import { checkRunFiles } from "../config/run-manifest.ts";
 import type { RunPlace } from "../inspect/places.ts";
@@ -17,5 +18,7 @@ export async function checkRun(place: RunPlace): Promise<void> {
 export async function knownRun(place: RunPlace): Promise<RunFacts> {
   await checkRun(place);
   const recorded = readFileSync(join(place.folder, "config.json"), "utf8");
-  return { config: parseResolvedConfig(recorded, place.folder), recorded, place, resume: true };
+  const config = parseResolvedConfig(recorded, place.folder);
+  requirePulled(config);
+  return { config, recorded, place, resume: true };
 }

@@ -29,6 +29,9 @@ export class EngineError extends BallastError {}
 /** A checkpoint that is missing, truncated or inconsistent. */
 export class CheckpointError extends BallastError {}
 
+/** The Hugging Face Hub could not be reached, refused, or sent other bytes than it promised. */
+export class HubError extends BallastError {}
+
 /** A failure of the workspace's database. */
 export class StoreError extends BallastError {}
 

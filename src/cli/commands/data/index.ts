@@ -3,6 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import { loadConfig } from "../../../config/index.ts";
 import { contextIn } from "../../../config/load-config.ts";
 import { guessUse, type PreferenceSource, type Survey, survey } from "../../../data/index.ts";
+import { onDisk } from "../../../hub/index.ts";
 import type { Config } from "../../../settings/config-schema.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { openRows } from "../../../trainer/run-rows.ts";
@@ -48,7 +49,9 @@ export async function data(options: DataOptions): Promise<number> {
 }
 
 function ofFiles(options: DataOptions): NamedSurvey {
-  const { files, model, evaluation, show, pairsFrom } = options;
+  const { evaluation, show, pairsFrom } = options;
+  const files = options.files.map(onDisk);
+  const model = options.model === undefined ? undefined : onDisk(options.model);
   const fields = Object.fromEntries((options.fields ?? []).map(nameOf));
   const source: PreferenceSource = { path: files, fields, pairsFrom };
   const use = options.as ?? (pairsFrom === undefined ? withOption(() => guessUse(source)) : "preferences");
@@ -63,7 +66,7 @@ function ofFiles(options: DataOptions): NamedSurvey {
     );
   const measured = { use, source, tokenizer, context, show, turns: "last" } as const;
   return {
-    name: files.join(", "),
+    name: options.files.join(", "),
     ...survey({ ...measured, ...(evaluation && { evaluation: { path: evaluation } }) }),
   };
 }

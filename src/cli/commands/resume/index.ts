@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { checkpointSteps } from "../../../config/checkpoint-names.ts";
+import { requirePulled } from "../../../config/config-paths.ts";
 import { extended, type StageProgress } from "../../../config/extend.ts";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
 import { replaceRunFile, runOrigin } from "../../../config/run-manifest.ts";
@@ -50,6 +51,7 @@ export async function resume(options: ResumeOptions): Promise<number> {
   if (overrides.length > 0) await extendRun(place, { overrides, terminal });
   const recorded = await injectInto(place.folder, inject);
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
+  requirePulled(config);
   const run = { config, recorded, place, resume: true };
   const session = await trainRun({ run, allowChangedData, wait, dashboard, terminal });
   printResult({ ...session, config, place }, { terminal, json });

@@ -1,0 +1,33 @@
+/** The commands that get or make what a run starts from: models and data sets of the Hub. */
+import { several } from "../arguments.ts";
+import type { CommandMaker } from "./command-maker.ts";
+
+export function defineSources({ command, does, terminal }: CommandMaker): void {
+  command(
+    "pull",
+    "get a model or a data set from the Hugging Face Hub",
+    "pull EleutherAI/pythia-160m",
+    "pull Qwen/Qwen2.5-0.5B@main --json",
+    "pull datasets/openai/gsm8k",
+    "pull --dataset Anthropic/hh-rlhf --include 'harmless-base/*'",
+    "pull hf://datasets/openai/gsm8k/main/train-*.parquet",
+    "run my.yaml model.path=hf://EleutherAI/pythia-160m",
+  )
+    .argument("<names...>", "ORG/NAME, ORG/NAME@REVISION, datasets/ORG/NAME, or hf://ORG/NAME/FILE", several)
+    .option("--dataset", "the names are those of data sets")
+    .option("--include <pattern>", "files to get, in place of those that Ballast reads; repeatable", several)
+    .option("--exclude <pattern>", "files to leave out; repeatable", several)
+    .option("--json", "print one line of JSON per name")
+    .addHelpText(
+      "after",
+      `
+What has come stays after Ctrl-C or a cut: the same command goes on from there.
+Environment: HF_TOKEN, HF_ENDPOINT, HF_HOME or HF_HUB_CACHE, HF_HUB_OFFLINE=1.
+More: docs/hub.md`,
+    )
+    .action(
+      does(async (names, options) =>
+        (await import("../commands/pull/index.ts")).pullCommand({ names, ...options, terminal }),
+      ),
+    );
+}
