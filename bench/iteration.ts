@@ -124,6 +124,7 @@ function contextOf({
     consultation: () => {},
     incident: () => null,
     incidents: () => [],
+    head: () => null,
     recent: () => ({ iterations: [], changes: [] }),
   };
   return {

@@ -18,6 +18,8 @@ export interface StartOptions {
   readonly json: boolean;
   readonly wait: boolean;
   readonly dashboard: boolean;
+  /** Who starts it, as the record keeps it. */
+  readonly operator: string;
   readonly terminal: Terminal;
 }
 
@@ -33,14 +35,14 @@ function readRun({ config, name, terminal }: StartOptions): RunFacts {
 
 /** Starts a run. Returns the exit code; throws whatever ends the run early. */
 export async function startRun(options: StartOptions): Promise<number> {
-  const { warnings, json, wait, dashboard, terminal } = options;
+  const { warnings, json, wait, dashboard, operator, terminal } = options;
   for (const warning of warnings)
     terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(warning)}`);
   const run = readRun(options);
   const { config, place } = run;
   const doctor = config.ppo ? startDoctor(place.folder) : null;
   try {
-    const session = await trainRun({ run, wait, dashboard, terminal });
+    const session = await trainRun({ run, wait, dashboard, operator, terminal });
     printResult({ ...session, config, place }, { terminal, json });
     return 0;
   } finally {

@@ -22,6 +22,8 @@ export interface SessionOptions {
   readonly wait: boolean;
   /** Show the dashboard while it trains. */
   readonly dashboard: boolean;
+  /** Who starts or resumes it; by default the user who is logged in. */
+  readonly operator?: string | undefined;
   readonly terminal: Terminal;
 }
 
@@ -53,6 +55,7 @@ export async function trainRun(options: SessionOptions): Promise<SessionResult> 
     ...facts,
     allowChangedData,
     wait,
+    ...(options.operator !== undefined && { operator: options.operator }),
     hooks: hooksOf(config.control.notify, process.env),
     interrupted: () => interrupted(),
     onEvent: (event) => announcer.event(event),

@@ -31,7 +31,10 @@ export interface DecisionContext {
  * The decision that the options stand for.
  * @throws UsageError, with what to type instead, if the trainer could not carry it out.
  */
-export function decisionOf(options: DecisionOptions, context: DecisionContext): Omit<IncidentDecision, "decidedAt"> {
+export function decisionOf(
+  options: DecisionOptions,
+  context: DecisionContext,
+): Omit<IncidentDecision, "decidedAt" | "operator"> {
   const { resume = false, rollback, stop = false, set = [], reason = "" } = options;
   const wanted = [
     ...(resume ? (["resume"] as const) : []),

@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { Engine } from "../engine/engine.ts";
 import { machineMemory } from "../util/machine-memory.ts";
+import { codeHash } from "../util/own-code.ts";
 import { version } from "../util/own-version.ts";
 import { platformName } from "../util/platform.ts";
 
@@ -12,6 +13,8 @@ export interface Machine {
   readonly platform: string;
   /** Versions by name: ballast, node, and what the engine computes with. */
   readonly versions: Readonly<Record<string, string>>;
+  /** Hash of Ballast's own code; records of versions before 0.4 lack it. */
+  readonly code?: string;
   readonly logicalCores: number;
   /** GiB, or the container's limit: what passes are cut by. */
   readonly memoryGb: number;
@@ -25,6 +28,7 @@ export async function machineRecord(engine: Pick<Engine, "info">): Promise<Machi
     engine: name,
     platform: platformName,
     versions: { ballast: version(), node: process.versions.node, ...versions },
+    code: codeHash(),
     logicalCores: availableParallelism(),
     memoryGb: machineMemory() / 2 ** 30,
   };

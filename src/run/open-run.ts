@@ -2,6 +2,7 @@
 import type { Config } from "../config/index.ts";
 import type { RunPlace } from "../inspect/places.ts";
 import type { Hook } from "../notify/index.ts";
+import { operatorName } from "../operator/operator-name.ts";
 import { databaseOf, openStore, type Store, type StoreRecorder } from "../store/index.ts";
 import type { PreparedRows } from "../trainer/encoded-rows.ts";
 import type { Progress } from "../trainer/run-types.ts";
@@ -53,6 +54,8 @@ export interface OpenRunOptions extends RunFacts, RunListener {
   readonly wait?: boolean;
   /** The webhooks that receive incidents and reports; none by default. */
   readonly hooks?: readonly Hook[];
+  /** Who starts or resumes the run; by default the user who is logged in. */
+  readonly operator?: string;
   /** Called between steps: true ends the run after its state is saved. */
   readonly interrupted?: () => boolean;
 }
@@ -128,6 +131,7 @@ export function openRun(options: OpenRunOptions): OpenedRun {
       opened = await openRunEngine({ config, before: known ? JSON.parse(known.machine) : null, onNote: note });
       checkIn(store, opened);
       const { engine } = opened;
+      const begun = { operator: operatorName(options.operator), machine: JSON.stringify(opened.machine) };
       telling = openTelling({ config, hooks, runId: id, store, onWarning: warn });
       const tell = (event: EventRecord) => {
         onEvent(event);
@@ -135,7 +139,7 @@ export function openRun(options: OpenRunOptions): OpenedRun {
       };
       for (let again = resume; ; again = true) {
         attempt?.close();
-        attempt = store.recorder(id, store.startAttempt(id), { onWarning: warn });
+        attempt = store.recorder(id, store.startAttempt(id, begun), { onWarning: warn });
         telling.recordWith(attempt);
         recorder = watchedRecorder(attempt, { onEvent: tell, onState });
         try {

@@ -31,6 +31,7 @@ export function watchedRecorder(recorder: Recorder, { onEvent, onState = () => {
     consultation: (consultation) => recorder.consultation(consultation),
     incident: (incident) => recorder.incident(incident),
     incidents: () => recorder.incidents(),
+    head: () => recorder.head(),
     recent: (...args) => recorder.recent(...args),
   };
 }

@@ -1,25 +1,30 @@
 /** Commands that operators give a run, and when its trainer applied them. */
 import type { CommandKind, Stage } from "../types/records.ts";
 import type { Connection, Parameter } from "./connection.ts";
-import { decodeJson, decodeText, encodeJson, encodeText } from "./encode-value.ts";
+import { decodeJson, decodeText, encodeJson, encodeText, textIn, textOrNull } from "./encode-value.ts";
 import type { CommandRow } from "./stored-rows.ts";
 import { checkWritableRun } from "./stored-runs.ts";
-import { insertRow } from "./writerows.ts";
+import { insertSealed } from "./writerows.ts";
 
 export interface NewCommand {
   readonly kind: CommandKind;
   /** The payload: {key, value} for `set`. */
   readonly payload?: Readonly<Record<string, unknown>>;
   readonly reason?: string;
+  /** Who gives it. */
+  readonly operator?: string;
 }
+
+type Text = string | Uint8Array;
 
 interface StoredCommand {
   readonly id: number;
   readonly run_id: string;
   readonly kind: CommandKind;
   readonly payload: string;
-  readonly reason: string | Uint8Array;
+  readonly reason: Text;
   readonly created_at: number;
+  readonly operator: Text | null;
   readonly stage: Stage | null;
   readonly iteration: number | null;
 }
@@ -31,10 +36,12 @@ const commandsSql = `SELECT c.*, a.stage, a.iteration FROM commands AS c
 export function createCommandRows(connection: Connection, now: () => number) {
   return {
     /** Gives a run a command, which its trainer reads between iterations; returns its id. Any process may call it. */
-    addCommand(runId: string, { kind, payload = {}, reason = "" }: NewCommand): number {
+    addCommand(runId: string, { kind, payload = {}, reason = "", operator }: NewCommand): number {
       checkWritableRun(connection, runId);
-      const texts = { payload: encodeJson(payload), reason: encodeText(reason) };
-      return insertRow(connection, "commands", { run_id: runId, kind, ...texts, created_at: now() });
+      const texts = { payload: encodeJson(payload), reason: encodeText(reason), operator: textOrNull(operator) };
+      const at = now();
+      const row = { run_id: runId, kind, ...texts, created_at: at };
+      return insertSealed(connection, [{ table: "commands", row }], { runId, at })[0]!;
     },
 
     /** Every command given to a run, or the newest ones, oldest first. */
@@ -73,6 +80,7 @@ function readCommandRows(connection: Connection, sql: string, parameters: readon
     kind: row.kind,
     payload: decodeJson(row.payload) as CommandRow["payload"],
     reason: decodeText(row.reason),
+    operator: textIn(row.operator),
     createdAt: row.created_at,
     appliedStage: row.stage,
     appliedIteration: row.iteration,

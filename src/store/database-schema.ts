@@ -2,7 +2,7 @@
 import { stages } from "../types/records.ts";
 
 /** The schema's version, stored in `PRAGMA user_version`. Raised with every change of the schema. */
-export const schemaVersion = 5;
+export const schemaVersion = 6;
 
 /** Identifies Ballast's databases, stored in `PRAGMA application_id`: "BLST". */
 export const applicationId = 0x424c5354;
@@ -138,9 +138,28 @@ ALTER TABLE consultations ADD COLUMN base TEXT;
 ALTER TABLE consultations ADD COLUMN word TEXT;
 `;
 
+/** Additions of version 6: the hash chain over each run's record (`sealing.ts`), who gave each order, and the machine of each attempt. */
+const version6 = `
+CREATE TABLE seals (
+  seq INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  contents TEXT NOT NULL,
+  head TEXT NOT NULL,
+  at INTEGER NOT NULL
+);
+CREATE INDEX seals_of_run ON seals (run_id, seq);
+
+ALTER TABLE attempts ADD COLUMN operator TEXT;
+ALTER TABLE attempts ADD COLUMN machine TEXT;
+ALTER TABLE commands ADD COLUMN operator TEXT;
+ALTER TABLE decisions ADD COLUMN operator TEXT;
+ALTER TABLE marks ADD COLUMN operator TEXT;
+ALTER TABLE ratings ADD COLUMN operator TEXT;
+`;
+
 /** SQL that migrates a database of version `from` to the present version, except the version number itself. */
 export function migration(from: number): string {
-  return `${from < 2 ? version2 : ""}${from < 3 ? version3 : ""}${from < 4 ? version4 : ""}${from < 5 ? version5 : ""}`;
+  return [version2, version3, version4, version5, version6].filter((_, i) => from < i + 2).join("");
 }
 
 /** The schema of a new database, built by the same steps as a migrated one. */

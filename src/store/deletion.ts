@@ -13,7 +13,7 @@ const ofRun = [
   "consultations",
   "incidents",
 ];
-const last = ["states", "heartbeats", "attempts", "spans", "series"];
+const last = ["states", "heartbeats", "attempts", "spans", "series", "seals"];
 
 export function createDeletion(connection: Connection) {
   return {

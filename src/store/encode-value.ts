@@ -77,6 +77,15 @@ export function decodeText(stored: string | Uint8Array | ArrayBuffer): string {
   return typeof stored === "string" ? stored : (JSON.parse(bufferOf(stored).toString("utf8")) as string);
 }
 
+/** A text that may be absent, as its column holds it. */
+export function textOrNull(text: string | undefined): string | Uint8Array | null {
+  return text === undefined ? null : encodeText(text);
+}
+
+export function textIn(stored: string | Uint8Array | ArrayBuffer | null): string | null {
+  return stored === null ? null : decodeText(stored);
+}
+
 /** Numbers as little-endian float32, 4 bytes each. */
 export function encodeFloats(values: readonly number[]): Uint8Array {
   const buffer = Buffer.alloc(values.length * 4);

@@ -64,6 +64,7 @@ describe("an incident", () => {
     expect(later.incidents()[0]!.decision).toEqual({
       ...decision,
       decidedAt: 1_700_000_000_000,
+      operator: null,
     });
     expect(store.incidents({ open: true })).toEqual([]);
     expect(store.incidents({ open: false })).toHaveLength(1);

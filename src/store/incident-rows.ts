@@ -3,9 +3,10 @@ import type { IncidentDecision, IncidentEvidence, IncidentRecord } from "../type
 import type { Stage } from "../types/records.ts";
 import { StoreError } from "../util/errors.ts";
 import type { Connection } from "./connection.ts";
-import { decodeJson, decodeText, encodeJson, encodeText } from "./encode-value.ts";
+import { decodeJson, decodeText, encodeJson, encodeText, textIn, textOrNull } from "./encode-value.ts";
 import { causeOf } from "./setting-rows.ts";
-import { insertRow } from "./writerows.ts";
+import type { By } from "./stored-rows.ts";
+import { insertSealed } from "./writerows.ts";
 
 export interface IncidentQuery {
   readonly run?: string;
@@ -33,6 +34,7 @@ interface StoredIncident {
   readonly changes: string | null;
   readonly reason: Text | null;
   readonly decided_at: number | null;
+  readonly operator: Text | null;
 }
 
 export function createIncidentRows(connection: Connection, now: () => number) {
@@ -47,7 +49,7 @@ export function createIncidentRows(connection: Connection, now: () => number) {
     const parameters = [...(run === undefined ? [] : [run]), ...(id === undefined ? [] : [id]), newest];
     return connection
       .all<StoredIncident>(
-        `SELECT i.*, d.action, d."to", d.changes, d.reason, d.decided_at
+        `SELECT i.*, d.action, d."to", d.changes, d.reason, d.decided_at, d.operator
          FROM incidents AS i LEFT JOIN decisions AS d ON d.incident_id = i.id ${where} ORDER BY i.id DESC LIMIT ?`,
         parameters,
       )
@@ -74,7 +76,11 @@ export function createIncidentRows(connection: Connection, now: () => number) {
      *
      * @throws StoreError if there is no such incident, or it was decided already: the first decision holds.
      */
-    decide(id: number, { action, to, changes, reason }: Omit<IncidentDecision, "decidedAt">): void {
+    decide(
+      id: number,
+      { action, to, changes, reason }: Omit<IncidentDecision, "decidedAt" | "operator">,
+      { operator }: By = {},
+    ): void {
       connection.checkWritable();
       const at = now();
       connection.write(() => {
@@ -85,18 +91,15 @@ export function createIncidentRows(connection: Connection, now: () => number) {
             "`ballast incidents list` shows those it has.",
           );
         if (found.decision !== null) throw alreadyDecided(found);
-        const texts = { changes: encodeJson(changes), reason: encodeText(reason) };
-        insertRow(connection, "decisions", { incident_id: id, action, to, ...texts, decided_at: at });
+        const { runId } = found;
+        const given = { reason: encodeText(reason), operator: textOrNull(operator) };
+        const decision = { incident_id: id, action, to, changes: encodeJson(changes), ...given, decided_at: at };
         // The trainer reads them like any change that an operator requests, and applies them again when it resumes there.
-        for (const { key, value } of changes) {
-          const command = {
-            run_id: found.runId,
-            kind: "set",
-            payload: encodeJson({ key, value }),
-            reason: texts.reason,
-          };
-          insertRow(connection, "commands", { ...command, created_at: at });
-        }
+        const commands = changes.map(({ key, value }) => {
+          const row = { run_id: runId, kind: "set", payload: encodeJson({ key, value }), ...given, created_at: at };
+          return { table: "commands", row } as const;
+        });
+        insertSealed(connection, [{ table: "decisions", row: decision }, ...commands], { runId, at });
       });
     },
   };
@@ -129,6 +132,7 @@ function decisionOf(row: StoredIncident, action: IncidentDecision["action"]): In
     changes: decodeJson(row.changes!) as IncidentDecision["changes"],
     reason: decodeText(row.reason!),
     decidedAt: row.decided_at!,
+    operator: textIn(row.operator),
   };
 }
 

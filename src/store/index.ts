@@ -1,4 +1,5 @@
 /** The store's public names. */
+export type { ChainCheck } from "./chain.ts";
 export type { NewCommand } from "./command-rows.ts";
 export { isTransient } from "./connection.ts";
 export type { Ends } from "./following.ts";

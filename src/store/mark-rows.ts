@@ -1,18 +1,20 @@
 /** Users' marks that organise runs and samples: tags, notes, archived or not, pinned samples. Rows are only added. */
 import type { MarkKind, NewMark } from "../types/page.ts";
 import type { Connection } from "./connection.ts";
-import { decodeText, encodeText } from "./encode-value.ts";
-import type { MarkRow } from "./stored-rows.ts";
+import { decodeText, encodeText, textIn, textOrNull } from "./encode-value.ts";
+import type { By, MarkRow } from "./stored-rows.ts";
 import { checkWritableRun } from "./stored-runs.ts";
-import { insertRow } from "./writerows.ts";
+import { insertSealed } from "./writerows.ts";
 
 export function createMarkRows(connection: Connection, now: () => number) {
   return {
     /** Sets or removes a user's mark on a run; returns its number. Any process may call it. */
-    addMark(runId: string, { kind, value, present }: NewMark): number {
+    addMark(runId: string, { kind, value, present }: NewMark, { operator }: By = {}): number {
       checkWritableRun(connection, runId);
-      const row = { run_id: runId, kind, value: encodeText(value), present: Number(present), at: now() };
-      return insertRow(connection, "marks", row);
+      const at = now();
+      const row = { run_id: runId, kind, value: encodeText(value), present: Number(present), at };
+      const all = { ...row, operator: textOrNull(operator) };
+      return insertSealed(connection, [{ table: "marks", row: all }], { runId, at })[0]!;
     },
 
     /** The marks in effect, of one run or of all, oldest first: for a tag or pin, the note and `archived`, the newest row wins. */
@@ -28,8 +30,12 @@ export function createMarkRows(connection: Connection, now: () => number) {
           kind: MarkKind;
           value: string | Uint8Array;
           at: number;
+          operator: string | Uint8Array | null;
         }>(sql, runId === undefined ? [] : [runId])
-        .map(({ id, run_id, kind, value, at }) => ({ id, runId: run_id, kind, value: decodeText(value), at }));
+        .map(({ id, run_id, kind, value, at, operator }) => ({
+          ...{ id, runId: run_id, kind, value: decodeText(value), at },
+          operator: textIn(operator),
+        }));
     },
   };
 }

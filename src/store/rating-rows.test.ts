@@ -21,8 +21,8 @@ it("keeps ratings and preferences of a run, in order", () => {
   store.addRating("b", preference);
   store.addRating("a", preference);
   expect(store.ratings("a")).toEqual([
-    { ...rating, id: 1, runId: "a", at: 17 },
-    { ...preference, id: 3, runId: "a", at: 17 },
+    { ...rating, id: 1, runId: "a", at: 17, operator: null },
+    { ...preference, id: 3, runId: "a", at: 17, operator: null },
   ]);
   expect(store.ratings("b")).toHaveLength(1);
   expect(() => store.addRating("c", rating)).toThrow("no run c");

@@ -19,6 +19,7 @@ import { readCommandsAppliedAt, readPendingCommands } from "./command-rows.ts";
 import { type Connection, isTransient } from "./connection.ts";
 import { createIncidentRows } from "./incident-rows.ts";
 import { blockSize, closeBefore, openBuckets } from "./rollup.ts";
+import { newestSeal } from "./sealing.ts";
 import { readRecent } from "./setting-rows.ts";
 import type { Position } from "./stored-rows.ts";
 import {
@@ -165,6 +166,10 @@ export class StoreRecorder implements Recorder {
     return createIncidentRows(this.#connection, this.#now).incidents({ run: this.runId });
   }
 
+  head(): string | null {
+    return newestSeal(this.#connection, this.runId)?.head ?? null;
+  }
+
   recent(stage: Stage, { upTo, iterations }: { readonly upTo: number; readonly iterations: number }): RecentRecord {
     const recent = readRecent(this.#connection, this.runId, { stage, upTo, iterations });
     // On a full disk, finished iterations wait: an incident must have them in its evidence.
@@ -224,7 +229,7 @@ export class StoreRecorder implements Recorder {
 
   /** Returns whether the writes are in the database; false if they may succeed later. */
   #try(writes: readonly Write[], { flush = false } = {}): boolean {
-    const perform = () => performWrites(this.#connection, writes, this.#now());
+    const perform = () => performWrites(this.#connection, writes, { runId: this.runId, at: this.#now() });
     try {
       if (flush) this.#connection.flushed(perform);
       else perform();
@@ -245,7 +250,7 @@ export class StoreRecorder implements Recorder {
   #beat(): Write {
     const { stage = null, iteration = null } = this.#newest ?? {};
     return {
-      kind: "row",
+      kind: "change",
       sql: `UPDATE heartbeats SET at = ?, interval_ms = ?, stage = coalesce(?, stage), iteration = coalesce(?, iteration)
         WHERE run_id = ? AND attempt = ?`,
       parameters: [this.#now(), this.#beatInterval, stage, iteration, this.runId, this.attempt],
@@ -289,14 +294,14 @@ export class StoreRecorder implements Recorder {
   #begin(begins: Position): void {
     this.#begins = begins;
     this.#waiting.push({
-      kind: "row",
+      kind: "change",
       sql: "UPDATE attempts SET stage = ?, iteration = ? WHERE run_id = ? AND attempt = ?",
       parameters: [begins.stage, begins.iteration, this.runId, this.attempt],
     });
     // The run no longer continues from where the previous attempt ended.
     const newest = begins.iteration === 0 ? null : begins.iteration - 1;
     this.#waiting.push({
-      kind: "row",
+      kind: "change",
       sql: "UPDATE heartbeats SET stage = ?, iteration = ? WHERE run_id = ? AND attempt = ?",
       parameters: [newest === null ? null : begins.stage, newest, this.runId, this.attempt],
     });

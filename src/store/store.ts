@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { StoreError } from "../util/errors.ts";
 import { createAnswerRows } from "./answer-rows.ts";
+import { createChain } from "./chain.ts";
 import { createCommandRows } from "./command-rows.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { createConsultationRows } from "./consultation-rows.ts";
@@ -86,6 +87,7 @@ export function createStore(connection: Connection, { now = Date.now }: Pick<Sto
     ...createRequests(connection, now),
     ...createAnswerRows(connection),
     ...createSampleRows(connection),
+    ...createChain(connection),
 
     /** The recorder of an attempt; each attempt has only one. Its heartbeat continues until it or the store is closed. */
     recorder(runId: string, attempt: number, options?: RecorderOptions): StoreRecorder {

@@ -45,6 +45,10 @@ export interface AttemptRow {
   readonly startedAt: number;
   readonly host: string;
   readonly pid: number;
+  /** Who started or resumed the run; null in rows of earlier versions, as is the machine. */
+  readonly operator: string | null;
+  /** The machine record of this attempt, as JSON. */
+  readonly machine: string | null;
 }
 
 /** What every recorded row carries. */
@@ -89,6 +93,13 @@ export interface MarkRow {
   /** The word of a tag, the text of a note, the seq of a pinned sample; empty for `archived`. */
   readonly value: string;
   readonly at: number;
+  /** Who set it; null in rows of earlier versions. */
+  readonly operator: string | null;
+}
+
+/** Who makes a change. */
+export interface By {
+  readonly operator?: string;
 }
 
 export type ConsultationRow = RowHead & (Shown | Told);

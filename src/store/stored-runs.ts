@@ -3,14 +3,20 @@ import { hostname } from "node:os";
 import type { RunRecord, RunState, Stage } from "../types/records.ts";
 import { StoreError } from "../util/errors.ts";
 import type { Connection } from "./connection.ts";
-import { decodeText, encodeText } from "./encode-value.ts";
-import type { AttemptRow, DerivedState, Position, RunRow, StateRow } from "./stored-rows.ts";
-import { insertRow } from "./writerows.ts";
+import { decodeText, encodeText, textIn, textOrNull } from "./encode-value.ts";
+import type { AttemptRow, By, DerivedState, Position, RunRow, StateRow } from "./stored-rows.ts";
+import { insertSealed } from "./writerows.ts";
 
 /** A running attempt whose last heartbeat is older than this many intervals counts as dead. */
 const missedBeats = 3;
 
 type Text = string | Uint8Array;
+
+export interface NewAttempt extends By {
+  readonly begins?: Position;
+  /** The machine record, as JSON. */
+  readonly machine?: string | null;
+}
 
 interface StoredRun {
   readonly id: string;
@@ -62,14 +68,18 @@ export function createRunRows(connection: Connection, now: () => number) {
         started_at: number;
         host: string;
         pid: number;
+        operator: Text | null;
+        machine: string | null;
       }>("SELECT * FROM attempts WHERE run_id = ? ORDER BY attempt", [runId])
-      .map(({ attempt, stage, iteration, started_at, host, pid }) => ({
+      .map(({ attempt, stage, iteration, started_at, host, pid, operator, machine }) => ({
         runId,
         attempt,
         begins: positionOf(stage, iteration),
         startedAt: started_at,
         host,
         pid,
+        operator: textIn(operator),
+        machine,
       }));
   };
   return {
@@ -84,7 +94,8 @@ export function createRunRows(connection: Connection, now: () => number) {
       if (exists(connection, id))
         throw new StoreError(`${connection.path} has a run ${id} already`, "Give the new run a different id.");
       const texts = { objective: encodeText(objective), folder: encodeText(folder) };
-      insertRow(connection, "runs", { id, seed, ...texts, config, machine, created_at: createdAt });
+      const row = { id, seed, ...texts, config, machine, created_at: createdAt };
+      insertSealed(connection, [{ table: "runs", row }], { runId: id, at: now() });
     },
 
     /** Whether training has recorded anything for a run: a metric, an incident or an answer. */
@@ -99,22 +110,22 @@ export function createRunRows(connection: Connection, now: () => number) {
      * `begins` is the first iteration that it will run: rows of older attempts from there on are superseded at once. If it is not known yet, the
      * recorder's event `resumed`, or else its first metrics, determine it.
      */
-    startAttempt(runId: string, { begins }: { begins?: Position } = {}): number {
+    startAttempt(runId: string, { begins, operator, machine = null }: NewAttempt = {}): number {
       checkWritableRun(connection, runId);
       const { stage = null, iteration = null } = begins ?? {};
       const at = now();
       return connection.write(() => {
         const attempt = (attempts(runId).at(-1)?.attempt ?? 0) + 1;
         const row = { run_id: runId, attempt };
-        insertRow(connection, "attempts", {
-          ...row,
-          stage,
-          iteration,
-          started_at: at,
-          host: hostname(),
-          pid: process.pid,
-        });
-        insertRow(connection, "states", { ...row, state: "running", at });
+        const where = { stage, iteration, started_at: at, host: hostname(), pid: process.pid };
+        insertSealed(
+          connection,
+          [
+            { table: "attempts", row: { ...row, ...where, operator: textOrNull(operator), machine } },
+            { table: "states", row: { ...row, state: "running", at } },
+          ],
+          { runId, at },
+        );
         connection.run(
           `INSERT INTO heartbeats (run_id, attempt, at, interval_ms, stage, iteration)
            SELECT ?1, ?2, ?3, 5000, (SELECT stage FROM heartbeats WHERE run_id = ?1 AND attempt = ?2 - 1),

@@ -11,6 +11,7 @@ import type {
 import type { Connection, Parameter } from "./connection.ts";
 import { encodeDoubles, encodeFloats, encodeJson, encodeText, finiteOrNull, flagOf, flags } from "./encode-value.ts";
 import { type Block, type Bucket, blockSize, type OpenBuckets } from "./rollup.ts";
+import { type SealedTable, Sealing } from "./sealing.ts";
 
 /** One metric of one attempt: a row of the series table. */
 export interface OpenSeries {
@@ -30,7 +31,17 @@ export type Write =
   | { readonly kind: "metric"; readonly series: OpenSeries; readonly iteration: number; readonly value: number }
   | { readonly kind: "block"; readonly series: OpenSeries; readonly block: Block }
   | { readonly kind: "bucket"; readonly series: OpenSeries; readonly bucket: Bucket }
-  | { readonly kind: "row"; readonly sql: string; readonly parameters: readonly Parameter[] };
+  | RowWrite
+  | { readonly kind: "change"; readonly sql: string; readonly parameters: readonly Parameter[] };
+
+/** A row to add, which is sealed. */
+export interface RowWrite {
+  readonly kind: "row";
+  readonly table: SealedTable;
+  readonly row: Row;
+}
+
+type Row = Readonly<Record<string, Parameter>>;
 
 /** Where a row belongs. */
 export interface Place {
@@ -40,19 +51,34 @@ export interface Place {
   readonly iteration: number;
 }
 
-const metricSql = "INSERT INTO metrics (series, iteration, value, flag) VALUES (?, ?, ?, ?)";
 const blockSql = `INSERT INTO blocks (series, block, present, "values") VALUES (?, ?, ?, ?)`;
 const bucketSql = `INSERT INTO rollups (series, level, bucket, count, non_finite, min, max, sum, last, last_flag)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-/** Performs the writes in order, in one transaction: all or none. `at` is the time that spans of metrics carry. */
-export function performWrites(connection: Connection, writes: readonly Write[], at: number): void {
+/** Performs the writes in order, in one transaction: all or none, and seals them. `at` is the time that spans of metrics and the seal carry. */
+export function performWrites(
+  connection: Connection,
+  writes: readonly Write[],
+  { runId, at }: { readonly runId: string; readonly at: number },
+): void {
   const created: OpenSeries[] = [];
+  const sealing = new Sealing(connection, runId);
+  const add = (table: SealedTable, row: Row): number => {
+    const rowid = insertRow(connection, table, row);
+    sealing.add(table, row, rowid);
+    return rowid;
+  };
   const idOf = (series: OpenSeries): number => {
     if (series.id !== null) return series.id;
     created.push(series);
-    series.id = insertSeries(connection, series);
+    const { runId, attempt, stage, key } = series;
+    series.id = add("series", { run_id: runId, attempt, stage, key: encodeText(key) });
     return series.id;
+  };
+  const endSpan = (span: Span | null) => {
+    if (span === null) return;
+    const { series, iteration, first, last } = span;
+    add("spans", { ...placeColumns({ ...series, iteration }), first_seq: first, last_seq: last, at });
   };
   try {
     connection.write(() => {
@@ -60,18 +86,20 @@ export function performWrites(connection: Connection, writes: readonly Write[], 
       for (const write of writes) {
         if (write.kind === "metric") {
           const { series, iteration, value } = write;
-          const parameters = [idOf(series), iteration, finiteOrNull(value), flagOf(value)];
-          const seq = connection.run(metricSql, parameters);
+          const row = { series: idOf(series), iteration, value: finiteOrNull(value), flag: flagOf(value) };
+          const seq = add("metrics", row);
           if (span?.iteration === iteration && span.series.stage === series.stage) span.last = seq;
           else {
-            insertSpan(connection, span, at);
+            endSpan(span);
             span = { series, iteration, first: seq, last: seq };
           }
         } else if (write.kind === "block") connection.run(blockSql, blockRow(idOf(write.series), write.block));
         else if (write.kind === "bucket") connection.run(bucketSql, bucketRow(idOf(write.series), write.bucket));
+        else if (write.kind === "row") add(write.table, write.row);
         else connection.run(write.sql, write.parameters);
       }
-      insertSpan(connection, span, at);
+      endSpan(span);
+      sealing.write(at);
     });
   } catch (error) {
     for (const series of created) series.id = null;
@@ -87,17 +115,6 @@ interface Span {
   last: number;
 }
 
-function insertSeries(connection: Connection, { runId, attempt, stage, key }: OpenSeries): number {
-  return insertRow(connection, "series", { run_id: runId, attempt, stage, key: encodeText(key) });
-}
-
-function insertSpan(connection: Connection, span: Span | null, at: number): void {
-  if (span === null) return;
-  const { series, iteration, first, last } = span;
-  const place = placeColumns({ ...series, iteration });
-  insertRow(connection, "spans", { ...place, first_seq: first, last_seq: last, at });
-}
-
 /** A block's row; `present` has bit i set if the block has a value for its iteration i. */
 function blockRow(series: number, { block, iterations, values }: Block): Parameter[] {
   const present = iterations.reduce((bits, iteration) => bits | (1 << (iteration % blockSize)), 0);
@@ -110,17 +127,45 @@ function bucketRow(series: number, { level, bucket, rollup }: Bucket): Parameter
   return [series, level, bucket, count, nonFinite, ...extremes, sum, finiteOrNull(last), flagOf(last)];
 }
 
-/** An insert of one row, its columns named by the keys. */
-export function insert(table: string, row: Readonly<Record<string, Parameter>>): Extract<Write, { kind: "row" }> {
-  const names = Object.keys(row).map((name) => `"${name}"`);
-  const sql = `INSERT INTO ${table} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`;
-  return { kind: "row", sql, parameters: Object.values(row) };
+/** A row to add to a table, its columns named by the keys. */
+export function insert(table: SealedTable, row: Row): RowWrite {
+  return { kind: "row", table, row };
 }
 
 /** Inserts one row at once and returns its rowid. */
-export function insertRow(connection: Connection, table: string, row: Readonly<Record<string, Parameter>>): number {
-  const { sql, parameters } = insert(table, row);
-  return connection.run(sql, parameters);
+export function insertRow(connection: Connection, table: string, row: Row): number {
+  return connection.run(insertSql(table, Object.keys(row)), Object.values(row));
+}
+
+const insertSqls = new Map<string, string>();
+
+function insertSql(table: string, columns: readonly string[]): string {
+  const name = `${table} ${columns.join()}`;
+  let sql = insertSqls.get(name);
+  if (sql === undefined) {
+    const names = columns.map((column) => `"${column}"`).join(", ");
+    sql = `INSERT INTO ${table} (${names}) VALUES (${columns.map(() => "?").join(", ")})`;
+    insertSqls.set(name, sql);
+  }
+  return sql;
+}
+
+/** Inserts rows of a run in one transaction, each sealed with the others; returns their rowids. */
+export function insertSealed(
+  connection: Connection,
+  rows: readonly { readonly table: SealedTable; readonly row: Row }[],
+  { runId, at }: { readonly runId: string; readonly at: number },
+): number[] {
+  return connection.write(() => {
+    const sealing = new Sealing(connection, runId);
+    const rowids = rows.map(({ table, row }) => {
+      const rowid = insertRow(connection, table, row);
+      sealing.add(table, row, rowid);
+      return rowid;
+    });
+    sealing.write(at);
+    return rowids;
+  });
 }
 
 export function insertEvent(place: Place, { kind, message, data }: EventRecord, at: number): Write {

@@ -26,6 +26,8 @@ export interface WriteFolderRequest {
   readonly state: unknown;
   /** Writes the other files into the given folder, each flushed to disk. */
   readonly write: (folder: string) => Promise<void>;
+  /** The head of the run's hash chain, kept in the manifest: a record that is rewritten later no longer has it. */
+  readonly head?: string | null;
   /** Called when everything is on the disk, just before the folder gets its name. */
   readonly onWritten?: () => void;
 }
@@ -34,7 +36,7 @@ export interface WriteFolderRequest {
  * Writes a temporary sibling, flushes it, and renames it: whatever happens, the folder is never half written. If writing fails (on a full disk, for
  * example) the temporary folder is removed and an older folder with this name stays.
  */
-export async function writeFolder({ folder, state, write, onWritten }: WriteFolderRequest): Promise<void> {
+export async function writeFolder({ folder, state, write, head = null, onWritten }: WriteFolderRequest): Promise<void> {
   const parent = dirname(folder);
   const temporary = join(parent, `${temporaryPrefix}${basename(folder)}.new`);
   try {
@@ -42,7 +44,10 @@ export async function writeFolder({ folder, state, write, onWritten }: WriteFold
     await mkdir(temporary, { recursive: true });
     await write(temporary);
     writeDurably(join(temporary, stateFile), toJson(state));
-    writeDurably(join(temporary, manifestFile), toJson({ files: await recordsOf(temporary) }));
+    writeDurably(
+      join(temporary, manifestFile),
+      toJson({ files: await recordsOf(temporary), ...(head !== null && { head }) }),
+    );
     await flushFolders(temporary);
     onWritten?.();
     await replaceFolder(folder, temporary);

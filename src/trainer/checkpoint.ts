@@ -74,6 +74,7 @@ export async function saveCheckpoint<Own>(
   await writeFolder({
     folder,
     state,
+    head: context.recorder.head(),
     onWritten: () => onWritten(folder),
     write: async (temporary) => {
       for (const [name, model] of Object.entries(models)) {

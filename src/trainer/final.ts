@@ -35,6 +35,7 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   try {
     await writeFolder({
       folder,
+      head: recorder.head(),
       state: { format: 1, stage, steps, of: lengthOf(context.config, stage), values, origin },
       write: async (temporary) => {
         await saveModelFolder({ engine, tokenizer, model: published.id, folder: temporary });

@@ -153,4 +153,6 @@ export interface IncidentDecision {
   readonly changes: readonly { readonly key: string; readonly value: number | string | boolean | null }[];
   readonly reason: string;
   readonly decidedAt: number;
+  /** Who decided; null in records of earlier versions. */
+  readonly operator: string | null;
 }

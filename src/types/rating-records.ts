@@ -27,4 +27,6 @@ export type RatingRecord = NewRating & {
   readonly runId: string;
   /** Time of the judgement, in Unix milliseconds. */
   readonly at: number;
+  /** Who gave or imported it; null in records of earlier versions. */
+  readonly operator: string | null;
 };

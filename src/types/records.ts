@@ -115,6 +115,8 @@ export interface CommandRecord {
   readonly payload: Readonly<Record<string, unknown>>;
   readonly reason: string;
   readonly createdAt: number;
+  /** Who gave it; null in records of earlier versions. */
+  readonly operator: string | null;
   /** The stage and iteration before which the command was applied; null while it waits. */
   readonly appliedStage: Stage | null;
   readonly appliedIteration: number | null;

@@ -43,6 +43,8 @@ export interface Recorder {
   incident(incident: NewIncident): number | null;
   /** Incidents of this run, oldest first. */
   incidents(): IncidentRecord[];
+  /** The head of the hash chain over everything committed so far; null if there is no chain. */
+  head(): string | null;
   /** What is recorded about the last iterations of a stage, oldest first: their metrics, and the settings that changed. */
   recent(stage: Stage, options: { readonly upTo: number; readonly iterations: number }): RecentRecord;
 }

@@ -28,6 +28,14 @@ export function readManifest(folder: string): FileRecords | null {
   return files as FileRecords;
 }
 
+/** The head of the run's hash chain when the folder was written; null if its manifest has none. */
+export function headIn(folder: string): string | null {
+  const path = join(folder, manifestFile);
+  if (!existsSync(path)) return null;
+  const { head } = { ...(fromJson(readFileSync(path, "utf8")) as { head?: unknown } | null) };
+  return typeof head === "string" ? head : null;
+}
+
 function isRecord(value: unknown): value is FileRecord {
   const { bytes, sha256 } = { ...(value as Partial<FileRecord> | null) };
   return typeof bytes === "number" && typeof sha256 === "string";

@@ -38,12 +38,21 @@ export class MemoryStore {
 
   command(kind: CommandKind, payload: CommandRecord["payload"] = {}, reason = ""): void {
     const id = this.commands.length + 1;
-    this.commands.push({ id, kind, payload, reason, createdAt: 0, appliedStage: null, appliedIteration: null });
+    this.commands.push({
+      id,
+      kind,
+      payload,
+      reason,
+      operator: null,
+      createdAt: 0,
+      appliedStage: null,
+      appliedIteration: null,
+    });
   }
 
   decide(id: number, decision: Partial<IncidentDecision> & Pick<IncidentDecision, "action">): void {
     const index = this.incidents.findIndex((incident) => incident.id === id);
-    const whole: IncidentDecision = { to: null, changes: [], reason: "", decidedAt: 0, ...decision };
+    const whole: IncidentDecision = { to: null, changes: [], reason: "", operator: null, decidedAt: 0, ...decision };
     this.incidents[index] = { ...this.incidents[index]!, decision: whole };
   }
 
@@ -145,6 +154,10 @@ export class MemoryRecorder implements Recorder {
 
   incidents(): IncidentRecord[] {
     return [...this.#store.incidents];
+  }
+
+  head(): string | null {
+    return null;
   }
 
   recent(stage: Stage, { upTo, iterations }: { upTo: number; iterations: number }): RecentRecord {

@@ -30,8 +30,20 @@ afterEach(() => {
   while (cleanups.length > 0) cleanups.pop()!();
 });
 
+/** Turns a database into what version 5 would have left. */
+export function turnIntoVersion5(path: string): void {
+  const raw = new Database(path);
+  raw.exec("DROP TABLE seals");
+  for (const table of ["attempts", "commands", "decisions", "marks", "ratings"])
+    raw.exec(`ALTER TABLE ${table} DROP COLUMN operator`);
+  raw.exec("ALTER TABLE attempts DROP COLUMN machine");
+  raw.exec("PRAGMA user_version = 5");
+  raw.close();
+}
+
 /** Turns a database into what version 3 would have left. */
 export function turnIntoVersion3(path: string): void {
+  turnIntoVersion5(path);
   const raw = new Database(path);
   raw.exec("DROP VIEW answer_rows; DROP INDEX samples_by_score");
   for (const table of ["answers", "marks", "requests"]) raw.exec(`DROP TABLE ${table}`);

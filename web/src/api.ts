@@ -3,6 +3,7 @@ import type { Changed, Num, Problem, RunsAnswer, Version } from "../../src/types
 import { hashOf, parseHash, type Query } from "./router.ts";
 
 const tokenName = "ballast-token";
+const operatorKey = "ballast-operator";
 
 /** Exported pages contain their answers: an object from `answerKey` to the answer. */
 const embedded = readEmbedded();
@@ -44,6 +45,16 @@ export function authorization(): Record<string, string> {
   return token === null ? {} : { authorization: `Bearer ${token}` };
 }
 
+/** The operator's name for the record, kept in this browser; empty: the server records its own user. */
+export function operatorName(): string {
+  return localStorage.getItem(operatorKey) ?? "";
+}
+
+export function setOperatorName(name: string): void {
+  if (name.trim() === "") localStorage.removeItem(operatorKey);
+  else localStorage.setItem(operatorKey, name.trim());
+}
+
 /** Requests an answer. Throws ApiError, with status 0 if the server does not respond. */
 export async function get<Answer>(
   path: string,
@@ -73,6 +84,7 @@ export async function post<Answer = Changed>(
     );
   const headers = {
     ...authorization(),
+    ...(operatorName() !== "" && { "ballast-operator": encodeURIComponent(operatorName()) }),
     "content-type": "application/json",
     "idempotency-key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
     ...(version !== undefined && { "if-match": JSON.stringify(version) }),

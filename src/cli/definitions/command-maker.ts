@@ -1,6 +1,6 @@
 /** What the definitions of commands share: how a command is added, and the arguments and options that many have. */
 import type { Command } from "commander";
-import { folder } from "../arguments.ts";
+import { folder, text } from "../arguments.ts";
 import type { Terminal } from "../terminal.ts";
 
 export interface CommandMaker {
@@ -13,4 +13,5 @@ export interface CommandMaker {
 
 export const RUN = "a run's id, as `ballast runs` shows it, or its folder";
 export const OVERRIDES = "change settings of the configuration: key=value, such as ppo.kl.coef=0.1";
+export const AS = ["--as <name>", "who gives this order, for the record; default: your login name", text] as const;
 export const workspace = ["--workspace <dir>", "folder of the runs", folder, "runs"] as const;

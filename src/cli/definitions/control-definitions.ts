@@ -1,6 +1,6 @@
 /** The commands about the stability controller: its rules, and what they decide on a run's record. */
 import { folder, integer, text } from "../arguments.ts";
-import { type CommandMaker, RUN, workspace } from "./command-maker.ts";
+import { AS, type CommandMaker, RUN, workspace } from "./command-maker.ts";
 
 export function defineControl({ command, does, terminal }: CommandMaker): void {
   const rules = command(
@@ -55,6 +55,7 @@ export function defineControl({ command, does, terminal }: CommandMaker): void {
     .argument("<what>", "pause, resume, save, stop, set or undo")
     .argument("[details...]", "set: key=value, one or several; undo: the number of an intervention")
     .option("--reason <text>", "why; kept in the record")
+    .option(...AS)
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
@@ -107,7 +108,7 @@ export function defineControl({ command, does, terminal }: CommandMaker): void {
     .argument("<run>", RUN, text)
     .option("--pairs", "two responses to one prompt: which is better?")
     .option("--count <n>", "questions to ask", integer(1), 20)
-    .option("--rater <name>", "whose answers they are; default: your user name", text)
+    .option("--rater <name>", "whose answers they are; default: the name of --as", text)
     .option("--export <file>", "write preferences as JSONL: prompt, chosen, rejected", text)
     .option(
       "--export-ratings <file>",
@@ -119,6 +120,7 @@ export function defineControl({ command, does, terminal }: CommandMaker): void {
       "read preferences (prompt, chosen, rejected) or ratings (prompt, response, score) from JSONL",
       text,
     )
+    .option(...AS)
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(

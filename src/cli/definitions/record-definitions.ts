@@ -1,7 +1,7 @@
 /** The commands about what runs recorded: incidents, history, exports, reports, Prometheus. */
 import { Option } from "commander";
 import { integer, several, text } from "../arguments.ts";
-import { type CommandMaker, RUN, workspace } from "./command-maker.ts";
+import { AS, type CommandMaker, RUN, workspace } from "./command-maker.ts";
 
 export function defineRecord({ command, does, terminal }: CommandMaker): void {
   const incidents = command(
@@ -43,6 +43,7 @@ export function defineRecord({ command, does, terminal }: CommandMaker): void {
     .option("--stop", "end the run here")
     .option("--set <key=value...>", "change settings from there on")
     .option("--reason <text>", "why; kept in the record")
+    .option(...AS)
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(
@@ -81,6 +82,7 @@ export function defineRecord({ command, does, terminal }: CommandMaker): void {
     .option("--note <text>", "set the note; an empty text removes it")
     .option("--archive", "archive it: `ballast runs` hides it, nothing is deleted")
     .option("--unarchive", "list it again")
+    .option(...AS)
     .option(...workspace)
     .option("--json", "print one line of JSON")
     .action(

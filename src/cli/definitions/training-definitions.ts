@@ -2,7 +2,7 @@
 import { Option } from "commander";
 import { mostSequences, mostThreads } from "../../util/limits.ts";
 import { decimal, folder, integer, several, text } from "../arguments.ts";
-import { type CommandMaker, OVERRIDES, RUN, workspace } from "./command-maker.ts";
+import { AS, type CommandMaker, OVERRIDES, RUN, workspace } from "./command-maker.ts";
 
 const INJECT = "a fault to inject, such as lr-spike@40; repeatable (docs/faults.md)";
 const WAIT = "if the controller stops the run, wait for your decision";
@@ -22,6 +22,7 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     .option("--inject <fault>", INJECT, several)
     .option("--wait", WAIT)
     .option("--dashboard", DASHBOARD)
+    .option(...AS)
     .option("--json", "print the result as one last line of JSON")
     .option("--out <dir>", 'folder for the run and its database (default: "runs")', folder)
     .option("--seed <n>", "seed of everything random", integer(0))
@@ -50,6 +51,7 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
       .option("--inject <fault>", INJECT, several)
       .option("--wait", WAIT)
       .option("--dashboard", DASHBOARD)
+      .option(...AS)
       .option("--json", "print the result as one last line of JSON")
       .action(
         does(async (file, overrides, options) =>
@@ -79,6 +81,7 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     .option("--inject <fault>", INJECT, several)
     .option("--wait", WAIT)
     .option("--dashboard", DASHBOARD)
+    .option(...AS)
     .option("--json", "print the result as one last line of JSON")
     .action(
       does(async (run, overrides, options) =>

@@ -1,6 +1,8 @@
 /** What all requests that change something share: the key, the version that the sender has seen, and that it happens only once. */
 import { createHash } from "node:crypto";
 import type { Context as Request } from "hono";
+import { operatorName } from "../../operator/operator-name.ts";
+import type { By } from "../../store/index.ts";
 import type { Changed } from "../../types/page.ts";
 import { Refusal } from "../problem.ts";
 import { answerText } from "../reply.ts";
@@ -15,17 +17,21 @@ export interface ChangeOptions {
   /** Whether the sender must name the version of the run that they saw. */
   readonly versioned: boolean;
   /** Makes the change. If it throws, nothing is changed. */
-  readonly perform: () => Omit<Changed, "version">;
+  readonly perform: (by: Required<By>) => Omit<Changed, "version">;
 }
+
+/** The header with the operator's name, in which letters outside ASCII are percent-encoded. */
+const operatorHeader = "ballast-operator";
 
 /** Performs a change once: a repeated request gets the same answer and does nothing. */
 export async function change(c: Request, context: Context, options: ChangeOptions): Promise<Response> {
   const { store, tailer } = context;
   const { run, versioned, perform } = options;
   const key = keyOf(c);
+  const operator = operatorOf(c);
   const seen = versioned ? versionSeen(c) : null;
   const hash = createHash("sha256")
-    .update(JSON.stringify([c.req.method, c.req.path, seen, await c.req.text()]))
+    .update(JSON.stringify([c.req.method, c.req.path, operator, seen, await c.req.text()]))
     .digest("hex");
   const { body } = store.once(key, hash, () => {
     checkInPlace(context);
@@ -33,7 +39,7 @@ export async function change(c: Request, context: Context, options: ChangeOption
     const now = versionOf(store, run);
     if (seen !== null && seen !== now)
       throw new Refusal(409, whatChanged(seen, now), "Look at it again, then decide again.");
-    const done = perform();
+    const done = perform({ operator });
     return { status: 200, body: answerText({ ...done, version: versionOf(store, run) } satisfies Changed) };
   });
   tailer.wake();
@@ -48,6 +54,17 @@ function keyOf(c: Request): string {
     key === "" ? "a change needs an Idempotency-Key" : "the Idempotency-Key is not a short word",
     "Send a new one with each new request, up to 200 characters without spaces: `uuidgen` makes one.",
   );
+}
+
+/** The sender's name; without the header, the user who runs the server. */
+function operatorOf(c: Request): string {
+  const sent = c.req.header(operatorHeader);
+  try {
+    return operatorName(sent === undefined ? undefined : decodeURIComponent(sent));
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    throw new Refusal(400, `${operatorHeader}: it is not percent-encoded`, "Send encodeURIComponent(name).");
+  }
 }
 
 function versionSeen(c: Request): string {

@@ -1,5 +1,6 @@
 /** Users' changes through the server: done once, on the state they saw, and never more than allowed. */
 import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { incidentRecord } from "../../../test/support/incident.ts";
@@ -49,6 +50,21 @@ describe("a decision", () => {
     const second = await decide({ ...rollback, action: "resume", to: undefined });
     expect([second.status, second.answer.error]).toEqual([409, expect.stringContaining("was decided")]);
     expect(second.answer.hint).toMatch(/to continue the run: .\/bin\/ballast resume tiny-1 --workspace \/w$/);
+  });
+
+  it("and every other change are recorded with the sender's name, or that of the user who runs the server", async () => {
+    const { store, incident, decide, version, send } = workspace();
+    const command = async (headers: Record<string, string>) =>
+      send("/runs/tiny-1/commands", { kind: "save" }, { "if-match": `"${await version()}"`, ...headers });
+    await decide(rollback, { "ballast-operator": encodeURIComponent("Zoë") });
+    await send("/runs/tiny-1/marks", { kind: "tag", value: "x", present: true }, { "ballast-operator": "ann" });
+    await command({});
+    expect(store.incident(incident)?.decision?.operator).toBe("Zoë");
+    expect(store.marks("tiny-1")[0]?.operator).toBe("ann");
+    expect(store.commands("tiny-1").map(({ operator }) => operator)).toEqual(["Zoë", userInfo().username]);
+    for (const bad of ["%00", "%", "x".repeat(101)])
+      expect((await command({ "ballast-operator": bad })).status).toBe(400);
+    expect(store.commands("tiny-1")).toHaveLength(2);
   });
 
   it("says what to type where no process waits", async () => {

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { configOf } from "../../inspect/places.ts";
 import { checkedCommand, commandContext, commandKinds, whatFollows } from "../../operator/command.ts";
+import type { By } from "../../store/index.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
 import { neededPlace, runOf } from "../place.ts";
@@ -20,7 +21,7 @@ export function commandRoutes(context: Context): Hono {
   return new Hono().post("/runs/:run/commands", tokenNeeded(context), limitBody(largestChange), async (c) => {
     const { kind, payload, reason } = await bodyOf(c, schema);
     const { id } = runOf(context, c.req.param("run"));
-    const perform = () => {
+    const perform = ({ operator }: Required<By>) => {
       const run = runOf(context, id);
       const known = commandContext(store, {
         run,
@@ -32,7 +33,7 @@ export function commandRoutes(context: Context): Hono {
       });
       const request = { kind, ...(payload && { payload }), ...(reason !== undefined && { reason }) };
       const command = checkedCommand(request, known);
-      return { id: store.addCommand(id, command), message: whatFollows(command, known) };
+      return { id: store.addCommand(id, { ...command, operator }), message: whatFollows(command, known) };
     };
     return change(c, context, { run: id, versioned: true, perform });
   });

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { configOf } from "../../inspect/places.ts";
 import { decisionOf } from "../../operator/decision.ts";
-import { alreadyDecided } from "../../store/index.ts";
+import { alreadyDecided, type By } from "../../store/index.ts";
 import type { IncidentRecord } from "../../types/alerts.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
@@ -31,7 +31,7 @@ export function decisionRoutes(context: Context): Hono {
       );
     const { id, runId } = incidentOf(context, c.req.param("incident"));
     const run = runOf(context, runId);
-    const perform = () => {
+    const perform = (by: Required<By>) => {
       const incident = incidentOf(context, String(id));
       const resume = typed(context, "resume", runId);
       if (incident.decision !== null) throw alreadyDecided(incident, resume);
@@ -41,7 +41,7 @@ export function decisionRoutes(context: Context): Hono {
         { ...options, ...(to !== undefined && { rollback: to }) },
         { incident, config: configOf(place), folder: place.folder },
       );
-      store.decide(id, decision);
+      store.decide(id, decision, by);
       const target = decision.to === null ? "" : ` to ${decision.to}`;
       const then = run.alive
         ? `Run ${runId} is waiting for this decision and applies it now.`

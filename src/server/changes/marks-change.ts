@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { checkMark } from "../../operator/mark.ts";
+import type { By } from "../../store/index.ts";
 import type { NewMark } from "../../types/page.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
@@ -21,9 +22,9 @@ export function markRoutes(context: Context): Hono {
   return new Hono().post("/runs/:run/marks", tokenNeeded(context), limitBody(largestChange), async (c) => {
     const mark: NewMark = await bodyOf(c, schema);
     const { id: run } = runOf(context, c.req.param("run"));
-    const perform = () => {
+    const perform = (by: Required<By>) => {
       check(context, run, mark);
-      return { id: store.addMark(run, mark), message: `${run}: ${mark.present ? "" : "no "}${mark.kind}` };
+      return { id: store.addMark(run, mark, by), message: `${run}: ${mark.present ? "" : "no "}${mark.kind}` };
     };
     return change(c, context, { run, versioned: false, perform });
   });

@@ -1,6 +1,7 @@
 /** `ballast demo`: the help desk, through all three stages. */
 import { fileURLToPath } from "node:url";
 import { injected, loadConfig } from "../../../config/index.ts";
+import { operatorName } from "../../../operator/operator-name.ts";
 import { stagesFor } from "../../stage-command.ts";
 import { startRun } from "../../start-run.ts";
 import type { Terminal } from "../../terminal.ts";
@@ -14,6 +15,8 @@ export interface DemoOptions {
   readonly wait?: boolean;
   readonly dashboard?: boolean;
   readonly json?: boolean;
+  /** Who starts it; default: the login name. */
+  readonly as?: string;
   readonly terminal: Terminal;
 }
 
@@ -28,6 +31,7 @@ export async function demo({
   wait = false,
   dashboard = false,
   json = false,
+  as,
   terminal,
 }: DemoOptions): Promise<number> {
   const settings = [
@@ -37,5 +41,9 @@ export async function demo({
     ...injected(inject),
   ];
   const { config, warnings } = loadConfig(file, settings, { command: "run" });
-  return startRun({ config: stagesFor("run", config, file), warnings, name: "demo", json, wait, dashboard, terminal });
+  const operator = operatorName(as);
+  return startRun({
+    ...{ config: stagesFor("run", config, file), warnings, name: "demo", operator },
+    ...{ json, wait, dashboard, terminal },
+  });
 }

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { configOf, findRun } from "../../../inspect/places.ts";
 import { type DecisionOptions, decisionOf } from "../../../operator/decision.ts";
+import { operatorName } from "../../../operator/operator-name.ts";
 import { alreadyDecided, databaseOf, type Store, withStore } from "../../../store/index.ts";
 import type { IncidentRecord } from "../../../types/alerts.ts";
 import { UsageError } from "../../../util/errors.ts";
@@ -103,18 +104,21 @@ export async function showIncident({ id, workspace, json = false, terminal }: Sh
 
 export interface ResolveOptions extends Common, DecisionOptions {
   readonly id: number;
+  /** Who decides; default: the login name. */
+  readonly as?: string;
 }
 
 /** Only writes the decision: the run's trainer carries it out, at once if it is waiting, else when it is resumed. */
 export async function resolveIncident(options: ResolveOptions): Promise<number> {
   const { id, workspace, json = false, terminal } = options;
+  const operator = operatorName(options.as);
   const resolve = (store: Store) => {
     const incident = known(store, id, workspace);
     if (incident.decision !== null) throw alreadyDecided(incident, resumeOf(incident, workspace));
     const place = findRun(incident.runId, workspace);
     const { folder } = place;
     const config = configOf(place);
-    store.decide(id, decisionOf(options, { incident, config, folder }));
+    store.decide(id, decisionOf(options, { incident, config, folder }), { operator });
     const { decision, runId } = store.incident(id) as IncidentRecord;
     if (json) {
       terminal.out(jsonLine({ incident: id, run: runId, decision }));

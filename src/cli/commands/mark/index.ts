@@ -1,6 +1,7 @@
 /** `ballast mark`: sets a run's tags and note, and archives it. */
 import { findRun } from "../../../inspect/places.ts";
 import { checkMark } from "../../../operator/mark.ts";
+import { operatorName } from "../../../operator/operator-name.ts";
 import { type MarkRow, type Store, withStore } from "../../../store/index.ts";
 import type { NewMark } from "../../../types/page.ts";
 import { UsageError } from "../../../util/errors.ts";
@@ -19,6 +20,8 @@ export interface MarkOptions {
   readonly unarchive?: boolean;
   readonly workspace: string;
   readonly json?: boolean;
+  /** Who marks it; default: the login name. */
+  readonly as?: string;
   readonly terminal: Terminal;
 }
 
@@ -27,13 +30,14 @@ export async function mark(options: MarkOptions): Promise<number> {
   const { workspace, json = false, terminal } = options;
   const { id: run, workspace: home } = findRun(options.run, workspace);
   const marks = marksGiven(options);
+  const operator = operatorName(options.as);
   const noteIn = (store: Store) => {
     if (store.run(run) === undefined) throw new UsageError(`run ${run} has not begun`, "There is nothing to mark yet.");
     if (marks.length > 0)
       store.together(() => {
         for (const one of marks) {
           checkMark(one, { run, marks: store.marks(run) });
-          store.addMark(run, one);
+          store.addMark(run, one, { operator });
         }
       });
     return notedOf(store.marks(run));

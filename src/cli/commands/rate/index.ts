@@ -1,7 +1,7 @@
 /** `ballast rate`: a user rates a run's responses, or prefers one of two responses to the same prompt. */
-import { userInfo } from "node:os";
 import { pairsOf, readRatings } from "../../../data/index.ts";
 import { findRun } from "../../../inspect/places.ts";
+import { operatorName } from "../../../operator/operator-name.ts";
 import { databaseOf, openStore, type SampleRow, type Store } from "../../../store/index.ts";
 import type { NewRating, RatingRecord } from "../../../types/rating-records.ts";
 import { counted } from "../../../util/counted.ts";
@@ -22,7 +22,10 @@ export interface RateOptions {
   readonly pairs?: boolean;
   /** Number of questions to ask. */
   readonly count: number;
+  /** Whose answers they are; default: the operator. */
   readonly rater?: string;
+  /** Who gives or imports them; default: the login name. */
+  readonly as?: string;
   /** A JSONL file to write preferences to. */
   readonly export?: string;
   /** A JSONL file to write ratings to, as they were given. */
@@ -37,7 +40,9 @@ export interface RateOptions {
 }
 
 export async function rate(options: RateOptions): Promise<number> {
-  const { run, rater = userName(), workspace, json = false, terminal } = options;
+  const { run, workspace, json = false, terminal } = options;
+  const operator = operatorName(options.as);
+  const rater = options.rater ?? operator;
   const files = [options.import, options.export, options.exportRatings].filter((file) => file !== undefined);
   if (files.length > 1)
     throw new UsageError("--import, --export and --export-ratings cannot be combined", "Give one, then the other.");
@@ -47,7 +52,7 @@ export async function rate(options: RateOptions): Promise<number> {
     terminal.out(json ? jsonLine({ run: place.id, ...counts }) : sentence);
   try {
     if (options.import !== undefined) {
-      const { added, known } = importRatings(store, place.id, readRatings(options.import, rater));
+      const { added, known } = importRatings(store, place.id, { rows: readRatings(options.import, rater), operator });
       report({ added, known }, `${added} added to ${place.id}${known > 0 ? `; ${known} were there already` : ""}.`);
     } else if (options.export !== undefined) {
       const { pairs, empty } = exportPairs(store.ratings(place.id), options.export, place.id);
@@ -63,7 +68,7 @@ export async function rate(options: RateOptions): Promise<number> {
         `${count} ratings of ${place.id} are in ${options.exportRatings}. Next: control.probes.ratings=${options.exportRatings}`,
       );
     } else {
-      const given = await ask(store, place.id, { ...options, rater });
+      const given = await ask(store, place.id, { ...options, rater, operator });
       const next = `${selfName()} rate ${runArgument(place)} --export pairs.jsonl`;
       report(
         { given, rater },
@@ -78,15 +83,6 @@ export async function rate(options: RateOptions): Promise<number> {
   }
 }
 
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user without a name in the system.
-    return "user";
-  }
-}
-
 interface Question {
   readonly prompt: string;
   /** One response to rate, or two to choose from. */
@@ -97,7 +93,14 @@ interface Question {
 async function ask(
   store: Store,
   runId: string,
-  { pairs = false, count, rater, terminal, keys: stream = process.stdin }: RateOptions & { readonly rater: string },
+  {
+    pairs = false,
+    count,
+    rater,
+    operator,
+    terminal,
+    keys: stream = process.stdin,
+  }: RateOptions & { readonly rater: string; readonly operator: string },
 ): Promise<number> {
   const samples = store.sampleFeed(runId, { current: true, limit: Number.MAX_SAFE_INTEGER }).rows;
   const before = store.ratings(runId);
@@ -113,7 +116,7 @@ async function ask(
       const answer = await answerTo(keys, { pairs, retry: () => terminal.note(`Unknown key. Use: ${legend}`) });
       if (answer === "q") break;
       if (answer === "s") continue;
-      store.addRating(runId, ratingOf(question, Number(answer), rater));
+      store.addRating(runId, ratingOf(question, Number(answer), rater), { operator });
       given++;
     }
   } finally {
@@ -200,7 +203,11 @@ function ratingOf({ prompt, responses }: Question, answer: number, rater: string
   return { kind: "preference", prompt, chosen, rejected, rater };
 }
 
-function importRatings(store: Store, runId: string, rows: readonly NewRating[]): { added: number; known: number } {
+function importRatings(
+  store: Store,
+  runId: string,
+  { rows, operator }: { readonly rows: readonly NewRating[]; readonly operator: string },
+): { added: number; known: number } {
   const key = (rating: NewRating) =>
     rating.kind === "rating"
       ? JSON.stringify([rating.rater, rating.prompt, rating.response, rating.score])
@@ -210,7 +217,7 @@ function importRatings(store: Store, runId: string, rows: readonly NewRating[]):
   for (const row of rows) {
     if (present.has(key(row))) continue;
     present.add(key(row));
-    store.addRating(runId, row);
+    store.addRating(runId, row, { operator });
     added++;
   }
   return { added, known: rows.length - added };

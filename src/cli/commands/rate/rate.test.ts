@@ -138,7 +138,7 @@ describe("files", () => {
     const given = options(run);
     await rate({ ...given, exportRatings: path });
     expect(readRatings(path, "nobody")).toEqual(
-      run.store.ratings("tiny-1").map(({ id: _, runId: __, at: ___, ...rating }) => rating),
+      run.store.ratings("tiny-1").map(({ id: _, runId: __, at: ___, operator: ____, ...rating }) => rating),
     );
     expect(given.terminal.lines[0]).toContain(`control.probes.ratings=${path}`);
     await expect(rate({ ...given, export: path, exportRatings: path })).rejects.toThrow("cannot be combined");

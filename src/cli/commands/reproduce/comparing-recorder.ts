@@ -68,6 +68,7 @@ export function comparingRecorder({ runId, recorded, commands, incidents }: Comp
       return known?.id ?? null;
     },
     incidents: () => [...open],
+    head: () => null,
     recent: () => ({ iterations: [], changes: [] }),
     pendingCommands: () => [],
     event() {},

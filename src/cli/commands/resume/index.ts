@@ -7,6 +7,7 @@ import { extended, type StageProgress } from "../../../config/extend.ts";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
 import { replaceRunFile, runOrigin } from "../../../config/run-manifest.ts";
 import { configOf, findRun, type RunPlace } from "../../../inspect/places.ts";
+import { operatorName } from "../../../operator/operator-name.ts";
 import { checkRun } from "../../../run/known-run.ts";
 import { lockRun } from "../../../run/lock.ts";
 import { isOutgrown, readFinal } from "../../../trainer/final.ts";
@@ -31,6 +32,8 @@ export interface ResumeOptions {
   readonly wait?: boolean;
   readonly dashboard?: boolean;
   readonly json?: boolean;
+  /** Who resumes it; default: the login name. */
+  readonly as?: string;
   readonly terminal: Terminal;
 }
 
@@ -46,6 +49,7 @@ export async function resume(options: ResumeOptions): Promise<number> {
     json = false,
     terminal,
   } = options;
+  const operator = operatorName(options.as);
   const place = findRun(options.run, workspace);
   await checkRun(place);
   if (overrides.length > 0) await extendRun(place, { overrides, terminal });
@@ -53,7 +57,7 @@ export async function resume(options: ResumeOptions): Promise<number> {
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
   requirePulled(config);
   const run = { config, recorded, place, resume: true };
-  const session = await trainRun({ run, allowChangedData, wait, dashboard, terminal });
+  const session = await trainRun({ run, allowChangedData, wait, dashboard, operator, terminal });
   printResult({ ...session, config, place }, { terminal, json });
   return 0;
 }

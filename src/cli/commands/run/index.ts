@@ -1,5 +1,6 @@
 /** `ballast run`, `sft`, `reward` and `ppo`: the stages of a configuration. */
 import { injected, loadConfig } from "../../../config/index.ts";
+import { operatorName } from "../../../operator/operator-name.ts";
 import type { Stage } from "../../../types/records.ts";
 import { stagesFor } from "../../stage-command.ts";
 import { startRun } from "../../start-run.ts";
@@ -14,6 +15,8 @@ export interface RunOptions {
   readonly wait?: boolean;
   readonly dashboard?: boolean;
   readonly json?: boolean;
+  /** Who starts it; default: the login name. */
+  readonly as?: string;
   readonly terminal: Terminal;
 }
 
@@ -25,9 +28,20 @@ export async function run({
   wait = false,
   dashboard = false,
   json = false,
+  as,
   terminal,
 }: RunOptions): Promise<number> {
   const loaded = loadConfig(file, [...overrides, ...injected(inject)], { command });
   const config = stagesFor(command, loaded.config, file);
-  return startRun({ config, warnings: loaded.warnings, name: config.name ?? command, json, wait, dashboard, terminal });
+  const operator = operatorName(as);
+  return startRun({
+    config,
+    operator,
+    warnings: loaded.warnings,
+    name: config.name ?? command,
+    json,
+    wait,
+    dashboard,
+    terminal,
+  });
 }

@@ -1,6 +1,7 @@
 /** `ballast tell`: an operator's commands to a run's trainer, which reads them between two iterations. */
 import { configOf, findRun } from "../../../inspect/places.ts";
 import { changeGiven, checkedCommand, commandContext, commandKinds, whatFollows } from "../../../operator/command.ts";
+import { operatorName } from "../../../operator/operator-name.ts";
 import { databaseOf, type NewCommand, openStore } from "../../../store/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printableLine } from "../../../util/sanitize.ts";
@@ -19,12 +20,15 @@ export interface TellOptions {
   readonly reason?: string;
   readonly workspace: string;
   readonly json?: boolean;
+  /** Who tells it; default: the login name. */
+  readonly as?: string;
   readonly terminal: Terminal;
 }
 
 /** Writes all commands or, if any of them could not be carried out, none. */
 export async function tell(options: TellOptions): Promise<number> {
   const { run: name, what, details, reason = "", workspace, json = false, terminal } = options;
+  const operator = operatorName(options.as);
   const place = findRun(name, workspace);
   const typed = {
     resume: resumeCommand(place),
@@ -44,7 +48,7 @@ export async function tell(options: TellOptions): Promise<number> {
     const told = store.together(() =>
       payloadsOf(what, details).map((payload) => {
         const command = checkedCommand({ kind: what, reason, ...(payload && { payload }) }, contextNow());
-        return { id: store.addCommand(place.id, command), ...command };
+        return { id: store.addCommand(place.id, { ...command, operator }), ...command, operator };
       }),
     );
     const next = whatFollows(told.at(-1)!, contextNow());

@@ -38,10 +38,10 @@ describe("ballast tell", () => {
 
   it("gives programs one line of JSON", async () => {
     const { terminal, ask } = begun();
-    await ask("stop", [], { json: true, reason: "enough" });
+    await ask("stop", [], { json: true, reason: "enough", as: " Ann " });
     expect(JSON.parse(terminal.lines[0]!)).toEqual({
       run: "tiny-1",
-      commands: [{ id: 1, kind: "stop", reason: "enough" }],
+      commands: [{ id: 1, kind: "stop", reason: "enough", operator: "Ann" }],
       next: expect.stringContaining("No process trains tiny-1"),
     });
   });

@@ -225,7 +225,17 @@ it("says after the decision what happens now, and the command where no process i
     ...start,
     version: "v2",
     incidents: [
-      { ...incident, decision: { action: "rollback", to: 20, changes: [], reason: "too fast", decidedAt: Date.now() } },
+      {
+        ...incident,
+        decision: {
+          action: "rollback",
+          to: 20,
+          changes: [],
+          reason: "too fast",
+          operator: "ann",
+          decidedAt: Date.now(),
+        },
+      },
     ],
   };
   await press(button("Roll back to iteration 20"));
@@ -239,7 +249,7 @@ it("shows what changed where a press is refused for it, keeps what was typed, an
   await show();
   await type(the(".decision textarea"), "too fast");
   refusal = { status: 409, body: { error: "the run has changed since: a command was given", hint: "Look again." } };
-  const command = { id: 9, kind: "save" as const, payload: {}, reason: "by night", createdAt: 0 };
+  const command = { id: 9, kind: "save" as const, payload: {}, reason: "by night", operator: "ann", createdAt: 0 };
   control = { ...start, version: "v2", commands: [{ ...command, appliedStage: null, appliedIteration: null }] };
   await press(button("Roll back to iteration 20"));
   expect(the(".decision .problem").textContent).toContain("Someone gave a command: save (by night).");
@@ -347,7 +357,7 @@ it("takes letters for text from the key of the decision on, and pauses by no str
 
 const decided = {
   ...incident,
-  decision: { action: "rollback", to: 20, changes: [], reason: "too fast", decidedAt: Date.now() },
+  decision: { action: "rollback", to: 20, changes: [], reason: "too fast", operator: "ann", decidedAt: Date.now() },
 } as const;
 
 it("shows the conflict and the unsent reason where somebody else decided first", async () => {

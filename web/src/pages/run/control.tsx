@@ -10,6 +10,7 @@ import { Diagnosis } from "./control/diagnosis.tsx";
 import { HealthCard } from "./control/health-card.tsx";
 import { DecidedIncidents, OpenIncidents, useIncidents } from "./control/incidents.tsx";
 import { Interventions } from "./control/interventions.tsx";
+import { OperatorField } from "./control/operator-field.tsx";
 import { Replay } from "./control/replay.tsx";
 import { Rules } from "./control/rules.tsx";
 import { Steer } from "./control/steer.tsx";
@@ -50,6 +51,7 @@ function Parts({
   return (
     <>
       {!isFile && workspace.value !== null && !mayChange && <TokenNote />}
+      {mayChange && <OperatorField />}
       <OpenIncidents {...steered} incidents={shown} />
       <Rules {...steered} />
       <div class="control-diagnosis">
