@@ -1,14 +1,12 @@
 /** Findings on the size of a step: sequences per step, rate and clip belong together. */
+import { largeStep as many, tinyStep as tiny } from "../bands.ts";
 import { cornerSource, nearestCorner } from "./corners.ts";
 import { type DoctorFacts, sequencesPerStep } from "./facts.ts";
 import { type Finding, inWords, parametersInWords, percent } from "./finding.ts";
 import { besideBand, rateBand } from "./scale-findings.ts";
 
-/** Sequences per step, from docs/doctor.md: fewer than 256 is a warning, fewer than 64 a grave one. */
+/** Sequences per step, from docs/doctor.md: fewer than 256 is a warning, fewer than `tiny` a grave one. */
 const few = 256;
-const tiny = 64;
-/** Twice the largest known-good corner. */
-const many = 1024;
 const swingSource = "PPO.md, defaults: 64 sequences a step swing by more than 10%, 512 stay within 3%";
 
 /** How much a metric swings from draw to draw: 10% at 64 sequences, falling with the root of their number. */

@@ -1,12 +1,11 @@
 /** Findings on gamma and lambda compared with the reward's grain, and on the reward's components. */
+import { lambdaBand as medium } from "../bands.ts";
 import type { DoctorFacts, RewardGrain } from "./facts.ts";
 import { type Finding, inWords, percent } from "./finding.ts";
 
 const source = "PPO.md, defaults: gamma and lambda";
 /** A response of at least this many tokens is judged late. */
 const lateFrom = 512;
-/** The middle of published lambdas: 0.95. */
-const medium = { low: 0.9, high: 0.97 };
 
 /** What the reward judges if the configuration does not say: every component here gives one score per response. */
 function grainOf({ grain, ppo }: Pick<DoctorFacts, "grain" | "ppo">): RewardGrain {

@@ -30,6 +30,30 @@ export interface PpoFacts {
     readonly greatest: number;
   }[];
   readonly maxGradNorm: number | null;
+  /** Whether responses to one prompt are compared with each other. */
+  readonly groups: boolean;
+  readonly topK: number;
+  readonly topP: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Share of the iterations. */
+  readonly warmup: number;
+  readonly entropyCoef: number;
+  readonly whitenAdvantages: boolean;
+  readonly dualClip: number | null;
+  readonly stopEpochsAtKl: number | null;
+  /** The weight of KL(old, new) in the loss; null without it. */
+  readonly penaltyBeta: number | null;
+  /** null without a critic, or if it is off. */
+  readonly valueClip: number | null;
+  /** null if the critic has a trunk of its own. */
+  readonly valueCoef: number | null;
+  /** null without a slow critic. */
+  readonly slowCriticDecay: number | null;
+  readonly scoreClip: number | null;
+  readonly missingEosPenalty: number;
 }
 
 /** Statistics of samples of the starting policy, at the rollout's temperature. */

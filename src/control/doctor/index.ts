@@ -15,3 +15,6 @@ export type {
   StopFacts,
 } from "./facts.ts";
 export { type Finding, type FindingId, findingIds, type Severity } from "./finding.ts";
+export { overlap } from "./overlap.ts";
+export { ppoFacts } from "./ppo-facts.ts";
+export { promptFindings } from "./prompt-findings.ts";

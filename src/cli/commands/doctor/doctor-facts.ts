@@ -3,23 +3,22 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Config, differences, type PpoConfig, parseConfig } from "../../../config/index.ts";
-import type {
-  DoctorFacts,
-  ExperimentFacts,
-  Finding,
-  ModelFacts,
-  PpoFacts,
-  PromptFacts,
-  StopFacts,
+import {
+  type DoctorFacts,
+  type ExperimentFacts,
+  type Finding,
+  type ModelFacts,
+  type PromptFacts,
+  ppoFacts,
+  type StopFacts,
 } from "../../../control/doctor/index.ts";
 import { type PromptRow, RowsError } from "../../../data/index.ts";
 import { configOf, findRun } from "../../../inspect/places.ts";
 import { parameterSpecs, scratchConfig } from "../../../models/family.ts";
 import { inspectModelFolder } from "../../../models/hf-folder.ts";
 import type { DecoderConfig } from "../../../models/model-config.ts";
-import { mean, reachOf } from "../../../rl/index.ts";
+import { mean } from "../../../rl/index.ts";
 import { withTokenBudget } from "../../../run/token-budget.ts";
-import { hasCritic } from "../../../settings/algorithm-table.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { encodePrompts, promptText } from "../../../trainer/rollout.ts";
 import { openRows, type RunRows } from "../../../trainer/run-rows.ts";
@@ -100,32 +99,6 @@ export function unreadFindings(messages: readonly string[]): Finding[] {
     remedy: "put it there, or name a different one",
     source: "docs/config.md",
   }));
-}
-
-function ppoFacts(ppo: PpoConfig): PpoFacts {
-  const { iterations, sequences, minibatches, epochs, responsesPerPrompt, maxNewTokens, temperature } = ppo;
-  const { learningRate, criticLearningRate, clipLow, clipHigh, gamma, lambda, kl, maxGradNorm } = ppo;
-  const critic = hasCritic(ppo.algorithm);
-  return {
-    ...{ iterations, sequences, minibatches, epochs, responsesPerPrompt, maxNewTokens, temperature },
-    learningRate,
-    criticLearningRate: ppo.criticKind === "shared" || !critic ? null : (criticLearningRate ?? 2 * learningRate),
-    ...{ clipLow, clipHigh, gamma, maxGradNorm },
-    lambda: critic ? lambda : null,
-    klCoef: kl.coef,
-    // Finds the preset's name anywhere in the controller's settings.
-    klBounded: JSON.stringify(kl).includes('"bounded"'),
-    klControllers: klControllers(ppo),
-  };
-}
-
-function klControllers(ppo: PpoConfig): PpoFacts["klControllers"] {
-  const sections = ppo.policyLoss === "penalty" ? (["kl", "penalty"] as const) : (["kl"] as const);
-  return sections.flatMap((section) => {
-    const { target, targetEnd } = ppo[section];
-    if (ppo[section].controller === "fixed" || target === undefined) return [];
-    return [{ section, ...reachOf(ppo[section], { ...ppo, target: Math.max(target, targetEnd ?? 0) }) }];
-  });
 }
 
 function promptFacts(row: PromptRow): PromptFacts {
