@@ -46,6 +46,8 @@ function row({
 
 const normalisation = { mean: 3, standardDeviation: 2, samples: 9, trainingP1: 2, trainingP99: 8 };
 
+const scaleOf = (mean: number, standardDeviation: number) => ({ samples: 3, mean, standardDeviation });
+
 describe("the learned model", () => {
   it("gives normalised scores in order, asked of the engine in one call", async () => {
     const { engine, forwards } = fakeEngine();
@@ -232,14 +234,59 @@ describe("composition", () => {
     writeFileSync(path, "export default ({ response }: { response: string }) => response.length;");
     const reward = createReward({
       engine,
-      components: [{ kind: "function", name: "mine", weight: 2, path, timeoutMs: 5000, retries: 0 }],
+      components: [{ kind: "function", name: "mine", weight: 2, path, normalise: false, timeoutMs: 5000, retries: 0 }],
     });
     try {
       await reward.ready();
       expect((await reward.score([row({ response: "abc" })])).score).toEqual([6]);
       expect(reward.hash).toMatch(/^mine=[0-9a-f]{64}$/);
+      expect(reward.scaling).toBeUndefined();
     } finally {
       await reward.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("normalises each function before its weight, on samples, for good; verdicts and equal scores stay as they are", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ballast-scales-"));
+    const code = {
+      length: "({ response }) => 1000 * response.length + 100",
+      verdict: "({ response }) => (response.length > 2 ? 1 : -1)",
+      same: "() => 7",
+      raw: "({ response }) => response.length",
+    };
+    const components = Object.entries(code).map(([name, body], i) => {
+      const path = join(folder, `${name}.ts`);
+      writeFileSync(path, `export default ${body};`);
+      const normalise = name !== "raw";
+      return { kind: "function" as const, name, weight: 10 ** i, path, normalise, timeoutMs: 5000, retries: 0 };
+    });
+    const samples = ["a", "bb", "ccc"].map((response) => row({ response }));
+    const reward = createReward({ engine, components });
+    const rest = createReward({ engine, components, scales: { length: { ...scaleOf(0, 2), left: null } } });
+    try {
+      expect(reward.scaling!.scales).toBeNull();
+      expect((await reward.score(samples)).components.length).toEqual([1100, 2100, 3100]);
+      const scales = await reward.scaling!.scaleOn(samples);
+      const deviation = 1000 * Math.sqrt(2 / 3);
+      expect(scales).toEqual({
+        length: { ...scaleOf(2100, expect.closeTo(deviation, 9)), left: null },
+        verdict: { ...scaleOf(expect.closeTo(-1 / 3, 12), expect.closeTo(Math.sqrt(8) / 3, 12)), left: "verdicts" },
+        same: { ...scaleOf(7, 0), left: "constant" },
+      });
+      const { components: scored, score } = await reward.score([row({ response: "dddd" }), ...samples]);
+      expect(scored.length![0]).toBeCloseTo(2000 / deviation, 12);
+      expect([scored.verdict, scored.same, scored.raw]).toEqual([
+        [1, -1, -1, 1],
+        [7, 7, 7, 7],
+        [4, 1, 2, 3],
+      ]);
+      expect(score[0]).toBeCloseTo(2000 / deviation + 10 + 700 + 4000, 9);
+      // A resumed run has the scales of its first iteration.
+      expect((await rest.score(samples)).components.length).toEqual([550, 1050, 1550]);
+    } finally {
+      await reward.close();
+      await rest.close();
       rmSync(folder, { recursive: true });
     }
   });
@@ -251,7 +298,7 @@ describe("composition", () => {
     const given = async (scored: Partial<Scored>): Promise<unknown> => {
       const reward = createReward({
         engine,
-        components: [{ kind: "function", weight: 1, path, timeoutMs: 5000, retries: 0 }],
+        components: [{ kind: "function", weight: 1, path, normalise: false, timeoutMs: 5000, retries: 0 }],
       });
       const error = await reward.score([{ ...row(), ...scored }]).catch((reason: Error) => reason);
       await reward.close();

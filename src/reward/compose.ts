@@ -6,6 +6,7 @@ import { RewardError } from "../util/errors.ts";
 import { hashFunction } from "./function-hash.ts";
 import type { FunctionInput } from "./function-protocol.ts";
 import { FunctionRunner } from "./function-runner.ts";
+import { type FunctionScales, functionScale, scaled } from "./function-scale.ts";
 import { type Baseline, comparisonScores, type LearnedModel, type LearnedScores, learnedScores } from "./learned.ts";
 import type { Scored, Scores } from "./reward-types.ts";
 import { exact, lastNumber, length, pattern, repetition } from "./rule-rewards.ts";
@@ -21,6 +22,8 @@ export interface RewardOptions {
   readonly baseline?: Baseline;
   /** Sequences in one pass of the engine; 0, the default, lets the reward choose. */
   readonly microBatch?: number;
+  /** Scales of functions that were set earlier; null if none were. */
+  readonly scales?: FunctionScales | null;
   /** Needed by `caller`: what the program that runs this run gave the responses. */
   readonly handed?: (rows: readonly Scored[]) => number[];
 }
@@ -32,7 +35,16 @@ export interface RewardPipeline {
   score(rows: readonly Scored[]): Promise<Scores>;
   /** SHA-256 of the users' functions by component name; empty if there are none. */
   readonly hash: string;
+  /** The scales of functions that are normalised; absent if there are none. */
+  readonly scaling?: Scaling;
   close(): Promise<void>;
+}
+
+export interface Scaling {
+  /** null until they are set: scores are raw until then. */
+  readonly scales: FunctionScales | null;
+  /** Sets each function's scale from its raw scores of these responses, for good. */
+  scaleOn(rows: readonly Scored[]): Promise<FunctionScales>;
 }
 
 /** The name under which a component is recorded. */
@@ -69,12 +81,15 @@ export function createReward({
   models = {},
   baseline,
   microBatch: wanted = 0,
+  scales: earlier = null,
   handed,
 }: RewardOptions): RewardPipeline {
   const microBatch = wanted || autoMicroBatch;
   const filter = createSafetyFilter(safety);
   const runners: FunctionRunner[] = [];
   const hashes: string[] = [];
+  const raw = new Map<string, (rows: readonly Scored[]) => Promise<number[]>>();
+  let scales = earlier;
 
   const componentOf = (config: RewardComponentConfig): Component => {
     const name = componentName(config);
@@ -117,7 +132,12 @@ export function createReward({
         const runner = new FunctionRunner(config);
         runners.push(runner);
         hashes.push(`${name}=${hashFunction(config.path)}`);
-        return async (rows) => ({ scores: await runner.score(rows.map(inputOf)), outsideTraining: Number.NaN });
+        const scoresOf = async (rows: readonly Scored[]) => [...(await runner.score(rows.map(inputOf)))];
+        if (config.normalise) raw.set(name, scoresOf);
+        return async (rows) => ({
+          scores: (await scoresOf(rows)).map((score) => scaled(score, scales?.[name])),
+          outsideTraining: Number.NaN,
+        });
       }
     }
   };
@@ -127,8 +147,19 @@ export function createReward({
     component: componentOf(config),
   }));
 
+  const scaling: Scaling = {
+    get scales() {
+      return scales;
+    },
+    async scaleOn(rows) {
+      const found = [...raw].map(async ([name, scoresOf]) => [name, functionScale(await scoresOf(rows))] as const);
+      scales = Object.fromEntries(await Promise.all(found));
+      return scales;
+    },
+  };
   return {
     hash: hashes.join(" "),
+    ...(raw.size > 0 && { scaling }),
     async ready() {
       await Promise.all(runners.map((runner) => runner.ready()));
     },

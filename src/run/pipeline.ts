@@ -27,6 +27,7 @@ import type { OnlineInputs } from "../trainer/online-run.ts";
 import { openGold } from "../trainer/open-gold.ts";
 import { openReward, rewardFolders, sameTokenizer } from "../trainer/open-reward.ts";
 import { trainReward } from "../trainer/reward-model.ts";
+import { readScales } from "../trainer/reward-scales.ts";
 import { checkAnswers, openRows, type RunRows } from "../trainer/run-rows.ts";
 import { openTokenizer, tokenizerFolder } from "../trainer/run-tokenizer.ts";
 import type { Progress, StageResult } from "../trainer/run-types.ts";
@@ -222,7 +223,10 @@ async function ppo(run: Run): Promise<StageResult> {
     frozen: { reference, ...frozen },
     prompts,
     openReward: ({ reference: model }) =>
-      openReward({ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed }),
+      openReward({
+        ...{ engine, tokenizer, settings, folders: rewardModels, reference: model, seed: config.seed },
+        scales: readScales(folder),
+      }),
     rules: await runRules(run, context),
     measuring: { ...measuring, gold: opened.gold },
   };

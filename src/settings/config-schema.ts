@@ -206,6 +206,8 @@ const rewardComponentSchema = z.discriminatedUnion("kind", [
     name,
     weight,
     path: text,
+    /** Normalise its scores to mean 0 and variance 1 on samples of the starting policy, once, unless they are verdicts of two values. */
+    normalise: z.boolean().default(true),
     timeoutMs: count.default(5000),
     retries: z.int().min(0).default(2),
   }),
@@ -296,6 +298,8 @@ export const ppoSchema = z.strictObject({
     .array(rewardComponentSchema)
     .min(1)
     .default([{ kind: "model", weight: 1 }]),
+  /** Samples of the starting policy on which the first iteration examines the reward, and normalises functions; 0 does neither. */
+  rewardSamples: z.int().min(0).max(mostSequences).default(64),
   /** What the answers are judged by without training on it; by default what the rows give (docs/config.md). */
   gold: goldSchema.optional(),
   /** Share of a file's prompts held out: half for the monitoring set, half for the evaluation, unless those have prompts of their own. */

@@ -13,6 +13,7 @@ import { evaluate } from "./evaluate.ts";
 import { readFinal } from "./final.ts";
 import { openGold } from "./open-gold.ts";
 import { openReward, rewardFolders } from "./open-reward.ts";
+import { readScales } from "./reward-scales.ts";
 import { openRows, type RunRows } from "./run-rows.ts";
 import { openTokenizer } from "./run-tokenizer.ts";
 import type { Progress } from "./run-types.ts";
@@ -79,7 +80,11 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
     temperature: options.temperature ?? section.temperature ?? ppo?.temperature ?? 1,
     seed: options.seed ?? section.seed,
     openReward: ppo
-      ? (reference) => openReward({ engine, tokenizer, settings: ppo, folders: rewardModels, reference, seed: runSeed })
+      ? (reference) =>
+          openReward({
+            ...{ engine, tokenizer, settings: ppo, folders: rewardModels, reference, seed: runSeed },
+            scales: readScales(folder),
+          })
       : null,
     check: ppo ? (gold?.gold?.check ?? null) : (rows.task?.check ?? null),
     onProgress: (step, steps) => {

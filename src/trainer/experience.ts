@@ -10,6 +10,7 @@ import type { MetricValues } from "../types/records.ts";
 import { RewardError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
 import { take } from "../util/take.ts";
+import { examineReward } from "./examine-reward.ts";
 import { checkStart } from "./invariants.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
 import { minibatchRows } from "./policy-update.ts";
@@ -52,9 +53,10 @@ export async function sampleRollout(run: OnlineRun, iteration: number, settings:
   return rollout;
 }
 
-/** Phase 2: scores each response as a whole; learned scores are normalised (docs/PPO.md row 18). */
+/** Phase 2: scores each response as a whole; learned scores and those of functions are normalised (docs/PPO.md row 18). */
 export async function scoreRollout(run: OnlineRun, iteration: number, rollout: Rollout): Promise<Scores> {
   const { reward, loop, stopwatch, tell } = run;
+  if (iteration === 0) await examineReward(run, rollout, run.settingsAt(iteration));
   tell("scoring");
   const scored = await reward.score(scoredRows(rollout));
   if (!scored.score.every(Number.isFinite))

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Engine, ModelId } from "../engine/engine.ts";
 import {
   createReward,
+  type FunctionScales,
   type LearnedModel,
   learnedComponents,
   type RewardPipeline,
@@ -37,13 +38,15 @@ export interface OpenRewardOptions {
   /** The frozen reference in the engine, whose answers a comparison needs. */
   readonly reference: ModelId | null;
   readonly seed: number;
+  /** The scales of functions, if the run has set them (`readScales`). */
+  readonly scales?: FunctionScales | null;
   /** Scores of the component `caller`. */
   readonly handed?: (rows: readonly Scored[]) => number[];
 }
 
 /** Loads the reward models; closing the reward releases them. */
 export async function openReward(options: OpenRewardOptions): Promise<RewardPipeline> {
-  const { engine, tokenizer, settings, folders, reference, seed, handed } = options;
+  const { engine, tokenizer, settings, folders, reference, seed, scales = null, handed } = options;
   const models: Record<string, LearnedModel> = {};
   for (const [name, folder] of Object.entries(folders)) {
     const { id, config, heads } = await engine.loadModel(stateOf(folder), { role: "reward", frozen: true });
@@ -66,12 +69,11 @@ export async function openReward(options: OpenRewardOptions): Promise<RewardPipe
       baseline: { reference, maxNewTokens, stopTokens: tokenizer.stopIds, temperature, seed, lengthOf },
     }),
     microBatch: settings.microBatch,
+    scales,
     ...(handed && { handed }),
   });
   return {
-    hash: reward.hash,
-    ready: () => reward.ready(),
-    score: (rows) => reward.score(rows),
+    ...reward,
     async close() {
       await reward.close();
       for (const { model } of Object.values(models)) await engine.disposeModel(model);

@@ -2,13 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import type { DoctorFacts } from "../control/doctor/facts.ts";
 import { rewardFindings } from "../control/doctor/reward-findings.ts";
 import type { Engine, StopReason } from "../engine/engine.ts";
 import { createReward } from "../reward/index.ts";
 import { ppoSchema } from "../settings/config-schema.ts";
 import { measureReward } from "./reward-preflight.ts";
-import type { Rollout } from "./rollout.ts";
+import { type Rollout, scoredRows } from "./rollout.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-preflight-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -31,14 +30,19 @@ function rolloutOf(truncated = 0): Rollout {
 }
 
 let files = 0;
-async function found(code: string, { truncated = 0, ppo = {} }: { truncated?: number; ppo?: object } = {}) {
+/** What is found of a function that is left as it is, or that is normalised first. */
+async function found(
+  code: string,
+  { truncated = 0, ppo = {}, normalise = false }: { truncated?: number; ppo?: object; normalise?: boolean } = {},
+) {
   const path = join(folder, `${files++}.ts`);
   writeFileSync(path, code);
-  const settings = ppoSchema.parse({ rewards: [{ kind: "function", path }], ...ppo });
+  const settings = ppoSchema.parse({ rewards: [{ kind: "function", path, normalise }], ...ppo });
   const reward = createReward({ components: settings.rewards, engine: {} as Engine });
   try {
+    await reward.scaling?.scaleOn(scoredRows(rolloutOf(truncated)));
     const facts = await measureReward(reward, { rollout: rolloutOf(truncated), settings });
-    return rewardFindings({ reward: facts } as DoctorFacts);
+    return rewardFindings({ reward: facts });
   } finally {
     await reward.close();
   }
@@ -66,6 +70,8 @@ it.each([
     ["reward/constant"],
   ],
   ["one success in 64", "export default ({ prompt }) => (prompt === '7?' ? 1 : -1);", {}, ["reward/rare_success"]],
+  ["two in 64", "export default ({ prompt }) => Number(/^[78][?]/.test(prompt));", {}, ["reward/rare_success"]],
+  ["four in 64", "export default ({ prompt }) => Number(/^[5-8][?]/.test(prompt));", {}, ["reward/sparse"]],
   [
     "a score that depends on the order",
     "export const batch = true; export default (all) => all.map((_, i) => i / 32 - 1);",
@@ -74,6 +80,21 @@ it.each([
   ],
 ] as const)("%s is found before anything trains", async (_, code, options, expected) => {
   expect(await ids(code, options)).toEqual(expected);
+});
+
+it.each([
+  ["x1000", `export default (x) => 1000 * (${fair})(x);`, ["reward/scale"]],
+  ["+ 100", `export default (x) => 100 + (${fair})(x);`, ["reward/offset"]],
+  ["as it should be", `export default ${fair};`, ["reward/normalised"]],
+  ["a verdict", "export default ({ response }) => response.length === 3 ? 1 : 0;", []],
+  ["constant", "export default () => 100;", ["reward/constant", "reward/scale", "reward/offset"]],
+  [
+    "rising with each call",
+    "let n = 0; export default () => n++ / 100;",
+    ["reward/offset", "reward/normalised", "reward/unrepeatable"],
+  ],
+])("of a function that is normalised, %s is said with what becomes of it", async (_, code, expected) => {
+  expect((await found(code, { normalise: true })).map(({ id }) => id)).toEqual(expected);
 });
 
 it("says that a score rises with the calls, and knows settings that allow an offset", async () => {

@@ -1,6 +1,6 @@
 /** Measures a reward on samples of the starting policy, before anything trains on it. */
 import type { RewardFacts } from "../control/doctor/facts.ts";
-import type { RewardPipeline } from "../reward/index.ts";
+import type { FunctionScales, RewardPipeline } from "../reward/index.ts";
 import { mean, standardDeviation } from "../rl/index.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
@@ -11,7 +11,7 @@ const rounding = 1e-4;
 
 /** Scores the responses three times: twice in their order, once in reverse. */
 export async function measureReward(
-  reward: Pick<RewardPipeline, "score">,
+  reward: Pick<RewardPipeline, "score" | "scaling">,
   { rollout, settings }: { readonly rollout: Rollout; readonly settings: PpoConfig },
 ): Promise<RewardFacts> {
   const { scoreClip, valueClip, algorithm } = settings;
@@ -26,11 +26,14 @@ export async function measureReward(
   const changes = score.map((value, i) => again[i]! - value).filter((change) => Math.abs(change) > tolerance);
   const clip = scoreClip ?? Number.POSITIVE_INFINITY;
   const values = [...new Set(score)].sort((a, b) => a - b);
+  const mostFrequent = Math.max(...values.map((value) => score.filter((one) => one === value).length));
   const level = mean(score.map((value) => Math.min(clip, Math.max(-clip, value))));
   return {
     samples: score.length,
     mean: mean(score),
     spread: constant ? 0 : deviation,
+    mostFrequent,
+    functions: functionsOf(reward.scaling?.scales ?? {}),
     successes: values.length === 2 ? score.filter((value) => value === values[1]).length : null,
     clippedShare: mean(score.map((value) => Number(Math.abs(value) > clip))),
     // A critic's head starts at 0.
@@ -40,4 +43,11 @@ export async function measureReward(
     rising: changes.length > 0.9 * score.length && new Set(changes.map(Math.sign)).size === 1,
     reordered: score.filter((value, i) => Math.abs(backwards[i]! - value) > tolerance).length,
   };
+}
+
+function functionsOf(scales: FunctionScales): RewardFacts["functions"] {
+  return Object.entries(scales).map(([name, { mean: centre, standardDeviation: spread, left }]) => ({
+    ...{ name, mean: centre, spread },
+    normalised: left === null,
+  }));
 }

@@ -100,6 +100,21 @@ export function rolloutOf(rows: readonly Responded[]): Rollout {
   };
 }
 
+/** The first responses of a rollout. */
+export function firstOf(rollout: Rollout, count: number): Rollout {
+  return ofLists(rollout, (list) => list.slice(0, count));
+}
+
+/** The responses of two rollouts. */
+export function joined(rollout: Rollout, more: Rollout): Rollout {
+  return ofLists(rollout, (list, key) => [...list, ...more[key]]);
+}
+
+function ofLists(rollout: Rollout, change: (list: readonly unknown[], key: keyof Rollout) => unknown[]): Rollout {
+  const keys = Object.keys(rollout) as (keyof Rollout)[];
+  return Object.fromEntries(keys.map((key) => [key, change(rollout[key], key)])) as unknown as Rollout;
+}
+
 /**
  * Prompts that leave room for a response; the others are cut, skipped or an error, and counted. Throws one RowsError for all rows that cannot be
  * encoded.

@@ -29,6 +29,7 @@ const base = {
   entropyCoef: 0,
   checkpointEvery: 0,
   storedSamples: 4,
+  rewardSamples: 0,
 };
 
 /** Tests count the calls of the engine and the reward. */

@@ -98,8 +98,17 @@ export interface RewardFacts {
   readonly mean: number;
   /** Standard deviation; 0 exactly if all scores are equal. */
   readonly spread: number;
+  /** Samples that have the most frequent score. */
+  readonly mostFrequent: number;
   /** Samples with the higher score, if there are two scores; null otherwise. */
   readonly successes: number | null;
+  /** Users' functions, by their raw scores, and whether these are normalised. */
+  readonly functions: readonly {
+    readonly name: string;
+    readonly mean: number;
+    readonly spread: number;
+    readonly normalised: boolean;
+  }[];
   /** Share beyond `scoreClip`. */
   readonly clippedShare: number;
   /** Distance of the clipped scores' mean from 0, in value clips; null without a critic or a value clip. */

@@ -43,6 +43,8 @@ export const findingIds = [
   "reward/one_component",
   "reward/constant",
   "reward/rare_success",
+  "reward/sparse",
+  "reward/normalised",
   "reward/scale",
   "reward/offset",
   "reward/truncated",

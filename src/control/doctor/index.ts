@@ -18,3 +18,4 @@ export { type Finding, type FindingId, findingIds, type Severity } from "./findi
 export { overlap } from "./overlap.ts";
 export { ppoFacts } from "./ppo-facts.ts";
 export { promptFindings } from "./prompt-findings.ts";
+export { rewardFindings } from "./reward-findings.ts";

@@ -1,4 +1,5 @@
 /** Findings on the reward before anything trains on it: its scores of the starting policy's samples. */
+import { wilson95 } from "../../rl/interval.ts";
 import type { DoctorFacts, RewardFacts } from "./facts.ts";
 import { type Finding, inWords, percent } from "./finding.ts";
 
@@ -9,17 +10,25 @@ const fewClipped = 0.05;
 const farOffset = 10;
 /** The rule truncated_note. */
 const manyTruncated = 0.3;
-/** Successes among the samples that tell a success rate under 1% from a useful one no longer. */
-const fewSuccesses = 1;
+/** A success rate that the samples cannot rule out, by Wilson's 95% interval: at most 2 successes of 64. */
+const rareRate = 0.01;
+/** Share of the samples with one score: the others, one in ten, are all that PPO learns from. */
+const sparseShare = 0.9;
 
 const source = "docs/doctor.md: the reward, on samples of the starting policy";
 
-export function rewardFindings({ reward }: DoctorFacts): Finding[] {
+export function rewardFindings({ reward }: Pick<DoctorFacts, "reward">): Finding[] {
   if (reward === null) return [];
-  return [...spreadFindings(reward), ...levelFindings(reward), ...lengthFindings(reward), ...repeatFindings(reward)];
+  return [
+    ...spreadFindings(reward),
+    ...levelFindings(reward),
+    ...functionFindings(reward),
+    ...lengthFindings(reward),
+    ...repeatFindings(reward),
+  ];
 }
 
-function spreadFindings({ samples, spread, mean, successes }: RewardFacts): Finding[] {
+function spreadFindings({ samples, spread, mean, successes, mostFrequent }: RewardFacts): Finding[] {
   if (spread === 0)
     return [
       {
@@ -32,18 +41,53 @@ function spreadFindings({ samples, spread, mean, successes }: RewardFacts): Find
         source,
       },
     ];
-  if (successes !== null && successes <= fewSuccesses)
+  if (successes !== null && wilson95(successes, samples)[0] < rareRate)
     return [
       {
         id: "reward/rare_success",
         severity: "warning",
-        what: `${successes} of ${samples} samples have the higher of the two scores`,
-        why: "most rollouts then have no success to learn from, and the rate may be under 1%",
+        what: `${successes} of ${samples} samples have the higher of the two scores, and the success rate may be under ${percent(rareRate)}`,
+        why: "most rollouts then have hardly a success to learn from",
         remedy: "easier prompts, more SFT, more sequences an iteration, or a component that rewards steps on the way",
         source,
       },
     ];
+  if (mostFrequent > sparseShare * samples)
+    return [
+      {
+        id: "reward/sparse",
+        severity: "note",
+        what: `${mostFrequent} of ${samples} samples have the same score`,
+        why: "PPO learns from the few others: their advantages are large and noisy",
+        remedy: "many sequences an iteration, easier prompts, or a component that rewards steps on the way",
+        source,
+      },
+    ];
   return [];
+}
+
+/** Functions whose own scores are far from a normal score: normalisation mends that, but the user should know. */
+function functionFindings({ samples, functions }: RewardFacts): Finding[] {
+  return functions.flatMap(({ name, mean, spread, normalised }): Finding[] => {
+    if (!normalised) return [];
+    const found = `the scores of ${name} have a mean of ${inWords(mean)} and a standard deviation of ${inWords(spread)} on ${samples} samples`;
+    const finding = { severity: "note", source } as const;
+    const as = "they are normalised to 0 and 1 with the first iteration, and stay on that scale";
+    const remedy = "nothing; normalise: false on the component trains on its scores as they are";
+    if (spread > largeSpread)
+      return [{ ...finding, id: "reward/scale", what: `${found}; ${as}`, why: "a normal score is expected", remedy }];
+    if (Math.abs(mean) > farOffset * spread)
+      return [{ ...finding, id: "reward/offset", what: `${found}; ${as}`, why: "a critic starts at 0", remedy }];
+    return [
+      {
+        ...finding,
+        id: "reward/normalised",
+        what: `${found}; ${as}`,
+        why: "the value clip, the score clip and the KL coefficient assume a mean of 0 and a spread of 1",
+        remedy,
+      },
+    ];
+  });
 }
 
 function levelFindings({ samples, spread, mean, clippedShare, offsetToClip }: RewardFacts): Finding[] {

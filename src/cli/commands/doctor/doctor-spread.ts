@@ -7,7 +7,7 @@ import { mean, repeatAgreement } from "../../../rl/index.ts";
 import type { Tokenizer } from "../../../text/index.ts";
 import { type OpenRewardOptions, openReward, rewardFolders } from "../../../trainer/open-reward.ts";
 import { measureReward } from "../../../trainer/reward-preflight.ts";
-import { encodePrompts, type Rollout, rollOut } from "../../../trainer/rollout.ts";
+import { encodePrompts, type Rollout, rollOut, scoredRows } from "../../../trainer/rollout.ts";
 import { loadTrunk } from "../../../trainer/stage-models.ts";
 import { BallastError } from "../../../util/errors.ts";
 
@@ -84,6 +84,7 @@ async function rewardOf(rollout: Rollout, options: Omit<OpenRewardOptions, "fold
   try {
     const reward = await openReward({ ...options, folders: rewardFolders(settings, null) });
     try {
+      if (settings.rewardSamples > 0) await reward.scaling?.scaleOn(scoredRows(rollout));
       return await measureReward(reward, { rollout, settings });
     } finally {
       await reward.close();
