@@ -34,7 +34,7 @@ const encode = { context: 32, longPrompts: "error" } as const;
 it("docs/metrics.md has a line for every key of PPO, and no line for another", async () => {
   const penalty = { policyLoss: "penalty", penalty: { target: 0.01 } };
   const { world } = await runPpo({
-    ppo: { ...penalty, kl: { target: 0.1 }, slowCritic: {} },
+    ppo: { ...penalty, kl: { target: 0.1 }, slowCritic: {}, rewardSamples: 4 },
     measuring: measured(),
     control: { probes: { every: 1 }, noise: { every: 1 }, monitor: {}, robustness: {} },
   });
