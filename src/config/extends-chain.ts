@@ -21,6 +21,11 @@ export function templateNames(): string[] {
     .sort();
 }
 
+/** A shipped template's text. */
+export function templateText(name: string): string {
+  return readFileSync(join(templateFolder, `${name}.yaml`), "utf8");
+}
+
 /** A configuration with everything that it extends. */
 export interface Chain {
   /** The file itself, then what it extends, and so on. */

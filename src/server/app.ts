@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { Hono } from "hono";
 import type { Store } from "../store/index.ts";
+import type { RunDesk } from "../types/new-run-page.ts";
 import { ownPagesOnly, tokenNeeded } from "./access.ts";
 import { behaviourRoutes } from "./answers/behaviour-answer.ts";
 import { compareRoutes } from "./answers/compare-answer.ts";
@@ -20,6 +21,7 @@ import { workspaceRoutes } from "./answers/workspace-answer.ts";
 import { commandRoutes } from "./changes/commands-change.ts";
 import { decisionRoutes } from "./changes/decision-change.ts";
 import { markRoutes } from "./changes/marks-change.ts";
+import { newRunRoutes } from "./changes/new-run-change.ts";
 import { replayRoutes } from "./changes/replay-change.ts";
 import { familiesOf } from "./families.ts";
 import { securityHeaders } from "./headers.ts";
@@ -44,6 +46,8 @@ export interface AppOptions extends StreamOptions {
   readonly hosts?: readonly string[];
   /** Whether other machines reach it: then everything except the page itself needs the token. */
   readonly tokenToRead?: boolean;
+  /** Begins runs; without one, the page cannot. */
+  readonly desk?: RunDesk | null;
   /** The page's files. */
   readonly web?: WebFiles | null;
   /** Clock, in Unix milliseconds. */
@@ -68,7 +72,8 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
   const summaries = new Summaries(store);
   const tailer = new Tailer({ store, summaries, onError, ...(options.pollMs && { pollMs: options.pollMs }) });
   options.ended?.addEventListener("abort", () => tailer.close());
-  const context: Context = { store, workspace, token, self, option, now, summaries, tailer };
+  const { desk = null } = options;
+  const context: Context = { store, workspace, token, self, option, now, summaries, tailer, desk };
 
   const app = new Hono();
   app.use(securityHeaders);
@@ -88,7 +93,8 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
     ...[behaviourRoutes, controlRoutes, diagnosisRoutes, compareRoutes, labRoutes],
   ];
   for (const routes of answers) app.route("/api", routes(context));
-  for (const routes of [commandRoutes, decisionRoutes, markRoutes, replayRoutes]) app.route("/api", routes(context));
+  for (const routes of [commandRoutes, decisionRoutes, markRoutes, newRunRoutes, replayRoutes])
+    app.route("/api", routes(context));
   app.route("/api", streamRoutes(context, options));
   app.all("/api/*", (c) => {
     throw new Refusal(

@@ -1,5 +1,6 @@
 /** The context that all routes of the server share. */
 import type { Store } from "../store/index.ts";
+import type { RunDesk } from "../types/new-run-page.ts";
 import type { Summaries } from "./answers/summary-answer.ts";
 import { Refusal } from "./problem.ts";
 import type { Tailer } from "./stream/tailer.ts";
@@ -18,6 +19,8 @@ export interface Context {
   readonly token: string | null;
   readonly summaries: Summaries;
   readonly tailer: Tailer;
+  /** Begins runs; null in a server that does not. */
+  readonly desk: RunDesk | null;
 }
 
 /** A command line for this workspace, as the user would type it. */

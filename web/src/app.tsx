@@ -8,6 +8,7 @@ import { Empty, Problem } from "./components/parts.tsx";
 import { useKey } from "./keys.ts";
 import { ComparePage } from "./pages/compare.tsx";
 import { LabPage } from "./pages/lab.tsx";
+import { NewRunPage } from "./pages/new-run.tsx";
 import { RunPage } from "./pages/run.tsx";
 import { RunsPage } from "./pages/runs.tsx";
 import { go, hashOf, view } from "./router.ts";
@@ -26,6 +27,7 @@ export function App() {
     help.value = true;
   });
   useKey("g", "all runs", () => go(["runs"]));
+  useKey(isFile ? undefined : "N", "new run", () => go(["new"]));
   useKey("t", "light, dark, or the system's theme", nextTheme);
   const [page = "runs"] = view.value.path;
   const link = (name: string, says: string) => (
@@ -41,6 +43,7 @@ export function App() {
         </a>
         <nav aria-label="views">
           {link("runs", "Runs")}
+          {!isFile && link("new", "New run")}
           {!isFile && link("compare", "Compare")}
           {!isFile && link("lab", "Lab")}
         </nav>
@@ -80,6 +83,7 @@ function Keel() {
 
 function Page({ name }: { readonly name: string }) {
   if (name === "compare") return <ComparePage />;
+  if (name === "new") return <NewRunPage />;
   if (name === "lab") return <LabPage />;
   const [, id] = view.value.path;
   if (name === "runs") return id === undefined ? <RunsPage /> : <RunPage key={id} id={id} />;

@@ -10,6 +10,7 @@ import "./style/behaviour.css";
 import "./style/compare.css";
 import "./style/control.css";
 import "./style/lab.css";
+import "./style/new-run.css";
 import "./style/overview.css";
 import "./style/runs.css";
 import "./style/samples.css";

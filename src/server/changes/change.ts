@@ -46,7 +46,8 @@ export async function change(c: Request, context: Context, options: ChangeOption
   return c.body(body, 200, { "content-type": "application/json; charset=utf-8" });
 }
 
-function keyOf(c: Request): string {
+/** The key that a request carries. */
+export function keyOf(c: Request): string {
   const key = c.req.header("idempotency-key") ?? "";
   if (/^[\x21-\x7e]{1,200}$/.test(key)) return key;
   throw new Refusal(

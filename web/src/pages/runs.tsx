@@ -3,7 +3,7 @@ import { isFile } from "../api.ts";
 import { Command, Empty, Problem } from "../components/parts.tsx";
 import { useKey } from "../keys.ts";
 import { narrow } from "../narrow.ts";
-import { go, setQuery, view } from "../router.ts";
+import { go, hashOf, setQuery, view } from "../router.ts";
 import { matches, orderOf, sorted, toggled, wordsOf } from "../state/run-list.ts";
 import { useRunList } from "../state/use-run-list.ts";
 import { trainingCommandOf } from "../state/workspace.ts";
@@ -87,7 +87,10 @@ function FirstRun() {
     <section class="empty first-run" aria-label="no runs yet">
       <p>No runs yet. This trains a small help desk in three stages, in about three minutes on two cores:</p>
       <Command>{trainingCommandOf("demo")}</Command>
-      <p>It appears here as it starts. With a configuration of your own:</p>
+      <p>
+        It appears here as it starts. <a href={hashOf(["new"])}>New run</a> begins one with your own objective, model
+        and files; in a terminal:
+      </p>
       <Command>{trainingCommandOf("run my.yaml")}</Command>
     </section>
   );

@@ -17,6 +17,7 @@ import { browserCommand, endingSignals } from "../../../util/platform.ts";
 import { remedyFor } from "../../../util/system-faults.ts";
 import { selfName, workspaceOption } from "../../find-run.ts";
 import type { Terminal } from "../../terminal.ts";
+import { createRunDesk } from "./run-desk.ts";
 
 export interface ServeOptions {
   /** The port; 0 picks a free one. */
@@ -73,11 +74,13 @@ export async function openDashboard({
   const web = await loadWeb({ onBuild: () => terminal.note(c.dim("building the page, once")) });
   const store: Store = openStore(databaseOf(workspace));
   const ending = new AbortController();
+  const desk = createRunDesk({ workspace: resolve(workspace), store });
   try {
     const app = createApp(store, {
       workspace: resolve(workspace),
       token,
       web,
+      desk,
       self: selfName(),
       option: workspaceOption(workspace).trim(),
       hosts: namesOf(host),
@@ -88,6 +91,7 @@ export async function openDashboard({
     const server = await listen(app, { port, host });
     const close = async () => {
       ending.abort();
+      await desk.close();
       await server.close();
       store.close();
     };

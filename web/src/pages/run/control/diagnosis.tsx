@@ -147,7 +147,8 @@ const severities = {
   note: { shape: "△", tone: "quiet" },
 } as const;
 
-function Findings({ findings }: DiagnosisAnswer) {
+/** The doctor's findings, with the reasons that the configuration gives for explained ones. */
+export function Findings({ findings }: Pick<DiagnosisAnswer, "findings">) {
   if (findings === null) return <Empty>The doctor did not check this run's configuration.</Empty>;
   if (findings.length === 0) return <p class="quiet">✓ It found nothing wrong with the configuration.</p>;
   return (
