@@ -29,7 +29,7 @@ export function printResult(run: FinishedRun, { terminal, json }: { terminal: Te
 }
 
 /** The JSON of a finished run. `before` and `after` are present if the run had PPO. */
-function resultJson({ config, place, seconds, result }: FinishedRun): Record<string, unknown> {
+function resultJson({ config, place, seconds, head, result }: FinishedRun): Record<string, unknown> {
   const { evaluation, stages, final } = result;
   const figures = (model: ModelEvaluation, names: Readonly<Record<string, string>>) =>
     Object.fromEntries(
@@ -49,12 +49,13 @@ function resultJson({ config, place, seconds, result }: FinishedRun): Record<str
     ...(evaluation ? { samples: evaluation.samples, distinctPrompts: evaluation.distinctPrompts } : {}),
     folder: place.folder,
     final,
+    head,
     stages: stages.map(({ stage, steps, folder, values }) => ({ stage, steps, folder, values })),
   };
 }
 
 function resultLines(
-  { config, place, seconds, result }: FinishedRun,
+  { config, place, seconds, head, result }: FinishedRun,
   terminal: Pick<Terminal, "outColours" | "outWidth">,
 ): string[] {
   const c = terminal.outColours;
@@ -74,6 +75,7 @@ function resultLines(
       `Done in ${duration(seconds)}. The run is ${c.bold(place.id)}, in ${shortPath(place.folder)}; its model is in ${shortPath(result.final)}.`,
       terminal.outWidth(),
     ),
+    ...(head === null ? [] : wrap(c.dim(`The head of its record, for ${self} audit: ${head}`), terminal.outWidth())),
     "Next:",
     ...next,
   ];

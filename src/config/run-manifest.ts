@@ -30,6 +30,7 @@ const otherTokenizer = "Restore the tokenizer that the run's models were trained
 const remedies: Readonly<Record<string, string>> = {
   "config.json": "Restore it: different settings need a new run.",
   "data.json": "Restore it: it records the rows that the run began with.",
+  "models.json": "Restore it: it records the models that the run began with.",
   "rules.json": "Restore it: different rules need a new run, with control.rules.",
   "reward-scales.json": "Restore it: the scores of the run's reward functions are normalised by it.",
   ...Object.fromEntries(tokenizerFiles.map((name) => [name, otherTokenizer])),

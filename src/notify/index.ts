@@ -3,7 +3,7 @@
 export { parseDuration } from "./duration.ts";
 export { type Hook, hooksOf } from "./hooks.ts";
 export { Notifier } from "./notifier.ts";
-export { reportBlocks, reportTitle } from "./report-blocks.ts";
+export { type Block, changeRows, reportBlocks, reportTitle } from "./report-blocks.ts";
 export { type Report, reportOf } from "./report-data.ts";
 export { reportNotice, sendNow } from "./report-notice.ts";
 export { htmlOf, markdownOf } from "./report-text.ts";

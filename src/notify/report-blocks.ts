@@ -100,7 +100,7 @@ function sampleRows({ id, evidence }: IncidentRecord): string[][] {
 }
 
 /** Rows of changes; what a schedule or a controller did to one setting is one row. */
-function changeRows(changes: readonly SettingRow[]): string[][] {
+export function changeRows(changes: readonly SettingRow[]): string[][] {
   const stretches = new Map<string, SettingRow[]>();
   for (const change of changes) {
     const { key, cause, attempt, superseded, seq } = change;

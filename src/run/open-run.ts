@@ -64,6 +64,8 @@ export interface TrainedRun<Result> {
   readonly result: Result;
   /** Wall time of this session, in seconds. */
   readonly seconds: number;
+  /** The head of the hash chain over the record (docs/audit.md); null if the disk could not take the last rows. */
+  readonly head: string | null;
 }
 
 export interface OpenedRun {
@@ -159,7 +161,8 @@ export function openRun(options: OpenRunOptions): OpenedRun {
             interrupted: options.interrupted ?? (() => false),
           });
           recorder.state("done");
-          return { result, seconds: (Date.now() - startedAt) / 1000 };
+          const head = attempt.waiting === 0 ? attempt.head() : null;
+          return { result, seconds: (Date.now() - startedAt) / 1000, head };
         } catch (error) {
           if (!(error instanceof RolledBack)) throw error;
           recorder.state("interrupted");

@@ -23,6 +23,7 @@ import { evaluateRun, ownRewardModel, startingPolicy } from "../trainer/evaluate
 import { isOutgrown, readFinal } from "../trainer/final.ts";
 import type { GoldPlan } from "../trainer/gold-plan.ts";
 import { saveModelFolder, stateOf } from "../trainer/model-folder.ts";
+import { recordModels } from "../trainer/model-record.ts";
 import type { OnlineInputs } from "../trainer/online-run.ts";
 import { openGold } from "../trainer/open-gold.ts";
 import { openReward, rewardFolders, sameTokenizer } from "../trainer/open-reward.ts";
@@ -115,6 +116,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
     for (const message of await checkData({ config, folder, unfinished, allowChanged }))
       recorder.event({ kind: "warning", stage, iteration: 0, message });
   } else if (!resume) await recordData(folder, data);
+  if (!resume) await recordModels(config, folder);
   const { padId, eosId, tokenText } = tokenizer;
   if (!resume && padId === eosId && wanted[0] !== undefined) {
     const message = `the tokenizer has no padding token of its own: sequences are padded by their lengths, and generation_config.json of saved models names ${tokenText(eosId)} (${eosId}) for it`;

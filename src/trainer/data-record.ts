@@ -73,7 +73,8 @@ function changesSince(before: DataRecord, sources: readonly Source[]) {
   });
 }
 
-function readRecord(folder: string): DataRecord {
+/** The record in a run's folder; empty for a run of an earlier version. */
+export function readRecord(folder: string): DataRecord {
   const path = join(folder, file);
   return existsSync(path)
     ? (readOwnJson(path, {

@@ -39,7 +39,7 @@ export function workspaceWithRun({
   });
   writeFileSync(join(folder, "config.json"), recordedConfig(config, folder));
   const store = closedAfterwards(openStore(join(workspace, "ballast.db"), { now }));
-  const machine = JSON.stringify({ cpu: "none", threads: 1 });
+  const machine = JSON.stringify({ cpu: "none", threads: 1, versions: {} });
   store.createRun({ id, objective, seed: 1, folder, config: JSON.stringify(config), machine, createdAt: now() });
   return { workspace, folder, store };
 }

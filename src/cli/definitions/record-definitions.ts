@@ -1,6 +1,6 @@
 /** The commands about what runs recorded: incidents, history, exports, reports, Prometheus. */
 import { Option } from "commander";
-import { integer, several, text } from "../arguments.ts";
+import { folder, integer, several, text } from "../arguments.ts";
 import { AS, type CommandMaker, RUN, workspace } from "./command-maker.ts";
 
 export function defineRecord({ command, does, terminal }: CommandMaker): void {
@@ -166,6 +166,25 @@ export function defineRecord({ command, does, terminal }: CommandMaker): void {
     .option("--send", "send it to the webhooks of its runs (control.notify)")
     .option(...workspace)
     .action(does(async (options) => (await import("../commands/report/index.ts")).report({ ...options, terminal })));
+
+  command(
+    "audit",
+    "write all that decides what a run's model is, and check its record",
+    "audit demo-1",
+    "audit demo-1 --output /evidence/demo-1 --as 'Ann Lee'",
+    "audit demo-1 --verify",
+    "audit demo-1 --verify --head /evidence/demo-1/audit.json",
+  )
+    .argument("<run>", RUN, text)
+    .option("--verify", "only check the record and the files; exits with 1 if anything was changed")
+    .option("--head <hash>", "a head that an audit printed, or its audit.json: the record must still have it", text)
+    .option("--output <dir>", "folder for audit.json and audit.html; default: `audit` in the run's folder", folder)
+    .option(...AS)
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (run, options) => (await import("../commands/audit/index.ts")).audit({ run, ...options, terminal })),
+    );
 
   command(
     "serve",
