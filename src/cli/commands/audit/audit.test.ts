@@ -106,7 +106,7 @@ describe("--verify", () => {
     tamper("UPDATE metrics SET value = 9 WHERE seq = 2");
     const changed = await check({ verify: true });
     expect(changed.code).toBe(1);
-    expect(changed.text).toMatch(/DOES NOT FIT[^]*metrics row 2: changed/);
+    expect(changed.text).toMatch(/DOES NOT FIT.*metrics row 2: changed/s);
     tamper("DELETE FROM seals");
     store.addMark("tiny-1", { kind: "tag", value: "x", present: true });
     const { code, text } = await check({ verify: true, json: true });
