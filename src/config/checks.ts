@@ -187,11 +187,11 @@ function checkTokenizer(config: Config, given: Given): Checked {
       ),
     );
   }
-  if (tokenizer.kind !== "word" && given("tokenizer.vocabularySize")) {
+  if (tokenizer.kind !== "word" && tokenizer.kind !== "bpe" && given("tokenizer.vocabularySize")) {
     warnings.push(
       problem(
         "tokenizer.vocabularySize",
-        `tokenizer.vocabularySize has no effect with kind ${tokenizer.kind}; only word has a largest vocabulary`,
+        `tokenizer.vocabularySize has no effect with kind ${tokenizer.kind}; only word and bpe have a largest vocabulary`,
       ),
     );
   }

@@ -16,7 +16,7 @@ function idleSettings(config: Config): string[] {
   const unless = (used: boolean, ...keys: string[]) => {
     if (!used) idle.push(...keys);
   };
-  unless(tokenizer.kind === "word", "tokenizer.vocabularySize");
+  unless(tokenizer.kind === "word" || tokenizer.kind === "bpe", "tokenizer.vocabularySize");
   unless(ppo !== undefined, "control");
   for (const stage of stages) unless(config[stage]?.schedule === "step", `${stage}.stepFactor`, `${stage}.stepEvery`);
   unless(sft?.evaluation === undefined, "sft.evaluationShare");

@@ -24,6 +24,7 @@ export { perturb, perturbations } from "./perturb.ts";
 export { pairsOf, type RatedResponse, ratedResponses, readRatings } from "./rating-file.ts";
 export { createReport, describeLeftOut, type ReadReport } from "./read-report.ts";
 export {
+  eachRow,
   type PreferenceSource,
   readPreferenceRows,
   readPromptRows,
@@ -31,5 +32,6 @@ export {
 } from "./read-rows.ts";
 export { looksLikeRefusal } from "./refusal.ts";
 export { placesOf, RowsError, useAll } from "./row-faults.ts";
+export { textsOfRow } from "./row-texts.ts";
 export type { PreferenceRow, PromptRow, SftRow } from "./row-types.ts";
 export { type Finding, guessUse, type ShownRow, type Survey, type SurveyOptions, survey } from "./survey.ts";

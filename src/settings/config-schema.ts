@@ -63,10 +63,10 @@ export const modelSchema = z.strictObject({
 });
 
 const tokenizerSchema = z.strictObject({
-  /** `word` and `byte` are built for a model from scratch; `file` reads a tokenizer.json. */
-  kind: z.enum(["word", "byte", "file"]).default("byte"),
+  /** `word`, `byte` and `bpe` are built for a model from scratch; `file` reads a tokenizer.json. */
+  kind: z.enum(["word", "byte", "bpe", "file"]).default("byte"),
   path: text.optional(),
-  /** Largest vocabulary of `word`; rarer words become <unk>. */
+  /** Largest vocabulary of `word`, whose rarer words become <unk>, and of `bpe`. */
   vocabularySize: count.default(8192),
   /** A Jinja chat template; by default the tokenizer's own, or the built-in one for a built-in tokenizer. */
   chatTemplate: text.optional(),

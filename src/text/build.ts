@@ -1,19 +1,24 @@
-/** The built-in tokenizers, for models from scratch: word-level and byte-level, each made as a `tokenizer.json`. */
+/** The built-in tokenizers, for models from scratch: word-level, byte-level, and byte-level BPE, each made as a `tokenizer.json`. */
 import { DataError, UsageError } from "../util/errors.ts";
 import { byteSymbols } from "./bytes.ts";
 import type { TokenizerFiles, TokenizerJson } from "./files.ts";
 import { openLibrary, wordPattern } from "./library.ts";
 import { builtInTemplate } from "./template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import { bpePattern, trainBpe } from "./train-bpe.ts";
 import { wrapTokenizer } from "./wrap.ts";
 
 /** Ids 0 to 5. Pad and EOS differ, so that no tool that masks by id can mistake one for the other. */
 export const builtInSpecialTokens = ["<pad>", "<eos>", "<unk>", "<system>", "<user>", "<assistant>"] as const;
 
 export interface BuildTokenizerSection {
-  readonly kind: "word" | "byte";
-  /** Largest vocabulary of `word`, special tokens included; `byte` always has 262 tokens. */
+  readonly kind: "word" | "byte" | "bpe";
+  /** Largest vocabulary of `word` and `bpe`, special tokens included; `byte` always has 262 tokens. */
   readonly vocabularySize: number;
+  /** Special tokens of `bpe` after the built-in ones. */
+  readonly specialTokens?: readonly string[];
+  /** Fewest occurrences of a pair that `bpe` merges; 2 by default. */
+  readonly minCount?: number;
   readonly chatTemplate?: string | undefined;
   readonly stopTokens?: readonly (string | number)[];
   readonly stopStrings?: readonly string[];
@@ -22,13 +27,19 @@ export interface BuildTokenizerSection {
 /**
  * Makes a tokenizer.
  *
- * `byte` is lossless for any Unicode text. `word` is case-sensitive, keeps the most frequent words of `texts` (ties in the order of their code
+ * `byte` and `bpe` are lossless for any Unicode text. `bpe` merges what is frequent in `texts` (`trainBpe`). `word` is case-sensitive, keeps the most frequent words of `texts` (ties in the order of their code
  * units), and does not preserve how words were spaced.
  * @param texts every text that the model will read or write; `byte` ignores them
  * @throws UsageError if the vocabulary has no room for words; DataError if the texts contain none
  */
 export function buildTokenizer(section: BuildTokenizerSection, texts: Iterable<string>): Tokenizer {
-  const files = section.kind === "byte" ? byteFiles() : wordFiles(frequentWords(texts, section.vocabularySize));
+  const { kind, vocabularySize } = section;
+  const files =
+    kind === "byte"
+      ? byteFiles()
+      : kind === "bpe"
+        ? bpeFiles(texts, section)
+        : wordFiles(frequentWords(texts, vocabularySize));
   return wrapTokenizer(files, `"${section.kind}"`, section);
 }
 
@@ -70,35 +81,67 @@ function wordFiles(words: readonly string[]): TokenizerFiles {
   });
 }
 
+const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+const bytePairs = {
+  type: "BPE",
+  dropout: null,
+  unk_token: null,
+  continuing_subword_prefix: null,
+  end_of_word_suffix: null,
+  fuse_unk: false,
+  byte_fallback: false,
+};
+
 function byteFiles(): TokenizerFiles {
-  return files({
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-    decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      vocab: vocabulary(byteSymbols),
-      merges: [],
-    },
-  });
+  const model = { ...bytePairs, vocab: vocabulary(byteSymbols), merges: [] };
+  return files({ pre_tokenizer: byteLevel, decoder: byteLevel, model });
+}
+
+function bpeFiles(
+  texts: Iterable<string>,
+  { vocabularySize, specialTokens = [], minCount = 2 }: BuildTokenizerSection,
+): TokenizerFiles {
+  const specials = [...builtInSpecialTokens, ...specialTokens];
+  checkSpecials(specials);
+  const fewest = specials.length + byteSymbols.length;
+  if (vocabularySize <= fewest)
+    throw new UsageError(
+      `a vocabulary of ${vocabularySize} leaves no room for pairs beside ${specials.length} special tokens and 256 bytes`,
+      `make it larger than ${fewest}; a few thousand is usual for a small model`,
+    );
+  const { tokens, merges } = trainBpe(texts, { specials, vocabularySize, minCount });
+  const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
+  const pattern = { type: "Split", pattern: { Regex: bpePattern }, behavior: "Isolated", invert: false };
+  const pre_tokenizer = { type: "Sequence", pretokenizers: [pattern, { ...byteLevel, use_regex: false }] };
+  return files({ pre_tokenizer, decoder: byteLevel, model: { ...bytePairs, vocab, merges } }, specials);
+}
+
+/** A special token of one character could not be kept out of a user's text; two equal ones would have one id. */
+function checkSpecials(specials: readonly string[]): void {
+  const wrong = specials.find(
+    (token, i) => [...token].length < 2 || token.trim() !== token || specials.indexOf(token) < i,
+  );
+  if (wrong === undefined) return;
+  throw new UsageError(
+    `"${wrong}" cannot be a special token`,
+    `it has two characters or more, no space at its ends, and is none of ${builtInSpecialTokens.join(" ")}`,
+  );
 }
 
 function vocabulary(tokens: readonly string[]): Record<string, number> {
   return Object.fromEntries([...builtInSpecialTokens, ...tokens].map((token, id) => [token, id]));
 }
 
-function files(parts: Pick<TokenizerJson, "model" | "decoder"> & { pre_tokenizer: unknown }): TokenizerFiles {
+function files(
+  parts: Pick<TokenizerJson, "model" | "decoder"> & { pre_tokenizer: unknown },
+  specials: readonly string[] = builtInSpecialTokens,
+): TokenizerFiles {
   return {
     tokenizer: {
       version: "1.0",
       truncation: null,
       padding: null,
-      added_tokens: builtInSpecialTokens.map((content, id) => ({
+      added_tokens: specials.map((content, id) => ({
         id,
         content,
         single_word: false,
@@ -116,7 +159,7 @@ function files(parts: Pick<TokenizerJson, "model" | "decoder"> & { pre_tokenizer
       eos_token: "<eos>",
       pad_token: "<pad>",
       unk_token: "<unk>",
-      additional_special_tokens: ["<system>", "<user>", "<assistant>"],
+      additional_special_tokens: specials.slice(3),
       clean_up_tokenization_spaces: false,
       chat_template: builtInTemplate,
     },

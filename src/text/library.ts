@@ -4,6 +4,7 @@ import { DataError, messageOf } from "../util/errors.ts";
 import { withTimeLimit } from "../util/time-limit.ts";
 import type { TokenizerFiles } from "./files.ts";
 import { createSpecialTokenMarker, type SpecialTokenMarker } from "./special.ts";
+import { bpePattern } from "./train-bpe.ts";
 
 /** An opened tokenizer. Ids and texts of tokens are those of its files. */
 export interface Library {
@@ -143,7 +144,7 @@ const mostMissing = 100_000;
 function hasForeignPattern(part: unknown): boolean {
   if (typeof part !== "object" || part === null) return false;
   const { Regex } = part as { readonly Regex?: unknown };
-  if (Regex !== undefined && Regex !== wordPattern) return true;
+  if (Regex !== undefined && Regex !== wordPattern && Regex !== bpePattern) return true;
   return Object.values(part).some(hasForeignPattern);
 }
 

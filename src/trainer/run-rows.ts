@@ -16,11 +16,11 @@ import {
   readSftRows,
   type SftRow,
   splitHeldOut,
+  textsOfRow,
   useAll,
 } from "../data/index.ts";
 import { checkReferences } from "../reward/index.ts";
 import type { Config, DataConfig } from "../settings/config-schema.ts";
-import type { Message } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
 import type { GoldCheck } from "./evaluate.ts";
 
@@ -47,7 +47,7 @@ export interface RunRows {
   ratings(): readonly RatedResponse[];
   /** One report of every row that the lists read so far leave out; null if they leave none out. */
   leftOut(): string | null;
-  /** Every text of the configured stages, for a word tokenizer. */
+  /** Every text of the configured stages, for a tokenizer that is made from them. */
   texts(): Iterable<string>;
 }
 
@@ -134,10 +134,9 @@ export function openRows(config: Config): RunRows {
     leftOut: () => describeLeftOut(reports),
     *texts() {
       if (task) yield* task.texts;
-      if (sft?.data) for (const row of rows.sft().train) yield* [...contents(row.prompt), row.completion];
-      if (reward?.data)
-        for (const row of rows.pairs().train) yield* [...contents(row.prompt), row.chosen, row.rejected];
-      if (ppo?.prompts) for (const row of [...prompts().train, ...prompts().heldOut]) yield* contents(row.prompt);
+      if (sft?.data) for (const row of rows.sft().train) yield* textsOfRow(row);
+      if (reward?.data) for (const row of rows.pairs().train) yield* textsOfRow(row);
+      if (ppo?.prompts) for (const row of [...prompts().train, ...prompts().heldOut]) yield* textsOfRow(row);
     },
   };
   return rows;
@@ -185,8 +184,4 @@ export function checkAnswers({ ppo }: Config, rows: RunRows): void {
   const { rows: evaluation, seen } = rows.evaluation();
   const lists = [rows.prompts(), seen ? [] : evaluation, rows.monitoring()];
   useAll(lists, (list) => checkReferences(ppo.rewards, list));
-}
-
-function contents(messages: readonly Message[]): string[] {
-  return messages.map(({ content }) => content);
 }

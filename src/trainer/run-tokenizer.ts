@@ -19,7 +19,7 @@ export function addedTo({ tokenizer: { chatTemplate }, ppo }: Wanted): AddedStop
 export function makeTokenizer(config: Wanted, texts: () => Iterable<string>): Tokenizer {
   const { kind, path, vocabularySize } = config.tokenizer;
   const added = addedTo(config);
-  if (kind !== "file") return buildTokenizer({ kind, vocabularySize, ...added }, kind === "word" ? texts() : []);
+  if (kind !== "file") return buildTokenizer({ kind, vocabularySize, ...added }, kind === "byte" ? [] : texts());
   const start = config.model && startFolder({ ...config, model: config.model });
   const model = start !== undefined && start !== path && existsSync(start) ? start : undefined;
   if (path !== undefined) return loadTokenizer(path, { model, ...added });

@@ -1,5 +1,5 @@
-/** The commands that get or make what a run starts from: models and data sets of the Hub. */
-import { several } from "../arguments.ts";
+/** The commands that get or make what a run starts from: models and data sets of the Hub, tokenizers. */
+import { folder, integer, several, text } from "../arguments.ts";
 import type { CommandMaker } from "./command-maker.ts";
 
 export function defineSources({ command, does, terminal }: CommandMaker): void {
@@ -28,6 +28,30 @@ More: docs/hub.md`,
     .action(
       does(async (names, options) =>
         (await import("../commands/pull/index.ts")).pullCommand({ names, ...options, terminal }),
+      ),
+    );
+
+  const tokenizer = command(
+    "tokenizer",
+    "train a tokenizer for models from scratch",
+    "tokenizer train corpus.txt --vocab 8192 --output my-tokenizer",
+    "tokenizer train 'data/*.jsonl' --vocab 4096 --output my-tokenizer",
+    "run my.yaml tokenizer.kind=file tokenizer.path=my-tokenizer",
+  );
+  tokenizer
+    .command("train")
+    .description("byte-level BPE, as GPT-2's; transformers reads the folder")
+    .argument("<files...>", "text, JSONL, JSON, CSV or Parquet, patterns, or hf://datasets/ORG/NAME/FILE")
+    .requiredOption("--vocab <n>", "largest vocabulary, special tokens and 256 bytes included", integer(1, 1_000_000))
+    .requiredOption("--output <folder>", "a new folder", folder)
+    .option("--field <name=column>", "the file's name for a field, Ballast's first; repeatable", several)
+    .option("--special <token>", "a special token of your own; repeatable", several)
+    .option("--chat-template <file>", "a Jinja template; default: <user>...<assistant>", text)
+    .option("--min-count <n>", "fewest occurrences of a pair that becomes a token", integer(1), 2)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (files, options) =>
+        (await import("../commands/tokenizer/index.ts")).trainTokenizer({ files, ...options, terminal }),
       ),
     );
 }

@@ -12,6 +12,7 @@ import { writeDurably } from "../../../util/durable.ts";
 import { DataError, UsageError } from "../../../util/errors.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
+import { fieldNames } from "./field-option.ts";
 import { surveyPage } from "./survey-page.ts";
 import { type NamedSurvey, surveyLines } from "./survey-text.ts";
 
@@ -52,7 +53,7 @@ function ofFiles(options: DataOptions): NamedSurvey {
   const { evaluation, show, pairsFrom } = options;
   const files = options.files.map(onDisk);
   const model = options.model === undefined ? undefined : onDisk(options.model);
-  const fields = Object.fromEntries((options.fields ?? []).map(nameOf));
+  const fields = fieldNames(options.fields);
   const source: PreferenceSource = { path: files, fields, pairsFrom };
   const use = options.as ?? (pairsFrom === undefined ? withOption(() => guessUse(source)) : "preferences");
   if (model !== undefined && !(existsSync(model) && statSync(model).isDirectory()))
@@ -84,13 +85,6 @@ function withOption<Result>(read: () => Result): Result {
         .join(" ")}`;
     throw error;
   }
-}
-
-function nameOf(pair: string): [string, string] {
-  const [name, column] = pair.split(/=(.*)/s);
-  if (!name || !column)
-    throw new UsageError(`--field ${pair} names no column`, "write Ballast's name first: --field prompt=question");
-  return [name, column];
 }
 
 function ofConfig(file: string, { show }: DataOptions): NamedSurvey[] {
@@ -130,12 +124,13 @@ function ofConfig(file: string, { show }: DataOptions): NamedSurvey[] {
   );
 }
 
-/** The run's tokenizer; undefined for one of words that is built from rows which cannot be read: lengths are in words then. */
+/** The run's tokenizer; undefined for one that is made from rows which cannot be read: lengths are in words then. */
 function tokenizerOf(config: Config): Tokenizer | undefined {
   try {
     return makeTokenizer(config, openRows(config).texts);
   } catch (error) {
-    if (config.tokenizer.kind === "word" && error instanceof DataError) return undefined;
+    if ((config.tokenizer.kind === "word" || config.tokenizer.kind === "bpe") && error instanceof DataError)
+      return undefined;
     throw error;
   }
 }
