@@ -300,7 +300,7 @@ describe("warnings", () => {
     [["ppo.kl={in: loss}"], []],
     [
       ["tokenizer.vocabularySize=9"],
-      ["tokenizer.vocabularySize has no effect with kind byte; only word has a largest vocabulary"],
+      ["tokenizer.vocabularySize has no effect with kind byte; only word and bpe have a largest vocabulary"],
     ],
     [["tokenizer={kind: word, vocabularySize: 9}"], []],
     [
