@@ -26,6 +26,12 @@ export function templateText(name: string): string {
   return readFileSync(join(templateFolder, `${name}.yaml`), "utf8");
 }
 
+/** What a template is for, as its first line says. */
+export function templateSays(name: string): string {
+  const [first = ""] = templateText(name).split("\n", 1);
+  return first.replace(/^# [^:]*: /, "").replace(/\.$/, "");
+}
+
 /** A configuration with everything that it extends. */
 export interface Chain {
   /** The file itself, then what it extends, and so on. */

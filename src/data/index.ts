@@ -34,4 +34,4 @@ export { looksLikeRefusal } from "./refusal.ts";
 export { placesOf, RowsError, useAll } from "./row-faults.ts";
 export { textsOfRow } from "./row-texts.ts";
 export type { PreferenceRow, PromptRow, SftRow } from "./row-types.ts";
-export { type Finding, guessUse, type ShownRow, type Survey, type SurveyOptions, survey } from "./survey.ts";
+export { type Finding, guessUse, readsAs, type ShownRow, type Survey, type SurveyOptions, survey } from "./survey.ts";

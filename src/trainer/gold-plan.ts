@@ -29,7 +29,7 @@ export function goldPlan(config: Config, rows: RunRows): GoldPlan {
     return blind("the objective is not the help desk's, whose checks judge nothing else");
   }
   const given = rows.prompts().map(({ reference }) => reference);
-  const numbers = given.length > 0 && given.every((reference) => reference !== null && isAnswer(reference));
+  const numbers = given.length > 0 && given.every((reference) => reference !== null && isNumberReference(reference));
   if (numbers)
     return planOf(
       { kind: "last_number", marker, requireMarker: false },
@@ -42,7 +42,7 @@ export function goldPlan(config: Config, rows: RunRows): GoldPlan {
 }
 
 /** A reference that ends in GSM8K's marked answer, or is a number by itself. */
-function isAnswer(reference: string): boolean {
+export function isNumberReference(reference: string): boolean {
   const at = reference.lastIndexOf(marker);
   if (at >= 0) return answerIn(reference, { marker, requireMarker: true }) !== null;
   return reference.trim().length <= longestNumber && numbersIn(reference).length === 1 && !/\p{L}{2}/u.test(reference);

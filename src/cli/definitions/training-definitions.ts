@@ -32,6 +32,25 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
       ),
     );
 
+  command(
+    "init",
+    "ask for model, rows and reward, look at each answer, and write a configuration",
+    "init",
+    'init --objective "when a question is unclear, prefer asking back" --data my.csv --model models/pythia',
+    "init --yes --objective 'prefer short answers' --data pairs.parquet --template laptop --out short.yaml",
+  )
+    .option("--objective <sentence>", "what the model should learn: when X, prefer Y over Z", text)
+    .option("--model <folder>", "a Hugging Face folder, or scratch", text)
+    .option("--data <file>", "rows: a file or a pattern; repeatable", several)
+    .option("--field <name=column>", "the file's name for a field, Ballast's first; repeatable", several)
+    .option("--reward <judge>", "model, exact, last_number, none, or the path of a function", text)
+    .option("--template <name>", "settings to extend: just, small, large, staged, laptop or gpu24", text)
+    .option("--out <file>", "the file to write (default: my.yaml)", text)
+    .option("--force", "replace the file if there is one")
+    .option("--no-time", "do not measure this machine's speed")
+    .option("-y, --yes", "take the default of everything that is not given, and ask nothing")
+    .action(does(async (options) => (await import("../commands/init/index.ts")).init({ ...options, terminal })));
+
   const stages = {
     run: ["run every stage of a configuration: SFT, reward model, PPO", "examples/helpdesk/pipeline.yaml"],
     sft: ["fine-tune on demonstrations", "examples/helpdesk/sft.yaml"],
@@ -143,7 +162,7 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     "explain a setting; print the schema that editors check configurations with",
     "config explain ppo.kl.coef",
     "config explain ppo.kl",
-    "config schema > ballast.schema.json",
+    "config schema --out ballast.schema.json",
   );
   config
     .command("explain")
@@ -158,7 +177,10 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
   config
     .command("schema")
     .description("print the configuration's JSON schema")
-    .action(does(async () => (await import("../commands/config/index.ts")).printSchema({ terminal })));
+    .option("--out <file>", "write it to this file instead", text)
+    .action(
+      does(async (options) => (await import("../commands/config/index.ts")).printSchema({ ...options, terminal })),
+    );
 
   command(
     "doctor",

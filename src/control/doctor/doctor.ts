@@ -20,7 +20,7 @@ const ranks: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 
 export function examine(facts: DoctorFacts, found: readonly Finding[] = []): Judged[] {
   const findings = [
     ...found,
-    ...objective(facts),
+    ...[objectiveFinding(facts.objective)].filter((finding) => finding !== null),
     ...batchFindings(facts),
     ...updateFindings(facts),
     ...creditFindings(facts),
@@ -42,18 +42,17 @@ export function unexplained(findings: readonly Judged[]): Judged[] {
   return findings.filter(({ severity, explained }) => severity !== "note" && explained === null);
 }
 
-function objective({ objective }: DoctorFacts): Finding[] {
-  if (/\bprefer\b/i.test(objective)) return [];
-  return [
-    {
-      id: "objective/form",
-      severity: "note",
-      what: `the objective "${objective}" states no preference`,
-      why: "a preference says when it is met and when it is not; it is what the run will be judged by",
-      remedy: 'use the form "when X, prefer Y over Z"',
-      source: "docs/doctor.md",
-    },
-  ];
+/** What is wrong with the form of an objective; null if nothing is. */
+export function objectiveFinding(objective: string): Finding | null {
+  if (/\bprefer\b/i.test(objective)) return null;
+  return {
+    id: "objective/form",
+    severity: "note",
+    what: `the objective "${objective}" states no preference`,
+    why: "a preference says when it is met and when it is not; it is what the run will be judged by",
+    remedy: 'use the form "when X, prefer Y over Z"',
+    source: "docs/doctor.md",
+  };
 }
 
 function explanations({ explain }: DoctorFacts, findings: readonly Finding[]): Finding[] {

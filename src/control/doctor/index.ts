@@ -1,7 +1,7 @@
 /** The doctor: findings on a configuration, and the checklist of a run as it goes. */
 export * from "./checklist.ts";
 export { type Corner, corners } from "./corners.ts";
-export { examine, type Judged, unexplained } from "./doctor.ts";
+export { examine, type Judged, objectiveFinding, unexplained } from "./doctor.ts";
 export { experimentStages } from "./experiment.ts";
 export type {
   DoctorFacts,
@@ -14,8 +14,9 @@ export type {
   RewardGrain,
   StopFacts,
 } from "./facts.ts";
-export { type Finding, type FindingId, findingIds, type Severity } from "./finding.ts";
+export { type Finding, type FindingId, findingIds, parametersInWords, type Severity } from "./finding.ts";
 export { overlap } from "./overlap.ts";
 export { ppoFacts } from "./ppo-facts.ts";
 export { promptFindings } from "./prompt-findings.ts";
 export { rewardFindings } from "./reward-findings.ts";
+export { type RateBand, rateBand } from "./scale-findings.ts";

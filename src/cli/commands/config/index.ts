@@ -6,6 +6,7 @@ import { configJsonSchema, plain } from "../../../settings/json-schema.ts";
 import { liveSettings } from "../../../settings/live-settings.ts";
 import { type Field, fields } from "../../../settings/schema-fields.ts";
 import { stages } from "../../../types/records.ts";
+import { writeDurably } from "../../../util/durable.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { nearest } from "../../../util/nearest.ts";
 import { jsonLine } from "../../json-line.ts";
@@ -13,8 +14,16 @@ import { table } from "../../table.ts";
 import type { Terminal } from "../../terminal.ts";
 import { wrap } from "../../width.ts";
 
-export async function printSchema({ terminal }: { readonly terminal: Terminal }): Promise<number> {
-  terminal.out(JSON.stringify(configJsonSchema(), null, 2));
+export async function printSchema({
+  out,
+  terminal,
+}: {
+  readonly out?: string;
+  readonly terminal: Terminal;
+}): Promise<number> {
+  const text = JSON.stringify(configJsonSchema(), null, 2);
+  if (out === undefined) terminal.out(text);
+  else writeDurably(out, `${text}\n`);
   return 0;
 }
 

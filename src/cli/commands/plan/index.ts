@@ -5,9 +5,11 @@ import { completed } from "../../../run/new-run.ts";
 import { planTime } from "../../../run/time-plan.ts";
 import { withTokenBudget } from "../../../run/token-budget.ts";
 import { prepareRows } from "../../../trainer/encoded-rows.ts";
+import { counted } from "../../../util/counted.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { machineMemory } from "../../../util/machine-memory.ts";
 import { jsonLine } from "../../json-line.ts";
+import { duration } from "../../number-format.ts";
 import type { Terminal } from "../../terminal.ts";
 
 export interface PlanOptions {
@@ -54,6 +56,9 @@ export async function plan({ file, overrides, time, json = false, terminal }: Pl
     const { generation, passes, update } = seconds;
     terminal.out(
       `${figure(seconds.total)} s an iteration if no response stops early: generation ${figure(generation)}, log-probabilities and values ${figure(passes)}, update ${figure(update)}`,
+    );
+    terminal.out(
+      `${counted(config.ppo!.iterations, "iteration")} of PPO: about ${duration(config.ppo!.iterations * seconds.total)}`,
     );
   }
   return fits ? 0 : 1;
