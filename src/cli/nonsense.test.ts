@@ -49,6 +49,9 @@ const argumentsOf = (run: string): Readonly<Record<string, readonly string[]>> =
     help: [],
     delete: ["none"],
     plan: ["none.yaml"],
+    init: ["--yes", "--no-time"],
+    "config explain": ["ppo"],
+    "config schema": [],
     merge: ["none", "out"],
     // An engine that does not exist, so that no environment is made.
     "engine setup": ["none"],

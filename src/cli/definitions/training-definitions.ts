@@ -36,8 +36,8 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     "init",
     "ask for model, rows and reward, look at each answer, and write a configuration",
     "init",
-    'init --objective "when a question is unclear, prefer asking back" --data my.csv --model models/pythia',
-    "init --yes --objective 'prefer short answers' --data pairs.parquet --template laptop --out short.yaml",
+    'init --objective "prefer short answers" --data my.csv --model pythia',
+    'init --yes --objective "prefer brief" --data pairs.parquet --out a.yaml',
   )
     .option("--objective <sentence>", "what the model should learn: when X, prefer Y over Z", text)
     .option("--model <folder>", "a Hugging Face folder, or scratch", text)
