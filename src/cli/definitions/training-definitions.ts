@@ -37,7 +37,7 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     "ask for model, rows and reward, look at each answer, and write a configuration",
     "init",
     'init --objective "prefer short answers" --data my.csv --model pythia',
-    'init --yes --objective "prefer brief" --data pairs.parquet --out a.yaml',
+    'init --yes --objective "prefer brief" --data a.csv --out a.yaml',
   )
     .option("--objective <sentence>", "what the model should learn: when X, prefer Y over Z", text)
     .option("--model <folder>", "a Hugging Face folder, or scratch", text)
