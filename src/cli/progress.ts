@@ -10,6 +10,8 @@ export interface ProgressReport {
   readonly steps: number;
   readonly unit: string;
   readonly message?: string;
+  /** Seconds left, if the reporter knows better than the rate of steps; NaN if it does not know yet. */
+  readonly left?: number;
   readonly values: Readonly<Record<string, number>>;
 }
 
@@ -32,13 +34,13 @@ export function progressLine(
 ): string {
   const { stage, step, steps, unit, perSecond, shown, message } = state;
   const head = `${stage}  ${unit} ${step}/${steps}`;
-  const left =
-    Number.isFinite(perSecond) && perSecond > 0 && step < steps ? `${clock((steps - step) / perSecond)} left` : "";
+  const seconds = state.left ?? (perSecond > 0 ? (steps - step) / perSecond : Number.NaN);
+  const left = Number.isFinite(seconds) && step < steps ? `${clock(seconds)} left` : "";
   // By rank: earlier parts are the last to go when the terminal is narrow.
   const optional = [
     { place: 3, text: left },
     ...shown.map(([label, text], i) => ({ place: 4 + i, text: `${label} ${text}` })),
-    { place: 2, text: rate(perSecond, unit === "iteration" ? "it" : unit) },
+    { place: 2, text: state.left === undefined ? rate(perSecond, unit === "iteration" ? "it" : unit) : "" },
     { place: 90, text: message ?? "" },
     { place: 1, text: withBar ? bar(step, steps) : "" },
   ].filter((part) => part.text !== "");

@@ -37,6 +37,8 @@ export interface TrainerState<Own> {
   readonly best: Best;
   /** The run that saved it; versions before 0.4 did not record it. */
   readonly origin?: RunOrigin;
+  /** The run that this one was forked from at this step, and the settings that differ from it; absent in checkpoints that the run made itself. */
+  readonly forked?: { readonly run: string; readonly changes: readonly (Change & Pick<AppliedChange, "before">)[] };
   /** The stage's own state between steps. */
   readonly own: Own;
 }

@@ -321,7 +321,14 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     if (resume && checkpoint !== null) {
       const where = `${unit} ${this.first} of ${steps}, from ${checkpoint.folder}`;
       this.event("resumed", this.first, `${stage} resumed at ${where}`);
-      const { of: before = steps } = checkpoint.state;
+      const { of: before = steps, forked } = checkpoint.state;
+      if (forked !== undefined) {
+        for (const { key, before, value } of forked.changes)
+          this.setting({ iteration: this.first, key, before, value, cause: "config" });
+        const differ = forked.changes.map(({ key, before, value }) => `${key} ${before} to ${value}`);
+        const what = differ.length === 0 ? "" : `, with other settings: ${differ.join(", ")}`;
+        this.event("note", this.first, `forked from the run ${forked.run} at ${unit} ${this.first}${what}`);
+      }
       if (before !== steps) {
         const key = lengthKeys[stage];
         this.setting({ iteration: this.first, key, before, value: steps, cause: "operator" });

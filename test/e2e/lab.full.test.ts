@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import type { Summary } from "../../src/lab/lab-summary.ts";
+import type { Summary } from "../../src/lab/faults/faults-summary.ts";
 import { bin } from "./ballast.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-lab-"));

@@ -2,10 +2,15 @@
 import { folder, integer, text } from "../arguments.ts";
 import { type CommandMaker, OVERRIDES } from "./command-maker.ts";
 
+const WORKSPACE = "folder of the runs; experiments are in its folder `lab`";
+const PROCESSES = "runs side by side, each with one thread; default: one for each core";
+const JSON_LINE = "print one line of JSON, with every run and what is unfinished";
+
 export function defineLab({ command, does, terminal }: CommandMaker): void {
   const lab = command(
     "lab",
-    "experiments of many runs: how the controller handles faults",
+    "experiments of many runs: how the controller handles faults, its own and strangers'",
+    "lab strangers --seeds 1-8",
     "lab faults",
     "lab faults --faults lr-spike,reward-flip --seeds 11",
     "lab faults --json > faults.json",
@@ -19,11 +24,26 @@ export function defineLab({ command, does, terminal }: CommandMaker): void {
     .option("--iterations <n>", "iterations of each run; the fault begins half-way", integer(2))
     .option("--healthy-iterations <n>", "iterations without a fault to count false alarms in", integer(1), 600)
     .option("--config <file>", "a configuration with all three stages; default: examples/helpdesk/mini.yaml", text)
-    .option("--workspace <dir>", "folder of the runs; experiments are in its folder `lab`", folder, "runs")
-    .option("--json", "print one line of JSON, with every run")
+    .option("--workspace <dir>", WORKSPACE, folder, "runs")
+    .option("--processes <n>", PROCESSES, integer(1))
+    .option("--json", JSON_LINE)
     .action(
       does(async (overrides, options) =>
         (await import("../commands/lab/index.ts")).labFaults({ overrides, ...options, terminal }),
       ),
     );
+  lab
+    .command("strangers")
+    .description("run a suite of cases that no rule was tuned on: what is caught, what actions are worth, false alarms")
+    .option(
+      "--suite <folder>",
+      "folders with a case.yaml each (suites/strangers/README.md); default: the shipped suite",
+      text,
+    )
+    .option("--seeds <list>", "comma-separated seeds, or a range", text, "1-8")
+    .option("--only <list>", "comma-separated names of cases; default: all", text)
+    .option("--workspace <dir>", WORKSPACE, folder, "runs")
+    .option("--processes <n>", PROCESSES, integer(1))
+    .option("--json", JSON_LINE)
+    .action(does(async (options) => (await import("../commands/lab/index.ts")).labStrangers({ ...options, terminal })));
 }

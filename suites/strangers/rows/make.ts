@@ -79,7 +79,7 @@ const training = prompts("training", 800, [1, 2, 2, 3]) as { prompt: string; ref
 writeFileSync(here("sums-prompts.jsonl"), jsonl(training));
 writeFileSync(here("sums-monitor.jsonl"), jsonl(prompts("monitor", 128, [1, 2, 2, 3])));
 writeFileSync(here("sums-evaluation.jsonl"), jsonl(prompts("evaluation", 256, [1, 2, 2, 3])));
-writeFileSync(here("sums-long.jsonl"), jsonl(prompts("long", 400, [4])));
+writeFileSync(here("sums-long.jsonl"), jsonl(prompts("long", 400, [3])));
 writeFileSync(here("sums-hard.jsonl"), jsonl(prompts("hard", 400, [3], true)));
 writeFileSync(here("sums-four.jsonl"), jsonl(training.slice(0, 4)));
 writeFileSync(here("sums-sixty.jsonl"), jsonl(training.slice(0, 60)));

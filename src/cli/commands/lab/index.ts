@@ -1,23 +1,21 @@
-/** `ballast lab faults`: each fault with and without the controller, compared with the same seed; the table of docs/faults.md. */
-import { mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+/** `ballast lab`: the experiments by name, each a plan of cells and its tables, run by one mechanism. */
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type FaultName, faultNames, readFault } from "../../../config/fault-names.ts";
 import { loadConfig } from "../../../config/index.ts";
-import type { Cell } from "../../../lab/cell.ts";
-import { requestsOf, runFaults } from "../../../lab/fault-trials.ts";
-import { summarise } from "../../../lab/lab-summary.ts";
-import { lockRun } from "../../../run/lock.ts";
-import { writeDurably } from "../../../util/durable.ts";
-import { Interrupted, messageOf, UsageError } from "../../../util/errors.ts";
-import { watchSignals } from "../../interrupt.ts";
-import { clock } from "../../number-format.ts";
-import { ProgressDisplay } from "../../progress.ts";
-import { shownValues } from "../../shown-values.ts";
-import type { Terminal } from "../../terminal.ts";
-import { cellLine, labExperiment, labReport } from "./lab-text.ts";
+import { type FaultsPlan, faultCells, faultTrials } from "../../../lab/faults/fault-cells.ts";
+import { summarise } from "../../../lab/faults/faults-summary.ts";
+import { readSuite, shippedSuite } from "../../../lab/strangers/case-file.ts";
+import { strangerCells } from "../../../lab/strangers/stranger-cells.ts";
+import { summariseStrangers } from "../../../lab/strangers/strangers-summary.ts";
+import type { Trial } from "../../../lab/trial-work.ts";
+import { UsageError } from "../../../util/errors.ts";
+import { nearest } from "../../../util/nearest.ts";
+import { faultLine, faultSections } from "./faults-text.ts";
+import { runExperiment, type SessionOptions, seedsFrom } from "./lab-session.ts";
+import { strangerLine, strangerSections } from "./strangers-text.ts";
 
-export interface LabFaultsOptions {
+export interface LabFaultsOptions extends SessionOptions {
   /** Names separated by commas; all by default. */
   readonly faults?: string;
   readonly seeds: string;
@@ -25,15 +23,13 @@ export interface LabFaultsOptions {
   readonly healthyIterations: number;
   readonly config?: string;
   readonly overrides: readonly string[];
-  readonly workspace: string;
-  readonly json?: boolean;
-  readonly terminal: Terminal;
 }
 
 const preset = fileURLToPath(new URL("../../../../examples/helpdesk/mini.yaml", import.meta.url));
 
+/** Each fault with and without the controller, compared with the same seed: the table of docs/faults.md. */
 export async function labFaults(options: LabFaultsOptions): Promise<number> {
-  const { terminal, workspace, iterations, healthyIterations, json = false } = options;
+  const { iterations, healthyIterations } = options;
   const { config } = loadConfig(options.config ?? preset, [
     ...(iterations === undefined ? [] : [`ppo.iterations=${iterations}`]),
     ...options.overrides,
@@ -44,71 +40,62 @@ export async function labFaults(options: LabFaultsOptions): Promise<number> {
       "examples/helpdesk/mini.yaml is the default.",
     );
   const faults = faultsFrom(options.faults);
-  const seeds = seedsFrom(options.seeds);
-  const folder = resolve(workspace, "lab");
-  mkdirSync(join(folder, "cells"), { recursive: true });
-  const lock = lockRun(folder);
-  const display = new ProgressDisplay({ terminal, pick: shownValues });
-  const c = terminal.noteColours;
-  const signals = watchSignals({
-    onInterrupt: () => display.note(c.yellow("finishing this step; Ctrl-C again leaves at once")),
-    onLeave: () => display.close(),
-  });
-  const cells: Cell[] = [];
-  const trained: number[] = [];
-  let of = requestsOf({ config, faults, seeds, healthyIterations }).length;
-  try {
-    display.note(c.dim(`${of} runs of ${config.ppo.iterations} iterations, one after the other, in ${folder}`));
-    await runFaults({
-      config,
-      folder,
-      faults,
-      seeds,
-      healthyIterations,
-      onProgress: (progress) => display.update(progress),
-      onNote: (text) => display.note(text),
-      interrupted: signals.interrupted,
-      onCell: (cell, { cells: done, of: all, cached }) => {
-        of = all;
-        cells.push(cell);
-        if (!cached) trained.push(cell.seconds);
-        const each = trained.reduce((sum, s) => sum + s, 0) / trained.length;
-        const left = cached || done === of ? "" : `  ${clock((of - done) * each)} left`;
-        if (!cached) display.note(`${done}/${of}  ${cellLine(cell)}${c.dim(left)}`);
+  const plan: FaultsPlan = { config, faults, seeds: seedsFrom(options.seeds), healthyIterations };
+  return runExperiment(
+    {
+      name: "faults",
+      title: "Faults, with and without the controller",
+      plan: (results) => faultCells(plan, results),
+      line: (cell, result) => (cell.work === "trial" ? faultLine(cell.name, result as Trial) : null),
+      sections: (results) => faultSections(summarise(faultTrials(plan, results))),
+      json: (results) => {
+        const trials = faultTrials(plan, results);
+        return { ...summarise(trials), cells: trials };
       },
-    });
-  } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    display.close();
-    print(cells, { terminal, json });
-    throw new Interrupted(
-      `interrupted after ${cells.length} of ${of} runs; they are kept: ${messageOf(error)}`,
-      "Run the same command again to continue.",
+      runs: (results) => faultTrials(plan, results).map(({ run }) => run),
+    },
+    options,
+  );
+}
+
+export interface LabStrangersOptions extends SessionOptions {
+  readonly suite?: string;
+  readonly seeds: string;
+  /** Names of cases separated by commas; all by default. */
+  readonly only?: string;
+}
+
+/** Runs that nobody tuned the controller on: the tables of docs/strangers.md. */
+export async function labStrangers(options: LabStrangersOptions): Promise<number> {
+  const suite = readSuite(resolve(options.suite ?? shippedSuite));
+  const wanted = options.only?.split(",").map((name) => name.trim());
+  for (const name of wanted ?? []) {
+    if (suite.some((one) => one.name === name)) continue;
+    const names = suite.map((one) => one.name);
+    const near = nearest(name, names);
+    throw new UsageError(
+      `--only: the suite has no case ${name}${near === undefined ? "" : `; did you mean ${near}?`}`,
+      `Its cases: ${names.join(", ")}.`,
     );
-  } finally {
-    display.close();
-    signals.dispose();
-    lock.release();
   }
-  print(cells, { terminal, json });
-  keepForDashboard(cells, folder);
-  return 0;
-}
-
-/** Keeps the table for the dashboard's laboratory page, in this workspace or the laboratory's own. */
-function keepForDashboard(cells: readonly Cell[], folder: string): void {
-  const experiment = labExperiment(summarise(cells), { at: Date.now(), runs: cells.map(({ run }) => run) });
-  writeDurably(join(folder, "faults.json"), JSON.stringify(experiment));
-}
-
-function print(cells: readonly Cell[], { terminal, json }: { terminal: Terminal; json: boolean }): void {
-  const summary = summarise(cells);
-  if (json) {
-    terminal.out(JSON.stringify({ ...summary, cells }));
-    return;
-  }
-  for (const line of labReport(summary, { width: terminal.outWidth(), colours: terminal.outColours }))
-    terminal.out(line);
+  const cases = wanted === undefined ? suite : suite.filter(({ name }) => wanted.includes(name));
+  const plan = { suite, cases, seeds: seedsFrom(options.seeds) };
+  const trials = (results: Parameters<typeof strangerCells>[1]) =>
+    strangerCells(plan, results).flatMap(({ name, work }) =>
+      work === "trial" && results.has(name) ? [{ cell: name, ...(results.get(name) as Trial) }] : [],
+    );
+  return runExperiment(
+    {
+      name: "strangers",
+      title: "Strangers: runs that the controller was not built for",
+      plan: (results) => strangerCells(plan, results),
+      line: (cell, result) => (cell.work === "trial" ? strangerLine(cell.name, result as Trial) : null),
+      sections: (results) => strangerSections(summariseStrangers(plan, results)),
+      json: (results) => ({ ...summariseStrangers(plan, results), cells: trials(results) }),
+      runs: (results) => trials(results).map(({ run }) => run),
+    },
+    options,
+  );
 }
 
 function faultsFrom(text: string | undefined): readonly FaultName[] {
@@ -118,11 +105,4 @@ function faultsFrom(text: string | undefined): readonly FaultName[] {
     if (typeof fault === "string") throw new UsageError(`--faults: ${fault}`, "docs/faults.md lists every fault.");
     return fault.name;
   });
-}
-
-function seedsFrom(text: string): number[] {
-  const seeds = text.split(",").map((seed) => Number(seed));
-  if (seeds.some((seed) => !Number.isSafeInteger(seed) || seed < 0) || new Set(seeds).size < seeds.length)
-    throw new UsageError(`--seeds ${text}: expected distinct whole numbers separated by commas, such as 11,12,13`);
-  return seeds;
 }

@@ -5,6 +5,7 @@ import { intervalIn, isNumeric, pictureOf } from "./pictures.ts";
 
 it("reads a mean with its interval in the ways tables write it", () => {
   expect(intervalIn("83.8±3.2")).toMatchObject({ mean: 83.8, low: 80.6 });
+  expect(intervalIn("+1.5±0.5")).toEqual({ mean: 1.5, low: 1, high: 2 });
   expect(intervalIn("−1.5 ± 0.5")).toEqual({ mean: -1.5, low: -2, high: -1 });
   expect(intervalIn("83.8% [80.6%, 87.0%]")).toEqual({ mean: 83.8, low: 80.6, high: 87 });
   for (const text of ["83.8", "3/3", "1 1 1", "kl_hard", "", "±2"]) expect(intervalIn(text)).toBeNull();

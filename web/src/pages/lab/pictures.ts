@@ -37,12 +37,12 @@ export function pictureOf({ columns, rows }: PlainTable): Picture | null {
   };
 }
 
-/** Parses an interval: `83.8±3.2`, `83.8% ± 3.2` or `83.8 [80.6, 87.0]`. */
+/** Parses an interval: `83.8±3.2`, `+2.1±0.8`, `83.8% ± 3.2` or `83.8 [80.6, 87.0]`. */
 export function intervalIn(
   text: string,
 ): { readonly mean: number; readonly low: number; readonly high: number } | null {
   const plain = text.trim().replaceAll("−", "-").replaceAll("%", "");
-  const number = String.raw`(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)`;
+  const number = String.raw`([-+]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)`;
   const half = new RegExp(String.raw`^${number}\s*(?:±|\+/-)\s*${number}$`, "i").exec(plain);
   if (half) {
     const [mean, width] = [Number(half[1]), Number(half[2])];

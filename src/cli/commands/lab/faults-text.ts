@@ -1,60 +1,19 @@
-/** The laboratory's results as text: one line per run, and the tables of docs/faults.md and docs/health.md. */
-import type { Cell } from "../../../lab/cell.ts";
+/** The results of `ballast lab faults` as text: one line per run, and the tables of docs/faults.md and docs/health.md. */
+import type { FalseAlarms, FaultRow, HealthRow, Summary } from "../../../lab/faults/faults-summary.ts";
 import type { Gold } from "../../../lab/gold.ts";
-import { detect, type FalseAlarms, type FaultRow, type HealthRow, type Summary } from "../../../lab/lab-summary.ts";
-import { type Column, table } from "../../table.ts";
-import type { Terminal } from "../../terminal.ts";
-import { wrap } from "../../width.ts";
+import type { Trial } from "../../../lab/trial-work.ts";
+import type { Section } from "./lab-session.ts";
 
-/** One line: `lr-spike, seed 11, interventions on: caught after 1 by kl_hard; gold 86.2%`. */
-export function cellLine(cell: Cell): string {
-  const { fault, seed, interventions, gold, stopped, scoredAt, alerts } = cell;
+/** One line: `lr-spike-11-on: 2 alerts of tier 1 or 2, first kl_hard at 25; gold 86.2%`. */
+export function faultLine(name: string, { alerts, gold, stopped, scoredAt }: Trial): string {
+  const [first] = alerts;
   const said = `${alerts.length} ${alerts.length === 1 ? "alert" : "alerts"} of tier 1 or 2`;
-  const { after, rule } = fault === null ? { after: null, rule: null } : detect(cell);
-  const caught = after === null ? "missed" : `caught after ${after} by ${rule}`;
+  const which = first === undefined ? "" : `, first ${first.rule} at ${first.iteration}`;
   const end = stopped === null ? "" : `; stopped at ${stopped.iteration}, scored at ${scoredAt}`;
-  return `${fault ?? "healthy"}, seed ${seed}, interventions ${interventions}: ${fault === null ? said : caught}; gold ${percent(gold.mean)}${end}`;
+  return `${name}: ${said}${which}; gold ${percent(gold.mean)}${end}`;
 }
 
-export function labReport(
-  summary: Summary,
-  { width, colours }: { readonly width: number; readonly colours: Terminal["outColours"] },
-): string[] {
-  const heading = (line: string) => colours.dim(line);
-  return sectionsOf(summary)
-    .flatMap(({ columns, rows, notes }) => [
-      ...(rows.length === 0 ? [] : [...table({ columns, rows, width, heading }), ""]),
-      ...notes.flatMap((note) => wrap(note, width)),
-      "",
-    ])
-    .slice(0, -1);
-}
-
-/** The experiment as the dashboard shows it. */
-export function labExperiment(
-  summary: Summary,
-  { at, runs }: { readonly at: number; readonly runs: readonly string[] },
-) {
-  const sections = sectionsOf(summary);
-  return {
-    title: "Faults, with and without the controller",
-    at,
-    notes: sections.flatMap(({ notes }) => notes),
-    tables: sections
-      .filter(({ rows }) => rows.length > 0)
-      .map(({ title, columns, rows }) => ({ title, columns: columns.map((column) => column.title), rows })),
-    runs,
-  };
-}
-
-interface Section {
-  readonly title: string;
-  readonly columns: readonly Column[];
-  readonly rows: readonly (readonly string[])[];
-  readonly notes: readonly string[];
-}
-
-function sectionsOf({ rows, falseAlarms, health, healthThreshold }: Summary): Section[] {
+export function faultSections({ rows, falseAlarms, health, healthThreshold }: Summary): Section[] {
   return [
     ...(rows.length > 0 ? [faultSection(rows)] : []),
     ...(falseAlarms.runs > 0

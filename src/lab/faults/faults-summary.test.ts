@@ -1,17 +1,16 @@
 import { describe, expect, it } from "vitest";
-import type { Cell } from "./cell.ts";
-import { type Gold, goldOf } from "./gold.ts";
-import { detect, summarise } from "./lab-summary.ts";
-import { isListed, plans } from "./plan.ts";
+import { type Gold, goldOf } from "../gold.ts";
+import type { FaultTrial } from "./fault-cells.ts";
+import { isListed, plans } from "./fault-plans.ts";
+import { detect, summarise } from "./faults-summary.ts";
 
 const gold = (mean: number): Gold => ({ mean, low: mean - 0.03, high: mean + 0.03, samples: 1024 });
 
-function cell(more: Partial<Cell>): Cell {
+function cell(more: Partial<FaultTrial>): FaultTrial {
   return {
     fault: null,
     seed: 1,
     interventions: "on",
-    key: "",
     run: "",
     from: more.fault ? 30 : null,
     iterations: 60,
@@ -19,9 +18,10 @@ function cell(more: Partial<Cell>): Cell {
     stopped: null,
     scoredAt: 60,
     gold: gold(0.8),
+    acted: [],
+    curve: [],
     health: [],
     goldCurve: [],
-    seconds: 1,
     ...more,
   };
 }
@@ -110,10 +110,21 @@ describe("health", () => {
 });
 
 it("the gold score weighs checks by their samples and adds their errors as those of independent groups", () => {
-  const figure = (mean: number, half: number, n: number) => ({ mean, low: mean - half, high: mean + half, n });
-  const figures = { sums: figure(1, 0.04, 300), brief: figure(0.5, 0.03, 100), length: figure(9, 1, 400) };
-  const found = goldOf({ after: { folder: "", figures }, shares: ["sums", "brief"] });
-  expect(found.mean).toBeCloseTo(0.875);
+  const sums = Array.from({ length: 300 }, (_, k) => ({ sums: k % 3 > 0 }));
+  const brief = Array.from({ length: 100 }, (_, k) => ({ brief: k % 2 > 0 }));
+  const prompts = (n: number) => Array.from({ length: n }, (_, k) => `prompt ${k}`);
+  const [one, two] = [goldOf(sums, prompts(300)), goldOf(brief, prompts(100))];
+  const found = goldOf([...sums, ...brief], prompts(400));
+  expect(found.mean).toBeCloseTo((200 + 50) / 400);
   expect(found.samples).toBe(400);
-  expect(found.high - found.mean).toBeCloseTo(Math.hypot(0.75 * 0.04, 0.25 * 0.03));
+  expect(found.high - found.mean).toBeCloseTo(
+    Math.hypot(0.75 * (one.high - one.low), 0.25 * (two.high - two.low)) / 2,
+    12,
+  );
+  // Half of the answers to one prompt each way say as much as independent ones; all alike say much less.
+  const alike = goldOf(
+    sums,
+    sums.map((_, k) => `prompt ${k % 3}`),
+  );
+  expect(alike.high - alike.low).toBeGreaterThan(5 * (one.high - one.low));
 });

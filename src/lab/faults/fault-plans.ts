@@ -1,5 +1,5 @@
 /** The signal that must catch each fault, and how soon. */
-import type { FaultName } from "../config/fault-names.ts";
+import type { FaultName } from "../../config/fault-names.ts";
 
 export interface FaultPlan {
   readonly fault: FaultName;

@@ -1,10 +1,10 @@
 /** Summarises the laboratory's runs: a row per fault, the false alarms, the value of health. Pure. */
-import type { FaultName } from "../config/fault-names.ts";
-import { collapsed } from "../control/health/index.ts";
-import { mean } from "../rl/index.ts";
-import type { Cell } from "./cell.ts";
-import type { Gold } from "./gold.ts";
-import { isListed, plans } from "./plan.ts";
+import type { FaultName } from "../../config/fault-names.ts";
+import { collapsed } from "../../control/health/index.ts";
+import { mean } from "../../rl/index.ts";
+import type { Gold } from "../gold.ts";
+import { type FaultTrial, iterationsDone } from "./fault-cells.ts";
+import { isListed, plans } from "./fault-plans.ts";
 
 /** The first alert of tier 1 or 2 on a listed signal, in one run. */
 export interface Detection {
@@ -65,11 +65,11 @@ export interface Summary {
 /** Health below this is a warning (docs/health.md). */
 const healthThreshold = 60;
 
-export function summarise(cells: readonly Cell[]): Summary {
-  const healthyRuns = (interventions: Cell["interventions"]) =>
+export function summarise(cells: readonly FaultTrial[]): Summary {
+  const healthyRuns = (interventions: FaultTrial["interventions"]) =>
     cells.filter((cell) => cell.fault === null && cell.interventions === interventions);
   const rows = plans.flatMap((plan): FaultRow[] => {
-    const of = (interventions: Cell["interventions"]) =>
+    const of = (interventions: FaultTrial["interventions"]) =>
       cells.filter((cell) => cell.fault === plan.fault && cell.interventions === interventions);
     const off = of("off");
     // A row needs both runs of a seed, and its healthy one.
@@ -108,7 +108,7 @@ export function summarise(cells: readonly Cell[]): Summary {
 }
 
 /** The first alert on a listed signal; if the run had none, the first alert of any kind. */
-export function detect({ fault, seed, from, alerts }: Cell): Detection {
+export function detect({ fault, seed, from, alerts }: FaultTrial): Detection {
   const plan = plans.find((one) => one.fault === fault)!;
   const since = alerts.filter(({ iteration }) => iteration >= from!);
   const listed = since.find(({ signal }) => isListed(plan, signal));
@@ -123,12 +123,7 @@ function average(golds: readonly Gold[]): Gold {
   return { mean: centre, low: centre - half, high: centre + half, samples: golds[0]!.samples };
 }
 
-/** Iterations done; fewer than planned if the controller stopped the run. */
-export function iterationsDone({ stopped, iterations }: Pick<Cell, "stopped" | "iterations">): number {
-  return stopped === null ? iterations : stopped.iteration + 1;
-}
-
-function falseAlarmsOf(healthy: readonly Cell[]): FalseAlarms {
+function falseAlarmsOf(healthy: readonly FaultTrial[]): FalseAlarms {
   const alerts = healthy.flatMap((cell) => cell.alerts);
   const rules: Record<string, number> = {};
   for (const { rule } of alerts) rules[rule] = (rules[rule] ?? 0) + 1;
@@ -141,7 +136,7 @@ function falseAlarmsOf(healthy: readonly Cell[]): FalseAlarms {
   };
 }
 
-function healthOf({ fault, seed, from, health, goldCurve }: Cell): HealthRow[] {
+function healthOf({ fault, seed, from, health, goldCurve }: FaultTrial): HealthRow[] {
   if (health.length === 0) return [];
   const collapsedAt = collapsed(goldCurve);
   const seen = health.filter(

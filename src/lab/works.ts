@@ -1,0 +1,9 @@
+/** The kinds of work that a cell may be, each a function of data in a process of its own. */
+import { judgeRun } from "./judge-work.ts";
+import { trainStage } from "./stage-work.ts";
+import { runTrial } from "./trial-work.ts";
+
+export const works = { stage: trainStage, trial: runTrial, judge: judgeRun };
+
+export type Works = typeof works;
+export type WorkName = keyof Works;
