@@ -83,6 +83,11 @@ def group_of(name):
     return "embeddings" if re.match(r"(wte|wpe|embed_tokens|embed_in)\.", name) else "final"
 
 
+def blocks(trunk):
+    """The trunk's layers, in order."""
+    return trunk.h if hasattr(trunk, "h") else trunk.layers
+
+
 def context_of(config):
     """The longest sequence that the model reads, in tokens."""
     return config.max_position_embeddings

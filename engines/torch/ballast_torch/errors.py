@@ -10,6 +10,9 @@ class EngineError(Exception):
         self.hint = hint
         self.unchanged = unchanged
 
+    def __reduce__(self):
+        return EngineError, (self.kind, str(self), self.hint, self.unchanged)
+
 
 def usage(message: str, hint: str | None = None) -> EngineError:
     return EngineError("usage", message, hint)

@@ -8,7 +8,6 @@ that steps add to; a model that is only read has only the rounded array. Gradien
 import copy
 import os
 import weakref
-from dataclasses import dataclass
 
 import torch
 
@@ -16,35 +15,20 @@ from . import architectures
 from .errors import damaged, usage
 from .head import LanguageHead
 from .low_rank import factors_of, put_beside
-from .model_files import ADAPTER, OPTIMIZER, WEIGHTS, ModelFiles, read_metadata, read_tensors, write_tensors
+from .model_files import ADAPTER, OPTIMIZER, WEIGHTS, TensorFile, write_tensors
+from .parameters import whole
+from .ranks import Alone
 
 SCORE = ("score.weight", "score.bias")
 # What precedes names in PEFT's files.
 PEFT_PREFIX = "base_model.model."
 
 
-@dataclass
-class Parameter:
-    """A parameter's place: its name in files, its group, its numbers in the flat arrays, and whether weight decay applies (matrices only)."""
-
-    name: str
-    group: str
-    shape: torch.Size
-    start: int
-
-    @property
-    def end(self):
-        return self.start + self.shape.numel()
-
-    @property
-    def decays(self):
-        return len(self.shape) == 2
-
-    def of(self, flat):
-        return flat[self.start : self.end].view(self.shape)
-
-
 class HeldModel:
+    """One process's. `ranks` has it alone; sharded_model.py has the same model over several."""
+
+    ranks = Alone()
+
     def __init__(self, *, id, config, decoder, heads, trunk, dtype, device, shared=None, own=None, scales=None):
         """`config` is transformers', `decoder` Ballast's own: vocabularySize, context, tieEmbeddings, textIds, ...; values come afterwards.
 
@@ -62,7 +46,7 @@ class HeldModel:
         self.head_name = architectures.embedding_name(config, trunk) if self.tied else own
         # Float32 values; None in a bf16 model that is only read.
         self.master = torch.zeros(self.size, device=device)
-        self.rounded = torch.empty(self.size, dtype=dtype, device=device) if dtype != torch.float32 else None
+        self.rounded = torch.empty(self.size, dtype=dtype, device=device) if self._rounds() else None
         self.gradient = self.m = self.v = None
         # Calls of a loss since the last step, and steps of Adam.
         self.accumulated = self.steps = 0
@@ -70,6 +54,15 @@ class HeldModel:
         self._pass_squares = []
         self._head_gradient = None
         self._bind()
+
+    def _rounds(self):
+        """Whether passes read rounded copies of the flat array."""
+        return self.dtype != torch.float32
+
+    @property
+    def trained(self):
+        """Numbers that are trained, all of them counted once."""
+        return 0 if self.frozen else sum(parameter.shape.numel() for parameter in self.parameters)
 
     def _lay_out(self):
         specs = self._whole_specs() if self.shared is None else [one for one in self.own if one[0] not in SCORE]
@@ -79,9 +72,12 @@ class HeldModel:
         parameters, at = [], 0
         # A step's arithmetic goes through runs of one group and one rule of decay.
         for name, group, shape in sorted(specs, key=lambda spec: (_rank(spec[1]), len(spec[2]) != 2)):
-            parameters.append(Parameter(name, group, shape, at))
-            at += shape.numel()
+            parameters.append(self._place(name, group, shape, at))
+            at = parameters[-1].end
         return parameters
+
+    def _place(self, name, group, shape, start):
+        return whole(name, group, shape, start)
 
     def _whole_specs(self):
         """All parameters but a scalar head's."""
@@ -119,9 +115,20 @@ class HeldModel:
         view = self.by_name[name].of(array)
         return view.float() if name in SCORE else view
 
+    def run(self, compute):
+        """A pass's arithmetic: what needs the trunk's weights happens in `compute`."""
+        return compute()
+
+    def run_gathered(self, compute):
+        """The same for many forward passes without a gradient, of which processes need not make equal numbers."""
+        return compute()
+
+    def check_head(self, kind):
+        if kind not in self.heads:
+            raise usage(f"model {self.id} has no {kind} head (it has {', '.join(self.heads)})")
+
     def language_head(self, training=False):
-        if "lm" not in self.heads:
-            raise usage(f"model {self.id} has no lm head (it has {', '.join(self.heads)})")
+        self.check_head("lm")
         takes = training and self.head_name in self.by_name
         return LanguageHead(self._read_view(self.head_name), self._impossible(), self._take_head if takes else None)
 
@@ -137,8 +144,7 @@ class HeldModel:
 
     def scalars(self, hidden_N_D):
         """One number per position, in float32. [N, D] -> [N]"""
-        if "scalar" not in self.heads:
-            raise usage(f"model {self.id} has no scalar head (it has {', '.join(self.heads)})")
+        self.check_head("scalar")
         return (hidden_N_D.float() @ self.beside[SCORE[0]].t() + self.beside[SCORE[1]]).squeeze(1)
 
     # Values
@@ -153,7 +159,7 @@ class HeldModel:
                 elif parameter.name in files:
                     files.read(parameter.name, into)
                 continue
-            read_from(files, self.config, parameter.name, into)
+            read_from(files, self.config, parameter.name, into, parameter)
         self.round()
 
     def set_values(self, values):
@@ -183,7 +189,7 @@ class HeldModel:
     def value_of(self, name):
         """A parameter in float32, its own or a shared one; None if it has none of this name."""
         if name in self.by_name:
-            return self.by_name[name].of(self.rounded if self.master is None else self.master).float()
+            return self.whole_of(self.by_name[name], self.rounded if self.master is None else self.master).float()
         return None if self.shared is None else self.shared.value_of(name)
 
     def merged_value_of(self, name):
@@ -203,7 +209,7 @@ class HeldModel:
             into = parameter.of(self.master)
             found = source.merged_value_of(parameter.name) if merges else source.value_of(parameter.name)
             if found is not None:
-                into.copy_(found)
+                into.copy_(parameter.rows_of(found))
             elif parameter.name == SCORE[0]:
                 into.copy_(torch.tensor(score_values).view(into.shape))
             elif parameter.name == SCORE[1]:
@@ -228,37 +234,44 @@ class HeldModel:
     def save(self, folder, optimizer):
         values = self.values()
         if "adapter" in self.decoder:
-            tensors = ((f"{PEFT_PREFIX}{p.name}", p.of(values)) for p in self.parameters)
-            write_tensors(os.path.join(folder, ADAPTER), tensors)
+            self._write(os.path.join(folder, ADAPTER), {f"{PEFT_PREFIX}{p.name}": (p, values) for p in self.parameters})
         else:
-            names = [p.name for p in self.parameters]
+            shapes = {p.name: p.shape for p in self.parameters}
             if self.shared is not None:
-                wanted = [name for name, _, _ in self._whole_specs()]
-                names = [name for name in [*wanted, *SCORE] if name in wanted or name in self.by_name]
-            write_tensors(os.path.join(folder, WEIGHTS), ((name, self.value_of(name)) for name in names))
+                shapes = {name: shape for name, _, shape in self._whole_specs()} | {
+                    name: shapes[name] for name in SCORE if name in shapes
+                }
+            self._write_named(os.path.join(folder, WEIGHTS), shapes, self.value_of)
         if optimizer:
             kinds = [] if self.m is None else [("m", self.m), ("v", self.v)]
-            tensors = ((f"{kind}.{p.name}", p.of(flat)) for kind, flat in kinds for p in self.parameters)
-            write_tensors(os.path.join(folder, OPTIMIZER), tensors, {"step": str(self.steps)})
+            places = {f"{kind}.{p.name}": (p, flat) for kind, flat in kinds for p in self.parameters}
+            self._write(os.path.join(folder, OPTIMIZER), places, {"step": str(self.steps)})
+
+    def _write(self, path, places, metadata=None):
+        """`places`: a parameter and a flat array by the name in the file."""
+        shapes = {name: parameter.shape for name, (parameter, _) in places.items()}
+        self._write_named(path, shapes, lambda name: self.whole_of(*places[name]), metadata)
+
+    def _write_named(self, path, shapes, read, metadata=None):
+        write_tensors(path, shapes, read, metadata)
+
+    def whole_of(self, parameter, flat):
+        """All rows of a parameter's numbers in a flat array."""
+        return parameter.of(flat)
 
     def load_optimizer(self, folder):
         path = os.path.join(folder, OPTIMIZER)
-        steps = read_metadata(path).get("step", "")
+        file = TensorFile(path)
+        steps = file.metadata.get("step", "")
         if not steps.isdigit():
             raise damaged(f"{path} has no step count")
         self.steps = int(steps)
-        tensors = read_tensors(path)
-        if self.steps == 0 and not tensors:
+        if self.steps == 0 and not file.names:
             return
         self.moments()
         for kind, flat in (("m", self.m), ("v", self.v)):
             for parameter in self.parameters:
-                found = tensors.get(f"{kind}.{parameter.name}")
-                if found is None or found.numel() != parameter.shape.numel():
-                    raise damaged(f"{path} does not fit the model: {kind}.{parameter.name}")
-                if not bool(torch.isfinite(found).all()):
-                    raise damaged(f"{path}: numbers of {kind}.{parameter.name} are NaN, infinite or beyond float32")
-                parameter.of(flat).copy_(found.view(parameter.shape))
+                parameter.of(flat).copy_(file.read(f"{kind}.{parameter.name}", parameter))
 
     def moments(self):
         if self.m is None:
@@ -271,6 +284,10 @@ class HeldModel:
             self.gradient = torch.zeros_like(self.master)
         self._pass_squares = []
         self._head_gradient = None
+
+    def totals(self, groups):
+        """Sums over all processes of what each has summed by group: squares and entries."""
+        return groups
 
     def end_pass(self):
         """The squared norm of this pass's gradient, which has been added to the others."""
@@ -325,9 +342,12 @@ class HeldModel:
         """A model with these heads and no adapter, all of whose parameters are its own, without values."""
         decoder = {key: value for key, value in self.decoder.items() if key != "adapter"}
         trunk = architectures.build_trunk(self.config, self.device)
-        return HeldModel(
+        return self._made(
             id=id, config=self.config, decoder=decoder, heads=heads, trunk=trunk, dtype=self.dtype, device=self.device
         )
+
+    def _made(self, **place):
+        return HeldModel(**place)
 
 
 def id_of(parameter):
@@ -353,39 +373,7 @@ def head_spec(config, decoder):
     return (architectures.own_head_name(config), "lm_head", torch.Size([decoder["vocabularySize"], decoder["width"]]))
 
 
-def read_from(files, config, name, into):
-    """Reads a parameter by its name, or by that without the trunk's prefix, as some files have it."""
+def read_from(files, config, name, into, parameter=None):
+    """Reads a parameter, or what is held of it, by its name or by that without the trunk's prefix, as some files have it."""
     bare = name.removeprefix(architectures.trunk_prefix(config))
-    files.read(name if name in files or bare not in files else bare, into)
-
-
-def open_trunk(folder, decoder, device):
-    """The configuration and the trunk of a folder. `decoder` is what Ballast found in it, whose word counts on whether the embeddings are tied."""
-    config = architectures.read_config(folder)
-    if decoder["context"] != architectures.context_of(config):
-        raise damaged(f"{folder}: transformers reads a context of {architectures.context_of(config)}, Ballast {decoder['context']}")
-    return config, architectures.build_trunk(config, device)
-
-
-def open_model(folder, *, id, decoder, heads, dtype, device, fresh_scalar, score_values, heads_found):
-    """Reads a folder's model, all of which is trained."""
-    config, trunk = open_trunk(folder, decoder, device)
-    model = HeldModel(id=id, config=config, decoder=decoder, heads=heads, trunk=trunk, dtype=dtype, device=device)
-    model.read(ModelFiles(folder), heads_found=heads_found, fresh_scalar=fresh_scalar, score_values=score_values)
-    return model
-
-
-def open_on_shared(shelf, folder, *, id, decoder, heads, dtype, device, heads_found, own):
-    """A model on the shared weights of a folder. `own`: names, groups, shapes and flat values of its own parameters, and scales of its adapter."""
-    config, trunk = open_trunk(folder, decoder, device)
-    specs = trunk_specs(config, trunk)
-    if "lm" in heads_found and not decoder["tieEmbeddings"]:
-        specs.append(head_spec(config, decoder))
-    model = HeldModel(
-        **{"id": id, "config": config, "decoder": decoder, "heads": heads, "trunk": trunk, "dtype": dtype, "device": device},
-        shared=shelf.open(folder, specs, lambda files, name, into: read_from(files, config, name, into), dtype, device),
-        own=[(name, group, torch.Size(shape)) for name, group, shape in own["parameters"]],
-        scales=own["scales"],
-    )
-    model.set_values(own["values"])
-    return model
+    files.read(name if name in files or bare not in files else bare, into, parameter)

@@ -44,21 +44,47 @@ class ModelFiles:
     def shape(self, name):
         return list(self._files[name][0].get_slice(name).get_shape())
 
-    def read(self, name, into):
-        """Copies a tensor into one of any float type; it must have the shape and be finite."""
+    def read(self, name, into, parameter=None):
+        """Copies a tensor, or the rows that are held of it, into one of any float type; it must have the shape and be finite."""
         if name not in self._files:
             raise damaged(f"{self.folder} has no parameter {name}")
         opened, path = self._files[name]
-        found = opened.get_tensor(name)
-        if found.numel() != into.numel() or (found.dim() == into.dim() and found.shape != into.shape):
-            raise damaged(f"{path}: {name} has shape {list(found.shape)}, config.json wants {list(into.shape)}")
-        into.copy_(found.view(into.shape))
+        wanted = into.shape if parameter is None else parameter.shape
+        found = self.shape(name)
+        if torch.Size(found).numel() != wanted.numel() or (len(found) == len(wanted) and found != list(wanted)):
+            raise damaged(f"{path}: {name} has shape {found}, config.json wants {list(wanted)}")
+        into.copy_(_rows(opened, name, parameter).view(into.shape))
         bad = into.numel() - int(torch.isfinite(into).sum())
         if bad > 0:
             raise damaged(
                 f"{path}: {bad} of {into.numel()} numbers of {name} are NaN, infinite or beyond float32",
                 "Use an earlier checkpoint, or export the model again: nothing can be computed with these.",
             )
+
+
+def _rows(opened, name, parameter):
+    """A tensor of an open file; of a sharded parameter only the rows that are held are read."""
+    if parameter is None or not parameter.sharded:
+        return opened.get_tensor(name)
+    return opened.get_slice(name)[parameter.first : parameter.first + parameter.held[0]]
+
+
+class TensorFile:
+    """One file of tensors that belong to parameters, such as an optimizer's."""
+
+    def __init__(self, path):
+        self.path, self._opened = path, _open(path)
+        self.names = set(self._opened.keys())
+        self.metadata = self._opened.metadata() or {}
+
+    def read(self, name, parameter):
+        """What is held of a tensor with a parameter's shape."""
+        if name not in self.names or torch.Size(self._opened.get_slice(name).get_shape()).numel() != parameter.shape.numel():
+            raise damaged(f"{self.path} does not fit the model: {name}")
+        found = _rows(self._opened, name, parameter)
+        if not bool(torch.isfinite(found).all()):
+            raise damaged(f"{self.path}: numbers of {name} are NaN, infinite or beyond float32")
+        return found.view(parameter.held)
 
 
 def _shards_of(index):
@@ -89,16 +115,6 @@ def _shards_of(index):
     return names
 
 
-def read_metadata(path):
-    return _open(path).metadata() or {}
-
-
-def read_tensors(path):
-    """All tensors of a file, by name."""
-    opened = _open(path)
-    return {name: opened.get_tensor(name) for name in opened.keys()}
-
-
 def _open(path):
     try:
         return safe_open(path, framework="pt")
@@ -110,13 +126,13 @@ def _open(path):
         ) from error
 
 
-def write_tensors(path, tensors, metadata=None):
-    """Writes float32 tensors as one file, tensor by tensor, and flushes it to the disk. `tensors`: name and tensor, in order."""
-    tensors = list(tensors)
+def write_tensors(path, shapes, read, metadata=None):
+    """Writes float32 tensors as one file and flushes it to the disk. `shapes`: of each name, in order; `read` gives a tensor when it is its turn."""
     header, at = {"__metadata__": {"format": "pt", **(metadata or {})}}, 0
-    for name, tensor in tensors:
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [at, at + 4 * tensor.numel()]}
-        at += 4 * tensor.numel()
+    for name, shape in shapes.items():
+        bytes = 4 * torch.Size(shape).numel()
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [at, at + bytes]}
+        at += bytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     # Beside its place and renamed, so that the name never stands for half a file.
@@ -124,8 +140,8 @@ def write_tensors(path, tensors, metadata=None):
     with open(temporary, "wb") as file:
         file.write(struct.pack("<Q", len(text)))
         file.write(text)
-        for _, tensor in tensors:
-            numbers = tensor.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()
+        for name in shapes:
+            numbers = read(name).detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()
             file.write(memoryview(np.ascontiguousarray(numbers)).cast("B"))
         file.flush()
         os.fsync(file.fileno())

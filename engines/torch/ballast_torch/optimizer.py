@@ -22,31 +22,34 @@ def optim_step(model, *, learningRate, beta1, beta2, epsilon, weightDecay, maxGr
     if model.accumulated == 0:
         raise usage(f"optimStep: no gradient was accumulated for model {model.id}")
     runs = runs_of(model)
-    groups = {}
+    groups, entries = {}, {}
     for group, _, start, end in runs:
         piece = model.gradient[start:end]
         square, total = float(torch.linalg.vector_norm(piece)) ** 2, float(piece.sum())
-        squares, totals, entries = groups.get(group, (0.0, 0.0, 0))
-        groups[group] = (squares + square, totals + total, entries + end - start)
-    norm = math.sqrt(sum(squares for squares, _, _ in groups.values())) if _finite(groups) else math.nan
+        squares, totals = groups.get(group, (0.0, 0.0))
+        groups[group] = (squares + square, totals + total)
+    for parameter in model.parameters:
+        entries[parameter.group] = entries.get(parameter.group, 0) + parameter.shape.numel()
+    groups = model.totals(groups)
+    norm = math.sqrt(sum(squares for squares, _ in groups.values())) if _finite(groups) else math.nan
     skipped = not math.isfinite(norm)
     if not skipped:
         _apply(model, runs, norm, learningRate, rateFactors or {}, beta1, beta2, epsilon, weightDecay, maxGradNorm)
     model.clear_gradient()
     moments = {}
-    for group, (squares, total, entries) in groups.items():
-        mean = total / entries
-        moments[group] = {"mean": mean, "variance": max(0.0, squares / entries - mean * mean)}
+    for group, (squares, total) in groups.items():
+        mean = total / entries[group]
+        moments[group] = {"mean": mean, "variance": max(0.0, squares / entries[group] - mean * mean)}
     return {
         "gradNorm": norm,
         "skipped": skipped,
-        "groupNorms": {group: math.sqrt(squares) for group, (squares, _, _) in groups.items()},
+        "groupNorms": {group: math.sqrt(squares) for group, (squares, _) in groups.items()},
         "groupMoments": moments,
     }
 
 
 def _finite(groups):
-    return all(math.isfinite(squares) for squares, _, _ in groups.values())
+    return all(math.isfinite(squares) for squares, _ in groups.values())
 
 
 def _apply(model, runs, norm, rate, factors, beta1, beta2, epsilon, decay, largest):
@@ -94,7 +97,7 @@ def slow_average(target, source, decay):
         moving = {f"{module}.weight" for module in source.scales} | set(source.by_name)
         for parameter in target.parameters:
             if parameter.name in moving:
-                parameter.of(target.master).lerp_(source.merged_value_of(parameter.name), 1 - decay)
+                parameter.of(target.master).lerp_(parameter.rows_of(source.merged_value_of(parameter.name)), 1 - decay)
     else:
         target.master.lerp_(source.values(), 1 - decay)
     target.round()

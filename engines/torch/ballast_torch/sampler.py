@@ -38,33 +38,43 @@ def uniforms(keys, step):
 
 
 @torch.no_grad()
-def sample(model, request, before_step=lambda done, wanted: None):
-    """Responses to prompts. Returns tokens and log-probabilities, flat, with their lengths, and which rows ended at a stop token."""
-    prompts = texts_of(request["prompts"])
-    streams = request.get("streams")
-    streams = np.arange(len(prompts)) if streams is None else streams
-    _check(model, request, prompts, streams)
-    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
+def sample(model, request, rows, before_step=lambda done, wanted: None):
+    """The responses to the prompts at `rows`: (tokens, log-probabilities, whether it ended at a stop token) of each, in their order."""
+    prompts, streams = texts_of(request["prompts"]), _streams(request)
+    order = sorted(rows, key=lambda i: (len(prompts[i]), i))
     head = model.language_head()
-    rows = _rows_at_once(model, prompts, request["maxNewTokens"])
+    most = _rows_at_once(model, [prompts[i] for i in rows], request["maxNewTokens"])
+    stops = set(request["stopTokens"])
     found = {}
-    for at in range(0, len(order), rows):
-        part = order[at : at + rows]
+    for at in range(0, len(order), most):
+        part = order[at : at + most]
         batch = [prompts[i] for i in part]
         keys = row_keys(request["seed"], np.asarray(streams)[part])
         done = lambda step: before_step(at * request["maxNewTokens"] + step * len(part), len(order) * request["maxNewTokens"])
-        found.update(zip(part, _batch(model, head, request, batch, keys, done)))
-    results = [found[i] for i in range(len(prompts))]
-    stops = set(request["stopTokens"])
+        for i, (tokens, logprobs) in zip(part, _batch(model, head, request, batch, keys, done)):
+            found[i] = (tokens, logprobs, int(tokens[-1]) in stops)
+    return [found[i] for i in rows]
+
+
+def flat(results):
+    """Results of all prompts as flat arrays with their lengths, and which of them ended at a stop token."""
     return {
-        "lengths": np.array([len(tokens) for tokens, _ in results], dtype=np.int32),
-        "tokens": np.concatenate([tokens for tokens, _ in results] or [[]]).astype(np.int32),
-        "logprobs": np.concatenate([logprobs for _, logprobs in results] or [[]]).astype(np.float32),
-        "stopped": [int(tokens[-1]) in stops for tokens, _ in results],
+        "lengths": np.array([len(tokens) for tokens, _, _ in results], dtype=np.int32),
+        "tokens": np.concatenate([tokens for tokens, _, _ in results] or [[]]).astype(np.int32),
+        "logprobs": np.concatenate([logprobs for _, logprobs, _ in results] or [[]]).astype(np.float32),
+        "stopped": [stopped for _, _, stopped in results],
     }
 
 
-def _check(model, request, prompts, streams):
+def _streams(request):
+    streams = request.get("streams")
+    return np.arange(len(request["prompts"]["lengths"])) if streams is None else streams
+
+
+def check(model, request):
+    """Throws for a request that cannot be done; the prompts' tokens."""
+    prompts, streams = texts_of(request["prompts"]), _streams(request)
+
     def need(name, holds, wanted):
         if not holds:
             raise usage(f"{name} is {request[name]:g}; it must be {wanted}")
@@ -83,6 +93,7 @@ def _check(model, request, prompts, streams):
                 f"prompt {i} has {len(prompt)} tokens; with {new} new ones it exceeds the context of {model.decoder['context']}",
                 "Shorten prompts, lower maxNewTokens or raise model.context.",
             )
+    return prompts
 
 
 def _rows_at_once(model, prompts, new):

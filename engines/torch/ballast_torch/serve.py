@@ -1,26 +1,36 @@
-"""The worker's two threads: one computes, call by call; the other reads the socket, answers pings at once, and takes calls back."""
+"""The worker's two threads: one computes, call by call; the other reads the socket, answers pings at once, and takes calls back.
+
+Of several ranks the first has the trainer's socket to speak over, and gives every call to the others; a rank started by the trainer has a socket
+too, over which nothing comes: it closes when the trainer ends.
+"""
 import os
 import queue
 import socket
+import sys
 import threading
 import time
 
 from .errors import EngineError
+from .ranks import Alone
 from .wire import frame_parts, read_frame
-from .worker import Worker, resident_mb
+from .worker import Lost, Worker, resident_mb
+
+# The exit code of a rank that failed while the others waited for it, or that lost them (sysexits.h: EX_SOFTWARE).
+LOST = 70
 
 
 class Server:
-    def __init__(self, connection):
+    def __init__(self, connection, ranks=Alone()):
         self.stream = connection.makefile("rb")
         self.connection = connection
+        self.ranks = ranks
         self.writing = threading.Lock()
         self.calls = queue.Queue()
         # Ids of calls that were taken back before they had an answer.
         self.cancelled = set()
         # The id, verb and start of the call in progress.
         self.current = None
-        self.worker = Worker(self._interrupted)
+        self.worker = Worker(self._interrupted, ranks)
 
     def run(self):
         threading.Thread(target=self._read, daemon=True).start()
@@ -44,19 +54,22 @@ class Server:
                 self._pong(message)
             elif message["verb"] == "cancel":
                 self.cancelled.add(message["args"]["call"])
+                self.ranks.take_back(message["args"]["call"])
             else:
                 self.calls.put(message)
 
     def _pong(self, message):
         current = self.current
         busy = None if current is None else {"verb": current[1], "seconds": time.monotonic() - current[2]}
-        self._send({"id": message["id"], "result": {"busy": busy, "residentMb": resident_mb()}})
+        answer = {"busy": busy, "residentMb": resident_mb(), "silent": self.ranks.silence()}
+        self._send({"id": message["id"], "result": answer})
 
     def _answer(self, message):
         call, verb = message["id"], message["verb"]
         self.current = (call, verb, time.monotonic())
         try:
             self._interrupted()
+            self.ranks.share(message)
             answer = {"id": call, "result": self.worker.call(verb, message["args"])}
         except EngineError as error:
             answer = {
@@ -77,5 +90,62 @@ class Server:
                 self.connection.sendall(part)
 
 
-def serve(descriptor):
-    Server(socket.socket(fileno=descriptor)).run()
+class Follower:
+    """A rank that is not spoken to: it does what the first one does."""
+
+    def __init__(self, ranks):
+        self.ranks = ranks
+        self.call = None
+        self.worker = Worker(self._interrupted, ranks)
+
+    def run(self):
+        while True:
+            message = self.ranks.share(None)
+            self.call = (message["id"], message["verb"])
+            try:
+                self.worker.call(message["verb"], message["args"])
+            except EngineError:
+                # The first rank tells it.
+                pass
+
+    def _interrupted(self):
+        if self.ranks.taken_back(self.call[0]):
+            raise EngineError("cancelled", f"{self.call[1]} was taken back")
+
+
+def serve(descriptor, ranks):
+    """Until the trainer closes its socket, or another rank is lost."""
+    try:
+        if ranks.rank == 0:
+            Server(socket.socket(fileno=descriptor), ranks).run()
+        else:
+            threading.Thread(target=_until_closed, daemon=True).start()
+            Follower(ranks).run()
+    except Exception as error:
+        if ranks.size == 1:
+            raise
+        _tell(ranks, error)
+        # Without a farewell to the others, which wait for this one.
+        os._exit(LOST)
+
+
+def _tell(ranks, error):
+    """In one line that the trainer looks for: what failed here, or that others are gone."""
+    if isinstance(error, Lost):
+        cause = error.args[0]
+        text = f"{cause} ({cause.hint})" if cause.hint else str(cause)
+    else:
+        text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    sys.stderr.write(f"\nballast: process {ranks.rank} of {ranks.size}: {text}\n")
+    sys.stderr.flush()
+
+
+def _until_closed():
+    """A rank that another launcher started has no socket; it ends when the first one does."""
+    try:
+        trainer = socket.socket(fileno=int(os.environ["BALLAST_SOCKET"]))
+    except (KeyError, ValueError, OSError):
+        return
+    while trainer.recv(4096):
+        pass
+    os._exit(0)

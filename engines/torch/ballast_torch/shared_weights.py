@@ -6,30 +6,49 @@ import weakref
 import torch
 
 from .model_files import ModelFiles
+from .parameters import part
+from .sharding import ShardedTrunk
 
 
 class SharedWeights:
-    """`tensors`: by name, as passes read them."""
+    """`tensors`: by name, as passes read them: whole, or this rank's rows of them."""
 
-    def __init__(self, files, specs, read, dtype, device):
+    def __init__(self, files, specs, read, *, ranks, config, trunk, dtype, device):
         # The open files give float32 values once more, if passes round them; a folder that is replaced later doesn't change them.
-        self._files, self._read = files, read
+        self._files, self._read, self._device = files, read, device
+        self._shapes = {name: shape for name, _, shape in specs}
         self.tensors = {}
-        for name, _, shape in specs:
+        self.sharded = None
+        if ranks.size > 1:
+            self._shard(specs, ranks, config, trunk, dtype)
+            return
+        for name, shape in self._shapes.items():
             self.tensors[name] = torch.empty(shape, dtype=dtype, device=device)
             if dtype == torch.float32:
                 read(files, name, self.tensors[name])
             else:
                 self.tensors[name].copy_(self.value_of(name))
 
+    def _shard(self, specs, ranks, config, trunk, dtype):
+        own_head = next((shape for name, group, shape in specs if group == "lm_head"), None)
+        self.sharded = ShardedTrunk(
+            config, trunk, own_head, ranks=ranks, device=self._device, stored=dtype, dtype=dtype, trained=False
+        )
+        for name, group, shape in specs:
+            parameter = part(name, group, shape, 0, ranks)
+            numbers = torch.zeros(parameter.end, dtype=dtype, device=self._device)
+            self._read(self._files, name, parameter.of(numbers), parameter)
+            self.tensors[name] = numbers
+            self.sharded.bind(name, numbers)
+
     def value_of(self, name):
-        """A parameter in float32; None if there is none of this name."""
+        """A parameter in float32, whole; None if there is none of this name."""
         if name not in self.tensors:
             return None
         held = self.tensors[name]
-        if held.dtype == torch.float32:
+        if held.dtype == torch.float32 and self.sharded is None:
             return held
-        value = torch.empty(held.shape, device=held.device)
+        value = torch.empty(self._shapes[name], device=self._device)
         self._read(self._files, name, value)
         return value
 
@@ -40,12 +59,12 @@ class Shelf:
     def __init__(self):
         self._held = weakref.WeakValueDictionary()
 
-    def open(self, folder, specs, read, dtype, device):
+    def open(self, folder, specs, read, **place):
         """A folder's weights: those that are held if its files are still the same. `read` copies a tensor of the files by its name."""
         identity = _identity_of(folder)
         held = self._held.get(identity)
         if held is None:
-            held = self._held[identity] = SharedWeights(ModelFiles(folder), specs, read, dtype, device)
+            held = self._held[identity] = SharedWeights(ModelFiles(folder), specs, read, **place)
         return held
 
 

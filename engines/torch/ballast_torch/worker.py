@@ -3,13 +3,15 @@ import os
 import platform
 import sys
 import time
+from itertools import zip_longest
 
 import numpy as np
 import torch
 
-from . import PROTOCOL, losses, optimizer, sampler
+from . import PROTOCOL, losses, optimizer, sampler, split
 from .errors import EngineError, is_out_of_memory, usage
-from .held_model import open_model, open_on_shared
+from .open_model import open_model, open_on_shared
+from .ranks import Alone
 from .shared_weights import Shelf
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -17,10 +19,22 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TRUE_FLOAT32 = 1e-5
 
 
+# Verbs during which no rank waits for another, or each still does so after a failure: after one that only some ranks saw, all go on together.
+APART = ("open", "loadModel", "saveModel", "sample")
+
+
+class Part:
+    """This rank's part of an answer, and what makes the whole of all ranks' parts."""
+
+    def __init__(self, own, merge):
+        self.own, self.merge = own, merge
+
+
 class Worker:
     """Holds the models. `interrupted` raises if the caller has taken the call back; it is asked between steps of generation."""
 
-    def __init__(self, interrupted=lambda: None):
+    def __init__(self, interrupted=lambda: None, ranks=Alone()):
+        self.ranks = ranks
         self.models = {}
         self.shelf = Shelf()
         self.next = 1
@@ -30,11 +44,33 @@ class Worker:
         self.dtype = torch.float32
 
     def call(self, verb, args):
-        """A verb's answer. Every failure is an EngineError, after which the accumulated gradient of the call's model may be gone."""
+        """A verb's answer. Every failure is an EngineError, after which the accumulated gradient of the call's model may be gone.
+
+        Of several ranks one that fails by itself while the others wait for it raises `Lost`: they cannot go on.
+        """
+        started, before = time.perf_counter(), self.next
+        answer = failure = None
+        try:
+            answer = self._answer(verb, args)
+        except EngineError as error:
+            if self.ranks.size > 1 and verb not in APART and error.kind in ("oom", "worker"):
+                raise Lost(error) from error
+            failure = error
+        part = answer if isinstance(answer, Part) else Part(None, lambda each: answer)
+        each = self.ranks.gather((failure, part.own))
+        failures = [one for one, _ in each if one is not None]
+        if failures:
+            # A model that some ranks have loaded and others have not is none.
+            self.models = {id: model for id, model in self.models.items() if int(id.removeprefix("model-")) < before}
+            self.next = before
+            raise failures[0]
+        self.seconds += time.perf_counter() - started
+        return part.merge([own for _, own in each])
+
+    def _answer(self, verb, args):
         method = getattr(self, f"do_{verb}", None)
         if method is None:
             raise usage(f"the worker knows no {verb}", "Ballast and its PyTorch worker are of different versions.")
-        started = time.perf_counter()
         try:
             return method(**args)
         except EngineError as error:
@@ -44,8 +80,6 @@ class Worker:
             failure = self._failure(verb, args, error)
             self._after_failure(verb, args, failure)
             raise failure from error
-        finally:
-            self.seconds += time.perf_counter() - started
 
     def _failure(self, verb, args, error):
         if not is_out_of_memory(error):
@@ -78,7 +112,7 @@ class Worker:
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         self.dtype = DTYPES[dtype]
-        self.device = torch.device(_device(device))
+        self.device = torch.device(_device(device, self.ranks))
         matmul = _choose_matmul() if self.device.type == "cpu" else torch.get_float32_matmul_precision()
         return {
             "protocol": PROTOCOL,
@@ -88,11 +122,12 @@ class Worker:
             "threads": torch.get_num_threads(),
             "matmul": matmul,
             "bitExact": self.device.type == "cpu",
+            "processes": self.ranks.size,
             "versions": versions(),
         }
 
     def do_usage(self):
-        return {"nativeSeconds": self.seconds, "residentMb": resident_mb()}
+        return {"nativeSeconds": self.seconds, "residentMb": self.ranks.sums([resident_mb()])[0]}
 
     def do_matmulRate(self, size, seconds):
         """Billions of float operations a second of a square product at the passes' precision: the machine's ceiling."""
@@ -111,6 +146,7 @@ class Worker:
     def do_loadModel(self, folder, decoder, heads, headsFound, freshScalar, scoreValues, own, merge, optimizer, frozen):
         """`own`: the parameters that a model on shared weights has for itself; null if all are its own. `optimizer`: the folder of one, or null."""
         place = {"id": f"model-{self.next}", "decoder": decoder, "heads": heads, "dtype": self.dtype, "device": self.device}
+        place["ranks"] = self.ranks
         if own is None:
             model = open_model(
                 folder, **place, fresh_scalar=freshScalar, score_values=scoreValues, heads_found=headsFound
@@ -166,20 +202,47 @@ class Worker:
     # Computation
 
     def do_sample(self, model, request):
-        return sampler.sample(self._model(model), request, lambda done, wanted: self.interrupted())
+        held = self._model(model)
+        prompts = sampler.check(held, request)
+        held.check_head("lm")
+        rows = list(self.ranks.rows(len(prompts)))
+        found = held.run_gathered(lambda: sampler.sample(held, request, rows, lambda done, wanted: self.interrupted()))
+        in_order = lambda each: [row for rows in zip_longest(*each) for row in rows if row is not None]
+        return Part(found, lambda each: sampler.flat(in_order(each)))
 
     def do_forward(self, model, sequences, outputs, temperature):
-        return losses.forward(self._model(model), sequences, outputs, temperature)
+        held = self._model(model)
+        losses.check_forward(held, sequences, outputs)
+        if self.ranks.size == 1:
+            return losses.forward(held, sequences, outputs, temperature)
+        found = losses.forward(held, split.forward_part(sequences, self.ranks), outputs, temperature)
+        scored = [1] * len(sequences["lengths"]) if "score" in outputs else sequences["lengths"] - sequences["starts"]
+        return Part(found, lambda each: split.join(each, scored, self.ranks))
 
     def do_forwardBackward(self, model, loss):
         held = self._model(model)
-        if held.frozen or held.size == 0:
+        if held.trained == 0:
             raise usage(f"model {model} has no parameter to train: all are frozen")
         penalty = loss["config"].get("penalty") if loss["name"] == "policy" else None
         old = self._model(penalty["oldModel"]) if penalty and penalty["oldModel"] is not None else None
         if old is not None and old.decoder != held.decoder:
             raise usage(f"policy: model {old.id} is not of the same shape as {model}")
-        return losses.forward_backward(held, loss, old)
+        losses.check_loss(held, loss)
+        if self.ranks.size == 1:
+            return losses.forward_backward(held, loss, old)
+        found = losses.forward_backward(held, split.loss_part(loss, self.ranks), old)
+        # The norm is of all ranks' rows already.
+        total, squared = found.pop("loss"), found.pop("gradSquaredNorm")
+        pairs = loss["name"] == "pairwise"
+        scored = [1] * len(loss["margins"]) if pairs else loss["sequences"]["lengths"] - loss["sequences"]["starts"]
+        return Part(
+            (total, found),
+            lambda each: {
+                "loss": sum(one for one, _ in each),
+                "gradSquaredNorm": squared,
+                **split.join([outputs for _, outputs in each], scored, self.ranks),
+            },
+        )
 
     def do_optimStep(self, model, request):
         return optimizer.optim_step(self._model(model), **request)
@@ -193,7 +256,7 @@ class Worker:
         return self._info(model)
 
     def _info(self, model):
-        return {"id": model.id, "trained": 0 if model.frozen else model.size, "heads": model.heads}
+        return {"id": model.id, "trained": model.trained, "heads": model.heads}
 
     def _model(self, id):
         if id not in self.models:
@@ -226,10 +289,16 @@ def resident_mb():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
-def _device(name):
-    """The device to compute on. `auto`: the first CUDA device, or the CPU."""
+class Lost(Exception):
+    """This rank failed while others wait for it; why."""
+
+
+def _device(name, ranks):
+    """The device to compute on. `auto`: the first CUDA device, or the CPU; of several processes of a machine each has a CUDA device of its own."""
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and ranks.size > 1:
+        name = f"cuda:{ranks.local_rank}"
     if name.startswith("cuda") and not torch.cuda.is_available():
         why = "this PyTorch was built for CPUs only" if torch.version.cuda is None else "PyTorch sees no CUDA device or driver"
         raise usage(f"device is {name}, and {why}", "Check with nvidia-smi, then run: ballast engine setup torch --force; or set engine.device=cpu.")

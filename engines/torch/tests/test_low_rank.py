@@ -9,9 +9,11 @@ import torch
 from transformers import GPT2Config, LlamaConfig
 
 from ballast_torch import architectures, losses
-from ballast_torch.held_model import open_on_shared, trunk_specs
+from ballast_torch.held_model import trunk_specs
 from ballast_torch.low_rank import factors_of
 from ballast_torch.model_files import write_tensors
+from ballast_torch.open_model import open_on_shared
+from ballast_torch.ranks import Alone
 from ballast_torch.shared_weights import Shelf
 from tests.small import flat, rows
 
@@ -28,13 +30,14 @@ CONFIGS = {
 MODULES = {"gpt2": "transformer.h.1.mlp.c_fc", "llama": "model.layers.1.mlp.down_proj"}
 
 
-def write_base(folder, family, seed=1):
+def write_base(folder, family, seed=1, head=False):
     config = CONFIGS[family]
     config.save_pretrained(folder)
     trunk = architectures.build_trunk(config, CPU)
     generator = torch.Generator().manual_seed(seed)
     specs = trunk_specs(config, trunk)
-    write_tensors(f"{folder}/model.safetensors", [(name, 0.3 * torch.randn(shape, generator=generator)) for name, _, shape in specs])
+    shapes = {name: shape for name, _, shape in specs} | ({"lm_head.weight": (13, 8)} if head else {})
+    write_tensors(f"{folder}/model.safetensors", shapes, lambda name: 0.3 * torch.randn(shapes[name], generator=generator))
     return config, trunk
 
 
@@ -54,7 +57,7 @@ class LowRankTest(unittest.TestCase):
         own = {"parameters": shapes, "values": values.numpy(), "scales": {module: SCALE}}
         decoder = {"family": family, **SIZES, "textIds": None, "adapter": {}}
         return open_on_shared(
-            self.shelf, folder or self.folder, id="m", decoder=decoder, heads=["lm"], dtype=dtype, device=CPU, heads_found=["lm"], own=own
+            self.shelf, folder or self.folder, ranks=Alone(), id="m", decoder=decoder, heads=["lm"], dtype=dtype, device=CPU, heads_found=["lm"], own=own
         )
 
     def test_a_projection_is_that_of_loops(self):

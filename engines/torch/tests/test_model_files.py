@@ -19,7 +19,7 @@ class IndexTest(unittest.TestCase):
         os.mkdir(self.folder)
 
     def shard(self, name, tensors):
-        write_tensors(os.path.join(self.folder, name), [(key, torch.full((2,), float(value))) for key, value in tensors.items()])
+        write_tensors(os.path.join(self.folder, name), {key: (2,) for key in tensors}, lambda key: torch.full((2,), float(tensors[key])))
 
     def index(self, content):
         with open(os.path.join(self.folder, "model.safetensors.index.json"), "w", encoding="utf-8") as file:

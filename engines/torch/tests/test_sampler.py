@@ -22,6 +22,10 @@ def tokens_of(found):
     return [list(one) for one in np.split(found["tokens"], np.cumsum(found["lengths"])[:-1])]
 
 
+def sample(model, request):
+    return sampler.flat(sampler.sample(model, request, range(len(sampler.check(model, request)))))
+
+
 class StreamTest(unittest.TestCase):
     def test_words_of_splitmix64(self):
         # The generator's published first words from state 1234567.
@@ -71,9 +75,9 @@ class InvertTest(unittest.TestCase):
 class SampleTest(unittest.TestCase):
     def test_a_row_is_its_own(self):
         model = small_model()
-        whole = sampler.sample(model, request())
+        whole = sample(model, request())
         for i, prompt in enumerate(PROMPTS):
-            alone = sampler.sample(model, request(prompts=[prompt], streams=np.array([i], dtype=np.float64)))
+            alone = sample(model, request(prompts=[prompt], streams=np.array([i], dtype=np.float64)))
             self.assertEqual(tokens_of(alone)[0], tokens_of(whole)[i])
         tokens = tokens_of(whole)
         self.assertGreater(len({len(row) for row in tokens}), 1, "no row ended early: the test shows nothing")
@@ -84,7 +88,7 @@ class SampleTest(unittest.TestCase):
     def test_log_probabilities_are_the_forward_pass(self):
         for dtype, rough in ((torch.float32, 1e-5), (torch.bfloat16, 0.1)):
             model = small_model(dtype=dtype)
-            found = sampler.sample(model, request(temperature=0.7, topK=5))
+            found = sample(model, request(temperature=0.7, topK=5))
             answered = [prompt + row for prompt, row in zip(PROMPTS, tokens_of(found))]
             read = losses.forward(model, flat(answered, [len(p) for p in PROMPTS]), ["logprobs"], 0.7)["logprobs"]
             self.assertLess(np.abs(read - found["logprobs"]).max(), rough)

@@ -1,0 +1,141 @@
+"""The processes that hold a run's models together: rank 0 is spoken to, and every rank does the same calls in the same order."""
+import datetime
+import os
+import threading
+import time
+
+import torch
+import torch.distributed as dist
+
+# A rank waits for the next call as long as the trainer does, such as for a decision. Days: beyond 24 of them some timers overflow.
+PATIENCE = datetime.timedelta(days=20)
+# Seconds between two signs of life of a rank.
+HEART = 1.0
+
+
+class Alone:
+    """One process: what several would put together is there already."""
+
+    rank, size = 0, 1
+
+    def share(self, message):
+        return message
+
+    def gather(self, thing):
+        return [thing]
+
+    def sums(self, numbers):
+        return list(numbers)
+
+    def rows(self, count):
+        """The rows of this rank among `count`."""
+        return range(count)
+
+    def silence(self):
+        """The rank that has given no sign of life for longest, and for how many seconds."""
+        return {"rank": 0, "seconds": 0.0}
+
+    def take_back(self, call):
+        """Tells every rank that a call was taken back."""
+
+    def taken_back(self, call):
+        return False
+
+
+class Ranks:
+    """One of several, by the environment that torchrun gives: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT."""
+
+    def __init__(self):
+        dist.init_process_group("gloo", timeout=PATIENCE)
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self.local_rank = int(os.environ["LOCAL_RANK"])
+        self._meshes = {}
+        # For signs of life, beside the one by which the ranks met: that one is not for several threads.
+        self._store = self._open_store(os.environ["MASTER_ADDR"])
+        self._seen = {}
+        self._cancelled = set()
+        self._asked = None
+        threading.Thread(target=self._live, daemon=True).start()
+
+    def _open_store(self, address):
+        if self.rank == 0:
+            self._server = dist.TCPStore(address, 0, is_master=True, wait_for_workers=False)
+        port = self.share(self._server.port if self.rank == 0 else None)
+        return dist.TCPStore(address, port, is_master=False, wait_for_workers=False)
+
+    def mesh(self, device):
+        """The mesh over which parameters are sharded, for a device's type."""
+        if device.type not in self._meshes:
+            group = dist.group.WORLD if device.type == "cpu" else dist.new_group(backend="nccl", timeout=PATIENCE)
+            self._meshes[device.type] = dist.device_mesh.DeviceMesh.from_group(group, device.type)
+        return self._meshes[device.type]
+
+    def group(self, device):
+        return self.mesh(device).get_group()
+
+    def share(self, message):
+        """Rank 0's message, on every rank."""
+        place = [message]
+        dist.broadcast_object_list(place, src=0)
+        return place[0]
+
+    def gather(self, thing):
+        """What each rank has, on every rank, in the ranks' order."""
+        things = [None] * self.size
+        dist.all_gather_object(things, thing)
+        return things
+
+    def sums(self, numbers):
+        """The sums over all ranks, number by number, in float64 and in the ranks' order: the same bits everywhere."""
+        own = torch.tensor(numbers, dtype=torch.float64)
+        each = [torch.empty_like(own) for _ in range(self.size)]
+        dist.all_gather(each, own)
+        total = torch.zeros_like(own)
+        for one in each:
+            total += one
+        return total.tolist()
+
+    def rows(self, count):
+        return range(self.rank, count, self.size)
+
+    # Signs of life
+
+    def _live(self):
+        beats = 0
+        while True:
+            beats += 1
+            self._store.set(f"heart/{self.rank}", str(beats))
+            if self._asked is not None and self._store.check([f"cancel/{self._asked}"]):
+                self._cancelled.add(self._asked)
+            if self.rank == 0:
+                self._listen()
+            time.sleep(HEART)
+
+    def _listen(self):
+        now = time.monotonic()
+        for rank in range(1, self.size):
+            key = f"heart/{rank}"
+            beat = self._store.get(key) if self._store.check([key]) else None
+            if rank not in self._seen or self._seen[rank][0] != beat:
+                self._seen[rank] = (beat, now)
+
+    def silence(self):
+        now = time.monotonic()
+        return max(
+            ({"rank": rank, "seconds": now - since} for rank, (_, since) in dict(self._seen).items()),
+            key=lambda one: one["seconds"],
+            default={"rank": 0, "seconds": 0.0},
+        )
+
+    def take_back(self, call):
+        self._store.set(f"cancel/{call}", "1")
+
+    def taken_back(self, call):
+        """Whether rank 0 has taken this call back; known within a sign of life."""
+        self._asked = call
+        return call in self._cancelled
+
+
+def ranks_here():
+    """The ranks that the environment speaks of; alone if it speaks of none."""
+    return Ranks() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else Alone()
