@@ -8,6 +8,7 @@ import { createEmbeddedEngine } from "./embedded/index.ts";
 import type { Engine } from "./engine.ts";
 import { routedEngine } from "./routed-engine.ts";
 import { createTorchEngine, type TorchDtype } from "./torch/index.ts";
+import type { ProcessOptions } from "./torch/rendezvous.ts";
 
 export interface OpenOptions {
   /** Threads of an engine on this machine; 0, the default, uses the physical cores. */
@@ -18,7 +19,7 @@ export interface OpenOptions {
   readonly onNote?: (text: string) => void;
 }
 
-export interface EngineChoice {
+export interface EngineChoice extends ProcessOptions {
   readonly kind: string;
   /** Of the PyTorch engine: docs/engines.md. */
   readonly python?: string | undefined;
@@ -56,6 +57,9 @@ export async function openEngine({
   python,
   device,
   dtype,
+  processes,
+  nodes,
+  rendezvous,
   kinds = engineKinds as EngineKinds,
   ...options
 }: Partial<EngineSection> & OpenOptions & { readonly kinds?: EngineKinds } = {}): Promise<Engine> {
@@ -73,12 +77,12 @@ export async function openEngine({
   );
   const opened: Engine[] = [];
   try {
-    const first = await main({ ...options, python, device, dtype });
+    const first = await main({ ...options, python, device, dtype, processes, nodes, rendezvous });
     opened.push(first);
     if (others.length === 0) return first;
     const byRole: Partial<Record<ModelRole, Engine>> = {};
-    for (const [role, { python, device, dtype }, open] of others) {
-      const engine = await open({ ...options, python, device, dtype });
+    for (const [role, { kind: _, ...choice }, open] of others) {
+      const engine = await open({ ...options, ...choice });
       opened.push(engine);
       byRole[role] = engine;
     }

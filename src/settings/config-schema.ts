@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { familyNames } from "../models/family.ts";
-import { mostSequences, mostThreads } from "../util/limits.ts";
+import { mostProcesses, mostSequences, mostThreads } from "../util/limits.ts";
 import { algorithmNames } from "./algorithm-table.ts";
 
 const text = z.string().min(1);
@@ -509,7 +509,7 @@ export const engineKindNames = ["embedded", "torch"] as const;
 export type EngineKind = (typeof engineKindNames)[number];
 
 /** Settings of an engine's section that only PyTorch reads. */
-export const torchSettings = ["python", "device", "dtype"] as const;
+export const torchSettings = ["python", "device", "dtype", "processes"] as const;
 
 const engineChoice = z.strictObject({
   kind: z.enum(engineKindNames).default("embedded"),
@@ -519,6 +519,8 @@ const engineChoice = z.strictObject({
   device: text.optional(),
   /** Only of `torch`: what passes compute in, by default fp32; weights, gradients and the optimizer's state are float32 in both. */
   dtype: z.enum(["fp32", "bf16"]).optional(),
+  /** Only of `torch`: processes on each machine, over which weights, gradients and optimizer are sharded; by default 1. */
+  processes: z.int().min(1).max(mostProcesses).optional(),
 });
 
 /** Where models are held and computed with. A role may have an engine of its own. */

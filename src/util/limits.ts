@@ -6,5 +6,8 @@
  */
 export const mostThreads = 1024;
 
+/** Most processes of an engine on a machine, and most machines: far above what one run of a model that fits the interface needs. */
+export const mostProcesses = 1024;
+
 /** Most sequences held at once, as rows of numbers by token: a million sequences of 100 tokens already take gigabytes. */
 export const mostSequences = 1_000_000;

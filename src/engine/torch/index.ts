@@ -29,10 +29,12 @@ import type {
   ModelInfo,
   ModelReference,
   OptimStepResult,
+  PassOptions,
 } from "../engine.ts";
 import { inspectState } from "../inspect-state.ts";
 import { mostTokens } from "../pass-size.ts";
 import { forwardInPasses, gradientInPasses, type PassResult } from "../passes.ts";
+import { type ProcessOptions, rendezvousOf } from "./rendezvous.ts";
 import { type AdapterBase, BaseHashes, initialScore, stateToLoad } from "./state-to-load.ts";
 import { packageFolder, pythonOf } from "./torch-environment.ts";
 import { flatLoss, flatSequences, flatTokens, rowsOf, scoredLengths } from "./torch-requests.ts";
@@ -47,8 +49,8 @@ const tokensOfPass = ({ vocabularySize }: ModelConfig) =>
 /** The version of the frames and verbs; the worker refuses another. */
 const protocol = 1;
 
-export interface TorchEngineOptions {
-  /** Threads of one operation; 0, the default, uses the physical cores. */
+export interface TorchEngineOptions extends ProcessOptions {
+  /** Threads on this machine, over which its processes are spread; 0, the default, uses the physical cores. */
   readonly threads?: number;
   /** The Python program; by default that of `ballast engine setup torch`. */
   readonly python?: string | undefined;
@@ -56,6 +58,8 @@ export interface TorchEngineOptions {
   readonly device?: string | undefined;
   /** What passes compute in; weights, gradients and the optimizer stay float32. */
   readonly dtype?: TorchDtype | undefined;
+  /** Milliseconds without a sign of life until a process counts as hung: three minutes by default. */
+  readonly patience?: number;
   /** Receives a sentence while the worker starts, if that takes long. */
   readonly onNote?: (text: string) => void;
 }
@@ -69,6 +73,8 @@ interface Hello {
   readonly threads: number;
   readonly matmul: string;
   readonly bitExact: boolean;
+  /** In all, on every machine. */
+  readonly processes: number;
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -97,7 +103,9 @@ export async function createTorchEngine({
   python,
   device = "auto",
   dtype = "fp32",
+  patience,
   onNote = () => {},
+  ...options
 }: TorchEngineOptions = {}): Promise<TorchEngine> {
   if (!(Number.isInteger(threads) && threads >= 0 && threads <= mostThreads))
     throw new UsageError(
@@ -105,11 +113,21 @@ export async function createTorchEngine({
       `This machine works best with ${defaultThreads()}.`,
     );
   const wanted = threads === 0 ? defaultThreads() : threads;
-  const worker = new WorkerProcess({ ...pythonOf(python), packageFolder, threads: wanted });
+  const { processes = 1 } = options;
+  const rendezvous = await rendezvousOf(options);
+  const ofEach = Math.max(1, Math.floor(wanted / processes));
+  const worker = new WorkerProcess({
+    ...pythonOf(python),
+    packageFolder,
+    threads: ofEach,
+    processes,
+    rendezvous,
+    patience,
+  });
   const slow = setTimeout(() => onNote("starting PyTorch"), 5000);
   let hello: Hello;
   try {
-    hello = (await worker.call("open", { protocol, threads: wanted, device, dtype })) as Hello;
+    hello = (await worker.call("open", { protocol, threads: ofEach, device, dtype })) as Hello;
   } catch (error) {
     await worker.close();
     // The worker's own refusals at its start are about the configuration.
@@ -117,7 +135,7 @@ export async function createTorchEngine({
   } finally {
     clearTimeout(slow);
   }
-  return engineOn(worker, hello);
+  return engineOn(worker, { ...hello, threads: wanted });
 }
 
 function asUsage(error: EngineError): UsageError {
@@ -131,11 +149,15 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
   const hashes = new BaseHashes();
   const opened = ({ id, trained, heads }: OpenedModel, config: ModelConfig, base?: AdapterBase): ModelInfo => {
     const parameters = parameterSpecs(config, heads).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-    const info = { id, config, heads, parameters, trained, tokensOfPass: tokensOfPass(config) };
+    const info = { id, config, heads, parameters, trained, tokensOfPass: hello.processes * tokensOfPass(config) };
     models.set(id, info);
     if (base) bases.set(id, base);
     return info;
   };
+  // Each process takes its share of a pass.
+  const passes = ({ microBatch = 0, ...options }: PassOptions, limit: number | undefined) => ({
+    ...{ ...options, microBatch: hello.processes * microBatch, limit },
+  });
   // What the worker does not know either is refused there, by its id.
   const configOf = (id: ModelId) => models.get(id)?.config;
   const load = async (folder: string, request: LoadModelRequest): Promise<ModelInfo> => {
@@ -149,7 +171,10 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
       name: "torch",
       cpu: hello.device === "cpu" ? (cpus()[0]?.model ?? "unknown") : hello.deviceName,
       threads: hello.threads,
-      versions: { ...hello.versions, dtype: hello.dtype, device: hello.device, matmul: hello.matmul },
+      versions: {
+        ...{ ...hello.versions, dtype: hello.dtype, device: hello.device, matmul: hello.matmul },
+        ...(hello.processes > 1 && { processes: String(hello.processes) }),
+      },
       capabilities: { ...everyCapability, bitExact: hello.bitExact },
     }),
     usage: async (): Promise<EngineUsage> => worker.call("usage"),
@@ -217,12 +242,12 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
     forward: <Output extends ForwardOutput>(id: ModelId, request: ForwardRequest<Output>, options = {}) => {
       const scores = (request.outputs as readonly ForwardOutput[]).includes("score");
       // Log-probabilities are read in the passes in which a loss over the same sequences will compute them.
-      const limit = scores ? mostTokens : models.get(id)?.tokensOfPass;
-      return forwardInPasses(request, { ...options, limit }, (part) => forwardPass(worker, id, part));
+      const limit = scores ? hello.processes * mostTokens : models.get(id)?.tokensOfPass;
+      return forwardInPasses(request, passes(options, limit), (part) => forwardPass(worker, id, part));
     },
     forwardBackward: (id, loss, options = {}) => {
-      const limit = loss.name === "pairwise" ? mostTokens : models.get(id)?.tokensOfPass;
-      return gradientInPasses(loss, { ...options, limit }, (part) => gradientPass(worker, id, part));
+      const limit = loss.name === "pairwise" ? hello.processes * mostTokens : models.get(id)?.tokensOfPass;
+      return gradientInPasses(loss, passes(options, limit), (part) => gradientPass(worker, id, part));
     },
     optimStep: async (id, request): Promise<OptimStepResult> => worker.call("optimStep", { model: id, request }),
     zeroGrad: (id) => worker.call("zeroGrad", { model: id }),

@@ -1,26 +1,34 @@
-/** The PyTorch worker as a process: started with a socket of its own, called by verb, and watched, so that its death or silence has words. */
+/** The PyTorch worker: one process or several, of which the first is spoken to over a socket, called by verb, and watched, so that death or silence has words. */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
-import { type BallastError, CheckpointError, EngineError, messageOf, UsageError } from "../../util/errors.ts";
+import { type BallastError, CheckpointError, EngineError } from "../../util/errors.ts";
 import { FrameReader, frameParts } from "./frames.ts";
+import { environmentOf, type Rendezvous } from "./rendezvous.ts";
+import { endOf, notStarted, type RankEnd, resumeHint } from "./worker-end.ts";
 
 export interface WorkerProcessOptions {
   /** The Python program. */
   readonly python: string;
   /** The folder that holds the package `ballast_torch`. */
   readonly packageFolder: string;
+  /** Of each process. */
   readonly threads: number;
+  /** Processes on this machine; and if there are several in all, where they meet. */
+  readonly processes?: number;
+  readonly rendezvous?: Rendezvous | undefined;
   /** What to do about a Python that cannot run the worker. */
   readonly remedy: string;
   /** Milliseconds between pings while a call is in progress, and without any answer until the worker counts as hung. */
   readonly pingEvery?: number;
-  readonly patience?: number;
+  readonly patience?: number | undefined;
 }
 
 /** An answer to a ping: the call in progress, and the worker's memory. */
 export interface Pong {
   readonly busy: { readonly verb: string; readonly seconds: number } | null;
   readonly residentMb: number;
+  /** The process that has given no sign of life for longest. */
+  readonly silent: { readonly rank: number; readonly seconds: number };
 }
 
 interface Answer {
@@ -41,43 +49,31 @@ interface Waiting {
   readonly isPing: boolean;
 }
 
-/** Exit code with which the worker says that this Python lacks something (sysexits.h: EX_CONFIG). */
-const lacksSomething = 78;
 const keptErrors = 8192;
-
-export const resumeHint =
-  "What is saved is safe: `ballast resume RUN` continues from the last checkpoint, with the same bits.";
+/** Milliseconds in which the end of one process takes the others along: which one was the cause is told after them. */
+const settling = 500;
+/** Milliseconds without an answer after which a worker counts as hung, unless a caller asks for fewer. */
+const longest = 180_000;
 
 export class WorkerProcess {
-  readonly #child: ChildProcess;
+  readonly #children: readonly ChildProcess[];
   readonly #socket: Duplex;
   readonly #options: WorkerProcessOptions;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #ended: Promise<void>;
+  readonly #ended: Promise<unknown>;
+  readonly #ends: RankEnd[] = [];
   #nextId = 1;
+  #answers = 0;
   #gone: Error | null = null;
-  #errors = "";
   #heardAt = performance.now();
   #watch: NodeJS.Timeout | undefined;
   #closing = false;
 
   constructor(options: WorkerProcessOptions) {
-    const { python, packageFolder, threads } = options;
+    const { processes = 1 } = options;
     this.#options = options;
-    const threadCount = String(threads);
-    this.#child = spawn(python, ["-m", "ballast_torch"], {
-      stdio: ["ignore", "ignore", "pipe", "pipe"],
-      env: {
-        ...process.env,
-        PYTHONPATH: packageFolder,
-        PYTHONDONTWRITEBYTECODE: "1",
-        ...{ OMP_NUM_THREADS: threadCount, MKL_NUM_THREADS: threadCount },
-      },
-    });
-    this.#socket = this.#child.stdio[3] as Duplex;
-    this.#child.stderr?.on("data", (data) => {
-      this.#errors = (this.#errors + data).slice(-keptErrors);
-    });
+    this.#children = Array.from({ length: processes }, (_, rank) => startRank(rank, options));
+    this.#socket = this.#children[0]!.stdio[3] as Duplex;
     const reader = new FrameReader();
     this.#socket.on("data", (chunk: Buffer) => {
       this.#heardAt = performance.now();
@@ -85,25 +81,19 @@ export class WorkerProcess {
         for (const message of reader.push(chunk)) this.#answered(message as Answer);
       } catch (error) {
         this.#fail(error as Error);
-        this.#child.kill("SIGKILL");
+        this.#kill();
       }
     });
-    // A write to a worker that has died: its end says why.
-    this.#socket.on("error", () => {});
-    this.#ended = new Promise((resolve) => {
-      this.#child.on("error", (error: NodeJS.ErrnoException) => {
-        this.#fail(notStarted(error, options));
-        resolve();
-      });
-      this.#child.on("close", (code, signal) => {
-        this.#fail(this.#whyEnded(code, signal));
-        resolve();
-      });
-    });
+    this.#ended = Promise.all(this.#children.map((child, rank) => this.#endOf(child, rank)));
   }
 
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#children[0]?.pid;
+  }
+
+  /** Of each process on this machine. */
+  get pids(): readonly (number | undefined)[] {
+    return this.#children.map(({ pid }) => pid);
   }
 
   /** Calls a verb. Rejects with UsageError, CheckpointError or EngineError. */
@@ -124,8 +114,8 @@ export class WorkerProcess {
   async close(): Promise<void> {
     this.#closing = true;
     this.cancel();
-    this.#socket.end();
-    const late = setTimeout(() => this.#child.kill("SIGKILL"), 5000);
+    for (const child of this.#children) (child.stdio[3] as Duplex).end();
+    const late = setTimeout(() => this.#kill(), 5000);
     await this.#ended;
     clearTimeout(late);
   }
@@ -148,27 +138,69 @@ export class WorkerProcess {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
+    this.#answers++;
     if (this.#waiting.size === 0) clearInterval(this.#watch);
     if (error) waiting.reject(errorOf(error));
     else waiting.resolve(result);
   }
 
   #startWatching(): void {
-    const { pingEvery = 5000, patience = 180_000 } = this.#options;
+    const { patience: asked = longest, pingEvery = Math.min(5000, asked / 4) } = this.#options;
+    // Importing PyTorch takes its time, during which nothing answers.
+    const patience = this.#answers === 0 ? Math.max(asked, longest) : asked;
     this.#heardAt = performance.now();
     clearInterval(this.#watch);
     this.#watch = setInterval(() => {
       const silent = performance.now() - this.#heardAt;
-      if (silent < patience) {
-        this.ping().catch(() => {});
-        return;
-      }
-      const seconds = Math.round(silent / 1000);
-      this.#fail(
-        new EngineError(`the PyTorch worker (process ${this.pid}) has not answered for ${seconds} s`, resumeHint),
-      );
-      this.#child.kill("SIGKILL");
+      if (silent >= patience) return this.#hangs({ rank: 0, seconds: silent / 1000 });
+      this.ping()
+        .then((pong) => {
+          if (1000 * pong.silent.seconds >= patience) this.#hangs(pong.silent);
+        })
+        .catch(() => {});
     }, pingEvery);
+  }
+
+  #hangs({ rank, seconds }: Pong["silent"]): void {
+    const pid = this.pids[rank];
+    const which =
+      pid === undefined
+        ? `process ${rank} of the PyTorch worker, on another machine,`
+        : `the PyTorch worker (process ${pid})`;
+    this.#fail(new EngineError(`${which} has not answered for ${Math.round(seconds)} s`, resumeHint));
+    this.#kill();
+  }
+
+  #kill(): void {
+    for (const child of this.#children) child.kill("SIGKILL");
+  }
+
+  /** Resolves when the process has ended; the first end is everyone's. */
+  #endOf(child: ChildProcess, rank: number): Promise<void> {
+    let errors = "";
+    child.stderr?.on("data", (data) => {
+      errors = (errors + data).slice(-keptErrors);
+    });
+    // A write to a worker that has died: its end says why.
+    child.stdio[3]?.on("error", () => {});
+    return new Promise((resolve) => {
+      child.on("error", (error: NodeJS.ErrnoException) => {
+        this.#fail(notStarted(error, this.#options));
+        resolve();
+      });
+      child.on("close", (code, signal) => {
+        this.#ends.push({ rank, code, signal, errors });
+        if (this.#ends.length === this.#children.length) this.#settle();
+        else if (this.#ends.length === 1) setTimeout(() => this.#settle(), settling).unref();
+        resolve();
+      });
+    });
+  }
+
+  #settle(): void {
+    if (this.#closing) this.#fail(new EngineError("the engine is closed"));
+    else this.#fail(endOf(this.#ends, { of: this.#children.length, remedy: this.#options.remedy }));
+    this.#kill();
   }
 
   #fail(error: Error): void {
@@ -177,26 +209,20 @@ export class WorkerProcess {
     for (const { reject } of this.#waiting.values()) reject(this.#gone);
     this.#waiting.clear();
   }
-
-  #whyEnded(code: number | null, signal: string | null): Error {
-    if (this.#closing) return new EngineError("the engine is closed");
-    const { remedy } = this.#options;
-    const lacking = /^ballast: (.*)$/m.exec(this.#errors);
-    if (code === lacksSomething && lacking) return new UsageError(lacking[1] as string, remedy);
-    if (signal === "SIGKILL")
-      return new EngineError(
-        "the PyTorch worker was killed, probably because the machine ran out of memory",
-        `${resumeHint} A smaller microBatch, fewer sequences or a smaller model take less memory.`,
-      );
-    const last = this.#errors.trim().split("\n").slice(-3).join(" | ");
-    const how = signal === null ? `code ${code}` : `signal ${signal}`;
-    return new EngineError(`the PyTorch worker ended with ${how}${last === "" ? "" : `: ${last}`}`, resumeHint);
-  }
 }
 
-function notStarted(error: NodeJS.ErrnoException, { python, remedy }: WorkerProcessOptions): Error {
-  if (error.code === "ENOENT") return new UsageError(`there is no Python at ${python}`, remedy);
-  return new UsageError(`Python at ${python} cannot be started: ${messageOf(error)}`, remedy);
+function startRank(rank: number, { python, packageFolder, threads, rendezvous }: WorkerProcessOptions): ChildProcess {
+  const threadCount = String(threads);
+  return spawn(python, ["-m", "ballast_torch"], {
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      PYTHONPATH: packageFolder,
+      PYTHONDONTWRITEBYTECODE: "1",
+      ...{ OMP_NUM_THREADS: threadCount, MKL_NUM_THREADS: threadCount, BALLAST_SOCKET: "3" },
+      ...environmentOf(rank, rendezvous),
+    },
+  });
 }
 
 function errorOf({ kind, message, hint }: NonNullable<Answer["error"]>): BallastError {

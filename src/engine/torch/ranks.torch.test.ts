@@ -1,0 +1,133 @@
+/** The PyTorch engine over two processes: what every engine must do, equal to one process, and what happens when a process dies, hangs or is full. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { adam, randomPerToken, randomSequences, smallConfig } from "../../../test/support/engine.ts";
+import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
+import { startTimeout, torchEngine } from "../../../test/support/torch.ts";
+import { EngineError } from "../../util/errors.ts";
+import { checks } from "../conformance/engine-conformance.ts";
+import type { Engine, LossRequest, SampleRequest } from "../engine.ts";
+import type { TorchEngine } from "./index.ts";
+import { endOf } from "./worker-end.ts";
+
+const two = (options: Parameters<typeof torchEngine>[0] = {}) => torchEngine({ processes: 2, threads: 2, ...options });
+const long = { ...smallConfig, context: 2048, width: 32, layers: 4 };
+const sampling: SampleRequest = {
+  ...{ prompts: [[1, 2], [3]], maxNewTokens: 2000, stopTokens: [], temperature: 1, topK: 0, topP: 1, seed: 1 },
+};
+const settled = (call: Promise<unknown>) =>
+  call.then(
+    () => null,
+    (error: Error) => error,
+  );
+
+describe("two processes", () => {
+  let engine: TorchEngine;
+  beforeAll(async () => {
+    engine = await two();
+  }, startTimeout);
+  afterAll(() => engine.close());
+
+  test.each(checks)("$name", async ({ run }) => {
+    await run(engine, { tolerance: 1e-5, config: smallConfig, folder: temporaryFolder });
+  });
+
+  test("equal one: losses within 3e-8, log-probabilities after three steps within 1e-5; each goes on from the other's folder", {
+    timeout: startTimeout,
+  }, async () => {
+    const sequences = randomSequences(7, 3);
+    const loss: LossRequest = { name: "cross_entropy", sequences, weights: randomPerToken(sequences, "w", 5e-4, 1e-3) };
+    const step = { ...adam, weightDecay: 0.1, maxGradNorm: 1 };
+    const one = await torchEngine();
+    try {
+      const train = async (engine: Engine, id: string, steps: number) => {
+        const found: number[] = [];
+        for (let i = 0; i < steps; i++) {
+          found.push((await engine.forwardBackward(id, loss)).loss);
+          await engine.optimStep(id, step);
+        }
+        return found;
+      };
+      const read = async (engine: Engine, id: string) =>
+        (await engine.forward(id, { sequences, outputs: ["logprobs"] })).logprobs;
+      const ids: string[] = [];
+      const losses: number[][] = [];
+      for (const each of [one, engine]) {
+        const { id } = await each.createModel({ config: smallConfig, heads: ["lm"], seed: 3 });
+        ids.push(id);
+        losses.push(await train(each, id, 3));
+      }
+      for (const [i, x] of losses[0]!.entries()) expect(Math.abs(x - losses[1]![i]!), `loss ${i}`).toBeLessThan(3e-8);
+      expect(gap(await read(one, ids[0]!), await read(engine, ids[1]!))).toBeLessThan(1e-5);
+      // The folders of one are those of two: each goes on where the other was.
+      for (const [from, id, to] of [
+        [one, ids[0]!, engine],
+        [engine, ids[1]!, one],
+      ] as const) {
+        const folder = await from.saveModel(id, temporaryFolder(), { optimizer: true });
+        const { id: loaded } = await to.loadModel(folder, { optimizer: true });
+        await train(from, id, 2);
+        await train(to, loaded, 2);
+        expect(gap(await read(to, loaded), await read(from, id))).toBeLessThan(1e-5);
+      }
+    } finally {
+      await one.close();
+    }
+  });
+
+  test("a call that is taken back ends on both, and the next one is answered", { timeout: startTimeout }, async () => {
+    const { id } = await engine.createModel({ config: long, heads: ["lm"], seed: 1 });
+    const call = settled(engine.sample(id, sampling));
+    await engine.worker.ping();
+    engine.worker.cancel();
+    expect((await call)?.message).toBe("sample was taken back");
+    const { tokens } = await engine.sample(id, { ...sampling, maxNewTokens: 3 });
+    expect(tokens.map(({ length }) => length)).toEqual([3, 3]);
+    expect((await engine.info()).versions.processes).toBe("2");
+    expect((await engine.usage()).residentMb).toBeGreaterThan(200);
+  });
+
+  // The last: the engine is gone afterwards.
+  test("one that is killed ends all, in words, at once", { timeout: startTimeout }, async () => {
+    const { id } = await engine.createModel({ config: long, heads: ["lm"], seed: 1 });
+    const call = settled(engine.sample(id, sampling));
+    process.kill(engine.worker.pids[1]!, "SIGKILL");
+    const error = await call;
+    expect(error).toBeInstanceOf(EngineError);
+    expect(error?.message).toMatch(/process 1 of the PyTorch worker's 2 was killed, probably because/);
+    expect((error as EngineError).hint).toMatch(/ballast resume RUN/);
+    await expect(engine.zeroGrad(id)).rejects.toThrow("was killed");
+    const pids = engine.worker.pids;
+    await engine.close();
+    for (const pid of pids) expect(() => process.kill(pid!, 0)).toThrow();
+  });
+});
+
+test("one that hangs is told by its number, and all end", { timeout: startTimeout }, async () => {
+  const engine = await two({ patience: 4000 });
+  const { id } = await engine.createModel({ config: smallConfig, heads: ["lm"], seed: 1 });
+  const [, second] = engine.worker.pids;
+  process.kill(second!, "SIGSTOP");
+  const error = await settled(engine.zeroGrad(id));
+  expect(error?.message).toMatch(new RegExp(`the PyTorch worker \\(process ${second}\\) has not answered for [4-9] s`));
+  await engine.close();
+});
+
+test("the end that is a cause is told, not its consequences", () => {
+  const gone = "ballast: process 0 of 2: RuntimeError: Connection closed by peer [127.0.0.1]:1234\n";
+  const full =
+    "noise\nballast: process 1 of 2: forwardBackward: there was not enough memory on cpu: 12 GB (Set microBatch)\n";
+  const of = (...ends: readonly [number | null, string | null, string][]) =>
+    endOf(
+      ends.map(([code, signal, errors], rank) => ({ rank, code, signal, errors })),
+      { of: ends.length, remedy: "install it" },
+    );
+  expect(of([70, null, gone], [70, null, full]).message).toMatch(
+    /ended: process 1 of 2: forwardBackward: there was not/,
+  );
+  expect(of([70, null, gone], [null, "SIGKILL", ""]).message).toMatch(/process 1 of the PyTorch worker's 2 was killed/);
+  expect(of([70, null, gone], [78, null, "ballast: no torch\n"])).toMatchObject({
+    message: "no torch",
+    hint: "install it",
+  });
+  expect(of([1, null, "Traceback\nOops"]).message).toBe("the PyTorch worker ended with code 1: Traceback | Oops");
+});

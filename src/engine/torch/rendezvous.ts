@@ -1,0 +1,64 @@
+/** Where the processes of the PyTorch engine meet, and what each is told of it: the environment that torchrun gives. */
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
+import { UsageError } from "../../util/errors.ts";
+
+/** The place of this machine's processes among all. */
+export interface Rendezvous {
+  readonly address: string;
+  readonly port: number;
+  /** Processes on each machine, machines, and which of them this one is. */
+  readonly processes: number;
+  readonly nodes: number;
+  readonly node: number;
+}
+
+export interface ProcessOptions {
+  /** Processes on each machine. */
+  readonly processes?: number | undefined;
+  /** Machines. */
+  readonly nodes?: number | undefined;
+  /** Of several machines, `host:port` of the one that trains. */
+  readonly rendezvous?: string | undefined;
+}
+
+/** Undefined for one process. Throws UsageError for machines without a place to meet. */
+export async function rendezvousOf(
+  { processes = 1, nodes = 1, rendezvous }: ProcessOptions,
+  node = 0,
+): Promise<Rendezvous | undefined> {
+  if (processes * nodes === 1) return undefined;
+  if (nodes === 1) return { address: "127.0.0.1", port: await freePort(), processes, nodes, node };
+  const [, address, port] = /^(.+):(\d{1,5})$/.exec(rendezvous ?? "") ?? [];
+  if (address === undefined || Number(port) < 1 || Number(port) > 65_535)
+    throw new UsageError(
+      `the processes of ${nodes} machines meet at engine.rendezvous, and it is ${rendezvous ?? "not set"}`,
+      "Set it to HOST:PORT, an address of this machine that the others reach and a port that is free on it: engine.rendezvous=10.0.0.1:29500",
+    );
+  return { address, port: Number(port), processes, nodes, node };
+}
+
+/** What process `local` of this machine is told. Nothing if it is the only one. */
+export function environmentOf(local: number, rendezvous: Rendezvous | undefined): Record<string, string> {
+  if (rendezvous === undefined) return {};
+  const { address, port, processes, nodes, node } = rendezvous;
+  return {
+    RANK: String(node * processes + local),
+    LOCAL_RANK: String(local),
+    WORLD_SIZE: String(nodes * processes),
+    ...{ MASTER_ADDR: address, MASTER_PORT: String(port) },
+    // By default gloo looks up the host's name, which may be unknown or that of another network.
+    ...(nodes === 1 && existsSync("/sys/class/net/lo") && { GLOO_SOCKET_IFNAME: "lo" }),
+  };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,58 @@
+/** Why the PyTorch worker ended, in words, from the ends of its processes. */
+import { EngineError, messageOf, UsageError } from "../../util/errors.ts";
+
+/** How a process of the worker ended, and the last of what it wrote to standard error. */
+export interface RankEnd {
+  readonly rank: number;
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly errors: string;
+}
+
+/** Exit code with which a process says that this Python lacks something (sysexits.h: EX_CONFIG). */
+const lacksSomething = 78;
+/** And that it failed while others waited for it, or that it lost them (EX_SOFTWARE). */
+const lost = 70;
+/** What gloo and its store say in a process whose others are gone. */
+const othersGone =
+  /connection (was )?(closed|reset)|broken pipe|connection refused|read error|failed to recv|timed? ?out/i;
+
+export const resumeHint =
+  "What is saved is safe: `ballast resume RUN` continues from the last checkpoint, with the same bits.";
+
+const saidOf = ({ errors }: RankEnd) => /^ballast: (.*)$/m.exec(errors)?.[1];
+
+/** Of several ends the one that is a cause: the others' are its consequences. `of`: how many processes there were. */
+export function endOf(
+  ends: readonly RankEnd[],
+  { of, remedy }: { readonly of: number; readonly remedy: string },
+): Error {
+  const weight = (end: RankEnd) => {
+    if (end.code === lacksSomething && saidOf(end)) return 0;
+    if (end.signal !== null) return 1;
+    if (end.code === lost && saidOf(end)) return othersGone.test(saidOf(end)!) ? 3 : 1;
+    return 2;
+  };
+  const [cause] = [...ends].sort((a, b) => weight(a) - weight(b)) as [RankEnd];
+  const { rank, code, signal, errors } = cause;
+  const said = saidOf(cause);
+  if (code === lacksSomething && said) return new UsageError(said, remedy);
+  const worker = of === 1 ? "the PyTorch worker" : `process ${rank} of the PyTorch worker's ${of}`;
+  if (signal === "SIGKILL")
+    return new EngineError(
+      `${worker} was killed, probably because the machine ran out of memory`,
+      `${resumeHint} A smaller microBatch, fewer sequences or a smaller model take less memory.`,
+    );
+  if (code === lost && said) return new EngineError(`the PyTorch worker ended: ${said}`, resumeHint);
+  const last = errors.trim().split("\n").slice(-3).join(" | ");
+  const how = signal === null ? `code ${code}` : `signal ${signal}`;
+  return new EngineError(`${worker} ended with ${how}${last === "" ? "" : `: ${last}`}`, resumeHint);
+}
+
+export function notStarted(
+  error: NodeJS.ErrnoException,
+  { python, remedy }: { readonly python: string; readonly remedy: string },
+): Error {
+  if (error.code === "ENOENT") return new UsageError(`there is no Python at ${python}`, remedy);
+  return new UsageError(`Python at ${python} cannot be started: ${messageOf(error)}`, remedy);
+}
