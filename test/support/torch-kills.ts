@@ -11,13 +11,13 @@ export const torchSettings = (dtype: string) => [
   ...["engine=torch", `engine.python=${torchPython}`, `engine.dtype=${dtype}`, "engine.device=cpu", "threads=1"],
 ];
 
-/** The worker's process: the only child of the program's. */
-function workerOf(program: number): number | undefined {
+/** The worker's processes: the only children of the program's. */
+export function workersOf(program: number): number[] {
   try {
-    const [child] = readFileSync(`/proc/${program}/task/${program}/children`, "utf8").trim().split(" ");
-    return child ? Number(child) : undefined;
+    const children = readFileSync(`/proc/${program}/task/${program}/children`, "utf8").trim();
+    return children === "" ? [] : children.split(" ").map(Number);
   } catch {
-    return undefined;
+    return [];
   }
 }
 
@@ -29,7 +29,7 @@ export async function killedAfter(
   const run = start(folder, ...args);
   const timer = setTimeout(() => {
     const program = run.child.pid!;
-    const pid = victim === "worker" ? workerOf(program) : program;
+    const pid = victim === "worker" ? workersOf(program)[0] : program;
     // Before the worker is there, and after it has gone, there is nothing to kill.
     if (pid !== undefined) process.kill(pid, "SIGKILL");
   }, seconds * 1000);
