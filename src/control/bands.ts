@@ -82,6 +82,12 @@ export function outsideBands(facts: BandFacts): Outside[] {
   });
 }
 
+/** The causes that the bands can name or rule out for these settings: those of settings that are in use. */
+export function judgedCauses(facts: BandFacts): ReadonlySet<CauseId> {
+  const used = bands(facts).filter(({ value }) => value !== null);
+  return new Set(used.flatMap(({ below, above }) => [below, above].flatMap((side) => (side ? [side.cause] : []))));
+}
+
 function bands(facts: BandFacts): Band[] {
   return [...rateBands(facts), ...updateBands(facts), ...samplingBands(facts), ...rewardBands(facts)];
 }

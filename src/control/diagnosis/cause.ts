@@ -1,8 +1,14 @@
 /** The parts of a diagnosis: symptoms, their causes, and the evidence for each. */
+import type { ModelFacts, PpoFacts } from "../doctor/facts.ts";
+import type { Finding } from "../doctor/finding.ts";
 import { type CauseId, causes } from "./causes.ts";
 import type { RunHistory } from "./diagnosis-history.ts";
 
 export const symptoms = {
+  reward_suspect: "the reward's scores look wrong",
+  responses_truncated: "responses run into their limit",
+  reward_moves: "the reward moves by itself",
+  gold_falls: "the gold check falls",
   reward_flat: "the reward does not rise",
   reward_falls: "the reward falls suddenly",
   entropy_collapses: "entropy collapses",
@@ -13,11 +19,13 @@ export const symptoms = {
   critic_overfits: "the critic overfits",
   gold_jumps: "the gold check jumps at once",
   out_of_memory: "out of memory",
-  check_fell: "a gold check fell in the evaluation",
   reward_too_clever: "a reward too clever: shortcuts",
   kl_too_small: "KL too small: drift",
+  check_fell: "a gold check fell in the evaluation",
   prompts_narrow: "prompts too narrow",
   evaluation_is_training: "the evaluation equals the training",
+  not_its_own: "numbers do not belong together",
+  setting_unusual: "a setting is far outside its published band",
   trend_unproven: "the trend is not significant yet",
 } as const;
 
@@ -39,6 +47,8 @@ export interface Diagnosis {
   readonly likelihood: number;
   readonly evidence: string;
   readonly remedy: string;
+  /** The first iteration in which the cause shows; null if it has no beginning. */
+  readonly since: number | null;
   /** Samples worth reading, if a human is the best judge of the cause. */
   readonly samples: readonly SampleSeen[];
 }
@@ -54,26 +64,17 @@ export interface DiagnosisInput {
   readonly history: RunHistory;
   /** Number of iterations recorded. */
   readonly done: number;
-  readonly settings: {
-    readonly sequences: number;
-    readonly minibatches: number;
-    readonly responsesPerPrompt: number;
-    readonly epochs: number;
-    readonly learningRate: number;
-    readonly criticLearningRate: number | null;
-    readonly clipHigh: number;
-    readonly valueClip: number | null;
-    readonly klCoef: number;
-    readonly entropyCoef: number;
-    readonly temperature: number;
-    readonly gamma: number;
-    readonly lambda: number;
-    readonly maxGradNorm: number | null;
-    readonly maxNewTokens: number;
+  readonly settings: PpoFacts & {
     readonly microBatch: number;
     /** Whether a component of the reward judges length. */
     readonly lengthReward: boolean;
   };
+  /** The policy's size; null if unknown. */
+  readonly model: Pick<ModelFacts, "parameters" | "lora">;
+  /** What the doctor and the pre-flight of the reward found when the run began. */
+  readonly findings: readonly Pick<Finding, "id" | "what" | "remedy">[];
+  /** Accuracy of the reward model on its held-out pairs, at the end of its training; null without one. */
+  readonly heldOutAccuracy: number | null;
   readonly entropyScale: "absolute" | "relative";
   /** Whether the evaluation uses the training prompts. */
   readonly evaluationIsTraining: boolean;
@@ -88,18 +89,19 @@ export interface DiagnosisInput {
 }
 
 /** One cause of a symptom; `evidence` is null if only the symptom supports it. */
-interface Candidate {
+export interface Candidate {
   readonly id: CauseId;
   /** What was seen that supports only this cause. */
   readonly evidence: string | null;
   /** What the settings say, if they agree with it. */
   readonly settings?: string | null;
   readonly remedy: string;
+  readonly since?: number;
   readonly samples?: readonly SampleSeen[];
 }
 
 export function diagnoses(symptom: Symptom, seen: string, candidates: readonly Candidate[]): Diagnosis[] {
-  return candidates.map(({ id, evidence, settings = null, remedy, samples = [] }) => ({
+  return candidates.map(({ id, evidence, settings = null, remedy, since = null, samples = [] }) => ({
     symptom,
     seen,
     id,
@@ -108,6 +110,7 @@ export function diagnoses(symptom: Symptom, seen: string, candidates: readonly C
       evidence !== null ? likelihood.likely : settings !== null ? likelihood.possible : likelihood.conceivable,
     evidence: [evidence, settings].filter((text) => text !== null).join("; ") || "only the symptom",
     remedy,
+    since,
     samples,
   }));
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type DiagnosisInput, likelihood, type Symptom, symptoms } from "./cause.ts";
+import type { CauseId } from "./causes.ts";
 import { diagnose } from "./diagnose.ts";
 import { type Point, type RunHistory, swing, trend } from "./diagnosis-history.ts";
 
@@ -46,24 +47,47 @@ const input: DiagnosisInput = {
   history: healthy,
   done: iterations,
   settings: {
+    iterations,
     sequences: 512,
     minibatches: 1,
     responsesPerPrompt: 1,
     epochs: 4,
     learningRate: 1e-5,
     criticLearningRate: 2e-5,
+    clipLow: 0.2,
     clipHigh: 0.2,
     valueClip: 0.2,
+    valueCoef: null,
     klCoef: 0.05,
+    klBounded: false,
+    klControllers: [],
     entropyCoef: 0.01,
     temperature: 1,
+    topK: 0,
+    topP: 1,
     gamma: 1,
     lambda: 0.95,
     maxGradNorm: 1,
     maxNewTokens: 64,
+    groups: false,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-5,
+    weightDecay: 0,
+    warmup: 0.05,
+    whitenAdvantages: true,
+    dualClip: null,
+    stopEpochsAtKl: null,
+    penaltyBeta: null,
+    slowCriticDecay: null,
+    scoreClip: 10,
+    missingEosPenalty: 0,
     microBatch: 0,
     lengthReward: false,
   },
+  model: { parameters: null },
+  findings: [],
+  heldOutAccuracy: null,
   entropyScale: "relative",
   evaluationIsTraining: false,
   messages: ["checkpoint saved"],
@@ -182,7 +206,7 @@ describe("each row of the table, the likeliest cause first", () => {
     ["reward_too_clever", "reward_shortcut", { history: { "response/distinct_2": series((i) => 0.3 - 0.003 * i) } }],
     [
       "reward_too_clever",
-      "reward_shortcut",
+      "reward_outside_training",
       { history: { "reward/component/model_outside_training_share": series((i) => i / 60) } },
     ],
     [
@@ -203,10 +227,107 @@ describe("each row of the table, the likeliest cause first", () => {
     ],
     [
       "prompts_narrow",
-      "prompts_few",
+      "prompts_narrowed",
       { history: { "response/distinct_prompts_share": series((i) => (i < 30 ? 0.9 : 0.01)) } },
     ],
     ["evaluation_is_training", "evaluation_is_training", { evaluationIsTraining: true }],
+    [
+      "evaluation_is_training",
+      "evaluation_near_training",
+      { findings: [{ id: "evaluation/near_overlap", what: "60 of 60 evaluation prompts nearly equal", remedy: "" }] },
+    ],
+    ["prompts_narrow", "prompts_few", { history: { "response/distinct_prompts_share": series(() => 0.01) } }],
+    ["reward_suspect", "reward_constant", { history: { ...flat, "reward/score_std": series(() => 0) } }],
+    [
+      "reward_suspect",
+      "reward_sparse",
+      {
+        history: {
+          "reward/score_mean": series((i) => (i % 9 === 0 ? 0.01 : 0)),
+          "reward/score_std": series((i) => (i % 9 === 0 ? 0.1 : 0)),
+          ...Object.fromEntries(["p5", "p50", "p95"].map((q) => [`reward/score_${q}`, series(() => 0)])),
+        },
+      },
+    ],
+    ["reward_suspect", "reward_scale", { history: { "reward/score_std": series(() => 11) } }],
+    [
+      "reward_suspect",
+      "reward_offset",
+      { history: { "reward/score_mean": series((i) => 100 + 0.01 * i), "value/offset_to_clip": series(() => 50) } },
+    ],
+    ["reward_suspect", "reward_noisy", { heldOutAccuracy: 0.6 }],
+    ["reward_suspect", "reward_inverted", { history: { "reward/gold_correlation": series(() => -0.5) } }],
+    [
+      "reward_suspect",
+      "reward_unrepeatable",
+      {
+        findings: [
+          { id: "reward/unrepeatable", what: "scored a second time, 9 of 64 samples changed", remedy: "repair it" },
+        ],
+      },
+    ],
+    [
+      "reward_suspect",
+      "reward_call_order",
+      {
+        findings: [{ id: "reward/call_order", what: "in reverse order, 9 of 64 samples changed", remedy: "repair it" }],
+      },
+    ],
+    [
+      "reward_suspect",
+      "reward_pays_length",
+      {
+        history: {
+          "reward/length_correlation": series(() => 0.7),
+          "response/length_mean": series((i) => 20 + 0.2 * i),
+        },
+      },
+    ],
+    [
+      "reward_suspect",
+      "reward_pays_unsafe",
+      {
+        history: {
+          "safety/share": series((i) => 0.002 * i),
+          "safety/score_difference": series(() => 1),
+          "safety/score_difference_errors": series(() => 4),
+        },
+      },
+    ],
+    ["responses_truncated", "max_new_tokens_short", { history: { "response/truncated_share": series(() => 0.7) } }],
+    ["responses_truncated", "reward_pays_length", { history: { "response/truncated_share": series((i) => i / 60) } }],
+    ["reward_moves", "reward_drift", { history: { "reward/score_p50": series((i) => -0.02 * i) } }],
+    [
+      "reward_moves",
+      "reward_drift",
+      { history: { "reward/component/taste_p5": series((i) => -Math.min(7, Math.sqrt(8 * i) + 0.1 * wobble(i))) } },
+    ],
+    ["reward_moves", "reward_drift", { history: { "kl/ref_k1_sequence": series(() => 0.1) } }],
+    [
+      "gold_falls",
+      "learning_rate_high",
+      { history: { "monitor/gold": series((i) => (i < 30 ? 0.8 : 0.4), { every: 3 }), ...exploded } },
+    ],
+    ["not_its_own", "reference_changed", { history: { "reference/fingerprint": series((i) => (i < 30 ? 7 : 8)) } }],
+    ["not_its_own", "stale_rollouts", { history: { "ratio/first_max_deviation": series(() => 0.01) } }],
+    ["not_its_own", "sampling_truncated", { history: { "kl/ref_k1_sequence": series(() => -2) } }],
+    ["not_its_own", "nonfinite_numbers", { history: { "gradient/nonfinite_count": series((i) => Number(i === 9)) } }],
+    [
+      "critic_lags",
+      "critic_rate_high",
+      { history: { ...lagging, "value/explained_variance_with_bias": series(() => -2) } },
+    ],
+    ["critic_lags", "critic_rate_low", { history: { ...lagging, "value/change_to_returns": series(() => 1e-6) } }],
+    [
+      "reward_too_clever",
+      "reward_shortcut",
+      {
+        history: {
+          "reward/component/ok_mean": series((i) => 0.02 * i),
+          "reward/component/model_mean": series((i) => -0.01 * i),
+        },
+      },
+    ],
     [
       "trend_unproven",
       "judged_early",
@@ -299,6 +420,79 @@ describe("runs as they were recorded", () => {
       seen: "the gold check monitor/sums fell from 69% to 28%",
       evidence: "meanwhile the score rose by 0.629",
     });
+  });
+});
+
+describe("settings and their bands", () => {
+  const firstOf = (change: Change) => diagnose(changed(change))[0];
+  const small = {
+    history: { "kl/coef": [] },
+    model: { parameters: 1e9 },
+    settings: { learningRate: 3e-6, criticLearningRate: 6e-6 },
+  };
+
+  it("within its band a setting is at most possible; far outside it explains the symptom, and says since when", () => {
+    const history = { "monitor/gold": series((i) => (i < 30 ? 0.8 : 0.4), { every: 3 }), ...exploded };
+    expect(firstOf({ ...small, history })!.likelihood).toBe(likelihood.possible);
+    const rate = series((i) => (i < 36 ? 3e-6 : 3e-5));
+    const found = firstOf({ ...small, history: { ...history, "settings/policy_learning_rate": rate } });
+    expect(found).toMatchObject({ id: "learning_rate_high", likelihood: likelihood.likely, since: 36 });
+    expect(found?.evidence).toContain("from iteration 36 on (it began at 3e-6)");
+    // A schedule that falls is no fault.
+    const falling = { "settings/policy_learning_rate": series((i) => 3e-6 * (1 - i / 60)) };
+    expect(diagnose(changed({ ...small, history: falling }))).toEqual([]);
+  });
+
+  it.each<[CauseId, Partial<DiagnosisInput["settings"]>]>([
+    ["critic_rate_high", { criticLearningRate: 6e-4 }],
+    ["critic_rate_low", { criticLearningRate: 6e-9 }],
+    ["clip_wide", { clipHigh: 0.9 }],
+    ["clip_tight", { clipLow: 0.001 }],
+    ["epochs_many", { epochs: 16 }],
+    ["update_ends_early", { stopEpochsAtKl: 1e-5 }],
+    ["penalty_weak", { penaltyBeta: 1e-4 }],
+    ["sequences_few", { sequences: 8 }],
+    ["kl_coef_low", { klCoef: 0 }],
+    ["kl_coef_high", { klCoef: 5 }],
+    ["temperature_low", { temperature: 0.3 }],
+    ["temperature_high", { temperature: 2 }],
+    ["sampling_truncated", { topK: 5 }],
+    ["entropy_bonus_strong", { entropyCoef: 1 }],
+    ["gradient_unclipped", { maxGradNorm: null }],
+    ["gradient_clip_tight", { maxGradNorm: 1e-4 }],
+    ["optimizer_unusual", { beta2: 0.5 }],
+    ["weight_decay_high", { weightDecay: 1 }],
+    ["warmup_long", { warmup: 0.9 }],
+    ["gamma_low", { gamma: 0.9 }],
+    ["lambda_low", { lambda: 0 }],
+    ["whitening_off", { whitenAdvantages: false }],
+    ["dual_clip_tight", { dualClip: 1.01 }],
+    ["value_clip_tight", { valueClip: 1e-3 }],
+    ["value_coef_high", { valueCoef: 50 }],
+    ["slow_critic_stale", { slowCriticDecay: 0.99999 }],
+    ["score_clip_tight", { scoreClip: 0.1 }],
+    ["eos_penalty_strong", { missingEosPenalty: 100 }],
+  ])("%s is named even if nothing is seen yet, and first if something is", (id, settings) => {
+    const change = { ...small, settings: { ...small.settings, ...settings } };
+    expect(diagnose(changed(change))).toMatchObject([
+      { id, symptom: "setting_unusual", likelihood: likelihood.possible },
+    ]);
+    const history = {
+      ...small.history,
+      ...flat,
+      ...lagging,
+      ...collapsed,
+      ...exploded,
+      "value/loss": overfitted["value/loss"],
+    };
+    const named = diagnose(changed({ ...change, history })).filter((one) => one.id === id);
+    expect(named[0]!.likelihood).toBe(likelihood.likely);
+  });
+
+  it("a shortcut stands behind a setting that is as likely", () => {
+    const history = { ...small.history, "monitor/gold": series((i) => 0.8 - 0.009 * i, { every: 5 }) };
+    expect(firstOf({ ...small, history })?.id).toBe("reward_shortcut");
+    expect(firstOf({ ...small, history, settings: { ...small.settings, klCoef: 0 } })?.id).toBe("kl_coef_low");
   });
 });
 

@@ -73,34 +73,60 @@ export const outOfMemory: Detector = ({ history, settings, messages, lost, memor
   ]);
 };
 
-/** Detects that under a quarter of an iteration's prompts are distinct. */
+/** Detects that under a quarter of an iteration's prompts are distinct, from the start or since some iteration. */
 export const promptsNarrow: Detector = ({ history, settings }) => {
-  const shares = valuesOf(history, "response/distinct_prompts_share").map(
-    (share) => share * settings.responsesPerPrompt,
-  );
-  const newest = shares.at(-1);
-  if (newest === undefined || newest >= fewPrompts) return [];
-  const first = shares[0]!;
-  return diagnoses("prompts_narrow", `${short(100 * newest)}% of an iteration's prompts are distinct`, [
+  const points = (history["response/distinct_prompts_share"] ?? []).filter(({ value }) => Number.isFinite(value));
+  const share = (value: number) => value * settings.responsesPerPrompt;
+  const newest = points.at(-1);
+  if (newest === undefined || share(newest.value) >= fewPrompts) return [];
+  const first = share(points[0]!.value);
+  const seen = `${short(100 * share(newest.value))}% of an iteration's prompts are distinct`;
+  if (share(newest.value) < fewPrompts * first)
+    return diagnoses("prompts_narrow", seen, [
+      {
+        id: "prompts_narrowed",
+        evidence: `it was ${short(100 * first)}% at the start: the data path changed`,
+        remedy: "look at what draws the prompts; go back to before it",
+        since: points.find(({ value }) => share(value) < fewPrompts * first)!.iteration,
+      },
+    ]);
+  const distinct = Math.round(newest.value * settings.sequences);
+  return diagnoses("prompts_narrow", seen, [
     {
       id: "prompts_few",
-      evidence:
-        newest < fewPrompts * first
-          ? `it was ${short(100 * first)}% at the start`
-          : "each comes several times an iteration",
+      evidence: `about ${distinct} distinct prompts come several times in every iteration`,
       remedy: "more prompts, of more kinds",
+      since: 0,
     },
   ]);
 };
 
-export const evaluationIsTraining: Detector = ({ evaluationIsTraining: same, done }) =>
-  same && done > 0
-    ? diagnoses("evaluation_is_training", "the evaluation has no prompts of its own", [
-        {
-          id: "evaluation_is_training",
-          evidence: null,
-          settings: "no evaluation.prompts",
-          remedy: "evaluation.prompts.path with prompts that are kept out of training",
-        },
-      ])
-    : [];
+/** Detects an evaluation or a monitoring set that asks what is trained on: by the configuration, or by the texts (docs/doctor.md, overlap). */
+export const evaluationIsTraining: Detector = ({ evaluationIsTraining: same, done, findings }) => {
+  if (done === 0) return [];
+  const remedy =
+    "evaluation.prompts.path, and control.monitor.prompts.path, with prompts that are kept out of training";
+  const overlap = findings.find(({ id }) => id === "evaluation/exact_overlap" || id === "evaluation/is_training");
+  const near = findings.find(({ id }) => id === "evaluation/near_overlap");
+  // "53 of 248 evaluation prompts": a few in common are worth knowing, and no explanation.
+  const [common = 1, all = 1] =
+    overlap?.what
+      .match(/^[\d,]+ of [\d,]+/)?.[0]
+      .replaceAll(",", "")
+      .split(" of ")
+      .map(Number) ?? [];
+  const most = overlap !== undefined && common >= all / 2;
+  if (overlap !== undefined || same)
+    return diagnoses("evaluation_is_training", overlap?.what ?? "the evaluation has no prompts of its own", [
+      {
+        id: "evaluation_is_training",
+        evidence: most ? "what is measured can be learned by heart" : null,
+        settings: overlap === undefined ? "no evaluation.prompts" : null,
+        remedy,
+      },
+    ]);
+  if (near === undefined) return [];
+  return diagnoses("evaluation_is_training", near.what, [
+    { id: "evaluation_near_training", evidence: "what is measured can be learned by heart", remedy },
+  ]);
+};

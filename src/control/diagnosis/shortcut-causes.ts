@@ -1,36 +1,121 @@
 /** The detector of shortcuts: a reward that rises without the quality that it stands for. */
 import { type Detector, diagnoses } from "./cause.ts";
-import { lastMean, percent, type RunHistory, short, valuesOf } from "./diagnosis-history.ts";
+import { lastMean, percent, type RunHistory, scoreUnit, short, swing, valuesOf } from "./diagnosis-history.ts";
 
 /** One sign of a shortcut: what is seen, and the evidence specific to a shortcut. */
 interface Sign {
   readonly seen: string;
   readonly evidence: string;
+  /** The first iteration in which it shows. */
+  readonly since?: number;
 }
 
 /**
- * Detects shortcuts: over 20 iterations the score rises while gold falls by more than 0.05; or it has risen while one gold check is over 0.25 below
- * its first measurement; or the score rises while distinct bigrams halve; or gold hardly correlates with the score (under 0.3) although over a tenth
- * of answers fail it; or over 30% of a component's scores are outside the range that its model was trained on.
+ * Detects shortcuts. Strong signs: over 20 iterations the score rises while gold falls by more than 0.05; or it has risen while one gold check is over
+ * 0.25 below its first measurement; or one component rises while another falls. Weak signs, of which one only makes a shortcut possible: the score
+ * rises while distinct bigrams halve; gold hardly correlates with the score (under 0.3) although over a tenth of answers fail it; over 30% of a
+ * component's scores are outside the range that its model was trained on.
  */
 export const rewardTooClever: Detector = ({ history, done, samples }) => {
-  const signs = [
-    goldFell(history, done),
-    checkLost(history),
-    wordsLost(history, done),
-    goldIgnored(history, done),
-    outsideTraining(history),
-  ].filter((sign) => sign !== null);
+  const present = (signs: readonly (Sign | null)[]) => signs.filter((sign) => sign !== null);
+  const strong = present([goldFell(history, done), checkLost(history), oneTakesOver(history)]);
+  const outside = outsideTraining(history);
+  const weak = present([wordsLost(history, done), goldIgnored(history, done), outside]);
+  const signs = [...strong, ...weak];
   if (signs.length === 0) return [];
-  return diagnoses("reward_too_clever", signs.map(({ seen }) => seen).join("; "), [
+  const seen = signs.map(({ seen }) => seen).join("; ");
+  const evidence = signs.map(({ evidence }) => evidence).join("; ");
+  const sure = strong.length > 0 || weak.length > 1;
+  const since = signs.find((sign) => sign.since !== undefined)?.since;
+  const reading = { samples: [...samples].sort((a, b) => b.score - a.score).slice(0, 3) };
+  if (!sure && outside !== null)
+    return diagnoses("reward_too_clever", seen, [
+      {
+        id: "reward_outside_training",
+        evidence,
+        remedy: "train the reward model on answers of this policy, or raise ppo.kl.coef",
+        ...reading,
+      },
+    ]);
+  return diagnoses("reward_too_clever", seen, [
     {
       id: "reward_shortcut",
-      evidence: signs.map(({ evidence }) => evidence).join("; "),
+      evidence: sure ? evidence : null,
+      settings: sure ? null : evidence,
       remedy: "read the highest scores; raise ppo.kl.coef, or fix the reward and start again from before it rose",
-      samples: [...samples].sort((a, b) => b.score - a.score).slice(0, 3),
+      ...(since !== undefined && { since }),
+      ...reading,
     },
   ]);
 };
+
+/** A fall of gold that is more than its noise, as a share: two standard errors of a monitoring set of 128 samples. */
+const goldLost = 0.1;
+
+/** Detects that the mean of the last three gold measurements is more than 0.1 below the best mean of three. */
+export const goldFalls: Detector = ({ history }) => {
+  const gold = (history["monitor/gold"] ?? []).filter(({ value }) => Number.isFinite(value));
+  if (gold.length < 6) return [];
+  const three = (end: number) =>
+    lastMean(
+      gold.slice(0, end).map(({ value }) => value),
+      3,
+    );
+  const ends = gold.map((_, i) => i + 1).filter((end) => end >= 3);
+  const best = ends.reduce((top, end) => (three(end) > three(top) ? end : top), 3);
+  const fall = three(best) - three(gold.length);
+  if (!(fall > goldLost)) return [];
+  const since = gold[best - 1]!.iteration;
+  const before = { from: since - 10, to: since + 1 };
+  const scores = valuesOf(history, "reward/score_mean", { from: since });
+  const scoreRose = lastMean(scores, 3) > lastMean(scores.slice(0, 3), 3);
+  const kl = Math.max(...valuesOf(history, "kl/old_new_k3_token", { from: since }), 0);
+  const usual = lastMean(valuesOf(history, "kl/old_new_k3_token", before), 10);
+  return diagnoses(
+    "gold_falls",
+    `from ${percent(three(best))} to ${percent(three(gold.length))} since iteration ${since}`,
+    [
+      {
+        id: "learning_rate_high",
+        evidence: null,
+        settings:
+          kl > 0.05 || kl > 3 * usual ? `KL(old, new) reached ${short(kl)} nats a token, after ${short(usual)}` : null,
+        remedy: "a lower rate, from a checkpoint before the fall",
+        since,
+      },
+      {
+        id: "reward_wrong",
+        evidence: null,
+        settings: scoreRose ? "the score rose meanwhile" : "the score fell with it",
+        remedy: "read samples beside their scores: does the better one score higher?",
+        since,
+      },
+    ],
+  );
+};
+
+/** Detects one component that rises by over half a unit while another falls by over a fifth, both over the whole run and beyond their swings. */
+function oneTakesOver(history: RunHistory): Sign | null {
+  const unit = scoreUnit(history);
+  const moves = Object.keys(history)
+    .filter((key) => /^reward\/component\/.+_mean$/.test(key))
+    .flatMap((key) => {
+      const values = valuesOf(history, key);
+      if (values.length < 10) return [];
+      const middle = swing(values);
+      const moved = lastMean(values, 3) - lastMean(values.slice(0, 3), 3);
+      const name = key.slice("reward/component/".length, -"_mean".length);
+      return Math.abs(moved) > 2 * middle ? [{ name, moved, since: history[key]![0]!.iteration }] : [];
+    });
+  const [up] = [...moves].sort((a, b) => b.moved - a.moved);
+  const [down] = [...moves].sort((a, b) => a.moved - b.moved);
+  if (up === undefined || down === undefined || !(up.moved > 0.5 * unit && down.moved < -0.2 * unit)) return null;
+  return {
+    seen: `the component ${up.name} rose by ${short(up.moved)}`,
+    evidence: `meanwhile the component ${down.name} fell by ${short(-down.moved)}: the policy trades one for the other`,
+    ...(up.since > 0 && { since: up.since }),
+  };
+}
 
 function rise(values: readonly number[]): number {
   return values.length < 2 ? Number.NaN : values.at(-1)! - values[0]!;

@@ -140,7 +140,7 @@ export const advantageSigns: Detector = ({ history, settings }) => {
       {
         id: "lambda_low",
         evidence: `advantages of neighbouring tokens differ in sign more often than by chance, with lambda ${lambda} and gamma ${gamma}`,
-        remedy: `${gamma < 1 ? "ppo.gamma=1 and " : ""}a higher lambda (ppo.lambda=${lambda < 0.95 ? 0.95 : 0.98}) for a score at the end; docs/PPO.md, defaults, says what fits which reward`,
+        remedy: `${gamma < 1 ? "ppo.gamma=1 and " : ""}a higher lambda (ppo.lambda=${(lambda ?? 0) < 0.95 ? 0.95 : 0.98}) for a score at the end; docs/PPO.md, defaults, says what fits which reward`,
       },
     ],
   );

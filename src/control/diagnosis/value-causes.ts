@@ -7,6 +7,10 @@ const window = 20;
 /** Explained variance below which the critic lags, as in the rules. */
 const lagging = 0.3;
 const lossSwing = 0.5;
+/** Change of the predictions in an update, in standard deviations of the returns, below which the critic stands still (rules/default.yaml). */
+const stands = 1e-3;
+/** Explained variance with bias of a critic that throws its values about. */
+const wildly = -1;
 
 /** Detects that after 20 iterations the explained variance's mean over the newest 20 is under 0.3. */
 export const criticLags: Detector = ({ history, settings }) => {
@@ -16,8 +20,9 @@ export const criticLags: Detector = ({ history, settings }) => {
   if (!(explained < lagging)) return [];
   const { learningRate, criticLearningRate, valueClip } = settings;
   const ratio = criticLearningRate === null ? null : criticLearningRate / learningRate;
-  const norms = valuesOf(history, "gradient/critic_norm").slice(-window);
-  const frozen = norms.length > 0 && norms.every((norm) => norm === 0);
+  const moved = valuesOf(history, "value/change_to_returns").slice(-window);
+  const frozen = moved.length > 0 && moved.every((change) => change < stands);
+  const wild = lastMean(valuesOf(history, "value/explained_variance_with_bias"), window);
   const clipped = lastMean(valuesOf(history, "value/clip_fraction"), window);
   const falls =
     lastMean(valuesOf(history, "value/loss"), 5) <
@@ -26,7 +31,7 @@ export const criticLags: Detector = ({ history, settings }) => {
     {
       id: "critic_rate_low",
       evidence: frozen
-        ? "its gradient is 0: it does not learn at all"
+        ? `its predictions move by ${short(mean(moved))} of the returns' spread in an update: it does not learn`
         : ratio !== null && ratio < 1.5
           ? `it is ${short(ratio)} times the policy's; published are 1.5 to 2`
           : null,
@@ -35,6 +40,12 @@ export const criticLags: Detector = ({ history, settings }) => {
         ratio === null
           ? "ppo.criticKind=separate, or a larger ppo.valueCoef"
           : `ppo.criticLearningRate=${short(2 * Math.max(learningRate, criticLearningRate!))}`,
+    },
+    {
+      id: "critic_rate_high",
+      evidence: wild < wildly ? `with its bias it explains ${short(wild)}: worse than no critic` : null,
+      settings: null,
+      remedy: `ppo.criticLearningRate=${short(2 * learningRate)}`,
     },
     {
       id: "value_passes_few",

@@ -11,7 +11,7 @@ const repeatedShare = 0.5;
 const nearShare = 0.1;
 
 export function promptFindings(facts: DoctorFacts): Finding[] {
-  return [...narrow(facts), ...evaluation(facts)];
+  return [...narrow(facts), ...evaluationFindings(facts)];
 }
 
 /**
@@ -63,7 +63,11 @@ function narrow({ prompts, ppo }: DoctorFacts): Finding[] {
   return findings;
 }
 
-function evaluation({ prompts, evaluationPrompts }: DoctorFacts): Finding[] {
+/** Findings on evaluation prompts that are also trained on. */
+export function evaluationFindings({
+  prompts,
+  evaluationPrompts,
+}: Pick<DoctorFacts, "prompts" | "evaluationPrompts">): Finding[] {
   if (evaluationPrompts === "training")
     return [
       {

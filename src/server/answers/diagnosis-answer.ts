@@ -44,7 +44,7 @@ function diagnosisAnswer(context: Context, { id }: RunRow): DiagnosisAnswer {
   if (!config.ppo) throw new Refusal(409, `run ${id} has no PPO`, "Only PPO is judged here.");
   const { history, seen } = store.snapshot(() => ({
     history: historyOf(store, id, { maxPoints: mostPoints }),
-    seen: seenOf(store, id),
+    seen: seenOf(store, place),
   }));
   const { done, found } = diagnosisOf({ config, history, seen });
   return {

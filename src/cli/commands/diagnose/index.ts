@@ -18,7 +18,7 @@ export interface DiagnoseOptions {
 }
 
 export async function diagnose({ run, workspace, json = false, terminal }: DiagnoseOptions): Promise<number> {
-  const { place, config, history, more: seen } = readRunHistory(run, workspace, (store, { id }) => seenOf(store, id));
+  const { place, config, history, more: seen } = readRunHistory(run, workspace, (store, at) => seenOf(store, at));
   const { done, found } = diagnosisOf({ config, history, seen });
   if (json) terminal.out(jsonLine({ run: place.id, iterations: done, diagnoses: found }));
   else for (const line of lines(found, { ...place, done, objective: config.objective }, terminal)) terminal.out(line);
