@@ -108,6 +108,6 @@ function findingsOf(store: Store, { id, folder }: { id: string; folder: string |
 }
 
 function isFinding(value: unknown): value is DiagnosisInput["findings"][number] {
-  const { id, what, remedy } = (value ?? {}) as Record<string, unknown>;
-  return [id, what, remedy].every((text) => typeof text === "string");
+  const { id, what, remedy, explained = null } = (value ?? {}) as Record<string, unknown>;
+  return explained === null && [id, what, remedy].every((text) => typeof text === "string");
 }

@@ -17,6 +17,6 @@ export type {
 export { type Finding, type FindingId, findingIds, parametersInWords, type Severity } from "./finding.ts";
 export { overlap } from "./overlap.ts";
 export { ppoFacts } from "./ppo-facts.ts";
-export { evaluationFindings, promptFindings } from "./prompt-findings.ts";
+export { evaluationFindings } from "./prompt-findings.ts";
 export { rewardFindings } from "./reward-findings.ts";
 export { type RateBand, rateBand } from "./scale-findings.ts";
