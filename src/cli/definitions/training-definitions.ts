@@ -260,6 +260,35 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
       ),
     );
 
+  command(
+    "chat",
+    "chat with a model, or with two side by side",
+    "chat demo-1",
+    "chat demo-1 --model before --model after",
+    "chat demo-1 --model 20 --temperature 0.7",
+    "chat demo-1 --json < questions.txt",
+  )
+    .argument("<model>", "a model's folder, a run's id (its last stage's model), or a run's folder", text)
+    .option(
+      "--model <which>",
+      "before or after (PPO), the iterations of a checkpoint, a folder or a run; twice for two",
+      several,
+    )
+    .option("--temperature <t>", "sampling temperature; 0 is greedy", decimal(0), 0)
+    .option("--top-k <k>", "keep only the k likeliest tokens; 0 keeps all", integer(0), 0)
+    .option("--top-p <p>", "keep only the likeliest tokens that add up to this probability", decimal(0, 1), 1)
+    .option("--max-tokens <n>", "longest answer", integer(1), 256)
+    .option("--seed <n>", "seed of the samples", integer(0), 0)
+    .option("--system <text>", "a system message before the conversation")
+    .option("--threads <n>", "threads of the engine; 0 uses the physical cores", integer(0, mostThreads), 0)
+    .option(...workspace)
+    .option("--json", "print one line of JSON per answer")
+    .action(
+      does(async (target, options) =>
+        (await import("../commands/chat/index.ts")).chat({ target, ...options, terminal }),
+      ),
+    );
+
   command("runs", "list the runs of a workspace", "runs", "runs --workspace /tmp/runs", "runs --json")
     .option("--all", "include archived runs")
     .option(...workspace)
