@@ -50,7 +50,7 @@ export async function judgeRun({ trial }: JudgeInput, { folder, results }: Tools
       const first = firstAction(decisions(onlyActions(rules, kind)));
       return first === null ? [] : [[kind, first] as const];
     });
-    const { found } = diagnosisOf({ config, history: historyOf(store, place.id), seen: seenOf(store, run) });
+    const { found } = diagnosisOf({ config, history: historyOf(store, place.id), seen: seenOf(store, place) });
     const warnings = store.events(run, { ...all, kind: "warning" }).rows.filter(({ iteration }) => iteration === 0);
     return {
       alerts: said
