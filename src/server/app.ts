@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { Hono } from "hono";
 import type { Store } from "../store/index.ts";
 import type { RunDesk } from "../types/new-run-page.ts";
+import type { Playground } from "../types/playground-page.ts";
 import { ownPagesOnly, tokenNeeded } from "./access.ts";
 import { behaviourRoutes } from "./answers/behaviour-answer.ts";
 import { compareRoutes } from "./answers/compare-answer.ts";
@@ -22,6 +23,8 @@ import { commandRoutes } from "./changes/commands-change.ts";
 import { decisionRoutes } from "./changes/decision-change.ts";
 import { markRoutes } from "./changes/marks-change.ts";
 import { newRunRoutes } from "./changes/new-run-change.ts";
+import { playgroundRoutes } from "./changes/playground-change.ts";
+import { preferenceRoutes } from "./changes/preferences-change.ts";
 import { replayRoutes } from "./changes/replay-change.ts";
 import { familiesOf } from "./families.ts";
 import { securityHeaders } from "./headers.ts";
@@ -48,6 +51,8 @@ export interface AppOptions extends StreamOptions {
   readonly tokenToRead?: boolean;
   /** Begins runs; without one, the page cannot. */
   readonly desk?: RunDesk | null;
+  /** Talks with models; without one, the page cannot. */
+  readonly playground?: Playground | null;
   /** The page's files. */
   readonly web?: WebFiles | null;
   /** Clock, in Unix milliseconds. */
@@ -72,8 +77,8 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
   const summaries = new Summaries(store);
   const tailer = new Tailer({ store, summaries, onError, ...(options.pollMs && { pollMs: options.pollMs }) });
   options.ended?.addEventListener("abort", () => tailer.close());
-  const { desk = null } = options;
-  const context: Context = { store, workspace, token, self, option, now, summaries, tailer, desk };
+  const { desk = null, playground = null } = options;
+  const context: Context = { store, workspace, token, self, option, now, summaries, tailer, desk, playground };
 
   const app = new Hono();
   app.use(securityHeaders);
@@ -93,8 +98,10 @@ export function createApp(store: Store, options: AppOptions = {}): Hono {
     ...[behaviourRoutes, controlRoutes, diagnosisRoutes, compareRoutes, labRoutes],
   ];
   for (const routes of answers) app.route("/api", routes(context));
-  for (const routes of [commandRoutes, decisionRoutes, markRoutes, newRunRoutes, replayRoutes])
-    app.route("/api", routes(context));
+  const changes = [
+    ...[commandRoutes, decisionRoutes, markRoutes, newRunRoutes, playgroundRoutes, preferenceRoutes, replayRoutes],
+  ];
+  for (const routes of changes) app.route("/api", routes(context));
   app.route("/api", streamRoutes(context, options));
   app.all("/api/*", (c) => {
     throw new Refusal(

@@ -1,6 +1,7 @@
 /** The context that all routes of the server share. */
 import type { Store } from "../store/index.ts";
 import type { RunDesk } from "../types/new-run-page.ts";
+import type { Playground } from "../types/playground-page.ts";
 import type { Summaries } from "./answers/summary-answer.ts";
 import { Refusal } from "./problem.ts";
 import type { Tailer } from "./stream/tailer.ts";
@@ -21,6 +22,8 @@ export interface Context {
   readonly tailer: Tailer;
   /** Begins runs; null in a server that does not. */
   readonly desk: RunDesk | null;
+  /** Talks with models; null in a server that does not. */
+  readonly playground: Playground | null;
 }
 
 /** A command line for this workspace, as the user would type it. */

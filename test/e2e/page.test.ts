@@ -16,6 +16,8 @@ const views = [
   "/runs/tiny-1/control",
   "/compare?runs=tiny-1",
   "/lab",
+  "/new",
+  "/playground",
 ];
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -202,6 +204,7 @@ describe.skipIf(browserPath === undefined)("the page", () => {
     const other = await browser.newContext({ colorScheme, viewport: { width, height } });
     const tab = await other.newPage();
     const said = complaintsOf(tab);
+    await open(`/?token=${served.token}`, tab);
     const faults: unknown[] = [];
     for (const hash of views) {
       await open(hash, tab);

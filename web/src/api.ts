@@ -66,6 +66,29 @@ export async function get<Answer>(
   return (await response.json()) as Answer;
 }
 
+/** Sends a request that is answered in lines of JSON, and calls `onLine` with each. Throws ApiError; an aborted one ends quietly. */
+export async function postLines<Line>(
+  path: string,
+  body: unknown,
+  { onLine, signal }: { readonly onLine: (line: Line) => void; readonly signal: AbortSignal },
+): Promise<void> {
+  const headers = { ...authorization(), "content-type": "application/json" };
+  try {
+    const response = await reach(path, { method: "POST", headers, body: JSON.stringify(body), signal });
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      const lines = (rest + read.value).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) onLine(JSON.parse(line) as Line);
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    if (error instanceof ApiError) throw error;
+    throw new ApiError({ error: "The answer broke off.", hint: "Is `ballast serve` still running?" }, 0);
+  }
+}
+
 export interface PostOptions {
   /** The version that the user saw before deciding. */
   readonly version?: Version;

@@ -9,6 +9,7 @@ import { useKey } from "./keys.ts";
 import { ComparePage } from "./pages/compare.tsx";
 import { LabPage } from "./pages/lab.tsx";
 import { NewRunPage } from "./pages/new-run.tsx";
+import { PlaygroundPage } from "./pages/playground.tsx";
 import { RunPage } from "./pages/run.tsx";
 import { RunsPage } from "./pages/runs.tsx";
 import { go, hashOf, view } from "./router.ts";
@@ -44,6 +45,7 @@ export function App() {
         <nav aria-label="views">
           {link("runs", "Runs")}
           {!isFile && link("new", "New run")}
+          {!isFile && link("playground", "Playground")}
           {!isFile && link("compare", "Compare")}
           {!isFile && link("lab", "Lab")}
         </nav>
@@ -84,6 +86,7 @@ function Keel() {
 function Page({ name }: { readonly name: string }) {
   if (name === "compare") return <ComparePage />;
   if (name === "new") return <NewRunPage />;
+  if (name === "playground") return <PlaygroundPage />;
   if (name === "lab") return <LabPage />;
   const [, id] = view.value.path;
   if (name === "runs") return id === undefined ? <RunsPage /> : <RunPage key={id} id={id} />;

@@ -12,6 +12,7 @@ import "./style/control.css";
 import "./style/lab.css";
 import "./style/new-run.css";
 import "./style/overview.css";
+import "./style/playground.css";
 import "./style/runs.css";
 import "./style/samples.css";
 

@@ -17,6 +17,7 @@ import { browserCommand, endingSignals } from "../../../util/platform.ts";
 import { remedyFor } from "../../../util/system-faults.ts";
 import { selfName, workspaceOption } from "../../find-run.ts";
 import type { Terminal } from "../../terminal.ts";
+import { createPlayground } from "./playground.ts";
 import { createRunDesk } from "./run-desk.ts";
 
 export interface ServeOptions {
@@ -75,12 +76,14 @@ export async function openDashboard({
   const store: Store = openStore(databaseOf(workspace));
   const ending = new AbortController();
   const desk = createRunDesk({ workspace: resolve(workspace), store });
+  const playground = createPlayground({ workspace: resolve(workspace) });
   try {
     const app = createApp(store, {
       workspace: resolve(workspace),
       token,
       web,
       desk,
+      playground,
       self: selfName(),
       option: workspaceOption(workspace).trim(),
       hosts: namesOf(host),
@@ -92,6 +95,7 @@ export async function openDashboard({
     const close = async () => {
       ending.abort();
       await desk.close();
+      await playground.close();
       await server.close();
       store.close();
     };

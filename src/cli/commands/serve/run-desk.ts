@@ -61,7 +61,7 @@ export function createRunDesk({
       return {
         templates: templateNames().map((name) => ({ name, says: firstSentence(templateText(name)) })),
         files: configFiles("."),
-        models: modelFolders(workspace),
+        models: modelFolders(workspace).map(({ path }) => path),
         starts: [...starts].reverse().map(shown),
       };
     },

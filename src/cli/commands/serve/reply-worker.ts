@@ -1,0 +1,115 @@
+/** The thread that talks with models for the page: one engine, and the two models used last. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import { openEngine } from "../../../engine/open-engine.ts";
+import { adapterBase } from "../../../models/adapter-folder.ts";
+import { parameterSpecs } from "../../../models/family.ts";
+import { readModelConfig } from "../../../models/hf-folder.ts";
+import { loadTokenizer } from "../../../text/index.ts";
+import { type Conversant, openConversant } from "../../../trainer/conversant.ts";
+import { stateOf } from "../../../trainer/model-folder.ts";
+import type { ReplyLine, ReplyRequest } from "../../../types/playground-page.ts";
+import { BallastError, messageOf, UsageError } from "../../../util/errors.ts";
+import { machineMemory } from "../../../util/machine-memory.ts";
+import { isAdapterFolder } from "../../../util/weight-files.ts";
+import { findModel } from "../../find-model.ts";
+
+const { workspace, threads } = workerData as { readonly workspace: string; readonly threads: number };
+
+/** Models held at once: two side by side. */
+const held = 2;
+/** The share of the machine's memory that one model may take, in 32-bit weights. */
+const largestShare = 0.4;
+
+export type ToReplyWorker =
+  | { readonly kind: "reply"; readonly id: number; readonly request: ReplyRequest }
+  | { readonly kind: "stop"; readonly id: number };
+
+export interface FromReplyWorker {
+  readonly id: number;
+  readonly line: ReplyLine;
+  readonly loaded: readonly string[];
+}
+
+const engine = await openEngine({ threads });
+/** By path, the one used last at the end. */
+const models = new Map<string, Promise<Conversant>>();
+const stopped = new Set<number>();
+
+parentPort!.on("message", (message: ToReplyWorker) => {
+  if (message.kind === "stop") stopped.add(message.id);
+  else void answer(message.id, message.request);
+});
+
+async function answer(id: number, request: ReplyRequest): Promise<void> {
+  const tell = (line: ReplyLine) =>
+    parentPort!.postMessage({ id, line, loaded: [...models.keys()] } satisfies FromReplyWorker);
+  const { model, messages, temperature, maxTokens, seed } = request;
+  try {
+    if (!models.has(model)) tell({ kind: "note", says: "loading the model" });
+    const conversant = await modelOf(model);
+    const began = performance.now();
+    const reply = await conversant.reply({
+      ...{ messages, temperature, maxNewTokens: maxTokens, seed },
+      onText: (text) => tell({ kind: "text", text }),
+      stopped: () => stopped.has(id),
+    });
+    tell({ kind: "done", ...reply, seconds: (performance.now() - began) / 1000 });
+  } catch (error) {
+    const hint = error instanceof BallastError ? error.hint : undefined;
+    tell({ kind: "problem", error: messageOf(error), ...(hint !== undefined && { hint }) });
+  } finally {
+    stopped.delete(id);
+  }
+}
+
+/** The model, loaded unless it is held; of more than two the one unused for longest is freed. */
+async function modelOf(path: string): Promise<Conversant> {
+  const known = models.get(path);
+  if (known !== undefined) {
+    models.delete(path);
+    models.set(path, known);
+    return known;
+  }
+  for (const [name, old] of [...models].slice(0, Math.max(0, models.size - held + 1))) {
+    models.delete(name);
+    await old.then((model) => model.close()).catch(() => {});
+  }
+  const opened = open(path);
+  models.set(path, opened);
+  opened.catch(() => models.delete(path));
+  return opened;
+}
+
+async function open(path: string): Promise<Conversant> {
+  if (!existsSync(path))
+    throw new UsageError(
+      `there is no model in ${path} any longer`,
+      "A run keeps only its newest checkpoints: choose one that is in the list now.",
+    );
+  const folder = await findModel(path, workspace);
+  checkSize(folder);
+  const own = !isAdapterFolder(folder) || existsSync(join(folder, "tokenizer.json"));
+  return openConversant(engine, folder, loadTokenizer(own ? folder : adapterBase(folder)));
+}
+
+function checkSize(folder: string): void {
+  if (stateOf(folder) !== folder) return;
+  const config = readModelConfig(isAdapterFolder(folder) ? adapterBase(folder) : folder);
+  const parameters = parameterSpecs(config, ["lm"]).reduce(
+    (total, { shape }) => total + shape.reduce((product, size) => product * size, 1),
+    0,
+  );
+  const bytes = 4 * parameters;
+  const most = largestShare * machineMemory();
+  if (bytes > most)
+    throw new UsageError(
+      `the model is too large for the page: its ${(parameters / 1e9).toFixed(2)} billion parameters take ${gib(bytes)} of this machine's ${gib(machineMemory())}`,
+      `The page holds two models of at most ${gib(most)} each. In a terminal: ballast generate ${folder}`,
+    );
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

@@ -1,0 +1,41 @@
+/** POST /api/runs/:run/preferences: an operator's choice between two answers; GET preferences.jsonl: all of them, as a reward model reads them. */
+import { Hono } from "hono";
+import { z } from "zod";
+import { pairsOf } from "../../data/index.ts";
+import type { By } from "../../store/index.ts";
+import { tokenNeeded } from "../access.ts";
+import { bodyOf, limitBody } from "../body.ts";
+import { runOf } from "../place.ts";
+import { Refusal } from "../problem.ts";
+import type { Context } from "../server-context.ts";
+import { change } from "./change.ts";
+
+/** Bytes of a prompt with its two answers. */
+const largest = 1 << 20;
+
+const schema = z.strictObject({ prompt: z.string().min(1), chosen: z.string(), rejected: z.string() });
+
+export function preferenceRoutes(context: Context): Hono {
+  const { store } = context;
+  return new Hono()
+    .post("/runs/:run/preferences", tokenNeeded(context), limitBody(largest), async (c) => {
+      const { prompt, chosen, rejected } = await bodyOf(c, schema);
+      const { id: run } = runOf(context, c.req.param("run"));
+      if (chosen === rejected) throw new Refusal(400, "chosen and rejected are the same text", "Skip such a pair.");
+      const perform = (by: Required<By>) => {
+        const id = store.addRating(run, { kind: "preference", prompt, chosen, rejected, rater: by.operator }, by);
+        return { id, message: `${run} has ${store.ratings(run).length} ratings; this one is by ${by.operator}.` };
+      };
+      return change(c, context, { run, versioned: false, perform });
+    })
+    .get("/runs/:run/preferences.jsonl", (c) => {
+      const { id } = runOf(context, c.req.param("run"));
+      // The reward model's reader accepts no blank text.
+      const pairs = pairsOf(store.ratings(id)).filter(
+        ({ chosen, rejected }) => chosen.trim() !== "" && rejected.trim() !== "",
+      );
+      c.header("content-type", "application/x-ndjson; charset=utf-8");
+      c.header("content-disposition", `attachment; filename="${id}-preferences.jsonl"`);
+      return c.body(pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(""));
+    });
+}
