@@ -35,11 +35,14 @@ export interface StrangersPlan {
 /** The cells, in whole seeds, as far as the results so far say which are needed. */
 export function strangerCells({ suite, cases, seeds }: StrangersPlan, results: Results): Cell[] {
   const stages = new Map<string, CellOf<"stage">>();
-  const trials: Cell[] = [];
-  const known = new Set<string>();
+  const cells = new Map<string, Cell>();
+  /** Each cell once, its stages just before it. */
   const add = (cell: Cell) => {
-    if (!known.has(cell.name)) trials.push(cell);
-    known.add(cell.name);
+    for (const need of cell.needs) {
+      const stage = stages.get(need);
+      if (stage !== undefined) add(stage);
+    }
+    if (!cells.has(cell.name)) cells.set(cell.name, cell);
   };
   const onsets = suite.map(({ onset }) => onset).filter((onset) => onset > 0);
   const every = onsets.reduce(divisor, curveEvery);
@@ -75,7 +78,7 @@ export function strangerCells({ suite, cases, seeds }: StrangersPlan, results: R
       }
     }
   }
-  return [...stages.values(), ...trials];
+  return [...cells.values()];
 }
 
 function judgeCell(one: Pick<StrangerCase, "name">, seed: number): CellOf<"judge"> {
