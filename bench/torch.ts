@@ -1,7 +1,7 @@
 /**
  * `npx tsx bench/torch.ts [--shape small] [--rounds 3] [--threads 2] [--engines "embedded,torch bf16"] [--python PYTHON]`: a PPO iteration on the embedded
  * engine, on PyTorch in float32 and in bf16, in turns; medians, and ratios to the first. Processor time is that of Ballast and its worker, peak memory
- * the worker's; both need Linux.
+ * that of its largest process; both need Linux.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -30,19 +30,25 @@ const { python } = options;
 
 interface Opened {
   readonly engine: Engine;
-  /** The worker's process; absent if the engine is a thread of this one. */
-  readonly pid?: number;
+  /** The worker's processes; absent if the engine is a thread of this one. */
+  readonly pids?: readonly number[];
 }
 
 const engines: Readonly<Record<string, () => Promise<Opened>>> = {
   embedded: async () => ({ engine: await openEngine({ threads }) }),
   "torch fp32": () => torch("fp32"),
   "torch bf16": () => torch("bf16"),
+  // The same threads a process: what a second process gains.
+  "1 process": () => torch("fp32", 1),
+  "2 processes": () => torch("fp32", 2),
+  "1 process bf16": () => torch("bf16", 1),
+  "2 processes bf16": () => torch("bf16", 2),
 };
 
-async function torch(dtype: "fp32" | "bf16"): Promise<Opened> {
-  const engine = await createTorchEngine({ threads, python, device: "cpu", dtype });
-  return { engine, pid: engine.worker.pid! };
+/** With `processes` each has one thread. */
+async function torch(dtype: "fp32" | "bf16", processes?: number): Promise<Opened> {
+  const engine = await createTorchEngine({ threads: processes ?? threads, processes, python, device: "cpu", dtype });
+  return { engine, pids: engine.worker.pids as readonly number[] };
 }
 
 /** A process's user and system time, in seconds: clock ticks are hundredths. */
@@ -59,14 +65,15 @@ for (let round = 0; round < Number(options.rounds); round++) {
   for (const name of names) {
     const open = engines[name];
     if (open === undefined) throw new Error(`there is no engine ${name}; there are ${Object.keys(engines).join(", ")}`);
-    const { engine, pid } = await open();
-    const before = pid === undefined ? 0 : cpuOf(pid);
+    const { engine, pids = [] } = await open();
+    const cpu = () => pids.reduce((sum, pid) => sum + cpuOf(pid), 0);
+    const before = cpu();
     const { total, rollout, score, passes, update, cpuSeconds, outsideEngineShare } = await benchIteration(
       engine,
       shape,
     );
-    const own = pid === undefined ? 0 : (cpuOf(pid) - before) / shape.iterations;
-    const peakMb = pid === undefined ? Number.NaN : peakOf(pid);
+    const own = (cpu() - before) / shape.iterations;
+    const peakMb = pids.length === 0 ? Number.NaN : Math.max(...pids.map(peakOf));
     const one = {
       total,
       rollout,
@@ -92,6 +99,6 @@ for (const name of names) {
   const found = medians(name);
   const parts = ["rollout", "score", "passes", "update"].map((key) => `${key} ${found[key]!.toFixed(3)}`);
   process.stdout.write(
-    `${name.padEnd(11)} ${found.total!.toFixed(3)} s (${(found.total! / base.total!).toFixed(2)} of ${first}), processor ${found.cpu!.toFixed(2)} s (${(found.cpu! / base.cpu!).toFixed(2)}), ${parts.join(", ")}, outside ${(100 * found.outside!).toFixed(1)}%, worker's peak ${found.workerMb!.toFixed(0)} MB\n`,
+    `${name.padEnd(11)} ${found.total!.toFixed(3)} s (${(found.total! / base.total!).toFixed(2)} of ${first}), processor ${found.cpu!.toFixed(2)} s (${(found.cpu! / base.cpu!).toFixed(2)}), ${parts.join(", ")}, outside ${(100 * found.outside!).toFixed(1)}%, largest process of the worker ${found.workerMb!.toFixed(0)} MB\n`,
   );
 }

@@ -88,6 +88,13 @@ def blocks(trunk):
     return trunk.h if hasattr(trunk, "h") else trunk.layers
 
 
+def recompute_blocks(trunk):
+    """From now on a backward pass computes the activations inside each block again (Chen et al. 2016) instead of keeping them."""
+    trunk.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False, "preserve_rng_state": False})
+    # That of transformers asks for the mode of training; dropout, its other effect, is off in the configuration.
+    trunk.train()
+
+
 def context_of(config):
     """The longest sequence that the model reads, in tokens."""
     return config.max_position_embeddings

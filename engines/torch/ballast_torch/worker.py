@@ -8,7 +8,7 @@ from itertools import zip_longest
 import numpy as np
 import torch
 
-from . import PROTOCOL, losses, optimizer, sampler, split
+from . import PROTOCOL, architectures, losses, optimizer, sampler, split
 from .errors import EngineError, is_out_of_memory, usage
 from .open_model import open_model, open_on_shared
 from .ranks import Alone
@@ -41,7 +41,7 @@ class Worker:
         self.interrupted = interrupted
         self.seconds = 0.0
         self.device = torch.device("cpu")
-        self.dtype = torch.float32
+        self.dtype, self.recompute = torch.float32, False
 
     def call(self, verb, args):
         """A verb's answer. Every failure is an EngineError, after which the accumulated gradient of the call's model may be gone.
@@ -101,7 +101,7 @@ class Worker:
 
     # The worker itself
 
-    def do_open(self, protocol, threads, device, dtype):
+    def do_open(self, protocol, threads, device, dtype, recompute=False):
         if protocol != PROTOCOL:
             raise usage(
                 f"the worker speaks protocol {PROTOCOL}, and Ballast protocol {protocol}",
@@ -111,7 +111,7 @@ class Worker:
             raise usage(f"dtype is {dtype}; it must be one of {', '.join(DTYPES)}")
         torch.set_num_threads(threads)
         torch.manual_seed(0)
-        self.dtype = DTYPES[dtype]
+        self.dtype, self.recompute = DTYPES[dtype], recompute
         self.device = torch.device(_device(device, self.ranks))
         matmul = _choose_matmul() if self.device.type == "cpu" else torch.get_float32_matmul_precision()
         return {
@@ -251,6 +251,8 @@ class Worker:
         self._model(model).clear_gradient()
 
     def _add(self, model):
+        if self.recompute:
+            architectures.recompute_blocks(model.trunk)
         self.models[model.id] = model
         self.next += 1
         return self._info(model)

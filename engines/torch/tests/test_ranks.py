@@ -30,7 +30,9 @@ def numbers(scale, shift=0.1):
 def story(worker, folder, dtype, family):
     """What one worker finds, number by number. The same calls on every rank."""
     found = {}
-    worker.call("open", dict(protocol=PROTOCOL, threads=1, device="cpu", dtype=dtype))
+    # Computed again or kept: the same bits.
+    recompute = worker.ranks.size == 2 and family == "llama"
+    worker.call("open", dict(protocol=PROTOCOL, threads=1, device="cpu", dtype=dtype, recompute=recompute))
     tied = family == "gpt2"
     decoder = {"family": family, **SIZES, "tieEmbeddings": tied, "textIds": None}
     place = dict(folder=folder, decoder=decoder, headsFound=["lm"], freshScalar=False, merge=False, optimizer=None, frozen=False)

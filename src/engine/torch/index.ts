@@ -58,6 +58,8 @@ export interface TorchEngineOptions extends ProcessOptions {
   readonly device?: string | undefined;
   /** What passes compute in; weights, gradients and the optimizer stay float32. */
   readonly dtype?: TorchDtype | undefined;
+  /** Whether backward passes compute the activations inside blocks again instead of keeping them. */
+  readonly recompute?: boolean;
   /** Milliseconds without a sign of life until a process counts as hung: three minutes by default. */
   readonly patience?: number;
   /** Receives a sentence while the worker starts, if that takes long. */
@@ -103,6 +105,7 @@ export async function createTorchEngine({
   python,
   device = "auto",
   dtype = "fp32",
+  recompute = false,
   patience,
   onNote = () => {},
   ...options
@@ -127,7 +130,7 @@ export async function createTorchEngine({
   const slow = setTimeout(() => onNote("starting PyTorch"), 5000);
   let hello: Hello;
   try {
-    hello = (await worker.call("open", { protocol, threads: ofEach, device, dtype })) as Hello;
+    hello = (await worker.call("open", { protocol, threads: ofEach, device, dtype, recompute })) as Hello;
   } catch (error) {
     await worker.close();
     // The worker's own refusals at its start are about the configuration.
