@@ -50,6 +50,7 @@ const argumentsOf = (run: string): Readonly<Record<string, readonly string[]>> =
     delete: ["none"],
     plan: ["none.yaml"],
     init: ["--yes", "--no-time"],
+    next: ["none"],
     "config explain": ["ppo"],
     "config schema": [],
     merge: ["none", "out"],

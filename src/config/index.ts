@@ -2,6 +2,7 @@
 
 export * from "../settings/config-schema.ts";
 export { fields } from "../settings/schema-fields.ts";
+export { rebasePaths } from "./config-paths.ts";
 export { differences } from "./differences.ts";
 export { templateNames, templateSays } from "./extends-chain.ts";
 export { injected, withFaults } from "./fault-names.ts";

@@ -218,6 +218,24 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     );
 
   command(
+    "next",
+    "say whether a round of an experiment succeeded, and write the next round's file",
+    "next my-1",
+    "next my-round-2-1 --prompts wider.jsonl --out wider.yaml",
+    "next my-round-3-1 --evaluation hard.jsonl",
+    "next my-1 --json",
+  )
+    .argument("<run>", RUN, text)
+    .option("--prompts <file>", "further prompts, for wider data; repeatable", several)
+    .option("--evaluation <file>", "prompts to be judged on; repeatable", several)
+    .option("--out <file>", "the file to write (default: NAME-round-N.yaml)", text)
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (run, options) => (await import("../commands/next/index.ts")).next({ run, ...options, terminal })),
+    );
+
+  command(
     "eval",
     "measure a run's policy, before and after PPO",
     "eval demo-1",

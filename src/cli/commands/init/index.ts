@@ -228,7 +228,7 @@ async function finish({ out, ...found }: Found, { terminal, time }: InitOptions)
   const file = shellWord(out);
   const steps = [
     [`${selfName()} run ${file} --dashboard`, "train, and watch it in a browser"],
-    [`${selfName()} runs`, "list the runs"],
+    ...(found.reward === null ? [] : [[`${selfName()} next ${name}-1`, "then: did it work, and what to try next"]]),
   ];
   const width = Math.max(...steps.map(([command]) => command!.length));
   for (const [command, says] of steps) terminal.out(`  ${command!.padEnd(width)}  ${says}`);

@@ -61,6 +61,7 @@ it("asks, shows what it sees of each answer, asks again where it cannot be used,
   expect(lines).toMatch(/MB {2}in all; this machine has/);
   expect(lines).toContain("reward/one_component");
   expect(lines).toMatch(/ballast run .*mine\.yaml --dashboard/);
+  expect(lines).toContain("next mine-1");
 
   const text = readFileSync(out, "utf8");
   expect(text).toMatch(/^# yaml-language-server: \$schema=.*ballast\.schema\.json\n/);
