@@ -8,8 +8,6 @@ import type { RoundRecord, RoundSignal, RoundStage } from "../control/rounds/jud
 import type { RoundSettings } from "../control/rounds/next-round.ts";
 import { readBaseConfig } from "../models/adapter-folder.ts";
 import { parameterCount } from "../models/model-size.ts";
-import { goldPlan } from "../trainer/gold-plan.ts";
-import { openRows } from "../trainer/run-rows.ts";
 import { BallastError } from "../util/errors.ts";
 import { findRun, type RunPlace } from "./places.ts";
 import { diagnosisOf, type Seen } from "./run-diagnosis.ts";
@@ -38,12 +36,15 @@ export function roundOf({
   config,
   history,
   seen,
+  independent,
 }: {
   readonly place: RunPlace;
   /** The run's configuration, which must have PPO. */
   readonly config: Config;
   readonly history: RunHistory;
   readonly seen: Seen;
+  /** Whether a gold check judges something else than the reward does. */
+  readonly independent: boolean;
 }): ReadRound {
   const previous = previousOf(config);
   const evaluation = evaluationOf(place);
@@ -57,7 +58,7 @@ export function roundOf({
       stage: (config.experiment?.stage ?? 1) as RoundStage,
       evaluation,
       previous: comparable && config.experiment?.stage === 2 ? before : null,
-      independent: hasIndependentCheck(config),
+      independent,
       suspicions: found
         .filter(({ symptom, likelihood }) => suspicious.includes(symptom) && likelihood > conceivable)
         .map(({ seen, cause }) => `${seen}: ${cause}`),
@@ -79,16 +80,6 @@ function previousOf({ experiment, workspace }: Config): RunPlace | null {
     return findRun(experiment.previous, workspace);
   } catch (error) {
     if (error instanceof BallastError) return null;
-    throw error;
-  }
-}
-
-/** Whether a check judges something else than the reward; false if the rows that would say so are gone. */
-function hasIndependentCheck(config: Config): boolean {
-  try {
-    return goldPlan(config, openRows(config)).independent;
-  } catch (error) {
-    if (error instanceof BallastError) return false;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 /** `ballast next`: says whether a round of an experiment succeeded, by which numbers, and writes the next round's configuration. */
 import { existsSync } from "node:fs";
-import { loadConfig } from "../../../config/index.ts";
+import { type Config, loadConfig } from "../../../config/index.ts";
 import { experimentStages } from "../../../control/doctor/index.ts";
 import {
   type JudgedMeasure,
@@ -14,8 +14,10 @@ import { configOf } from "../../../inspect/places.ts";
 import { seenOf } from "../../../inspect/run-diagnosis.ts";
 import { readRunHistory } from "../../../inspect/run-history.ts";
 import { roundOf } from "../../../inspect/run-round.ts";
+import { goldPlan } from "../../../trainer/gold-plan.ts";
+import { openRows } from "../../../trainer/run-rows.ts";
 import { writeDurably } from "../../../util/durable.ts";
-import { UsageError } from "../../../util/errors.ts";
+import { BallastError, UsageError } from "../../../util/errors.ts";
 import { shellWord } from "../../../util/platform.ts";
 import { printableLine } from "../../../util/sanitize.ts";
 import { asTyped, runArgument, selfName } from "../../find-run.ts";
@@ -55,8 +57,14 @@ const words: Readonly<Record<RoundVerdict, string>> = {
 /** Returns 0 if the round can be judged, else 1. */
 export async function next(options: NextOptions): Promise<number> {
   const { run, prompts = [], evaluation = [], workspace, json = false, terminal } = options;
-  const { place, config, history, more: seen } = readRunHistory(run, workspace, (store, { id }) => seenOf(store, id));
-  const { record, settings, previous } = roundOf({ place, config, history, seen });
+  const { place, config, history, more: seen } = readRunHistory(run, workspace, (store, at) => seenOf(store, at));
+  const { record, settings, previous } = roundOf({
+    place,
+    config,
+    history,
+    seen,
+    independent: hasIndependentCheck(config),
+  });
   const judged = judgeRound(record);
   const files = { prompts: prompts.length > 0, evaluation: evaluation.length > 0 };
   const { next: round, advice } = nextStep(record, judged, { settings, files });
@@ -125,6 +133,16 @@ export async function next(options: NextOptions): Promise<number> {
             `  ${selfName()} run ${shellWord(written)}`,
           ]),
     ];
+  }
+}
+
+/** Whether a check judges something else than the reward; false if the rows that would say so are gone. */
+function hasIndependentCheck(config: Config): boolean {
+  try {
+    return goldPlan(config, openRows(config)).independent;
+  } catch (error) {
+    if (error instanceof BallastError) return false;
+    throw error;
   }
 }
 

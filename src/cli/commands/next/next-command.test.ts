@@ -56,7 +56,8 @@ it("says by which numbers, and writes a file that changes one subject against th
   expect(text).toContain("round.yaml is round 2; it extends tiny-1 and changes the reward");
   const { config, warnings } = loadConfig(out);
   expect(warnings.filter((line) => !line.includes("no folder"))).toEqual([]);
-  const changed = differences(configOf(place), config).map(({ key }) => key);
+  writeFileSync(join(place.workspace, "same.yaml"), "extends: tiny-1/config.json\n");
+  const changed = differences(loadConfig(join(place.workspace, "same.yaml")).config, config).map(({ key }) => key);
   expect(new Set(changed.map(partOf).filter((part) => part !== null))).toEqual(new Set(["reward"]));
   expect(config.ppo!.rewards.map(({ kind }) => kind)).toEqual(["exact", "length"]);
   expect(config.experiment).toEqual({ stage: 2, previous: "tiny-1" });
