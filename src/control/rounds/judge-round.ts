@@ -146,7 +146,8 @@ function isUp({ verdict }: JudgedMeasure): boolean {
 function lostAgainst(previous: Evaluation, evaluation: Evaluation, measures: readonly JudgedMeasure[]): string[] {
   return measures.flatMap(({ name, title, share }) => {
     const [was, is] = [previous.after.figures[name], evaluation.after.figures[name]];
-    if (!was || !is) return [];
+    // The reward is another one in this round: its scores say nothing of the round before.
+    if (!was || !is || !share) return [];
     const half = ({ low, high }: { low: number; high: number }) => (high - low) / 2;
     const noise = widened({ difference: 0, low: -1, high: 1 }, measures.length).high * Math.hypot(half(was), half(is));
     const change = is.mean - was.mean;

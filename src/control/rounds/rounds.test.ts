@@ -92,6 +92,8 @@ describe("the verdict of a round", () => {
     expect(
       verdictOf(recordOf(up, { stage: 2, previous: evaluationOf({ asksBack: { before: 0.3, after: 0.63 } }) })),
     ).toBe("moved");
+    const scaled = { stage: 2, previous: evaluationOf({ reward: { before: 0, after: 9 } }) } as const;
+    expect(verdictOf(recordOf(evaluationOf({ reward }), scaled))).toBe("moved");
     expect(verdictOf(recordOf({ ...up, seenInTraining: true }))).toBe("unproven");
     expect(verdictOf(recordOf({ ...up, before: null, differences: {} }))).toBe("unproven");
     expect(verdictOf(recordOf(null))).toBe("unfinished");
