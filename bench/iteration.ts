@@ -144,6 +144,7 @@ function contextOf({
 /** A tokenizer whose texts are lists of ids. The ids below `stops` end a response. */
 function numbersTokenizer(vocabulary: number, stops: number): Tokenizer {
   return {
+    notes: [],
     vocabularySize: vocabulary,
     smallestVocabulary: vocabulary,
     missingIds: [],

@@ -100,6 +100,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   const tokenizer = await openTokenizer(config, { folder, texts: rows.texts });
   const origin = await sealRun(folder, { begins: !resume });
   const wanted = stages.filter((stage) => config[stage] !== undefined);
+  for (const message of tokenizer.notes) recorder.event({ kind: "note", stage: wanted[0]!, iteration: 0, message });
   const done = new Map<Stage, StageResult>();
   for (const stage of wanted) {
     const finished = await readFinal(join(folder, stage), origin);

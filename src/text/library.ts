@@ -3,6 +3,7 @@ import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { DataError, messageOf } from "../util/errors.ts";
 import { withTimeLimit } from "../util/time-limit.ts";
 import type { TokenizerFiles } from "./files.ts";
+import { type Repairable, repairLibrary } from "./library-repairs.ts";
 import { createSpecialTokenMarker, type SpecialTokenMarker } from "./special.ts";
 import { bpePattern } from "./train-bpe.ts";
 
@@ -54,6 +55,7 @@ export function openLibrary(
       cause: error,
     });
   }
+  repairLibrary(library, tokenizer);
   let vocabularySize = 0;
   const ids = new Set(library.get_vocab().values());
   for (const id of ids) vocabularySize = Math.max(vocabularySize, id + 1);
@@ -149,9 +151,9 @@ function hasForeignPattern(part: unknown): boolean {
 }
 
 /** What Ballast uses of the library, whose own type declarations do not resolve under NodeNext. */
-interface Internals {
-  pre_tokenizer: ((text: string, options?: unknown) => string[]) | null;
-  readonly model: { readonly unk_token?: string; encode(words: readonly string[]): string[] };
+interface Internals extends Repairable {
+  pre_tokenizer: (Repairable["pre_tokenizer"] & ((text: string, options?: unknown) => string[])) | null;
+  readonly model: Repairable["model"] & { readonly unk_token?: string; encode(words: readonly string[]): string[] };
   tokenize(text: string): string[];
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
   decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;

@@ -4,7 +4,9 @@ import { readGenerationFiles, readTokenizerFiles } from "./files.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { type WrapOptions, wrapTokenizer } from "./wrap.ts";
 
-export interface LoadTokenizerOptions extends WrapOptions {
+export interface LoadTokenizerOptions extends Omit<WrapOptions, "imported"> {
+  /** Whether Ballast wrote the folder, so that nothing in it is looked at again. */
+  readonly own?: boolean;
   /** Folder of the model that the tokenizer is for, if it is a different folder: it says where responses stop. */
   readonly model?: string | undefined;
 }
@@ -16,8 +18,11 @@ export interface LoadTokenizerOptions extends WrapOptions {
  * conversation is refused.
  * @throws DataError if a file is missing or corrupt, or no EOS token is known
  */
-export function loadTokenizer(folder: string, { model, ...options }: LoadTokenizerOptions = {}): Tokenizer {
+export function loadTokenizer(
+  folder: string,
+  { model, own = false, ...options }: LoadTokenizerOptions = {},
+): Tokenizer {
   const root = basename(folder) === "tokenizer.json" ? dirname(folder) : folder;
   const ofModel = model === undefined ? {} : readGenerationFiles(model);
-  return wrapTokenizer({ ...readTokenizerFiles(root), ...ofModel }, `in ${root}`, options);
+  return wrapTokenizer({ ...readTokenizerFiles(root), ...ofModel }, `in ${root}`, { ...options, imported: !own });
 }

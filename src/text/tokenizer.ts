@@ -25,6 +25,8 @@ export function barePrompt(content: string): Message[] {
  * Content (everything except the chat template's own words) never becomes a special token: a user who types `<eos>` gets the characters `<eos>`.
  */
 export interface Tokenizer {
+  /** What differs from transformers, for people: a few things in decoding. What would change ids is refused. */
+  readonly notes: readonly string[];
   /** Largest id + 1. */
   readonly vocabularySize: number;
   /**

@@ -2,6 +2,7 @@
 import { DataError } from "../util/errors.ts";
 import { displayByte } from "./bytes.ts";
 import { type SpecialTokenJson, type TokenizerFiles, writeTokenizerFiles } from "./files.ts";
+import { checkImport } from "./import-check.ts";
 import { type Library, openLibrary } from "./library.ts";
 import { savedConfig, savedGeneration } from "./saved.ts";
 import { freeMark } from "./special.ts";
@@ -13,6 +14,8 @@ import type { Message, Tokenizer } from "./tokenizer.ts";
 const knownEosTokens = ["<|endoftext|>", "</s>", "<eos>", "<|im_end|>", "<|end_of_text|>", "[SEP]"];
 
 export interface WrapOptions extends AddedStops {
+  /** Whether the files are of others, and are checked for what the library does not honour. */
+  readonly imported?: boolean;
   readonly chatTemplate?: string | null | undefined;
 }
 
@@ -20,7 +23,8 @@ export interface WrapOptions extends AddedStops {
  * Wraps the objects of `tokenizer.json` and `tokenizer_config.json`. Without a pad token padId equals eosId.
  * @param source names the tokenizer in errors
  * @param options `chatTemplate`: undefined uses the files' own, null uses none; stops are added to the files' own
- * @throws DataError if the library refuses the files, no EOS token is known, or the template does not parse
+ * @throws DataError if the library refuses the files or would encode differently from transformers, no EOS token is known, or the template does not
+ * parse
  */
 export function wrapTokenizer(files: TokenizerFiles, source: string, options: WrapOptions = {}): Tokenizer {
   const { chatTemplate } = options;
@@ -101,6 +105,7 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, options: Wr
 
   const padId = idOf(named.pad_token) ?? eosId;
   return {
+    notes: options.imported ? checkImport(files, library, source) : [],
     vocabularySize: library.vocabularySize,
     smallestVocabulary: smallestVocabulary(library, {
       used: new Set([eosId, bosId, padId, idOf(named.unk_token), ...stopIds]),

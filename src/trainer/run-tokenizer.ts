@@ -26,17 +26,19 @@ export function makeTokenizer(config: Wanted, texts: () => Iterable<string>): To
   throw new UsageError("tokenizer.kind file needs tokenizer.path", "Give the folder that tokenizer.json lies in.");
 }
 
-/** The tokenizer in the run's folder, which is made first if it does not exist. */
+/** The tokenizer in the run's folder, which is made first if it does not exist; it has notes only then. */
 export async function openTokenizer(
   config: Wanted,
   { folder, texts }: { folder: string; texts: () => Iterable<string> },
 ): Promise<Tokenizer> {
   const kept = tokenizerFolder(folder);
+  let notes: readonly string[] = [];
   if (!existsSync(kept)) {
     const tokenizer = makeTokenizer(config, texts);
+    notes = tokenizer.notes;
     await writeFolder({ folder: kept, state: {}, write: async (temporary) => tokenizer.save(temporary) });
   } else await verifyFolder(kept, { remedy: "Restore the tokenizer that the run's models were trained with." });
-  return loadTokenizer(kept, addedTo(config));
+  return { ...loadTokenizer(kept, { ...addedTo(config), own: true }), notes };
 }
 
 export function tokenizerFolder(runFolder: string): string {

@@ -59,6 +59,7 @@ function ofFiles(options: DataOptions): NamedSurvey {
   if (model !== undefined && !(existsSync(model) && statSync(model).isDirectory()))
     throw new UsageError(`there is no folder ${model}`, "--model names a folder with a tokenizer.json");
   const tokenizer = model === undefined ? undefined : loadTokenizer(model);
+  for (const said of tokenizer?.notes ?? []) options.terminal.note(said);
   const context = options.context ?? (model === undefined ? undefined : (contextIn(model) ?? undefined));
   if (context !== undefined && tokenizer === undefined)
     throw new UsageError(

@@ -43,6 +43,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
   // An adapter that PEFT saved may have no tokenizer of its own.
   const own = !isAdapterFolder(folder) || existsSync(join(folder, "tokenizer.json"));
   const tokenizer = loadTokenizer(own ? folder : adapterBase(folder), raw ? { chatTemplate: null } : {});
+  for (const said of tokenizer.notes) terminal.note(said);
   const engine = await openEngine({ threads, onNote: terminal.note });
   const reply = async (texts: readonly string[]) => {
     const conversations = texts.map((content): Message[] =>
