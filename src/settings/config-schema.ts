@@ -509,7 +509,7 @@ export const engineKindNames = ["embedded", "torch"] as const;
 export type EngineKind = (typeof engineKindNames)[number];
 
 /** Settings of an engine's section that only PyTorch reads. */
-export const torchSettings = ["python", "device", "dtype", "processes"] as const;
+export const torchSettings = ["python", "device", "dtype", "processes", "nodes", "rendezvous"] as const;
 
 const engineChoice = z.strictObject({
   kind: z.enum(engineKindNames).default("embedded"),
@@ -525,6 +525,10 @@ const engineChoice = z.strictObject({
 
 /** Where models are held and computed with. A role may have an engine of its own. */
 const engineSchema = engineChoice.extend({
+  /** Only of `torch`: machines; by default 1. `ballast engine join` starts the processes of the others. */
+  nodes: z.int().min(1).max(mostProcesses).optional(),
+  /** Only of `torch` on several machines: HOST:PORT of this one, where the processes meet. */
+  rendezvous: text.optional(),
   reference: engineChoice.optional(),
   critic: engineChoice.optional(),
   reward: engineChoice.optional(),

@@ -1,6 +1,6 @@
 /** The commands that set up and check the PyTorch engine. */
 import { Argument, Option } from "commander";
-import { mostThreads } from "../../util/limits.ts";
+import { mostProcesses, mostThreads } from "../../util/limits.ts";
 import { integer, text } from "../arguments.ts";
 import type { CommandMaker } from "./command-maker.ts";
 
@@ -13,6 +13,7 @@ export function defineEngine({ command, does, terminal }: CommandMaker): void {
     "engine setup torch",
     "engine check torch",
     "engine check torch --dtype bf16",
+    "engine join torch --rendezvous 10.0.0.1:29500 --node 1 --nodes 2 --processes 8",
     "run examples/helpdesk/mini.yaml engine=torch",
   );
   engine
@@ -28,6 +29,21 @@ export function defineEngine({ command, does, terminal }: CommandMaker): void {
     .action(
       does(async (_kind, options) =>
         (await import("../commands/engine/index.ts")).setupEngine({ ...options, terminal }),
+      ),
+    );
+  engine
+    .command("join")
+    .description("processes on this machine for a run on another one, with engine.nodes and engine.rendezvous")
+    .addArgument(KIND)
+    .requiredOption("--rendezvous <host:port>", "the run's engine.rendezvous", text)
+    .requiredOption("--node <n>", "which machine this is, from 1; the one that trains is 0", integer(1, mostProcesses))
+    .option("--nodes <n>", "machines, the run's engine.nodes", integer(2, mostProcesses), 2)
+    .option("--processes <n>", "processes on each machine, the run's engine.processes", integer(1, mostProcesses), 1)
+    .option("--python <program>", "a Python that has PyTorch; default: that of the setup", text)
+    .option("--threads <n>", "threads on this machine; 0 uses the physical cores", integer(0, mostThreads), 0)
+    .action(
+      does(async (_kind, options) =>
+        (await import("../commands/engine/index.ts")).joinEngine({ ...options, terminal }),
       ),
     );
   engine

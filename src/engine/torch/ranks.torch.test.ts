@@ -2,11 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adam, randomPerToken, randomSequences, smallConfig } from "../../../test/support/engine.ts";
 import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
-import { startTimeout, torchEngine } from "../../../test/support/torch.ts";
+import { startTimeout, torchEngine, torchPython } from "../../../test/support/torch.ts";
 import { EngineError } from "../../util/errors.ts";
 import { checks } from "../conformance/engine-conformance.ts";
 import type { Engine, LossRequest, SampleRequest } from "../engine.ts";
 import type { TorchEngine } from "./index.ts";
+import { joinRanks } from "./join-ranks.ts";
+import { rendezvousOf } from "./rendezvous.ts";
 import { endOf } from "./worker-end.ts";
 
 const two = (options: Parameters<typeof torchEngine>[0] = {}) => torchEngine({ processes: 2, threads: 2, ...options });
@@ -110,6 +112,25 @@ test("one that hangs is told by its number, and all end", { timeout: startTimeou
   const error = await settled(engine.zeroGrad(id));
   expect(error?.message).toMatch(new RegExp(`the PyTorch worker \\(process ${second}\\) has not answered for [4-9] s`));
   await engine.close();
+});
+
+test("two machines: the other one's process joins, and ends with the run", { timeout: startTimeout }, async () => {
+  const rendezvous = `127.0.0.1:${(await rendezvousOf({ processes: 2 }))!.port}`;
+  const place = { rendezvous, nodes: 2, processes: 1 };
+  const joined = joinRanks({ ...place, node: 1, python: torchPython, threads: 1 });
+  const engine = await torchEngine(place);
+  const { id } = await engine.createModel({ config: smallConfig, heads: ["lm"], seed: 1 });
+  expect((await engine.sample(id, { ...sampling, maxNewTokens: 3 })).tokens).toHaveLength(2);
+  expect((await engine.info()).versions.processes).toBe("2");
+  await engine.close();
+  await joined;
+});
+
+test.each([
+  [{ nodes: 2 }, /meet at engine.rendezvous, and it is not set/],
+  [{ nodes: 2, rendezvous: "here" }, /meet at engine.rendezvous, and it is here/],
+])("machines without a place to meet are refused: %o", async (options, message) => {
+  await expect(torchEngine(options)).rejects.toThrow(message);
 });
 
 test("the end that is a cause is told, not its consequences", () => {

@@ -20,6 +20,11 @@ const othersGone =
 export const resumeHint =
   "What is saved is safe: `ballast resume RUN` continues from the last checkpoint, with the same bits.";
 
+/** Whether a process ended because the others had. */
+export function endedWithOthers(end: RankEnd): boolean {
+  return end.code === lost && othersGone.test(saidOf(end) ?? "");
+}
+
 const saidOf = ({ errors }: RankEnd) => /^ballast: (.*)$/m.exec(errors)?.[1];
 
 /** Of several ends the one that is a cause: the others' are its consequences. `of`: how many processes there were. */
@@ -30,7 +35,7 @@ export function endOf(
   const weight = (end: RankEnd) => {
     if (end.code === lacksSomething && saidOf(end)) return 0;
     if (end.signal !== null) return 1;
-    if (end.code === lost && saidOf(end)) return othersGone.test(saidOf(end)!) ? 3 : 1;
+    if (end.code === lost && saidOf(end)) return endedWithOthers(end) ? 3 : 1;
     return 2;
   };
   const [cause] = [...ends].sort((a, b) => weight(a) - weight(b)) as [RankEnd];

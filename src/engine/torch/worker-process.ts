@@ -211,7 +211,11 @@ export class WorkerProcess {
   }
 }
 
-function startRank(rank: number, { python, packageFolder, threads, rendezvous }: WorkerProcessOptions): ChildProcess {
+/** Starts one process of the worker; it ends when this one does. */
+export function startRank(
+  rank: number,
+  { python, packageFolder, threads, rendezvous }: WorkerProcessOptions,
+): ChildProcess {
   const threadCount = String(threads);
   return spawn(python, ["-m", "ballast_torch"], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],

@@ -1,5 +1,6 @@
 /** `ballast engine`: makes the environment of the PyTorch engine, and checks the engine on this machine. */
 import type { TorchDtype } from "../../../engine/torch/index.ts";
+import { type JoinOptions, joinRanks } from "../../../engine/torch/join-ranks.ts";
 import { checkTorch } from "../../../engine/torch/torch-check.ts";
 import { setUpTorch } from "../../../engine/torch/torch-setup.ts";
 import { jsonLine } from "../../json-line.ts";
@@ -24,6 +25,20 @@ export async function setupEngine({ terminal, ...options }: SetupEngineOptions):
   );
   terminal.out(`Its Python is ${python}`);
   terminal.note("Next:\n  ballast engine check torch\n  ballast run CONFIG.yaml engine=torch");
+  return 0;
+}
+
+/** Runs until the machine that trains ends. */
+export async function joinEngine({
+  terminal,
+  ...options
+}: JoinOptions & { readonly terminal: Terminal }): Promise<number> {
+  const { processes, nodes, node, rendezvous } = options;
+  terminal.note(
+    `${processes} processes of machine ${node} of ${nodes} wait for the others at ${rendezvous}; Ctrl-C ends them`,
+  );
+  await joinRanks(options);
+  terminal.note("the run's own processes have ended, and these with them");
   return 0;
 }
 
