@@ -40,7 +40,12 @@ const argumentsOf = (run: string): Readonly<Record<string, readonly string[]>> =
   ...{ resume: ["none"], doctor: ["none.yaml"], diagnose: [run], eval: ["none"], generate: ["none", "x"], runs: [] },
   ...{ compare: [run, run], "incidents list": [], "incidents show": ["1"], "incidents resolve": ["1"] },
   ...{ history: [run], mark: [run], export: [run], report: [], serve: ["extra"], tell: [run, "pause"], replay: [run] },
-  ...{ "lab faults": ["nonsense=1", "--config", "none.yaml"], "rules list": [], "rules explain": ["kl_soft"] },
+  ...{
+    "lab faults": ["nonsense=1", "--config", "none.yaml"],
+    "lab strangers": ["--suite", "none"],
+    "rules list": [],
+    "rules explain": ["kl_soft"],
+  },
   ...{
     data: ["none.jsonl"],
     "rules test": ["none.yaml"],

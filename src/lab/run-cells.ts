@@ -101,7 +101,8 @@ export async function runCells(options: RunCellsOptions): Promise<LabOutcome> {
 
   try {
     for (;;) {
-      const next = interrupted() ? [] : ready();
+      const able = ready();
+      const next = interrupted() ? [] : able;
       for (const cell of next) {
         const idle = workers.find((worker) => worker.cell === null && !worker.ended) ?? null;
         const alive = workers.filter(({ ended }) => !ended).length;

@@ -59,9 +59,11 @@ function NoExperiment() {
   return (
     <section class="empty" aria-label="no experiments yet">
       <p>
-        This workspace has no experiment yet. This one trains a small help desk with each of fourteen faults, with the
-        controller and without it, and takes hours; finished runs are kept if you interrupt it:
+        This workspace has no experiment yet. This one runs a suite of cases that no rule was tuned on, with actions and
+        without, and takes most of an hour on two cores; what is finished is kept if you interrupt it:
       </p>
+      <Command>{commandOf("lab strangers")}</Command>
+      <p>This one trains a small help desk with each of fourteen injected faults, and takes hours:</p>
       <Command>{commandOf("lab faults")}</Command>
       <p>Smaller, with one fault and one seed:</p>
       <Command>{commandOf("lab faults --faults lr-spike --seeds 11")}</Command>

@@ -1,5 +1,5 @@
 /** What every experiment of the laboratory shares on the command line: the lock, progress with the time left, Ctrl-C, and tables as text and JSON. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Cell, Results } from "../../../lab/cells.ts";
 import { type LabOutcome, runCells } from "../../../lab/run-cells.ts";
@@ -43,12 +43,15 @@ export interface SessionOptions {
   readonly workspace: string;
   readonly processes?: number;
   readonly json?: boolean;
+  /** A Markdown file whose table of this experiment is replaced by the new one. */
+  readonly doc?: string;
   readonly terminal: Terminal;
 }
 
 /** Runs an experiment as far as it can be run, and prints its tables. Returns the exit code: 1 if cells failed. Throws Interrupted. */
 export async function runExperiment(experiment: Experiment, options: SessionOptions): Promise<number> {
-  const { terminal, workspace, processes = defaultThreads(), json = false } = options;
+  const { terminal, workspace, processes = defaultThreads(), json = false, doc } = options;
+  const put = doc === undefined ? null : openDoc(doc, experiment.name);
   const folder = resolve(workspace, "lab", experiment.name);
   mkdirSync(folder, { recursive: true });
   const lock = lockRun(folder);
@@ -93,7 +96,11 @@ export async function runExperiment(experiment: Experiment, options: SessionOpti
           `UNFINISHED: ${counted(unfinished.length, "cell")} without a result: ${missing.join("; ")}${unfinished.length > 10 ? "; …" : ""}`,
         ];
   if (json) terminal.out(jsonLine({ ...experiment.json(results), unfinished }));
-  else for (const line of textOf([...sections, noteSection(notes)], terminal)) terminal.out(line);
+  else {
+    const style = { width: terminal.outWidth(), heading: (line: string) => terminal.outColours.dim(line) };
+    for (const line of textOf([...sections, noteSection(notes)], style)) terminal.out(line);
+  }
+  put?.(textOf([...sections, noteSection(notes)], { width: docWidth, heading: (line) => line }));
   const { title } = experiment;
   const page = { title, at: Date.now(), ...pageOf(sections, notes), runs: experiment.runs(results) };
   writeDurably(join(resolve(workspace, "lab"), `${experiment.name}.json`), JSON.stringify(page));
@@ -109,10 +116,31 @@ function noteSection(notes: readonly string[]): Section {
   return { title: "", columns: [], rows: [], notes };
 }
 
-function textOf(sections: readonly Section[], terminal: Terminal): string[] {
-  const { outColours: colours } = terminal;
-  const width = terminal.outWidth();
-  const heading = (line: string) => colours.dim(line);
+/** Columns of a table in a document. */
+const docWidth = 100;
+
+/** Finds the table's place in a document before anything runs, and returns what replaces it. Throws UsageError if there is none. */
+function openDoc(file: string, name: string): (lines: readonly string[]) => void {
+  const [begins, ends] = [`<!-- ballast lab ${name} -->`, "<!-- end -->"];
+  const split = () => {
+    const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+    const from = text.indexOf(begins);
+    const to = text.indexOf(ends, from);
+    if (from < 0 || to < 0)
+      throw new UsageError(`--doc ${file}: no line ${begins} with ${ends} after it`, "The table goes between the two.");
+    return [text.slice(0, from + begins.length), text.slice(to)];
+  };
+  split();
+  return (lines) => {
+    const [before, after] = split();
+    writeDurably(file, `${before}\n\`\`\`\n${lines.join("\n")}\n\`\`\`\n${after}`);
+  };
+}
+
+function textOf(
+  sections: readonly Section[],
+  { width, heading }: { readonly width: number; readonly heading: (line: string) => string },
+): string[] {
   return sections
     .filter(({ rows, notes }) => rows.length + notes.length > 0)
     .flatMap(({ columns, rows, notes }) => [
