@@ -50,6 +50,12 @@ it("says what is drawn over the whole length", () => {
     "ppo.schedule linear now spans 200: the learning rate continues at 0.05, not at the 0.001 it had reached",
   );
   expect(notes(", schedule: step, learningRate: 0.1")).toBe("");
+  // The rate goes on where it was, and yet was not what a longer run would have had.
+  const three = { ppo: { done: 3, finished: true } };
+  const short = parseConfig("demo: {}\nppo: {iterations: 3, warmup: 0.05, schedule: linear}\n", "b.yaml").config;
+  expect(extended(short, ["ppo.iterations=5"], three).notes).toEqual([
+    expect.stringContaining("a run of 5 from the start would have had other learning rates up to here"),
+  ]);
   expect(notes(", kl: {controller: ziegler, target: 6, targetUnit: sequence}")).toContain("ppo.kl.horizon");
   expect(notes(", kl: {target: 6, targetEnd: 3}")).toContain("ppo.kl.targetEnd");
   expect(notes(", clipSchedule: phases, kl: {target: 6}")).toContain("quarters of the new length");

@@ -125,9 +125,15 @@ function dependent({
   };
   const [was, is] = [rateOf(before)(done - 1), rateOf(after)(done)];
   const { schedule } = after[stage]!;
+  const [then, now] = [rateOf(before), rateOf(after)];
+  const other = Array.from({ length: done }, (_, step) => step).some((step) => then(step) !== now(step));
   if (Math.abs(was / is - 1) > 0.01 && lengthOf(before, stage) !== lengthOf(after, stage))
     notes.push(
       `${stage}.schedule ${schedule} now spans ${lengthOf(after, stage)}: the learning rate continues at ${figure(is)}, not at the ${figure(was)} it had reached`,
+    );
+  else if (other)
+    notes.push(
+      `${stage}.schedule ${schedule} spans the whole length: a run of ${lengthOf(after, stage)} from the start would have had other learning rates up to here`,
     );
   if (stage !== "ppo") return notes;
   const { kl, penalty, policyLoss, clipSchedule } = after.ppo!;

@@ -22,6 +22,11 @@ export function checkMark(
       `a note has at most ${longestNote} characters, not ${value.length}`,
       "Keep it to a few sentences.",
     );
+  if (kind === "name" && present && !/^[^\s\p{C}](?:[^\p{C}]{0,58}[^\s\p{C}])?$/u.test(value))
+    throw new UsageError(
+      `${JSON.stringify(value)} cannot be shown as a name`,
+      "A name has 1 to 60 characters, without spaces around it and without control characters.",
+    );
   if (kind !== "tag") return;
   if (!/^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$/u.test(value))
     throw new UsageError(

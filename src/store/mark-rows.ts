@@ -17,11 +17,11 @@ export function createMarkRows(connection: Connection, now: () => number) {
       return insertSealed(connection, [{ table: "marks", row: all }], { runId, at })[0]!;
     },
 
-    /** The marks in effect, of one run or of all, oldest first: for a tag or pin, the note and `archived`, the newest row wins. */
+    /** The marks in effect, of one run or of all, oldest first: for a tag or pin, the note, the name and `archived`, the newest row wins. */
     marks(runId?: string): MarkRow[] {
       const sql = `SELECT * FROM marks AS m WHERE ${runId === undefined ? "" : "run_id = ? AND"} present = 1
         AND NOT EXISTS (SELECT 1 FROM marks AS newer WHERE newer.run_id = m.run_id AND newer.kind = m.kind AND newer.id > m.id
-          AND (newer.value = m.value OR m.kind IN ('note', 'archived')))
+          AND (newer.value = m.value OR m.kind IN ('note', 'archived', 'name')))
         ORDER BY id`;
       return connection
         .all<{

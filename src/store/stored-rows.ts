@@ -90,7 +90,7 @@ export interface MarkRow {
   readonly id: number;
   readonly runId: string;
   readonly kind: MarkKind;
-  /** The word of a tag, the text of a note, the seq of a pinned sample; empty for `archived`. */
+  /** The word of a tag, the text of a note, the shown name, the seq of a pinned sample; empty for `archived`. */
   readonly value: string;
   readonly at: number;
   /** Who set it; null in rows of earlier versions. */

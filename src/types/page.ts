@@ -54,6 +54,8 @@ export interface RunSummary {
   readonly tags: readonly string[];
   readonly note: string;
   readonly archived: boolean;
+  /** The name given with `ballast rename`; absent without one. */
+  readonly name?: string;
 }
 
 export interface RunsAnswer {
@@ -413,13 +415,13 @@ export interface NewPageDecision {
 /** POST /api/runs/:run/marks: how users organise runs and samples. No `If-Match`. */
 export interface NewMark {
   readonly kind: MarkKind;
-  /** The word of a tag, the text of a note, the seq of a pinned sample; empty for `archived`. */
+  /** The word of a tag, the text of a note, a shown name, the seq of a pinned sample; empty for `archived`. */
   readonly value: string;
   /** Whether to set the mark; false removes it. */
   readonly present: boolean;
 }
 
-export type MarkKind = "tag" | "note" | "archived" | "pin";
+export type MarkKind = "tag" | "note" | "archived" | "pin" | "name";
 
 /** The answer to a POST that changed something. */
 export interface Changed {

@@ -89,6 +89,41 @@ export function defineRecord({ command, does, terminal }: CommandMaker): void {
       does(async (run, options) => (await import("../commands/mark/index.ts")).mark({ run, ...options, terminal })),
     );
 
+  command("archive", "hide a run from lists; nothing is deleted", "archive demo-2", "archive demo-2 --undo")
+    .argument("<run>", RUN, text)
+    .option("--undo", "list it again")
+    .option(...AS)
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (run, { undo = false, ...options }) =>
+        (await import("../commands/mark/index.ts")).mark({
+          run,
+          archive: !undo,
+          unarchive: undo,
+          ...options,
+          terminal,
+        }),
+      ),
+    );
+
+  command(
+    "rename",
+    "give a run a name that lists show beside its id, which stays",
+    'rename demo-2 "KL 0.1, long answers"',
+    'rename demo-2 ""',
+  )
+    .argument("<run>", RUN, text)
+    .argument("<name>", "the name; an empty text removes it")
+    .option(...AS)
+    .option(...workspace)
+    .option("--json", "print one line of JSON")
+    .action(
+      does(async (run, name, options) =>
+        (await import("../commands/mark/index.ts")).mark({ run, name, ...options, terminal }),
+      ),
+    );
+
   command(
     "delete",
     "delete a run: its folder, and its record in the database",

@@ -109,6 +109,26 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     );
 
   command(
+    "extend",
+    "train a finished run further",
+    "extend demo-1 --by 50",
+    "extend demo-1 --to 150 --dashboard",
+    "extend my-sft-1 --stage sft --by 100",
+  )
+    .argument("<run>", RUN, text)
+    .option("--by <n>", "iterations (steps of SFT and the reward model) to add", integer(1))
+    .option("--to <n>", "iterations that it is to have in all", integer(1))
+    .addOption(new Option("--stage <stage>", "default: the run's last").choices(["sft", "reward", "ppo"]))
+    .option(...workspace)
+    .option("--wait", WAIT)
+    .option("--dashboard", DASHBOARD)
+    .option(...AS)
+    .option("--json", "print the result as one last line of JSON")
+    .action(
+      does(async (run, options) => (await import("../commands/extend/index.ts")).extend({ run, ...options, terminal })),
+    );
+
+  command(
     "data",
     "show what files of rows are understood as, before training on them",
     "data my.csv",

@@ -89,6 +89,7 @@ export class Summaries {
       tags: marks.filter(({ kind }) => kind === "tag").map(({ value }) => value),
       note: cut(marks.find(({ kind }) => kind === "note")?.value ?? ""),
       archived: marks.some(({ kind }) => kind === "archived"),
+      ...nameIn(marks),
     };
   }
 
@@ -112,4 +113,10 @@ function placeInTime(run: RunRow): string {
 /** A number for an answer; NaN and infinities become words when it is written. */
 function word(value: number | undefined): number | null {
   return value ?? null;
+}
+
+/** The run's shown name, if it has one. */
+function nameIn(marks: readonly MarkRow[]): { readonly name?: string } {
+  const name = marks.findLast(({ kind }) => kind === "name")?.value;
+  return name === undefined ? {} : { name };
 }

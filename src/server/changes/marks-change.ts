@@ -12,7 +12,7 @@ import type { Context } from "../server-context.ts";
 import { change, largestChange } from "./change.ts";
 
 const schema = z.strictObject({
-  kind: z.enum(["tag", "note", "archived", "pin"]),
+  kind: z.enum(["tag", "note", "archived", "pin", "name"]),
   value: z.string().max(4_000),
   present: z.boolean(),
 });

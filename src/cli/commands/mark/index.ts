@@ -18,6 +18,8 @@ export interface MarkOptions {
   readonly note?: string;
   readonly archive?: boolean;
   readonly unarchive?: boolean;
+  /** The shown name; empty removes it. */
+  readonly name?: string;
   readonly workspace: string;
   readonly json?: boolean;
   /** Who marks it; default: the login name. */
@@ -50,6 +52,8 @@ export async function mark(options: MarkOptions): Promise<number> {
 export interface Noted {
   readonly tags: readonly string[];
   readonly note: string;
+  /** The shown name; empty if the run has none. */
+  readonly name: string;
   readonly archived: boolean;
 }
 
@@ -58,11 +62,12 @@ export function notedOf(marks: readonly MarkRow[]): Noted {
   return {
     tags: marks.filter(({ kind }) => kind === "tag").map(({ value }) => value),
     note: marks.find(({ kind }) => kind === "note")?.value ?? "",
+    name: marks.find(({ kind }) => kind === "name")?.value ?? "",
     archived: marks.some(({ kind }) => kind === "archived"),
   };
 }
 
-function marksGiven({ tag = [], untag = [], note, archive = false, unarchive = false }: MarkOptions): NewMark[] {
+function marksGiven({ tag = [], untag = [], note, archive = false, unarchive = false, name }: MarkOptions): NewMark[] {
   if (archive && unarchive)
     throw new UsageError("--archive and --unarchive contradict each other", "Give one of them.");
   const both = tag.find((word) => untag.includes(word));
@@ -72,12 +77,14 @@ function marksGiven({ tag = [], untag = [], note, archive = false, unarchive = f
     ...tag.map((value): NewMark => ({ kind: "tag", value, present: true })),
     ...untag.map((value): NewMark => ({ kind: "tag", value, present: false })),
     ...(note === undefined ? [] : [{ kind: "note" as const, value: note.trim(), present: note.trim() !== "" }]),
+    ...(name === undefined ? [] : [{ kind: "name" as const, value: name.trim(), present: name.trim() !== "" }]),
     ...(archive || unarchive ? [{ kind: "archived" as const, value: "", present: archive }] : []),
   ];
 }
 
-function wordsOf({ tags, note, archived }: Noted): string {
+function wordsOf({ tags, note, name, archived }: Noted): string {
   const parts = [
+    ...(name === "" ? [] : [`shown as "${name}"`]),
     ...(tags.length > 0 ? [`tags ${tags.join(", ")}`] : []),
     ...(note === "" ? [] : [`note "${note}"`]),
     ...(archived ? ["archived"] : []),

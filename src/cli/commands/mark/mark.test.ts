@@ -32,8 +32,17 @@ describe("ballast mark", () => {
       run: "tiny-1",
       tags: ["long run"],
       note: "",
+      name: "",
       archived: false,
     });
+  });
+
+  it("shows a name beside the id, which stays", async () => {
+    const { ask, list } = marked();
+    expect(await ask({ name: " Baseline, short " })).toBe('tiny-1: shown as "Baseline, short"');
+    expect((await list()).join("\n")).toContain('tiny-1 "Baseline, short"');
+    await expect(ask({ name: "x".repeat(61) })).rejects.toThrow("cannot be shown as a name");
+    expect(await ask({ name: "" })).toBe("tiny-1: no tags, no note");
   });
 
   it("counts the tags of one call, and writes none of them where they are too many", async () => {

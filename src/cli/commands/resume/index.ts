@@ -85,6 +85,12 @@ async function extendRun(
     }
     const { config, notes } = extended(before, overrides, progress);
     for (const note of notes) terminal.note(`${terminal.noteColours.yellow("warning:")} ${note}`);
+    if (notes.length === 0)
+      terminal.note(
+        terminal.noteColours.dim(
+          "nothing in it depends on its length: it ends in the same bits as a run of this length from the start",
+        ),
+      );
     await replaceRunFile(folder, "config.json", recordedConfig(config, folder));
   } catch (error) {
     throw naming(error, place);

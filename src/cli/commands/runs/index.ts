@@ -77,7 +77,7 @@ export async function runs({ workspace, all = false, json = false, terminal }: R
       { title: "objective", shrinksTo: 12 },
     ],
     rows: rows.map((row) => [
-      row.run,
+      row.name === "" ? row.run : `${row.run} "${printableLine(row.name)}"`,
       (colours[row.state] ?? ((text) => text))(`${SHAPES[row.state]} ${row.state}${row.archived ? ", archived" : ""}`),
       row.stage ?? "–",
       row.step === null ? "–" : `${row.step}/${row.steps ?? "?"}`,

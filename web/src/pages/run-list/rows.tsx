@@ -51,7 +51,7 @@ export function RunTable({ runs, order, at, edited, chosen, tags, onChoose }: Ro
                   </td>
                 )}
                 <th scope="row">
-                  <RunLink id={run.id} /> <ArchivedTag run={run} />
+                  <RunLink id={run.id} /> {run.name && <span class="quiet">{run.name}</span>} <ArchivedTag run={run} />
                 </th>
                 <td>
                   <StateCell run={run} />
@@ -97,6 +97,7 @@ export function RunCards({ runs, at, edited, chosen, tags, onChoose }: RowsProps
             {!isFile && <Choice run={run} chosen={chosen} onChoose={onChoose} />}
             <h2>
               <RunLink id={run.id} />
+              {run.name && <span class="quiet">{run.name}</span>}
             </h2>
             <ArchivedTag run={run} />
             <span class="age quiet">
