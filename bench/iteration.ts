@@ -23,12 +23,25 @@ export interface IterationResult {
   readonly total: number;
   /** User and system time of the process in one iteration, all threads together. */
   readonly cpuSeconds: number;
+  /** The controller: its consultations, health, and its copies of the models before each update. */
+  readonly control: number;
+  /** The pass after the last step. */
+  readonly lastPass: number;
   /** Share of `total` not spent in the engine's arithmetic. */
   readonly outsideEngineShare: number;
   readonly peakMb: number;
 }
 
-export async function benchIteration(engine: Engine, shape: BenchShape = shapes.small): Promise<IterationResult> {
+export interface BenchOptions {
+  /** The controller as in a run: its rules on every consultation, its copies of the models; none of its alerts stops the run. */
+  readonly controlled?: boolean;
+}
+
+export async function benchIteration(
+  engine: Engine,
+  shape: BenchShape = shapes.small,
+  { controlled = false }: BenchOptions = {},
+): Promise<IterationResult> {
   const folder = mkdtempSync(join(tmpdir(), "ballast-bench-"));
   try {
     const start = join(folder, "start");
@@ -44,7 +57,7 @@ export async function benchIteration(engine: Engine, shape: BenchShape = shapes.
     // Adapters share the weights of the folder, not those of the model that wrote it.
     if (shape.lora > 0) await engine.disposeModel(model.id);
     const measured: Measured[] = [];
-    const context = contextOf({ engine, folder, start, shape, measured });
+    const context = contextOf({ engine, folder, start, shape, measured, controlled });
     const settings = context.config.ppo;
     if (settings === undefined) throw new Error("the benchmark's configuration has no ppo section");
     const prompts = Array.from({ length: shape.sequences * shape.iterations }, (_, i) => ({
@@ -62,7 +75,10 @@ export async function benchIteration(engine: Engine, shape: BenchShape = shapes.
           engine,
           models: { model: { model: reward.id, normalisation: null } },
         }),
-      rules: defaultRules().filter((rule) => fitsScale(rule, context.config.control)),
+      // In the profile fixed only tier 1 acts.
+      rules: defaultRules()
+        .filter((rule) => fitsScale(rule, context.config.control))
+        .map((rule) => (rule.tier === 1 ? { ...rule, tier: 2 as const } : rule)),
       measuring: { gold: null, monitor: [], pairs: [], ratings: [] },
     });
     for (const { id } of shape.lora === 0 ? [model, reward] : [reward]) await engine.disposeModel(id);
@@ -84,17 +100,19 @@ function contextOf({
   start,
   shape: { sequences, epochs, minibatches, response, iterations, vocabulary, stops, lora },
   measured,
+  controlled,
 }: {
   readonly engine: Engine;
   readonly folder: string;
   readonly start: string;
   readonly shape: BenchShape;
   readonly measured: Measured[];
+  readonly controlled: boolean;
 }): StageContext {
   const text = JSON.stringify({
     objective: "Be measured.",
     // Random weights of GPT-2's size move 0.9 nats in a few steps: the controller would end the measurement.
-    control: { interventions: "off" },
+    control: controlled ? {} : { interventions: "off" },
     ...(lora > 0 && { lora: { rank: lora } }),
     ppo: {
       policy: start,
@@ -174,6 +192,8 @@ function summary(measured: readonly Measured[]): IterationResult {
     passes: of("time/passes_s"),
     update: of("time/update_s"),
     total: of("time/total_s"),
+    control: of("time/control_s"),
+    lastPass: of("time/last_pass_s"),
     cpuSeconds: median(later.map(({ cpu }, i) => cpu - (measured[i] as Measured).cpu)),
     outsideEngineShare: 1 - of("machine/native_share"),
     peakMb: process.resourceUsage().maxRSS / 1024,

@@ -49,7 +49,9 @@ export async function trainOnline(
       const run = injected.around({ ...opened, handed, stopwatch, tell }, iteration);
       for (const name of injected.beginning(iteration))
         loop.event("fault", iteration, `injected: ${name}`, { fault: name });
+      const keeping = performance.now();
       before = await keepBefore(run, before);
+      control.seconds += (performance.now() - keeping) / 1000;
       let experience: Experience;
       try {
         const gathered = injected.after(await algorithm.gather(run, iteration), iteration);

@@ -56,7 +56,7 @@ export class Control {
   readonly #holders = new Map<LeverName, number>();
   /** The iteration of the last consultation, and the signals shown in it. */
   #shown: { readonly iteration: number; readonly keys: ReadonlySet<string> } = { iteration: -1, keys: new Set() };
-  /** Seconds spent in the controller. */
+  /** Seconds spent in the controller since the iteration was recorded: consultations, health, and copies of the models to go back to. */
   seconds = 0;
 
   constructor({ rules, settings, state, iteration, recorder }: ControlOptions) {
@@ -96,9 +96,12 @@ export class Control {
 
   /** Health of an iteration from all of its metrics, recorded with them. */
   health(iteration: number, signals: MetricValues): MetricValues {
+    const started = performance.now();
     const watched = observed(this.state.watched, { iteration, signals, lengths: healthLengths });
     this.state = { ...this.state, watched };
-    return healthMetrics(health({ signals, history: watched }));
+    const metrics = healthMetrics(health({ signals, history: watched }));
+    this.seconds += (performance.now() - started) / 1000;
+    return metrics;
   }
 
   /** An operator set `key`: their word outranks interventions. */
