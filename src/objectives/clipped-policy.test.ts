@@ -88,6 +88,9 @@ describe("the statistics of an update", () => {
       const mean = (x: number[]) => x.reduce((a, b) => a + b, 0) / x.length;
       expect(statistics.approxKlMean).toBeCloseTo(mean([...klBySequence.values()].flat()), 10);
       expect(statistics.approxKlMax).toBeCloseTo(Math.max(...[...klBySequence.values()].map(mean)), 10);
+      const [, ...others] = [...klBySequence.values()].sort((a, b) => mean(b) - mean(a));
+      const rest = others.length > 0 ? others : [...klBySequence.values()];
+      expect(statistics.approxKlRest).toBeCloseTo(mean(rest.flat()), 10);
       expect(statistics.ratioMean).toBeCloseTo(mean(ratios), 10);
       expect(statistics.ratioMax).toBe(Math.max(...ratios));
       expect(statistics.ratioVariance).toBeCloseTo(mean(ratios.map((r) => (r - mean(ratios)) ** 2)), 8);
@@ -111,7 +114,13 @@ describe("the statistics of an update", () => {
         });
       const whole = part(0, 4);
       const merged = mergeUpdateStatistics([part(0, 1), part(1, 1), part(1, 4)]);
-      for (const key of Object.keys(whole) as (keyof typeof whole)[]) expect(merged[key]).toBeCloseTo(whole[key]!, 8);
+      const { approxKlRest, ...exact } = whole;
+      for (const key of Object.keys(exact) as (keyof typeof exact)[]) expect(merged[key]).toBeCloseTo(whole[key]!, 8);
+      // Each part leaves its own sequence out.
+      const [first, last] = [part(0, 1), part(1, 4)];
+      const weight = (one: typeof first) => (one.tokens === 0 ? 0 : one.tokens * one.approxKlRest);
+      expect(merged.approxKlRest).toBeCloseTo((weight(first) + weight(last)) / whole.tokens, 8);
+      expect(approxKlRest).toBeLessThanOrEqual(whole.approxKlMax);
     }
   });
 

@@ -104,6 +104,14 @@ export function clippedPolicyLoss(
   return policyRequest(batch, { clipLow, clipHigh, dualClip, ...extras });
 }
 
+/** The rows but the one with the largest mean; all if there is only one. */
+function withoutLargest(rows: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  if (rows.length < 2) return rows;
+  const means = rows.map(mean);
+  const most = means.indexOf(largest(means));
+  return rows.filter((_, i) => i !== most);
+}
+
 /** Statistics of one minibatch on how far the policy has moved from the one that sampled. NaN if no token is valid. */
 export function updateStatistics(options: PolicyOptions): UpdateStatistics {
   const { logprobs, oldLogprobs, mask } = options;
@@ -119,6 +127,7 @@ export function updateStatistics(options: PolicyOptions): UpdateStatistics {
   return {
     approxKlMean: mean(validValues(kl_B_T, mask)),
     approxKlMax: largest(klBySequence.map(mean)),
+    approxKlRest: mean(withoutLargest(klBySequence).flat()),
     ratioMean: mean(ratios),
     ratioMax: largest(ratios),
     ratioVariance: variance(ratios),

@@ -6,6 +6,8 @@ export interface UpdateStatistics {
   readonly approxKlMean: number;
   /** Approximate KL of the sequence with the largest token mean. */
   readonly approxKlMax: number;
+  /** Approximate KL without that sequence, over the tokens of the others; of all if there is only one. */
+  readonly approxKlRest: number;
   readonly ratioMean: number;
   readonly ratioMax: number;
   /** Biased variance of the ratio over tokens. */
@@ -30,6 +32,8 @@ export function mergeUpdateStatistics(parts: readonly UpdateStatistics[]): Updat
   return {
     approxKlMean: weighed((part) => part.approxKlMean),
     approxKlMax: largest(filled.map((part) => part.approxKlMax)),
+    // Each part without its own: a sequence may be in several, as in the last epoch and in the pass after it.
+    approxKlRest: weighed((part) => part.approxKlRest),
     ratioMean,
     ratioMax: largest(filled.map((part) => part.ratioMax)),
     // The variance within the parts plus that between them (Chan et al. 1979).

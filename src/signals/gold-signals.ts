@@ -23,6 +23,36 @@ export function checkSignals(prefix: string, verdicts: readonly Verdicts[]): Sig
   );
 }
 
+/** The standard error of each check's share, of independent responses (Agresti and Coull 1998), by the keys of `checkSignals`. */
+export function checkErrors(shares: Signals, verdicts: readonly Verdicts[]): Signals {
+  const counts = new Map<string, number>();
+  for (const name of verdicts.flatMap(Object.keys)) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return Object.fromEntries(
+    Object.entries(shares).map(([key, share]) => {
+      const n = counts.get(key.slice(key.lastIndexOf("/") + 1))!;
+      const smoothed = (share * n + 2) / (n + 4);
+      return [key, Math.sqrt((smoothed * (1 - smoothed)) / (n + 4))];
+    }),
+  );
+}
+
+/** Standard error of the mean of independent numbers with these errors. */
+export function errorOfMean(errors: readonly number[]): number {
+  return Math.hypot(...errors) / errors.length;
+}
+
+/** Largest fall of any check from `first` to `now`, in standard errors of its difference. */
+export function checkFallErrors(
+  { first, now }: { readonly first: Signals; readonly now: Signals },
+  verdicts: readonly Verdicts[],
+): number {
+  const [before, after] = [checkErrors(first, verdicts), checkErrors(now, verdicts)];
+  const falls = Object.entries(now).map(
+    ([key, share]) => ((first[key] ?? share) - share) / Math.hypot(before[key] ?? after[key]!, after[key]!),
+  );
+  return Math.max(...falls);
+}
+
 /** Largest fall of any check from `first` to `now`, which the mean over checks can hide. Negative if all checks rose. */
 export function checkFall(first: Signals, now: Signals): number {
   return Math.max(...Object.entries(now).map(([name, share]) => (first[name] ?? share) - share));

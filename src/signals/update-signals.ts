@@ -27,6 +27,7 @@ export function update({ minibatches, endedBy, after, firstRatioDeviation }: Ite
   return {
     "kl/old_new_k3_token": reached.approxKlMean,
     "kl/old_new_k3_token_max": reached.approxKlMax,
+    "kl/old_new_k3_token_rest": reached.approxKlRest,
     ...(after && { "kl/last_step_k3_token": after.approxKlMean }),
     ...(fullKlMean !== undefined && { "kl/old_new_full_token": fullKlMean }),
     "ratio/mean": reached.ratioMean,

@@ -20,7 +20,7 @@ function recorded(world: World): string[] {
     .map((key) => key.replace(/^reward\/component\/only_/, "reward/component/<name>_"))
     .map((key) => (/^settings\/(?!(policy_|critic_|)learning_rate$)/.test(key) ? "settings/<setting>" : key))
     .map((key) => key.replace(/^health\/(?!total)\w+$/, "health/<part>"))
-    .map((key) => key.replace(/^monitor\/(?!gold$|score$|check_fall$).*/, "monitor/<check>"))
+    .map((key) => key.replace(/^monitor\/(?!gold(_se)?$|score$|check_fall(_errors)?$).*/, "monitor/<check>"))
     .map((key) => key.replace(/^robustness\/(?!worst_)[a-z]+_/, "robustness/<perturbation>_"))
     .map((key) => key.replace(/^gold\/(?!mean$).*/, "gold/<check>"))
     .map((key) => key.replace(/^(gradient\/(?:policy|critic))\/.*_/, "$1/<group>_"))

@@ -148,6 +148,7 @@ export async function consultBeforeStep(
   const { firstRatioTolerance } = (await run.engine.info()).capabilities;
   const signals = signalsOf(now.settings.algorithm, {
     "step/approx_kl": statistics.approxKlMean,
+    "step/approx_kl_rest": statistics.approxKlRest,
     "step/strongly_negative_share": stronglyNegativeShare(minibatch.advantages),
     ...(explainedVariance !== undefined && { "step/explained_variance": explainedVariance }),
     "step/nonfinite": nonfinite,

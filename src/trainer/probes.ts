@@ -1,7 +1,14 @@
 /** Occasional measurements beside the update: similarity of policies, the reward's accuracy, gold, robustness. */
 import type { ModelId, Sequence } from "../engine/engine.ts";
 import * as rl from "../rl/index.ts";
-import { checkFall, checkSignals, similaritySignals } from "../signals/index.ts";
+import {
+  checkErrors,
+  checkFall,
+  checkFallErrors,
+  checkSignals,
+  errorOfMean,
+  similaritySignals,
+} from "../signals/index.ts";
 import type { AnsweringModel, AnswerRecord, MetricValues } from "../types/records.ts";
 import { random } from "../util/random.ts";
 import { goldVerdicts, type Probed, probeRollout, probesOf, scoreRows, scoresOf } from "./probes-ask.ts";
@@ -97,7 +104,9 @@ async function monitoring(run: Probed, iteration: number): Promise<MetricValues>
     ...checks,
     ...(shares.length > 0 && {
       "monitor/gold": rl.mean(shares),
+      "monitor/gold_se": errorOfMean(Object.values(checkErrors(checks, verdicts))),
       "monitor/check_fall": checkFall(state.firstChecks, checks),
+      "monitor/check_fall_errors": checkFallErrors({ first: state.firstChecks, now: checks }, verdicts),
     }),
     ...(scores && { "monitor/score": rl.mean(scores) }),
   };

@@ -138,7 +138,9 @@ function goldFell(history: RunHistory, done: number): Sign | null {
   };
 }
 
-const notChecks = new Set(["monitor/gold", "monitor/score", "monitor/check_fall"]);
+const notChecks = new Set([
+  ...["monitor/gold", "monitor/gold_se", "monitor/score", "monitor/check_fall", "monitor/check_fall_errors"],
+]);
 
 /** Applies the rule check_lost over as many measurements; the mean over checks hides one that falls while others rise. */
 function checkLost(history: RunHistory): Sign | null {

@@ -66,6 +66,11 @@ const collapsed = (more: (length: number) => History) => ({
   edge: both(of("entropy/ratio_to_first", [1, 0.5, 0.2]), more(3)),
 });
 const distinct = (...values: number[]) => of("response/distinct_2", values);
+const falling = (length: number) =>
+  of(
+    "reward/score_mean",
+    Array.from({ length }, (_, i) => -i),
+  );
 const gold = (...values: number[]) => of("monitor/gold", values);
 const scores = (values: readonly number[]): History =>
   values.map((value) => ({
@@ -79,8 +84,14 @@ const bounded = (history: History): History =>
   history.map((row) => ({ ...row, "reward/score_p5": 0, "reward/score_p95": 1 }));
 
 const cases: Readonly<Record<string, Case>> = {
-  kl_hard: beyond("kl/old_new_k3_token", { bad: 0.151, edge: 0.15, ok: 0.01 }),
-  kl_step: beyond("step/approx_kl", { bad: 0.151, edge: 0.15, ok: 0.01 }),
+  // One sequence that moved far is not the policy.
+  kl_hard: known(
+    "kl/old_new_k3_token_rest",
+    0.051,
+    0.05,
+    beyond("kl/old_new_k3_token", { bad: 0.151, edge: 0.15, ok: 0.01 }),
+  ),
+  kl_step: known("step/approx_kl_rest", 0.051, 0.05, beyond("step/approx_kl", { bad: 0.151, edge: 0.15, ok: 0.01 })),
   kl_soft: beyond("kl/old_new_k3_token", { bad: 0.051, edge: 0.05, ok: 0.01, window: 3 }),
   kl_jump: {
     speaks: of("kl/old_new_k3_token", [...times(20, 0.004), 0.041, 0.041]),
@@ -127,23 +138,34 @@ const cases: Readonly<Record<string, Case>> = {
     ],
   },
   entropy_halved: {
-    speaks: of("entropy/mean", [...times(9, 2), 0.99]),
+    speaks: both(of("entropy/mean", [...times(9, 2), 0.99]), falling(10)),
     quiet: [
-      of("entropy/mean", [...times(9, 2), 1]),
+      both(of("entropy/mean", [...times(9, 2), 1]), falling(10)),
       // The same fall over 20 iterations.
-      of(
-        "entropy/mean",
-        Array.from({ length: 40 }, (_, i) => 2 * 0.96 ** i),
+      both(
+        of(
+          "entropy/mean",
+          Array.from({ length: 40 }, (_, i) => 2 * 0.96 ** i),
+        ),
+        falling(40),
       ),
-      of("entropy/mean", [2, 0.5]),
+      both(of("entropy/mean", [2, 0.5]), falling(2)),
+      // It buys score.
+      both(of("entropy/mean", [...times(9, 2), 0.99]), [...falling(10)].reverse()),
     ],
+  },
+  entropy_dropped: {
+    speaks: of("entropy/mean", [2, 2, 1.5, 0.99]),
+    quiet: [of("entropy/mean", [2, 2, 1.5, 1]), of("entropy/mean", [2, 1.5, 1.1, 0.8, 0.6])],
   },
   entropy_note: beyond("entropy/ratio_to_first", { bad: 0.59, edge: 0.6, ok: 1 }),
   similarity_note: beyond("similarity/kl_k3_token", { bad: 0.51, edge: 0.5, ok: 0.05 }),
   repeats_agree: {
-    speaks: of("response/repeat_agreement", [...times(9, 0.2), 0.71]),
+    speaks: of("response/repeat_agreement", [...times(9, 0.2), 0.81, 0.81]),
     quiet: [
-      of("response/repeat_agreement", [...times(9, 0.2), 0.69, 0.7]),
+      // A single prompt that is asked twice agrees by chance.
+      of("response/repeat_agreement", [...times(9, 0.2), 1, 0.2, 1, 0.8]),
+      of("response/repeat_agreement", [...times(9, 0.31), 0.8, 0.81, 0.81]),
       // A policy that learns agrees more and more with itself.
       of(
         "response/repeat_agreement",
@@ -167,14 +189,14 @@ const cases: Readonly<Record<string, Case>> = {
     0.05,
     sinceFirst("safety/share", { first: 0.25, bad: 0.31, edge: 0.3, window: 3 }),
   ),
-  safety_climb: {
+  safety_climb: known("safety/share_se", 0.01, 0.02, {
     speaks: of("safety/share", [...times(9, 0.01), 0.03, 0.05, 0.071]),
     quiet: [
       of("safety/share", [...times(9, 0.01), 0.03, 0.05, 0.069, 0.08]),
       // Still falling from where it began.
       of("safety/share", [0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05, 0.05, 0.05, 0.05, 0.12]),
     ],
-  },
+  }),
   safety_pays: known("safety/score_difference_errors", 3.1, 2.9, {
     speaks: of("safety/score_difference", [-1, 1.6, 0, 1.6]),
     quiet: [of("safety/score_difference", [1.6, 0, 0, 1.6, 0, 0]), of("safety/score_difference", times(9, 1.5))],
@@ -247,13 +269,13 @@ const cases: Readonly<Record<string, Case>> = {
   pair_accuracy_low: beyond("reward_model/probe_accuracy", { bad: 0.34, edge: 0.35, ok: 0.8 }),
   pair_accuracy_fell: sinceFirst("reward_model/probe_accuracy", { first: 0.8, bad: 0.67, edge: 0.69 }),
   gold_correlation_note: beyond("reward/gold_correlation", { bad: 0.29, edge: 0.3, ok: 0.8 }),
-  overoptimisation: {
+  overoptimisation: known("monitor/gold_se", 0.02, 0.04, {
     speaks: both(
       of(
         "reward/score_mean",
         Array.from({ length: 20 }, (_, i) => i),
       ),
-      [...times(17, {}), ...gold(0.9, 0.87, 0.84)],
+      [...times(16, {}), ...gold(0.9, 0.9, 0.87, 0.84)],
     ),
     quiet: [
       // The gold check falls by no more than its error.
@@ -262,7 +284,7 @@ const cases: Readonly<Record<string, Case>> = {
           "reward/score_mean",
           Array.from({ length: 20 }, (_, i) => i),
         ),
-        [...times(17, {}), ...gold(0.9, 0.88, 0.86)],
+        [...times(16, {}), ...gold(0.9, 0.9, 0.88, 0.86)],
       ),
       // The score falls with it.
       both(
@@ -270,11 +292,11 @@ const cases: Readonly<Record<string, Case>> = {
           "reward/score_mean",
           Array.from({ length: 20 }, (_, i) => -i),
         ),
-        [...times(17, {}), ...gold(0.9, 0.8, 0.7)],
+        [...times(16, {}), ...gold(0.9, 0.9, 0.8, 0.7)],
       ),
     ],
-  },
-  check_lost: {
+  }),
+  check_lost: known("monitor/check_fall_errors", 3.1, 3, {
     speaks: both(of("reward/score_mean", [0, 1, 1, 1]), [{}, ...of("monitor/check_fall", times(3, 0.26))]),
     quiet: [
       // Two measurements may be chance.
@@ -282,15 +304,15 @@ const cases: Readonly<Record<string, Case>> = {
       // The score is not above its first.
       both(of("reward/score_mean", [1, 1, 1, 1]), [{}, ...of("monitor/check_fall", times(3, 0.5))]),
     ],
-  },
-  gold_fell: {
+  }),
+  gold_fell: known("monitor/gold_se", 0.02, 0.04, {
     speaks: gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.8, 0.8),
     quiet: [
       gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.82, 0.82),
-      gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.8, 0.82),
+      gold(0.5, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.8, 0.86),
       gold(0.9, 0.5, 0.5),
     ],
-  },
+  }),
   outside_training_note: beyond("reward/component/model_outside_training_share", { bad: 0.31, edge: 0.3, ok: 0.02 }),
 
   nonfinite_twice: beyond("step/nonfinite_in_a_row", { bad: 2, edge: 1, ok: 0 }),
@@ -417,6 +439,8 @@ function healthy(seed: number): History {
     const learned = 1 - Math.exp(-i / 60);
     return {
       "kl/old_new_k3_token": about(0.008, 0.004),
+      "kl/old_new_k3_token_rest": about(0.007, 0.003),
+      "step/approx_kl_rest": about(0.007, 0.003),
       "step/first_ratio_to_tolerance": about(0.3, 0.1),
       "kl/ref_untargeted_k1_token": about(0.19 * learned, 0.02),
       "ratio/mean_standard_errors": about(0, 1),
@@ -467,7 +491,9 @@ function healthy(seed: number): History {
       ...(i % 10 === 0 && {
         "gradient/noise_scale_to_step": about(9, 4),
         "monitor/gold": about(0.55 + 0.3 * learned, 0.03),
+        "monitor/gold_se": 0.026,
         "monitor/check_fall": 0.1,
+        "monitor/check_fall_errors": about(0.8, 0.5),
         "reward_model/probe_accuracy": 0.78,
       }),
     };
