@@ -96,7 +96,14 @@ export function ComparePage() {
           <div class="compare-tables">
             {isGrouped && <Seeds groups={groups} results={answer.results} />}
             {ids.length > 1 && <Settings differences={differences} inks={inks} />}
-            <Results results={answer.results} inks={inks} />
+            {isGrouped ? (
+              <details class="each-run">
+                <summary>Each run before and after PPO</summary>
+                <Results results={answer.results} inks={inks} />
+              </details>
+            ) : (
+              <Results results={answer.results} inks={inks} />
+            )}
           </div>
           {ids.length > 1 && (
             <p class="quiet">

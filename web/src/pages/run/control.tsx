@@ -48,10 +48,11 @@ function Parts({
   const mayChange = workspace.value?.mayChange ?? false;
   const steered = { data, run, control, argument: answer.argument, mayChange, again };
   const { shown, decided } = useIncidents(steered);
+  const isWaiting = shown.some(({ decision }) => decision === null);
   return (
     <>
       {!isFile && workspace.value !== null && !mayChange && <TokenNote />}
-      {mayChange && <OperatorField />}
+      {isWaiting && mayChange && <OperatorField />}
       <OpenIncidents {...steered} incidents={shown} />
       <Rules {...steered} />
       <div class="control-diagnosis">
@@ -59,6 +60,7 @@ function Parts({
       </div>
       <div class="control-columns">
         <div>
+          {!isWaiting && mayChange && <OperatorField />}
           {!isFile && <Steer {...steered} />}
           <CommandsGiven {...steered} />
         </div>
