@@ -15,6 +15,8 @@ const { positionals, values } = parseArgs({
     incident: { type: "string", default: "demo-1" },
     compare: { type: "string", default: "demo-1" },
     sample: { type: "string", default: "20" },
+    wait: { type: "string", default: "2000" },
+    only: { type: "string", default: "" },
   },
 });
 const [address = "http://127.0.0.1:9464"] = positionals;
@@ -28,6 +30,7 @@ const views = {
   behaviour: `/runs/${run}/behaviour`,
   control: `/runs/${incident}/control`,
   compare: `/compare?runs=${compare}`,
+  "new-run": "/new?extends=examples/helpdesk/mini.yaml",
 };
 
 const browser = await chromium.launch({
@@ -39,11 +42,12 @@ for (const colorScheme of ["light", "dark"] as const) {
   // With the token in the address, the page may act.
   await page.goto(address);
   for (const [name, hash] of Object.entries(views)) {
+    if (values.only !== "" && !values.only.split(",").includes(name)) continue;
     await page.goto(`${origin}/#${hash}`);
     await page.reload();
     await page.locator("h1").first().waitFor();
     // Charts draw when their data have come.
-    await page.waitForTimeout(2_000);
+    await page.waitForTimeout(Number(values.wait));
     await page.screenshot({ path: fileURLToPath(new URL(`${name}-${colorScheme}.png`, import.meta.url)) });
   }
   await page.close();

@@ -1,4 +1,5 @@
 /** The page's playground over a real engine: an answer, models that are gone or elsewhere, and the release of the engine. */
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { temporaryFolder } from "../../../../test/support/store.ts";
@@ -33,6 +34,13 @@ it("answers with a model of the workspace, reuses it, and releases the engine wh
   expect(gone).toMatchObject({ kind: "problem", error: expect.stringContaining("there is no model in") });
   const [elsewhere] = await asked(playground, { ...request, model: join(workspace, "..", "other") });
   expect(elsewhere).toMatchObject({ kind: "problem", error: expect.stringContaining("in the workspace") });
+
+  const large = join(workspace, "large");
+  cpSync(model, large, { recursive: true });
+  const config = JSON.parse(readFileSync(join(large, "config.json"), "utf8"));
+  writeFileSync(join(large, "config.json"), JSON.stringify({ ...config, n_embd: 16_384, n_head: 128, n_layer: 200 }));
+  const [tooLarge] = (await asked(playground, { ...request, model: large })).slice(-1);
+  expect(tooLarge).toMatchObject({ kind: "problem", error: expect.stringContaining("too large for the page") });
 
   const many = Array.from({ length: 5 }, () => asked(playground, request));
   const ends = (await Promise.all(many)).map((lines) => lines.at(-1)!);
