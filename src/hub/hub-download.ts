@@ -70,6 +70,16 @@ export async function downloadBlob(options: DownloadOptions): Promise<void> {
   rename(path, blob);
 }
 
+/** Removes a blob whose bytes are not those of its name. Returns whether it did. */
+export async function removeIfWrong(blob: string, entry: TreeEntry): Promise<boolean> {
+  if (!existsSync(blob)) return false;
+  const hash = newHash(entry);
+  for await (const chunk of createReadStream(blob, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
+  if (hash.digest("hex") === entry.blob) return false;
+  rmSync(blob);
+  return true;
+}
+
 /** Git's hash of a blob, or SHA-256. */
 function newHash({ blob, size }: TreeEntry): Hash {
   return blob.length === 64 ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);

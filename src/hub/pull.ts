@@ -16,7 +16,7 @@ import {
   snapshotFolder,
   type TreeEntry,
 } from "./hub-cache.ts";
-import { downloadBlob } from "./hub-download.ts";
+import { downloadBlob, removeIfWrong } from "./hub-download.ts";
 import { type FileChoice, wantedFiles } from "./hub-files.ts";
 import { type HubReference, hubReferenceText, isCommit } from "./hub-reference.ts";
 import type { Asking } from "./hub-request.ts";
@@ -37,6 +37,8 @@ export interface PullOptions extends FileChoice, Pick<Asking, "signal" | "pause"
   /** Bytes free on a disk; a test has its own. */
   readonly freeBytes?: (folder: string) => number;
   readonly stallLimit?: number;
+  /** Whether files that the cache has are compared with their hashes, too. */
+  readonly verify?: boolean;
 }
 
 export interface Pulled {
@@ -124,9 +126,13 @@ interface DownloadAll extends PullOptions {
 
 /** Downloads and links the files, the small ones first. Returns how many bytes were there already. */
 async function download(entries: readonly TreeEntry[], options: DownloadAll): Promise<number> {
-  const { reference, commit, folder, asking, onProgress, freeBytes = freeOn, stallLimit } = options;
+  const { reference, commit, folder, asking, onProgress, onNote, freeBytes = freeOn, stallLimit, verify } = options;
   const blobs = join(folder, "blobs");
   mkdirSync(blobs, { recursive: true });
+  if (verify)
+    for (const entry of entries)
+      if (await removeIfWrong(join(blobs, entry.blob), entry))
+        onNote?.(`${entry.path} in the cache is not what the Hub has; it is downloaded again`);
   const total = sum(entries.map(({ size }) => size));
   const missing = entries.map(({ blob, size }) => size - bytesOf(join(blobs, blob), size));
   const room = freeBytes(blobs);

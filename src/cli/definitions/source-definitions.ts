@@ -17,6 +17,7 @@ export function defineSources({ command, does, terminal }: CommandMaker): void {
     .option("--dataset", "the names are those of data sets")
     .option("--include <pattern>", "files to get, in place of those that Ballast reads; repeatable", several)
     .option("--exclude <pattern>", "files to leave out; repeatable", several)
+    .option("--verify", "compare what the cache has with the Hub's hashes, too")
     .option("--json", "print one line of JSON per name")
     .addHelpText(
       "after",

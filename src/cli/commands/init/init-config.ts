@@ -1,4 +1,5 @@
 /** The commented configuration that `ballast init` writes from its answers. */
+
 import { existsSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,6 +7,7 @@ import { stringify } from "yaml";
 import { parseConfig } from "../../../config/index.ts";
 import { parametersInWords } from "../../../control/doctor/index.ts";
 import type { Survey } from "../../../data/index.ts";
+import { hubReferenceOf, hubReferenceText, isHubReference } from "../../../hub/index.ts";
 import { configJsonSchema } from "../../../settings/json-schema.ts";
 import { writeDurably } from "../../../util/durable.ts";
 import { powerOfTwo, startRates, stepsFor } from "./start-settings.ts";
@@ -45,7 +47,11 @@ export function configText(
   { out, template }: { readonly out: string; readonly template: TemplateFacts },
 ): string {
   const { objective, name, model, rows, reward } = answers;
-  const pathIn = (path: string) => relativeTo(dirname(resolve(out)), path);
+  const pathIn = (path: string) => {
+    const onHub = isHubReference(path) ? null : hubReferenceOf(path);
+    if (onHub !== null) return hubReferenceText(onHub);
+    return isHubReference(path) ? path : relativeTo(dirname(resolve(out)), path);
+  };
   const parameters = model?.parameters ?? scratch.parameters;
   const rates = startRates({ parameters, lora: template.lora });
   const source = (one: UnderstoodRows, use: "demonstrations" | "preferences" | "prompts") => {

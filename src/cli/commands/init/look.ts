@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parametersInWords } from "../../../control/doctor/index.ts";
+import { isHubReference, onDisk } from "../../../hub/index.ts";
 import { readBaseConfig } from "../../../models/adapter-folder.ts";
 import { parameterCount } from "../../../models/model-size.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
@@ -24,9 +25,12 @@ export interface SeenModel {
 
 /** Reads a folder's configuration and tokenizer, not its weights. Throws UsageError or CheckpointError for what is no model that trains here. */
 export function lookAtModel(answer: string): SeenModel {
-  const folder = fromHome(answer);
+  const folder = isHubReference(answer) ? onDisk(answer) : fromHome(answer);
   if (!existsSync(folder) || !statSync(folder).isDirectory())
-    throw new UsageError(`there is no folder ${folder}`, "Give the folder of a Hugging Face model, or scratch.");
+    throw new UsageError(
+      `there is no folder ${folder}`,
+      "Give the folder of a Hugging Face model, hf://ORG/NAME, or scratch.",
+    );
   if (!hasWeights(folder) && !isAdapterFolder(folder))
     throw new UsageError(
       `${folder} holds no weights`,

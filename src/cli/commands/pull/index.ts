@@ -11,16 +11,24 @@ export interface PullCommandOptions {
   readonly dataset?: boolean;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
+  /** Files in the cache are compared with their hashes, too. */
+  readonly verify?: boolean;
   readonly json?: boolean;
   readonly terminal: Terminal;
 }
 
 /** Prints the folder or file in the cache of each name. */
 export async function pullCommand(options: PullCommandOptions): Promise<number> {
-  const { names, dataset = false, include, exclude, json = false, terminal } = options;
+  const { names, dataset = false, include, exclude, verify = false, json = false, terminal } = options;
   const references = names.map((name) => parseHubReference(name, { type: dataset ? "dataset" : "model" }));
   for (const reference of references) {
-    const pulled = await pullShown({ reference, terminal, ...(include && { include }), ...(exclude && { exclude }) });
+    const pulled = await pullShown({
+      reference,
+      verify,
+      terminal,
+      ...(include && { include }),
+      ...(exclude && { exclude }),
+    });
     const { path, files, bytes, cached } = pulled;
     const name = hubReferenceText(pulled.reference);
     if (json) terminal.out(jsonLine({ name, path, files, bytes, cached }));

@@ -13,6 +13,7 @@ import { cut } from "../../width.ts";
 
 export interface PullShownOptions extends FileChoice {
   readonly reference: HubReference;
+  readonly verify?: boolean;
   readonly terminal: Terminal;
 }
 
@@ -20,7 +21,13 @@ const redrawMs = 100;
 const plainSeconds = 15;
 
 /** Pulls and shows the progress. Throws Interrupted after a signal, once what has come is kept; otherwise as `pull` does. */
-export async function pullShown({ reference, include, exclude, terminal }: PullShownOptions): Promise<Pulled> {
+export async function pullShown({
+  reference,
+  include,
+  exclude,
+  verify = false,
+  terminal,
+}: PullShownOptions): Promise<Pulled> {
   const name = hubReferenceText(reference);
   const stop = new AbortController();
   let last: PullProgress = { done: 0, total: 0, file: "" };
@@ -31,7 +38,7 @@ export async function pullShown({ reference, include, exclude, terminal }: PullS
   });
   try {
     const pulled = await pull({
-      ...{ reference, signal: stop.signal },
+      ...{ reference, verify, signal: stop.signal },
       ...(include && { include }),
       ...(exclude && { exclude }),
       onProgress: (progress) => {
