@@ -6,6 +6,7 @@ import type { Critic } from "../trainer/online-models.ts";
 import type { OnlineRun } from "../trainer/online-run.ts";
 import type { StepTaken } from "../trainer/optimizer-step.ts";
 import type { Minibatch } from "../trainer/policy-update.ts";
+import type { InForce } from "../trainer/steering.ts";
 
 export interface ValueGradient {
   readonly gradient: ForwardBackwardResult;
@@ -31,12 +32,11 @@ export async function valueGradient(
 
 /** Updates the slow critic after a step of the critic; a skipped step changes nothing. */
 export async function followCritic(
-  { engine, loop, state }: Pick<OnlineRun, "engine" | "loop" | "state">,
+  { engine, state }: Pick<OnlineRun, "engine" | "state">,
   critic: Critic,
-  step: StepTaken | null,
+  { step, now }: { readonly step: StepTaken | null; readonly now: Pick<InForce, "slowCriticDecay"> },
 ): Promise<void> {
-  const { slowCritic } = loop.settings;
-  if (critic.slow === null || slowCritic === null || step === null || step.skipped) return;
+  if (critic.slow === null || step === null || step.skipped) return;
   state.slowCriticSteps++;
-  await engine.ema(critic.slow, critic.id, correctedDecay(slowCritic.decay, state.slowCriticSteps));
+  await engine.ema(critic.slow, critic.id, correctedDecay(now.slowCriticDecay, state.slowCriticSteps));
 }

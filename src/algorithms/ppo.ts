@@ -110,7 +110,7 @@ async function descend(
     experience.record.returns!.flat(),
     experience.record.values!.flat(),
   );
-  const factors = layerFactors(run);
+  const factors = layerFactors(run, now);
   const outcome = emptyOutcome();
 
   for (const { epoch, step, minibatch } of minibatchesOf(run, iteration, { settings, experience })) {
@@ -139,11 +139,12 @@ async function descend(
     const policyStep = idle ? null : await takeStep(engine, model, ofPolicy);
     const ofCritic = { settings, learningRate: criticRate, rateFactors: factors.critic, gradients: [value.gradient] };
     const criticStep = orders.skip || critic.shared ? null : await takeStep(engine, critic.id, ofCritic);
-    await followCritic(run, critic, critic.shared ? policyStep : criticStep);
+    await followCritic(run, critic, { step: critic.shared ? policyStep : criticStep, now });
     // Extra passes for a critic that lags, over the same minibatch.
     for (let extra = 1; extra < valueUpdates && criticStep !== null; extra++) {
       const { gradient } = await valueGradient(run, critic, minibatch);
-      await followCritic(run, critic, await takeStep(engine, critic.id, { ...ofCritic, gradients: [gradient] }));
+      const taken = await takeStep(engine, critic.id, { ...ofCritic, gradients: [gradient] });
+      await followCritic(run, critic, { step: taken, now });
     }
 
     const { values } = value;

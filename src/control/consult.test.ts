@@ -418,6 +418,9 @@ it("settings always return to what config and schedule say once interventions en
         clip: 1,
         valueUpdates: 1,
         klCoef: 1,
+        embeddingsRate: 1,
+        slowCritic: 1,
+        clipWide: 1,
       });
       // One that calls the operator has no end.
       const begun = played.flatMap(({ interventions }) =>

@@ -106,6 +106,40 @@ export const levers = {
     escalates: false,
     metric: "settings/kl_coef_multiplier",
   }),
+  /** The embeddings' share of the learning rate; blocks between them and the head follow it. */
+  embeddingsRate: lever({
+    words: "rate of the embeddings",
+    moves: { embeddingsRate: "ppo.layerRates.embeddings" },
+    bounded: "embeddingsRate",
+    // A tenth of the head's rate: published are a third to a half (docs/control.md).
+    bounds: () => ({ min: 0.1, max: 1 }),
+    factor: lowers,
+    actsIn: "this",
+    escalates: false,
+    metric: "settings/embeddings_rate_multiplier",
+  }),
+  /** The slow critic's decay: a lower one follows the critic faster. 0, which nothing moves, without a slow critic. */
+  slowCritic: lever({
+    words: "decay of the slow critic",
+    moves: { slowCriticDecay: "ppo.slowCritic.decay" },
+    bounded: "slowCriticDecay",
+    bounds: () => ({ min: 0.5, max: 0.9999 }),
+    factor: lowers,
+    actsIn: "this",
+    escalates: false,
+    metric: "settings/slow_critic_multiplier",
+  }),
+  /** The clip range of the first quarter. 0, which nothing moves, without phases. */
+  clipWide: lever({
+    words: "wide clip range",
+    moves: { clipWide: "ppo.clipWide" },
+    bounded: "clipWide",
+    bounds: () => ({ min: 0.05, max: 1 }),
+    factor: lowers,
+    actsIn: "this",
+    escalates: false,
+    metric: "settings/clip_wide_multiplier",
+  }),
 } satisfies Readonly<Record<string, Lever>>;
 
 export type LeverName = keyof typeof levers;

@@ -18,14 +18,23 @@ export const liveSettings: Readonly<Record<Stage, readonly string[]>> = {
       ...optimizer,
       ...["epochs", "minibatches", "stopEpochsAtKl", "temperature"],
       ...["dualClip", "valueClip", "valueCoef", "entropyCoef", "kl.target", "penalty.beta", "penalty.target"],
+      "layerRates.head",
       ...["gamma", "lambda", "scoreClip", "missingEosPenalty", "storedSamples"],
     ]),
   ],
 };
 
-/** The names of the settings of a stage's section that may change: of the online stage, those that its algorithm has a use for. */
+/** Settings that change nothing unless another one is on, and whether it is. */
+const needs: Readonly<Record<string, (section: Readonly<Record<string, unknown>>) => boolean>> = {
+  "slowCritic.decay": ({ slowCritic }) => slowCritic !== null,
+  clipWide: ({ clipSchedule }) => clipSchedule === "phases",
+};
+
+/** The names of the settings of a stage's section that may change: of the online stage, those that its algorithm and its other settings have a use for. */
 export function liveSettingsOf(stage: Stage, section: object): string[] {
   const { algorithm } = section as { readonly algorithm?: AlgorithmName };
   const lacked = algorithm === undefined ? [] : lackedSettings(algorithm).map(({ key }) => key);
-  return liveSettings[stage].filter((name) => !lacked.includes(name.split(".")[0]!));
+  return liveSettings[stage].filter(
+    (name) => !lacked.includes(name.split(".")[0]!) && (needs[name]?.(section as Record<string, unknown>) ?? true),
+  );
 }

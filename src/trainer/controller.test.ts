@@ -6,7 +6,17 @@ import { firstControlState } from "../control/state.ts";
 import { controlSchema } from "../settings/config-schema.ts";
 import { Control } from "./controller.ts";
 
-const base = { policyRate: 1e-3, criticRate: 2e-3, clipLow: 0.2, clipHigh: 0.2, klCoef: 0.05, valueUpdates: 1 };
+const base = {
+  policyRate: 1e-3,
+  criticRate: 2e-3,
+  clipLow: 0.2,
+  clipHigh: 0.2,
+  klCoef: 0.05,
+  valueUpdates: 1,
+  embeddingsRate: 1,
+  slowCriticDecay: 0,
+  clipWide: 0,
+};
 
 it("an intervention and its end are both recorded with its number", () => {
   const store = new MemoryStore();

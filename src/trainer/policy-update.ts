@@ -249,7 +249,7 @@ export async function updatePolicy(
   const { experience, epochs = now.settings.epochs } = options;
   const settings = { ...now.settings, epochs };
   const objective = (batch: PolicyBatch) => options.objective(batch, now);
-  const rateFactors = layerFactors(run).policy;
+  const rateFactors = layerFactors(run, now).policy;
   const outcome = emptyOutcome();
   for (const { epoch, step, minibatch } of minibatchesOf(run, iteration, { settings, experience })) {
     const policy = await policyGradient({ engine, model, minibatch, objective });

@@ -118,7 +118,16 @@ describe("a run's own rules decide on replay what they decided", () => {
         for (const [i, { person, undone, acknowledged, ...signals }] of iterations.entries()) {
           const klCoef = signals["kl/coef"];
           const rates = { policyRate: 1e-3 / (i + 1), criticRate: 2e-3 };
-          const base = { ...rates, clipLow: 0.2, clipHigh: 0.3, klCoef, valueUpdates: 1 };
+          const base = {
+            ...rates,
+            clipLow: 0.2,
+            clipHigh: 0.3,
+            klCoef,
+            valueUpdates: 1,
+            embeddingsRate: 1,
+            slowCriticDecay: 0,
+            clipWide: 0,
+          };
           if (person) control.setByOperator(person, { iteration: i, base });
           if (undone) control.undo(undone, { iteration: i, base });
           control.afterScoring(i, signals, base);

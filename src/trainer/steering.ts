@@ -23,7 +23,10 @@ export interface InForce extends LeverValues {
 /** The settings in force, computed once per phase: an intervention may begin between two phases. */
 export function inForce(run: Steered & Pick<OnlineRun, "control">, iteration: number): InForce {
   const base = baseOf(run, iteration);
-  return { ...run.control.inForce(iteration, base), settings: run.settingsAt(iteration), base };
+  const settings = run.settingsAt(iteration);
+  const now = run.control.inForce(iteration, base);
+  const wide = isWide(settings, iteration) ? now.clipWide / base.clipWide : 1;
+  return { ...now, clipLow: now.clipLow * wide, clipHigh: now.clipHigh * wide, settings, base };
 }
 
 /**
@@ -40,16 +43,28 @@ export function baseOf({ state, settingsAt }: Steered, iteration: number): Lever
     policyRate: rl.learningRateAt({ base: learningRate, ...shape }),
     criticRate: rl.learningRateAt({ base: criticLearningRate ?? 2 * learningRate, ...shape }),
     valueUpdates: 1,
+    embeddingsRate: settings.layerRates?.embeddings ?? 1,
+    slowCriticDecay: settings.slowCritic?.decay ?? 0,
+    clipWide: settings.clipSchedule === "phases" ? settings.clipWide : 0,
   };
 }
 
+/** Whether the clip is in its first phase. */
+function isWide({ clipSchedule, iterations }: PpoConfig, iteration: number): boolean {
+  return clipSchedule === "phases" && iteration < iterations / 4;
+}
+
 /** Factors on the learning rates by layer; undefined if all layers have the same rate. */
-export function layerFactors({ loop, models }: Pick<OnlineRun, "loop" | "models">): {
+export function layerFactors(
+  { models }: Pick<OnlineRun, "models">,
+  { settings, embeddingsRate: embeddings }: Pick<InForce, "settings" | "embeddingsRate">,
+): {
   readonly policy: Record<ParameterGroup, number> | undefined;
   readonly critic: Record<ParameterGroup, number> | undefined;
 } {
-  const { layerRates } = loop.settings;
-  if (layerRates === null) return { policy: undefined, critic: undefined };
+  const head = settings.layerRates?.head ?? 1;
+  if (settings.layerRates === null && embeddings === 1) return { policy: undefined, critic: undefined };
+  const layerRates = { embeddings, head };
   const { policy, critic } = models;
   return { policy: rateFactors(policy, layerRates), critic: critic ? rateFactors(critic.info, layerRates) : undefined };
 }
@@ -148,5 +163,7 @@ export function operatorSet(
   { iteration, again }: { readonly iteration: number; readonly again: boolean },
 ): void {
   hold(run.state, change);
+  if (change.key === "ppo.clipWide" && isWide(run.settingsAt(iteration), iteration))
+    run.state.clip = { low: change.value as number, high: change.value as number };
   run.control.setByOperator(change.key, { iteration, base: baseOf(run, iteration), again });
 }

@@ -15,12 +15,23 @@ export function rule(text: string, id = "tried"): Rule {
 export const acting: ActOptions = {
   profile: "adaptive",
   interventions: "on",
-  base: { learningRate: 1e-3, clip: 0.2, valueUpdates: 1, klCoef: 0.05 },
+  base: {
+    learningRate: 1e-3,
+    clip: 0.2,
+    valueUpdates: 1,
+    klCoef: 0.05,
+    embeddingsRate: 1,
+    slowCritic: 0.995,
+    clipWide: 0.3,
+  },
   bounds: {
     learningRate: { min: 0, max: Number.POSITIVE_INFINITY },
     clip: { min: 0.05, max: 1 },
     valueUpdates: { min: 1, max: 8 },
     klCoef: { min: 0.001, max: 1 },
+    embeddingsRate: { min: 0.1, max: 1 },
+    slowCritic: { min: 0.5, max: 0.9999 },
+    clipWide: { min: 0.05, max: 1 },
   },
 };
 

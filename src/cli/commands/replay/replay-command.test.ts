@@ -21,7 +21,17 @@ function runWith(kl: readonly number[]): TestRun {
   const recorder = run.store.recorder("tiny-1", run.store.startAttempt("tiny-1"));
   const settings = controlSchema.parse({ profile: "adaptive" });
   const control = new Control({ rules, settings, state: firstControlState, iteration: 0, recorder });
-  const base = { policyRate: 1e-3, criticRate: 2e-3, clipLow: 0.2, clipHigh: 0.2, klCoef: 0.05, valueUpdates: 1 };
+  const base = {
+    policyRate: 1e-3,
+    criticRate: 2e-3,
+    clipLow: 0.2,
+    clipHigh: 0.2,
+    klCoef: 0.05,
+    valueUpdates: 1,
+    embeddingsRate: 1,
+    slowCriticDecay: 0,
+    clipWide: 0,
+  };
   for (const [iteration, value] of kl.entries()) {
     control.afterScoring(iteration, { "entropy/mean": 1 }, base);
     control.afterUpdate(iteration, { "entropy/mean": 1, "kl/old_new_k3_token": value }, base);
