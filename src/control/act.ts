@@ -3,7 +3,7 @@ import { type Bounds, type LeverName, levers } from "../levers/levers.ts";
 import type { Alert, Intervention, InterventionOutcome, OperatorWord } from "../types/alerts.ts";
 import { failed, forgotten, mayMask, mostWithoutEffect, stronger, withoutEffect } from "./escalation.ts";
 import type { Orders } from "./orders.ts";
-import { actionWords, conditionWords, leverOf, type Rule } from "./rules/rule.ts";
+import { actionWords, conditionWords, isStepRule, leverOf, type Rule } from "./rules/rule.ts";
 import type { ActiveIntervention, ControlState, Observation } from "./state.ts";
 
 export interface ActOptions {
@@ -202,7 +202,8 @@ export function expire(
   const outcomes = over.map((one): InterventionOutcome => {
     const rule = rules.find(({ id }) => id === one.rule);
     if (one.effectiveAfter === null) {
-      if (rule !== undefined) next = failed(next, { rule, iteration: iteration + 1 });
+      // A rule on a step is not observed between its steps: nothing says that it had no effect.
+      if (rule !== undefined && !isStepRule(rule)) next = failed(next, { rule, iteration: iteration + 1 });
       return noEffectOutcome(one, { iteration, rule });
     }
     next = forgotten(next, one.rule);

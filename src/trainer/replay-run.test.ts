@@ -36,10 +36,13 @@ const ppo = { iterations: 8, checkpointEvery: 1, keep: 2 };
 const lively = [
   rule("tier: 3, when: {signal: kl/old_new_k3_token, above: 0}, cooldown: 0", "note"),
   rule(
-    "tier: 2, when: {signal: kl/old_new_k3_token, above: 1e-9}, action: {learningRate: 0.7}, duration: 3, cooldown: 1",
+    "tier: 2, when: {signal: kl/old_new_k3_token, statistic: change, over: 2, above: 0}, action: {learningRate: 0.7}, duration: 3, cooldown: 1",
     "rate",
   ),
-  rule("tier: 2, when: {signal: response/length_mean, above: 0}, action: {klCoef: 1.7}, duration: 2", "coefficient"),
+  rule(
+    "tier: 2, when: {signal: response/length_mean, statistic: change, over: 2, above: 0}, action: {klCoef: 1.7}, duration: 2",
+    "coefficient",
+  ),
   rule("tier: 2, when: {signal: step/approx_kl, above: 1e-6}, action: {clip: 0.8}, duration: 2, cooldown: 3", "step"),
 ];
 const stops = (signal: string) => rule(`tier: 1, when: {signal: ${signal}, above: 0}, minHistory: 4`, "fourth");

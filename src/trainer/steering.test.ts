@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
+import { rule } from "../../test/support/rules.ts";
 import { runPpo as run } from "../../test/support/run-ppo.ts";
 import { newWorld } from "../../test/support/stage.ts";
 import { correctedDecay } from "../rl/index.ts";
+import { liveSettingsOf } from "../settings/live-settings.ts";
 
 const settingsOf = (world: ReturnType<typeof newWorld>, key: string, cause: string) =>
   world.store.settings.filter((record) => record.key === key && record.cause === cause);
@@ -190,4 +192,91 @@ it("layer rates reach the engine, of policy and critic", async () => {
   factors.length = 0;
   await run({ prepare });
   expect(factors[0]).toBeUndefined();
+});
+
+describe("layer-wise rates, the slow critic and the clip's phases", () => {
+  const ppo = {
+    iterations: 5,
+    clipSchedule: "phases",
+    clipLow: 0.2,
+    clipHigh: 0.2,
+    slowCritic: { decay: 0.9 },
+    layerRates: { embeddings: 0.5 },
+  };
+  const acting = (action: string) =>
+    rule(`tier: 2, when: {signal: response/length_mean, above: 0}, action: {${action}}, duration: 1, cooldown: 99`);
+  /** What the engine was asked for by iteration of two steps: the embeddings' rate, and the slow average's decay. */
+  const asked = async (options: Parameters<typeof run>[0]) => {
+    const embeddings: number[] = [];
+    const decays: number[] = [];
+    const prepare = (engine: BigramEngine) => {
+      const ema = engine.ema.bind(engine);
+      engine.ema = async (target, source, decay) => {
+        decays.push(decay);
+        await ema(target, source, decay);
+      };
+      engine.before = (verb, [, request]) => {
+        if (verb !== "optimStep") return;
+        embeddings.push((request as { rateFactors: { embeddings: number } }).rateFactors.embeddings);
+      };
+    };
+    const { world, curve } = await run({ ...options, prepare });
+    return { world, curve, embeddings, decays };
+  };
+
+  it("are moved by rules, within their bounds, and restored", async () => {
+    const rules = [acting("embeddingsRate: 0.1"), acting("slowCritic: 0.5"), acting("clipWide: 0.1")].map((one, i) => ({
+      ...one,
+      id: `tried_${i}`,
+    }));
+    const { world, curve } = await asked({ ppo, rules, control: { profile: "adaptive" } });
+    const rows = [...curve.values()];
+    const metric = (name: string) => rows.map((row) => row[`settings/${name}`]!);
+    expect(metric("embeddings_rate_multiplier")).toEqual([0.2, 1, 1, 1, 1]);
+    expect(metric("slow_critic_multiplier")[0]).toBeCloseTo(0.5 / 0.9, 12);
+    expect(metric("slow_critic_multiplier").slice(1)).toEqual([1, 1, 1, 1]);
+    expect(metric("clip_high")[0]).toBeCloseTo(0.05, 12);
+    expect(metric("clip_high")[1]).toBe(0.3);
+    const moves = ["ppo.layerRates.embeddings", "ppo.slowCritic.decay", "ppo.clipWide"].map((key) =>
+      settingsOf(world, key, "intervention").map(({ iteration, value }) => [iteration, Number(value)]),
+    );
+    expect(moves).toEqual([
+      [
+        [0, 0.1],
+        [1, 0.5],
+      ],
+      [
+        [0, expect.closeTo(0.5, 12)],
+        [1, 0.9],
+      ],
+      [
+        [0, expect.closeTo(0.05, 12)],
+        [1, 0.3],
+      ],
+    ]);
+  });
+
+  it("are set by an operator from there on, and reach the engine", async () => {
+    const world = newWorld();
+    world.store.command("set", { key: "ppo.layerRates.embeddings", value: 0.25 });
+    world.store.command("set", { key: "ppo.slowCritic.decay", value: 0.99 });
+    world.store.command("set", { key: "ppo.clipWide", value: 0.25 });
+    const told = await asked({ world, ppo });
+    const plain = await asked({ ppo });
+    expect(new Set(plain.embeddings)).toEqual(new Set([0.5]));
+    expect(new Set(told.embeddings)).toEqual(new Set([0.25]));
+    expect(told.decays.at(-1)).toBeCloseTo(correctedDecay(0.99, told.decays.length), 12);
+    expect(plain.decays.at(-1)).toBeCloseTo(correctedDecay(0.9, plain.decays.length), 12);
+    expect([...told.curve.values()].map((row) => row["settings/clip_high"]).slice(0, 2)).toEqual([0.25, 0.25]);
+    expect(settingsOf(world, "ppo.clipWide", "operator")).toMatchObject([{ before: 0.3, value: 0.25 }]);
+  });
+
+  it("cannot be set where they are off", async () => {
+    const { context } = await run();
+    const section = { ...context.config.ppo!, slowCritic: null, clipSchedule: "constant" as const };
+    expect(liveSettingsOf("ppo", section)).not.toContain("slowCritic.decay");
+    expect(liveSettingsOf("ppo", section)).not.toContain("clipWide");
+    expect(liveSettingsOf("ppo", section)).toContain("layerRates.embeddings");
+    expect(liveSettingsOf("ppo", { ...section, clipSchedule: "phases" })).toContain("clipWide");
+  });
 });
