@@ -78,7 +78,7 @@ export function judgeRound(record: RoundRecord): RoundJudgement {
   const signs = signsOf(record, evaluation, measures);
   const as = (verdict: RoundVerdict, ...reasons: readonly string[]): RoundJudgement => ({
     ...{ verdict, measures, signs },
-    reasons: [...reasons, ...(record.independent ? [] : [blind])],
+    reasons: [...reasons, ...(record.independent ? [] : [blind]), ...fewPrompts(evaluation)],
   });
   if (measures.length === 0) return as("unproven", "there is no measure before and after PPO to compare");
   const [up, down] = [measures.filter(isUp), measures.filter(({ verdict }) => verdict === "down")];
@@ -104,6 +104,16 @@ export function judgeRound(record: RoundRecord): RoundJudgement {
 
 const blind =
   "only the reward itself says so, and nothing independent of it: read samples, or give ppo.gold a check that never trains";
+
+/** Distinct prompts below which the normal approximation of the intervals is too narrow (src/rl/interval.ts). */
+const fewestPrompts = 30;
+
+function fewPrompts({ distinctPrompts }: Evaluation): string[] {
+  if (distinctPrompts === undefined || distinctPrompts >= fewestPrompts) return [];
+  return [
+    `the evaluation asked ${distinctPrompts} distinct prompts: under ${fewestPrompts} its intervals are too narrow; name more with --evaluation FILE`,
+  ];
+}
 
 /** Gold checks before and after; without any, the reward. */
 function measuresOf(evaluation: Evaluation): JudgedMeasure[] {

@@ -69,6 +69,8 @@ describe("the verdict of a round", () => {
     expect(only.verdict).toBe("moved");
     expect(only.measures.map(({ name }) => name)).toEqual(["reward"]);
     expect(only.reasons.at(-1)).toContain("only the reward itself says so");
+    const few = judgeRound(recordOf(evaluationOf({ reward }, { distinctPrompts: 7 })));
+    expect(few.reasons.at(-1)).toContain("asked 7 distinct prompts: under 30 its intervals are too narrow");
     const both = judgeRound(recordOf(evaluationOf({ reward, asksBack: { before: 0.3, after: 0.3 } })));
     expect([both.verdict, both.measures.map(({ name }) => name)]).toEqual(["flat", ["asksBack"]]);
   });
