@@ -52,7 +52,10 @@ it("says what is drawn over the whole length", () => {
   expect(notes(", schedule: step, learningRate: 0.1")).toBe("");
   // The rate goes on where it was, and yet was not what a longer run would have had.
   const three = { ppo: { done: 3, finished: true } };
-  const short = parseConfig("demo: {}\nsft: {}\nreward: {}\nppo: {iterations: 3, warmup: 0.05, schedule: linear}\n", "b.yaml").config;
+  const short = parseConfig(
+    "demo: {}\nsft: {}\nreward: {}\nppo: {iterations: 3, warmup: 0.05, schedule: linear}\n",
+    "b.yaml",
+  ).config;
   expect(extended(short, ["ppo.iterations=5"], three).notes).toEqual([
     expect.stringContaining("a run of 5 from the start would have had other learning rates up to here"),
   ]);
