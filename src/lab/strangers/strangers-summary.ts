@@ -30,7 +30,7 @@ export interface FaultRun {
   readonly off: number;
   /** With all actions; null while that run is unfinished. */
   readonly on: number | null;
-  /** What the run with actions did. */
+  /** What the run with actions did: levers and the like for a while, or at least once an end, a pause or a rollback. */
   readonly acted: "nothing" | "temporary" | "stopped";
   /** Gold with one kind of action only, for the kinds that acted. */
   readonly alone: Readonly<Partial<Record<ActionKind, number>>>;
@@ -158,7 +158,7 @@ function faultRun(
     healthy: twin.gold.mean,
     off: off.gold.mean,
     on: on === null ? null : on.gold.mean,
-    acted: on === null || kinds.length === 0 ? "nothing" : on.stopped !== null ? "stopped" : "temporary",
+    acted: on === null || kinds.length === 0 ? "nothing" : on.stopped !== null || kinds.includes("rollback") ? "stopped" : "temporary",
     alone: Object.fromEntries(alone),
   };
 }
@@ -225,7 +225,7 @@ function worthOf(faults: readonly CaseRow[], healthy: readonly HealthyRow[]): Wo
     ["all faults", differencesOf(all)],
     ["recoverable faults", differencesOf(recoverable)],
     ["recoverable, only temporary actions", differencesOf(recoverable.filter(({ acted }) => acted === "temporary"))],
-    ["recoverable, stopped", differencesOf(recoverable.filter(({ acted }) => acted === "stopped"))],
+    ["recoverable, stopped or rolled back", differencesOf(recoverable.filter(({ acted }) => acted === "stopped"))],
     ["not recoverable", differencesOf(all.filter((run) => !run.recoverable))],
     ["healthy runs", healthy.flatMap(({ differences }) => differences)],
     ...kinds.map((kind): [string, number[]] => [

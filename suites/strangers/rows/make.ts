@@ -39,7 +39,9 @@ function drawChain(length: number, draw: Random, hard = false): Chain {
   return { first, steps };
 }
 
-const phrasings = ["what is", "how much is", "please work out", "tell me"];
+/** Demonstrations use them all. The last one asks nothing in training, so that no prompt of an evaluation nearly equals one that is trained on. */
+const phrasings = ["what is", "how much is", "please work out", "tell me", "give me the result of"];
+const [trained, heldOut] = [phrasings.slice(0, -1), phrasings.slice(-1)];
 
 function question({ first, steps }: Chain, phrasing: string): string {
   return `${phrasing} ${[String(first), ...steps.map(({ word, operand }) => `${word} ${operand}`)].join(" ")}?`;
@@ -60,11 +62,22 @@ function answer({ first, steps }: Chain, slips: Random | null): string {
 
 const jsonl = (rows: readonly object[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
-function prompts(name: string, count: number, lengths: readonly number[], hard = false): object[] {
+interface PromptOptions {
+  readonly count: number;
+  /** Steps of the chains, in turn. */
+  readonly lengths: readonly number[];
+  readonly from: readonly string[];
+  readonly hard?: boolean;
+}
+
+function prompts(
+  name: string,
+  { count, lengths, from, hard = false }: PromptOptions,
+): { prompt: string; reference: string }[] {
   const draw = random("strangers", name);
   return Array.from({ length: count }, (_, i) => {
     const chain = drawChain(lengths[i % lengths.length]!, draw, hard);
-    return { prompt: question(chain, draw.pick(phrasings)), reference: answer(chain, null) };
+    return { prompt: question(chain, draw.pick(from)), reference: answer(chain, null) };
   });
 }
 
@@ -75,12 +88,18 @@ const demonstrations = Array.from({ length: 6000 }, (_, i) => {
 });
 writeFileSync(here("sums-demonstrations.jsonl.gz"), gzipSync(jsonl(demonstrations)));
 
-const training = prompts("training", 800, [1, 2, 2, 3]) as { prompt: string; reference: string }[];
+const training = prompts("training", { count: 800, lengths: [1, 2, 2, 3], from: trained });
 writeFileSync(here("sums-prompts.jsonl"), jsonl(training));
-writeFileSync(here("sums-monitor.jsonl"), jsonl(prompts("monitor", 128, [1, 2, 2, 3])));
-writeFileSync(here("sums-evaluation.jsonl"), jsonl(prompts("evaluation", 256, [1, 2, 2, 3])));
-writeFileSync(here("sums-long.jsonl"), jsonl(prompts("long", 400, [3])));
-writeFileSync(here("sums-hard.jsonl"), jsonl(prompts("hard", 400, [3], true)));
+writeFileSync(
+  here("sums-monitor.jsonl"),
+  jsonl(prompts("monitor", { count: 128, lengths: [1, 2, 2, 3], from: heldOut })),
+);
+writeFileSync(
+  here("sums-evaluation.jsonl"),
+  jsonl(prompts("evaluation", { count: 256, lengths: [1, 2, 2, 3], from: heldOut })),
+);
+writeFileSync(here("sums-long.jsonl"), jsonl(prompts("long", { count: 400, lengths: [3], from: trained })));
+writeFileSync(here("sums-hard.jsonl"), jsonl(prompts("hard", { count: 400, lengths: [3], from: trained, hard: true })));
 writeFileSync(here("sums-four.jsonl"), jsonl(training.slice(0, 4)));
 writeFileSync(here("sums-sixty.jsonl"), jsonl(training.slice(0, 60)));
 writeFileSync(
