@@ -22,8 +22,8 @@ export interface JudgeInput {
 export interface Judgement {
   /** Alerts of tiers 1 and 2, in order. */
   readonly alerts: readonly Pick<Alert, "rule" | "tier" | "iteration" | "signal">[];
-  /** Warnings that the run began with, before anything trained. */
-  readonly warnings: readonly string[];
+  /** What the look at the reward found before anything trained on it, notes left out: ids of findings, each with its iteration. */
+  readonly findings: readonly { readonly id: string; readonly iteration: number }[];
   /** The first iteration in which a rule would have acted; null if none would. */
   readonly acts: number | null;
   /** The same if only actions of one kind were taken, for the kinds that would be. */
@@ -50,17 +50,20 @@ export async function judgeRun({ trial }: JudgeInput, { folder, results }: Tools
       const first = firstAction(decisions(onlyActions(rules, kind)));
       return first === null ? [] : [[kind, first] as const];
     });
-    const { found } = diagnosisOf({ config, history: historyOf(store, place.id), seen: seenOf(store, place) });
-    const warnings = store.events(run, { ...all, kind: "warning" }).rows.filter(({ iteration }) => iteration === 0);
+    const { found: likely } = diagnosisOf({ config, history: historyOf(store, place.id), seen: seenOf(store, place) });
+    const findings = store.events(run, { ...all, kind: "warning" }).rows.flatMap(({ iteration, data }) => {
+      const found = (data as { readonly finding?: { readonly id: string } } | undefined)?.finding;
+      return found === undefined ? [] : [{ id: found.id, iteration }];
+    });
     return {
       alerts: said
         .flatMap(({ data }) => ("alert" in data ? [data.alert] : []))
         .filter(({ tier }) => tier < 3)
         .map(({ rule, tier, iteration, signal }) => ({ rule, tier, iteration, signal })),
-      warnings: warnings.map(({ message }) => message),
+      findings,
       acts: firstAction(decisions(rules)),
       alone: Object.fromEntries(alone),
-      causes: [...new Set(found.map(({ id }) => id))],
+      causes: [...new Set(likely.map(({ id }) => id))],
     };
   } finally {
     store.close();

@@ -91,9 +91,15 @@ it("with actions from its first one on, has the bits of a run with actions from 
   expect(said.map(({ message }) => message)).toContain("forked from the run quiet-1 at iteration 2");
 });
 
-it("with other settings has them from there on, and its history of settings says so", async () => {
+it("with other settings has them from there on, its history of settings says so, and another reward is examined there", async () => {
+  const path = join(workspace, "reward.ts");
+  writeFileSync(path, "export default ({ response }: { response: string }) => response.length;\n");
+  const rewards = [
+    { kind: "length", max: 2, slack: 2 },
+    { kind: "function", path },
+  ];
   const config = configOf({
-    ppo: { learningRate: 0.05, kl: { coef: 0.5 }, sequences: 4 },
+    ppo: { rewards, learningRate: 0.05, kl: { coef: 0.5 }, sequences: 4 },
     control: { interventions: "off" },
   });
   const fork = await forkRun({ from: quiet.place, at: 4, config, name: "other" });
@@ -111,6 +117,10 @@ it("with other settings has them from there on, and its history of settings says
       ["ppo.sequences", 8, 4, "config"],
     ]),
   );
+  const scaled = withStore(workspace, (store) => store.events(fork.place.id, { kind: "note", current: true }).rows)
+    .filter(({ data }) => (data as { name?: string } | undefined)?.name === "function")
+    .map(({ iteration }) => iteration);
+  expect(scaled).toEqual([4]);
   await expect(forkRun({ from: fork.place, at: 1, config, name: "early" })).rejects.toThrow(
     "has no checkpoint of iteration 1",
   );

@@ -52,6 +52,9 @@ export async function forkRun({ from, at, config, name, rules }: ForkOptions): P
   const facts = recordRun({ config: { ...config, ppo: { ...config.ppo!, allowChangedReward: true } }, name });
   const { folder } = facts.place;
   cpSync(join(from.folder, "tokenizer"), join(folder, "tokenizer"), { recursive: true });
+  const same = JSON.stringify(before.ppo!.rewards) === JSON.stringify(facts.config.ppo!.rewards);
+  const scales = join(from.folder, "reward-scales.json");
+  if (same && existsSync(scales)) cpSync(scales, join(folder, "reward-scales.json"));
   if (rules) writeDurably(join(folder, "rules.json"), `${JSON.stringify(rules, null, 2)}\n`);
   const origin = await sealRun(folder, { begins: true });
   const source = (one: number) => join(from.folder, "ppo", checkpointName(one));
@@ -59,6 +62,8 @@ export async function forkRun({ from, at, config, name, rules }: ForkOptions): P
   const changes = changesBetween(before, facts.config);
   const own = structuredClone(newest.own);
   for (const { key, value } of changes) hold(own, { key, value });
+  // Another reward is examined where it begins.
+  if (!same) own.examineAt = step;
   const forked = { run: from.id, changes };
   await copyCheckpoint(source(step), join(folder, "ppo", checkpointName(step)), { ...newest, own, origin, forked });
   // Rollbacks go to the healthy ones.

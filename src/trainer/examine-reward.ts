@@ -9,31 +9,36 @@ import { writeScales } from "./reward-scales.ts";
 import { firstOf, joined, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 
 /**
- * Examines the reward on the first responses of the first rollout. A function's scale needs `rewardSamples` of them: if the rollout has fewer, more
+ * Examines the reward on the first responses of the rollout that it first scores: a run's, or a fork's that changes it. A function's scale needs `rewardSamples` of them: if the rollout has fewer, more
  * are sampled. Nothing here stops the run: what cannot be trained on, scores that are not finite or a function that fails, stops it anyway.
  */
-export async function examineReward(run: OnlineRun, rollout: Rollout, settings: PpoConfig): Promise<void> {
+export async function examineReward(
+  run: OnlineRun,
+  iteration: number,
+  { rollout, settings }: { readonly rollout: Rollout; readonly settings: PpoConfig },
+): Promise<void> {
   const { reward, context, loop, stopwatch } = run;
   const { rewardSamples } = settings;
   if (rewardSamples === 0 || run.handed !== null) return;
   const sets = reward.scaling?.scales === null;
-  const samples = await samplesOf(run, { rollout, settings, least: sets ? rewardSamples : 1 });
+  const samples = await samplesOf(run, iteration, { rollout, settings, least: sets ? rewardSamples : 1 });
   run.tell("examining the reward");
   if (sets) {
     const scales = await reward.scaling!.scaleOn(scoredRows(samples));
     await writeScales(context, scales);
-    for (const [name, scale] of Object.entries(scales)) loop.event("note", 0, scaleWords(name, scale), { name, scale });
+    for (const [name, scale] of Object.entries(scales))
+      loop.event("note", iteration, scaleWords(name, scale), { name, scale });
   }
   const facts = await measureReward(reward, { rollout: samples, settings });
   const { explain } = context.config.doctor;
   for (const finding of rewardFindings({ reward: facts }))
-    if (!Object.hasOwn(explain, finding.id)) tellFinding(run, finding);
+    if (!Object.hasOwn(explain, finding.id)) tellFinding(run, iteration, finding);
   stopwatch.lap("examine");
 }
 
-function tellFinding({ loop }: Pick<OnlineRun, "loop">, finding: Finding): void {
+function tellFinding({ loop }: Pick<OnlineRun, "loop">, iteration: number, finding: Finding): void {
   const { id, severity, what, why, remedy } = finding;
-  loop.event(severity === "note" ? "note" : "warning", 0, `${what}: ${why}. What to do: ${remedy} (${id})`, {
+  loop.event(severity === "note" ? "note" : "warning", iteration, `${what}: ${why}. What to do: ${remedy} (${id})`, {
     finding,
   });
 }
@@ -41,6 +46,7 @@ function tellFinding({ loop }: Pick<OnlineRun, "loop">, finding: Finding): void 
 /** The first `rewardSamples` responses of the rollout, and as many more of the same policy as make `least`. */
 async function samplesOf(
   run: OnlineRun,
+  iteration: number,
   { rollout, settings, least }: { readonly rollout: Rollout; readonly settings: PpoConfig; readonly least: number },
 ): Promise<Rollout> {
   const first = firstOf(rollout, settings.rewardSamples);
@@ -50,7 +56,7 @@ async function samplesOf(
   const { maxNewTokens, temperature, topK, topP } = settings;
   const more = await rollOut({
     ...{ engine, tokenizer: context.tokenizer, model: models.policy.id, maxNewTokens, temperature, topK, topP },
-    prompts: run.drawPrompts(0, least).slice(-missing),
+    prompts: run.drawPrompts(iteration, least).slice(-missing),
     seed: random(seed, "reward samples").uint32(),
     onProgress: () => loop.poll(),
   });

@@ -56,7 +56,8 @@ export async function sampleRollout(run: OnlineRun, iteration: number, settings:
 /** Phase 2: scores each response as a whole; learned scores and those of functions are normalised (docs/PPO.md row 18). */
 export async function scoreRollout(run: OnlineRun, iteration: number, rollout: Rollout): Promise<Scores> {
   const { reward, loop, stopwatch, tell } = run;
-  if (iteration === 0) await examineReward(run, rollout, run.settingsAt(iteration));
+  if (iteration === run.state.examineAt)
+    await examineReward(run, iteration, { rollout, settings: run.settingsAt(iteration) });
   tell("scoring");
   const scored = await reward.score(scoredRows(rollout));
   if (!scored.score.every(Number.isFinite))

@@ -48,6 +48,8 @@ export interface OnlineState {
   frozen: Readonly<Record<string, string>>;
   /** Hash of the user's reward functions. */
   rewardHash: string;
+  /** The iteration in which the reward is examined, and its functions' scales are set: the first, or a fork's that changes it. */
+  examineAt: number;
 }
 
 export function firstState(settings: PpoConfig): OnlineState {
@@ -67,6 +69,7 @@ export function firstState(settings: PpoConfig): OnlineState {
     rolledBackTo: 0,
     frozen: {},
     rewardHash: "",
+    examineAt: 0,
   };
 }
 

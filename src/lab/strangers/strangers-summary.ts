@@ -15,9 +15,9 @@ const measurements = 3;
 /** One fault on one seed. */
 export interface FaultRun {
   readonly seed: number;
-  /** Iterations from the fault's first to the first alert of tier 1 or 2, counting both; 0: warned of before anything trained; null: neither. */
+  /** Iterations from the fault's first to the first alert of tier 1 or 2, counting both; 0: found before anything trained on it; null: neither. */
   readonly after: number | null;
-  /** The rule that spoke first, or "pre-flight". */
+  /** The rule that spoke first, or the finding of the look at the reward. */
   readonly by: string | null;
   /** Iterations from the fault's first until gold had lost 5 points against the same seed healthy; null if it never had. */
   readonly lostAfter: number | null;
@@ -132,11 +132,11 @@ function faultRun(
   if (own === null || twin === undefined || twinJudged === undefined) return null;
   const { off, judged, on } = own;
   const alert = judged.alerts.find(({ iteration }) => iteration >= one.onset);
-  // What the healthy twin is warned of too is not the fault; nor is it a warning of the fault that there is no gold check.
-  const warnings = judged.warnings.filter(
-    (text) => !twinJudged.warnings.includes(text) && !text.includes("REWARD HACKING"),
+  // What is found in the healthy twin too is not the fault.
+  const found = judged.findings.filter(
+    ({ id, iteration }) => iteration === one.onset && !twinJudged.findings.some((other) => other.id === id),
   );
-  const warned = one.onset === 0 && warnings.length > 0;
+  const warned = found.length > 0;
   const after = warned ? 0 : alert === undefined ? null : alert.iteration - one.onset + 1;
   const lostAt = lostFrom(twin.curve, off.curve);
   const lostAfter = lostAt === null ? null : Math.max(1, lostAt - one.onset);
@@ -150,7 +150,7 @@ function faultRun(
   return {
     seed,
     after,
-    by: warned ? "pre-flight" : (alert?.rule ?? null),
+    by: found[0]?.id ?? alert?.rule ?? null,
     lostAfter,
     inTime: after !== null && (lostAfter === null || after <= lostAfter),
     cause,
@@ -158,7 +158,12 @@ function faultRun(
     healthy: twin.gold.mean,
     off: off.gold.mean,
     on: on === null ? null : on.gold.mean,
-    acted: on === null || kinds.length === 0 ? "nothing" : on.stopped !== null || kinds.includes("rollback") ? "stopped" : "temporary",
+    acted:
+      on === null || kinds.length === 0
+        ? "nothing"
+        : on.stopped !== null || kinds.includes("rollback")
+          ? "stopped"
+          : "temporary",
     alone: Object.fromEntries(alone),
   };
 }

@@ -53,7 +53,7 @@ function detection(faults: readonly CaseRow[]): Section {
       `${row.right}/${row.runs.length}`,
     ]),
     notes: [
-      `in time: runs in which a rule of tier 1 or 2 spoke, or a warning preceded the run (after 0), before gold had lost 5 points against the same seed healthy, by the mean of three measurements; after: iterations until then, counted from the fault's first as 1, for each run; measured without actions.`,
+      `in time: runs in which a rule of tier 1 or 2 spoke, or the first look at the reward warned of it (after 0), before gold had lost 5 points against the same seed healthy, by the mean of three measurements; after: iterations until then, counted from the fault's first as 1, for each run; measured without actions.`,
       `caught in time in most runs: ${of(faults, (row) => most(row, row.caught))} faults; the right cause named first in most runs: ${of(faults, (row) => most(row, row.right))}.`,
     ],
   };
