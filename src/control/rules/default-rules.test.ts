@@ -273,11 +273,19 @@ const cases: Readonly<Record<string, Case>> = {
     speaks: both(
       of(
         "reward/score_mean",
-        Array.from({ length: 20 }, (_, i) => i),
+        Array.from({ length: 21 }, (_, i) => i),
       ),
-      [...times(16, {}), ...gold(0.9, 0.9, 0.87, 0.84)],
+      [...times(16, {}), ...gold(0.9, 0.9, 0.87, 0.84, 0.8)],
     ),
     quiet: [
+      // A dip that is over with the next measurement.
+      both(
+        of(
+          "reward/score_mean",
+          Array.from({ length: 21 }, (_, i) => i),
+        ),
+        [...times(16, {}), ...gold(0.9, 0.9, 0.87, 0.84, 0.87)],
+      ),
       // The gold check falls by no more than its error.
       both(
         of(
