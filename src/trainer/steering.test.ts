@@ -280,3 +280,17 @@ describe("layer-wise rates, the slow critic and the clip's phases", () => {
     expect(liveSettingsOf("ppo", { ...section, clipSchedule: "phases" })).toContain("clipWide");
   });
 });
+
+it("a rule that would mask every minibatch does not freeze a run, and what it masked is recorded", async () => {
+  const masks = rule("tier: 2, when: {signal: step/strongly_negative_share, above: -1}, action: mask");
+  const ppo = { iterations: 14, learningRate: 0.1 };
+  const scores = ({ curve }: Awaited<ReturnType<typeof run>>) =>
+    [...curve.values()].map((row) => row["reward/score_mean"]!);
+  const masked = await run({ ppo, rules: [masks], control: { profile: "adaptive" } });
+  const share = [...masked.curve.values()].map((row) => row["update/masked_share"]);
+  expect(share).toEqual([1, 1, ...Array.from({ length: 10 }, () => 0), 1, 1]);
+  const [own, free] = [scores(masked), scores(await run({ ppo }))];
+  const risen = (all: readonly number[]) => (all[11]! + all[12]! + all[13]!) / 3 - all[0]!;
+  expect(risen(own)).toBeGreaterThan(risen(free) / 3);
+  expect(masked.world.store.messages("alert").filter((text) => text.includes("not masked"))).toHaveLength(1);
+});

@@ -311,6 +311,8 @@ export interface DiagnosisAnswer {
   readonly diagnoses: readonly {
     readonly symptom: string;
     readonly seen: string;
+    /** The cause's id (docs/diagnosis.md), and the cause in words. */
+    readonly id: string;
     readonly cause: string;
     readonly likelihood: number;
     readonly evidence: string;
