@@ -40,7 +40,7 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     'init --yes --objective "prefer brief" --data a.csv --out a.yaml',
   )
     .option("--objective <sentence>", "what the model should learn: when X, prefer Y over Z", text)
-    .option("--model <folder>", "a Hugging Face folder, or scratch", text)
+    .option("--model <folder>", "a Hugging Face folder, hf://ORG/NAME, or scratch", text)
     .option("--data <file>", "rows: a file or a pattern; repeatable", several)
     .option("--field <name=column>", "the file's name for a field, Ballast's first; repeatable", several)
     .option("--reward <judge>", "model, exact, last_number, none, or the path of a function", text)

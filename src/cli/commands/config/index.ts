@@ -110,8 +110,7 @@ function explanationOf({ path, expected, required, defaultValue }: Field, docume
     algorithms: section === "ppo" ? algorithmNames.filter((algorithm) => !(algorithm in lackedBy)) : null,
     notUsed: lackedBy,
     algorithmDefaults: Object.fromEntries(own),
-    // docs/engines.md: PyTorch's passes keep their activations.
-    engines: torchOnly ? ["torch"] : path === "recompute" ? ["embedded"] : engineKindNames,
+    engines: torchOnly ? ["torch"] : engineKindNames,
     live: stages.some((stage) => stage === section && liveSettings[stage].includes(name)),
     meaning: plain(documented.meaning),
   };

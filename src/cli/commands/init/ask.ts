@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { BallastError, Interrupted, messageOf } from "../../../util/errors.ts";
 import { fromHome } from "../../../util/platform.ts";
+import { pullingWhatIsMissing } from "../../pull-missing.ts";
 import type { Terminal } from "../../terminal.ts";
 import { wrap } from "../../width.ts";
 
@@ -74,7 +75,12 @@ export async function ask<Answer>({ readLine, terminal }: Asking, question: Ques
       continue;
     }
     try {
-      return await use(answer);
+      let value: Answer;
+      await pullingWhatIsMissing(async () => {
+        value = await use(answer);
+        return 0;
+      }, terminal);
+      return value!;
     } catch (error) {
       if (!(error instanceof BallastError) || error instanceof Interrupted) throw error;
       tell(messageOf(error), c.yellow);

@@ -105,7 +105,7 @@ async function fromQuestions(options: InitOptions, asking: Asking): Promise<Foun
     options.model !== undefined
       ? modelOf(options.model)
       : await ask(asking, {
-          title: "Which model? The folder of a Hugging Face model; scratch makes a small new one.",
+          title: "Which model? The folder of a Hugging Face model, or hf://ORG/NAME; scratch makes a small new one.",
           otherwise: "scratch",
           use: (answer) => {
             const found = modelOf(answer);

@@ -1,16 +1,19 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, afterEach, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { loadConfig } from "../../../config/index.ts";
+import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import { buildTokenizer } from "../../../text/index.ts";
 import { runProgram } from "../../program.ts";
 import { completePath } from "./ask.ts";
 import { init } from "./index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-init-"));
 afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => vi.unstubAllEnvs());
 const at = (name: string) => join(folder, name);
 
 const rows = Array.from({ length: 60 }, (_, i) => ({ question: `what is ${i} plus ${i} ?`, answer: `${2 * i}` }));
@@ -118,6 +121,28 @@ it("pairs alone give all three stages; none leaves PPO out", async () => {
   await program(...data, "--out", out, "--force", "--reward", "none");
   expect(Object.keys(parse(readFileSync(out, "utf8")))).not.toContain("ppo");
   expect(loadConfig(out).config.sft!.steps).toBeGreaterThan(0);
+});
+
+it("a model of the Hub is looked at in the cache, and stays a name in the file", async () => {
+  const commit = "a".repeat(40);
+  const snapshot = join(folder, "hub", "models--me--tiny", "snapshots", commit);
+  mkdirSync(snapshot, { recursive: true });
+  mkdirSync(join(folder, "hub", "models--me--tiny", "refs"));
+  writeFileSync(join(folder, "hub", "models--me--tiny", "refs", "main"), commit);
+  buildTokenizer({ kind: "byte", vocabularySize: 300, chatTemplate: undefined }, []).save(snapshot);
+  const engine = await createEmbeddedEngine({ threads: 1 });
+  const sizes = { family: "gpt2", layers: 1, width: 16, heads: 2, context: 64, tieEmbeddings: true } as const;
+  const { id } = await engine.createModel({ config: { ...sizes, vocabularySize: 260 }, heads: ["lm"], seed: 1 });
+  await engine.saveModel(id, snapshot);
+  await engine.close();
+  vi.stubEnv("HF_HUB_CACHE", join(folder, "hub"));
+  vi.stubEnv("HF_HUB_OFFLINE", "1");
+  const out = at("hub.yaml");
+  const given = ["--yes", "--objective", objective, "--data", at("sums.csv"), "--reward", "none"];
+  await program(...given, "--model", "hf://me/tiny", "--out", out);
+  expect(parse(readFileSync(out, "utf8")).model.path).toMatch(/^hf:\/\/me\/tiny/);
+  await expect(program(...given, "--model", "hf://me/other", "--out", at("c.yaml"))).rejects.toThrow(/me\/other/);
+  expect(existsSync(at("c.yaml"))).toBe(false);
 });
 
 it("Tab completes a path by the folder's entries", () => {

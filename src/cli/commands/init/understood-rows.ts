@@ -9,6 +9,7 @@ import {
   type SurveyOptions,
   survey,
 } from "../../../data/index.ts";
+import { onDisk } from "../../../hub/index.ts";
 import type { Tokenizer } from "../../../text/index.ts";
 import { isNumberReference } from "../../../trainer/gold-plan.ts";
 import { DataError } from "../../../util/errors.ts";
@@ -43,12 +44,13 @@ const fewWords = 4;
  * its hint may propose names (`proposedFields`).
  */
 export function understand(paths: readonly string[], fields: Fields, { tokenizer, context }: Reader): UnderstoodRows {
-  const source: PreferenceSource = { path: [...paths], fields, limit: rowsRead };
+  const path = paths.map(onDisk);
+  const source: PreferenceSource = { path, fields, limit: rowsRead };
   const use = guessUse(source);
   const measured: SurveyOptions = { use, source, tokenizer, context, show: 1, turns: "last" };
   const found = survey(measured);
   const other = (as: Use, candidates: readonly Fields[]) =>
-    use === as ? fields : (candidates.find((names) => readsAs({ path: [...paths], fields: names }, as)) ?? null);
+    use === as ? fields : (candidates.find((names) => readsAs({ path, fields: names }, as)) ?? null);
   const { chosen = "chosen", prompt = "prompt", completion = "completion", messages, kind, reference } = fields;
   const asked = { ...(fields.prompt && { prompt }), ...(messages && { messages }), ...(kind && { kind }) };
   const known = { ...asked, ...(reference && { reference }) };
@@ -68,7 +70,7 @@ export function understand(paths: readonly string[], fields: Fields, { tokenizer
       ),
       preferences: other("preferences", []),
     },
-    references: prompts === null ? "none" : referencesOf({ path: [...paths], fields: prompts }),
+    references: prompts === null ? "none" : referencesOf({ path, fields: prompts }),
   };
 }
 
