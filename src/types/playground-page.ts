@@ -62,3 +62,11 @@ export interface NewPagePreference {
   readonly chosen: string;
   readonly rejected: string;
 }
+
+/** GET /api/runs/:run/pairs?skip=0: two stored samples of one prompt that this operator has not compared, in random order. */
+export interface SamplePair {
+  readonly prompt: string;
+  readonly responses: readonly { readonly text: string; readonly iterations: readonly number[] }[];
+  /** Pairs that are left, this one included. */
+  readonly left: number;
+}

@@ -55,6 +55,10 @@ export function setOperatorName(name: string): void {
   else localStorage.setItem(operatorKey, name.trim());
 }
 
+function operatorHeader(): Record<string, string> {
+  return operatorName() === "" ? {} : { "ballast-operator": encodeURIComponent(operatorName()) };
+}
+
 /** Requests an answer. Throws ApiError, with status 0 if the server does not respond. */
 export async function get<Answer>(
   path: string,
@@ -62,7 +66,8 @@ export async function get<Answer>(
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<Answer> {
   if (embedded !== null) return fromFile<Answer>(path, query);
-  const response = await reach(addressOf(path, query), { headers: authorization(), ...(signal && { signal }) });
+  const headers = { ...authorization(), ...operatorHeader() };
+  const response = await reach(addressOf(path, query), { headers, ...(signal && { signal }) });
   return (await response.json()) as Answer;
 }
 
@@ -107,7 +112,7 @@ export async function post<Answer = Changed>(
     );
   const headers = {
     ...authorization(),
-    ...(operatorName() !== "" && { "ballast-operator": encodeURIComponent(operatorName()) }),
+    ...operatorHeader(),
     "content-type": "application/json",
     "idempotency-key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
     ...(version !== undefined && { "if-match": JSON.stringify(version) }),

@@ -58,7 +58,7 @@ export function keyOf(c: Request): string {
 }
 
 /** The sender's name; without the header, the user who runs the server. */
-function operatorOf(c: Request): string {
+export function operatorOf(c: Request): string {
   const sent = c.req.header(operatorHeader);
   try {
     return operatorName(sent === undefined ? undefined : decodeURIComponent(sent));

@@ -3,10 +3,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { asked, served, token } from "../../../test/support/server.ts";
-import { temporaryFolder } from "../../../test/support/store.ts";
+import { sampleRecord, temporaryFolder } from "../../../test/support/store.ts";
 import { workspaceWithRun } from "../../../test/support/workspace.ts";
 import { readPreferenceRows } from "../../data/index.ts";
-import type { Playground } from "../../types/playground-page.ts";
+import type { Playground, SamplePair } from "../../types/playground-page.ts";
 
 const post = (body: unknown, headers: Record<string, string> = {}) => ({
   method: "POST",
@@ -54,4 +54,29 @@ it("keeps a choice with the operator's name, once, and exports what a reward mod
   const file = join(temporaryFolder(), "pairs.jsonl");
   writeFileSync(file, await answer.text());
   expect(readPreferenceRows({ path: file, fields: {}, limit: 0 })).toMatchObject([{ chosen: "red", rejected: "blue" }]);
+});
+
+it("asks about two stored samples of one prompt that this operator has not compared", async () => {
+  const { store } = workspaceWithRun();
+  const recorder = store.recorder("tiny-1", store.startAttempt("tiny-1"));
+  for (const [iteration, response] of ["red", "blue", "red"].entries())
+    recorder.samples("ppo", iteration, [sampleRecord({ prompt: "say red", response })]);
+  recorder.metrics("ppo", 9, { "reward/score_mean": 1 });
+  recorder.commit();
+  const app = served(store);
+  const as = (name: string) => ({ headers: { authorization: `Bearer ${token}`, "ballast-operator": name } });
+  const path = "/api/runs/tiny-1/pairs";
+  const { answer } = await asked<SamplePair>(app, path, as("ann"));
+  expect(answer).toMatchObject({ prompt: "say red", left: 1 });
+  expect([...answer.responses].sort((a, b) => (a.text < b.text ? -1 : 1))).toEqual([
+    { text: "blue", iterations: [1] },
+    { text: "red", iterations: [0, 2] },
+  ]);
+  const [chosen, rejected] = answer.responses.map(({ text }) => text);
+  const headers = { "idempotency-key": "a", "ballast-operator": "ann" };
+  await asked(app, "/api/runs/tiny-1/preferences", post({ prompt: "say red", chosen, rejected }, headers));
+  expect(await asked(app, path, as("ann"))).toMatchObject({ status: 404 });
+  expect(await asked(app, path, as("bob"))).toMatchObject({ status: 200, answer: { left: 1 } });
+  expect((await asked(app, `${path}?skip=1`, as("bob"))).status).toBe(404);
+  expect((await asked(app, path)).status).toBe(401);
 });

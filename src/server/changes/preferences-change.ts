@@ -1,14 +1,18 @@
-/** POST /api/runs/:run/preferences: an operator's choice between two answers; GET preferences.jsonl: all of them, as a reward model reads them. */
+/** An operator's choices between two answers: POST preferences keeps one, GET pairs asks about stored samples, GET preferences.jsonl exports all. */
 import { Hono } from "hono";
 import { z } from "zod";
 import { pairsOf } from "../../data/index.ts";
+import { nothingToAsk, questionsOf } from "../../operator/rating-questions.ts";
 import type { By } from "../../store/index.ts";
+import type { SamplePair } from "../../types/playground-page.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
 import { runOf } from "../place.ts";
 import { Refusal } from "../problem.ts";
+import { wholeNumber } from "../query.ts";
+import { reply } from "../reply.ts";
 import type { Context } from "../server-context.ts";
-import { change } from "./change.ts";
+import { change, operatorOf } from "./change.ts";
 
 /** Bytes of a prompt with its two answers. */
 const largest = 1 << 20;
@@ -27,6 +31,26 @@ export function preferenceRoutes(context: Context): Hono {
         return { id, message: `${run} has ${store.ratings(run).length} ratings; this one is by ${by.operator}.` };
       };
       return change(c, context, { run, versioned: false, perform });
+    })
+    .get("/runs/:run/pairs", tokenNeeded(context), (c) => {
+      const { id } = runOf(context, c.req.param("run"));
+      const skip = wholeNumber(c, { name: "skip", otherwise: 0 });
+      const samples = store.sampleFeed(id, { current: true, limit: Number.MAX_SAFE_INTEGER }).rows;
+      const questions = questionsOf(samples, { before: store.ratings(id), rater: operatorOf(c), pairs: true });
+      const question = questions[skip];
+      if (question === undefined) {
+        const { message, hint } = nothingToAsk(samples, true);
+        throw new Refusal(404, skip > 0 ? "no other pair of stored samples is left" : message, hint);
+      }
+      const { prompt, responses } = question;
+      const iterations = (text: string) =>
+        samples.flatMap((one) => (one.prompt === prompt && one.response === text ? [one.iteration] : []));
+      const answer: SamplePair = {
+        prompt,
+        responses: responses.map((text) => ({ text, iterations: iterations(text) })),
+        left: questions.length - skip,
+      };
+      return reply(c, answer);
     })
     .get("/runs/:run/preferences.jsonl", (c) => {
       const { id } = runOf(context, c.req.param("run"));

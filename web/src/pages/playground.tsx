@@ -10,6 +10,7 @@ import { workspace } from "../state/workspace.ts";
 import { BlindRating } from "./playground/blind-rating.tsx";
 import { Conversation } from "./playground/conversation.tsx";
 import { ModelChooser } from "./playground/model-chooser.tsx";
+import { SampleRating } from "./playground/sample-rating.tsx";
 import { usualSampling } from "./playground/sampling.ts";
 import { TokenNote } from "./run/control/token-note.tsx";
 
@@ -17,7 +18,8 @@ export function PlaygroundPage() {
   const mayChange = workspace.value?.mayChange ?? false;
   const { answer, error, again } = useAnswer<PlaygroundAnswer>(mayChange ? "/api/playground" : null);
   const { query } = view.value;
-  const isBlind = query.mode === "rate";
+  const mode = query.mode === "rate" || query.mode === "samples" ? query.mode : "talk";
+  const isBlind = mode === "rate";
   const sampling = draftOf("playground sampling", usualSampling);
   useEffect(() => {
     document.title = "Playground – Ballast";
@@ -47,12 +49,13 @@ export function PlaygroundPage() {
             <Switch
               label="mode"
               shortcut="m"
-              value={isBlind ? "rate" : "talk"}
+              value={mode}
               options={[
                 { value: "talk", says: "talk" },
                 { value: "rate", says: "rate blind" },
+                { value: "samples", says: "rate samples" },
               ]}
-              onChange={(mode) => setQuery({ mode: mode === "talk" ? "" : mode })}
+              onChange={(next) => setQuery({ mode: next === "talk" ? "" : next })}
             />
             <ModelChooser
               label="model"
@@ -61,37 +64,47 @@ export function PlaygroundPage() {
               onOpen={again}
               onChange={(a) => setQuery({ a })}
             />
-            <ModelChooser
-              label="beside it"
-              models={models}
-              value={second?.path ?? ""}
-              none={isBlind ? "choose a second model" : "no second model"}
-              onOpen={again}
-              onChange={(b) => setQuery({ b })}
-            />
-            <label>
-              temperature{" "}
-              <input
-                type="number"
-                min="0"
-                max="10"
-                step="0.1"
-                value={sampling.value.temperature}
-                onInput={({ currentTarget }) => set("temperature", currentTarget.value)}
-              />
-            </label>
-            <label>
-              at most{" "}
-              <input
-                type="number"
-                min="1"
-                value={sampling.value.maxTokens}
-                onInput={({ currentTarget }) => set("maxTokens", currentTarget.value)}
-              />{" "}
-              tokens
-            </label>
+            {mode !== "samples" && (
+              <>
+                <ModelChooser
+                  label="beside it"
+                  models={models}
+                  value={second?.path ?? ""}
+                  none={isBlind ? "choose a second model" : "no second model"}
+                  onOpen={again}
+                  onChange={(b) => setQuery({ b })}
+                />
+                <label>
+                  temperature{" "}
+                  <input
+                    type="number"
+                    min="0"
+                    max="10"
+                    step="0.1"
+                    value={sampling.value.temperature}
+                    onInput={({ currentTarget }) => set("temperature", currentTarget.value)}
+                  />
+                </label>
+                <label>
+                  at most{" "}
+                  <input
+                    type="number"
+                    min="1"
+                    value={sampling.value.maxTokens}
+                    onInput={({ currentTarget }) => set("maxTokens", currentTarget.value)}
+                  />{" "}
+                  tokens
+                </label>
+              </>
+            )}
           </div>
-          {isBlind ? (
+          {mode === "samples" ? (
+            first.run === null ? (
+              <Empty>The folder {first.path} has no samples: choose a run's model.</Empty>
+            ) : (
+              <SampleRating key={first.run} run={first.run} />
+            )
+          ) : isBlind ? (
             second === undefined || second.path === first.path ? (
               <Empty>Choose two different models: their answers stand side by side without their names.</Empty>
             ) : (

@@ -3,12 +3,11 @@ import { useSignal } from "@preact/signals";
 import type { SamplesAnswer } from "../../../../src/types/page.ts";
 import type { WorkspaceModel } from "../../../../src/types/playground-page.ts";
 import { ApiError, get, post } from "../../api.ts";
-import { save } from "../../components/chart-files.ts";
-import { Button, Command, Problem } from "../../components/parts.tsx";
-import { commandOf, quoted } from "../../state/workspace.ts";
+import { Button, Problem } from "../../components/parts.tsx";
 import { OperatorField } from "../run/control/operator-field.tsx";
 import { GrowingAnswer } from "./answer.tsx";
 import { modelName } from "./model-chooser.tsx";
+import { PreferenceExport } from "./preference-export.tsx";
 import type { Sampling } from "./sampling.ts";
 import { useReply } from "./use-reply.ts";
 
@@ -83,12 +82,6 @@ export function BlindRating({ models, sampling }: BlindRatingProps) {
       const [a, b] = wins.peek();
       wins.value = order[side] === 0 ? [a + 1, b] : [a, b + 1];
     });
-  const exported = () =>
-    caught(async () => {
-      const response = await fetch(`/api/runs/${encodeURIComponent(run!)}/preferences.jsonl`);
-      save(`${run}-preferences.jsonl`, "application/x-ndjson", await response.text());
-    });
-
   if (run === null)
     return (
       <p class="notice">
@@ -175,11 +168,7 @@ export function BlindRating({ models, sampling }: BlindRatingProps) {
           Preferred here: {modelName(models[0])} <b>{wins.value[0]}</b>, {modelName(models[1])} <b>{wins.value[1]}</b>
         </p>
       )}
-      <p class="press">
-        <Button onPress={() => void exported()}>Export preferences</Button>
-        <Command>{commandOf(`rate ${quoted(run)} --export pairs.jsonl`)}</Command>
-        <span class="quiet">All choices kept with {run}, as a reward model reads them.</span>
-      </p>
+      <PreferenceExport run={run} />
     </section>
   );
 }
