@@ -1,5 +1,6 @@
 /** Pulls what a command names on the Hub and the cache lacks, then does the command again: every command takes `hf://` where a path stands. */
-import { hubReferenceText, NotPulledError } from "../hub/index.ts";
+import { hubReferenceText } from "../hub/hub-reference.ts";
+import { NotPulledError } from "../hub/not-pulled.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Runs a command; before it has done anything it may ask for one thing after the other that is still to be pulled. */

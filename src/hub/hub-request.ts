@@ -99,9 +99,10 @@ async function followed(url: string, headers: Readonly<Record<string, string>>, 
   throw new HubError(`${own.host} sends the request on in a circle`, "Check HF_ENDPOINT.");
 }
 
-/** What the Hub's refusal means, in a sentence with what to do. */
+/** What the Hub's refusal means, in a sentence with what to do. It has a cause if the Hub may answer later, so that the cache can do until then. */
 async function refusal(answer: Response, { endpoint, token, reference }: Asking): Promise<HubError> {
   const { status, headers } = answer;
+  const passing = new Error(`status ${status}`);
   const said = headers.get("x-error-message") ?? "";
   const code = headers.get("x-error-code") ?? "";
   await answer.body?.cancel();
@@ -139,10 +140,12 @@ async function refusal(answer: Response, { endpoint, token, reference }: Asking)
     return new HubError(
       "the Hub says that there were too many requests",
       "Wait some minutes, then give the same command again: what has come is kept. A token (HF_TOKEN) raises the limit.",
+      { cause: passing },
     );
   return new HubError(
     `the Hub answered ${status}${said === "" ? "" : `: ${said}`}`,
     status >= 500 ? "It has trouble: try again later. What has come is kept." : undefined,
+    status >= 500 ? { cause: passing } : undefined,
   );
 }
 

@@ -258,6 +258,9 @@ it("uses the cache with no network: by HF_HUB_OFFLINE, or if nobody answers", as
   expect(notes.join("\n")).toMatch(
     /HF_HUB_OFFLINE is set: hf:\/\/org\/tiny is as the cache has it[\s\S]*127.0.0.1:9 cannot be reached/,
   );
+  hub.trouble.status = 503;
+  expect((await get("org/tiny", env, { onNote })).path).toBe(offline.path);
+  delete hub.trouble.status;
   await expect(get("org/tiny", { ...home(), HF_HUB_OFFLINE: "1" })).rejects.toThrow("is not in the cache");
   await expect(get("org/gated", nobody)).rejects.toThrow("127.0.0.1:9 cannot be reached");
   rmSync(join(offline.path, "config.json"));

@@ -138,7 +138,7 @@ async function download(entries: readonly TreeEntry[], options: DownloadAll): Pr
   const room = freeBytes(blobs);
   if (sum(missing) > room)
     throw new HubError(
-      `${gigabytes(sum(missing))} are to come, and the disk of ${blobs} has ${gigabytes(room)} left`,
+      `${bytesText(sum(missing))} are to come, and the disk of ${blobs} has ${bytesText(room)} left`,
       "Free some space, or set HF_HUB_CACHE to a folder on a larger disk.",
     );
   let done = 0;
@@ -187,7 +187,7 @@ function withWhatIsKept(error: unknown, { done, total }: { done: number; total: 
   const { code } = error as NodeJS.ErrnoException;
   if (code !== "ENOSPC" && code !== "EDQUOT") return error;
   return new HubError(
-    `the disk is full: ${gigabytes(done)} of ${gigabytes(total)} have come, and are kept`,
+    `the disk is full: ${bytesText(done)} of ${bytesText(total)} have come, and are kept`,
     "Free some space, then give the same command again; or set HF_HUB_CACHE to a folder on a larger disk.",
     { cause: error },
   );
@@ -279,7 +279,7 @@ function sum(numbers: readonly number[]): number {
 }
 
 /** Bytes in the decimal units in which the Hub and disks are labelled. */
-export function gigabytes(bytes: number): string {
+export function bytesText(bytes: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   let unit = 0;
   let size = bytes;

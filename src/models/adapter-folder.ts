@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
+import { cachedPath, type HubReference, parseHubReference } from "../hub/index.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError } from "../util/errors.ts";
 import { adapterConfigFile, adapterWeightsFile, hasWeights, isAdapterFolder } from "../util/weight-files.ts";
@@ -27,7 +28,7 @@ interface BaseRecord {
   readonly heads: readonly Head[];
 }
 
-/** The folder of an adapter's base model. Throws a CheckpointError if it is not found. */
+/** The folder of an adapter's base model, also one that was pulled from the Hub. Throws a CheckpointError if it is not found. */
 export function adapterBase(folder: string): string {
   const config = new PeftConfig(folder);
   const recorded = recordIn(folder)?.base;
@@ -35,12 +36,27 @@ export function adapterBase(folder: string): string {
     ...(recorded === undefined ? [] : [join(folder, recorded)]),
     ...(config.base === null ? [] : [resolve(config.base), join(folder, config.base)]),
   ];
+  const onHub = config.base === null ? null : namedOnHub(config.base);
+  const pulled = onHub === null ? null : cachedPath(onHub);
+  if (pulled !== null) places.push(pulled);
   const found = places.find((place) => existsSync(join(place, "config.json")) && hasWeights(place));
   if (found !== undefined) return found;
   throw new CheckpointError(
     `the adapter in ${folder} stands on ${config.base ?? "an unnamed model"}, which is not here: looked in ${places.join(", ") || "no place"}`,
-    `Write the folder of its base model into base_model_name_or_path of ${join(folder, adapterConfigFile)}.`,
+    `Write the folder of its base model into base_model_name_or_path of ${join(folder, adapterConfigFile)}.${
+      onHub === null ? "" : ` If it is one of the Hugging Face Hub: ballast pull ${onHub.id}`
+    }`,
   );
+}
+
+/** PEFT records a base of the Hub by its bare name. */
+function namedOnHub(base: string): HubReference | null {
+  if (!/^[\w.-]+\/[\w.-]+$/.test(base)) return null;
+  try {
+    return parseHubReference(base);
+  } catch {
+    return null;
+  }
 }
 
 /** The configuration of a folder's model, or of an adapter's base, without the weights. Throws a CheckpointError. */

@@ -1,5 +1,5 @@
 /** `ballast pull`, and `hf://` where a path stands: in a configuration, its record, and in commands. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -7,6 +7,7 @@ import { type HubServer, startHub } from "../../../../test/support/hub-server.ts
 import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { tinyModel } from "../../../../test/support/tiny-model.ts";
 import { loadConfig, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
+import { adapterBase } from "../../../models/adapter-folder.ts";
 import { runProgram } from "../../program.ts";
 
 const commit = "c".repeat(40);
@@ -65,6 +66,18 @@ it("prints the folder, how to name it in a configuration, and as JSON what came"
   expect(again.files).toContain("model.safetensors");
 });
 
+it("is where an adapter finds a base that PEFT recorded by its name on the Hub", async () => {
+  const adapter = join(folder, "adapter");
+  mkdirSync(adapter);
+  const config = { peft_type: "LORA", r: 2, lora_alpha: 4, target_modules: ["c_attn"] };
+  const record = (base: string) =>
+    writeFileSync(join(adapter, "adapter_config.json"), JSON.stringify({ ...config, base_model_name_or_path: base }));
+  record("org/tiny");
+  expect(adapterBase(adapter)).toBe(join(folder, "home", "hub", "models--org--tiny", "snapshots", commit));
+  record("org/absent");
+  expect(() => adapterBase(adapter)).toThrow("stands on org/absent, which is not here");
+});
+
 it("pulls what a command names and does it then; a file's record has the commit", async () => {
   const seen = await ballast("data", "hf://datasets/org/rows/train.jsonl", "--model", "hf://org/tiny");
   expect(seen.code).toBe(0);
@@ -95,7 +108,7 @@ it("trains from the Hub, and again from the record in an empty cache", async () 
   const recorded = readFileSync(join(workspace, "run-1", "config.json"), "utf8");
   expect(JSON.parse(recorded).model.path).toBe(`hf://org/tiny@${commit}`);
   process.env.HF_HOME = join(folder, "third");
-  const longer = await ballast("resume", join(workspace, "run-1"), "sft.steps=2");
+  const longer = await ballast("resume", join(workspace, "run-1"));
   expect(longer.code).toBe(0);
   expect(longer.notes).toContain(`hf://org/tiny@${commit} is commit`);
 });

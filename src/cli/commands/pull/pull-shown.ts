@@ -1,7 +1,7 @@
 /** A pull on the terminal: bytes, rate and time left on one line; Ctrl-C keeps what has come and says how to go on. */
 import type { FileChoice } from "../../../hub/hub-files.ts";
 import { type HubReference, hubReferenceText } from "../../../hub/index.ts";
-import { gigabytes, type Pulled, type PullProgress, pull } from "../../../hub/pull.ts";
+import { bytesText, type Pulled, type PullProgress, pull } from "../../../hub/pull.ts";
 import { Interrupted } from "../../../util/errors.ts";
 import { shellWord } from "../../../util/platform.ts";
 import { printableLine } from "../../../util/sanitize.ts";
@@ -56,7 +56,7 @@ export async function pullShown({
     const size =
       pulled.files.length === 0
         ? ""
-        : `: ${gigabytes(pulled.bytes)}, ${came === 0 ? "all in the cache" : `${gigabytes(came)} of it new`}`;
+        : `: ${bytesText(pulled.bytes)}, ${came === 0 ? "all in the cache" : `${bytesText(came)} of it new`}`;
     terminal.note(terminal.noteColours.dim(`${name} is commit ${revision}${size}`));
     return pulled;
   } catch (error) {
@@ -68,7 +68,7 @@ export async function pullShown({
     ] as const;
     const options = patterns.flatMap(([option, list]) => (list ?? []).map((one) => ` ${option} ${shellWord(one)}`));
     throw new Interrupted(
-      `stopped: ${gigabytes(last.done)} of ${gigabytes(last.total)} have come, and are kept`,
+      `stopped: ${bytesText(last.done)} of ${bytesText(last.total)} have come, and are kept`,
       `Go on with: ballast pull ${shellWord(name)}${options.join("")}`,
     );
   } finally {
@@ -97,8 +97,8 @@ function createLine(name: string, terminal: Terminal) {
     const perSecond = rate.perSecond();
     const text = [
       name,
-      `${gigabytes(done)} of ${gigabytes(total)}`,
-      ...(perSecond > 0 ? [`${gigabytes(perSecond)}/s`, `${clock((total - done) / perSecond)} left`] : []),
+      `${bytesText(done)} of ${bytesText(total)}`,
+      ...(perSecond > 0 ? [`${bytesText(perSecond)}/s`, `${clock((total - done) / perSecond)} left`] : []),
       file,
     ].join("  ");
     const fitted = cut(printableLine(text), (terminal.redraws ? terminal.noteWidth() : 200) - 1);
