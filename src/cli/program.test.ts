@@ -39,6 +39,7 @@ async function typed(...args: string[]): Promise<{ readonly out: string; readonl
 const COMMANDS = [
   ...["demo", "run", "sft", "reward", "ppo", "resume", "eval", "generate", "runs", "compare"],
   ...["incidents", "history", "report", "export", "serve", "tell", "mark", "engine"],
+  ...["audit", "chat", "extend", "archive", "rename", "sweep"],
 ];
 
 describe("help", () => {

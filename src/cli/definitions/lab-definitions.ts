@@ -8,6 +8,25 @@ const DOC = "a Markdown file whose table is replaced: between <!-- ballast lab N
 const JSON_LINE = "print one line of JSON, with every run and what is unfinished";
 
 export function defineLab({ command, does, terminal }: CommandMaker): void {
+  command(
+    "sweep",
+    "train a configuration with several values of some settings",
+    "sweep my.yaml ppo.learningRate=1e-5,3e-5 seed=1..4",
+    "sweep my.yaml ppo.kl.coef=0.02,0.05 seed=1..3 --processes 2",
+    "sweep my.yaml seed=1..8 ppo.iterations=50 --json > sweep.json",
+  )
+    .argument("<config>", "a YAML file", text)
+    .argument("<settings...>", "key=value,value: all combinations; 1..4 stands for 1,2,3,4")
+    .option("--name <name>", "the sweep's name; default: the configuration's, or the file's", text)
+    .option("--workspace <dir>", WORKSPACE, folder, "runs")
+    .option("--processes <n>", PROCESSES, integer(1))
+    .option("--json", JSON_LINE)
+    .action(
+      does(async (file, settings, options) =>
+        (await import("../commands/sweep/index.ts")).sweep({ file, settings, ...options, terminal }),
+      ),
+    );
+
   const lab = command(
     "lab",
     "experiments of many runs: how the controller handles faults, its own and strangers'",
