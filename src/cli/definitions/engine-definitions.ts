@@ -13,7 +13,7 @@ export function defineEngine({ command, does, terminal }: CommandMaker): void {
     "engine setup torch",
     "engine check torch",
     "engine check torch --dtype bf16",
-    "engine join torch --rendezvous 10.0.0.1:29500 --node 1 --nodes 2 --processes 8",
+    "engine join torch --rendezvous 10.0.0.1:29500 --node 1 --nodes 2",
     "run examples/helpdesk/mini.yaml engine=torch",
   );
   engine
