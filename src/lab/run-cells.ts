@@ -28,6 +28,8 @@ export interface RunCellsOptions {
   readonly plan: (results: Results) => readonly Cell[];
   /** Processes side by side. */
   readonly processes: number;
+  /** Begin only quick work that is not kept, on the results that there are. */
+  readonly report?: boolean;
   readonly onProgress: (progress: LabProgress) => void;
   /** Called with each finished cell, and whether its result was kept from an earlier call. */
   readonly onCell: (cell: Cell, result: unknown, kept: boolean) => void;
@@ -79,7 +81,10 @@ export async function runCells(options: RunCellsOptions): Promise<LabOutcome> {
         onCell(cell, kept.result, true);
       }
     }
-    return cells.filter(({ name, needs }) => !started.has(name) && needs.every((need) => results.has(need)));
+    return cells.filter(
+      ({ name, needs, kept }) =>
+        !started.has(name) && needs.every((need) => results.has(need)) && (!options.report || kept === false),
+    );
   };
 
   const workers: Worker[] = [];

@@ -4,6 +4,7 @@ import { type CommandMaker, OVERRIDES } from "./command-maker.ts";
 
 const WORKSPACE = "folder of the runs; experiments are in its folder `lab`";
 const PROCESSES = "runs side by side, each with one thread; default: one for each core";
+const REPORT = "train nothing: the tables of what is done, also while another call trains";
 const DOC = "a Markdown file whose table is replaced: between <!-- ballast lab NAME --> and <!-- end -->";
 const JSON_LINE = "print one line of JSON, with every run and what is unfinished";
 
@@ -46,6 +47,7 @@ export function defineLab({ command, does, terminal }: CommandMaker): void {
     .option("--config <file>", "a configuration with all three stages; default: examples/helpdesk/mini.yaml", text)
     .option("--workspace <dir>", WORKSPACE, folder, "runs")
     .option("--processes <n>", PROCESSES, integer(1))
+    .option("--report", REPORT)
     .option("--doc <file>", DOC, text)
     .option("--json", JSON_LINE)
     .action(
@@ -65,6 +67,7 @@ export function defineLab({ command, does, terminal }: CommandMaker): void {
     .option("--only <list>", "comma-separated names of cases; default: all", text)
     .option("--workspace <dir>", WORKSPACE, folder, "runs")
     .option("--processes <n>", PROCESSES, integer(1))
+    .option("--report", REPORT)
     .option("--doc <file>", DOC, text)
     .option("--json", JSON_LINE)
     .action(does(async (options) => (await import("../commands/lab/index.ts")).labStrangers({ ...options, terminal })));

@@ -43,6 +43,8 @@ export interface SessionOptions {
   readonly workspace: string;
   readonly processes?: number;
   readonly json?: boolean;
+  /** Train nothing: the tables of what is done. */
+  readonly report?: boolean;
   /** A Markdown file whose table of this experiment is replaced by the new one. */
   readonly doc?: string;
   readonly terminal: Terminal;
@@ -50,11 +52,12 @@ export interface SessionOptions {
 
 /** Runs an experiment as far as it can be run, and prints its tables. Returns the exit code: 1 if cells failed. Throws Interrupted. */
 export async function runExperiment(experiment: Experiment, options: SessionOptions): Promise<number> {
-  const { terminal, workspace, processes = defaultThreads(), json = false, doc } = options;
+  const { terminal, workspace, processes = defaultThreads(), json = false, report = false, doc } = options;
   const put = doc === undefined ? null : openDoc(doc, experiment.name);
   const folder = resolve(workspace, "lab", experiment.name);
   mkdirSync(folder, { recursive: true });
-  const lock = lockRun(folder);
+  // Reading disturbs nobody who trains there.
+  const lock = report ? null : lockRun(folder);
   const display = new ProgressDisplay({ terminal, pick: () => [] });
   const c = terminal.noteColours;
   const signals = watchSignals({
@@ -69,6 +72,7 @@ export async function runExperiment(experiment: Experiment, options: SessionOpti
       folder,
       plan: experiment.plan,
       processes,
+      report,
       interrupted: signals.interrupted,
       onNote: (text) => display.note(c.dim(text)),
       onProgress: ({ done, of, left: seconds, doing }) => {
@@ -84,7 +88,7 @@ export async function runExperiment(experiment: Experiment, options: SessionOpti
   } finally {
     display.close();
     signals.dispose();
-    lock.release();
+    lock?.release();
   }
   const { results, unfinished } = outcome;
   const sections = experiment.sections(results);
@@ -109,7 +113,7 @@ export async function runExperiment(experiment: Experiment, options: SessionOpti
       `interrupted with ${counted(results.size, "cell")} done and ${unfinished.length} to go; what is done is kept`,
       "Run the same command again to continue.",
     );
-  return unfinished.length === 0 ? 0 : 1;
+  return unfinished.length === 0 || report ? 0 : 1;
 }
 
 function noteSection(notes: readonly string[]): Section {
@@ -145,8 +149,7 @@ function textOf(
     .filter(({ rows, notes }) => rows.length + notes.length > 0)
     .flatMap(({ columns, rows, notes }) => [
       ...(rows.length === 0 ? [] : [...table({ columns, rows, width, heading }), ""]),
-      ...notes.flatMap((note) => wrap(note, width)),
-      "",
+      ...(notes.length === 0 ? [] : [...notes.flatMap((note) => wrap(note, width)), ""]),
     ])
     .slice(0, -1);
 }
