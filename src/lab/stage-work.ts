@@ -16,6 +16,8 @@ export interface StageInput {
   readonly stage: "sft" | "reward";
   /** The cell that trained SFT, from which the reward model starts; null trains SFT, or a reward model of its own. */
   readonly sft: string | null;
+  /** Hash of the files that it reads (`hashInputs`). */
+  readonly files: string;
 }
 
 /** A stage's model. */

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Config, configSchema } from "../config/index.ts";
 import type { CellOf } from "./cells.ts";
+import { hashInputs } from "./input-files.ts";
 import type { TrialInput } from "./trial-work.ts";
 
 /** The cells of the models from which a run starts; equal stages are trained once. */
@@ -13,7 +14,12 @@ export function startOf(config: Config, stages: Map<string, CellOf<"stage">>): T
     // Only what the stage reads: a different PPO does not train it again.
     const read = { objective, seed, threads: 1, engine, model, tokenizer, demo, lora, recompute: config.recompute };
     const own = configSchema.parse({ ...read, [stage]: settings });
-    stages.set(name, { name, work: "stage", input: { config: own, stage, sft: needs[0] ?? null }, needs });
+    stages.set(name, {
+      name,
+      work: "stage",
+      input: { config: own, stage, sft: needs[0] ?? null, files: hashInputs(own) },
+      needs,
+    });
     return name;
   };
   const policy = sft ? of("sft", [], sft) : null;

@@ -30,6 +30,8 @@ export interface TrialInput {
   readonly fork: { readonly trial: string; readonly at: number } | null;
   /** The run's rules; null: those that its configuration gives. */
   readonly rules: readonly Rule[] | null;
+  /** Hashes of the files that it reads, and of those that it is judged by (`hashInputs`). */
+  readonly files: readonly string[];
   /** Whose gold check and evaluation prompts judge the run, in samples: at its end, and at each of its checkpoints (0: only at its end). */
   readonly gold: { readonly config: Config; readonly samples: number; readonly curve: number };
 }

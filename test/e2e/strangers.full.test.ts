@@ -31,6 +31,7 @@ ppo:
   prompts: {path: ../rows.jsonl}
   rewards: [{kind: exact}]
   gold: {kind: exact}
+  rewardSamples: 0
   iterations: 6
   sequences: 8
   epochs: 1

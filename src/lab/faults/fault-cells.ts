@@ -2,6 +2,7 @@
 import type { FaultName } from "../../config/fault-names.ts";
 import type { Config } from "../../config/index.ts";
 import { type Cell, type CellOf, type Results, resultOf } from "../cells.ts";
+import { hashInputs } from "../input-files.ts";
 import { rulesFor } from "../judge-work.ts";
 import { startOf } from "../start-cells.ts";
 import type { Trial } from "../trial-work.ts";
@@ -79,7 +80,7 @@ export function faultCells(plan: FaultsPlan, results: Results): Cell[] {
     };
     const gold = { config: { ...given, threads: 1 }, samples: given.evaluation.samples, curve: 0 };
     const needs = [start.policy, start.reward].filter((need) => need !== null);
-    const input = { config, start, fork: null, rules: rulesFor(config), gold };
+    const input = { config, start, fork: null, rules: rulesFor(config), files: [hashInputs(given)], gold };
     return { name: cellOf(request), work: "trial", input, needs };
   });
   return [...stages.values(), ...trials];

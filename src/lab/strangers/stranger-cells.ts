@@ -1,6 +1,7 @@
 /** The cells of the strangers: for each case and seed a run without actions, what rules say of it, and runs with actions that fork from it. */
 import type { Config } from "../../config/index.ts";
 import { type Cell, type CellOf, type Results, resultOf } from "../cells.ts";
+import { hashInputs } from "../input-files.ts";
 import { type ActionKind, onlyActions, rulesFor } from "../judge-work.ts";
 import { startOf } from "../start-cells.ts";
 import type { TrialInput } from "../trial-work.ts";
@@ -117,7 +118,7 @@ function trialOf(
     ppo: { ...given.ppo!, checkpointEvery: every, keep: given.ppo!.iterations + 1 },
   };
   const gold = { config: { ...judged, seed, threads: 1 }, samples: samples.final, curve: samples.curve };
-  return { config, start, fork: null, rules: null, gold };
+  return { config, start, fork: null, rules: null, files: [hashInputs(given), hashInputs(judged)], gold };
 }
 
 function acting(config: Config): Config {
