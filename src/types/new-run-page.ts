@@ -66,6 +66,6 @@ export interface StartedRun {
 export interface RunDesk {
   readonly offers: () => NewRunAnswer;
   readonly check: (request: NewRunRequest) => Promise<NewRunCheck>;
-  /** Writes the configuration and starts its process, without waiting for it. */
-  readonly start: (request: NewRunRequest) => StartedRun;
+  /** Writes the configuration and starts its process, without waiting for it. The run records the operator, by default the user who runs the server. */
+  readonly start: (request: NewRunRequest, by?: { readonly operator: string }) => StartedRun;
 }

@@ -11,13 +11,15 @@ const fine: NewRunCheck = {
 
 function desk(check: NewRunCheck = fine) {
   const started: NewRunRequest[] = [];
-  const start = (own: NewRunRequest): StartedRun => {
+  const operators: (string | undefined)[] = [];
+  const start = (own: NewRunRequest, by?: { readonly operator: string }): StartedRun => {
     started.push(own);
+    operators.push(by?.operator);
     const id = started.length;
     return { id, file: "own.yaml", command: "ballast run own.yaml", at: 0, state: "starting", run: null, said: "" };
   };
   const offers = () => ({ templates: [], files: [], models: [], starts: [] });
-  return { started, own: { offers, check: async () => check, start } satisfies RunDesk };
+  return { started, operators, own: { offers, check: async () => check, start } satisfies RunDesk };
 }
 
 const post = (key: string, body: unknown = request, headers: Record<string, string> = {}) => ({
@@ -32,7 +34,7 @@ const post = (key: string, body: unknown = request, headers: Record<string, stri
 });
 
 it("starts what was asked, once for each key, and only with the token", async () => {
-  const { started, own } = desk();
+  const { started, operators, own } = desk();
   const app = served(workspaceWithRun().store, { desk: own });
   expect((await asked(app, "/api/new-run")).status).toBe(401);
   expect((await asked(app, "/api/new-run/start", post("a", request, { authorization: "" }))).status).toBe(401);
@@ -41,7 +43,10 @@ it("starts what was asked, once for each key, and only with the token", async ()
   const first = await asked<StartedRun>(app, "/api/new-run/start", post("a"));
   const again = await asked<StartedRun>(app, "/api/new-run/start", post("a"));
   expect([first.answer.id, again.answer.id]).toEqual([1, 1]);
-  expect((await asked<StartedRun>(app, "/api/new-run/start", post("b"))).answer.id).toBe(2);
+  expect(
+    (await asked<StartedRun>(app, "/api/new-run/start", post("b", request, { "ballast-operator": "ann" }))).answer.id,
+  ).toBe(2);
+  expect(operators[1]).toBe("ann");
   expect(started).toEqual([request, request]);
 });
 

@@ -8,7 +8,7 @@ import { bodyOf, limitBody } from "../body.ts";
 import { Refusal } from "../problem.ts";
 import { answerText, reply } from "../reply.ts";
 import type { Context } from "../server-context.ts";
-import { keyOf, largestChange } from "./change.ts";
+import { keyOf, largestChange, operatorOf } from "./change.ts";
 
 const schema = z.strictObject({
   extends: z.string().max(1_000),
@@ -31,12 +31,16 @@ export function newRunRoutes(context: Context): Hono {
     .post("/new-run/start", tokenNeeded(context), limitBody(largestChange), async (c) => {
       const request = await bodyOf(c, schema);
       const key = keyOf(c);
+      const operator = operatorOf(c);
       const { problem } = await needed().check(request);
       if (problem !== null) throw new Refusal(400, problem.error, problem.hint);
       const hash = createHash("sha256")
-        .update(JSON.stringify([c.req.path, request]))
+        .update(JSON.stringify([c.req.path, operator, request]))
         .digest("hex");
-      const { body } = store.once(key, hash, () => ({ status: 200, body: answerText(needed().start(request)) }));
+      const { body } = store.once(key, hash, () => ({
+        status: 200,
+        body: answerText(needed().start(request, { operator })),
+      }));
       tailer.wake();
       return c.body(body, 200, { "content-type": "application/json; charset=utf-8" });
     });

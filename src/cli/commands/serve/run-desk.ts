@@ -66,13 +66,13 @@ export function createRunDesk({
       };
     },
     check: checks.check,
-    start: (request) => {
+    start: (request, by) => {
       const values = newRunValues(request);
       mkdirSync(folder, { recursive: true });
       const file = freeName(folder, request.name.trim() || basename(request.extends).replace(/\.(ya?ml|json)$/, ""));
       writeDurably(file, newRunYaml(values, folder));
       const log = file.replace(/\.yaml$/, ".log");
-      const args = ["run", file, `workspace=${workspace}`];
+      const args = ["run", file, `workspace=${workspace}`, ...(by === undefined ? [] : [`--as=${by.operator}`])];
       const output = openSync(log, "w");
       const [command, ...before] = program as [string, ...string[]];
       // Its own process group: it receives no Ctrl-C that is meant for the server, and outlives it.
