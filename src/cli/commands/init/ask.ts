@@ -19,11 +19,24 @@ export interface OpenedQuestions {
 /** Reads lines from the terminal; Tab completes paths. */
 export function questionsOnTerminal(): OpenedQuestions {
   const lines = createInterface({ input: process.stdin, output: process.stderr, completer: completePath });
+  let asking = false;
   const ended = new Promise<never>((_, reject) => {
-    lines.once("close", () => reject(new Interrupted("stopped: nothing was written")));
+    lines.once("close", () => {
+      // The message belongs below the question's line.
+      if (asking) process.stderr.write("\n");
+      reject(new Interrupted("stopped: nothing was written"));
+    });
   });
   ended.catch(() => {});
-  return { readLine: (prompt) => Promise.race([lines.question(prompt), ended]), close: () => lines.close() };
+  return {
+    readLine: async (prompt) => {
+      asking = true;
+      const line = await Promise.race([lines.question(prompt), ended]);
+      asking = false;
+      return line;
+    },
+    close: () => lines.close(),
+  };
 }
 
 /** The entries of a folder that continue the last path of a line. */
