@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
-import { loadConfig } from "../../../config/index.ts";
+import { loadConfig, recordedConfig } from "../../../config/index.ts";
 import { examine, unexplained } from "../../../control/doctor/index.ts";
 import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import { completed } from "../../../run/new-run.ts";
 import { buildTokenizer } from "../../../text/index.ts";
 import { gatherFacts } from "./doctor-facts.ts";
 import { doctor } from "./index.ts";
@@ -151,6 +152,18 @@ it("loads the policy where it is there, and sees by its answers that it was neve
     /nats of the 5\.5\d of a uniform choice \(measured on 64 samples\)/,
   );
   expect(byId.get("batch/corner")?.what).toContain("0.009 million parameters");
+
+  // The record of a run has the sizes of the model's folder, which the next round's file does not.
+  const run = join(folder, "earlier-1");
+  mkdirSync(run);
+  const { config } = loadConfig(file, [`ppo.policy=${policy}`]);
+  writeFileSync(join(run, "config.json"), recordedConfig(completed(config), run));
+  const next = configuration(
+    "next.yaml",
+    "extends: earlier-1/config.json\nexperiment: {stage: 2, previous: earlier-1}\n",
+  );
+  const after = await examined(next, `workspace=${folder}`);
+  expect([...after.byId.keys()].filter((id) => id.startsWith("experiment/"))).toEqual(["experiment/stage"]);
 });
 
 it("what is wrong is an error with the exit code 1; every line fits", async () => {

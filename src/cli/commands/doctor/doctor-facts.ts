@@ -18,6 +18,7 @@ import { parameterSpecs, scratchConfig } from "../../../models/family.ts";
 import { inspectModelFolder } from "../../../models/hf-folder.ts";
 import type { DecoderConfig } from "../../../models/model-config.ts";
 import { mean } from "../../../rl/index.ts";
+import { completed } from "../../../run/new-run.ts";
 import { withTokenBudget } from "../../../run/token-budget.ts";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { encodePrompts, promptText } from "../../../trainer/rollout.ts";
@@ -159,7 +160,11 @@ function changedSince(name: string, config: Config): string[] {
   } else {
     before = configOf(findRun(name, config.workspace));
   }
-  return differences(before, config).map(({ key }) => key);
+  // A record has the sizes of the model's folder, and the sequences that a budget of tokens gave.
+  const derived = config.ppo?.tokensPerStep === undefined ? [] : ["ppo.sequences"];
+  return differences(completed(before), completed(config))
+    .map(({ key }) => key)
+    .filter((key) => !derived.includes(key));
 }
 
 function orNull<T>(look: () => T, unread: string[]): T | null {
