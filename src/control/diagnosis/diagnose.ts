@@ -49,7 +49,7 @@ const catchAll: Partial<Record<CauseId, number>> = {
 
 /**
  * Every cause of every symptom seen, the likeliest first. Of equally likely ones those that fit almost any trouble stand last; of the rest those that
- * began first, then those whose setting is furthest outside its band, then in the order of the detectors. Empty for a healthy run.
+ * began first, then those whose setting is furthest outside its band, then in the order of the detectors. None is likely in a healthy run.
  */
 export function diagnose(input: DiagnosisInput): Diagnosis[] {
   const found = detectors.flatMap((detect) => detect(input));

@@ -14,6 +14,8 @@ const farOffset = 10;
 const offsetSpreads = 5;
 /** Stiennon et al. 2020 and Ouyang et al. 2022 report 65% to 75% on people's pairs. */
 const poorAccuracy = 0.65;
+const usualAccuracy = 0.7;
+const weakCorrelation = 0.3;
 const belowChance = 0.35;
 const paysForLength = 0.6;
 
@@ -131,7 +133,8 @@ function quality({ history, heldOutAccuracy }: DiagnosisInput): Diagnosis[] {
         since: (history["reward_model/probe_accuracy"] ?? []).find(({ value }) => value < belowChance)?.iteration ?? 0,
       },
     );
-  if (!(accuracy < poorAccuracy)) return [];
+  // People's pairs are no surer than 70% themselves: only with a second sign.
+  if (!(accuracy < poorAccuracy || (accuracy < usualAccuracy && correlation < weakCorrelation))) return [];
   return suspect(`the reward model prefers the right answer of ${percent(accuracy)} of held-out pairs`, {
     id: "reward_noisy",
     evidence: `chance gives 50%, published reward models have 65% to 75%${Number.isNaN(correlation) ? "" : `; score and gold correlate at ${short(correlation)}`}`,
