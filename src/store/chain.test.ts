@@ -143,6 +143,17 @@ describe("finds", () => {
       "INSERT INTO marks (run_id, kind, value, present, at) VALUES ('a', 'tag', 'x', 1, 0)",
       /marks: 1 row that/,
     ],
+    [
+      "a chart's block",
+      `UPDATE blocks SET "values" = zeroblob(128) WHERE series = 1 AND block = 1`,
+      /block 1 of series 1 is not/,
+    ],
+    ["a chart's block removed", "DELETE FROM blocks WHERE series = 2 AND block = 0", /block 0 of series 2 is not/],
+    [
+      "an added bucket",
+      "INSERT INTO rollups VALUES (1, 1, 9, 1, 0, 1, 1, 1, 1, 0)",
+      /rollups: 1 rows where the metrics give 0/,
+    ],
     ["a removed seal", "DELETE FROM seals WHERE seq = (SELECT max(seq) - 9 FROM seals)", /does not fit the one before/],
     ["a changed seal", "UPDATE seals SET contents = '{}' WHERE seq = (SELECT max(seq) - 2 FROM seals)", /does not fit/],
     ["a seal's time", "UPDATE seals SET at = at + 1 WHERE seq = (SELECT max(seq) - 2 FROM seals)", /does not fit/],

@@ -1,6 +1,7 @@
 /** Checks the hash chain over a run's record: every sealed row against its seal, and every seal against the one before. */
 import type { Stage } from "../types/records.ts";
 import type { Connection } from "./connection.ts";
+import { DerivedCheck } from "./derived-check.ts";
 import {
   headOf,
   newestSeal,
@@ -67,6 +68,7 @@ function checkChain(connection: Connection, runId: string): ChainCheck {
   const rows: Partial<Record<SealedTable, number>> = {};
   let before: ChainCheck["before"] = {};
   let seals = 0;
+  let derived: DerivedCheck | null = null;
   let previous: StoredSeal | null = null;
   let from: number | null = null;
   for (;;) {
@@ -86,6 +88,8 @@ function checkChain(connection: Connection, runId: string): ChainCheck {
       const metrics = sealed.metrics && ([sealed.metrics[0], sealed.metrics[1]] as const);
       if (previous === null) {
         before = earlier ?? {};
+        // Blocks of series that began before the chain hold rows that it does not cover.
+        if (earlier === undefined) derived = new DerivedCheck(connection, { runId, fault });
         from = at;
       }
       for (const [table, [first, last, count, hash]] of Object.entries(sealed) as [
@@ -95,7 +99,10 @@ function checkChain(connection: Connection, runId: string): ChainCheck {
         rows[table] = (rows[table] ?? 0) + count;
         const content = new SealedContent(table);
         const range = { runId, table, first, last, ...(metrics && { metrics }) };
-        for (const row of rowsOf(connection, range)) content.add(row);
+        for (const row of rowsOf(connection, range)) {
+          content.add(row);
+          if (table === "metrics") derived?.add(row as never);
+        }
         const [, , foundCount, foundHash] = content.rows();
         if (foundHash === hash) continue;
         const which = first === last ? `row ${first}` : `rows ${first} to ${last}`;
@@ -119,6 +126,7 @@ function checkChain(connection: Connection, runId: string): ChainCheck {
       else if (count < known && (before[table] ?? 0) > 0)
         fault(`${table}: ${known - count} fewer than when the chain began, or than were sealed`);
     }
+    derived?.finish();
     for (const text of wrongBeginnings(connection, runId)) fault(text);
   }
   const { head = null, at: to = null } = previous ?? {};
