@@ -28,7 +28,7 @@ export interface RunCellsOptions {
   readonly plan: (results: Results) => readonly Cell[];
   /** Processes side by side. */
   readonly processes: number;
-  /** Begin only quick work that is not kept, on the results that there are. */
+  /** Begin only quick work that is not kept, on the results that there are, even those of earlier settings, rules or rows. */
   readonly report?: boolean;
   readonly onProgress: (progress: LabProgress) => void;
   /** Called with each finished cell, and whether its result was kept from an earlier call. */
@@ -47,6 +47,8 @@ export interface LabOutcome {
   readonly results: Results;
   /** Cells without a result; empty if the experiment is complete. */
   readonly unfinished: readonly Unfinished[];
+  /** Cells whose results are those of earlier settings, rules or rows; only in a report. */
+  readonly outdated: readonly string[];
   /** Whether the call was interrupted. */
   readonly interrupted: boolean;
 }
@@ -61,6 +63,7 @@ export async function runCells(options: RunCellsOptions): Promise<LabOutcome> {
   const keys = new Map<string, string>();
   const failed = new Map<string, string>();
   const started = new Set<string>();
+  const outdated: string[] = [];
   const pace = new Pace();
   let cells: readonly Cell[] = [];
   let planned = -1;
@@ -73,8 +76,12 @@ export async function runCells(options: RunCellsOptions): Promise<LabOutcome> {
       for (const cell of cells) {
         if (keys.has(cell.name) || !cell.needs.every((need) => results.has(need))) continue;
         keys.set(cell.name, keyOf(cell, keys));
-        const kept = cell.kept === false ? null : keptResult(folder, cell.name, keys.get(cell.name)!);
+        const kept = cell.kept === false ? null : keptResult(folder, cell.name);
         if (kept === null) continue;
+        if (kept.key !== keys.get(cell.name)) {
+          if (!options.report) continue;
+          outdated.push(cell.name);
+        }
         started.add(cell.name);
         results.set(cell.name, kept.result);
         pace.add(cell.work, kept.seconds);
@@ -129,7 +136,7 @@ export async function runCells(options: RunCellsOptions): Promise<LabOutcome> {
   } finally {
     for (const worker of workers) worker.close();
   }
-  return { results, unfinished: unfinishedOf(cells, { results, failed }), interrupted: interrupted() };
+  return { results, unfinished: unfinishedOf(cells, { results, failed }), outdated, interrupted: interrupted() };
 }
 
 /** What is left of the cells, each with its reason. */
@@ -224,12 +231,14 @@ class Worker {
   }
 }
 
-function keptResult(folder: string, name: string, key: string): { result: unknown; seconds: number } | null {
+function keptResult(
+  folder: string,
+  name: string,
+): { readonly key: string; readonly result: unknown; readonly seconds: number } | null {
   const path = fileOf(folder, name);
   if (!existsSync(path)) return null;
   try {
-    const kept = fromJson(readFileSync(path, "utf8")) as { key: string; seconds: number; result: unknown };
-    return kept.key === key ? kept : null;
+    return fromJson(readFileSync(path, "utf8")) as { key: string; seconds: number; result: unknown };
   } catch {
     // Damaged: it is done again.
     return null;

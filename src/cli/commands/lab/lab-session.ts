@@ -90,16 +90,22 @@ export async function runExperiment(experiment: Experiment, options: SessionOpti
     signals.dispose();
     lock?.release();
   }
-  const { results, unfinished } = outcome;
+  const { results, unfinished, outdated } = outcome;
   const sections = experiment.sections(results);
   const missing = unfinished.slice(0, 10).map(({ cell, why }) => `${cell}: ${why}`);
-  const notes =
-    unfinished.length === 0
-      ? []
-      : [
+  const notes = [
+    ...(outdated.length > 0
+      ? [
+          `OUTDATED: ${counted(outdated.length, "result")} of earlier settings, rules or rows, done again without --report`,
+        ]
+      : []),
+    ...(unfinished.length > 0
+      ? [
           `UNFINISHED: ${counted(unfinished.length, "cell")} without a result: ${missing.join("; ")}${unfinished.length > 10 ? "; …" : ""}`,
-        ];
-  if (json) terminal.out(jsonLine({ ...experiment.json(results), unfinished }));
+        ]
+      : []),
+  ];
+  if (json) terminal.out(jsonLine({ ...experiment.json(results), unfinished, outdated }));
   else {
     const style = { width: terminal.outWidth(), heading: (line: string) => terminal.outColours.dim(line) };
     for (const line of textOf([...sections, noteSection(notes)], style)) terminal.out(line);
