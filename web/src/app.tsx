@@ -31,6 +31,10 @@ export function App() {
   useKey(isFile ? undefined : "N", "new run", () => go(["new"]));
   useKey("t", "light, dark, or the system's theme", nextTheme);
   const [page = "runs"] = view.value.path;
+  useEffect(() => {
+    // On a phone the views do not all fit.
+    document.querySelector(".top nav [aria-current]")?.scrollIntoView?.({ block: "nearest", inline: "nearest" });
+  }, [page]);
   const link = (name: string, says: string) => (
     <a href={hashOf([name])} aria-current={page === name ? "page" : undefined}>
       {says}

@@ -5,6 +5,7 @@ import { pairsOf } from "../../data/index.ts";
 import { nothingToAsk, questionsOf } from "../../operator/rating-questions.ts";
 import type { By } from "../../store/index.ts";
 import type { SamplePair } from "../../types/playground-page.ts";
+import { counted } from "../../util/counted.ts";
 import { tokenNeeded } from "../access.ts";
 import { bodyOf, limitBody } from "../body.ts";
 import { runOf } from "../place.ts";
@@ -28,7 +29,10 @@ export function preferenceRoutes(context: Context): Hono {
       if (chosen === rejected) throw new Refusal(400, "chosen and rejected are the same text", "Skip such a pair.");
       const perform = (by: Required<By>) => {
         const id = store.addRating(run, { kind: "preference", prompt, chosen, rejected, rater: by.operator }, by);
-        return { id, message: `${run} has ${store.ratings(run).length} ratings; this one is by ${by.operator}.` };
+        return {
+          id,
+          message: `${run} has ${counted(store.ratings(run).length, "rating")}; this one is by ${by.operator}.`,
+        };
       };
       return change(c, context, { run, versioned: false, perform });
     })

@@ -98,12 +98,14 @@ export function Conversation({ models, sampling }: ConversationProps) {
             </div>
             <div class="talk-row" style={columns}>
               {models.map((model, place) => (
-                <div key={model.path} class="answer">
-                  {answers[place] == null ? (
-                    <p class="quiet">no answer</p>
-                  ) : (
-                    <LongText text={answers[place]} label="answer" />
-                  )}
+                <div key={model.path} class="answer-of" data-model={models.length > 1 ? modelName(model) : undefined}>
+                  <div class="answer">
+                    {answers[place] == null ? (
+                      <p class="quiet">no answer</p>
+                    ) : (
+                      <LongText text={answers[place]} label="answer" />
+                    )}
+                  </div>
                 </div>
               ))}
             </div>
@@ -116,7 +118,13 @@ export function Conversation({ models, sampling }: ConversationProps) {
             </div>
             <div class="talk-row" style={columns}>
               {sides.map((side, place) => (
-                <GrowingAnswer key={models[place]!.path} growing={side.growing} />
+                <div
+                  key={models[place]!.path}
+                  class="answer-of"
+                  data-model={models.length > 1 ? modelName(models[place]!) : undefined}
+                >
+                  <GrowingAnswer growing={side.growing} />
+                </div>
               ))}
             </div>
           </li>
