@@ -17,6 +17,9 @@ import {
 import { openStore, type Store } from "./index.ts";
 import { sealedTables } from "./sealing.ts";
 
+/** One of the many bit patterns of NaN, as arithmetic makes them; a column keeps only that it is one. */
+const otherNaN = new Float64Array(new BigUint64Array([0xfff8_0000_0000_0001n]).buffer)[0]!;
+
 let written: Buffer | null = null;
 
 /** A copy of what `record` made. */
@@ -41,7 +44,7 @@ function record(): Buffer {
   ] as const)
     for (let iteration = from; iteration < to; iteration++) {
       const place = { stage: "ppo", iteration } as const;
-      recorder.metrics("ppo", iteration, { x: iteration / 7, odd: iteration % 3 === 0 ? Number.NaN : -0 });
+      recorder.metrics("ppo", iteration, { x: iteration / 7, odd: iteration % 3 === 0 ? otherNaN : -0 });
       other.metrics("ppo", iteration + (to - 40), { x: 1 });
       recorder.event({ ...place, kind: "note", message: `half\0way ${iteration}`, data: { iteration } });
       recorder.setting({ ...place, key: "ppo.learningRate", before: null, value: iteration, cause: "schedule" });
