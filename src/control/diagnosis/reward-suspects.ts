@@ -8,6 +8,8 @@ const start = 3;
 const truncated = 0.3;
 const mostlyTruncated = 0.5;
 const largeSpread = 10;
+/** A success rate under which most small rollouts hold one or two successes. */
+const rareSuccess = 0.05;
 const clipped = 0.05;
 const farOffset = 10;
 /** A mean this many standard deviations from 0 is an offset and not a spread. */
@@ -73,20 +75,20 @@ function spread({ history, settings }: DiagnosisInput): Diagnosis[] {
       remedy:
         "read samples beside their scores; easier prompts, more SFT, or a component that rewards steps on the way",
     });
-  const quantiles = (["p5", "p50", "p95"] as const).map((q) => valuesOf(history, `reward/score_${q}`).slice(0, 8));
-  const equal = quantiles[0]!.filter((p5, i) => p5 === quantiles[1]![i] && p5 === quantiles[2]![i]).length;
-  if (early.length >= start && equal >= 0.75 * early.length) {
-    const late = valuesOf(history, "reward/score_mean");
-    const [low, high] = [mean(late.slice(0, start)), lastMean(late, start)];
-    const learned = high - low > 0.1 * Math.max(1, Math.abs(quantiles[0]![0]!));
-    if (learned) return [];
-    return suspect(`over 90% of the responses have one score in ${equal} of the first ${early.length} iterations`, {
-      id: "reward_sparse",
-      ...sure(`the mean score went from ${short(low)} to ${short(high)}: there are next to no successes to learn from`),
-      remedy: "easier prompts, more SFT, more sequences an iteration, or a component that rewards steps on the way",
-    });
-  }
-  return [];
+  const [low, middle] = [first(history, "reward/score_p5"), first(history, "reward/score_p50")];
+  // Of two scores, the share p of the higher one from mean and spread: p / (1 - p) = ((mean - low) / spread)^2.
+  const odds = ((first(history, "reward/score_mean") - low) / first(history, "reward/score_std")) ** 2;
+  const successes = flat >= start - 1 && Number.isNaN(odds) ? 0 : odds / (1 + odds);
+  if (early.length < start || low !== middle || !(successes < rareSuccess)) return [];
+  const scores = valuesOf(history, "reward/score_mean");
+  const [before, now] = [mean(scores.slice(0, start)), lastMean(scores, start)];
+  const learned = now - before > 0.1 * Math.max(1, Math.abs(low));
+  const text = `the mean score went from ${short(before)} to ${short(now)}: there are next to no successes to learn from`;
+  return suspect(`about ${percent(successes)} of the first responses score above ${short(low)}`, {
+    id: "reward_sparse",
+    ...(learned ? { evidence: null, settings: text } : sure(text)),
+    remedy: "easier prompts, more SFT, more sequences an iteration, or a component that rewards steps on the way",
+  });
 }
 
 function level({ history, settings }: DiagnosisInput): Diagnosis[] {
