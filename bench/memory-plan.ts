@@ -1,5 +1,5 @@
 /**
- * `npx tsx bench/memory-plan.ts [--lines]`: for three small configurations, what `ballast plan` says and what `ballast run` then takes, as rows of docs/performance.md: the peak of
+ * `npx tsx bench/memory-plan.ts [--lines] [--python PYTHON]`, with a Python also on the PyTorch engine: for three small configurations, what `ballast plan` says and what `ballast run` then takes, as rows of docs/performance.md: the peak of
  * resident memory, and the CPU seconds of an iteration on one thread, which other work on the machine changes least.
  */
 import { spawn } from "node:child_process";
@@ -11,6 +11,7 @@ import { loadConfig } from "../src/config/index.ts";
 import { planMemory, rowFacts } from "../src/run/memory-plan.ts";
 import { completed } from "../src/run/new-run.ts";
 import { planTime } from "../src/run/time-plan.ts";
+import { planTorch } from "../src/run/torch-memory-plan.ts";
 import { prepareRows } from "../src/trainer/encoded-rows.ts";
 
 const program = fileURLToPath(new URL("../bin/ballast", import.meta.url));
@@ -46,15 +47,25 @@ const shared = {
   control: { probes: off, noise: off, monitor: off, robustness: off },
 };
 
+const llama = { model: { family: "llama", layers: 6, width: 384, heads: 6, context: 96 } };
+const gpt2 = { model: { layers: 4, width: 256, heads: 4, context: 96 } };
 const bytes = { tokenizer: { kind: "byte" } };
+const [, python] = process.argv.join("=").match(/--python=([^=]+)/) ?? [];
+const torch = (settings: object) => ({ engine: { kind: "torch", python, device: "cpu", ...settings } });
 const shapes: Readonly<Record<string, object>> = {
-  "Llama, 6 x 384": { ...bytes, model: { family: "llama", layers: 6, width: 384, heads: 6, context: 96 } },
-  "GPT-2, 4 x 256": { ...bytes, model: { layers: 4, width: 256, heads: 4, context: 96 } },
+  "Llama, 6 x 384": { ...bytes, ...llama },
+  "GPT-2, 4 x 256": { ...bytes, ...gpt2 },
   "Llama, 6 x 384, LoRA": {
     model: { path: join(work, "0/run-1/sft/final") },
     tokenizer: { kind: "file", path: join(work, "0/run-1/sft/final") },
     lora: { rank: 8, alpha: 16 },
   },
+  ...(python && {
+    "Llama, 6 x 384, PyTorch": { ...bytes, ...llama, ...torch({}) },
+    "Llama, 6 x 384, PyTorch bf16": { ...bytes, ...llama, ...torch({ dtype: "bf16" }) },
+    "GPT-2, 4 x 256, PyTorch": { ...bytes, ...gpt2, ...torch({}) },
+    "Llama, 6 x 384, two processes": { ...bytes, ...llama, ...torch({ processes: 2 }) },
+  }),
 };
 
 interface Taken {
@@ -78,8 +89,16 @@ async function measure(config: string): Promise<Taken> {
   });
   const read = () => {
     try {
-      const [, kilobytes] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
-      peak = Math.max(peak, Number(kilobytes ?? 0) / 1024);
+      // A worker's processes are children of the program.
+      const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ");
+      const peaks = [String(child.pid), ...children].filter(Boolean).map((pid) => {
+        const [, kilobytes] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+        return Number(kilobytes ?? 0) / 1024;
+      });
+      peak = Math.max(
+        peak,
+        peaks.reduce((sum, one) => sum + one, 0),
+      );
       const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       // User and system time, in hundredths of a second.
@@ -109,12 +128,9 @@ try {
     writeFileSync(file, JSON.stringify({ ...shared, ...shape, workspace: join(work, String(i)) }));
     const config = completed(loadConfig(file, []).config);
     const facts = rowFacts(prepareRows(config));
-    const { total, lines } = planMemory(config, facts);
-    const time = await planTime(
-      config,
-      planMemory({ ...config, sft: undefined, reward: undefined }, facts),
-      cpuSeconds,
-    );
+    const planOf = config.engine.kind === "torch" ? planTorch : planMemory;
+    const { total, lines } = planOf(config, facts);
+    const time = await planTime(config, planOf({ ...config, sft: undefined, reward: undefined }, facts), cpuSeconds);
     if (process.argv.includes("--lines"))
       for (const { what, bytes } of lines) console.log((bytes / 2 ** 20).toFixed(1), what);
     const { peak, seconds } = await measure(file);

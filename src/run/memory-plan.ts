@@ -78,9 +78,13 @@ export function refuseTooLarge(config: Config, facts: RowFacts, memory = machine
 }
 
 /** Settings that save memory, with the total that each would give on its own, smallest first. */
-export function remedies(config: Config, facts: RowFacts): { setting: string; total: number }[] {
+export function remedies(
+  config: Config,
+  facts: RowFacts,
+  plan: (config: Config, facts: RowFacts) => MemoryPlan = planMemory,
+): { setting: string; total: number }[] {
   const { ppo, control } = config;
-  const { total } = planMemory(config, facts);
+  const { total } = plan(config, facts);
   const changes: [string, Config][] = [["recompute=true", { ...config, recompute: true }]];
   if (ppo) {
     changes.push(["ppo.criticKind=shared", { ...config, ppo: { ...ppo, criticKind: "shared" } }]);
@@ -91,7 +95,7 @@ export function remedies(config: Config, facts: RowFacts): { setting: string; to
     ]);
   }
   return changes
-    .map(([setting, changed]) => ({ setting, total: planMemory(changed, facts).total }))
+    .map(([setting, changed]) => ({ setting, total: plan(changed, facts).total }))
     .filter((one) => one.total < 0.98 * total)
     .sort((a, b) => a.total - b.total);
 }
@@ -100,7 +104,7 @@ export function gibibytes(bytes: number): string {
   return `${Number((bytes / 2 ** 30).toPrecision(3))} GiB`;
 }
 
-function policyOf(config: Config, { vocabularySize }: RowFacts): ModelConfig {
+export function policyOf(config: Config, { vocabularySize }: RowFacts): ModelConfig {
   const folder = startFolder(config);
   const whole =
     folder !== undefined && existsSync(folder)

@@ -43,7 +43,8 @@ import { WorkerProcess } from "./worker-process.ts";
 /** Logits in a pass, the worker's largest array: 128 MB in float32. A pass with a large vocabulary has fewer tokens. */
 const mostLogits = 2 ** 25;
 
-const tokensOfPass = ({ vocabularySize }: ModelConfig) =>
+/** Padded tokens that a pass takes in each process, if the engine chooses. */
+export const tokensOfTorchPass = ({ vocabularySize }: ModelConfig) =>
   Math.max(1, Math.min(mostTokens, Math.floor(mostLogits / vocabularySize)));
 
 /** The version of the frames and verbs; the worker refuses another. */
@@ -152,7 +153,7 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
   const hashes = new BaseHashes();
   const opened = ({ id, trained, heads }: OpenedModel, config: ModelConfig, base?: AdapterBase): ModelInfo => {
     const parameters = parameterSpecs(config, heads).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-    const info = { id, config, heads, parameters, trained, tokensOfPass: hello.processes * tokensOfPass(config) };
+    const info = { id, config, heads, parameters, trained, tokensOfPass: hello.processes * tokensOfTorchPass(config) };
     models.set(id, info);
     if (base) bases.set(id, base);
     return info;

@@ -4,9 +4,9 @@ import { gibibytes, planMemory, remedies, rowFacts } from "../../../run/memory-p
 import { completed } from "../../../run/new-run.ts";
 import { planTime } from "../../../run/time-plan.ts";
 import { withTokenBudget } from "../../../run/token-budget.ts";
+import { planTorch } from "../../../run/torch-memory-plan.ts";
 import { prepareRows } from "../../../trainer/encoded-rows.ts";
 import { counted } from "../../../util/counted.ts";
-import { UsageError } from "../../../util/errors.ts";
 import { machineMemory } from "../../../util/machine-memory.ts";
 import { jsonLine } from "../../json-line.ts";
 import { duration } from "../../number-format.ts";
@@ -24,21 +24,17 @@ export interface PlanOptions {
 /** Prints the plan. Returns 1 if the run does not fit in this machine. */
 export async function plan({ file, overrides, time, json = false, terminal }: PlanOptions): Promise<number> {
   const given = completed(loadConfig(file, overrides).config);
-  if (given.engine.kind !== "embedded")
-    throw new UsageError(
-      `ballast plan knows the memory of the embedded engine; this configuration's is ${given.engine.kind}`,
-      "Plan with engine.kind=embedded, or ask the engine's own documentation.",
-    );
   const facts = rowFacts(prepareRows(given));
   const config = withTokenBudget(given, facts.lengths.ppo ?? []);
   const memory = machineMemory();
-  const planned = planMemory(config, facts);
+  const planOf = config.engine.kind === "torch" ? planTorch : planMemory;
+  const planned = planOf(config, facts);
   const fits = planned.total <= memory;
   const seconds =
     time && fits && config.ppo
-      ? await planTime(config, planMemory({ ...config, sft: undefined, reward: undefined }, facts))
+      ? await planTime(config, planOf({ ...config, sft: undefined, reward: undefined }, facts))
       : null;
-  const changes = fits ? [] : remedies(config, facts);
+  const changes = fits ? [] : remedies(config, facts, planOf);
   if (json) {
     const { policy: _, ...rest } = planned;
     terminal.out(jsonLine({ config: file, ...rest, memory, fits, secondsPerIteration: seconds, remedies: changes }));

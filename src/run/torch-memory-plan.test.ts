@@ -1,0 +1,48 @@
+/** The plan of a run on the PyTorch engine: every model and setting shows in it. Its sums are compared with what runs take in docs/performance.md. */
+import { expect, test } from "vitest";
+import { loadConfig } from "../config/index.ts";
+import { planTorch } from "./torch-memory-plan.ts";
+
+const facts = { vocabularySize: 500, lengths: { sft: [12, 20], reward: [12, 20], ppo: [12, 20] } };
+const sizes = [
+  "model.layers=4",
+  "model.width=256",
+  "model.context=64",
+  "ppo.sequences=64",
+  "ppo.maxNewTokens=40",
+  "ppo.minibatches=2",
+  "sft.batchSize=8",
+  "reward.batchSize=8",
+];
+const planOf = (...overrides: string[]) =>
+  planTorch(loadConfig("examples/helpdesk/mini.yaml", ["engine=torch", ...sizes, ...overrides]).config, facts);
+const of = (what: string, ...overrides: string[]) =>
+  planOf(...overrides).lines.find((line) => line.what === what)!.bytes;
+
+test("adds up its lines; weights, gradients and moments are 4, 4 and 8 bytes a parameter", () => {
+  const { lines, total, stage } = planOf();
+  expect(stage).toBe("ppo");
+  expect(total).toBe(lines.reduce((sum, { bytes }) => sum + bytes, 0));
+  expect(of("policy: gradients")).toBe(of("policy: parameters"));
+  expect(of("policy: Adam's moments")).toBe(2 * of("policy: parameters"));
+  expect(of("reference")).toBe(of("policy: parameters"));
+  // In bf16 also what passes read, 2 bytes; what is only read has only them.
+  expect(of("policy: parameters", "engine.dtype=bf16")).toBe(1.5 * of("policy: parameters"));
+  expect(of("reference", "engine.dtype=bf16")).toBe(0.5 * of("reference"));
+});
+
+test("a pass is cut as the engine cuts it, for all processes together", () => {
+  expect(planOf().pass).toEqual({ sequences: 32, length: 60 });
+  expect(planOf("ppo.microBatch=4").pass.sequences).toBe(4);
+  expect(planOf("ppo.microBatch=4", "engine.processes=2").pass.sequences).toBe(8);
+});
+
+test.each([["recompute=true"], ["ppo.microBatch=1"], ["engine.dtype=bf16"], ["control.interventions=off"]])(
+  "falls with %s",
+  (override) => expect(planOf(override).total).toBeLessThan(planOf().total),
+);
+
+test.each([["model.layers=8"], ["model.width=512"], ["engine.processes=2"], ["ppo.slowCritic={decay: 0.9}"]])(
+  "grows with %s",
+  (override) => expect(planOf(override).total).toBeGreaterThan(planOf().total),
+);

@@ -1,0 +1,181 @@
+/** What a run on the PyTorch engine will hold in memory at once, in all its processes on this machine together, before anything is loaded. */
+import { existsSync } from "node:fs";
+import type { Config } from "../config/index.ts";
+import type { HeadKind, ModelConfig } from "../engine/engine.ts";
+import { microBatches } from "../engine/passes.ts";
+import { tokensOfTorchPass } from "../engine/torch/index.ts";
+import { parameterSpecs } from "../models/family.ts";
+import { readModelConfig } from "../models/hf-folder.ts";
+import { learnedComponents } from "../reward/index.ts";
+import { hasCritic } from "../settings/algorithm-table.ts";
+import type { MemoryPlan, PlanLine, RowFacts } from "./memory-plan.ts";
+import { policyOf } from "./memory-plan.ts";
+
+/**
+ * Node with its rows and records, and a worker's Python with PyTorch, transformers and what allocators keep: what three runs took beyond the
+ * models and passes counted here (docs/performance.md). */
+const nodeBytes = 370 * 2 ** 20;
+const workerBytes = 480 * 2 ** 20;
+
+/**
+ * Bytes that a block keeps of each token for its backward pass: factors on the width, on the width of keys, and on the inner width of the MLP. Measured with
+ * PyTorch's hooks on saved tensors, transformers 5.24, attention by `sdpa`.
+ */
+const kept: Readonly<Record<string, { readonly fp32: Factors; readonly bf16: Factors }>> = {
+  gpt2: { fp32: [32, 0, 8], bf16: [16, 0, 4] },
+  gpt_neox: { fp32: [40, 0, 8], bf16: [20, 0, 4] },
+  llama: { fp32: [32, 8, 16], bf16: [20, 4, 8] },
+  mistral: { fp32: [32, 8, 16], bf16: [20, 4, 8] },
+  qwen2: { fp32: [32, 8, 16], bf16: [20, 4, 8] },
+  qwen3: { fp32: [40, 16, 16], bf16: [26, 10, 8] },
+  gemma3_text: { fp32: [56, 16, 16], bf16: [48, 12, 8] },
+};
+type Factors = readonly [number, number, number];
+
+/** The plan of the stage that takes the most. The configuration has one. */
+export function planTorch(config: Config, facts: RowFacts): MemoryPlan {
+  const plans = (["sft", "reward", "ppo"] as const).flatMap((stage) =>
+    config[stage] ? [planStage(config, facts, stage)] : [],
+  );
+  return plans.reduce((most, one) => (one.total > most.total ? one : most));
+}
+
+function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]): MemoryPlan {
+  const { processes = 1, dtype = "fp32" } = config.engine;
+  const policy = policyOf(config, facts);
+  const pass = passOf(config, policy, facts, stage);
+  const { lengths } = facts;
+  // What one pass leaves in each process, and what all processes hold of a pass.
+  const tokens = pass.sequences * pass.length;
+  const online = stage === "ppo" ? config.ppo : undefined;
+  const withCritic = online !== undefined && hasCritic(online.algorithm);
+  const shared = withCritic && online.criticKind === "shared";
+  const heads: HeadKind[] = stage === "reward" ? ["scalar"] : shared ? ["lm", "scalar"] : ["lm"];
+  const keeps = online !== undefined && config.control.interventions === "on";
+  const passBytes = dtype === "bf16" && processes === 1 ? 2 : 0;
+  /** Masters in float32, in one process also the rounded copies that passes read. */
+  const held = (its: readonly HeadKind[], which: Which) => count(policy, its, which) * (4 + passBytes);
+  const trained = (role: string, its: readonly HeadKind[]): PlanLine[] => {
+    const numbers = count(policy, its, "trained");
+    const lines = [
+      { what: `${role}: parameters`, bytes: held(its, "trained") },
+      { what: `${role}: gradients`, bytes: 4 * numbers },
+      { what: `${role}: Adam's moments`, bytes: 8 * numbers },
+    ];
+    const copy = { what: `${role}, kept to go back to`, bytes: held(its, "trained") + 8 * numbers };
+    return keeps ? [...lines, copy] : lines;
+  };
+  /** Weights that are only read are held as passes read them. */
+  const read = (model: ModelConfig, its: readonly HeadKind[], which: Which = "all") =>
+    count(model, its, which) * (dtype === "bf16" ? 2 : 4);
+  const adapts = policy.adapter !== undefined;
+  const rewards = learnedComponents(online?.rewards ?? []).map(({ name, path }) => ({
+    what: `reward model ${name}`,
+    bytes:
+      path !== undefined && existsSync(path)
+        ? read(readModelConfig(path), ["scalar"])
+        : read(policy, ["scalar"], adapts ? "trained" : "all"),
+  }));
+  const room = Math.max(1, policy.context - (online?.maxNewTokens ?? 0));
+  const prompt = Math.min(room, Math.max(1, ...(lengths.ppo ?? [room])));
+  const models: PlanLine[] = [
+    ...(adapts ? [{ what: "frozen weights, shared by all adapters", bytes: read(policy, ["lm"], "frozen") }] : []),
+    ...trained(stage === "reward" ? "reward model" : "policy", heads),
+    ...(withCritic && !shared ? trained("critic", ["scalar"]) : []),
+    // A merged copy has arrays of its own for all weights.
+    ...(withCritic && online.slowCritic !== null
+      ? [{ what: "critic, its average", bytes: count(withoutAdapter(policy), ["scalar"], "all") * (4 + passBytes) }]
+      : []),
+    ...(online && !adapts ? [{ what: "reference", bytes: read(policy, ["lm"]) }] : []),
+    ...rewards,
+  ];
+  const passes: PlanLine[] = [{ what: "activations of a pass", bytes: lossBytes(policy, tokens, { config, dtype }) }];
+  if (online)
+    passes.push({
+      what: "cache and logits of generation",
+      bytes: samplingBytes(policy, { rows: online.sequences, length: prompt + online.maxNewTokens, dtype }),
+    });
+  // Several processes gather the blocks one after the other, and the whole model to sample.
+  const gathered =
+    processes === 1 ? [] : [{ what: "weights gathered in each process", bytes: processes * read(policy, ["lm"]) }];
+  const most = passes.reduce((a, b) => (b.bytes > a.bytes ? b : a));
+  const programs = { what: `Node and ${processes} of PyTorch's processes`, bytes: nodeBytes + processes * workerBytes };
+  const lines = [programs, ...models, ...gathered, most];
+  return { stage, policy, lines, pass, total: lines.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+/** The largest pass of all processes together. */
+function passOf(
+  config: Config,
+  policy: ModelConfig,
+  { lengths }: RowFacts,
+  stage: MemoryPlan["stage"],
+): MemoryPlan["pass"] {
+  const { processes = 1 } = config.engine;
+  const limit = processes * tokensOfTorchPass(policy);
+  if (stage === "ppo") {
+    const { sequences, minibatches, maxNewTokens, microBatch } = config.ppo!;
+    const room = Math.max(1, policy.context - maxNewTokens);
+    const length = Math.min(policy.context, Math.min(room, Math.max(1, ...(lengths.ppo ?? [room]))) + maxNewTokens);
+    const rows = Math.ceil(sequences / minibatches);
+    return { sequences: Math.max(1, Math.min(rows, processes * microBatch || Math.floor(limit / length))), length };
+  }
+  const { batchSize, microBatch } = config[stage]!;
+  const perRow = stage === "reward" ? 2 : 1;
+  const sorted = (lengths[stage] ?? [policy.context])
+    .map((length) => Math.min(length, policy.context))
+    .sort((a, b) => b - a);
+  const step = Array.from({ length: batchSize }, (_, i) => sorted[Math.floor((i * sorted.length) / batchSize)]!);
+  const cut = microBatches(
+    step.map((length) => perRow * length),
+    processes * microBatch,
+    stage === "reward" ? processes * 2048 : limit,
+  );
+  const sizes = cut.map((rows) => ({
+    sequences: perRow * rows.length,
+    length: Math.max(...rows.map((i) => step[i]!)),
+  }));
+  return sizes.reduce((most, one) => (one.sequences * one.length > most.sequences * most.length ? one : most));
+}
+
+/** A loss's activations, logits and their like, of all processes: every token is in one of them. */
+function lossBytes(
+  policy: ModelConfig,
+  tokens: number,
+  { config, dtype }: { config: Config; dtype: "fp32" | "bf16" },
+): number {
+  const { width, layers, vocabularySize } = policy;
+  const [ofWidth, ofKeys, ofInner] = (kept[policy.family] ?? kept.llama!)[dtype];
+  const inner = policy.innerWidth ?? 4 * width;
+  const keys = ((policy.kvHeads ?? policy.heads) * width) / policy.heads;
+  const block = ofWidth * width + ofKeys * keys + ofInner * inner;
+  // A backward pass has about half of a block's activations again as gradients.
+  const blocks = config.recompute ? layers * width * (dtype === "bf16" ? 2 : 4) + 1.5 * block : (layers + 0.5) * block;
+  const logits = 4 * vocabularySize + 12 * width;
+  return tokens * (blocks + logits);
+}
+
+function samplingBytes(
+  policy: ModelConfig,
+  { rows, length, dtype }: { rows: number; length: number; dtype: "fp32" | "bf16" },
+): number {
+  const { width, heads, layers, vocabularySize } = policy;
+  const keys = ((policy.kvHeads ?? heads) * width) / heads;
+  // The sampler's own bounds: rows in a batch, and entries of its cache.
+  const entries = 2 * layers * keys * length;
+  const at = Math.max(1, Math.min(rows, 256, Math.floor(2 ** 26 / entries)));
+  // Logits, their log-softmax, its exponential and sums in float64.
+  return at * (entries * (dtype === "bf16" ? 2 : 4) + 20 * vocabularySize);
+}
+
+type Which = "all" | "trained" | "frozen";
+
+function count(config: ModelConfig, heads: readonly HeadKind[], which: Which): number {
+  return parameterSpecs(config, heads)
+    .filter(({ trainable }) => which === "all" || trainable === (which === "trained"))
+    .reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+}
+
+function withoutAdapter({ adapter: _, ...config }: ModelConfig): ModelConfig {
+  return config;
+}
