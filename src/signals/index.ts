@@ -8,4 +8,4 @@ export * from "./robustness-signals.ts";
 export * from "./rollout-signals.ts";
 export * from "./signal-values.ts";
 export * from "./similarity-signals.ts";
-export { stronglyNegativeShare } from "./update-signals.ts";
+export { stronglyNegativeErrors, stronglyNegativeShare } from "./update-signals.ts";

@@ -113,6 +113,7 @@ export const signalKeys: readonly string[] = [
   "step/first_ratio_deviation",
   "step/first_ratio_to_tolerance",
   "step/strongly_negative_share",
+  "step/strongly_negative_errors",
   "step/explained_variance",
   "step/nonfinite",
   "step/nonfinite_in_a_row",

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { updateStatistics } from "../objectives/clipped-policy.ts";
 import type { IterationRecord, MinibatchRecord, RolloutRecord } from "./iteration-record.ts";
 import { iterationSignals, nextHistory } from "./rollout-signals.ts";
+import { stronglyNegativeErrors } from "./update-signals.ts";
 
 /** Three responses, the last with padding that holds NaN; two share a prompt. */
 const rollout: RolloutRecord = {
@@ -367,4 +368,19 @@ describe("docs/metrics.md", () => {
       expect(cells[3], line).toMatch(/^(rollout|update|engine|settings)$/);
     }
   });
+});
+
+it("the share of strongly negative sequences knows how many it is of: 10 of 32 are chance, 160 of 512 are not", () => {
+  const rows = (negative: number, n: number) => Array.from({ length: n }, (_, b) => [b < negative ? -1.5 : 0.5, 0]);
+  const slow = (negative: number, n: number) => {
+    const p = 0.1587;
+    return (negative / n - p) / Math.sqrt((p * (1 - p)) / n);
+  };
+  // The mean of [-1.5, 0] is above -1.
+  expect(stronglyNegativeErrors(rows(10, 32))).toBeCloseTo(slow(0, 32), 12);
+  const below = (negative: number, n: number) => rows(negative, n).map(([first]) => [first!]);
+  expect(stronglyNegativeErrors(below(10, 32))).toBeCloseTo(slow(10, 32), 12);
+  expect(stronglyNegativeErrors(below(10, 32))).toBeLessThan(3);
+  expect(stronglyNegativeErrors(below(160, 512))).toBeGreaterThan(9);
+  expect(stronglyNegativeErrors([])).toBeNaN();
 });

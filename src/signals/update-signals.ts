@@ -127,6 +127,15 @@ export function stronglyNegativeShare(advantages: Rows): number {
   return mean(advantages.filter((row) => row.length > 0).map((row) => Number(mean(row) < -1)));
 }
 
+/** Share of a normal distribution below -1. */
+const normalBelow = 0.1587;
+
+/** `stronglyNegativeShare` above that of normal advantages, in standard errors of as many sequences; NaN if there are none. */
+export function stronglyNegativeErrors(advantages: Rows): number {
+  const n = advantages.filter((row) => row.length > 0).length;
+  return (stronglyNegativeShare(advantages) - normalBelow) / Math.sqrt((normalBelow * (1 - normalBelow)) / n);
+}
+
 /** None without a critic. */
 export function value({ rollout, minibatches, settings }: IterationRecord): Signals {
   if (rollout.values === undefined || rollout.returns === undefined) return {};

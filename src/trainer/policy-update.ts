@@ -7,7 +7,12 @@ import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import * as rl from "../rl/index.ts";
 import { signalsOf } from "../settings/algorithm-table.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
-import { type IterationRecord, type MinibatchRecord, stronglyNegativeShare } from "../signals/index.ts";
+import {
+  type IterationRecord,
+  type MinibatchRecord,
+  stronglyNegativeErrors,
+  stronglyNegativeShare,
+} from "../signals/index.ts";
 import type { Alert } from "../types/alerts.ts";
 import { random } from "../util/random.ts";
 import { take } from "../util/take.ts";
@@ -150,6 +155,7 @@ export async function consultBeforeStep(
     "step/approx_kl": statistics.approxKlMean,
     "step/approx_kl_rest": statistics.approxKlRest,
     "step/strongly_negative_share": stronglyNegativeShare(minibatch.advantages),
+    "step/strongly_negative_errors": stronglyNegativeErrors(minibatch.advantages),
     ...(explainedVariance !== undefined && { "step/explained_variance": explainedVariance }),
     "step/nonfinite": nonfinite,
     "step/nonfinite_in_a_row": state.skippedInARow,

@@ -342,13 +342,13 @@ const cases: Readonly<Record<string, Case>> = {
     quiet: [of("advantage/abs_mean", [0.8, 8, 8]), of("advantage/abs_mean", [1e-6, 0.8, 0.8])],
   },
   sign_flips_note: beyond("advantage/sign_flip_to_chance", { bad: 1.11, edge: 1.1, ok: 0.5, window: 3 }),
-  strongly_negative: {
+  strongly_negative: known("step/strongly_negative_errors", 3.1, 3, {
     speaks: both(of("step/strongly_negative_share", [0.1, 0.31]), of("step/explained_variance", times(2, 0.31))),
     quiet: [
       both(of("step/strongly_negative_share", times(2, 0.3)), of("step/explained_variance", times(2, 0.31))),
       both(of("step/strongly_negative_share", times(2, 0.9)), of("step/explained_variance", [0.3, -0.5])),
     ],
-  },
+  }),
 
   critic_frozen: {
     speaks: both(of("value/change_to_returns", [0.05, ...times(3, 9e-4)]), of("kl/old_new_k3_token", times(4, 1e-4))),
@@ -467,6 +467,7 @@ function healthy(seed: number): History {
       "step/nonfinite": 0,
       "step/nonfinite_in_a_row": 0,
       "step/strongly_negative_share": about(0.15, 0.08),
+      "step/strongly_negative_errors": about(0, 0.8),
       "step/explained_variance": about(0.4 + 0.3 * learned, 0.05),
       "value/change_to_returns": about(0.08, 0.03),
       "clip/fraction": about(0.12, 0.05),
