@@ -14,6 +14,8 @@ const config = configSchema.parse({
     kl: { controller: "ziegler", target: 1 },
     penalty: { target: 1 },
     layerRates: {},
+    slowCritic: {},
+    clipSchedule: "phases",
   },
 });
 
@@ -71,7 +73,8 @@ it("hyperparameters are numbers, words and switches, in sections below too", () 
     "ppo.kl.controller": "ziegler",
     "ppo.penalty.beta": 1,
     "ppo.layerRates.embeddings": 0.5,
-    "ppo.slowCritic": null,
+    "ppo.slowCritic.decay": 0.995,
+    "ppo.stopEpochsAtKl": null,
     "ppo.clipLow": 0.2,
     "ppo.dualClip": 3,
   });
