@@ -342,7 +342,7 @@ const cases: Readonly<Record<string, Case>> = {
     quiet: [of("advantage/abs_mean", [0.8, 8, 8]), of("advantage/abs_mean", [1e-6, 0.8, 0.8])],
   },
   sign_flips_note: beyond("advantage/sign_flip_to_chance", { bad: 1.11, edge: 1.1, ok: 0.5, window: 3 }),
-  strongly_negative: known("step/strongly_negative_errors", 3.1, 3, {
+  strongly_negative: known("step/strongly_negative_errors", 4.1, 4, {
     speaks: both(of("step/strongly_negative_share", [0.1, 0.31]), of("step/explained_variance", times(2, 0.31))),
     quiet: [
       both(of("step/strongly_negative_share", times(2, 0.3)), of("step/explained_variance", times(2, 0.31))),
