@@ -85,7 +85,7 @@ class Worker:
         if not is_out_of_memory(error):
             return EngineError("worker", f"{verb}: {type(error).__name__}: {error}", unchanged=verb != "optimStep")
         text = str(error).splitlines()[0] if str(error) else "out of memory"
-        hint = "Set microBatch to a smaller number (1 is the least memory), or lower sequences, maxNewTokens or the model's size."
+        hint = "Set microBatch to a smaller number (1 is the least memory), or recompute to true, or lower sequences, maxNewTokens or the model's size."
         return EngineError("oom", f"{verb}: there was not enough memory on {self.device}: {text}", hint, verb != "optimStep")
 
     def _after_failure(self, verb, args, error):
