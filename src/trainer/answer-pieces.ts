@@ -48,7 +48,7 @@ export async function answerInPieces(request: AnswerRequest): Promise<Answer> {
   if (room < 1)
     throw new UsageError(
       `the conversation takes ${prompt.length} tokens, and the model reads ${context}`,
-      "Begin anew with /reset.",
+      "Begin anew (/reset in ballast chat), or shorten it.",
     );
   const response: number[] = [];
   let shown = "";

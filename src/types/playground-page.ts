@@ -44,7 +44,7 @@ export type ReplyLine =
       readonly text: string;
       readonly tokens: number;
       readonly promptTokens: number;
-      readonly stopReason: "stop" | "length";
+      readonly stopReason: "stop" | "length" | "stopped";
       readonly seconds: number;
     }
   | { readonly kind: "problem"; readonly error: string; readonly hint?: string };

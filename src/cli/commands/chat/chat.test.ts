@@ -106,7 +106,7 @@ it("answers programs with one line of JSON each, and exits with 1 if a conversat
   const long = "what is 2 plus 3 ? ".repeat(9);
   const { code, lines, notes } = await chatted(["wet", long, long], { json: true, temperature: 1 });
   expect(JSON.parse(lines[0]!)).toMatchObject({ model, prompt: "wet", reason: expect.stringMatching(/stop|length/) });
-  expect([code, notes.join()]).toEqual([1, expect.stringMatching(/reads 80\. Begin anew with \/reset/)]);
+  expect([code, notes.join()]).toEqual([1, expect.stringMatching(/reads 80\. Begin anew \(\/reset/)]);
 });
 
 it("refuses three models, and a checkpoint of no run", async () => {
