@@ -121,6 +121,8 @@ def story(worker, folder, dtype, family):
 
 def rank_of(rank, port, folder, out):
     os.environ.update(RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    if os.path.exists("/sys/class/net/lo"):
+        os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     ranks = ranks_here()
     torch.save({(family, dtype): story(Worker(ranks=ranks), f"{folder}/{family}", dtype, family) for family, dtype in STORIES}, f"{out}/{rank}")  # fmt: skip
 
