@@ -37,6 +37,19 @@ it("runs share stages and healthy twins; only what differs is trained", () => {
   expect(cells.find(({ name }) => name === "flipped-labels-2-off")!.input).toMatchObject({ fork: null });
 });
 
+it("a run with actions forks at its first one, or begins anew if that comes before the first checkpoint", () => {
+  const cases = suite.filter(({ name }) => name === "critic-rate-0" || name === "reward-drift");
+  const forkAt = (name: string, acts: number) => {
+    const judged = { alerts: [], findings: [], acts, alone: {}, causes: [] };
+    const cells = strangerCells({ suite, cases, seeds: [3] }, new Map([[`${name}-3-judge`, judged]]));
+    return (cells.find((cell) => cell.name === `${name}-3-on`)!.input as { fork: unknown }).fork;
+  };
+  expect(forkAt("critic-rate-0", 9)).toEqual({ trial: "critic-rate-0-3-off", at: 9 });
+  expect(forkAt("critic-rate-0", 1)).toBeNull();
+  // Its reward counts its calls.
+  expect(forkAt("reward-drift", 12)).toEqual({ trial: "healthy-dense-3-off", at: 8 });
+});
+
 function wrong(text: string, more: Record<string, string> = {}): string {
   const folder = mkdtempSync(join(root, "s-"));
   for (const [name, content] of Object.entries({ "one/case.yaml": text, ...more })) {

@@ -66,7 +66,12 @@ export function strangerCells({ suite, cases, seeds }: StrangersPlan, results: R
       const rules = rulesFor(faulty.config);
       const config = acting(faulty.config);
       // A reward that counts its calls begins to count with the fault, as it did without actions.
-      const from = (at: number) => (one.remembers ? fromTwin : { trial: names.off, at: Math.max(at, one.onset) });
+      const from = (at: number): TrialInput["fork"] => {
+        const late = Math.max(at, one.onset);
+        if (one.remembers) return fromTwin;
+        // Before the first checkpoint there is nothing to take over.
+        return late < every ? null : { trial: names.off, at: late };
+      };
       add(trialCell(names.on, { ...faulty, config, rules, fork: from(judged.acts) }));
       const together = resultOf(results, "trial", names.on);
       const kinds = [...new Set(together?.acted.map(({ action }) => action))];
