@@ -46,6 +46,12 @@ const repositories: HubRepository[] = [
     branches: { main: first, "refs/pr/1": second },
     commits: { [first]: model, [second]: { ...model, "config.json": file(`{"model_type": "llama"}`) } },
   },
+  {
+    type: "dataset",
+    id: "org/twins",
+    branches: { main: first },
+    commits: { [first]: Object.fromEntries(["a", "b", "c"].map((name) => [`${name}.jsonl`, file(`{"text": "a"}\n`)])) },
+  },
   { type: "model", id: "org/gated", branches: { main: first }, commits: { [first]: model }, gated: true },
   { type: "model", id: "org/private", branches: { main: first }, commits: { [first]: model }, private: true },
   {
@@ -126,6 +132,13 @@ it("gets what a model needs, into the Hub's own layout; the token is not shown t
   hub.asked.length = 0;
   await get(`org/tiny@${first}`, env);
   expect(hub.asked).toEqual([]);
+});
+
+it("gets files with the same bytes once", async () => {
+  const pulled = await get("datasets/org/twins", home());
+  expect(pulled.files).toHaveLength(3);
+  for (const name of pulled.files) expect(readFileSync(join(pulled.path, name), "utf8")).toContain("a");
+  expect(hub.asked.filter(({ path }) => path.includes("/resolve/"))).toHaveLength(1);
 });
 
 it("gets a branch with a slash, files by pattern, and a data set's rows", async () => {

@@ -152,15 +152,16 @@ async function download(entries: readonly TreeEntry[], options: DownloadAll): Pr
     for (let entry = waiting.shift(); entry !== undefined && !signal.aborted; entry = waiting.shift()) {
       const { path, blob } = entry;
       const place = join(blobs, blob);
-      await underWay.get(blob);
-      const work = downloadBlob({
-        ...{ entry, blob: place, url: fileAddress(reference, commit, path, asking), asking: { ...asking, signal } },
-        ...(stallLimit !== undefined && { stallLimit }),
-        onBytes(bytes) {
-          done += bytes;
-          onProgress?.({ done, total, file: path });
-        },
-      });
+      const work = (underWay.get(blob) ?? Promise.resolve()).then(() =>
+        downloadBlob({
+          ...{ entry, blob: place, url: fileAddress(reference, commit, path, asking), asking: { ...asking, signal } },
+          ...(stallLimit !== undefined && { stallLimit }),
+          onBytes(bytes) {
+            done += bytes;
+            onProgress?.({ done, total, file: path });
+          },
+        }),
+      );
       underWay.set(blob, work);
       await work;
       linkBlob(place, join(snapshot, ...path.split("/")));
@@ -194,7 +195,7 @@ function withWhatIsKept(error: unknown, { done, total }: { done: number; total: 
 }
 
 function fromCache(options: PullOptions, why: string): Pulled {
-  const { reference, env = process.env, onNote, include, exclude } = options;
+  const { reference, env = process.env, onNote } = options;
   const cache = hubCache(env);
   const commit = cachedCommit(reference, cache);
   const snapshot = commit === null ? null : snapshotFolder(reference, commit, cache);
@@ -203,14 +204,10 @@ function fromCache(options: PullOptions, why: string): Pulled {
   if (commit === null || snapshot === null || !existsSync(snapshot))
     throw new HubError(
       `${name} is not in the cache ${cache}, and ${why}`,
-      "Pull it once with a network; a copy of that cache from another machine does, too.",
+      "Pull it once with a network; a copy of that cache from a different machine does, too.",
     );
-  const entries =
-    tree === null
-      ? []
-      : tree.filter(({ path }) =>
-          chosen({ reference, ...(include && { include }), ...(exclude && { exclude }) }, tree).includes(path),
-        );
+  const names = new Set(tree === null ? [] : chosen(options, tree));
+  const entries = (tree ?? []).filter(({ path }) => names.has(path));
   const lacking = entries.filter(({ path }) => !existsSync(join(snapshot, ...path.split("/"))));
   if (lacking.length > 0)
     throw new HubError(
@@ -222,7 +219,7 @@ function fromCache(options: PullOptions, why: string): Pulled {
     );
   onNote?.(`${why}: ${name} is as the cache has it, commit ${commit}`);
   const bytes = sum(entries.map(({ size }) => size));
-  return { ...result(reference, { commit, cache, entries, cached: bytes }) };
+  return result(reference, { commit, cache, entries, cached: bytes });
 }
 
 function result(
