@@ -6,6 +6,7 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
+import { messageOf } from "../util/errors.ts";
 import { fromJson, toJson } from "../util/json-values.ts";
 import { startProcess } from "../util/start-process.ts";
 import type { FromProcess, ToProcess } from "./cell-messages.ts";
@@ -67,6 +68,7 @@ export async function runCells(options: RunCellsOptions): Promise<LabOutcome> {
   const pace = new Pace();
   let cells: readonly Cell[] = [];
   let planned = -1;
+  let fault: { readonly error: unknown } | null = null;
 
   /** The cells that may begin now; those with a kept result are taken over first. */
   const ready = (): Cell[] => {
@@ -125,8 +127,12 @@ export async function runCells(options: RunCellsOptions): Promise<LabOutcome> {
         const needed = Object.fromEntries(cell.needs.map((need) => [need, results.get(need)]));
         void worker
           .do({ kind: "cell", folder, cell, results: needed }, tell)
-          .then((outcome) => finished(cell, outcome));
+          .then((outcome) => finished(cell, outcome))
+          .catch((error: unknown) => {
+            fault ??= { error };
+          });
       }
+      if (fault !== null) throw (fault as { readonly error: unknown }).error;
       tell();
       const busy = workers.filter(({ cell }) => cell !== null);
       if (busy.length === 0 && (interrupted() || ready().length === 0)) break;
@@ -191,6 +197,11 @@ class Worker {
         this.#onProgress();
       } else if (message.kind === "note") onNote(`${this.cell}: ${message.text}`);
       else if (message.kind !== "ready") this.#end(message);
+    });
+    // It could not be started, or ended while it was sent something: the exit, if there is one, says no more.
+    this.#child.on("error", (error) => {
+      this.ended = true;
+      this.#end({ kind: "failed", reason: `its process failed: ${messageOf(error)}` });
     });
     this.#child.on("exit", (code, signal) => {
       this.ended = true;

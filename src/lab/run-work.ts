@@ -19,6 +19,8 @@ export interface RunInput {
   readonly config: Config;
   /** The cells that trained the models it starts from; null for those that the configuration trains or names itself. */
   readonly start: TrialInput["start"];
+  /** Hash of the files that it reads (`hashInputs`). */
+  readonly files: string;
 }
 
 export interface WholeRun {

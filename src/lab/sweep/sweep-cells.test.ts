@@ -17,7 +17,10 @@ it("trains equal stages once for each seed, and the rest by itself with one thre
   const [first, second] = cells.filter(({ work }) => work === "run");
   expect(first!.needs).toHaveLength(2);
   expect(second!.needs).toEqual(first!.needs);
-  expect(first!.input).toMatchObject({ config: { threads: 1, ppo: { learningRate: 1e-5 } } });
+  expect(first!.input).toMatchObject({
+    files: expect.stringMatching(/^[0-9a-f]{64}$/),
+    config: { threads: 1, ppo: { learningRate: 1e-5 } },
+  });
 });
 
 it("gives means with their intervals, and differences on the same seeds; what is missing is left out", () => {

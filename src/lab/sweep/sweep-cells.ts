@@ -1,6 +1,7 @@
 /** A sweep's cells, one whole run for each combination of values, and their summary over seeds. */
 import type { Config } from "../../config/index.ts";
 import { type Cell, type CellOf, type Results, resultOf } from "../cells.ts";
+import { hashInputs } from "../input-files.ts";
 import { paired } from "../paired.ts";
 import type { WholeRun } from "../run-work.ts";
 import { startOf } from "../start-cells.ts";
@@ -41,7 +42,12 @@ export function sweepCells(runs: readonly SweepRun[]): Cell[] {
     const own = config.ppo === undefined ? { policy: null, reward: null } : startOf(config, stages);
     // SFT alone before PPO is trained in the run itself only if nobody shares it; a cell is as good.
     const needs = [own.policy, own.reward].filter((name) => name !== null);
-    return { name: cell, work: "run", input: { config: { ...config, threads: 1 }, start: own }, needs };
+    return {
+      name: cell,
+      work: "run",
+      input: { config: { ...config, threads: 1 }, start: own, files: hashInputs(config) },
+      needs,
+    };
   });
   return [...stages.values(), ...cells];
 }
