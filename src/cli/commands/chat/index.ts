@@ -1,18 +1,16 @@
 /** `ballast chat`: a conversation with a model in the terminal, or with two side by side. */
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Engine } from "../../../engine/engine.ts";
 import { openEngine } from "../../../engine/open-engine.ts";
-import { adapterBase } from "../../../models/adapter-folder.ts";
-import { barePrompt, loadTokenizer, type Message, type Tokenizer } from "../../../text/index.ts";
+import { barePrompt, type Message, type Tokenizer } from "../../../text/index.ts";
 import { type Answer, answerInPieces } from "../../../trainer/answer-pieces.ts";
 import { loadTrunk } from "../../../trainer/stage-models.ts";
 import { BallastError, DataError, messageOf } from "../../../util/errors.ts";
 import { printable } from "../../../util/sanitize.ts";
-import { isAdapterFolder } from "../../../util/weight-files.ts";
 import { writeExport } from "../../export-file.ts";
 import { jsonLine } from "../../json-line.ts";
+import { loadModelTokenizer } from "../../model-tokenizer.ts";
 import { shortPath } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
 import { type ChatModel, chatModels } from "./chat-models.ts";
@@ -104,9 +102,8 @@ export async function chat(options: ChatOptions): Promise<number> {
 }
 
 async function sideOf(engine: Engine, { name, folder }: ChatModel, options: ChatOptions): Promise<Side> {
-  // An adapter that PEFT saved may have no tokenizer of its own.
-  const own = !isAdapterFolder(folder) || existsSync(join(folder, "tokenizer.json"));
-  const tokenizer = loadTokenizer(own ? folder : adapterBase(folder));
+  const tokenizer = loadModelTokenizer(folder);
+  for (const said of tokenizer.notes) options.terminal.note(said);
   const { id, config } = await loadTrunk(engine, folder, { tokenizer, heads: ["lm"], seed: options.seed });
   return {
     name,

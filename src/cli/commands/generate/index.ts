@@ -1,17 +1,14 @@
 /** `ballast generate`: a model answers prompts from the command line or from stdin. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { openEngine } from "../../../engine/open-engine.ts";
-import { adapterBase } from "../../../models/adapter-folder.ts";
-import { barePrompt, loadTokenizer, type Message } from "../../../text/index.ts";
+import { barePrompt, type Message } from "../../../text/index.ts";
 import { generate as answer } from "../../../trainer/generate.ts";
 import type { Generation } from "../../../trainer/run-types.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printable } from "../../../util/sanitize.ts";
-import { isAdapterFolder } from "../../../util/weight-files.ts";
 import { findModel } from "../../find-model.ts";
 import { jsonLine } from "../../json-line.ts";
+import { loadModelTokenizer } from "../../model-tokenizer.ts";
 import type { Terminal } from "../../terminal.ts";
 
 export interface GenerateOptions {
@@ -40,9 +37,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
   if (raw && system !== undefined)
     throw new UsageError("--raw takes no --system: a raw text has no roles", "Put it at the prompt's beginning.");
   const folder = await findModel(options.model, options.workspace);
-  // An adapter that PEFT saved may have no tokenizer of its own.
-  const own = !isAdapterFolder(folder) || existsSync(join(folder, "tokenizer.json"));
-  const tokenizer = loadTokenizer(own ? folder : adapterBase(folder), raw ? { chatTemplate: null } : {});
+  const tokenizer = loadModelTokenizer(folder, raw ? { chatTemplate: null } : {});
   for (const said of tokenizer.notes) terminal.note(said);
   const engine = await openEngine({ threads, onNote: terminal.note });
   const reply = async (texts: readonly string[]) => {

@@ -6,12 +6,13 @@ import { parametersInWords } from "../../../control/doctor/index.ts";
 import { isHubReference, onDisk } from "../../../hub/index.ts";
 import { readBaseConfig } from "../../../models/adapter-folder.ts";
 import { parameterCount } from "../../../models/model-size.ts";
-import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
+import type { Tokenizer } from "../../../text/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { machineMemory } from "../../../util/machine-memory.ts";
 import { fromHome } from "../../../util/platform.ts";
 import { defaultThreads } from "../../../util/threads.ts";
 import { hasWeights, isAdapterFolder } from "../../../util/weight-files.ts";
+import { loadModelTokenizer } from "../../model-tokenizer.ts";
 
 export interface SeenModel {
   readonly folder: string;
@@ -37,7 +38,7 @@ export function lookAtModel(answer: string): SeenModel {
       "A model's folder has config.json, tokenizer.json and model.safetensors.",
     );
   const config = readBaseConfig(folder);
-  const tokenizer = loadTokenizer(folder);
+  const tokenizer = loadModelTokenizer(folder);
   const { family, context } = config;
   const chatTemplate = existsSync(join(folder, "chat_template.jinja")) || configured(folder);
   return { folder, family, parameters: parameterCount(config, ["lm"]), context, tokenizer, chatTemplate };

@@ -1,19 +1,16 @@
 /** The thread that talks with models for the page: one engine, and the two models used last. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { openEngine } from "../../../engine/open-engine.ts";
-import { adapterBase } from "../../../models/adapter-folder.ts";
+import { readBaseConfig } from "../../../models/adapter-folder.ts";
 import { parameterSpecs } from "../../../models/family.ts";
-import { readModelConfig } from "../../../models/hf-folder.ts";
-import { loadTokenizer } from "../../../text/index.ts";
 import { type Conversant, openConversant } from "../../../trainer/conversant.ts";
 import { stateOf } from "../../../trainer/model-folder.ts";
 import type { ReplyLine, ReplyRequest } from "../../../types/playground-page.ts";
 import { BallastError, messageOf, UsageError } from "../../../util/errors.ts";
 import { machineMemory } from "../../../util/machine-memory.ts";
-import { isAdapterFolder } from "../../../util/weight-files.ts";
 import { findModel } from "../../find-model.ts";
+import { loadModelTokenizer } from "../../model-tokenizer.ts";
 
 const { workspace, threads } = workerData as { readonly workspace: string; readonly threads: number };
 
@@ -72,14 +69,17 @@ async function modelOf(path: string): Promise<Conversant> {
     models.set(path, known);
     return known;
   }
-  for (const [name, old] of [...models].slice(0, Math.max(0, models.size - held + 1))) {
-    models.delete(name);
-    await old.then((model) => model.close()).catch(() => {});
-  }
-  const opened = open(path);
+  const left = [...models].slice(0, Math.max(0, models.size - held + 1));
+  for (const [name] of left) models.delete(name);
+  // In the list before anything is awaited: a second request for it waits for the same model.
+  const opened = closed(left.map(([, old]) => old)).then(() => open(path));
   models.set(path, opened);
   opened.catch(() => models.delete(path));
   return opened;
+}
+
+async function closed(left: readonly Promise<Conversant>[]): Promise<void> {
+  for (const old of left) await old.then((model) => model.close()).catch(() => {});
 }
 
 async function open(path: string): Promise<Conversant> {
@@ -90,13 +90,12 @@ async function open(path: string): Promise<Conversant> {
     );
   const folder = await findModel(path, workspace);
   checkSize(folder);
-  const own = !isAdapterFolder(folder) || existsSync(join(folder, "tokenizer.json"));
-  return openConversant(engine, folder, loadTokenizer(own ? folder : adapterBase(folder)));
+  return openConversant(engine, folder, loadModelTokenizer(folder));
 }
 
 function checkSize(folder: string): void {
   if (stateOf(folder) !== folder) return;
-  const config = readModelConfig(isAdapterFolder(folder) ? adapterBase(folder) : folder);
+  const config = readBaseConfig(folder);
   const parameters = parameterSpecs(config, ["lm"]).reduce(
     (total, { shape }) => total + shape.reduce((product, size) => product * size, 1),
     0,
