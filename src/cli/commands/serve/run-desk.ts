@@ -1,9 +1,19 @@
 /** Begins runs for the page: checks a configuration in a thread, writes its file, and starts its process, which outlives the server. */
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { basename, join, relative } from "node:path";
 import type { Worker } from "node:worker_threads";
-import { templateNames, templateText } from "../../../config/extends-chain.ts";
+import { templateNames, templateSays } from "../../../config/extends-chain.ts";
 import { Refusal } from "../../../server/index.ts";
 import type { Store } from "../../../store/index.ts";
 import type { NewRunCheck, NewRunRequest, RunDesk, StartedRun } from "../../../types/new-run-page.ts";
@@ -59,7 +69,7 @@ export function createRunDesk({
       // Loading the program takes longer than a check.
       checks.warmUp();
       return {
-        templates: templateNames().map((name) => ({ name, says: firstSentence(templateText(name)) })),
+        templates: templateNames().map((name) => ({ name, says: templateSays(name) })),
         files: configFiles("."),
         models: modelFolders(workspace).map(({ path }) => path),
         starts: [...starts].reverse().map(shown),
@@ -183,14 +193,22 @@ function freeName(folder: string, name: string): string {
   }
 }
 
+/** The end of a log, of which a long run may have written much; empty if the file is gone. */
 function endOf(path: string): string {
-  const text = readFileSync(path, "utf8");
-  return text.length > shownBytes ? `…${text.slice(-shownBytes)}` : text;
-}
-
-function firstSentence(text: string): string {
-  const comment = /^# (?:[\w-]+: )?(.*?\.)(?=\s|$)/.exec(text)?.[1] ?? "";
-  return comment;
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch {
+    return "";
+  }
+  try {
+    const { size } = fstatSync(file);
+    const bytes = Buffer.alloc(Math.min(size, shownBytes));
+    readSync(file, bytes, 0, bytes.length, size - bytes.length);
+    return `${size > bytes.length ? "…" : ""}${bytes.toString("utf8")}`;
+  } finally {
+    closeSync(file);
+  }
 }
 
 const mostFiles = 200;
