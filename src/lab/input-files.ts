@@ -1,4 +1,4 @@
-/** Hashes of the files that a configuration reads: a cell whose rows or functions changed is another cell. */
+/** Hashes of the files that a configuration reads: a cell whose rows or functions changed is a different cell. */
 import type { Config } from "../config/index.ts";
 import { sha256OfText } from "../config/run-manifest.ts";
 import { hashFunction } from "../reward/function-hash.ts";

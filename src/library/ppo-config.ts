@@ -98,7 +98,7 @@ const otherwise: Readonly<Record<string, string>> = {
   tracker_project_name: "Every run is recorded in its workspace's database: ballast serve.",
   reward_model: "Score the responses in your loop.",
   query_dataset: "Bring the queries in your loop.",
-  world_size: "One process trains a run.",
+  world_size: "Processes of the PyTorch engine are `engine.processes` of a configuration.",
   optimize_cuda_cache: "Ballast has no such cache.",
   optimize_device_cache: "Ballast has no such cache.",
 };

@@ -45,6 +45,6 @@ function present(folder: string, file: string): string {
   if (existsSync(join(path, file))) return path;
   throw new UsageError(
     `${folder} is not a folder with ${file}`,
-    "Names of the Hugging Face hub are not looked up: download the model, and give its folder.",
+    "A name of the Hugging Face Hub is no folder: `ballast pull ORG/NAME` prints the folder to give.",
   );
 }

@@ -91,7 +91,7 @@ it("with actions from its first one on, has the bits of a run with actions from 
   expect(said.map(({ message }) => message)).toContain("forked from the run quiet-1 at iteration 2");
 });
 
-it("with other settings has them from there on, its history of settings says so, and another reward is examined there", async () => {
+it("with other settings has them from there on, its history of settings says so, and a different reward is examined there", async () => {
   const path = join(workspace, "reward.ts");
   writeFileSync(path, "export default ({ response }: { response: string }) => response.length;\n");
   const rewards = [

@@ -62,7 +62,7 @@ export async function forkRun({ from, at, config, name, rules }: ForkOptions): P
   const changes = changesBetween(before, facts.config);
   const own = structuredClone(newest.own);
   for (const { key, value } of changes) hold(own, { key, value });
-  // Another reward is examined where it begins.
+  // A different reward is examined where it begins.
   if (!same) own.examineAt = step;
   const forked = { run: from.id, changes };
   await copyCheckpoint(source(step), join(folder, "ppo", checkpointName(step)), { ...newest, own, origin, forked });

@@ -82,7 +82,7 @@ function checkChain(connection: Connection, runId: string): ChainCheck {
       const name = `seal ${seals + 1} of ${time(at)}`;
       if (headOf({ before: previous?.head ?? "", runId, at, contents }) !== head)
         fault(
-          `${name} does not fit ${previous === null ? "its contents" : "the one before it: one of the two"} was changed or removed`,
+          `${name} does not fit ${previous === null ? "its contents: it was changed" : "the one before it: one of the two was changed or removed"}`,
         );
       const { rows: sealed, before: earlier } = contentsOf(contents);
       const metrics = sealed.metrics && ([sealed.metrics[0], sealed.metrics[1]] as const);

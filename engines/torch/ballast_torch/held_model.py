@@ -25,7 +25,7 @@ PEFT_PREFIX = "base_model.model."
 
 
 class HeldModel:
-    """One process's. `ranks` has it alone; sharded_model.py has the same model over several."""
+    """The whole model in one process; sharded_model.py has the same model over several."""
 
     ranks = Alone()
 

@@ -137,5 +137,5 @@ class Ranks:
 
 
 def ranks_here():
-    """The ranks that the environment speaks of; alone if it speaks of none."""
+    """The ranks that the environment names; `Alone` if it names none."""
     return Ranks() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else Alone()

@@ -33,7 +33,7 @@ export function defineEngine({ command, does, terminal }: CommandMaker): void {
     );
   engine
     .command("join")
-    .description("processes on this machine for a run on another one, with engine.nodes and engine.rendezvous")
+    .description("processes on this machine for a run on a different one, with engine.nodes and engine.rendezvous")
     .addArgument(KIND)
     .requiredOption("--rendezvous <host:port>", "the run's engine.rendezvous", text)
     .requiredOption("--node <n>", "which machine this is, from 1; the one that trains is 0", integer(1, mostProcesses))

@@ -3,7 +3,7 @@ import { UsageError } from "../../util/errors.ts";
 import { defaultThreads } from "../../util/threads.ts";
 import { type ProcessOptions, rendezvousOf } from "./rendezvous.ts";
 import { packageFolder, pythonOf } from "./torch-environment.ts";
-import { endedWithOthers, endOf, type RankEnd } from "./worker-end.ts";
+import { endedWithOthers, endOf, notStarted, type RankEnd } from "./worker-end.ts";
 import { startRank } from "./worker-process.ts";
 
 export interface JoinOptions extends Required<ProcessOptions> {
@@ -34,7 +34,7 @@ export async function joinRanks({ node, nodes, processes, python, threads, rende
           child.stderr?.on("data", (data) => {
             errors = (errors + data).slice(-8192);
           });
-          child.on("error", reject);
+          child.on("error", (error) => reject(notStarted(error, { ...program, remedy })));
           child.on("close", (code, signal) => resolve({ rank, code, signal, errors }));
         }),
     ),

@@ -47,7 +47,7 @@ export function environmentOf(local: number, rendezvous: Rendezvous | undefined)
     LOCAL_RANK: String(local),
     WORLD_SIZE: String(nodes * processes),
     ...{ MASTER_ADDR: address, MASTER_PORT: String(port) },
-    // By default gloo looks up the host's name, which may be unknown or that of another network.
+    // By default gloo looks up the host's name, which may be unknown or that of a different network.
     ...(nodes === 1 && existsSync("/sys/class/net/lo") && { GLOO_SOCKET_IFNAME: "lo" }),
   };
 }

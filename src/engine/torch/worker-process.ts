@@ -165,7 +165,7 @@ export class WorkerProcess {
     const pid = this.pids[rank];
     const which =
       pid === undefined
-        ? `process ${rank} of the PyTorch worker, on another machine,`
+        ? `process ${rank} of the PyTorch worker, on a different machine,`
         : `the PyTorch worker (process ${pid})`;
     this.#fail(new EngineError(`${which} has not answered for ${Math.round(seconds)} s`, resumeHint));
     this.#kill();

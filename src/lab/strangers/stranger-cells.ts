@@ -26,7 +26,7 @@ export function twinOf(cases: readonly StrangerCase[], base: string): Pick<Stran
 }
 
 export interface StrangersPlan {
-  /** The whole suite: a case's twin may be another case. */
+  /** The whole suite: a case's twin may be a case that is not run. */
   readonly suite: readonly StrangerCase[];
   /** The cases to run. */
   readonly cases: readonly StrangerCase[];

@@ -79,7 +79,7 @@ export function faultsOf({ record, folders }: RecordCheck): string[] {
   ];
 }
 
-/** Everything about a run, by the person `by`, at the time `now` (Unix milliseconds). */
+/** Everything about a run, by the operator `by`, at the time `now` (Unix milliseconds). */
 export async function auditOf(
   store: Store,
   place: RunPlace,

@@ -202,7 +202,7 @@ function modelOf(answer: string | undefined): SeenModel | null {
 
 function refuseExisting(out: string, { force = false }: InitOptions): void {
   if (existsSync(out) && !force)
-    throw new UsageError(`there is already a file ${out}`, "Give another name, or --force to replace it.");
+    throw new UsageError(`there is already a file ${out}`, "Give a different name, or --force to replace it.");
 }
 
 async function finish({ out, ...found }: Found, { terminal, time }: InitOptions): Promise<number> {

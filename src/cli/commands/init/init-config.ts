@@ -150,7 +150,7 @@ function ppoLines({
     ...(rateFits
       ? []
       : [
-          `  learningRate: ${exponent(rates.ppo)} # the middle of the band for this size (docs/doctor.md); the template's ${exponent(template.learningRate)} is for another`,
+          `  learningRate: ${exponent(rates.ppo)} # the middle of the band for this size (docs/doctor.md); the template's ${exponent(template.learningRate)} is for a different size`,
         ]),
     ...(asked.references === "texts" && reward !== "exact"
       ? ["  # gold: a second judgement that never trains, to see whether the reward is gamed (docs/config.md)"]

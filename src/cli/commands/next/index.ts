@@ -83,13 +83,16 @@ export async function next(options: NextOptions): Promise<number> {
 
   function write(): string {
     const out = options.out ?? `${name}.yaml`;
-    if (existsSync(out)) throw new UsageError(`there is already a file ${out}`, "Name another one: --out FILE.yaml.");
+    if (existsSync(out))
+      throw new UsageError(`there is already a file ${out}`, "Name a different one: --out FILE.yaml.");
     for (const file of [...prompts, ...evaluation])
       if (!existsSync(file)) throw new UsageError(`there is no file ${file}`, "Name a file of rows.");
     const own = [...evaluation];
     if (round!.subject === "evaluation" && own.length === 0) {
-      own.push(`${out.replace(/\.ya?ml$/, "")}-prompts.jsonl`);
-      writeDurably(own[0]!, harderPrompts(config));
+      const harder = `${out.replace(/\.ya?ml$/, "")}-prompts.jsonl`;
+      if (existsSync(harder)) throw new UsageError(`there is already a file ${harder}`, "Name a different --out.");
+      writeDurably(harder, harderPrompts(config));
+      own.push(harder);
     }
     const because = [`Round ${record.stage} (${place.id}): ${words[judged.verdict].slice(2)}; ${judged.reasons[0]}.`];
     const text = roundText({

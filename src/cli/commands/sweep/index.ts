@@ -57,7 +57,7 @@ export async function sweep(options: SweepOptions): Promise<number> {
   );
 }
 
-/** Names for the runs by what is varied, such as `learningRate-1e-5-seed-2`; where these are too long or not distinct, with a hash. */
+/** Names for the runs by what is varied, such as `learningRate-1e-5-seed-2`; with a hash if these are too long or not distinct. */
 function cellNames(runs: readonly (readonly (readonly [string, string])[])[]): string[] {
   const plain = runs.map((values) =>
     values
