@@ -73,14 +73,18 @@ it("asks both models, each with its own history, and shows text as text", async 
   expect(document.querySelector(".turns b")).toBeNull();
 });
 
-it("hides the names until an answer is preferred, then keeps the choice and shows them", async () => {
+it("hides the names until an answer is preferred, then keeps the choice once and shows them", async () => {
   await open({ mode: "rate" });
   await say(".talk-form textarea", "say red");
   const cards = () => [...document.querySelectorAll(".talk-row .card")].map(({ textContent }) => textContent);
   expect(cards().join()).not.toMatch(/a-1|PPO|SFT|token/);
   const second = cards()[1]!.includes("short") ? "short 1" : "long <b>x</b> 1";
   const first = second === "short 1" ? "long <b>x</b> 1" : "short 1";
-  await act(() => button("2 is better").click());
+  await act(() => {
+    // Pressed twice at once, it is one choice.
+    button("2 is better").click();
+    button("2 is better").click();
+  });
   await settled();
   expect(kept).toEqual([{ path: "/api/runs/a-1/preferences", prompt: "say red", chosen: second, rejected: first }]);
   expect(cards()[1]).toMatch(second === "short 1" ? /a-1, PPO ✓/ : /a-1, SFT ✓/);

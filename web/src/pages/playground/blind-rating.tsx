@@ -7,6 +7,7 @@ import { Button, Problem } from "../../components/parts.tsx";
 import { OperatorField } from "../run/control/operator-field.tsx";
 import { GrowingAnswer } from "./answer.tsx";
 import { modelName } from "./model-chooser.tsx";
+import { PreferButtons } from "./prefer-buttons.tsx";
 import { PreferenceExport } from "./preference-export.tsx";
 import type { Sampling } from "./sampling.ts";
 import { useReply } from "./use-reply.ts";
@@ -144,17 +145,7 @@ export function BlindRating({ models, sampling }: BlindRatingProps) {
             ))}
           </div>
           <p class="press">
-            {([0, 1] as const).map((side) => (
-              <Button
-                key={side}
-                shortcut={String(side + 1)}
-                says={`answer ${side + 1} is better`}
-                disabled={!ready || same}
-                onPress={() => void prefer(side)}
-              >
-                {side + 1} is better
-              </Button>
-            ))}
+            <PreferButtons ready={ready && !same} onPrefer={prefer} />
             <Button shortcut="s" says="neither: the next prompt" disabled={isBusy} onPress={() => void draw()}>
               {chosen.value === null ? "Skip" : "Next"}
             </Button>

@@ -7,6 +7,7 @@ import { Button, Problem } from "../../components/parts.tsx";
 import { plural } from "../../format.ts";
 import { useAnswer } from "../../state/use-answer.ts";
 import { OperatorField } from "../run/control/operator-field.tsx";
+import { PreferButtons } from "./prefer-buttons.tsx";
 import { PreferenceExport } from "./preference-export.tsx";
 
 export function SampleRating({ run }: { readonly run: string }) {
@@ -59,17 +60,7 @@ export function SampleRating({ run }: { readonly run: string }) {
             ))}
           </div>
           <p class="press">
-            {([0, 1] as const).map((side) => (
-              <Button
-                key={side}
-                shortcut={String(side + 1)}
-                says={`answer ${side + 1} is better`}
-                disabled={!ready}
-                onPress={() => void prefer(side)}
-              >
-                {side + 1} is better
-              </Button>
-            ))}
+            <PreferButtons ready={ready} onPrefer={prefer} />
             <Button shortcut="s" says="the next pair" onPress={next}>
               {chosen.value === null ? "Skip" : "Next"}
             </Button>
