@@ -59,6 +59,8 @@ const argumentsOf = (run: string): Readonly<Record<string, readonly string[]>> =
     "config explain": ["ppo"],
     "config schema": [],
     merge: ["none", "out"],
+    ...{ extend: ["none"], chat: ["none"], archive: [run], rename: [run, "name"], audit: ["none"] },
+    ...{ pull: ["none"], "tokenizer train": ["none.txt"], sweep: ["none.yaml", "seed=1"], "engine join": ["none"] },
     // An engine that does not exist, so that no environment is made.
     "engine setup": ["none"],
     "engine check": ["none"],
