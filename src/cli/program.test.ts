@@ -4,10 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
 import pc from "picocolors";
 import { afterAll, describe, expect, it } from "vitest";
 import { UsageError } from "../util/errors.ts";
-import { runProgram } from "./program.ts";
+import { createProgram, runProgram } from "./program.ts";
 import type { Terminal } from "./terminal.ts";
 
 const bin = fileURLToPath(new URL("../../bin/ballast", import.meta.url));
@@ -39,7 +40,7 @@ async function typed(...args: string[]): Promise<{ readonly out: string; readonl
 const COMMANDS = [
   ...["demo", "run", "sft", "reward", "ppo", "resume", "eval", "generate", "runs", "compare"],
   ...["incidents", "history", "report", "export", "serve", "tell", "mark", "engine"],
-  ...["audit", "chat", "extend", "archive", "rename", "sweep"],
+  ...["audit", "chat", "extend", "archive", "rename", "sweep", "pull", "tokenizer", "init", "config", "next"],
 ];
 
 describe("help", () => {
@@ -53,6 +54,27 @@ describe("help", () => {
 
   it.each(COMMANDS)("of %s has examples", async (command) => {
     expect((await typed(command, "--help")).out).toContain(`$ ballast ${command}`);
+  });
+
+  it("has only examples that parse", async () => {
+    const { out } = await typed("help");
+    const names = [...out.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, name]) => name!);
+    const helps = await Promise.all(names.map(async (name) => (await typed("help", name)).out));
+    const examples = helps.flatMap((help) => [...help.matchAll(/^ {2}\$ ballast (.*)$/gm)].map(([, line]) => line!));
+    expect(examples.length).toBeGreaterThan(100);
+    const without = (command: Command) => {
+      for (const below of command.commands) without(below);
+      if (command.commands.length === 0) command.action(() => {});
+    };
+    const wrong: string[] = [];
+    for (const example of examples) {
+      const line = example.replace(/ [|<>#] .*$/, "");
+      const words = line.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)!.map((word) => word.replaceAll(/["']/g, ""));
+      const { program } = createProgram({ out() {} } as unknown as Terminal);
+      without(program);
+      await program.parseAsync(words, { from: "user" }).catch((error) => wrong.push(`${example}: ${error.message}`));
+    }
+    expect(wrong).toEqual([]);
   });
 
   it("fits 80 columns: the whole, each command's and each subcommand's", async () => {
