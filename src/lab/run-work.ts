@@ -8,6 +8,7 @@ import { openRun, type RunFacts } from "../run/open-run.ts";
 import { type PipelineResult, runPipeline } from "../run/pipeline.ts";
 import { databaseOf, withStore } from "../store/index.ts";
 import type { Evaluation } from "../types/evaluation.ts";
+import { writeDurably } from "../util/durable.ts";
 import { StoppedByController } from "../util/errors.ts";
 import { clearRun } from "./clear-run.ts";
 import { listenerOf } from "./listener.ts";
@@ -34,7 +35,7 @@ export interface WholeRun {
 }
 
 /** Trains the run. Throws Interrupted once its state is saved. */
-export async function trainWhole({ config: given, start }: RunInput, tools: Tools): Promise<WholeRun> {
+export async function trainWhole({ config: given, start, files }: RunInput, tools: Tools): Promise<WholeRun> {
   const { folder: workspace, name, results } = tools;
   const modelOf = (cell: string | null) => (cell === null ? null : (results[cell] as StageModel).model);
   const models = { policy: modelOf(start.policy), rewardModel: modelOf(start.reward) };
@@ -42,7 +43,7 @@ export async function trainWhole({ config: given, start }: RunInput, tools: Tool
     ...(given.ppo && (models.policy ?? models.rewardModel) !== null ? startingFrom(given, models) : given),
     workspace,
   };
-  const facts = await factsOf(config, tools);
+  const facts = await factsOf({ config, files }, tools);
   try {
     const { result } = await openRun({ ...facts, ...listenerOf(tools) }).train(runPipeline);
     return { run: facts.place.id, ...figuresOf(result), stopped: null };
@@ -57,18 +58,27 @@ export async function trainWhole({ config: given, start }: RunInput, tools: Tool
   }
 }
 
-/** The run as an earlier call left it, if its configuration is still the same; else a new one. */
-async function factsOf(config: Config, { folder: workspace, name }: Tools): Promise<RunFacts> {
+/** The run as an earlier call left it, if its configuration and the files that it reads are still the same; else a new one. */
+async function factsOf(
+  { config, files }: Pick<RunInput, "config" | "files">,
+  { folder: workspace, name }: Tools,
+): Promise<RunFacts> {
   const place = { id: `${name}-1`, folder: join(workspace, `${name}-1`), workspace };
   const path = join(place.folder, "config.json");
+  const began = join(workspace, "cells", `${name}.files`);
   if (existsSync(path)) {
-    const same = readFileSync(path, "utf8") === recordedConfig(completed(config), place.folder);
+    const same =
+      readFileSync(path, "utf8") === recordedConfig(completed(config), place.folder) &&
+      existsSync(began) &&
+      readFileSync(began, "utf8") === files;
     const known =
       existsSync(databaseOf(workspace)) && withStore(workspace, (store) => store.run(place.id) !== undefined);
     if (same && known) return knownRun(place);
     clearRun(place);
   }
-  return newRun({ config, name });
+  const facts = newRun({ config, name });
+  writeDurably(began, files);
+  return facts;
 }
 
 function figuresOf({ evaluation, stages }: PipelineResult): Pick<WholeRun, "figures" | "shares"> {
