@@ -21,7 +21,7 @@ export interface IterationResult {
   readonly passes: number;
   readonly update: number;
   readonly total: number;
-  /** User and system time of the process in one iteration, all threads together. */
+  /** User and system time in one iteration, all threads and processes of the engine together. */
   readonly cpuSeconds: number;
   /** The controller: its consultations, health, and its copies of the models before each update. */
   readonly control: number;
@@ -35,12 +35,14 @@ export interface IterationResult {
 export interface BenchOptions {
   /** The controller as in a run: its rules on every consultation, its copies of the models; none of its alerts stops the run. */
   readonly controlled?: boolean;
+  /** CPU seconds of the engine's processes so far, to be added to this one's. */
+  readonly workerCpu?: () => number;
 }
 
 export async function benchIteration(
   engine: Engine,
   shape: BenchShape = shapes.small,
-  { controlled = false }: BenchOptions = {},
+  { controlled = false, workerCpu = () => 0 }: BenchOptions = {},
 ): Promise<IterationResult> {
   const folder = mkdtempSync(join(tmpdir(), "ballast-bench-"));
   try {
@@ -57,7 +59,7 @@ export async function benchIteration(
     // Adapters share the weights of the folder, not those of the model that wrote it.
     if (shape.lora > 0) await engine.disposeModel(model.id);
     const measured: Measured[] = [];
-    const context = contextOf({ engine, folder, start, shape, measured, controlled });
+    const context = contextOf({ engine, folder, start, shape, measured, controlled, workerCpu });
     const settings = context.config.ppo;
     if (settings === undefined) throw new Error("the benchmark's configuration has no ppo section");
     const prompts = Array.from({ length: shape.sequences * shape.iterations }, (_, i) => ({
@@ -101,6 +103,7 @@ function contextOf({
   shape: { sequences, epochs, minibatches, response, iterations, vocabulary, stops, lora },
   measured,
   controlled,
+  workerCpu,
 }: {
   readonly engine: Engine;
   readonly folder: string;
@@ -108,6 +111,7 @@ function contextOf({
   readonly shape: BenchShape;
   readonly measured: Measured[];
   readonly controlled: boolean;
+  readonly workerCpu: () => number;
 }): StageContext {
   const text = JSON.stringify({
     objective: "Be measured.",
@@ -128,7 +132,7 @@ function contextOf({
     attempt: 1,
     metrics: (_stage, _iteration, values) => {
       const { user, system } = process.cpuUsage();
-      measured.push({ values, cpu: (user + system) / 1e6 });
+      measured.push({ values, cpu: (user + system) / 1e6 + workerCpu() });
     },
     event: () => {},
     setting: () => {},

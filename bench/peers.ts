@@ -1,116 +1,74 @@
 /**
- * `npm run bench:peers -- [SHAPE ...] [--pairs 5] [--threads N]`: one PPO iteration of Ballast and of TRL's last PPO trainer in the shapes of
- * `shapes.ts`, in alternating processes on as many threads, with ratios of medians and the range of the pairs' ratios. On a busy machine compare the
- * CPU seconds of one thread: with several, threads that wait for each other spin.
- *
- * It needs a Python with torch, transformers and datasets, named by BALLAST_PEERS_PYTHON (else `python3`), and a checkout of TRL,
- * named by BALLAST_PEERS_TRL:
- *
- *     git clone https://github.com/huggingface/trl && git -C trl checkout f2cd57710ae345ea6428ae95363267fcf38a3dc8
+ * `npm run bench:peers -- [SHAPE ...] [--contenders "embedded,torch bf16,TRL"] [--rounds 5] [--threads N] [--json]`: one PPO iteration in the shapes of
+ * `shapes.ts`, on the embedded engine, on PyTorch and in TRL's last PPO trainer, in alternating processes on as many threads: medians, and their ratios to
+ * the last contender with the range of the rounds' ratios. On a busy machine compare the CPU seconds of one thread: with several, threads that wait for each
+ * other spin. `contenders.ts` says what Python it needs.
  */
-import { execFileSync } from "node:child_process";
-import { delimiter } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { defaultThreads } from "../src/util/threads.ts";
-import type { IterationResult } from "./iteration.ts";
+import { type Contender, contenders, type Figures, measure, missing } from "./contenders.ts";
 import { median } from "./measure.ts";
-import { here } from "./revision.ts";
 import { type ShapeName, shapes } from "./shapes.ts";
-
-/** A commit of TRL that still has its PPO trainer. */
-const trlCommit = "f2cd57710ae345ea6428ae95363267fcf38a3dc8";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: "boolean", default: false },
-    pairs: { type: "string", default: "5" },
-    threads: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    threads: { type: "string", default: String(defaultThreads()) },
+    contenders: { type: "string", default: "embedded,TRL" },
   },
 });
 const names = (positionals.length > 0 ? positionals : Object.keys(shapes)) as ShapeName[];
 for (const name of names)
   if (!Object.hasOwn(shapes, name))
     throw new Error(`there is no shape named ${name}; there are ${Object.keys(shapes).join(", ")}`);
-const pairs = Number(options.pairs);
-if (!(Number.isInteger(pairs) && pairs >= 1)) throw new Error(`--pairs is ${options.pairs}; it must be 1 or more`);
-const threads = Number(options.threads ?? defaultThreads());
+const asked = options.contenders.split(",") as Contender[];
+for (const name of asked)
+  if (!contenders.includes(name))
+    throw new Error(`there is no contender named ${name}; there are ${contenders.join(", ")}`);
+const rounds = Number(options.rounds);
+if (!(Number.isInteger(rounds) && rounds >= 1)) throw new Error(`--rounds is ${options.rounds}; it must be 1 or more`);
+const threads = Number(options.threads);
 const say = (text: string) => (options.json ? process.stderr : process.stdout).write(`${text}\n`);
 
-const keys = ["total", "rollout", "cpuSeconds", "peakMb"] as const;
-type Figures = Pick<IterationResult, (typeof keys)[number]>;
+const lacking = asked.map(missing);
+for (const sentence of lacking) if (sentence !== null) say(sentence);
+const present = asked.filter((_, i) => lacking[i] === null);
+const last = present.at(-1);
+if (last === undefined) process.exit(1);
 
-function ballast(shape: ShapeName): Figures {
-  const program = `
-    import { startEngine } from "./bench/engine.ts";
-    import { benchIteration } from "./bench/iteration.ts";
-    import { shapes } from "./bench/shapes.ts";
-    const engine = await startEngine(${threads});
-    const result = await benchIteration(engine, shapes.${shape});
-    await engine.close();
-    console.log(JSON.stringify(result));
-  `;
-  const args = ["--import", "tsx", "--input-type=module", "--eval", program];
-  return JSON.parse(execFileSync(process.execPath, args, { cwd: here, encoding: "utf8" })) as Figures;
-}
-
-const python = process.env.BALLAST_PEERS_PYTHON ?? "python3";
-const paths = [process.env.BALLAST_PEERS_TRL, process.env.PYTHONPATH].filter((path) => path !== undefined);
-const env = { ...process.env, PYTHONPATH: paths.join(delimiter) };
-
-function trl(shape: ShapeName): Figures {
-  const script = fileURLToPath(new URL("./peers/trl_ppo.py", import.meta.url));
-  const settings = Object.entries({ ...shapes[shape], threads }).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-  const output = execFileSync(python, [script, ...settings], {
-    env,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  return JSON.parse(output.trim().split("\n").at(-1) as string) as Figures;
-}
-
-/** What is missing for the peer, or null. */
-function missing(): string | null {
-  const check = "import torch, transformers, datasets, trl.experimental.ppo";
-  try {
-    execFileSync(python, ["-c", check], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-    return null;
-  } catch (error) {
-    const { stderr, message } = error as { stderr?: string; message: string };
-    return stderr?.trim().split("\n").at(-1) || message;
-  }
-}
-
-const lacking = missing();
-if (lacking !== null) {
-  say(`TRL is not measured: ${python} says "${lacking}".`);
-  say(
-    "Name a Python with torch, transformers and datasets by BALLAST_PEERS_PYTHON, and a checkout of TRL by BALLAST_PEERS_TRL:",
-  );
-  say(`  git clone https://github.com/huggingface/trl && git -C trl checkout ${trlCommit}`);
-}
-const results: Record<string, { ballast: Figures[]; trl: Figures[] }> = {};
+const keys = ["total", "rollout", "score", "passes", "update", "cpuSeconds", "outsideEngineShare", "peakMb"] as const;
+const results: Record<string, Record<string, Figures[]>> = {};
 for (const name of names) {
-  const measured: { ballast: Figures[]; trl: Figures[] } = { ballast: [], trl: [] };
+  const measured: Record<string, Figures[]> = Object.fromEntries(present.map((contender) => [contender, []]));
   results[name] = measured;
-  for (let pair = 0; pair < (lacking === null ? pairs : 1); pair++) {
-    measured.ballast.push(ballast(name));
-    if (lacking === null) measured.trl.push(trl(name));
-  }
+  for (let round = 0; round < rounds; round++)
+    for (const contender of present) {
+      const figures = measure(contender, shapes[name], threads);
+      measured[contender]!.push(figures);
+      process.stderr.write(`${name}, ${contender}: ${JSON.stringify(figures)}\n`);
+    }
   say(
-    `\n${name.padEnd(12)}${"Ballast".padStart(10)}${lacking === null ? `${"TRL".padStart(10)}${"ratio".padStart(9)}   of each pair` : ""}`,
+    `\n${name}: ${rounds === 1 ? "one round" : `medians of ${rounds} rounds`}, ${threads} thread${threads > 1 ? "s" : ""}; of ${last}`,
   );
   for (const key of keys) {
-    const digits = key === "peakMb" ? 0 : 3;
-    const of = (figures: readonly Figures[]) => median(figures.map((figure) => figure[key]));
-    let row = `${key.padEnd(12)}${of(measured.ballast).toFixed(digits).padStart(10)}`;
-    if (lacking === null) {
-      const ratios = measured.ballast.map((figure, pair) => figure[key] / (measured.trl[pair] as Figures)[key]);
-      row += `${of(measured.trl).toFixed(digits).padStart(10)}${(of(measured.ballast) / of(measured.trl)).toFixed(3).padStart(9)}`;
-      row += `   ${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}`;
+    const base = measured[last]!;
+    for (const contender of present) {
+      const found = measured[contender]!.map((figures) => figures[key]).filter((value) => value !== undefined);
+      if (found.length === 0) continue;
+      const others = base.map((figures) => figures[key]).filter((value) => value !== undefined);
+      const ratios = others.map((other, round) => found[round]! / other);
+      const ratio =
+        contender === last || ratios.length === 0
+          ? ""
+          : `   ${(median(found) / median(others)).toFixed(3)}${rounds > 1 ? ` (${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)})` : ""}`;
+      say(
+        `${key.padEnd(20)}${contender.padEnd(16)}${median(found)
+          .toFixed(key === "peakMb" ? 0 : 3)
+          .padStart(10)}${ratio}`,
+      );
     }
-    say(row);
   }
 }
-if (options.json) process.stdout.write(`${JSON.stringify({ threads, pairs, results })}\n`);
+if (options.json) process.stdout.write(`${JSON.stringify({ threads, rounds, results })}\n`);

@@ -2,11 +2,11 @@
  * `npx tsx bench/ranks.ts [--shape small] [--rounds 10] [--sequences 16] [--dtype fp32] [--python PYTHON]`: steps of a cross-entropy on one process of the PyTorch
  * engine and on two, with one thread each, in turns; medians in wall time and in processor time of all processes. Needs Linux.
  */
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createTorchEngine, type TorchDtype, type TorchEngine } from "../src/engine/torch/index.ts";
+import { createTorchEngine, type TorchDtype } from "../src/engine/torch/index.ts";
 import { median } from "./measure.ts";
 import { modelOf, shapes } from "./shapes.ts";
+import { cpuOf } from "./worker-use.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -25,14 +25,6 @@ const sequences = Array.from({ length: Number(options.sequences) }, (_, b) => ({
 const weights = sequences.map(({ tokens }) => tokens.slice(1).map(() => 1e-3));
 const adam = { learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };
 
-/** User and system time, in seconds: clock ticks are hundredths. */
-function cpuOf({ worker }: TorchEngine): number {
-  return worker.pids.reduce<number>((sum, pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-    return sum + (Number(fields[11]) + Number(fields[12])) / 100;
-  }, 0);
-}
-
 const open = async (processes: number) => {
   const { python } = options;
   const dtype = options.dtype as TorchDtype;
@@ -43,13 +35,13 @@ const open = async (processes: number) => {
 const both = [await open(1), await open(2)];
 for (let round = 0; round <= Number(options.rounds); round++) {
   for (const { engine, id, wall, cpu } of both) {
-    const [startedAt, before] = [performance.now(), cpuOf(engine)];
+    const [startedAt, before] = [performance.now(), cpuOf(engine.worker.pids)];
     await engine.forwardBackward(id, { name: "cross_entropy", sequences, weights });
     await engine.optimStep(id, adam);
     // The first step allocates.
     if (round > 0) {
       wall.push((performance.now() - startedAt) / 1000);
-      cpu.push(cpuOf(engine) - before);
+      cpu.push(cpuOf(engine.worker.pids) - before);
     }
   }
 }

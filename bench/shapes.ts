@@ -24,6 +24,12 @@ export interface BenchShape {
   readonly stops: number;
 }
 
+const llama: BenchShape = {
+  ...{ sequences: 8, prompt: 16, response: 48, epochs: 4, minibatches: 4, iterations: 3 },
+  ...{ layers: 30, width: 576, heads: 9, vocabulary: 49_152, stops: 0 },
+  ...{ kvHeads: 3, innerWidth: 1536, lora: 16 },
+};
+
 const small: BenchShape = {
   ...{ sequences: 64, prompt: 16, response: 48, epochs: 4, minibatches: 4, iterations: 4 },
   ...{ layers: 4, width: 256, heads: 4, vocabulary: 512, stops: 0 },
@@ -42,11 +48,9 @@ export const shapes = {
     ...{ layers: 12, width: 768, heads: 12, vocabulary: 50_257 },
   },
   /** SmolLM-135M's shape, with adapters here and all weights in TRL. */
-  llama: {
-    ...small,
-    ...{ sequences: 8, prompt: 16, response: 48, epochs: 4, minibatches: 4, iterations: 3 },
-    ...{ layers: 30, width: 576, heads: 9, kvHeads: 3, innerWidth: 1536, vocabulary: 49_152, lora: 16 },
-  },
+  llama,
+  /** The same with all weights trained here, too. */
+  llamaFull: { ...llama, lora: 0 },
 } as const satisfies Readonly<Record<string, BenchShape>>;
 
 export type ShapeName = keyof typeof shapes;
