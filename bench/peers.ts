@@ -1,6 +1,6 @@
 /**
- * `npm run bench:peers -- [SHAPE ...] [--contenders "embedded,torch bf16,TRL"] [--rounds 5] [--threads N] [--json]`: one PPO iteration in the shapes of
- * `shapes.ts`, on the embedded engine, on PyTorch and in TRL's last PPO trainer, in alternating processes on as many threads: medians, and their ratios to
+ * `npm run bench:peers -- [SHAPE ...] [--contenders "embedded,torch bf16,TRL"] [--rounds 5] [--iterations N] [--threads N] [--json]`: one PPO iteration in
+ * the shapes of `shapes.ts`, the median of all but the first, on the embedded engine, on PyTorch and in TRL's last PPO trainer, in alternating processes on as many threads: medians, and their ratios to
  * the last contender with the range of the rounds' ratios. On a busy machine compare the CPU seconds of one thread: with several, threads that wait for each
  * other spin. `contenders.ts` says what Python it needs.
  */
@@ -15,6 +15,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     rounds: { type: "string", default: "5" },
+    iterations: { type: "string" },
     threads: { type: "string", default: String(defaultThreads()) },
     contenders: { type: "string", default: "embedded,TRL" },
   },
@@ -30,6 +31,9 @@ for (const name of asked)
 const rounds = Number(options.rounds);
 if (!(Number.isInteger(rounds) && rounds >= 1)) throw new Error(`--rounds is ${options.rounds}; it must be 1 or more`);
 const threads = Number(options.threads);
+const iterations = options.iterations === undefined ? undefined : Number(options.iterations);
+if (iterations !== undefined && !(Number.isInteger(iterations) && iterations >= 2))
+  throw new Error(`--iterations is ${options.iterations}; it must be 2 or more, since the first is not counted`);
 const say = (text: string) => (options.json ? process.stderr : process.stdout).write(`${text}\n`);
 
 const lacking = asked.map(missing);
@@ -41,11 +45,12 @@ if (last === undefined) process.exit(1);
 const keys = ["total", "rollout", "score", "passes", "update", "cpuSeconds", "outsideEngineShare", "peakMb"] as const;
 const results: Record<string, Record<string, Figures[]>> = {};
 for (const name of names) {
+  const shape = iterations === undefined ? shapes[name] : { ...shapes[name], iterations };
   const measured: Record<string, Figures[]> = Object.fromEntries(present.map((contender) => [contender, []]));
   results[name] = measured;
   for (let round = 0; round < rounds; round++)
     for (const contender of present) {
-      const figures = measure(contender, shapes[name], threads);
+      const figures = measure(contender, shape, threads);
       measured[contender]!.push(figures);
       process.stderr.write(`${name}, ${contender}: ${JSON.stringify(figures)}\n`);
     }
