@@ -1,6 +1,6 @@
 /** What a set of rows is, before anything is trained on it: what was understood, lengths, repetitions, contradictions, overlap with the evaluation. */
 import { createHash } from "node:crypto";
-import type { Message, Tokenizer } from "../text/index.ts";
+import { type Message, type Tokenizer, wordSplitter } from "../text/index.ts";
 import { DataError, UsageError } from "../util/errors.ts";
 import { filesOf } from "./data-files.ts";
 import { encodeDemonstrations } from "./encode-demonstrations.ts";
@@ -26,7 +26,7 @@ export interface SurveyOptions {
   readonly source: PreferenceSource;
   /** Rows of the evaluation, whose prompts should not be trained on. */
   readonly evaluation?: PreferenceSource | undefined;
-  /** Without one, lengths are in words, and nothing is said about the context. */
+  /** Without one, lengths are in words and marks, the tokens of `tokenizer.kind: word`, and nothing is said about the context. */
   readonly tokenizer?: Tokenizer | undefined;
   /** Longest sequence of the model, in tokens. */
   readonly context?: number | undefined;
@@ -40,7 +40,7 @@ export interface SurveyOptions {
 
 export interface Lengths {
   readonly what: "prompt" | "answer" | "chosen" | "rejected";
-  readonly unit: "tokens" | "words";
+  readonly unit: "tokens" | "words and marks";
   readonly median: number;
   /** The length that 95% of the rows do not exceed. */
   readonly p95: number;
@@ -199,8 +199,9 @@ function namedUse({ path }: PreferenceSource): RowUse | null {
 function createMeasures(tokenizer: Tokenizer | undefined) {
   const lengths = new Map<Lengths["what"], number[]>();
   let multiTurn = 0;
+  const split = tokenizer ? tokenizer.encode.bind(tokenizer) : wordSplitter();
   const measure = (what: Lengths["what"], text: string) => {
-    const length = tokenizer ? tokenizer.encode(text).length : wordsOf(text).length;
+    const { length } = split(text);
     const list = lengths.get(what);
     if (list) list.push(length);
     else lengths.set(what, [length]);
@@ -219,7 +220,13 @@ function createMeasures(tokenizer: Tokenizer | undefined) {
       [...lengths].map(([what, list]) => {
         const sorted = Float64Array.from(list).sort();
         const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
-        return { what, unit: tokenizer ? "tokens" : "words", median: at(0.5), p95: at(0.95), most: sorted.at(-1)! };
+        return {
+          what,
+          unit: tokenizer ? "tokens" : "words and marks",
+          median: at(0.5),
+          p95: at(0.95),
+          most: sorted.at(-1)!,
+        };
       }),
   };
 }

@@ -37,7 +37,6 @@ export function diagnosisOf({ config, history, seen: { folder, ...seen } }: Diag
     settings: settingsOf(config),
     model: modelOf(config, folder),
     entropyScale: config.control.entropy.scale,
-    evaluationIsTraining: !config.evaluation.prompts && !(config.demo && !config.ppo?.prompts),
     ...seen,
   });
   return { done, found };

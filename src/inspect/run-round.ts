@@ -64,7 +64,7 @@ export function roundOf({
         .map(({ seen, cause }) => `${seen}: ${cause}`),
       signals: Object.fromEntries(signals.map((key) => [key, ends(history, key)])) as RoundRecord["signals"],
     },
-    settings: settingsOf(config, place),
+    settings: { ...settingsOf(config, place), constant: isConstant(history) },
   };
 }
 
@@ -72,6 +72,11 @@ function ends(history: RunHistory, key: string): { first: number; last: number }
   const points = history[key];
   if (points === undefined || points.length === 0) return null;
   return { first: points[0]!.value, last: points.at(-1)!.value };
+}
+
+function isConstant(history: RunHistory): boolean {
+  const spreads = history["reward/score_std"] ?? [];
+  return spreads.length > 0 && spreads.every(({ value }) => value === 0);
 }
 
 function previousOf({ experiment, workspace }: Config): RunPlace | null {
@@ -84,7 +89,7 @@ function previousOf({ experiment, workspace }: Config): RunPlace | null {
   }
 }
 
-function settingsOf(config: Config, { folder }: RunPlace): RoundSettings {
+function settingsOf(config: Config, { folder }: RunPlace): Omit<RoundSettings, "constant"> {
   const { rewards, learningRate, sequences, minibatches, iterations, missingEosPenalty, prompts } = config.ppo!;
   const policy = join(folder, "ppo", "final");
   return {

@@ -47,6 +47,16 @@ interface Thread {
   readonly calls: Map<number, { readonly settle: (outcome: Outcome) => void; timer?: NodeJS.Timeout }>;
 }
 
+/** Loads a function once and lets it go. Errors: RewardError if the file cannot be loaded or does not export a function. */
+export async function checkFunction(path: string): Promise<void> {
+  const runner = new FunctionRunner({ path, timeoutMs: loadTimeoutMs, retries: 0 });
+  try {
+    await runner.ready();
+  } finally {
+    await runner.close();
+  }
+}
+
 /** Owns the thread; a thread that hangs or dies is replaced. */
 export class FunctionRunner {
   readonly #options: FunctionOptions;

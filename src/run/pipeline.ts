@@ -16,6 +16,7 @@ import { hasCritic } from "../settings/algorithm-table.ts";
 import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { removeTemporary, verifyFolder, writeFolder } from "../trainer/atomic-folder.ts";
+import { checkFunctions } from "../trainer/check-functions.ts";
 import { checkModels, checkReach } from "../trainer/check-models.ts";
 import { checkRecorded } from "../trainer/checkpoint.ts";
 import { checkData, fingerprintData, recordData } from "../trainer/data-record.ts";
@@ -126,6 +127,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
     recorder.event({ kind: "note", stage: wanted[0], iteration: 0, message });
   }
   checkAnswers(config, rows);
+  if (!done.has("ppo") && wanted.some((stage) => stage !== "ppo" && !done.has(stage))) await checkFunctions(config);
   const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer, onEncoding: options.onProgress });
   if (!resume && config.ppo) recordOverlap(rows, recorder);
   const run: Run = { ...options, rows, encoded, tokenizer, origin };

@@ -59,17 +59,23 @@ function frequentWords(texts: Iterable<string>, vocabularySize: number): string[
       "a few hundred is small, 8192 is the default",
     );
   }
-  const { tokenizer, config } = wordFiles([]);
-  const splitter = openLibrary({ tokenizer: { ...tokenizer, added_tokens: [] }, config }, `"word"`);
+  const split = wordSplitter();
   const counts = new Map<string, number>();
   for (const text of texts) {
-    for (const word of splitter.words(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+    for (const word of split(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
   }
   if (counts.size === 0) throw new DataError("no words to make a vocabulary from", "check the data of the stages");
   return [...counts]
     .sort(([wordA, countA], [wordB, countB]) => countB - countA || (wordA < wordB ? -1 : 1))
     .slice(0, room)
     .map(([word]) => word);
+}
+
+/** Cuts a text into the words and marks that `word` has a token each for. */
+export function wordSplitter(): (text: string) => readonly string[] {
+  const { tokenizer, config } = wordFiles([]);
+  const splitter = openLibrary({ tokenizer: { ...tokenizer, added_tokens: [] }, config }, `"word"`);
+  return (text) => splitter.words(text);
 }
 
 function wordFiles(words: readonly string[]): TokenizerFiles {

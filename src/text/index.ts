@@ -1,5 +1,5 @@
 /** Text: tokenizers and chat templates. */
-export { buildTokenizer } from "./build.ts";
+export { buildTokenizer, wordSplitter } from "./build.ts";
 export { loadTokenizer } from "./load-tokenizer.ts";
 export { type AddedStops, responseEnd } from "./stops.ts";
 export { builtInTemplate } from "./template.ts";

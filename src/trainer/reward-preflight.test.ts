@@ -57,7 +57,7 @@ it("a fair reward has no finding, a verifier that is passed now and then neither
 
 it.each([
   ["the score x1000", `export default (x) => 1000 * (${fair})(x);`, {}, ["reward/scale"]],
-  ["the score + 100", `export default (x) => 100 + (${fair})(x);`, {}, ["reward/scale", "reward/offset"]],
+  ["the score + 100", `export default (x) => 100 + (${fair})(x);`, {}, ["reward/offset"]],
   ["the score + 5", `export default (x) => 5 + (${fair})(x);`, {}, ["reward/offset"]],
   ["maxNewTokens too short", `export default ${fair};`, { truncated: 20 }, ["reward/truncated"]],
   ["a score that rises with each call", "let n = 0; export default () => n++ / 100;", {}, ["reward/unrepeatable"]],
@@ -87,7 +87,7 @@ it.each([
   ["+ 100", `export default (x) => 100 + (${fair})(x);`, ["reward/offset"]],
   ["as it should be", `export default ${fair};`, ["reward/normalised"]],
   ["a verdict", "export default ({ response }) => response.length === 3 ? 1 : 0;", []],
-  ["constant", "export default () => 100;", ["reward/constant", "reward/scale", "reward/offset"]],
+  ["constant", "export default () => 100;", ["reward/constant", "reward/offset"]],
   [
     "rising with each call",
     "let n = 0; export default () => n++ / 100;",

@@ -76,8 +76,6 @@ export interface DiagnosisInput {
   /** Accuracy of the reward model on its held-out pairs, at the end of its training; null without one. */
   readonly heldOutAccuracy: number | null;
   readonly entropyScale: "absolute" | "relative";
-  /** Whether the evaluation uses the training prompts. */
-  readonly evaluationIsTraining: boolean;
   /** Messages of errors and warnings, oldest first. */
   readonly messages: readonly string[];
   /** Whether the process died without a message. */

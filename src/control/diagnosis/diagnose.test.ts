@@ -89,12 +89,16 @@ const input: DiagnosisInput = {
   findings: [],
   heldOutAccuracy: null,
   entropyScale: "relative",
-  evaluationIsTraining: false,
   messages: ["checkpoint saved"],
   lost: false,
   memoryMb: 4096,
   samples: [{ prompt: "p", response: "r", score: 1 }],
 };
+const isTraining = {
+  id: "evaluation/is_training",
+  what: "the evaluation asks the prompts of PPO",
+  remedy: "",
+} as const;
 type Change = Partial<Omit<DiagnosisInput, "history" | "settings">> & {
   readonly history?: RunHistory;
   readonly settings?: Partial<DiagnosisInput["settings"]>;
@@ -110,7 +114,7 @@ const symptomsOf = (change: Change) => [...new Set(diagnose(changed(change)).map
 it("finds nothing in a healthy run, nor in one that recorded nothing", () => {
   expect(diagnose(input)).toEqual([]);
   expect(diagnose({ ...input, history: {}, done: 0 })).toEqual([]);
-  expect(diagnose({ ...input, history: {}, done: 0, evaluationIsTraining: true })).toEqual([]);
+  expect(diagnose({ ...input, history: {}, done: 0, findings: [isTraining] })).toEqual([]);
 });
 
 const flat = { "reward/score_mean": series((i) => 0.02 * wobble(i)) };
@@ -230,7 +234,7 @@ describe("each row of the table, the likeliest cause first", () => {
       "prompts_narrowed",
       { history: { "response/distinct_prompts_share": series((i) => (i < 30 ? 0.9 : 0.01)) } },
     ],
-    ["evaluation_is_training", "evaluation_is_training", { evaluationIsTraining: true }],
+    ["evaluation_is_training", "evaluation_is_training", { findings: [isTraining] }],
     [
       "evaluation_is_training",
       "evaluation_near_training",

@@ -101,8 +101,8 @@ export const promptsNarrow: Detector = ({ history, settings }) => {
   ]);
 };
 
-/** Detects an evaluation or a monitoring set that asks what is trained on: by the configuration, or by the texts (docs/doctor.md, overlap). */
-export const evaluationIsTraining: Detector = ({ evaluationIsTraining: same, done, findings }) => {
+/** Detects an evaluation or a monitoring set that asks what is trained on, by the texts that the run compared at its start (docs/doctor.md, overlap). */
+export const evaluationIsTraining: Detector = ({ done, findings }) => {
   if (done === 0) return [];
   const remedy =
     "evaluation.prompts.path, and control.monitor.prompts.path, with prompts that are kept out of training";
@@ -115,15 +115,10 @@ export const evaluationIsTraining: Detector = ({ evaluationIsTraining: same, don
       .replaceAll(",", "")
       .split(" of ")
       .map(Number) ?? [];
-  const most = overlap !== undefined && common >= all / 2;
-  if (overlap !== undefined || same)
-    return diagnoses("evaluation_is_training", overlap?.what ?? "the evaluation has no prompts of its own", [
-      {
-        id: "evaluation_is_training",
-        evidence: most ? "what is measured can be learned by heart" : null,
-        settings: overlap === undefined ? "no evaluation.prompts" : null,
-        remedy,
-      },
+  const most = common >= all / 2;
+  if (overlap !== undefined)
+    return diagnoses("evaluation_is_training", overlap.what, [
+      { id: "evaluation_is_training", evidence: most ? "what is measured can be learned by heart" : null, remedy },
     ]);
   if (near === undefined) return [];
   return diagnoses("evaluation_is_training", near.what, [

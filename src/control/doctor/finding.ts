@@ -50,6 +50,7 @@ export const findingIds = [
   "reward/truncated",
   "reward/unrepeatable",
   "reward/call_order",
+  "reward/unusable",
   "policy/untrained",
   "policy/wide",
   "policy/never_ends",

@@ -92,16 +92,21 @@ function functionFindings({ samples, functions }: RewardFacts): Finding[] {
 
 function levelFindings({ samples, spread, mean, clippedShare, offsetToClip }: RewardFacts): Finding[] {
   const findings: Finding[] = [];
-  if (spread > largeSpread || clippedShare > fewClipped)
+  const offset = offsetToClip !== null && offsetToClip > farOffset;
+  // The mean, not the spread, carries such scores beyond the clip: dividing by the spread would carry them further.
+  const byMean = spread <= largeSpread && Math.abs(mean) > farOffset * spread;
+  if (spread > largeSpread || (clippedShare > fewClipped && !(offset && byMean)))
     findings.push({
       id: "reward/scale",
       severity: "warning",
       what: `the score's standard deviation is ${inWords(spread)}, and ${percent(clippedShare)} of ${samples} samples are beyond ppo.scoreClip`,
       why: "clipped scores are equal to PPO, and the value clip and the KL coefficient assume a spread of about 1",
-      remedy: `divide the score by about ${inWords(spread)}: the component's weight, or the function itself`,
+      remedy: byMean
+        ? `subtract about ${inWords(mean)} from the score`
+        : `divide the score by about ${inWords(spread)}: the component's weight, or the function itself`,
       source,
     });
-  if (offsetToClip !== null && offsetToClip > farOffset)
+  if (offset)
     findings.push({
       id: "reward/offset",
       severity: "warning",

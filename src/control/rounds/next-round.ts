@@ -11,6 +11,8 @@ export interface RoundSettings {
   readonly minibatches: number;
   readonly iterations: number;
   readonly missingEosPenalty: number;
+  /** Whether the scores of every iteration were all equal. */
+  readonly constant: boolean;
   /** Whether only the first prompts of the files were used. */
   readonly limited: boolean;
 }
@@ -63,6 +65,12 @@ export function nextStep(
       );
     case "worse":
     case "flat":
+      if (stage === 1 && verdict === "flat" && settings.constant)
+        return {
+          next: null,
+          advice:
+            "In no iteration did two scores differ: PPO had nothing to learn from, and no setting changes that. Read samples beside their scores. If they are as the objective says, it is met already; if not, the reward or the prompts must tell good answers from bad ones.",
+        };
       if (stage === 1) return withRound(controllable(record, verdict, settings));
       if (stage === 2)
         return refined(2, record, settings, "the last refinement did not help: another one, against the same run");
@@ -126,9 +134,9 @@ function controllable({ evaluation }: RoundRecord, verdict: "worse" | "flat", se
     return change(
       "ppo.sequences",
       2 * sequences,
-      "it moved, and not as the objective says: twice the sequences a step, for less noise in it",
+      "nothing rose beyond noise: twice the sequences a step, for less of it",
     );
-  return change("ppo.iterations", 2 * iterations, "it moved, and not as the objective says: twice the iterations");
+  return change("ppo.iterations", 2 * iterations, "nothing rose beyond noise: twice the iterations");
 }
 
 /** A refinement of the reward that the run does not have yet, the one that its record asks for first. */

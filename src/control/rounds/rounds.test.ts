@@ -129,7 +129,7 @@ describe("the verdict of a round", () => {
 
 const settings: RoundSettings = {
   ...{ rewards: [{ kind: "model", weight: 1 }], learningRate: 1e-5, band: { low: 1e-6, high: 5e-5 } },
-  ...{ sequences: 512, minibatches: 1, iterations: 50, missingEosPenalty: 0, limited: false },
+  ...{ sequences: 512, minibatches: 1, iterations: 50, missingEosPenalty: 0, limited: false, constant: false },
 };
 const none = { prompts: false, evaluation: false };
 const figures = (kl: number, length = 10) =>
@@ -153,6 +153,7 @@ describe("the round that follows", () => {
     expect(change("flat", 0.001, { band: null })).toEqual({ key: "ppo.learningRate", value: 1e-4 });
     expect(change("flat", 0.2)).toEqual({ key: "ppo.iterations", value: 100 });
     expect(change("flat", 0.2, { minibatches: 4 })).toEqual({ key: "ppo.sequences", value: 1024 });
+    expect(change("flat", 0.2, { constant: true })).toBeUndefined();
     expect(change("worse", 0.2)).toEqual({ key: "ppo.learningRate", value: 1e-6 });
     expect(change("worse", 0.2, { learningRate: 1e-6 })).toEqual({ key: "ppo.sequences", value: 1024 });
   });

@@ -12,6 +12,7 @@ import { withoutCurrentDirectory } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
 import { wrap } from "../../width.ts";
 import { gatherFacts, unreadFindings } from "./doctor-facts.ts";
+import { unusableFunctions } from "./doctor-functions.ts";
 import { rowFindings } from "./doctor-rows.ts";
 
 export interface DoctorOptions {
@@ -41,8 +42,8 @@ async function examineConfig(options: DoctorOptions): Promise<number> {
   const { facts, unread } = ppo
     ? await gatherFacts({ config, ppo, tokenBudget: tokensPerStep ?? null, measure: model })
     : { facts: null, unread: [] };
-  const rows = facts && missing === null ? rowFindings(config) : [];
-  const findings = facts ? examine(facts, [...unreadFindings(missing ?? unread), ...rows]) : [];
+  const files = facts && missing === null ? [...rowFindings(config), ...(await unusableFunctions(config))] : [];
+  const findings = facts ? examine(facts, [...unreadFindings(missing ?? unread), ...files]) : [];
   const left = unexplained(findings);
   if (json) terminal.out(jsonLine({ config: file, objective: config.objective, findings, unexplained: left.length }));
   else {

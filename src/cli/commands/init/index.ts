@@ -1,6 +1,6 @@
 /** `ballast init`: asks for what a run needs, looks at each answer as it is given, and writes a commented configuration. */
-import { existsSync } from "node:fs";
-import { basename, extname } from "node:path";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { basename, dirname, extname, resolve } from "node:path";
 import { templateSays } from "../../../config/index.ts";
 import { objectiveFinding } from "../../../control/doctor/index.ts";
 import { writeDurably } from "../../../util/durable.ts";
@@ -70,10 +70,10 @@ async function fromOptions(options: InitOptions): Promise<Found> {
       `there is no terminal to ask on, and ${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} not given`,
       'All options: ballast init --objective "when X, prefer Y over Z" --data FILE [--data FILE] [--field prompt=COLUMN] [--model FOLDER] [--reward model|exact|last_number|none|FILE.ts] [--template NAME] [--out FILE.yaml].',
     );
-  refuseExisting(out, options);
+  checkPlace(out, options);
   const model = modelOf(options.model);
   const rows = readRows(data, rowsNamed(field).fields, { reader: model ?? {}, terminal });
-  const reward = options.reward === undefined ? defaultReward(rows) : rewardOf(options.reward, rows);
+  const reward = options.reward === undefined ? defaultReward(rows) : await rewardOf(options.reward, rows);
   const { torch } = hardware();
   const template = options.template ?? templatesFor({ parameters: model?.parameters ?? null, torch })[0]!;
   return { objective: objective!, model, rows, reward, template, torch, out };
@@ -116,7 +116,7 @@ async function fromQuestions(options: InitOptions, asking: Asking): Promise<Foun
   const rows = options.data
     ? readRows(options.data, rowsNamed(options.field ?? []).fields, { reader: model ?? {}, terminal })
     : await askForRows(asking, model);
-  const reward = options.reward === undefined ? await askForReward(asking, rows) : rewardOf(options.reward, rows);
+  const reward = options.reward === undefined ? await askForReward(asking, rows) : await rewardOf(options.reward, rows);
   const machine = hardware();
   const names = templatesFor({ parameters: model?.parameters ?? null, torch: machine.torch });
   const template =
@@ -131,12 +131,12 @@ async function fromQuestions(options: InitOptions, asking: Asking): Promise<Foun
       title: "Where should the configuration go?",
       otherwise: defaultOut,
       use: (answer) => {
-        const file = /\.ya?ml$/.test(answer) ? answer : `${answer}.yaml`;
-        refuseExisting(file, options);
+        const file = /\.ya?ml$/.test(answer) || isFolder(answer) ? answer : `${answer}.yaml`;
+        checkPlace(file, options);
         return file;
       },
     }));
-  refuseExisting(out, options);
+  checkPlace(out, options);
   return { objective, model, rows, reward, template, torch: machine.torch, out };
 }
 
@@ -200,9 +200,23 @@ function modelOf(answer: string | undefined): SeenModel | null {
   return answer === undefined || answer === "scratch" ? null : lookAtModel(answer);
 }
 
-function refuseExisting(out: string, { force = false }: InitOptions): void {
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** Throws UsageError if the file cannot go there: after the questions it would cost the answers. */
+function checkPlace(out: string, { force = false }: InitOptions): void {
+  if (isFolder(out)) throw new UsageError(`${out} is a folder`, "Give the name of a file, such as my.yaml.");
   if (existsSync(out) && !force)
     throw new UsageError(`there is already a file ${out}`, "Give a different name, or --force to replace it.");
+  const folder = dirname(resolve(out));
+  if (!existsSync(folder))
+    throw new UsageError(`there is no folder ${folder}`, "Create it first, or give a different place.");
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch {
+    throw new UsageError(`the folder ${folder} cannot be written to`, "Give a different place.");
+  }
 }
 
 async function finish({ out, ...found }: Found, { terminal, time }: InitOptions): Promise<number> {

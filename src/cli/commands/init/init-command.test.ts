@@ -27,6 +27,7 @@ writeFileSync(
     .map(({ question, answer }) => `${JSON.stringify({ prompt: question, chosen: answer, rejected: "no" })}\n`)
     .join(""),
 );
+writeFileSync(at("five.ts"), "export default 5;\n");
 writeFileSync(at("reward.ts"), "export default ({ response }) => (response.includes('it') ? 1 : 0);\n");
 const objective = "when asked for a sum, prefer the number over talk";
 
@@ -51,7 +52,7 @@ it("asks, shows what it sees of each answer, asks again where it cannot be used,
   const out = at("mine.yaml");
   const { left, notes, lines } = await answered([
     ...["talk less", at("no-model"), "scratch", at("gone.csv"), at("sums.csv"), at("pairs.jsonl"), "no"],
-    ...["7", "function", at("reward.js"), at("reward.ts"), "1", out],
+    ...["7", "function", at("reward.js"), at("five.ts"), at("reward.ts"), "1", at("no/folder/mine"), folder, out],
   ]);
   expect(left).toEqual([]);
   expect(notes).toContain('the objective "talk less" states no preference');
@@ -61,6 +62,10 @@ it("asks, shows what it sees of each answer, asks again where it cannot be used,
   expect(notes).toMatch(/60 rows as preferences/);
   expect(notes).toContain("give a number from 1 to 5");
   expect(notes).toContain("there is no file");
+  const words = notes.replaceAll(/\s+/g, " ");
+  expect(words).toContain("its default export is not a function");
+  expect(words).toContain(`there is no folder ${at("no/folder")}`);
+  expect(words).toContain(`${folder} is a folder`);
   expect(lines).toMatch(/MB {2}in all; this machine has/);
   expect(lines).toContain("reward/one_component");
   expect(lines).toMatch(/ballast run .*mine\.yaml --dashboard/);
@@ -121,6 +126,24 @@ it("pairs alone give all three stages; none leaves PPO out", async () => {
   await program(...data, "--out", out, "--force", "--reward", "none");
   expect(Object.keys(parse(readFileSync(out, "utf8")))).not.toContain("ppo");
   expect(loadConfig(out).config.sft!.steps).toBeGreaterThan(0);
+});
+
+it("gives answers the room of their words, their marks and the token that ends them", async () => {
+  const answer = "Done: the lamp in the hall."; // 8 words and marks
+  writeFileSync(at("marks.csv"), `question,answer\n${`please clean the lamp,${answer}\n`.repeat(20)}`);
+  const out = at("marks.yaml");
+  await program(
+    "--yes",
+    "--objective",
+    objective,
+    "--data",
+    at("marks.csv"),
+    "--reward",
+    at("reward.ts"),
+    "--out",
+    out,
+  );
+  expect(loadConfig(out).config.ppo!.maxNewTokens).toBe(16);
 });
 
 it("a model of the Hub is looked at in the cache, and stays a name in the file", async () => {

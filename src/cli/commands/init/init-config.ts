@@ -182,25 +182,24 @@ export function rowsFor(
   return rows.find((one) => one.use === use) ?? rows.find((one) => one.fields[use] !== null);
 }
 
-/** Tokens that an answer may take, from the rows' own answers; undefined if they have none or are not counted in tokens. */
+/** Tokens that an answer may take with the one that ends it, from the rows' own answers; undefined if they have none. */
 function answerLength({ survey }: UnderstoodRows, room: number): number | undefined {
   const answers = survey.lengths.filter(({ what }) => what !== "prompt");
   if (answers.length === 0) return undefined;
-  const p95 = Math.max(...answers.map(({ p95 }) => p95)) * (answers[0]!.unit === "words" ? tokensPerWord : 1);
-  return powerOfTwo(p95, { low: 8, high: Math.min(512, Math.floor(room / 2)) });
+  return powerOfTwo(Math.max(...answers.map(({ p95 }) => p95)) + 1, {
+    low: 8,
+    high: Math.min(512, Math.floor(room / 2)),
+  });
 }
 
-/** Words and marks in a word: the built-in tokenizer of words gives marks a token of their own. */
-const tokensPerWord = 1.3;
-
-/** A context that holds 95% of the rows, counted in words. */
+/** A context that holds 95% of the rows, counted as the tokenizer of words does, and what the chat template adds. */
 function scratchContext(rows: readonly UnderstoodRows[]): number {
   const p95 = (lengths: readonly Lengths[], which: (what: Lengths["what"]) => boolean) =>
     Math.max(0, ...lengths.filter(({ what }) => which(what)).map(({ p95 }) => p95));
   const longest = rows.map(
     ({ survey: { lengths } }) => p95(lengths, (what) => what === "prompt") + p95(lengths, (what) => what !== "prompt"),
   );
-  return powerOfTwo(tokensPerWord * Math.max(...longest) + 16, { low: 64, high: 512 });
+  return powerOfTwo(Math.max(...longest) + 16, { low: 64, high: 512 });
 }
 
 /** What a template sets, found by extending it. */

@@ -1,5 +1,6 @@
 /** How a run's answers can be judged, given its rows. */
 import { existsSync } from "node:fs";
+import { checkFunction } from "../../../reward/index.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { fromHome } from "../../../util/platform.ts";
 import type { Choice } from "./ask.ts";
@@ -24,8 +25,11 @@ export function rewardsFor(rows: readonly UnderstoodRows[]): Choice<RewardChoice
   ];
 }
 
-/** The judge that a text names. Throws UsageError for one that these rows do not provide, and for a file that does not exist. */
-export function rewardOf(text: string, rows: readonly UnderstoodRows[]): RewardChoice {
+/**
+ * The judge that a text names. Throws UsageError for one that these rows do not provide and for a file that does not exist, RewardError for a file
+ * without a function.
+ */
+export async function rewardOf(text: string, rows: readonly UnderstoodRows[]): Promise<RewardChoice> {
   if (text === "none") return null;
   if (rowsFor(rows, "prompts") === undefined)
     throw new UsageError(
@@ -46,9 +50,11 @@ export function rewardOf(text: string, rows: readonly UnderstoodRows[]): RewardC
     return text;
   }
   const path = fromHome(text);
-  if (existsSync(path)) return { path };
-  throw new UsageError(
-    `there is no file ${path}`,
-    "Name a TypeScript or JavaScript file whose default export scores an answer; examples/rewards/ has two.",
-  );
+  if (!existsSync(path))
+    throw new UsageError(
+      `there is no file ${path}`,
+      "Name a TypeScript or JavaScript file whose default export scores an answer; examples/rewards/ has two.",
+    );
+  await checkFunction(path);
+  return { path };
 }
