@@ -265,8 +265,8 @@ export function contextIn(folder: string): number | null {
 }
 
 /**
- * Reads back what `recordedConfig` wrote into `folder`, even if the run has moved since. A name on the Hub that the cache lacks stays (`requirePulled`). Errors: CheckpointError if the text is incomplete
- * or was written by a version with different fields.
+ * Reads back what `recordedConfig` wrote into `folder`, even if the run has moved since. A name on the Hub that the cache lacks stays
+ * (`requirePulled`). Errors: CheckpointError if the text is incomplete or was written by a version with different fields.
  */
 export function parseResolvedConfig(json: string, folder = "."): Config {
   let root: unknown;

@@ -101,7 +101,7 @@ export function entriesOf(files: Readonly<Record<string, Readonly<Record<string,
   });
 }
 
-/** Links a snapshot's file to its blob; where links need a right that the user lacks (Windows), it is the same file by a second name, or a copy. */
+/** Links a snapshot's file to its blob; if links need a right that the user lacks (Windows), it is the same file by a second name, or a copy. */
 export function linkBlob(blob: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true });
   if (existsSync(to)) return;

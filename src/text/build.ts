@@ -27,8 +27,8 @@ export interface BuildTokenizerSection {
 /**
  * Makes a tokenizer.
  *
- * `byte` and `bpe` are lossless for any Unicode text. `bpe` merges what is frequent in `texts` (`trainBpe`). `word` is case-sensitive, keeps the most frequent words of `texts` (ties in the order of their code
- * units), and does not preserve how words were spaced.
+ * `byte` and `bpe` are lossless for any Unicode text. `bpe` merges what is frequent in `texts` (`trainBpe`). `word` is case-sensitive, keeps the most
+ * frequent words of `texts` (ties in the order of their code units), and does not preserve how words were spaced.
  * @param texts every text that the model will read or write; `byte` ignores them
  * @throws UsageError if the vocabulary has no room for words; DataError if the texts contain none
  */

@@ -9,8 +9,8 @@ import { writeScales } from "./reward-scales.ts";
 import { firstOf, joined, type Rollout, rollOut, scoredRows } from "./rollout.ts";
 
 /**
- * Examines the reward on the first responses of the rollout that it first scores: a run's, or a fork's that changes it. A function's scale needs `rewardSamples` of them: if the rollout has fewer, more
- * are sampled. Nothing here stops the run: what cannot be trained on, scores that are not finite or a function that fails, stops it anyway.
+ * Examines the reward on the first responses of the rollout that it first scores: a run's, or a fork's that changes it. A function's scale needs
+ * `rewardSamples` of them: if the rollout has fewer, more are sampled. Nothing here stops the run: what cannot be trained on, scores that are not finite or a function that fails, stops it anyway.
  */
 export async function examineReward(
   run: OnlineRun,
