@@ -1,18 +1,28 @@
 /** A chat: several turns with the chat template, two models side by side, its commands, stopped answers, saved rows. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { temporaryFolder as keptFolder } from "../../../../test/support/gpt2.ts";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { tinyModel } from "../../../../test/support/tiny-model.ts";
+import type { Engine } from "../../../engine/engine.ts";
 import { openEngine } from "../../../engine/open-engine.ts";
-import { loadTokenizer } from "../../../text/index.ts";
+import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { wordOf } from "./chat-words.ts";
 import { type ChatLines, chat } from "./index.ts";
 
 const place = keptFolder();
 const model = join(place, "model");
-beforeAll(() => tinyModel(model, { context: 80 }));
+let engine: Engine;
+let id: string;
+let tokenizer: Tokenizer;
+beforeAll(async () => {
+  await tinyModel(model, { context: 80 });
+  engine = await openEngine({ threads: 1 });
+  tokenizer = loadTokenizer(model);
+  ({ id } = await engine.loadModel(model, { heads: ["lm"] }));
+});
+afterAll(() => engine.close());
 
 const sampling = { temperature: 0, topK: 0, topP: 1, maxTokens: 12, seed: 3, threads: 1, workspace: place };
 
@@ -48,22 +58,15 @@ async function chatted(
 
 /** What one call of the engine answers to a conversation. */
 async function reference(contents: readonly string[]): Promise<string> {
-  const engine = await openEngine({ threads: 1 });
-  const tokenizer = loadTokenizer(model);
-  try {
-    const { id } = await engine.loadModel(model, { heads: ["lm"] });
-    const messages = contents.map((content, i) => ({
-      role: i % 2 === 0 ? ("user" as const) : ("assistant" as const),
-      content,
-    }));
-    const { tokens } = await engine.sample(id, {
-      ...{ prompts: [tokenizer.encodePrompt(messages)], maxNewTokens: 12, stopTokens: tokenizer.stopIds },
-      ...{ temperature: 0, topK: 0, topP: 1, seed: 0 },
-    });
-    return tokenizer.decode(tokens[0]!);
-  } finally {
-    await engine.close();
-  }
+  const messages = contents.map((content, i) => ({
+    role: i % 2 === 0 ? ("user" as const) : ("assistant" as const),
+    content,
+  }));
+  const { tokens } = await engine.sample(id, {
+    ...{ prompts: [tokenizer.encodePrompt(messages)], maxNewTokens: 12, stopTokens: tokenizer.stopIds },
+    ...{ temperature: 0, topK: 0, topP: 1, seed: 0 },
+  });
+  return tokenizer.decode(tokens[0]!);
 }
 
 it("answers each turn with all earlier ones before it, as one call of the engine would, until /reset", async () => {
