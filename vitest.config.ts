@@ -20,6 +20,7 @@ export default defineConfig(({ mode }) => {
       globalSetup: "test/support/runtime.ts",
       reporters: ["default", "./test/support/skips.ts"],
       testTimeout: 60_000,
+      hookTimeout: 60_000,
       pool: "forks",
     },
   };

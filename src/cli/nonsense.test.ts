@@ -16,8 +16,13 @@ const reading = ["history", "export", "mark", "diagnose"];
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-nonsense-"));
 const before = process.cwd();
+const { HF_HUB_OFFLINE } = process.env;
+// Many of the names are possible ones: nobody is asked for them.
+process.env.HF_HUB_OFFLINE = "1";
 afterAll(() => {
   process.chdir(before);
+  if (HF_HUB_OFFLINE === undefined) delete process.env.HF_HUB_OFFLINE;
+  else process.env.HF_HUB_OFFLINE = HF_HUB_OFFLINE;
   rmSync(folder, { recursive: true });
 });
 beforeEach(() => process.chdir(folder));

@@ -34,7 +34,8 @@ function runWith(kl: readonly number[]): TestRun {
   };
   for (const [iteration, value] of kl.entries()) {
     control.afterScoring(iteration, { "entropy/mean": 1 }, base);
-    control.afterUpdate(iteration, { "entropy/mean": 1, "kl/old_new_k3_token": value }, base);
+    const shown = { "entropy/mean": 1, "kl/old_new_k3_token": value, "kl/old_new_k3_token_rest": value };
+    control.afterUpdate(iteration, shown, base);
     recorder.metrics("ppo", iteration, { "kl/old_new_k3_token": value });
     recorder.commit();
   }
