@@ -59,7 +59,7 @@ describe("a run's own rules decide on replay what they decided", () => {
   });
 
   it.each(["response/length_mean", "update/epochs"])(
-    "over an incident on %s that a person lets pass",
+    "over an incident on %s that an operator lets pass",
     async (signal) => {
       const rules = [...lively, stops(signal)];
       const world = newWorld();
