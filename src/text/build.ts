@@ -130,7 +130,7 @@ function checkSpecials(specials: readonly string[]): void {
   if (wrong === undefined) return;
   throw new UsageError(
     `"${wrong}" cannot be a special token`,
-    `it has two characters or more, no space at its ends, and is none of ${builtInSpecialTokens.join(" ")}`,
+    `it has two characters or more, no space at its ends, is given once, and is none of ${builtInSpecialTokens.join(" ")}`,
   );
 }
 

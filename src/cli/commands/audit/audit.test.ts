@@ -107,6 +107,7 @@ describe("--verify", () => {
     const changed = await check({ verify: true });
     expect(changed.code).toBe(1);
     expect(changed.text).toMatch(/DOES NOT FIT.*metrics row 2: changed/s);
+    expect(changed.text).not.toContain("Keep the head");
     tamper("DELETE FROM seals");
     store.addMark("tiny-1", { kind: "tag", value: "x", present: true });
     const { code, text } = await check({ verify: true, json: true });

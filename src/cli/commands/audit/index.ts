@@ -79,7 +79,8 @@ export async function audit(options: AuditOptions): Promise<number> {
       for (const fault of faults) say(`- ${fault}`);
       if (made !== null) say(replaySentence(made.replay));
       for (const [path, hash] of Object.entries(files)) say(`${shortPath(path)}: SHA-256 ${hash}`);
-      if (record.head !== null) say("Keep the head where those who can write to the database cannot.");
+      if (record.head !== null && faults.length === 0)
+        say("Keep the head where those who can write to the database cannot.");
     }
     return faults.length === 0 ? 0 : 1;
   } catch (error) {

@@ -1,5 +1,5 @@
 /** The option `--field prompt=question`: Ballast's name for a field, and the file's. */
-import { UsageError } from "../../../util/errors.ts";
+import { DataError, UsageError } from "../../../util/errors.ts";
 
 /** The file's names by Ballast's. Throws UsageError for a pair without one of them. */
 export function fieldNames(pairs: readonly string[] = []): Record<string, string> {
@@ -11,4 +11,19 @@ export function fieldNames(pairs: readonly string[] = []): Record<string, string
       return [name, column];
     }),
   );
+}
+
+/** Says a proposal of `fields` as `--field`, too. */
+export function withOption<Result>(read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    const names = error instanceof DataError && /fields: \{([^}]*)\}/.exec(error.hint ?? "")?.[1];
+    if (names && !names.includes("..."))
+      (error as DataError).hint += `\nhere: ${names
+        .split(", ")
+        .map((name) => `--field ${name.replace(": ", "=")}`)
+        .join(" ")}`;
+    throw error;
+  }
 }

@@ -12,7 +12,7 @@ import { writeDurably } from "../../../util/durable.ts";
 import { DataError, UsageError } from "../../../util/errors.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
-import { fieldNames } from "./field-option.ts";
+import { fieldNames, withOption } from "./field-option.ts";
 import { surveyPage } from "./survey-page.ts";
 import { type NamedSurvey, surveyLines } from "./survey-text.ts";
 
@@ -71,21 +71,6 @@ function ofFiles(options: DataOptions): NamedSurvey {
     name: options.files.join(", "),
     ...survey({ ...measured, ...(evaluation && { evaluation: { path: evaluation } }) }),
   };
-}
-
-/** Says a proposal of `fields` in this command's own words too. */
-function withOption<Result>(read: () => Result): Result {
-  try {
-    return read();
-  } catch (error) {
-    const names = error instanceof DataError && /fields: \{([^}]*)\}/.exec(error.hint ?? "")?.[1];
-    if (names && !names.includes("..."))
-      (error as DataError).hint += `\nhere: ${names
-        .split(", ")
-        .map((name) => `--field ${name.replace(": ", "=")}`)
-        .join(" ")}`;
-    throw error;
-  }
 }
 
 function ofConfig(file: string, { show }: DataOptions): NamedSurvey[] {

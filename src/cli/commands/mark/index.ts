@@ -89,5 +89,5 @@ function wordsOf({ tags, note, name, archived }: Noted): string {
     ...(note === "" ? [] : [`note "${note}"`]),
     ...(archived ? ["archived"] : []),
   ];
-  return parts.length === 0 ? "no tags, no note" : parts.join("; ");
+  return parts.length === 0 ? "no name, no tags, no note" : parts.join("; ");
 }

@@ -23,7 +23,7 @@ function marked() {
 describe("ballast mark", () => {
   it("tags, notes and puts away, and shows what holds", async () => {
     const { ask } = marked();
-    expect(await ask({})).toBe("tiny-1: no tags, no note");
+    expect(await ask({})).toBe("tiny-1: no name, no tags, no note");
     expect(await ask({ tag: ["good", "long run"], note: " the one in the report " })).toBe(
       'tiny-1: tags good, long run; note "the one in the report"',
     );
@@ -42,7 +42,7 @@ describe("ballast mark", () => {
     expect(await ask({ name: " Baseline, short " })).toBe('tiny-1: shown as "Baseline, short"');
     expect((await list()).join("\n")).toContain('tiny-1 "Baseline, short"');
     await expect(ask({ name: "x".repeat(61) })).rejects.toThrow("cannot be shown as a name");
-    expect(await ask({ name: "" })).toBe("tiny-1: no tags, no note");
+    expect(await ask({ name: "" })).toBe("tiny-1: no name, no tags, no note");
   });
 
   it("counts the tags of one call, and writes none of them where they are too many", async () => {

@@ -12,7 +12,7 @@ import { jsonLine } from "../../json-line.ts";
 import { refuseExisting } from "../../new-model-folder.ts";
 import { shortPath } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
-import { fieldNames } from "../data/field-option.ts";
+import { fieldNames, withOption } from "../data/field-option.ts";
 
 export interface TrainTokenizerOptions {
   readonly files: readonly string[];
@@ -72,7 +72,8 @@ function textsIn({ files, field }: TrainTokenizerOptions): string[] {
   const report = createReport();
   const source = { path: files.map(onDisk), fields: fieldNames(field), badRows: "skip" as const, report };
   const texts: string[] = [];
-  eachRow(source, guessUse(source), (row) => {
+  const use = withOption(() => guessUse(source));
+  eachRow(source, use, (row) => {
     for (const text of textsOfRow(row)) texts.push(text);
   });
   if (report.faults.length > 0) throw new RowsError(report.faults);

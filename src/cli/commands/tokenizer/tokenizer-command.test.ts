@@ -36,6 +36,13 @@ it("writes a folder from rows, says how well it compresses, and never overwrites
   const again = join(folder, "again");
   await ballast(...args, "--output", again);
   expect(readFileSync(join(again, "tokenizer.json"))).toEqual(readFileSync(join(output, "tokenizer.json")));
+  const csv = join(folder, "asked.csv");
+  writeFileSync(csv, "question,answer\nopen it,done\n");
+  await expect(
+    ballast("tokenizer", "train", csv, "--vocab", "300", "--output", join(folder, "c")),
+  ).rejects.toMatchObject({
+    hint: expect.stringContaining("here: --field prompt=question --field completion=answer"),
+  });
   const few = await ballast("tokenizer", "train", rows, "--vocab", "5000", "--output", join(folder, "few"));
   expect(few.notes).toMatch(/no pair of tokens occurs 2 times any more: \d+ of the 5000 tokens were made/);
 });
