@@ -1,4 +1,5 @@
 /** Which files of a repository are needed: for a model those that Ballast reads, without twins in other formats; for a data set its rows. */
+import { UsageError } from "../util/errors.ts";
 import type { HubReference } from "./hub-reference.ts";
 
 export interface FileChoice {
@@ -67,7 +68,14 @@ function matcherOf(pattern: string): RegExp {
     if (found.length > 1 && found.startsWith("{")) return `(?:${found.slice(1, -1).split(",").map(escaped).join("|")})`;
     return escaped(found);
   });
-  return new RegExp(`^${body}$`, "s");
+  try {
+    return new RegExp(`^${body}$`, "s");
+  } catch {
+    throw new UsageError(
+      `the pattern ${JSON.stringify(pattern)} cannot be read`,
+      "In brackets write single characters, or ranges from the lower to the higher one: [0-9].",
+    );
+  }
 }
 
 function escaped(text: string): string {

@@ -146,6 +146,7 @@ it("gets a branch with a slash, files by pattern, and a data set's rows", async 
   const other = await get("org/tiny@refs/pr/1", env);
   expect(other.reference.revision).toBe(second);
   expect(readFileSync(join(other.path, "config.json"), "utf8")).toContain("llama");
+  await expect(get("org/tiny", env, { include: ["[z-a]"] })).rejects.toThrow('the pattern "[z-a]" cannot be read');
   const some = await get("org/tiny", env, { include: ["*.md", "onnx/"], exclude: ["README*"] });
   expect(some.files).toEqual(["onnx/model.json"]);
   expect((await get("datasets/org/rows", env)).files).toEqual([

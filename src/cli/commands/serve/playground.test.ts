@@ -36,6 +36,13 @@ it("answers with a model of the workspace, reuses it, and releases the engine wh
   const [elsewhere] = await asked(playground, { ...request, model: join(workspace, "..", "other") });
   expect(elsewhere).toMatchObject({ kind: "problem", error: expect.stringContaining("in the workspace") });
 
+  const others = ["second", "third"].map((name) => join(workspace, name));
+  for (const other of others) cpSync(model, other, { recursive: true });
+  const three = [model, ...others].map((one) => asked(playground, { ...request, model: one }));
+  const threeEnds = (await Promise.all(three)).map((lines) => lines.at(-1)!);
+  expect(threeEnds.map(({ kind }) => kind)).toEqual(["done", "done", "problem"]);
+  expect(threeEnds[2]).toMatchObject({ error: "2 other models are answering, and the page holds 2 at once" });
+
   const large = join(workspace, "large");
   cpSync(model, large, { recursive: true });
   const config = JSON.parse(readFileSync(join(large, "config.json"), "utf8"));

@@ -33,6 +33,8 @@ const engine = await openEngine({ threads });
 /** By path, the one used last at the end. */
 const models = new Map<string, Promise<Conversant>>();
 const stopped = new Set<number>();
+/** The models of the answers in progress, one entry for each answer. */
+const answering: string[] = [];
 
 parentPort!.on("message", (message: ToReplyWorker) => {
   if (message.kind === "stop") stopped.add(message.id);
@@ -43,6 +45,7 @@ async function answer(id: number, request: ReplyRequest): Promise<void> {
   const tell = (line: ReplyLine) =>
     parentPort!.postMessage({ id, line, loaded: [...models.keys()] } satisfies FromReplyWorker);
   const { model, messages, temperature, maxTokens, seed } = request;
+  answering.push(model);
   try {
     if (!models.has(model)) tell({ kind: "note", says: "loading the model" });
     const conversant = await modelOf(model);
@@ -58,10 +61,11 @@ async function answer(id: number, request: ReplyRequest): Promise<void> {
     tell({ kind: "problem", error: messageOf(error), ...(hint !== undefined && { hint }) });
   } finally {
     stopped.delete(id);
+    answering.splice(answering.indexOf(model), 1);
   }
 }
 
-/** The model, loaded unless it is held; of more than two the one unused for longest is freed. */
+/** The model, loaded unless it is held; of more than two the one unused for longest is freed. Throws a UsageError if two others are answering. */
 async function modelOf(path: string): Promise<Conversant> {
   const known = models.get(path);
   if (known !== undefined) {
@@ -69,7 +73,13 @@ async function modelOf(path: string): Promise<Conversant> {
     models.set(path, known);
     return known;
   }
-  const left = [...models].slice(0, Math.max(0, models.size - held + 1));
+  const free = [...models].filter(([name]) => !answering.includes(name));
+  const left = free.slice(0, Math.max(0, models.size - held + 1));
+  if (models.size - left.length >= held)
+    throw new UsageError(
+      `${held} other models are answering, and the page holds ${held} at once`,
+      "Ask again when one is done, or stop one.",
+    );
   for (const [name] of left) models.delete(name);
   // In the list before anything is awaited: a second request for it waits for the same model.
   const opened = closed(left.map(([, old]) => old)).then(() => open(path));

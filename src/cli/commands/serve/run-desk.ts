@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import {
   closeSync,
+  type Dirent,
   existsSync,
   fstatSync,
   mkdirSync,
@@ -219,7 +220,7 @@ const deepest = 4;
 function configFiles(root: string): string[] {
   const found: string[] = [];
   const look = (folder: string, depth: number) => {
-    for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    for (const entry of entriesOf(folder).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (found.length >= mostFiles) return;
       const path = join(folder, entry.name);
       if (entry.isDirectory() && depth < deepest && !/^(\.|node_modules$|dist$|templates$)/.test(entry.name)) {
@@ -227,15 +228,25 @@ function configFiles(root: string): string[] {
       } else if (entry.isFile() && /\.ya?ml$/.test(entry.name) && isConfig(path)) found.push(relative(root, path));
     }
   };
-  try {
-    look(root, 0);
-  } catch {
-    // A folder that may not be read.
-  }
+  look(root, 0);
   return found;
 }
 
+/** What a folder holds; nothing if it may not be read. */
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
 function isConfig(path: string): boolean {
-  if (statSync(path).size > largestFile) return false;
-  return /^(extends|objective|sft|reward|ppo|demo):/m.test(readFileSync(path, "utf8"));
+  try {
+    if (statSync(path).size > largestFile) return false;
+    return /^(extends|objective|sft|reward|ppo|demo):/m.test(readFileSync(path, "utf8"));
+  } catch {
+    // A file that may not be read, or is gone.
+    return false;
+  }
 }
