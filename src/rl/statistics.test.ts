@@ -21,6 +21,16 @@ describe("statistics", () => {
         expect(standardDeviation(x) ** 2).toBeCloseTo(variance(x), 6);
       }),
     );
+    // The mean of 32 times 0.3 is not 0.3.
+    const equal = new Array<number>(32).fill(0.3);
+    expect(mean(equal)).not.toBe(0.3);
+    expect([variance(equal), standardDeviation(equal)]).toEqual([0, 0]);
+    expect(
+      correlation(
+        equal,
+        equal.map((_, i) => i),
+      ),
+    ).toBeNaN();
     expect([mean([]), variance([]), variance([1], { unbiased: true })]).toEqual([NaN, NaN, NaN]);
   });
 

@@ -11,9 +11,14 @@ export function mean(values: readonly number[]): number {
   return sum(values) / values.length;
 }
 
+/** The mean; of equal values exactly their value, from which a rounded mean may differ in its last bit and give them a spread. */
+function centerOf(values: readonly number[]): number {
+  return values.length > 0 && values.every((value) => value === values[0]) ? values[0]! : mean(values);
+}
+
 /** The variance: biased (divided by n) by default; with `unbiased` it is divided by n - 1 and is NaN for one value. */
 export function variance(values: readonly number[], options: { readonly unbiased?: boolean } = {}): number {
-  const center = mean(values);
+  const center = centerOf(values);
   let squares = 0;
   for (const value of values) squares += (value - center) ** 2;
   return squares / (options.unbiased ? values.length - 1 : values.length);
@@ -51,8 +56,8 @@ export function slope(values: readonly number[]): number {
 /** Pearson's correlation; NaN if either list is constant. */
 export function correlation(x: readonly number[], y: readonly number[]): number {
   checkSameLength({ x, y });
-  const meanX = mean(x);
-  const meanY = mean(y);
+  const meanX = centerOf(x);
+  const meanY = centerOf(y);
   let xy = 0;
   let xx = 0;
   let yy = 0;
