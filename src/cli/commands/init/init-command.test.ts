@@ -112,6 +112,9 @@ it("without a terminal takes options, and says which are missing", async () => {
   await expect(given("--out", at("b.yaml"), "--reward", "model")).rejects.toThrow("learns from pairs");
   await expect(given("--out", at("b.yaml"), "--template", "smal")).rejects.toThrow("did you mean small?");
   await expect(given("--out", at("b.yaml"), "--field", "prompt=nobody")).rejects.toThrow("nobody");
+  await expect(given("--out", at("b.yaml"), "--field", "question=prompt")).rejects.toThrow(
+    "question=prompt names no field",
+  );
   expect(existsSync(at("b.yaml"))).toBe(false);
 });
 

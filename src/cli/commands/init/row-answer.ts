@@ -1,16 +1,23 @@
 /** Files of rows as an answer names them: with column names beside them, and files of the same kind together. */
+import { existsSync } from "node:fs";
 import { UsageError } from "../../../util/errors.ts";
 import { fromHome } from "../../../util/platform.ts";
 import type { Terminal } from "../../terminal.ts";
 import { proposedFields, type Reader, type UnderstoodRows, understand } from "./understood-rows.ts";
 
-/** Words of an answer: `name=column` renames a column, every other word is a file. */
+/** Words of an answer: `name=column` renames a column, every other word is a file. Throws UsageError for a name that is no field. */
 export function rowsNamed(words: readonly string[]): {
   readonly files: string[];
   readonly fields: Record<string, string>;
 } {
   const bare = words.map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
   const isField = (word: string) => /^(prompt|completion|messages|text|chosen|rejected|reference|kind)=./.test(word);
+  const wrong = bare.find((word) => /^\w+=[^/]*$/.test(word) && !isField(word) && !existsSync(word));
+  if (wrong !== undefined)
+    throw new UsageError(
+      `${wrong} names no field`,
+      "Ballast's name comes first, then the file's column: prompt=question completion=answer",
+    );
   const fields = bare.filter(isField).map((word) => word.split(/=(.*)/s).slice(0, 2) as [string, string]);
   return {
     files: bare.filter((word) => !isField(word)).map((file) => fromHome(file)),
