@@ -11,6 +11,7 @@ import {
   summariseSweep,
   sweepCells,
 } from "../../../lab/sweep/sweep-cells.ts";
+import { figureTitle } from "../../../signals/figure-titles.ts";
 import { number } from "../../number-format.ts";
 import type { Column } from "../../table.ts";
 import { runExperiment, type Section, type SessionOptions } from "../lab/lab-session.ts";
@@ -87,7 +88,7 @@ function sections(rows: readonly SweepRow[]): Section[] {
   const columns: Column[] = [
     ...keys.map((key) => ({ title: key })),
     { title: "seeds", ...right },
-    ...names.map((name) => ({ title: name, ...right })),
+    ...names.map((name) => ({ title: figureTitle(name), ...right })),
   ];
   const cells = ({ values, runs, stopped }: SweepRow, figures: SweepRow["figures"]) => [
     ...keys.map((key) => values[key]!),
