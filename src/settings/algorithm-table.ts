@@ -18,7 +18,10 @@ const noCritic = {
   "has no critic": ["critic", "criticKind", "criticLearningRate", "slowCritic", "valueClip", "valueCoef"],
   "gives a whole response one advantage": ["gamma", "lambda", "whitenRewards"],
 };
-const noValues = ["value/", "step/explained_variance", "gradient/critic", "settings/critic_", "settings/value_"];
+const noValues = [
+  ...["value/", "step/explained_variance", "gradient/critic"],
+  ...["settings/critic_", "settings/slow_critic_", "settings/value_"],
+];
 /**
  * Signals of advantages that differ from token to token. The tokens of a response share one advantage, which has unit spread among whole responses:
  * in healthy runs a sixth or more are then below -1, while PPO's means over tokens seldom are.

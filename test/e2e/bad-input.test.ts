@@ -148,12 +148,12 @@ describe("bad input", () => {
 
   it("of a reward function that throws says once how to go on, which works when it is mended", async () => {
     const file = join(folder, "fickle.mjs");
-    // It fails after the first iteration: a run that has not trained leaves nothing to resume.
+    // It fails after the first iteration: a run that has not trained leaves nothing to resume. Nothing is sampled before.
     writeFileSync(
       file,
       'let calls = 0; export default ({ response }) => { if (++calls > 20) throw new Error("no judge"); return response.length; };',
     );
-    const settings = ["ppo.rewards.0.path=fickle.mjs", "ppo.rewards.0.retries=0", "name=fickle"];
+    const settings = ["ppo.rewards.0.path=fickle.mjs", "ppo.rewards.0.retries=0", "ppo.rewardSamples=0", "name=fickle"];
     const failed = await ballast(folder, "ppo", "ppo.yaml", ...settings);
     expect(failed.stderr.match(/resume fickle-1/g), failed.stderr).toHaveLength(1);
     writeFileSync(file, "export default ({ response }) => response.length;");
