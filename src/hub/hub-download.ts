@@ -114,11 +114,18 @@ async function fill(part: Part, options: DownloadOptions): Promise<void> {
 }
 
 async function once(part: Part, { url, entry, asking, onBytes, stallLimit = defaultStallLimit }: DownloadOptions) {
-  const stalled = new AbortController();
-  const signal = asking.signal ? AbortSignal.any([asking.signal, stalled.signal]) : stalled.signal;
+  const ended = new AbortController();
+  const stop = () => ended.abort(asking.signal?.reason);
+  // Beside the body's own end: in Node 20 a body that is being read may never settle once its request was aborted.
+  const aborted = new Promise<never>((_, reject) => {
+    ended.signal.addEventListener("abort", () => reject(ended.signal.reason), { once: true });
+  });
+  aborted.catch(() => {});
+  asking.signal?.addEventListener("abort", stop, { once: true });
+  if (asking.signal?.aborted) stop();
   const headers: Record<string, string> = { "accept-encoding": "identity" };
   if (part.bytes > 0) headers.range = `bytes=${part.bytes}-`;
-  const answer = await get(url, headers, { ...asking, signal });
+  const answer = await Promise.race([get(url, headers, { ...asking, signal: ended.signal }), aborted]);
   const starts = /^bytes (\d+)-/.exec(answer.headers.get("content-range") ?? "")?.[1];
   const goesOn = answer.status === 206 && Number(starts) === part.bytes;
   // A server that knows no ranges sends everything; one that refuses ours has a different file.
@@ -130,12 +137,14 @@ async function once(part: Part, { url, entry, asking, onBytes, stallLimit = defa
   let timer = setTimeout(() => {}, 0);
   const wait = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => stalled.abort(new Error(`no byte for ${stallLimit / 1000} s`)), stallLimit);
+    timer = setTimeout(() => ended.abort(new Error(`no byte for ${stallLimit / 1000} s`)), stallLimit);
   };
+  const reader = answer.body?.getReader();
   try {
-    wait();
-    for await (const chunk of answer.body ?? []) {
+    while (reader !== undefined) {
       wait();
+      const { done, value: chunk } = await Promise.race([reader.read(), aborted]);
+      if (done) break;
       const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
       if (part.bytes + bytes.length > entry.size) {
         await restart(part, entry, onBytes);
@@ -149,6 +158,8 @@ async function once(part: Part, { url, entry, asking, onBytes, stallLimit = defa
     }
   } finally {
     clearTimeout(timer);
+    asking.signal?.removeEventListener("abort", stop);
+    reader?.cancel().catch(() => {});
   }
 }
 
