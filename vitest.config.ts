@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 
 /**
@@ -22,6 +23,8 @@ export default defineConfig(({ mode }) => {
       testTimeout: 60_000,
       hookTimeout: 60_000,
       pool: "forks",
+      // Tests often wait for processes of their own: on two cores, too, two files run side by side.
+      maxWorkers: Math.max(2, availableParallelism() - 1),
     },
   };
 });

@@ -54,7 +54,8 @@ it("that cannot be built says what to try", async () => {
   });
 });
 
-it("is small: all of it under 100,000 bytes, as it travels", async () => {
+// On a line of 1.6 Mbit/s, as a phone's may be, 120,000 bytes take 0.6 s.
+it("is small: all of it under 120,000 bytes, as it travels", async () => {
   const files = Object.values(await loadWeb());
-  expect(files.reduce((sum, { packed }) => sum + packed.length, 0)).toBeLessThan(100_000);
+  expect(files.reduce((sum, { packed }) => sum + packed.length, 0)).toBeLessThan(120_000);
 });
