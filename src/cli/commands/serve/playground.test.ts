@@ -38,7 +38,8 @@ it("answers with a model of the workspace, reuses it, and releases the engine wh
 
   const others = ["second", "third"].map((name) => join(workspace, name));
   for (const other of others) cpSync(model, other, { recursive: true });
-  const three = [model, ...others].map((one) => asked(playground, { ...request, model: one }));
+  // The first two are loaded before they answer; the third would take the place of one of them.
+  const three = [...others, model].map((one) => asked(playground, { ...request, model: one }));
   const threeEnds = (await Promise.all(three)).map((lines) => lines.at(-1)!);
   expect(threeEnds.map(({ kind }) => kind)).toEqual(["done", "done", "problem"]);
   expect(threeEnds[2]).toMatchObject({ error: "2 other models are answering, and the page holds 2 at once" });
