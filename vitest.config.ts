@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 
 /**
@@ -23,8 +22,6 @@ export default defineConfig(({ mode }) => {
       testTimeout: 60_000,
       hookTimeout: 60_000,
       pool: "forks",
-      // Tests often wait for processes of their own: on two cores, too, two files run side by side.
-      maxWorkers: Math.max(2, availableParallelism() - 1),
     },
   };
 });
