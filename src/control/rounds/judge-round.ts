@@ -15,7 +15,7 @@ export interface RoundRecord {
   readonly independent: boolean;
   /** What a diagnosis found that speaks against the reward, in words. */
   readonly suspicions: readonly string[];
-  /** Signals of the first and of the last iteration, where they were recorded. */
+  /** Signals of the first and of the last iteration, if they were recorded. */
   readonly signals: Readonly<Record<RoundSignal, { readonly first: number; readonly last: number } | null>>;
 }
 
@@ -156,7 +156,7 @@ function isUp({ verdict }: JudgedMeasure): boolean {
 function lostAgainst(previous: Evaluation, evaluation: Evaluation, measures: readonly JudgedMeasure[]): string[] {
   return measures.flatMap(({ name, title, share }) => {
     const [was, is] = [previous.after.figures[name], evaluation.after.figures[name]];
-    // The reward is another one in this round: its scores say nothing of the round before.
+    // The reward is a different one in this round: its scores say nothing of the round before.
     if (!was || !is || !share) return [];
     const half = ({ low, high }: { low: number; high: number }) => (high - low) / 2;
     const noise = widened({ difference: 0, low: -1, high: 1 }, measures.length).high * Math.hypot(half(was), half(is));

@@ -26,7 +26,7 @@ export interface RoundFiles {
 export interface NextRound {
   readonly stage: RoundStage;
   readonly subject: "settings" | "reward" | "prompts" | "evaluation";
-  /** The changed settings by dotted key; null where a file decides. `add` appends to a list. */
+  /** The changed settings by dotted key; null if a file decides. `add` appends to a list. */
   readonly change: { readonly key: string; readonly value: unknown; readonly add?: true } | null;
   readonly why: string;
 }
@@ -34,7 +34,7 @@ export interface NextRound {
 /** What to do; `next` is null if there is no further round, or if the operator must decide first. */
 export interface NextStep {
   readonly next: NextRound | null;
-  /** What to do in a sentence, with a command where there is one. */
+  /** What to do in a sentence, with a command if there is one. */
   readonly advice: string;
 }
 

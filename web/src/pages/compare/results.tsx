@@ -3,13 +3,14 @@ import { figureOrder, figureTitle } from "../../../../src/signals/figure-titles.
 import type { Estimate, Evaluation } from "../../../../src/types/evaluation.ts";
 import type { CompareAnswer, Num } from "../../../../src/types/page.ts";
 import type { Stage } from "../../../../src/types/records.ts";
-import { type Interval, Intervals, scaleOf, Ticks } from "../../components/intervals.tsx";
+import type { Interval } from "../../components/intervals.tsx";
 import { Card, Empty } from "../../components/parts.tsx";
 import { Scroll } from "../../components/scroll.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
 import { figure, percent, visible } from "../../format.ts";
 import type { RunInk } from "../../hues.ts";
 import { RunName } from "./chooser.tsx";
+import { FigureIntervals } from "./figure-intervals.tsx";
 
 export interface ResultsProps {
   readonly results: CompareAnswer["results"];
@@ -141,17 +142,7 @@ function Picture({
       ...of(evaluation?.after.figures[name], "dot", `${letter} after`),
     ];
   });
-  if (items.length === 0) return null;
-  const isShare = evaluations.some((one) => one?.shares.includes(name));
-  const scale = isShare ? { from: 0, to: 1, grid: [0, 0.5, 1] } : scaleOf(items);
-  const show = (value: number) => (isShare ? percent(value) : figure(value, 3));
-  const says = items.map(({ label, mean, low, high }) => `${label} ${show(mean)}, ${show(low)} to ${show(high)}`);
-  return (
-    <>
-      <Intervals items={items} scale={scale} grid={scale.grid} label={says.join("; ")} />
-      <Ticks grid={scale.grid} scale={scale} text={(value) => (isShare ? percent(value, 0) : figure(value, 3))} />
-    </>
-  );
+  return <FigureIntervals items={items} isShare={evaluations.some((one) => one?.shares.includes(name))} />;
 }
 
 function namesOf(evaluations: readonly (Evaluation | null)[]): string[] {

@@ -1,12 +1,13 @@
 /** The results of groups of runs: each figure's mean over the group's runs, with the lowest and the highest. */
 import { figureOrder, figureTitle } from "../../../../src/signals/figure-titles.ts";
 import type { CompareAnswer } from "../../../../src/types/page.ts";
-import { type Interval, Intervals, scaleOf, Ticks } from "../../components/intervals.tsx";
+import type { Interval } from "../../components/intervals.tsx";
 import { Card, Empty } from "../../components/parts.tsx";
 import { Scroll } from "../../components/scroll.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
 import { figure, percent, plural, visible } from "../../format.ts";
 import { RunName } from "./chooser.tsx";
+import { FigureIntervals } from "./figure-intervals.tsx";
 import { meanOf, type RunGroup } from "./groups.ts";
 
 export interface SeedsProps {
@@ -97,14 +98,5 @@ function Picture({
     const spread = spreadOf(group, results, name);
     return spread === null ? [] : [{ ...spread, shape: "dot", colour: group.ink.colour, label: group.ink.letter }];
   });
-  if (items.length === 0) return null;
-  const scale = isShare ? { from: 0, to: 1, grid: [0, 0.5, 1] } : scaleOf(items);
-  const show = (value: number) => (isShare ? percent(value) : figure(value, 3));
-  const says = items.map(({ label, mean, low, high }) => `${label} ${show(mean)}, ${show(low)} to ${show(high)}`);
-  return (
-    <>
-      <Intervals items={items} scale={scale} grid={scale.grid} label={says.join("; ")} />
-      <Ticks grid={scale.grid} scale={scale} text={(value) => (isShare ? percent(value, 0) : figure(value, 3))} />
-    </>
-  );
+  return <FigureIntervals items={items} isShare={isShare} />;
 }
