@@ -1,8 +1,7 @@
-/** Starts a new run of a configuration from the command line: warnings, the training, the doctor beside it, the result. */
+/** Starts a new run of a configuration from the command line: warnings, the training, the result. */
 import type { Config } from "../config/index.ts";
 import { newRun } from "../run/new-run.ts";
 import type { RunFacts } from "../run/open-run.ts";
-import { startDoctor } from "./doctor-file.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { printResult } from "./result.ts";
 import { withoutCurrentDirectory } from "./short-path.ts";
@@ -40,12 +39,7 @@ export async function startRun(options: StartOptions): Promise<number> {
     terminal.note(`${terminal.noteColours.yellow("warning:")} ${withoutCurrentDirectory(warning)}`);
   const run = readRun(options);
   const { config, place } = run;
-  const doctor = config.ppo ? startDoctor(place.folder) : null;
-  try {
-    const session = await trainRun({ run, wait, dashboard, operator, terminal });
-    printResult({ ...session, config, place }, { terminal, json });
-    return 0;
-  } finally {
-    await doctor?.close();
-  }
+  const session = await trainRun({ run, wait, dashboard, operator, terminal });
+  printResult({ ...session, config, place }, { terminal, json });
+  return 0;
 }

@@ -52,10 +52,17 @@ const defaults = "PPO.md, defaults";
 const furthest = 3;
 
 /** Sequences a step under which a step is mostly noise: PPO.md, defaults; small models have known-good corners with fewer. */
-export const tinyStep = 64;
+const tinyStep = 64;
 const smallModel = 10e6;
+const smallCorners = corners.filter(({ parameters }) => parameters <= smallModel);
+const smallestCorner = Math.min(...smallCorners.map(({ sequencesPerStep: n }) => n));
 /** Twice the largest known-good corner. */
 export const largeStep = 1024;
+
+/** Sequences a step under which a step is mostly noise, for a model of this size. */
+export function fewestSequences({ parameters }: BandFacts["model"]): number {
+  return parameters !== null && parameters <= smallModel ? Math.min(tinyStep, smallestCorner) : tinyStep;
+}
 
 /** The settings that are outside their bands. */
 export function outsideBands(facts: BandFacts): Outside[] {
@@ -152,9 +159,7 @@ function rateBands({ ppo, model }: BandFacts): Band[] {
 }
 
 function updateBands({ ppo, model }: BandFacts): Band[] {
-  const small = model.parameters !== null && model.parameters <= smallModel;
-  const known = corners.filter(({ parameters }) => parameters <= smallModel).map((one) => one.sequencesPerStep);
-  const least = small ? Math.min(tinyStep, ...known) : tinyStep;
+  const least = fewestSequences(model);
   return [
     {
       setting: "ppo.sequences",
@@ -168,7 +173,7 @@ function updateBands({ ppo, model }: BandFacts): Band[] {
         why: "most of such a gradient is noise",
       },
       remedy: `ppo.sequences=${512 * ppo.minibatches}, or fewer minibatches`,
-      source: `${defaults}: 64 swings by more than 10%; the smallest known-good corner of a small model has ${Math.min(...known)}`,
+      source: `${defaults}: 64 swings by more than 10%; the smallest known-good corner of a small model has ${smallestCorner}`,
     },
     {
       setting: "ppo.clipHigh",

@@ -1,6 +1,7 @@
 /** What the present rules and diagnosis say of a run that trained without interventions: its record is replayed, nothing is trained. */
 import { join } from "node:path";
 import type { Decision } from "../control/decisions.ts";
+import type { Finding } from "../control/doctor/index.ts";
 import { replay } from "../control/replay-rules.ts";
 import { fitsScale, loadRules } from "../control/rules/load-rules.ts";
 import type { Action, Rule } from "../control/rules/rule.ts";
@@ -22,7 +23,7 @@ export interface JudgeInput {
 export interface Judgement {
   /** Alerts of tiers 1 and 2, in order. */
   readonly alerts: readonly Pick<Alert, "rule" | "tier" | "iteration" | "signal">[];
-  /** What the look at the reward found before anything trained on it, notes left out: ids of findings, each with its iteration. */
+  /** What the doctor found at the start and the look at the reward found before anything trained on it, notes left out: ids, each with its iteration. */
   readonly findings: readonly { readonly id: string; readonly iteration: number }[];
   /** The first iteration in which a rule would have acted; null if none would. */
   readonly acts: number | null;
@@ -51,10 +52,12 @@ export async function judgeRun({ trial }: JudgeInput, { folder, results }: Tools
       return first === null ? [] : [[kind, first] as const];
     });
     const { found: likely } = diagnosisOf({ config, history: historyOf(store, place.id), seen: seenOf(store, place) });
-    const findings = store.events(run, { ...all, kind: "warning" }).rows.flatMap(({ iteration, data }) => {
-      const found = (data as { readonly finding?: { readonly id: string } } | undefined)?.finding;
-      return found === undefined ? [] : [{ id: found.id, iteration }];
-    });
+    const findings = (["warning", "note"] as const).flatMap((kind) =>
+      store.events(run, { ...all, kind }).rows.flatMap(({ iteration, data }) => {
+        const { finding } = (data ?? {}) as { readonly finding?: Pick<Finding, "id" | "severity"> };
+        return finding === undefined || finding.severity === "note" ? [] : [{ id: finding.id, iteration }];
+      }),
+    );
     return {
       alerts: said
         .flatMap(({ data }) => ("alert" in data ? [data.alert] : []))

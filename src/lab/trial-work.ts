@@ -44,7 +44,7 @@ export interface Trial {
   readonly acted: readonly Pick<Intervention, "rule" | "tier" | "action" | "from" | "until">[];
   /** Where the controller stopped the run; null if it ran to its end. */
   readonly stopped: { readonly rule: string; readonly iteration: number } | null;
-  /** Iterations done by the scored model: those of the last healthy checkpoint if the run was stopped. */
+  /** Iterations done by the scored model: those of the checkpoint to which an operator would go back if the run was stopped (`returnTo`). */
   readonly scoredAt: number;
   readonly gold: Gold;
   /** The laboratory's gold scores of the checkpoints, by iterations done. */
@@ -116,7 +116,7 @@ interface Scored {
   readonly step: number;
 }
 
-/** Trains the run to its end, or to where the controller stops it; an operator would then go back to the last healthy checkpoint. */
+/** Trains the run to its end, or to where the controller stops it; an operator would then go back to a checkpoint before that. */
 async function train(
   facts: RunFacts,
   tools: Tools,
@@ -145,13 +145,42 @@ async function train(
         return { stopped: { rule, iteration: last.iteration }, scored: at(steps.at(-1)!), curve };
       }
       const { before, lastHealthy } = incident.evidence.checkpoints;
-      const step = Number(/checkpoint-(\d+)$/.exec(lastHealthy ?? before!)![1]);
+      const stepOf = (path: string) => Number(/checkpoint-(\d+)$/.exec(path)![1]);
+      const { id } = facts.place;
+      const measured = curveOf(store, id, "monitor/gold");
+      const errors = curveOf(store, id, "monitor/gold_se");
+      const step = returnTo({ before: stepOf(before!), healthy: stepOf(lastHealthy ?? before!), measured, errors });
       const { rule, iteration } = incident;
       return { stopped: { rule, iteration }, scored: at(step), curve };
     } finally {
       store.close();
     }
   }
+}
+
+/**
+ * The checkpoint to which an operator would go back, of the two that an incident names: the last healthy one, unless the run's own gold check, as the
+ * operator sees it, rose from there to the one before the incident by more than the standard error of the difference.
+ */
+export function returnTo({
+  before,
+  healthy,
+  measured,
+  errors,
+}: {
+  readonly before: number;
+  readonly healthy: number;
+  /** `monitor/gold` and its standard errors, by iteration: that of iteration i judges the model after its update. The start is taken to be like the first. */
+  readonly measured: readonly GoldPoint[];
+  readonly errors: readonly GoldPoint[];
+}): number {
+  const newest = (points: readonly GoldPoint[], step: number) =>
+    (points.filter(({ iteration }) => iteration < step).at(-1) ?? points[0])?.value;
+  const [goldThen, goldNow] = [newest(measured, healthy), newest(measured, before)];
+  const [errorThen, errorNow] = [newest(errors, healthy), newest(errors, before)];
+  if (goldThen === undefined || goldNow === undefined || errorThen === undefined || errorNow === undefined)
+    return healthy;
+  return goldNow - goldThen > Math.hypot(errorThen, errorNow) ? before : healthy;
 }
 
 async function goldsOf(

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { trainOnline } from "../algorithms/online-stage.ts";
 import { modelFoldersOf } from "../config/config-paths.ts";
 import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
-import { evaluationFindings } from "../control/doctor/index.ts";
 import { evaluatedHealth } from "../control/health/evaluated-health.ts";
 import { fitsScale, inactiveWhy, loadRules } from "../control/rules/load-rules.ts";
 import type { Rule } from "../control/rules/rule.ts";
@@ -31,7 +30,6 @@ import { openGold } from "../trainer/open-gold.ts";
 import { openReward, rewardFolders, sameTokenizer } from "../trainer/open-reward.ts";
 import { trainReward } from "../trainer/reward-model.ts";
 import { readScales } from "../trainer/reward-scales.ts";
-import { promptText } from "../trainer/rollout.ts";
 import { checkAnswers, openRows, type RunRows } from "../trainer/run-rows.ts";
 import { openTokenizer, tokenizerFolder } from "../trainer/run-tokenizer.ts";
 import type { Progress, StageResult } from "../trainer/run-types.ts";
@@ -45,6 +43,7 @@ import { counted } from "../util/counted.ts";
 import { writeDurably } from "../util/durable.ts";
 import { CheckpointError, DataError, UsageError } from "../util/errors.ts";
 import { readOwnJson, toJson } from "../util/json-values.ts";
+import { examineAtStart } from "./doctor-at-start.ts";
 
 export interface RunOptions {
   readonly config: Config;
@@ -96,7 +95,6 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   const data = options.prepared?.data ?? (resume ? null : fingerprintData(config));
   const rows = options.prepared?.rows ?? openRows(config);
   for (const model of modelFoldersOf(config)) await verifyFolder(model);
-  // A new run's doctor may be writing in the folder at this moment.
   if (resume) await removeTemporary(folder);
   const tokenizer = await openTokenizer(config, { folder, texts: rows.texts });
   const origin = await sealRun(folder, { begins: !resume });
@@ -129,7 +127,7 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
   checkAnswers(config, rows);
   if (!done.has("ppo") && wanted.some((stage) => stage !== "ppo" && !done.has(stage))) await checkFunctions(config);
   const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer, onEncoding: options.onProgress });
-  if (!resume && config.ppo) recordOverlap(rows, recorder);
+  if (!resume) await examineAtStart(config, { folder, recorder, rows, tokenizer });
   const run: Run = { ...options, rows, encoded, tokenizer, origin };
   encoded.check(unfinished);
   const leftOut = rows.leftOut();
@@ -239,21 +237,6 @@ async function ppo(run: Run): Promise<StageResult> {
     measuring: { ...measuring, gold: opened.gold },
   };
   return trainOnline(context, inputs).finally(() => opened.close());
-}
-
-/** Records which prompts of the evaluation and of the monitoring set are also trained on: the diagnosis reads it. */
-function recordOverlap(rows: RunRows, recorder: Recorder): void {
-  const textsOf = (list: ReturnType<RunRows["prompts"]>) => list.map((row) => ({ text: promptText(row), kind: null }));
-  const { rows: asked, seen } = rows.evaluation();
-  const evaluationPrompts = seen ? ("training" as const) : textsOf([...asked, ...rows.monitoring()]);
-  for (const finding of evaluationFindings({ prompts: textsOf(rows.prompts()), evaluationPrompts }))
-    recorder.event({
-      kind: "note",
-      stage: "ppo",
-      iteration: 0,
-      message: `${finding.what}: ${finding.why}`,
-      data: { finding },
-    });
 }
 
 /** Says at the start what judges the run besides its reward: without such a check nobody can see that the reward is being gamed. */

@@ -1,11 +1,11 @@
 /** Findings on the size of a step: sequences per step, rate and clip belong together. */
-import { largeStep as many, tinyStep as tiny } from "../bands.ts";
+import { fewestSequences, largeStep as many } from "../bands.ts";
 import { cornerSource, nearestCorner } from "./corners.ts";
 import { type DoctorFacts, sequencesPerStep } from "./facts.ts";
 import { type Finding, inWords, parametersInWords, percent } from "./finding.ts";
 import { besideBand, rateBand } from "./scale-findings.ts";
 
-/** Sequences per step, from docs/doctor.md: fewer than 256 is a warning, fewer than `tiny` a grave one. */
+/** Sequences per step, from docs/doctor.md: fewer than 256 is a warning; an error only if no known-good corner of such a model has so few. */
 const few = 256;
 const swingSource = "PPO.md, defaults: 64 sequences a step swing by more than 10%, 512 stay within 3%";
 
@@ -18,9 +18,10 @@ export function batchFindings(facts: DoctorFacts): Finding[] {
   return [...fewSequences(facts), ...manySequences(facts), ...corner(facts), ...tokenBudget(facts)];
 }
 
-function fewSequences({ ppo }: DoctorFacts): Finding[] {
+function fewSequences({ ppo, model }: DoctorFacts): Finding[] {
   const n = sequencesPerStep(ppo);
   if (n >= few) return [];
+  const tiny = fewestSequences(model);
   const { sequences, minibatches, learningRate, clipHigh, klCoef } = ppo;
   const more =
     sequences >= few

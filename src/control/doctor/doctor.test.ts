@@ -108,6 +108,11 @@ describe("each finding, on either side of its threshold", () => {
     ["batch/few_sequences", { ppo: { ...ppo, minibatches: 8 } }, { ppo: { ...ppo, minibatches: 2 } }],
     ["batch/tiny_step", { ppo: { ...ppo, sequences: 63 } }, { ppo: { ...ppo, sequences: 64 } }],
     [
+      "batch/tiny_step",
+      { model: { ...good.model, parameters: 1e7 }, ppo: { ...ppo, sequences: 15 } },
+      { model: { ...good.model, parameters: 1e7 }, ppo: { ...ppo, sequences: 16 } },
+    ],
+    [
       "batch/many_sequences",
       { ppo: { ...ppo, sequences: 1025, learningRate: 4e-6, criticLearningRate: 8e-6 } },
       { ppo: { ...ppo, sequences: 1024, learningRate: 4e-6, criticLearningRate: 8e-6 } },

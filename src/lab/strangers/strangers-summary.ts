@@ -59,6 +59,8 @@ export interface HealthyRow {
   readonly stopped: number;
   readonly acted: number;
   readonly rules: Readonly<Record<string, number>>;
+  /** Warnings and errors of the doctor and of the look at the reward, and in how many runs. */
+  readonly findings: Readonly<Record<string, number>>;
   /** With actions minus without, in shares, for each finished pair. */
   readonly differences: readonly number[];
   /** Gold at the start and at the end without actions. */
@@ -205,6 +207,9 @@ function healthyRows(
     const alerts = runs.flatMap(({ judged }) => judged.alerts);
     const rules: Record<string, number> = {};
     for (const { rule } of alerts) rules[rule] = (rules[rule] ?? 0) + 1;
+    const findings: Record<string, number> = {};
+    for (const { judged } of runs)
+      for (const id of new Set(judged.findings.map((one) => one.id))) findings[id] = (findings[id] ?? 0) + 1;
     return {
       name: one.name,
       runs: runs.length,
@@ -214,6 +219,7 @@ function healthyRows(
       stopped: runs.filter(({ on }) => on !== null && on.stopped !== null).length,
       acted: runs.filter(({ judged }) => judged.acts !== null).length,
       rules,
+      findings,
       differences: differences[i]!,
       first: mean(runs.map(({ off }) => off.curve[0]?.value ?? Number.NaN)),
       last: mean(runs.map(({ off }) => off.gold.mean)),

@@ -6,9 +6,9 @@ import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { loadConfig, recordedConfig } from "../../../config/index.ts";
 import { examine, unexplained } from "../../../control/doctor/index.ts";
 import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import { gatherFacts } from "../../../run/doctor-facts.ts";
 import { completed } from "../../../run/new-run.ts";
 import { buildTokenizer } from "../../../text/index.ts";
-import { gatherFacts } from "./doctor-facts.ts";
 import { doctor } from "./index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-doctor-"));
@@ -169,7 +169,7 @@ it("loads the policy where it is there, and sees by its answers that it was neve
 it("what is wrong is an error with the exit code 1; every line fits", async () => {
   const { exitCode, byId, lines } = await examined(
     configuration("wrong.yaml", mine),
-    "ppo.sequences=32",
+    "ppo.sequences=8",
     "ppo.prompts.path=gone.jsonl",
   );
   expect(exitCode).toBe(1);

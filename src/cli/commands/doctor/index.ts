@@ -4,6 +4,7 @@ import { type Loaded, loadConfig, parseConfig } from "../../../config/index.ts";
 import { examine, type Finding, type Judged, type Phase, unexplained } from "../../../control/doctor/index.ts";
 import { checklistOf } from "../../../inspect/run-checklist.ts";
 import { readRunHistory } from "../../../inspect/run-history.ts";
+import { gatherFacts, unreadFindings } from "../../../run/doctor-facts.ts";
 import { counted } from "../../../util/counted.ts";
 import { messageOf } from "../../../util/errors.ts";
 import { printable, printableLine } from "../../../util/sanitize.ts";
@@ -11,7 +12,6 @@ import { jsonLine } from "../../json-line.ts";
 import { withoutCurrentDirectory } from "../../short-path.ts";
 import type { Terminal } from "../../terminal.ts";
 import { wrap } from "../../width.ts";
-import { gatherFacts, unreadFindings } from "./doctor-facts.ts";
 import { unusableFunctions } from "./doctor-functions.ts";
 import { rowFindings } from "./doctor-rows.ts";
 
@@ -43,7 +43,9 @@ async function examineConfig(options: DoctorOptions): Promise<number> {
     ? await gatherFacts({ config, ppo, tokenBudget: tokensPerStep ?? null, measure: model })
     : { facts: null, unread: [] };
   const files = facts && missing === null ? [...rowFindings(config), ...(await unusableFunctions(config))] : [];
-  const findings = facts ? examine(facts, [...unreadFindings(missing ?? unread), ...files]) : [];
+  const findings = facts
+    ? examine(facts, [...unreadFindings((missing ?? unread).map((line) => withoutCurrentDirectory(line))), ...files])
+    : [];
   const left = unexplained(findings);
   if (json) terminal.out(jsonLine({ config: file, objective: config.objective, findings, unexplained: left.length }));
   else {

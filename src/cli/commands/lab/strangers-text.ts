@@ -53,8 +53,8 @@ function detection(faults: readonly CaseRow[]): Section {
       `${row.right}/${row.runs.length}`,
     ]),
     notes: [
-      `in time: runs in which a rule of tier 1 or 2 spoke, or the first look at the reward warned of it (after 0), before gold had lost 5 points against the same seed healthy, by the mean of three measurements; after: iterations until then, counted from the fault's first as 1, for each run; measured without actions.`,
-      `caught in time in most runs: ${of(faults, (row) => most(row, row.caught))} faults; the right cause named first in most runs: ${of(faults, (row) => most(row, row.right))}.`,
+      `in time: runs in which a rule of tier 1 or 2 spoke, or the doctor at the start or the first look at the reward warned of it (after 0), before gold had lost 5 points against the same seed healthy, by the mean of three measurements; after: iterations until then, counted from the fault's first as 1, for each run; measured without actions.`,
+      `caught in time in most runs: ${of(faults, (row) => most(row, row.caught))} faults, ${of(faults, (row) => most(row, row.runs.filter(({ inTime, after }) => inTime && after === 0).length))} of them before anything trained; the right cause named first in most runs: ${of(faults, (row) => most(row, row.right))}.`,
     ],
   };
 }
@@ -87,7 +87,7 @@ function gold(faults: readonly CaseRow[]): Section {
       ];
     }),
     notes: [
-      "Final gold in percent, means over the seeds; on - off: paired by seed, with Student's 95% interval; p by Holm's correction over the table. A run that the controller stopped is scored at its last healthy checkpoint.",
+      "Final gold in percent, means over the seeds; on - off: paired by seed, with Student's 95% interval; p by Holm's correction over the table. A run that the controller stopped is scored at the checkpoint to which an operator would go back: the last healthy one, or the one before the incident if the run's gold check rose in between.",
     ],
   };
 }
@@ -159,8 +159,17 @@ function falseAlarms(healthy: readonly HealthyRow[]): Section {
     ]),
     notes: [
       `${iterations} healthy iterations: tier 1 ${tier1}, tier 2 ${tier2}; in 200: tier 1 ${per200(tier1)}, tier 2 ${per200(tier2)}; ${sum((row) => row.stopped)} of ${sum((row) => row.runs)} runs stopped. gold: at the first measurement and at the end, without actions.`,
+      `Warned of before anything trained, in healthy runs: ${found(healthy)}.`,
     ],
   };
+}
+
+function found(healthy: readonly HealthyRow[]): string {
+  const runs = new Map<string, number>();
+  for (const { findings } of healthy)
+    for (const [id, n] of Object.entries(findings)) runs.set(id, (runs.get(id) ?? 0) + n);
+  const sorted = [...runs].sort(([, a], [, b]) => b - a);
+  return sorted.map(([id, n]) => `${id} in ${n}`).join(", ") || "nothing";
 }
 
 function listed(values: readonly (number | null)[]): string {

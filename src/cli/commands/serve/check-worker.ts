@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type Config, checkedConfig, type Loaded, parseConfig } from "../../../config/index.ts";
 import { examine } from "../../../control/doctor/index.ts";
+import { gatherFacts, unreadFindings } from "../../../run/doctor-facts.ts";
 import { planMemory, rowFacts } from "../../../run/memory-plan.ts";
 import { completed } from "../../../run/new-run.ts";
 import { withTokenBudget } from "../../../run/token-budget.ts";
@@ -11,7 +12,6 @@ import { stages } from "../../../types/records.ts";
 import { BallastError, messageOf, UsageError } from "../../../util/errors.ts";
 import { machineMemory } from "../../../util/machine-memory.ts";
 import { withoutCurrentDirectory } from "../../short-path.ts";
-import { gatherFacts, unreadFindings } from "../doctor/doctor-facts.ts";
 import { rowFindings } from "../doctor/doctor-rows.ts";
 import { newRunValues, newRunYaml } from "./new-run-config.ts";
 

@@ -1,15 +1,15 @@
 /** Loads the policy that PPO would start from and measures how it answers a few prompts, and how the reward scores the answers. */
-import type { Config, PpoConfig } from "../../../config/index.ts";
-import type { PolicySpread, RewardFacts } from "../../../control/doctor/index.ts";
-import type { PromptRow } from "../../../data/index.ts";
-import { openEngine } from "../../../engine/open-engine.ts";
-import { mean, repeatAgreement } from "../../../rl/index.ts";
-import type { Tokenizer } from "../../../text/index.ts";
-import { type OpenRewardOptions, openReward, rewardFolders } from "../../../trainer/open-reward.ts";
-import { measureReward } from "../../../trainer/reward-preflight.ts";
-import { encodePrompts, type Rollout, rollOut, scoredRows } from "../../../trainer/rollout.ts";
-import { loadTrunk } from "../../../trainer/stage-models.ts";
-import { BallastError } from "../../../util/errors.ts";
+import type { Config, PpoConfig } from "../config/index.ts";
+import type { PolicySpread, RewardFacts } from "../control/doctor/index.ts";
+import type { PromptRow } from "../data/index.ts";
+import { openEngine } from "../engine/open-engine.ts";
+import { mean, repeatAgreement } from "../rl/index.ts";
+import type { Tokenizer } from "../text/index.ts";
+import { type OpenRewardOptions, openReward, rewardFolders } from "../trainer/open-reward.ts";
+import { measureReward } from "../trainer/reward-preflight.ts";
+import { encodePrompts, type Rollout, rollOut, scoredRows } from "../trainer/rollout.ts";
+import { loadTrunk } from "../trainer/stage-models.ts";
+import { BallastError } from "../util/errors.ts";
 
 const prompts = 16;
 const samplesOfEach = 4;

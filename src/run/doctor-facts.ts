@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Config, differences, type PpoConfig, parseConfig } from "../../../config/index.ts";
+import { type Config, differences, type PpoConfig, parseConfig } from "../config/index.ts";
 import {
   type DoctorFacts,
   type ExperimentFacts,
@@ -11,23 +11,22 @@ import {
   type PromptFacts,
   ppoFacts,
   type StopFacts,
-} from "../../../control/doctor/index.ts";
-import { type PromptRow, RowsError } from "../../../data/index.ts";
-import { configOf, findRun } from "../../../inspect/places.ts";
-import { parameterSpecs, scratchConfig } from "../../../models/family.ts";
-import { inspectModelFolder } from "../../../models/hf-folder.ts";
-import type { DecoderConfig } from "../../../models/model-config.ts";
-import { mean } from "../../../rl/index.ts";
-import { completed } from "../../../run/new-run.ts";
-import { withTokenBudget } from "../../../run/token-budget.ts";
-import { loadTokenizer, type Tokenizer } from "../../../text/index.ts";
-import { encodePrompts, promptText } from "../../../trainer/rollout.ts";
-import { openRows, type RunRows } from "../../../trainer/run-rows.ts";
-import { addedTo, makeTokenizer } from "../../../trainer/run-tokenizer.ts";
-import { messageOf, UsageError } from "../../../util/errors.ts";
-import { hasWeights, isAdapterFolder } from "../../../util/weight-files.ts";
-import { withoutCurrentDirectory } from "../../short-path.ts";
+} from "../control/doctor/index.ts";
+import { type PromptRow, RowsError } from "../data/index.ts";
+import { configOf, findRun } from "../inspect/places.ts";
+import { parameterSpecs, scratchConfig } from "../models/family.ts";
+import { inspectModelFolder } from "../models/hf-folder.ts";
+import type { DecoderConfig } from "../models/model-config.ts";
+import { mean } from "../rl/index.ts";
+import { loadTokenizer, type Tokenizer } from "../text/index.ts";
+import { encodePrompts, promptText } from "../trainer/rollout.ts";
+import { openRows, type RunRows } from "../trainer/run-rows.ts";
+import { addedTo, makeTokenizer } from "../trainer/run-tokenizer.ts";
+import { messageOf, UsageError } from "../util/errors.ts";
+import { hasWeights, isAdapterFolder } from "../util/weight-files.ts";
 import { measureSpread } from "./doctor-spread.ts";
+import { completed } from "./new-run.ts";
+import { withTokenBudget } from "./token-budget.ts";
 
 export interface GatherOptions {
   readonly config: Config;
@@ -35,6 +34,8 @@ export interface GatherOptions {
   readonly tokenBudget: number | null;
   /** Whether the policy may be loaded and sampled. */
   readonly measure: boolean;
+  /** The run's own rows and tokenizer, if they are open already. */
+  readonly opened?: { readonly rows: RunRows; readonly tokenizer: Tokenizer };
 }
 
 export interface Gathered {
@@ -46,14 +47,14 @@ export interface Gathered {
 /** Prompts from which the typical prompt length is measured. */
 const promptsCounted = 512;
 
-export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherOptions): Promise<Gathered> {
+export async function gatherFacts({ config, ppo, tokenBudget, measure, opened }: GatherOptions): Promise<Gathered> {
   const unread: string[] = [];
-  const rows = openRows(config);
+  const rows = opened?.rows ?? openRows(config);
   const promptRows = orNull(() => rows.prompts(), unread);
-  const evaluation = promptRows && orNull(() => rows.evaluation(), unread);
+  const evaluation = promptRows && orNull(() => evaluationOf(rows), unread);
   const policy = config.sft ? null : (ppo.policy ?? config.model.path ?? null);
   const folder = policy !== null && (hasWeights(policy) || isAdapterFolder(policy)) ? policy : null;
-  const tokenizer = orNull(() => tokenizerOf(config, { folder, rows }), unread);
+  const tokenizer = opened?.tokenizer ?? orNull(() => tokenizerOf(config, { folder, rows }), unread);
   const spread =
     folder && tokenizer && promptRows && measure
       ? await measureSpread({ config, ppo, folder, tokenizer, rows: promptRows }).catch(nullForRows)
@@ -81,7 +82,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure }: GatherO
     model,
     sftLearningRate: config.sft?.learningRate ?? (policy === null ? null : sftRateOf(policy)),
     prompts: promptRows?.map(promptFacts) ?? null,
-    evaluationPrompts: evaluation && (evaluation.seen ? "training" : evaluation.rows.map(promptFacts)),
+    evaluationPrompts: evaluation === "training" ? evaluation : (evaluation?.map(promptFacts) ?? null),
     promptTokens: promptTokens_N && mean(promptTokens_N),
     tokenBudget: tokenBudget ?? ppo.tokensPerStep ?? null,
     experiment: experimentFacts(config),
@@ -95,11 +96,17 @@ export function unreadFindings(messages: readonly string[]): Finding[] {
   return messages.map((message) => ({
     id: "files/missing",
     severity: "error",
-    what: withoutCurrentDirectory(message),
+    what: message,
     why: "the run could not start, and its contents could not be checked",
     remedy: "put it there, or name a different one",
     source: "docs/config.md",
   }));
+}
+
+/** The prompts that measure the policy, those of the monitoring set included. */
+function evaluationOf(rows: RunRows): readonly PromptRow[] | "training" {
+  const { rows: asked, seen } = rows.evaluation();
+  return seen ? "training" : [...asked, ...rows.monitoring()];
 }
 
 function promptFacts(row: PromptRow): PromptFacts {
