@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadConfig } from "../src/config/index.ts";
 import { planMemory, rowFacts } from "../src/run/memory-plan.ts";
-import { completed } from "../src/run/new-run.ts";
+import { completed } from "../src/run/completed-config.ts";
 import { planTime } from "../src/run/time-plan.ts";
 import { planTorch } from "../src/run/torch-memory-plan.ts";
 import { prepareRows } from "../src/trainer/encoded-rows.ts";

@@ -2,8 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
+import { completed } from "../run/completed-config.ts";
 import { knownRun } from "../run/known-run.ts";
-import { completed, newRun } from "../run/new-run.ts";
+import { newRun } from "../run/new-run.ts";
 import { openRun, type RunFacts } from "../run/open-run.ts";
 import { type PipelineResult, runPipeline } from "../run/pipeline.ts";
 import { databaseOf, withStore } from "../store/index.ts";

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
-import { completed } from "../run/new-run.ts";
+import { completed } from "../run/completed-config.ts";
 import { openRun } from "../run/open-run.ts";
 import { runPipeline } from "../run/pipeline.ts";
 import { writeDurably } from "../util/durable.ts";

@@ -2,8 +2,9 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { checkedConfig, differences } from "../config/index.ts";
+import { completed } from "../run/completed-config.ts";
 import { knownRun } from "../run/known-run.ts";
-import { completed, recordRun } from "../run/new-run.ts";
+import { recordRun } from "../run/new-run.ts";
 import type { RunFacts } from "../run/open-run.ts";
 import type { ConfigInput } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";

@@ -24,8 +24,8 @@ import { openRows, type RunRows } from "../trainer/run-rows.ts";
 import { addedTo, makeTokenizer } from "../trainer/run-tokenizer.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import { hasWeights, isAdapterFolder } from "../util/weight-files.ts";
+import { completed } from "./completed-config.ts";
 import { measureSpread } from "./doctor-spread.ts";
-import { completed } from "./new-run.ts";
 import { withTokenBudget } from "./token-budget.ts";
 
 export interface GatherOptions {

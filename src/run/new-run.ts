@@ -1,12 +1,12 @@
 /** A new run before it is opened: its rows, its folder and its recorded configuration. */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, recordedConfig, withModelSizes } from "../config/index.ts";
+import { type Config, recordedConfig } from "../config/index.ts";
 import { hooksOf } from "../notify/index.ts";
 import { databaseOf, withStore } from "../store/index.ts";
 import { type OnEncoding, prepareRows } from "../trainer/encoded-rows.ts";
 import { writeDurably } from "../util/durable.ts";
-import { defaultThreads } from "../util/threads.ts";
+import { completed } from "./completed-config.ts";
 import { refuseTooLarge, rowFacts } from "./memory-plan.ts";
 import type { RunFacts } from "./open-run.ts";
 import { createRunFolder } from "./run-folder.ts";
@@ -41,11 +41,6 @@ export function recordRun({ config: given, name }: NewRunOptions): RunFacts {
     throw error;
   }
   return { config, recorded, place, resume: false };
-}
-
-/** With what the machine and the model's folder decide. */
-export function completed(config: Config): Config {
-  return withModelSizes({ ...config, threads: config.threads || defaultThreads() });
 }
 
 /** Ids in the database: a run whose folder was deleted is still there. */

@@ -4,6 +4,7 @@ import { scaleWords } from "../reward/index.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { random } from "../util/random.ts";
 import type { OnlineRun } from "./online-run.ts";
+import { pairAccuracy } from "./probes.ts";
 import { measureReward } from "./reward-preflight.ts";
 import { writeScales } from "./reward-scales.ts";
 import { firstOf, joined, type Rollout, rollOut, scoredRows } from "./rollout.ts";
@@ -29,7 +30,9 @@ export async function examineReward(
     for (const [name, scale] of Object.entries(scales))
       loop.event("note", iteration, scaleWords(name, scale), { name, scale });
   }
-  const facts = await measureReward(reward, { rollout: samples, settings });
+  const accuracy = await pairAccuracy(run);
+  const pairs = accuracy === null ? null : { count: run.inputs.measuring.pairs.length, accuracy };
+  const facts = await measureReward(reward, { rollout: samples, settings, pairs });
   const { explain } = context.config.doctor;
   for (const finding of rewardFindings({ reward: facts }))
     if (!Object.hasOwn(explain, finding.id)) tellFinding(run, iteration, finding);

@@ -59,18 +59,20 @@ async function similarity(run: Probed, iteration: number): Promise<MetricValues>
   };
 }
 
-/** Share of the pairs whose chosen response has the higher score; ties are wrong. */
 async function probeAccuracy(run: Probed): Promise<MetricValues> {
+  const accuracy = await pairAccuracy(run);
+  return accuracy === null ? {} : { "reward_model/probe_accuracy": accuracy };
+}
+
+/** Share of the held-out pairs whose chosen response has the higher score; ties are wrong. null without pairs, or if the reward cannot judge them. */
+export async function pairAccuracy(run: Pick<Probed, "inputs" | "reward" | "loop">): Promise<number | null> {
   const { pairs } = run.inputs.measuring;
-  if (pairs.length === 0) return {};
+  if (pairs.length === 0) return null;
   const scores = await scoreRows(run, "probes", [
     ...pairs.map(({ chosen }) => chosen),
     ...pairs.map(({ rejected }) => rejected),
   ]);
-  if (scores === null) return {};
-  return {
-    "reward_model/probe_accuracy": rl.mean(pairs.map((_, i) => Number(scores[i]! > scores[pairs.length + i]!))),
-  };
+  return scores && rl.mean(pairs.map((_, i) => Number(scores[i]! > scores[pairs.length + i]!)));
 }
 
 /** Whether the reward still agrees with human ratings. */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
+import type { RewardFacts } from "../control/doctor/facts.ts";
 import { rewardFindings } from "../control/doctor/reward-findings.ts";
 import type { Engine, StopReason } from "../engine/engine.ts";
 import { createReward } from "../reward/index.ts";
@@ -33,7 +34,12 @@ let files = 0;
 /** What is found of a function that is left as it is, or that is normalised first. */
 async function found(
   code: string,
-  { truncated = 0, ppo = {}, normalise = false }: { truncated?: number; ppo?: object; normalise?: boolean } = {},
+  {
+    truncated = 0,
+    ppo = {},
+    normalise = false,
+    pairs = null,
+  }: { truncated?: number; ppo?: object; normalise?: boolean; pairs?: RewardFacts["pairs"] } = {},
 ) {
   const path = join(folder, `${files++}.ts`);
   writeFileSync(path, code);
@@ -41,7 +47,7 @@ async function found(
   const reward = createReward({ components: settings.rewards, engine: {} as Engine });
   try {
     await reward.scaling?.scaleOn(scoredRows(rolloutOf(truncated)));
-    const facts = await measureReward(reward, { rollout: rolloutOf(truncated), settings });
+    const facts = await measureReward(reward, { rollout: rolloutOf(truncated), settings, pairs });
     return rewardFindings({ reward: facts });
   } finally {
     await reward.close();
@@ -95,6 +101,16 @@ it.each([
   ],
 ])("of a function that is normalised, %s is said with what becomes of it", async (_, code, expected) => {
   expect((await found(code, { normalise: true })).map(({ id }) => id)).toEqual(expected);
+});
+
+it("a reward that ranks held-out pairs hardly better than chance is found, one that ranks six in ten is not", async () => {
+  const code = `export default ${fair};`;
+  const [finding] = await found(code, { pairs: { count: 64, accuracy: 0.484 } });
+  expect(finding).toMatchObject({ id: "reward/inaccurate", severity: "warning" });
+  expect(finding!.what).toBe(
+    "the reward ranks 48% of 64 held-out pairs as their labels do; half of them would be chance",
+  );
+  expect(await ids(code, { pairs: { count: 64, accuracy: 0.6 } })).toEqual([]);
 });
 
 it("says that a score rises with the calls, and knows settings that allow an offset", async () => {

@@ -12,7 +12,11 @@ const rounding = 1e-4;
 /** Scores the responses three times: twice in their order, once in reverse. */
 export async function measureReward(
   reward: Pick<RewardPipeline, "score" | "scaling">,
-  { rollout, settings }: { readonly rollout: Rollout; readonly settings: PpoConfig },
+  {
+    rollout,
+    settings,
+    pairs = null,
+  }: { readonly rollout: Rollout; readonly settings: PpoConfig; readonly pairs?: RewardFacts["pairs"] },
 ): Promise<RewardFacts> {
   const { scoreClip, valueClip, algorithm } = settings;
   const rows = scoredRows(rollout);
@@ -42,6 +46,7 @@ export async function measureReward(
     repeated: changes.length,
     rising: changes.length > 0.9 * score.length && new Set(changes.map(Math.sign)).size === 1,
     reordered: score.filter((value, i) => Math.abs(backwards[i]! - value) > tolerance).length,
+    pairs,
   };
 }
 

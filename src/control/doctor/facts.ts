@@ -120,6 +120,8 @@ export interface RewardFacts {
   readonly rising: boolean;
   /** Samples whose score changed in reverse order. */
   readonly reordered: number;
+  /** Held-out pairs, and the share of them whose chosen answer scores higher; null if the reward has no learned part, or there are no such pairs. */
+  readonly pairs: { readonly count: number; readonly accuracy: number } | null;
 }
 
 export interface PromptFacts {

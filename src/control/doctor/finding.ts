@@ -50,6 +50,7 @@ export const findingIds = [
   "reward/truncated",
   "reward/unrepeatable",
   "reward/call_order",
+  "reward/inaccurate",
   "reward/unusable",
   "policy/untrained",
   "policy/wide",

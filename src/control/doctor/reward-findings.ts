@@ -15,6 +15,12 @@ const rareRate = 0.01;
 /** Share of the samples with one score: the others, one in ten, are all that PPO learns from. */
 const sparseShare = 0.9;
 
+/**
+ * Share of held-out pairs ranked rightly below which a reward model says little: half is chance, and published ones rank 65 to 75% of pairs as people do
+ * (Stiennon et al. 2020; Ouyang et al. 2022).
+ */
+const lowAccuracy = 0.6;
+
 const source = "docs/doctor.md: the reward, on samples of the starting policy";
 
 export function rewardFindings({ reward }: Pick<DoctorFacts, "reward">): Finding[] {
@@ -25,6 +31,7 @@ export function rewardFindings({ reward }: Pick<DoctorFacts, "reward">): Finding
     ...functionFindings(reward),
     ...lengthFindings(reward),
     ...repeatFindings(reward),
+    ...pairFindings(reward),
   ];
 }
 
@@ -155,6 +162,22 @@ function repeatFindings({ samples, repeated, rising, reordered }: RewardFacts): 
       why: "a score that depends on the other responses, or on their order, moves with the batch and not with the answer",
       remedy: "score each response by itself, or compare responses to one prompt with algorithm: grpo or rloo",
       source,
+    },
+  ];
+}
+
+function pairFindings({ pairs }: RewardFacts): Finding[] {
+  if (pairs === null || pairs.accuracy >= lowAccuracy) return [];
+  return [
+    {
+      id: "reward/inaccurate",
+      severity: "warning",
+      what: `the reward ranks ${percent(pairs.accuracy)} of ${pairs.count} held-out pairs as their labels do; half of them would be chance`,
+      why: "a policy that learns from such a score learns what its errors pay for",
+      remedy:
+        "look at pairs that it gets wrong: labels may be flipped, or chosen and rejected exchanged; then train the reward model again",
+      source:
+        "docs/doctor.md; published reward models rank 65 to 75% of pairs as people do (Stiennon et al. 2020; Ouyang et al. 2022)",
     },
   ];
 }

@@ -359,6 +359,7 @@ const cases: Readonly<Record<string, Case>> = {
       both(of("value/change_to_returns", times(9, 1e-5)), of("kl/old_new_k3_token", times(9, 1e-6))),
     ],
   },
+  critic_jumps_note: beyond("value/change_to_returns", { bad: 1.01, edge: 1, ok: 0.26, window: 2 }),
   value_offset_note: beyond("value/offset_to_clip", { bad: 10.1, edge: 10, ok: 1, window: 3 }),
   explained_variance_bias_note: beyond("value/explained_variance_with_bias", {
     bad: -0.01,
@@ -544,6 +545,7 @@ it("rules that read or move what an algorithm lacks are inactive under it, and s
     value_loss_ratio_note: "grpo has no value/loss_to_policy_loss",
     sign_flips_note: "grpo has no advantage/sign_flip_to_chance",
     critic_frozen: "grpo has no value/change_to_returns",
+    critic_jumps_note: "grpo has no value/change_to_returns",
     strongly_negative: "grpo has no step/strongly_negative_share",
   };
   expect(inactive("grpo")).toEqual(critic);

@@ -6,8 +6,8 @@ import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { loadConfig, recordedConfig } from "../../../config/index.ts";
 import { examine, unexplained } from "../../../control/doctor/index.ts";
 import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
+import { completed } from "../../../run/completed-config.ts";
 import { gatherFacts } from "../../../run/doctor-facts.ts";
-import { completed } from "../../../run/new-run.ts";
 import { buildTokenizer } from "../../../text/index.ts";
 import { doctor } from "./index.ts";
 

@@ -1,7 +1,7 @@
 /** `ballast plan`: what a configuration will take of this machine, in memory and in time, before it is trained. */
 import { loadConfig } from "../../../config/index.ts";
+import { completed } from "../../../run/completed-config.ts";
 import { gibibytes, planMemory, remedies, rowFacts } from "../../../run/memory-plan.ts";
-import { completed } from "../../../run/new-run.ts";
 import { planTime } from "../../../run/time-plan.ts";
 import { withTokenBudget } from "../../../run/token-budget.ts";
 import { planTorch } from "../../../run/torch-memory-plan.ts";

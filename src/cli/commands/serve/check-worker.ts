@@ -2,9 +2,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type Config, checkedConfig, type Loaded, parseConfig } from "../../../config/index.ts";
 import { examine } from "../../../control/doctor/index.ts";
+import { completed } from "../../../run/completed-config.ts";
 import { gatherFacts, unreadFindings } from "../../../run/doctor-facts.ts";
 import { planMemory, rowFacts } from "../../../run/memory-plan.ts";
-import { completed } from "../../../run/new-run.ts";
 import { withTokenBudget } from "../../../run/token-budget.ts";
 import { prepareRows } from "../../../trainer/encoded-rows.ts";
 import type { NewRunCheck, NewRunRequest } from "../../../types/new-run-page.ts";
