@@ -4,7 +4,14 @@ import { isHubReference } from "../hub/index.ts";
 import { optionalSizes } from "../models/architecture.ts";
 import { architectureOf, families, familyNames, scratchConfig } from "../models/family.ts";
 import { parameterCount, whyTooLarge } from "../models/model-size.ts";
-import { type Config, type ModelSection, modelSchema, torchSettings } from "../settings/config-schema.ts";
+import {
+  type Config,
+  type ModelSection,
+  modelSchema,
+  tinkerBackendNames,
+  tinkerSettings,
+  torchSettings,
+} from "../settings/config-schema.ts";
 import { schemeOf } from "../settings/model-reference.ts";
 import { multiplesNear } from "../util/nearest.ts";
 import { checkPpo } from "./checks-ppo.ts";
@@ -29,26 +36,54 @@ export function checkConfig(config: Config, given: Given): Checked {
   return { errors: parts.flatMap(({ errors }) => errors), warnings: parts.flatMap(({ warnings }) => warnings) };
 }
 
-/** Settings of the PyTorch engine mean nothing to the embedded one. */
-function checkEngines({ engine }: Config, given: Given): Problem[] {
+/** Settings of one kind of engine mean nothing to the others. */
+function checkEngines({ engine, model }: Config, given: Given): Problem[] {
   const choices = {
     engine,
     "engine.reference": engine.reference,
     "engine.critic": engine.critic,
     "engine.reward": engine.reward,
   };
-  return Object.entries(choices).flatMap(([key, choice]) =>
-    torchSettings.flatMap((setting) =>
-      choice && choice.kind !== "torch" && given(`${key}.${setting}`)
-        ? [
-            problem(
-              `${key}.${setting}`,
-              `${key}.${setting} is a setting of the PyTorch engine, and ${key}.kind is ${choice.kind}; set ${key}.kind to torch or remove it`,
-            ),
-          ]
-        : [],
+  const kinds = [
+    { kind: "torch", what: "the PyTorch engine", settings: torchSettings },
+    { kind: "tinker", what: "a server of Tinker's protocol", settings: tinkerSettings },
+  ] as const;
+  return Object.entries(choices).flatMap(([key, choice]) => {
+    if (!choice) return [];
+    const foreign = kinds.flatMap(({ kind, what, settings }) =>
+      settings.flatMap((setting) =>
+        choice.kind !== kind && given(`${key}.${setting}`)
+          ? [
+              problem(
+                `${key}.${setting}`,
+                `${key}.${setting} is a setting of ${what}, and ${key}.kind is ${choice.kind}; set ${key}.kind to ${kind} or remove it`,
+              ),
+            ]
+          : [],
+      ),
+    );
+    return [...foreign, ...checkTinker(key, choice, model)];
+  });
+}
+
+/** What a server cannot do without, and what it takes from the run's model. */
+function checkTinker(key: string, choice: NonNullable<Config["engine"]["critic"]>, model: ModelSection): Problem[] {
+  if (choice.kind !== "tinker") return [];
+  const missing = (["url", "model", "backend"] as const).filter((setting) => choice[setting] === undefined);
+  const problems = missing.map((setting) =>
+    problem(
+      `${key}.${setting}`,
+      `${key}.kind is tinker, and ${key}.${setting} is not given: ${key}: {kind: tinker, url: http://127.0.0.1:8000, model: Qwen/Qwen3-0.6B, backend: ${tinkerBackendNames.join(" or ")}}`,
     ),
   );
+  if (model.path !== undefined) return problems;
+  return [
+    ...problems,
+    problem(
+      ["model.path", `${key}.kind`],
+      `${key}.kind is tinker, and model.path is not given: the tokenizer and the sizes of the server's base model are read from a folder of it, or from hf://OWNER/NAME; its weights are not needed`,
+    ),
+  ];
 }
 
 function checkModel({ model }: Config, given: Given): Checked {

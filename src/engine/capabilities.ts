@@ -34,6 +34,10 @@ export interface Capabilities {
   readonly clone: boolean;
   /** The slow average, `ema`. */
   readonly slowAverage: boolean;
+  /** Models that are never trained beside the one that is: a reference. */
+  readonly frozenModels: boolean;
+  /** The global norm of a step's gradient. */
+  readonly gradientNorm: boolean;
   /** Norm, mean and variance of the gradient by parameter group. */
   readonly groupNorms: boolean;
   /** The norm of the gradient of each part of a minibatch. */
@@ -52,6 +56,10 @@ export interface Capabilities {
   readonly temperature: boolean;
   /** What can be trained: every weight, or adapters beside frozen weights. */
   readonly trainable: readonly ("all" | "adapters")[];
+  /** What an adapter's settings may be: any, or only its rank, with alpha 32 and on all projections. */
+  readonly adapterSettings: "all" | "rank";
+  /** Settings of the optimizer that a step cannot choose, with the values that they have. */
+  readonly optimizer: FixedOptimizer;
   /** Where the gradient is clipped to a global norm: in the step, to the given norm, or nowhere that the caller can control. */
   readonly clipping: "step" | "none";
   /** How a loss adds up its weighted terms. Every loss of the interface is a sum; one of an engine that takes means must be rescaled. */
@@ -62,6 +70,11 @@ export interface Capabilities {
   readonly firstRatioTolerance: number;
 }
 
+/** The optimizer's settings, by their names in the section of a stage. */
+export type FixedOptimizer = Readonly<
+  Partial<Record<"beta1" | "beta2" | "epsilon" | "weightDecay" | "maxGradNorm", number>>
+>;
+
 /** The capabilities of an engine that lacks nothing, in float32. */
 export const everyCapability: Capabilities = {
   bitExact: true,
@@ -71,6 +84,8 @@ export const everyCapability: Capabilities = {
   truncatedSampling: true,
   clone: true,
   slowAverage: true,
+  frozenModels: true,
+  gradientNorm: true,
   groupNorms: true,
   partNorms: true,
   groupRates: true,
@@ -81,6 +96,8 @@ export const everyCapability: Capabilities = {
   fullKl: true,
   temperature: true,
   trainable: ["all", "adapters"],
+  adapterSettings: "all",
+  optimizer: {},
   clipping: "step",
   reduction: "sum",
   schemes: [],
@@ -178,6 +195,22 @@ export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Ke
         instead: "ppo.slowCritic=null",
       }),
   },
+  frozenModels: {
+    words: "model beside the one that is trained",
+    has: present,
+    asked: (config) =>
+      ofPpo(config, () => true, {
+        setting: "the reference of ppo",
+        role: "reference",
+        instead: localEngine("reference"),
+      }),
+  },
+  gradientNorm: {
+    words: "norm of the gradient",
+    has: present,
+    asked: never,
+    absent: ["gradient/policy_norm", "gradient/policy_clipped_share"],
+  },
   groupNorms: {
     words: "norms of the gradient by parameter group",
     has: present,
@@ -255,6 +288,33 @@ export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Ke
       const instead = "a section lora trains adapters";
       return !trains || kinds.includes("all") ? [] : [{ setting: "every stage", role: "policy", instead }];
     },
+  },
+  adapterSettings: {
+    words: "choice of an adapter's settings besides its rank",
+    has: (choice) => choice === "all",
+    asked: ({ lora }) => {
+      if (lora === undefined) return [];
+      const { alpha, rslora, targets } = lora;
+      const asked = [
+        ...(alpha === 32 ? [] : [{ setting: `lora.alpha=${alpha}`, instead: "lora.alpha=32" }]),
+        ...(rslora ? [{ setting: "lora.rslora", instead: "lora.rslora=false" }] : []),
+        ...(targets ? [{ setting: "lora.targets", instead: "remove lora.targets" }] : []),
+      ];
+      return asked.map((one) => ({ ...one, role: "policy" as const }));
+    },
+  },
+  optimizer: {
+    words: "choice of the optimizer's settings",
+    has: (fixed) => Object.keys(fixed).length === 0,
+    asked: (config, fixed) =>
+      stages.flatMap((stage) =>
+        Object.entries(fixed).flatMap(([key, value]) => {
+          const given = config[stage]?.[key as keyof FixedOptimizer];
+          if (given === undefined || given === value) return [];
+          const role = stage === "reward" ? ("reward" as const) : ("policy" as const);
+          return [{ setting: `${stage}.${key}=${given}`, role, instead: `${stage}.${key}=${value}` }];
+        }),
+      ),
   },
   clipping: {
     words: "clipping to a global norm that a step can set",

@@ -231,8 +231,8 @@ export interface OptimStepRequest {
 }
 
 export interface OptimStepResult {
-  /** Global norm of the accumulated gradient before clipping. */
-  readonly gradNorm: number;
+  /** Global norm of the accumulated gradient before clipping; null from an engine that does not tell it. */
+  readonly gradNorm: number | null;
   /** True if the norm was not finite: weights and optimizer are untouched, and the gradient is dropped. */
   readonly skipped: boolean;
   /** L2 norm of the gradient by parameter group; absent, as the moments are, from an engine without norms by group. */

@@ -7,6 +7,7 @@ import type { ModelRole } from "./capabilities.ts";
 import { createEmbeddedEngine } from "./embedded/index.ts";
 import type { Engine } from "./engine.ts";
 import { routedEngine } from "./routed-engine.ts";
+import { createTinkerEngine, type TinkerEngineOptions } from "./tinker/index.ts";
 import { createTorchEngine, type TorchDtype } from "./torch/index.ts";
 import type { ProcessOptions } from "./torch/rendezvous.ts";
 
@@ -15,11 +16,15 @@ export interface OpenOptions {
   readonly threads?: number;
   /** Whether backward passes compute the activations of each block again, to hold fewer at once. */
   readonly recompute?: boolean;
+  /** The folder of the run's model: of an engine whose weights are elsewhere, that of its base model. */
+  readonly base?: string | undefined;
   /** Receives a sentence about work that takes long or is done for the first time. */
   readonly onNote?: (text: string) => void;
 }
 
-export interface EngineChoice extends ProcessOptions {
+export interface EngineChoice
+  extends ProcessOptions,
+    Pick<TinkerEngineOptions, "url" | "model" | "backend" | "keyEnv"> {
   readonly kind: string;
   /** Of the PyTorch engine: docs/engines.md. */
   readonly python?: string | undefined;
@@ -39,6 +44,7 @@ export type EngineKinds = Readonly<
 export const engineKinds: Readonly<Record<EngineKind, EngineKinds[string]>> = {
   embedded: createEmbeddedEngine,
   torch: createTorchEngine,
+  tinker: createTinkerEngine,
 };
 
 /**
@@ -54,14 +60,12 @@ export async function openEngine({
   reference,
   critic,
   reward,
-  python,
-  device,
-  dtype,
-  processes,
-  nodes,
-  rendezvous,
   kinds = engineKinds as EngineKinds,
-  ...options
+  threads,
+  recompute,
+  base,
+  onNote,
+  ...ofMain
 }: Partial<EngineSection> & OpenOptions & { readonly kinds?: EngineKinds } = {}): Promise<Engine> {
   const openOf = (name: string) => {
     if (Object.hasOwn(kinds, name)) return kinds[name]!;
@@ -76,8 +80,10 @@ export async function openEngine({
     choice === undefined ? [] : [[role as ModelRole, choice, openOf(choice.kind)] as const],
   );
   const opened: Engine[] = [];
+  // Of every engine; the other settings are those of one.
+  const options = definedOf({ threads, recompute, base, onNote });
   try {
-    const first = await main({ ...options, python, device, dtype, processes, nodes, rendezvous });
+    const first = await main({ ...options, ...ofMain });
     opened.push(first);
     if (others.length === 0) return first;
     const byRole: Partial<Record<ModelRole, Engine>> = {};
@@ -91,4 +97,9 @@ export async function openEngine({
     for (const engine of opened) await engine.close();
     throw error;
   }
+}
+
+function definedOf<Options extends object>(options: Options): { [Key in keyof Options]?: NonNullable<Options[Key]> } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [Key in keyof Options]?: NonNullable<Options[Key]> };
 }

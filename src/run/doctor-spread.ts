@@ -28,7 +28,7 @@ export async function measureSpread({ config, ppo, folder, tokenizer, rows }: Me
   readonly reward: RewardFacts | null;
   readonly parameters: number;
 }> {
-  const engine = await openEngine({ ...config.engine, threads: config.threads });
+  const engine = await openEngine({ ...config.engine, threads: config.threads, base: config.model.path });
   try {
     const {
       id: model,
@@ -39,6 +39,7 @@ export async function measureSpread({ config, ppo, folder, tokenizer, rows }: Me
       heads: ["lm"],
       seed: config.seed,
       role: "policy",
+      frozen: true,
     });
     const { maxNewTokens, temperature, topK, topP, microBatch } = ppo;
     const { context } = sizes;

@@ -17,12 +17,15 @@ export async function openRunEngine({
   before,
   onNote,
 }: {
-  readonly config: Pick<Config, "engine" | "threads" | "recompute">;
+  readonly config: Pick<Config, "engine" | "threads" | "recompute" | "model">;
   readonly before: Machine | null;
   readonly onNote: (text: string) => void;
 }): Promise<RunEngine> {
   const { recompute } = config;
-  const engine = await openEngine({ ...config.engine, threads: before?.threads ?? config.threads, recompute, onNote });
+  const engine = await openEngine({
+    ...config.engine,
+    ...{ threads: before?.threads ?? config.threads, recompute, base: config.model.path, onNote },
+  });
   try {
     const machine = await machineRecord(engine);
     return { engine, machine, differences: before ? machineDifferences(before, machine) : [] };

@@ -505,11 +505,18 @@ const evaluationSchema = z.strictObject({
 });
 
 /** Each has a row in the table of engine/open-engine.ts, which does not compile without it. */
-export const engineKindNames = ["embedded", "torch"] as const;
+export const engineKindNames = ["embedded", "torch", "tinker"] as const;
 export type EngineKind = (typeof engineKindNames)[number];
+
+/** Kinds of servers of Tinker's protocol, each with a row in engine/tinker/tinker-backends.ts. */
+export const tinkerBackendNames = ["hosted", "skyrl-jax", "skyrl-train"] as const;
+export type TinkerBackendName = (typeof tinkerBackendNames)[number];
 
 /** Settings of an engine's section that only PyTorch reads. */
 export const torchSettings = ["python", "device", "dtype", "processes", "nodes", "rendezvous"] as const;
+
+/** Settings of an engine's section that only a server of Tinker's protocol reads. */
+export const tinkerSettings = ["url", "model", "backend", "keyEnv"] as const;
 
 const engineChoice = z.strictObject({
   kind: z.enum(engineKindNames).default("embedded"),
@@ -519,6 +526,20 @@ const engineChoice = z.strictObject({
   device: text.optional(),
   /** Only of `torch`: what passes compute in, by default fp32; weights, gradients and the optimizer's state are float32 in both. */
   dtype: z.enum(["fp32", "bf16"]).optional(),
+  /** Only of `tinker`: the server's address, without a path. */
+  url: z
+    .string()
+    .regex(
+      /^https?:\/\/[^/@\s]+\/?([^@\s]*[^@\s])?$/,
+      "an address such as http://127.0.0.1:8000, without a name or key in it",
+    )
+    .optional(),
+  /** Only of `tinker`: the server's name of the base model, whose config.json and tokenizer are in `model.path`. */
+  model: text.optional(),
+  /** Only of `tinker`: what kind of server it is, which its protocol does not tell (docs/engines.md). */
+  backend: z.enum(tinkerBackendNames).optional(),
+  /** Only of `tinker`: the environment variable that holds the server's key. */
+  keyEnv: variable.optional(),
   /** Only of `torch`: processes on each machine, over which weights, gradients and optimizer are sharded; by default 1. */
   processes: z.int().min(1).max(mostProcesses).optional(),
 });

@@ -17,8 +17,8 @@ export interface OptimizerSettings {
 }
 
 export interface StepTaken {
-  /** Global norm before clipping; NaN or infinite if the step was skipped. */
-  readonly gradNorm: number;
+  /** Global norm before clipping; NaN or infinite if the step was skipped, null if the engine does not tell it. */
+  readonly gradNorm: number | null;
   readonly skipped: boolean;
   /** Gradient figures by parameter group; absent if the step was skipped. */
   readonly layers?: LayerGradients;

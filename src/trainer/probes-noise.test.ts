@@ -87,7 +87,7 @@ describe("the noise of a run", () => {
         };
         engine.optimStep = async (model, options) => {
           const result = await step(model, options);
-          if (model === copy.id && options.learningRate === 0) whole = result.gradNorm ** 2;
+          if (model === copy.id && options.learningRate === 0) whole = result.gradNorm! ** 2;
           return result;
         };
         return copy;

@@ -97,7 +97,7 @@ async function normsOf(options: {
   const { gradNorm } = await engine.optimStep(copy.id, still);
   return {
     squaredNorms: rl.normsOfMeans(gradient.partSquaredNorms!),
-    meanSquaredNorm: gradNorm ** 2,
+    meanSquaredNorm: gradNorm! ** 2,
     sequencesPerMicroBatch: size,
     parameters: copy.trained,
   };

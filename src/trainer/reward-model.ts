@@ -102,7 +102,7 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
       "reward_model/accuracy": mean(chosen.map((score, i) => Number(score > rejected[i]!))),
       "reward_model/score_gap": mean(chosen) - mean(rejected),
       ...measured,
-      "gradient/norm": gradNorm,
+      ...(gradNorm !== null && { "gradient/norm": gradNorm }),
       "update/steps_skipped": Number(skipped),
       "settings/learning_rate": learningRate,
       ...(await stopwatch.values()),

@@ -88,7 +88,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     const values: MetricValues = {
       "sft/loss": gradient.loss,
       ...measured,
-      "gradient/norm": gradNorm,
+      ...(gradNorm !== null && { "gradient/norm": gradNorm }),
       "update/steps_skipped": Number(skipped),
       "settings/learning_rate": learningRate,
       ...(await stopwatch.values()),

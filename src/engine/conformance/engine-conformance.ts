@@ -14,12 +14,14 @@ export interface Expectations {
   readonly config: ModelConfig;
   /** Makes an empty folder. */
   readonly folder: () => string;
+  /** Makes a model to train, for an engine that makes none from scratch. */
+  readonly policy?: (engine: Engine, seed: number) => Promise<ModelInfo>;
 }
 
 export interface Check {
   readonly name: string;
-  /** Capabilities that an engine must have for the check; `adapters` is one of what it can train. */
-  readonly needs: readonly (keyof Capabilities | "adapters")[];
+  /** Capabilities that an engine must have for the check; `all` and `adapters` are what it can train. */
+  readonly needs: readonly (keyof Capabilities | "all" | "adapters")[];
   readonly run: (engine: Engine, expectations: Expectations) => Promise<void>;
 }
 
@@ -52,7 +54,7 @@ export async function checkEngine(engine: Engine, expectations: Expectations): P
 /** Those of a check's needs that an engine lacks. */
 export function lackedBy(capabilities: Capabilities, needs: Check["needs"]): string[] {
   return needs.filter((key) =>
-    key === "adapters" ? !capabilities.trainable.includes("adapters") : capabilities[key] === false,
+    key === "all" || key === "adapters" ? !capabilities.trainable.includes(key) : capabilities[key] === false,
   );
 }
 
@@ -78,8 +80,8 @@ const adam: OptimStepRequest = {
 const sampling = { stopTokens: [1], temperature: 1, topK: 0, topP: 1, seed: 7, maxNewTokens: 5 };
 const prompts = sequences.map(({ tokens, start }) => tokens.slice(0, start));
 
-const policyOf = (engine: Engine, { config }: Expectations, seed = 1) =>
-  engine.createModel({ config, heads: ["lm"], seed });
+const policyOf = (engine: Engine, { config, policy }: Expectations, seed = 1) =>
+  policy?.(engine, seed) ?? engine.createModel({ config, heads: ["lm"], seed });
 const criticOf = (engine: Engine, { config }: Expectations) =>
   engine.createModel({ config, heads: ["scalar"], scalarInit: "normal", seed: 2 });
 
@@ -148,7 +150,7 @@ export const checks: readonly Check[] = [
   },
   {
     name: "a minibatch has one loss and one gradient, however it is cut into passes",
-    needs: [],
+    needs: ["gradientNorm"],
     async run(engine, expectations) {
       const policy = await policyOf(engine, expectations);
       const still = { ...adam, learningRate: 0 };
@@ -156,7 +158,7 @@ export const checks: readonly Check[] = [
       for (const microBatch of [0, 1, 3]) {
         const { loss, nonFinite } = await engine.forwardBackward(policy.id, crossEntropy, { microBatch });
         assert.equal(nonFinite, 0);
-        measured.push([loss, (await engine.optimStep(policy.id, still)).gradNorm]);
+        measured.push([loss, (await engine.optimStep(policy.id, still)).gradNorm!]);
       }
       for (const one of measured) near(one, measured[0]!, expectations.tolerance, "loss and norm");
       await dispose(engine, policy);
@@ -174,7 +176,7 @@ export const checks: readonly Check[] = [
       ]) {
         const of = <T>(list: readonly T[]) => part.map((i) => list[i]!);
         await engine.forwardBackward(policy.id, { ...crossEntropy, sequences: of(sequences), weights: of(weights) });
-        norms.push((await engine.optimStep(policy.id, { ...adam, learningRate: 0 })).gradNorm ** 2);
+        norms.push((await engine.optimStep(policy.id, { ...adam, learningRate: 0 })).gradNorm! ** 2);
       }
       const parts = [
         [0, 2],
@@ -271,7 +273,7 @@ export const checks: readonly Check[] = [
       const policy = await policyOf(engine, expectations);
       await engine.forwardBackward(policy.id, crossEntropy);
       const { gradNorm, groupNorms } = await engine.optimStep(policy.id, adam);
-      near([Math.hypot(...Object.values(groupNorms!))], [gradNorm], expectations.tolerance, "norm");
+      near([Math.hypot(...Object.values(groupNorms!))], [gradNorm!], expectations.tolerance, "norm");
       await dispose(engine, policy);
     },
   },
@@ -332,7 +334,7 @@ export const checks: readonly Check[] = [
   },
   {
     name: "an adapter starts as its base, learns beside it, goes on where it was saved, and merges into the same",
-    needs: ["adapters", "clone"],
+    needs: ["all", "adapters", "clone"],
     async run(engine, expectations) {
       const { tolerance, folder } = expectations;
       const base = await policyOf(engine, expectations);

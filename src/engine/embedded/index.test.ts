@@ -59,7 +59,7 @@ test("a step tells norm, mean and variance of the gradient by group", async () =
     maxGradNorm: null,
   });
   expect(Object.keys(groupMoments)).toEqual(Object.keys(groupNorms));
-  expect(Math.hypot(...Object.values(groupNorms))).toBeCloseTo(gradNorm, 6);
+  expect(Math.hypot(...Object.values(groupNorms))).toBeCloseTo(gradNorm!, 6);
   // Squared norm = entries (variance + mean^2), so that all groups together have as many entries as the model.
   const entries = Object.entries(groupMoments).map(
     ([group, { mean, variance }]) => groupNorms[group]! ** 2 / (variance + mean ** 2),

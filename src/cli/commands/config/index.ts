@@ -1,6 +1,6 @@
 /** `ballast config`: explains a setting, and prints the schema that editors check configurations with. */
 import { algorithmNames, algorithmSettings, lackedSettings } from "../../../settings/algorithm-table.ts";
-import { engineKindNames, torchSettings } from "../../../settings/config-schema.ts";
+import { engineKindNames, tinkerSettings, torchSettings } from "../../../settings/config-schema.ts";
 import { type DocumentedField, documentedFields } from "../../../settings/field-docs.ts";
 import { configJsonSchema, plain } from "../../../settings/json-schema.ts";
 import { liveSettings } from "../../../settings/live-settings.ts";
@@ -101,7 +101,7 @@ function explanationOf({ path, expected, required, defaultValue }: Field, docume
     const defaults: Readonly<Record<string, unknown>> = algorithmSettings[algorithm].defaults;
     return section === "ppo" && name in defaults ? [[algorithm, defaults[name]] as const] : [];
   });
-  const torchOnly = section === "engine" && torchSettings.some((setting) => setting === rest.at(-1));
+  const only = (settings: readonly string[]) => section === "engine" && settings.includes(rest.at(-1) ?? "");
   return {
     key: path,
     expects: expected,
@@ -110,7 +110,7 @@ function explanationOf({ path, expected, required, defaultValue }: Field, docume
     algorithms: section === "ppo" ? algorithmNames.filter((algorithm) => !(algorithm in lackedBy)) : null,
     notUsed: lackedBy,
     algorithmDefaults: Object.fromEntries(own),
-    engines: torchOnly ? ["torch"] : engineKindNames,
+    engines: only(torchSettings) ? ["torch"] : only(tinkerSettings) ? ["tinker"] : engineKindNames,
     live: stages.some((stage) => stage === section && liveSettings[stage].includes(name)),
     meaning: plain(documented.meaning),
   };

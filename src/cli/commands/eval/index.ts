@@ -29,7 +29,10 @@ export async function evaluate(options: EvalOptions): Promise<number> {
   const config = configOf(place);
   await checkRunFiles(folder);
   const display = new ProgressDisplay({ terminal, pick: shownValues });
-  const engine = await openEngine({ ...config.engine, threads: config.threads, onNote: (text) => display.note(text) });
+  const engine = await openEngine({
+    ...config.engine,
+    ...{ threads: config.threads, base: config.model.path, onNote: (text) => display.note(text) },
+  });
   try {
     const evaluation = await evaluateRun({
       config,

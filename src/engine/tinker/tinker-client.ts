@@ -1,0 +1,412 @@
+/**
+ * A client of Tinker's protocol over HTTP: requests that are tried again where that may help, futures, a session with its heartbeat. Every operation is
+ * two requests: one that submits it and one, repeated, that waits for its result.
+ */
+import { randomUUID } from "node:crypto";
+import { setTimeout as pauseFor } from "node:timers/promises";
+import { EngineError, messageOf, UsageError } from "../../util/errors.ts";
+
+/** The SDK whose requests these are: servers ask for a version, and some refuse old ones. */
+const sdkVersion = "0.38.0";
+const protobufType = "application/x-protobuf";
+/** The SDK's: a server ends a session's models after some minutes of silence (SkyRL: 300 s). */
+const heartbeatEvery = 10_000;
+/** The SDK's limit for one request; one that waits for a result counts as still pending after it. */
+const requestLimit = 45_000;
+/** Requests in flight at once. */
+const mostAtOnce = 32;
+
+export interface ClientOptions {
+  readonly url: string;
+  /** Sent as `X-API-Key`; kept nowhere else. */
+  readonly key?: string | undefined;
+  /** The name of the variable that holds the key, for messages. */
+  readonly keyEnv?: string | undefined;
+  /** Receives a sentence when the server keeps one waiting. */
+  readonly onNote?: (text: string) => void;
+  /** Milliseconds in which a server that does not answer is asked again: 2 minutes by default, and 5 s at the start. */
+  readonly patience?: number;
+  /** Milliseconds without any result after which a waiting operation counts as lost: 30 minutes by default, for a compilation or a long rollout. */
+  readonly resultLimit?: number;
+}
+
+/** The result of an operation: JSON, or the bytes of a protobuf message. */
+export type FutureResult = { readonly json: Readonly<Record<string, unknown>> } | { readonly bytes: Uint8Array };
+
+/** A server's refusal, with its status. */
+export class ServerRefusal extends EngineError {
+  readonly status: number;
+
+  constructor(message: string, status: number, hint?: string) {
+    super(message, hint);
+    this.status = status;
+  }
+}
+
+const toGoOn =
+  "Nothing is lost but the steps since the last checkpoint, which the server keeps: start the server with the same checkpoints and database, then continue with: ballast resume RUN";
+
+export class TinkerClient {
+  readonly #options: ClientOptions;
+  readonly #base: string;
+  readonly #closing = new AbortController();
+  #session: string | null = null;
+  #heartbeat: NodeJS.Timeout | undefined;
+  /** Why the session is over; null while it is not. */
+  #ended: EngineError | null = null;
+  /** A short-lived token in place of the key, and when it ends, in milliseconds. */
+  #token: { readonly text: string; readonly ends: number } | null = null;
+  #exchangesTokens = false;
+  #patience: number;
+  #lastResult = Date.now();
+  #inFlight = 0;
+  readonly #waiting: (() => void)[] = [];
+  /** Milliseconds in which at least one request was in flight. */
+  busy = 0;
+  #busySince = 0;
+
+  private constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#base = options.url.replace(/\/+$/, "");
+    this.#patience = Math.min(5000, options.patience ?? 5000);
+  }
+
+  /**
+   * Opens a session. Throws UsageError for an address without such a server or a key that is refused.
+   *
+   * @example
+   * const client = await TinkerClient.open({ url: "http://127.0.0.1:8000" });
+   * await client.close();
+   */
+  static async open(options: ClientOptions): Promise<TinkerClient> {
+    const client = new TinkerClient(options);
+    try {
+      await client.#begin();
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+    return client;
+  }
+
+  async #begin(): Promise<void> {
+    const { url } = this.#options;
+    const notThis = (cause: unknown) =>
+      new UsageError(
+        `${url} answers, but not as a server of Tinker's protocol: ${messageOf(cause)}`,
+        "engine.url is the server's address without a path, such as http://127.0.0.1:8000; servers older than protobuf or newer than this client are named in docs/engines.md.",
+        { cause },
+      );
+    try {
+      const config = await this.post("client/config", { sdk_version: sdkVersion });
+      this.#exchangesTokens = config.pjwt_auth_enabled === true && this.#options.key?.startsWith("eyJ") === false;
+      const session = await this.post("create_session", {
+        ...{ tags: ["ballast"], user_metadata: {}, sdk_version: sdkVersion, type: "create_session" },
+      });
+      if (typeof session.session_id !== "string") throw new EngineError("it began no session");
+      this.#session = session.session_id;
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      if (error instanceof Unreachable) throw new UsageError(error.message, error.hint, { cause: error });
+      throw notThis(error);
+    }
+    this.#patience = this.#options.patience ?? 120_000;
+    this.#heartbeat = setInterval(() => void this.#beat(), heartbeatEvery);
+    this.#heartbeat.unref();
+  }
+
+  get session(): string {
+    return this.#session!;
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      await this.#once("POST", "session_heartbeat", {
+        body: JSON.stringify({ session_id: this.session, type: "session_heartbeat" }),
+      });
+    } catch (error) {
+      // A server that does not answer just now is found out by the next request.
+      if (error instanceof ServerRefusal && error.status === 404)
+        this.#ended = new EngineError(
+          "the session has expired on the server, which has dropped its models: it heard nothing from this process for minutes, or was started anew",
+          toGoOn,
+        );
+    }
+  }
+
+  /** Sends JSON and returns JSON, and tries again what may pass. */
+  async post(path: string, body: object): Promise<Readonly<Record<string, unknown>>> {
+    return this.#request("POST", path, { body: JSON.stringify(body) });
+  }
+
+  async get(path: string): Promise<Readonly<Record<string, unknown>>> {
+    return this.#request("GET", path, {});
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.#request("DELETE", path, {});
+  }
+
+  /** Submits an operation, as JSON or as a protobuf message, and returns the id of its future. */
+  async submit(
+    path: string,
+    body: object | Uint8Array,
+  ): Promise<{ readonly id: string; readonly model: string | null }> {
+    const content = body instanceof Uint8Array ? { body, contentType: protobufType } : { body: JSON.stringify(body) };
+    const answer = await this.#request("POST", path, content);
+    const { request_id: id, model_id: model } = answer;
+    if (typeof id !== "string")
+      throw new EngineError(`the server took ${path} and gave no request_id: it speaks a different version`, toGoOn);
+    return { id, model: typeof model === "string" ? model : null };
+  }
+
+  /** Waits for the result of a submitted operation. `what` is its name for messages. */
+  async result(id: string, what: string): Promise<FutureResult> {
+    const limit = this.#options.resultLimit ?? 30 * 60_000;
+    const begun = Date.now();
+    let noted = false;
+    for (let asked = 1; ; asked++) {
+      const answer = await this.#retried(() => this.#poll(id, { what, asked }));
+      if (answer !== null) {
+        this.#lastResult = Date.now();
+        return answer;
+      }
+      const silent = Date.now() - Math.max(begun, this.#lastResult);
+      if (!noted && silent > 60_000) {
+        noted = true;
+        this.#options.onNote?.(
+          `the server has worked on ${what} for a minute; it compiles what it sees for the first time`,
+        );
+      }
+      if (silent > limit)
+        throw new EngineError(
+          `the server has finished nothing for ${Math.round(limit / 60_000)} minutes, and ${what} waits: its engine may have ended while its front still answers`,
+          `Look at the server's log and start it again. ${toGoOn}`,
+        );
+    }
+  }
+
+  /** Null while the result is pending. */
+  async #poll(
+    id: string,
+    { what, asked }: { readonly what: string; readonly asked: number },
+  ): Promise<FutureResult | null> {
+    let response: Response;
+    try {
+      response = await this.#fetch("POST", "retrieve_future", {
+        body: JSON.stringify({ request_id: id, allow_metadata_only: false }),
+        headers: { accept: protobufType, "x-tinker-request-iteration": String(asked) },
+      });
+    } catch (error) {
+      if (error instanceof TookTooLong) return null;
+      throw error;
+    }
+    if (response.status === 408) return dropped(response, null);
+    if (response.status === 404 || response.status === 410)
+      throw new EngineError(
+        `the server does not know the operation ${what} any more (${response.status}): it was started anew, or has dropped the result`,
+        toGoOn,
+      );
+    if (response.status === 400) throw failed(what, detailOf(await response.text()), 400);
+    await this.#check(response, `the result of ${what}`);
+    if (response.headers.get("content-type")?.includes(protobufType))
+      return { bytes: new Uint8Array(await response.arrayBuffer()) };
+    const json = (await response.json()) as Record<string, unknown>;
+    if (json.type === "try_again") {
+      await pauseFor(1000);
+      return null;
+    }
+    if (typeof json.error === "string") throw failed(what, json.error, 200);
+    return { json };
+  }
+
+  /** Ends the heartbeat and every wait. The server ends the session by itself. */
+  async close(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    this.#closing.abort();
+    this.#ended ??= new EngineError("the engine is closed");
+  }
+
+  async #request(method: string, path: string, content: Content): Promise<Readonly<Record<string, unknown>>> {
+    // The same for every attempt, so that a server that knows it does the work once.
+    const once = { "x-idempotency-key": `ballast-${randomUUID()}` };
+    return this.#retried((tries) =>
+      this.#once(method, path, { ...content, headers: { ...once, "x-stainless-retry-count": String(tries) } }),
+    );
+  }
+
+  /** Tries again after a timeout, a full queue, a server's own failure or a lost connection, and after nothing else. */
+  async #retried<Answer>(attempt: (tries: number) => Promise<Answer>): Promise<Answer> {
+    const begun = Date.now();
+    for (let tries = 0; ; tries++) {
+      if (this.#ended) throw this.#ended;
+      try {
+        return await attempt(tries);
+      } catch (error) {
+        if (this.#ended) throw this.#ended;
+        const passing =
+          error instanceof Unreachable ||
+          error instanceof TookTooLong ||
+          (error instanceof ServerRefusal && (error.status === 408 || error.status === 429 || error.status >= 500));
+        if (!passing || Date.now() - begun > this.#patience) throw error;
+        if (tries === 1) this.#options.onNote?.(`${messageOf(error)}; trying again`);
+        await pauseFor(Math.min(500 * 2 ** tries, 10_000), undefined, { signal: this.#closing.signal }).catch(() => {});
+      }
+    }
+  }
+
+  async #once(method: string, path: string, content: Content): Promise<Readonly<Record<string, unknown>>> {
+    const response = await this.#fetch(method, path, content);
+    await this.#check(response, path);
+    if (response.status === 204) return {};
+    try {
+      return (await response.json()) as Record<string, unknown>;
+    } catch (error) {
+      throw new EngineError(`the answer to ${path} is not JSON`, undefined, { cause: error });
+    }
+  }
+
+  /** Throws what a status that is not a success means. */
+  async #check(response: Response, what: string): Promise<void> {
+    const { status } = response;
+    if (response.ok) return;
+    const detail = detailOf(await response.text().catch(() => ""));
+    const { url, keyEnv } = this.#options;
+    if (status === 401 || status === 403) {
+      const key = keyEnv === undefined ? "no key was sent" : `the key in ${keyEnv} was refused`;
+      throw new UsageError(
+        `${url} does not let this client in (${status}): ${key}${detail && `; ${detail}`}`,
+        "engine.keyEnv names the environment variable that holds the key; put a valid one in it, then start or resume again.",
+      );
+    }
+    if (status === 402)
+      throw new ServerRefusal(`the service asks for payment (402): ${detail}`, status, `Settle it there. ${toGoOn}`);
+    if (status === 415 || status === 422)
+      throw new ServerRefusal(
+        `the server does not read ${what} as this client writes it (${status}): ${detail}`,
+        status,
+        "It speaks a different version of the protocol: docs/engines.md names the versions that were tried.",
+      );
+    throw new ServerRefusal(`the server answered ${what} with ${status}${detail && `: ${detail}`}`, status, toGoOn);
+  }
+
+  async #fetch(method: string, path: string, { body, contentType, headers }: Content): Promise<Response> {
+    const key = await this.#keyToSend();
+    await this.#enter();
+    // A timer of its own: a signal that combines two others may be collected while a request waits.
+    const own = new AbortController();
+    const timer = setTimeout(() => own.abort(new TookTooLong()), requestLimit);
+    const leave = () => own.abort(this.#ended ?? new EngineError("the engine is closed"));
+    this.#closing.signal.addEventListener("abort", leave, { once: true });
+    try {
+      return await fetch(`${this.#base}/api/v1/${path}`, {
+        method,
+        signal: own.signal,
+        redirect: "error",
+        headers: {
+          ...(body !== undefined && { "content-type": contentType ?? "application/json" }),
+          ...(key !== undefined && { "x-api-key": key }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: body as string }),
+      });
+    } catch (error) {
+      if (own.signal.reason instanceof TookTooLong || own.signal.reason instanceof EngineError) throw own.signal.reason;
+      throw new Unreachable(this.#options.url, error);
+    } finally {
+      clearTimeout(timer);
+      this.#closing.signal.removeEventListener("abort", leave);
+      this.#leave();
+    }
+  }
+
+  async #enter(): Promise<void> {
+    if (this.#inFlight >= mostAtOnce) await new Promise<void>((go) => this.#waiting.push(go));
+    else if (this.#inFlight++ === 0) this.#busySince = performance.now();
+  }
+
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else if (--this.#inFlight === 0) this.busy += performance.now() - this.#busySince;
+  }
+
+  /** The key, or the token that the service gives for it, renewed five minutes before it ends. */
+  async #keyToSend(): Promise<string | undefined> {
+    const { key } = this.#options;
+    if (key === undefined || !this.#exchangesTokens) return key;
+    if (this.#token && Date.now() < this.#token.ends - 300_000) return this.#token.text;
+    this.#exchangesTokens = false;
+    try {
+      const { jwt } = await this.#once("POST", "auth/token", { body: "{}" });
+      if (typeof jwt !== "string") throw new EngineError("the service gave no token for the key");
+      const { exp } = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()) as { exp: number };
+      this.#token = { text: jwt, ends: 1000 * exp };
+      return jwt;
+    } finally {
+      this.#exchangesTokens = true;
+    }
+  }
+}
+
+interface Content {
+  readonly body?: string | Uint8Array;
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+class TookTooLong extends EngineError {
+  constructor() {
+    super(`the server did not answer within ${requestLimit / 1000} s`, toGoOn);
+  }
+}
+
+class Unreachable extends EngineError {
+  constructor(url: string, error: unknown) {
+    const { cause } = error as { cause?: { code?: string } };
+    const why = cause?.code ?? messageOf(cause ?? error);
+    super(`the server at ${url} cannot be reached (${why})`, `Start it, or correct engine.url. ${toGoOn}`, {
+      cause: error,
+    });
+  }
+}
+
+async function dropped<Value>(response: Response, value: Value): Promise<Value> {
+  await response.arrayBuffer().catch(() => {});
+  return value;
+}
+
+/** What the server says is wrong, short: a refusal repeats the whole request. */
+function detailOf(text: string): string {
+  const cut = (words: string) => (words.length > 300 ? `${words.slice(0, 300)}...` : words);
+  try {
+    const { detail, error } = JSON.parse(text) as { detail?: unknown; error?: unknown };
+    if (Array.isArray(detail))
+      return cut(
+        detail
+          .slice(0, 3)
+          .map(({ loc, msg }: { loc?: unknown[]; msg?: string }) => `${loc?.join(".") ?? ""} ${msg ?? ""}`.trim())
+          .join("; "),
+      );
+    return cut(String(detail ?? error ?? text));
+  } catch {
+    return cut(text.trim());
+  }
+}
+
+/** An operation that failed on the server. */
+function failed(what: string, detail: string, status: number): EngineError {
+  if (/Maximum number of LoRA adapters/i.test(detail))
+    return new ServerRefusal(
+      `the server has no adapter slot left: ${detail}`,
+      status,
+      "A run needs one for the policy and one for the reference, and SkyRL keeps one for the base model: start it with max_lora_adapters of at least 3. A client that was killed holds its slots until its session expires, after about five minutes.",
+    );
+  if (/not loaded|not found/i.test(detail))
+    return new ServerRefusal(
+      `the server does not have what ${what} needs any more: ${detail}`,
+      status,
+      `It was started anew, or its session ended. ${toGoOn}`,
+    );
+  return new ServerRefusal(`the server failed at ${what}: ${detail}`, status, `See the server's log. ${toGoOn}`);
+}

@@ -1,0 +1,122 @@
+/**
+ * The messages that Tinker's protocol sends as protobuf: the request of a forward or backward pass, its result, and samples. Numbers of fields are those
+ * of the package tinker_public in the tinker SDK (0.25 to 0.38); fields that a client need not read are passed over.
+ */
+import { bytesOf, type FieldValue, listOf, MessageWriter, numberOf, readMessage, textOf } from "./protobuf.ts";
+
+/** A sequence and an array for each of its inputs: position t holds what belongs to the prediction of `targets[t]`. */
+export interface Datum {
+  readonly tokens: readonly number[];
+  readonly targets: readonly number[];
+  /** Float32 arrays of the length of `tokens`, by name. */
+  readonly inputs: Readonly<Record<string, readonly number[]>>;
+}
+
+export interface PassRequest {
+  readonly model: string;
+  readonly sequenceNumber: number;
+  readonly lossName: string;
+  readonly data: readonly Datum[];
+  readonly forwardOnly: boolean;
+}
+
+/** The outputs of a pass by name, a row for each datum. */
+export type PassAnswer = Readonly<Record<string, readonly Float32Array[]>>;
+
+export interface SampledAnswer {
+  readonly stopReason: "stop" | "length";
+  readonly tokens: readonly number[];
+  /** Absent if the server sent none. */
+  readonly logprobs: readonly number[] | null;
+}
+
+const float32 = 1;
+const int64 = 2;
+const bfloat16 = 4;
+
+export function encodePass({ model, sequenceNumber, lossName, data, forwardOnly }: PassRequest): Uint8Array {
+  const writer = new MessageWriter().bytes(1, model).varint(2, sequenceNumber);
+  for (const datum of data) writer.bytes(3, encodeDatum(datum), { always: true });
+  return writer.bytes(4, lossName).varint(6, forwardOnly).finish();
+}
+
+function encodeDatum({ tokens, targets, inputs }: Datum): MessageWriter {
+  const text = new MessageWriter().bytes(1, littleEndian(Int32Array.from(tokens)));
+  const writer = new MessageWriter().bytes(1, new MessageWriter().bytes(1, text, { always: true }), { always: true });
+  const add = (name: string, dtype: number, array: Float32Array | BigInt64Array) => {
+    const shape = new MessageWriter().varint(1, array.length);
+    const tensor = new MessageWriter()
+      .bytes(1, littleEndian(array), { always: true })
+      .varint(3, dtype)
+      // Packed: the bytes of the varint without a key.
+      .bytes(4, shape.finish().subarray(1));
+    writer.bytes(2, new MessageWriter().bytes(1, name).bytes(2, tensor, { always: true }), { always: true });
+  };
+  add("target_tokens", int64, BigInt64Array.from(targets, BigInt));
+  for (const [name, row] of Object.entries(inputs)) add(name, float32, Float32Array.from(row));
+  return writer;
+}
+
+/** Throws RangeError for bytes that are not such a message. */
+export function decodePass(bytes: Uint8Array): PassAnswer {
+  const message = readMessage(bytes);
+  const outputs: Record<string, readonly Float32Array[]> = {};
+  for (const record of listOf(message, 2)) {
+    for (const entry of listOf(readMessage(record), 2)) {
+      const field = readMessage(entry);
+      const name = textOf(field, 1);
+      outputs[name] = [...(outputs[name] ?? []), ...rowsOfBatch(readMessage(bytesOf(field, 2)))];
+    }
+  }
+  return outputs;
+}
+
+/** The rows of a batched tensor, which are cut at byte offsets. */
+function rowsOfBatch(message: ReadonlyMap<number, readonly FieldValue[]>): Float32Array[] {
+  const data = bytesOf(message, 1);
+  const offsets = Array.from(numbersOf(bytesOf(message, 2), 8, (view, at) => Number(view.getBigInt64(at, true))));
+  const dtype = numberOf(message, 3);
+  return offsets.slice(1).map((end, i) => {
+    const start = offsets[i]!;
+    if (!(start >= 0 && start <= end && end <= data.length))
+      throw new RangeError(`a row of a result reaches from byte ${start} to ${end} of ${data.length}`);
+    return floatsOf(data.subarray(start, end), dtype);
+  });
+}
+
+function floatsOf(bytes: Uint8Array, dtype: number): Float32Array {
+  if (dtype === bfloat16)
+    return Float32Array.from(
+      numbersOf(bytes, 2, (view, at) => {
+        const wide = new DataView(new ArrayBuffer(4));
+        wide.setUint32(0, view.getUint16(at, true) * 2 ** 16);
+        return wide.getFloat32(0);
+      }),
+    );
+  if (dtype !== float32) throw new RangeError(`a result has numbers of the type ${dtype}, not float32 or bfloat16`);
+  return Float32Array.from(numbersOf(bytes, 4, (view, at) => view.getFloat32(at, true)));
+}
+
+/** Throws RangeError for bytes that are not such a message. */
+export function decodeSamples(bytes: Uint8Array): SampledAnswer[] {
+  return listOf(readMessage(bytes), 1).map((one) => {
+    const message = readMessage(one);
+    return {
+      stopReason: numberOf(message, 1) === 0 ? "stop" : "length",
+      tokens: numbersOf(bytesOf(message, 2), 4, (view, at) => view.getInt32(at, true)),
+      logprobs: message.has(3) ? numbersOf(bytesOf(message, 3), 4, (view, at) => view.getFloat32(at, true)) : null,
+    };
+  });
+}
+
+function numbersOf(bytes: Uint8Array, size: number, read: (view: DataView, at: number) => number): number[] {
+  if (bytes.length % size !== 0)
+    throw new RangeError(`${bytes.length} bytes of numbers do not divide into numbers of ${size}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: bytes.length / size }, (_, i) => read(view, i * size));
+}
+
+/** Every platform that Node runs on is little-endian, which is the order on the wire. */
+function littleEndian(array: Int32Array | Float32Array | BigInt64Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}

@@ -1,0 +1,260 @@
+/** One model on a server: its adapter, the order of its operations, its sampler. */
+import { randomUUID } from "node:crypto";
+import { EngineError } from "../../util/errors.ts";
+import type { FutureResult, TinkerClient } from "./tinker-client.ts";
+import {
+  type Datum,
+  decodePass,
+  decodeSamples,
+  encodePass,
+  type PassAnswer,
+  type SampledAnswer,
+} from "./tinker-messages.ts";
+
+/** The SDK's limits of one request: sequences, and its estimated bytes. */
+const mostSequences = 1024;
+const mostBytes = 5_000_000;
+
+export interface AdapterState {
+  readonly uri: string;
+  readonly optimizer: boolean;
+}
+
+export interface ServerModelRequest {
+  readonly baseModel: string;
+  readonly rank: number;
+  readonly seed: number;
+  /** The state to begin from; null for a new adapter, which computes what its base does. */
+  readonly state: AdapterState | null;
+}
+
+/** Numbers that a session counts, over its models. */
+export class SessionNumbers {
+  models = 0;
+  samplers = 0;
+}
+
+export class ServerModel {
+  readonly #client: TinkerClient;
+  readonly #numbers: SessionNumbers;
+  readonly #id: string;
+  #next = 1;
+  /** Submissions, one after the other: the server reads them by their numbers. */
+  #submitting: Promise<unknown> = Promise.resolve();
+  #sampler: string | null = null;
+  #samples = 0;
+
+  private constructor(client: TinkerClient, numbers: SessionNumbers, id: string) {
+    this.#client = client;
+    this.#numbers = numbers;
+    this.#id = id;
+  }
+
+  /** Creates the model on the server. Throws EngineError if the server trains a different base model than it is asked for. */
+  static async create(
+    client: TinkerClient,
+    numbers: SessionNumbers,
+    { baseModel, rank, seed, state }: ServerModelRequest,
+  ): Promise<ServerModel> {
+    const submitted = await client.submit("create_model", {
+      session_id: client.session,
+      model_seq_id: numbers.models++,
+      base_model: baseModel,
+      lora_config: { rank, seed, train_unembed: true, train_mlp: true, train_attn: true },
+      user_metadata: {},
+      type: "create_model",
+    });
+    const made = jsonOf(await client.result(submitted.id, "create_model"), "create_model");
+    const id = made.model_id ?? submitted.model;
+    if (typeof id !== "string") throw new EngineError("the server made a model and gave it no id");
+    const model = new ServerModel(client, numbers, id);
+    try {
+      if (typeof made.base_model === "string" && made.base_model !== baseModel)
+        throw new EngineError(
+          `the server trains ${made.base_model}, and engine.model is ${baseModel}`,
+          "Servers take any name: correct engine.model and model.path, or start the server with the other model.",
+        );
+      if (state !== null)
+        await model.#operation("load_weights", "load_weights", { path: state.uri, optimizer: state.optimizer });
+    } catch (error) {
+      await model.unload().catch(() => {});
+      throw error;
+    }
+    return model;
+  }
+
+  /** Log-probabilities at every position; no gradient is kept. */
+  async forward(data: readonly Datum[]): Promise<PassAnswer> {
+    const results = await this.#passes(data, { lossName: "cross_entropy", forwardOnly: true });
+    return this.#answers(results, "forward");
+  }
+
+  /** Adds the gradient, then takes a step: all requests are under way before the first result is waited for. */
+  async step(
+    data: readonly Datum[],
+    adam: object,
+  ): Promise<{ readonly answer: PassAnswer; readonly metrics: Readonly<Record<string, unknown>> }> {
+    this.#sampler = null;
+    const passes = await this.#passes(data, { lossName: "importance_sampling", forwardOnly: false });
+    const stepped = await this.#submit("optim_step", { adam_params: adam });
+    const answer = await this.#answers(passes, "forward_backward");
+    const { metrics } = jsonOf(await this.#client.result(stepped, "optim_step"), "optim_step");
+    return { answer, metrics: (metrics ?? {}) as Readonly<Record<string, unknown>> };
+  }
+
+  /** Saves weights and optimizer under a new name, and returns the URI. */
+  async save(): Promise<string> {
+    const { path } = await this.#operation("save_weights", "save_weights", { path: `ballast-${randomUUID()}` });
+    if (typeof path !== "string") throw new EngineError("the server saved the weights and gave no URI");
+    return path;
+  }
+
+  /** Samples from the present weights; each request has a prompt and the number of its answers. */
+  async sample(
+    requests: readonly { readonly prompt: readonly number[]; readonly count: number; readonly params: object }[],
+  ): Promise<SampledAnswer[][]> {
+    // A sampler of older weights must never be used again: a server may load them into the model that is trained.
+    this.#sampler ??= await this.#openSampler();
+    const session = this.#sampler;
+    const submitted = await Promise.all(
+      requests.map(({ prompt, count, params }) =>
+        this.#client.submit("asample", {
+          sampling_session_id: session,
+          seq_id: this.#samples++,
+          num_samples: count,
+          prompt: { chunks: [{ type: "encoded_text", tokens: prompt }] },
+          sampling_params: params,
+          type: "sample",
+        }),
+      ),
+    );
+    const answers: SampledAnswer[][] = [];
+    for (const { id } of submitted)
+      answers.push(messageOf(await this.#client.result(id, "sample"), { what: "sample", decode: decodeSamples }));
+    return answers;
+  }
+
+  async unload(): Promise<void> {
+    const { id } = await this.#client.submit("unload_model", { model_id: this.#id, type: "unload_model" });
+    await this.#client.result(id, "unload_model");
+  }
+
+  async #openSampler(): Promise<string> {
+    this.#samples = 0;
+    const { sampling_session_id: id } = await this.#operation("save_weights_for_sampler", "save_weights_for_sampler", {
+      sampling_session_seq_id: this.#numbers.samplers++,
+    });
+    if (typeof id !== "string") throw new EngineError("the server gave no sampler for the weights");
+    return id;
+  }
+
+  /** Submits the sequences in requests of the SDK's sizes; returns each request's future and its sequences. */
+  async #passes(
+    data: readonly Datum[],
+    { lossName, forwardOnly }: { readonly lossName: string; readonly forwardOnly: boolean },
+  ) {
+    const submitted: { readonly id: string; readonly part: readonly Datum[] }[] = [];
+    for (const part of requestsOf(data))
+      submitted.push({
+        part,
+        id: await this.#numbered("forward_backward", (sequenceNumber) =>
+          encodePass({ model: this.#id, sequenceNumber, lossName, data: part, forwardOnly }),
+        ),
+      });
+    return submitted;
+  }
+
+  async #answers(
+    submitted: readonly { readonly id: string; readonly part: readonly Datum[] }[],
+    what: string,
+  ): Promise<PassAnswer> {
+    const whole: Record<string, Float32Array[]> = {};
+    for (const { id, part } of submitted) {
+      const answer = messageOf(await this.#client.result(id, what), { what, decode: decodePass });
+      checkRows(answer, part, what);
+      for (const [name, rows] of Object.entries(answer)) whole[name] = [...(whole[name] ?? []), ...rows];
+    }
+    return whole;
+  }
+
+  async #operation(path: string, what: string, body: object): Promise<Readonly<Record<string, unknown>>> {
+    return jsonOf(await this.#client.result(await this.#submit(path, body), what), what);
+  }
+
+  #submit(path: string, body: object): Promise<string> {
+    return this.#numbered(path, (number) => ({ model_id: this.#id, seq_id: number, ...body, type: path }));
+  }
+
+  /** A request with the model's next number, which it takes only if the server takes the request. */
+  #numbered(path: string, body: (number: number) => object | Uint8Array): Promise<string> {
+    const submitted = this.#submitting.then(async () => {
+      const { id } = await this.#client.submit(path, body(this.#next));
+      this.#next++;
+      return id;
+    });
+    this.#submitting = submitted.catch(() => {});
+    return submitted;
+  }
+}
+
+/** The sequences in parts that one request may hold. */
+export function requestsOf(data: readonly Datum[]): Datum[][] {
+  const parts: Datum[][] = [];
+  let bytes = 0;
+  for (const datum of data) {
+    const size = datum.tokens.length * (4 + 8 + 4 * Object.keys(datum.inputs).length);
+    const last = parts.at(-1);
+    if (last === undefined || last.length === mostSequences || bytes + size > mostBytes) {
+      parts.push([datum]);
+      bytes = size;
+    } else {
+      last.push(datum);
+      bytes += size;
+    }
+  }
+  return parts;
+}
+
+/** Throws EngineError if an output has not one number for each position, or one that is not finite. */
+function checkRows(answer: PassAnswer, part: readonly Datum[], what: string): void {
+  const rows = answer.logprobs;
+  const spoiled = (problem: string) =>
+    new EngineError(
+      `the server's result of ${what} ${problem}: it cannot be trusted`,
+      "Start the server again before anything else, since all its models may be affected; then continue with: ballast resume RUN",
+    );
+  if (rows === undefined) throw spoiled("has no log-probabilities");
+  if (rows.length !== part.length) throw spoiled(`has ${rows.length} sequences for ${part.length}`);
+  for (const [i, row] of rows.entries()) {
+    if (row.length !== part[i]!.tokens.length)
+      throw spoiled(`has ${row.length} log-probabilities for ${part[i]!.tokens.length} tokens`);
+    if (!row.every(Number.isFinite)) throw spoiled("has numbers that are not finite");
+  }
+}
+
+const otherVersion =
+  "It speaks a different version of the protocol: docs/engines.md names the versions that were tried.";
+
+function messageOf<Message>(
+  result: FutureResult,
+  { what, decode }: { readonly what: string; readonly decode: (bytes: Uint8Array) => Message },
+): Message {
+  if (!("bytes" in result)) throw new EngineError(`the server answered ${what} in JSON, not protobuf`, otherVersion);
+  try {
+    return decode(result.bytes);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new EngineError(
+      `the server's result of ${what} is not what this client reads: ${error.message}`,
+      otherVersion,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function jsonOf(result: FutureResult, what: string): Readonly<Record<string, unknown>> {
+  if ("json" in result) return result.json;
+  throw new EngineError(`the server answered ${what} with a protobuf message, not JSON`, otherVersion);
+}
