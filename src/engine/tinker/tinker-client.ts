@@ -3,6 +3,7 @@
  * two requests: one that submits it and one, repeated, that waits for its result.
  */
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { setTimeout as pauseFor } from "node:timers/promises";
 import { EngineError, messageOf, UsageError } from "../../util/errors.ts";
 
@@ -69,6 +70,8 @@ export class TinkerClient {
     this.#options = options;
     this.#base = options.url.replace(/\/+$/, "");
     this.#patience = Math.min(5000, options.patience ?? 5000);
+    // One for each request in flight.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /**
