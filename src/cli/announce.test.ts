@@ -61,7 +61,7 @@ it("prints what the stability controller does as lines by tier, and alerts only 
   ]);
 });
 
-it("tells of what tier 2 would have acted on, where it only alerts, and once what would make it act", () => {
+it("tells of what tier 2 would have acted on, if it only alerts, and once what would make it act", () => {
   const { lines, raw } = announcer({ tier2Acts: false });
   for (const [tier, message] of [
     [2, "gold fell"],
@@ -75,7 +75,7 @@ it("tells of what tier 2 would have acted on, where it only alerts, and once wha
   ]);
 });
 
-it("says how to decide where the run waits for it", () => {
+it("says how to decide if the run waits for it", () => {
   const { lines, raw } = announcer({ waits: true });
   raw({ kind: "incident", message: "approx KL 0.31 > 0.15  ->  saved, paused: incident 3", data: { incident: 3 } });
   expect(lines.at(-1)).toBe(`  waiting; how to decide: ${selfName()} incidents show 3 --workspace '/w/of mine'`);

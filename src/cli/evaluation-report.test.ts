@@ -38,7 +38,7 @@ const at = (width: number, changes: Partial<Evaluation> = {}) =>
   );
 
 describe("reportLines", () => {
-  it("puts the objective on top and is one table where there is room", () => {
+  it("puts the objective on top and is one table if there is room", () => {
     const lines = at(110);
     expect(lines[0]).toBe(evaluation.objective);
     expect(lines.find((line) => line.startsWith("refused"))?.replace(/ +/g, " ")).toBe(
@@ -49,14 +49,14 @@ describe("reportLines", () => {
     expect(lines).toContain("The reward model judges 92.0% right.");
   });
 
-  it("says how many prompts differ where some are asked more than once", () => {
+  it("says how many prompts differ if some are asked more than once", () => {
     const said = (changes: Partial<Evaluation>) => at(300, changes).find((line) => line.includes("samples"));
     expect(said({ distinctPrompts: 172 })).toContain("1024 samples over 172 distinct prompts at temperature 1");
     expect(said({ distinctPrompts: 1024 })).toContain("1024 samples at temperature 1");
     expect(said({})).not.toContain("distinct");
   });
 
-  it("prints no interval where too few prompts were asked for one", () => {
+  it("prints no interval if too few prompts were asked for one", () => {
     const none = { low: Number.NaN, high: Number.NaN };
     const lines = at(110, {
       before: { folder: "a", figures: { reward: { mean: 1, ...none, n: 1 } } },
@@ -71,13 +71,13 @@ describe("reportLines", () => {
     ).toBe("reward 1.00 3.00 +2.00");
   });
 
-  it("parts the differences from the sides where it is narrow", () => {
+  it("parts the differences from the sides if it is narrow", () => {
     const lines = at(80);
     expect(lines.map((line) => line.replace(/ +/g, " "))).toContain("refused +53.9 [+49.0, +58.8]");
     for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(80);
   });
 
-  it("has one side where there is no model before", () => {
+  it("has one side if there is no model before", () => {
     const lines = at(110, {
       before: null,
       differences: {},

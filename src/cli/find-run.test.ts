@@ -41,7 +41,7 @@ it("names a run by its id in the default workspace, by its folder elsewhere", ()
   expect(runArgument({ id: "a-1", workspace: resolve("out"), folder: resolve("out/a-1") })).toBe(join("out", "a-1"));
 });
 
-it("quotes a path for the shell where a character needs it", () => {
+it("quotes a path for the shell if a character needs it", () => {
   const named = (folder: string) => runArgument({ id: "a-1", workspace: "/w", folder });
   expect(named("/w/my runs/a-1")).toBe("'/w/my runs/a-1'");
   expect(named("/w/it's/a-1")).toBe("'/w/it'\\''s/a-1'");

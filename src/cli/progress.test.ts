@@ -19,7 +19,7 @@ const state = {
 };
 
 describe("progressLine", () => {
-  it("shows all there is where there is room", () => {
+  it("shows all there is if there is room", () => {
     expect(progressLine(state, { width: 120 })).toBe(
       "ppo  iteration 23/60  ━━━━━━━─────────────  1.3 s/it  0:46 left  reward 1.320  KL 0.021",
     );
@@ -103,7 +103,7 @@ describe("ProgressDisplay", () => {
     expect(written.at(-1)).toBe(`${"\r\x1b[2K\x1b[1A".repeat(Math.ceil(drawn / 20) - 1)}\r\x1b[2K`);
   });
 
-  it("prints plain lines now and then where there is no terminal: first, last, and every 15 seconds", () => {
+  it("prints plain lines now and then if there is no terminal: first, last, and every 15 seconds", () => {
     const { at, written } = display({ redraws: false });
     for (let second = 0; second <= 50; second++) at(second * 1000, second * 2);
     expect(written.map((line) => line.match(/\d+\/100/)?.[0])).toEqual([

@@ -6,7 +6,7 @@ import { stagesFor } from "./stage-command.ts";
 const config = (text: string) => parseConfig(`demo: {}\n${text}`, "my.yaml").config;
 const all = config("sft: {}\nreward: {}\nppo: {}");
 
-it("runs every stage with `run`, and the first alone with its own command", () => {
+it("runs every stage with `run`, and only the first with its own command", () => {
   expect(stagesFor("run", all, "my.yaml")).toBe(all);
   const alone = stagesFor("sft", all, "my.yaml");
   expect([alone.sft, alone.reward, alone.ppo]).toEqual([all.sft, undefined, undefined]);

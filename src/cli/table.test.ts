@@ -27,6 +27,6 @@ it("cuts the columns that may shrink, widest first, and no others", () => {
   expect(lines[1]).toBe("run-with-a-long-name  a sentence tha…  7");
 });
 
-it("stays readable where nothing can shrink any more", () => {
+it("stays readable if nothing can shrink any more", () => {
   expect(table({ columns: [{ title: "run" }], rows: [["long-name"]], width: 3 })).toEqual(["run", "long-name"]);
 });

@@ -335,7 +335,7 @@ describe("overrides", () => {
     expect(config.ppo?.rewards).toEqual([{ kind: "model", weight: 2 }]);
   });
 
-  it("take null for a value where it is one, and else remove the key", () => {
+  it("take null for a value if it is one, and else remove the key", () => {
     expect(load("ppo.maxGradNorm=null").ppo?.maxGradNorm).toBeNull();
     expect(load("sft.steps=3", "sft.steps=null").sft?.steps).toBe(300);
     expect(load("ppo=null").ppo).toBeUndefined();
@@ -535,7 +535,7 @@ describe("a recorded configuration", () => {
     expect(penalty).not.toHaveProperty("clipLow");
   });
 
-  it("that is damaged or of another version is a checkpoint's error", () => {
+  it("that is damaged or of a different version is a checkpoint's error", () => {
     const { config } = parseConfig(demo, "a.yaml");
     const json = recordedConfig(config, "runs/a-1");
     const damaged = failureOf(() => parseResolvedConfig(json.slice(0, -20), "runs/a-1"));

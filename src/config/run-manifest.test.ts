@@ -70,7 +70,7 @@ describe("a run's own files", () => {
 });
 
 describe("a run's folder", () => {
-  it("under another name is refused by every command that names a run", () => {
+  it("under a different name is refused by every command that names a run", () => {
     renameSync(folder, join(workspace, "c-1"));
     expect(() => findRun("c-1", workspace)).toThrow(/c-1 holds the run a-1: it was renamed/);
   });
@@ -84,7 +84,7 @@ describe("a run's folder", () => {
     for (const id of ["a-1", "b-1"]) expect(() => findRun(id, workspace)).toThrow(/it was renamed, or swapped/);
   });
 
-  it("is the run that it began as, whatever case is typed where that is one name", async () => {
+  it("is the run that it began as, whatever case is typed if that is one name", async () => {
     writeFileSync(join(folder, "manifest.json"), JSON.stringify({ run: "A-1", config: null, files: {} }));
     for (const platform of ["darwin", "win32"] as const) expect(runIn(folder, { platform })).toBe("A-1");
     expect(() => runIn(folder, { platform: "linux" })).toThrow("holds the run A-1");

@@ -79,7 +79,7 @@ describe("an intervention", () => {
     expect(played[6]!.outcomes).toMatchObject([{ intervention: 1, iteration: 6, result: "effective", after: 2 }]);
   });
 
-  it("has no effect where its condition went on", () => {
+  it("has no effect if its condition went on", () => {
     const played = play([soft], kl(0.06, 0.06, 0.06, 0.06, 0.01, 0.06, 0.06));
     expect(played[6]!.outcomes).toMatchObject([{ result: "no effect", after: null }]);
   });
@@ -110,7 +110,7 @@ describe("an intervention", () => {
     expect([scored.alerts.length, updated.alerts.length]).toEqual([1, 0]);
   });
 
-  it("keeps a coefficient within its bounds, and is none where it is at its bound", () => {
+  it("keeps a coefficient within its bounds, and is none if it is at its bound", () => {
     const up = rule("tier: 2, when: {signal: safety/share, above: 0.1}, action: {klCoef: 4}, duration: 2");
     const at = (klCoef: number) => {
       const base = { ...acting.base, klCoef };
@@ -213,7 +213,7 @@ describe("what an operator takes back", () => {
   const now = { ...soft, window: { hits: 1, of: 1 }, minHistory: 1 };
   const clip = rule("tier: 2, when: {signal: step/approx_kl, above: 0}, action: {clip: 0.5}, cooldown: 0", "clip");
 
-  it("ends at once, and its rule alone is silent for its cool-down", () => {
+  it("ends at once, and only its rule is silent for its cool-down", () => {
     const twice = { ...now, id: "again", action: { kind: "clip" as const, factor: 0.5, set: {} }, cooldown: 1 };
     const [{ state }] = play([now, twice], kl(0.1)) as [ReturnType<typeof play>[number]];
     const { state: after, outcomes } = undone(state, { rule: "kl_soft", iteration: 1, rules: [now, twice] });
@@ -248,7 +248,7 @@ describe("what an operator takes back", () => {
     expect([at(4), at(13), at(14)]).toEqual([0, 0, 1]);
   });
 
-  it("is nothing where the rule has none in force", () => {
+  it("is nothing if the rule has none in force", () => {
     const [{ state }] = play([now], kl(0.1)) as [ReturnType<typeof play>[number]];
     expect(undone(state, { rule: "clip", iteration: 1, rules: [now, clip] })).toEqual({ state, outcomes: [] });
   });

@@ -53,7 +53,7 @@ describe("the common history of a pair is its prompt", () => {
     expect(rows).toEqual([{ prompt: [user("hi"), assistant("yes?"), user("b")], chosen: "c", rejected: "d" }]);
   });
 
-  it("is an error by line where the prompt or the other history says something else", () => {
+  it("is an error by line if the prompt or the other history says something else", () => {
     const other = [user("open file 0"), assistant("which one?"), user("in a"), assistant("sorry.")];
     expect(() =>
       readPreferenceRows(file({ chosen, rejected }, { chosen, rejected: other }, { chosen, rejected: other })),

@@ -23,7 +23,7 @@ it("is the same for the same rows, however their lines end and stand apart", () 
   expect(change(rows(5), `\uFEFF${rows(5).join("  \r\n\r\n \r\n")}\r\n`)).toBeNull();
 });
 
-it("says how many rows were appended, and where", () => {
+it("says how many rows were appended, and if", () => {
   expect(change(rows(10), ["", ...rows(12)])).toEqual({
     says: "rows.jsonl has 12 rows: 2 appended, from line 12 on, to the 10 that the run began with",
     appended: true,

@@ -144,7 +144,7 @@ describe("encodePrompt", () => {
 });
 
 describe("describeTally", () => {
-  it("is silent where all fitted", () => {
+  it("is silent if all fitted", () => {
     expect(describeTally(createTally())).toBeNull();
     expect(describeTally({ ...createTally(), rows: 9, truncatedPrompts: 2, skipped: 1 })).toBe(
       "of 9 rows, too long for the context: 2 prompts cut at the left, 1 skipped",

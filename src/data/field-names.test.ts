@@ -75,7 +75,7 @@ it.each<[string, (source: DataSource) => unknown, object, RegExp]>([
   expect(hint).toMatch(expected);
 });
 
-it("says which columns it may be where it cannot tell", () => {
+it("says which columns it may be if it cannot tell", () => {
   expect(hintOf(readPromptRows, { id: "x", ask: "what?", told: "that", score: 3 })).toMatch(
     /, of "ask", "told", say so .*\{prompt: \.\.\.\}/,
   );

@@ -56,7 +56,7 @@ describe("pairs", () => {
   });
 });
 
-it("demonstrations: several answers to a prompt, answers before the last, plain text; nothing where nothing is", () => {
+it("demonstrations: several answers to a prompt, answers before the last, plain text; nothing if nothing is", () => {
   const message = (role: string, content: string) => ({ role, content });
   const chat = [message("user", "a"), message("assistant", "b"), message("user", "c"), message("assistant", "d")];
   const source = file(

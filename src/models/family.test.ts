@@ -75,7 +75,7 @@ describe("initialValues", () => {
     expect(new Set(initialValues(spec!, 7))).toEqual(new Set([0]));
   });
 
-  test("are a function of the seed and the name alone", () => {
+  test("are a function of only the seed and the name", () => {
     const find = (list: typeof specs, name: string) => list.find((spec) => spec.name === name)!;
     const name = "transformer.h.1.mlp.c_fc.weight";
     const values = initialValues(find(specs, name), 7);

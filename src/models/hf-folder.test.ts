@@ -175,7 +175,7 @@ describe("folders that do not fit are CheckpointErrors that say why", () => {
     expectError(folder, message);
   });
 
-  test("parameters that are missing or of another shape", () => {
+  test("parameters that are missing or of a different shape", () => {
     const folder = written();
     editConfig(folder, (json) => ({ ...json, n_layer: 3 }));
     expectError(folder, /has no parameter transformer\.h\.2\.ln_1\.weight/);
@@ -195,7 +195,7 @@ describe("folders that do not fit are CheckpointErrors that say why", () => {
     expectError(folder, `${count} of 32 numbers of transformer.h.1.mlp.c_fc.bias are NaN, infinite or beyond float32`);
   });
 
-  test("a classifier of several labels, a head of another kind", () => {
+  test("a classifier of several labels, a head of a different kind", () => {
     const folder = written(false, ["scalar"]);
     editConfig(folder, ({ ballast_heads, ...json }) => json);
     editTensors(folder, (tensors) => {

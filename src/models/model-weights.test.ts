@@ -308,7 +308,7 @@ describe("folders that do not fit are CheckpointErrors that say why", () => {
     expectError(join(temporaryFolder(), "none"), /there is no folder .*none/);
   });
 
-  test("quantised weights, and weights in a file of another name, as config.json says", () => {
+  test("quantised weights, and weights in a file of a different name, as config.json says", () => {
     const folder = sharded();
     const path = join(folder, "config.json");
     const json = JSON.parse(readFileSync(path, "utf8"));

@@ -109,7 +109,7 @@ it.each([
   expect(warnings).toEqual([`webhook HOOK_URL: ${reason}. Training continues; the record has what was not sent.`]);
 });
 
-it("where nothing listens says so, without the address", async () => {
+it("if nothing listens says so, without the address", async () => {
   const { notifier, warnings } = start(hook("http://127.0.0.1:9/SECRETPATH"));
   notifier.notify(notice("a"));
   await notifier.close();

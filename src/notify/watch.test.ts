@@ -17,7 +17,7 @@ function watched() {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const alert = (rule: string, tier: number) => ({ alert: { rule, tier } });
 
-it("tells an alert only where nothing follows of it", async () => {
+it("tells an alert only if nothing follows of it", async () => {
   const { event, told } = watched();
   event("alert", alert("kl_soft", 2));
   event("alert", alert("kl_note", 3));

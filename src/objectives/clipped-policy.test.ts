@@ -39,7 +39,7 @@ describe("the clipped policy loss", () => {
     }
   });
 
-  it("is 0 where masked, whatever lies there", () => {
+  it("is 0 if masked, whatever lies there", () => {
     const terms = policyTerms({
       logprobs: [[NaN]],
       oldLogprobs: [[NaN]],

@@ -24,7 +24,7 @@ describe("the clipped value loss", () => {
     }
   });
 
-  it("without a clip is half the square, and 0 where masked", () => {
+  it("without a clip is half the square, and 0 if masked", () => {
     const terms = valueTerms({
       values: [[3, NaN]],
       oldValues: [[0, 0]],
@@ -54,7 +54,7 @@ describe("explained variance", () => {
     );
   });
 
-  it("is NaN where returns do not vary", () => {
+  it("is NaN if returns do not vary", () => {
     expect(explainedVariance([2, 2], [1, 3])).toEqual({ explainedVariance: NaN, withBias: NaN });
   });
 });

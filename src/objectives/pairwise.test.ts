@@ -28,7 +28,7 @@ describe("the pairwise loss", () => {
     expect(pairwiseLoss({ chosen: [1, 2], rejected: [1, 1], margins: [0, 0] }).accuracy).toBe(0.5);
   });
 
-  it("stays finite where the exponential overflows, and is NaN over no pair", () => {
+  it("stays finite if the exponential overflows, and is NaN over no pair", () => {
     const far = pairwiseLoss({ chosen: [-1000], rejected: [1000], margins: [0] });
     expect(far.loss).toBe(2000);
     expect(far.gradChosen).toEqual([-1]);

@@ -60,7 +60,7 @@ describe("a command", () => {
     expect(store.commands("tiny-1")).toEqual([]);
   });
 
-  it("is refused where the run is done", () => {
+  it("is refused if the run is done", () => {
     const { tell, recorder } = running();
     recorder.state("done");
     expect(refusal(() => tell("save"))).toContain("tiny-1 is done");
@@ -156,7 +156,7 @@ describe("undo", () => {
     expect(refusal(() => tell("undo", { intervention: 1 }))).toContain("is being undone already");
   });
 
-  it("says what is in force where that one is not", () => {
+  it("says what is in force if that one is not", () => {
     const { tell, recorder } = withInterventions(
       { id: 2, action: "skip", factor: null, until: null },
       { id: 3, until: 6 },

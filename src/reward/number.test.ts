@@ -255,7 +255,7 @@ describe("the answer", () => {
     expect(answerIn(text, gsm8k)).toBe(answer);
   });
 
-  it("needs the marker where it is required", () => {
+  it("needs the marker if it is required", () => {
     expect(answerIn("it is 12", { marker: "####", requireMarker: true })).toBeNull();
     expect(answerIn("12 ####", { marker: "####", requireMarker: true })).toBeNull();
     expect(answerIn("it is \\boxed{12}, not 3", { marker: "\\boxed{", requireMarker: true })).toBe("12");

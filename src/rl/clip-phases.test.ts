@@ -10,7 +10,7 @@ describe("the clip range", () => {
       expect(clipRangeAt({ ...options, iteration, klToTarget: 9, rewardSlope: -1 })).toEqual({ low: 0.3, high: 0.3 });
   });
 
-  it("then is the base, less where KL is over its target, and less where the reward does not rise", () => {
+  it("then is the base, less if KL is over its target, and less if the reward does not rise", () => {
     const at = (klToTarget?: number, rewardSlope?: number) =>
       clipRangeAt({ ...options, iteration: 10, klToTarget, rewardSlope });
     expect(at()).toEqual(options.base);
@@ -22,7 +22,7 @@ describe("the clip range", () => {
     expect(at(NaN, NaN)).toEqual(options.base);
   });
 
-  it("and stays where it was in the last quarter", () => {
+  it("and stays if it was in the last quarter", () => {
     expect(clipRangeAt({ ...options, iteration: 29, klToTarget: 2 })).not.toEqual(options.before);
     expect(clipRangeAt({ ...options, iteration: 30, klToTarget: 2 })).toEqual(options.before);
   });

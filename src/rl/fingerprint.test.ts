@@ -14,7 +14,7 @@ describe("a fingerprint", () => {
     );
   });
 
-  it("sees where rows end, and survives the store as a whole number", () => {
+  it("sees if rows end, and survives the store as a whole number", () => {
     expect(fingerprint([[1, 2], [3]])).not.toBe(fingerprint([[1], [2, 3]]));
     expect(Number.isSafeInteger(fingerprint([[NaN, -Infinity]]))).toBe(true);
   });

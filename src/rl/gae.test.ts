@@ -46,7 +46,7 @@ describe("generalised advantage estimation", () => {
     expect(returns).toEqual([[6, 5, 3]]);
   });
 
-  it("refuses values of another shape", () => {
+  it("refuses values of a different shape", () => {
     expect(() => gae({ rewards: [[1, 2]], values: [[1]], gamma: 1, lambda: 1 })).toThrow(
       "row 0 of values has 1 tokens where rewards has 2",
     );

@@ -136,7 +136,7 @@ describe("95% intervals by clusters", () => {
     );
   });
 
-  it("hold a truth that prompts differ about in about 95 of 100 trials, where independent ones would not", () => {
+  it("hold a truth that prompts differ about in about 95 of 100 trials; independent ones would not", () => {
     const stream = random("clustered coverage");
     const held = { clustered: 0, independent: 0, share: 0 };
     for (let trial = 0; trial < 600; trial++) {

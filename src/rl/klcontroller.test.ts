@@ -26,7 +26,7 @@ describe("the Ziegler controller", () => {
     );
   });
 
-  it("rests at the target, and where KL is not a number", () => {
+  it("rests at the target, and if KL is not a number", () => {
     expect(zieglerStep({ ...settings, kl: 6 })).toBe(0.05);
     expect(zieglerStep({ ...settings, kl: NaN })).toBe(0.05);
     expect(zieglerStep({ ...settings, kl: Infinity })).toBeGreaterThan(0.05);
@@ -136,7 +136,7 @@ describe("a coefficient that moves", () => {
     expect(reachOf({ ...ziegler, horizon: 3.2 }, seen).least).toBeCloseTo(0, 12);
   });
 
-  it("starts beyond the default bounds where it is told to, and only comes nearer to them", () => {
+  it("starts beyond the default bounds if it is told to, and only comes nearer to them", () => {
     const step = { preset: "schulman2017" as const, alpha: 10, controller: "step" as const };
     const seen = { target: 1, sequences: 16, iterations: 100 };
     expect(nextCoefficient(step, { ...seen, coef: 300, kl: 9 })).toBe(300);
@@ -153,7 +153,7 @@ describe("the target", () => {
     expect([0, 1, 2, 3].map(at)).toEqual([0.2, 0.15, 0.1, 0.05].map((x) => expect.closeTo(x, 12)));
   });
 
-  it("stays, where nothing says otherwise", () => {
+  it("stays, if nothing says otherwise", () => {
     expect(klTargetAt({ target: 0.2 }, { iteration: 3, iterations: 4 })).toBe(0.2);
     expect(klTargetAt({ targetEnd: 0.2 }, { iteration: 3, iterations: 4 })).toBeUndefined();
   });

@@ -84,7 +84,7 @@ describe("gradient noise", () => {
     expect(noise.varianceOfMean).toBeCloseTo(total, 12);
   });
 
-  it("is not resolved where the signal is not positive, and needs two micro-batches", () => {
+  it("is not resolved if the signal is not positive, and needs two micro-batches", () => {
     expect(noiseScale([{ signal: -1, noise: 4 }])).toBeNull();
     expect(noiseScale([])).toBeNull();
     expect(() =>

@@ -36,7 +36,7 @@ describe("token rewards", () => {
     expect(tokenRewards({ ...options, scores: [-10], endsWithEos: [true] })).toEqual([[-1]]);
   });
 
-  it("hold no KL where it is in the loss, even where the reference is infinite", () => {
+  it("hold no KL if it is in the loss, even if the reference is infinite", () => {
     const rewards = tokenRewards({
       logprobs: [[-1, -2]],
       refLogprobs: [[-Infinity, -1]],

@@ -24,7 +24,7 @@ describe("the learning rate", () => {
     expect(learningRateAt({ ...far, step: 1000 })).toBeCloseTo(0.81, 12);
   });
 
-  it("stays, where it is constant", () => {
+  it("stays, if it is constant", () => {
     expect(rates("constant", 0.5, 4)).toEqual([1 / 3, 2 / 3, 1, 1].map(near));
   });
 

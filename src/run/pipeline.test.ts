@@ -244,7 +244,7 @@ describe("the whole of a run", () => {
     expect(weights("three/ppo/final")).not.toBe(weights("one/sft/final"));
   });
 
-  it("starts PPO from random weights where there are no others", async () => {
+  it("starts PPO from random weights if there are no others", async () => {
     const changes = (world: World) => ({
       sft: undefined,
       reward: undefined,

@@ -46,7 +46,7 @@ describe("createRunFolder", () => {
     expect(createRunFolder({ workspace: deep, name: "r" }).folder).toBe(join(deep, "r-1"));
   });
 
-  it("says what to do where the workspace cannot be made", () => {
+  it("says what to do if the workspace cannot be made", () => {
     writeFileSync(join(workspace, "file"), "");
     expect(() => createRunFolder({ workspace: join(workspace, "file"), name: "r" })).toThrow(
       "cannot make the folder of runs",

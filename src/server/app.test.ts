@@ -146,7 +146,7 @@ describe("who may ask", () => {
 });
 
 describe("on a port", () => {
-  it("listens on 127.0.0.1 alone, and checks the host that was sent", async () => {
+  it("listens only on 127.0.0.1, and checks the host that was sent", async () => {
     const { app } = recorded();
     const server = await listen(app, { port: 0 });
     onTestFinished(() => server.close());

@@ -25,7 +25,7 @@ function folderWith({ sources, page }: { readonly sources: boolean; readonly pag
   return { packageFolder, builds, load };
 }
 
-it("where it is missing, or a source is newer; else it is taken as it is", async () => {
+it("if it is missing, or a source is newer; else it is taken as it is", async () => {
   const { packageFolder, builds, load } = folderWith({ sources: true, page: false });
   expect(await load()).toBe("new");
   expect(await load()).toBe("new");

@@ -91,7 +91,7 @@ describe("answers", () => {
     expect(text).not.toMatch(/\p{Surrogate}/u);
   });
 
-  it("have the text as it was, cut where it is too long, never in the middle of a character", async () => {
+  it("have the text as it was, cut if it is too long, never in the middle of a character", async () => {
     const { app } = hostile();
     const { answer: samples } = await asked<SamplesAnswer>(app, "/api/runs/bad-1/samples?iteration=0");
     const [first, second] = samples.samples;

@@ -20,7 +20,7 @@ describe("the JSON schema for editors", () => {
     expect(schema.safeParse(parse(readFileSync(file, "utf8"))).error).toBeUndefined();
   });
 
-  it("refuses misspelt keys at every depth, values of another type, and values out of bounds", () => {
+  it("refuses misspelt keys at every depth, values of a different type, and values out of bounds", () => {
     expect(accepts({ ppo: { rewards: [{ kind: "length", max: 3 }], kl: { coef: 0.1 } } })).toBe(true);
     expect(accepts({ ppoo: {} })).toBe(false);
     expect(accepts({ ppo: { epoch: 1 } })).toBe(false);

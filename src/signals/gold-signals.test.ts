@@ -60,7 +60,7 @@ describe("gold checks", () => {
     });
   });
 
-  it("are absent without a verdict; the correlation is NaN where all pass", () => {
+  it("are absent without a verdict; the correlation is NaN if all pass", () => {
     expect(goldSignals([1, 2], [{}, {}])).toEqual({});
     expect(goldSignals([1, 2], [{ sums: true }, { sums: true }])["reward/gold_correlation"]).toBeNaN();
   });

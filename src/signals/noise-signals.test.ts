@@ -60,7 +60,7 @@ describe("the noise scale", () => {
     expect(signals["gradient/variance_of_mean"]).toBeCloseTo(signals["gradient/noise_trace"]! / 32 / 3, 12);
   });
 
-  it("is absent where the signal is lost in the noise, and says so", () => {
+  it("is absent if the signal is lost in the noise, and says so", () => {
     const options = { squaredNorms: [4, 4], meanSquaredNorm: 1, sequencesPerMicroBatch: 2, parameters: 3 };
     const { signals, history } = noiseSignals(options, []);
     expect(signals).toMatchObject({

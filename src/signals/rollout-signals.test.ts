@@ -293,7 +293,7 @@ describe("the signals of an iteration", () => {
     expect(broken["update/steps_skipped"]).toBe(1);
   });
 
-  it("are absent where they cannot be known", () => {
+  it("are absent if they cannot be known", () => {
     const first = iterationSignals({
       ...record,
       history: undefined,
@@ -320,7 +320,7 @@ describe("the signals of an iteration", () => {
       expect(first, key).not.toHaveProperty([key]);
   });
 
-  it("have no KL in the reward where it is in the loss", () => {
+  it("have no KL in the reward if it is in the loss", () => {
     const inLoss = iterationSignals({ ...record, settings: { ...record.settings, klIn: "loss" } });
     expect(inLoss["reward/kl_penalty_share"]).toBe(0);
     expect(inLoss["kl/coef"]).toBe(0.1);

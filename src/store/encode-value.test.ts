@@ -46,7 +46,7 @@ describe("JSON", () => {
 });
 
 describe("text", () => {
-  it("keeps any string, as text where SQLite's text can hold it", () => {
+  it("keeps any string, as text if SQLite's text can hold it", () => {
     fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => decodeText(encodeText(text)) === text));
     expect(encodeText("plain 😀")).toBe("plain 😀");
     for (const text of ["a\0b", "half a pair \ud83d"]) expect(decodeText(encodeText(text))).toBe(text);

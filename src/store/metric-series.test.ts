@@ -94,7 +94,7 @@ describe("a series", () => {
     }
   });
 
-  it("reads rollups, not values, where there are many", () => {
+  it("reads rollups, not values, if there are many", () => {
     const store = temporaryStore();
     store.createRun(runRecord("a"));
     const recorder = store.recorder("a", store.startAttempt("a"));

@@ -25,7 +25,7 @@ describe("a request with a key", () => {
     expect([done, store.commands("a").length]).toEqual([2, 2]);
   });
 
-  it("is refused where the key stood for another one", () => {
+  it("is refused if the key stood for another one", () => {
     const store = storeWithRun();
     store.once("k", "h1", () => ({ status: 200, body: "" }));
     const another = () =>

@@ -250,7 +250,7 @@ describe("attempts", () => {
     expect(currentOf(store)).toEqual(everywhere([1, 1, 1, 1]));
   });
 
-  it("begin with their first metrics where the event named the iteration before it", () => {
+  it("begin with their first metrics if the event named the iteration before it", () => {
     const store = tenIterations();
     const attempt = store.startAttempt("a");
     const recorder = store.recorder("a", attempt);

@@ -519,7 +519,7 @@ describe("gradients", () => {
     expect(() => of(loss, wanted)).toThrow(`${op}: has no gradient`);
   });
 
-  test("no gradient where the rule needs a size that is not known, with the shape", () => {
+  test("no gradient if the rule needs a size that is not known, with the shape", () => {
     const symbolic = input("s", ["B", "T"]);
     const index = input("i", ["B"], "int32");
     const one = (name: string) => input(name, ["T"]);

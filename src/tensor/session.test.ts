@@ -63,7 +63,7 @@ describe("the same run twice", () => {
 });
 
 describe("outputs", () => {
-  test("may be written over the inputs they are made of, where nothing else reads those", async () => {
+  test("may be written over the inputs they are made of, if nothing else reads those", async () => {
     const [w, m, g] = [input("w", ["N"]), input("m", ["N"]), input("g", ["N"])];
     const next = ops.add(ops.mul(m, 0.5), g);
     const session = await compile({ w: ops.sub(ops.mul(w, 2), next), m: next, sum: ops.sum(ops.mul(next, g)) });
@@ -118,7 +118,7 @@ describe("sizes of 0", () => {
     expect(result.wide!.shape).toEqual([0, 2]);
   });
 
-  test("of which one comes where the other shape has another size", async () => {
+  test("of which one comes if the other shape has another size", async () => {
     const x = input("x", ["B", "N"]);
     const result = await runOnce({ y: ops.reshape(x, ["N", "B"]) }, { x: { shape: [3, 0], data: [] } });
     expect(result.y!.shape).toEqual([0, 3]);

@@ -109,7 +109,7 @@ describe("chat", () => {
     expect(byte.decode(byte.encodePrompt(prompt), { special: true })).toBe("<user>hi <eos><assistant><assistant>");
   });
 
-  it("takes another template, and refuses one that does not parse", () => {
+  it("takes a different template, and refuses one that does not parse", () => {
     const tokenizer = buildTokenizer(
       { kind: "byte", vocabularySize: 1, chatTemplate: "Q: {{ messages[0].content | trim }}\nA:" },
       [],

@@ -90,7 +90,7 @@ describe("the turn end is found by rendering, and ends completions", () => {
     expect(tokenizer.stopIds).toEqual(id === null || id === eos ? [eos] : [eos, id]);
   });
 
-  it("the built-in tokenizers end with EOS alone, as ever", () => {
+  it("the built-in tokenizers end with only EOS, as ever", () => {
     const tokenizer = buildTokenizer({ kind: "byte", vocabularySize: 0 }, []);
     expect([tokenizer.stopIds, tokenizer.turnEndId]).toEqual([[eos], eos]);
     expect(tokenizer.encodeCompletion("a")).toEqual([...tokenizer.encode("a"), eos]);
@@ -128,7 +128,7 @@ describe("the files' list of EOS ids", () => {
     expect(loadTokenizer(folder).stopIds).toEqual([eos, start, end]);
   });
 
-  it("of another folder is the model's, where the tokenizer stands apart from it", () => {
+  it("of another folder is the model's, if the tokenizer stands apart from it", () => {
     family(null);
     const model = mkdtempSync(join(tmpdir(), "ballast-model-"));
     writeFileSync(join(model, "config.json"), JSON.stringify({ eos_token_id: [eos, other] }));

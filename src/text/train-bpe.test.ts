@@ -64,7 +64,7 @@ describe("trainBpe", () => {
     expect(merges.length).toBeGreaterThan(minCount === 1 ? 100 : 30);
   });
 
-  it("does so on random words of few letters, where one text is made in several ways", () => {
+  it("does so on random words of few letters, if one text is made in several ways", () => {
     const word = fc
       .array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 9 })
       .map((letters) => letters.join(""));

@@ -78,7 +78,7 @@ it("needs no file of a stage that is done, and the others", async () => {
   await expect(check()).rejects.toThrow(DataError);
 });
 
-it("begins to compare where an earlier version recorded nothing", async () => {
+it("begins to compare if an earlier version recorded nothing", async () => {
   rmSync(join(folder, "data.json"));
   writeFileSync(file("pairs"), "{}\n");
   expect(await check({ unfinished: ["reward"] })).toEqual([]);

@@ -66,7 +66,7 @@ async function judged(config: Config, texts: readonly string[]) {
 }
 
 describe("the gold check of a run", () => {
-  it("comes from the rows by itself where their references are answers", async () => {
+  it("comes from the rows by itself if their references are answers", async () => {
     const config = configured({ prompts: { path: sums(8) } });
     expect(planOf(config)).toMatchObject({ check: { kind: "last_number" }, independent: true });
     const { verdicts, gold } = await judged(config, ["#### 0", "I think 7"]);

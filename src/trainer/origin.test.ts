@@ -76,7 +76,7 @@ describe("a resume", () => {
     await expect(sft({ world, resume: true })).rejects.toThrow(/final is not of this run: it belongs to the run/);
   });
 
-  it("refuses models whose tokenizer is another than the run's now", async () => {
+  it("refuses models whose tokenizer differs from the run's now", async () => {
     const [world, other] = [await begun(), await begun(["green", "grey"])];
     rmSync(join(world.folder, "tokenizer"), { recursive: true });
     cpSync(join(other.folder, "tokenizer"), join(world.folder, "tokenizer"), { recursive: true });

@@ -34,7 +34,7 @@ describe("what a run is measured on", () => {
     expect(of(configSchema.parse({ demo: { task: "helpdesk" }, ppo })).pairs.slice(0, 9)).toEqual(measuring.pairs);
   });
 
-  it("has no pairs where nothing of the reward is learned", () => {
+  it("has no pairs if nothing of the reward is learned", () => {
     const rewards = [{ kind: "length", max: 9 }];
     expect(of(configSchema.parse({ demo: { task: "helpdesk" }, ppo: { ...ppo, rewards } })).pairs).toEqual([]);
   });

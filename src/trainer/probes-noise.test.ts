@@ -101,7 +101,7 @@ describe("the noise of a run", () => {
     expect(values["gradient/noise_trace"]! / noise).toBeCloseTo(1, 9);
   });
 
-  it("is none where every sequence is the same", async () => {
+  it("is none if every sequence is the same", async () => {
     const settings = { topK: 1, allowTruncatedSampling: true, whitenAdvantages: false };
     const { values } = await passesOf({
       ppo: { ...ppo, ...settings },
@@ -114,7 +114,7 @@ describe("the noise of a run", () => {
     expect(values["gradient/noise_trace"]! / values["gradient/noise_signal"]!).toBeCloseTo(0, 9);
   });
 
-  it("takes the guide's ten draws of 64 where the rollout has them", async () => {
+  it("takes the guide's ten draws of 64 if the rollout has them", async () => {
     const { passes, values } = await passesOf({
       ppo: { ...ppo, sequences: 640, minibatches: 5, maxNewTokens: 2 },
       control: control(8),

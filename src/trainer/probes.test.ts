@@ -89,7 +89,7 @@ describe("answers to the monitoring set", () => {
     for (const iteration of [0, 1, 2]) expect(said("policy").slice(7 * iteration, 7 * iteration + 7)).toEqual(before);
   });
 
-  it("have no score where the reward cannot judge them, and no verdicts where there is no check", async () => {
+  it("have no score if the reward cannot judge them, and no verdicts if there is no check", async () => {
     const cannot = ({ prompt }: { prompt: string }) => {
       if (prompt === "g") throw new RewardError("not that");
       return 1;
@@ -118,7 +118,7 @@ describe("answers to the monitoring set", () => {
 });
 
 describe("similarity", () => {
-  it("is complete between a policy and itself, and less where it learned", async () => {
+  it("is complete between a policy and itself, and less if it learned", async () => {
     const control = { probes: { every: 1 } };
     const still = await runPpo({ ppo: { ...ppo, learningRate: 1e-30 }, control });
     expect(still.curve.get(1)).toMatchObject({
@@ -132,7 +132,7 @@ describe("similarity", () => {
     expect(curve.get(1)!["similarity/top1_agreement"]).toBeLessThan(1);
   });
 
-  it("is asked on so many prompts, of the monitoring set where there is one", async () => {
+  it("is asked on so many prompts, of the monitoring set if there is one", async () => {
     const asked = async (measuring: Partial<ReturnType<typeof measured>>, count: number) => {
       const seen: (readonly number[])[] = [];
       const prepare = (engine: BigramEngine) => {
@@ -185,7 +185,7 @@ describe("the reward's accuracy", () => {
     expect(await accuracy({ faults: ["reward-flip@0"] })).toBe(0);
   });
 
-  it("is absent, with a warning, where the reward cannot judge the pairs", async () => {
+  it("is absent, with a warning, if the reward cannot judge the pairs", async () => {
     const score: typeof wantsA = (row) => {
       if (row.response === "a a b") throw new RewardError("no reference");
       return wantsA(row);
@@ -211,7 +211,7 @@ describe("monitoring", () => {
 });
 
 describe("gold on the rollout", () => {
-  it("is measured where the prompts have a check, and never rewarded", async () => {
+  it("is measured if the prompts have a check, and never rewarded", async () => {
     const run = (everyRollout: boolean) =>
       runPpo({
         ppo,

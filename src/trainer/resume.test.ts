@@ -322,7 +322,7 @@ describe("what must not change", () => {
     await expect(runPpo(other)).rejects.toThrow(/the reference in .* is not the one that the run began with/);
   });
 
-  it("is none where the stage had not begun: it begins", async () => {
+  it("is none if the stage had not begun: it begins", async () => {
     const { world } = await runPpo({ ppo, context: { resume: true } });
     expect(world.store.messages("resumed")).toEqual([]);
     expect(world.store.messages("stage_started")).toEqual(["ppo: 8 iterations"]);
@@ -335,7 +335,7 @@ describe("what must not change", () => {
   });
 });
 
-it("scores are asked for again where a reward failed", async () => {
+it("scores are asked for again if a reward failed", async () => {
   const whole = await runPpo({ ppo });
   const world = newWorld();
   let calls = 0;

@@ -68,7 +68,7 @@ describe("the penalty", () => {
     expect(settingsOf(world, "ppo.penalty.beta", "controller").map(({ value }) => value)).toEqual([1.5, 2.25, 3.375]);
   });
 
-  it("is k3 on the samples where the engine has no more, and the log says so, once", async () => {
+  it("is k3 on the samples if the engine has no more, and the log says so, once", async () => {
     const prepare = (engine: BigramEngine) => {
       engine.capabilities = { ...engine.capabilities, fullKl: false };
       engine.distort = (result, loss) => {
@@ -271,7 +271,7 @@ describe("layer-wise rates, the slow critic and the clip's phases", () => {
     expect(settingsOf(world, "ppo.clipWide", "operator")).toMatchObject([{ before: 0.3, value: 0.25 }]);
   });
 
-  it("cannot be set where they are off", async () => {
+  it("cannot be set if they are off", async () => {
     const { context } = await run();
     const section = { ...context.config.ppo!, slowCritic: null, clipSchedule: "constant" as const };
     expect(liveSettingsOf("ppo", section)).not.toContain("slowCritic.decay");

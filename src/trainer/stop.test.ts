@@ -25,7 +25,7 @@ describe("ppo.stop.when", () => {
     expect(weights).toBe((await runPpo({ ppo: { ...ppo, iterations: 3 } })).weights);
   });
 
-  it("goes on to the end where the target is not met", async () => {
+  it("goes on to the end if the target is not met", async () => {
     const { curve, world } = await runPpo({ ppo: { ...ppo, ...when({ signal: "update/epochs", below: 2 }) } });
     expect(curve.size).toBe(8);
     expect(world.store.messages("note")).toEqual([]);
@@ -109,7 +109,7 @@ describe("ppo.keep: best", () => {
     expect(checkpoints(newest.context.folder)).not.toContain(`checkpoint-00000${best}`);
   });
 
-  it("is judged by the gold check where there is one, by its newest measurement", () => {
+  it("is judged by the gold check if there is one, by its newest measurement", () => {
     let best = judged(measured(noBest, { "reward/score_mean": 5 }), 1);
     expect(best.checkpoint).toEqual({ signal: "reward/score_mean", value: 5, step: 1 });
     best = judged(measured(best, { "monitor/gold": 0.6, "reward/score_mean": 1 }), 2);

@@ -119,7 +119,7 @@ describe("undo", () => {
     expect(outcomes(twice.store).filter((line) => line.includes("undone"))).toHaveLength(1);
   });
 
-  it("waits for PPO where it comes before", async () => {
+  it("waits for PPO if it comes before", async () => {
     const world = newWorld();
     world.store.command("undo", { intervention: 1 });
     await runPpo({ world, ppo: { ...ppo, iterations: 1 }, rules, control });
@@ -156,7 +156,7 @@ describe.each([
     expect(said(world.store).filter((message) => !message.startsWith("stop"))).toEqual(said(whole.store));
   };
 
-  it("where the run was saved with it is recorded again, once", async () => {
+  it("if the run was saved with it is recorded again, once", async () => {
     const [whole, world] = [newWorld(), newWorld()];
     const { curve } = await told({ 3: commands }, { world: whole });
     await expect(told({ 3: [...commands, ["stop"]] }, { world })).rejects.toThrow(Interrupted);

@@ -81,7 +81,7 @@ describe("a rename", () => {
 });
 
 describe("the names in a folder", () => {
-  it("are flushed where the system can: on Windows nothing is opened", () => {
+  it("are flushed if the system can: on Windows nothing is opened", () => {
     const opened = onEach((on) => {
       let count = 0;
       flushFolder(folder, { ...on, flush: () => count++ });
@@ -136,7 +136,7 @@ it("~ is the user's home; with a backslash behind it, on Windows only", () => {
   for (const platform of platforms) expect(fromHome("~ada/runs", { ...on, platform })).toBe("~ada/runs");
 });
 
-it("two names are one where the file system takes them for one", () => {
+it("two names are one if the file system takes them for one", () => {
   expect(onEach((on) => sameName("Demo-1", "demo-1", on))).toEqual({ linux: false, darwin: true, win32: true });
   expect(onEach((on) => sameName("caf\u00e9", "cafe\u0301", on))).toEqual({ linux: false, darwin: true, win32: false });
   expect(onEach((on) => sameName("demo-1", "demo-1", on))).toEqual({ linux: true, darwin: true, win32: true });

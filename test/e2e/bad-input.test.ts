@@ -161,7 +161,7 @@ describe("bad input", () => {
     expect(done.code, done.stderr).toBe(0);
   });
 
-  it("names model and tokenizer where their vocabularies do not match", async () => {
+  it("names model and tokenizer if their vocabularies do not match", async () => {
     expect((await ballast(folder, ...sft, "name=small", "sft.data.path=long.jsonl")).code).toBe(0);
     expect((await ballast(folder, ...sft, "name=large")).code).toBe(0);
     const wrong = ["model={path: runs/small-1/sft/final}", "tokenizer={kind: file, path: runs/large-1/sft/final}"];

@@ -41,7 +41,7 @@ async function gone(base: string): Promise<boolean> {
   return false;
 }
 
-it("shows the run while it trains, on a free port where the usual one is taken, and ends with it", async () => {
+it("shows the run while it trains, on a free port if the usual one is taken, and ends with it", async () => {
   const cwd = folder();
   await takenPort();
   const { base, child, ended, notes } = await training(cwd, "run", "tiny.yaml", ...long);

@@ -108,7 +108,7 @@ it("refuses a run that a live process is training", async () => {
   await gone;
 });
 
-it("goes on from an older checkpoint where the newest is damaged, and says so where none is left", async () => {
+it("goes on from an older checkpoint if the newest is damaged, and says so if none is left", async () => {
   const run = start(folder, "sft", "tiny.yaml", "name=damaged", "sft.steps=100000");
   await seen(run, /sft {2}step/);
   while (checkpoints().length < 2) await new Promise((resolve) => setTimeout(resolve, 10));

@@ -67,7 +67,7 @@ describe.skipIf(browserPath === undefined)("a decision in the browser", () => {
     await page.getByText("stopped by the controller").first().waitFor();
   }, 120_000);
 
-  it("is carried out by the command that the page shows, where no trainer waits", async () => {
+  it("is carried out by the command that the page shows, if no trainer waits", async () => {
     const ended = await ballast(folder, "run", "tiny.yaml", ...short, "--inject", "advantages@6", "name=later");
     expect(ended.code).toBe(3);
     await decide("later-1", { choice: "Roll back to", reason: "before it went wrong" });

@@ -183,7 +183,7 @@ describe.skipIf(browserPath === undefined)("the page", () => {
     await until(async () => (await page.getByRole("dialog").count()) === 0);
   });
 
-  it("says so where an address has no page", async () => {
+  it("says so if an address has no page", async () => {
     await page.goto(`${served.origin}/#/nowhere`);
     await page.getByText("There is no page nowhere").waitFor();
     await page.getByRole("link", { name: "all runs" }).click();

@@ -28,7 +28,7 @@ const run = (name: string) => [
   ],
 ];
 
-it("ends in the same bits where it was interrupted and resumed", { timeout: 4 * startTimeout }, async () => {
+it("ends in the same bits if it was interrupted and resumed", { timeout: 4 * startTimeout }, async () => {
   const args = ["--import", import.meta.resolve("tsx"), join(root, "examples/qwen/make.ts"), join(folder, "base")];
   const env = { ...process.env, TSX_TSCONFIG_PATH: join(root, "tsconfig.json") };
   expect(execFileSync(process.execPath, args, { encoding: "utf8", env })).toMatch(/^\d+,\d+ random parameters in /);

@@ -10,7 +10,7 @@ const folder = tinyFolder();
 const runs = join(folder, "runs");
 afterAll(() => rmSync(folder, { recursive: true }));
 
-it("starts exactly, and goes on where a killed process stopped it", { timeout: 6 * startTimeout }, async () => {
+it("starts exactly, and goes on if a killed process stopped it", { timeout: 6 * startTimeout }, async () => {
   const short = ["sft.steps=14", "reward.steps=12", "reward.normalisationSamples=8", "evaluation.samples=8"];
   const online = ["ppo.iterations=4", "ppo.checkpointEvery=1"];
   const settings = [...torchSettings("bf16"), "engine.processes=2", "threads=2", ...short, ...online];

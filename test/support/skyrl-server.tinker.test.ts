@@ -33,7 +33,7 @@ describe.skipIf(missing !== "")(`SkyRL's server${missing}`, () => {
     });
   });
 
-  it("says no to JSON where protobuf is meant", async () => {
+  it("says no to JSON if protobuf is meant", async () => {
     expect(await post("forward_backward", { model_id, seq_id: 2, forward_backward_input: { data: [] } })).toEqual({
       detail: expect.stringContaining("protobuf"),
     });

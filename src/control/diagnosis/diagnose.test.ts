@@ -412,7 +412,7 @@ describe("runs as they were recorded", () => {
     return diagnose({ ...input, history, done, settings: { ...input.settings, ...shared, ...settings } });
   };
 
-  it("the demo, where nearly every answer passes and the correlation with gold is 0.18, has nothing", () => {
+  it("the demo, if nearly every answer passes and the correlation with gold is 0.18, has nothing", () => {
     expect(found("demo-1", { sequences: 256, learningRate: 2e-4, criticLearningRate: 4e-4 })).toEqual([]);
   });
 

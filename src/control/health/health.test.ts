@@ -188,7 +188,7 @@ describe("collapse", () => {
     expect(collapsed(gold([0.2, 0.8, 0.4, 0.4, 0.4, 0.4, 0.4]))).toBeNull();
     expect(collapsed(gold([0.8, 0.3, 0.3, 0.3, 0.5, 0.3, 0.3, 0.3]))).toBeNull();
   });
-  it("takes two measurements where they are far apart, and never NaN for one", () => {
+  it("takes two measurements if they are far apart, and never NaN for one", () => {
     expect(collapsed(gold([0.8, 0.3, 0.3], 10))).toBe(10);
     expect(collapsed(gold([0.8, 0.3], 10))).toBeNull();
     expect(collapsed(gold([0.8, 0.3, Number.NaN, 0.3], 4))).toBe(4);

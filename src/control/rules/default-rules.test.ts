@@ -424,7 +424,7 @@ it("every shipped rule has a case, and no other", () => {
 describe.each(rules.map((rule) => [rule.id, rule] as const))("%s", (id, rule) => {
   const { speaks, quiet } = cases[id] ?? { speaks: [], quiet: [] };
 
-  it("speaks where it should, and not before", () => {
+  it("speaks if it should, and not before", () => {
     expect(spoke(rule, speaks)).toEqual([speaks.length - 1]);
   });
 

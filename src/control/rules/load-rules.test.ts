@@ -216,7 +216,7 @@ describe("a bad file of rules", () => {
     ]);
   });
 
-  it("two that move a setting opposite ways stand together where they can never meet", () => {
+  it("two that move a setting opposite ways stand together if they can never meet", () => {
     const of = (more: string) => `rules:
   - {id: up, tier: 2, source: x, when: {signal: safety/share, above: 0.2}, action: {klCoef: 2}}
   - {id: down, tier: 2, source: x, when: {signal: safety/share, ${more}}, action: {klCoef: 0.5}}`;

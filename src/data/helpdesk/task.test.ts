@@ -170,7 +170,7 @@ describe("pairs", () => {
     }
   });
 
-  it("are seldom about sums in the variant that over-optimises, where sums go to 40", () => {
+  it("are seldom about sums in the variant that over-optimises, if sums go to 40", () => {
     const sums = failing.preferences.filter((row) => /\d.*\d/.test(text(row)));
     expect(share(sums, failing.preferences)).toBeLessThan(0.06);
     expect(failing.prompts.some((row) => row.kind === "sums" && row.reference === "40")).toBe(true);

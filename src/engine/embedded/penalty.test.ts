@@ -136,7 +136,7 @@ describe("a whole model", () => {
     expect(Math.min(...penaltyKl!.flat())).toBeGreaterThan(0);
   });
 
-  test("moves no gradient into the old model, and none at all where both are the same and nothing is gained", async () => {
+  test("moves no gradient into the old model, and none at all if both are the same and nothing is gained", async () => {
     const { old, loss } = await request();
     const still = { ...loss, advantages: loss.advantages.map((row) => row.map(() => 0)) };
     const { gradSquaredNorm, penaltyKl } = await core.forwardBackward(old, still);
@@ -165,7 +165,7 @@ describe("a whole model", () => {
     },
   );
 
-  test("on the samples alone: k3 of the ratio", async () => {
+  test("on only the samples: k3 of the ratio", async () => {
     const { model, loss } = await request({ sampled: true });
     const { loss: found, logprobs, penaltyKl } = await core.forwardBackward(model, loss);
     const d_B_T = logprobs!.map((row, b) => row.map((x, t) => x - loss.oldLogprobs[b]![t]!));
@@ -215,7 +215,7 @@ describe("a whole model", () => {
     expect(gap([[result.penaltyKl![0]![0]!]], [slow.kl])).toBeLessThan(1e-5);
   });
 
-  test("refuses an old model of another shape", async () => {
+  test("refuses an old model of a different shape", async () => {
     const { model, loss } = await request();
     const { id } = await core.createModel({ config: { ...smallConfig, width: 8 }, heads: ["lm"], seed: 1 });
     const other = { ...loss, config: { ...loss.config, penalty: { beta: 1, oldModel: id } } };

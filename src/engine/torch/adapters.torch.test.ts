@@ -117,7 +117,7 @@ describe("adapters", () => {
     for (const { id } of [b, d]) await embedded.disposeModel(id);
   });
 
-  test("with rank 0 a scalar head alone is trained, and a language head has nothing to train", async () => {
+  test("with rank 0 only a scalar head is trained, and a language head has nothing to train", async () => {
     const folder = await base();
     const request: LoadModelRequest = { adapter: { rank: 0, alpha: 1 }, heads: ["scalar"], scalarInit: "normal" };
     const values: number[][][] = [];

@@ -35,7 +35,7 @@ describe("detection", () => {
     expect(found).toEqual({ seed: 1, after: 2, rule: "kl_hard", listed: true });
   });
 
-  it("prefers a signal that is meant for the fault, and says where there was none", () => {
+  it("prefers a signal that is meant for the fault, and says if there was none", () => {
     const other = alert("kl_hard", "kl/old_new_k3_token", 30);
     const own = alert("pair_accuracy_low", "reward_model/probe_accuracy", 33);
     expect(detect(cell({ fault: "reward-flip", alerts: [other, own] }))).toMatchObject({ after: 4, listed: true });
@@ -76,7 +76,7 @@ describe("the table", () => {
     expect(rows[0]!.withoutController.high).toBeCloseTo(0.43);
   });
 
-  it("counts false alarms in healthy runs alone, up to where one was stopped", () => {
+  it("counts false alarms only in healthy runs, up to where one was stopped", () => {
     const wrong = alert("kl_hard", "kl/old_new_k3_token", 9, 1);
     const noisy = cell({ seed: 3, alerts: [alert("reward_drop", "reward/score_mean", 4), wrong], stopped: wrong });
     expect(summarise([...cells, noisy]).falseAlarms).toEqual({

@@ -61,7 +61,7 @@ describe("a run", () => {
     expect(all.runs).toEqual([answer.run]);
   });
 
-  it("has series in columns: NaN beside its bucket, spikes kept, empty where there is nothing", async () => {
+  it("has series in columns: NaN beside its bucket, spikes kept, empty if there is nothing", async () => {
     const { app } = recorded();
     const keys = "keys=kl/ref_k3_token,reward/score_mean,none";
     const { answer } = await asked<SeriesAnswer>(app, `/api/runs/tiny-1/series?${keys}`);

@@ -67,7 +67,7 @@ describe("a decision", () => {
     expect(store.commands("tiny-1")).toHaveLength(2);
   });
 
-  it("says what to type where no process waits", async () => {
+  it("says what to type if no process waits", async () => {
     const { clock, decide } = workspace();
     clock.now += 60_000;
     const { answer } = await decide({ action: "resume", reason: "odd prompts" });

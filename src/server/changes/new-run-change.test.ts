@@ -60,7 +60,7 @@ it("starts nothing that has a mistake, and no unknown fields", async () => {
   expect(started).toEqual([]);
 });
 
-it("says so where the server begins no runs", async () => {
+it("says so if the server begins no runs", async () => {
   const app = served(workspaceWithRun().store);
   expect(await asked(app, "/api/new-run/start", post("a"))).toMatchObject({ status: 409 });
 });

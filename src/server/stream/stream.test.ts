@@ -81,7 +81,7 @@ describe("a reader", () => {
     expect((await again.next()).runs["a-1"]?.iterations).toEqual([]);
   });
 
-  it("is told of summaries of all runs, and of rows of its own alone", async () => {
+  it("is told of summaries of all runs, and of only its own rows", async () => {
     const { store, step, read } = workspace();
     const reader = await read("runs=b-1");
     await reader.next();
@@ -126,7 +126,7 @@ describe("a reader", () => {
     await next.leave();
   });
 
-  it("that asks for the head alone takes no place", async () => {
+  it("that asks only for the head takes no place", async () => {
     const { app, read } = workspace();
     const request = { method: "HEAD", headers: { host: "localhost" } };
     for (let i = 0; i < 101; i++) {
@@ -136,7 +136,7 @@ describe("a reader", () => {
     expect((await (await read("")).next()).summaries).toHaveLength(2);
   });
 
-  it("is let go where the server ends", async () => {
+  it("is let go if the server ends", async () => {
     const ending = new AbortController();
     const { app } = workspace({ ended: ending.signal });
     const response = await app.request("http://localhost/api/stream?runs=a-1", { headers: { host: "localhost" } });
@@ -146,7 +146,7 @@ describe("a reader", () => {
 });
 
 describe("a reset is sent", () => {
-  it("where a newer attempt goes over old ground, to those who listen and to those who come back", async () => {
+  it("if a newer attempt goes over old ground, to those who listen and to those who come back", async () => {
     const { store, step, read, recorder } = workspace();
     for (let i = 0; i < 5; i++) step(i);
     const reader = await read("runs=a-1,b-1");
@@ -167,7 +167,7 @@ describe("a reset is sent", () => {
     expect((await upToDate.next()).runs["a-1"]).toMatchObject({ reset: false });
   });
 
-  it("where too much has happened, or the cursor is of another database", async () => {
+  it("if too much has happened, or the cursor is of a different database", async () => {
     const { recorder, read } = workspace();
     const keys = Array.from({ length: 1_000 }, (_, i) => `k/${i}`);
     for (let i = 0; i <= mostRows / 1_000; i++) recorder.metrics("ppo", i, Object.fromEntries(keys.map((k) => [k, i])));

@@ -27,7 +27,7 @@ it("buckets are as far apart as they are wide", () => {
   expect(align([])).toEqual({ x: [], rows: [] });
 });
 
-it("lines of the same iterations stand beside one another as they are, also where one has no number", () => {
+it("lines of the same iterations stand beside one another as they are, also if one has no number", () => {
   const { x, rows } = aligned(column([3, 4, 5], [1, null, 3]), column([3, 4, 5], [4, 5, 6]));
   expect([x, rows]).toEqual([
     [3, 4, 5],

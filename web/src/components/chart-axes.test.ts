@@ -36,11 +36,11 @@ describe("yRange", () => {
     expect(yRange({ low: 1, high: 10, log: true, guides: [900] })[1]).toBeLessThan(100);
   });
 
-  it("shows a threshold however far it is, where the chart is about it", () => {
+  it("shows a threshold however far it is, if the chart is about it", () => {
     expect(yRange({ low: 0, high: 0.01, guides: [0.15], reach: true })[1]).toBeGreaterThan(0.15);
   });
 
-  it("keeps its ends where a share cannot go further", () => {
+  it("keeps its ends if a share cannot go further", () => {
     expect(yRange({ low: 0, high: 0.99, floor: 0, ceiling: 1 })).toEqual([0, 1]);
     expect(yRange({ low: null, high: null, floor: 0, ceiling: 1 })).toEqual([0, 1]);
     expect(yRange({ low: -0.4, high: 1, ceiling: 1 })[0]).toBeLessThan(-0.4);
@@ -62,7 +62,7 @@ it("ticks tell neighbouring lines apart, alike, and are short", () => {
   expect(ticks([-200_000, 1_000_000], 200_000)).toEqual(["−2e5", "1.0e6"]);
 });
 
-it("seconds of training have parts, where iterations are whole", () => {
+it("seconds of training have parts, and iterations are whole", () => {
   expect(xRange({ low: 0, high: 9, from: 2.4, to: 3.1, step: 0 })).toEqual([2.4, 3.1]);
   expect([0, 2.414, 59.999, 72.5, 3600].map(exactDuration)).toEqual(["0 s", "2.41 s", "1:00", "1:12.5", "1:00:00"]);
 });

@@ -114,7 +114,7 @@ async function settle(): Promise<void> {
 
 const table = (name: string) => document.querySelector(`section[aria-label="${name}"] table`)!;
 
-it("warns where more than one thing changed, and does not count what cannot matter", async () => {
+it("warns if more than one thing changed, and does not count what cannot matter", async () => {
   await open();
   expect(document.querySelector("[role=alert]")!.textContent).toContain(
     "B differs from A in 2 settings (seed, ppo.epochs): no single setting explains a difference in the curves.",
@@ -159,7 +159,7 @@ it("has before and after with the interval and the paired change, and NaN as it 
   expect(rows.find((row) => row.startsWith("reward of the last rollout"))).toContain("NaN");
 });
 
-it("says where runs were evaluated in different ways", async () => {
+it("says if runs were evaluated in different ways", async () => {
   answer = {
     ...answer,
     results: [answer.results[0]!, { ...answer.results[1]!, evaluation: evaluation(0.5, { samples: 64 }) }],
@@ -168,7 +168,7 @@ it("says where runs were evaluated in different ways", async () => {
   expect(document.body.textContent).toContain("These runs were evaluated in different ways: samples 1024, 64.");
 });
 
-it("has its curves even where a run's folder is gone, and says so", async () => {
+it("has its curves even if a run's folder is gone, and says so", async () => {
   const refusing = fetch;
   vi.stubGlobal("fetch", async (path: string) =>
     path.startsWith("/api/compare")

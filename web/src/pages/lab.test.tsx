@@ -45,7 +45,7 @@ async function open(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve, 4));
 }
 
-it("shows a table with its picture where there are intervals, and its runs where they lie here", async () => {
+it("shows a table with its picture if there are intervals, and its runs if they lie here", async () => {
   await open();
   expect(document.querySelector("h2")!.textContent).toBe("Experiment one");
   const [faults, plain] = document.querySelectorAll(".lab-table");

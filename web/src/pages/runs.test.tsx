@@ -161,7 +161,7 @@ it("changes tags, note and archive in place, and takes back what the server refu
   expect(ids()).not.toContain("demo-3");
 });
 
-it("shows no way to change anything where the page has no token", async () => {
+it("shows no way to change anything if the page has no token", async () => {
   workspace.value = { ...workspace.value!, mayChange: false };
   setQuery({ edit: "demo-3" });
   await open();

@@ -82,7 +82,7 @@ it("asks again for what did not come", async () => {
   expect(set.column("ppo", "kl").mean).toEqual([1]);
 });
 
-it("asks again where a newer attempt goes over old ground", async () => {
+it("asks again if a newer attempt goes over old ground", async () => {
   const asked = served(answerOf([1, 2, 3], 30), answerOf([1, 7], 60));
   const set = open();
   set.want("ppo", ["kl"]);

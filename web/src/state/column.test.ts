@@ -31,7 +31,7 @@ describe("append", () => {
     );
   });
 
-  it("takes the newest word where an iteration comes twice, and refuses to go back", () => {
+  it("takes the newest word if an iteration comes twice, and refuses to go back", () => {
     const column = emptyColumn();
     append(column, 4, 1);
     append(column, 5, Number.NaN);

@@ -32,7 +32,7 @@ it("finds every word somewhere in id, objective, tags or note", () => {
   expect(matches(one, { ...all, text: "  " })).toBe(true);
 });
 
-it("states are any of, tags are all of; archived runs only where they are asked for", () => {
+it("states are any of, tags are all of; archived runs only if they are asked for", () => {
   const one = run("a", { state: "stopped", openIncidents: 1, tags: ["x", "y"] });
   expect(matches(one, { ...all, states: ["running", "stopped"] })).toBe(true);
   expect(matches(one, { ...all, states: ["incident"] })).toBe(true);
@@ -56,7 +56,7 @@ it("names with numbers stand in the order of the numbers", () => {
   expect(sorted(runs, orderOf("run")).map(({ id }) => id)).toEqual(["demo-1", "demo-9", "demo-10"]);
 });
 
-it("by age, the newest first, is the order where the address has none or nonsense", () => {
+it("by age, the newest first, is the order if the address has none or nonsense", () => {
   const runs = [run("old", { createdAt: 1 }), run("new", { createdAt: 2 })];
   for (const word of [undefined, "", "constructor", "-"])
     expect(sorted(runs, orderOf(word)).map(({ id }) => id)).toEqual(["new", "old"]);

@@ -34,7 +34,7 @@ it("deletes rows and folder, and leaves nothing else in the workspace", async ()
   expect(terminal.notes).toEqual(["tiny-1 is deleted"]);
 });
 
-it("asks, and deletes nothing without a yes or where nobody can answer", async () => {
+it("asks, and deletes nothing without a yes or if nobody can answer", async () => {
   const { folder, remove, rowOf } = place();
   for (const answer of ["", "n", "no", "what"]) {
     expect(await remove({ ask: async () => answer })).toBe(1);

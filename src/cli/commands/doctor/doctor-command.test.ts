@@ -135,7 +135,7 @@ it("a configuration's own fields: an explanation, the reward's grain, the experi
   );
 });
 
-it("loads the policy where it is there, and sees by its answers that it was never trained", async () => {
+it("loads the policy if it is there, and sees by its answers that it was never trained", async () => {
   const policy = join(folder, "random");
   mkdirSync(policy);
   const tokenizer = buildTokenizer({ kind: "byte", vocabularySize: 300, chatTemplate: undefined }, []);
@@ -218,7 +218,7 @@ it("escape sequences of prompts and explanations do not reach the terminal", asy
   expect(lines.join("\n")).toContain("because gone");
 });
 
-it("says so where there is no PPO, no file and no run", async () => {
+it("says so if there is no PPO, no file and no run", async () => {
   const { lines } = await examined(configuration("sft.yaml", "sft: {}\ndemo: {}\n"));
   expect(lines.at(-1)).toBe("It has no section ppo, and the doctor checks only PPO.");
   expect(existsSync("nowhere.yaml")).toBe(false);

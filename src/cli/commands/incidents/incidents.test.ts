@@ -19,7 +19,7 @@ function opened(changes: Partial<IncidentEvidence> = {}) {
 }
 
 describe("list", () => {
-  it("says where there is nothing, and where nothing is open", async () => {
+  it("says if there is nothing, and if nothing is open", async () => {
     const { workspace, options, terminal } = opened();
     const list = (more: object) => listIncidents({ workspace, terminal, ...more });
     await list({ open: true });
@@ -136,7 +136,7 @@ describe("resolve", () => {
     expect(store.incident(1)!.decision).toBeNull();
   });
 
-  it("says which checkpoints are left where the one that is meant is gone", async () => {
+  it("says which checkpoints are left if the one that is meant is gone", async () => {
     const { options } = opened({ checkpoints: { before: "/x/checkpoint-000070", present: null, lastHealthy: null } });
     const failure = (rollback: string) =>
       resolveIncident({ ...options, rollback, reason: "r" }).catch((error) => error);

@@ -48,7 +48,7 @@ async function answered(answers: string[], options: { template?: string } = {}) 
   return { code, left, notes: terminal.notes.join("\n"), lines: terminal.lines.join("\n") };
 }
 
-it("asks, shows what it sees of each answer, asks again where it cannot be used, and writes what loads", async () => {
+it("asks, shows what it sees of each answer, asks again if it cannot be used, and writes what loads", async () => {
   const out = at("mine.yaml");
   const { left, notes, lines } = await answered([
     ...["talk less", at("no-model"), "scratch", at("gone.csv"), at("sums.csv"), at("pairs.jsonl"), "no"],

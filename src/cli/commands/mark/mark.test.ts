@@ -45,7 +45,7 @@ describe("ballast mark", () => {
     expect(await ask({ name: "" })).toBe("tiny-1: no name, no tags, no note");
   });
 
-  it("counts the tags of one call, and writes none of them where they are too many", async () => {
+  it("counts the tags of one call, and writes none of them if they are too many", async () => {
     const { ask, store } = marked();
     const words = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `t${from + i}`);
     await ask({ tag: words(0, 19) });
@@ -77,7 +77,7 @@ describe("ballast mark", () => {
 });
 
 describe("ballast runs", () => {
-  it("shows tags where there are any, and what was put away only with --all", async () => {
+  it("shows tags if there are any, and what was put away only with --all", async () => {
     const { ask, list } = marked();
     expect((await list())[0]).not.toContain("tags");
     await ask({ tag: ["good", "long"] });

@@ -66,7 +66,7 @@ it("prints the folder, how to name it in a configuration, and as JSON what came"
   expect(again.files).toContain("model.safetensors");
 });
 
-it("is where an adapter finds a base that PEFT recorded by its name on the Hub", async () => {
+it("is if an adapter finds a base that PEFT recorded by its name on the Hub", async () => {
   const adapter = join(folder, "adapter");
   mkdirSync(adapter);
   const config = { peft_type: "LORA", r: 2, lora_alpha: 4, target_modules: ["c_attn"] };

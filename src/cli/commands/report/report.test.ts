@@ -75,7 +75,7 @@ describe("as Markdown", () => {
     expect(titles).toEqual(["Incidents", "Interventions", "Alerts", "Settings changed", "Health"]);
   });
 
-  it("shows text as text, samples only where they are asked for", async () => {
+  it("shows text as text, samples only if they are asked for", async () => {
     const { options, text, terminal } = recorded();
     await report(options);
     expect(text()).not.toContain("heading");

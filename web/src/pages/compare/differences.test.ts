@@ -31,7 +31,7 @@ it("names, places and reports are not counted", () => {
   expect(found.ignored).toHaveLength(4);
 });
 
-it("warns where a run differs from the first in more than one setting, and names them and what one alone tells apart", () => {
+it("warns if a run differs from the first in more than one setting, and names them and what one alone tells apart", () => {
   const found = countDifferences([
     { key: "seed", values: [1, 2, 1] },
     { key: "ppo.epochs", values: [4, 2, 2] },
@@ -43,7 +43,7 @@ it("warns where a run differs from the first in more than one setting, and names
   );
 });
 
-it("does not warn where every run has one change of its own", () => {
+it("does not warn if every run has one change of its own", () => {
   const found = countDifferences([
     { key: "ppo.epochs", values: [4, 2, 4] },
     { key: "ppo.clipLow", values: [0.2, 0.2, 0.1] },
@@ -53,7 +53,7 @@ it("does not warn where every run has one change of its own", () => {
   expect(says).toContain("B differs only in ppo.epochs, C differs only in ppo.clipLow");
 });
 
-it("says what it means where the seed alone, or nothing, differs", () => {
+it("says what it means if the seed alone, or nothing, differs", () => {
   expect(verdict(countDifferences([{ key: "seed", values: [1, 2] }]), names).says).toContain("Only the seed");
   expect(verdict(countDifferences([{ key: "name", values: ["a", "b"] }]), names).says).toContain("No setting differs");
 });

@@ -38,7 +38,7 @@ describe("groups", () => {
     ]);
   });
 
-  it("are used by default where they tell groups apart, and may be made by hand", () => {
+  it("are used by default if they tell groups apart, and may be made by hand", () => {
     expect(
       [
         [0, 0, 1],

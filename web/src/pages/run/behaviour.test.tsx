@@ -183,7 +183,7 @@ it("tables the final evaluation with intervals, and whether a change is clear; t
   expect(body.querySelector("img")).toBeNull();
 });
 
-it("says how many measurements there are where not all are shown", async () => {
+it("says how many measurements there are if not all are shown", async () => {
   const said = "measurements, evenly spread";
   expect((await open()).textContent).not.toContain(said);
   render(null, document.body);

@@ -218,7 +218,7 @@ it("writes the command as one types, and sends nothing without a reason", async 
   ]);
 });
 
-it("says after the decision what happens now, and the command where no process is there", async () => {
+it("says after the decision what happens now, and the command if no process is there", async () => {
   await show({ alive: false, state: "stopped" });
   await type(the(".decision textarea"), "too fast");
   control = {
@@ -245,7 +245,7 @@ it("says after the decision what happens now, and the command where no process i
   expect(document.activeElement).toBe(the(".aftermath"));
 });
 
-it("shows what changed where a press is refused for it, keeps what was typed, and sends the new version next", async () => {
+it("shows what changed if a press is refused for it, keeps what was typed, and sends the new version next", async () => {
   await show();
   await type(the(".decision textarea"), "too fast");
   refusal = { status: 409, body: { error: "the run has changed since: a command was given", hint: "Look again." } };
@@ -360,7 +360,7 @@ const decided = {
   decision: { action: "rollback", to: 20, changes: [], reason: "too fast", operator: "ann", decidedAt: Date.now() },
 } as const;
 
-it("shows the conflict and the unsent reason where somebody else decided first", async () => {
+it("shows the conflict and the unsent reason if somebody else decided first", async () => {
   await show();
   await type(the(".decision textarea"), "my own reason");
   refusal = { status: 409, body: { error: "the run has changed since", hint: "Look again." } };
@@ -408,7 +408,7 @@ it("a run without a PPO iteration has nothing to judge yet, which is not the sam
   expect(box.textContent).not.toContain("No symptom");
 });
 
-it("copies a command, and selects it where there is no clipboard", async () => {
+it("copies a command, and selects it if there is no clipboard", async () => {
   await show();
   vi.stubGlobal("navigator", { ...navigator, clipboard: undefined });
   const place = the(".tell-list .command");

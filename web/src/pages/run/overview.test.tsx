@@ -164,7 +164,7 @@ it("moves with the stream, in what it shows of the newest", async () => {
   expect(page.querySelector("datalist option[value='brand/new']")).not.toBeNull();
 });
 
-it("events are text, struck where they were taken back, and choose their iteration in the address", () => {
+it("events are text, struck if they were taken back, and choose their iteration in the address", () => {
   expect(page.querySelector(".events img")).toBeNull();
   expect(text(".events")).toContain("<img src=x onerror=alert(1)>");
   expect(text(".events s")).toBe("saved ppo/checkpoint-000002");

@@ -239,7 +239,7 @@ it("sorts, with what is not finite before all", async () => {
   expect(names().map((name) => name!.split(" ").at(-1))).toEqual(["92", "91", "93"]);
 });
 
-it("has the reference's answer where it was asked the same", async () => {
+it("has the reference's answer if it was asked the same", async () => {
   const body = await open();
   await press("r");
   const said = [...body.querySelectorAll(".reference")].map((one) => one.textContent);
@@ -250,7 +250,7 @@ it("has the reference's answer where it was asked the same", async () => {
   expect(body.querySelector(".reference")).toBeNull();
 });
 
-it("says what is missing where there is nothing yet", async () => {
+it("says what is missing if there is nothing yet", async () => {
   iterations = [];
   expect((await open()).textContent).toContain("No samples yet");
 });

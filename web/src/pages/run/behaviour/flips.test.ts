@@ -23,7 +23,7 @@ describe("answers at two points", () => {
   const found = (only: "" | "changed" | "right" | "wrong", check = "") =>
     filtered(rows, { only, check }).map(({ index }) => index);
 
-  it("flips where both sides were judged, by check", () => {
+  it("flips of what both sides were judged on, by check", () => {
     expect(flipsOf(rows[0]!)).toEqual({ right: ["brief"], wrong: ["sums"] });
     expect(flipsOf(rows[0]!, "sums")).toEqual({ right: [], wrong: ["sums"] });
     expect(flipsOf(rows[2]!)).toEqual({ right: [], wrong: [] });

@@ -7,7 +7,7 @@ const seen = {
   control: { incidents: [{ id: 3, summary: "approx KL 0.3 > 0.15", decision: null }], commands: [], active: [] },
 } as unknown as Seen;
 
-it("is silent where nothing has changed", () => {
+it("is silent if nothing has changed", () => {
   expect(changesSince(seen, seen)).toEqual([]);
 });
 

@@ -41,7 +41,7 @@ describe("where a rollback can lead", () => {
   it("says of a named checkpoint that it is gone", () => {
     expect(targetsOf(incident, there(25))[0]).toMatchObject({ to: "last-healthy", iteration: 20, isThere: false });
   });
-  it("begins with what is there, and with resuming where nothing is", () => {
+  it("begins with what is there, and with resuming if nothing is", () => {
     expect(firstDraft(targetsOf(incident, there(25)))).toMatchObject({ action: "rollback", to: "before" });
     expect(firstDraft(targetsOf(incident, [])).action).toBe("resume");
   });

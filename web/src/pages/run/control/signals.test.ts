@@ -15,7 +15,7 @@ it("puts the signal of the alert first and leaves out what was never measured", 
   expect(signalsOf(evidence).map(({ key }) => key)).toEqual(["step/odd", "reward/score_mean", "entropy/mean"]);
 });
 
-it("keeps what is not finite as a value, and a gap where nothing was measured", () => {
+it("keeps what is not finite as a value, and a gap if nothing was measured", () => {
   const column = columnFrom([4, 5, 6, 7], [1, undefined, "NaN", "-Infinity"]);
   expect(column.from).toEqual([4, 6, 7]);
   expect(column.mean).toEqual([1, null, null]);
@@ -25,7 +25,7 @@ it("keeps what is not finite as a value, and a gap where nothing was measured", 
   ]);
 });
 
-it("draws a threshold only where it is on the plain value", () => {
+it("draws a threshold only if it is on the plain value", () => {
   const rule = { tier: 1, above: 0.15, below: null, statistic: "value" } as Parameters<typeof hairlinesOf>[0][number];
   expect(hairlinesOf([rule, { ...rule, statistic: "ratio_to_median" }])).toEqual([
     { value: 0.15, tier: 1, says: "> 0.15" },

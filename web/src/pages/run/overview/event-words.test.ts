@@ -19,7 +19,7 @@ const note = (iteration: number) => event("alert", iteration, { tier: 3, rule: "
 const brief = (rows: ReturnType<typeof folded>) =>
   rows.map((row) => ("events" in row ? `${row.events.length} folded` : `${row.kind} ${row.iteration}`));
 
-it("notes fold where three or more stand together; what is serious stands between them", () => {
+it("notes fold if three or more stand together; what is serious stands between them", () => {
   const list = [note(1), note(2), event("alert", 3, { tier: 2, rule: "kl_soft" }), note(4), note(5), note(6)];
   expect(brief(folded(list))).toEqual(["3 folded", "alert 3", "alert 2", "alert 1"]);
 });

@@ -41,7 +41,7 @@ describe("groupsOf", () => {
     expect(groups.map(({ id }) => id)).toEqual(["reward", "kl", "value", "time"]);
     expect(keysOf(groups[0]!.charts)).toEqual(["reward/score_mean", "reward/score_p5", "reward/score_p95"]);
   });
-  it("has components where there are two, and the KL that is steered", () => {
+  it("has components if there are two, and the KL that is steered", () => {
     const two = ["reward/component/model_mean", "reward/component/brevity_mean"];
     const titles = (keys: string[]) =>
       groupsOf({ stage: "ppo", keys }).flatMap((one) => one.charts.map((c) => c.title));

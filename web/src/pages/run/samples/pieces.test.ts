@@ -31,7 +31,7 @@ describe("piecesOf", () => {
     expect(shown("a b c", ["a", " b"])).toEqual(["0:a", "1: b", " c"]);
   });
 
-  it("a token is not looked for further on, where it would be another", () => {
+  it("a token is not looked for further on, if it would be another", () => {
     expect(shown("ab", ["x", "b"])).toEqual(["0:x", "1:b", "ab"]);
   });
 });

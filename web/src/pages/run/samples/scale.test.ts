@@ -13,7 +13,7 @@ describe("the scale", () => {
     expect(scaleOf([of([...Array(20).keys()].map((n) => n - 10))], "advantage").bound).toBe(9);
   });
 
-  it("is there where all is zero or nothing is", () => {
+  it("is there if all is zero or nothing is", () => {
     expect(scaleOf([of([0, 0])], "advantage").bound).toBe(1);
     expect(scaleOf([], "advantage").bound).toBe(1);
     expect(scaleOf([of([...Array(30).fill(0), 2])], "advantage").bound).toBe(2);
@@ -32,7 +32,7 @@ describe("the scale", () => {
     expect([0, -3, 2, null].map(levelClass)).toEqual(["lv", "lv lv-low-3", "lv lv-high-2", "lv lv-bad"]);
   });
 
-  it("KL is log p - log p_ref, infinite where the reference rules a token out", () => {
+  it("KL is log p - log p_ref, infinite if the reference rules a token out", () => {
     expect(numbersOf(of([]), "kl")).toEqual([2, Number.POSITIVE_INFINITY]);
     expect(numbersOf(of(["NaN", 1]), "advantage")).toEqual([Number.NaN, 1]);
   });
