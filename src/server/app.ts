@@ -26,7 +26,7 @@ import { newRunRoutes } from "./changes/new-run-change.ts";
 import { playgroundRoutes } from "./changes/playground-change.ts";
 import { preferenceRoutes } from "./changes/preferences-change.ts";
 import { replayRoutes } from "./changes/replay-change.ts";
-import { familiesOf } from "./families.ts";
+import { familiesOf } from "./metric-families.ts";
 import { securityHeaders } from "./headers.ts";
 import { ownHostOnly } from "./host.ts";
 import { answerProblem, Refusal } from "./problem.ts";
