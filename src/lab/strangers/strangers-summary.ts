@@ -69,6 +69,18 @@ export interface HealthyRow {
   readonly difference: Comparison & { readonly adjusted: number };
 }
 
+/** A rule of tier 1 or 2 that spoke, over all runs without actions. */
+export interface RuleRow {
+  readonly rule: string;
+  readonly tier: number;
+  /** Its alerts in healthy runs, and the runs that had any. */
+  readonly healthyAlerts: number;
+  readonly healthyRuns: number;
+  /** Runs with a fault in which it spoke from the fault's first iteration on, and those in which no rule spoke sooner. */
+  readonly faultRuns: number;
+  readonly first: number;
+}
+
 export interface Worth {
   readonly what: string;
   readonly comparison: Comparison & { readonly adjusted: number };
@@ -79,6 +91,8 @@ export interface StrangersSummary {
   readonly healthy: readonly HealthyRow[];
   /** Adaptive minus off over groups of pairs, then each action alone minus off. */
   readonly worth: readonly Worth[];
+  /** Those of most false alarms first. */
+  readonly rules: readonly RuleRow[];
   readonly seeds: readonly number[];
 }
 
@@ -105,7 +119,7 @@ export function summariseStrangers(
     }),
   );
   const healthy = healthyRows(cases, { seeds, results });
-  return { faults, healthy, worth: worthOf(faults, healthy), seeds };
+  return { faults, healthy, worth: worthOf(faults, healthy), rules: ruleRows(cases, { seeds, results }), seeds };
 }
 
 interface Finished {
@@ -247,4 +261,33 @@ function worthOf(faults: readonly CaseRow[], healthy: readonly HealthyRow[]): Wo
   const compared = groups.filter(([, list]) => list.length > 0).map(([what, list]) => ({ what, of: paired(list) }));
   const adjusted = holm(compared.map(({ of }) => of.p));
   return compared.map(({ what, of }, i) => ({ what, comparison: { ...of, adjusted: adjusted[i]! } }));
+}
+
+function ruleRows(
+  cases: readonly StrangerCase[],
+  { seeds, results }: { readonly seeds: readonly number[]; readonly results: Results },
+): RuleRow[] {
+  const rows = new Map<string, { -readonly [Key in keyof RuleRow]: RuleRow[Key] }>();
+  for (const one of cases)
+    for (const seed of seeds) {
+      const judged = finished(one, seed, results)?.judged;
+      if (judged === undefined) continue;
+      const alerts = judged.alerts.filter(({ iteration }) => iteration >= one.onset);
+      const spoke = new Set<string>();
+      for (const { rule, tier, iteration } of alerts) {
+        const row = rows.get(rule) ?? { rule, tier, healthyAlerts: 0, healthyRuns: 0, faultRuns: 0, first: 0 };
+        rows.set(rule, row);
+        if (one.kind === "healthy") row.healthyAlerts++;
+        if (spoke.has(rule)) continue;
+        spoke.add(rule);
+        if (one.kind === "healthy") row.healthyRuns++;
+        else {
+          row.faultRuns++;
+          if (iteration === alerts[0]!.iteration) row.first++;
+        }
+      }
+    }
+  return [...rows.values()].sort(
+    (a, b) => b.healthyAlerts - a.healthyAlerts || b.faultRuns - a.faultRuns || (a.rule < b.rule ? -1 : 1),
+  );
 }

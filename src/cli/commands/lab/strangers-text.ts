@@ -4,6 +4,7 @@ import type {
   CaseRow,
   FaultRun,
   HealthyRow,
+  RuleRow,
   StrangersSummary,
   Worth,
 } from "../../../lab/strangers/strangers-summary.ts";
@@ -17,11 +18,12 @@ export function strangerLine(name: string, { gold, acted, stopped, scoredAt }: T
   return `${name}: gold ${points(gold.mean)}%${actions}${end}`;
 }
 
-export function strangerSections({ faults, healthy, worth, seeds }: StrangersSummary): Section[] {
+export function strangerSections({ faults, healthy, worth, rules, seeds }: StrangersSummary): Section[] {
   return [
     ...(faults.length > 0 ? [detection(faults), gold(faults), confusion(faults)] : []),
     ...(worth.length > 0 ? [worthSection(worth)] : []),
     ...(healthy.length > 0 ? [falseAlarms(healthy)] : []),
+    ...(rules.length > 0 ? [ruleSection(rules, healthy)] : []),
     { title: "Seeds", columns: [], rows: [], notes: [`seeds ${seeds.join(", ")}`] },
   ];
 }
@@ -160,6 +162,34 @@ function falseAlarms(healthy: readonly HealthyRow[]): Section {
     notes: [
       `${iterations} healthy iterations: tier 1 ${tier1}, tier 2 ${tier2}; in 200: tier 1 ${per200(tier1)}, tier 2 ${per200(tier2)}; ${sum((row) => row.stopped)} of ${sum((row) => row.runs)} runs stopped. gold: at the first measurement and at the end, without actions.`,
       `Warned of before anything trained, in healthy runs: ${found(healthy)}.`,
+    ],
+  };
+}
+
+function ruleSection(rules: readonly RuleRow[], healthy: readonly HealthyRow[]): Section {
+  const iterations = healthy.reduce((sum, row) => sum + row.iterations, 0);
+  return {
+    title: "Rules that spoke",
+    columns: [
+      { title: "rule" },
+      { title: "tier", ...right },
+      { title: "false alarms", ...right },
+      { title: "in 200 iterations", ...right },
+      { title: "healthy runs", ...right },
+      { title: "faulty runs", ...right },
+      { title: "first there", ...right },
+    ],
+    rows: rules.map(({ rule, tier, healthyAlerts, healthyRuns, faultRuns, first }) => [
+      rule,
+      String(tier),
+      String(healthyAlerts),
+      iterations === 0 ? "-" : ((200 * healthyAlerts) / iterations).toFixed(2),
+      String(healthyRuns),
+      String(faultRuns),
+      String(first),
+    ]),
+    notes: [
+      `Rules of tier 1 and 2 in runs without actions: false alarms in ${iterations} healthy iterations, then the runs in which the rule spoke, and those with a fault in which no rule spoke sooner. The other rules of these tiers spoke in none.`,
     ],
   };
 }
