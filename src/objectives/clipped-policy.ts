@@ -7,20 +7,7 @@
  * weights, plus the terms of policy-extras.ts.
  */
 import type { PolicyLoss } from "../engine/engine.ts";
-import {
-  checkSameShape,
-  isValid,
-  k3,
-  largest,
-  type Mask,
-  mapRows,
-  mean,
-  type Rows,
-  type UpdateStatistics,
-  validRows,
-  validValues,
-  variance,
-} from "../rl/index.ts";
+import { checkSameShape, isValid, k3, largest, type Mask, type Rows, type UpdateStatistics } from "../rl/index.ts";
 import { type PolicyBatch, type PolicyExtras, policyRequest } from "./policy-extras.ts";
 
 export interface PolicyOptions {
@@ -104,36 +91,63 @@ export function clippedPolicyLoss(
   return policyRequest(batch, { clipLow, clipHigh, dualClip, ...extras });
 }
 
-/** The rows but the one with the largest mean; all if there is only one. */
-function withoutLargest(rows: readonly (readonly number[])[]): readonly (readonly number[])[] {
-  if (rows.length < 2) return rows;
-  const means = rows.map(mean);
-  const most = means.indexOf(largest(means));
-  return rows.filter((_, i) => i !== most);
-}
-
 /** Statistics of one minibatch on how far the policy has moved from the one that sampled. NaN if no token is valid. */
 export function updateStatistics(options: PolicyOptions): UpdateStatistics {
-  const { logprobs, oldLogprobs, mask } = options;
-  const terms = policyTerms(options);
-  const ratios = validValues(terms.ratio, mask);
-  const kl_B_T = mapRows(logprobs, mask, (logprob, b, t) => k3(oldLogprobs[b]![t]! - logprob));
-  const klBySequence = validRows(kl_B_T, mask).filter((row) => row.length > 0);
-  const flags = (rows: boolean[][]): number[] =>
-    validValues(
-      rows.map((row) => row.map(Number)),
-      mask,
-    );
+  const { logprobs, oldLogprobs, advantages, mask } = options;
+  checkSameShape({ logprobs, oldLogprobs, advantages, mask });
+  const ratio_B_T = logprobs.map((row) => new Float64Array(row.length));
+  const kl_B_T = logprobs.map((row) => new Float64Array(row.length));
+  const tokens_B = logprobs.map(() => 0);
+  const klMeans_B = logprobs.map(() => Number.NaN);
+  let [tokens, kl, ratio, clipped, dualClipped, ratioMax, deviation] = [0, 0, 0, 0, 0, -Infinity, -Infinity];
+  // One pass, every sum in the order of the tokens; only the valid ones are kept, from the left.
+  for (const [b, row] of logprobs.entries()) {
+    const [old, advantage, ratios, kls] = [oldLogprobs[b]!, advantages[b]!, ratio_B_T[b]!, kl_B_T[b]!];
+    let [count, klOfRow] = [0, 0];
+    for (let t = 0; t < row.length; t++) {
+      if (!isValid(mask, b, t)) continue;
+      const logRatio = row[t]! - old[t]!;
+      const term = policyTerm(logRatio, advantage[t]!, options);
+      const klOfToken = k3(-logRatio);
+      ratios[count] = term.ratio;
+      kls[count++] = klOfToken;
+      klOfRow += klOfToken;
+      kl += klOfToken;
+      ratio += term.ratio;
+      ratioMax = Math.max(ratioMax, term.ratio);
+      deviation = Math.max(deviation, Math.abs(term.ratio - 1));
+      if (term.clipped) clipped++;
+      if (term.dualClipped) dualClipped++;
+    }
+    tokens += count;
+    tokens_B[b] = count;
+    if (count > 0) klMeans_B[b] = klOfRow / count;
+  }
+  const filled = klMeans_B.filter((_, b) => tokens_B[b]! > 0);
+  const approxKlMax = largest(filled);
+  const most = filled.length < 2 ? -1 : klMeans_B.findIndex((x, b) => tokens_B[b]! > 0 && x === approxKlMax);
+  let [rest, restTokens, squares] = [0, 0, 0];
+  const ratioMean = ratio / tokens;
+  const first = ratio_B_T.find((_, b) => tokens_B[b]! > 0)?.[0];
+  const equal = ratio_B_T.every((row, b) => row.subarray(0, tokens_B[b]).every((x) => x === first));
+  const center = equal && first !== undefined ? first : ratioMean;
+  for (const [b, row] of ratio_B_T.entries()) {
+    for (let t = 0; t < tokens_B[b]!; t++) {
+      squares += (row[t]! - center) ** 2;
+      if (b !== most) rest += kl_B_T[b]![t]!;
+    }
+    if (b !== most) restTokens += tokens_B[b]!;
+  }
   return {
-    approxKlMean: mean(validValues(kl_B_T, mask)),
-    approxKlMax: largest(klBySequence.map(mean)),
-    approxKlRest: mean(withoutLargest(klBySequence).flat()),
-    ratioMean: mean(ratios),
-    ratioMax: largest(ratios),
-    ratioVariance: variance(ratios),
-    ratioMaxDeviation: largest(ratios.map((ratio) => Math.abs(ratio - 1))),
-    clipFraction: mean(flags(terms.clipped)),
-    dualClipFraction: mean(flags(terms.dualClipped)),
-    tokens: ratios.length,
+    approxKlMean: kl / tokens,
+    approxKlMax,
+    approxKlRest: rest / restTokens,
+    ratioMean,
+    ratioMax: tokens === 0 ? Number.NaN : ratioMax,
+    ratioVariance: squares / tokens,
+    ratioMaxDeviation: tokens === 0 ? Number.NaN : deviation,
+    clipFraction: clipped / tokens,
+    dualClipFraction: dualClipped / tokens,
+    tokens,
   };
 }

@@ -18,8 +18,8 @@ export function tokenWeights(
     | { readonly mask: Mask; readonly lengths?: undefined }
   ),
 ): number[][] {
-  const mask_B_T = options.mask ?? options.lengths.map((length) => new Array<number>(length).fill(1));
-  const counts_B = validRows(mask_B_T, mask_B_T).map((row) => row.length);
+  const { mask, aggregation } = options;
+  const counts_B = mask ? validRows(mask, mask).map((row) => row.length) : options.lengths;
   const tokens = counts_B.reduce((a, b) => a + b, 0);
   const sequences = counts_B.filter((count) => count > 0).length;
   const weightOf: Readonly<Record<Aggregation, (count: number) => number>> = {
@@ -27,7 +27,9 @@ export function tokenWeights(
     "sequence-mean": (count) => 1 / (sequences * count),
     "sequence-sum": () => 1 / sequences,
   };
-  return mapRows(mask_B_T, mask_B_T, (_, b) => weightOf[options.aggregation](counts_B[b]!));
+  const weights_B = counts_B.map(weightOf[aggregation]);
+  if (mask) return mapRows(mask, mask, (_, b) => weights_B[b]!);
+  return options.lengths.map((length, b) => new Array<number>(length).fill(weights_B[b]!));
 }
 
 /** The sum of w x over tokens with a nonzero weight. */

@@ -14,6 +14,7 @@ export * from "./klcontroller.ts";
 export * from "./logprob.ts";
 export * from "./noise.ts";
 export * from "./rewards.ts";
+export * from "./row-statistics.ts";
 export * from "./schedule.ts";
 export * from "./signs.ts";
 export * from "./slow-average.ts";

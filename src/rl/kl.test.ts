@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import fc from "../../test/support/property.ts";
 import { randomRows, validCells } from "../../test/support/rows.ts";
-import { k1, k2, k3, klDerivative, klPerSequence, klPerToken, klRows } from "./kl.ts";
+import { k1, k2, k3, klDerivative, klPerSequence, klPerToken, klRows, klSummary } from "./kl.ts";
 
 const difference = fc.double({ min: -4, max: 4, noNaN: true });
 const estimators = { k1, k2, k3 };
@@ -24,6 +24,12 @@ describe("KL", () => {
       }
       expect(klPerToken(kl, mask)).toBeCloseTo(total / tokens, 10);
       expect(klPerSequence(kl, mask)).toBeCloseTo(total / sequences.size, 10);
+      // In one pass, to the bit.
+      expect(klSummary(logprobs, refLogprobs, "k3", mask)).toEqual({
+        perToken: klPerToken(kl, mask),
+        perSequence: klPerSequence(kl, mask),
+        sums_B: kl.map((row) => row.reduce((a, b) => a + b, 0)),
+      });
     }
   });
 

@@ -12,7 +12,8 @@ export function signFlipRate(rows_B_T: Rows, mask_B_T?: Mask): { rate: number; c
   let signed = 0;
   for (const row of validRows(rows_B_T, mask_B_T)) {
     let previous = 0;
-    for (const sign of row.map(Math.sign)) {
+    for (const x of row) {
+      const sign = Math.sign(x);
       if (sign === 0 || Number.isNaN(sign)) continue;
       signed++;
       if (sign > 0) positive++;

@@ -3,7 +3,7 @@ import { checkSameLength } from "./token-rows.ts";
 
 export function sum(values: readonly number[]): number {
   let total = 0;
-  for (const value of values) total += value;
+  for (let i = 0; i < values.length; i++) total += values[i]!;
   return total;
 }
 

@@ -19,17 +19,23 @@ export function mapRows(
   mask: Mask | undefined,
   f: (x: number, b: number, t: number) => number,
 ): number[][] {
-  return rows.map((row, b) => row.map((x, t) => (isValid(mask, b, t) ? f(x, b, t) : 0)));
+  return rows.map((row, b) => {
+    const mapped = new Array<number>(row.length);
+    for (let t = 0; t < row.length; t++) mapped[t] = isValid(mask, b, t) ? f(row[t]!, b, t) : 0;
+    return mapped;
+  });
 }
 
 /** The valid tokens' numbers of all rows, in order, as one list. */
 export function validValues(rows: Rows, mask?: Mask): number[] {
-  return rows.flatMap((row, b) => row.filter((_, t) => isValid(mask, b, t)));
+  const values: number[] = [];
+  for (const row of validRows(rows, mask)) for (let t = 0; t < row.length; t++) values.push(row[t]!);
+  return values;
 }
 
-/** The valid tokens' numbers, row by row. */
-export function validRows(rows: Rows, mask?: Mask): number[][] {
-  return rows.map((row, b) => row.filter((_, t) => isValid(mask, b, t)));
+/** The valid tokens' numbers, row by row: without a mask the rows themselves. */
+export function validRows(rows: Rows, mask?: Mask): Rows {
+  return mask === undefined ? rows : rows.map((row, b) => row.filter((_, t) => isValid(mask, b, t)));
 }
 
 /** Throws a RangeError with both sizes unless all rows have the shape of the first; `undefined` is skipped. */

@@ -1,7 +1,7 @@
 /** Whitening of advantages over all valid tokens of a rollout, never of a minibatch (docs/PPO.md row 6). */
 
-import { mean, variance } from "./statistics.ts";
-import { checkSameShape, type Mask, mapRows, type Rows, validValues } from "./token-rows.ts";
+import { tokenCount, tokenMean, tokenVariance } from "./row-statistics.ts";
+import { checkSameShape, type Mask, mapRows, type Rows } from "./token-rows.ts";
 
 export interface Whitened {
   /** (A - mean) / sqrt(var + 1e-8), with the unbiased variance; 0 for masked tokens. Unchanged if `count` is below 2. */
@@ -15,10 +15,10 @@ export interface Whitened {
 
 export function whiten(rows_B_T: Rows, mask_B_T?: Mask): Whitened {
   checkSameShape({ rows: rows_B_T, mask: mask_B_T });
-  const valid = validValues(rows_B_T, mask_B_T);
-  const center = mean(valid);
-  const spread = variance(valid, { unbiased: true });
+  const count = tokenCount(rows_B_T, mask_B_T);
+  const center = tokenMean(rows_B_T, mask_B_T);
+  const spread = tokenVariance(rows_B_T, mask_B_T, { unbiased: true });
   const scale = Math.sqrt(spread + 1e-8);
-  const rows = mapRows(rows_B_T, mask_B_T, (x) => (valid.length < 2 ? x : (x - center) / scale));
-  return { rows, mean: center, std: Math.sqrt(spread), count: valid.length };
+  const rows = mapRows(rows_B_T, mask_B_T, (x) => (count < 2 ? x : (x - center) / scale));
+  return { rows, mean: center, std: Math.sqrt(spread), count };
 }

@@ -1,5 +1,5 @@
 /** Signals of the policy's behaviour and its rewards: reward, response, safety. */
-import { distinctN, distinctShare, repeatedNgramShare } from "../rl/diversity.ts";
+import { distinctN, distinctShare, firstEqual, repeatedNgramShare } from "../rl/diversity.ts";
 import { standardError } from "../rl/interval.ts";
 import { correlation, mean, quantile, slope, standardDeviation, sum, variance } from "../rl/statistics.ts";
 import { validRows } from "../rl/token-rows.ts";
@@ -20,7 +20,7 @@ export function reward({ rollout, settings, history }: RolloutView): Signals {
     "reward/score_se": standardError(
       scores,
       // Answers to one prompt are alike, so they form one cluster.
-      rollout.prompts.map((tokens) => tokens.join(" ")),
+      firstEqual(rollout.prompts),
     ),
     ...(recent.length > 1 && { "reward/score_slope": slope(recent) }),
     "reward/score_clipped_share": mean(
@@ -106,10 +106,7 @@ function differenceOf(
 function shareError(flags: readonly number[], prompts: readonly (readonly number[])[]): number {
   const smoothed = (sum(flags) + 2) / (flags.length + 4);
   const least = Math.sqrt((smoothed * (1 - smoothed)) / (flags.length + 4));
-  const clustered = standardError(
-    flags,
-    prompts.map((tokens) => tokens.join(" ")),
-  );
+  const clustered = standardError(flags, firstEqual(prompts));
   return clustered > least ? clustered : least;
 }
 

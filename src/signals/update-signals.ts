@@ -3,8 +3,9 @@
 import { repeatAgreement } from "../rl/diversity.ts";
 import { explainedVariance } from "../rl/explained-variance.ts";
 import { fingerprint } from "../rl/fingerprint.ts";
-import { klPerSequence, klPerToken, klRows } from "../rl/kl.ts";
+import { klPerSequence, klSummary } from "../rl/kl.ts";
 import { finalScore } from "../rl/rewards.ts";
+import { tokenCount, tokenDeviation, tokenMean } from "../rl/row-statistics.ts";
 import { signFlipRate } from "../rl/signs.ts";
 import { mean, slope, standardDeviation, sum } from "../rl/statistics.ts";
 import { type Rows, validRows, validValues } from "../rl/token-rows.ts";
@@ -50,16 +51,16 @@ export function update({ minibatches, endedBy, after, firstRatioDeviation }: Ite
 
 export function reference({ rollout, settings }: RolloutView): Signals {
   const { logprobs, refLogprobs, mask, scores, endsWithEos, probeRefLogprobs } = rollout;
-  const k1_B_T = klRows(logprobs, refLogprobs, "k1", mask);
-  const k3_B_T = klRows(logprobs, refLogprobs, "k3", mask);
+  const k1 = klSummary(logprobs, refLogprobs, "k1", mask);
+  const k3 = klSummary(logprobs, refLogprobs, "k3", mask);
   const coefInReward = settings.klIn === "reward" ? settings.klCoef : 0;
-  const penalty = sum(k1_B_T.map((row) => Math.abs(coefInReward * sum(row))));
+  const penalty = sum(k1.sums_B.map((kl) => Math.abs(coefInReward * kl)));
   const score = sum(scores.map((x, b) => Math.abs(finalScore(x, endsWithEos[b]!, settings))));
   return {
-    "kl/ref_k1_token": klPerToken(k1_B_T, mask),
-    "kl/ref_k3_token": klPerToken(k3_B_T, mask),
-    "kl/ref_k1_sequence": klPerSequence(k1_B_T, mask),
-    "kl/ref_k3_sequence": klPerSequence(k3_B_T, mask),
+    "kl/ref_k1_token": k1.perToken,
+    "kl/ref_k3_token": k3.perToken,
+    "kl/ref_k1_sequence": k1.perSequence,
+    "kl/ref_k3_sequence": k3.perSequence,
     "kl/coef": settings.klCoef,
     "reward/kl_penalty_share": penalty / (penalty + score),
     "reward/ref_logprob_sequence": klPerSequence(refLogprobs, mask),
@@ -71,12 +72,11 @@ export function exploration({ rollout, history }: RolloutView): Signals {
   const agreement = repeatAgreement(rollout.prompts, rollout.responses);
   const repeated: Signals = Number.isNaN(agreement) ? {} : { "response/repeat_agreement": agreement };
   if (rollout.entropy === undefined) return repeated;
-  const entropy = validValues(rollout.entropy, rollout.mask);
-  const entropyMean = mean(entropy);
+  const entropyMean = tokenMean(rollout.entropy, rollout.mask);
   const recent = [...(history?.entropyMeans ?? []), entropyMean].slice(-slopeWindow);
   return {
     "entropy/mean": entropyMean,
-    "entropy/std": standardDeviation(entropy),
+    "entropy/std": tokenDeviation(rollout.entropy, rollout.mask),
     "entropy/ratio_to_first": entropyMean / (history?.firstEntropyMean ?? entropyMean),
     ...(recent.length > 1 && { "entropy/slope": slope(recent) }),
     ...repeated,
@@ -109,12 +109,11 @@ export function gradient({ minibatches, settings }: IterationRecord): Signals {
 
 export function advantage({ rollout }: RolloutView): Signals {
   const { advantagesRaw, advantages, mask } = rollout;
-  const raw = validValues(advantagesRaw, mask);
   const flips = signFlipRate(advantages, mask);
   return {
-    "advantage/abs_mean_raw": mean(raw.map(Math.abs)),
-    "advantage/abs_mean": mean(validValues(advantages, mask).map(Math.abs)),
-    "advantage/std_raw": standardDeviation(raw, { unbiased: true }),
+    "advantage/abs_mean_raw": tokenMean(advantagesRaw, mask, Math.abs),
+    "advantage/abs_mean": tokenMean(advantages, mask, Math.abs),
+    "advantage/std_raw": tokenDeviation(advantagesRaw, mask, { unbiased: true }),
     "advantage/sign_flip_rate": flips.rate,
     "advantage/sign_flip_chance": flips.chance,
     "advantage/sign_flip_to_chance": flips.rate / flips.chance,
@@ -175,10 +174,8 @@ export function rollout({ rollout }: RolloutView): Signals {
     advantagesRaw,
     advantages,
   ];
-  const numbers = [
-    ...tokenNumbers.map((rows) => validValues(rows, mask)),
-    scores,
-    ...Object.values(rollout.components),
-  ];
-  return { "rollout/nonfinite_count": sum(numbers.map((list) => list.filter((x) => !Number.isFinite(x)).length)) };
+  const notFinite = (x: number) => !Number.isFinite(x);
+  const ofTokens = tokenNumbers.map((rows) => tokenCount(rows, mask, notFinite));
+  const ofSequences = [scores, ...Object.values(rollout.components)].map((list) => list.filter(notFinite).length);
+  return { "rollout/nonfinite_count": sum([...ofTokens, ...ofSequences]) };
 }

@@ -1,6 +1,6 @@
 /** Conditions that must hold before anything is learned (docs/PPO.md row 21): most failures of PPO show here first. */
 
-import { klRows } from "../rl/index.ts";
+import { klRows, largest, tokenCount } from "../rl/index.ts";
 import type { RolloutRecord } from "../signals/index.ts";
 import { TrainingError } from "../util/errors.ts";
 
@@ -21,18 +21,15 @@ export function checkStart(record: RolloutRecord, { sameWeights }: { sameWeights
     rewards,
     advantages,
   })) {
-    const numbers = rows.flat();
-    const bad = numbers.filter((x) => !Number.isFinite(x)).length;
+    const bad = tokenCount(rows, undefined, (x) => !Number.isFinite(x));
     if (bad > 0)
       throw new TrainingError(
-        `${bad} of ${numbers.length} numbers among the ${name} of the first rollout are not finite`,
+        `${bad} of ${tokenCount(rows)} numbers among the ${name} of the first rollout are not finite`,
         "Nothing has been learned yet: look at the models that the run starts from, and at the reward.",
       );
   }
   if (!sameWeights) return;
-  const deviation = klRows(logprobs, refLogprobs, "k1")
-    .flat()
-    .reduce((largest, d) => Math.max(largest, Math.abs(d)), 0);
+  const deviation = largest(klRows(logprobs, refLogprobs, "k1").map((row) => largest(row.map(Math.abs))));
   if (deviation > tolerance)
     throw new TrainingError(
       `the policy starts as its reference, but their log-probabilities differ by up to ${deviation} nats`,
