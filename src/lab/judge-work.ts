@@ -1,14 +1,17 @@
 /** What the present rules and diagnosis say of a run that trained without interventions: its record is replayed, nothing is trained. */
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Config } from "../config/index.ts";
 import type { Decision } from "../control/decisions.ts";
-import type { Finding } from "../control/doctor/index.ts";
+import { examine, type Finding, unexplained } from "../control/doctor/index.ts";
 import { replay } from "../control/replay-rules.ts";
 import { fitsScale, loadRules } from "../control/rules/load-rules.ts";
 import type { Action, Rule } from "../control/rules/rule.ts";
 import { configOf, type RunPlace } from "../inspect/places.ts";
 import { diagnosisOf, seenOf } from "../inspect/run-diagnosis.ts";
 import { historyOf } from "../inspect/run-history.ts";
-import { databaseOf, openStore } from "../store/index.ts";
+import { gatherFacts } from "../run/doctor-facts.ts";
+import { databaseOf, openStore, type Store } from "../store/index.ts";
 import type { Alert } from "../types/alerts.ts";
 import type { Trial } from "./trial-work.ts";
 import type { Tools } from "./work-tools.ts";
@@ -52,12 +55,7 @@ export async function judgeRun({ trial }: JudgeInput, { folder, results }: Tools
       return first === null ? [] : [[kind, first] as const];
     });
     const { found: likely } = diagnosisOf({ config, history: historyOf(store, place.id), seen: seenOf(store, place) });
-    const findings = (["warning", "note"] as const).flatMap((kind) =>
-      store.events(run, { ...all, kind }).rows.flatMap(({ iteration, data }) => {
-        const { finding } = (data ?? {}) as { readonly finding?: Pick<Finding, "id" | "severity"> };
-        return finding === undefined || finding.severity === "note" ? [] : [{ id: finding.id, iteration }];
-      }),
-    );
+    const findings = [...(await doctorNow(place, config)), ...lookAtReward(store, place)];
     return {
       alerts: said
         .flatMap(({ data }) => ("alert" in data ? [data.alert] : []))
@@ -71,6 +69,26 @@ export async function judgeRun({ trial }: JudgeInput, { folder, results }: Tools
   } finally {
     store.close();
   }
+}
+
+/** What the present doctor warns of at the start of the run; nothing of a fork, which no doctor saw. */
+async function doctorNow({ folder }: RunPlace, config: Config): Promise<Judgement["findings"]> {
+  if (!existsSync(join(folder, "doctor.json"))) return [];
+  const { facts } = await gatherFacts({ config, ppo: config.ppo!, tokenBudget: null, measure: false });
+  return unexplained(examine(facts)).map(({ id }) => ({ id, iteration: 0 }));
+}
+
+/** What the run's look at the reward warned of; what the doctor of its time found is left out. */
+function lookAtReward(store: Store, { id: run, folder }: RunPlace): Judgement["findings"] {
+  const file = join(folder, "doctor.json");
+  const doctors = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Pick<Finding, "what">[]) : [];
+  const events = store.events(run, { kind: "warning", limit: Number.MAX_SAFE_INTEGER, current: true }).rows;
+  return events.flatMap(({ iteration, data }) => {
+    const { finding } = (data ?? {}) as { readonly finding?: Finding };
+    return finding === undefined || doctors.some(({ what }) => what === finding.what)
+      ? []
+      : [{ id: finding.id, iteration }];
+  });
 }
 
 /** The rules that a configuration gives a run. */

@@ -1,7 +1,7 @@
 /** Gathers what the doctor judges: the settings, the prompts, the model's size and, if it can be loaded, its spread. */
 
 import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { type Config, differences, type PpoConfig, parseConfig } from "../config/index.ts";
 import {
   type DoctorFacts,
@@ -22,7 +22,9 @@ import { loadTokenizer, type Tokenizer } from "../text/index.ts";
 import { encodePrompts, promptText } from "../trainer/rollout.ts";
 import { openRows, type RunRows } from "../trainer/run-rows.ts";
 import { addedTo, makeTokenizer } from "../trainer/run-tokenizer.ts";
-import { messageOf, UsageError } from "../util/errors.ts";
+import type { MetricValues } from "../types/records.ts";
+import { BallastError, messageOf, UsageError } from "../util/errors.ts";
+import { readOwnJson } from "../util/json-values.ts";
 import { hasWeights, isAdapterFolder } from "../util/weight-files.ts";
 import { completed } from "./completed-config.ts";
 import { measureSpread } from "./doctor-spread.ts";
@@ -68,7 +70,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure, opened }:
   const sized = promptTokens_N === null ? ppo : withTokenBudget({ ...config, ppo }, promptTokens_N).ppo!;
   const model: ModelFacts = {
     lora: config.lora !== undefined,
-    parameters: spread?.parameters ?? (folder ? null : startParameters(config, tokenizer)),
+    parameters: spread?.parameters ?? (folder ? folderParameters(folder) : startParameters(config, tokenizer)),
     start: config.sft ? "stage" : policy === null ? "random" : "folder",
     spread: spread?.spread ?? null,
     stops: tokenizer && stopFacts(tokenizer),
@@ -78,6 +80,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure, opened }:
     ppo: ppoFacts(sized),
     rewards: ppo.rewards.filter(({ weight }) => weight !== 0).map(({ name, kind }) => name ?? kind),
     reward: spread?.reward ?? null,
+    rewardModels: ppo.rewards.flatMap(rewardModelFacts),
     grain: config.doctor.grain ?? null,
     model,
     sftLearningRate: config.sft?.learningRate ?? (policy === null ? null : sftRateOf(policy)),
@@ -135,6 +138,30 @@ function startParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | nul
   if (!sft && ppo?.policy !== undefined) return null;
   if (model.path !== undefined) return hasWeights(model.path) ? sizeOf(inspectModelFolder(model.path).config) : null;
   return tokenizer && sizeOf(scratchConfig({ ...model, vocabularySize: tokenizer.vocabularySize }));
+}
+
+/** Parameters of the model in a folder; null for an adapter, and for an architecture that Ballast itself does not read. */
+function folderParameters(folder: string): number | null {
+  if (isAdapterFolder(folder)) return null;
+  try {
+    return sizeOf(inspectModelFolder(folder).config);
+  } catch (error) {
+    if (!(error instanceof BallastError)) throw error;
+    return null;
+  }
+}
+
+/** How well a learned reward ranked its held-out pairs, if a reward stage made its folder. */
+function rewardModelFacts({ kind, name, ...component }: PpoConfig["rewards"][number]): DoctorFacts["rewardModels"] {
+  const path = "path" in component ? component.path : undefined;
+  if ((kind !== "model" && kind !== "comparison") || path === undefined) return [];
+  const file = join(path, "state.json");
+  if (!existsSync(file)) return [];
+  const { values } = readOwnJson(file, { remedy: "Put back the folder as the reward stage made it." }) as {
+    readonly values?: MetricValues;
+  };
+  const accuracy = values?.["reward_model/heldout_accuracy"];
+  return accuracy === undefined || Number.isNaN(accuracy) ? [] : [{ name: name ?? kind, accuracy }];
 }
 
 function sizeOf(config: DecoderConfig): number {

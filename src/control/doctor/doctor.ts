@@ -6,7 +6,7 @@ import type { DoctorFacts } from "./facts.ts";
 import { type Finding, findingIds, type Severity } from "./finding.ts";
 import { policyFindings } from "./policy-findings.ts";
 import { promptFindings } from "./prompt-findings.ts";
-import { rewardFindings } from "./reward-findings.ts";
+import { rewardFindings, rewardModelFindings } from "./reward-findings.ts";
 import { updateFindings } from "./update-findings.ts";
 
 export interface Judged extends Finding {
@@ -26,6 +26,7 @@ export function examine(facts: DoctorFacts, found: readonly Finding[] = []): Jud
     ...creditFindings(facts),
     ...policyFindings(facts),
     ...rewardFindings(facts),
+    ...rewardModelFindings(facts),
     ...promptFindings(facts),
     ...experimentFindings(facts),
   ];

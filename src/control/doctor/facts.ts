@@ -143,6 +143,8 @@ export interface DoctorFacts {
   readonly rewards: readonly string[];
   /** The reward's scores of the policy's samples; null if not measured. */
   readonly reward: RewardFacts | null;
+  /** Learned rewards whose folders record how well they rank held-out pairs (`reward_model/heldout_accuracy`). */
+  readonly rewardModels: readonly { readonly name: string; readonly accuracy: number }[];
   /** The reward's grain; null: judged by the longest response. */
   readonly grain: RewardGrain | null;
   readonly model: ModelFacts;

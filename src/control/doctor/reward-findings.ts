@@ -167,12 +167,23 @@ function repeatFindings({ samples, repeated, rising, reordered }: RewardFacts): 
 }
 
 function pairFindings({ pairs }: RewardFacts): Finding[] {
-  if (pairs === null || pairs.accuracy >= lowAccuracy) return [];
+  return pairs === null ? [] : inaccurate("the reward", pairs.accuracy, `of ${pairs.count} held-out pairs`);
+}
+
+/** What the folders of learned rewards say of them. */
+export function rewardModelFindings({ rewardModels }: Pick<DoctorFacts, "rewardModels">): Finding[] {
+  return rewardModels.flatMap(({ name, accuracy }) =>
+    inaccurate(name, accuracy, "of the pairs held out in its training"),
+  );
+}
+
+function inaccurate(what: string, accuracy: number, pairs: string): Finding[] {
+  if (accuracy >= lowAccuracy) return [];
   return [
     {
       id: "reward/inaccurate",
       severity: "warning",
-      what: `the reward ranks ${percent(pairs.accuracy)} of ${pairs.count} held-out pairs as their labels do; half of them would be chance`,
+      what: `${what} ranks ${percent(accuracy)} ${pairs} as their labels do; half of them would be chance`,
       why: "a policy that learns from such a score learns what its errors pay for",
       remedy:
         "look at pairs that it gets wrong: labels may be flipped, or chosen and rejected exchanged; then train the reward model again",
