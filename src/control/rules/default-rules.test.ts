@@ -321,6 +321,15 @@ const cases: Readonly<Record<string, Case>> = {
       gold(0.9, 0.5, 0.5),
     ],
   }),
+  // The baseline is the mean of the first 3, with an error of 0.04 over the root of 3.
+  gold_below_start: known("monitor/gold_se", 0.04, 0.05, {
+    speaks: gold(0.6, 0.6, 0.6, 0.57, 0.54, 0.51, 0.48, 0.48),
+    quiet: [
+      gold(0.6, 0.6, 0.6, 0.57, 0.54, 0.51, 0.49, 0.49),
+      gold(0.6, 0.6, 0.6, 0.48, 0.55, 0.48),
+      gold(0.6, 0.6, 0.6, 0.8, 0.7, 0.6),
+    ],
+  }),
   outside_training_note: beyond("reward/component/model_outside_training_share", { bad: 0.31, edge: 0.3, ok: 0.02 }),
 
   nonfinite_twice: beyond("step/nonfinite_in_a_row", { bad: 2, edge: 1, ok: 0 }),
