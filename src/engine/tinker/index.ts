@@ -9,6 +9,7 @@ import { newAdapter } from "../../models/adapter.ts";
 import { blockProjections, parameterSpecs } from "../../models/family.ts";
 import { readModelConfig } from "../../models/hf-folder.ts";
 import { sizeOf } from "../../models/safetensors.ts";
+import { tokenCount } from "../../rl/row-statistics.ts";
 import type { TinkerBackendName } from "../../settings/config-schema.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
 import { CheckpointError, EngineError, UsageError } from "../../util/errors.ts";
@@ -326,7 +327,7 @@ class TinkerEngine implements Engine {
     beforePass?.();
     const logprobs = await this.#logprobs(held, sequences);
     const { loss: total, gradient } = tokenTerms(loss, logprobs);
-    const nonFinite = [total, ...gradient.flat()].filter((x) => !Number.isFinite(x)).length;
+    const nonFinite = Number(!Number.isFinite(total)) + tokenCount(gradient, undefined, (x) => !Number.isFinite(x));
     held.pending.push({ sequences, logprobs, gradient });
     held.spoiled ||= nonFinite > 0;
     return { loss: total, nonFinite, logprobs };

@@ -52,9 +52,16 @@ function encodeDatum({ tokens, targets, inputs }: Datum): MessageWriter {
       .bytes(4, shape.finish().subarray(1));
     writer.bytes(2, new MessageWriter().bytes(1, name).bytes(2, tensor, { always: true }), { always: true });
   };
-  add("target_tokens", int64, BigInt64Array.from(targets, BigInt));
+  add("target_tokens", int64, wholeNumbers(targets));
   for (const [name, row] of Object.entries(inputs)) add(name, float32, Float32Array.from(row));
   return writer;
+}
+
+/** Tokens as 64-bit numbers, by their lower halves: a tenth of the time that BigInts take. */
+function wholeNumbers(tokens: readonly number[]): BigInt64Array {
+  const halves = new Int32Array(2 * tokens.length);
+  for (let t = 0; t < tokens.length; t++) halves[2 * t] = tokens[t]!;
+  return new BigInt64Array(halves.buffer);
 }
 
 /** Throws RangeError for bytes that are not such a message. */
@@ -74,7 +81,7 @@ export function decodePass(bytes: Uint8Array): PassAnswer {
 /** The rows of a batched tensor, which are cut at byte offsets. */
 function rowsOfBatch(message: ReadonlyMap<number, readonly FieldValue[]>): Float32Array[] {
   const data = bytesOf(message, 1);
-  const offsets = Array.from(numbersOf(bytesOf(message, 2), 8, (view, at) => Number(view.getBigInt64(at, true))));
+  const offsets = Array.from(new BigInt64Array(copyOf(bytesOf(message, 2), 8)), Number);
   const dtype = numberOf(message, 3);
   return offsets.slice(1).map((end, i) => {
     const start = offsets[i]!;
@@ -86,15 +93,9 @@ function rowsOfBatch(message: ReadonlyMap<number, readonly FieldValue[]>): Float
 
 function floatsOf(bytes: Uint8Array, dtype: number): Float32Array {
   if (dtype === bfloat16)
-    return Float32Array.from(
-      numbersOf(bytes, 2, (view, at) => {
-        const wide = new DataView(new ArrayBuffer(4));
-        wide.setUint32(0, view.getUint16(at, true) * 2 ** 16);
-        return wide.getFloat32(0);
-      }),
-    );
+    return new Float32Array(Uint32Array.from(new Uint16Array(copyOf(bytes, 2)), (half) => half * 2 ** 16).buffer);
   if (dtype !== float32) throw new RangeError(`a result has numbers of the type ${dtype}, not float32 or bfloat16`);
-  return Float32Array.from(numbersOf(bytes, 4, (view, at) => view.getFloat32(at, true)));
+  return new Float32Array(copyOf(bytes, 4));
 }
 
 /** Throws RangeError for bytes that are not such a message. */
@@ -103,17 +104,17 @@ export function decodeSamples(bytes: Uint8Array): SampledAnswer[] {
     const message = readMessage(one);
     return {
       stopReason: numberOf(message, 1) === 0 ? "stop" : "length",
-      tokens: numbersOf(bytesOf(message, 2), 4, (view, at) => view.getInt32(at, true)),
-      logprobs: message.has(3) ? numbersOf(bytesOf(message, 3), 4, (view, at) => view.getFloat32(at, true)) : null,
+      tokens: Array.from(new Int32Array(copyOf(bytesOf(message, 2), 4))),
+      logprobs: message.has(3) ? Array.from(new Float32Array(copyOf(bytesOf(message, 3), 4))) : null,
     };
   });
 }
 
-function numbersOf(bytes: Uint8Array, size: number, read: (view: DataView, at: number) => number): number[] {
+/** The bytes at an address of their own, as arrays of numbers need it. */
+function copyOf(bytes: Uint8Array, size: number): ArrayBuffer {
   if (bytes.length % size !== 0)
     throw new RangeError(`${bytes.length} bytes of numbers do not divide into numbers of ${size}`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.length / size }, (_, i) => read(view, i * size));
+  return new Uint8Array(bytes).buffer;
 }
 
 /** Every platform that Node runs on is little-endian, which is the order on the wire. */
