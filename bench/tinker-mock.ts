@@ -21,7 +21,10 @@ function poolOf(length: number): Uint8Array[] {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       return Math.floor((state / 2 ** 32) ** 4 * Number(vocabularySize));
     });
-    const sample = new MessageWriter().varint(1, 1).bytes(2, raw(tokens)).bytes(3, raw(new Float32Array(length).fill(-1)));
+    const sample = new MessageWriter()
+      .varint(1, 1)
+      .bytes(2, raw(tokens))
+      .bytes(3, raw(new Float32Array(length).fill(-1)));
     return new MessageWriter().bytes(1, sample, { always: true }).finish();
   });
   pools.set(length, made);
@@ -86,7 +89,9 @@ function answer(path: string, body: Buffer): Uint8Array {
       const pool = poolOf(request.sampling_params.max_tokens);
       const first = samples;
       samples += request.num_samples;
-      return later(() => Buffer.concat(Array.from({ length: request.num_samples }, (_, i) => pool[(first + i) % pool.length]!)));
+      return later(() =>
+        Buffer.concat(Array.from({ length: request.num_samples }, (_, i) => pool[(first + i) % pool.length]!)),
+      );
     }
     case "mock/bytes":
       return json({ received, sent });

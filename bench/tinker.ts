@@ -23,12 +23,19 @@ for (const name of ["tokenizer.json", "tokenizer_config.json"]) copyFileSync(joi
 // Qwen3-8B's, as far as the client reads it.
 const config = {
   ...{ architectures: ["Qwen3ForCausalLM"], model_type: "qwen3", vocab_size: 151936, hidden_size: 4096 },
-  ...{ intermediate_size: 12288, num_hidden_layers: 36, num_attention_heads: 32, num_key_value_heads: 8, head_dim: 128 },
+  ...{
+    intermediate_size: 12288,
+    num_hidden_layers: 36,
+    num_attention_heads: 32,
+    num_key_value_heads: 8,
+    head_dim: 128,
+  },
   ...{ max_position_embeddings: 40960, rms_norm_eps: 1e-6, rope_theta: 1e6, tie_word_embeddings: false },
   ...{ hidden_act: "silu", attention_bias: false, eos_token_id: 151645, bos_token_id: 151643 },
 };
 writeFileSync(join(model, "config.json"), JSON.stringify(config));
-const row = (i: number) => `${JSON.stringify({ prompt: `${i}: ${"how many sheep are there? ".repeat(prompt / 7)}` })}\n`;
+const row = (i: number) =>
+  `${JSON.stringify({ prompt: `${i}: ${"how many sheep are there? ".repeat(prompt / 7)}` })}\n`;
 writeFileSync(join(folder, "prompts.jsonl"), Array.from({ length: 1024 }, (_, i) => row(i)).join(""));
 
 const mock = fork(fileURLToPath(new URL("./tinker-mock.ts", import.meta.url)), [model], {
@@ -64,8 +71,21 @@ await train(
     model: { path: model },
     lora: { rank: 8 },
     ppo: {
-      ...{ algorithm, sequences, iterations, minibatches: 4, maxNewTokens: tokens, entropyCoef: 0, maxGradNorm: 1, ...groups },
-      ...{ prompts: { path: join(folder, "prompts.jsonl") }, rewards: [{ kind: "length", max: tokens + 1 }], checkpointEvery: 0 },
+      ...{
+        algorithm,
+        sequences,
+        iterations,
+        minibatches: 4,
+        maxNewTokens: tokens,
+        entropyCoef: 0,
+        maxGradNorm: 1,
+        ...groups,
+      },
+      ...{
+        prompts: { path: join(folder, "prompts.jsonl") },
+        rewards: [{ kind: "length", max: tokens + 1 }],
+        checkpointEvery: 0,
+      },
     },
     control: { profile: "fixed" },
     evaluation: { samples: 8 },
@@ -84,7 +104,12 @@ mock.disconnect();
 rmSync(folder, { recursive: true });
 const steps = seen.slice(2).map((one, i) => {
   const [before, from, to] = [seen[i + 1]!, bytes[i + 1]!, bytes[i + 2]!];
-  return { wall: one.wall - before.wall, cpu: one.cpu - before.cpu, up: to.received - from.received, down: to.sent - from.sent };
+  return {
+    wall: one.wall - before.wall,
+    cpu: one.cpu - before.cpu,
+    up: to.received - from.received,
+    down: to.sent - from.sent,
+  };
 });
 const of = (key: keyof (typeof steps)[number]) => median(steps.map((step) => step[key]));
 const count = sequences * tokens;

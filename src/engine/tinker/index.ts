@@ -394,9 +394,7 @@ class TinkerEngine implements Engine {
   async #logprobs(held: Held, sequences: readonly Sequence[]): Promise<number[][]> {
     const asked = sequences.flatMap((sequence, b) => (sequence.start < sequence.tokens.length ? [b] : []));
     if (asked.length === 0) return sequences.map(() => []);
-    const data = asked.map((b) =>
-      datumOf(sequences[b]!, { weights: sequences[b]!.tokens.slice(sequences[b]!.start).map(() => 1) }),
-    );
+    const data = asked.map((b) => datumOf(sequences[b]!, { weights: 1 }));
     const { logprobs } = await (await this.#server(held)).forward(this.#filled(data, { weights: 0 }));
     const result: number[][] = sequences.map(() => []);
     for (const [i, b] of asked.entries()) result[b] = scoredOf(logprobs![i]!, sequences[b]!);
@@ -418,7 +416,7 @@ class TinkerEngine implements Engine {
       const scale = reduction === "sum" ? 1 : row.length * count;
       const advantages = row.map((g) => -g * scale);
       const inputs = { logprobs: pending.logprobs[b]!, advantages };
-      return datumOf(pending.sequences[b]!, sendsWeights ? { weights: row.map(() => 1), ...inputs } : inputs);
+      return datumOf(pending.sequences[b]!, sendsWeights ? { weights: 1, ...inputs } : inputs);
     });
     return { places, data: this.#filled(data, { weights: 0, logprobs: 0, advantages: 0 }) };
   }
@@ -429,7 +427,7 @@ class TinkerEngine implements Engine {
   }
 
   #filled(data: readonly Datum[], inputs: Readonly<Record<string, number>>): Datum[] {
-    const empty = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, [value]]));
+    const empty = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, Float32Array.of(value)]));
     const fill = { tokens: [0], targets: [0], inputs: empty };
     return [...data, ...Array.from({ length: this.#filledCount(data.length) - data.length }, () => fill)];
   }
@@ -544,23 +542,30 @@ export function groupsOf(prompts: readonly (readonly number[])[], streams: reado
   return groups;
 }
 
-/** A sequence as the server reads it: position t predicts token t + 1. Inputs have an entry for each scored token, and 0 elsewhere. */
-function datumOf({ tokens, start }: Sequence, inputs: Readonly<Record<string, readonly number[]>>): Datum {
-  const before = Array.from({ length: start - 1 }, () => 0);
-  const whole = Object.entries(inputs).map(([name, row]) => [name, [...before, ...row]]);
+/** A sequence as the server reads it: position t predicts token t + 1. Inputs have an entry, or one number, for each scored token, and 0 elsewhere. */
+function datumOf({ tokens, start }: Sequence, inputs: Readonly<Record<string, readonly number[] | number>>): Datum {
+  const length = tokens.length - 1;
+  const whole = Object.entries(inputs).map(([name, row]) => {
+    const filled = new Float32Array(length);
+    if (typeof row === "number") filled.fill(row, start - 1);
+    else filled.set(row, start - 1);
+    return [name, filled];
+  });
   return { tokens: tokens.slice(0, -1), targets: tokens.slice(1), inputs: Object.fromEntries(whole) };
 }
 
 function scoredOf(row: Float32Array, { start }: Sequence): number[] {
-  return Array.from(row.subarray(start - 1));
+  const scored = new Array<number>(row.length - start + 1);
+  for (let t = 0; t < scored.length; t++) scored[t] = row[start - 1 + t]!;
+  return scored;
 }
 
 function checkDrift(pairs: readonly (readonly [readonly number[], readonly number[]])[]): void {
   let total = 0;
   let count = 0;
   for (const [before, after] of pairs)
-    for (const [t, x] of before.entries()) {
-      total += Math.abs(x - after[t]!);
+    for (let t = 0; t < before.length; t++) {
+      total += Math.abs(before[t]! - after[t]!);
       count++;
     }
   if (count === 0 || total / count <= mostDrift) return;

@@ -12,8 +12,8 @@ const golden = (name: string) => new Uint8Array(Buffer.from(fixture[name]!, "bas
 
 test("the request of a pass, to the byte", () => {
   const data = [
-    { tokens: [10, 11, 70000], targets: [11, 70000, 12], inputs: { weights: [0, 1, -0.5] } },
-    { tokens: [5], targets: [2], inputs: { weights: [1] } },
+    { tokens: [10, 11, 70000], targets: [11, 70000, 12], inputs: { weights: Float32Array.of(0, 1, -0.5) } },
+    { tokens: [5], targets: [2], inputs: { weights: Float32Array.of(1) } },
   ];
   const request = { model: "model_7", sequenceNumber: 300, lossName: "importance_sampling", data, forwardOnly: true };
   expect(Buffer.from(encodePass(request)).toString("base64")).toBe(fixture.request);

@@ -9,7 +9,7 @@ export interface Datum {
   readonly tokens: readonly number[];
   readonly targets: readonly number[];
   /** Float32 arrays of the length of `tokens`, by name. */
-  readonly inputs: Readonly<Record<string, readonly number[]>>;
+  readonly inputs: Readonly<Record<string, Float32Array>>;
 }
 
 export interface PassRequest {
@@ -53,7 +53,7 @@ function encodeDatum({ tokens, targets, inputs }: Datum): MessageWriter {
     writer.bytes(2, new MessageWriter().bytes(1, name).bytes(2, tensor, { always: true }), { always: true });
   };
   add("target_tokens", int64, wholeNumbers(targets));
-  for (const [name, row] of Object.entries(inputs)) add(name, float32, Float32Array.from(row));
+  for (const [name, row] of Object.entries(inputs)) add(name, float32, row);
   return writer;
 }
 

@@ -89,16 +89,18 @@ export class ServerModel {
     return this.#answers(results, "forward");
   }
 
-  /** Adds the gradient, then takes a step: all requests are under way before the first result is waited for. */
+  /**
+   * Adds the gradient, then takes a step. The step is submitted when the gradient is there: SkyRL 0.4 looks for passes and for steps in two queries, and a
+   * pass and a step that both arrive in between are done in the wrong order, which gives a step without a gradient (docs/engines.md).
+   */
   async step(
     data: readonly Datum[],
     adam: object,
   ): Promise<{ readonly answer: PassAnswer; readonly metrics: Readonly<Record<string, unknown>> }> {
     this.#sampler = null;
     const passes = await this.#passes(data, { lossName: "importance_sampling", forwardOnly: false });
-    const stepped = await this.#submit("optim_step", { adam_params: adam });
     const answer = await this.#answers(passes, "forward_backward");
-    const { metrics } = jsonOf(await this.#client.result(stepped, "optim_step"), "optim_step");
+    const { metrics } = await this.#operation("optim_step", "optim_step", { adam_params: adam });
     return { answer, metrics: (metrics ?? {}) as Readonly<Record<string, unknown>> };
   }
 

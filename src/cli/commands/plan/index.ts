@@ -1,8 +1,9 @@
 /** `ballast plan`: what a configuration will take of this machine, in memory and in time, before it is trained. */
-import { loadConfig } from "../../../config/index.ts";
+import { type Config, loadConfig } from "../../../config/index.ts";
 import { completed } from "../../../run/completed-config.ts";
-import { gibibytes, planMemory, remedies, rowFacts } from "../../../run/memory-plan.ts";
+import { gibibytes, planMemory, type RowFacts, remedies, rowFacts } from "../../../run/memory-plan.ts";
 import { planTime } from "../../../run/time-plan.ts";
+import { planTinker } from "../../../run/tinker-plan.ts";
 import { withTokenBudget } from "../../../run/token-budget.ts";
 import { planTorch } from "../../../run/torch-memory-plan.ts";
 import { prepareRows } from "../../../trainer/encoded-rows.ts";
@@ -26,6 +27,7 @@ export async function plan({ file, overrides, time, json = false, terminal }: Pl
   const given = completed(loadConfig(file, overrides).config);
   const facts = rowFacts(prepareRows(given));
   const config = withTokenBudget(given, facts.lengths.ppo ?? []);
+  if (config.engine.kind === "tinker") return planWire(config, facts, { file, json, terminal });
   const memory = machineMemory();
   const planOf = config.engine.kind === "torch" ? planTorch : planMemory;
   const planned = planOf(config, facts);
@@ -57,5 +59,40 @@ export async function plan({ file, overrides, time, json = false, terminal }: Pl
       `${counted(config.ppo!.iterations, "iteration")} of PPO: about ${duration(config.ppo!.iterations * seconds.total)}`,
     );
   }
+  return fits ? 0 : 1;
+}
+
+/** What crosses the network, and what this machine holds; the server's side is not known here. */
+function planWire(
+  config: Config,
+  facts: RowFacts,
+  { file, json, terminal }: Pick<PlanOptions, "file" | "json" | "terminal">,
+): number {
+  const planned = planTinker(config, facts);
+  const { sequences, prompt, response, lines, up, down, requests, memory, seconds } = planned;
+  const has = machineMemory();
+  const fits = memory <= has;
+  if (json) {
+    terminal.out(jsonLine({ config: file, ...planned, machine: has, fits }));
+    return fits ? 0 : 1;
+  }
+  const amount = (bytes: number) => `${Number((bytes / 1e6).toPrecision(3)).toLocaleString("en-US")} MB`.padStart(12);
+  const perToken = (bytes: number) => Number((bytes / (sequences * response)).toPrecision(3));
+  const at = (bitsPerSecond: number) => `${Number((((up + down) * 8) / bitsPerSecond).toPrecision(2))} s`;
+  terminal.out(
+    `sent and received in an iteration: ${sequences} sequences of up to ${prompt} + ${response} tokens, if none stops early`,
+  );
+  for (const { what, up, down } of lines) terminal.out(`${amount(up)} up${amount(down)} down  ${what}`);
+  terminal.out(`${amount(up)} up${amount(down)} down  in all, ${requests.toLocaleString("en-US")} requests`);
+  terminal.out(
+    `${perToken(up)} bytes up and ${perToken(down)} down a sampled token; ${at(1e8)} at 100 Mbit/s, ${at(1e9)} at 1 Gbit/s, ${at(1e10)} at 10 Gbit/s`,
+  );
+  terminal.out(
+    `this process: ${gibibytes(memory)} at its fullest (this machine has ${gibibytes(has)}), about ${Number(seconds.toPrecision(2))} s of one core an iteration`,
+  );
+  if (!fits) terminal.out("It does not fit: lower ppo.sequences or ppo.maxNewTokens.");
+  terminal.out(
+    "What the server needs in memory and time is its own; a critic on this machine is planned with engine.kind=embedded or torch.",
+  );
   return fits ? 0 : 1;
 }
