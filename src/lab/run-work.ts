@@ -21,6 +21,8 @@ export interface RunInput {
   readonly config: Config;
   /** The cells that trained the models it starts from; null for those that the configuration trains or names itself. */
   readonly start: TrialInput["start"];
+  /** The cell that trained the model to which the KL is measured; without it, the model that the policy starts from. */
+  readonly reference?: string;
   /** Hash of the files that it reads (`hashInputs`). */
   readonly files: string;
 }
@@ -36,7 +38,10 @@ export interface WholeRun {
 }
 
 /** Trains the run. Throws Interrupted once its state is saved. */
-export async function trainWhole({ config: given, start, files }: RunInput, tools: Tools): Promise<WholeRun> {
+export async function trainWhole(
+  { config: given, start, reference, files }: RunInput,
+  tools: Tools,
+): Promise<WholeRun> {
   const { folder: workspace, name, results } = tools;
   const modelOf = (cell: string | null) => (cell === null ? null : (results[cell] as StageModel).model);
   const models = { policy: modelOf(start.policy), rewardModel: modelOf(start.reward) };
@@ -44,6 +49,7 @@ export async function trainWhole({ config: given, start, files }: RunInput, tool
     ...(given.ppo && (models.policy ?? models.rewardModel) !== null ? startingFrom(given, models) : given),
     workspace,
   };
+  if (reference !== undefined) config.ppo = { ...config.ppo!, reference: modelOf(reference)! };
   const facts = await factsOf({ config, files }, tools);
   try {
     const { result } = await openRun({ ...facts, ...listenerOf(tools) }).train(runPipeline);

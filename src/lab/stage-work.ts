@@ -61,7 +61,7 @@ export function startingFrom(
       ? { ...one, path: rewardModel }
       : one,
   );
-  const critic = ppo.critic ?? rewardModel ?? undefined;
+  const critic = ppo.critic ?? (ppo.criticKind === "shared" ? undefined : (rewardModel ?? undefined));
   return {
     ...config,
     sft: undefined,

@@ -1,4 +1,6 @@
 /** The commands that run experiments of many runs. */
+import type { Command } from "commander";
+import { type StudyName, studyNames } from "../../lab/studies/study-names.ts";
 import { folder, integer, text } from "../arguments.ts";
 import { type CommandMaker, OVERRIDES } from "./command-maker.ts";
 
@@ -30,11 +32,13 @@ export function defineLab({ command, does, terminal }: CommandMaker): void {
 
   const lab = command(
     "lab",
-    "experiments of many runs: how the controller handles faults, its own and strangers'",
+    "experiments of many runs: how the controller handles faults, its own and strangers', and published claims",
     "lab strangers --seeds 1-8",
     "lab faults",
     "lab faults --faults lr-spike,reward-flip --seeds 11",
     "lab faults --json > faults.json",
+    "lab batch --only s64,s512 --seeds 1-3",
+    "lab value-clip --doc docs/evidence.md",
   );
   lab
     .command("faults")
@@ -71,4 +75,38 @@ export function defineLab({ command, does, terminal }: CommandMaker): void {
     .option("--doc <file>", DOC, text)
     .option("--json", JSON_LINE)
     .action(does(async (options) => (await import("../commands/lab/index.ts")).labStrangers({ ...options, terminal })));
+  for (const [name, says] of Object.entries(studyNames)) defineStudy(lab, name as StudyName, says, { does, terminal });
+}
+
+/** One of the experiments of docs/evidence.md. */
+function defineStudy(
+  lab: Command,
+  study: StudyName,
+  says: string,
+  { does, terminal }: Pick<CommandMaker, "does" | "terminal">,
+): void {
+  lab
+    .command(study)
+    .description(`${says}: docs/evidence.md`)
+    .argument("[overrides...]", OVERRIDES)
+    .option("--seeds <list>", "comma-separated seeds, or a range; default: the experiment's", text)
+    .option("--only <list>", "comma-separated names of arms, and of the tasks desk and chains; default: all", text)
+    .option("--workspace <dir>", WORKSPACE, folder, "runs")
+    .option("--processes <n>", PROCESSES, integer(1))
+    .option("--report", REPORT)
+    .option("--doc <file>", DOC, text)
+    .option("--json", JSON_LINE)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ ballast lab ${study}
+  $ ballast lab ${study} --only chains --seeds 1-3
+  $ ballast lab ${study} --report --doc docs/evidence.md`,
+    )
+    .action(
+      does(async (overrides, options) =>
+        (await import("../commands/lab/index.ts")).labStudy({ study, overrides, ...options, terminal }),
+      ),
+    );
 }

@@ -5,15 +5,23 @@ import { type FaultName, faultNames, readFault } from "../../../config/fault-nam
 import { loadConfig } from "../../../config/index.ts";
 import { type FaultsPlan, faultCells, faultTrials } from "../../../lab/faults/fault-cells.ts";
 import { summarise } from "../../../lab/faults/faults-summary.ts";
+import type { WholeRun } from "../../../lab/run-work.ts";
 import { readSuite, shippedSuite } from "../../../lab/strangers/case-file.ts";
 import { strangerCells } from "../../../lab/strangers/stranger-cells.ts";
 import { summariseStrangers } from "../../../lab/strangers/strangers-summary.ts";
+import { studies } from "../../../lab/studies/studies.ts";
+import type { TaskName } from "../../../lab/studies/study.ts";
+import { type StudyPlan, studyCells } from "../../../lab/studies/study-cells.ts";
+import type { StudyName } from "../../../lab/studies/study-names.ts";
+import { summariseStudy } from "../../../lab/studies/study-summary.ts";
+import { tasks } from "../../../lab/studies/tasks.ts";
 import type { Trial } from "../../../lab/trial-work.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { nearest } from "../../../util/nearest.ts";
 import { faultLine, faultSections } from "./faults-text.ts";
 import { runExperiment, type SessionOptions, seedsFrom } from "./lab-session.ts";
 import { strangerLine, strangerSections } from "./strangers-text.ts";
+import { studyLine, studySections } from "./study-text.ts";
 
 export interface LabFaultsOptions extends SessionOptions {
   /** Names separated by commas; all by default. */
@@ -95,6 +103,57 @@ export async function labStrangers(options: LabStrangersOptions): Promise<number
       runs: (results) => trials(results).map(({ run }) => run),
     },
     options,
+  );
+}
+
+export interface LabStudyOptions extends SessionOptions {
+  readonly study: StudyName;
+  /** By default the study's. */
+  readonly seeds?: string;
+  /** Names of arms and tasks separated by commas; all by default. */
+  readonly only?: string;
+  readonly overrides: readonly string[];
+}
+
+/** A published claim's experiment, re-run: the tables of docs/evidence.md. */
+export async function labStudy(options: LabStudyOptions): Promise<number> {
+  const study = studies.find(({ name }) => name === options.study)!;
+  const taskNames = Object.keys(tasks) as TaskName[];
+  const names = [...study.arms.map(({ name }) => name), ...taskNames];
+  const wanted = options.only?.split(",").map((name) => name.trim()) ?? [];
+  for (const name of wanted) if (!names.includes(name)) throw unknownName(name, names);
+  const some = <T>(all: readonly T[], nameOf: (one: T) => string) => {
+    const named = all.filter((one) => wanted.includes(nameOf(one)));
+    return named.length === 0 ? all : named;
+  };
+  const plan: StudyPlan = {
+    study,
+    arms: some(study.arms, ({ name }) => name),
+    tasks: some(taskNames, (name) => name),
+    seeds: seedsFrom(options.seeds ?? study.seeds),
+    set: options.overrides,
+  };
+  const cells = studyCells(plan);
+  const summary = (results: Parameters<typeof summariseStudy>[1]) => summariseStudy(plan, results);
+  return runExperiment(
+    {
+      name: study.name,
+      title: study.title,
+      plan: () => cells,
+      line: (cell, result) => (cell.work === "run" ? studyLine(cell.name, result as WholeRun) : null),
+      sections: (results) => studySections(study, summary(results)),
+      json: summary,
+      runs: (results) => summary(results).rows.flatMap(({ ids }) => ids),
+    },
+    options,
+  );
+}
+
+function unknownName(name: string, names: readonly string[]): UsageError {
+  const near = nearest(name, names);
+  return new UsageError(
+    `--only: the experiment has no arm or task ${name}${near === undefined ? "" : `; did you mean ${near}?`}`,
+    `Its arms, and the tasks: ${names.join(", ")}.`,
   );
 }
 

@@ -1,0 +1,63 @@
+/** What the adaptive profile may steer, each by itself against none, and together; the critic's rate; lambda. */
+import type { Study } from "./study.ts";
+
+const phases = ["ppo.clipSchedule=phases", "ppo.kl.target=0.1"];
+const layers = "ppo.layerRates={embeddings: 0.4, head: 1}";
+const slow = "ppo.slowCritic={decay: 0.995}";
+
+export const stagedStudy: Study = {
+  name: "staged",
+  title: "Schedules of the adaptive profile, the critic's rate, and lambda",
+  seeds: "1-8",
+  set: ["ppo.epochs=4"],
+  arms: [
+    { name: "off", set: [] },
+    { name: "phases", set: phases },
+    { name: "fallback", set: [], rules: ["kl_soft"] },
+    { name: "layers", set: [layers] },
+    { name: "slow", set: [slow] },
+    { name: "together", set: [...phases, layers, slow], rules: ["kl_soft"] },
+    { name: "critic10", set: [], criticRate: 1 },
+    { name: "critic15", set: [], criticRate: 1.5 },
+    { name: "critic100", set: [], criticRate: 10 },
+    { name: "lambda80", set: ["ppo.lambda=0.8"] },
+    { name: "lambda100", set: ["ppo.lambda=1"] },
+  ],
+  figures: ["gold", "reward", "gap", "explained", "swing", "kl", "collapse"],
+  claims: [
+    ...(["phases", "fallback", "layers", "slow", "together"] as const).map((arm) => ({
+      id: `staged/${arm}`,
+      says: {
+        phases: "a clip in three phases ends higher than a constant one",
+        fallback: "a rate that falls back on a high KL ends higher",
+        layers: "lower rates for embeddings generalise better: higher on held-out prompts",
+        slow: "returns from a slow critic end higher",
+        together: "all of them together end higher",
+      }[arm],
+      predictions: [{ figure: "gold" as const, of: arm, than: "off", is: "higher" as const }],
+    })),
+    {
+      id: "staged/critic-slower",
+      says: "a critic at 1.5 to 2 times the policy's rate explains more than one at the policy's rate",
+      predictions: [
+        { figure: "explained", of: "off", than: "critic10", is: "higher" },
+        { figure: "explained", of: "critic15", than: "critic10", is: "higher" },
+      ],
+    },
+    {
+      id: "staged/critic-fast",
+      says: "a critic at 10 times the policy's rate is no better than one at 2",
+      predictions: [{ figure: "gold", of: "critic100", than: "off", is: "same", within: 0.02 }],
+    },
+    {
+      id: "staged/lambda-late",
+      says: "with one score at the end a high lambda is mostly noise: 0.95 ends higher than 1",
+      predictions: [{ figure: "gold", of: "off", than: "lambda100", is: "higher" }],
+    },
+    {
+      id: "staged/lambda-medium",
+      says: "with one score a turn a medium lambda is enough: 0.8 ends as high as 0.95",
+      predictions: [{ figure: "gold", of: "lambda80", than: "off", is: "same", within: 0.02 }],
+    },
+  ],
+};

@@ -1,0 +1,132 @@
+/** The cells of a study: for each seed, task and arm a run, then what is read from its record and, if the study asks for it, its critic's error. */
+import { type Config, loadConfig } from "../../config/index.ts";
+import { defaultRules } from "../../control/rules/load-rules.ts";
+import { UsageError } from "../../util/errors.ts";
+import type { Cell, CellOf, Results } from "../cells.ts";
+import { resultOf } from "../cells.ts";
+import { hashInputs } from "../input-files.ts";
+import { startOf } from "../start-cells.ts";
+import { type MeasuredRun, seriesKeys } from "./figures.ts";
+import type { Arm, Study, TaskName } from "./study.ts";
+import { common, measurements, tasks } from "./tasks.ts";
+
+export interface StudyPlan {
+  readonly study: Study;
+  /** The arms and tasks to run. */
+  readonly arms: readonly Arm[];
+  readonly tasks: readonly TaskName[];
+  readonly seeds: readonly number[];
+  /** Overrides of every run, for trying a study small. */
+  readonly set?: readonly string[];
+}
+
+/** The names of one run's cells. A run's id begins with the first. */
+export function studyCellNames(task: TaskName, arm: string, seed: number) {
+  const run = `${task}-${arm}-${seed}`;
+  return { run, series: `${run}-series`, values: `${run}-values` };
+}
+
+/** The cells, in whole seeds. Throws UsageError for an arm that is no configuration. */
+export function studyCells({ study, arms, tasks: wanted, seeds, set = [] }: StudyPlan): Cell[] {
+  const stages = new Map<string, CellOf<"stage">>();
+  const runs = wanted.flatMap((task) =>
+    arms.map((arm) => ({ task, arm, ...runOf(study, { arm, task, set }, stages) })),
+  );
+  const cells = seeds.flatMap((seed) =>
+    runs.flatMap(({ task, arm, config, start, reference, files }): Cell[] => {
+      const names = studyCellNames(task, arm.name, seed);
+      const needs = [start.policy, start.reward, reference ?? null].filter((need) => need !== null);
+      const input = { config: { ...config, seed }, start, files, ...(reference !== undefined && { reference }) };
+      const { values } = study;
+      return [
+        { name: names.run, work: "run", input, needs },
+        {
+          ...{ name: names.series, work: "series", needs: [names.run], kept: false },
+          input: { run: names.run, keys: seriesKeys },
+        },
+        ...(values === undefined
+          ? []
+          : [
+              {
+                ...{ name: names.values, work: "values" as const, needs: [names.run] },
+                input: { run: names.run, ...values },
+              },
+            ]),
+      ];
+    }),
+  );
+  return [...stages.values(), ...cells];
+}
+
+/** The finished runs of one arm on one task by seed, with everything that is measured of them. */
+export function measuredRuns(
+  { study, seeds }: Pick<StudyPlan, "study" | "seeds">,
+  { task, arm, results }: { readonly task: TaskName; readonly arm: string; readonly results: Results },
+): ReadonlyMap<number, MeasuredRun> {
+  return new Map(
+    seeds.flatMap((seed) => {
+      const names = studyCellNames(task, arm, seed);
+      const whole = resultOf(results, "run", names.run);
+      const series = resultOf(results, "series", names.series);
+      const states = study.values === undefined ? null : resultOf(results, "values", names.values);
+      return whole === undefined || series === undefined || states === undefined
+        ? []
+        : [[seed, { whole, series, states }] as const];
+    }),
+  );
+}
+
+/** What runs of an arm are made of, but for their seed. */
+function runOf(
+  study: Study,
+  { arm, task, set }: { readonly arm: Arm; readonly task: TaskName; readonly set: readonly string[] },
+  stages: Map<string, CellOf<"stage">>,
+) {
+  const { file } = tasks[task];
+  const given = loadConfig(file, [...common]).config;
+  const { learningRate, criticLearningRate = 2 * learningRate } = given.ppo!;
+  const rate = (study.rate ?? 1) * (arm.rate ?? 1) * learningRate;
+  const overCritic = arm.criticRate ?? criticLearningRate / learningRate;
+  // A shared trunk has no rate of its own.
+  const shared = [...study.set, ...arm.set].includes("ppo.criticKind=shared");
+  const base = [...common, ...study.set];
+  const config = loadConfig(file, [
+    ...base,
+    `ppo.learningRate=${rate}`,
+    ...(shared ? [] : [`ppo.criticLearningRate=${rate * overCritic}`]),
+    ...arm.set,
+    ...set,
+  ]).config;
+  const interventions = arm.rules === undefined ? ("off" as const) : ("on" as const);
+  const { iterations } = config.ppo!;
+  const own: Config = {
+    ...config,
+    threads: 1,
+    control: {
+      ...config.control,
+      interventions,
+      disable: arm.rules === undefined ? config.control.disable : otherRules(arm.rules),
+      monitor: { ...config.control.monitor, every: Math.max(1, Math.round(iterations / measurements)) },
+    },
+  };
+  /** SFT with other settings, and nothing after it. */
+  const sft = (overrides: readonly string[]) => {
+    const { config: varied } = loadConfig(file, [...base, ...set, ...overrides]);
+    return startOf({ ...varied, reward: undefined }, stages).policy!;
+  };
+  // The reward stays that of the task, whatever the policy starts from.
+  const start = startOf(own, stages);
+  return {
+    config: own,
+    start: { ...start, ...(arm.policy !== undefined && { policy: sft(arm.policy) }) },
+    ...(arm.reference !== undefined && { reference: sft(arm.reference) }),
+    files: hashInputs(own),
+  };
+}
+
+/** The ids of all rules but these. Throws UsageError if one of these is no rule. */
+function otherRules(rules: readonly string[]): string[] {
+  const all = defaultRules().map(({ id }) => id);
+  for (const rule of rules) if (!all.includes(rule)) throw new UsageError(`there is no rule ${rule}`, all.join(", "));
+  return all.filter((id) => !rules.includes(id));
+}

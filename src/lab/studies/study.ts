@@ -1,0 +1,56 @@
+/** What a study is: a published claim's experiment as data. docs/evidence.md has the claims and the definitions. No code. */
+import type { FigureName } from "./figures.ts";
+import type { StudyName } from "./study-names.ts";
+
+/** The tasks on which every study runs. */
+export type TaskName = "desk" | "chains";
+
+/** One setting of an experiment, run once for each task and seed. */
+export interface Arm {
+  /** Letters, digits and dashes. */
+  readonly name: string;
+  /** Settings that differ from the study's base, as overrides `key=value`. */
+  readonly set: readonly string[];
+  /** Factor on the task's learning rates, the policy's and the critic's. */
+  readonly rate?: number;
+  /** The critic's rate over the policy's; the tasks have 2. */
+  readonly criticRate?: number;
+  /** Ids of the only rules that may act; without it no rule acts. */
+  readonly rules?: readonly string[];
+  /** Overrides of the SFT that the policy starts from; by default the task's. */
+  readonly policy?: readonly string[];
+  /** Overrides of the SFT of the model that the KL is measured to; by default the model that the policy starts from. */
+  readonly reference?: readonly string[];
+}
+
+/** That a figure of one arm is higher, lower or the same as that of a different one, on every task, paired by seed. */
+export interface Prediction {
+  readonly figure: FigureName;
+  readonly of: string;
+  readonly than: string;
+  readonly is: "higher" | "lower" | "same";
+  /** For `same`: the largest difference that counts as none, in the figure's unit. */
+  readonly within?: number;
+}
+
+/** A claim of a source, as what it predicts here. */
+export interface Claim {
+  readonly id: string;
+  readonly says: string;
+  readonly predictions: readonly Prediction[];
+}
+
+export interface Study {
+  readonly name: StudyName;
+  readonly title: string;
+  readonly seeds: string;
+  /** Overrides in every arm, before the arm's own. */
+  readonly set: readonly string[];
+  /** Factor on the task's learning rates in every arm. */
+  readonly rate?: number;
+  readonly arms: readonly Arm[];
+  readonly figures: readonly FigureName[];
+  readonly claims: readonly Claim[];
+  /** States and continuations of each by which the critic's values are measured; without it they are not. */
+  readonly values?: { readonly states: number; readonly continuations: number };
+}
