@@ -3,6 +3,8 @@
  *
  *     ./bin/ballast serve --workspace runs &
  *     npx tsx docs/images/make.ts "http://127.0.0.1:9464/#/?token=..." --run demo-1 --incident helpdesk-mini-1 --compare demo-1,demo-2
+ *
+ * An experiment of the laboratory, its whole page: --lab batch --only lab-batch
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -16,12 +18,13 @@ const { positionals, values } = parseArgs({
     compare: { type: "string", default: "demo-1" },
     sample: { type: "string", default: "20" },
     wait: { type: "string", default: "2000" },
+    lab: { type: "string", default: "" },
     only: { type: "string", default: "" },
   },
 });
 const [address = "http://127.0.0.1:9464"] = positionals;
 const { origin } = new URL(address);
-const { run, incident, compare, sample } = values;
+const { run, incident, compare, sample, lab } = values;
 
 const views = {
   runs: "/runs",
@@ -31,6 +34,7 @@ const views = {
   control: `/runs/${incident}/control`,
   compare: `/compare?runs=${compare}`,
   "new-run": "/new?extends=examples/helpdesk/mini.yaml",
+  ...(lab !== "" && { [`lab-${lab}`]: `/lab?experiment=${lab}` }),
 };
 
 const browser = await chromium.launch({
@@ -48,7 +52,8 @@ for (const colorScheme of ["light", "dark"] as const) {
     await page.locator("h1").first().waitFor();
     // Charts draw when their data have come.
     await page.waitForTimeout(Number(values.wait));
-    await page.screenshot({ path: fileURLToPath(new URL(`${name}-${colorScheme}.png`, import.meta.url)) });
+    const path = fileURLToPath(new URL(`${name}-${colorScheme}.png`, import.meta.url));
+    await page.screenshot({ path, fullPage: name.startsWith("lab-") });
   }
   await page.close();
 }

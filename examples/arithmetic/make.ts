@@ -40,9 +40,9 @@ const asked = (chain: Chain) => ({
 
 // The held-out chains first: there are only 100 of two terms.
 write("evaluation.jsonl", chains({ 2: 20, 3: 100, 4: 200, 5: 200 }, "evaluation").map(asked));
-const demonstrations = chains({ 2: 40, 3: 400, 4: 1600 }, "demonstrations");
+const demonstrations = chains({ 2: 60, 3: 400, 4: 1600 }, "demonstrations");
 write(
   "demonstrations.jsonl",
   demonstrations.map((chain) => ({ prompt: promptOf(chain), completion: answerOf(chain) })),
 );
-write("prompts.jsonl", chains({ 2: 40, 3: 400, 4: 1000, 5: 1500 }, "prompts").map(asked));
+write("prompts.jsonl", chains({ 3: 200, 4: 400, 5: 2000 }, "prompts").map(asked));

@@ -26,6 +26,16 @@ describe("gradient clipping", () => {
 describe("AdamW", () => {
   const settings = { learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-5, weightDecay: 0 };
 
+  it("takes the same steps for gradients twice as large, up to epsilon: a separate critic's loss needs no coefficient", () => {
+    const gradients = Array.from({ length: 50 }, (_, i) => [Math.sin(i), 0.2 * Math.cos(3 * i)]);
+    const of = (factor: number) =>
+      adamW({ weights: [1, -1], gradients: gradients.map((g) => g.map((x) => factor * x)), ...settings }).at(-1)!;
+    const [once, twice] = [of(1), of(2)];
+    // Each step differs by a share of at most epsilon / sqrt(vHat), which is about 1e-4 here.
+    for (const [i, weight] of once.entries()) expect(Math.abs(weight - twice[i]!)).toBeLessThan(50 * 0.1 * 1e-4);
+    expect(Math.abs(once[0]! - 1)).toBeGreaterThan(0.1);
+  });
+
   it("equals the moments written out as sums over all gradients so far", () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: -2, max: 2, noNaN: true }), { minLength: 1, maxLength: 6 }), (g) => {

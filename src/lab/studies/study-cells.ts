@@ -99,9 +99,12 @@ function runOf(
   ]).config;
   const interventions = arm.rules === undefined ? ("off" as const) : ("on" as const);
   const { iterations } = config.ppo!;
+  // The critic's last weights are in a checkpoint and nowhere else.
+  const kept = study.values === undefined ? {} : { checkpointEvery: iterations, keep: 1 };
   const own: Config = {
     ...config,
     threads: 1,
+    ppo: { ...config.ppo!, ...kept },
     control: {
       ...config.control,
       interventions,

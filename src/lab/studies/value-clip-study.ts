@@ -10,8 +10,8 @@ export const valueClipStudy: Study = {
   name: "value-clip",
   title: "The value clip and the value loss's coefficient",
   seeds: "1-8",
-  // With the KL in the loss a return is a score, which continuations measure; the critic's last weights are in the checkpoint.
-  set: ["ppo.kl.in=loss", "ppo.checkpointEvery=64", "ppo.keep=1"],
+  // With the KL in the loss a return is a score, which continuations measure.
+  set: ["ppo.kl.in=loss"],
   values: { states: 64, continuations: 16 },
   arms: [
     { name: "separate", set: [] },
