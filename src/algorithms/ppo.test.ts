@@ -157,6 +157,8 @@ const alive: [name: string, ppo: object, options?: { base?: object; watch?: stri
   ["entropyCoef", { entropyCoef: 0.5 }],
   ["gamma", { gamma: 0.5 }],
   ["lambda", { lambda: 0.1 }],
+  ["lambdaFrom", { lambdaFrom: 0.99 }],
+  ["criticWarmup", { criticWarmup: 1 }],
   ["aggregation", { aggregation: "sequence-mean" }],
   ["aggregation of sums", { aggregation: "sequence-sum" }],
   ["algorithm rloo", { algorithm: "rloo", responsesPerPrompt: 2 }, { base: { responsesPerPrompt: 2 } }],

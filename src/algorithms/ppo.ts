@@ -30,7 +30,7 @@ import {
   policyGradient,
 } from "../trainer/policy-update.ts";
 import { recordIteration } from "../trainer/record-iteration.ts";
-import { type InForce, inForce, layerFactors } from "../trainer/steering.ts";
+import { type InForce, inForce, lambdaInForce, layerFactors } from "../trainer/steering.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { followCritic, valueGradient } from "./ppo-critic.ts";
 import { closePenalty, openPenalty } from "./ppo-penalty.ts";
@@ -61,7 +61,8 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   //    the penalty for a missing EOS, then placed at the last token (row 3).
   const tokenRewards_B_T = rewardsOf(passes, { rollout, scored, settings, klCoef });
   const rewards_B_T = settings.whitenRewards ? rl.whitenRewards(tokenRewards_B_T) : tokenRewards_B_T;
-  const { gamma, lambda } = settings;
+  const { gamma } = settings;
+  const lambda = lambdaInForce(run, iteration);
   // Returns are the raw advantages + values, computed before whitening (rows 4 and 5).
   const estimates = rl.gae({ rewards: rewards_B_T, values: slowValues_B_T, gamma, lambda });
   // Advantages are whitened over all tokens of the rollout, never of a minibatch (row 6).
@@ -112,6 +113,8 @@ async function descend(
   );
   const factors = layerFactors(run, now);
   const outcome = emptyOutcome();
+  // The critic learns from rollouts of the starting policy first.
+  const warming = iteration < settings.criticWarmup;
 
   for (const { epoch, step, minibatch } of minibatchesOf(run, iteration, { settings, experience })) {
     const lossOf = (batch: PolicyBatch) => objective(batch, now, penalty);
@@ -126,6 +129,7 @@ async function descend(
     const orders = await consultBeforeStep(run, pending, { now, outcome });
     if (orders === null) break;
     const masked = orders.mask && !orders.skip;
+    if (warming && !masked) await engine.zeroGrad(model);
     if (masked) {
       // The policy's gradient is dropped and the value's stays; on a shared trunk both were dropped.
       await engine.zeroGrad(model);
@@ -135,7 +139,7 @@ async function descend(
     // Clip to the global norm and step (rows 15 and 16); with a shared trunk the two gradients are one.
     const trunk = critic.shared ? [policy.gradient, value.gradient] : [policy.gradient];
     const ofPolicy = { settings, learningRate: policyRate, rateFactors: factors.policy, gradients: trunk };
-    const idle = orders.skip || (masked && !critic.shared);
+    const idle = orders.skip || warming || (masked && !critic.shared);
     const policyStep = idle ? null : await takeStep(engine, model, ofPolicy);
     const ofCritic = { settings, learningRate: criticRate, rateFactors: factors.critic, gradients: [value.gradient] };
     const criticStep = orders.skip || critic.shared ? null : await takeStep(engine, critic.id, ofCritic);

@@ -131,7 +131,7 @@ function checkAlgorithm({ algorithm, responsesPerPrompt }: PpoConfig, given: Giv
 }
 
 function checkCritic({ engine }: Config, ppo: PpoConfig): Part {
-  const { criticKind, valueCoef, criticLearningRate, critic, algorithm } = ppo;
+  const { criticKind, valueCoef, criticLearningRate, critic, algorithm, criticWarmup } = ppo;
   const errors: Problem[] = [];
   if (engine.critic !== undefined && (criticKind === "shared" || !hasCritic(algorithm))) {
     const why = hasCritic(algorithm)
@@ -147,6 +147,20 @@ function checkCritic({ engine }: Config, ppo: PpoConfig): Part {
       ),
     );
   }
+  if (criticKind === "shared" && criticWarmup > 0)
+    errors.push(
+      problem(
+        ["ppo.criticWarmup", "ppo.criticKind"],
+        `ppo.criticWarmup ${criticWarmup} lets only the critic learn, and with ppo.criticKind shared its trunk is the policy's: remove it, or set ppo.criticKind: separate`,
+      ),
+    );
+  if (criticWarmup >= ppo.iterations)
+    errors.push(
+      problem(
+        ["ppo.criticWarmup", "ppo.iterations"],
+        `ppo.criticWarmup ${criticWarmup} leaves none of ${ppo.iterations} iterations to the policy; lower it`,
+      ),
+    );
   const separateOnly = { criticLearningRate, critic };
   for (const [key, value] of Object.entries(separateOnly)) {
     if (criticKind === "shared" && value !== undefined) {

@@ -60,7 +60,7 @@ describe("a toy engine that lacks a capability", () => {
   );
 
   const measured: [keyof Capabilities, string][] = [
-    ["entropy", "entropy/"],
+    ["entropy", "entropy/std"],
     ["top1", "similarity/top1_agreement"],
     ["groupNorms", "gradient/policy/"],
     ["partNorms", "gradient/noise"],

@@ -158,7 +158,7 @@ export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Ke
       }),
     ],
   },
-  entropy: { words: "entropies", has: present, asked: never, absent: ["entropy/"] },
+  entropy: { words: "entropies", has: present, asked: never, absent: ["entropy/std"] },
   top1: { words: "most likely tokens", has: present, asked: never, absent: ["similarity/top1_agreement"] },
   truncatedSampling: {
     words: "sampling from the top k or top p",

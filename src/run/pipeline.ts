@@ -294,6 +294,11 @@ export async function runRules(
     all.filter((rule) => !ofAlgorithm.includes(rule)),
   );
   const info = await engine.info();
+  if (!info.capabilities.entropy)
+    recorder.event({
+      ...{ kind: "note", stage: "ppo", iteration: 0 },
+      message: `the engine ${info.name} gives no entropies: entropy/mean is estimated, as the mean of -log p over the tokens that the policy sampled`,
+    });
   const absent = absentSignals(info);
   const reads = ({ conditions }: Rule, prefix: string) =>
     conditions.some(({ signal, with: other }) => [signal, other].some((key) => key?.startsWith(prefix)));

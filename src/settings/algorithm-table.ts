@@ -15,8 +15,16 @@ export interface AlgorithmSettings {
 }
 
 const noCritic = {
-  "has no critic": ["critic", "criticKind", "criticLearningRate", "slowCritic", "valueClip", "valueCoef"],
-  "gives a whole response one advantage": ["gamma", "lambda", "whitenRewards"],
+  "has no critic": [
+    "critic",
+    "criticKind",
+    "criticLearningRate",
+    "slowCritic",
+    "valueClip",
+    "valueCoef",
+    "criticWarmup",
+  ],
+  "gives a whole response one advantage": ["gamma", "lambda", "lambdaFrom", "whitenRewards"],
 };
 const noValues = [
   ...["value/", "step/explained_variance", "gradient/critic"],

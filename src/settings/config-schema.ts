@@ -371,6 +371,10 @@ export const ppoSchema = z.strictObject({
   entropyCoef: z.number().min(0).default(0.01),
   gamma: share.default(1),
   lambda: share.default(0.95),
+  /** GAE uses a lambda of 1 until the critic explains this share of the returns' variance, 0.2 say; null: `lambda` from the start. */
+  lambdaFrom: share.nullable().default(null),
+  /** Iterations at the beginning in which only the critic learns, with a lambda of 1 (Yuan et al. 2025, VC-PPO: value pretraining). */
+  criticWarmup: z.int().min(0).default(0),
   aggregation: z.enum(["token-mean", "sequence-mean", "sequence-sum"]).default("token-mean"),
   whitenAdvantages: z.boolean().default(true),
   /** Divide rewards by their standard deviation, keeping their mean. */

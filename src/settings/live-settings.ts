@@ -19,7 +19,7 @@ export const liveSettings: Readonly<Record<Stage, readonly string[]>> = {
       ...["epochs", "minibatches", "stopEpochsAtKl", "temperature"],
       ...["dualClip", "valueClip", "valueCoef", "entropyCoef", "kl.target", "penalty.beta", "penalty.target"],
       "layerRates.head",
-      ...["gamma", "lambda", "scoreClip", "missingEosPenalty", "storedSamples"],
+      ...["gamma", "lambda", "lambdaFrom", "scoreClip", "missingEosPenalty", "storedSamples"],
     ]),
   ],
 };

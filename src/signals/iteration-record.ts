@@ -17,6 +17,8 @@ export interface RolloutRecord {
   /** The sampling policy's log-probabilities; all log-probabilities are at the rollout's temperature. */
   readonly logprobs: Rows;
   readonly refLogprobs: Rows;
+  /** The sampler's own log-probabilities; NaN for responses from elsewhere. */
+  readonly samplerLogprobs?: Rows | undefined;
   /** Entropy of the sampling policy at each token, in nats; absent if the engine has none. */
   readonly entropy?: Rows | undefined;
   /** The online critic's values before the update; absent without a critic. */

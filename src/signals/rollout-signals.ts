@@ -5,7 +5,7 @@
 import { response, reward, safety } from "./behaviour-signals.ts";
 import { type IterationRecord, type RolloutView, type SignalHistory, slopeWindow } from "./iteration-record.ts";
 import type { Signals } from "./signal-values.ts";
-import { advantage, exploration, gradient, reference, rollout, update, value } from "./update-signals.ts";
+import { advantage, exploration, gradient, reference, rollout, sampler, update, value } from "./update-signals.ts";
 
 /** Signals of a scored rollout and its advantages, known before anything reaches the weights. */
 export function rolloutSignals(record: RolloutView): Signals {
@@ -13,6 +13,7 @@ export function rolloutSignals(record: RolloutView): Signals {
     ...reward(record),
     ...reference(record),
     ...exploration(record),
+    ...sampler(record),
     ...advantage(record),
     ...response(record),
     ...safety(record),

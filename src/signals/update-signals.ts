@@ -3,12 +3,12 @@
 import { repeatAgreement } from "../rl/diversity.ts";
 import { explainedVariance } from "../rl/explained-variance.ts";
 import { fingerprint } from "../rl/fingerprint.ts";
-import { klPerSequence, klSummary } from "../rl/kl.ts";
+import { k3, klPerSequence, klSummary } from "../rl/kl.ts";
 import { finalScore } from "../rl/rewards.ts";
 import { tokenCount, tokenDeviation, tokenMean } from "../rl/row-statistics.ts";
 import { signFlipRate } from "../rl/signs.ts";
 import { mean, slope, standardDeviation, sum } from "../rl/statistics.ts";
-import { type Rows, validRows, validValues } from "../rl/token-rows.ts";
+import { isValid, type Rows, validRows, validValues } from "../rl/token-rows.ts";
 import { mergeUpdateStatistics } from "../rl/update-statistics.ts";
 import { type IterationRecord, type RolloutView, slopeWindow } from "./iteration-record.ts";
 import { layerSignals } from "./layer-signals.ts";
@@ -71,16 +71,37 @@ export function reference({ rollout, settings }: RolloutView): Signals {
 export function exploration({ rollout, history }: RolloutView): Signals {
   const agreement = repeatAgreement(rollout.prompts, rollout.responses);
   const repeated: Signals = Number.isNaN(agreement) ? {} : { "response/repeat_agreement": agreement };
-  if (rollout.entropy === undefined) return repeated;
-  const entropyMean = tokenMean(rollout.entropy, rollout.mask);
+  const { logprobs, entropy, mask } = rollout;
+  // The mean of -log p over tokens that the policy sampled estimates its entropy without bias; its spread is not that of the entropies.
+  const entropyMean = entropy === undefined ? -tokenMean(logprobs, mask) : tokenMean(entropy, mask);
   const recent = [...(history?.entropyMeans ?? []), entropyMean].slice(-slopeWindow);
   return {
     "entropy/mean": entropyMean,
-    "entropy/std": tokenDeviation(rollout.entropy, rollout.mask),
+    ...(entropy !== undefined && { "entropy/std": tokenDeviation(entropy, mask) }),
     "entropy/ratio_to_first": entropyMean / (history?.firstEntropyMean ?? entropyMean),
     ...(recent.length > 1 && { "entropy/slope": slope(recent) }),
     ...repeated,
   };
+}
+
+/** How far the sampler's log-probabilities are from the trainer's, on the sampled tokens: none if the responses were not sampled by this engine. */
+export function sampler({ rollout }: RolloutView): Signals {
+  const { samplerLogprobs, logprobs, mask } = rollout;
+  if (samplerLogprobs === undefined) return {};
+  let [count, total, most, kl] = [0, 0, 0, 0];
+  for (const [b, row] of samplerLogprobs.entries())
+    for (let t = 0; t < row.length; t++) {
+      if (!isValid(mask, b, t)) continue;
+      const gap = row[t]! - logprobs[b]![t]!;
+      if (Number.isNaN(gap)) return {};
+      count++;
+      total += Math.abs(gap);
+      most = Math.max(most, Math.abs(gap));
+      kl += k3(gap);
+    }
+  return count === 0
+    ? {}
+    : { "sampler/gap_mean": total / count, "sampler/gap_max": most, "sampler/kl_k3_token": kl / count };
 }
 
 export function gradient({ minibatches, settings }: IterationRecord): Signals {

@@ -156,6 +156,7 @@ export function gathered(made: Made, signals?: MetricValues): Gathered {
     responses: rollout.responses_B_T,
     stopReasons: rollout.stopReasons,
     endsWithEos: rollout.endsWithEos,
+    samplerLogprobs: rollout.samplerLogprobs_B_T,
     ...passes,
     ...rows,
     scores: scored.score,

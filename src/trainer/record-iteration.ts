@@ -8,7 +8,7 @@ import { signalSettings } from "./experience.ts";
 import { chooseSamples, settingsInForce } from "./online-record.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
 import type { Outcome } from "./policy-update.ts";
-import { inForce, steer } from "./steering.ts";
+import { inForce, lambdaInForce, steer } from "./steering.ts";
 
 /** An iteration after its update. */
 export interface Done {
@@ -46,7 +46,7 @@ export async function recordIteration(run: OnlineRun, iteration: number, done: D
     ...control.health(iteration, { ...signals, ...measured }),
     ...measured,
     ...settingsInForce(
-      { ...settings, clipLow, clipHigh },
+      { ...settings, clipLow, clipHigh, lambda: lambdaInForce(run, iteration) },
       { policyRate, criticRate: ownCritic ? criticRate : null, valueUpdates: models.critic && valueUpdates },
     ),
     ...signalsOf(settings.algorithm, control.multipliers(iteration)),

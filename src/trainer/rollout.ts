@@ -25,7 +25,7 @@ export interface Rollout {
   readonly texts: string[];
   /** Prompt and response, scored from the response's first token. */
   readonly sequences: Sequence[];
-  /** The sampler's log-probabilities, not the training graph's: only for reports. */
+  /** The sampler's log-probabilities, not the training graph's: only for reports, and for the gap between the two. */
   readonly samplerLogprobs_B_T: number[][];
 }
 

@@ -49,6 +49,16 @@ export function baseOf({ state, settingsAt }: Steered, iteration: number): Lever
   };
 }
 
+/**
+ * GAE's lambda: 1 while only the critic learns, and until the critic explained `lambdaFrom` of the returns' variance in the iteration before. With 1 an
+ * advantage is what followed less the critic's value, which a critic that explains nothing cannot bias.
+ */
+export function lambdaInForce({ loop, settingsAt }: Pick<OnlineRun, "loop" | "settingsAt">, iteration: number): number {
+  const { lambda, lambdaFrom, criticWarmup } = settingsAt(iteration);
+  const explained = loop.values["value/explained_variance"] ?? Number.NaN;
+  return iteration < criticWarmup || (lambdaFrom !== null && !(explained >= lambdaFrom)) ? 1 : lambda;
+}
+
 /** Whether the clip is in its first phase. */
 function isWide({ clipSchedule, iterations }: PpoConfig, iteration: number): boolean {
   return clipSchedule === "phases" && iteration < iterations / 4;

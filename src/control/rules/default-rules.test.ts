@@ -102,6 +102,8 @@ const cases: Readonly<Record<string, Case>> = {
     ],
   },
   kl_note: beyond("kl/old_new_k3_token", { bad: 0.021, edge: 0.02, ok: 0.01 }),
+  sampler_gap_hard: beyond("sampler/kl_k3_token", { bad: 0.16, edge: 0.15, ok: 1e-6 }),
+  sampler_gap: beyond("sampler/kl_k3_token", { bad: 0.011, edge: 0.01, ok: 1e-6, window: 3 }),
   first_ratio: beyond("step/first_ratio_to_tolerance", { bad: 1.1, edge: 1, ok: 0 }),
   ratio_mean: beyond("ratio/mean_standard_errors", { bad: 8.1, edge: 8, ok: 1, window: 3 }),
   ratio_mean_low: beyond("ratio/mean_standard_errors", { bad: -8.1, edge: -8, ok: 1, window: 3 }),

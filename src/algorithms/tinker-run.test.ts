@@ -1,0 +1,139 @@
+/** Online runs whose policy and reference are on a Tinker server in this process, and whose critic is on an engine of its own. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import type { BigramEngine } from "../../test/support/bigram-engine.ts";
+import { BigramEngine as Critic } from "../../test/support/bigram-engine.ts";
+import { FakeTinker, newDisk } from "../../test/support/fake-tinker.ts";
+import { killedAt, wasKilled } from "../../test/support/killed.ts";
+import { wantsA } from "../../test/support/run-ppo.ts";
+import { newWorld, openContext, prompts, rewardOf, sizes, startFolder, type World } from "../../test/support/stage.ts";
+import { routedEngine } from "../engine/routed-engine.ts";
+import { createTinkerEngine } from "../engine/tinker/index.ts";
+import { writeModelConfig } from "../models/hf-folder.ts";
+import type { PpoConfig } from "../settings/config-schema.ts";
+import { EngineError } from "../util/errors.ts";
+import { trainOnline } from "./online-stage.ts";
+
+const settings = {
+  ...{ iterations: 4, sequences: 16, minibatches: 2, epochs: 1, maxNewTokens: 6, learningRate: 0.2, entropyCoef: 0 },
+  ...{ maxGradNorm: null, checkpointEvery: 2, storedSamples: 2, rewardSamples: 0, lambdaFrom: 0.01 },
+};
+
+/** A process that trains: its engines are its own, the world and the server are not. */
+async function train(
+  world: World,
+  url: string,
+  {
+    ppo = {},
+    prepare = () => {},
+    resume = false,
+  }: { ppo?: object; prepare?: (critic: BigramEngine) => void; resume?: boolean } = {},
+) {
+  const base = join(world.folder, "base");
+  mkdirSync(base, { recursive: true });
+  writeModelConfig(base, { config: sizes, heads: ["lm"] });
+  const critic = new Critic();
+  const start = await startFolder(world);
+  prepare(critic);
+  const engine = routedEngine(
+    await createTinkerEngine({ url, model: "tiny", backend: "skyrl-jax", base, patience: 100 }),
+    { critic },
+  );
+  const still = { every: 0 };
+  const context = openContext(
+    world,
+    "ppo",
+    {
+      control: { probes: still, noise: still, monitor: still, robustness: still },
+      lora: { rank: 4 },
+      ppo: { ...settings, ...ppo },
+    },
+    { engine: engine as unknown as BigramEngine, resume },
+  );
+  await trainOnline(context, {
+    settings: context.config.ppo as PpoConfig,
+    sources: { policy: base, reference: base, critic: start },
+    frozen: { reference: base },
+    prompts: prompts("b", "c d", "e f g", "d"),
+    openReward: async () => rewardOf(wantsA),
+    rules: [],
+    measuring: { gold: null, monitor: [], pairs: [], ratings: [] },
+  });
+  await engine.close();
+  return world.store.curve("ppo");
+}
+
+async function served(disk = newDisk()) {
+  const server = new FakeTinker(sizes, disk);
+  server.slots = 2;
+  const url = await server.start();
+  onTestFinished(() => server.stop().catch(() => {}));
+  return { server, url, disk };
+}
+
+let whole: Awaited<ReturnType<typeof train>> | null = null;
+/** The rows of a run that was never cut off. */
+async function unbroken() {
+  whole ??= await train(newWorld(), (await served()).url);
+  return whole;
+}
+
+test("PPO learns with two adapters on the server, interventions on, and the critic elsewhere", async () => {
+  const { server, url } = await served();
+  server.samplerGap = 0.01;
+  const curve = await train(newWorld(), url, {
+    ppo: { iterations: 8, epochs: 2, learningRate: 0.4, criticWarmup: 2, kl: { coef: 0 } },
+  });
+  const score = [...curve.values()].map((row) => row["reward/score_mean"]!);
+  expect(score.at(-1)!).toBeGreaterThan(score[0]! + 1);
+  const first = curve.get(0)!;
+  expect(first["ratio/first_max_deviation"]).toBe(0);
+  expect(first["kl/ref_k1_token"]).toBe(0);
+  expect(first["sampler/gap_mean"]).toBeCloseTo(0.01, 5);
+  expect(first["sampler/kl_k3_token"]).toBeCloseTo(Math.expm1(-0.01) + 0.01, 8);
+  expect(first["entropy/mean"]).toBeGreaterThan(1);
+  expect(first["entropy/std"]).toBeUndefined();
+  // While only the critic learns the policy stays, and lambda is 1 until the critic explains enough.
+  expect(curve.get(2)!["kl/ref_k3_token"]).toBe(0);
+  expect(curve.get(3)!["kl/ref_k3_token"]).toBeGreaterThan(0);
+  for (const [i, row] of curve) {
+    const explained = curve.get(i - 1)?.["value/explained_variance"] ?? Number.NaN;
+    expect(row["settings/lambda"]).toBe(i >= 2 && explained >= 0.01 ? 0.95 : 1);
+  }
+  expect(new Set([...curve.values()].map((row) => row["settings/lambda"]))).toEqual(new Set([1, 0.95]));
+  expect(server.models.size).toBe(0);
+});
+
+test("a client that is killed at some call goes on from its last checkpoint, with the rows of one that was not", async () => {
+  const { server, url } = await served();
+  // What the dead client holds is free only when its session ends.
+  server.slots = 4;
+  const world = newWorld();
+  expect(await wasKilled(train(world, url, { prepare: killedAt(22) }))).toBe(true);
+  expect(world.store.curve("ppo").size).toBeGreaterThan(1);
+  expect([...(await train(world, url, { resume: true }))]).toEqual([...(await unbroken())]);
+});
+
+test("a server that ends in the middle ends the run with a sentence; started again on its disk, the run has the same rows", async () => {
+  const { server, url, disk } = await served();
+  const world = newWorld();
+  let steps = 0;
+  server.trouble = (path) => {
+    if (path === "optim_step" && ++steps > 5) server.trouble = () => "cut";
+    return undefined;
+  };
+  const error = await train(world, url).catch((error) => error);
+  expect(error).toBeInstanceOf(EngineError);
+  expect(error.message).toContain("cannot be reached");
+  expect(error.hint).toContain("ballast resume");
+  await server.stop();
+  const again = await served(disk);
+  expect([...(await train(world, again.url, { resume: true }))]).toEqual([...(await unbroken())]);
+  const states = [...disk.states.keys()];
+  // A second server that lacks them says so.
+  const other = await served();
+  await expect(train(world, other.url, { resume: true, ppo: { iterations: 5 } })).rejects.toThrow(
+    new RegExp(`the server has no state (${states.join("|")})`),
+  );
+});
