@@ -17,6 +17,7 @@ import { trainOnline } from "./online-stage.ts";
 
 const settings = {
   ...{ iterations: 4, sequences: 16, minibatches: 2, epochs: 1, maxNewTokens: 6, learningRate: 0.2, entropyCoef: 0 },
+  criticLearningRate: 0.05,
   ...{ maxGradNorm: null, checkpointEvery: 2, storedSamples: 2, rewardSamples: 0, lambdaFrom: 0.01 },
 };
 

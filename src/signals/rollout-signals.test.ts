@@ -29,6 +29,11 @@ const rollout: RolloutRecord = {
     [-2, -1, -1],
     [-1, -3, NaN],
   ],
+  samplerLogprobs: [
+    [-1.5, -1, -1],
+    [-2, -1, -1],
+    [-1, -2.9, NaN],
+  ],
   refLogprobs: [
     [-1, -2, -1],
     [-2, -1, -1.5],
@@ -383,4 +388,33 @@ it("the share of strongly negative sequences knows how many it is of: 10 of 32 a
   expect(stronglyNegativeErrors(below(10, 32))).toBeLessThan(3);
   expect(stronglyNegativeErrors(below(160, 512))).toBeGreaterThan(9);
   expect(stronglyNegativeErrors([])).toBeNaN();
+});
+
+describe("sampler and trainer", () => {
+  const view = (changes: Partial<RolloutRecord>) =>
+    iterationSignals({ ...record, rollout: { ...rollout, ...changes } });
+
+  it("are compared token by token, without what is masked", () => {
+    const signals = view({});
+    const gaps = [-0.5, 0, 0, 0, 0, 0, 0, 0.1];
+    const mean = (of: (gap: number) => number) => gaps.reduce((sum, gap) => sum + of(gap), 0) / gaps.length;
+    expect(signals["sampler/gap_mean"]).toBeCloseTo(mean(Math.abs), 12);
+    expect(signals["sampler/gap_max"]).toBeCloseTo(0.5, 12);
+    expect(signals["sampler/kl_k3_token"]).toBeCloseTo(
+      mean((gap) => Math.exp(-gap) - 1 + gap),
+      12,
+    );
+  });
+
+  it("are not, where the responses were not sampled by the engine", () => {
+    const handed = rollout.logprobs.map((row) => row.map(() => NaN));
+    for (const signals of [view({ samplerLogprobs: undefined }), view({ samplerLogprobs: handed })])
+      expect(Object.keys(signals).filter((key) => key.startsWith("sampler/"))).toEqual([]);
+  });
+
+  it("an engine without entropies has their mean estimated from what was sampled, and no spread", () => {
+    const signals = view({ entropy: undefined });
+    expect(signals["entropy/mean"]).toBeCloseTo((1 + 1 + 1 + 2 + 1 + 1 + 1 + 3) / 8, 12);
+    expect(signals["entropy/std"]).toBeUndefined();
+  });
 });

@@ -462,6 +462,7 @@ function healthy(seed: number): History {
       "kl/old_new_k3_token_rest": about(0.007, 0.003),
       "step/approx_kl_rest": about(0.007, 0.003),
       "step/first_ratio_to_tolerance": about(0.3, 0.1),
+      "sampler/kl_k3_token": about(0.001, 0.0005),
       "kl/ref_untargeted_k1_token": about(0.19 * learned, 0.02),
       "ratio/mean_standard_errors": about(0, 1),
       "reward/score_clipped_share": 0,
