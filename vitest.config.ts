@@ -1,26 +1,60 @@
-import { configDefaults, defineConfig } from "vitest/config";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { configDefaults, defineConfig, type Plugin } from "vitest/config";
+
+/** The program's modules start the workers of the built package (test/support/built-package.ts). */
+const builtWorkers: Plugin = {
+  name: "built-workers",
+  enforce: "pre",
+  resolveId: (path, importer) =>
+    /\/util\/start-(worker|process)\.ts$/.test(path) && /\/src\/.*(?<!\.test)\.ts$/.test(importer ?? "")
+      ? fileURLToPath(new URL("test/support/start-built.ts", import.meta.url))
+      : null,
+};
+
+/** Tests that change a module for all who import it: a mock, a row of a table, the page's state. Each gets a process of its own. */
+const alone = ["**/toy-*.test.ts", "src/util/durable.test.ts", "web/**/*.test.{ts,tsx}"];
 
 /**
  * `vitest run --mode full` adds what takes minutes: learning runs, the laboratory, long kills. `--mode torch` runs the tests of the PyTorch engine, which
  * need a Python with PyTorch, and nothing else; `--mode tinker` those that need a Tinker server. `--mode torch-full` and `tinker-full` add their long ones.
+ *
+ * The files of the other modes share processes, so that the modules that they import are loaded once in each, not once for each of 300 files.
  */
 export default defineConfig(({ mode }) => {
-  const alone = /^(torch|tinker)/.exec(mode)?.[0];
+  const engine = /^(torch|tinker)/.exec(mode)?.[0];
   const long = mode.endsWith("full") ? [] : ["**/*.full.test.ts"];
+  const exclude = [
+    ...configDefaults.exclude,
+    ...long,
+    ...(engine ? [] : ["**/*.{torch,tinker}.test.ts", "**/*.{torch,tinker}.full.test.ts"]),
+  ];
+  const project = (name: string, test: { include: string[]; exclude: string[]; isolate: boolean }) => ({
+    extends: true as const,
+    test: { name, ...test },
+  });
   return {
+    plugins: [builtWorkers],
     test: {
-      include: alone
-        ? [`{src,test}/**/*.${alone}.test.ts`, `{src,test}/**/*.${alone}.full.test.ts`]
-        : ["src/**/*.test.ts", "test/**/*.test.ts", "web/**/*.test.{ts,tsx}"],
-      exclude: [
-        ...configDefaults.exclude,
-        ...long,
-        ...(alone ? [] : ["**/*.{torch,tinker}.test.ts", "**/*.{torch,tinker}.full.test.ts"]),
-      ],
-      globalSetup: ["test/support/runtime.ts", ...(alone === "tinker" ? ["test/support/skyrl-shared.ts"] : [])],
+      ...(engine
+        ? { include: [`{src,test}/**/*.${engine}.test.ts`, `{src,test}/**/*.${engine}.full.test.ts`], exclude }
+        : {
+            projects: [
+              project("shared", {
+                include: ["{src,test}/**/*.test.ts"],
+                exclude: [...exclude, ...alone],
+                isolate: false,
+              }),
+              project("alone", { include: alone, exclude, isolate: true }),
+            ],
+            // Many files wait for a program that they have started.
+            maxWorkers: Math.max(2, availableParallelism() - 1),
+          }),
+      globalSetup: ["test/support/once.ts", ...(engine === "tinker" ? ["test/support/skyrl-shared.ts"] : [])],
+      setupFiles: "test/support/every-file.ts",
       reporters: ["default", "./test/support/skips.ts"],
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
+      testTimeout: 180_000,
+      hookTimeout: 180_000,
       pool: "forks",
     },
   };

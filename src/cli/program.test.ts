@@ -7,11 +7,11 @@ import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import pc from "picocolors";
 import { afterAll, describe, expect, it } from "vitest";
+import { builtProgram as bin } from "../../test/support/built-package.ts";
 import { UsageError } from "../util/errors.ts";
 import { createProgram, runProgram } from "./program.ts";
 import type { Terminal } from "./terminal.ts";
 
-const bin = fileURLToPath(new URL("../../bin/ballast", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "ballast-program-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -34,8 +34,19 @@ export function createSafetyFilter({ categories = {}, builtIn = true }: SafetyOp
   };
 }
 
+/** One pattern for all words. Its classes of letters are compiled once for each kind of edge, not for each word, which would take a second. */
 function patternOf(words: readonly string[]): RegExp {
-  return new RegExp(words.map(wordPattern).join("|"), "u");
+  const byEdges = new Map<string, { readonly before: string; readonly after: string; readonly inner: string[] }>();
+  for (const word of words) {
+    const plain = plainText(word);
+    const before = startsUnspaced.test(plain) ? "" : "(?<![\\p{L}\\p{M}\\p{N}_])";
+    const after = endsUnspaced.test(plain) ? "" : "(?![\\p{L}\\p{M}\\p{N}_])";
+    const same = byEdges.get(`${before} ${after}`) ?? { before, after, inner: [] };
+    same.inner.push(plain.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
+    byEdges.set(`${before} ${after}`, same);
+  }
+  const patterns = [...byEdges.values()].map(({ before, after, inner }) => `${before}(?:${inner.join("|")})${after}`);
+  return new RegExp(patterns.join("|"), "u");
 }
 
 /** Matches a character of a script written without spaces, which has no whole words to look for. */
@@ -43,14 +54,6 @@ export const unspaced =
   "[\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}\\p{Script=Lao}\\p{Script=Khmer}\\p{Script=Myanmar}]";
 const startsUnspaced = new RegExp(`^${unspaced}`, "u");
 const endsUnspaced = new RegExp(`${unspaced}$`, "u");
-
-function wordPattern(word: string): string {
-  const plain = plainText(word);
-  const inner = plain.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-  const before = startsUnspaced.test(plain) ? "" : "(?<![\\p{L}\\p{M}\\p{N}_])";
-  const after = endsUnspaced.test(plain) ? "" : "(?![\\p{L}\\p{M}\\p{N}_])";
-  return `${before}${inner}${after}`;
-}
 
 /** Unifies compatibility forms, drops invisible characters, and unifies all kinds of spaces and apostrophes. */
 function plainText(text: string): string {

@@ -5,9 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openStore } from "../../src/store/index.ts";
+import { builtProgram } from "../support/built-package.ts";
 
-/** The program itself. */
-export const bin = fileURLToPath(new URL("../../bin/ballast", import.meta.url));
+/** The program, as a user of the package has it. */
+export const bin = builtProgram;
+
+/** The same from the checkout's sources, which it compiles as it starts. */
+const sourceProgram = fileURLToPath(new URL("../../bin/ballast", import.meta.url));
 
 /** Three stages in a few seconds. Checkpoints fall at uneven steps, so that a resumed run does not start at round numbers. */
 const tinyConfig = `
@@ -93,7 +97,7 @@ export function typed(cwd: string, line: string): Promise<Ended> {
 
 /** Starts it in a process group of its own, as a terminal does, and in a checkout of which nothing is compiled yet. */
 export function startAsNew(cwd: string, ...args: string[]): Running {
-  return launch(cwd, [bin, ...args], { detached: true, env: { TSX_DISABLE_CACHE: "1" } });
+  return launch(cwd, [sourceProgram, ...args], { detached: true, env: { TSX_DISABLE_CACHE: "1" } });
 }
 
 function launch(

@@ -3,11 +3,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
+import { builtProgram as bin } from "../support/built-package.ts";
 import { temporaryFolder } from "../support/store.ts";
-
-const bin = fileURLToPath(new URL("../../bin/ballast", import.meta.url));
 
 interface Started {
   readonly child: ChildProcess;

@@ -2,10 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
 import type { LossRequest, ModelConfig, OptimStepRequest, Sequence } from "../../src/engine/engine.ts";
 import { writeModelFolder } from "../../src/models/hf-folder.ts";
 import type { NamedTensor } from "../../src/models/safetensors.ts";
+import { afterThisFile } from "./afterwards.ts";
 
 interface FixtureTensor {
   readonly shape: readonly number[];
@@ -80,18 +80,12 @@ export const fixtureLosses = Object.entries(fixture.losses).map(([key, expected]
   return { key, model, expected, request: { name, ...sequences, ...expected.request } as LossRequest };
 });
 
-const folders: string[] = [];
-
 /** A new empty folder, removed after the file's tests. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "ballast-"));
-  folders.push(folder);
+  afterThisFile(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
-
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
 
 /** Largest |a - b| / (1 + |b|) over rows of numbers; infinite if lengths differ or only one of two is a number. */
 export function gap(a: readonly (readonly number[])[] | undefined, b: readonly (readonly number[])[]): number {

@@ -3,14 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "libsql";
-import { afterEach } from "vitest";
 import { openStore, type Store, type StoreOptions } from "../../src/store/index.ts";
 import type { AnswerRecord, RunRecord, SampleRecord } from "../../src/types/records.ts";
+import { afterThisTest } from "./afterwards.ts";
 
 /** A folder that is removed after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "ballast-store-"));
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  afterThisTest(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -21,14 +21,9 @@ export function temporaryStore(options?: StoreOptions): Store {
 
 /** Closes a store after the test. */
 export function closedAfterwards(store: Store): Store {
-  cleanups.push(() => store.close());
+  afterThisTest(() => store.close());
   return store;
 }
-
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  while (cleanups.length > 0) cleanups.pop()!();
-});
 
 /** Turns a database into what version 5 would have left. */
 export function turnIntoVersion5(path: string): void {

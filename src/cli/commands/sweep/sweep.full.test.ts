@@ -2,11 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { builtProgram as bin } from "../../../../test/support/built-package.ts";
 import { temporaryFolder } from "../../../../test/support/store.ts";
-
-const bin = fileURLToPath(new URL("../../../../bin/ballast", import.meta.url));
 
 it("trains each seed once, and again if the rows are different", { timeout: 120_000 }, () => {
   const folder = temporaryFolder();
