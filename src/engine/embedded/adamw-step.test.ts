@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { adamW } from "../../rl/adamw.ts";
 import { random } from "../../util/random.ts";
+import { blockSize } from "./adamw-kernel.ts";
 import { adamWStep, average, gradientSums } from "./adamw-step.ts";
 
 function normals(length: number, name: string, scale = 1): Float32Array {
@@ -29,6 +30,47 @@ describe("AdamW", () => {
     // The weights have moved much further than that.
     expect(Math.max(...slow.map((w, i) => Math.abs(w - start[i]!)))).toBeGreaterThan(0.02);
   });
+
+  test.each([0, 1, 2, 5, blockSize - 1, blockSize, blockSize + 1, 3 * blockSize + 7])(
+    "%i numbers: the bits of a loop",
+    (n) => {
+      const [weights, m, gradient] = [normals(n, "weights"), normals(n, "m", 0.1), normals(n, "gradient")];
+      const v = normals(n, "v", 0.1).map(Math.abs);
+      // Neither overflow nor the smallest numbers are treated differently.
+      if (n > 4) gradient.set([1e30, 1e-30, 1e-45, -0]);
+      const [w1, m1, v1] = [weights.slice(), m.slice(), v.slice()];
+      const [learningRate, weightDecay, beta1, beta2, epsilon, step, clip] = [1e-3, 0.01, 0.9, 0.95, 1e-5, 3, 0.7];
+      const correction = Math.sqrt(1 - beta2 ** step);
+      for (let i = 0; i < n; i++) {
+        const g = gradient[i]!;
+        const newM = beta1 * m1[i]! + (1 - beta1) * clip * g;
+        const newV = beta2 * v1[i]! + (1 - beta2) * clip * clip * (g * g);
+        m1[i] = newM;
+        v1[i] = newV;
+        const rate = (learningRate * correction) / (1 - beta1 ** step);
+        w1[i] = (1 - learningRate * weightDecay) * w1[i]! - (rate * newM) / (Math.sqrt(newV) + epsilon * correction);
+      }
+      adamWStep({ weights, m, v, gradient }, { learningRate, weightDecay, beta1, beta2, epsilon, step, clip });
+      for (const [kernel, loop] of [
+        [weights, w1],
+        [m, m1],
+        [v, v1],
+      ] as const)
+        expect(Buffer.from(kernel.buffer).equals(Buffer.from(loop.buffer))).toBe(true);
+      // Number i goes to sum i mod 4, and what is left of the last four to the first.
+      const [squares, totals] = [
+        [0, 0, 0, 0],
+        [0, 0, 0, 0],
+      ];
+      for (const [i, g] of gradient.entries()) {
+        const lane = i < n - (n % 4) ? i % 4 : 0;
+        squares[lane]! += g * g;
+        totals[lane]! += g;
+      }
+      const joined = (x: number[]) => x[0]! + x[1]! + (x[2]! + x[3]!);
+      expect(gradientSums(gradient)).toEqual({ squares: joined(squares), total: joined(totals) });
+    },
+  );
 
   test("a gradient of 0 and no decay change no bit", () => {
     const weights = normals(7, "weights");

@@ -1,28 +1,22 @@
 /**
  * The optimizer on plain arrays, in place: norms of gradients, AdamW (Loshchilov and Hutter 2019; epsilon as in PyTorch: docs/PPO.md row 16) and the
- * slow average of a model. In JavaScript, because ONNX Runtime's binding copies every array that a graph writes. Sums and intermediate results are in
- * float64; one thread, so the bits do not depend on the number of threads.
+ * slow average of a model. Not a graph, because ONNX Runtime's binding copies every array that a graph writes. Sums and intermediate results are in
+ * float64; one thread, so the bits do not depend on the number of threads. The arrays pass through the kernel's blocks.
  */
+import { adamWKernel, blockSize } from "./adamw-kernel.ts";
 
 /** The sum of squares and the sum of all entries. */
 export function gradientSums(gradient: Float32Array): { squares: number; total: number } {
+  const { gradient: block, sums, addSums } = adamWKernel();
+  sums.fill(0);
   // Four running sums each, since one would wait for its previous addition.
-  let [s0, s1, s2, s3, t0, t1, t2, t3] = [0, 0, 0, 0, 0, 0, 0, 0];
   const even = gradient.length - (gradient.length % 4);
-  for (let i = 0; i < even; i += 4) {
-    const g0 = gradient[i]!;
-    const g1 = gradient[i + 1]!;
-    const g2 = gradient[i + 2]!;
-    const g3 = gradient[i + 3]!;
-    s0 += g0 * g0;
-    s1 += g1 * g1;
-    s2 += g2 * g2;
-    s3 += g3 * g3;
-    t0 += g0;
-    t1 += g1;
-    t2 += g2;
-    t3 += g3;
+  for (let at = 0; at < even; at += blockSize) {
+    const end = Math.min(at + blockSize, even);
+    block.set(gradient.subarray(at, end));
+    addSums(end - at);
   }
+  let [s0, s1, s2, s3, t0, t1, t2, t3] = sums as unknown as [...Four, ...Four];
   for (let i = even; i < gradient.length; i++) {
     const g = gradient[i]!;
     s0 += g * g;
@@ -30,6 +24,8 @@ export function gradientSums(gradient: Float32Array): { squares: number; total: 
   }
   return { squares: s0 + s1 + (s2 + s3), total: t0 + t1 + (t2 + t3) };
 }
+
+type Four = [number, number, number, number];
 
 /** A parameter's weights, Adam's moments and gradient, all of one length. */
 export interface AdamWArrays {
@@ -64,13 +60,17 @@ export function adamWStep({ weights, m, v, gradient }: AdamWArrays, options: Ada
   // Rate and epsilon are scaled by sqrt(1 - b2^t): PyTorch's formula with one division fewer.
   const rate = (learningRate * correction) / (1 - beta1 ** step);
   const epsilon = options.epsilon * correction;
-  for (let i = 0; i < weights.length; i++) {
-    const g = gradient[i]!;
-    const m1 = beta1 * m[i]! + gradToM * g;
-    const v1 = beta2 * v[i]! + gradToV * (g * g);
-    m[i] = m1;
-    v[i] = v1;
-    weights[i] = keep * weights[i]! - (rate * m1) / (Math.sqrt(v1) + epsilon);
+  const kernel = adamWKernel();
+  for (let at = 0; at < weights.length; at += blockSize) {
+    const end = Math.min(at + blockSize, weights.length);
+    kernel.weights.set(weights.subarray(at, end));
+    kernel.m.set(m.subarray(at, end));
+    kernel.v.set(v.subarray(at, end));
+    kernel.gradient.set(gradient.subarray(at, end));
+    kernel.step(end - at, beta1, beta2, gradToM, gradToV, keep, rate, epsilon);
+    weights.set(kernel.weights.subarray(0, end - at), at);
+    m.set(kernel.m.subarray(0, end - at), at);
+    v.set(kernel.v.subarray(0, end - at), at);
   }
 }
 

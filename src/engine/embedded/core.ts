@@ -3,7 +3,7 @@
 import { withDefaultOptions } from "../../models/family.ts";
 import { withTextIds } from "../../models/model-config.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
-import type { Value } from "../../tensor/session.ts";
+import { keepsMemory, type Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
 import { machineMemory } from "../../util/machine-memory.ts";
 import type {
@@ -212,13 +212,18 @@ export class EmbeddedCore implements OnePassEngine {
     if (model.trainable.length === 0) throw new EngineError(`model ${id} has no parameter to train: all are frozen`);
     const old = loss.name === "policy" ? this.#oldParameters(model, loss) : {};
     const shape = shapeOf(loss);
-    const session = await this.#sessions.get(["loss", config, heads, shape], () =>
-      lossGraph(config, heads, shape, { recompute: this.#recompute }),
+    // The first pass of a step has nothing to add to. A small model's graphs keep their memory, so one of them serves every pass.
+    const first = model.accumulated === 0 && !keepsMemory(4 * model.info.trained);
+    const session = await this.#sessions.get(["loss", config, heads, shape, first], () =>
+      lossGraph(config, heads, shape, { recompute: this.#recompute, first }),
     );
     const { feeds, lengths } = lossFeeds(model, loss);
     // The sums are read and written in place: each is the result of an entry-by-entry addition.
-    const sums = valuesOf("sum.", model.gradients());
-    const results = await session.run({ ...model.inputs(), ...sums, ...feeds, ...old }, { into: sums });
+    const gradients = model.gradients();
+    if (model.accumulated === 0 && !first) for (const { part } of gradients) part.fill(0);
+    const sums = valuesOf("sum.", gradients);
+    const read = first ? {} : sums;
+    const results = await session.run({ ...model.inputs(), ...read, ...feeds, ...old }, { into: sums });
     model.accumulated++;
     const rows = (name: string) => (results[name] === undefined ? undefined : unflatten(results[name], lengths));
     const flat = (name: string) =>

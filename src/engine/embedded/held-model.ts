@@ -184,7 +184,7 @@ export class Model {
     return own;
   }
 
-  /** The accumulated gradient; initially zeros. */
+  /** The accumulated gradient; anything if nothing is accumulated. */
   gradients(): ParameterPart[] {
     this.#gradients ??= new Float32Array(total(this.trainable));
     return parts(this.trainable, this.#gradients);
@@ -197,7 +197,6 @@ export class Model {
   }
 
   clearGradients(): void {
-    this.#gradients?.fill(0);
     this.accumulated = 0;
   }
 }

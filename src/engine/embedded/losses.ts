@@ -60,16 +60,16 @@ interface Loss {
 }
 
 /**
- * Loss and accumulated gradients. Inputs: the parameters, `sum.<name>` for each trainable one (the gradient so far), ids [B, S] int32, rows [N] int32
- * (flat positions b*S + s whose next token is scored), and the loss's own. Outputs: loss, squaredNorm (of this call's gradient), `sum.<name>`, and
- * the loss's per-token outputs. With `recompute` the backward pass computes the activations of each block again: the same bits in less memory and more
- * time.
+ * Loss and accumulated gradients. Inputs: the parameters, `sum.<name>` for each trainable one (the gradient so far; not if this call is the `first`),
+ * ids [B, S] int32, rows [N] int32 (flat positions b*S + s whose next token is scored), and the loss's own. Outputs: loss, squaredNorm (of this call's
+ * gradient), `sum.<name>`, and the loss's per-token outputs. With `recompute` the backward pass computes the activations of each block again: the same
+ * bits in less memory and more time.
  */
 export function lossGraph(
   config: ModelConfig,
   heads: readonly HeadKind[],
   shape: LossShape,
-  { recompute = false }: { readonly recompute?: boolean } = {},
+  { recompute = false, first = false }: { readonly recompute?: boolean; readonly first?: boolean } = {},
 ): Record<string, Tensor> {
   const parameters = parameterInputs(config, heads);
   const { loss, outputs } = buildLoss(config, parameters, batch(recompute), shape);
@@ -81,7 +81,7 @@ export function lossGraph(
   const results: Record<string, Tensor> = { loss, ...outputs, squaredNorm: squaredNorm(grads) };
   for (const [i, name] of names.entries()) {
     const grad = grads[i] as Tensor;
-    results[`sum.${name}`] = add(input(`sum.${name}`, grad.shape), grad);
+    results[`sum.${name}`] = first ? grad : add(input(`sum.${name}`, grad.shape), grad);
   }
   return results;
 }

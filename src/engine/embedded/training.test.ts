@@ -15,6 +15,7 @@ import { policyTerms } from "../../objectives/clipped-policy.ts";
 import { valueTerms } from "../../objectives/clipped-value.ts";
 import { pairwiseLoss } from "../../objectives/pairwise.ts";
 import { adamW, clipByGlobalNorm, klRows, weightedSum } from "../../rl/index.ts";
+import { keepsMemory } from "../../tensor/session.ts";
 import type { Engine, LossRequest, OptimStepRequest, PolicyLoss } from "../engine.ts";
 import { createEmbeddedEngine } from "./index.ts";
 
@@ -33,7 +34,7 @@ const weights = rows("weights", 0.02, 0.05);
 const near = (actual: number, expected: number) =>
   expect(Math.abs(actual - expected) / (1 + Math.abs(expected))).toBeLessThan(1e-5);
 
-const crossEntropy: LossRequest = { name: "cross_entropy", sequences, weights };
+const crossEntropy: Extract<LossRequest, { name: "cross_entropy" }> = { name: "cross_entropy", sequences, weights };
 const value: LossRequest = {
   name: "value",
   sequences,
@@ -188,6 +189,31 @@ describe("accumulation", () => {
     const alone = await squaredNorm(value);
     expect(alone).toBe(again);
     near((await engine.optimStep(id, adam)).gradNorm!, Math.sqrt(alone));
+  });
+
+  test("of a large model, whose first pass writes over the last step's gradient", async () => {
+    // 64 MB of parameters, where the graph of the first pass is one of its own.
+    const { id, trained } = await engine.createModel({
+      config: { ...smallConfig, layers: 1, width: 1184 },
+      heads: ["lm"],
+      seed: 3,
+    });
+    expect(keepsMemory(4 * trained)).toBe(false);
+    const [a, b] = [slice(crossEntropy, 0, 4), slice(crossEntropy, 4, 8)] as (typeof crossEntropy)[];
+    const step = async (...losses: (typeof crossEntropy)[]) => {
+      let squares = 0;
+      for (const loss of losses) {
+        const parts = [loss.sequences.map((_, i) => i)];
+        squares = (await engine.forwardBackward(id, loss, { parts })).partSquaredNorms![0]!;
+      }
+      return { squares, norm: (await engine.optimStep(id, { ...adam, learningRate: 0 })).gradNorm! };
+    };
+    const both = await step(a!, b!);
+    near(both.norm, (await step(crossEntropy)).norm);
+    const alone = await step(b!);
+    near(alone.norm ** 2, alone.squares);
+    near(alone.squares, both.squares);
+    await engine.disposeModel(id);
   });
 
   test("needs at least one gradient", async () => {
