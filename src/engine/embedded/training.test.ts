@@ -211,7 +211,8 @@ describe("accumulation", () => {
     const both = await step(a!, b!);
     near(both.norm, (await step(crossEntropy)).norm);
     const alone = await step(b!);
-    near(alone.norm ** 2, alone.squares);
+    // The graph adds up 17 million squares in float32.
+    expect(alone.norm ** 2 / alone.squares).toBeCloseTo(1, 3);
     near(alone.squares, both.squares);
     await engine.disposeModel(id);
   });
