@@ -51,13 +51,9 @@ export async function benchIteration(
     const config = modelOf(shape);
     const model = await engine.createModel({ config, heads: ["lm"], seed: 1 });
     await engine.saveModel(model.id, start);
-    const scalar = { heads: ["scalar"], scalarInit: "normal" } as const;
-    const reward =
-      shape.lora === 0
-        ? await engine.cloneModel(model.id, scalar)
-        : await engine.loadModel(start, { ...scalar, frozen: true });
-    // Adapters share the weights of the folder, not those of the model that wrote it.
-    if (shape.lora > 0) await engine.disposeModel(model.id);
+    // As in a run, which keeps no model that nothing needs and trains no reward model.
+    await engine.disposeModel(model.id);
+    const reward = await engine.loadModel(start, { heads: ["scalar"], scalarInit: "normal", frozen: true });
     const measured: Measured[] = [];
     const context = contextOf({ engine, folder, start, shape, measured, controlled, workerCpu });
     const settings = context.config.ppo;
@@ -83,7 +79,7 @@ export async function benchIteration(
         .map((rule) => (rule.tier === 1 ? { ...rule, tier: 2 as const } : rule)),
       measuring: { gold: null, monitor: [], pairs: [], ratings: [] },
     });
-    for (const { id } of shape.lora === 0 ? [model, reward] : [reward]) await engine.disposeModel(id);
+    await engine.disposeModel(reward.id);
     return summary(measured);
   } finally {
     rmSync(folder, { recursive: true, force: true });

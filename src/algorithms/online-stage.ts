@@ -9,7 +9,7 @@ import { measureLastStep } from "../trainer/policy-update.ts";
 import { measure } from "../trainer/probes.ts";
 import { measureNoise } from "../trainer/probes-noise.ts";
 import type { Rollout } from "../trainer/rollout.ts";
-import type { StageResult } from "../trainer/run-types.ts";
+import type { ProgressPart, StageResult } from "../trainer/run-types.ts";
 import type { StageContext } from "../trainer/stage-context.ts";
 import { baseOf } from "../trainer/steering.ts";
 import { observeTargets, targetMet } from "../trainer/stop.ts";
@@ -45,7 +45,7 @@ export async function trainOnline(
         if (handed === null) break;
       }
       const stopwatch = await Stopwatch.start(context.engine);
-      const tell = (message: string) => loop.progress(iteration, message);
+      const tell = (message: string, part?: ProgressPart) => loop.progress(iteration, message, part);
       const run = injected.around({ ...opened, handed, stopwatch, tell }, iteration);
       for (const name of injected.beginning(iteration))
         loop.event("fault", iteration, `injected: ${name}`, { fault: name });

@@ -19,14 +19,14 @@ export interface ValueGradient {
 export async function valueGradient(
   { engine, loop }: Pick<OnlineRun, "engine" | "loop">,
   critic: Critic,
-  { sequences, weights, returns, oldValues, microBatch }: Minibatch,
+  { sequences, weights, returns, oldValues, microBatch, beforePass }: Minibatch,
 ): Promise<ValueGradient> {
   // A critic with a separate trunk has its own optimizer, in which Adam cancels a coefficient (docs/PPO.md row 10).
   const coef = critic.shared ? (loop.settings.valueCoef ?? 1) : 1;
   const weighted = weights.map((row) => row.map((weight) => weight * coef));
   const batch = { sequences, weights: weighted, returns: returns!, oldValues: oldValues! };
   const loss = clippedValueLoss(batch, loop.settings);
-  const gradient = await engine.forwardBackward(critic.id, loss, { microBatch });
+  const gradient = await engine.forwardBackward(critic.id, loss, { microBatch, beforePass });
   return { gradient, values: gradient.values!, loss: gradient.loss / (coef || 1) };
 }
 

@@ -52,9 +52,10 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
 
   // 3. Reference and value passes. GAE uses the values of the slow critic, if there is one (row 20).
   const passes = await policyPasses(run, iteration, { rollout, settings });
-  const values_B_T = await valuePass(run, { model: critic.id, rollout, settings });
+  const values_B_T = await valuePass(run, iteration, { model: critic.id, rollout, settings });
   const { slow } = critic;
-  const slowValues_B_T = slow === null ? values_B_T : await valuePass(run, { model: slow, rollout, settings });
+  const slowValues_B_T =
+    slow === null ? values_B_T : await valuePass(run, iteration, { model: slow, rollout, settings });
   stopwatch.lap("passes");
 
   // 4. Rewards and advantages. The KL enters the reward (as k1) or the loss (as k2 or k3), never both (row 2); the score is clipped, then reduced by

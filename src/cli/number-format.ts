@@ -50,8 +50,12 @@ export function age(milliseconds: number): string {
 /** Steps per second, or seconds per step if slower than one per second. Empty while unknown. */
 export function rate(perSecond: number, unit: string): string {
   if (!Number.isFinite(perSecond) || perSecond <= 0) return "";
-  if (perSecond >= 1) return `${perSecond.toFixed(perSecond >= 10 ? 0 : 1)} ${unit === "it" ? "it" : `${unit}s`}/s`;
+  if (perSecond >= 1) return `${perSecond.toFixed(perSecond >= 10 ? 0 : 1)} ${unit === "it" ? "it" : plural(unit)}/s`;
   return `${(1 / perSecond).toFixed(1)} s/${unit}`;
+}
+
+export function plural(unit: string): string {
+  return unit.endsWith("s") ? `${unit}es` : `${unit}s`;
 }
 
 /** Four significant digits without trailing zeros, and every digit before the point; a number that is not finite by name. */

@@ -12,6 +12,7 @@ const state = {
   unit: "iteration",
   values: {},
   perSecond: 0.8,
+  partPerSecond: Number.NaN,
   shown: [
     ["reward", "1.320"],
     ["KL", "0.021"],
@@ -33,6 +34,19 @@ describe("progressLine", () => {
     expect(progressLine(state, { width: 32 })).toBe("ppo  iteration 23/60  0:46 left");
     for (let width = 1; width < 120; width++)
       expect(displayWidth(progressLine(state, { width }))).toBeLessThanOrEqual(width);
+  });
+
+  it("says how far a long call of the engine is, with rate and time left", () => {
+    const part = { done: 1920, of: 16_384, unit: "token" };
+    const inside = { ...state, message: "sampling 0/64", part, partPerSecond: 310 };
+    const line = "ppo  iteration 23/60  1.3 s/it  0:46 left  reward 1.320  KL 0.021  sampling 0/64";
+    expect(progressLine(inside, { width: 200, withBar: false })).toBe(
+      `${line}, 1920/16384 tokens, 310 tokens/s, 0:47 left`,
+    );
+    const passes = { ...inside, part: { done: 3, of: 8, unit: "pass" }, partPerSecond: 0.25 };
+    expect(progressLine(passes, { width: 200, withBar: false })).toBe(`${line}, 3/8 passes, 4.0 s/pass, 0:20 left`);
+    const only = { ...inside, part: { done: 0, of: 1, unit: "pass" } };
+    expect(progressLine(only, { width: 200, withBar: false })).toBe(line);
   });
 
   it("says nothing about time while the rate is unknown", () => {

@@ -99,6 +99,14 @@ export interface SampleRequest {
   readonly streams?: readonly number[];
 }
 
+export interface SampleOptions {
+  /**
+   * Called now and then, by an engine that can, with the tokens chosen so far and the most that the call may come to, padding and rows that have
+   * ended included. It may throw to leave the call, which then rejects with what was thrown.
+   */
+  readonly onProgress?: (done: number, most: number) => void;
+}
+
 export type StopReason = "stop" | "length";
 
 export interface SampleResult {
@@ -128,8 +136,11 @@ export type ForwardResult<Output extends ForwardOutput = ForwardOutput> = {
 export interface PassOptions {
   /** Sequences (pairs) in one pass; 0, the default, lets the engine choose. An engine whose memory is elsewhere may ignore it. */
   readonly microBatch?: number;
-  /** Called before every pass, at least once per call. It may throw to leave the call; the gradient of earlier passes stays accumulated. */
-  readonly beforePass?: () => void;
+  /**
+   * Called before every pass, at least once per call, with the passes that are done and all of the call's. It may throw to leave the call; the
+   * gradient of earlier passes stays accumulated.
+   */
+  readonly beforePass?: ((done: number, passes: number) => void) | undefined;
 }
 
 export interface GradientOptions extends PassOptions {
@@ -279,7 +290,7 @@ export interface Engine {
    */
   ema(target: ModelId, source: ModelId, decay: number): Promise<void>;
   disposeModel(model: ModelId): Promise<void>;
-  sample(model: ModelId, request: SampleRequest): Promise<SampleResult>;
+  sample(model: ModelId, request: SampleRequest, options?: SampleOptions): Promise<SampleResult>;
   /** Computes outputs for any number of sequences; the engine cuts them into passes. */
   forward<Output extends ForwardOutput>(
     model: ModelId,

@@ -57,8 +57,8 @@ export async function forwardInPasses<Output extends ForwardOutput>(
     ),
   );
   const results: ForwardResult<Output>[] = [];
-  for (const part of parts) {
-    beforePass?.();
+  for (const [done, part] of parts.entries()) {
+    beforePass?.(done, parts.length);
     results.push(await pass({ ...request, sequences: take(sequences, part) }));
   }
   return inOrder(parts, results) as ForwardResult<Output>;
@@ -79,8 +79,8 @@ export async function gradientInPasses(
   if (!fits(loss)) return { ...(await pass(loss)), nonFinite: 0 };
   const parts = orWhole(asked ?? microBatches(lengthsOf(loss), microBatch, limit));
   const passes: PassResult[] = [];
-  for (const part of parts) {
-    beforePass?.();
+  for (const [done, part] of parts.entries()) {
+    beforePass?.(done, parts.length);
     passes.push(await pass(partOf(loss, part)));
   }
   const squaredNorms = passes.map(({ gradSquaredNorm }) => gradSquaredNorm);

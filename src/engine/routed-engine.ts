@@ -54,7 +54,7 @@ export function routedEngine(main: Engine, others: Partial<Readonly<Record<Model
       return engine.ema(own, from, decay);
     },
     disposeModel: (id) => placeOf(id).engine.disposeModel(placeOf(id).own),
-    sample: (id, request) => placeOf(id).engine.sample(placeOf(id).own, request),
+    sample: (id, request, options) => placeOf(id).engine.sample(placeOf(id).own, request, options),
     forward: (id, request, options) => placeOf(id).engine.forward(placeOf(id).own, request, options),
     forwardBackward: (id, loss, options) => placeOf(id).engine.forwardBackward(placeOf(id).own, loss, options),
     optimStep: (id, request) => placeOf(id).engine.optimStep(placeOf(id).own, request),

@@ -91,7 +91,7 @@ function faultyEngine(engine: Engine, { policy, reference }: OnlineModels, wrong
     return { ...loss, advantages };
   };
   return standIn(engine, {
-    sample: (model, request) => engine.sample(instead.get(model) ?? model, request),
+    sample: (model, request, options) => engine.sample(instead.get(model) ?? model, request, options),
     forward: (model, request, options) => {
       // A critic on the policy's trunk is still itself.
       const asked = (request.outputs as readonly ForwardOutput[]).includes("values")

@@ -125,7 +125,7 @@ export class PPOTrainer {
       topK,
       topP,
       seed: random(run.seed, "rollout", batch, this.#calls++).uint32(),
-      onProgress: (done) => run.loop.progress(batch, `sampling ${done}/${queries.length}`),
+      onProgress: (done, part) => run.loop.progress(batch, `sampling ${done}/${queries.length}`, part),
     });
     for (const [b, query] of queries.entries()) {
       const text = rollout.texts[b]!;

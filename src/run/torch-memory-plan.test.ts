@@ -26,9 +26,24 @@ test("adds up its lines; weights, gradients and moments are 4, 4 and 8 bytes a p
   expect(of("policy: gradients")).toBe(of("policy: parameters"));
   expect(of("policy: Adam's moments")).toBe(2 * of("policy: parameters"));
   expect(of("reference")).toBe(of("policy: parameters"));
-  // In bf16 also what passes read, 2 bytes; what is only read has only them.
-  expect(of("policy: parameters", "engine.dtype=bf16")).toBe(1.5 * of("policy: parameters"));
+  // In bf16 also what passes read, 2 bytes, once for policy and critic; what is only read has only them.
+  expect(of("policy: parameters", "engine.dtype=bf16")).toBe(of("policy: parameters"));
+  expect(of("weights rounded for passes", "engine.dtype=bf16")).toBe(0.5 * of("policy: parameters"));
   expect(of("reference", "engine.dtype=bf16")).toBe(0.5 * of("reference"));
+});
+
+test("the average of a critic with an adapter has the weights that the adapter moves, over several processes all", () => {
+  const average = (processes: number, lora?: { rank: number; alpha: number; rslora: boolean }) => {
+    const overrides = ["engine=torch", ...sizes, "ppo.slowCritic={decay: 0.9}", `engine.processes=${processes}`];
+    const { config } = loadConfig("examples/helpdesk/mini.yaml", overrides);
+    const { lines } = planTorch({ ...config, ...(lora && { lora }) }, facts);
+    return lines.find(({ what }) => what === "critic, its average")!.bytes;
+  };
+  const lora = { rank: 2, alpha: 4, rslora: false };
+  const [width, layers] = [256, 4];
+  // Queries, keys, values, the output, and the two matrices of the MLP; the scalar head with its bias.
+  expect(average(1, lora)).toBe(4 * (layers * 12 * width ** 2 + width + 1));
+  expect(average(2, lora)).toBe(average(2));
 });
 
 test("a pass is cut as the engine cuts it, for all processes together", () => {

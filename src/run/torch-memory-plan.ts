@@ -52,23 +52,25 @@ function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]):
   const shared = withCritic && online.criticKind === "shared";
   const heads: HeadKind[] = stage === "reward" ? ["scalar"] : shared ? ["lm", "scalar"] : ["lm"];
   const keeps = online !== undefined && config.control.interventions === "on";
-  const passBytes = dtype === "bf16" && processes === 1 ? 2 : 0;
-  /** Masters in float32, in one process also the rounded copies that passes read. */
-  const held = (its: readonly HeadKind[], which: Which) => count(policy, its, which) * (4 + passBytes);
+  const adapts = policy.adapter !== undefined;
+  // In bf16 passes read rounded copies: an adapter has its own, models that train all weights have one array in turns.
+  const rounds = dtype === "bf16" && processes === 1;
+  const held = (its: readonly HeadKind[]) => count(policy, its, "trained") * (rounds && adapts ? 6 : 4);
+  const turns =
+    rounds && !adapts ? [{ what: "weights rounded for passes", bytes: 2 * count(policy, heads, "trained") }] : [];
   const trained = (role: string, its: readonly HeadKind[]): PlanLine[] => {
     const numbers = count(policy, its, "trained");
     const lines = [
-      { what: `${role}: parameters`, bytes: held(its, "trained") },
+      { what: `${role}: parameters`, bytes: held(its) },
       { what: `${role}: gradients`, bytes: 4 * numbers },
       { what: `${role}: Adam's moments`, bytes: 8 * numbers },
     ];
-    const copy = { what: `${role}, kept to go back to`, bytes: held(its, "trained") + 8 * numbers };
+    const copy = { what: `${role}, kept to go back to`, bytes: held(its) + 8 * numbers };
     return keeps ? [...lines, copy] : lines;
   };
   /** Weights that are only read are held as passes read them. */
   const read = (model: ModelConfig, its: readonly HeadKind[], which: Which = "all") =>
     count(model, its, which) * (dtype === "bf16" ? 2 : 4);
-  const adapts = policy.adapter !== undefined;
   const rewards = learnedComponents(online?.rewards ?? []).map(({ name, path }) => ({
     what: `reward model ${name}`,
     bytes:
@@ -82,10 +84,11 @@ function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]):
     ...(adapts ? [{ what: "frozen weights, shared by all adapters", bytes: read(policy, ["lm"], "frozen") }] : []),
     ...trained(stage === "reward" ? "reward model" : "policy", heads),
     ...(withCritic && !shared ? trained("critic", ["scalar"]) : []),
-    // A merged copy has arrays of its own for all weights.
+    // Merged, it has arrays of its own for the weights that the adapter moves, or over several processes for all.
     ...(withCritic && online.slowCritic !== null
-      ? [{ what: "critic, its average", bytes: count(withoutAdapter(policy), ["scalar"], "all") * (4 + passBytes) }]
+      ? [{ what: "critic, its average", bytes: averaged(policy, processes) * (rounds && adapts ? 6 : 4) }]
       : []),
+    ...turns,
     ...(online && !adapts ? [{ what: "reference", bytes: read(policy, ["lm"]) }] : []),
     ...rewards,
   ];
@@ -176,6 +179,11 @@ function count(config: ModelConfig, heads: readonly HeadKind[], which: Which): n
     .reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
 }
 
-function withoutAdapter({ adapter: _, ...config }: ModelConfig): ModelConfig {
-  return config;
+/** Parameters of a critic's average that are its own. */
+function averaged({ adapter, ...config }: ModelConfig, processes: number): number {
+  if (adapter === undefined || processes > 1) return count(config, ["scalar"], "all");
+  const moved = new Set(adapter.modules.map(({ name }) => `${name}.weight`));
+  return parameterSpecs(config, ["scalar"])
+    .filter(({ name, group }) => moved.has(name) || group === "score")
+    .reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
 }

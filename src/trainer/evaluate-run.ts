@@ -87,9 +87,9 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
           })
       : null,
     check: ppo ? (gold?.gold?.check ?? null) : (rows.task?.check ?? null),
-    onProgress: (step, steps) => {
+    onProgress: (step, steps, part) => {
       if (interrupted()) throw new Interrupted("interrupted while evaluating; training is done and saved");
-      options.onProgress({ stage, step, steps, unit: "sample", message: "evaluating", values: {} });
+      options.onProgress({ stage, step, steps, unit: "sample", message: "evaluating", part, values: {} });
     },
   }).finally(() => gold?.close());
   return { ...result, seenInTraining: seen };

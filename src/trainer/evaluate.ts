@@ -5,6 +5,7 @@ import { klRows, mean, meanInterval95, pairedDifference95, shareInterval95, sum 
 import type { Tokenizer } from "../text/index.ts";
 import type { Estimate, Evaluation, ModelEvaluation, PairedDifference, Transcript } from "../types/evaluation.ts";
 import { type Prompt, promptText, type Rollout, rollOut, scoredRows } from "./rollout.ts";
+import type { ProgressPart } from "./run-types.ts";
 import { loadTrunk } from "./stage-models.ts";
 
 /** Verdicts on a rollout's responses by the name of the check, only those that apply to each prompt. */
@@ -31,7 +32,7 @@ export interface EvaluateOptions {
   /** Number of transcripts to keep. */
   readonly transcripts?: number;
   /** Called with the number of responses done and the total; may throw to leave. */
-  readonly onProgress: (done: number, of: number) => void;
+  readonly onProgress: (done: number, of: number, part?: ProgressPart) => void;
 }
 
 /** The figures of one model: one value per sample for every figure that applies to it. */
@@ -55,7 +56,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Omit<Evaluatio
     await reward?.ready();
     const measured: Measured[] = [];
     for (const [i, folder] of folders.entries()) {
-      const tell = (done: number) => options.onProgress(i * samples + done, folders.length * samples);
+      const tell = (done: number, part?: ProgressPart) =>
+        options.onProgress(i * samples + done, folders.length * samples, part);
       measured.push(await measure({ ...options, prompts, tell, folder, referenceModel, reward }));
     }
     const last = measured.at(-1)!;
@@ -83,7 +85,7 @@ interface MeasureOptions extends EvaluateOptions {
   readonly referenceModel: ModelId | null;
   readonly reward: RewardPipeline | null;
   /** Called with the number of this model's responses done. */
-  readonly tell: (done: number) => void;
+  readonly tell: (done: number, part?: ProgressPart) => void;
 }
 
 async function measure(options: MeasureOptions): Promise<Measured> {
@@ -140,7 +142,7 @@ async function greedyOf(options: MeasureOptions, model: ModelId): Promise<Rollou
     temperature: 0,
     topK: 0,
     topP: 1,
-    onProgress: () => options.tell(options.prompts.length),
+    onProgress: (_, part) => options.tell(options.prompts.length, part),
   });
   const place = new Map(firsts.map(([key], i) => [key, i]));
   const spread = <T>(rows: readonly T[]): T[] => keys.map((key) => rows[place.get(key)!]!);

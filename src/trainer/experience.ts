@@ -44,9 +44,9 @@ export async function sampleRollout(run: OnlineRun, iteration: number, settings:
     topK,
     topP,
     seed: random(seed, "rollout", iteration).uint32(),
-    onProgress: (done) => {
+    onProgress: (done, part) => {
       loop.poll();
-      tell(`sampling ${done}/${sequences}`);
+      tell(`sampling ${done}/${sequences}`, part);
     },
   });
   stopwatch.lap("rollout");
@@ -86,10 +86,9 @@ export async function policyPasses(
   iteration: number,
   { rollout, settings }: { readonly rollout: Rollout; readonly settings: PpoConfig },
 ): Promise<PolicyPasses> {
-  const { engine, inputs, models, loop, tell } = run;
-  tell("reference and value passes");
+  const { engine, inputs, models, loop } = run;
   const { temperature, microBatch } = settings;
-  const options = { microBatch, beforePass: () => loop.poll() };
+  let options = loop.passes(iteration, { microBatch });
   const logprobs: number[][] = [];
   const refLogprobs: number[][] = [];
   const entropy: number[][] = [];
@@ -97,7 +96,12 @@ export async function policyPasses(
   const outputs: ("logprobs" | "entropy")[] = capabilities.entropy ? ["logprobs", "entropy"] : ["logprobs"];
   const ofReference = (sequences: readonly Sequence[]) =>
     engine.forward(models.reference, { sequences, outputs: ["logprobs"], temperature }, options);
-  for (const rows of minibatchRows(run, { iteration, epoch: 0 }, settings)) {
+  const minibatches = minibatchRows(run, { iteration, epoch: 0 }, settings);
+  for (const [m, rows] of minibatches.entries()) {
+    options = loop.passes(iteration, {
+      microBatch,
+      message: `reference and value passes ${m + 1}/${minibatches.length}`,
+    });
     const sequences = take(rollout.sequences, rows);
     const part = await engine.forward(models.policy.id, { sequences, outputs, temperature }, options);
     // In the same passes, so that the KL of equal weights is exactly 0.
@@ -117,9 +121,10 @@ export async function policyPasses(
 /** Phase 3 with a critic: the value before each token, (B, T). */
 export async function valuePass(
   { engine, loop }: OnlineRun,
+  iteration: number,
   { model, rollout, settings }: { readonly model: ModelId; readonly rollout: Rollout; readonly settings: PpoConfig },
 ): Promise<number[][]> {
-  const options = { microBatch: settings.microBatch, beforePass: () => loop.poll() };
+  const options = loop.passes(iteration, { microBatch: settings.microBatch, message: "value passes" });
   return (await engine.forward(model, { sequences: rollout.sequences, outputs: ["values"] }, options)).values;
 }
 

@@ -14,6 +14,7 @@ import type { Measuring } from "./measuring.ts";
 import type { OnlineModels, OnlineSources } from "./online-models.ts";
 import type { OnlineState } from "./online-state.ts";
 import type { Prompt, Rollout } from "./rollout.ts";
+import type { ProgressPart } from "./run-types.ts";
 import type { StageContext } from "./stage-context.ts";
 import type { StageLoop } from "./stage-loop.ts";
 import type { FrozenFolders } from "./stage-models.ts";
@@ -63,8 +64,8 @@ export interface OnlineRun {
   /** The responses of this iteration, if they were handed in. */
   readonly handed: Rollout | null;
   readonly stopwatch: Stopwatch;
-  /** Reports what is going on. */
-  readonly tell: (message: string) => void;
+  /** Reports what is going on, and how far it is. */
+  readonly tell: (message: string, part?: ProgressPart) => void;
 }
 
 /** A scored rollout with its advantages, before anything of it has reached the weights. */

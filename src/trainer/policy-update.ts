@@ -1,7 +1,7 @@
 /** The policy's side of an update, which every algorithm shares: minibatches, their gradient, the controller's orders, the step. */
 
 import type { Orders } from "../control/orders.ts";
-import type { Engine, ForwardBackwardResult, ModelId, PolicyLoss, Sequence } from "../engine/engine.ts";
+import type { Engine, ForwardBackwardResult, ModelId, PassOptions, PolicyLoss, Sequence } from "../engine/engine.ts";
 import { updateStatistics } from "../objectives/clipped-policy.ts";
 import type { PolicyBatch } from "../objectives/policy-extras.ts";
 import * as rl from "../rl/index.ts";
@@ -19,6 +19,7 @@ import { take } from "../util/take.ts";
 import type { Experience, OnlineRun } from "./online-run.ts";
 import { reportSkip, type StepTaken, takeStep } from "./optimizer-step.ts";
 import type { Rollout } from "./rollout.ts";
+import type { ProgressPart } from "./run-types.ts";
 import { type InForce, inForce, layerFactors } from "./steering.ts";
 
 /** The result of an update. */
@@ -49,6 +50,8 @@ export interface Minibatch {
   readonly returns?: rl.Rows;
   /** Sequences in a pass of the engine; 0 lets the engine choose. */
   readonly microBatch: number;
+  /** Called before each of the engine's passes over it. */
+  readonly beforePass?: PassOptions["beforePass"];
 }
 
 /** The sequences `rows` of a rollout. */
@@ -91,8 +94,10 @@ export function* minibatchesOf(
   for (let epoch = 0; epoch < epochs; epoch++) {
     for (const [m, rows] of minibatchRows(run, { iteration, epoch }, settings).entries()) {
       const step = epoch * minibatches + m;
-      run.tell(`update ${step + 1}/${epochs * minibatches}`);
-      yield { epoch, step, minibatch: minibatchOf(experience, rows, settings) };
+      const tell = (part?: ProgressPart) => run.tell(`update ${step + 1}/${epochs * minibatches}`, part);
+      tell();
+      const beforePass = (done: number, of: number) => tell({ done, of, unit: "pass" });
+      yield { epoch, step, minibatch: { ...minibatchOf(experience, rows, settings), beforePass } };
     }
   }
 }
@@ -114,9 +119,9 @@ export async function policyGradient(options: {
   readonly parts?: readonly (readonly number[])[];
 }): Promise<PolicyGradient> {
   const { engine, model, minibatch, objective, parts } = options;
-  const { sequences, weights, oldLogprobs, refLogprobs, advantages, microBatch } = minibatch;
+  const { sequences, weights, oldLogprobs, refLogprobs, advantages, microBatch, beforePass } = minibatch;
   const loss = objective({ sequences, weights, oldLogprobs, advantages, refLogprobs });
-  const gradient = await engine.forwardBackward(model, loss, { microBatch, ...(parts && { parts }) });
+  const gradient = await engine.forwardBackward(model, loss, { microBatch, beforePass, ...(parts && { parts }) });
   const logprobs = gradient.logprobs!;
   const { clipLow, clipHigh, dualClip, penalty } = loss.config;
   const statistics = updateStatistics({ logprobs, oldLogprobs, advantages, clipLow, clipHigh, dualClip });

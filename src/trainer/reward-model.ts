@@ -1,7 +1,7 @@
 /** The reward model: Bradley and Terry's loss on preference pairs, then scores with mean 0 and variance 1 (docs/PPO.md row 18). */
 
 import { type EncodedSequence, stepIndices } from "../data/index.ts";
-import type { ForwardBackwardResult, ModelId, PassOptions } from "../engine/engine.ts";
+import type { ForwardBackwardResult, ModelId } from "../engine/engine.ts";
 import { pairwiseLoss, pairwiseRequest } from "../objectives/pairwise.ts";
 import { computeNormalisation, type Normalisation, writeNormalisation } from "../reward/index.ts";
 import { learningRateAt, mean, shareInterval95 } from "../rl/index.ts";
@@ -76,10 +76,10 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
     let gradient: ForwardBackwardResult;
     let measured: MetricValues = {};
     try {
-      if (step % settings.evaluateEvery === 0) measured = await measure(settings);
+      if (step % settings.evaluateEvery === 0) measured = await measure(step, settings);
       stopwatch.lap("evaluation");
       const loss = pairwiseRequest(pairs, { margin, pairsOfStep: pairs.length });
-      gradient = await engine.forwardBackward(model, loss, passOptions());
+      gradient = await engine.forwardBackward(model, loss, loop.passes(step, settings));
     } catch (error) {
       return await loop.leave(step, error);
     }
@@ -117,7 +117,7 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
   // 4. The final measurement on held-out pairs, and the normalisation of the model.
   let normalisation: Normalisation;
   try {
-    const last = await measure(loop.settings);
+    const last = await measure(steps, loop.settings);
     normalisation = await normalise();
     const { mean: center, standardDeviation } = normalisation;
     const scale = { "reward_model/raw_mean": center, "reward_model/raw_std": standardDeviation };
@@ -134,17 +134,15 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
   await engine.disposeModel(model);
   return result;
 
-  function passOptions(): PassOptions {
-    return { microBatch: loop.settings.microBatch, beforePass: () => loop.poll() };
+  async function scoresOf(sequences: readonly EncodedSequence[], step: number, message: string): Promise<number[]> {
+    const passes = loop.passes(step, { microBatch: loop.settings.microBatch, message });
+    return (await engine.forward(model, { sequences, outputs: ["score"] }, passes)).scores;
   }
 
-  async function scoresOf(sequences: readonly EncodedSequence[]): Promise<number[]> {
-    return (await engine.forward(model, { sequences, outputs: ["score"] }, passOptions())).scores;
-  }
-
-  async function measure({ margin: wanted }: RewardModelConfig): Promise<MetricValues> {
+  async function measure(step: number, { margin: wanted }: RewardModelConfig): Promise<MetricValues> {
     if (heldOut.length === 0) return {};
-    const scores = await scoresOf(heldOut.flatMap(({ chosen, rejected }) => [chosen, rejected]));
+    const pairs = heldOut.flatMap(({ chosen, rejected }) => [chosen, rejected]);
+    const scores = await scoresOf(pairs, step, "held-out pairs");
     const chosen = scores.filter((_, i) => i % 2 === 0);
     const rejected = scores.filter((_, i) => i % 2 === 1);
     const { loss, accuracy } = pairwiseLoss({ chosen, rejected, margins: chosen.map(() => wanted) });
@@ -169,7 +167,8 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
       seed,
       step: 0,
     });
-    const trainingScores = await scoresOf(take(train, rows).flatMap(({ chosen, rejected }) => [chosen, rejected]));
+    const pairs = take(train, rows).flatMap(({ chosen, rejected }) => [chosen, rejected]);
+    const trainingScores = await scoresOf(pairs, steps, "normalising");
     const scores = count === 0 ? [] : await samplesScores(count);
     const { normalisation: found, warning } = computeNormalisation(scores ?? trainingScores, { trainingScores });
     if (warning !== null) loop.event("warning", steps, warning);
@@ -194,12 +193,16 @@ export async function trainReward(context: StageContext, inputs: RewardInputs): 
       topK: 0,
       topP: 1,
       seed: random(seed, "normalisation").uint32(),
-      onProgress: (done) => {
+      onProgress: (done, part) => {
         loop.poll();
-        loop.progress(steps, `normalising: sample ${done}/${count}`);
+        loop.progress(steps, `normalising: sample ${done}/${count}`, part);
       },
     });
     await engine.disposeModel(policy);
-    return scoresOf(sequences.map(({ tokens, start }) => ({ tokens: [...tokens], start })));
+    return scoresOf(
+      sequences.map(({ tokens, start }) => ({ tokens: [...tokens], start })),
+      steps,
+      "normalising",
+    );
   }
 }

@@ -3,6 +3,7 @@ import { encodePrompt, type LongPrompts, type PromptRow, type RowTally, useAll }
 import type { Engine, ModelId, Sequence, StopReason } from "../engine/engine.ts";
 import type { Scored } from "../reward/index.ts";
 import { responseEnd, type Tokenizer } from "../text/index.ts";
+import type { ProgressPart } from "./run-types.ts";
 
 /** Tokens (prompt and longest response) sampled in one call of the engine: between two calls the run can be interrupted. */
 const tokensAtOnce = 32_768;
@@ -41,8 +42,8 @@ export interface RolloutOptions {
   /** Response b draws from the stream (seed, streams[b]), or (seed, b) by default. */
   readonly seed: number;
   readonly streams?: readonly number[];
-  /** Called with the number of responses done; may throw to leave. */
-  readonly onProgress: (done: number) => void;
+  /** Called with the number of responses done, and how far the engine is with the next ones if it tells; may throw to leave. */
+  readonly onProgress: (done: number, part?: ProgressPart) => void;
 }
 
 export async function rollOut(options: RolloutOptions): Promise<Rollout> {
@@ -54,7 +55,7 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
   for (let at = 0; at < prompts.length; at += rowsAtOnce) {
     onProgress(at);
     const part = prompts.slice(at, at + rowsAtOnce);
-    const result = await engine.sample(model, {
+    const request = {
       prompts: part.map(({ tokens }) => tokens),
       maxNewTokens,
       stopTokens: tokenizer.stopIds,
@@ -63,7 +64,9 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
       topP,
       seed,
       streams: part.map((_, i) => streams?.[at + i] ?? at + i),
-    });
+    };
+    const tell = (tokens: number, most: number) => onProgress(at, { done: tokens, of: most, unit: "token" });
+    const result = await engine.sample(model, request, { onProgress: tell });
     // Tokens after a stop string are dropped: the earlier tokens do not depend on them.
     for (const [i, tokens] of result.tokens.entries()) {
       const { length, text, stopped } = responseEnd(tokenizer, tokens);

@@ -10,8 +10,17 @@ export interface Progress {
   readonly unit: "row" | "step" | "iteration" | "sample";
   /** What is happening inside a long step, in a few words. */
   readonly message?: string;
+  /** How far that is, in parts of a call of the engine. */
+  readonly part?: ProgressPart | undefined;
   /** The newest metrics, by the keys of docs/metrics.md. */
   readonly values: MetricValues;
+}
+
+/** Tokens of a call that samples, of as many as it may come to; or passes of one that computes. */
+export interface ProgressPart {
+  readonly done: number;
+  readonly of: number;
+  readonly unit: "token" | "pass";
 }
 
 /** The result of a finished stage. */

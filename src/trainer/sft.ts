@@ -64,10 +64,9 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
     let gradient: ForwardBackwardResult;
     let measured: MetricValues = {};
     try {
-      if (step % settings.evaluateEvery === 0) measured = await heldOutLoss(settings);
+      if (step % settings.evaluateEvery === 0) measured = await heldOutLoss(step, settings);
       stopwatch.lap("evaluation");
-      const { microBatch } = settings;
-      const passes = { microBatch, beforePass: () => loop.poll() };
+      const passes = loop.passes(step, settings);
       gradient = await engine.forwardBackward(model, crossEntropyLoss({ sequences, weights }), passes);
     } catch (error) {
       return await loop.leave(step, error);
@@ -102,7 +101,7 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
 
   // 4. The final measurement on held-out rows.
   try {
-    const last = await heldOutLoss(loop.settings);
+    const last = await heldOutLoss(steps, loop.settings);
     recorder.metrics("sft", steps, last);
     loop.values = { ...loop.values, ...last };
   } catch (error) {
@@ -112,15 +111,14 @@ export async function trainSft(context: StageContext, inputs: SftInputs): Promis
   await engine.disposeModel(model);
   return result;
 
-  async function heldOutLoss({ microBatch }: SftConfig): Promise<MetricValues> {
+  async function heldOutLoss(step: number, { microBatch }: SftConfig): Promise<MetricValues> {
     return heldOut.length === 0
       ? {}
       : {
           "sft/heldout_loss": await meanLoss(context, {
             model,
             sequences: heldOut,
-            microBatch,
-            beforePass: () => loop.poll(),
+            ...loop.passes(step, { microBatch, message: "held-out rows" }),
           }),
         };
   }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { lengthKeys } from "../config/extend.ts";
 import { applyChange, type Change, hyperparameters, settingOf, stageOfKey } from "../config/live-changes.ts";
+import type { PassOptions } from "../engine/engine.ts";
 import {
   type CommandRecord,
   type EventKind,
@@ -16,7 +17,7 @@ import { type AppliedChange, type Checkpoint, openCheckpoint, type SavedModels, 
 import { type FinalRequest, saveFinal } from "./final.ts";
 import { type Best, judged, measured, noBest } from "./keep-best.ts";
 import { rollbackTargets } from "./rollback-targets.ts";
-import type { Progress, StageResult } from "./run-types.ts";
+import type { Progress, ProgressPart, StageResult } from "./run-types.ts";
 import type { StageContext } from "./stage-context.ts";
 
 /** How often a paused run looks for commands, in milliseconds. */
@@ -163,10 +164,22 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     return saveFinal(this.#context, { ...result, steps, values: this.values });
   }
 
-  progress(step: number, message?: string): void {
+  progress(step: number, message?: string, part?: ProgressPart): void {
     const { stage, onProgress } = this.#context;
     const { steps, unit } = this.#options;
-    onProgress({ stage, step, steps, unit, values: this.values, ...(message === undefined ? {} : { message }) });
+    onProgress({ stage, step, steps, unit, values: this.values, part, ...(message === undefined ? {} : { message }) });
+  }
+
+  /** The passes of a call of which nothing reaches the weights: each is told of, and before each the run may end. */
+  passes(
+    step: number,
+    { microBatch, message }: { readonly microBatch: number; readonly message?: string },
+  ): PassOptions {
+    const beforePass = (done: number, of: number) => {
+      this.poll();
+      this.progress(step, message, { done, of, unit: "pass" });
+    };
+    return { microBatch, beforePass };
   }
 
   /** Newest healthy checkpoint at or before `step`; null if there is none. */

@@ -8,4 +8,4 @@ export function torchEngine(options: TorchEngineOptions = {}): Promise<TorchEngi
 }
 
 /** Importing PyTorch and transformers takes seconds, and more on a busy machine. */
-export const startTimeout = 120_000;
+export const startTimeout = 400_000;

@@ -20,12 +20,14 @@ export function workspaceWithRun({
   now = () => Date.now(),
   ppo = {},
   control = {},
+  engine = {},
 }: {
   id?: string;
   checkpoints?: readonly number[];
   now?: () => number;
   ppo?: object;
   control?: object;
+  engine?: object;
 } = {}): TestRun {
   const workspace = temporaryFolder();
   const folder = join(workspace, id);
@@ -36,6 +38,7 @@ export function workspaceWithRun({
     objective,
     ppo: { policy: "/none", prompts: { path: "/none.jsonl" }, ...ppo },
     control,
+    engine,
   });
   writeFileSync(join(folder, "config.json"), recordedConfig(config, folder));
   const store = closedAfterwards(openStore(join(workspace, "ballast.db"), { now }));

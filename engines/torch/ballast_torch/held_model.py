@@ -3,7 +3,8 @@
 A model that trains everything has all of its parameters there; one that stands on shared weights only its own: an adapter's, and a scalar head.
 
 In float32 the trunk's parameters are views of the flat array. In bf16 they are views of a second, rounded one, while the flat array keeps the values
-that steps add to; a model that is only read has only the rounded array. Gradients of every pass are added in float32.
+that steps add to; trained models share one rounded array (turns.py), and a model that is only read has only that. Gradients of every pass are added in
+float32.
 """
 import copy
 import os
@@ -20,6 +21,8 @@ from .parameters import whole
 from .ranks import Alone
 
 SCORE = ("score.weight", "score.bias")
+# Entries of a gradient that are widened to float32 at once: 2 MB.
+WIDENED = 1 << 19
 # What precedes names in PEFT's files.
 PEFT_PREFIX = "base_model.model."
 
@@ -29,11 +32,11 @@ class HeldModel:
 
     ranks = Alone()
 
-    def __init__(self, *, id, config, decoder, heads, trunk, dtype, device, shared=None, own=None, scales=None):
+    def __init__(self, *, id, config, decoder, heads, trunk, dtype, device, shared=None, own=None, scales=None, turns=None):
         """`config` is transformers', `decoder` Ballast's own: vocabularySize, context, tieEmbeddings, textIds, ...; values come afterwards.
 
         With `shared` weights, `own` has (name, group, shape) of the parameters that are not among them, and `scales` the factor on B A of each
-        module with an adapter, by the module's name in files.
+        module with an adapter, by the module's name in files. `turns`: with whom it shares the array of rounded copies; it has its own otherwise.
         """
         self.shared, self.own, self.scales = shared, own, scales or {}
         self.id, self.config, self.decoder, self.heads = id, config, decoder, list(heads)
@@ -46,7 +49,15 @@ class HeldModel:
         self.head_name = architectures.embedding_name(config, trunk) if self.tied else own
         # Float32 values; None in a bf16 model that is only read.
         self.master = torch.zeros(self.size, device=device)
-        self.rounded = torch.empty(self.size, dtype=dtype, device=device) if self._rounds() else None
+        self.turns = turns if self._rounds() else None
+        self._room = self.rounded = None
+        if self.turns is not None:
+            # Scalar heads, which come last, are read in float32.
+            size = max((parameter.end for parameter in self.parameters if parameter.name not in SCORE), default=0)
+            self._room = self.turns.room(size, dtype, device)
+            self.rounded = self._room[:size]
+        elif self._rounds():
+            self.rounded = torch.empty(self.size, dtype=dtype, device=device)
         self.gradient = self.m = self.v = None
         # Calls of a loss since the last step, and steps of Adam.
         self.accumulated = self.steps = 0
@@ -63,6 +74,10 @@ class HeldModel:
     def trained(self):
         """Numbers that are trained, all of them counted once."""
         return 0 if self.frozen else sum(parameter.shape.numel() for parameter in self.parameters)
+
+    def weight_count(self):
+        """Numbers that a pass reads, in this process or all."""
+        return sum(parameter.numel() for parameter in self.trunk.parameters())
 
     def _lay_out(self):
         specs = self._whole_specs() if self.shared is None else [one for one in self.own if one[0] not in SCORE]
@@ -116,12 +131,14 @@ class HeldModel:
         return view.float() if name in SCORE else view
 
     def run(self, compute):
-        """A pass's arithmetic: what needs the trunk's weights happens in `compute`."""
+        """A pass's arithmetic: what needs the trunk's weights happens in `compute`, and in a backward pass right after it."""
+        if self.turns is not None:
+            self.turns.take(self)
         return compute()
 
     def run_gathered(self, compute):
         """The same for many forward passes without a gradient, of which processes need not make equal numbers."""
-        return compute()
+        return self.run(compute)
 
     def check_head(self, kind):
         if kind not in self.heads:
@@ -173,13 +190,18 @@ class HeldModel:
 
     def round(self):
         """After the float32 values have changed: the passes' copies."""
-        if self.rounded is not None and self.master is not None:
-            self.rounded.copy_(self.master)
+        if self.turns is not None:
+            self.turns.changed(self)
+        elif self.rounded is not None and self.master is not None:
+            self.copy_rounded()
+
+    def copy_rounded(self):
+        self.rounded.copy_(self.master[: len(self.rounded)])
 
     def freeze(self):
         """Nothing of the model will be trained: in bf16 it then needs no float32 values."""
         self.frozen = True
-        if self.rounded is not None and "scalar" not in self.heads:
+        if self.rounded is not None and self.turns is None and "scalar" not in self.heads:
             self.master = None
 
     def values(self):
@@ -317,14 +339,16 @@ class HeldModel:
         parameter.grad = None
         if place.name == self.head_name and self._head_gradient is not None:
             # The embedding's two gradients are one: its norm is of their sum.
-            gradient = self._head_gradient.add_(gradient)
-            self._head_gradient = None
+            for sums, part in zip(_parts(self._head_gradient), _parts(gradient)):
+                sums.add_(part)
+            gradient, self._head_gradient = self._head_gradient, None
         self._add(place, gradient)
 
     def _add(self, place, gradient):
-        gradient = gradient.float()
-        self._pass_squares.append(torch.linalg.vector_norm(gradient).double().square())
-        place.of(self.gradient).add_(gradient)
+        for sums, part in zip(_parts(place.of(self.gradient)), _parts(gradient)):
+            part = part.float()
+            self._pass_squares.append(torch.linalg.vector_norm(part).double().square())
+            sums.add_(part)
 
     # Copies
 
@@ -336,18 +360,32 @@ class HeldModel:
         return HeldModel(
             **{"id": id, "config": self.config, "decoder": self.decoder, "heads": heads, "trunk": trunk},
             **{"dtype": self.dtype, "device": self.device, "shared": self.shared, "own": self.own, "scales": self.scales},
+            turns=self.turns,
         )
 
-    def like_merged(self, id, heads):
-        """A model with these heads and no adapter, all of whose parameters are its own, without values."""
+    def like_merged(self, id, heads, turns):
+        """A model with these heads and no adapter, without values; what the adapter leaves as it is is still that of the shared weights."""
+        moved = {f"{module}.weight" for module in self.scales}
+        own = [spec for spec in trunk_specs(self.config, self.trunk) if spec[0] in moved]
+        return self._without_adapter(id, heads, turns=turns, shared=self.shared, own=own)
+
+    def like_whole(self, id, heads, turns):
+        """The same with all parameters its own, to be trained."""
+        return self._without_adapter(id, heads, turns=turns)
+
+    def _without_adapter(self, id, heads, **place):
         decoder = {key: value for key, value in self.decoder.items() if key != "adapter"}
         trunk = architectures.build_trunk(self.config, self.device)
-        return self._made(
-            id=id, config=self.config, decoder=decoder, heads=heads, trunk=trunk, dtype=self.dtype, device=self.device
-        )
+        same = {"config": self.config, "dtype": self.dtype, "device": self.device}
+        return self._made(id=id, decoder=decoder, heads=heads, trunk=trunk, **same, **place)
 
     def _made(self, **place):
         return HeldModel(**place)
+
+
+def _parts(array):
+    """Views of an array, of few enough entries each that a widened one is small."""
+    return array.split(max(1, WIDENED // max(1, array[:1].numel())))
 
 
 def id_of(parameter):

@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from .errors import damaged
+from .memory import give_back_pages_of
 
 WEIGHTS = "model.safetensors"
 ADAPTER = "adapter_model.safetensors"
@@ -16,6 +17,8 @@ OPTIMIZER = "optimizer.safetensors"
 # Most bytes of an index, and most shards.
 MOST_INDEX = 16 << 20
 MOST_SHARDS = 10_000
+# Bytes that are read until the pages of the files, which are mapped, are given back.
+MOST_PAGES = 1 << 26
 
 
 class ModelFiles:
@@ -23,6 +26,7 @@ class ModelFiles:
 
     def __init__(self, folder):
         self.folder = folder
+        self._read_bytes = 0
         index = os.path.join(folder, f"{WEIGHTS}.index.json")
         whole = os.path.join(folder, WEIGHTS)
         self._files = {}
@@ -54,12 +58,21 @@ class ModelFiles:
         if torch.Size(found).numel() != wanted.numel() or (len(found) == len(wanted) and found != list(wanted)):
             raise damaged(f"{path}: {name} has shape {found}, config.json wants {list(wanted)}")
         into.copy_(_rows(opened, name, parameter).view(into.shape))
+        self._read_bytes += 4 * into.numel()
+        if self._read_bytes >= MOST_PAGES:
+            self.give_back_pages()
         bad = into.numel() - int(torch.isfinite(into).sum())
         if bad > 0:
             raise damaged(
                 f"{path}: {bad} of {into.numel()} numbers of {name} are NaN, infinite or beyond float32",
                 "Use an earlier checkpoint, or export the model again: nothing can be computed with these.",
             )
+
+    def give_back_pages(self):
+        """Of files that stay open they would count as this process's memory."""
+        for path in {path for _, path in self._files.values()}:
+            give_back_pages_of(path)
+        self._read_bytes = 0
 
 
 def _rows(opened, name, parameter):

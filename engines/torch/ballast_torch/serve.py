@@ -15,6 +15,8 @@ from .ranks import Alone
 from .wire import frame_parts, read_frame
 from .worker import Lost, Worker, resident_mb
 
+# Seconds between two frames that say how far a call is.
+TELL = 0.5
 # The exit code of a rank that failed while the others waited for it, or that lost them (sysexits.h: EX_SOFTWARE).
 LOST = 70
 
@@ -28,9 +30,10 @@ class Server:
         self.calls = queue.Queue()
         # Ids of calls that were taken back before they had an answer.
         self.cancelled = set()
-        # The id, verb and start of the call in progress.
+        # The id, verb and start of the call in progress, and when it was last known to move.
         self.current = None
-        self.worker = Worker(self._interrupted, ranks)
+        self.moved = self.told = 0.0
+        self.worker = Worker(self._step, ranks)
 
     def run(self):
         threading.Thread(target=self._read, daemon=True).start()
@@ -60,13 +63,15 @@ class Server:
 
     def _pong(self, message):
         current = self.current
-        busy = None if current is None else {"verb": current[1], "seconds": time.monotonic() - current[2]}
+        now = time.monotonic()
+        busy = None if current is None else {"verb": current[1], "seconds": now - current[2], "still": now - self.moved}
         answer = {"busy": busy, "residentMb": resident_mb(), "silent": self.ranks.silence()}
         self._send({"id": message["id"], "result": answer})
 
     def _answer(self, message):
         call, verb = message["id"], message["verb"]
-        self.current = (call, verb, time.monotonic())
+        self.moved = self.told = time.monotonic()
+        self.current = (call, verb, self.moved)
         try:
             self._interrupted()
             self.ranks.share(message)
@@ -84,6 +89,13 @@ class Server:
         if self.current is not None and self.current[0] in self.cancelled:
             raise EngineError("cancelled", f"{self.current[1]} was taken back")
 
+    def _step(self, done, of):
+        self._interrupted()
+        self.moved = time.monotonic()
+        if self.current is not None and self.moved - self.told >= TELL:
+            self.told = self.moved
+            self._send({"id": self.current[0], "progress": {"done": int(done), "of": int(of)}})
+
     def _send(self, message):
         with self.writing:
             for part in frame_parts(message):
@@ -96,7 +108,7 @@ class Follower:
     def __init__(self, ranks):
         self.ranks = ranks
         self.call = None
-        self.worker = Worker(self._interrupted, ranks)
+        self.worker = Worker(self._step, ranks)
 
     def run(self):
         while True:
@@ -108,7 +120,7 @@ class Follower:
                 # The first rank tells it.
                 pass
 
-    def _interrupted(self):
+    def _step(self, done, of):
         if self.ranks.taken_back(self.call[0]):
             raise EngineError("cancelled", f"{self.call[1]} was taken back")
 

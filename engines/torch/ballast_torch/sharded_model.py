@@ -160,5 +160,9 @@ class ShardedModel(HeldModel):
             **{"dtype": self.dtype, "device": self.device, "shared": self.shared, "own": self.own, "scales": self.scales},
         )
 
+    def like_merged(self, id, heads, turns):
+        # Of a sharded trunk all weights are in rows, or none.
+        return self.like_whole(id, heads, turns)
+
     def _made(self, **place):
         return ShardedModel(ranks=self.ranks, **place)

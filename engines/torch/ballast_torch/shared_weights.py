@@ -21,11 +21,15 @@ class SharedWeights:
         self.sharded = None
         if ranks.size > 1:
             self._shard(specs, ranks, config, trunk, dtype)
-            return
+        else:
+            self._hold(dtype)
+        files.give_back_pages()
+
+    def _hold(self, dtype):
         for name, shape in self._shapes.items():
-            self.tensors[name] = torch.empty(shape, dtype=dtype, device=device)
+            self.tensors[name] = torch.empty(shape, dtype=dtype, device=self._device)
             if dtype == torch.float32:
-                read(files, name, self.tensors[name])
+                self._read(self._files, name, self.tensors[name])
             else:
                 self.tensors[name].copy_(self.value_of(name))
 

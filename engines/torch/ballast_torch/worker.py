@@ -10,9 +10,11 @@ import torch
 
 from . import PROTOCOL, architectures, losses, optimizer, sampler, split
 from .errors import EngineError, is_out_of_memory, usage
+from .memory import LARGE, give_back_freed
 from .open_model import open_model, open_on_shared
 from .ranks import Alone
 from .shared_weights import Shelf
+from .turns import Turns
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # A float32 product's largest relative error that rounding of float32 explains, at the size of the measurement; bfloat16's is above 1e-3.
@@ -31,14 +33,15 @@ class Part:
 
 
 class Worker:
-    """Holds the models. `interrupted` raises if the caller has taken the call back; it is asked between steps of generation."""
+    """Holds the models. `step` is told how far a call is, as (done, of), and raises if the caller has taken it back; it is called between steps of generation."""
 
-    def __init__(self, interrupted=lambda: None, ranks=Alone()):
+    def __init__(self, step=lambda done, of: None, ranks=Alone()):
         self.ranks = ranks
         self.models = {}
         self.shelf = Shelf()
+        self.turns = Turns()
         self.next = 1
-        self.interrupted = interrupted
+        self.step = step
         self.seconds = 0.0
         self.device = torch.device("cpu")
         self.dtype, self.recompute = torch.float32, False
@@ -65,6 +68,8 @@ class Worker:
             self.next = before
             raise failures[0]
         self.seconds += time.perf_counter() - started
+        if any(model.weight_count() >= LARGE for model in self.models.values()):
+            give_back_freed()
         return part.merge([own for _, own in each])
 
     def _answer(self, verb, args):
@@ -149,12 +154,12 @@ class Worker:
         place["ranks"] = self.ranks
         if own is None:
             model = open_model(
-                folder, **place, fresh_scalar=freshScalar, score_values=scoreValues, heads_found=headsFound
+                folder, **place, turns=self.turns, fresh_scalar=freshScalar, score_values=scoreValues, heads_found=headsFound
             )
         else:
             model = open_on_shared(self.shelf, folder, **place, heads_found=headsFound, own=own)
         if merge:
-            adapted, model = model, model.like_merged(model.id, heads)
+            adapted, model = model, model.like_whole(model.id, heads, self.turns)
             model.copy_values(adapted, scoreValues)
         if optimizer is not None:
             model.load_optimizer(optimizer)
@@ -169,7 +174,7 @@ class Worker:
         adapted = "adapter" in source.decoder
         if into is None:
             id = f"model-{self.next}"
-            copy = source.like_merged(id, heads) if merge and adapted else source.like(id, heads)
+            copy = source.like_merged(id, heads, self.turns) if merge and adapted else source.like(id, heads)
         else:
             copy = self._model(into)
             decoder = {key: value for key, value in source.decoder.items() if not (merge and key == "adapter")}
@@ -206,7 +211,7 @@ class Worker:
         prompts = sampler.check(held, request)
         held.check_head("lm")
         rows = list(self.ranks.rows(len(prompts)))
-        found = held.run_gathered(lambda: sampler.sample(held, request, rows, lambda done, wanted: self.interrupted()))
+        found = held.run_gathered(lambda: sampler.sample(held, request, rows, self.step))
         in_order = lambda each: [row for rows in zip_longest(*each) for row in rows if row is not None]
         return Part(found, lambda each: sampler.flat(in_order(each)))
 

@@ -277,6 +277,7 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     "generate a model's answers: prompts as arguments, or lines of stdin",
     'generate demo-1 "what is 2 plus 3 ?"',
     'generate runs/demo-1/sft/final "book it" --samples 4 --temperature 1',
+    'generate runs/big-1/ppo/final "book it" --engine torch',
     "generate demo-1 < prompts.txt",
   )
     .argument("<model>", "a model's folder, a run's id (its last stage's model), or a run's folder", text)
@@ -289,6 +290,7 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     .option("--seed <n>", "seed of the samples", integer(0), 1)
     .option("--system <text>", "a system message before the prompt")
     .option("--raw", "continue the prompt as it stands, without the chat template")
+    .addOption(new Option("--engine <kind>", "what computes; default: the run's engine").choices(["embedded", "torch"]))
     .option("--threads <n>", "threads of the engine; 0 uses the physical cores", integer(0, mostThreads), 0)
     .option(...workspace)
     .option("--json", "print one line of JSON per answer")
@@ -318,6 +320,7 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     .option("--max-tokens <n>", "longest answer", integer(1), 256)
     .option("--seed <n>", "seed of the samples", integer(0), 0)
     .option("--system <text>", "a system message before the conversation")
+    .addOption(new Option("--engine <kind>", "what computes; default: the run's engine").choices(["embedded", "torch"]))
     .option("--threads <n>", "threads of the engine; 0 uses the physical cores", integer(0, mostThreads), 0)
     .option(...workspace)
     .option("--json", "print one line of JSON per answer")

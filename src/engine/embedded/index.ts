@@ -86,7 +86,7 @@ export async function createEmbeddedEngine({
     saveModel: (...args) => call("saveModel", args),
     ema: (...args) => call("ema", args),
     disposeModel: (...args) => call("disposeModel", args),
-    sample: (...args) => call("sample", args),
+    sample: (model, request) => call("sample", [model, request]),
     // Passes are cut on this side of the thread, so that a caller can leave between two of them.
     forward: <Output extends ForwardOutput>(model: ModelId, request: ForwardRequest<Output>, options = {}) => {
       // Log-probabilities are read in the passes in which a loss over the same sequences will compute them.

@@ -309,7 +309,7 @@ class TinkerEngine implements Engine {
     if (temperature !== 1)
       throw new EngineError(`the engine tinker has no log-probabilities at temperature ${temperature}`);
     checkSequences(sequences, this.#base.config);
-    beforePass?.();
+    beforePass?.(0, 1);
     return { logprobs: await this.#logprobs(held, sequences) } as unknown as ForwardResult<Output>;
   }
 
@@ -324,7 +324,7 @@ class TinkerEngine implements Engine {
     const { sequences } = loss;
     checkSequences(sequences, this.#base.config);
     checkPerToken(loss);
-    beforePass?.();
+    beforePass?.(0, 1);
     const logprobs = await this.#logprobs(held, sequences);
     const { loss: total, gradient } = tokenTerms(loss, logprobs);
     const nonFinite = Number(!Number.isFinite(total)) + tokenCount(gradient, undefined, (x) => !Number.isFinite(x));

@@ -190,9 +190,16 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
       try {
         // The same numbers as any engine's: a model from scratch depends on its seed only.
         const specs = parameterSpecs(own, heads, scalarInit);
-        const tensors = specs.map(
-          (spec) => [spec.name, { shape: spec.shape, data: initialValues(spec, seed) }] as const,
-        );
+        const tensors = specs.map((spec) => {
+          // Made when the writer comes to it: this process never holds the whole model.
+          const tensor = {
+            shape: spec.shape,
+            get data() {
+              return initialValues(spec, seed);
+            },
+          };
+          return [spec.name, tensor] as const;
+        });
         writeModelFolder(folder, { config: own, heads, tensors: new Map(tensors) });
         const { id } = await load(folder, { heads, textIds: own.textIds, ...(role && { role }) });
         return { ...models.get(id)!, config: own };
@@ -227,16 +234,20 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
       models.delete(id);
       bases.delete(id);
     },
-    async sample(id, { prompts, streams, ...request }) {
+    async sample(id, { prompts, streams, ...request }, { onProgress } = {}) {
       const answer: { lengths: Int32Array; tokens: Int32Array; logprobs: Float32Array; stopped: boolean[] } =
-        await worker.call("sample", {
-          model: id,
-          request: {
-            ...request,
-            prompts: flatTokens(prompts),
-            ...(streams && { streams: Float64Array.from(streams) }),
+        await worker.call(
+          "sample",
+          {
+            model: id,
+            request: {
+              ...request,
+              prompts: flatTokens(prompts),
+              ...(streams && { streams: Float64Array.from(streams) }),
+            },
           },
-        });
+          onProgress,
+        );
       return {
         tokens: rowsOf(answer.tokens, answer.lengths)!,
         logprobs: rowsOf(answer.logprobs, answer.lengths)!,

@@ -105,12 +105,12 @@ describe("two processes", () => {
 });
 
 test("one that hangs is told by its number, and all end", { timeout: startTimeout }, async () => {
-  const engine = await two({ patience: 4000 });
+  const engine = await two({ patience: 10_000 });
   const { id } = await engine.createModel({ config: smallConfig, heads: ["lm"], seed: 1 });
   const [, second] = engine.worker.pids;
   process.kill(second!, "SIGSTOP");
   const error = await settled(engine.zeroGrad(id));
-  expect(error?.message).toMatch(new RegExp(`the PyTorch worker \\(process ${second}\\) has not answered for [4-9] s`));
+  expect(error?.message).toMatch(new RegExp(`the PyTorch worker \\(process ${second}\\) has not answered for 1\\d s`));
   await engine.close();
 });
 

@@ -21,11 +21,18 @@ export interface WorkerProcessOptions {
   /** Milliseconds between pings while a call is in progress, and without any answer until the worker counts as hung. */
   readonly pingEvery?: number;
   readonly patience?: number | undefined;
+  /** Milliseconds of one pass, step of generation, load or save until the worker counts as hung, although it answers pings. */
+  readonly deadline?: number | undefined;
 }
 
 /** An answer to a ping: the call in progress, and the worker's memory. */
 export interface Pong {
-  readonly busy: { readonly verb: string; readonly seconds: number } | null;
+  readonly busy: {
+    readonly verb: string;
+    readonly seconds: number;
+    /** Seconds since it was last known to move: since its start, or its last step of generation. */
+    readonly still: number;
+  } | null;
   readonly residentMb: number;
   /** The process that has given no sign of life for longest. */
   readonly silent: { readonly rank: number; readonly seconds: number };
@@ -34,6 +41,8 @@ export interface Pong {
 interface Answer {
   readonly id: number;
   readonly result?: unknown;
+  /** How far the call is: not yet its answer. */
+  readonly progress?: { readonly done: number; readonly of: number };
   readonly error?: {
     readonly kind: "usage" | "checkpoint" | "oom" | "worker" | "cancelled";
     readonly message: string;
@@ -47,13 +56,21 @@ interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly isPing: boolean;
+  readonly onProgress: OnProgress;
 }
+
+type OnProgress = ((done: number, of: number) => void) | undefined;
 
 const keptErrors = 8192;
 /** Milliseconds in which the end of one process takes the others along: which one was the cause is told after them. */
 const settling = 500;
 /** Milliseconds without an answer after which a worker counts as hung, unless a caller asks for fewer. */
 const longest = 180_000;
+/**
+ * Milliseconds that one pass, step of generation, load or save may take. A pass of 2,048 tokens through 3 billion parameters is some 40 TFLOP, seven minutes
+ * on one core; reading 12 GB from a slow disk, two.
+ */
+const oneHour = 3_600_000;
 
 export class WorkerProcess {
   readonly #children: readonly ChildProcess[];
@@ -96,9 +113,11 @@ export class WorkerProcess {
     return this.#children.map(({ pid }) => pid);
   }
 
-  /** Calls a verb. Rejects with UsageError, CheckpointError or EngineError. */
-  call(verb: string, args: object = {}): Promise<never> {
-    return this.#send(verb, args);
+  /**
+   * Calls a verb. Rejects with UsageError, CheckpointError or EngineError. What `onProgress` throws takes the call back, which rejects with it.
+   */
+  call(verb: string, args: object = {}, onProgress?: (done: number, of: number) => void): Promise<never> {
+    return this.#send(verb, args, onProgress);
   }
 
   /** Asks whether the worker lives; it answers in the middle of a call, too. */
@@ -120,12 +139,12 @@ export class WorkerProcess {
     clearTimeout(late);
   }
 
-  #send(verb: string, args: object): Promise<never> {
+  #send(verb: string, args: object, onProgress?: OnProgress): Promise<never> {
     return new Promise<unknown>((resolve, reject) => {
       if (this.#gone !== null) return reject(this.#gone);
       const id = this.#nextId++;
       if (this.#waiting.size === 0) this.#startWatching();
-      this.#waiting.set(id, { resolve, reject, isPing: verb === "ping" });
+      this.#waiting.set(id, { resolve, reject, isPing: verb === "ping", onProgress });
       this.#write(id, verb, args);
     }) as Promise<never>;
   }
@@ -134,18 +153,37 @@ export class WorkerProcess {
     for (const part of frameParts({ id, verb, args })) this.#socket.write(part);
   }
 
-  #answered({ id, result, error }: Answer): void {
+  #answered({ id, result, progress, error }: Answer): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
-    this.#waiting.delete(id);
+    if (progress) {
+      this.#tell(id, waiting, progress);
+      return;
+    }
+    this.#done(id);
     this.#answers++;
-    if (this.#waiting.size === 0) clearInterval(this.#watch);
     if (error) waiting.reject(errorOf(error));
     else waiting.resolve(result);
   }
 
+  #tell(id: number, { onProgress, reject }: Waiting, { done, of }: NonNullable<Answer["progress"]>): void {
+    try {
+      onProgress?.(done, of);
+    } catch (error) {
+      this.#write(this.#nextId++, "cancel", { call: id });
+      this.#done(id);
+      reject(error as Error);
+    }
+  }
+
+  #done(id: number): void {
+    this.#waiting.delete(id);
+    if (this.#waiting.size === 0) clearInterval(this.#watch);
+  }
+
   #startWatching(): void {
-    const { patience: asked = longest, pingEvery = Math.min(5000, asked / 4) } = this.#options;
+    const { patience: asked = longest, deadline = oneHour } = this.#options;
+    const { pingEvery = Math.min(5000, asked / 4, deadline / 4) } = this.#options;
     // Importing PyTorch takes its time, during which nothing answers.
     const patience = this.#answers === 0 ? Math.max(asked, longest) : asked;
     this.#heardAt = performance.now();
@@ -156,6 +194,7 @@ export class WorkerProcess {
       this.ping()
         .then((pong) => {
           if (1000 * pong.silent.seconds >= patience) this.#hangs(pong.silent);
+          else if (pong.busy && 1000 * pong.busy.still >= deadline) this.#overdue(pong.busy);
         })
         .catch(() => {});
     }, pingEvery);
@@ -168,6 +207,16 @@ export class WorkerProcess {
         ? `process ${rank} of the PyTorch worker, on a different machine,`
         : `the PyTorch worker (process ${pid})`;
     this.#fail(new EngineError(`${which} has not answered for ${Math.round(seconds)} s`, resumeHint));
+    this.#kill();
+  }
+
+  #overdue({ verb, still }: NonNullable<Pong["busy"]>): void {
+    this.#fail(
+      new EngineError(
+        `the PyTorch worker (process ${this.pid}) answers, but its ${verb} has not moved for ${Math.round(still)} s: it counts as hung`,
+        `${resumeHint} If a pass takes this long here, a smaller microBatch makes it shorter.`,
+      ),
+    );
     this.#kill();
   }
 

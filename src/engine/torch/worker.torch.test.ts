@@ -69,6 +69,26 @@ describe("while it computes", () => {
   });
 });
 
+test("it tells how far it is while it samples, and what is thrown then leaves the call", {
+  timeout: startTimeout,
+}, async () => {
+  const engine = await open();
+  const { id } = await engine.createModel({ config: long, heads: ["lm"], seed: 1 });
+  const told: (readonly [done: number, most: number])[] = [];
+  await engine.sample(id, { ...sampling, maxNewTokens: 800 }, { onProgress: (...one) => told.push(one) });
+  expect(told.length).toBeGreaterThan(0);
+  for (const [i, [done, most]] of told.entries()) {
+    expect(most).toBe(800);
+    expect(done).toBeGreaterThan(told[i - 1]?.[0] ?? 0);
+    expect(done).toBeLessThan(most);
+  }
+  const leave = () => {
+    throw new Error("leaving");
+  };
+  await expect(engine.sample(id, sampling, { onProgress: leave })).rejects.toThrow("leaving");
+  expect((await engine.sample(id, { ...sampling, maxNewTokens: 3 })).tokens[0]).toHaveLength(3);
+});
+
 describe("what stops it", () => {
   test("a worker that was killed, in a call and before one", { timeout: startTimeout }, async () => {
     const engine = await open();
@@ -89,6 +109,16 @@ describe("what stops it", () => {
     await worker.call("open", { protocol: 1, threads: 1, device: "cpu", dtype: "fp32" });
     process.kill(worker.pid!, "SIGSTOP");
     await expect(worker.call("usage")).rejects.toThrow(/has not answered for 2\d s/);
+    await worker.close();
+  });
+
+  test("a call that does not move, although the worker answers pings", { timeout: startTimeout }, async () => {
+    const worker = new WorkerProcess({ python: torchPython, packageFolder, threads: 1, remedy: "", deadline: 1500 });
+    await worker.call("open", { protocol: 1, threads: 1, device: "cpu", dtype: "fp32" });
+    const error = await settled(worker.call("matmulRate", { size: 64, seconds: 600 }));
+    expect(error).toBeInstanceOf(EngineError);
+    expect(error?.message).toMatch(/answers, but its matmulRate has not moved for [1-9] s: it counts as hung/);
+    expect((error as EngineError).hint).toMatch(/ballast resume RUN.*microBatch/);
     await worker.close();
   });
 

@@ -8,6 +8,7 @@ import { type Answer, answerInPieces } from "../../../trainer/answer-pieces.ts";
 import { loadTrunk } from "../../../trainer/stage-models.ts";
 import { BallastError, DataError, messageOf } from "../../../util/errors.ts";
 import { printable } from "../../../util/sanitize.ts";
+import { type AnsweringKind, answeringEngine } from "../../answering-engine.ts";
 import { writeExport } from "../../export-file.ts";
 import { jsonLine } from "../../json-line.ts";
 import { loadModelTokenizer } from "../../model-tokenizer.ts";
@@ -28,6 +29,8 @@ export interface ChatOptions {
   readonly seed: number;
   readonly system?: string;
   readonly threads: number;
+  /** By default the run's. */
+  readonly engine?: AnsweringKind;
   readonly workspace: string;
   readonly json?: boolean;
   readonly terminal: Terminal;
@@ -59,7 +62,8 @@ interface Side extends ChatModel {
 export async function chat(options: ChatOptions): Promise<number> {
   const { target, model = [], system, threads, workspace, json = false, terminal } = options;
   const named = await chatModels(target, model, workspace);
-  const engine = await openEngine({ threads, onNote: terminal.note });
+  const choice = answeringEngine(target, workspace, options.engine);
+  const engine = await openEngine({ ...choice, threads, onNote: terminal.note });
   let lines: ChatLines | null = null;
   try {
     const sides: Side[] = [];
@@ -130,7 +134,7 @@ function converses(tokenizer: Tokenizer): boolean {
   }
 }
 
-interface Reply extends ChatOptions {
+interface Reply extends Omit<ChatOptions, "engine"> {
   readonly sides: readonly Side[];
   readonly engine: Engine;
   readonly lines: ChatLines;

@@ -6,6 +6,7 @@ import { generate as answer } from "../../../trainer/generate.ts";
 import type { Generation } from "../../../trainer/run-types.ts";
 import { UsageError } from "../../../util/errors.ts";
 import { printable } from "../../../util/sanitize.ts";
+import { type AnsweringKind, answeringEngine } from "../../answering-engine.ts";
 import { findModel } from "../../find-model.ts";
 import { jsonLine } from "../../json-line.ts";
 import { loadModelTokenizer } from "../../model-tokenizer.ts";
@@ -27,6 +28,8 @@ export interface GenerateOptions {
   /** Whether prompts are texts to continue, even if the model has a chat template. */
   readonly raw?: boolean;
   readonly threads: number;
+  /** By default the run's. */
+  readonly engine?: AnsweringKind;
   readonly workspace: string;
   readonly json?: boolean;
   readonly terminal: Terminal;
@@ -39,7 +42,8 @@ export async function generate(options: GenerateOptions): Promise<number> {
   const folder = await findModel(options.model, options.workspace);
   const tokenizer = loadModelTokenizer(folder, raw ? { chatTemplate: null } : {});
   for (const said of tokenizer.notes) terminal.note(said);
-  const engine = await openEngine({ threads, onNote: terminal.note });
+  const choice = answeringEngine(options.model, options.workspace, options.engine);
+  const engine = await openEngine({ ...choice, threads, onNote: terminal.note });
   const reply = async (texts: readonly string[]) => {
     const conversations = texts.map((content): Message[] =>
       system === undefined
@@ -49,8 +53,9 @@ export async function generate(options: GenerateOptions): Promise<number> {
             { role: "user", content },
           ],
     );
+    const { engine: _, ...asked } = options;
     const answers = await answer({
-      ...options,
+      ...asked,
       engine,
       tokenizer,
       folder,
