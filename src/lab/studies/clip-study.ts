@@ -8,8 +8,8 @@ export const clipStudy: Study = {
   name: "clip",
   title: "The clip range, by itself and with sequences and rate",
   seeds: "1-8",
-  // Four epochs, so that the clip binds.
-  set: ["ppo.epochs=4"],
+  // Four steps an iteration: in the first of them every ratio is 1, and nothing is clipped.
+  set: ["ppo.minibatches=2"],
   arms: [
     { name: "c10", set: range(0.1) },
     { name: "c20", set: range(0.2) },

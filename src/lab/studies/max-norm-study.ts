@@ -1,13 +1,13 @@
 /** Clipping of gradients under a rate at the edge. */
 import type { Study } from "./study.ts";
-import { step } from "./tasks.ts";
+import { samples, step } from "./tasks.ts";
 
 export const maxNormStudy: Study = {
   name: "max-norm",
   title: "Clipping gradients under a rate at the edge",
   // A share of few runs has a wide interval: 0 of 20 is [0, 16%].
   seeds: "1-20",
-  set: [...step(128, 8_192)],
+  set: [...step(128, samples / 2)],
   rate: 10,
   arms: [
     { name: "none", set: ["ppo.maxGradNorm=null"] },

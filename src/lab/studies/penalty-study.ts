@@ -11,7 +11,8 @@ export const penaltyStudy: Study = {
   name: "penalty",
   title: "PPO-Clip against PPO-Penalty, with each controller",
   seeds: "1-8",
-  set: ["ppo.epochs=4"],
+  // Four steps an iteration: in the first of them every ratio is 1, and nothing is clipped.
+  set: ["ppo.minibatches=2"],
   arms: [
     { name: "clip", set: [] },
     { name: "fixed", set: [penalty] },

@@ -9,7 +9,8 @@ export const stagedStudy: Study = {
   name: "staged",
   title: "Schedules of the adaptive profile, the critic's rate, and lambda",
   seeds: "1-8",
-  set: ["ppo.epochs=4"],
+  // Four steps an iteration: in the first of them every ratio is 1, and nothing is clipped.
+  set: ["ppo.minibatches=2"],
   arms: [
     { name: "off", set: [] },
     { name: "phases", set: phases },

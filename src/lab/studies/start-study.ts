@@ -1,9 +1,6 @@
 /** What PPO starts from, what it is held to, and how firmly. */
 import type { Study } from "./study.ts";
 
-/** A single step of SFT: the vocabulary, and a model that has seen next to nothing. */
-const untrained = ["sft.steps=1", "sft.evaluateEvery=1"];
-
 export const startStudy: Study = {
   name: "start",
   title: "The starting policy, the reference and the KL coefficient",
@@ -11,9 +8,9 @@ export const startStudy: Study = {
   set: ["ppo.kl.coef=0.05"],
   arms: [
     { name: "full", set: [] },
-    { name: "half", set: [], policy: ["sft.steps=150", "sft.evaluateEvery=150"] },
-    { name: "untrained", set: [], policy: untrained },
-    { name: "wrong-reference", set: [], reference: untrained },
+    { name: "half", set: [], policy: 0.5 },
+    { name: "untrained", set: [], policy: 0 },
+    { name: "wrong-reference", set: [], reference: 0 },
     { name: "no-reference", set: ["ppo.kl.coef=0"] },
     { name: "kl20", set: ["ppo.kl.coef=0.2"] },
     { name: "kl100", set: ["ppo.kl.coef=1"] },

@@ -1,5 +1,5 @@
 /** The cells of a study: for each seed, task and arm a run, then what is read from its record and, if the study asks for it, its critic's error. */
-import { type Config, loadConfig } from "../../config/index.ts";
+import { type Config, loadConfig, type PpoConfig } from "../../config/index.ts";
 import { defaultRules } from "../../control/rules/load-rules.ts";
 import { UsageError } from "../../util/errors.ts";
 import type { Cell, CellOf, Results } from "../cells.ts";
@@ -29,9 +29,11 @@ export function studyCellNames(task: TaskName, arm: string, seed: number) {
 /** The cells, in whole seeds. Throws UsageError for an arm that is no configuration. */
 export function studyCells({ study, arms, tasks: wanted, seeds, set = [] }: StudyPlan): Cell[] {
   const stages = new Map<string, CellOf<"stage">>();
-  const runs = wanted.flatMap((task) =>
-    arms.map((arm) => ({ task, arm, ...runOf(study, { arm, task, set }, stages) })),
-  );
+  const runs = wanted.flatMap((task) => {
+    const { file } = tasks[task];
+    const { ppo } = loadConfig(file).config;
+    return arms.map((arm) => ({ task, arm, ...runOf(study, { arm, file, rates: ppo!, set, stages }) }));
+  });
   const cells = seeds.flatMap((seed) =>
     runs.flatMap(({ task, arm, config, start, reference, files }): Cell[] => {
       const names = studyCellNames(task, arm.name, seed);
@@ -76,27 +78,30 @@ export function measuredRuns(
   );
 }
 
+interface RunOptions {
+  readonly arm: Arm;
+  /** The task's configuration, and its rates. */
+  readonly file: string;
+  readonly rates: Pick<PpoConfig, "learningRate" | "criticLearningRate">;
+  readonly set: readonly string[];
+  readonly stages: Map<string, CellOf<"stage">>;
+}
+
 /** What runs of an arm are made of, but for their seed. */
-function runOf(
-  study: Study,
-  { arm, task, set }: { readonly arm: Arm; readonly task: TaskName; readonly set: readonly string[] },
-  stages: Map<string, CellOf<"stage">>,
-) {
-  const { file } = tasks[task];
-  const given = loadConfig(file, [...common]).config;
-  const { learningRate, criticLearningRate = 2 * learningRate } = given.ppo!;
-  const rate = (study.rate ?? 1) * (arm.rate ?? 1) * learningRate;
-  const overCritic = arm.criticRate ?? criticLearningRate / learningRate;
+function runOf(study: Study, { arm, file, rates, set, stages }: RunOptions) {
+  const rate = (study.rate ?? 1) * (arm.rate ?? 1) * rates.learningRate;
+  const { criticLearningRate = 2 * rates.learningRate } = rates;
+  const overCritic = arm.criticRate ?? criticLearningRate / rates.learningRate;
   // A shared trunk has no rate of its own.
   const shared = [...study.set, ...arm.set].includes("ppo.criticKind=shared");
-  const base = [...common, ...study.set];
-  const config = loadConfig(file, [
-    ...base,
+  const { config } = loadConfig(file, [
+    ...common,
+    ...study.set,
     `ppo.learningRate=${rate}`,
     ...(shared ? [] : [`ppo.criticLearningRate=${rate * overCritic}`]),
     ...arm.set,
     ...set,
-  ]).config;
+  ]);
   const interventions = arm.rules === undefined ? ("off" as const) : ("on" as const);
   const { iterations } = config.ppo!;
   // The critic's last weights are in a checkpoint and nowhere else.
@@ -112,10 +117,10 @@ function runOf(
       monitor: { ...config.control.monitor, every: Math.max(1, Math.round(iterations / measurements)) },
     },
   };
-  /** SFT with other settings, and nothing after it. */
-  const sft = (overrides: readonly string[]) => {
-    const { config: varied } = loadConfig(file, [...base, ...set, ...overrides]);
-    return startOf({ ...varied, reward: undefined }, stages).policy!;
+  /** A shorter SFT, and nothing after it. */
+  const sft = (share: number) => {
+    const steps = Math.max(1, Math.round(share * own.sft!.steps));
+    return startOf({ ...own, reward: undefined, sft: { ...own.sft!, steps, evaluateEvery: steps } }, stages).policy!;
   };
   // The reward stays that of the task, whatever the policy starts from.
   const start = startOf(own, stages);

@@ -111,6 +111,51 @@ it("summarises what is done, corrects over the table, and says what is missing",
   expect(claims).toEqual([{ id: "b/gold", says: "s", word: "not run yet" }]);
 });
 
+describe("an arm's settings", () => {
+  const configOf = (name: string, arm: string) => {
+    const study = studies.find((one) => one.name === name)!;
+    const arms = study.arms.filter((one) => one.name === arm);
+    const cells = studyCells({ study, arms, tasks: ["desk"], seeds: [7] });
+    const run = cells.find((cell) => cell.work === "run")!;
+    return { ...run.input, stages: cells.filter((cell) => cell.work === "stage").map(({ input }) => input) };
+  };
+
+  it("only the arm's rules act, and none in any other", () => {
+    const { control } = configOf("staged", "fallback").config;
+    expect(control.interventions).toBe("on");
+    expect(control.disable).not.toContain("kl_soft");
+    expect(control.disable).toContain("kl_hard");
+    expect(configOf("staged", "off").config.control.interventions).toBe("off");
+  });
+
+  it("rates are factors on the task's, and the critic's follows unless the arm says otherwise", () => {
+    const { learningRate, criticLearningRate } = configOf("max-norm", "none").config.ppo!;
+    expect(learningRate).toBeCloseTo(3e-3, 12);
+    expect(criticLearningRate).toBeCloseTo(6e-3, 12);
+    expect(configOf("staged", "critic100").config.ppo!.criticLearningRate).toBeCloseTo(3e-3, 12);
+    expect(configOf("value-clip", "shared").config.ppo!.criticLearningRate).toBeUndefined();
+  });
+
+  it("equal samples and equal steps", () => {
+    const of = (arm: string) => configOf("batch", arm).config.ppo!;
+    expect(of("s64").iterations * 64).toBe(of("s512").iterations * 512);
+    expect(of("s64-steps").iterations).toBe(of("s512").iterations);
+  });
+
+  it("a shorter SFT is a stage of its own, and the reward stays", () => {
+    const { start, reference, stages } = configOf("start", "wrong-reference");
+    const steps = stages.map(({ stage, config }) => [stage, config.sft?.steps]);
+    expect(steps).toEqual([
+      ["sft", 500],
+      ["reward", undefined],
+      ["sft", 1],
+    ]);
+    expect(reference).not.toBe(start.policy);
+    expect(configOf("start", "half").start.reward).toBe(start.reward);
+    expect(configOf("start", "half").start.policy).not.toBe(start.policy);
+  });
+});
+
 describe.each(studies)("$name", (study) => {
   it("predicts from its own arms and figures, and every arm is a configuration of its own", () => {
     expect(studyNames).toHaveProperty([study.name]);

@@ -17,10 +17,10 @@ export interface Arm {
   readonly criticRate?: number;
   /** Ids of the only rules that may act; without it no rule acts. */
   readonly rules?: readonly string[];
-  /** Overrides of the SFT that the policy starts from; by default the task's. */
-  readonly policy?: readonly string[];
-  /** Overrides of the SFT of the model that the KL is measured to; by default the model that the policy starts from. */
-  readonly reference?: readonly string[];
+  /** Share of the task's SFT steps that the starting policy has had, 0 for a single step; by default all. */
+  readonly policy?: number;
+  /** The same of the model that the KL is measured to; by default it is the one that the policy starts from. */
+  readonly reference?: number;
 }
 
 /** That a figure of one arm is higher, lower or the same as that of a different one, on every task, paired by seed. */

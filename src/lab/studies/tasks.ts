@@ -16,7 +16,7 @@ export const tasks: Readonly<Record<TaskName, Task>> = {
 };
 
 /** Sequences that a run samples unless its study says otherwise: an experiment is then done in 75 minutes on two cores (docs/evidence.md). */
-export const samples = 16_384;
+export const samples = 12_288;
 
 /** Settings of every run. An arm sets its own sequences and iterations. */
 export const common: readonly string[] = [
@@ -28,12 +28,12 @@ export const common: readonly string[] = [
   "control.probes.every=0",
   "control.noise.every=0",
   "control.robustness.every=0",
-  "evaluation.samples=512",
+  "evaluation.samples=520",
   ...step(256),
 ];
 
 /** Measurements of the monitoring set in a run, at equal distances. */
-export const measurements = 16;
+export const measurements = 12;
 
 /** The settings for so many sequences a step, at equal samples. */
 export function step(sequences: number, of = samples): string[] {

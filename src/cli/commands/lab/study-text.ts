@@ -3,6 +3,7 @@ import type { WholeRun } from "../../../lab/run-work.ts";
 import { type Figure, figures, finalGold } from "../../../lab/studies/figures.ts";
 import type { Study } from "../../../lab/studies/study.ts";
 import type { ArmRow, Estimate, StudySummary, Tested } from "../../../lab/studies/study-summary.ts";
+import { tasks } from "../../../lab/studies/tasks.ts";
 import type { Section } from "./lab-session.ts";
 
 /** One line: `desk-s64-3: gold 71.3%`. */
@@ -37,7 +38,9 @@ function armSection({ title, figures: names }: Study, rows: readonly ArmRow[]): 
       ...names.map((name) => shown(figures[name], estimates[name]!)),
     ]),
     notes: [
-      "Means over seeds with 95% intervals (Student's; collapsed: Wilson's); shares in percent. docs/evidence.md defines every column.",
+      `Means over seeds with 95% intervals (Student's; collapsed: Wilson's); shares in percent. ${Object.entries(tasks)
+        .map(([task, { says }]) => `${task}: ${says}`)
+        .join("; ")}. docs/evidence.md defines every column.`,
     ],
   };
 }
