@@ -385,6 +385,8 @@ export interface LabAnswer {
       readonly title: string;
       readonly columns: readonly string[];
       readonly rows: readonly (readonly string[])[];
+      /** How columns with intervals are drawn: each on a scale of its own, or not at all; by default on one scale. */
+      readonly picture?: "apart" | "none" | undefined;
     }[];
     /** Runs that can be opened because they are in this workspace. */
     readonly runs: readonly string[];

@@ -12,7 +12,12 @@ const experimentSchema = z.object({
   title: z.string(),
   at: z.number(),
   notes: z.array(z.string()),
-  tables: z.array(z.object({ title: z.string(), columns: z.array(z.string()), rows: z.array(z.array(z.string())) })),
+  tables: z.array(
+    z.object({
+      ...{ title: z.string(), columns: z.array(z.string()), rows: z.array(z.array(z.string())) },
+      picture: z.enum(["apart", "none"]).optional(),
+    }),
+  ),
   runs: z.array(z.string()),
 });
 

@@ -23,6 +23,8 @@ export interface Section {
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly string[])[];
   readonly notes: readonly string[];
+  /** How the page draws the columns that have intervals: `apart`, each on a scale of its own, or not at all; by default on one scale. */
+  readonly picture?: "apart" | "none";
 }
 
 export interface Experiment {
@@ -166,7 +168,10 @@ function pageOf(sections: readonly Section[], notes: readonly string[]) {
     notes: [...notes, ...sections.flatMap((section) => section.notes)],
     tables: sections
       .filter(({ rows }) => rows.length > 0)
-      .map(({ title, columns, rows }) => ({ title, columns: columns.map((column) => column.title), rows })),
+      .map(({ title, columns, rows, picture }) => ({
+        ...{ title, columns: columns.map((column) => column.title), rows },
+        ...(picture !== undefined && { picture }),
+      })),
   };
 }
 

@@ -27,6 +27,7 @@ const right = { align: "right" } as const;
 function armSection({ title, figures: names }: Study, rows: readonly ArmRow[]): Section {
   return {
     title,
+    picture: "apart",
     columns: [
       { title: "arm" },
       { title: "seeds", ...right },
@@ -48,6 +49,7 @@ function armSection({ title, figures: names }: Study, rows: readonly ArmRow[]): 
 function comparisonSection(tested: readonly Tested[]): Section {
   return {
     title: "What the claims predict",
+    picture: "none",
     columns: [
       { title: "of - than" },
       { title: "figure" },

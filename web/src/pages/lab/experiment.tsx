@@ -6,7 +6,7 @@ import { Scroll } from "../../components/scroll.tsx";
 import { TableCopies } from "../../components/table-copies.tsx";
 import { figure, plural, visible } from "../../format.ts";
 import { hashOf } from "../../router.ts";
-import { isNumeric, type Picture, pictureOf } from "./pictures.ts";
+import { isNumeric, type Picture, picturesOf } from "./pictures.ts";
 
 export type LabExperiment = LabAnswer["experiments"][number];
 type Table = LabExperiment["tables"][number];
@@ -36,7 +36,7 @@ export function Experiment({ experiment }: { readonly experiment: LabExperiment 
 
 function LabTable({ table, runs }: { readonly table: Table; readonly runs: readonly string[] }) {
   const { title, columns, rows } = table;
-  const picture = pictureOf(table);
+  const pictures = picturesOf(table);
   const numeric = columns.map((_, column) => column > 0 && isNumeric(rows, column));
   const own = rows.map(([name = ""]) => runsOf(name, runs));
   const linked = own.some((ids) => ids.length > 0);
@@ -46,7 +46,7 @@ function LabTable({ table, runs }: { readonly table: Table; readonly runs: reado
         <h3>{visible(title)}</h3>
         <TableCopies title={title} table={() => table} />
       </header>
-      <div class={picture ? "beside" : ""}>
+      <div class={pictures.length === 1 ? "beside" : ""}>
         <Scroll label={`table: ${title}`}>
           <table>
             <thead>
@@ -84,7 +84,9 @@ function LabTable({ table, runs }: { readonly table: Table; readonly runs: reado
             </tbody>
           </table>
         </Scroll>
-        {picture && <Dots picture={picture} title={title} />}
+        {pictures.map((picture, i) => (
+          <Dots key={i} picture={picture} title={title} />
+        ))}
       </div>
     </section>
   );

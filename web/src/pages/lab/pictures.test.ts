@@ -1,7 +1,7 @@
 /** Which columns become pictures. */
 import { expect, it } from "vitest";
 import { scaleOf } from "../../components/intervals.tsx";
-import { intervalIn, isNumeric, pictureOf } from "./pictures.ts";
+import { intervalIn, isNumeric, pictureOf, picturesOf } from "./pictures.ts";
 
 it("reads a mean with its interval in the ways tables write it", () => {
   expect(intervalIn("83.8±3.2")).toMatchObject({ mean: 83.8, low: 80.6 });
@@ -30,6 +30,21 @@ it("draws the columns that have intervals in most rows, and leaves out rows with
     ["d", 2],
   ]);
   expect(pictureOf({ columns: ["a", "b"], rows: [["x", "1"]] })).toBeNull();
+});
+
+it("columns of different units have a scale each, and a table may have no picture", () => {
+  const table = {
+    columns: ["arm", "seeds", "gold", "KL"],
+    rows: [
+      ["a", "8", "88±3", "0.2 [0.1, 0.3]"],
+      ["b", "8", "80±3", "0.3 [0.1, 0.4]"],
+    ],
+  };
+  const titles = (picture?: "apart" | "none") =>
+    picturesOf({ ...table, picture }).map(({ series }) => series.map(({ title }) => title));
+  expect(titles()).toEqual([["gold", "KL"]]);
+  expect(titles("apart")).toEqual([["gold"], ["KL"]]);
+  expect(titles("none")).toEqual([]);
 });
 
 it("numbers with units, shares and lists of numbers stand to the right; words do not", () => {

@@ -12,6 +12,17 @@ export interface Picture {
 /** Hue means run, so only the shape distinguishes columns here. */
 const shapes: readonly DotShape[] = ["ring", "dot", "diamond", "square"];
 
+/** The pictures of a table: one, one for each column if their units differ, or none. */
+export function picturesOf(table: PlainTable & { readonly picture?: "apart" | "none" | undefined }): Picture[] {
+  const { columns, rows, picture } = table;
+  if (picture === "none") return [];
+  if (picture === undefined) return [pictureOf(table)].flatMap((one) => one ?? []);
+  return columns.flatMap((title, column) => {
+    const own = rows.map((row) => [row[0] ?? "", row[column] ?? ""]);
+    return column === 0 ? [] : (pictureOf({ columns: ["", title], rows: own }) ?? []);
+  });
+}
+
 /** The picture of a table; null if no column has intervals in most of its cells. */
 export function pictureOf({ columns, rows }: PlainTable): Picture | null {
   const drawn = columns.flatMap((title, column) => {
