@@ -59,7 +59,7 @@ it("shows the run while it trains, on a free port if the usual one is taken, and
   // A killed process can no longer tell the page anything.
   resumed.child.kill("SIGKILL");
   expect(await gone(resumed.base)).toBe(true);
-}, 60_000);
+});
 
 it("changes nothing of a run that ends by itself", async () => {
   const cwd = folder();
@@ -67,4 +67,4 @@ it("changes nothing of a run that ends by itself", async () => {
   expect(code).toBe(0);
   expect(stdout.trim().split("\n")).toHaveLength(1);
   expect(JSON.parse(stdout)).toMatchObject({ run: "tiny-1" });
-}, 60_000);
+});

@@ -17,7 +17,7 @@ const tiny = [
 let first: Ended;
 beforeAll(async () => {
   first = await ballast(folder, "demo", "--json", "--out", out, "--seed", "5", ...tiny);
-}, 120_000);
+});
 
 interface LastLine {
   readonly seconds: number;
@@ -75,7 +75,7 @@ describe("ballast demo", () => {
     expect(lastLine(again)).toMatchObject({ run: "demo-2", before, after });
     expect(metricsOf(out, "demo-2")).toEqual(metricsOf(out, "demo-1"));
     expect(lastLine(other).after).not.toEqual(after);
-  }, 120_000);
+  });
 
   it("prints the report on stdout without --json, and takes overrides", async () => {
     const { code, stdout, stderr } = await ballast(
@@ -89,7 +89,7 @@ describe("ballast demo", () => {
     expect(stdout).toContain("sums right");
     expect(stdout).toContain("The run is demo-4");
     expect(JSON.parse(readFileSync(join(out, "demo-4", "config.json"), "utf8")).demo.variant).toBe("overoptimise");
-  }, 120_000);
+  });
 
   it("lists and compares its runs", async () => {
     const runs = await ballast(folder, "runs", "--workspace", out);

@@ -12,7 +12,7 @@ const runs = join(folder, "runs");
 beforeAll(async () => {
   const whole = await ballast(folder, "run", "tiny.yaml", "name=whole");
   expect(whole.code, whole.stderr).toBe(0);
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function expectSameEnd(id: string): void {

@@ -14,7 +14,7 @@ let whole: Ended;
 
 beforeAll(async () => {
   whole = await ballast(folder, "run", "tiny.yaml", "threads=2", "name=whole");
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Runs the program and kills it after this many seconds, unless it has ended by then. */

@@ -34,7 +34,7 @@ evaluation: {samples: 8}
 control: {profile: adaptive, disable: [kl_hard, kl_step, ref_kl_hard, ref_drift_hard, reward_jump]}
 `,
   );
-}, 60_000);
+});
 
 /** A copy of the sharded folder, changed. */
 function changed(name: string, change: (folder: string) => void): string {
@@ -87,7 +87,7 @@ describe("a sharded bf16 folder", () => {
       expect(code, stderr).toBe(args[0] === "doctor" ? 1 : 0);
       expect(stdout).not.toBe("");
     }
-  }, 120_000);
+  });
 
   it("is exported in another format, answers the same, and never overwrites", async () => {
     const args = ["export", "sharded", "--format", "model", "--dtype", "fp16", "--out", "half"];
@@ -101,7 +101,7 @@ describe("a sharded bf16 folder", () => {
     expect([without.code, without.stderr]).toEqual([2, expect.stringContaining("Name a new one: --out DIR")]);
     const csv = await ballast(folder, "export", "whole-1", "--dtype", "bf16");
     expect([csv.code, csv.stderr]).toEqual([2, expect.stringContaining("--dtype bf16 is for models only")]);
-  }, 60_000);
+  });
 });
 
 describe("a folder that cannot be used", () => {

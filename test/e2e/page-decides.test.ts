@@ -65,7 +65,7 @@ describe.skipIf(browserPath === undefined)("a decision in the browser", () => {
     const { code } = await training.ended;
     expect(code).toBe(3);
     await page.getByText("stopped by the controller").first().waitFor();
-  }, 120_000);
+  });
 
   it("is carried out by the command that the page shows, if no trainer waits", async () => {
     const ended = await ballast(folder, "run", "tiny.yaml", ...short, "--inject", "advantages@6", "name=later");
@@ -79,7 +79,7 @@ describe.skipIf(browserPath === undefined)("a decision in the browser", () => {
     expect(resumed.code).toBe(3);
     expect(inStore((store) => store.attempts("later-1")).length).toBeGreaterThan(1);
     expect(inStore((store) => store.events("later-1", { kind: "rollback" }).rows)).toHaveLength(1);
-  }, 120_000);
+  });
 
   it("stands in the run's page as one file, which needs no server", async () => {
     const file = join(folder, "later.html");
@@ -92,7 +92,7 @@ describe.skipIf(browserPath === undefined)("a decision in the browser", () => {
     await page.getByText("before it went wrong").first().waitFor({ state: "attached" });
     await page.getByRole("link", { name: /^Run/ }).last().click();
     await page.locator(".u-over").first().waitFor();
-  }, 60_000);
+  });
 
   it("pauses a run, changes a setting, and lets it go on", async () => {
     const training = start(
@@ -128,5 +128,5 @@ describe.skipIf(browserPath === undefined)("a decision in the browser", () => {
     } finally {
       training.child.kill("SIGKILL");
     }
-  }, 120_000);
+  });
 });

@@ -51,7 +51,7 @@ describe.skipIf(browserPath === undefined)("the page", () => {
     await seen(training, /ppo: 100000 iterations/);
     served = await serve(folder, runs);
     browser = await launch();
-  }, 120_000);
+  });
   afterAll(async () => {
     training?.child.kill("SIGKILL");
     await served?.stop();
