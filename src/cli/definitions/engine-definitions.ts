@@ -1,18 +1,21 @@
-/** The commands that set up and check the PyTorch engine. */
+/** The commands that set up and check engines that are not in this process. */
 import { Argument, Option } from "commander";
+import { tinkerBackendNames } from "../../settings/config-schema.ts";
 import { mostProcesses, mostThreads } from "../../util/limits.ts";
 import { integer, text } from "../arguments.ts";
 import type { CommandMaker } from "./command-maker.ts";
 
 const KIND = new Argument("<kind>", "the engine's kind").choices(["torch"]);
+const CHECKED = new Argument("<kind>", "the engine's kind").choices(["torch", "tinker"]);
 
 export function defineEngine({ command, does, terminal }: CommandMaker): void {
   const engine = command(
     "engine",
-    "set up and check the PyTorch engine",
+    "set up and check the PyTorch engine, check a server of Tinker's protocol",
     "engine setup torch",
     "engine check torch",
     "engine check torch --dtype bf16",
+    "engine check tinker --url http://127.0.0.1:8000 --model Qwen/Qwen3-0.6B --backend skyrl-jax --base models/qwen3",
     "engine join torch --rendezvous 10.0.0.1:29500 --node 1 --nodes 2",
     "run examples/helpdesk/mini.yaml engine=torch",
   );
@@ -49,15 +52,23 @@ export function defineEngine({ command, does, terminal }: CommandMaker): void {
   engine
     .command("check")
     .description("what the engine runs on, whether it computes as it must, and how fast")
-    .addArgument(KIND)
-    .option("--python <program>", "a Python that has PyTorch; default: that of the setup", text)
-    .option("--device <name>", "auto, cpu, cuda, cuda:1", text, "auto")
-    .addOption(new Option("--dtype <type>", "what passes compute in").choices(["fp32", "bf16"]).default("fp32"))
-    .option("--threads <n>", "threads; 0 uses the physical cores", integer(0, mostThreads), 0)
+    .addArgument(CHECKED)
+    .option("--python <program>", "torch: a Python that has PyTorch; default: that of the setup", text)
+    .option("--device <name>", "torch: auto, cpu, cuda, cuda:1", text, "auto")
+    .addOption(new Option("--dtype <type>", "torch: what passes compute in").choices(["fp32", "bf16"]).default("fp32"))
+    .option("--threads <n>", "torch: threads; 0 uses the physical cores", integer(0, mostThreads), 0)
+    .option("--url <address>", "tinker: the server's address", text)
+    .option("--model <name>", "tinker: the server's name of its base model", text)
+    .addOption(new Option("--backend <kind>", "tinker: what kind of server it is").choices(tinkerBackendNames))
+    .option("--base <folder>", "tinker: a folder of the base model, of which config.json is read", text)
+    .option("--key-env <variable>", "tinker: the environment variable that holds the key", text)
     .option("--json", "print one line of JSON")
     .action(
-      does(async (_kind, options) =>
-        (await import("../commands/engine/index.ts")).checkEngineHere({ ...options, terminal }),
-      ),
+      does(async (kind, options) => {
+        const commands = await import("../commands/engine/index.ts");
+        return kind === "tinker"
+          ? commands.checkServer({ ...options, terminal })
+          : commands.checkEngineHere({ ...options, terminal });
+      }),
     );
 }

@@ -352,18 +352,22 @@ class TinkerEngine implements Engine {
     const server = await this.#server(held);
     held.untouched = false;
     const { data, places } = this.#gradientData(pending);
-    const { answer, metrics } = await server.step(data, adam);
-    if (data.length > 0 && this.#traits.tokenLosses !== (answer.elementwise_loss !== undefined))
-      throw new EngineError(
-        `the server's results are not those of ${this.#backend}, which engine.backend names, so that its gradients would have a different scale`,
-        "Correct engine.backend, and begin the run anew: it has taken a step.",
-      );
-    checkDrift(
-      places.map(
-        ({ pending, b, datum }) =>
-          [pending.logprobs[b]!, scoredOf(answer.logprobs![datum]!, pending.sequences[b]!)] as const,
-      ),
-    );
+    const metrics = await server.step(data, {
+      adam,
+      check: (answer) => {
+        if (data.length > 0 && this.#traits.tokenLosses !== (answer.elementwise_loss !== undefined))
+          throw new EngineError(
+            `the server's results are not those of ${this.#backend}, which engine.backend names: its gradients would have a different scale`,
+            "Correct engine.backend; no step was taken.",
+          );
+        checkDrift(
+          places.map(({ pending, b, datum }) => [
+            pending.logprobs[b]!,
+            scoredOf(answer.logprobs![datum]!, pending.sequences[b]!),
+          ]),
+        );
+      },
+    });
     if (!capabilities.gradientNorm) return { gradNorm: null, skipped: false };
     const norm = Object.entries(metrics).find(([name]) => /(^|[./])grad_norm$/.test(name))?.[1];
     if (typeof norm !== "number") return { gradNorm: null, skipped: false };
@@ -560,10 +564,10 @@ function scoredOf(row: Float32Array, { start }: Sequence): number[] {
   return scored;
 }
 
-function checkDrift(pairs: readonly (readonly [readonly number[], readonly number[]])[]): void {
+function checkDrift(pairs: readonly (readonly (readonly number[])[])[]): void {
   let total = 0;
   let count = 0;
-  for (const [before, after] of pairs)
+  for (const [before = [], after = []] of pairs)
     for (let t = 0; t < before.length; t++) {
       total += Math.abs(before[t]! - after[t]!);
       count++;

@@ -110,7 +110,8 @@ export class TinkerClient {
       this.#session = session.session_id;
     } catch (error) {
       if (error instanceof UsageError) throw error;
-      if (error instanceof Unreachable) throw new UsageError(error.message, error.hint, { cause: error });
+      if (error instanceof Unreachable)
+        throw new UsageError(error.message, "Start it, or correct engine.url.", { cause: error });
       throw notThis(error);
     }
     this.#patience = this.#options.patience ?? 120_000;

@@ -95,13 +95,19 @@ export class ServerModel {
    */
   async step(
     data: readonly Datum[],
-    adam: object,
-  ): Promise<{ readonly answer: PassAnswer; readonly metrics: Readonly<Record<string, unknown>> }> {
+    {
+      adam,
+      check,
+    }: {
+      readonly adam: object /** Throws if the gradient is not what it should be: no step is taken then. */;
+      readonly check: (answer: PassAnswer) => void;
+    },
+  ): Promise<Readonly<Record<string, unknown>>> {
     this.#sampler = null;
     const passes = await this.#passes(data, { lossName: "importance_sampling", forwardOnly: false });
-    const answer = await this.#answers(passes, "forward_backward");
+    check(await this.#answers(passes, "forward_backward"));
     const { metrics } = await this.#operation("optim_step", "optim_step", { adam_params: adam });
-    return { answer, metrics: (metrics ?? {}) as Readonly<Record<string, unknown>> };
+    return (metrics ?? {}) as Readonly<Record<string, unknown>>;
   }
 
   /** Saves weights and optimizer under a new name, and returns the URI. */

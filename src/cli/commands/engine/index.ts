@@ -1,8 +1,13 @@
 /** `ballast engine`: makes the environment of the PyTorch engine, and checks the engine on this machine. */
+
+import type { CheckResult } from "../../../engine/conformance/engine-conformance.ts";
+import type { TinkerEngineOptions } from "../../../engine/tinker/index.ts";
+import { checkTinker } from "../../../engine/tinker/tinker-check.ts";
 import type { TorchDtype } from "../../../engine/torch/index.ts";
 import { type JoinOptions, joinRanks } from "../../../engine/torch/join-ranks.ts";
 import { checkTorch } from "../../../engine/torch/torch-check.ts";
 import { setUpTorch } from "../../../engine/torch/torch-setup.ts";
+import { UsageError } from "../../../util/errors.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
 
@@ -42,6 +47,24 @@ export async function joinEngine({
   return 0;
 }
 
+export interface CheckServerOptions extends Pick<TinkerEngineOptions, "url" | "model" | "backend" | "keyEnv" | "base"> {
+  readonly json?: boolean;
+  readonly terminal: Terminal;
+}
+
+/** Exit code 0 if every check passes, else 1. */
+export async function checkServer({ json = false, terminal, ...server }: CheckServerOptions): Promise<number> {
+  const { base, url, backend } = server;
+  if (base === undefined)
+    throw new UsageError(
+      "engine check tinker needs --base: a folder of the server's base model",
+      "Its config.json is read, for the sizes.",
+    );
+  terminal.note("checking what every engine must do; a server that compiles takes a minute or two");
+  const checks = await checkTinker({ ...server, base, onNote: (text) => terminal.note(text) });
+  return tellChecks(checks, { json, terminal, report: { url, backend } });
+}
+
 export interface CheckEngineOptions {
   readonly python?: string;
   readonly device: string;
@@ -55,16 +78,7 @@ export interface CheckEngineOptions {
 export async function checkEngineHere({ json = false, terminal, ...options }: CheckEngineOptions): Promise<number> {
   const report = await checkTorch({ ...options, onNote: (text) => terminal.note(text) });
   const { checks, versions, ceilingGflops, gflops, tokensPerSecond } = report;
-  const failed = checks.filter((check) => check.outcome === "failed");
-  if (json) {
-    const plain = checks.map((check) => ({
-      ...check,
-      ...(check.outcome === "failed" && { error: check.error.message }),
-    }));
-    terminal.out(jsonLine({ ...report, checks: plain }));
-    return failed.length === 0 ? 0 : 1;
-  }
-  const passed = checks.filter(({ outcome }) => outcome === "passed").length;
+  if (json) return tellChecks(checks, { json, terminal, report });
   const line = (name: string, value: string) => terminal.out(`${name.padEnd(10)} ${value}`);
   line("device", `${report.device}, ${report.dtype}, ${report.threads} threads, float32 products "${report.matmul}"`);
   line(
@@ -73,10 +87,7 @@ export async function checkEngineHere({ json = false, terminal, ...options }: Ch
       .map(([name, version]) => `${name} ${version}`)
       .join(", "),
   );
-  const lacks = [...new Set(checks.flatMap((check) => (check.outcome === "left out" ? check.lacks : [])))];
-  const without = lacks.length === 0 ? "" : `, without those of what it lacks: ${lacks.join(", ")}`;
-  line("checks", `${passed} passed, ${failed.length} failed${without}`);
-  for (const check of failed) line("", `failed: ${check.name}: ${check.error.message.split("\n")[0]}`);
+  const exitCode = tellChecks(checks, { json, terminal, report });
   const share = `${Math.round((100 * gflops) / ceilingGflops)}%`;
   line(
     "speed",
@@ -84,5 +95,29 @@ export async function checkEngineHere({ json = false, terminal, ...options }: Ch
   );
   if (report.device !== "cpu")
     line("note", "Ballast's own tests of this engine have run on CPUs only: see docs/engines.md");
-  return failed.length === 0 ? 0 : 1;
+  return exitCode;
+}
+
+/** Prints the results of the checks; 0 if none failed, else 1. */
+function tellChecks(
+  checks: readonly CheckResult[],
+  { json, terminal, report }: { readonly json: boolean; readonly terminal: Terminal; readonly report: object },
+): number {
+  const failed = checks.filter((check) => check.outcome === "failed");
+  const exitCode = failed.length === 0 ? 0 : 1;
+  if (json) {
+    const plain = checks.map((check) => ({
+      ...check,
+      ...(check.outcome === "failed" && { error: check.error.message }),
+    }));
+    terminal.out(jsonLine({ ...report, checks: plain }));
+    return exitCode;
+  }
+  const passed = checks.filter(({ outcome }) => outcome === "passed").length;
+  const lacks = [...new Set(checks.flatMap((check) => (check.outcome === "left out" ? check.lacks : [])))];
+  const without = lacks.length === 0 ? "" : `, without those of what it lacks: ${lacks.join(", ")}`;
+  terminal.out(`${"checks".padEnd(10)} ${passed} passed, ${failed.length} failed${without}`);
+  for (const check of failed)
+    terminal.out(`${"".padEnd(10)} failed: ${check.name}: ${check.error.message.split("\n")[0]}`);
+  return exitCode;
 }
