@@ -8,11 +8,11 @@ import {
   type Config,
   type ModelSection,
   modelSchema,
-  tinkerBackendNames,
   tinkerSettings,
   torchSettings,
 } from "../settings/config-schema.ts";
 import { schemeOf } from "../settings/model-reference.ts";
+import { tinkerBackendNames } from "../settings/tinker-backend-names.ts";
 import { multiplesNear } from "../util/nearest.ts";
 import { checkPpo } from "./checks-ppo.ts";
 import { checkStepSchedule } from "./checks-steering.ts";

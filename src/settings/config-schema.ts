@@ -6,6 +6,7 @@ import { z } from "zod";
 import { familyNames } from "../models/family.ts";
 import { mostProcesses, mostSequences, mostThreads } from "../util/limits.ts";
 import { algorithmNames } from "./algorithm-table.ts";
+import { tinkerBackendNames } from "./tinker-backend-names.ts";
 
 const text = z.string().min(1);
 const positive = z.number().positive();
@@ -511,10 +512,6 @@ const evaluationSchema = z.strictObject({
 /** Each has a row in the table of engine/open-engine.ts, which does not compile without it. */
 export const engineKindNames = ["embedded", "torch", "tinker"] as const;
 export type EngineKind = (typeof engineKindNames)[number];
-
-/** Kinds of servers of Tinker's protocol, each with a row in engine/tinker/tinker-backends.ts. */
-export const tinkerBackendNames = ["hosted", "skyrl-jax", "skyrl-train"] as const;
-export type TinkerBackendName = (typeof tinkerBackendNames)[number];
 
 /** Settings of an engine's section that only PyTorch reads. */
 export const torchSettings = ["python", "device", "dtype", "processes", "nodes", "rendezvous"] as const;

@@ -1,6 +1,6 @@
 /** The commands that set up and check engines that are not in this process. */
 import { Argument, Option } from "commander";
-import { tinkerBackendNames } from "../../settings/config-schema.ts";
+import { tinkerBackendNames } from "../../settings/tinker-backend-names.ts";
 import { mostProcesses, mostThreads } from "../../util/limits.ts";
 import { integer, text } from "../arguments.ts";
 import type { CommandMaker } from "./command-maker.ts";
@@ -15,7 +15,7 @@ export function defineEngine({ command, does, terminal }: CommandMaker): void {
     "engine setup torch",
     "engine check torch",
     "engine check torch --dtype bf16",
-    "engine check tinker --url http://127.0.0.1:8000 --model Qwen/Qwen3-0.6B --backend skyrl-jax --base models/qwen3",
+    "engine check tinker --url http://box:8000 --model qwen --base qwen",
     "engine join torch --rendezvous 10.0.0.1:29500 --node 1 --nodes 2",
     "run examples/helpdesk/mini.yaml engine=torch",
   );
@@ -59,7 +59,11 @@ export function defineEngine({ command, does, terminal }: CommandMaker): void {
     .option("--threads <n>", "torch: threads; 0 uses the physical cores", integer(0, mostThreads), 0)
     .option("--url <address>", "tinker: the server's address", text)
     .option("--model <name>", "tinker: the server's name of its base model", text)
-    .addOption(new Option("--backend <kind>", "tinker: what kind of server it is").choices(tinkerBackendNames))
+    .addOption(
+      new Option("--backend <kind>", "tinker: what kind of server it is")
+        .choices(tinkerBackendNames)
+        .default("skyrl-jax"),
+    )
     .option("--base <folder>", "tinker: a folder of the base model, of which config.json is read", text)
     .option("--key-env <variable>", "tinker: the environment variable that holds the key", text)
     .option("--json", "print one line of JSON")

@@ -10,8 +10,8 @@ import { blockProjections, parameterSpecs } from "../../models/family.ts";
 import { readModelConfig } from "../../models/hf-folder.ts";
 import { sizeOf } from "../../models/safetensors.ts";
 import { tokenCount } from "../../rl/row-statistics.ts";
-import type { TinkerBackendName } from "../../settings/config-schema.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
+import type { TinkerBackendName } from "../../settings/tinker-backend-names.ts";
 import { CheckpointError, EngineError, UsageError } from "../../util/errors.ts";
 import { random } from "../../util/random.ts";
 import type {

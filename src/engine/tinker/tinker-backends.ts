@@ -2,7 +2,7 @@
  * What servers of Tinker's protocol can do and how they add up losses. The protocol does not tell, so a configuration names one of these kinds.
  * `skyrl-jax` was measured on SkyRL 0.4; `skyrl-train` (its FSDP and Megatron backends) and `hosted` are written to their documents (docs/engines.md).
  */
-import type { TinkerBackendName } from "../../settings/config-schema.ts";
+import type { TinkerBackendName } from "../../settings/tinker-backend-names.ts";
 import { type Capabilities, everyCapability, type FixedOptimizer } from "../capabilities.ts";
 
 export interface TinkerBackend {
