@@ -68,6 +68,8 @@ export interface Capabilities {
   readonly schemes: readonly string[];
   /** Largest |ratio - 1| that this engine's rounding explains before anything is learned from a rollout. */
   readonly firstRatioTolerance: number;
+  /** Tokens (prompt and longest response) that one call of `sample` may hold: between two calls a run can be interrupted, and an engine idles. */
+  readonly tokensAtOnce: number;
 }
 
 /** The optimizer's settings, by their names in the section of a stage. */
@@ -103,6 +105,7 @@ export const everyCapability: Capabilities = {
   schemes: [],
   // Float32's rounding in log-probabilities of a few nats; passes with the same make-up agree to the bit.
   firstRatioTolerance: 1e-5,
+  tokensAtOnce: 32_768,
 };
 
 /** A setting that needs a capability, and the role whose engine must have it. */
@@ -354,6 +357,7 @@ export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Ke
       }),
   },
   firstRatioTolerance: { words: "bound on its rounding", has: Number.isFinite, asked: never },
+  tokensAtOnce: { words: "bound on a call's tokens", has: Number.isFinite, asked: never },
 };
 
 /** The states of models that a configuration names, each with the role of an engine that loads it. */

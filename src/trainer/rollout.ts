@@ -1,12 +1,10 @@
 /** Samples responses to prompts: for online training, for the reward model's normalisation and for evaluation. */
 import { encodePrompt, type LongPrompts, type PromptRow, type RowTally, useAll } from "../data/index.ts";
+import { engineOfRole } from "../engine/capabilities.ts";
 import type { Engine, ModelId, Sequence, StopReason } from "../engine/engine.ts";
 import type { Scored } from "../reward/index.ts";
 import { responseEnd, type Tokenizer } from "../text/index.ts";
 import type { ProgressPart } from "./run-types.ts";
-
-/** Tokens (prompt and longest response) sampled in one call of the engine: between two calls the run can be interrupted. */
-const tokensAtOnce = 32_768;
 
 /** A prompt as the policy reads it, with its row. */
 export interface Prompt {
@@ -51,6 +49,7 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
     options;
   const rows: Responded[] = [];
   const longest = Math.max(...prompts.map(({ tokens }) => tokens.length)) + maxNewTokens;
+  const { tokensAtOnce } = engineOfRole(await engine.info(), "policy").capabilities;
   const rowsAtOnce = Math.max(1, Math.floor(tokensAtOnce / longest));
   for (let at = 0; at < prompts.length; at += rowsAtOnce) {
     onProgress(at);

@@ -43,6 +43,8 @@ const common: Capabilities = {
   schemes: ["tinker"],
   // Old and new log-probabilities come from the same call, but not always from passes of the same make-up, and of bfloat16 on an accelerator.
   firstRatioTolerance: 0.05,
+  // A server samples a whole rollout side by side, and would wait between parts.
+  tokensAtOnce: 2 ** 24,
 };
 
 /** PyTorch's AdamW with what SkyRL sets, unless its --backend-config says otherwise: only the rate comes from the request. */
