@@ -13,6 +13,7 @@ import {
   type StopFacts,
 } from "../control/doctor/index.ts";
 import { type PromptRow, RowsError } from "../data/index.ts";
+import { backends } from "../engine/tinker/tinker-backends.ts";
 import { configOf, findRun } from "../inspect/places.ts";
 import { parameterSpecs, scratchConfig } from "../models/family.ts";
 import { inspectModelFolder } from "../models/hf-folder.ts";
@@ -89,7 +90,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure, opened }:
     promptTokens: promptTokens_N && mean(promptTokens_N),
     tokenBudget: tokenBudget ?? ppo.tokensPerStep ?? null,
     experiment: experimentFacts(config),
-    explain: config.doctor.explain,
+    explain: { ...explainedByEngine(config), ...config.doctor.explain },
   };
   return { facts, unread };
 }
@@ -138,6 +139,14 @@ function startParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | nul
   if (!sft && ppo?.policy !== undefined) return null;
   if (model.path !== undefined) return hasWeights(model.path) ? sizeOf(inspectModelFolder(model.path).config) : null;
   return tokenizer && sizeOf(scratchConfig({ ...model, vocabularySize: tokenizer.vocabularySize }));
+}
+
+/** What no setting can mend, because the engine lacks it. */
+function explainedByEngine({ engine, ppo }: Config): Record<string, string> {
+  const { kind, backend } = engine;
+  if (kind !== "tinker" || backend === undefined || ppo?.maxGradNorm !== null) return {};
+  if (backends[backend].capabilities.clipping !== "none") return {};
+  return { "gradient/unclipped": `servers of the kind ${backend} cannot clip a gradient` };
 }
 
 /** Parameters of the model in a folder; null for an adapter, and for an architecture that Ballast itself does not read. */
