@@ -8,6 +8,7 @@ import type { Command } from "commander";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { keptTerminal } from "../../test/support/terminal.ts";
 import { workspaceWithRun } from "../../test/support/workspace.ts";
+import { studyNames } from "../lab/studies/study-names.ts";
 import { reportError } from "./failure.ts";
 import { createProgram, runProgram } from "./program.ts";
 
@@ -48,6 +49,7 @@ const argumentsOf = (run: string): Readonly<Record<string, readonly string[]>> =
   ...{
     "lab faults": ["nonsense=1", "--config", "none.yaml"],
     "lab strangers": ["--suite", "none"],
+    ...Object.fromEntries(Object.keys(studyNames).map((study) => [`lab ${study}`, ["nonsense=1", "--only", "none"]])),
     "rules list": [],
     "rules explain": ["kl_soft"],
   },

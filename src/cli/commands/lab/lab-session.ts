@@ -187,6 +187,6 @@ export function seedsFrom(text: string): number[] {
   });
   const wrong = seeds.length === 0 || seeds.some((seed) => !Number.isSafeInteger(seed));
   if (wrong || new Set(seeds).size < seeds.length)
-    throw new UsageError(`--seeds ${text}: expected distinct whole numbers, such as 11,12,13 or 1-8`);
+    throw new UsageError(`--seeds ${text}: expected distinct whole numbers`, "Such as 11,12,13, or 1-8.");
   return seeds;
 }
