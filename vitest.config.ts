@@ -12,14 +12,11 @@ const builtWorkers: Plugin = {
       : null,
 };
 
-/** Tests that change a module for all who import it: a mock, a row of a table, the page's state. Each gets a process of its own. */
-const alone = ["**/toy-*.test.ts", "src/util/durable.test.ts", "web/**/*.test.{ts,tsx}"];
-
 /**
  * `vitest run --mode full` adds what takes minutes: learning runs, the laboratory, long kills. `--mode torch` runs the tests of the PyTorch engine, which
  * need a Python with PyTorch, and nothing else; `--mode tinker` those that need a Tinker server. `--mode torch-full` and `tinker-full` add their long ones.
  *
- * The files of the other modes share processes, so that the modules that they import are loaded once in each, not once for each of 300 files.
+ * Each file has a process of its own: in a shared one, a crash takes all later files with it.
  */
 export default defineConfig(({ mode }) => {
   const engine = /^(torch|tinker)/.exec(mode)?.[0];
@@ -29,24 +26,14 @@ export default defineConfig(({ mode }) => {
     ...long,
     ...(engine ? [] : ["**/*.{torch,tinker}.test.ts", "**/*.{torch,tinker}.full.test.ts"]),
   ];
-  const project = (name: string, test: { include: string[]; exclude: string[]; isolate: boolean }) => ({
-    extends: true as const,
-    test: { name, ...test },
-  });
   return {
     plugins: [builtWorkers],
     test: {
       ...(engine
         ? { include: [`{src,test}/**/*.${engine}.test.ts`, `{src,test}/**/*.${engine}.full.test.ts`], exclude }
         : {
-            projects: [
-              project("shared", {
-                include: ["{src,test}/**/*.test.ts"],
-                exclude: [...exclude, ...alone],
-                isolate: false,
-              }),
-              project("alone", { include: alone, exclude, isolate: true }),
-            ],
+            include: ["{src,test}/**/*.test.ts", "web/**/*.test.{ts,tsx}"],
+            exclude,
             // Many files wait for a program that they have started.
             maxWorkers: Math.max(2, availableParallelism() - 1),
           }),
