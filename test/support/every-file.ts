@@ -1,4 +1,4 @@
-/** Runs before each file of tests: a helper's own hooks would be registered only for the first file that loads it, since files share processes. */
+/** Runs before each file of tests: what helpers leave is cleared after each test and each file, whoever made it. */
 import { afterAll, afterEach } from "vitest";
 import { clearFile, clearTest } from "./afterwards.ts";
 
