@@ -27,19 +27,24 @@ export function tokenMean(rows: Rows, mask?: Mask, f: (x: number) => number = (x
   return total / count;
 }
 
-/** The variance over all valid tokens, as `variance` has it of a list. */
-export function tokenVariance(rows: Rows, mask?: Mask, options: { readonly unbiased?: boolean } = {}): number {
+/** The mean over all valid tokens; of equal values exactly their value, from which a rounded mean may differ in its last bit and give them a spread. */
+export function tokenCenter(rows: Rows, mask?: Mask): number {
   let [total, count, first, equal] = [0, 0, Number.NaN, true];
   eachValid(rows, mask, (x) => {
     total += x;
     if (count++ === 0) first = x;
     else if (x !== first) equal = false;
   });
-  // Of equal values exactly their value, from which a rounded mean may differ in its last bit.
-  const center = equal && !Number.isNaN(first) ? first : total / count;
-  let squares = 0;
+  return equal && !Number.isNaN(first) ? first : total / count;
+}
+
+/** The variance over all valid tokens: biased (divided by n) by default; with `unbiased` it is divided by n - 1 and is NaN for one value. */
+export function tokenVariance(rows: Rows, mask?: Mask, options: { readonly unbiased?: boolean } = {}): number {
+  const center = tokenCenter(rows, mask);
+  let [squares, count] = [0, 0];
   eachValid(rows, mask, (x) => {
     squares += (x - center) ** 2;
+    count++;
   });
   return squares / (options.unbiased ? count - 1 : count);
 }

@@ -1,4 +1,5 @@
 /** Small statistics on plain lists. An undefined statistic (of an empty list, for example) is NaN, never 0. */
+import { tokenCenter, tokenVariance } from "./row-statistics.ts";
 import { checkSameLength } from "./token-rows.ts";
 
 export function sum(values: readonly number[]): number {
@@ -11,17 +12,9 @@ export function mean(values: readonly number[]): number {
   return sum(values) / values.length;
 }
 
-/** The mean; of equal values exactly their value, from which a rounded mean may differ in its last bit and give them a spread. */
-function centerOf(values: readonly number[]): number {
-  return values.length > 0 && values.every((value) => value === values[0]) ? values[0]! : mean(values);
-}
-
 /** The variance: biased (divided by n) by default; with `unbiased` it is divided by n - 1 and is NaN for one value. */
 export function variance(values: readonly number[], options: { readonly unbiased?: boolean } = {}): number {
-  const center = centerOf(values);
-  let squares = 0;
-  for (const value of values) squares += (value - center) ** 2;
-  return squares / (options.unbiased ? values.length - 1 : values.length);
+  return tokenVariance([values], undefined, options);
 }
 
 /** The standard deviation: biased (divided by n) by default; with `unbiased` it is the root of the unbiased variance. */
@@ -56,8 +49,8 @@ export function slope(values: readonly number[]): number {
 /** Pearson's correlation; NaN if either list is constant. */
 export function correlation(x: readonly number[], y: readonly number[]): number {
   checkSameLength({ x, y });
-  const meanX = centerOf(x);
-  const meanY = centerOf(y);
+  const meanX = tokenCenter([x]);
+  const meanY = tokenCenter([y]);
   let xy = 0;
   let xx = 0;
   let yy = 0;
