@@ -1,6 +1,6 @@
 /** The doctor at the start of a run: what it finds in the configuration is in the run's folder and record before anything trains. */
 import { join } from "node:path";
-import { examine, unexplained } from "../control/doctor/index.ts";
+import { examine, findingMessage, unexplained } from "../control/doctor/index.ts";
 import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { RunRows } from "../trainer/run-rows.ts";
@@ -30,9 +30,8 @@ export async function examineAtStart(
     const findings = examine(facts, unreadFindings(unread));
     writeDurably(join(folder, "doctor.json"), `${JSON.stringify(findings)}\n`);
     for (const { explained: _, ...finding } of unexplained(findings)) {
-      const { id, severity, what, why, remedy } = finding;
-      const message = `${what}: ${why}. What to do: ${remedy} (${id})`;
-      recorder.event({ ...at, kind: severity === "error" ? "warning" : "note", message, data: { finding } });
+      const kind = finding.severity === "error" ? "warning" : "note";
+      recorder.event({ ...at, kind, message: findingMessage(finding), data: { finding } });
     }
   } catch (error) {
     if (!(error instanceof BallastError)) throw error;

@@ -1,5 +1,5 @@
 /** The first iteration's look at the reward: samples of the starting policy set the scales of functions, and findings are told before anything trains. */
-import { type Finding, rewardFindings } from "../control/doctor/index.ts";
+import { type Finding, findingMessage, rewardFindings } from "../control/doctor/index.ts";
 import { scaleWords } from "../reward/index.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { random } from "../util/random.ts";
@@ -40,10 +40,7 @@ export async function examineReward(
 }
 
 function tellFinding({ loop }: Pick<OnlineRun, "loop">, iteration: number, finding: Finding): void {
-  const { id, severity, what, why, remedy } = finding;
-  loop.event(severity === "note" ? "note" : "warning", iteration, `${what}: ${why}. What to do: ${remedy} (${id})`, {
-    finding,
-  });
+  loop.event(finding.severity === "note" ? "note" : "warning", iteration, findingMessage(finding), { finding });
 }
 
 /** The first `rewardSamples` responses of the rollout, and as many more of the same policy as make `least`. */

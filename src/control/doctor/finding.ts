@@ -88,6 +88,11 @@ export interface Finding {
   readonly source: string;
 }
 
+/** The finding as one message of a run's record. */
+export function findingMessage({ id, what, why, remedy }: Finding): string {
+  return `${what}: ${why}. What to do: ${remedy} (${id})`;
+}
+
 /** A number for a sentence: three significant digits, with thousands separators, small ones as powers of ten. */
 export function inWords(value: number): string {
   if (!Number.isFinite(value)) return String(value);

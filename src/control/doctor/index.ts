@@ -14,7 +14,14 @@ export type {
   RewardGrain,
   StopFacts,
 } from "./facts.ts";
-export { type Finding, type FindingId, findingIds, parametersInWords, type Severity } from "./finding.ts";
+export {
+  type Finding,
+  type FindingId,
+  findingIds,
+  findingMessage,
+  parametersInWords,
+  type Severity,
+} from "./finding.ts";
 export { overlap } from "./overlap.ts";
 export { ppoFacts } from "./ppo-facts.ts";
 export { evaluationFindings } from "./prompt-findings.ts";

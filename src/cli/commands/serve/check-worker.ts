@@ -73,7 +73,8 @@ async function judged(config: Config, missing: readonly string[] | null) {
   try {
     const { facts, unread } = await gatherFacts({ config, ppo, tokenBudget: null, measure: false });
     const rows = missing === null ? rowFindings(config) : [];
-    return { findings: examine(facts, [...unreadFindings(missing ?? unread), ...rows]), failed: null };
+    const lines = (missing ?? unread).map((line) => withoutCurrentDirectory(line));
+    return { findings: examine(facts, [...unreadFindings(lines), ...rows]), failed: null };
   } catch (error) {
     return { findings: null, failed: problemIn(error) };
   }
