@@ -1,5 +1,6 @@
 /** `npm run bench`: the speed of the engine and the trainer, as shares of what the machine can do in the same run. */
 import { parseArgs } from "node:util";
+import { fetchRuntime } from "../src/tensor/runtime.ts";
 import { defaultThreads } from "../src/util/threads.ts";
 import { benchSampling, benchUpdate, startEngine, type UpdateResult } from "./engine.ts";
 import { benchIteration } from "./iteration.ts";
@@ -10,6 +11,7 @@ const threads = defaultThreads();
 const say = (text: string) => (options.json ? process.stderr : process.stdout).write(`${text}\n`);
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 
+await fetchRuntime({ onNote: (text) => process.stderr.write(`${text}\n`) });
 const before = await ceiling(threads);
 say(`ceiling, before     ${before.toFixed(0)} GFLOP/s on ${threads} threads`);
 const engine = await startEngine(threads);
