@@ -1,12 +1,13 @@
 /**
- * The loops of the optimizer in WebAssembly, two float64 numbers at a time: the operations, their order and so the bits are those of the loops in
- * JavaScript that the test keeps beside them. The module is a few instructions, assembled here.
+ * The loops of the optimizer in WebAssembly: sums of gradients with two float64 numbers at a time, AdamW with four float32 numbers at a time, as PyTorch's
+ * fused AdamW computes in float32. The operations, their order and so the bits are those of the loops in JavaScript that the test keeps beside them. The
+ * module is a few instructions, assembled here.
  */
 
 /** Numbers in a block: four arrays of them are in the processor's second cache. A multiple of 4. */
 export const blockSize = 4096;
-/** One more pair, since pairs are read whole. */
-const stride = 4 * (blockSize + 2);
+/** Bytes. */
+const stride = 4 * blockSize;
 
 export interface AdamWKernel {
   /** A block of each array, [blockSize]. */
@@ -18,7 +19,7 @@ export interface AdamWKernel {
   readonly sums: Float64Array;
   /** Adds the first `count` numbers of the gradient's block, a multiple of 4, to the sums. */
   addSums(count: number): void;
-  /** A step of AdamW on the first `count` numbers of the blocks, with the factors of `adamWStep`. */
+  /** A step of AdamW on the first `count` numbers of the blocks, with the factors of `adamWStep` rounded to float32. */
   step(
     count: number,
     ...factors: [
@@ -26,7 +27,7 @@ export interface AdamWKernel {
       beta2: number,
       gradToM: number,
       gradToV: number,
-      keep: number,
+      decay: number,
       rate: number,
       epsilon: number,
     ]
@@ -72,7 +73,7 @@ function make(): AdamWKernel {
 /** Instructions, as bytes. */
 type Code = readonly number[];
 
-const types = { i32: 0x7f, f64: 0x7c, v128: 0x7b } as const;
+const types = { i32: 0x7f, f32: 0x7d, v128: 0x7b } as const;
 
 function unsigned(value: number): Code {
   return value < 128 ? [value] : [(value & 127) | 128, ...unsigned(value >>> 7)];
@@ -91,27 +92,29 @@ const i32 = (value: number): Code => [0x41, ...signed(value)];
 const binary =
   (...operation: Code) =>
   (a: Code, b: Code): Code => [...a, ...b, ...operation];
+type Binary = ReturnType<typeof binary>;
 const addI32 = binary(0x6a);
 const shiftLeft = binary(0x74);
 const lessUnsigned = binary(0x49);
-const add = binary(...vector(...unsigned(240)));
-const sub = binary(...vector(...unsigned(241)));
-const mul = binary(...vector(...unsigned(242)));
-const div = binary(...vector(...unsigned(243)));
-const sqrt = (x: Code): Code => [...x, ...vector(...unsigned(239))];
-const splat = (x: Code): Code => [...x, ...vector(20)];
+const [addDoubles, mulDoubles] = [binary(...vector(...unsigned(240))), binary(...vector(...unsigned(242)))];
+const [add, sub, mul, div] = [228, 229, 230, 231].map((operation) => binary(...vector(...unsigned(operation)))) as [
+  ...[Binary, Binary],
+  ...[Binary, Binary],
+];
+const sqrt = (x: Code): Code => [...x, ...vector(...unsigned(227))];
+const splat = (x: Code): Code => [...x, ...vector(19)];
 /** Two float32 numbers at an address, as float64. */
 const loadPair = (address: Code, offset: number): Code => [
   ...[...address, ...vector(93), 2, ...unsigned(offset)],
   ...vector(95),
 ];
-/** Two float64 numbers, rounded to float32, to an address. */
-const storePair = (address: Code, offset: number, pair: Code): Code => [
-  ...[...address, ...pair, ...vector(94)],
-  ...[...vector(91), 2, ...unsigned(offset), 0],
+/** Four float32 numbers or two float64 numbers at an address, whose alignment is 2^`align` bytes. */
+const loadAt = (address: Code, offset: number, align = 2): Code => [
+  ...[...address, ...vector(0), align, ...unsigned(offset)],
 ];
-const load = (offset: number): Code => [...i32(0), ...vector(0), 3, ...unsigned(offset)];
-const store = (offset: number, value: Code): Code => [...i32(0), ...value, ...vector(11), 3, ...unsigned(offset)];
+const storeAt = (address: Code, offset: number, value: Code, align = 2): Code => [
+  ...[...address, ...value, ...vector(11), align, ...unsigned(offset)],
+];
 /** Runs the body at least once, and again as long as the condition holds. */
 const loopWhile = (condition: Code, body: Code): Code => [0x03, 0x40, ...body, ...condition, 0x0d, 0, 0x0b];
 
@@ -130,7 +133,7 @@ function moduleBytes(): Uint8Array {
   const pages = Math.ceil((offsets.sums + 64) / 65_536);
   return Uint8Array.from([
     ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [signature([types.i32]), signature([types.i32, ...Array<number>(7).fill(types.f64)])]),
+    ...section(1, [signature([types.i32]), signature([types.i32, ...Array<number>(7).fill(types.f32)])]),
     ...section(3, [[0], [1]]),
     ...section(5, [[0, ...unsigned(pages)]]),
     ...section(7, [
@@ -147,8 +150,8 @@ function sumsCode(): Code {
   const places = [0, 16, 32, 48].map((offset) => offsets.sums + offset);
   const add2 = (half: number): Code => [
     ...set(6, loadPair(get(1), offsets.gradient + 8 * half)),
-    ...set(2 + half, add(get(2 + half), mul(get(6), get(6)))),
-    ...set(4 + half, add(get(4 + half), get(6))),
+    ...set(2 + half, addDoubles(get(2 + half), mulDoubles(get(6), get(6)))),
+    ...set(4 + half, addDoubles(get(4 + half), get(6))),
   ];
   return body(
     [
@@ -157,40 +160,37 @@ function sumsCode(): Code {
     ],
     [
       ...set(0, shiftLeft(get(0), i32(2))),
-      ...places.flatMap((offset, i) => set(2 + i, load(offset))),
+      ...places.flatMap((offset, i) => set(2 + i, loadAt(i32(0), offset, 3))),
       ...loopWhile(lessUnsigned(get(1), get(0)), [...add2(0), ...add2(1), ...set(1, addI32(get(1), i32(16)))]),
-      ...places.flatMap((offset, i) => store(offset, get(2 + i))),
+      ...places.flatMap((offset, i) => storeAt(i32(0), offset, get(2 + i), 3)),
     ],
   );
 }
 
 function stepCode(): Code {
-  // Locals: 0 the count and then the end in bytes, 1 to 7 the factors, 8 the place in bytes, 9 to 15 the factors in pairs, 16 g, 17 m, 18 v.
-  const [beta1, beta2, gradToM, gradToV, keep, rate, epsilon] = [9, 10, 11, 12, 13, 14, 15].map(get) as [
+  // Locals: 0 the count and then the end in bytes, 1 to 7 the factors, 8 the place in bytes, 9 to 15 the factors four times each, 16 g, 17 m, 18 v, 19 w.
+  const [beta1, beta2, gradToM, gradToV, decay, rate, epsilon] = [9, 10, 11, 12, 13, 14, 15].map(get) as [
     ...[Code, Code, Code, Code],
     ...[Code, Code, Code],
   ];
-  const [at, g, m, v] = [get(8), get(16), get(17), get(18)];
+  const [at, g, m, v, w] = [get(8), get(16), get(17), get(18), get(19)];
   return body(
     [
       [1, types.i32],
-      [10, types.v128],
+      [11, types.v128],
     ],
     [
       ...set(0, shiftLeft(get(0), i32(2))),
       ...[1, 2, 3, 4, 5, 6, 7].flatMap((factor) => set(8 + factor, splat(get(factor)))),
       ...loopWhile(lessUnsigned(at, get(0)), [
-        ...set(16, loadPair(at, offsets.gradient)),
-        ...set(17, add(mul(beta1, loadPair(at, offsets.m)), mul(gradToM, g))),
-        ...set(18, add(mul(beta2, loadPair(at, offsets.v)), mul(gradToV, mul(g, g)))),
-        ...storePair(at, offsets.m, m),
-        ...storePair(at, offsets.v, v),
-        ...storePair(
-          at,
-          offsets.weights,
-          sub(mul(keep, loadPair(at, offsets.weights)), div(mul(rate, m), add(sqrt(v), epsilon))),
-        ),
-        ...set(8, addI32(at, i32(8))),
+        ...set(16, loadAt(at, offsets.gradient)),
+        ...set(17, add(mul(beta1, loadAt(at, offsets.m)), mul(gradToM, g))),
+        ...set(18, add(mul(beta2, loadAt(at, offsets.v)), mul(gradToV, mul(g, g)))),
+        ...set(19, loadAt(at, offsets.weights)),
+        ...storeAt(at, offsets.m, m),
+        ...storeAt(at, offsets.v, v),
+        ...storeAt(at, offsets.weights, sub(w, add(mul(decay, w), div(mul(rate, m), add(sqrt(v), epsilon))))),
+        ...set(8, addI32(at, i32(16))),
       ]),
     ],
   );

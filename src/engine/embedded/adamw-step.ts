@@ -1,7 +1,7 @@
 /**
  * The optimizer on plain arrays, in place: norms of gradients, AdamW (Loshchilov and Hutter 2019; epsilon as in PyTorch: docs/PPO.md row 16) and the
- * slow average of a model. Not a graph, because ONNX Runtime's binding copies every array that a graph writes. Sums and intermediate results are in
- * float64; one thread, so the bits do not depend on the number of threads. The arrays pass through the kernel's blocks.
+ * slow average of a model. Not a graph, because ONNX Runtime's binding copies every array that a graph writes. Sums are in float64, AdamW's
+ * step is in float32 as in PyTorch; one thread, so the bits do not depend on the number of threads. The arrays pass through the kernel's blocks.
  */
 import { adamWKernel, blockSize } from "./adamw-kernel.ts";
 
@@ -48,13 +48,14 @@ export interface AdamWStep {
 }
 
 /**
- * One step, in place: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w = (1 - rate decay) w - rate mHat / (sqrt(vHat) + eps), where mHat = m / (1 -
+ * One step, in place: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w = w - (rate decay w + rate mHat / (sqrt(vHat) + eps)), where mHat = m / (1 -
  * b1^t) and vHat = v / (1 - b2^t). The gradient is left as it is.
  */
 export function adamWStep({ weights, m, v, gradient }: AdamWArrays, options: AdamWStep): void {
   const { learningRate, weightDecay, beta1, beta2, step, clip } = options;
   const correction = Math.sqrt(1 - beta2 ** step);
-  const keep = 1 - learningRate * weightDecay;
+  // Subtracted as one sum: 1 - rate decay would be 1 in float32 below 6e-8.
+  const decay = learningRate * weightDecay;
   const gradToM = (1 - beta1) * clip;
   const gradToV = (1 - beta2) * clip * clip;
   // Rate and epsilon are scaled by sqrt(1 - b2^t): PyTorch's formula with one division fewer.
@@ -67,7 +68,7 @@ export function adamWStep({ weights, m, v, gradient }: AdamWArrays, options: Ada
     kernel.m.set(m.subarray(at, end));
     kernel.v.set(v.subarray(at, end));
     kernel.gradient.set(gradient.subarray(at, end));
-    kernel.step(end - at, beta1, beta2, gradToM, gradToV, keep, rate, epsilon);
+    kernel.step(end - at, beta1, beta2, gradToM, gradToV, decay, rate, epsilon);
     weights.set(kernel.weights.subarray(0, end - at), at);
     m.set(kernel.m.subarray(0, end - at), at);
     v.set(kernel.v.subarray(0, end - at), at);
