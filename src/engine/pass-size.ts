@@ -7,6 +7,13 @@
 export const mostTokens = 2048;
 
 /**
+ * What a pass costs beside its tokens, in tokens: it reads all weights and adds to all gradients. Of a policy loss with gradients, the seconds that do not
+ * grow with the number of tokens are those of 65 tokens on one thread and 105 on two at 3.3 million parameters, 93 and 143 at 124 million
+ * (docs/performance.md).
+ */
+export const tokensOfOnePass = 100;
+
+/**
  * The share of the machine's memory that one pass may take: a quarter. Most of the rest is weights, gradients and Adam's moments of policy and critic, and
  * what other passes left with the runtime.
  */

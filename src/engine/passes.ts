@@ -9,37 +9,36 @@ import type {
   LossRequest,
   PassOptions,
 } from "./engine.ts";
-import { mostTokens } from "./pass-size.ts";
-
-/** A pass with this many tokens takes no further sequence that is much longer than its shortest, which would pad all of them. */
-const enoughTokens = 768;
-const spread = 1.25;
+import { mostTokens, tokensOfOnePass } from "./pass-size.ts";
 
 /**
- * Indices of the sequences, shortest first, in groups: of `microBatch` sequences or, for 0, of as many as `limit` padded tokens
- * hold. Lengths are sorted only within a call: steps of one length each would also be steps of one kind of row each, whose gradients pull
- * in turns (on the help desk that tripled the held-out loss).
+ * Indices of the sequences, shortest first, in groups: of `microBatch` sequences or, for 0, of at most `limit` padded tokens, cut where all passes together
+ * cost least: their padded tokens, and `tokensOfOnePass` for each. Lengths are sorted only within a call: steps of one length each would also be steps of
+ * one kind of row each, whose gradients pull in turns (on the help desk that tripled the held-out loss).
  */
 export function microBatches(lengths: readonly number[], microBatch = 0, limit = mostTokens): number[][] {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
-  const groups: number[][] = [];
-  let group: number[] = [];
-  for (const i of order) {
-    // Lengths ascend, so the newcomer determines the padded length.
-    if (group.length > 0 && isFull(group, lengths[i]!)) {
-      groups.push(group);
-      group = [];
+  if (microBatch > 0)
+    return Array.from({ length: Math.ceil(order.length / microBatch) }, (_, g) =>
+      order.slice(g * microBatch, (g + 1) * microBatch),
+    );
+  // For each number of sequences, the least cost of passes over that many of the shortest, and the first sequence of their last pass.
+  const cost = [0];
+  const first = [0];
+  for (let end = 1; end <= order.length; end++) {
+    // Lengths ascend, so the last one determines the padded length.
+    const padded = lengths[order[end - 1]!]!;
+    cost[end] = Number.POSITIVE_INFINITY;
+    for (let from = end - 1; from >= 0 && (from === end - 1 || (end - from) * padded <= limit); from--) {
+      const total = cost[from]! + (end - from) * padded + tokensOfOnePass;
+      if (total >= cost[end]!) continue;
+      cost[end] = total;
+      first[end] = from;
     }
-    group.push(i);
   }
-  return group.length > 0 ? [...groups, group] : groups;
-
-  function isFull(members: readonly number[], next: number): boolean {
-    if (microBatch > 0) return members.length === microBatch;
-    const padded = members.length * lengths[members.at(-1)!]!;
-    const uneven = next > spread * lengths[members[0]!]!;
-    return (members.length + 1) * next > limit || (uneven && padded >= enoughTokens);
-  }
+  const groups: number[][] = [];
+  for (let end = order.length; end > 0; end = first[end]!) groups.unshift(order.slice(first[end]!, end));
+  return groups;
 }
 
 /** Forward passes, one after the other, with results in the order of the sequences. */

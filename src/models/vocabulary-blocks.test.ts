@@ -5,12 +5,25 @@ import type { Grid } from "../../test/support/interpreter.ts";
 import { gradients } from "../tensor/gradients.ts";
 import { constant, input, type Tensor, topological } from "../tensor/graph.ts";
 import { add, mul, sum } from "../tensor/ops.ts";
-import { blockArgmax, blockDistribution, blockKl, mostWords, type Readout } from "./vocabulary-blocks.ts";
+import { blockArgmax, blockDistribution, blockKl, mostWords, type Readout, wordsOfBlock } from "./vocabulary-blocks.ts";
 
 const width = 3;
 
-/** Vocabularies that fill their blocks or not, in one block, two, or three. */
-const vocabularies = [1, 7, mostWords, mostWords + 1, 2 * mostWords, 2 * mostWords + 351];
+/** Vocabularies that fill their blocks or not (the last, a prime), in one block, two, or three. */
+const vocabularies = [1, 7, mostWords, mostWords + 1, 2 * mostWords, 2 * 1733, 2 * mostWords + 351];
+
+test.each([
+  [50_257, 1733],
+  [49_152, 1024],
+  [151_936, 1187],
+  [128_256, 1002],
+  [32_000, 1000],
+  // 2,399 and 50,261 are primes.
+  [2399, 800],
+  [50_261, 1006],
+])("a vocabulary of %i is read in blocks of %i words", (vocabulary, words) => {
+  expect(wordsOfBlock(vocabulary)).toBe(words);
+});
 
 const readout = (V: number, name = "", missing: readonly number[] = []): Readout => {
   const mask = new Array<number>(V).fill(0);
@@ -114,7 +127,7 @@ describe.each(vocabularies)("a vocabulary of %i", (V) => {
     };
     for (let i = 0; i < N * width; i++) expect(out.hidden!.data[i]).toBeCloseTo(slope("hidden", i), 4);
     // The first and last words of blocks, and the targets.
-    const edges = [0, V - 1, mostWords - 1, mostWords, ...feeds.targets!.data].filter((v) => v < V);
+    const edges = [0, V - 1, wordsOfBlock(V) - 1, wordsOfBlock(V), ...feeds.targets!.data].filter((v) => v < V);
     for (const v of new Set(edges))
       for (let d = 0; d < width; d++)
         expect(out.matrix!.data[v * width + d]).toBeCloseTo(slope("matrix", v * width + d), 4);
@@ -162,10 +175,10 @@ test("a value that is not finite reaches the row's results, wherever it is, and 
 });
 
 test("a frozen matrix costs no product of its size", () => {
-  const own = readout(2 * mostWords);
+  const own = readout(2 * mostWords + 351);
   const { logprobs_N } = blockDistribution(own, targets);
   const sizes = (wrt: readonly Tensor[]) =>
     topological(gradients(sum(logprobs_N), wrt)).flatMap(({ op, shape }) => (op === "concat" ? [shape] : []));
   expect(sizes([own.hidden])).toEqual([]);
-  expect(sizes([own.hidden, own.matrix])).toEqual([[2 * mostWords, width]]);
+  expect(sizes([own.hidden, own.matrix])).toEqual([[2 * mostWords + 351, width]]);
 });

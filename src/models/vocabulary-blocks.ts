@@ -52,6 +52,21 @@ export interface Readout {
  */
 export const mostWords = 1024;
 
+/** Words in a block of equal blocks, at least and at most. */
+const [fewestEqual, mostEqual] = [512, 2048];
+
+/**
+ * Words of a block: the divisor of the vocabulary nearest to `mostWords` from 512 to 2,048 (1,733 of GPT-2's 50,257, 1,187 of Qwen's 151,936), so that the
+ * blocks of the matrix's gradient are that gradient; without one, blocks of at most `mostWords` words, of which the last is smaller.
+ */
+export function wordsOfBlock(words: number): number {
+  const distance = (size: number) => Math.abs(size - mostWords);
+  const divisors = Array.from({ length: mostEqual - fewestEqual + 1 }, (_, i) => fewestEqual + i)
+    .filter((size) => words % size === 0)
+    .sort((a, b) => distance(a) - distance(b));
+  return divisors[0] ?? Math.ceil(words / Math.ceil(words / mostWords));
+}
+
 /** Below every logit, and finite, so that 0 times a difference from it is 0. */
 const lowest = -3e38;
 
@@ -171,9 +186,8 @@ function overBlocks(
   step: (block: Block, states: readonly Tensor[]) => Step,
 ): Step {
   const words = matrix.shape[0] as number;
-  const size = Math.ceil(words / Math.ceil(words / mostWords));
-  // The last block may be smaller, and slices of a loop are of one size: it follows the loop.
-  const equalBlocks = Math.ceil(words / size) - 1;
+  const size = wordsOfBlock(words);
+  const equalBlocks = Math.floor(words / size);
   const block = (index: Tensor, size_: number): Block => ({
     ids: add(range(size_), mul(index, whole(size))),
     size: size_,
@@ -187,12 +201,14 @@ function overBlocks(
     stackedLength: equalBlocks,
     body: (index, states) => step(block(index, size), states),
   });
-  const last = step(block(whole(equalBlocks), rest), before.states);
-  const joined = before.stacked.map((part, i) => {
+  const stacked = before.stacked.map((part) => {
     const [, , ...inner] = part.shape as [Dim, Dim, ...Shape];
-    return concat([reshape(part, [equalBlocks * size, ...inner]), last.stacked[i] as Tensor], 0);
+    return reshape(part, [equalBlocks * size, ...inner]);
   });
-  return { states: last.states, stacked: joined };
+  if (rest === 0) return { states: before.states, stacked };
+  // Slices of a loop are of one size: a smaller last block follows the loop.
+  const last = step(block(whole(equalBlocks), rest), before.states);
+  return { states: last.states, stacked: stacked.map((part, i) => concat([part, last.stacked[i] as Tensor], 0)) };
 }
 
 function blockLogits({ hidden, matrix, mask }: Readout, { ids }: Block): Tensor {

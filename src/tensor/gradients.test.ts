@@ -256,6 +256,17 @@ const cases: { readonly [K in OpName]: readonly Case[] } = {
       feeds: { x: floats(2, 3), indices: integers([2], [2, 0], "int64") },
       build: (x) => ops.scatterAdd(x.x!, x.indices!, 3, { distinct: true }),
     },
+    {
+      about: "repeated indices, into a tensor",
+      feeds: { x: floats("B", 3), into: floats(4, 3), indices: integers(["B"], [2, 2]) },
+      sizes: dynamic,
+      build: (x) => ops.scatterAdd(x.x!, x.indices!, 4, { into: x.into }),
+    },
+    {
+      about: "distinct, into a tensor",
+      feeds: { x: floats(2, 3), into: floats(3, 3), indices: integers([2], [2, 0], "int64") },
+      build: (x) => ops.scatterAdd(x.x!, x.indices!, 3, { distinct: true, into: x.into }),
+    },
   ],
   pick: [
     { feeds: { x: floats(2, 3), i: integers([2], [2, 0]) }, build: ({ x, i }) => ops.pick(x!, i!) },
@@ -491,6 +502,23 @@ describe("gradients", () => {
     // d/dx e^x (x + e^x)
     const expected = feeds.x.data.map((v) => Math.exp(v) * (v + 1) + 2 * Math.exp(2 * v));
     expect(distance((await runOnce({ grad: grad! }, feeds)).grad!, { shape: [4], data: expected })).toBeLessThan(1e-6);
+  });
+
+  test("a table that is also multiplied, such as tied embeddings, has one gradient of its size: rows go into the other", async () => {
+    const table = input("table", [4, 3]);
+    const ids = input("ids", ["T"], "int32");
+    const hidden = ops.gather(table, ids);
+    const [grad] = of(ops.sum(ops.matmul(hidden, table, { transB: true })), table);
+    expect(grad!.op).toBe("scatterAdd");
+    expect(grad!.inputs[2]!.op).toBe("matmul");
+    const feeds = { table: uniformGrid("tied", [4, 3]), ids: { shape: [3], data: [2, 0, 2] } };
+    // dL/dtable[v] = sum of the hidden rows, and for each reading of v the sum of all rows of the table.
+    const column = (rows: readonly number[], c: number) =>
+      rows.reduce((sum, r) => sum + feeds.table.data[3 * r + c]!, 0);
+    const data = [0, 1, 2, 3].flatMap((v) =>
+      [0, 1, 2].map((c) => column([2, 0, 2], c) + [1, 0, 2, 0][v]! * column([0, 1, 2, 3], c)),
+    );
+    expect(distance((await runOnce({ grad: grad! }, feeds)).grad!, { shape: [4, 3], data })).toBeLessThan(1e-6);
   });
 
   test("what the loss does not depend on, or only through stopGradient, has zeros", async () => {

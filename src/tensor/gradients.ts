@@ -171,8 +171,8 @@ export const gradientRules: { readonly [K in OpName]: Entry<K> } = {
     const { distinct } = y.attributes;
     return [scatterAdd(flat, reshape(indices, [productOf(indices.shape)]), rows as Dim, { distinct }), null];
   },
-  // Each update was added once.
-  scatterAdd: (y, g) => [gather(g, y.inputs[1] as Tensor, { distinct: y.attributes.distinct }), null],
+  // Each update was added once, and what it was added to passes through.
+  scatterAdd: (y, g) => [gather(g, y.inputs[1] as Tensor, { distinct: y.attributes.distinct }), null, g],
   // The picked entry takes the gradient, the others 0.
   pick: (y, g) => {
     const [x, index] = y.inputs as readonly [Tensor, Tensor];
@@ -293,10 +293,18 @@ export function pullback(seeds: readonly (readonly [Tensor, Tensor])[], wrt: rea
       const x = y.inputs[i] as Tensor;
       if (dx === null || !needed.has(x)) continue;
       const before = total.get(x);
-      total.set(x, before === undefined ? dx : add(before, dx));
+      total.set(x, before === undefined ? dx : plus(before, dx));
     }
   }
   return wrt.map((x) => total.get(x) ?? zerosOf(x.shape));
+}
+
+/** The sum of two gradients. Rows of a table go into the other gradient, which saves an array of the table's size. */
+function plus(before: Tensor, dx: Tensor): Tensor {
+  if (dx.op !== "scatterAdd" || dx.inputs.length === 3) return add(before, dx);
+  const [updates, indices] = dx.inputs as readonly [Tensor, Tensor];
+  const { distinct } = (dx as Tensor<"scatterAdd">).attributes;
+  return scatterAdd(updates, indices, dx.shape[0] as Dim, { distinct, into: before });
 }
 
 function applyRule<K extends OpName>(

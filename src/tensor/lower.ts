@@ -89,17 +89,25 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   },
   sizeOf: (y, _, emit) => emit.alias(y, emit.dimScalar(y.attributes.dim)),
   gather: (y, inputs, emit) => emit.node("Gather", inputs, [emit.name(y)], { axis: { int: y.attributes.axis } }),
-  scatterAdd: (y, [updates, indices], emit) => {
-    const [long, column, zeros] = [emit.fresh(), emit.fresh(), emit.fresh()];
+  scatterAdd: (y, [updates, indices, into], emit) => {
+    const [long, column] = [emit.fresh(), emit.fresh()];
     emit.node("Cast", [indices as string], [long], { to: { int: elementTypes.int64 } });
     emit.node("Unsqueeze", [long, emit.ints([1])], [column]);
-    emit.node("Expand", [emit.initializer([0], [], "float32"), emit.shape(y.shape)], [zeros]);
-    if (y.attributes.distinct) return emit.node("ScatterND", [zeros, column, updates as string], [emit.name(y)]);
+    const base = into ?? emit.fresh();
+    if (into === undefined) emit.node("Expand", [emit.initializer([0], [], "float32"), emit.shape(y.shape)], [base]);
+    const reduction = { reduction: { string: "add" } };
+    if (y.attributes.distinct)
+      return emit.node(
+        "ScatterND",
+        [base, column, updates as string],
+        [emit.name(y)],
+        into === undefined ? {} : reduction,
+      );
     // ScatterND adds from several threads at once and loses updates if an index occurs twice; ScatterElements does not.
     const spread = emit.fresh();
     emit.node("Expand", [column, emit.shape((y.inputs[0] as Tensor).shape)], [spread]);
-    const attributes = { axis: { int: 0 }, reduction: { string: "add" } };
-    emit.node("ScatterElements", [zeros, spread, updates as string], [emit.name(y)], attributes);
+    const attributes = { axis: { int: 0 }, ...reduction };
+    emit.node("ScatterElements", [base, spread, updates as string], [emit.name(y)], attributes);
   },
   pick: (y, [x, index], emit) => {
     const [column, picked] = [emit.fresh(), emit.fresh()];

@@ -226,19 +226,30 @@ export function gather(table: Tensor, indices: Tensor, { axis = 0, distinct = fa
   return node("gather", [table, indices], { axis: at, distinct }, table.dtype, shape);
 }
 
-/** A tensor of shape [rows, d] that is zero except that row i of `updates` [N, d] is added at `indices` [N]. */
+export interface ScatterOptions {
+  /** The caller's promise that no index occurs twice. */
+  readonly distinct?: boolean;
+  /** What the rows are added to, [rows, d]; zeros by default. Memory that nothing else reads is written over. */
+  readonly into?: Tensor | undefined;
+}
+
+/** A tensor of shape [rows, d], zero or `into`, to which row i of `updates` [N, d] is added at `indices` [N]. */
 export function scatterAdd(
   updates: Tensor,
   indices: Tensor,
   rows: Dim,
-  { distinct = false }: { readonly distinct?: boolean } = {},
+  { distinct = false, into }: ScatterOptions = {},
 ): Tensor {
   requireType("scatterAdd", updates, "float32");
   requireType("scatterAdd", indices, "int32", "int64");
   if (updates.shape.length !== 2 || indices.shape.length !== 1 || updates.shape[0] !== indices.shape[0]) {
     throw new GraphError(`scatterAdd: rows ${show(updates.shape)} at indices ${show(indices.shape)}`);
   }
-  return node("scatterAdd", [updates, indices], { distinct }, updates.dtype, [rows, updates.shape[1] as Dim]);
+  const shape = [rows, updates.shape[1] as Dim];
+  if (into !== undefined && (into.dtype !== updates.dtype || String(into.shape) !== String(shape)))
+    throw new GraphError(`scatterAdd: rows of ${show(shape)} into ${into.dtype} ${show(into.shape)}`);
+  const inputs = into === undefined ? [updates, indices] : [updates, indices, into];
+  return node("scatterAdd", inputs, { distinct }, updates.dtype, shape);
 }
 
 /** x[..., index[...]]: one entry of the last axis for each index. [..., n] by [...] -> [...] */

@@ -16,7 +16,21 @@ const views: ReadonlySet<OpName> = new Set(["reshape", "stopGradient", "customGr
 
 /** Ops that write over an input of the result's size if nothing else needs it. */
 const inPlace: ReadonlySet<OpName> = new Set([
-  ...(["add", "sub", "mul", "div", "neg", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "softmax"] as const),
+  ...([
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "exp",
+    "log",
+    "sqrt",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "softmax",
+    "scatterAdd",
+  ] as const),
 ]);
 
 /** Ops without memory of their own: fed from outside, or part of another node. */
@@ -156,8 +170,8 @@ function loopBytes({ stateOutputs, stacked, stackedLength }: LoopAttributes, siz
 
 function sizeOf(tensor: Tensor, sizes: Sizes): number {
   if (tensor.op === "loop") return loopBytes((tensor as Tensor<"loop">).attributes, sizes);
-  // A scatter begins with zeros of the result's size.
-  return bytes(tensor, sizes) * (tensor.op === "scatterAdd" ? 2 : 1);
+  // A scatter into nothing begins with zeros of the result's size.
+  return bytes(tensor, sizes) * (tensor.op === "scatterAdd" && tensor.inputs.length === 2 ? 2 : 1);
 }
 
 function bytes({ shape, dtype }: Tensor, sizes: Sizes): number {

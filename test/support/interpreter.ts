@@ -197,9 +197,12 @@ const meanings: { readonly [K in OpName]: Meaning<K> } = {
       return at(table!, [...index.slice(0, axis), i, ...index.slice(axis + rank)]);
     });
   },
-  scatterAdd: (y, [updates, indices], scope) =>
+  scatterAdd: (y, [updates, indices, into], scope) =>
     build(sizes(y.shape, scope), ([row, column]) =>
-      total(indices!.data.map((to, i) => (to === row ? at(updates!, [i, column!]) : 0))),
+      total([
+        into === undefined ? 0 : at(into, [row!, column!]),
+        ...indices!.data.map((to, i) => (to === row ? at(updates!, [i, column!]) : 0)),
+      ]),
     ),
   pick: (_, [x, index]) => build(index!.shape, (where) => at(x!, [...where, at(index!, where)])),
   oneHot: (y, [index], scope) =>
