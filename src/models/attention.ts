@@ -2,7 +2,7 @@
  * Attention, once for training and for generation: a family's trunk reads through a `Reading`, which is either whole sequences under the causal mask
  * or one new token per row against a cache.
  *
- * Axes: B rows, S positions read, N = B*S, H heads of queries, G heads of keys and values (H is a multiple of G), K the width of a head, T positions
+ * Axes: B rows, S positions read, N tokens (B*S, or fewer if padding is left out), H heads of queries, G heads of keys and values (H is a multiple of G), K the width of a head, T positions
  * attended to.
  */
 import { type Dim, product } from "../tensor/dims.ts";
@@ -12,6 +12,8 @@ import {
   cast,
   concat,
   cumsum,
+  customGradient,
+  gather,
   greater,
   less,
   matmul,
@@ -50,8 +52,8 @@ export interface Reading {
   readonly positions: Tensor;
   /** Whether no position occurs twice, for `gather`. */
   readonly distinctPositions: boolean;
-  /** N, the number of ids: hidden states are [N, D]. */
-  readonly rows: Dim;
+  /** The hidden states [N, D] of the tokens, from embeddings in the shape of the ids, [B, S, D] or [B, D]. */
+  tokens(embedded: Tensor): Tensor;
   /** Splits a projection [N, parts*heads*size] into its parts (such as GPT-2's queries, keys and values) and heads: [B, heads, S, size] each. */
   heads(x: Tensor, sizes: { readonly parts?: number; readonly heads: number; readonly size: number }): Tensor[];
   /** softmax(scale q k^T) v over the positions that each token may see. q [B, H, S, K], k and v [B, G, S, K] -> [N, H*K] */
@@ -62,10 +64,26 @@ export interface Reading {
   readonly cache: readonly LayerCache[];
 }
 
+/** Where the tokens of padded sequences are: without padding, one after the other, and at the places b*S + s. */
+export interface Packing {
+  /** The place of each token, int32 [T]. */
+  readonly places: Tensor;
+  /** For each place [B, S] the number of its token, int32; 0 for padding. */
+  readonly numbers: Tensor;
+}
+
+export interface WholeSequences {
+  /** Whether the backward pass computes the blocks of the trunk again. */
+  readonly recompute?: boolean;
+  /** Leaves padding out of everything but attention: N is then the number of tokens, T. */
+  readonly packing?: Packing | null;
+}
+
 /** Reads ids [B, S], padded on the right: under the causal mask no real position sees padding. The cache covers all S positions. */
-export function wholeSequences(ids: Tensor, { recompute = false }: { readonly recompute?: boolean } = {}): Reading {
+export function wholeSequences(ids: Tensor, { recompute = false, packing = null }: WholeSequences = {}): Reading {
   const [B, S] = ids.shape as [Dim, Dim];
-  const rows = product([B, S]);
+  const places = product([B, S]);
+  const [pack, unpack] = packing === null ? [same, same] : packedBy(packing, places);
   const masks = new Map<number | null, Tensor>();
   const maskOf = (window: number | null) => {
     const mask = masks.get(window) ?? causalMask(S, window);
@@ -77,21 +95,33 @@ export function wholeSequences(ids: Tensor, { recompute = false }: { readonly re
     ids,
     positions: range(S),
     distinctPositions: true,
-    rows,
+    tokens: (embedded) => pack(reshape(embedded, [places, embedded.shape[2] as Dim])),
     cache,
     block: recompute ? recomputed : (x_N_D, body) => body(x_N_D),
     heads: (x, { parts = 1, heads, size }) =>
       // [B, S, parts, H, K] -> [parts, B, H, S, K]
-      split(transpose(reshape(x, [B, S, parts, heads, size]), [2, 0, 3, 1, 4]), 0, parts).map((part) =>
+      split(transpose(reshape(unpack(x), [B, S, parts, heads, size]), [2, 0, 3, 1, 4]), 0, parts).map((part) =>
         reshape(part, [B, heads, S, size]),
       ),
     attend: (layer, { q, k, v, scale, window = null }) => {
       cache[layer] = { key: k, value: v };
       const [, H, , K] = q.shape as [Dim, number, Dim, number];
       const mixed = attention(q, [{ key: k, value: v, mask: maskOf(window) }], scale ?? 1 / Math.sqrt(K));
-      return reshape(transpose(mixed, [0, 2, 1, 3]), [rows, H * K]);
+      return pack(reshape(transpose(mixed, [0, 2, 1, 3]), [places, H * K]));
     },
   };
+}
+
+function same(x: Tensor): Tensor {
+  return x;
+}
+
+/** From all places [B*S, C] to the tokens [T, C], and back. What stands at padding, a copy of the first token, takes no gradient. */
+function packedBy({ places, numbers }: Packing, count: Dim): [(x: Tensor) => Tensor, (x: Tensor) => Tensor] {
+  const number = reshape(numbers, [count]);
+  const unpack = (x: Tensor) =>
+    customGradient([gather(x, number)], [x], ([g]) => [gather(g as Tensor, places)])[0] as Tensor;
+  return [(x) => gather(x, places, { distinct: true }), unpack];
 }
 
 export interface TokenReading {
@@ -121,7 +151,7 @@ export function oneToken({ ids, positions, past, mask, recent }: TokenReading): 
     ids,
     positions,
     distinctPositions: false,
-    rows: B,
+    tokens: same,
     cache,
     block: (x_N_D, body) => body(x_N_D),
     heads: (x, { parts = 1, heads, size }) => split(x, 1, parts).map((part) => reshape(part, [B, heads, 1, size])),

@@ -3,7 +3,7 @@
  * [outputs, inputs]. A family says by its `GatedShape` what is particular to it.
  */
 import type { Tensor } from "../tensor/graph.ts";
-import { add, gather, mul, reshape, rmsNorm } from "../tensor/ops.ts";
+import { add, gather, mul, rmsNorm } from "../tensor/ops.ts";
 import { type ActivationName, activations } from "./activation.ts";
 import type { Architecture } from "./architecture.ts";
 import type { Reading } from "./attention.ts";
@@ -87,7 +87,7 @@ function parameters(config: DecoderConfig, shape: GatedShape): ParameterSpec[] {
 }
 
 function trunk(config: DecoderConfig, shape: GatedShape, parameters: Parameters, reading: Reading): Tensor {
-  const { width, heads } = config;
+  const { heads } = config;
   const { kvHeads, headDim: size } = cacheSizes(config);
   const { epsilon, queryKeyNorms, gemma } = shape;
   const of = (name: string) => parameter(parameters, `${name}.weight`);
@@ -95,7 +95,7 @@ function trunk(config: DecoderConfig, shape: GatedShape, parameters: Parameters,
   const dense = (name: string, x: Tensor) => project(parameters, name, x, "outputs-inputs");
   const activation = activations[shape.activation];
   const rotate = rotations(reading, size);
-  const embedded_N_D = reshape(gather(parameter(parameters, embedding), reading.ids), [reading.rows, width]);
+  const embedded_N_D = reading.tokens(gather(parameter(parameters, embedding), reading.ids));
   let x_N_D = gemma ? mul(embedded_N_D, gemma.embeddingScale) : embedded_N_D;
   for (const [i, { rope, window }] of shape.layers.entries()) {
     const block = `model.layers.${i}`;

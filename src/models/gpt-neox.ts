@@ -3,7 +3,7 @@
  * values in one matrix head by head, rotary positions on a part of each head.
  */
 import type { Tensor } from "../tensor/graph.ts";
-import { add, gather, layerNorm, reshape, split } from "../tensor/ops.ts";
+import { add, gather, layerNorm, split } from "../tensor/ops.ts";
 import { type ActivationName, activations } from "./activation.ts";
 import type { Architecture } from "./architecture.ts";
 import type { Reading } from "./attention.ts";
@@ -109,7 +109,7 @@ function trunk(config: DecoderConfig, parameters: Parameters, reading: Reading):
   const dense = (name: string, x: Tensor) => project(parameters, name, x, "outputs-inputs");
   const activation = activations[hidden_act];
   const rotate = rotations(reading, size);
-  let x_N_D = reshape(gather(of(embedding), reading.ids), [reading.rows, width]);
+  let x_N_D = reading.tokens(gather(of(embedding), reading.ids));
   for (let i = 0; i < layers; i++) {
     const block = `gpt_neox.layers.${i}`;
     x_N_D = reading.block(x_N_D, (before_N_D) => {

@@ -1,6 +1,6 @@
 /** GPT-2 (Radford et al. 2019; Hugging Face's `GPT2Model`): learned positions, layer norms before each half of a block, GELU. */
 import type { Tensor } from "../tensor/graph.ts";
-import { add, gather, gelu, layerNorm, reshape } from "../tensor/ops.ts";
+import { add, gather, gelu, layerNorm } from "../tensor/ops.ts";
 import type { Architecture } from "./architecture.ts";
 import type { Reading } from "./attention.ts";
 import type { HfConfig } from "./hf-config.ts";
@@ -59,12 +59,12 @@ function parameters({ vocabularySize, context, width, layers }: DecoderConfig): 
 }
 
 function trunk({ width, layers, heads }: DecoderConfig, parameters: Parameters, reading: Reading): Tensor {
-  const { ids, positions, distinctPositions, rows } = reading;
+  const { ids, positions, distinctPositions } = reading;
   const of = (name: string) => parameter(parameters, name);
   const norm = (name: string, x: Tensor) => layerNorm(x, of(`${name}.weight`), of(`${name}.bias`), layerNormEpsilon);
   const dense = (name: string, x: Tensor) => project(parameters, name, x, "inputs-outputs");
   const position = gather(of(positionEmbedding), positions, { distinct: distinctPositions });
-  let x_N_D = reshape(add(gather(of(embedding), ids), position), [rows, width]);
+  let x_N_D = reading.tokens(add(gather(of(embedding), ids), position));
   for (let i = 0; i < layers; i++) {
     const block = `transformer.h.${i}`;
     x_N_D = reading.block(x_N_D, (before_N_D) => {

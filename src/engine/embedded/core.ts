@@ -174,9 +174,6 @@ export class EmbeddedCore implements OnePassEngine {
     this.#requireHeads(model, outputs.some((output) => output === "values" || output === "score") ? "scalar" : null);
     const speaks = outputs.some((output) => ["logprobs", "entropy", "top1"].includes(output));
     this.#requireHeads(model, speaks ? "lm" : null);
-    const session = await this.#sessions.get(["forward", config, heads, outputs], () =>
-      forwardGraph(config, heads, outputs),
-    );
     const parameters = model.inputs();
     const rows: Record<string, number[][]> = Object.fromEntries(outputs.map((output) => [output, []]));
     for (const group of lengthGroups(
@@ -188,8 +185,13 @@ export class EmbeddedCore implements OnePassEngine {
         ? { ...scoreBatch(config, part), targets: undefined, lengths: part.map(() => 1) }
         : tokenBatch(config, part);
       const scored = outputs.includes("logprobs") || outputs.includes("entropy");
+      const packed = batch.packing !== null;
+      const session = await this.#sessions.get(["forward", config, heads, outputs, packed], () =>
+        forwardGraph(config, heads, outputs, { packed }),
+      );
       const results = await session.run({
         ...parameters,
+        ...batch.packing,
         ids: batch.ids,
         rows: batch.rows,
         ...(scored && { temperature: scalar(temperature) }),
@@ -214,10 +216,10 @@ export class EmbeddedCore implements OnePassEngine {
     const shape = shapeOf(loss);
     // The first pass of a step has nothing to add to. A small model's graphs keep their memory, so one of them serves every pass.
     const first = model.accumulated === 0 && !keepsMemory(4 * model.info.trained);
-    const session = await this.#sessions.get(["loss", config, heads, shape, first], () =>
-      lossGraph(config, heads, shape, { recompute: this.#recompute, first }),
+    const { feeds, lengths, packed } = lossFeeds(model, loss);
+    const session = await this.#sessions.get(["loss", config, heads, shape, first, packed], () =>
+      lossGraph(config, heads, shape, { recompute: this.#recompute, first, packed }),
     );
-    const { feeds, lengths } = lossFeeds(model, loss);
     // The sums are read and written in place: each is the result of an entry-by-entry addition.
     const gradients = model.gradients();
     if (model.accumulated === 0 && !first) for (const { part } of gradients) part.fill(0);
@@ -369,7 +371,14 @@ function shapeOf(loss: LossRequest): LossShape {
   }
 }
 
-function lossFeeds(model: Model, loss: LossRequest): { feeds: Record<string, Value>; lengths: readonly number[] } {
+interface LossFeeds {
+  readonly feeds: Record<string, Value>;
+  /** Numbers of scored tokens; none for pairs. */
+  readonly lengths: readonly number[];
+  readonly packed: boolean;
+}
+
+function lossFeeds(model: Model, loss: LossRequest): LossFeeds {
   const { config } = model.info;
   if (loss.name === "pairwise") {
     const { chosen, rejected, margins, weights } = loss;
@@ -379,20 +388,21 @@ function lossFeeds(model: Model, loss: LossRequest): { feeds: Record<string, Val
         `pairwise: ${pairs} chosen, ${rejected.length} rejected, ${margins.length} margins, ${weights.length} weights`,
       );
     }
-    const { ids, rows } = scoreBatch(config, [...chosen, ...rejected]);
+    const { ids, rows, packing } = scoreBatch(config, [...chosen, ...rejected]);
     const half = (from: number) => ({ data: (rows.data as Int32Array).slice(from, from + pairs), shape: [pairs] });
     const feeds = {
       ids,
+      ...packing,
       chosenRows: half(0),
       rejectedRows: half(pairs),
       margins: vector(margins),
       weights: vector(weights),
     };
-    return { feeds, lengths: [] };
+    return { feeds, lengths: [], packed: packing !== null };
   }
-  const { ids, rows, targets, lengths } = tokenBatch(config, loss.sequences);
+  const { ids, rows, targets, lengths, packing } = tokenBatch(config, loss.sequences);
   const flat = (name: string, values: readonly (readonly number[])[]) => flatten(name, values, lengths);
-  const feeds: Record<string, Value> = { ids, rows, targets, weights: flat("weights", loss.weights) };
+  const feeds: Record<string, Value> = { ids, ...packing, rows, targets, weights: flat("weights", loss.weights) };
   if (loss.name === "value") {
     feeds.returns = flat("returns", loss.returns);
     feeds.oldValues = flat("oldValues", loss.oldValues);
@@ -413,7 +423,7 @@ function lossFeeds(model: Model, loss: LossRequest): { feeds: Record<string, Val
       feeds.klCoef = scalar(kl.coef);
     }
   }
-  return { feeds, lengths };
+  return { feeds, lengths, packed: packing !== null };
 }
 
 function scalar(value: number): Value {

@@ -17,7 +17,7 @@ import { Session, type Value } from "../../tensor/session.ts";
 import type { HeadKind, LossRequest, ModelConfig } from "../engine.ts";
 import { EmbeddedCore } from "./core.ts";
 import { type LossShape, lossGraph } from "./losses.ts";
-import { flatten, scoreBatch, tokenBatch } from "./padded-batch.ts";
+import { type Batch, flatten, scoreBatch, tokenBatch } from "./padded-batch.ts";
 
 const core = new EmbeddedCore({ threads: 2 });
 const ids = { tied: "", untied: "", score: "" };
@@ -55,12 +55,13 @@ describe("losses and gradients", () => {
     expect(result.gradSquaredNorm / expected.gradSquaredNorm).toBeCloseTo(1, 5);
   });
 
-  test.each(fixtureLosses)("$key, every gradient", async ({ model, expected, request }) => {
+  const graphs = fixtureLosses.flatMap((loss) => [true, false].map((packed) => ({ ...loss, packed })));
+  test.each(graphs)("$key, every gradient, padding left out: $packed", async ({ model, expected, request, packed }) => {
     const config = model === "untied" ? untiedConfig : tiedConfig;
     const tensors = fixtureTensors(...(model === "tied" ? [] : [model]));
     const heads: HeadKind[] = model === "score" ? ["scalar"] : ["lm"];
-    const session = await Session.compile(lossGraph(config, heads, shapeOf(request)), { threads: 2 });
-    const feeds = lossFeeds(config, request);
+    const session = await Session.compile(lossGraph(config, heads, shapeOf(request), { packed }), { threads: 2 });
+    const feeds = lossFeeds(config, request, packed);
     for (const [name, { shape, data }] of tensors) {
       feeds[name] = { shape, data };
       // The gradient is added to what was accumulated before.
@@ -121,22 +122,34 @@ function shapeOf(loss: LossRequest): LossShape {
   return { name: "policy", penalty: null, dualClip: dualClip !== null, ...bonus };
 }
 
-/** The inputs of a loss's graph, written from its documentation. */
-function lossFeeds(config: ModelConfig, loss: LossRequest): Record<string, Value> {
+/** The inputs of a loss's graph, written from its documentation. The fixture's sequences differ in length. */
+function lossFeeds(config: ModelConfig, loss: LossRequest, packed: boolean): Record<string, Value> {
   const vector = (values: readonly number[]): Value => ({ data: Float32Array.from(values), shape: [values.length] });
   const scalar = (value: number): Value => ({ data: Float32Array.of(value), shape: [] });
   if (loss.name === "pairwise") {
-    const { ids: tokens, rows } = scoreBatch(config, [...loss.chosen, ...loss.rejected]);
+    const { ids: tokens, packing, ...scored } = scoreBatch(config, [...loss.chosen, ...loss.rejected]);
+    const rows = packed ? scored.rows : placesOf(scored.rows, packing);
     const half = (from: number, to: number): Value => ({
       data: (rows.data as Int32Array).slice(from, to),
       shape: [to - from],
     });
     const n = loss.chosen.length;
     const sides = { chosenRows: half(0, n), rejectedRows: half(n, 2 * n) };
-    return { ids: tokens, ...sides, margins: vector(loss.margins), weights: vector(loss.weights) };
+    return {
+      ids: tokens,
+      ...(packed && packing),
+      ...sides,
+      margins: vector(loss.margins),
+      weights: vector(loss.weights),
+    };
   }
-  const { lengths, ...batch } = tokenBatch(config, loss.sequences);
-  const feeds: Record<string, Value> = { ...batch, weights: flatten("weights", loss.weights, lengths) };
+  const { lengths, packing, rows, ...batch } = tokenBatch(config, loss.sequences);
+  const feeds: Record<string, Value> = {
+    ...batch,
+    ...(packed && packing),
+    rows: packed ? rows : placesOf(rows, packing),
+    weights: flatten("weights", loss.weights, lengths),
+  };
   for (const key of ["returns", "oldValues", "oldLogprobs", "advantages", "refLogprobs"]) {
     const rows = (loss as unknown as Record<string, number[][] | undefined>)[key];
     if (rows !== undefined) feeds[key] = flatten(key, rows, lengths);
@@ -148,4 +161,10 @@ function lossFeeds(config: ModelConfig, loss: LossRequest): Record<string, Value
     }
   }
   return feeds;
+}
+
+/** The places b*S + s of tokens given by their numbers. */
+function placesOf(numbers: Value, packing: Batch["packing"]): Value {
+  const places = packing!.places.data as Int32Array;
+  return { data: Int32Array.from(numbers.data as Int32Array, (n) => places[n]!), shape: numbers.shape };
 }

@@ -2,7 +2,7 @@
  * The losses and forward passes as graphs. Each is a sum over scored tokens of weight times term, like its slow counterpart in `objectives/`, against
  * which it is tested. Settings that may change during a run are inputs.
  */
-import { wholeSequences } from "../../models/attention.ts";
+import { type Packing, wholeSequences } from "../../models/attention.ts";
 import {
   languageHead,
   languageReadout,
@@ -13,7 +13,7 @@ import {
 } from "../../models/family.ts";
 import type { Parameters } from "../../models/parameters.ts";
 import { blockArgmax, blockDistribution, blockKl, mostWords } from "../../models/vocabulary-blocks.ts";
-import { product } from "../../tensor/dims.ts";
+import { product, type Shape } from "../../tensor/dims.ts";
 import { gradients } from "../../tensor/gradients.ts";
 import { input, type Tensor } from "../../tensor/graph.ts";
 import {
@@ -54,6 +54,12 @@ export type LossShape =
       readonly kl: "k2" | "k3" | null;
     };
 
+export interface LossGraphOptions {
+  readonly recompute?: boolean;
+  readonly first?: boolean;
+  readonly packed?: boolean;
+}
+
 interface Loss {
   readonly loss: Tensor;
   readonly outputs: Readonly<Record<string, Tensor>>;
@@ -63,16 +69,17 @@ interface Loss {
  * Loss and accumulated gradients. Inputs: the parameters, `sum.<name>` for each trainable one (the gradient so far; not if this call is the `first`),
  * ids [B, S] int32, rows [N] int32 (flat positions b*S + s whose next token is scored), and the loss's own. Outputs: loss, squaredNorm (of this call's
  * gradient), `sum.<name>`, and the loss's per-token outputs. With `recompute` the backward pass computes the activations of each block again: the same
- * bits in less memory and more time.
+ * bits in less memory and more time. `packed` leaves padding out of everything but attention: `rows` are then numbers of tokens without padding, and
+ * there are two more inputs, places [T] int32 (b*S + s of each token) and numbers [B, S] int32 (the token at each place; 0 for padding).
  */
 export function lossGraph(
   config: ModelConfig,
   heads: readonly HeadKind[],
   shape: LossShape,
-  { recompute = false, first = false }: { readonly recompute?: boolean; readonly first?: boolean } = {},
+  { recompute = false, first = false, packed = false }: LossGraphOptions = {},
 ): Record<string, Tensor> {
   const parameters = parameterInputs(config, heads);
-  const { loss, outputs } = buildLoss(config, parameters, batch(recompute), shape);
+  const { loss, outputs } = buildLoss(config, parameters, batch({ recompute, packed }), shape);
   const names = parameterSpecs(config, heads).flatMap(({ name, trainable }) => (trainable ? [name] : []));
   const grads = gradients(
     loss,
@@ -86,15 +93,16 @@ export function lossGraph(
   return results;
 }
 
-/** A forward pass. Inputs: the parameters, ids [B, S], rows [N], and what the outputs need: targets [N], temperature []. */
+/** A forward pass. Inputs: the parameters, ids [B, S], rows [N], what `packed` adds to a loss, and what the outputs need: targets [N], temperature []. */
 export function forwardGraph(
   config: ModelConfig,
   heads: readonly HeadKind[],
   outputs: readonly ForwardOutput[],
+  { packed = false }: Pick<LossGraphOptions, "packed"> = {},
 ): Record<string, Tensor> {
   const parameters = parameterInputs(config, heads);
   const results: Record<string, Tensor> = {};
-  const hidden_N_D = scoredHidden(config, parameters, batch(false));
+  const hidden_N_D = scoredHidden(config, parameters, batch({ packed }));
   if (outputs.includes("logprobs") || outputs.includes("entropy")) {
     const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, input("temperature", []));
     if (outputs.includes("logprobs")) results.logprobs = logprobs_N;
@@ -129,8 +137,8 @@ function crossEntropy(config: ModelConfig, parameters: Parameters, read: Batch):
 }
 
 /** The pairwise loss: sum w * -log sigmoid(gap) = sum w * softplus(-gap), gap = score(chosen) - score(rejected) - margin (docs/PPO.md row 18). */
-function pairwise(config: ModelConfig, parameters: Parameters, { ids, recompute }: Batch): Loss {
-  const hidden = trunk(config, parameters, wholeSequences(ids, { recompute }));
+function pairwise(config: ModelConfig, parameters: Parameters, { ids, ...options }: Batch): Loss {
+  const hidden = trunk(config, parameters, wholeSequences(ids, options));
   const score = (rows: string) =>
     scalarHead(parameters, gather(hidden, input(rows, ["N"], "int32"), { distinct: true }));
   const [chosen_N, rejected_N] = [score("chosenRows"), score("rejectedRows")];
@@ -217,15 +225,18 @@ interface Batch {
   readonly rows: Tensor;
   /** Whether the backward pass computes the blocks of the trunk again. */
   readonly recompute: boolean;
+  readonly packing: Packing | null;
 }
 
-function batch(recompute: boolean): Batch {
-  return { ids: input("ids", ["B", "S"], "int32"), rows: input("rows", ["N"], "int32"), recompute };
+function batch({ recompute = false, packed = false }: Pick<LossGraphOptions, "recompute" | "packed">): Batch {
+  const whole = (name: string, shape: Shape) => input(name, shape, "int32");
+  const packing = packed ? { places: whole("places", ["T"]), numbers: whole("numbers", ["B", "S"]) } : null;
+  return { ids: whole("ids", ["B", "S"]), rows: whole("rows", ["N"]), recompute, packing };
 }
 
 /** Hidden states at the scored rows. [N, D] */
-function scoredHidden(config: ModelConfig, parameters: Parameters, { ids, rows, recompute }: Batch): Tensor {
-  return gather(trunk(config, parameters, wholeSequences(ids, { recompute })), rows, { distinct: true });
+function scoredHidden(config: ModelConfig, parameters: Parameters, { ids, rows, ...options }: Batch): Tensor {
+  return gather(trunk(config, parameters, wholeSequences(ids, options)), rows, { distinct: true });
 }
 
 /** Log-probability of the target and entropy of the whole distribution, both at the temperature, by default 1 (docs/PPO.md rows 1, 11). */

@@ -6,8 +6,10 @@ import type { ModelConfig, Sequence, TextIds } from "../engine.ts";
 export interface Batch {
   /** ids [B, S], padded on the right with 0: no scored token sees padding. */
   readonly ids: Value;
-  /** Flat positions b*S + s of the states in which the scored tokens were chosen. [N] */
+  /** The states in which the scored tokens were chosen: flat positions b*S + s, or numbers of tokens without padding if there is a packing. [N] */
   readonly rows: Value;
+  /** The inputs of a packed graph; null if nothing is padded. */
+  readonly packing: { readonly places: Value; readonly numbers: Value } | null;
   /** The scored tokens. [N] */
   readonly targets: Value;
   /** Number of scored tokens in each sequence. */
@@ -27,6 +29,8 @@ export function tokenBatch(config: ModelConfig, sequences: readonly Sequence[]):
   const S = Math.max(1, ...sequences.map(({ tokens }) => tokens.length - 1));
   const lengths = sequences.map(({ tokens, start }) => tokens.length - start);
   const N = lengths.reduce((a, b) => a + b, 0);
+  const read = sequences.map(({ tokens }) => Math.min(tokens.length, S));
+  const { starts, packing } = packed(read, S);
   const rows = new Int32Array(N);
   const targets = new Int32Array(N);
   let n = 0;
@@ -35,12 +39,13 @@ export function tokenBatch(config: ModelConfig, sequences: readonly Sequence[]):
       const target = tokens[t] as number;
       if (config.textIds !== undefined && !isText(config.textIds, target))
         throw new EngineError(`sequence ${b} is scored at token ${target}, which no text has`);
-      rows[n] = b * S + t - 1;
+      rows[n] = starts[b]! + t - 1;
       targets[n] = target;
     }
   }
   return {
     ids: padded(sequences, S),
+    packing,
     rows: { data: rows, shape: [N] },
     targets: { data: targets, shape: [N] },
     lengths,
@@ -51,12 +56,38 @@ function isText({ below, missing }: TextIds, id: number): boolean {
   return id < below && !missing.includes(id);
 }
 
-/** A batch for one score per sequence, at its last token. `rows` are those positions, [B]. */
-export function scoreBatch(config: ModelConfig, sequences: readonly Sequence[]): { ids: Value; rows: Value } {
+/** A batch for one score per sequence, at its last token. `rows` are those tokens, [B]. */
+export function scoreBatch(
+  config: ModelConfig,
+  sequences: readonly Sequence[],
+): Pick<Batch, "ids" | "rows" | "packing"> {
   check(config, sequences);
   const S = Math.max(...sequences.map(({ tokens }) => tokens.length));
-  const rows = Int32Array.from(sequences, ({ tokens }, b) => b * S + tokens.length - 1);
-  return { ids: padded(sequences, S), rows: { data: rows, shape: [rows.length] } };
+  const { starts, packing } = packed(
+    sequences.map(({ tokens }) => tokens.length),
+    S,
+  );
+  const rows = Int32Array.from(sequences, ({ tokens }, b) => starts[b]! + tokens.length - 1);
+  return { ids: padded(sequences, S), packing, rows: { data: rows, shape: [rows.length] } };
+}
+
+/** The number of each sequence's first token, and where the tokens of sequences of these lengths, padded to S, are; without padding the places themselves. */
+function packed(lengths: readonly number[], S: number): { starts: readonly number[]; packing: Batch["packing"] } {
+  const total = lengths.reduce((a, b) => a + b, 0);
+  if (total === lengths.length * S) return { starts: lengths.map((_, b) => b * S), packing: null };
+  const starts: number[] = [];
+  const places = new Int32Array(total);
+  const numbers = new Int32Array(lengths.length * S);
+  let n = 0;
+  for (const [b, length] of lengths.entries()) {
+    starts.push(n);
+    for (let s = 0; s < length; s++, n++) {
+      places[n] = b * S + s;
+      numbers[b * S + s] = n;
+    }
+  }
+  const packing = { places: { data: places, shape: [total] }, numbers: { data: numbers, shape: [lengths.length, S] } };
+  return { starts, packing };
 }
 
 /** Throws if the model cannot read the sequences. */

@@ -15,7 +15,7 @@ import { parameter, specsOf } from "../../models/parameters.ts";
 import { project } from "../../models/projection.ts";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "../../models/safetensors.ts";
 import type { Tensor } from "../../tensor/graph.ts";
-import { add, div, gather, mul, reshape, sigmoid, sqrt, sum } from "../../tensor/ops.ts";
+import { add, div, gather, mul, sigmoid, sqrt, sum } from "../../tensor/ops.ts";
 import type { CrossEntropyLoss } from "../engine.ts";
 import { EmbeddedCore } from "./core.ts";
 import { Model } from "./held-model.ts";
@@ -61,9 +61,9 @@ const toy: Architecture = {
       const mean = mul(sum(mul(x, x), { axes: [-1], keepDims: true }), 1 / width);
       return mul(div(x, sqrt(add(mean, 1e-6))), of(name));
     };
-    const { ids, positions, distinctPositions, rows } = reading;
+    const { ids, positions, distinctPositions } = reading;
     const position = gather(of("positions"), positions, { distinct: distinctPositions });
-    let x = reshape(add(gather(of("embed"), ids), position), [rows, width]);
+    let x = reading.tokens(add(gather(of("embed"), ids), position));
     for (let i = 0; i < layers; i++) {
       const before = norm(`${i}.before`, x);
       const [q, k, v] = [heads, kvHeads, kvHeads].map(
