@@ -13,6 +13,9 @@ export const mostTokens = 2048;
  */
 export const tokensOfOnePass = 100;
 
+/** What a place of padding costs the embedded engine, in tokens: only attention reads it. */
+export const paddingCost = 0.25;
+
 /**
  * The share of the machine's memory that one pass may take: a quarter. Most of the rest is weights, gradients and Adam's moments of policy and critic, and
  * what other passes left with the runtime.

@@ -21,35 +21,39 @@ describe("micro-batches", () => {
     );
   });
 
-  it("cost as little as the best of all ways to cut them: padded tokens, and 100 for each pass", () => {
-    const cost = (groups: readonly (readonly number[])[]) =>
-      groups.reduce((total, group) => total + group.length * Math.max(...group) + 100, 0);
-    const few = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 9 });
-    fc.assert(
-      fc.property(few, fc.integer({ min: 50, max: 1500 }), (all, limit) => {
-        const sorted = [...all].sort((a, b) => a - b);
-        // Every subset of the gaps between neighbours is a way to cut.
-        const ways = Array.from({ length: 2 ** (all.length - 1) }, (_, cuts) => {
-          const groups = [[sorted[0]!]];
-          for (const [i, length] of sorted.slice(1).entries())
-            if (cuts & (1 << i)) groups.push([length]);
-            else groups.at(-1)!.push(length);
-          return groups;
-        }).filter((groups) =>
-          groups.every((group) => group.length === 1 || group.length * Math.max(...group) <= limit),
-        );
-        const found = microBatches(all, 0, limit).map((group) => group.map((i) => all[i]!));
-        expect(cost(found)).toBe(Math.min(...ways.map(cost)));
-      }),
-    );
-  });
+  it.each([0, 0.25, 1])(
+    "cost as little as the best of all ways to cut: %d for a place of padding, 100 for a pass",
+    (paddingCost) => {
+      const sum = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0);
+      const cost = (groups: readonly (readonly number[])[]) =>
+        sum(groups.map((group) => paddingCost * (group.length * Math.max(...group) - sum(group)) + 100));
+      const few = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 9 });
+      fc.assert(
+        fc.property(few, fc.integer({ min: 50, max: 1500 }), (all, limit) => {
+          const sorted = [...all].sort((a, b) => a - b);
+          // Every subset of the gaps between neighbours is a way to cut.
+          const ways = Array.from({ length: 2 ** (all.length - 1) }, (_, cuts) => {
+            const groups = [[sorted[0]!]];
+            for (const [i, length] of sorted.slice(1).entries())
+              if (cuts & (1 << i)) groups.push([length]);
+              else groups.at(-1)!.push(length);
+            return groups;
+          }).filter((groups) =>
+            groups.every((group) => group.length === 1 || group.length * Math.max(...group) <= limit),
+          );
+          const found = microBatches(all, 0, { limit, paddingCost }).map((group) => group.map((i) => all[i]!));
+          expect(cost(found)).toBe(Math.min(...ways.map(cost)));
+        }),
+      );
+    },
+  );
 
   it.each([100, 700, 2048])("of at most %d padded tokens hold as many sequences as fit", (limit) => {
     const tokens = Array.from({ length: 40 }, () => 100);
-    const parts = microBatches(tokens, 0, limit);
+    const parts = microBatches(tokens, 0, { limit });
     expect(Math.max(...parts.map((part) => part.length * 100))).toBe(Math.floor(limit / 100) * 100);
     // The caller's own number of sequences is used as it is.
-    expect(microBatches(tokens, 30, limit).map((part) => part.length)).toEqual([30, 10]);
+    expect(microBatches(tokens, 30, { limit }).map((part) => part.length)).toEqual([30, 10]);
   });
 
   it("give their results back in the order of the sequences, their losses and what is not finite added up", async () => {

@@ -11,12 +11,23 @@ import type {
 } from "./engine.ts";
 import { mostTokens, tokensOfOnePass } from "./pass-size.ts";
 
+export interface PassLimits {
+  /** Most padded tokens of a pass; 2,048 by default. */
+  readonly limit?: number | undefined;
+  /** What a place of padding costs, in tokens: 1 for an engine that reads padding, which is the default. */
+  readonly paddingCost?: number;
+}
+
 /**
  * Indices of the sequences, shortest first, in groups: of `microBatch` sequences or, for 0, of at most `limit` padded tokens, cut where all passes together
- * cost least: their padded tokens, and `tokensOfOnePass` for each. Lengths are sorted only within a call: steps of one length each would also be steps of
+ * cost least: `paddingCost` for each place of padding, and `tokensOfOnePass` for each pass. Lengths are sorted only within a call: steps of one length each would also be steps of
  * one kind of row each, whose gradients pull in turns (on the help desk that tripled the held-out loss).
  */
-export function microBatches(lengths: readonly number[], microBatch = 0, limit = mostTokens): number[][] {
+export function microBatches(
+  lengths: readonly number[],
+  microBatch = 0,
+  { limit = mostTokens, paddingCost = 1 }: PassLimits = {},
+): number[][] {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
   if (microBatch > 0)
     return Array.from({ length: Math.ceil(order.length / microBatch) }, (_, g) =>
@@ -29,8 +40,10 @@ export function microBatches(lengths: readonly number[], microBatch = 0, limit =
     // Lengths ascend, so the last one determines the padded length.
     const padded = lengths[order[end - 1]!]!;
     cost[end] = Number.POSITIVE_INFINITY;
+    let tokens = 0;
     for (let from = end - 1; from >= 0 && (from === end - 1 || (end - from) * padded <= limit); from--) {
-      const total = cost[from]! + (end - from) * padded + tokensOfOnePass;
+      tokens += lengths[order[from]!]!;
+      const total = cost[from]! + paddingCost * ((end - from) * padded - tokens) + tokensOfOnePass;
       if (total >= cost[end]!) continue;
       cost[end] = total;
       first[end] = from;
@@ -44,7 +57,7 @@ export function microBatches(lengths: readonly number[], microBatch = 0, limit =
 /** Forward passes, one after the other, with results in the order of the sequences. */
 export async function forwardInPasses<Output extends ForwardOutput>(
   request: ForwardRequest<Output>,
-  { microBatch, beforePass, limit }: PassOptions & { readonly limit?: number | undefined },
+  { microBatch, beforePass, ...limits }: PassOptions & PassLimits,
   pass: (request: ForwardRequest<Output>) => Promise<ForwardResult<Output>>,
 ): Promise<ForwardResult<Output>> {
   const { sequences } = request;
@@ -52,7 +65,7 @@ export async function forwardInPasses<Output extends ForwardOutput>(
     microBatches(
       sequences.map(({ tokens }) => tokens.length),
       microBatch,
-      limit,
+      limits,
     ),
   );
   const results: ForwardResult<Output>[] = [];
@@ -69,14 +82,14 @@ export type PassResult = Omit<ForwardBackwardResult, "nonFinite" | "partSquaredN
   readonly gradSquaredNorm: number;
 };
 
-/** The passes of one call, one after the other: their gradients add up. `limit` is in padded tokens, counting both sequences of a pair. */
+/** The passes of one call, one after the other: their gradients add up. Both sequences of a pair count. */
 export async function gradientInPasses(
   loss: LossRequest,
-  { microBatch, beforePass, parts: asked, limit }: GradientOptions & { readonly limit?: number | undefined },
+  { microBatch, beforePass, parts: asked, ...limits }: GradientOptions & PassLimits,
   pass: (loss: LossRequest) => Promise<PassResult>,
 ): Promise<ForwardBackwardResult> {
   if (!fits(loss)) return { ...(await pass(loss)), nonFinite: 0 };
-  const parts = orWhole(asked ?? microBatches(lengthsOf(loss), microBatch, limit));
+  const parts = orWhole(asked ?? microBatches(lengthsOf(loss), microBatch, limits));
   const passes: PassResult[] = [];
   for (const [done, part] of parts.entries()) {
     beforePass?.(done, parts.length);

@@ -4,7 +4,7 @@ import { startFolder } from "../config/checks.ts";
 import type { Config } from "../config/index.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
 import { forwardBytes, lossBytes, samplingBytes, tokensWithin } from "../engine/graph-memory.ts";
-import { shareOfPass } from "../engine/pass-size.ts";
+import { paddingCost, shareOfPass } from "../engine/pass-size.ts";
 import { microBatches } from "../engine/passes.ts";
 import { newAdapter } from "../models/adapter.ts";
 import { blockProjections, parameterSpecs, scratchConfig } from "../models/family.ts";
@@ -220,7 +220,7 @@ function largestPass(
   const passes = microBatches(
     step.map((length) => perRow * length),
     microBatch,
-    limit,
+    { limit, paddingCost },
   ).map((rows) => ({
     sequences: perRow * rows.length,
     length: Math.max(...rows.map((i) => step[i] as number)),

@@ -132,7 +132,7 @@ function passOf(
   const cut = microBatches(
     step.map((length) => perRow * length),
     processes * microBatch,
-    stage === "reward" ? processes * 2048 : limit,
+    { limit: stage === "reward" ? processes * 2048 : limit },
   );
   const sizes = cut.map((rows) => ({
     sequences: perRow * rows.length,

@@ -5,7 +5,7 @@ import { mostThreads } from "../../util/limits.ts";
 import { startWorker } from "../../util/start-worker.ts";
 import { defaultThreads } from "../../util/threads.ts";
 import type { Engine, ForwardOutput, ForwardRequest, ForwardResult, ModelId, ModelInfo } from "../engine.ts";
-import { mostTokens } from "../pass-size.ts";
+import { mostTokens, paddingCost } from "../pass-size.ts";
 import { forwardInPasses, gradientInPasses } from "../passes.ts";
 import type { Call, Reply } from "./protocol.ts";
 
@@ -91,7 +91,7 @@ export async function createEmbeddedEngine({
     forward: <Output extends ForwardOutput>(model: ModelId, request: ForwardRequest<Output>, options = {}) => {
       // Log-probabilities are read in the passes in which a loss over the same sequences will compute them.
       const scores = (request.outputs as readonly ForwardOutput[]).includes("score");
-      const limited = { ...options, limit: scores ? mostTokens : limits.get(model) };
+      const limited = { ...options, paddingCost, limit: scores ? mostTokens : limits.get(model) };
       return forwardInPasses(
         request,
         limited,
@@ -99,8 +99,10 @@ export async function createEmbeddedEngine({
       );
     },
     forwardBackward: (model, loss, options = {}) =>
-      gradientInPasses(loss, { ...options, limit: loss.name === "pairwise" ? mostTokens : limits.get(model) }, (part) =>
-        call("forwardBackward", [model, part]),
+      gradientInPasses(
+        loss,
+        { ...options, paddingCost, limit: loss.name === "pairwise" ? mostTokens : limits.get(model) },
+        (part) => call("forwardBackward", [model, part]),
       ),
     optimStep: (...args) => call("optimStep", args),
     zeroGrad: (...args) => call("zeroGrad", args),
