@@ -25,13 +25,14 @@ test.each([
   expect(wordsOfBlock(vocabulary)).toBe(words);
 });
 
-const readout = (V: number, name = "", missing: readonly number[] = []): Readout => {
+const readoutOf = (V: number, name = "", missing: readonly number[] = [], whole = false): Readout => {
   const mask = new Array<number>(V).fill(0);
   for (const id of missing) mask[id] = -1e30;
   return {
     hidden: input(`${name}hidden`, ["N", width]),
     matrix: input(`${name}matrix`, [V, width]),
     mask: missing.length === 0 ? null : constant(mask),
+    whole,
   };
 };
 
@@ -67,10 +68,14 @@ const targetsOf = (N: number, V: number): Grid => ({
 const targets = input("targets", ["N"], "int32");
 const grid = (data: readonly number[]): Grid => ({ shape: [data.length], data });
 
-describe.each(vocabularies)("a vocabulary of %i", (V) => {
+const cases = vocabularies.flatMap((V) => (V > mostWords ? [false, true] : [false]).map((whole) => ({ V, whole })));
+
+describe.each(cases)("a vocabulary of $V, in one block: $whole", ({ V, whole }) => {
+  const readout = (name = "") => readoutOf(V, name, [], whole);
+
   test.each([1, 5])("log-probabilities, entropies and the most likely words of %i rows", async (N) => {
     const feeds: Record<string, Grid> = { ...feedsOf(N, V), targets: targetsOf(N, V) };
-    const own = readout(V);
+    const own = readout();
     const { logprobs_N, entropy_N } = blockDistribution(own, targets);
     const out = await runOnce({ logprobs_N, entropy_N, top1: blockArgmax(own) }, feeds);
     const logs = slowLogs(feeds);
@@ -81,8 +86,8 @@ describe.each(vocabularies)("a vocabulary of %i", (V) => {
 
   test("KL of two distributions, 0 with itself", async () => {
     const feeds: Record<string, Grid> = { ...feedsOf(4, V), ...feedsOf(4, V, "old.") };
-    const own = readout(V);
-    const out = await runOnce({ kl: blockKl(own, readout(V, "old.")), own: blockKl(own, own) }, feeds);
+    const own = readout();
+    const out = await runOnce({ kl: blockKl(own, readout("old.")), own: blockKl(own, own) }, feeds);
     const [logs, oldLogs] = [slowLogs(feeds), slowLogs(feeds, "old.")];
     const slow = oldLogs.map((row, n) => row.reduce((kl, x, v) => kl + Math.exp(x) * (x - logs[n]![v]!), 0));
     expect(distance(out.kl!, grid(slow))).toBeLessThan(3e-6);
@@ -97,13 +102,13 @@ describe.each(vocabularies)("a vocabulary of %i", (V) => {
       targets: targetsOf(N, V),
       weights: uniformGrid("w", [N]),
     };
-    const own = readout(V);
+    const own = readout();
     const { logprobs_N, entropy_N } = blockDistribution(own, targets);
     const terms = {
       logprobs: () => logprobs_N,
       entropy: () => entropy_N,
       both: () => add(mul(logprobs_N, entropy_N), entropy_N),
-      kl: () => blockKl(own, readout(V, "old.")),
+      kl: () => blockKl(own, readout("old.")),
     };
     const loss = sum(mul(input("weights", ["N"]), terms[of]()));
     const [hidden, matrix] = gradients(loss, [own.hidden, own.matrix]) as [Tensor, Tensor];
@@ -138,7 +143,7 @@ describe.each(vocabularies)("a vocabulary of %i", (V) => {
 test("words that no text has get probability 0, no gradient, and are never the most likely", async () => {
   const V = 2 * mostWords + 9;
   const missing = [0, 3, mostWords, ...Array.from({ length: 40 }, (_, i) => V - 40 + i)];
-  const own = readout(V, "", missing);
+  const own = readoutOf(V, "", missing);
   const feeds: Record<string, Grid> = { ...feedsOf(2, V), targets: grid([5, mostWords + 1]) };
   feeds.matrix = {
     ...feeds.matrix!,
@@ -156,7 +161,7 @@ test("words that no text has get probability 0, no gradient, and are never the m
 
 test("a value that is not finite reaches the row's results, wherever it is, and no other row's", async () => {
   const V = 2 * mostWords + 9;
-  const { logprobs_N, entropy_N } = blockDistribution(readout(V), targets);
+  const { logprobs_N, entropy_N } = blockDistribution(readoutOf(V), targets);
   for (const bad of [NaN, Infinity]) {
     const feeds: Record<string, Grid> = { ...feedsOf(2, V), targets: grid([5, 6]) };
     feeds.hidden = { ...feeds.hidden!, data: feeds.hidden!.data.map((x, i) => (i === 1 ? bad : x)) };
@@ -175,7 +180,7 @@ test("a value that is not finite reaches the row's results, wherever it is, and 
 });
 
 test("a frozen matrix costs no product of its size", () => {
-  const own = readout(2 * mostWords + 351);
+  const own = readoutOf(2 * mostWords + 351);
   const { logprobs_N } = blockDistribution(own, targets);
   const sizes = (wrt: readonly Tensor[]) =>
     topological(gradients(sum(logprobs_N), wrt)).flatMap(({ op, shape }) => (op === "concat" ? [shape] : []));

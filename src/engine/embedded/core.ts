@@ -2,6 +2,7 @@
 
 import { withDefaultOptions } from "../../models/family.ts";
 import { withTextIds } from "../../models/model-config.ts";
+import { isWhole } from "../../models/vocabulary-blocks.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
 import { keepsMemory, type Value } from "../../tensor/session.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
@@ -33,7 +34,7 @@ import { mostTokens, shareOfPass } from "../pass-size.ts";
 import type { PassResult } from "../passes.ts";
 import { adamWStep, average, gradientSums } from "./adamw-step.ts";
 import { Model, parts, valuesOf } from "./held-model.ts";
-import { forwardGraph, type LossShape, lossGraph } from "./losses.ts";
+import { forwardGraph, inBlocks, type LossShape, lossGraph } from "./losses.ts";
 import { machineInfo } from "./machine-info.ts";
 import { averageMerged, mergedValues } from "./merged-weights.ts";
 import { openState } from "./open-state.ts";
@@ -186,8 +187,9 @@ export class EmbeddedCore implements OnePassEngine {
         : tokenBatch(config, part);
       const scored = outputs.includes("logprobs") || outputs.includes("entropy");
       const packed = batch.packing !== null;
-      const session = await this.#sessions.get(["forward", config, heads, outputs, packed], () =>
-        forwardGraph(config, heads, outputs, { packed }),
+      const whole = speaks && readsWhole(config, batch.lengths);
+      const session = await this.#sessions.get(["forward", config, heads, outputs, packed, whole], () =>
+        forwardGraph(config, heads, outputs, { packed, whole }),
       );
       const results = await session.run({
         ...parameters,
@@ -217,8 +219,9 @@ export class EmbeddedCore implements OnePassEngine {
     // The first pass of a step has nothing to add to. A small model's graphs keep their memory, so one of them serves every pass.
     const first = model.accumulated === 0 && !keepsMemory(4 * model.info.trained);
     const { feeds, lengths, packed } = lossFeeds(model, loss);
-    const session = await this.#sessions.get(["loss", config, heads, shape, first, packed], () =>
-      lossGraph(config, heads, shape, { recompute: this.#recompute, first, packed }),
+    const whole = loss.name !== "value" && loss.name !== "pairwise" && readsWhole(config, lengths);
+    const session = await this.#sessions.get(["loss", config, heads, shape, first, packed, whole], () =>
+      lossGraph(config, heads, shape, { recompute: this.#recompute, first, packed, whole }),
     );
     // The sums are read and written in place: each is the result of an entry-by-entry addition.
     const gradients = model.gradients();
@@ -424,6 +427,12 @@ function lossFeeds(model: Model, loss: LossRequest): LossFeeds {
     }
   }
   return { feeds, lengths, packed: packing !== null };
+}
+
+/** Whether a pass reads a large vocabulary as one block. */
+function readsWhole(config: ModelConfig, lengths: readonly number[]): boolean {
+  const scored = lengths.reduce((total, length) => total + length, 0);
+  return inBlocks(config) && isWhole(config.vocabularySize, scored);
 }
 
 function scalar(value: number): Value {

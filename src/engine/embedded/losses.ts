@@ -12,7 +12,7 @@ import {
   trunk,
 } from "../../models/family.ts";
 import type { Parameters } from "../../models/parameters.ts";
-import { blockArgmax, blockDistribution, blockKl, mostWords } from "../../models/vocabulary-blocks.ts";
+import { blockArgmax, blockDistribution, blockKl, mostWords, type Readout } from "../../models/vocabulary-blocks.ts";
 import { product, type Shape } from "../../tensor/dims.ts";
 import { gradients } from "../../tensor/gradients.ts";
 import { input, type Tensor } from "../../tensor/graph.ts";
@@ -58,6 +58,7 @@ export interface LossGraphOptions {
   readonly recompute?: boolean;
   readonly first?: boolean;
   readonly packed?: boolean;
+  readonly whole?: boolean;
 }
 
 interface Loss {
@@ -70,16 +71,17 @@ interface Loss {
  * ids [B, S] int32, rows [N] int32 (flat positions b*S + s whose next token is scored), and the loss's own. Outputs: loss, squaredNorm (of this call's
  * gradient), `sum.<name>`, and the loss's per-token outputs. With `recompute` the backward pass computes the activations of each block again: the same
  * bits in less memory and more time. `packed` leaves padding out of everything but attention: `rows` are then numbers of tokens without padding, and
- * there are two more inputs, places [T] int32 (b*S + s of each token) and numbers [B, S] int32 (the token at each place; 0 for padding).
+ * there are two more inputs, places [T] int32 (b*S + s of each token) and numbers [B, S] int32 (the token at each place; 0 for padding). `whole` reads a
+ * large vocabulary as one block.
  */
 export function lossGraph(
   config: ModelConfig,
   heads: readonly HeadKind[],
   shape: LossShape,
-  { recompute = false, first = false, packed = false }: LossGraphOptions = {},
+  { recompute = false, first = false, packed = false, whole = false }: LossGraphOptions = {},
 ): Record<string, Tensor> {
   const parameters = parameterInputs(config, heads);
-  const { loss, outputs } = buildLoss(config, parameters, batch({ recompute, packed }), shape);
+  const { loss, outputs } = buildLoss(config, parameters, batch({ recompute, packed, whole }), shape);
   const names = parameterSpecs(config, heads).flatMap(({ name, trainable }) => (trainable ? [name] : []));
   const grads = gradients(
     loss,
@@ -93,24 +95,25 @@ export function lossGraph(
   return results;
 }
 
-/** A forward pass. Inputs: the parameters, ids [B, S], rows [N], what `packed` adds to a loss, and what the outputs need: targets [N], temperature []. */
+/** A forward pass. Inputs: the parameters, ids [B, S], rows [N], what `packed` adds to a loss's, and what the outputs need: targets [N], temperature []. */
 export function forwardGraph(
   config: ModelConfig,
   heads: readonly HeadKind[],
   outputs: readonly ForwardOutput[],
-  { packed = false }: Pick<LossGraphOptions, "packed"> = {},
+  options: Pick<LossGraphOptions, "packed" | "whole"> = {},
 ): Record<string, Tensor> {
   const parameters = parameterInputs(config, heads);
   const results: Record<string, Tensor> = {};
-  const hidden_N_D = scoredHidden(config, parameters, batch({ packed }));
+  const read = batch(options);
+  const hidden_N_D = scoredHidden(config, parameters, read);
   if (outputs.includes("logprobs") || outputs.includes("entropy")) {
-    const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, input("temperature", []));
+    const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, read, input("temperature", []));
     if (outputs.includes("logprobs")) results.logprobs = logprobs_N;
     if (outputs.includes("entropy")) results.entropy = entropy_N;
   }
   if (outputs.includes("top1"))
     results.top1 = inBlocks(config)
-      ? blockArgmax(languageReadout(config, parameters, hidden_N_D))
+      ? blockArgmax(readoutOf(config, parameters, hidden_N_D, read))
       : argmax(languageHead(config, parameters, hidden_N_D));
   if (outputs.includes("values")) results.values = scalarHead(parameters, hidden_N_D);
   if (outputs.includes("score")) results.score = scalarHead(parameters, hidden_N_D);
@@ -132,7 +135,7 @@ function buildLoss(config: ModelConfig, parameters: Parameters, read: Batch, sha
 
 /** The cross-entropy: sum w * -log p. */
 function crossEntropy(config: ModelConfig, parameters: Parameters, read: Batch): Loss {
-  const { logprobs_N } = tokenDistribution(config, parameters, scoredHidden(config, parameters, read), null);
+  const { logprobs_N } = tokenDistribution(config, parameters, scoredHidden(config, parameters, read), read, null);
   return { loss: neg(sum(mul(weights(), logprobs_N))), outputs: { logprobs: logprobs_N } };
 }
 
@@ -164,7 +167,7 @@ function value(config: ModelConfig, parameters: Parameters, read: Batch, clip: b
 function policy(config: ModelConfig, parameters: Parameters, read: Batch, shape: LossShape & { name: "policy" }): Loss {
   const hidden_N_D = scoredHidden(config, parameters, read);
   const temperature = input("temperature", []);
-  const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, temperature);
+  const { logprobs_N, entropy_N } = tokenDistribution(config, parameters, hidden_N_D, read, temperature);
   const advantages_N = input("advantages", ["N"]);
   const logRatio_N = sub(logprobs_N, input("oldLogprobs", ["N"]));
   const ratio_N = exp(clamp(logRatio_N, -20, 20));
@@ -207,8 +210,8 @@ function fullKl(
   const old = parameterInputs(config, ["lm"], "old.");
   const oldHidden_N_D = scoredHidden(config, old, read);
   if (inBlocks(config)) {
-    const readout = languageReadout(config, parameters, div(hidden_N_D, temperature));
-    return blockKl(readout, languageReadout(config, old, div(oldHidden_N_D, temperature)));
+    const readout = readoutOf(config, parameters, div(hidden_N_D, temperature), read);
+    return blockKl(readout, readoutOf(config, old, div(oldHidden_N_D, temperature), read));
   }
   const logprobs_N_V = allLogprobs(config, parameters, hidden_N_D, temperature);
   const oldLogprobs_N_V = stopGradient(allLogprobs(config, old, oldHidden_N_D, temperature));
@@ -226,12 +229,14 @@ interface Batch {
   /** Whether the backward pass computes the blocks of the trunk again. */
   readonly recompute: boolean;
   readonly packing: Packing | null;
+  /** Whether a large vocabulary is one block. */
+  readonly whole: boolean;
 }
 
-function batch({ recompute = false, packed = false }: Pick<LossGraphOptions, "recompute" | "packed">): Batch {
+function batch({ recompute = false, packed = false, whole: isWhole = false }: Omit<LossGraphOptions, "first">): Batch {
   const whole = (name: string, shape: Shape) => input(name, shape, "int32");
   const packing = packed ? { places: whole("places", ["T"]), numbers: whole("numbers", ["B", "S"]) } : null;
-  return { ids: whole("ids", ["B", "S"]), rows: whole("rows", ["N"]), recompute, packing };
+  return { ids: whole("ids", ["B", "S"]), rows: whole("rows", ["N"]), recompute, packing, whole: isWhole };
 }
 
 /** Hidden states at the scored rows. [N, D] */
@@ -244,12 +249,13 @@ function tokenDistribution(
   config: ModelConfig,
   parameters: Parameters,
   hidden_N_D: Tensor,
+  read: Batch,
   temperature: Tensor | null,
 ): { logprobs_N: Tensor; entropy_N: Tensor } {
   const targets_N = input("targets", ["N"], "int32");
   if (inBlocks(config)) {
     const hidden = temperature === null ? hidden_N_D : div(hidden_N_D, temperature);
-    return blockDistribution(languageReadout(config, parameters, hidden), targets_N);
+    return blockDistribution(readoutOf(config, parameters, hidden, read), targets_N);
   }
   const logprobs_N_V = allLogprobs(config, parameters, hidden_N_D, temperature);
   return {
@@ -258,8 +264,12 @@ function tokenDistribution(
   };
 }
 
-/** Whether the vocabulary is too large for arrays of all words and tokens. In one block there is nothing to compute again. */
-function inBlocks({ vocabularySize }: ModelConfig): boolean {
+function readoutOf(config: ModelConfig, parameters: Parameters, hidden_N_D: Tensor, { whole }: Batch): Readout {
+  return { ...languageReadout(config, parameters, hidden_N_D), whole };
+}
+
+/** Whether the vocabulary may be too large for arrays of all words and tokens. */
+export function inBlocks({ vocabularySize }: ModelConfig): boolean {
   return vocabularySize > mostWords;
 }
 
