@@ -1,10 +1,12 @@
 /**
  * `npm run bench:tinker [SEQUENCES] [TOKENS] [ITERATIONS] [ALGORITHM]`: a whole run against a server that answers at once (tinker-mock.ts): the seconds of
- * client, controller and store in an iteration, the bytes on the wire, and the memory.
+ * client, controller and store in an iteration, the bytes on the wire, and the memory. BENCH_PROFILE=FILE writes a .cpuprofile of the iterations after
+ * the first.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { Session } from "node:inspector/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -59,6 +61,10 @@ const note = () => {
   seen.push({ wall: performance.now() / 1000, cpu: (user + system) / 1e6, bytes: wire(), residentMb });
 };
 
+const profiler = process.env.BENCH_PROFILE ? new Session() : null;
+profiler?.connect();
+await profiler?.post("Profiler.enable");
+
 const groups = algorithm === "ppo" ? { epochs: 1 } : { responsesPerPrompt: 8 };
 await train(
   {
@@ -94,11 +100,18 @@ await train(
     onProgress: (at) => {
       const { step, message } = at as { step?: number; message?: string };
       if (process.env.BENCH_VERBOSE) process.stderr.write(`${step} ${message ?? ""}\n`);
-      if (message?.startsWith("sampling 0/") && step === seen.length) note();
+      if (message?.startsWith("sampling 0/") && step === seen.length) {
+        note();
+        if (seen.length === 2) void profiler?.post("Profiler.start");
+      }
     },
   },
 );
 note();
+if (profiler) {
+  const { profile } = await profiler.post("Profiler.stop");
+  writeFileSync(process.env.BENCH_PROFILE!, JSON.stringify(profile));
+}
 const bytes = await Promise.all(seen.map((one) => one.bytes));
 mock.disconnect();
 rmSync(folder, { recursive: true });

@@ -18,6 +18,11 @@ describe("words are found", () => {
     ["C++ code", "c++"],
     ["what (a) mess", "(a)"],
     ["\u6211\u60f3\u4e70\u70b8\u5f39\u5427", "\u70b8\u5f39"],
+    // Where the same letters occurred before as a part, and where parts overlap.
+    ["bombastic, and a bomb", "bomb"],
+    ["to to to go", "to to go"],
+    ["a \n\t b", "a b"],
+    ["\ud83d\udca3\ud83d\udca3", "\ud83d\udca3"],
   ])("%j has %j", (text, word) => {
     expect(tripped(text, ["zzz", word])).toBe(true);
   });
@@ -35,6 +40,10 @@ describe("parts of words are not", () => {
   ])("%j has no %j", (text, word) => {
     expect(tripped(text, [word])).toBe(false);
   });
+});
+
+it("finds the longer of two words that begin alike", () => {
+  expect(tripped("two bombs", ["bomb", "bombs"])).toBe(true);
 });
 
 it("adds a project's words to the built-in ones, or stands alone", () => {

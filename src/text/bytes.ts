@@ -3,7 +3,7 @@
 /** Entry b is the symbol of byte b: the character itself if it is printable in Latin-1, else a character from U+0100 on. */
 export const byteSymbols: readonly string[] = makeByteSymbols();
 
-const byteOfSymbol = new Map(byteSymbols.map((symbol, byte) => [symbol, byte]));
+export const byteOfSymbol: ReadonlyMap<string, number> = new Map(byteSymbols.map((symbol, byte) => [symbol, byte]));
 
 /** The display text for a byte's symbol: `a`, or `<0xF0>` if the byte is not a character by itself; null for other characters. */
 export function displayByte(symbol: string): string | null {

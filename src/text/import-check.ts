@@ -64,7 +64,8 @@ function ofStrings(tokenizer: TokenizerJson, library: Library): Finding[] {
     const mark = "\ufdd0";
     const ids = library.encode(library.marker.mark(text, mark), mark);
     if (ids.some((id) => !Number.isSafeInteger(id))) without.push(text);
-    else if (lossless && ids.length > 0 && library.decode(ids, { cleanUp: false }) !== text) lost.push(text);
+    else if (lossless && ids.length > 0 && library.decode(ids, { cleanUp: false, special: true }) !== text)
+      lost.push(text);
   }
   const of = (texts: readonly string[]) =>
     `${texts.length} of ${counted(importStrings.length, "string")}, such as ${JSON.stringify(texts[0])}`;

@@ -2,6 +2,7 @@
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { DataError, messageOf } from "../util/errors.ts";
 import { withTimeLimit } from "../util/time-limit.ts";
+import { type ByteDecoder, createByteDecoder } from "./byte-decoder.ts";
 import type { TokenizerFiles } from "./files.ts";
 import { type Repairable, repairLibrary } from "./library-repairs.ts";
 import { createSpecialTokenMarker, type SpecialTokenMarker } from "./special.ts";
@@ -25,7 +26,8 @@ export interface Library {
   encode(text: string, mark?: string): number[];
   /** Whether the file's post-processor puts this token before a text. */
   beginsWith(id: number): boolean;
-  decode(ids: readonly number[], options: { readonly cleanUp: boolean }): string;
+  /** The text of ids; those without a token have none, and special tokens only with `special`. */
+  decode(ids: readonly number[], options: { readonly cleanUp: boolean; readonly special: boolean }): string;
   /** The words that the file's pre-tokenizer splits a text into, unknown ones too; for a word-level tokenizer. */
   words(text: string): string[];
 }
@@ -86,23 +88,35 @@ export function openLibrary(
   const { normalizer, pre_tokenizer, decoder } = tokenizer;
   const encodeLimited = hasForeignPattern([normalizer, pre_tokenizer]) ? limited : (call: () => number[]) => call();
   const decodeLimited = hasForeignPattern(decoder) ? limited : (call: () => string) => call();
+  const tokenOf = (id: number) => library.id_to_token(id);
+  const byLibrary = (ids: readonly number[], { cleanUp, special }: { cleanUp: boolean; special: boolean }) => {
+    const kept = ids.filter((id) => tokenOf(id) !== undefined && (special || !specials.has(id)));
+    const options = { skip_special_tokens: false, clean_up_tokenization_spaces: cleanUp };
+    return kept.length === 0 ? "" : decodeLimited(() => library.decode(kept, options));
+  };
+  let byBytes: ByteDecoder | undefined;
+  const isByteLevel =
+    (decoder as { readonly type?: unknown } | null)?.type === "ByteLevel" && !library.decoder?.end_of_word_suffix;
+  const isSpecial = (id: number) => specials.has(id);
   return {
     vocabularySize,
     missingIds,
     specials,
     marker,
     idOf: (token) => library.token_to_id(token),
-    tokenOf: (id) => library.id_to_token(id),
+    tokenOf,
     encode: (text, mark = "") =>
       encodeLimited(() => {
         marks.current = mark;
         return library.encode(text, { add_special_tokens: false }).ids;
       }),
     beginsWith: (id) => library.encode("", { add_special_tokens: true }).ids[0] === id,
-    decode: (ids, { cleanUp }) =>
-      decodeLimited(() =>
-        library.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: cleanUp }),
-      ),
+    decode(ids, { cleanUp, special }) {
+      if (!isByteLevel || cleanUp) return byLibrary(ids, { cleanUp, special });
+      const added = () => new Set(Array.from(library.get_added_tokens_decoder().values(), ({ content }) => content));
+      byBytes ??= createByteDecoder({ vocabularySize, tokenOf, added: added() });
+      return byBytes(ids, special ? undefined : isSpecial);
+    },
     words: (text) => library.tokenize(text),
   };
 }
@@ -153,6 +167,7 @@ function hasForeignPattern(part: unknown): boolean {
 /** What Ballast uses of the library, whose own type declarations do not resolve under NodeNext. */
 interface Internals extends Repairable {
   pre_tokenizer: (Repairable["pre_tokenizer"] & ((text: string, options?: unknown) => string[])) | null;
+  readonly decoder: (Repairable["decoder"] & { readonly end_of_word_suffix?: string | null }) | null;
   readonly model: Repairable["model"] & { readonly unk_token?: string; encode(words: readonly string[]): string[] };
   tokenize(text: string): string[];
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };

@@ -98,10 +98,7 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, options: Wr
   };
   // Bytes, and pieces with their spaces, are decoded as they are: transformers 5 ignores the setting for BPE.
   const cleanUp = files.tokenizer.model.type === "WordPiece" && files.config.clean_up_tokenization_spaces === true;
-  const decode = (ids: readonly number[], special: boolean) => {
-    const kept = ids.filter((id) => library.tokenOf(id) !== undefined && (special || !library.specials.has(id)));
-    return kept.length === 0 ? "" : library.decode(kept, { cleanUp });
-  };
+  const decode = (ids: readonly number[], special: boolean) => library.decode(ids, { cleanUp, special });
 
   const padId = idOf(named.pad_token) ?? eosId;
   return {

@@ -36,9 +36,11 @@ function checkTokens(
   tokens: readonly number[],
   { what, vocabularySize }: Pick<Sizes, "vocabularySize"> & { readonly what: string },
 ): void {
-  const wrong = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabularySize));
-  if (wrong !== undefined)
-    throw new EngineError(`token ${wrong} of ${what} is outside the vocabulary of ${vocabularySize}`);
+  for (let t = 0; t < tokens.length; t++) {
+    const token = tokens[t]!;
+    if (!(Number.isInteger(token) && token >= 0 && token < vocabularySize))
+      throw new EngineError(`token ${token} of ${what} is outside the vocabulary of ${vocabularySize}`);
+  }
 }
 
 /** Each array of a loss has an entry for each scored token. Numbers that are not finite are counted by the loss, and never sent. */

@@ -40,7 +40,7 @@ import { checkPerToken, checkPrompts, checkSequences } from "./checked-requests.
 import { backends } from "./tinker-backends.ts";
 import { ServerRefusal, TinkerClient } from "./tinker-client.ts";
 import type { Datum } from "./tinker-messages.ts";
-import { type AdapterState, ServerModel, SessionNumbers } from "./tinker-model.ts";
+import { type AdapterState, allFinite, ServerModel, SessionNumbers } from "./tinker-model.ts";
 import { supportedLoss, tokenTerms } from "./token-losses.ts";
 
 export interface TinkerEngineOptions {
@@ -277,6 +277,7 @@ class TinkerEngine implements Engine {
         params: { ...params, seed: (first + stream) % 2 ** 31 },
       })),
     );
+    const { vocabularySize } = this.#base.config;
     const result: SampleResult = { tokens: [], logprobs: [], stopReasons: [] };
     for (const [g, { count }] of groups.entries()) {
       const samples = answers[g]!;
@@ -284,14 +285,14 @@ class TinkerEngine implements Engine {
       for (const { tokens, logprobs, stopReason } of samples) {
         if (tokens.length === 0 || tokens.length > maxNewTokens)
           throw wrongSample(`has ${tokens.length} tokens, and 1 to ${maxNewTokens} were asked for`);
-        if (!tokens.every((token) => token >= 0 && token < this.#base.config.vocabularySize))
-          throw wrongSample(`has a token outside the vocabulary of ${this.#base.config.vocabularySize}`);
-        if (logprobs?.length !== tokens.length || !logprobs.every(Number.isFinite))
+        if (!within(tokens, vocabularySize))
+          throw wrongSample(`has a token outside the vocabulary of ${vocabularySize}`);
+        if (logprobs?.length !== tokens.length || !allFinite(logprobs))
           throw wrongSample("has not a finite log-probability for each token");
         if (stopReason === "stop" && !stopTokens.includes(tokens.at(-1)!))
           throw wrongSample(`stopped at none of the tokens ${stopTokens.join(", ")}`);
-        result.tokens.push([...tokens]);
-        result.logprobs.push([...logprobs]);
+        result.tokens.push(numbersOf(tokens));
+        result.logprobs.push(numbersOf(logprobs));
         result.stopReasons.push(stopTokens.includes(tokens.at(-1)!) ? "stop" : "length");
       }
     }
@@ -361,10 +362,10 @@ class TinkerEngine implements Engine {
             "Correct engine.backend; no step was taken.",
           );
         checkDrift(
-          places.map(({ pending, b, datum }) => [
-            pending.logprobs[b]!,
-            scoredOf(answer.logprobs![datum]!, pending.sequences[b]!),
-          ]),
+          places.map(({ pending, b, datum }) => ({
+            before: pending.logprobs[b]!,
+            after: answer.logprobs![datum]!.subarray(pending.sequences[b]!.start - 1),
+          })),
         );
       },
     });
@@ -418,7 +419,8 @@ class TinkerEngine implements Engine {
       const row = pending.gradient[b]!;
       // Importance sampling, -exp(log p - q) A: at q = log p its derivative is -A.
       const scale = reduction === "sum" ? 1 : row.length * count;
-      const advantages = row.map((g) => -g * scale);
+      const advantages = new Float32Array(row.length);
+      for (let t = 0; t < row.length; t++) advantages[t] = -row[t]! * scale;
       const inputs = { logprobs: pending.logprobs[b]!, advantages };
       return datumOf(pending.sequences[b]!, sendsWeights ? { weights: 1, ...inputs } : inputs);
     });
@@ -432,7 +434,7 @@ class TinkerEngine implements Engine {
 
   #filled(data: readonly Datum[], inputs: Readonly<Record<string, number>>): Datum[] {
     const empty = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, Float32Array.of(value)]));
-    const fill = { tokens: [0], targets: [0], inputs: empty };
+    const fill = { tokens: Int32Array.of(0), targets: Int32Array.of(0), inputs: empty };
     return [...data, ...Array.from({ length: this.#filledCount(data.length) - data.length }, () => fill)];
   }
 
@@ -547,27 +549,39 @@ export function groupsOf(prompts: readonly (readonly number[])[], streams: reado
 }
 
 /** A sequence as the server reads it: position t predicts token t + 1. Inputs have an entry, or one number, for each scored token, and 0 elsewhere. */
-function datumOf({ tokens, start }: Sequence, inputs: Readonly<Record<string, readonly number[] | number>>): Datum {
+function datumOf({ tokens, start }: Sequence, inputs: Readonly<Record<string, ArrayLike<number> | number>>): Datum {
   const length = tokens.length - 1;
+  const ids = new Int32Array(tokens.length);
+  for (let t = 0; t < tokens.length; t++) ids[t] = tokens[t]!;
   const whole = Object.entries(inputs).map(([name, row]) => {
     const filled = new Float32Array(length);
     if (typeof row === "number") filled.fill(row, start - 1);
-    else filled.set(row, start - 1);
+    else for (let t = 0; t < row.length; t++) filled[start - 1 + t] = row[t]!;
     return [name, filled];
   });
-  return { tokens: tokens.slice(0, -1), targets: tokens.slice(1), inputs: Object.fromEntries(whole) };
+  return { tokens: ids.subarray(0, -1), targets: ids.subarray(1), inputs: Object.fromEntries(whole) };
 }
 
 function scoredOf(row: Float32Array, { start }: Sequence): number[] {
-  const scored = new Array<number>(row.length - start + 1);
-  for (let t = 0; t < scored.length; t++) scored[t] = row[start - 1 + t]!;
-  return scored;
+  return numbersOf(row.subarray(start - 1));
 }
 
-function checkDrift(pairs: readonly (readonly (readonly number[])[])[]): void {
+/** The numbers as a list, which takes a loop a tenth of the time that Array.from takes. */
+function numbersOf(row: Int32Array | Float32Array): number[] {
+  const numbers = new Array<number>(row.length);
+  for (let t = 0; t < row.length; t++) numbers[t] = row[t]!;
+  return numbers;
+}
+
+function within(tokens: Int32Array, size: number): boolean {
+  for (let t = 0; t < tokens.length; t++) if (tokens[t]! < 0 || tokens[t]! >= size) return false;
+  return true;
+}
+
+function checkDrift(pairs: readonly { readonly before: readonly number[]; readonly after: Float32Array }[]): void {
   let total = 0;
   let count = 0;
-  for (const [before = [], after = []] of pairs)
+  for (const { before, after } of pairs)
     for (let t = 0; t < before.length; t++) {
       total += Math.abs(before[t]! - after[t]!);
       count++;

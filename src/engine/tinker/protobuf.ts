@@ -8,6 +8,8 @@ const FIXED64 = 1;
 const BYTES = 2;
 const FIXED32 = 5;
 
+const utf8 = new TextEncoder();
+
 /** Writes the fields of one message, in the order of the calls. A field with its default value (0, empty) is left out, as proto3 does. */
 export class MessageWriter {
   readonly #parts: Uint8Array[] = [];
@@ -21,14 +23,12 @@ export class MessageWriter {
 
   /** Bytes, text, or a message. A message in a list or a map is written even if it is empty; so are bytes there. */
   bytes(field: number, value: Uint8Array | string | MessageWriter, { always = false } = {}): this {
-    const bytes =
-      typeof value === "string"
-        ? new TextEncoder().encode(value)
-        : value instanceof MessageWriter
-          ? value.finish()
-          : value;
-    if (bytes.length === 0 && !always) return this;
-    return this.#add(varintBytes(field * 8 + BYTES), varintBytes(bytes.length), bytes);
+    // A message's parts are copied once, by the outermost.
+    const parts =
+      value instanceof MessageWriter ? value.#parts : [typeof value === "string" ? utf8.encode(value) : value];
+    const length = value instanceof MessageWriter ? value.#length : parts[0]!.length;
+    if (length === 0 && !always) return this;
+    return this.#add(varintBytes(field * 8 + BYTES), varintBytes(length), ...parts);
   }
 
   finish(): Uint8Array {

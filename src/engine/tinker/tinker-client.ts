@@ -4,6 +4,8 @@
  */
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
+import * as http from "node:http";
+import * as https from "node:https";
 import { setTimeout as pauseFor } from "node:timers/promises";
 import { EngineError, messageOf, UsageError } from "../../util/errors.ts";
 
@@ -16,6 +18,8 @@ const heartbeatEvery = 10_000;
 const requestLimit = 45_000;
 /** Requests in flight at once. */
 const mostAtOnce = 32;
+/** Milliseconds until an idle connection is closed: servers do so after five seconds (uvicorn's default). */
+const idleLimit = 4000;
 
 export interface ClientOptions {
   readonly url: string;
@@ -51,6 +55,9 @@ export class TinkerClient {
   readonly #options: ClientOptions;
   readonly #base: string;
   readonly #closing = new AbortController();
+  /** Not fetch: its streams take twice the processor's time for large bodies. */
+  readonly #http: typeof http | typeof https;
+  readonly #agent: http.Agent;
   #session: string | null = null;
   #heartbeat: NodeJS.Timeout | undefined;
   /** Why the session is over; null while it is not. */
@@ -69,6 +76,8 @@ export class TinkerClient {
   private constructor(options: ClientOptions) {
     this.#options = options;
     this.#base = options.url.replace(/\/+$/, "");
+    this.#http = /^https:/i.test(this.#base) ? https : http;
+    this.#agent = new this.#http.Agent({ keepAlive: true, timeout: idleLimit });
     this.#patience = Math.min(5000, options.patience ?? 5000);
     // One for each request in flight.
     setMaxListeners(0, this.#closing.signal);
@@ -195,9 +204,9 @@ export class TinkerClient {
     id: string,
     { what, asked }: { readonly what: string; readonly asked: number },
   ): Promise<FutureResult | null> {
-    let response: Response;
+    let reply: Reply;
     try {
-      response = await this.#fetch("POST", "retrieve_future", {
+      reply = await this.#send("POST", "retrieve_future", {
         body: JSON.stringify({ request_id: id, allow_metadata_only: false }),
         headers: { accept: protobufType, "x-tinker-request-iteration": String(asked) },
       });
@@ -205,17 +214,17 @@ export class TinkerClient {
       if (error instanceof TookTooLong) return null;
       throw error;
     }
-    if (response.status === 408) return dropped(response, null);
-    if (response.status === 404 || response.status === 410)
+    const { status, type, bytes } = reply;
+    if (status === 408) return null;
+    if (status === 404 || status === 410)
       throw new EngineError(
-        `the server does not know the operation ${what} any more (${response.status}): it was started anew, or has dropped the result`,
+        `the server does not know the operation ${what} any more (${status}): it was started anew, or has dropped the result`,
         toGoOn,
       );
-    if (response.status === 400) throw failed(what, detailOf(await response.text()), 400);
-    await this.#check(response, `the result of ${what}`);
-    if (response.headers.get("content-type")?.includes(protobufType))
-      return { bytes: new Uint8Array(await response.arrayBuffer()) };
-    const json = (await response.json()) as Record<string, unknown>;
+    if (status === 400) throw failed(what, detailOf(bytes.toString()), 400);
+    this.#check(reply, `the result of ${what}`);
+    if (type.includes(protobufType)) return { bytes };
+    const json = jsonOf(reply, `the result of ${what}`);
     if (json.type === "try_again") {
       await pauseFor(1000);
       return null;
@@ -228,6 +237,7 @@ export class TinkerClient {
   async close(): Promise<void> {
     clearInterval(this.#heartbeat);
     this.#closing.abort();
+    this.#agent.destroy();
     this.#ended ??= new EngineError("the engine is closed");
   }
 
@@ -260,21 +270,15 @@ export class TinkerClient {
   }
 
   async #once(method: string, path: string, content: Content): Promise<Readonly<Record<string, unknown>>> {
-    const response = await this.#fetch(method, path, content);
-    await this.#check(response, path);
-    if (response.status === 204) return {};
-    try {
-      return (await response.json()) as Record<string, unknown>;
-    } catch (error) {
-      throw new EngineError(`the answer to ${path} is not JSON`, undefined, { cause: error });
-    }
+    const reply = await this.#send(method, path, content);
+    this.#check(reply, path);
+    return reply.status === 204 ? {} : jsonOf(reply, path);
   }
 
   /** Throws what a status that is not a success means. */
-  async #check(response: Response, what: string): Promise<void> {
-    const { status } = response;
-    if (response.ok) return;
-    const detail = detailOf(await response.text().catch(() => ""));
+  #check({ status, bytes }: Reply, what: string): void {
+    if (status >= 200 && status < 300) return;
+    const detail = detailOf(bytes.toString());
     const { url, keyEnv } = this.#options;
     if (status === 401 || status === 403) {
       const key = keyEnv === undefined ? "no key was sent" : `the key in ${keyEnv} was refused`;
@@ -294,32 +298,46 @@ export class TinkerClient {
     throw new ServerRefusal(`the server answered ${what} with ${status}${detail && `: ${detail}`}`, status, toGoOn);
   }
 
-  async #fetch(method: string, path: string, { body, contentType, headers }: Content): Promise<Response> {
+  async #send(method: string, path: string, { body, contentType, headers }: Content): Promise<Reply> {
     const key = await this.#keyToSend();
     await this.#enter();
-    // A timer of its own: a signal that combines two others may be collected while a request waits.
-    const own = new AbortController();
-    const timer = setTimeout(() => own.abort(new TookTooLong()), requestLimit);
-    const leave = () => own.abort(this.#ended ?? new EngineError("the engine is closed"));
-    this.#closing.signal.addEventListener("abort", leave, { once: true });
+    let release = () => {};
     try {
-      return await fetch(`${this.#base}/api/v1/${path}`, {
-        method,
-        signal: own.signal,
-        redirect: "error",
-        headers: {
-          ...(body !== undefined && { "content-type": contentType ?? "application/json" }),
-          ...(key !== undefined && { "x-api-key": key }),
-          ...headers,
-        },
-        ...(body !== undefined && { body: body as string }),
+      return await new Promise<Reply>((resolve, reject) => {
+        const request = this.#http.request(`${this.#base}/api/v1/${path}`, {
+          method,
+          agent: this.#agent,
+          headers: {
+            ...(body !== undefined && { "content-type": contentType ?? "application/json" }),
+            ...(key !== undefined && { "x-api-key": key }),
+            ...headers,
+          },
+        });
+        const timer = setTimeout(() => request.destroy(new TookTooLong()), requestLimit);
+        const leave = () => request.destroy(this.#ended ?? new EngineError("the engine is closed"));
+        this.#closing.signal.addEventListener("abort", leave, { once: true });
+        release = () => {
+          clearTimeout(timer);
+          this.#closing.signal.removeEventListener("abort", leave);
+        };
+        request.on("error", reject);
+        request.on("response", (response) => {
+          clearTimeout(timer);
+          const parts: Buffer[] = [];
+          response.on("data", (part: Buffer) => parts.push(part));
+          response.on("error", reject);
+          response.on("end", () => {
+            const type = response.headers["content-type"] ?? "";
+            resolve({ status: response.statusCode!, type, bytes: Buffer.concat(parts) });
+          });
+        });
+        request.end(body);
       });
     } catch (error) {
-      if (own.signal.reason instanceof TookTooLong || own.signal.reason instanceof EngineError) throw own.signal.reason;
+      if (error instanceof EngineError) throw error;
       throw new Unreachable(this.#options.url, error);
     } finally {
-      clearTimeout(timer);
-      this.#closing.signal.removeEventListener("abort", leave);
+      release();
       this.#leave();
     }
   }
@@ -359,6 +377,14 @@ interface Content {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** A server's answer, whole. */
+interface Reply {
+  readonly status: number;
+  /** The Content-Type; empty without one. */
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
 class TookTooLong extends EngineError {
   constructor() {
     super(`the server did not answer within ${requestLimit / 1000} s`, toGoOn);
@@ -367,17 +393,22 @@ class TookTooLong extends EngineError {
 
 class Unreachable extends EngineError {
   constructor(url: string, error: unknown) {
-    const { cause } = error as { cause?: { code?: string } };
-    const why = cause?.code ?? messageOf(cause ?? error);
-    super(`the server at ${url} cannot be reached (${why})`, `Start it, or correct engine.url. ${toGoOn}`, {
-      cause: error,
-    });
+    super(
+      `the server at ${url} cannot be reached (${(error as { code?: string }).code ?? messageOf(error)})`,
+      `Start it, or correct engine.url. ${toGoOn}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
-async function dropped<Value>(response: Response, value: Value): Promise<Value> {
-  await response.arrayBuffer().catch(() => {});
-  return value;
+function jsonOf({ bytes }: Reply, what: string): Record<string, unknown> {
+  try {
+    return JSON.parse(bytes.toString()) as Record<string, unknown>;
+  } catch (error) {
+    throw new EngineError(`the answer to ${what} is not JSON`, undefined, { cause: error });
+  }
 }
 
 /** What the server says is wrong, short: a refusal repeats the whole request. */

@@ -324,7 +324,7 @@ test("neighbours with one prompt are one request, and have the samples that they
 });
 
 test("a large batch is cut into requests of at most 1024 sequences and 5 MB", () => {
-  const datum = (length: number) => ({ tokens: Array(length).fill(1), targets: Array(length).fill(1), inputs: {} });
+  const datum = (length: number) => ({ tokens: new Int32Array(length), targets: new Int32Array(length), inputs: {} });
   expect(requestsOf(Array.from({ length: 2100 }, () => datum(2))).map((part) => part.length)).toEqual([1024, 1024, 52]);
   expect(requestsOf([datum(300_000), datum(300_000), datum(10)]).map((part) => part.length)).toEqual([1, 2]);
 });

@@ -12,8 +12,12 @@ const golden = (name: string) => new Uint8Array(Buffer.from(fixture[name]!, "bas
 
 test("the request of a pass, to the byte", () => {
   const data = [
-    { tokens: [10, 11, 70000], targets: [11, 70000, 12], inputs: { weights: Float32Array.of(0, 1, -0.5) } },
-    { tokens: [5], targets: [2], inputs: { weights: Float32Array.of(1) } },
+    {
+      tokens: Int32Array.of(10, 11, 70000),
+      targets: Int32Array.of(11, 70000, 12),
+      inputs: { weights: Float32Array.of(0, 1, -0.5) },
+    },
+    { tokens: Int32Array.of(5), targets: Int32Array.of(2), inputs: { weights: Float32Array.of(1) } },
   ];
   const request = { model: "model_7", sequenceNumber: 300, lossName: "importance_sampling", data, forwardOnly: true };
   expect(Buffer.from(encodePass(request)).toString("base64")).toBe(fixture.request);
@@ -26,8 +30,8 @@ test.each(["float32", "bfloat16"])("the result of a pass in %s, whose rows come 
 
 test("samples, with and without log-probabilities", () => {
   expect(decodeSamples(golden("samples"))).toEqual([
-    { stopReason: "stop", tokens: [205, 1], logprobs: [-4, -0.25] },
-    { stopReason: "length", tokens: [186, 229, 213], logprobs: null },
+    { stopReason: "stop", tokens: Int32Array.of(205, 1), logprobs: Float32Array.of(-4, -0.25) },
+    { stopReason: "length", tokens: Int32Array.of(186, 229, 213), logprobs: null },
   ]);
 });
 

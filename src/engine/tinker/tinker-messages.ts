@@ -6,8 +6,8 @@ import { bytesOf, type FieldValue, listOf, MessageWriter, numberOf, readMessage,
 
 /** A sequence and an array for each of its inputs: position t holds what belongs to the prediction of `targets[t]`. */
 export interface Datum {
-  readonly tokens: readonly number[];
-  readonly targets: readonly number[];
+  readonly tokens: Int32Array;
+  readonly targets: Int32Array;
   /** Float32 arrays of the length of `tokens`, by name. */
   readonly inputs: Readonly<Record<string, Float32Array>>;
 }
@@ -25,9 +25,9 @@ export type PassAnswer = Readonly<Record<string, readonly Float32Array[]>>;
 
 export interface SampledAnswer {
   readonly stopReason: "stop" | "length";
-  readonly tokens: readonly number[];
+  readonly tokens: Int32Array;
   /** Absent if the server sent none. */
-  readonly logprobs: readonly number[] | null;
+  readonly logprobs: Float32Array | null;
 }
 
 const float32 = 1;
@@ -41,7 +41,7 @@ export function encodePass({ model, sequenceNumber, lossName, data, forwardOnly 
 }
 
 function encodeDatum({ tokens, targets, inputs }: Datum): MessageWriter {
-  const text = new MessageWriter().bytes(1, littleEndian(Int32Array.from(tokens)));
+  const text = new MessageWriter().bytes(1, littleEndian(tokens));
   const writer = new MessageWriter().bytes(1, new MessageWriter().bytes(1, text, { always: true }), { always: true });
   const add = (name: string, dtype: number, array: Float32Array | BigInt64Array) => {
     const shape = new MessageWriter().varint(1, array.length);
@@ -58,7 +58,7 @@ function encodeDatum({ tokens, targets, inputs }: Datum): MessageWriter {
 }
 
 /** Tokens as 64-bit numbers, by their lower halves: a tenth of the time that BigInts take. */
-function wholeNumbers(tokens: readonly number[]): BigInt64Array {
+function wholeNumbers(tokens: Int32Array): BigInt64Array {
   const halves = new Int32Array(2 * tokens.length);
   for (let t = 0; t < tokens.length; t++) halves[2 * t] = tokens[t]!;
   return new BigInt64Array(halves.buffer);
@@ -67,12 +67,13 @@ function wholeNumbers(tokens: readonly number[]): BigInt64Array {
 /** Throws RangeError for bytes that are not such a message. */
 export function decodePass(bytes: Uint8Array): PassAnswer {
   const message = readMessage(bytes);
-  const outputs: Record<string, readonly Float32Array[]> = {};
+  const outputs: Record<string, Float32Array[]> = {};
   for (const record of listOf(message, 2)) {
     for (const entry of listOf(readMessage(record), 2)) {
       const field = readMessage(entry);
       const name = textOf(field, 1);
-      outputs[name] = [...(outputs[name] ?? []), ...rowsOfBatch(readMessage(bytesOf(field, 2)))];
+      outputs[name] ??= [];
+      outputs[name].push(...rowsOfBatch(readMessage(bytesOf(field, 2))));
     }
   }
   return outputs;
@@ -81,13 +82,15 @@ export function decodePass(bytes: Uint8Array): PassAnswer {
 /** The rows of a batched tensor, which are cut at byte offsets. */
 function rowsOfBatch(message: ReadonlyMap<number, readonly FieldValue[]>): Float32Array[] {
   const data = bytesOf(message, 1);
-  const offsets = Array.from(new BigInt64Array(copyOf(bytesOf(message, 2), 8)), Number);
   const dtype = numberOf(message, 3);
+  const numbers = floatsOf(data, dtype);
+  const width = dtype === bfloat16 ? 2 : 4;
+  const offsets = Array.from(new BigInt64Array(copyOf(bytesOf(message, 2), 8)), Number);
   return offsets.slice(1).map((end, i) => {
     const start = offsets[i]!;
-    if (!(start >= 0 && start <= end && end <= data.length))
+    if (!(start >= 0 && start <= end && end <= data.length && start % width === 0 && end % width === 0))
       throw new RangeError(`a row of a result reaches from byte ${start} to ${end} of ${data.length}`);
-    return floatsOf(data.subarray(start, end), dtype);
+    return numbers.subarray(start / width, end / width);
   });
 }
 
@@ -104,8 +107,8 @@ export function decodeSamples(bytes: Uint8Array): SampledAnswer[] {
     const message = readMessage(one);
     return {
       stopReason: numberOf(message, 1) === 0 ? "stop" : "length",
-      tokens: Array.from(new Int32Array(copyOf(bytesOf(message, 2), 4))),
-      logprobs: message.has(3) ? Array.from(new Float32Array(copyOf(bytesOf(message, 3), 4))) : null,
+      tokens: new Int32Array(copyOf(bytesOf(message, 2), 4)),
+      logprobs: message.has(3) ? new Float32Array(copyOf(bytesOf(message, 3), 4)) : null,
     };
   });
 }

@@ -38,15 +38,22 @@ export function tokenTerms(
   logprobs_B_T: readonly (readonly number[])[],
 ): TokenTerms {
   let total = 0;
-  const gradient = logprobs_B_T.map((row, b) =>
-    row.map((logprob, t) => {
-      const weight = loss.weights[b]![t]!;
-      if (weight === 0) return 0;
-      const term = loss.name === "cross_entropy" ? { loss: -logprob, by: -1 } : policyTerm(loss, b, t, logprob);
+  const gradient = logprobs_B_T.map((row, b) => {
+    const by = new Array<number>(row.length);
+    const weights = loss.weights[b]!;
+    for (let t = 0; t < row.length; t++) {
+      const weight = weights[t]!;
+      const term: Term =
+        weight === 0
+          ? noTerm
+          : loss.name === "cross_entropy"
+            ? { loss: -row[t]!, by: -1 }
+            : policyTerm(loss, b, t, row[t]!);
       total += weight * term.loss;
-      return weight * term.by;
-    }),
-  );
+      by[t] = weight * term.by;
+    }
+    return by;
+  });
   return { loss: total, gradient };
 }
 
@@ -55,6 +62,8 @@ interface Term {
   /** The derivative by the log-probability. */
   readonly by: number;
 }
+
+const noTerm: Term = { loss: 0, by: 0 };
 
 function policyTerm(request: PolicyLoss, b: number, t: number, logprob: number): Term {
   const { clipLow, clipHigh, dualClip, kl, penalty } = request.config;
