@@ -1,30 +1,39 @@
 /**
  * A server of Tinker's protocol that computes nothing and answers at once, so that what remains is the client's side. It runs in a process of its own;
- * every log-probability is -1, and a sample is one of some sequences that were drawn before. It measures Ballast and proves nothing about servers.
+ * log-probabilities are about -1 and change by about 0.01 with each step, and a sample is one of some sequences that were drawn before. It measures
+ * Ballast and proves nothing about servers.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { bytesOf, listOf, MessageWriter, numberOf, readMessage } from "../src/engine/tinker/protobuf.ts";
+import { bytesOf, listOf, MessageWriter, numberOf, readMessage, textOf } from "../src/engine/tinker/protobuf.ts";
 
 const [baseModel = "base", vocabularySize = "151000"] = process.argv.slice(2);
 const json = (value: object) => new TextEncoder().encode(JSON.stringify(value));
 const raw = (array: Int32Array | Float32Array | BigInt64Array) => new Uint8Array(array.buffer);
 
-/** A pool of samples of one length: tokens as skewed as text's, from a multiplicative generator. */
+let state = 1;
+/** From 0 to 1, by a multiplicative generator. */
+function uniform(): number {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return state / 2 ** 32;
+}
+
+/** Log-probabilities by position from a sequence's end, after 0, 1, ... steps; then again. */
+const longest = 8192;
+const base = Array.from({ length: longest }, () => Math.log(uniform() + 1e-3));
+const afterSteps = Array.from({ length: 16 }, () => Float32Array.from(base, (x) => x + 0.02 * (uniform() - 0.5)));
+
+/** A pool of samples of one length: tokens as skewed as text's. */
 const pools = new Map<number, Uint8Array[]>();
 function poolOf(length: number): Uint8Array[] {
   const known = pools.get(length);
   if (known) return known;
-  let state = 1;
   const made = Array.from({ length: 256 }, () => {
-    const tokens = Int32Array.from({ length }, () => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      return Math.floor((state / 2 ** 32) ** 4 * Number(vocabularySize));
-    });
+    const tokens = Int32Array.from({ length }, () => Math.floor(uniform() ** 4 * Number(vocabularySize)));
     const sample = new MessageWriter()
       .varint(1, 1)
       .bytes(2, raw(tokens))
-      .bytes(3, raw(new Float32Array(length).fill(-1)));
+      .bytes(3, raw(afterSteps[0]!.slice(-length)));
     return new MessageWriter().bytes(1, sample, { always: true }).finish();
   });
   pools.set(length, made);
@@ -32,6 +41,7 @@ function poolOf(length: number): Uint8Array[] {
 }
 
 const results = new Map<number, Uint8Array | (() => Uint8Array)>();
+const steps = new Map<string, number>();
 let futures = 0;
 let models = 0;
 let samples = 0;
@@ -43,7 +53,7 @@ function later(result: Uint8Array | (() => Uint8Array), more: object = {}): Uint
   return json({ request_id: String(futures), status: "pending", ...more });
 }
 
-/** A pass: -1 for each token of each sequence. */
+/** A pass: a number for each token of each sequence. */
 function passed(body: Buffer): () => Uint8Array {
   const message = readMessage(body);
   const ends = [0];
@@ -52,9 +62,12 @@ function passed(body: Buffer): () => Uint8Array {
     ends.push(ends.at(-1)! + bytesOf(readMessage(bytesOf(readMessage(chunk!), 1)), 1).length);
   }
   if (numberOf(message, 6) === 0 && bytesOf(message, 4).length === 0) throw new Error("a pass has a loss");
+  const logprobs = afterSteps[(steps.get(textOf(message, 1)) ?? 0) % afterSteps.length]!;
   return () => {
+    const data = new Float32Array(ends.at(-1)! / 4);
+    for (const [i, end] of ends.slice(1).entries()) data.set(logprobs.subarray((ends[i]! - end) / 4), ends[i]! / 4);
     const tensor = new MessageWriter()
-      .bytes(1, raw(new Float32Array(ends.at(-1)! / 4).fill(-1)))
+      .bytes(1, raw(data))
       .bytes(2, raw(BigInt64Array.from(ends, BigInt)))
       .varint(3, 1);
     const field = new MessageWriter().bytes(1, "logprobs").bytes(2, tensor, { always: true });
@@ -84,6 +97,7 @@ function answer(path: string, body: Buffer): Uint8Array {
     case "save_weights_for_sampler":
       return later(json({ path: null, sampling_session_id: `sampling_${futures}` }));
     case "optim_step":
+      steps.set(request.model_id, (steps.get(request.model_id) ?? 0) + 1);
       return later(json({ metrics: {} }));
     case "asample": {
       const pool = poolOf(request.sampling_params.max_tokens);

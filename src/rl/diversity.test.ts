@@ -7,10 +7,10 @@ const tokens = fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 8 });
 describe("diversity", () => {
   it("of n-grams equals comparing every one with every earlier one", () => {
     fc.assert(
-      fc.property(fc.array(tokens, { maxLength: 4 }), (rows) => {
-        const grams = rows.flatMap((row) => row.slice(1).map((token, i) => [row[i]!, token]));
-        const fresh = grams.filter((g, i) => !grams.slice(0, i).some((h) => h[0] === g[0] && h[1] === g[1])).length;
-        expect(distinctN(rows, 2)).toEqual(grams.length === 0 ? NaN : fresh / grams.length);
+      fc.property(fc.array(tokens, { maxLength: 4 }), fc.constantFrom(1, 2, 3), (rows, n) => {
+        const grams = rows.flatMap((row) => row.slice(n - 1).map((_, i) => row.slice(i, i + n)));
+        const fresh = grams.filter((g, i) => !grams.slice(0, i).some((h) => h.every((token, j) => token === g[j])));
+        expect(distinctN(rows, n)).toEqual(grams.length === 0 ? NaN : fresh.length / grams.length);
       }),
     );
   });

@@ -5,7 +5,7 @@ import { explainedVariance } from "../rl/explained-variance.ts";
 import { fingerprint } from "../rl/fingerprint.ts";
 import { k3, klPerSequence, klSummary } from "../rl/kl.ts";
 import { finalScore } from "../rl/rewards.ts";
-import { tokenCount, tokenDeviation, tokenMean } from "../rl/row-statistics.ts";
+import { nonFiniteCount, tokenDeviation, tokenMean } from "../rl/row-statistics.ts";
 import { signFlipRate } from "../rl/signs.ts";
 import { mean, slope, standardDeviation, sum } from "../rl/statistics.ts";
 import { isValid, type Rows, validRows, validValues } from "../rl/token-rows.ts";
@@ -132,8 +132,8 @@ export function advantage({ rollout }: RolloutView): Signals {
   const { advantagesRaw, advantages, mask } = rollout;
   const flips = signFlipRate(advantages, mask);
   return {
-    "advantage/abs_mean_raw": tokenMean(advantagesRaw, mask, Math.abs),
-    "advantage/abs_mean": tokenMean(advantages, mask, Math.abs),
+    "advantage/abs_mean_raw": tokenMean(advantagesRaw, mask, { absolute: true }),
+    "advantage/abs_mean": tokenMean(advantages, mask, { absolute: true }),
     "advantage/std_raw": tokenDeviation(advantagesRaw, mask, { unbiased: true }),
     "advantage/sign_flip_rate": flips.rate,
     "advantage/sign_flip_chance": flips.chance,
@@ -196,7 +196,7 @@ export function rollout({ rollout }: RolloutView): Signals {
     advantages,
   ];
   const notFinite = (x: number) => !Number.isFinite(x);
-  const ofTokens = tokenNumbers.map((rows) => tokenCount(rows, mask, notFinite));
+  const ofTokens = tokenNumbers.map((rows) => nonFiniteCount(rows, mask));
   const ofSequences = [scores, ...Object.values(rollout.components)].map((list) => list.filter(notFinite).length);
   return { "rollout/nonfinite_count": sum([...ofTokens, ...ofSequences]) };
 }

@@ -97,7 +97,6 @@ export function openLibrary(
   let byBytes: ByteDecoder | undefined;
   const isByteLevel =
     (decoder as { readonly type?: unknown } | null)?.type === "ByteLevel" && !library.decoder?.end_of_word_suffix;
-  const isSpecial = (id: number) => specials.has(id);
   return {
     vocabularySize,
     missingIds,
@@ -114,8 +113,8 @@ export function openLibrary(
     decode(ids, { cleanUp, special }) {
       if (!isByteLevel || cleanUp) return byLibrary(ids, { cleanUp, special });
       const added = () => new Set(Array.from(library.get_added_tokens_decoder().values(), ({ content }) => content));
-      byBytes ??= createByteDecoder({ vocabularySize, tokenOf, added: added() });
-      return byBytes(ids, special ? undefined : isSpecial);
+      byBytes ??= createByteDecoder({ vocabularySize, tokenOf, added: added(), specials });
+      return byBytes(ids, { special });
     },
     words: (text) => library.tokenize(text),
   };

@@ -1,6 +1,6 @@
 /** Conditions that must hold before anything is learned (docs/PPO.md row 21): most failures of PPO show here first. */
 
-import { klRows, largest, tokenCount } from "../rl/index.ts";
+import { klRows, largest, nonFiniteCount, tokenCount } from "../rl/index.ts";
 import type { RolloutRecord } from "../signals/index.ts";
 import { TrainingError } from "../util/errors.ts";
 
@@ -21,7 +21,7 @@ export function checkStart(record: RolloutRecord, { sameWeights }: { sameWeights
     rewards,
     advantages,
   })) {
-    const bad = tokenCount(rows, undefined, (x) => !Number.isFinite(x));
+    const bad = nonFiniteCount(rows);
     if (bad > 0)
       throw new TrainingError(
         `${bad} of ${tokenCount(rows)} numbers among the ${name} of the first rollout are not finite`,

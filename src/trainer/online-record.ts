@@ -76,14 +76,13 @@ export function chooseSamples(options: {
     .shuffle(others)
     .slice(0, count)
     .sort((a, b) => a - b);
-  const k1_B_T = klRows(record.logprobs, record.refLogprobs, "k1");
   return [...chosen, worst].map((b) => ({
     index: b,
     prompt: promptText(rollout.prompts[b]!.row),
     response: rollout.texts[b]!,
     score: scores[b]!,
     components: Object.fromEntries(Object.entries(components).map(([name, values]) => [name, values[b]!])),
-    kl: sum(k1_B_T[b]!),
+    kl: sum(klRows([record.logprobs[b]!], [record.refLogprobs[b]!], "k1")[0]!),
     stopReason: rollout.stopReasons[b]!,
     tokens: rollout.responses_B_T[b]!.map((token) => tokenizer.tokenText(token)),
     logprobs: record.logprobs[b]!,

@@ -69,8 +69,9 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
     // Tokens after a stop string are dropped: the earlier tokens do not depend on them.
     for (const [i, tokens] of result.tokens.entries()) {
       const { length, text, stopped } = responseEnd(tokenizer, tokens);
-      const samplerLogprobs = result.logprobs[i]!.slice(0, length);
-      rows.push({ prompt: part[i]!, tokens: tokens.slice(0, length), samplerLogprobs, text, stopped });
+      const kept = (row: number[]) => (length === row.length ? row : row.slice(0, length));
+      const samplerLogprobs = kept(result.logprobs[i]!);
+      rows.push({ prompt: part[i]!, tokens: kept(tokens), samplerLogprobs, text, stopped });
     }
   }
   return rolloutOf(rows);
@@ -95,7 +96,7 @@ export function rolloutOf(rows: readonly Responded[]): Rollout {
     endsWithEos: rows.map(({ stopped }) => stopped),
     texts: rows.map(({ text }) => text),
     sequences: rows.map(({ prompt, tokens }) => ({
-      tokens: [...prompt.tokens, ...tokens],
+      tokens: prompt.tokens.concat(tokens),
       start: prompt.tokens.length,
     })),
     samplerLogprobs_B_T: rows.map(({ samplerLogprobs }) => samplerLogprobs),

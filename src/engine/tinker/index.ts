@@ -9,7 +9,7 @@ import { newAdapter } from "../../models/adapter.ts";
 import { blockProjections, parameterSpecs } from "../../models/family.ts";
 import { readModelConfig } from "../../models/hf-folder.ts";
 import { sizeOf } from "../../models/safetensors.ts";
-import { tokenCount } from "../../rl/row-statistics.ts";
+import { nonFiniteCount } from "../../rl/row-statistics.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
 import type { TinkerBackendName } from "../../settings/tinker-backend-names.ts";
 import { CheckpointError, EngineError, UsageError } from "../../util/errors.ts";
@@ -328,7 +328,7 @@ class TinkerEngine implements Engine {
     beforePass?.(0, 1);
     const logprobs = await this.#logprobs(held, sequences);
     const { loss: total, gradient } = tokenTerms(loss, logprobs);
-    const nonFinite = Number(!Number.isFinite(total)) + tokenCount(gradient, undefined, (x) => !Number.isFinite(x));
+    const nonFinite = Number(!Number.isFinite(total)) + nonFiniteCount(gradient);
     held.pending.push({ sequences, logprobs, gradient });
     held.spoiled ||= nonFinite > 0;
     return { loss: total, nonFinite, logprobs };
