@@ -13,11 +13,12 @@ test.each([
   ["PyTorch without settings", "embedded", "torch", { kind: "torch" }],
 ] as const)("%s", (_, kind, asked, expected) => {
   const { folder, workspace } = workspaceWithRun({ engine: kind === "torch" ? torch : {} });
-  expect(answeringEngine(folder, workspace, asked)).toEqual(expected);
+  expect(answeringEngine({ target: folder, workspace, folders: [], asked })).toEqual(expected);
 });
 
 test("a folder that is no run's answers on the embedded engine, or the one that is asked for", () => {
   const { workspace } = workspaceWithRun();
-  expect(answeringEngine("somewhere/final", workspace, undefined)).toEqual({ kind: "embedded" });
-  expect(answeringEngine("somewhere/final", workspace, "torch")).toEqual({ kind: "torch" });
+  const some = { target: "somewhere/final", workspace, folders: ["somewhere/final"] };
+  expect(answeringEngine(some)).toEqual({ kind: "embedded" });
+  expect(answeringEngine({ ...some, asked: "torch" })).toEqual({ kind: "torch" });
 });

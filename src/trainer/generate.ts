@@ -29,7 +29,7 @@ export interface GenerateOptions {
 /** Answers in the order of the prompts, the samples of each prompt together. Throws DataError if a prompt does not fit the context. */
 export async function generate(options: GenerateOptions): Promise<Generation[]> {
   const { engine, tokenizer, folder, samples, maxNewTokens, seed } = options;
-  const model = await loadTrunk(engine, folder, { tokenizer, heads: ["lm"], seed });
+  const model = await loadTrunk(engine, folder, { tokenizer, heads: ["lm"], seed, frozen: true });
   const { context } = model.config;
   const rows = useAll(options.prompts, (messages) => {
     const row = { prompt: messages, reference: null };

@@ -91,6 +91,11 @@ export class FakeTinker {
     });
   }
 
+  /** What it keeps on its disk. */
+  get states(): Map<string, string> {
+    return this.#disk.states;
+  }
+
   /** Starts it and returns its address. */
   async start(port = 0): Promise<string> {
     await new Promise<void>((done) => this.#server.listen(port, "127.0.0.1", done));

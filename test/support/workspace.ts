@@ -21,6 +21,7 @@ export function workspaceWithRun({
   ppo = {},
   control = {},
   engine = {},
+  model = {},
 }: {
   id?: string;
   checkpoints?: readonly number[];
@@ -28,6 +29,7 @@ export function workspaceWithRun({
   ppo?: object;
   control?: object;
   engine?: object;
+  model?: object;
 } = {}): TestRun {
   const workspace = temporaryFolder();
   const folder = join(workspace, id);
@@ -39,6 +41,7 @@ export function workspaceWithRun({
     ppo: { policy: "/none", prompts: { path: "/none.jsonl" }, ...ppo },
     control,
     engine,
+    model,
   });
   writeFileSync(join(folder, "config.json"), recordedConfig(config, folder));
   const store = closedAfterwards(openStore(join(workspace, "ballast.db"), { now }));

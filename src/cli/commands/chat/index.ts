@@ -62,7 +62,8 @@ interface Side extends ChatModel {
 export async function chat(options: ChatOptions): Promise<number> {
   const { target, model = [], system, threads, workspace, json = false, terminal } = options;
   const named = await chatModels(target, model, workspace);
-  const choice = answeringEngine(target, workspace, options.engine);
+  const folders = named.map(({ folder }) => folder);
+  const choice = answeringEngine({ target, workspace, folders, asked: options.engine });
   const engine = await openEngine({ ...choice, threads, onNote: terminal.note });
   let lines: ChatLines | null = null;
   try {
@@ -108,7 +109,12 @@ export async function chat(options: ChatOptions): Promise<number> {
 async function sideOf(engine: Engine, { name, folder }: ChatModel, options: ChatOptions): Promise<Side> {
   const tokenizer = loadModelTokenizer(folder);
   for (const said of tokenizer.notes) options.terminal.note(said);
-  const { id, config } = await loadTrunk(engine, folder, { tokenizer, heads: ["lm"], seed: options.seed });
+  const { id, config } = await loadTrunk(engine, folder, {
+    tokenizer,
+    heads: ["lm"],
+    seed: options.seed,
+    frozen: true,
+  });
   return {
     name,
     folder,

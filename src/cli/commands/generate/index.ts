@@ -42,7 +42,8 @@ export async function generate(options: GenerateOptions): Promise<number> {
   const folder = await findModel(options.model, options.workspace);
   const tokenizer = loadModelTokenizer(folder, raw ? { chatTemplate: null } : {});
   for (const said of tokenizer.notes) terminal.note(said);
-  const choice = answeringEngine(options.model, options.workspace, options.engine);
+  const { model: target, workspace, engine: asked } = options;
+  const choice = answeringEngine({ target, workspace, folders: [folder], asked });
   const engine = await openEngine({ ...choice, threads, onNote: terminal.note });
   const reply = async (texts: readonly string[]) => {
     const conversations = texts.map((content): Message[] =>
@@ -53,9 +54,8 @@ export async function generate(options: GenerateOptions): Promise<number> {
             { role: "user", content },
           ],
     );
-    const { engine: _, ...asked } = options;
     const answers = await answer({
-      ...asked,
+      ...options,
       engine,
       tokenizer,
       folder,

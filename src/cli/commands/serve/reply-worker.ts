@@ -9,6 +9,7 @@ import { stateOf } from "../../../trainer/model-folder.ts";
 import type { ReplyLine, ReplyRequest } from "../../../types/playground-page.ts";
 import { BallastError, messageOf, UsageError } from "../../../util/errors.ts";
 import { machineMemory } from "../../../util/machine-memory.ts";
+import { answeringEngine } from "../../answering-engine.ts";
 import { findModel } from "../../find-model.ts";
 import { loadModelTokenizer } from "../../model-tokenizer.ts";
 
@@ -99,12 +100,24 @@ async function open(path: string): Promise<Conversant> {
       "A run keeps only its newest checkpoints: choose one that is in the list now.",
     );
   const folder = await findModel(path, workspace);
+  if (stateOf(folder) !== folder) return openElsewhere(folder);
   checkSize(folder);
   return openConversant(engine, folder, loadModelTokenizer(folder));
 }
 
+/** A model that a server keeps answers there, on an engine of its own. */
+async function openElsewhere(folder: string): Promise<Conversant> {
+  const remote = await openEngine(answeringEngine({ target: folder, workspace, folders: [folder] }));
+  try {
+    const conversant = await openConversant(remote, folder, loadModelTokenizer(folder));
+    return { ...conversant, close: () => remote.close() };
+  } catch (error) {
+    await remote.close();
+    throw error;
+  }
+}
+
 function checkSize(folder: string): void {
-  if (stateOf(folder) !== folder) return;
   const config = readBaseConfig(folder);
   const parameters = parameterSpecs(config, ["lm"]).reduce(
     (total, { shape }) => total + shape.reduce((product, size) => product * size, 1),
