@@ -1,5 +1,5 @@
 /** Online runs whose policy and reference are on a Tinker server in this process, and whose critic is on an engine of its own. */
-import { mkdirSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
@@ -12,6 +12,7 @@ import { routedEngine } from "../engine/routed-engine.ts";
 import { createTinkerEngine } from "../engine/tinker/index.ts";
 import { writeModelConfig } from "../models/hf-folder.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
+import { statesIn } from "../trainer/model-folder.ts";
 import { EngineError } from "../util/errors.ts";
 import { trainOnline } from "./online-stage.ts";
 
@@ -104,6 +105,24 @@ test("PPO learns with two adapters on the server, interventions on, and the crit
   }
   expect(new Set([...curve.values()].map((row) => row["settings/lambda"]))).toEqual(new Set([1, 0.95]));
   expect(server.models.size).toBe(0);
+});
+
+test("the state of a checkpoint that is pruned is deleted on the server, unless a fork names it", async () => {
+  const { url, disk } = await served();
+  const world = newWorld();
+  const kept = { checkpointEvery: 1, keep: 1 };
+  await train(world, url, { ppo: { ...kept, iterations: 1 } });
+  const fork = `${world.folder}-fork`;
+  onTestFinished(() => rmSync(fork, { recursive: true, force: true }));
+  const checkpoint = join("ppo", "checkpoint-000001");
+  cpSync(join(world.folder, checkpoint), join(fork, checkpoint), { recursive: true });
+  const before = [...disk.states.keys()];
+  await train(world, url, { resume: true, ppo: { ...kept, iterations: 4 } });
+  expect(existsSync(join(world.folder, checkpoint))).toBe(false);
+  // Of the checkpoints after 1 to 4 iterations the second is gone; the first result was replaced by the last.
+  const now = statesIn(join(world.folder, "ppo"), { depth: 2 });
+  expect(now).toHaveLength(4);
+  expect([...disk.states.keys()].sort()).toEqual([...new Set([...before, ...now])].sort());
 });
 
 test("a client that is killed at some call goes on from its last checkpoint, with the rows of one that was not", async () => {

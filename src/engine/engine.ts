@@ -285,6 +285,11 @@ export interface Engine {
    */
   saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<ModelReference>;
   /**
+   * Deletes a state that the engine keeps elsewhere, unless a model that it holds is still that state; a URI of a different engine, and a state that
+   * cannot be deleted, stay. Absent in engines of folders.
+   */
+  deleteState?(state: ModelReference): Promise<void>;
+  /**
    * Averages weights: target = decay * target + (1 - decay) * source, parameter by parameter. A source with an adapter counts as merged, and its target
    * is a copy with `merge`: products are averaged, not factors.
    */

@@ -49,6 +49,9 @@ export function routedEngine(main: Engine, others: Partial<Readonly<Record<Model
       return as(await engine.loadModel(state, request));
     },
     saveModel: (id, folder, options) => placeOf(id).engine.saveModel(placeOf(id).own, folder, options),
+    async deleteState(state) {
+      for (const engine of all()) await engine.deleteState?.(state);
+    },
     async ema(target, source, decay) {
       const [{ engine, own }, from] = together("ema", target, source);
       return engine.ema(own, from, decay);

@@ -1,6 +1,7 @@
 /** A stage's checkpoints: models with their optimizers as Hugging Face folders, beside the trainer's own state. */
+import { readdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { checkpointName, checkpointSteps } from "../config/checkpoint-names.ts";
 import type { Change } from "../config/live-changes.ts";
 import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
@@ -9,7 +10,7 @@ import type { MetricValues, Stage } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
 import { readFolder, removeFolder, removeTemporary, writeFolder } from "./atomic-folder.ts";
 import type { Best } from "./keep-best.ts";
-import { saveModelFolder } from "./model-folder.ts";
+import { saveModelFolder, statesIn } from "./model-folder.ts";
 import type { StageContext } from "./stage-context.ts";
 
 /**
@@ -89,8 +90,22 @@ export async function saveCheckpoint<Own>(
   const best = keep === "best" ? state.best.checkpoint : null;
   const pinned = [...state.healthy, ...state.evidence, ...(best ? [best.step] : [])];
   for (const step of newestFirst(context.folder).slice(keep === "best" ? 1 : keep))
-    if (!pinned.includes(step)) await removeFolder(join(context.folder, checkpointName(step)));
+    if (!pinned.includes(step)) await removeCheckpoint(context, join(context.folder, checkpointName(step)));
   return folder;
+}
+
+/** Removes a checkpoint, and what its engine keeps elsewhere for it, unless a different folder of the workspace's runs names the same: a fork's, a final one. */
+async function removeCheckpoint(
+  { engine, folder }: Pick<StageContext, "engine" | "folder">,
+  checkpoint: string,
+): Promise<void> {
+  const states = statesIn(checkpoint, { depth: 1 });
+  await removeFolder(checkpoint);
+  if (states.length === 0) return;
+  const workspace = dirname(dirname(folder));
+  const stages = readdirSync(workspace).map((run) => join(workspace, run, basename(folder)));
+  const named = new Set(stages.flatMap((stage) => statesIn(stage, { depth: 2 })));
+  for (const state of states) if (!named.has(state)) await engine.deleteState?.(state);
 }
 
 /**

@@ -2,7 +2,7 @@
  * A model's folder in Hugging Face's format: model, tokenizer, and the ids that generating and padding need. If the engine keeps its models' states
  * elsewhere, the folder has their URI in place of the model.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine, ModelId, ModelReference } from "../engine/engine.ts";
 import { schemeOf } from "../settings/model-reference.ts";
@@ -30,6 +30,15 @@ export function stateOf(model: ModelReference): ModelReference {
   const path = join(model, referenceFile);
   if (schemeOf(model) !== null || !existsSync(path)) return model;
   return (JSON.parse(readFileSync(path, "utf8")) as { reference: ModelReference }).reference;
+}
+
+/** The URIs that a folder, and the folders in it down to `depth`, have in place of models. */
+export function statesIn(folder: string, { depth }: { readonly depth: number }): ModelReference[] {
+  const entries = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : [];
+  return entries.flatMap((entry) => {
+    if (entry.isDirectory()) return depth > 0 ? statesIn(join(folder, entry.name), { depth: depth - 1 }) : [];
+    return entry.name === referenceFile ? [stateOf(folder)] : [];
+  });
 }
 
 /**

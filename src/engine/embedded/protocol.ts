@@ -9,7 +9,7 @@ export interface OnePassEngine extends Omit<Engine, "forwardBackward"> {
 
 export interface Call {
   readonly id: number;
-  readonly verb: keyof Engine;
+  readonly verb: Exclude<keyof Engine, "deleteState">;
   readonly args: unknown[];
 }
 

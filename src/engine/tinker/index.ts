@@ -253,7 +253,16 @@ class TinkerEngine implements Engine {
   async #release({ server, own }: Held): Promise<void> {
     const made = await server?.catch(() => null);
     await made?.unload();
-    const [, model, name] = /^tinker:\/\/(.+)\/weights\/([^/]+)$/.exec(own ?? "") ?? [];
+    if (own !== null) await this.#delete(own);
+  }
+
+  async deleteState(state: ModelReference): Promise<void> {
+    const used = [...this.#models.values()].some((held) => held.untouched && held.state?.uri === state);
+    if (!used) await this.#delete(state);
+  }
+
+  async #delete(uri: string): Promise<void> {
+    const [, model, name] = /^tinker:\/\/(.+)\/weights\/([^/]+)$/.exec(uri) ?? [];
     // A state that stays behind takes only room.
     if (name !== undefined)
       await this.#client.delete(`training_runs/${model}/checkpoints/weights/${name}`).catch(() => {});
