@@ -135,6 +135,21 @@ test("a client that is killed at some call goes on from its last checkpoint, wit
   expect([...(await train(world, url, { resume: true }))]).toEqual([...(await unbroken())]);
 });
 
+test("a session that the server ends in the middle ends the run with a sentence; resumed, it has the same rows", async () => {
+  const { server, url } = await served();
+  const world = newWorld();
+  let steps = 0;
+  server.trouble = (path) => {
+    if (path === "optim_step" && ++steps === 6) server.expire();
+    return undefined;
+  };
+  const error = await train(world, url).catch((error) => error);
+  expect(error).toBeInstanceOf(EngineError);
+  expect(error.message).toMatch(/the server does not have what optim_step needs any more: Model model_\d+ not loaded/);
+  expect(error.hint).toMatch(/its session ended.*ballast resume/s);
+  expect([...(await train(world, url, { resume: true }))]).toEqual([...(await unbroken())]);
+});
+
 test("a server that ends in the middle ends the run with a sentence; started again on its disk, the run has the same rows", async () => {
   const { server, url, disk } = await served();
   const world = newWorld();

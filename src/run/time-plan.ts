@@ -38,7 +38,9 @@ export async function planTime(
 ): Promise<TimePlan> {
   const ppo = config.ppo!;
   const { threads, recompute } = config;
-  const engine = await openEngine({ ...config.engine, threads, recompute });
+  // Only the policy is measured: engines of other roles are not opened, least of all one on a server.
+  const { reference: _reference, critic: _critic, reward: _reward, ...ofPolicy } = config.engine;
+  const engine = await openEngine({ ...ofPolicy, threads, recompute, base: config.model.path });
   const rows = Math.min(ppo.sequences, 64);
   try {
     const one = await measureLayers(engine, { policy, layers: 1, pass, rows, clock });

@@ -91,6 +91,12 @@ export class FakeTinker {
     });
   }
 
+  /** Ends all sessions, as a real server does that hears nothing for minutes. */
+  expire(): void {
+    this.sessions.clear();
+    this.models.clear();
+  }
+
   /** What it keeps on its disk. */
   get states(): Map<string, string> {
     return this.#disk.states;

@@ -49,14 +49,22 @@ export function skyrlModel(): string {
  * Starts a server with its records and checkpoints in `data`, and waits until its engine takes work: 20 s, two minutes on a busy machine. A second start
  * on the same folder finds the checkpoints of the first.
  */
-export async function startSkyrl({ data, port }: { data: string; port?: number }): Promise<SkyrlServer> {
+export async function startSkyrl({
+  data,
+  port,
+  flags = [],
+}: {
+  readonly data: string;
+  readonly port?: number;
+  readonly flags?: readonly string[];
+}): Promise<SkyrlServer> {
   const baseModel = skyrlModel();
   const at = port ?? (await freePort());
   mkdirSync(data, { recursive: true });
   const logFile = join(data, "log");
   const out = openSync(logFile, "a");
   const environment = dirname(dirname(python!));
-  const child = spawn(join(scripts, "start.sh"), [environment, baseModel, data, String(at)], {
+  const child = spawn(join(scripts, "start.sh"), [environment, baseModel, data, String(at), ...flags], {
     detached: true,
     stdio: ["ignore", out, out],
     env: { ...process.env, JAX_COMPILATION_CACHE_DIR: join(kept, "compiled") },

@@ -56,6 +56,8 @@ export interface TinkerEngineOptions {
   readonly onNote?: (text: string) => void;
   /** Milliseconds in which a server that does not answer is asked again. */
   readonly patience?: number;
+  /** Milliseconds between two signs of life: 10 s by default. */
+  readonly heartbeat?: number;
 }
 
 /** Alpha of every adapter: servers have no other (docs/engines.md). */
@@ -102,7 +104,7 @@ interface Held {
  * await engine.close();
  */
 export async function createTinkerEngine(options: TinkerEngineOptions): Promise<Engine> {
-  const { url, model, backend, keyEnv, base, onNote, patience } = options;
+  const { url, model, backend, keyEnv, base, onNote, patience, heartbeat } = options;
   const missing = Object.entries({ url, model, backend }).flatMap(([name, value]) =>
     value === undefined ? [name] : [],
   );
@@ -127,6 +129,7 @@ export async function createTinkerEngine(options: TinkerEngineOptions): Promise<
     ...{ url, key, keyEnv },
     ...(onNote && { onNote }),
     ...(patience !== undefined && { patience }),
+    ...(heartbeat !== undefined && { heartbeat }),
   });
   try {
     await checkServed(client, model);

@@ -33,6 +33,8 @@ export interface ClientOptions {
   readonly patience?: number;
   /** Milliseconds without any result after which a waiting operation counts as lost: 30 minutes by default, for a compilation or a long rollout. */
   readonly resultLimit?: number;
+  /** Milliseconds between two signs of life: 10 s by default. */
+  readonly heartbeat?: number;
 }
 
 /** The result of an operation: JSON, or the bytes of a protobuf message. */
@@ -124,7 +126,7 @@ export class TinkerClient {
       throw notThis(error);
     }
     this.#patience = this.#options.patience ?? 120_000;
-    this.#heartbeat = setInterval(() => void this.#beat(), heartbeatEvery);
+    this.#heartbeat = setInterval(() => void this.#beat(), this.#options.heartbeat ?? heartbeatEvery);
     this.#heartbeat.unref();
   }
 

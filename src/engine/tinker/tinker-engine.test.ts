@@ -1,5 +1,5 @@
 /** The Tinker engine on a server in this process: what every engine does, and each way in which a server may fail. */
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { smallConfig } from "../../../test/support/engine.ts";
 import { FakeTinker, newDisk } from "../../../test/support/fake-tinker.ts";
 import { temporaryFolder } from "../../../test/support/gpt2.ts";
@@ -239,6 +239,20 @@ describe("each failure is a sentence", () => {
     await next.start(Number(new URL(url).port));
     onTestFinished(() => next.stop());
     await expect(engine.forward(id, { sequences, outputs: ["logprobs"] })).rejects.toThrow("not loaded");
+  });
+
+  test("a session that the server has ended", async () => {
+    const { server, engine, policy } = await opened({ options: { heartbeat: 10 } });
+    const { id } = await policy();
+    server.expire();
+    // The next sign of life finds it out.
+    const heard = server.asked.length;
+    await vi.waitUntil(() => server.asked.slice(heard).some(({ path }) => path === "session_heartbeat"));
+    await vi.waitFor(async () => {
+      const error = await engine.forward(id, { sequences, outputs: ["logprobs"] }).catch((error) => error);
+      expect(error.message).toMatch(/^the session has expired on the server, which has dropped its models/);
+      expect(error.hint).toContain("ballast resume");
+    });
   });
 
   test("a protocol of a different version", async () => {
