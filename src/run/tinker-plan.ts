@@ -39,7 +39,7 @@ const listed = 8;
 const processBytes = 620 * 2 ** 20;
 
 /** Seconds of one core for a sampled token: client, controller and store, measured (docs/scale.md). */
-const secondsPerToken = 4.7e-6;
+const secondsPerToken = 2.6e-6;
 
 /** Throws UsageError for a configuration without PPO. */
 export function planTinker({ ppo, engine }: Config, { lengths }: RowFacts): WirePlan {
