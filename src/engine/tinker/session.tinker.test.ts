@@ -12,21 +12,24 @@ test.skipIf(missing !== "")(`a silent session${missing}`, { timeout: 600_000 }, 
   const data = mkdtempSync(join(tmpdir(), "ballast-skyrl-session-"));
   const server = await startSkyrl({
     data,
-    flags: ["--session-timeout-sec", "20", "--session-cleanup-interval-sec", "1"],
+    flags: ["--session-timeout-sec", "30", "--session-cleanup-interval-sec", "1"],
   });
   onTestFinished(async () => {
     await server.stop();
     rmSync(data, { recursive: true });
   });
   const section = { url: server.url, model: server.baseModel, backend: "skyrl-jax", base: server.baseModel } as const;
-  // Silent from its beginning.
-  const silent = await createTinkerEngine({ ...section, heartbeat: 2 ** 30 });
-  onTestFinished(() => silent.close());
-  const { id } = await silent.loadModel(server.baseModel, { adapter: { rank: 4, alpha: 32 } });
-  const state = await silent.saveModel(id, data);
-  await vi.waitUntil(() => server.log().includes("Expired stale session"), { timeout: 120_000, interval: 500 });
+  const timers = vi.spyOn(globalThis, "setInterval");
+  const engine = await createTinkerEngine(section);
+  onTestFinished(() => engine.close());
+  const [heartbeat] = timers.mock.results.map(({ value }) => value as NodeJS.Timeout);
+  timers.mockRestore();
+  const { id } = await engine.loadModel(server.baseModel, { adapter: { rank: 4, alpha: 32 } });
+  const state = await engine.saveModel(id, data);
+  clearInterval(heartbeat);
+  await vi.waitUntil(() => server.log().includes("Expired stale session"), { timeout: 200_000, interval: 500 });
   const sequences = [{ tokens: [4, 6, 7, 8, 6], start: 2 }];
-  const error = await silent.forward(id, { sequences, outputs: ["logprobs"] }).catch((error) => error);
+  const error = await engine.forward(id, { sequences, outputs: ["logprobs"] }).catch((error) => error);
   expect(error.message).toMatch(/the server does not have what forward needs any more: Model model_\w+ not loaded/);
   expect(error.hint).toMatch(/its session ended.*ballast resume/s);
   const next = await createTinkerEngine(section);
