@@ -40,8 +40,7 @@ export function defineLab({ command, does, terminal }: CommandMaker): void {
     "lab batch --only s64,s512 --seeds 1-3",
     "lab value-clip --doc docs/evidence.md",
   );
-  lab
-    .command("faults")
+  experiment(lab, "faults")
     .description("run each fault with and without the controller, and healthy runs, on a small help desk")
     .argument("[overrides...]", OVERRIDES)
     .option("--faults <list>", "comma-separated names; default: all", text)
@@ -49,18 +48,12 @@ export function defineLab({ command, does, terminal }: CommandMaker): void {
     .option("--iterations <n>", "iterations of each run; the fault begins half-way", integer(2))
     .option("--healthy-iterations <n>", "iterations without a fault to count false alarms in", integer(1), 600)
     .option("--config <file>", "a configuration with all three stages; default: examples/helpdesk/mini.yaml", text)
-    .option("--workspace <dir>", WORKSPACE, folder, "runs")
-    .option("--processes <n>", PROCESSES, integer(1))
-    .option("--report", REPORT)
-    .option("--doc <file>", DOC, text)
-    .option("--json", JSON_LINE)
     .action(
       does(async (overrides, options) =>
         (await import("../commands/lab/index.ts")).labFaults({ overrides, ...options, terminal }),
       ),
     );
-  lab
-    .command("strangers")
+  experiment(lab, "strangers")
     .description("run a suite of cases that no rule was tuned on: what is caught, what actions are worth, false alarms")
     .option(
       "--suite <folder>",
@@ -69,13 +62,19 @@ export function defineLab({ command, does, terminal }: CommandMaker): void {
     )
     .option("--seeds <list>", "comma-separated seeds, or a range", text, "1-8")
     .option("--only <list>", "comma-separated names of cases; default: all", text)
+    .action(does(async (options) => (await import("../commands/lab/index.ts")).labStrangers({ ...options, terminal })));
+  for (const [name, says] of Object.entries(studyNames)) defineStudy(lab, name as StudyName, says, { does, terminal });
+}
+
+/** A command of the laboratory, with what all of them take. */
+function experiment(lab: Command, name: string): Command {
+  return lab
+    .command(name)
     .option("--workspace <dir>", WORKSPACE, folder, "runs")
     .option("--processes <n>", PROCESSES, integer(1))
     .option("--report", REPORT)
     .option("--doc <file>", DOC, text)
-    .option("--json", JSON_LINE)
-    .action(does(async (options) => (await import("../commands/lab/index.ts")).labStrangers({ ...options, terminal })));
-  for (const [name, says] of Object.entries(studyNames)) defineStudy(lab, name as StudyName, says, { does, terminal });
+    .option("--json", JSON_LINE);
 }
 
 /** One of the experiments of docs/evidence.md. */
@@ -85,17 +84,11 @@ function defineStudy(
   says: string,
   { does, terminal }: Pick<CommandMaker, "does" | "terminal">,
 ): void {
-  lab
-    .command(study)
+  experiment(lab, study)
     .description(`${says}: docs/evidence.md`)
     .argument("[overrides...]", OVERRIDES)
     .option("--seeds <list>", "comma-separated seeds, or a range; default: the experiment's", text)
     .option("--only <list>", "comma-separated names of arms, and of the tasks desk and chains; default: all", text)
-    .option("--workspace <dir>", WORKSPACE, folder, "runs")
-    .option("--processes <n>", PROCESSES, integer(1))
-    .option("--report", REPORT)
-    .option("--doc <file>", DOC, text)
-    .option("--json", JSON_LINE)
     .addHelpText(
       "after",
       `

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { eachRow, guessUse, RowsError, textsOfRow } from "../../../data/index.ts";
 import { createReport } from "../../../data/read-report.ts";
 import { onDisk } from "../../../hub/index.ts";
-import { buildTokenizer } from "../../../text/index.ts";
+import { buildTokenizer, type Tokenizer } from "../../../text/index.ts";
 import { writeFolder } from "../../../trainer/atomic-folder.ts";
 import { counted } from "../../../util/counted.ts";
 import { messageOf, UsageError } from "../../../util/errors.ts";
@@ -46,6 +46,7 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<nu
     },
     texts,
   );
+  if (chatTemplate !== undefined) refuseEmptyTemplate(chatTemplate, tokenizer);
   await writeFolder({ folder: output, state: {}, write: async (folder) => tokenizer.save(folder) });
   let [characters, bytes, tokens] = [0, 0, 0];
   for (const text of texts) {
@@ -78,6 +79,17 @@ function textsIn({ files, field }: TrainTokenizerOptions): string[] {
   });
   if (report.faults.length > 0) throw new RowsError(report.faults);
   return texts;
+}
+
+/** Refuses a template that leaves a user's message out, with which every prompt would be the same. */
+function refuseEmptyTemplate(path: string, tokenizer: Tokenizer): void {
+  const content = "a question";
+  const rendered = tokenizer.decode(tokenizer.encodePrompt([{ role: "user", content }]));
+  if (rendered.includes(content)) return;
+  throw new UsageError(
+    `the chat template ${path} leaves a user's message out: it renders "${content}" as "${rendered}"`,
+    "Write {{ message.content }} in a loop over messages.",
+  );
 }
 
 function templateIn(path: string): string {

@@ -1,5 +1,5 @@
 /** `ballast tokenizer train`, and a run whose configuration asks for byte-level BPE. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -45,6 +45,15 @@ it("writes a folder from rows, says how well it compresses, and never overwrites
   });
   const few = await ballast("tokenizer", "train", rows, "--vocab", "5000", "--output", join(folder, "few"));
   expect(few.notes).toMatch(/no pair of tokens occurs 2 times any more: \d+ of the 5000 tokens were made/);
+});
+
+it("refuses a chat template that leaves the message out, and writes nothing", async () => {
+  const template = join(folder, "empty.jinja");
+  writeFileSync(template, "{% for m in message %}{{ m.content }}{% endfor %}answer:");
+  const output = join(folder, "refused");
+  const args = ["tokenizer", "train", rows, "--vocab", "284", "--chat-template", template, "--output", output];
+  await expect(ballast(...args)).rejects.toThrow('leaves a user\'s message out: it renders "a question" as "answer:"');
+  expect(existsSync(output)).toBe(false);
 });
 
 it("trains a model from scratch on it: tokenizer.kind bpe, with the size that the file gives", async () => {
