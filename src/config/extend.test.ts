@@ -43,6 +43,17 @@ it.each([
   expect(() => extended(config(), [text], progress)).toThrow(UsageError);
 });
 
+it("takes a longer deadline of calls on PyTorch, which changes nothing else", () => {
+  const torch = { ...config(), engine: { kind: "torch" } } as const;
+  expect(extended(torch, ["engine.deadline=7200"], all)).toEqual({
+    config: { ...torch, engine: { kind: "torch", deadline: 7200 } },
+    notes: [],
+  });
+  expect(() => extended(torch, ["engine.deadline=0"], all)).toThrow("engine.deadline: expected a whole number from 1");
+  expect(() => extended(torch, ["engine.dtype=bf16"], all)).toThrow(UsageError);
+  expect(() => extended(config(), ["engine.deadline=7200"], all)).toThrow("engine.deadline cannot be changed");
+});
+
 it("says what is drawn over the whole length", () => {
   const notes = (ppo: string) => extended(config(ppo), ["ppo.iterations=200"], all).notes.join("\n");
   expect(notes("")).toBe("");

@@ -14,6 +14,9 @@ export const lengthKeys: Readonly<Record<Stage, string>> = {
   ppo: "ppo.iterations",
 };
 
+/** What a resume may change besides: how long a call of the PyTorch engine may take says nothing about what is trained. */
+const deadlineKey = "engine.deadline";
+
 /** A stage's length in steps, or in iterations for PPO; 0 if the configuration does not have the stage. */
 export function lengthOf(config: Config, stage: Stage): number {
   return stage === "ppo" ? (config.ppo?.iterations ?? 0) : (config[stage]?.steps ?? 0);
@@ -33,8 +36,8 @@ export interface Extension {
 }
 
 /**
- * The configuration with different lengths, given as overrides. Throws UsageError for any other setting, and for a length that makes no
- * sense: fewer steps than are done, a stage whose result a later stage uses, or a stage that ended at its target.
+ * The configuration with different lengths, or a different deadline of calls, given as overrides. Throws UsageError for any other setting, and
+ * for a length that makes no sense: fewer steps than are done, a stage whose result a later stage uses, or a stage that ended at its target.
  */
 export function extended(
   config: Config,
@@ -44,6 +47,13 @@ export function extended(
   return texts.map(parseOverride).reduce<Extension>(
     ({ config, notes }, { path, value }) => {
       const key = path.join(".");
+      const parse = (section: Stage | "engine", name: string) => {
+        const parsed = configSchema.safeParse({ ...config, [section]: { ...config[section], [name]: Number(value) } });
+        if (parsed.success) return parsed.data;
+        throw new UsageError(`${key}: expected ${expectation(schemaAt(path, config)!)}, found ${value}`);
+      };
+      const torch = config.engine.kind === "torch";
+      if (key === deadlineKey && torch) return { config: parse("engine", "deadline"), notes };
       const stage = stages.find((one) => lengthKeys[one] === key);
       if (stage === undefined || config[stage] === undefined)
         throw new UsageError(
@@ -51,21 +61,20 @@ export function extended(
           `Lengths can: ${stages
             .filter((one) => config[one])
             .map((one) => lengthKeys[one])
-            .join(", ")}. While it runs: ballast tell RUN set KEY=VALUE. Anything else needs a new run.`,
+            .join(
+              ", ",
+            )}${torch ? `; and ${deadlineKey}` : ""}. While it runs: ballast tell RUN set KEY=VALUE. Anything else needs a new run.`,
         );
       const length = Number(value);
-      const [section, name] = key.split(".") as [Stage, string];
-      const parsed = configSchema.safeParse({ ...config, [section]: { ...config[section], [name]: length } });
-      if (!parsed.success)
-        throw new UsageError(`${key}: expected ${expectation(schemaAt(path, config)!)}, found ${value}`);
+      const parsed = parse(stage, key.split(".")[1]!);
       checkLength({ config, stage, length, progress });
       const mistakes = (one: Config) => checkConfig(one, () => false).errors.map(({ message }) => message);
-      const made = mistakes(parsed.data).filter((message) => !mistakes(config).includes(message));
+      const made = mistakes(parsed).filter((message) => !mistakes(config).includes(message));
       if (made.length > 0) throw new UsageError(made.join("; "));
       const done = progress[stage]?.done ?? 0;
       return {
-        config: parsed.data,
-        notes: [...notes, ...dependent({ before: config, after: parsed.data, stage, done })],
+        config: parsed,
+        notes: [...notes, ...dependent({ before: config, after: parsed, stage, done })],
       };
     },
     { config, notes: [] },

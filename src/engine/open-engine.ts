@@ -8,7 +8,7 @@ import { createEmbeddedEngine } from "./embedded/index.ts";
 import type { Engine } from "./engine.ts";
 import { routedEngine } from "./routed-engine.ts";
 import { createTinkerEngine, type TinkerEngineOptions } from "./tinker/index.ts";
-import { createTorchEngine, type TorchDtype } from "./torch/index.ts";
+import { createTorchEngine, type TorchDtype, type TorchOffload } from "./torch/index.ts";
 import type { ProcessOptions } from "./torch/rendezvous.ts";
 
 export interface OpenOptions {
@@ -30,6 +30,8 @@ export interface EngineChoice
   readonly python?: string | undefined;
   readonly device?: string | undefined;
   readonly dtype?: TorchDtype | undefined;
+  readonly offload?: TorchOffload | undefined;
+  readonly deadline?: number | undefined;
 }
 
 /** The section `engine` of a configuration: the engine of a run, and the engines of roles that have their own. */

@@ -22,13 +22,18 @@ export interface PlanLine {
   readonly bytes: number;
   /** Whether it is in use only while its graph runs, when no other graph does. */
   readonly passing?: boolean;
+  /** Whether it is on the device, of a run whose optimizer is offloaded; everything else counts for this machine's memory. */
+  readonly onDevice?: boolean;
 }
 
 export interface MemoryPlan {
   readonly stage: "sft" | "reward" | "ppo";
   readonly policy: ModelConfig;
   readonly lines: readonly PlanLine[];
+  /** Bytes of this machine's memory. */
   readonly total: number;
+  /** Bytes on the device, if the optimizer is offloaded from it. */
+  readonly onDevice?: number;
   /** Sequences in one pass, and the tokens to which they are padded. */
   readonly pass: { readonly sequences: number; readonly length: number };
 }

@@ -32,6 +32,24 @@ test("adds up its lines; weights, gradients and moments are 4, 4 and 8 bytes a p
   expect(of("reference", "engine.dtype=bf16")).toBe(0.5 * of("reference"));
 });
 
+test("with the optimizer offloaded, what steps change is on the host, and what passes read on the device", () => {
+  for (const dtype of ["fp32", "bf16"]) {
+    const offloaded = planOf(`engine.dtype=${dtype}`, "engine.offload=optimizer");
+    const here = planOf(`engine.dtype=${dtype}`);
+    const named = (on: boolean) =>
+      offloaded.lines.filter(({ onDevice = false }) => onDevice === on).map(({ what }) => what);
+    const [first, ...host] = named(false);
+    expect(first).toMatch(/^Node and/);
+    for (const what of host) expect(what).toMatch(/parameters$|gradients$|moments$|kept to go back to$/);
+    expect(host.filter((what) => what.startsWith("critic"))).toHaveLength(4);
+    expect(named(true)).toContain("reference");
+    expect(named(true)).toContain("activations of a pass");
+    const copies = dtype === "bf16" ? 0 : of("policy: parameters");
+    expect(offloaded.total + offloaded.onDevice!).toBe(here.total + copies);
+    expect(here.onDevice).toBeUndefined();
+  }
+});
+
 test("the average of a critic with an adapter has the weights that the adapter moves, over several processes all", () => {
   const average = (processes: number, lora?: { rank: number; alpha: number; rslora: boolean }) => {
     const overrides = ["engine=torch", ...sizes, "ppo.slowCritic={decay: 0.9}", `engine.processes=${processes}`];

@@ -41,7 +41,7 @@ export function planTorch(config: Config, facts: RowFacts): MemoryPlan {
 }
 
 function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]): MemoryPlan {
-  const { processes = 1, dtype = "fp32" } = config.engine;
+  const { processes = 1, dtype = "fp32", offload } = config.engine;
   const policy = policyOf(config, facts);
   const pass = passOf(config, policy, facts, stage);
   const { lengths } = facts;
@@ -53,43 +53,61 @@ function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]):
   const heads: HeadKind[] = stage === "reward" ? ["scalar"] : shared ? ["lm", "scalar"] : ["lm"];
   const keeps = online !== undefined && config.control.interventions === "on";
   const adapts = policy.adapter !== undefined;
-  // In bf16 passes read rounded copies: an adapter has its own, models that train all weights have one array in turns.
-  const rounds = dtype === "bf16" && processes === 1;
-  const held = (its: readonly HeadKind[]) => count(policy, its, "trained") * (rounds && adapts ? 6 : 4);
+  // In bf16, or with the optimizer offloaded, passes read copies: an adapter has its own, models that train all weights have one array in turns.
+  const copies = (dtype === "bf16" || offload !== undefined) && processes === 1;
+  const readBytes = dtype === "bf16" ? 2 : 4;
+  const ownCopies = copies && adapts ? readBytes : 0;
+  const onDevice = (line: PlanLine): PlanLine => (offload ? { ...line, onDevice: true } : line);
+  /** Values of a model that is trained, or was: in float32, and an adapter's copies of them. */
+  const held = (what: string, numbers: number, more = 0): PlanLine[] =>
+    offload && ownCopies > 0
+      ? [
+          { what, bytes: 4 * numbers + more },
+          onDevice({ what: `${what}, copied for passes`, bytes: ownCopies * numbers }),
+        ]
+      : [{ what, bytes: (4 + ownCopies) * numbers + more }];
   const turns =
-    rounds && !adapts ? [{ what: "weights rounded for passes", bytes: 2 * count(policy, heads, "trained") }] : [];
+    copies && !adapts
+      ? [
+          onDevice({
+            what: dtype === "bf16" ? "weights rounded for passes" : "weights copied for passes",
+            bytes: readBytes * count(policy, heads, "trained"),
+          }),
+        ]
+      : [];
   const trained = (role: string, its: readonly HeadKind[]): PlanLine[] => {
     const numbers = count(policy, its, "trained");
     const lines = [
-      { what: `${role}: parameters`, bytes: held(its) },
+      ...held(`${role}: parameters`, numbers),
       { what: `${role}: gradients`, bytes: 4 * numbers },
       { what: `${role}: Adam's moments`, bytes: 8 * numbers },
     ];
-    const copy = { what: `${role}, kept to go back to`, bytes: held(its) + 8 * numbers };
-    return keeps ? [...lines, copy] : lines;
+    return keeps ? [...lines, ...held(`${role}, kept to go back to`, numbers, 8 * numbers)] : lines;
   };
   /** Weights that are only read are held as passes read them. */
   const read = (model: ModelConfig, its: readonly HeadKind[], which: Which = "all") =>
-    count(model, its, which) * (dtype === "bf16" ? 2 : 4);
-  const rewards = learnedComponents(online?.rewards ?? []).map(({ name, path }) => ({
-    what: `reward model ${name}`,
-    bytes:
-      path !== undefined && existsSync(path)
-        ? read(readModelConfig(path), ["scalar"])
-        : read(policy, ["scalar"], adapts ? "trained" : "all"),
-  }));
+    count(model, its, which) * readBytes;
+  const rewards = learnedComponents(online?.rewards ?? []).map(({ name, path }) =>
+    onDevice({
+      what: `reward model ${name}`,
+      bytes:
+        path !== undefined && existsSync(path)
+          ? read(readModelConfig(path), ["scalar"])
+          : read(policy, ["scalar"], adapts ? "trained" : "all"),
+    }),
+  );
   const room = Math.max(1, policy.context - (online?.maxNewTokens ?? 0));
   const prompt = Math.min(room, Math.max(1, ...(lengths.ppo ?? [room])));
   const models: PlanLine[] = [
-    ...(adapts ? [{ what: "frozen weights, shared by all adapters", bytes: read(policy, ["lm"], "frozen") }] : []),
+    ...(adapts
+      ? [onDevice({ what: "frozen weights, shared by all adapters", bytes: read(policy, ["lm"], "frozen") })]
+      : []),
     ...trained(stage === "reward" ? "reward model" : "policy", heads),
     ...(withCritic && !shared ? trained("critic", ["scalar"]) : []),
     // Merged, it has arrays of its own for the weights that the adapter moves, or over several processes for all.
-    ...(withCritic && online.slowCritic !== null
-      ? [{ what: "critic, its average", bytes: averaged(policy, processes) * (rounds && adapts ? 6 : 4) }]
-      : []),
+    ...(withCritic && online.slowCritic !== null ? held("critic, its average", averaged(policy, processes)) : []),
     ...turns,
-    ...(online && !adapts ? [{ what: "reference", bytes: read(policy, ["lm"]) }] : []),
+    ...(online && !adapts ? [onDevice({ what: "reference", bytes: read(policy, ["lm"]) })] : []),
     ...rewards,
   ];
   const passes: PlanLine[] = [{ what: "activations of a pass", bytes: lossBytes(policy, tokens, { config, dtype }) }];
@@ -101,10 +119,12 @@ function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]):
   // Several processes gather the blocks one after the other, and the whole model to sample.
   const gathered =
     processes === 1 ? [] : [{ what: "weights gathered in each process", bytes: processes * read(policy, ["lm"]) }];
-  const most = passes.reduce((a, b) => (b.bytes > a.bytes ? b : a));
+  const most = onDevice(passes.reduce((a, b) => (b.bytes > a.bytes ? b : a)));
   const programs = { what: `Node and ${processes} of PyTorch's processes`, bytes: nodeBytes + processes * workerBytes };
-  const lines = [programs, ...models, ...gathered, most];
-  return { stage, policy, lines, pass, total: lines.reduce((sum, { bytes }) => sum + bytes, 0) };
+  const lines: PlanLine[] = [programs, ...models, ...gathered, most];
+  const sum = (on: boolean) =>
+    lines.reduce((total, { bytes, onDevice = false }) => total + (onDevice === on ? bytes : 0), 0);
+  return { stage, policy, lines, pass, total: sum(false), ...(offload && { onDevice: sum(true) }) };
 }
 
 /** The largest pass of all processes together. */

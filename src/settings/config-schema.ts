@@ -514,7 +514,16 @@ export const engineKindNames = ["embedded", "torch", "tinker"] as const;
 export type EngineKind = (typeof engineKindNames)[number];
 
 /** Settings of an engine's section that only PyTorch reads. */
-export const torchSettings = ["python", "device", "dtype", "processes", "nodes", "rendezvous"] as const;
+export const torchSettings = [
+  "python",
+  "device",
+  "dtype",
+  "offload",
+  "deadline",
+  "processes",
+  "nodes",
+  "rendezvous",
+] as const;
 
 /** Settings of an engine's section that only a server of Tinker's protocol reads. */
 export const tinkerSettings = ["url", "model", "backend", "keyEnv"] as const;
@@ -527,6 +536,10 @@ const engineChoice = z.strictObject({
   device: text.optional(),
   /** Only of `torch`: what passes compute in, by default fp32; weights, gradients and the optimizer's state are float32 in both. */
   dtype: z.enum(["fp32", "bf16"]).optional(),
+  /** Only of `torch` on a device that is not the CPU: what is kept and stepped on the host (ZeRO-Offload, Ren et al. 2021); by default nothing. */
+  offload: z.enum(["optimizer"]).optional(),
+  /** Only of `torch`: seconds that one pass, step of generation, load or save may take; by default 3600 (engine/torch/worker-process.ts says why). */
+  deadline: count.optional(),
   /** Only of `tinker`: the server's address, without a path. */
   url: z
     .string()

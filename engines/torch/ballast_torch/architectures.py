@@ -48,9 +48,12 @@ def read_config(folder):
 
 
 def build_trunk(config, device):
-    """The decoder without a head, in float32, with parameters that have no values yet."""
-    with no_init_weights(), torch.device(device):
+    """The decoder without a head, in float32; its parameters have no values yet, and take no memory of the device."""
+    with no_init_weights():
         trunk = AutoModel.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    for module in trunk.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, buffer.to(device))
     trunk.eval()
     return trunk
 

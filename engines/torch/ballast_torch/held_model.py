@@ -5,6 +5,9 @@ A model that trains everything has all of its parameters there; one that stands 
 In float32 the trunk's parameters are views of the flat array. In bf16 they are views of a second, rounded one, while the flat array keeps the values
 that steps add to; trained models share one rounded array (turns.py), and a model that is only read has only that. Gradients of every pass are added in
 float32.
+
+With the optimizer offloaded (ZeRO-Offload, Ren et al. 2021), flat array, gradients and moments are on the host, where steps happen; the device has what
+passes read: a second array in either type.
 """
 import copy
 import os
@@ -32,15 +35,17 @@ class HeldModel:
 
     ranks = Alone()
 
-    def __init__(self, *, id, config, decoder, heads, trunk, dtype, device, shared=None, own=None, scales=None, turns=None):
+    def __init__(self, *, id, config, decoder, heads, trunk, dtype, device, shared=None, own=None, scales=None, turns=None, host=None):
         """`config` is transformers', `decoder` Ballast's own: vocabularySize, context, tieEmbeddings, textIds, ...; values come afterwards.
 
         With `shared` weights, `own` has (name, group, shape) of the parameters that are not among them, and `scales` the factor on B A of each
         module with an adapter, by the module's name in files. `turns`: with whom it shares the array of rounded copies; it has its own otherwise.
+        `host`: the device of float32 values, gradients and moments if they are offloaded; None keeps them where passes compute.
         """
         self.shared, self.own, self.scales = shared, own, scales or {}
         self.id, self.config, self.decoder, self.heads = id, config, decoder, list(heads)
         self.trunk, self.dtype, self.device = trunk, dtype, device
+        self.offloads, self.host = host is not None, device if host is None else host
         self.tied = decoder["tieEmbeddings"]
         self.parameters = self._lay_out()
         self.by_name = {parameter.name: parameter for parameter in self.parameters}
@@ -48,16 +53,18 @@ class HeldModel:
         own = architectures.own_head_name(config)
         self.head_name = architectures.embedding_name(config, trunk) if self.tied else own
         # Float32 values; None in a bf16 model that is only read.
-        self.master = torch.zeros(self.size, device=device)
-        self.turns = turns if self._rounds() else None
-        self._room = self.rounded = None
+        self.master = torch.zeros(self.size, device=self.host)
+        self.turns = turns if self._copies() else None
+        self._room = self.rounded = self.scores = None
+        # Scalar heads, which come last, are read in float32.
+        self._before_scores = max((parameter.end for parameter in self.parameters if parameter.name not in SCORE), default=0)
         if self.turns is not None:
-            # Scalar heads, which come last, are read in float32.
-            size = max((parameter.end for parameter in self.parameters if parameter.name not in SCORE), default=0)
-            self._room = self.turns.room(size, dtype, device)
-            self.rounded = self._room[:size]
-        elif self._rounds():
-            self.rounded = torch.empty(self.size, dtype=dtype, device=device)
+            self._room = self.turns.room(self._before_scores, dtype, device)
+            self.rounded = self._room[: self._before_scores]
+        elif self._copies():
+            self.rounded = torch.empty(self._before_scores, dtype=dtype, device=device)
+        if self.offloads and "scalar" in self.heads:
+            self.scores = torch.empty(self.size - self._before_scores, device=device)
         self.gradient = self.m = self.v = None
         # Calls of a loss since the last step, and steps of Adam.
         self.accumulated = self.steps = 0
@@ -66,9 +73,9 @@ class HeldModel:
         self._head_gradient = None
         self._bind()
 
-    def _rounds(self):
-        """Whether passes read rounded copies of the flat array."""
-        return self.dtype != torch.float32
+    def _copies(self):
+        """Whether passes read copies of the flat array: rounded ones, or those on the device."""
+        return self.dtype != torch.float32 or self.offloads
 
     @property
     def trained(self):
@@ -104,9 +111,10 @@ class HeldModel:
     def _bind(self):
         """Makes the trunk's parameters views of the arrays, and catches each one's gradient as soon as a pass has it."""
         prefix = architectures.trunk_prefix(self.config)
-        for name, parameter in self.trunk.named_parameters():
-            parameter.data = self._read_view(prefix + name)
-            parameter.requires_grad_(prefix + name in self.by_name)
+        for name, _ in list(self.trunk.named_parameters()):
+            module, _, own_name = name.rpartition(".")
+            parameter = torch.nn.Parameter(self._read_view(prefix + name), requires_grad=prefix + name in self.by_name)
+            setattr(self.trunk.get_submodule(module), own_name, parameter)
             if parameter.requires_grad:
                 self._catch(prefix + name, parameter)
         beside = [*SCORE, *(name for module in self.scales for name in factors_of(module))]
@@ -126,9 +134,10 @@ class HeldModel:
         """A parameter as a pass reads it; the scalar head is always float32."""
         if name not in self.by_name:
             return self.shared.tensors[name]
-        array = self.master if self.rounded is None or (name in SCORE and self.master is not None) else self.rounded
-        view = self.by_name[name].of(array)
-        return view.float() if name in SCORE else view
+        parameter = self.by_name[name]
+        if name not in SCORE:
+            return parameter.of(self.master if self.rounded is None else self.rounded)
+        return parameter.of(self.master) if self.scores is None else parameter.of(self.scores, self._before_scores)
 
     def run(self, compute):
         """A pass's arithmetic: what needs the trunk's weights happens in `compute`, and in a backward pass right after it."""
@@ -190,13 +199,17 @@ class HeldModel:
 
     def round(self):
         """After the float32 values have changed: the passes' copies."""
+        if self.scores is not None:
+            self.scores.copy_(self.master[self._before_scores :])
         if self.turns is not None:
             self.turns.changed(self)
         elif self.rounded is not None and self.master is not None:
             self.copy_rounded()
 
     def copy_rounded(self):
-        self.rounded.copy_(self.master[: len(self.rounded)])
+        # In parts: between devices PyTorch rounds into an array of its own first.
+        for copy, values in zip(_parts(self.rounded), _parts(self.master[: len(self.rounded)])):
+            copy.copy_(values)
 
     def freeze(self):
         """Nothing of the model will be trained: in bf16 it then needs no float32 values."""
@@ -204,15 +217,22 @@ class HeldModel:
         if self.rounded is not None and self.turns is None and "scalar" not in self.heads:
             self.master = None
 
+    def widen(self):
+        """The float32 values of a model that was frozen without them, to be written to."""
+        if self.master is None:
+            self.master = self.rounded.to(self.host, torch.float32, copy=True)
+
     def values(self):
-        """The values of its own parameters in float32, as one flat array."""
-        return self.rounded.float() if self.master is None else self.master
+        """The values of its own parameters in float32, as one flat array on `host`; only to be read."""
+        return self.rounded.to(self.host, torch.float32) if self.master is None else self.master
 
     def value_of(self, name):
-        """A parameter in float32, its own or a shared one; None if it has none of this name."""
+        """A parameter in float32 on `host`, its own or a shared one; None if it has none of this name."""
         if name in self.by_name:
-            return self.whole_of(self.by_name[name], self.rounded if self.master is None else self.master).float()
-        return None if self.shared is None else self.shared.value_of(name)
+            own = self.whole_of(self.by_name[name], self.rounded if self.master is None else self.master)
+            return own.to(self.host, torch.float32)
+        found = None if self.shared is None else self.shared.value_of(name)
+        return None if found is None else found.to(self.host)
 
     def merged_value_of(self, name):
         """A parameter of the model without adapter that computes the same: W + scale B A beside an adapter, else the model's own."""
@@ -346,7 +366,7 @@ class HeldModel:
 
     def _add(self, place, gradient):
         for sums, part in zip(_parts(place.of(self.gradient)), _parts(gradient)):
-            part = part.float()
+            part = part.to(self.host).float()
             self._pass_squares.append(torch.linalg.vector_norm(part).double().square())
             sums.add_(part)
 
@@ -360,7 +380,7 @@ class HeldModel:
         return HeldModel(
             **{"id": id, "config": self.config, "decoder": self.decoder, "heads": heads, "trunk": trunk},
             **{"dtype": self.dtype, "device": self.device, "shared": self.shared, "own": self.own, "scales": self.scales},
-            turns=self.turns,
+            **{"turns": self.turns, "host": self.host if self.offloads else None},
         )
 
     def like_merged(self, id, heads, turns):
@@ -376,7 +396,7 @@ class HeldModel:
     def _without_adapter(self, id, heads, **place):
         decoder = {key: value for key, value in self.decoder.items() if key != "adapter"}
         trunk = architectures.build_trunk(self.config, self.device)
-        same = {"config": self.config, "dtype": self.dtype, "device": self.device}
+        same = {"config": self.config, "dtype": self.dtype, "device": self.device, "host": self.host if self.offloads else None}
         return self._made(id=id, decoder=decoder, heads=heads, trunk=trunk, **same, **place)
 
     def _made(self, **place):

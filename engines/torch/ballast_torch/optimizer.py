@@ -58,7 +58,7 @@ def _apply(model, runs, norm, rate, factors, beta1, beta2, epsilon, decay, large
         factor = min(1.0, largest / (norm + 1e-6))
         if factor < 1:
             model.gradient.mul_(factor)
-    step = torch.tensor(float(model.steps), device=model.device)
+    step = torch.tensor(float(model.steps), device=model.host)
     for group, decays, start, end in runs:
         arrays = ([array[start:end]] for array in (model.master, model.gradient, model.m, model.v))
         torch._fused_adamw_(
@@ -91,8 +91,7 @@ def slow_average(target, source, decay):
         )
     if not adapted and target.size != source.size:
         raise usage(f"ema: models of {target.size} and {source.size} parameters differ")
-    if target.master is None:
-        target.master = target.rounded.float()
+    target.widen()
     if adapted:
         moving = {f"{module}.weight" for module in source.scales} | set(source.by_name)
         for parameter in target.parameters:

@@ -25,9 +25,10 @@ class Parameter:
         """Whether weight decay applies: to matrices only."""
         return len(self.shape) == 2
 
-    def of(self, flat):
-        """What is held of it in a flat array."""
-        return flat[self.start : self.start + self.held.numel()].view(self.held)
+    def of(self, flat, skipped=0):
+        """What is held of it in a flat array, or in one without the first numbers."""
+        start = self.start - skipped
+        return flat[start : start + self.held.numel()].view(self.held)
 
     def rows_of(self, whole):
         """What is held of a tensor that has all of its rows."""

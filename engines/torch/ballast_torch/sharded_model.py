@@ -17,7 +17,7 @@ class ShardedModel(HeldModel):
         self.ranks = ranks
         super().__init__(**place)
 
-    def _rounds(self):
+    def _copies(self):
         # Passes round the rows of a trunk as they gather them.
         return self.dtype != torch.float32 and self.shared is not None
 

@@ -45,6 +45,8 @@ class Worker:
         self.seconds = 0.0
         self.device = torch.device("cpu")
         self.dtype, self.recompute = torch.float32, False
+        # The device of what is offloaded; None if nothing is.
+        self.host = None
 
     def call(self, verb, args):
         """A verb's answer. Every failure is an EngineError, after which the accumulated gradient of the call's model may be gone.
@@ -106,7 +108,7 @@ class Worker:
 
     # The worker itself
 
-    def do_open(self, protocol, threads, device, dtype, recompute=False):
+    def do_open(self, protocol, threads, device, dtype, recompute=False, offload=None):
         if protocol != PROTOCOL:
             raise usage(
                 f"the worker speaks protocol {PROTOCOL}, and Ballast protocol {protocol}",
@@ -118,6 +120,9 @@ class Worker:
         torch.manual_seed(0)
         self.dtype, self.recompute = DTYPES[dtype], recompute
         self.device = torch.device(_device(device, self.ranks))
+        if offload is not None:
+            _check_offload(offload, self.device, self.ranks)
+            self.host = torch.device("cpu")
         matmul = _choose_matmul() if self.device.type == "cpu" else torch.get_float32_matmul_precision()
         return {
             "protocol": PROTOCOL,
@@ -151,7 +156,7 @@ class Worker:
     def do_loadModel(self, folder, decoder, heads, headsFound, freshScalar, scoreValues, own, merge, optimizer, frozen):
         """`own`: the parameters that a model on shared weights has for itself; null if all are its own. `optimizer`: the folder of one, or null."""
         place = {"id": f"model-{self.next}", "decoder": decoder, "heads": heads, "dtype": self.dtype, "device": self.device}
-        place["ranks"] = self.ranks
+        place.update(ranks=self.ranks, host=self.host)
         if own is None:
             model = open_model(
                 folder, **place, turns=self.turns, fresh_scalar=freshScalar, score_values=scoreValues, heads_found=headsFound
@@ -182,8 +187,7 @@ class Worker:
                 raise usage(f"model {into} is not of the shape of the copy that it is to become")
             copy.clear_gradient()
             copy.steps, copy.m, copy.v = 0, None, None
-            if copy.master is None:
-                copy.master = copy.rounded.float()
+            copy.widen()
         copy.copy_values(source, scoreValues)
         if optimizer:
             copy.copy_optimizer(source)
@@ -313,6 +317,21 @@ def _device(name, ranks):
         return torch.empty(0, device=name).device
     except RuntimeError as error:
         raise usage(f"device is {name}, which PyTorch cannot open: {str(error).splitlines()[0]}", "Set engine.device to cpu, cuda or auto.") from error
+
+
+def _check_offload(offload, device, ranks):
+    if offload != "optimizer":
+        raise usage(f"offload is {offload}; it must be optimizer, or absent")
+    if device.type == "cpu":
+        raise usage(
+            "offload is optimizer, and the device is cpu: weights in float32, gradients and Adam's moments are on the host already",
+            "Remove engine.offload, or set engine.device to a CUDA device.",
+        )
+    if ranks.size > 1:
+        raise usage(
+            f"offload is optimizer, and there are {ranks.size} processes: it is for one, since several hold gradients and moments in rows on their devices",
+            "Remove engine.offload: more processes leave less on each device; or set engine.processes to 1.",
+        )
 
 
 def _choose_matmul():

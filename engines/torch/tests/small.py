@@ -8,7 +8,7 @@ from ballast_torch.held_model import HeldModel
 VOCABULARY, CONTEXT, WIDTH = 13, 12, 8
 
 
-def small_model(heads=("lm",), dtype=torch.float32, tied=True, text_ids=None, seed=1, turns=None):
+def small_model(heads=("lm",), dtype=torch.float32, tied=True, text_ids=None, seed=1, turns=None, host=None):
     config = GPT2Config(
         bos_token_id=None, eos_token_id=None, vocab_size=VOCABULARY, n_positions=CONTEXT, n_embd=WIDTH, n_layer=2, n_head=2, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0
     )
@@ -16,7 +16,7 @@ def small_model(heads=("lm",), dtype=torch.float32, tied=True, text_ids=None, se
         family="gpt2", vocabularySize=VOCABULARY, context=CONTEXT, width=WIDTH, layers=2, heads=2, tieEmbeddings=tied, textIds=text_ids
     )
     trunk = architectures.build_trunk(config, torch.device("cpu"))
-    model = HeldModel(id="m", config=config, decoder=decoder, heads=heads, trunk=trunk, dtype=dtype, device=torch.device("cpu"), turns=turns)
+    model = HeldModel(id="m", config=config, decoder=decoder, heads=heads, trunk=trunk, dtype=dtype, device=torch.device("cpu"), turns=turns, host=host)
     generator = torch.Generator().manual_seed(seed)
     model.master.copy_(0.3 * torch.randn(model.size, generator=generator))
     model.round()

@@ -93,7 +93,10 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     "resume demo-1 ppo.iterations=150",
   )
     .argument("<run>", RUN, text)
-    .argument("[overrides...]", "new lengths: ppo.iterations=150, sft.steps, reward.steps; also of a finished run")
+    .argument(
+      "[overrides...]",
+      "new lengths: ppo.iterations=150, sft.steps, reward.steps; also of a finished run. engine.deadline",
+    )
     .option("--allow-changed-reward", "continue although the reward function's code has changed")
     .option("--allow-changed-data", "continue although rows have changed since the run began")
     .option(...workspace)

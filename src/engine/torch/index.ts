@@ -59,6 +59,10 @@ export interface TorchEngineOptions extends ProcessOptions {
   readonly device?: string | undefined;
   /** What passes compute in; weights, gradients and the optimizer stay float32. */
   readonly dtype?: TorchDtype | undefined;
+  /** What is kept and stepped on the host while passes compute on a device: float32 weights, gradients and Adam's moments. Not on a CPU, nor with several processes. */
+  readonly offload?: TorchOffload | undefined;
+  /** Seconds that one pass, step of generation, load or save may take until the worker counts as hung, although it answers: an hour by default. */
+  readonly deadline?: number | undefined;
   /** Whether backward passes compute the activations inside blocks again instead of keeping them. */
   readonly recompute?: boolean;
   /** Milliseconds without a sign of life until a process counts as hung: three minutes by default. */
@@ -68,6 +72,7 @@ export interface TorchEngineOptions extends ProcessOptions {
 }
 
 export type TorchDtype = "fp32" | "bf16";
+export type TorchOffload = "optimizer";
 
 interface Hello {
   readonly device: string;
@@ -106,6 +111,8 @@ export async function createTorchEngine({
   python,
   device = "auto",
   dtype = "fp32",
+  offload,
+  deadline,
   recompute = false,
   patience,
   onNote = () => {},
@@ -127,11 +134,15 @@ export async function createTorchEngine({
     processes,
     rendezvous,
     patience,
+    ...(deadline !== undefined && { deadline: 1000 * deadline }),
   });
   const slow = setTimeout(() => onNote("starting PyTorch"), 5000);
   let hello: Hello;
   try {
-    hello = (await worker.call("open", { protocol, threads: ofEach, device, dtype, recompute })) as Hello;
+    hello = (await worker.call("open", {
+      ...{ protocol, threads: ofEach, device, dtype, recompute },
+      ...(offload && { offload }),
+    })) as Hello;
   } catch (error) {
     await worker.close();
     // The worker's own refusals at its start are about the configuration.
@@ -139,7 +150,8 @@ export async function createTorchEngine({
   } finally {
     clearTimeout(slow);
   }
-  return engineOn(worker, { ...hello, threads: wanted });
+  const versions = { ...hello.versions, ...(offload && { offload }) };
+  return engineOn(worker, { ...hello, versions, threads: wanted });
 }
 
 function asUsage(error: EngineError): UsageError {

@@ -68,7 +68,7 @@ const settling = 500;
 const longest = 180_000;
 /**
  * Milliseconds that one pass, step of generation, load or save may take. A pass of 2,048 tokens through 3 billion parameters is some 40 TFLOP, seven minutes
- * on one core; reading 12 GB from a slow disk, two.
+ * on one core; reading 12 GB from a slow disk, two. `engine.deadline` sets it.
  */
 const oneHour = 3_600_000;
 
@@ -214,7 +214,7 @@ export class WorkerProcess {
     this.#fail(
       new EngineError(
         `the PyTorch worker (process ${this.pid}) answers, but its ${verb} has not moved for ${Math.round(still)} s: it counts as hung`,
-        `${resumeHint} If a pass takes this long here, a smaller microBatch makes it shorter.`,
+        `${resumeHint} If a pass takes this long here, a smaller microBatch makes it shorter, and a longer engine.deadline lets it end: ballast resume RUN engine.deadline=7200`,
       ),
     );
     this.#kill();

@@ -113,13 +113,11 @@ describe("what stops it", () => {
   });
 
   test("a call that does not move, although the worker answers pings", { timeout: startTimeout }, async () => {
-    const worker = new WorkerProcess({ python: torchPython, packageFolder, threads: 1, remedy: "", deadline: 1500 });
-    await worker.call("open", { protocol: 1, threads: 1, device: "cpu", dtype: "fp32" });
+    const { worker } = await open({ deadline: 2 });
     const error = await settled(worker.call("matmulRate", { size: 64, seconds: 600 }));
     expect(error).toBeInstanceOf(EngineError);
-    expect(error?.message).toMatch(/answers, but its matmulRate has not moved for [1-9] s: it counts as hung/);
-    expect((error as EngineError).hint).toMatch(/ballast resume RUN.*microBatch/);
-    await worker.close();
+    expect(error?.message).toMatch(/answers, but its matmulRate has not moved for [2-9] s: it counts as hung/);
+    expect((error as EngineError).hint).toMatch(/ballast resume RUN.*microBatch.*engine.deadline/);
   });
 
   test("no memory: the gradient is dropped, and the engine goes on", { timeout: startTimeout }, async () => {
@@ -166,6 +164,7 @@ describe("what it lacks is a sentence, with the command that mends it", () => {
       /ballast engine setup torch/,
     ],
     ["CUDA", { device: "cuda" }, /device is cuda, and/, /nvidia-smi.*engine.device=cpu/],
+    ["a device to offload from", { offload: "optimizer" }, /the device is cpu: weights/, /Remove engine.offload/],
     ["a device", { device: "toaster" }, /device is toaster, which PyTorch cannot open/, /engine.device/],
   ])(
     "%s",

@@ -1,7 +1,7 @@
 /** `ballast plan`: what a configuration will take of this machine, in memory and in time, before it is trained. */
 import { type Config, loadConfig } from "../../../config/index.ts";
 import { completed } from "../../../run/completed-config.ts";
-import { gibibytes, planMemory, type RowFacts, remedies, rowFacts } from "../../../run/memory-plan.ts";
+import { gibibytes, type PlanLine, planMemory, type RowFacts, remedies, rowFacts } from "../../../run/memory-plan.ts";
 import { planTime } from "../../../run/time-plan.ts";
 import { planTinker } from "../../../run/tinker-plan.ts";
 import { withTokenBudget } from "../../../run/token-budget.ts";
@@ -42,11 +42,16 @@ export async function plan({ file, overrides, time, json = false, terminal }: Pl
     terminal.out(jsonLine({ config: file, ...rest, memory, fits, secondsPerIteration: seconds, remedies: changes }));
     return fits ? 0 : 1;
   }
-  const { lines, pass, stage, total } = planned;
+  const { lines, pass, stage, total, onDevice } = planned;
   const megabytes = (bytes: number) => `${Math.round(bytes / 2 ** 20).toLocaleString("en-US")} MB`.padStart(12);
   terminal.out(`memory of ${stage}, its passes ${pass.sequences} x ${pass.length} tokens`);
-  for (const { what, bytes } of lines) terminal.out(`${megabytes(bytes)}  ${what}`);
-  terminal.out(`${megabytes(total)}  in all; this machine has ${gibibytes(memory)}`);
+  const place = (line: PlanLine) => (onDevice === undefined ? "" : line.onDevice ? ", on the device" : ", on the host");
+  for (const line of lines) terminal.out(`${megabytes(line.bytes)}  ${line.what}${place(line)}`);
+  terminal.out(
+    `${megabytes(total)}  in all${onDevice === undefined ? "" : " on the host"}; this machine has ${gibibytes(memory)}`,
+  );
+  if (onDevice !== undefined)
+    terminal.out(`${megabytes(onDevice)}  in all on the device, without CUDA's own; never compared with a real one`);
   if (!fits) terminal.out("It does not fit.");
   for (const { setting, total } of changes) terminal.out(`  ${setting} would take ${gibibytes(total)}`);
   if (seconds !== null) {

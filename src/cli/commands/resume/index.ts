@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { checkpointSteps } from "../../../config/checkpoint-names.ts";
 import { requirePulled } from "../../../config/config-paths.ts";
-import { extended, type StageProgress } from "../../../config/extend.ts";
+import { extended, lengthOf, type StageProgress } from "../../../config/extend.ts";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
 import { replaceRunFile, runOrigin } from "../../../config/run-manifest.ts";
 import { configOf, findRun, type RunPlace } from "../../../inspect/places.ts";
@@ -85,7 +85,7 @@ async function extendRun(
     }
     const { config, notes } = extended(before, overrides, progress);
     for (const note of notes) terminal.note(`${terminal.noteColours.yellow("warning:")} ${note}`);
-    if (notes.length === 0)
+    if (notes.length === 0 && stages.some((stage) => lengthOf(config, stage) !== lengthOf(before, stage)))
       terminal.note(
         terminal.noteColours.dim(
           "nothing in it depends on its length: it ends in the same bits as a run of this length from the start",
