@@ -216,7 +216,16 @@ test.each<[string, Json, RegExp]>([
     of("llama", { quantization_config: { bits: 4 } }),
     /weights are quantised \(quantization_config/,
   ],
-  ["code of its own", of("llama", { auto_map: { AutoModel: "m.Model" } }), /auto_map is not supported/],
+  [
+    "code of its own",
+    of("llama", { auto_map: { AutoModel: "m.Model" } }),
+    /wants Python code of its own to be run \(auto_map: \{"AutoModel":"m.Model"\}\), and Ballast runs none/,
+  ],
+  [
+    "code of its own, and a family of its own",
+    of("mine", { auto_map: { AutoModel: "m.Model" } }),
+    /wants Python code of its own/,
+  ],
   [
     "layers that differ",
     of("llama", { per_layer_config: { 0: { head_dim: 2 } } }),

@@ -59,10 +59,20 @@ export class HfConfig {
     throw this.error(`${key} is ${JSON.stringify(value)}; only ${choices.join(", ")} are supported`);
   }
 
+  /** Refuses a model that is computed by code in its folder (transformers' `trust_remote_code`), whatever its family is said to be. */
+  refuseCode(): void {
+    const map = this.json.auto_map ?? null;
+    if (map === null || JSON.stringify(map) === "{}") return;
+    throw this.error(
+      `the model wants Python code of its own to be run (auto_map: ${JSON.stringify(map).slice(0, 80)}), and Ballast runs none from a model's folder`,
+      "No setting allows it. Take a model that transformers computes by itself; remove auto_map only if the weights are of such a family, as converted ones often are.",
+    );
+  }
+
   /** Refuses what changes the computation in every class of Hugging Face and is computed by no family here. */
   refuseUncomputed(): void {
     this.only({ is_encoder_decoder: false, add_cross_attention: false, is_causal: true });
-    for (const key of ["compression_config", "per_layer_config", "pruned_heads", "auto_map"]) {
+    for (const key of ["compression_config", "per_layer_config", "pruned_heads"]) {
       const value = this.json[key] ?? null;
       if (value === null || JSON.stringify(value) === "{}") continue;
       throw this.error(

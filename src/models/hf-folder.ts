@@ -267,6 +267,7 @@ function readConfig(folder: string): { config: KnownConfig; recordedHeads: Head[
   const file = new HfConfig(path);
   refuseOtherWeights(file);
   const { model_type: family, ballast_heads: recorded, architectures } = file.json;
+  file.refuseCode();
   if (typeof family !== "string" || !Object.hasOwn(families, family)) {
     const are = familyNames.length === 1 ? "is" : "are";
     throw file.error(`model_type is ${JSON.stringify(family)}; only ${familyNames.join(", ")} ${are} supported`);

@@ -523,6 +523,7 @@ export const torchSettings = [
   "processes",
   "nodes",
   "rendezvous",
+  "launch",
 ] as const;
 
 /** Settings of an engine's section that only a server of Tinker's protocol reads. */
@@ -564,6 +565,8 @@ const engineSchema = engineChoice.extend({
   nodes: z.int().min(1).max(mostProcesses).optional(),
   /** Only of `torch` on several machines: HOST:PORT of this one, where the processes meet. */
   rendezvous: text.optional(),
+  /** Only of `torch`: who starts all processes but the first, by default Ballast; `ray`: Ray, on its cluster. */
+  launch: z.enum(["ray"]).optional(),
   reference: engineChoice.optional(),
   critic: engineChoice.optional(),
   reward: engineChoice.optional(),

@@ -34,6 +34,7 @@ import type {
 import { inspectState } from "../inspect-state.ts";
 import { mostTokens } from "../pass-size.ts";
 import { forwardInPasses, gradientInPasses, type PassResult } from "../passes.ts";
+import { launchByRay } from "./ray-launch.ts";
 import { type ProcessOptions, rendezvousOf } from "./rendezvous.ts";
 import { type AdapterBase, BaseHashes, initialScore, stateToLoad } from "./state-to-load.ts";
 import { packageFolder, pythonOf } from "./torch-environment.ts";
@@ -125,14 +126,15 @@ export async function createTorchEngine({
     );
   const wanted = threads === 0 ? defaultThreads() : threads;
   const { processes = 1 } = options;
-  const rendezvous = await rendezvousOf(options);
   const ofEach = Math.max(1, Math.floor(wanted / processes));
+  const program = { ...pythonOf(python), packageFolder, threads: ofEach };
+  const ray =
+    options.launch === "ray" ? await launchByRay({ ...program, processes, device, nodes: options.nodes }) : undefined;
   const worker = new WorkerProcess({
-    ...pythonOf(python),
-    packageFolder,
-    threads: ofEach,
-    processes,
-    rendezvous,
+    ...program,
+    processes: ray ? 1 : processes,
+    rendezvous: ray?.rendezvous ?? (await rendezvousOf(options)),
+    ray,
     patience,
     ...(deadline !== undefined && { deadline: 1000 * deadline }),
   });

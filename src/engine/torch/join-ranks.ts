@@ -6,7 +6,7 @@ import { packageFolder, pythonOf } from "./torch-environment.ts";
 import { endedWithOthers, endOf, notStarted, type RankEnd } from "./worker-end.ts";
 import { startRank } from "./worker-process.ts";
 
-export interface JoinOptions extends Required<ProcessOptions> {
+export interface JoinOptions extends Required<Omit<ProcessOptions, "launch">> {
   /** Which of the machines this is, from 1; the one that trains is 0. */
   readonly node: number;
   readonly python?: string | undefined;
@@ -40,5 +40,5 @@ export async function joinRanks({ node, nodes, processes, python, threads, rende
     ),
   );
   for (const child of children) child.kill("SIGKILL");
-  if (!endedWithOthers(first)) throw endOf([first], { of: processes, remedy });
+  if (!endedWithOthers(first)) throw endOf([first], { of: processes, remedy, answered: true });
 }

@@ -140,7 +140,7 @@ test("the end that is a cause is told, not its consequences", () => {
   const of = (...ends: readonly [number | null, string | null, string][]) =>
     endOf(
       ends.map(([code, signal, errors], rank) => ({ rank, code, signal, errors })),
-      { of: ends.length, remedy: "install it" },
+      { of: ends.length, remedy: "install it", answered: true },
     );
   expect(of([70, null, gone], [70, null, full]).message).toMatch(
     /ended: process 1 of 2: forwardBackward: there was not/,

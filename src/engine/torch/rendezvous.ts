@@ -11,6 +11,8 @@ export interface Rendezvous {
   readonly processes: number;
   readonly nodes: number;
   readonly node: number;
+  /** What a launcher adds for this machine's processes. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface ProcessOptions {
@@ -20,6 +22,8 @@ export interface ProcessOptions {
   readonly nodes?: number | undefined;
   /** Of several machines, `host:port` of the one that trains. */
   readonly rendezvous?: string | undefined;
+  /** Who starts all processes but the first. By default Ballast, here; `ray`: Ray, on its cluster, of which `processes` are those of all machines. */
+  readonly launch?: "ray" | undefined;
 }
 
 /** Undefined for one process. Throws UsageError for machines without a place to meet. */
@@ -41,8 +45,9 @@ export async function rendezvousOf(
 /** What process `local` of this machine is told. Nothing if it is the only one. */
 export function environmentOf(local: number, rendezvous: Rendezvous | undefined): Record<string, string> {
   if (rendezvous === undefined) return {};
-  const { address, port, processes, nodes, node } = rendezvous;
+  const { address, port, processes, nodes, node, environment } = rendezvous;
   return {
+    ...environment,
     RANK: String(node * processes + local),
     LOCAL_RANK: String(local),
     WORLD_SIZE: String(nodes * processes),

@@ -28,7 +28,7 @@ export function pythonOf(named: string | undefined): { readonly python: string; 
   if (named !== undefined)
     return {
       python: fromHome(named),
-      remedy: `Install the pinned packages there: ${named} -m pip install -r ${requirementsFile}; or remove engine.python and run: ${setupCommand}`,
+      remedy: `Set engine.python to a Python of 3.11 or later that has the pinned packages (PYTHON -m pip install -r ${requirementsFile}); or remove it and run: ${setupCommand}`,
     };
   const python = programIn(environmentFolder());
   if (!existsSync(python))

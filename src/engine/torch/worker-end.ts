@@ -12,7 +12,7 @@ export interface RankEnd {
 /** Exit code with which a process says that this Python lacks something (sysexits.h: EX_CONFIG). */
 const lacksSomething = 78;
 /** And that it failed while others waited for it, or that it lost them (EX_SOFTWARE). */
-const lost = 70;
+export const lost = 70;
 /** What gloo and its store say in a process whose others are gone. */
 const othersGone =
   /connection (was )?(closed|reset)|broken pipe|connection refused|read error|failed to recv|timed? ?out/i;
@@ -27,10 +27,13 @@ export function endedWithOthers(end: RankEnd): boolean {
 
 const saidOf = ({ errors }: RankEnd) => /^ballast: (.*)$/m.exec(errors)?.[1];
 
-/** Of several ends the one that is a cause: the others' are its consequences. `of`: how many processes there were. */
+/**
+ * Of several ends the one that is a cause: the others' are its consequences. `of`: how many processes there were; `remedy`: what to do about a
+ * Python that cannot run the worker, which one that ends before it has answered at all may be.
+ */
 export function endOf(
   ends: readonly RankEnd[],
-  { of, remedy }: { readonly of: number; readonly remedy: string },
+  { of, remedy, answered }: { readonly of: number; readonly remedy: string; readonly answered: boolean },
 ): Error {
   const weight = (end: RankEnd) => {
     if (end.code === lacksSomething && saidOf(end)) return 0;
@@ -51,7 +54,9 @@ export function endOf(
   if (code === lost && said) return new EngineError(`the PyTorch worker ended: ${said}`, resumeHint);
   const last = errors.trim().split("\n").slice(-3).join(" | ");
   const how = signal === null ? `code ${code}` : `signal ${signal}`;
-  return new EngineError(`${worker} ended with ${how}${last === "" ? "" : `: ${last}`}`, resumeHint);
+  const why = last === "" ? "" : `: ${last}`;
+  if (!answered) return new UsageError(`${worker} ended with ${how} as it started${why}`, remedy);
+  return new EngineError(`${worker} ended with ${how}${why}`, resumeHint);
 }
 
 export function notStarted(

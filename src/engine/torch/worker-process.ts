@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { type BallastError, CheckpointError, EngineError } from "../../util/errors.ts";
 import { FrameReader, frameParts } from "./frames.ts";
+import type { RayRanks } from "./ray-launch.ts";
 import { environmentOf, type Rendezvous } from "./rendezvous.ts";
 import { endOf, notStarted, type RankEnd, resumeHint } from "./worker-end.ts";
 
@@ -16,6 +17,8 @@ export interface WorkerProcessOptions {
   /** Processes on this machine; and if there are several in all, where they meet. */
   readonly processes?: number;
   readonly rendezvous?: Rendezvous | undefined;
+  /** The processes that Ray started beside that of this machine. */
+  readonly ray?: RayRanks | undefined;
   /** What to do about a Python that cannot run the worker. */
   readonly remedy: string;
   /** Milliseconds between pings while a call is in progress, and without any answer until the worker counts as hung. */
@@ -102,6 +105,7 @@ export class WorkerProcess {
       }
     });
     this.#ended = Promise.all(this.#children.map((child, rank) => this.#endOf(child, rank)));
+    options.ray?.onEnd((end) => this.#rankEnded(end));
   }
 
   get pid(): number | undefined {
@@ -137,6 +141,7 @@ export class WorkerProcess {
     const late = setTimeout(() => this.#kill(), 5000);
     await this.#ended;
     clearTimeout(late);
+    await this.#options.ray?.close();
   }
 
   #send(verb: string, args: object, onProgress?: OnProgress): Promise<never> {
@@ -204,7 +209,7 @@ export class WorkerProcess {
     const pid = this.pids[rank];
     const which =
       pid === undefined
-        ? `process ${rank} of the PyTorch worker, on a different machine,`
+        ? `process ${rank} of the PyTorch worker, which was not started here,`
         : `the PyTorch worker (process ${pid})`;
     this.#fail(new EngineError(`${which} has not answered for ${Math.round(seconds)} s`, resumeHint));
     this.#kill();
@@ -238,17 +243,26 @@ export class WorkerProcess {
         resolve();
       });
       child.on("close", (code, signal) => {
-        this.#ends.push({ rank, code, signal, errors });
-        if (this.#ends.length === this.#children.length) this.#settle();
-        else if (this.#ends.length === 1) setTimeout(() => this.#settle(), settling).unref();
+        this.#rankEnded({ rank, code, signal, errors });
         resolve();
       });
     });
   }
 
+  #rankEnded(end: RankEnd): void {
+    this.#ends.push(end);
+    if (this.#ends.length === this.#size) this.#settle();
+    else if (this.#ends.length === 1) setTimeout(() => this.#settle(), settling).unref();
+  }
+
+  /** Processes whose ends are told here. */
+  get #size(): number {
+    return this.#options.ray?.rendezvous.nodes ?? this.#children.length;
+  }
+
   #settle(): void {
     if (this.#closing) this.#fail(new EngineError("the engine is closed"));
-    else this.#fail(endOf(this.#ends, { of: this.#children.length, remedy: this.#options.remedy }));
+    else this.#fail(endOf(this.#ends, { of: this.#size, remedy: this.#options.remedy, answered: this.#answers > 0 }));
     this.#kill();
   }
 

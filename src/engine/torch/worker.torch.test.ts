@@ -161,7 +161,13 @@ describe("what it lacks is a sentence, with the command that mends it", () => {
       "an old Python",
       { python: wrapped("echo 'ballast: Python 3.8 is too old' >&2; exit 78") },
       /3.8 is too old/,
-      /ballast engine setup torch/,
+      /a Python of 3.11 or later.*ballast engine setup torch/,
+    ],
+    [
+      "a Python, of a program that is none",
+      { python: wrapped("echo 'no such option: -m' >&2; exit 2") },
+      /the PyTorch worker ended with code 2 as it started: no such option: -m/,
+      /^Set engine.python to a Python of 3.11 or later.*ballast engine setup torch/,
     ],
     ["CUDA", { device: "cuda" }, /device is cuda, and/, /nvidia-smi.*engine.device=cpu/],
     ["a device to offload from", { offload: "optimizer" }, /the device is cpu: weights/, /Remove engine.offload/],
@@ -184,6 +190,8 @@ describe("what it lacks is a sentence, with the command that mends it", () => {
     await expect(worker.call("openSesame")).rejects.toThrow("the worker knows no openSesame");
     await worker.close();
     const broken = settled(open({ python: wrapped("echo 'segmentation of something' >&2; exit 3") }));
-    expect((await broken)?.message).toBe("the PyTorch worker ended with code 3: segmentation of something");
+    expect((await broken)?.message).toBe(
+      "the PyTorch worker ended with code 3 as it started: segmentation of something",
+    );
   });
 });
