@@ -43,12 +43,15 @@ it.each([
   expect(() => extended(config(), [text], progress)).toThrow(UsageError);
 });
 
-it("takes a longer deadline of calls on PyTorch, which changes nothing else", () => {
+it("takes a longer deadline of calls and a number of processes on PyTorch, which change nothing else", () => {
   const torch = { ...config(), engine: { kind: "torch" } } as const;
   expect(extended(torch, ["engine.deadline=7200"], all)).toEqual({
     config: { ...torch, engine: { kind: "torch", deadline: 7200 } },
     notes: [],
   });
+  const both = extended(torch, ["engine.deadline=7200", "engine.processes=2"], all).config.engine;
+  expect(both).toEqual({ kind: "torch", deadline: 7200, processes: 2 });
+  expect(() => extended(torch, ["engine.processes=0"], all)).toThrow("engine.processes: expected a whole number");
   expect(() => extended(torch, ["engine.deadline=0"], all)).toThrow("engine.deadline: expected a whole number from 1");
   expect(() => extended(torch, ["engine.dtype=bf16"], all)).toThrow(UsageError);
   expect(() => extended(config(), ["engine.deadline=7200"], all)).toThrow("engine.deadline cannot be changed");

@@ -14,8 +14,8 @@ export const lengthKeys: Readonly<Record<Stage, string>> = {
   ppo: "ppo.iterations",
 };
 
-/** What a resume may change besides: how long a call of the PyTorch engine may take says nothing about what is trained. */
-const deadlineKey = "engine.deadline";
+/** What a resume may change besides, on the PyTorch engine: how long a call may take, and over how many processes the same models are spread. */
+const torchKeys = ["deadline", "processes"] as const;
 
 /** A stage's length in steps, or in iterations for PPO; 0 if the configuration does not have the stage. */
 export function lengthOf(config: Config, stage: Stage): number {
@@ -36,7 +36,7 @@ export interface Extension {
 }
 
 /**
- * The configuration with different lengths, or a different deadline of calls, given as overrides. Throws UsageError for any other setting, and
+ * The configuration with different lengths, or a different deadline or number of processes, given as overrides. Throws UsageError for any other setting, and
  * for a length that makes no sense: fewer steps than are done, a stage whose result a later stage uses, or a stage that ended at its target.
  */
 export function extended(
@@ -53,7 +53,8 @@ export function extended(
         throw new UsageError(`${key}: expected ${expectation(schemaAt(path, config)!)}, found ${value}`);
       };
       const torch = config.engine.kind === "torch";
-      if (key === deadlineKey && torch) return { config: parse("engine", "deadline"), notes };
+      const name = torchKeys.find((one) => torch && `engine.${one}` === key);
+      if (name !== undefined) return { config: parse("engine", name), notes };
       const stage = stages.find((one) => lengthKeys[one] === key);
       if (stage === undefined || config[stage] === undefined)
         throw new UsageError(
@@ -63,7 +64,7 @@ export function extended(
             .map((one) => lengthKeys[one])
             .join(
               ", ",
-            )}${torch ? `; and ${deadlineKey}` : ""}. While it runs: ballast tell RUN set KEY=VALUE. Anything else needs a new run.`,
+            )}${torch ? `; and ${torchKeys.map((one) => `engine.${one}`).join(", ")}` : ""}. While it runs: ballast tell RUN set KEY=VALUE. Anything else needs a new run.`,
         );
       const length = Number(value);
       const parsed = parse(stage, key.split(".")[1]!);
