@@ -33,7 +33,7 @@ describe("two processes", () => {
     await run(engine, { tolerance: 1e-5, config: smallConfig, folder: temporaryFolder });
   });
 
-  test("equal one: losses within 3e-8, log-probabilities after three steps within 1e-5; each goes on from the other's folder", {
+  test("equal one: losses within two roundings of float32, log-probabilities after three steps within 1e-5; each goes on from the other's folder", {
     timeout: startTimeout,
   }, async () => {
     const sequences = randomSequences(7, 3);
@@ -58,7 +58,9 @@ describe("two processes", () => {
         ids.push(id);
         losses.push(await train(each, id, 3));
       }
-      for (const [i, x] of losses[0]!.entries()) expect(Math.abs(x - losses[1]![i]!), `loss ${i}`).toBeLessThan(3e-8);
+      // In parts a sum of float32 numbers rounds differently: by 3.4e-8 of 0.23 on an AMD EPYC.
+      for (const [i, x] of losses[0]!.entries())
+        expect(Math.abs(x - losses[1]![i]!), `loss ${i}`).toBeLessThan(2 * 2 ** -23 * x);
       expect(gap(await read(one, ids[0]!), await read(engine, ids[1]!))).toBeLessThan(1e-5);
       // The folders of one are those of two: each goes on where the other was.
       for (const [from, id, to] of [

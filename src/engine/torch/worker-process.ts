@@ -189,11 +189,11 @@ export class WorkerProcess {
   #startWatching(): void {
     const { patience: asked = longest, deadline = oneHour } = this.#options;
     const { pingEvery = Math.min(5000, asked / 4, deadline / 4) } = this.#options;
-    // Importing PyTorch takes its time, during which nothing answers.
-    const patience = this.#answers === 0 ? Math.max(asked, longest) : asked;
     this.#heardAt = performance.now();
     clearInterval(this.#watch);
     this.#watch = setInterval(() => {
+      // Importing PyTorch takes its time, during which nothing answers.
+      const patience = this.#answers === 0 ? Math.max(asked, longest) : asked;
       const silent = performance.now() - this.#heardAt;
       if (silent >= patience) return this.#hangs({ rank: 0, seconds: silent / 1000 });
       this.ping()
