@@ -69,7 +69,9 @@ const targetsOf = (N: number, V: number): Grid => ({
 const targets = input("targets", ["N"], "int32");
 const grid = (data: readonly number[]): Grid => ({ shape: [data.length], data });
 
-const cases = vocabularies.flatMap((V) => (V === mostWords + 1 ? [false, true] : [false]).map((whole) => ({ V, whole })));
+const cases = vocabularies.flatMap((V) =>
+  (V === mostWords + 1 ? [false, true] : [false]).map((whole) => ({ V, whole })),
+);
 
 describe.each(cases)("a vocabulary of $V, in one block: $whole", ({ V, whole }) => {
   const readout = (name = "") => readoutOf(V, name, [], whole);
