@@ -14,7 +14,7 @@ export function compared(cases: readonly JinjaCase[], expected: readonly (string
 }
 
 /** Ballast's rendering; null if it refuses. */
-function renderOrNull({ template, variables }: JinjaCase): string | null {
+export function renderOrNull({ template, variables }: JinjaCase): string | null {
   try {
     return parseJinja(template).render(variables);
   } catch {

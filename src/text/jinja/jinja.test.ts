@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { keptCases } from "../../../test/fixtures/jinja/cases.ts";
-import { compared } from "../../../test/support/jinja-compared.ts";
+import { type JinjaCase, keptCases } from "../../../test/fixtures/jinja/cases.ts";
+import { compared, renderOrNull } from "../../../test/support/jinja-compared.ts";
 import { renderInPython } from "../../../test/support/jinja-python.ts";
 import { missingPython } from "../../../test/support/python.ts";
 import { realChats } from "../../../test/support/real-tokenizers.ts";
