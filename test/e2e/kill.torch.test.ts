@@ -6,8 +6,8 @@ import { startTimeout } from "../support/torch.ts";
 import { begun, killedAfter, resultOf, torchSettings, type Victim } from "../support/torch-kills.ts";
 import { ballast, type Ended, metricsOf, tinyFolder } from "./ballast.ts";
 
-/** Random instants: four here, 50 in `vitest run --mode torch-full`. */
-const kills = process.env.MODE === "torch-full" ? 50 : 4;
+/** Random instants: two here, 50 in `vitest run --mode torch-full`. */
+const kills = process.env.MODE === "torch-full" ? 50 : 2;
 const folder = tinyFolder();
 const runs = join(folder, "runs");
 const dtypes = ["fp32", "bf16"] as const;
