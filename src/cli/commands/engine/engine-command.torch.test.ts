@@ -20,6 +20,8 @@ test(
     expect(outcomes).not.toContain("failed");
     expect(report.tokensPerSecond).toBeGreaterThan(0);
     expect(report.gflops).toBeLessThan(report.ceilingGflops);
+    expect(report.bf16Slowdown).toBeGreaterThan(0);
+    expect(stderr.includes("times as long as in float32")).toBe(report.bf16Slowdown > 1.5);
   },
   startTimeout,
 );
