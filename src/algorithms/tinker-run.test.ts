@@ -119,7 +119,7 @@ test("the state of a checkpoint that is pruned is deleted on the server, unless 
   const before = [...disk.states.keys()];
   await train(world, url, { resume: true, ppo: { ...kept, iterations: 4 } });
   expect(existsSync(join(world.folder, checkpoint))).toBe(false);
-  // Of the checkpoints after 1 to 4 iterations the second is gone; the first result was replaced by the last.
+  // Checkpoints were saved after iterations 1 to 4: the second has been pruned, and the last result has replaced the first.
   const now = statesIn(join(world.folder, "ppo"), { depth: 2 });
   expect(now).toHaveLength(4);
   expect([...disk.states.keys()].sort()).toEqual([...new Set([...before, ...now])].sort());

@@ -21,7 +21,7 @@ export interface AnsweringOptions {
 }
 
 /**
- * A run's Python, device and type of numbers hold for its models, in one process; a model that a server keeps answers there. A folder that is no run's
+ * A run's models use the run's Python, device and dtype, in one process; a model that a server keeps answers on that server. A folder outside any run
  * answers on the embedded engine.
  * @throws UsageError if a server keeps a model and the user asks for an engine of this machine, or no run says which server
  */

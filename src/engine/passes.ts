@@ -20,8 +20,8 @@ export interface PassLimits {
 
 /**
  * Indices of the sequences, shortest first, in groups: of `microBatch` sequences or, for 0, of at most `limit` padded tokens, cut where all passes together
- * cost least: `paddingCost` for each place of padding, and `tokensOfOnePass` for each pass. Lengths are sorted only within a call: steps of one length each would also be steps of
- * one kind of row each, whose gradients pull in turns (on the help desk that tripled the held-out loss).
+ * cost least: `paddingCost` for each place of padding, and `tokensOfOnePass` for each pass. Lengths are sorted only within a call: steps of one length each
+ * would also be steps of one kind of row each, whose gradients pull in turns (on the help desk that tripled the held-out loss).
  */
 export function microBatches(
   lengths: readonly number[],

@@ -54,7 +54,7 @@ export interface Readout {
  */
 const mostEntries = 2 ** 23;
 
-/** Whether a vocabulary is one block for so many scored tokens. */
+/** Whether the logits of this many scored tokens are few enough to read the vocabulary as one block. */
 export function isWhole(words: number, scoredTokens: number): boolean {
   return words * scoredTokens <= mostEntries;
 }

@@ -45,7 +45,7 @@ describe.each(["qwen3", "llama3_1", "deepseek_v3"] as const)("%s", (name) => {
     expect(broken).toBeGreaterThan(100);
   });
 
-  test("each token alone", () => {
+  test("every token by itself", () => {
     const different = Array.from({ length: library.vocabularySize }, (_, id) => id).filter(
       (id) => library.decode([id], { cleanUp: false, special: true }) !== ofLibrary([id], true),
     );

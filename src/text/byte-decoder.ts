@@ -1,4 +1,4 @@
-/** Decodes the tokens of a byte-level vocabulary (GPT-2's symbols for bytes) from a table of their bytes: some forty times as fast as the library does. */
+/** Decodes the tokens of a byte-level vocabulary (GPT-2's symbols for bytes) from a table of their bytes, many times as fast as the library does. */
 import { byteOfSymbol } from "./bytes.ts";
 
 /** The text of tokens, one after the other; ids without a token have none, and special tokens only with `special`. */
@@ -30,7 +30,7 @@ export function createByteDecoder({
     const token = tokenOf(id) ?? "";
     const bytes = added.has(token)
       ? Buffer.from(token)
-      : // A character that is no byte's symbol is byte 0 for the library.
+      : // The library decodes a character that stands for no byte as byte 0.
         Uint8Array.from(token, (symbol) => byteOfSymbol.get(symbol) ?? 0);
     all.push(bytes);
     starts[id] = end;

@@ -92,15 +92,16 @@ const i32 = (value: number): Code => [0x41, ...signed(value)];
 const binary =
   (...operation: Code) =>
   (a: Code, b: Code): Code => [...a, ...b, ...operation];
-type Binary = ReturnType<typeof binary>;
 const addI32 = binary(0x6a);
 const shiftLeft = binary(0x74);
 const lessUnsigned = binary(0x49);
-const [addDoubles, mulDoubles] = [binary(...vector(...unsigned(240))), binary(...vector(...unsigned(242)))];
-const [add, sub, mul, div] = [228, 229, 230, 231].map((operation) => binary(...vector(...unsigned(operation)))) as [
-  ...[Binary, Binary],
-  ...[Binary, Binary],
-];
+const ofVectors = (operation: number) => binary(...vector(...unsigned(operation)));
+const addDoubles = ofVectors(240);
+const mulDoubles = ofVectors(242);
+const add = ofVectors(228);
+const sub = ofVectors(229);
+const mul = ofVectors(230);
+const div = ofVectors(231);
 const sqrt = (x: Code): Code => [...x, ...vector(...unsigned(227))];
 const splat = (x: Code): Code => [...x, ...vector(19)];
 /** Two float32 numbers at an address, as float64. */

@@ -19,12 +19,12 @@ describe.each(familyCases)("$title", (one) => {
     const { id } = await core.loadModel(writeCase(one, one.config));
     const outputs = ["logprobs", "entropy"] as const;
     const together = await core.forward(id, { sequences, outputs });
-    const alone = await Promise.all(sequences.map((sequence) => core.forward(id, { sequences: [sequence], outputs })));
+    const apart = await Promise.all(sequences.map((sequence) => core.forward(id, { sequences: [sequence], outputs })));
     for (const output of outputs)
       expect(
         gap(
           together[output],
-          alone.flatMap((result) => result[output]),
+          apart.flatMap((result) => result[output]),
         ),
       ).toBeLessThan(1e-5);
     const losses = sequences.map((sequence) => ({

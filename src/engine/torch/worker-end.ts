@@ -28,8 +28,8 @@ export function endedWithOthers(end: RankEnd): boolean {
 const saidOf = ({ errors }: RankEnd) => /^ballast: (.*)$/m.exec(errors)?.[1];
 
 /**
- * Of several ends the one that is a cause: the others' are its consequences. `of`: how many processes there were; `remedy`: what to do about a
- * Python that cannot run the worker, which one that ends before it has answered at all may be.
+ * The error of the process whose end caused the others to end. `of`: how many processes there were; `remedy`: what to do about a Python that cannot run the
+ * worker, which is possible only if the process ended before its first answer.
  */
 export function endOf(
   ends: readonly RankEnd[],
