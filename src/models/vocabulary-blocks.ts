@@ -50,7 +50,7 @@ export interface Readout {
 
 /**
  * Entries of an array of tokens and words, 32 MB, up to which the vocabulary is one block: the rows of a block need no copy then, and the logits are
- * computed once. With 96 tokens of 135 million parameters' 49,152 words a pass takes 0.8 of the time (docs/performance.md).
+ * computed once. Chosen for its memory; other bounds have not been compared.
  */
 const mostEntries = 2 ** 23;
 
