@@ -126,6 +126,8 @@ export class TinkerClient {
       throw notThis(error);
     }
     this.#patience = this.#options.patience ?? 120_000;
+    // SkyRL never ends a session that has not had one: a client killed in its first seconds would hold its slots for ever.
+    await this.#beat();
     this.#heartbeat = setInterval(() => void this.#beat(), this.#options.heartbeat ?? heartbeatEvery);
     this.#heartbeat.unref();
   }

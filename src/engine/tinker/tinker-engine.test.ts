@@ -241,6 +241,12 @@ describe("each failure is a sentence", () => {
     await expect(engine.forward(id, { sequences, outputs: ["logprobs"] })).rejects.toThrow("not loaded");
   });
 
+  test("a session gives a sign of life before anything else: servers count silence from the first one", async () => {
+    const { server } = await opened();
+    const paths = server.asked.map(({ path }) => path);
+    expect(paths[paths.indexOf("create_session") + 1]).toBe("session_heartbeat");
+  });
+
   test("a session that the server has ended", async () => {
     const { server, engine, policy } = await opened({ options: { heartbeat: 10 } });
     const { id } = await policy();
