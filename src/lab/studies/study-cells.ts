@@ -30,9 +30,8 @@ export function studyCellNames(task: TaskName, arm: string, seed: number) {
 export function studyCells({ study, arms, tasks: wanted, seeds, set = [] }: StudyPlan): Cell[] {
   const stages = new Map<string, CellOf<"stage">>();
   const runs = wanted.flatMap((task) => {
-    const { file } = tasks[task];
-    const { ppo } = loadConfig(file).config;
-    return arms.map((arm) => ({ task, arm, ...runOf(study, { arm, file, rates: ppo!, set, stages }) }));
+    const { ppo } = loadConfig(tasks[task].file).config;
+    return arms.map((arm) => ({ task, arm, ...runOf(study, { arm, task, rates: ppo!, set, stages }) }));
   });
   const cells = seeds.flatMap((seed) =>
     runs.flatMap(({ task, arm, config, start, reference, files }): Cell[] => {
@@ -80,21 +79,21 @@ export function measuredRuns(
 
 interface RunOptions {
   readonly arm: Arm;
-  /** The task's configuration, and its rates. */
-  readonly file: string;
+  readonly task: TaskName;
+  /** The task's own. */
   readonly rates: Pick<PpoConfig, "learningRate" | "criticLearningRate">;
   readonly set: readonly string[];
   readonly stages: Map<string, CellOf<"stage">>;
 }
 
 /** What runs of an arm are made of, but for their seed. */
-function runOf(study: Study, { arm, file, rates, set, stages }: RunOptions) {
-  const rate = (study.rate ?? 1) * (arm.rate ?? 1) * rates.learningRate;
+function runOf(study: Study, { arm, task, rates, set, stages }: RunOptions) {
+  const rate = (study.rates?.[task] ?? 1) * (arm.rate ?? 1) * rates.learningRate;
   const { criticLearningRate = 2 * rates.learningRate } = rates;
   const overCritic = arm.criticRate ?? criticLearningRate / rates.learningRate;
   // A shared trunk has no rate of its own.
   const shared = [...study.set, ...arm.set].includes("ppo.criticKind=shared");
-  const { config } = loadConfig(file, [
+  const { config } = loadConfig(tasks[task].file, [
     ...common,
     ...study.set,
     `ppo.learningRate=${rate}`,

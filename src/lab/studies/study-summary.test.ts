@@ -130,8 +130,8 @@ describe("an arm's settings", () => {
 
   it("rates are factors on the task's, and the critic's follows unless the arm says otherwise", () => {
     const { learningRate, criticLearningRate } = configOf("max-norm", "none").config.ppo!;
-    expect(learningRate).toBeCloseTo(3e-3, 12);
-    expect(criticLearningRate).toBeCloseTo(6e-3, 12);
+    expect(learningRate).toBeCloseTo(6e-3, 12);
+    expect(criticLearningRate).toBeCloseTo(12e-3, 12);
     expect(configOf("staged", "critic100").config.ppo!.criticLearningRate).toBeCloseTo(3e-3, 12);
     expect(configOf("value-clip", "shared").config.ppo!.criticLearningRate).toBeUndefined();
   });

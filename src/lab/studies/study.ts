@@ -46,8 +46,8 @@ export interface Study {
   readonly seeds: string;
   /** Overrides in every arm, before the arm's own. */
   readonly set: readonly string[];
-  /** Factor on the task's learning rates in every arm. */
-  readonly rate?: number;
+  /** Factors on each task's learning rates in every arm. */
+  readonly rates?: Readonly<Record<TaskName, number>>;
   readonly arms: readonly Arm[];
   readonly figures: readonly FigureName[];
   readonly claims: readonly Claim[];
