@@ -5,14 +5,14 @@ transformers moves these interfaces from release to release; no other module imp
 import re
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig, AutoModel, AutoModelForCausalLM
 from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.initialization import no_init_weights
 
 from .errors import damaged, usage
 
 # The families that were compared with transformers' own logits, in training and in generation past their lengths' thresholds
-# (tests/test_architectures.py). A family outside of this list may need more than its config says: Gemma 2's soft cap is ignored by the
+# (src/engine/torch/families.torch.test.ts). A family outside of this list may need more than its config says: Gemma 2's soft cap is ignored by the
 # default attention, and Phi-3's cache forgets its text at a threshold.
 FAMILIES = ("gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma3_text", "gpt_neox")
 
@@ -21,6 +21,38 @@ OWN_HEADS = {"gpt_neox": "embed_out.weight"}
 
 # Multipliers and caps of logits, which the head does not compute.
 OTHER_HEADS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+
+ATTENTION = "ballast"
+# Tokens of a text up to which the two products take less time than PyTorch's fused attention in bf16 (docs/performance.md).
+SHORT = 256
+
+
+def attention(module, query, key, value, attention_mask, scaling=None, **more):
+    """transformers' `sdpa`, but for short texts in bf16 on a CPU, where the backward pass of PyTorch's fused attention takes most of the time.
+
+    Those are two products with a softmax in float32 between them. [B, H, S, K], keys and values of G heads -> ([B, S, H, K], None)
+    """
+    rows, heads, length, width = query.shape
+    short = length <= SHORT and query.dtype == torch.bfloat16 and query.device.type == "cpu"
+    # A mask that says more than "no later token", or a text that is read piece by piece.
+    if not short or attention_mask is not None or length == 1 or key.shape[2] != length:
+        return AttentionInterface()["sdpa"](module, query, key, value, attention_mask, scaling=scaling, **more)
+    # The heads that share keys are rows of one product.
+    groups = heads // key.shape[1]
+    query, key, value = (array.reshape(rows * key.shape[1], -1, width) for array in (query, key, value))
+    later_S_S = torch.full((length, length), float("-inf")).triu(1)
+    scores = torch.baddbmm(
+        later_S_S.repeat(groups, 1).expand(len(query), -1, -1),
+        query.float(),
+        key.float().transpose(1, 2),
+        alpha=width**-0.5 if scaling is None else scaling,
+    )
+    found = torch.bmm(scores.softmax(-1).to(value.dtype), value)
+    return found.view(rows, heads, length, width).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(ATTENTION, attention)
+AttentionMaskInterface.register(ATTENTION, AttentionMaskInterface()["sdpa"])
 
 
 def read_config(folder):
@@ -50,7 +82,7 @@ def read_config(folder):
 def build_trunk(config, device):
     """The decoder without a head, in float32; its parameters have no values yet, and take no memory of the device."""
     with no_init_weights():
-        trunk = AutoModel.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+        trunk = AutoModel.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
     for module in trunk.modules():
         for name, buffer in module.named_buffers(recurse=False):
             setattr(module, name, buffer.to(device))
