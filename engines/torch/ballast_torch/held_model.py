@@ -71,6 +71,8 @@ class HeldModel:
         self.frozen = False
         self._pass_squares = []
         self._head_gradient = None
+        # Parameters whose part of `gradient` holds numbers of an earlier step: the next pass writes it, and adds nothing.
+        self._outdated = set()
         self._bind()
 
     def _copies(self):
@@ -324,6 +326,7 @@ class HeldModel:
     def begin_pass(self):
         if self.gradient is None:
             self.gradient = torch.zeros_like(self.master)
+            self._outdate()
         self._pass_squares = []
         self._head_gradient = None
 
@@ -336,6 +339,9 @@ class HeldModel:
         if self._head_gradient is not None:
             self._add(self.by_name[self.head_name], self._head_gradient)
             self._head_gradient = None
+        for name in self._outdated:
+            self.by_name[name].of(self.gradient).zero_()
+        self._outdated.clear()
         self.accumulated += 1
         return float(torch.stack(self._pass_squares).sum()) if self._pass_squares else 0.0
 
@@ -349,7 +355,10 @@ class HeldModel:
         self.accumulated = 0
         self._head_gradient = None
         if self.gradient is not None:
-            self.gradient.zero_()
+            self._outdate()
+
+    def _outdate(self):
+        self._outdated.update(self.by_name)
 
     def _take_head(self, gradient_V_D):
         self._head_gradient = gradient_V_D
@@ -365,10 +374,15 @@ class HeldModel:
         self._add(place, gradient)
 
     def _add(self, place, gradient):
+        first = place.name in self._outdated
+        self._outdated.discard(place.name)
         for sums, part in zip(_parts(place.of(self.gradient)), _parts(gradient)):
-            part = part.to(self.host).float()
+            if first:
+                part = sums.copy_(part)
+            else:
+                part = part.to(self.host).float()
+                sums.add_(part)
             self._pass_squares.append(torch.linalg.vector_norm(part).double().square())
-            sums.add_(part)
 
     # Copies
 

@@ -100,6 +100,9 @@ class ShardedModel(HeldModel):
         super().begin_pass()
         self._own_gradients = {}
 
+    def _outdate(self):
+        self.gradient.zero_()
+
     def _take(self, place, parameter):
         self._own_gradients[place.name] = parameter.grad.float()
         parameter.grad = None

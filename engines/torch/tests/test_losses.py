@@ -203,7 +203,26 @@ class StepTest(unittest.TestCase):
         settings = dict(learningRate=0.01, beta1=0.9, beta2=0.99, epsilon=1e-5, weightDecay=0.1, maxGradNorm=None)
         self.assertTrue(optimizer.optim_step(model, **settings)["skipped"])
         self.assertTrue(torch.equal(model.master, before))
-        self.assertEqual((model.steps, model.accumulated, float(model.gradient.abs().sum())), (0, 0, 0.0))
+        self.assertEqual((model.steps, model.accumulated), (0, 0))
+        fresh = small_model(dtype=torch.bfloat16)
+        for one in (model, fresh):
+            losses.forward_backward(one, {"name": "cross_entropy", "sequences": flat(TEXTS, STARTS), "weights": rows(numbers(1))})
+        self.assertTrue(torch.equal(model.gradient, fresh.gradient))
+
+    def test_a_step_starts_from_nothing(self):
+        """Also if its pass reads less of the model than the one before: no scalar head after a value loss."""
+        model = small_model(heads=("lm", "scalar"))
+        texts = {"sequences": flat(TEXTS, STARTS), "weights": rows(numbers(1))}
+        values = {"name": "value", **texts, "returns": rows(numbers(2)), "oldValues": rows(numbers(3)), "config": {"valueClip": 0.2}}
+        losses.forward_backward(model, values)
+        self.assertGreater(float(model.by_name["score.weight"].of(model.gradient).abs().sum()), 0)
+        model.clear_gradient()
+        losses.forward_backward(model, {"name": "cross_entropy", **texts})
+        once = model.gradient.clone()
+        self.assertEqual(float(model.by_name["score.weight"].of(once).abs().sum()), 0)
+        model.clear_gradient()
+        losses.forward_backward(model, {"name": "cross_entropy", **texts})
+        self.assertTrue(torch.equal(model.gradient, once))
 
 
 if __name__ == "__main__":
