@@ -29,14 +29,12 @@ export default defineConfig(({ mode }) => {
   return {
     plugins: [builtWorkers],
     test: {
-      ...(engine
-        ? { include: [`{src,test}/**/*.${engine}.test.ts`, `{src,test}/**/*.${engine}.full.test.ts`], exclude }
-        : {
-            include: ["{src,test}/**/*.test.ts", "web/**/*.test.{ts,tsx}"],
-            exclude,
-            // Many files wait for a program that they have started.
-            maxWorkers: Math.max(2, availableParallelism() - 1),
-          }),
+      include: engine
+        ? [`{src,test}/**/*.${engine}.test.ts`, `{src,test}/**/*.${engine}.full.test.ts`]
+        : ["{src,test}/**/*.test.ts", "web/**/*.test.{ts,tsx}"],
+      exclude,
+      // Many files wait for a program that they have started. Files of the mode tinker share one server.
+      maxWorkers: engine === "tinker" ? 1 : Math.max(2, availableParallelism() - 1),
       globalSetup: ["test/support/once.ts", ...(engine === "tinker" ? ["test/support/skyrl-shared.ts"] : [])],
       setupFiles: "test/support/every-file.ts",
       reporters: ["default", "./test/support/skips.ts"],

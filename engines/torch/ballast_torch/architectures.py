@@ -90,6 +90,38 @@ def build_trunk(config, device):
     return trunk
 
 
+class _Rows(torch.autograd.Function):
+    """Rows of an embedding; their gradient goes to `take` as it is, where PyTorch's own makes a matrix of zeros and adds the rows to it."""
+
+    @staticmethod
+    def forward(ctx, weight_V_D, ids, rows, take, scale):
+        ctx.ids, ctx.take, ctx.scale = ids, take, scale
+        return rows
+
+    @staticmethod
+    def backward(ctx, gradient):
+        ctx.take(ctx.ids, gradient * ctx.scale)
+        return None, None, None, None, None
+
+
+def take_rows(trunk, owner):
+    """From now on `owner()._take_rows(ids, gradient)` gets the gradients of the embedding's rows, [N] and [N, D]. `owner`: a weak reference."""
+    embedding = trunk.get_input_embeddings()
+    if not hasattr(embedding, "owner"):
+        embedding.register_forward_hook(_give_rows)
+    embedding.owner = owner
+
+
+def _give_rows(module, inputs, output):
+    """A function of the module's own state, as low_rank.py has it."""
+    if not (torch.is_grad_enabled() and module.weight.requires_grad):
+        return output
+    ids = inputs[0]
+    take = lambda ids, gradient: module.owner()._take_rows(ids.reshape(-1), gradient.reshape(-1, gradient.shape[-1]))
+    # Gemma's embedding multiplies what it reads.
+    return _Rows.apply(module.weight, ids, output.detach(), take, getattr(module, "embed_scale", 1.0))
+
+
 def trunk_prefix(config):
     """What precedes a trunk's parameters in the files of a language model: `transformer.`, `model.`"""
     return f"{AutoModelForCausalLM._model_mapping[type(config)].base_model_prefix}."

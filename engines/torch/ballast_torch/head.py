@@ -7,13 +7,16 @@ import torch
 
 # Entries of a block of rows: 4 MB in float32.
 BLOCK = 1 << 20
-# Bytes of the head's matrix that are in float32 at once, if the model's own is not.
-MATRIX_PART = 1 << 25
+# Bytes of the head's matrix that are in float32 at once, if the model's own is not: they stay in the cache, and take no new pages part by part.
+MATRIX_PART = 1 << 24
 IMPOSSIBLE = -1e30
 
 
 class LanguageHead:
-    """`weight` [V, D]; `impossible` [V], true for the ids that no text has, or None. `take_gradient` receives the matrix's own, [V, D] float32."""
+    """`weight` [V, D]; `impossible` [V], true for the ids that no text has, or None.
+
+    `take_gradient` receives the two float32 factors of the matrix's gradient, [V, N] and [N, D], and makes the product where it wants it.
+    """
 
     def __init__(self, weight_V_D, impossible_V=None, take_gradient=None):
         self.weight_V_D = weight_V_D
@@ -37,8 +40,10 @@ class LanguageHead:
             yield slice(0, vocabulary), self.weight_V_D
             return
         step = max(1, MATRIX_PART // (4 * width))
+        wide = torch.empty(min(step, vocabulary), width, device=self.weight_V_D.device)
         for at in range(0, vocabulary, step):
-            yield slice(at, min(at + step, vocabulary)), self.weight_V_D[at : at + step].float()
+            rows = self.weight_V_D[at : at + step]
+            yield slice(at, at + len(rows)), wide[: len(rows)].copy_(rows)
 
 
 def token_distribution(head, hidden_N_D, targets_N, temperature, *, entropy=True, entropy_gradient=False, old_logprobs_N_V=None):
@@ -120,11 +125,10 @@ class _TokenDistribution(torch.autograd.Function):
         if ctx.head.impossible_V is not None:
             gradient_N_V.masked_fill_(ctx.head.impossible_V, 0)
         hidden_N_D = ctx.hidden_N_D.float()
-        grad_hidden_N_D = None
+        grad_hidden_N_D = torch.zeros_like(hidden_N_D)
         for part, matrix in ctx.head.parts():
-            piece = gradient_N_V[:, part] @ matrix
-            grad_hidden_N_D = piece if grad_hidden_N_D is None else grad_hidden_N_D.add_(piece)
+            grad_hidden_N_D.addmm_(gradient_N_V[:, part], matrix)
         if ctx.head.take_gradient is not None:
-            ctx.head.take_gradient(gradient_N_V.t() @ hidden_N_D)
+            ctx.head.take_gradient(gradient_N_V.t(), hidden_N_D)
         ctx.logprobs_N_V = ctx.old_logprobs_N_V = None
         return grad_hidden_N_D.to(ctx.hidden_N_D.dtype), None, None, None, None, None, None

@@ -51,7 +51,8 @@ class HeldModel:
         self.by_name = {parameter.name: parameter for parameter in self.parameters}
         self.size = self.parameters[-1].end if self.parameters else 0
         own = architectures.own_head_name(config)
-        self.head_name = architectures.embedding_name(config, trunk) if self.tied else own
+        self.embedding_name = architectures.embedding_name(config, trunk)
+        self.head_name = self.embedding_name if self.tied else own
         # Float32 values; None in a bf16 model that is only read.
         self.master = torch.zeros(self.size, device=self.host)
         self.turns = turns if self._copies() else None
@@ -126,6 +127,13 @@ class HeldModel:
         for module, scale in self.scales.items():
             a, b = (self.beside[name] for name in factors_of(module))
             put_beside(self.trunk.get_submodule(module.removeprefix(prefix)), a, b, scale)
+
+        if self.embedding_name in self.by_name and self._takes_rows():
+            architectures.take_rows(self.trunk, weakref.ref(self))
+
+    def _takes_rows(self):
+        # On a device new memory costs nothing, and sums of rows would depend on the order of its threads.
+        return self.device.type == "cpu"
 
     def _catch(self, name, parameter):
         # The parameter does not hold the model: its memory is free as soon as nothing else does.
@@ -360,11 +368,36 @@ class HeldModel:
     def _outdate(self):
         self._outdated.update(self.by_name)
 
-    def _take_head(self, gradient_V_D):
-        self._head_gradient = gradient_V_D
+    def _take_head(self, gradient_V_N, hidden_N_D):
+        """Where nothing is to be added to, the product is the gradient's place in the flat array."""
+        into = None
+        if self.head_name in self._outdated and not self.offloads:
+            into = self.by_name[self.head_name].of(self.gradient)
+        self._head_gradient = torch.mm(gradient_V_N, hidden_N_D, out=into)
+
+    def _take_rows(self, ids_N, gradient_N_D):
+        """The gradients of the embedding's rows, some of them several times: the last of a pass, after the head's."""
+        place = self.by_name[self.embedding_name]
+        gradient_N_D = gradient_N_D.float()
+        if place.name == self.head_name and self._head_gradient is not None:
+            # The embedding's two gradients are one: its norm is of their sum.
+            gradient_V_D, self._head_gradient = self._head_gradient, None
+            self._add(place, gradient_V_D.index_add_(0, ids_N, gradient_N_D))
+            return
+        sums_V_D = place.of(self.gradient)
+        if place.name in self._outdated:
+            self._outdated.discard(place.name)
+            sums_V_D.zero_()
+        rows_U, which_N = ids_N.unique(return_inverse=True)
+        gradient_U_D = gradient_N_D.new_zeros(len(rows_U), gradient_N_D.shape[1]).index_add_(0, which_N, gradient_N_D)
+        self._pass_squares.append(torch.linalg.vector_norm(gradient_U_D).double().square())
+        sums_V_D.index_add_(0, rows_U, gradient_U_D)
 
     def _take(self, place, parameter):
         gradient = parameter.grad
+        # Of an embedding whose rows were taken.
+        if gradient is None:
+            return
         parameter.grad = None
         if place.name == self.head_name and self._head_gradient is not None:
             # The embedding's two gradients are one: its norm is of their sum.
@@ -378,7 +411,8 @@ class HeldModel:
         self._outdated.discard(place.name)
         for sums, part in zip(_parts(place.of(self.gradient)), _parts(gradient)):
             if first:
-                part = sums.copy_(part)
+                # The head's product may be in its place already.
+                part = sums if part.data_ptr() == sums.data_ptr() else sums.copy_(part)
             else:
                 part = part.to(self.host).float()
                 sums.add_(part)

@@ -46,7 +46,7 @@ class HeadTest(unittest.TestCase):
 
         taken = []
         ours = hidden.clone().requires_grad_()
-        head = LanguageHead(weight, mask if impossible else None, taken.append)
+        head = LanguageHead(weight, mask if impossible else None, lambda a, b: taken.append(a @ b))
         found = token_distribution(head, ours, targets, temperature, entropy_gradient=with_entropy, old_logprobs_N_V=old)
         loss = (g_logprob * found[0]).sum()
         if with_entropy:
