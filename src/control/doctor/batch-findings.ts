@@ -37,7 +37,7 @@ function fewSequences({ ppo, model }: DoctorFacts): Finding[] {
       what: `${n < tiny ? "ONLY " : ""}${inWords(n)} sequences a step (${inWords(sequences)} in ${minibatches} ${minibatches === 1 ? "minibatch" : "minibatches"})`,
       why: `at ${inWords(n)} metrics swing by about ${percent(expectedSwing(n))} from one draw to the next; ${n < tiny ? "most of such a gradient is noise" : "512 stay within 3%"}`,
       remedy: `${more}. ${dispute}`,
-      source: `${swingSource}; docs/doctor.md for the two answers`,
+      source: `${swingSource}; docs/evidence.md for what it cost small models; docs/doctor.md for the two answers`,
     },
   ];
 }
