@@ -70,8 +70,7 @@ class Worker:
             self.next = before
             raise failures[0]
         self.seconds += time.perf_counter() - started
-        # In an update the next pass takes the same arrays as the one before.
-        if verb not in ("forwardBackward", "optimStep") and any(model.weight_count() >= LARGE for model in self.models.values()):
+        if any(model.weight_count() >= LARGE for model in self.models.values()):
             give_back_freed()
         return part.merge([own for _, own in each])
 
