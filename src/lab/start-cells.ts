@@ -1,6 +1,11 @@
 /** The cells of the stages that runs share. */
 import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Config, configSchema } from "../config/index.ts";
+import { openRows } from "../trainer/run-rows.ts";
+import { makeTokenizer } from "../trainer/run-tokenizer.ts";
 import type { CellOf } from "./cells.ts";
 import { hashInputs } from "./input-files.ts";
 import type { TrialInput } from "./trial-work.ts";
@@ -8,7 +13,7 @@ import type { TrialInput } from "./trial-work.ts";
 /** The cells of the models from which a run starts; equal stages are trained once. */
 export function startOf(config: Config, stages: Map<string, CellOf<"stage">>): TrialInput["start"] {
   const { model, tokenizer, demo, seed, sft, reward, lora, engine, objective } = config;
-  const texts = textsOf(config);
+  const files = tokenizerOf(config);
   const of = (stage: "sft" | "reward", needs: readonly string[], settings: unknown): string => {
     const text = JSON.stringify([
       model,
@@ -19,7 +24,7 @@ export function startOf(config: Config, stages: Map<string, CellOf<"stage">>): T
       engine,
       needs,
       settings,
-      ...(texts ? [texts] : []),
+      ...(files ? [files] : []),
     ]);
     const name = `${stage}-${createHash("sha256").update(text).digest("hex").slice(0, 10)}`;
     // Only what the stage reads: a different PPO does not train it again.
@@ -29,8 +34,8 @@ export function startOf(config: Config, stages: Map<string, CellOf<"stage">>): T
       name,
       work: "stage",
       input: {
-        ...{ config: own, stage, sft: needs[0] ?? null, files: hashInputs(texts ?? own) },
-        ...(texts !== undefined && needs.length === 0 && { texts }),
+        ...{ config: own, stage, sft: needs[0] ?? null, files: hashInputs(own) },
+        ...(files !== undefined && needs.length === 0 && { tokenizer: files }),
       },
       needs,
     });
@@ -40,18 +45,31 @@ export function startOf(config: Config, stages: Map<string, CellOf<"stage">>): T
   return { policy, reward: reward ? of("reward", policy === null ? [] : [policy], reward) : null };
 }
 
+/** By what they are made of: rows do not change during a call. */
+const made = new Map<string, Readonly<Record<string, string>>>();
+
 /**
- * The rows of all stages, if a vocabulary is made from them; undefined if it is not, or if the built-in task has all texts. A vocabulary of one stage's
- * rows would lack words of the next one's, and weights drawn for it would be a different start than the run's own.
+ * The files of the tokenizer of the demonstrations and the prompts; undefined if a run reads one, or if the built-in task has all texts. A vocabulary of the
+ * demonstrations by themselves would lack words of the prompts, and weights drawn for it would be a different start than the run's own. Pairs are left out, so
+ * that runs whose labels differ share an SFT: words that only pairs have stay unknown, and a run by itself would have them.
  */
-function textsOf({ tokenizer, demo, seed, sft, reward, ppo }: Config): Config | undefined {
+function tokenizerOf(config: Config): Readonly<Record<string, string>> | undefined {
+  const { tokenizer, demo, seed, sft, ppo } = config;
   if (tokenizer.kind !== "word" && tokenizer.kind !== "bpe") return undefined;
-  const read = (stage: Config["sft"] | Config["reward"]) => {
-    if (stage === undefined) return undefined;
-    const { data, evaluation, evaluationShare, emptyAnswers } = stage;
-    return { data, evaluation, evaluationShare, emptyAnswers };
-  };
-  if (sft?.data === undefined && reward?.data === undefined && ppo?.prompts === undefined) return undefined;
-  const prompts = ppo && { prompts: ppo.prompts };
-  return configSchema.parse({ demo, seed, sft: read(sft), reward: read(reward), ppo: prompts });
+  if (sft?.data === undefined && ppo?.prompts === undefined) return undefined;
+  const key = JSON.stringify([tokenizer, demo, seed, sft, ppo?.prompts, ppo?.stopTokens, ppo?.stopStrings]);
+  const found = made.get(key);
+  if (found !== undefined) return found;
+  const read = { ...config, reward: undefined };
+  const folder = mkdtempSync(join(tmpdir(), "ballast-tokenizer-"));
+  try {
+    makeTokenizer(read, openRows(read).texts).save(folder);
+    const files = Object.fromEntries(
+      readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), "utf8")]),
+    );
+    made.set(key, files);
+    return files;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
