@@ -1,12 +1,12 @@
 /** Trains one of the stages that an experiment's runs share, SFT or the reward model, once. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, recordedConfig } from "../config/index.ts";
 import { completed } from "../run/completed-config.ts";
 import { openRun } from "../run/open-run.ts";
 import { runPipeline } from "../run/pipeline.ts";
-import { writeFolder } from "../trainer/atomic-folder.ts";
-import { tokenizerFolder } from "../trainer/run-tokenizer.ts";
+import { openRows } from "../trainer/run-rows.ts";
+import { openTokenizer } from "../trainer/run-tokenizer.ts";
 import { writeDurably } from "../util/durable.ts";
 import { clearRun } from "./clear-run.ts";
 import { listenerOf } from "./listener.ts";
@@ -20,8 +20,8 @@ export interface StageInput {
   readonly sft: string | null;
   /** Hash of the files that it reads (`hashInputs`). */
   readonly files: string;
-  /** The files of the tokenizer by name; without them the stage makes or reads one as its configuration says. */
-  readonly tokenizer?: Readonly<Record<string, string>>;
+  /** A configuration of whose rows the tokenizer is made; without it, it is made or read as the stage's own says. */
+  readonly texts?: Config;
 }
 
 /** A stage's model. */
@@ -30,7 +30,7 @@ export interface StageModel {
 }
 
 /** Returns the folder of the stage's model. Throws Interrupted. */
-export async function trainStage({ config, stage, sft, tokenizer }: StageInput, tools: Tools): Promise<StageModel> {
+export async function trainStage({ config, stage, sft, texts }: StageInput, tools: Tools): Promise<StageModel> {
   const { folder: workspace, name, results } = tools;
   const folder = join(workspace, name);
   const model = join(folder, stage, "final");
@@ -49,14 +49,7 @@ export async function trainStage({ config, stage, sft, tokenizer }: StageInput, 
   mkdirSync(folder, { recursive: true });
   const recorded = recordedConfig(complete, folder);
   writeDurably(join(folder, "config.json"), recorded);
-  if (tokenizer !== undefined)
-    await writeFolder({
-      folder: tokenizerFolder(folder),
-      state: {},
-      write: async (temporary) => {
-        for (const [file, text] of Object.entries(tokenizer)) writeFileSync(join(temporary, file), text);
-      },
-    });
+  if (texts !== undefined) await openTokenizer(texts, { folder, texts: openRows(texts).texts });
   const place = { id: name, folder, workspace };
   await openRun({ config: complete, recorded, place, resume: false, ...listenerOf(tools) }).train(runPipeline);
   return { model };

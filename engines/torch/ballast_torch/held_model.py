@@ -127,7 +127,6 @@ class HeldModel:
         for module, scale in self.scales.items():
             a, b = (self.beside[name] for name in factors_of(module))
             put_beside(self.trunk.get_submodule(module.removeprefix(prefix)), a, b, scale)
-
         if self.embedding_name in self.by_name and self._takes_rows():
             architectures.take_rows(self.trunk, weakref.ref(self))
 
