@@ -373,6 +373,10 @@ describe("overrides", () => {
     [["ppo.dualClip=# none"], "override ppo.dualClip=# none: there is no value before the comment"],
     [["ppo..epochs=3"], "override ppo..epochs=3: expected key=value"],
     [["ppo.epoch=3"], 'override ppo.epoch=3: unknown key "epoch" in ppo; did you mean epochs?'],
+    [
+      ["engine.threads=1"],
+      'override engine.threads=1: unknown key "threads" in engine; did you mean threads outside engine?',
+    ],
     [["po.epochs=3"], 'override po.epochs=3: unknown key "po"; did you mean ppo?'],
     [
       ["ppo.epochs=many"],

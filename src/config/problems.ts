@@ -81,7 +81,9 @@ function unknownKey(path: Path, key: string, root: unknown): string {
     key,
     places.map((place) => place.at(-1)!),
   );
-  const elsewhere = places.filter((place) => place.at(-1) === nearElsewhere).map((place) => place.join("."));
+  const elsewhere = places
+    .filter((place) => place.at(-1) === nearElsewhere)
+    .map((place) => (place.length === 1 && path.length > 0 ? `${place[0]} outside ${path[0]}` : place.join(".")));
   if (elsewhere.length > 0)
     return `unknown key "${key}"${section}; did you mean ${inList(elsewhere.slice(0, 3), "or")}?`;
   return `unknown key "${key}"${section}; it may have ${inList(keys, "and")}`;
