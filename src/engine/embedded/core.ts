@@ -25,6 +25,7 @@ import type {
   OptimStepRequest,
   OptimStepResult,
   PolicyLoss,
+  SampleOptions,
   SampleRequest,
   SampleResult,
   StateInfo,
@@ -157,8 +158,8 @@ export class EmbeddedCore implements OnePassEngine {
     this.#timed(() => average(target, source, decay));
   }
 
-  async sample(id: ModelId, request: SampleRequest): Promise<SampleResult> {
-    return this.#sampler.sample(this.#model(id), request);
+  async sample(id: ModelId, request: SampleRequest, options: SampleOptions = {}): Promise<SampleResult> {
+    return this.#sampler.sample(this.#model(id), request, options);
   }
 
   async forward<Output extends ForwardOutput>(

@@ -69,6 +69,41 @@ test("a step tells norm, mean and variance of the gradient by group", async () =
     expect(Math.abs(mean)).toBeLessThan(Math.sqrt(variance));
 });
 
+describe("a call that samples", () => {
+  const long = { ...smallConfig, context: 600 };
+  const request = {
+    ...{ prompts: [[1, 2], [3]], maxNewTokens: 590, stopTokens: [], temperature: 1, topK: 0, topP: 1, seed: 1 },
+  };
+
+  test("tells how far it is, and the same tokens come", async () => {
+    const { id } = await create({ config: long });
+    const told: (readonly [done: number, most: number])[] = [];
+    const result = await engine.sample(id, request, { onProgress: (...one) => told.push(one) });
+    expect(told.length).toBeGreaterThan(10);
+    for (const [i, [done, most]] of told.entries()) {
+      expect(most).toBe(2 * 590);
+      expect(done).toBeGreaterThan(told[i - 1]?.[0] ?? 0);
+      expect(done).toBeLessThan(most);
+    }
+    expect(await engine.sample(id, request)).toEqual(result);
+  });
+
+  test("ends early if what it tells throws, and the next call is as ever", async () => {
+    const { id } = await create({ config: { ...long, context: 6000 } });
+    const many = { ...request, prompts: Array.from({ length: 64 }, () => [1]), maxNewTokens: 5990 };
+    const result = await engine.sample(id, request);
+    const told: number[] = [];
+    const leave = (done: number) => {
+      told.push(done);
+      throw new Error("leaving");
+    };
+    await expect(engine.sample(id, many, { onProgress: leave })).rejects.toThrow("leaving");
+    // Whole, the call before would take minutes.
+    expect(await engine.sample(id, request)).toEqual(result);
+    expect(told).toEqual([64 * 8]);
+  }, 30_000);
+});
+
 async function expectError(call: Promise<unknown>, kind: new (message: string) => Error, message: string | RegExp) {
   await expect(call).rejects.toBeInstanceOf(kind);
   await expect(call).rejects.toThrow(message);

@@ -4,10 +4,18 @@ import { CheckpointError, EngineError, UsageError } from "../../util/errors.ts";
 import { mostThreads } from "../../util/limits.ts";
 import { startWorker } from "../../util/start-worker.ts";
 import { defaultThreads } from "../../util/threads.ts";
-import type { Engine, ForwardOutput, ForwardRequest, ForwardResult, ModelId, ModelInfo } from "../engine.ts";
+import type {
+  Engine,
+  ForwardOutput,
+  ForwardRequest,
+  ForwardResult,
+  ModelId,
+  ModelInfo,
+  SampleOptions,
+} from "../engine.ts";
 import { mostTokens, paddingCost } from "../pass-size.ts";
 import { forwardInPasses, gradientInPasses } from "../passes.ts";
-import type { Call, Reply } from "./protocol.ts";
+import type { Call, Cancel, Reply } from "./protocol.ts";
 
 export interface EmbeddedEngineOptions {
   /** Threads of one run; 0, the default, uses the physical cores. */
@@ -21,6 +29,7 @@ export interface EmbeddedEngineOptions {
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
+  readonly onProgress: SampleOptions["onProgress"];
 }
 
 /**
@@ -54,7 +63,20 @@ export async function createEmbeddedEngine({
     waiting.clear();
   };
   worker.on("message", (reply: Reply) => {
-    const { resolve, reject } = waiting.get(reply.id) as Waiting;
+    // A call that was taken back has nobody waiting for it.
+    const call = waiting.get(reply.id);
+    if (call === undefined) return;
+    const { resolve, reject, onProgress } = call;
+    if ("progress" in reply) {
+      try {
+        onProgress?.(...reply.progress);
+      } catch (error) {
+        worker.postMessage({ cancel: reply.id } satisfies Cancel);
+        waiting.delete(reply.id);
+        reject(error as Error);
+      }
+      return;
+    }
     waiting.delete(reply.id);
     if ("error" in reply) reject(revive(reply.error));
     else resolve(reply.result);
@@ -63,10 +85,10 @@ export async function createEmbeddedEngine({
     fail(new EngineError(`the engine's thread failed: ${error.message}`, undefined, { cause: error })),
   );
   worker.on("exit", (code) => fail(new EngineError(`the engine has ended (code ${code})`)));
-  const call = (verb: Call["verb"], args: unknown[]): Promise<never> =>
+  const call = (verb: Call["verb"], args: unknown[], onProgress?: SampleOptions["onProgress"]): Promise<never> =>
     new Promise<unknown>((resolve, reject) => {
       if (gone !== null) return reject(gone);
-      waiting.set(nextId, { resolve, reject });
+      waiting.set(nextId, { resolve, reject, onProgress });
       worker.postMessage({ id: nextId++, verb, args } satisfies Call);
     }) as Promise<never>;
   // The limits of a model's language head, which also apply to its values: policy and critic see a minibatch in the same passes.
@@ -86,7 +108,7 @@ export async function createEmbeddedEngine({
     saveModel: (...args) => call("saveModel", args),
     ema: (...args) => call("ema", args),
     disposeModel: (...args) => call("disposeModel", args),
-    sample: (model, request) => call("sample", [model, request]),
+    sample: (model, request, { onProgress } = {}) => call("sample", [model, request], onProgress),
     // Passes are cut on this side of the thread, so that a caller can leave between two of them.
     forward: <Output extends ForwardOutput>(model: ModelId, request: ForwardRequest<Output>, options = {}) => {
       // Log-probabilities are read in the passes in which a loss over the same sequences will compute them.

@@ -1,4 +1,4 @@
-/** The messages between the two threads: a call by the name of a verb, and its answer. */
+/** The messages between the two threads: a call by the name of a verb, how far it is, that it is taken back, and its answer. */
 import type { Engine, LossRequest, ModelId } from "../engine.ts";
 import type { PassResult } from "../passes.ts";
 
@@ -13,7 +13,13 @@ export interface Call {
   readonly args: unknown[];
 }
 
+/** Takes back a call that tells how far it is: it then ends early, with an error that nobody waits for. */
+export interface Cancel {
+  readonly cancel: number;
+}
+
 export type Reply =
+  | { readonly id: number; readonly progress: readonly [done: number, most: number] }
   | { readonly id: number; readonly result: unknown }
   | {
       readonly id: number;

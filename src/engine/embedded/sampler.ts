@@ -4,7 +4,7 @@ import { cacheSizes } from "../../models/model-config.ts";
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import { fineUniforms } from "../../util/random.ts";
-import type { ModelConfig, SampleRequest, SampleResult, StopReason } from "../engine.ts";
+import type { ModelConfig, SampleOptions, SampleRequest, SampleResult, StopReason } from "../engine.ts";
 import { rowsOfSampling } from "../pass-size.ts";
 import type { Model } from "./held-model.ts";
 import { checkTokens, lengthGroups } from "./padded-batch.ts";
@@ -37,7 +37,7 @@ export class Sampler {
     this.#sessions = sessions;
   }
 
-  async sample(model: Model, request: SampleRequest): Promise<SampleResult> {
+  async sample(model: Model, request: SampleRequest, { onProgress }: SampleOptions = {}): Promise<SampleResult> {
     const { prompts, maxNewTokens, temperature, topK, topP } = request;
     const { config } = model.info;
     if (!model.info.heads.includes("lm"))
@@ -62,7 +62,10 @@ export class Sampler {
         const promptLength = (prompts[index] as readonly number[]).length;
         return { index, promptLength, uniforms, tokens: [], logprobs: [] };
       });
-      await this.#batch(model, request, shape, rows);
+      const most = prompts.length * maxNewTokens;
+      await this.#batch(model, request, shape, rows, (steps) =>
+        onProgress?.(at * maxNewTokens + rows.length * steps, most),
+      );
       for (const { index, tokens, logprobs } of rows) {
         result.tokens[index] = tokens;
         result.logprobs[index] = logprobs;
@@ -73,7 +76,14 @@ export class Sampler {
     return result;
   }
 
-  async #batch(model: Model, request: SampleRequest, shape: SamplerShape, all: readonly Row[]): Promise<void> {
+  /** Fills the rows. `tell` is called between two chunks with the tokens that every row has, or would have if it had not ended; it may throw. */
+  async #batch(
+    model: Model,
+    request: SampleRequest,
+    shape: SamplerShape,
+    all: readonly Row[],
+    tell: (steps: number) => void,
+  ): Promise<void> {
     const { config } = model.info;
     const { maxNewTokens, stopTokens } = request;
     const padded = Math.max(...all.map((row) => row.promptLength));
@@ -120,6 +130,7 @@ export class Sampler {
       appendTokens(live, out.tokens as Value, out.logprobs as Value, stopTokens);
       done += steps;
       if (done === maxNewTokens) return;
+      tell(done);
       const kept = live.map((_, b) => b).filter((b) => !stopTokens.includes((live[b] as Row).tokens.at(-1) as number));
       for (const [i, name] of names.entries()) {
         const recent = (out[name] as Value).data as Float32Array;
