@@ -29,14 +29,14 @@ export function paired(differences: readonly number[]): Comparison {
   };
 }
 
-/** Holm's adjusted p values (Holm 1979) in the same order; NaN entries stay, and are not counted. */
-export function holm(ps: readonly number[]): number[] {
+/** Holm's adjusted p values (Holm 1979) of so many comparisons, by default those with a p value, in the same order; NaN entries stay. */
+export function holm(ps: readonly number[], { of = ps.filter((p) => !Number.isNaN(p)).length } = {}): number[] {
   const order = ps.map((p, i) => ({ p, i })).filter(({ p }) => !Number.isNaN(p));
   order.sort((a, b) => a.p - b.p);
   const adjusted = [...ps];
   let largest = 0;
   for (const [rank, { p, i }] of order.entries()) {
-    largest = Math.max(largest, Math.min(1, (order.length - rank) * p));
+    largest = Math.max(largest, Math.min(1, (of - rank) * p));
     adjusted[i] = largest;
   }
   return adjusted;

@@ -57,8 +57,10 @@ export async function measureValues({ run, states, continuations }: ValuesInput,
       : await engine.loadModel(stateOf(join(checkpoint, "critic")), { role: "critic", frozen: true });
     const { context } = await modelSizes(engine, join(folder, "ppo", "final"));
     const { prompts: all, maxNewTokens } = encodeRows({ config, rows, tokenizer }).evaluation(context);
-    const prompts = Array.from({ length: states }, (_, k) => all[k % all.length]!);
     const { seed } = config.evaluation;
+    // A file may be in the order of its kinds.
+    const mixed = random(seed, "states").shuffle(all);
+    const prompts = Array.from({ length: states }, (_, k) => mixed[k % mixed.length]!);
     const request = { engine, tokenizer, model: policy.id, temperature: ppo.temperature, topK: 0, topP: 1 };
     const quiet = { onProgress: () => {} };
     const answers = await rollOut({ ...request, ...quiet, prompts, maxNewTokens, seed });

@@ -8,7 +8,7 @@ const shorter = (sequences: number) => step(sequences, (samples / 512) * sequenc
 export const batchStudy: Study = {
   name: "batch",
   title: "Sequences a step",
-  seeds: "1-8",
+  seeds: 8,
   set: ["control.noise.every=8"],
   arms: [
     { name: "s64", set: step(64) },

@@ -31,6 +31,7 @@ export const seriesKeys = [
   "gold/mean",
   "gradient/variance_of_mean",
   "value/explained_variance_with_bias",
+  "value/clip_fraction",
 ] as const;
 
 export const figures = {
@@ -67,6 +68,10 @@ export const figures = {
   explained: {
     ...{ title: "explained variance", shown: 1, digits: 2, kind: "mean" },
     of: ({ series }) => lastQuarter(series["value/explained_variance_with_bias"] ?? []),
+  },
+  valuesClipped: {
+    ...{ title: "values clipped, %", shown: 100, digits: 2, kind: "mean" },
+    of: ({ series }) => mean((series["value/clip_fraction"] ?? []).map(({ value }) => value)),
   },
   kl: {
     ...{ title: "KL", shown: 1, digits: 3, kind: "mean" },

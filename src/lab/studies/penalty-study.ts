@@ -10,7 +10,7 @@ const others = ["fixed", "schulman2017", "guide", "rllib", "bounded", "exponenti
 export const penaltyStudy: Study = {
   name: "penalty",
   title: "PPO-Clip against PPO-Penalty, with each controller",
-  seeds: "1-8",
+  seeds: 8,
   // Four steps an iteration: in the first of them every ratio is 1, and nothing is clipped.
   set: ["ppo.minibatches=2"],
   arms: [

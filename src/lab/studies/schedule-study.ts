@@ -8,7 +8,7 @@ const eighth = samples / 128 / 8;
 export const scheduleStudy: Study = {
   name: "schedule",
   title: "Fixed hyperparameters against schedules",
-  seeds: "1-8",
+  seeds: 8,
   set: [],
   arms: [
     { name: "fixed512", set: step(512) },

@@ -96,9 +96,11 @@ function runOf(study: Study, { arm, task, rates, set, stages }: RunOptions) {
   const { config } = loadConfig(tasks[task].file, [
     ...common,
     ...study.set,
+    ...(study.on?.[task] ?? []),
     `ppo.learningRate=${rate}`,
     ...(shared ? [] : [`ppo.criticLearningRate=${rate * overCritic}`]),
     ...arm.set,
+    ...(arm.on?.[task] ?? []),
     ...set,
   ]);
   const interventions = arm.rules === undefined ? ("off" as const) : ("on" as const);

@@ -55,9 +55,17 @@ it("an outcome follows from p, sign and interval", () => {
   expect(outcomeOf({ is: "higher" }, at(0.1, 0.05, 0.01))).toBe("holds");
   expect(outcomeOf({ is: "lower" }, at(0.1, 0.05, 0.01))).toBe("reversed");
   expect(outcomeOf({ is: "higher" }, at(0.1, 0.05, 0.2))).toBe("open");
-  expect(outcomeOf({ is: "same", within: 0.02 }, at(0.005, 0.01, 0.01))).toBe("holds");
-  expect(outcomeOf({ is: "same", within: 0.02 }, at(0.1, 0.01, 0.01))).toBe("reversed");
-  expect(outcomeOf({ is: "same", within: 0.02 }, at(0, 0.1, 1))).toBe("open");
+  for (const [is, sign] of [
+    ["no higher", 1],
+    ["no lower", -1],
+  ] as const) {
+    expect(outcomeOf({ is, within: 0.02 }, at(0.005 * sign, 0.01, 0.01))).toBe("holds");
+    expect(outcomeOf({ is, within: 0.02 }, at(0.1 * sign, 0.01, 0.01))).toBe("reversed");
+    expect(outcomeOf({ is, within: 0.02 }, at(0, 0.1, 1))).toBe("open");
+    // The other way by any distance.
+    expect(outcomeOf({ is, within: 0.02 }, at(-0.1 * sign, 0.01, 0.001))).toBe("holds");
+    expect(outcomeOf({ is, within: 0.02 }, at(-0.1 * sign, 0.3, 0.04))).toBe("open");
+  }
 });
 
 it("a word follows from the outcomes", () => {
@@ -76,7 +84,7 @@ it("a word follows from the outcomes", () => {
 });
 
 const small: Study = {
-  ...{ name: "batch", title: "t", seeds: "1-2", set: [], figures: ["gold"] },
+  ...{ name: "batch", title: "t", seeds: 2, set: [], figures: ["gold"] },
   arms: [
     { name: "a", set: [] },
     { name: "b", set: ["ppo.sequences=128"] },
@@ -106,7 +114,7 @@ it("summarises what is done, corrects over the table, and says what is missing",
   ]);
   const differences = [1, 2].map((seed) => 0.7 + seed / 90 - (0.5 + seed / 100));
   expect(tested[0]!.comparison.mean).toBeCloseTo((differences[0]! + differences[1]!) / 2, 12);
-  expect(tested[0]!.comparison.adjusted).toBe(holm([tested[0]!.comparison.p])[0]);
+  expect(tested[0]!.comparison.adjusted).toBe(holm([tested[0]!.comparison.p], { of: 2 })[0]);
   expect(tested.map(({ outcome }) => outcome)).toEqual(["holds", "missing"]);
   expect(claims).toEqual([{ id: "b/gold", says: "s", word: "not run yet" }]);
 });
@@ -121,7 +129,7 @@ describe("an arm's settings", () => {
   };
 
   it("only the arm's rules act, and none in any other", () => {
-    const { control } = configOf("staged", "fallback").config;
+    const { control } = configOf("staged", "hot-fallback").config;
     expect(control.interventions).toBe("on");
     expect(control.disable).not.toContain("kl_soft");
     expect(control.disable).toContain("kl_hard");
@@ -164,7 +172,7 @@ describe.each(studies)("$name", (study) => {
       for (const { of, than, figure, is, within } of predictions) {
         expect(names).toEqual(expect.arrayContaining([of, than]));
         expect(study.figures).toContain(figure);
-        expect(within !== undefined).toBe(is === "same");
+        expect(within !== undefined).toBe(is.startsWith("no "));
       }
     const cells = studyCells({ study, arms: study.arms, tasks: ["desk", "chains"], seeds: [1] });
     const runs = cells.filter(({ work }) => work === "run");

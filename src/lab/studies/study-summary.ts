@@ -5,6 +5,7 @@ import { type Comparison, holm, paired } from "../paired.ts";
 import { type Figure, type FigureName, figures } from "./figures.ts";
 import type { Claim, Prediction, TaskName } from "./study.ts";
 import { measuredRuns, type StudyPlan } from "./study-cells.ts";
+import { tasks } from "./tasks.ts";
 
 /** A figure over the seeds with its 95% interval; the interval is NaN with one seed. */
 export interface Estimate {
@@ -44,14 +45,14 @@ export interface StudySummary {
 }
 
 export function summariseStudy(plan: StudyPlan, results: Results): StudySummary {
-  const { study, arms, tasks, seeds } = plan;
+  const { study, arms, tasks: wanted, seeds } = plan;
   const values = (task: TaskName, arm: string, name: FigureName): ReadonlyMap<number, number> => {
     const runs = measuredRuns(plan, { task, arm, results });
     const all = [...runs.values()];
     const figure: Figure = figures[name];
     return new Map([...runs].map(([seed, run]) => [seed, figure.of(run, all)]));
   };
-  const rows = tasks.flatMap((task) =>
+  const rows = wanted.flatMap((task) =>
     arms.map(({ name: arm }): ArmRow => {
       const runs = [...measuredRuns(plan, { task, arm, results }).values()];
       const estimates = study.figures.map((name) => [
@@ -63,19 +64,33 @@ export function summariseStudy(plan: StudyPlan, results: Results): StudySummary 
     }),
   );
   const asked = study.claims.flatMap(({ id, predictions }) =>
-    predictions.flatMap((prediction) => tasks.map((task) => ({ claim: id, task, prediction }))),
+    predictions.flatMap((prediction) => wanted.map((task) => ({ claim: id, task, prediction }))),
   );
   const compared = asked.map(({ task, prediction: { figure, of, than } }) =>
     compare(figures[figure], { of: values(task, of, figure), than: values(task, than, figure) }),
   );
-  const adjusted = holm(compared.map(({ p }) => p));
+  const adjusted = holm(
+    compared.map(({ p }) => p),
+    { of: compared.length },
+  );
+  const whole = isWhole(plan);
   const tested = asked.map((one, i): Tested => {
     const comparison = { ...compared[i]!, adjusted: adjusted[i]! };
-    const outcome = comparison.n < seeds.length ? "missing" : outcomeOf(one.prediction, comparison);
+    const outcome = !whole || comparison.n < seeds.length ? "missing" : outcomeOf(one.prediction, comparison);
     return { ...one, comparison, outcome };
   });
   const claims = study.claims.map((claim) => ({ id: claim.id, says: claim.says, word: wordOf(claim, tested) }));
   return { rows, tested, claims };
+}
+
+/** Whether a plan is the study as it was written down: words are given for nothing less. */
+export function isWhole({ study, arms, tasks: wanted, seeds, set = [] }: StudyPlan): boolean {
+  return (
+    arms.length === study.arms.length &&
+    wanted.length === Object.keys(tasks).length &&
+    Array.from({ length: study.seeds }, (_, i) => i + 1).every((seed) => seeds.includes(seed)) &&
+    set.length === 0
+  );
 }
 
 /** A figure over runs: Student's interval, of logarithms for a `log` figure; Wilson's for a share. Runs without the figure are left out, and not counted in n. */
@@ -125,15 +140,18 @@ export function mcnemar(a: number, b: number): number {
 /** Below this adjusted p value a difference is taken to be there. */
 const significance = 0.05;
 
-/** Whether a prediction holds: the difference is there in its direction, or for `same` its interval lies within the bound. */
+/** Whether a prediction holds: the difference is there in its direction, or its interval ends before the bound on the side that is ruled out. */
 export function outcomeOf(
   { is, within = 0 }: Pick<Prediction, "is" | "within">,
   { mean: difference, low, high, adjusted }: Comparison & { readonly adjusted: number },
 ): Exclude<Outcome, "missing"> {
   const found = adjusted < significance;
-  if (is === "same") return -within <= low && high <= within ? "holds" : found ? "reversed" : "open";
+  if (is === "no higher" && high <= within) return "holds";
+  if (is === "no lower" && -within <= low) return "holds";
   if (!found) return "open";
-  return (is === "higher") === difference > 0 ? "holds" : "reversed";
+  const up = difference > 0;
+  if (is === "no higher" || is === "no lower") return up === (is === "no higher") ? "reversed" : "open";
+  return up === (is === "higher") ? "holds" : "reversed";
 }
 
 /** Confirmed: every prediction holds on every task. Refuted: one is reversed, and none holds. Not here: everything else. */

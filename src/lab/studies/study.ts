@@ -5,12 +5,17 @@ import type { StudyName } from "./study-names.ts";
 /** The tasks on which every study runs. */
 export type TaskName = "desk" | "chains";
 
+/** Overrides on one task. */
+export type OnTask = Readonly<Partial<Record<TaskName, readonly string[]>>>;
+
 /** One setting of an experiment, run once for each task and seed. */
 export interface Arm {
   /** Letters, digits and dashes. */
   readonly name: string;
   /** Settings that differ from the study's base, as overrides `key=value`. */
   readonly set: readonly string[];
+  /** Further ones on one task. */
+  readonly on?: OnTask;
   /** Factor on the task's learning rates, the policy's and the critic's. */
   readonly rate?: number;
   /** The critic's rate over the policy's; the tasks have 2. */
@@ -23,13 +28,13 @@ export interface Arm {
   readonly reference?: number;
 }
 
-/** That a figure of one arm is higher, lower or the same as that of a different one, on every task, paired by seed. */
+/** That a figure of one arm is higher or lower than that of a different one, or not higher or lower by a bound, on every task, paired by seed. */
 export interface Prediction {
   readonly figure: FigureName;
   readonly of: string;
   readonly than: string;
-  readonly is: "higher" | "lower" | "same";
-  /** For `same`: the largest difference that counts as none, in the figure's unit. */
+  readonly is: "higher" | "lower" | "no higher" | "no lower";
+  /** For the last two: the largest difference that counts as none, in the figure's unit. */
   readonly within?: number;
 }
 
@@ -43,9 +48,12 @@ export interface Claim {
 export interface Study {
   readonly name: StudyName;
   readonly title: string;
-  readonly seeds: string;
+  /** It has seeds 1 to this one. */
+  readonly seeds: number;
   /** Overrides in every arm, before the arm's own. */
   readonly set: readonly string[];
+  /** Further ones on one task. */
+  readonly on?: OnTask;
   /** Factors on each task's learning rates in every arm. */
   readonly rates?: Readonly<Record<TaskName, number>>;
   readonly arms: readonly Arm[];

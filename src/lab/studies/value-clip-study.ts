@@ -9,9 +9,9 @@ const twice = "ppo.valueCoef=2";
 export const valueClipStudy: Study = {
   name: "value-clip",
   title: "The value clip and the value loss's coefficient",
-  seeds: "1-8",
+  seeds: 8,
   // With the KL in the loss a return is a score, which continuations measure.
-  set: ["ppo.kl.in=loss"],
+  set: ["ppo.kl.in=loss", "ppo.minibatches=2"],
   values: { states: 64, continuations: 16 },
   arms: [
     { name: "separate", set: [] },
@@ -21,7 +21,7 @@ export const valueClipStudy: Study = {
     { name: "shared-c2", set: [shared, twice] },
     { name: "shared-c2-open", set: [shared, twice, open] },
   ],
-  figures: ["valueError", "explained", "gold", "collapse"],
+  figures: ["valueError", "valuesClipped", "explained", "gold", "collapse"],
   claims: [
     {
       id: "value-clip/rmse",

@@ -130,7 +130,7 @@ export async function labStudy(options: LabStudyOptions): Promise<number> {
     study,
     arms: some(study.arms, ({ name }) => name),
     tasks: some(taskNames, (name) => name),
-    seeds: seedsFrom(options.seeds ?? study.seeds),
+    seeds: seedsFrom(options.seeds ?? `1-${study.seeds}`),
     set: options.overrides,
   };
   const cells = studyCells(plan);
