@@ -285,7 +285,10 @@ class HeldModel:
     def save(self, folder, optimizer):
         values = self.values()
         if "adapter" in self.decoder:
-            self._write(os.path.join(folder, ADAPTER), {f"{PEFT_PREFIX}{p.name}": (p, values) for p in self.parameters})
+            # transformers 5 has the head under this name in every class, whatever its name in files.
+            head = architectures.own_head_name(self.config)
+            name_of = lambda p: PEFT_PREFIX + ("lm_head.weight" if p.name == head else p.name)
+            self._write(os.path.join(folder, ADAPTER), {name_of(p): (p, values) for p in self.parameters})
         else:
             shapes = {p.name: p.shape for p in self.parameters}
             if self.shared is not None:
