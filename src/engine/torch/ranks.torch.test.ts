@@ -1,4 +1,5 @@
 /** The PyTorch engine over two processes: what every engine must do, equal to one process, and what happens when a process dies, hangs or is full. */
+import { spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adam, randomPerToken, randomSequences, smallConfig } from "../../../test/support/engine.ts";
 import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
@@ -9,6 +10,7 @@ import type { Engine, LossRequest, SampleRequest } from "../engine.ts";
 import type { TorchEngine } from "./index.ts";
 import { joinRanks } from "./join-ranks.ts";
 import { rendezvousOf } from "./rendezvous.ts";
+import { packageFolder } from "./torch-environment.ts";
 import { endOf } from "./worker-end.ts";
 
 const two = (options: Parameters<typeof torchEngine>[0] = {}) => torchEngine({ processes: 2, threads: 2, ...options });
@@ -128,11 +130,23 @@ test("two machines: the other one's process joins, and ends with the run", { tim
   await joined;
 });
 
-test.each([
-  [{ nodes: 2 }, /meet at engine.rendezvous, and it is not set/],
-  [{ nodes: 2, rendezvous: "here" }, /meet at engine.rendezvous, and it is here/],
-])("machines without a place to meet are refused: %o", async (options, message) => {
-  await expect(torchEngine(options)).rejects.toThrow(message);
+test("two machines: any launcher's process joins by environment variables", { timeout: startTimeout }, async () => {
+  const { port } = (await rendezvousOf({ processes: 2 }))!;
+  const environment = {
+    RANK: "1",
+    LOCAL_RANK: "0",
+    WORLD_SIZE: "2",
+    MASTER_ADDR: "127.0.0.1",
+    MASTER_PORT: String(port),
+  };
+  const other = spawn(torchPython, ["-m", "ballast_torch"], {
+    env: { ...process.env, PYTHONPATH: packageFolder, PYTHONDONTWRITEBYTECODE: "1", ...environment },
+  });
+  const ended = new Promise((resolve) => other.on("close", resolve));
+  const engine = await torchEngine({ rendezvous: `127.0.0.1:${port}`, nodes: 2 });
+  expect((await engine.info()).versions.processes).toBe("2");
+  await engine.close();
+  await ended;
 });
 
 test("the end that is a cause is told, not its consequences", () => {

@@ -13,6 +13,8 @@ export interface RankEnd {
 const lacksSomething = 78;
 /** And that it failed while others waited for it, or that it lost them (EX_SOFTWARE). */
 export const lost = 70;
+/** And that it could not meet the others (EX_UNAVAILABLE). */
+const notMet = 69;
 /** What gloo and its store say in a process whose others are gone. */
 const othersGone =
   /connection (was )?(closed|reset)|broken pipe|connection refused|read error|failed to recv|timed? ?out/i;
@@ -36,7 +38,7 @@ export function endOf(
   { of, remedy, answered }: { readonly of: number; readonly remedy: string; readonly answered: boolean },
 ): Error {
   const weight = (end: RankEnd) => {
-    if (end.code === lacksSomething && saidOf(end)) return 0;
+    if ((end.code === lacksSomething || end.code === notMet) && saidOf(end)) return 0;
     if (end.signal !== null) return 1;
     if (end.code === lost && saidOf(end)) return endedWithOthers(end) ? 3 : 1;
     return 2;
@@ -45,6 +47,7 @@ export function endOf(
   const { rank, code, signal, errors } = cause;
   const said = saidOf(cause);
   if (code === lacksSomething && said) return new UsageError(said, remedy);
+  if (code === notMet && said) return new UsageError(said);
   const worker = of === 1 ? "the PyTorch worker" : `process ${rank} of the PyTorch worker's ${of}`;
   if (signal === "SIGKILL")
     return new EngineError(
