@@ -11,7 +11,6 @@ import type { TorchEngine } from "./index.ts";
 import { joinRanks } from "./join-ranks.ts";
 import { rendezvousOf } from "./rendezvous.ts";
 import { packageFolder } from "./torch-environment.ts";
-import { endOf } from "./worker-end.ts";
 
 const two = (options: Parameters<typeof torchEngine>[0] = {}) => torchEngine({ processes: 2, threads: 2, ...options });
 const long = { ...smallConfig, context: 2048, width: 32, layers: 4 };
@@ -147,24 +146,4 @@ test("two machines: any launcher's process joins by environment variables", { ti
   expect((await engine.info()).versions.processes).toBe("2");
   await engine.close();
   await ended;
-});
-
-test("the end that is a cause is told, not its consequences", () => {
-  const gone = "ballast: process 0 of 2: RuntimeError: Connection closed by peer [127.0.0.1]:1234\n";
-  const full =
-    "noise\nballast: process 1 of 2: forwardBackward: there was not enough memory on cpu: 12 GB (Set microBatch)\n";
-  const of = (...ends: readonly [number | null, string | null, string][]) =>
-    endOf(
-      ends.map(([code, signal, errors], rank) => ({ rank, code, signal, errors })),
-      { of: ends.length, remedy: "install it", answered: true },
-    );
-  expect(of([70, null, gone], [70, null, full]).message).toMatch(
-    /ended: process 1 of 2: forwardBackward: there was not/,
-  );
-  expect(of([70, null, gone], [null, "SIGKILL", ""]).message).toMatch(/process 1 of the PyTorch worker's 2 was killed/);
-  expect(of([70, null, gone], [78, null, "ballast: no torch\n"])).toMatchObject({
-    message: "no torch",
-    hint: "install it",
-  });
-  expect(of([1, null, "Traceback\nOops"]).message).toBe("the PyTorch worker ended with code 1: Traceback | Oops");
 });

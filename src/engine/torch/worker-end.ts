@@ -1,5 +1,5 @@
-/** Why the PyTorch worker ended, in words, from the ends of its processes. */
-import { EngineError, messageOf, UsageError } from "../../util/errors.ts";
+/** Why a call of the PyTorch worker failed, or the worker ended, in words. */
+import { type BallastError, CheckpointError, EngineError, messageOf, UsageError } from "../../util/errors.ts";
 
 /** How a process of the worker ended, and the last of what it wrote to standard error. */
 export interface RankEnd {
@@ -68,4 +68,26 @@ export function notStarted(
 ): Error {
   if (error.code === "ENOENT") return new UsageError(`there is no Python at ${python}`, remedy);
   return new UsageError(`Python at ${python} cannot be started: ${messageOf(error)}`, remedy);
+}
+
+/** What the worker answers for a call that failed. */
+export interface CallFailure {
+  readonly kind: "usage" | "checkpoint" | "oom" | "worker" | "cancelled";
+  readonly message: string;
+  readonly hint: string | null;
+  /** Whether the weights and optimizers of all models are those of before the call. */
+  readonly unchanged: boolean;
+}
+
+/** The error of a call that failed. One that may have happened in the middle of a change says what became of the models. */
+export function callError({ kind, message, hint, unchanged }: CallFailure): BallastError {
+  if (kind === "checkpoint") return new CheckpointError(message, hint ?? undefined);
+  const state = kind === "oom" || kind === "worker" ? stateAfter(unchanged) : null;
+  const words = [hint, state].filter((part) => part !== null);
+  return new EngineError(message, words.length === 0 ? undefined : words.join(" "));
+}
+
+function stateAfter(unchanged: boolean): string {
+  if (unchanged) return "The weights and optimizers of all models are as they were before.";
+  return "A model is no longer whole, and can be neither used nor saved: `ballast resume RUN` continues from the last checkpoint.";
 }

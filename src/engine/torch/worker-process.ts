@@ -1,11 +1,11 @@
 /** The PyTorch worker: one process or several, of which the first is spoken to over a socket, called by verb, and watched, so that death or silence has words. */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
-import { type BallastError, CheckpointError, EngineError, UsageError } from "../../util/errors.ts";
+import { EngineError, UsageError } from "../../util/errors.ts";
 import { FrameReader, frameParts } from "./frames.ts";
 import type { RayRanks } from "./ray-launch.ts";
 import { environmentOf, type Rendezvous } from "./rendezvous.ts";
-import { endOf, notStarted, type RankEnd, resumeHint } from "./worker-end.ts";
+import { type CallFailure, callError, endOf, notStarted, type RankEnd, resumeHint } from "./worker-end.ts";
 
 export interface WorkerProcessOptions {
   /** The Python program. */
@@ -50,13 +50,7 @@ interface Answer {
   readonly result?: unknown;
   /** How far the call is: not yet its answer. */
   readonly progress?: { readonly done: number; readonly of: number };
-  readonly error?: {
-    readonly kind: "usage" | "checkpoint" | "oom" | "worker" | "cancelled";
-    readonly message: string;
-    readonly hint: string | null;
-    /** Whether every model is as it was before the call. */
-    readonly unchanged: boolean;
-  };
+  readonly error?: CallFailure;
 }
 
 interface Waiting {
@@ -174,7 +168,7 @@ export class WorkerProcess {
     }
     this.#done(id);
     if (!waiting.isPing) this.#answers++;
-    if (error) waiting.reject(errorOf(error));
+    if (error) waiting.reject(callError(error));
     else waiting.resolve(result);
   }
 
@@ -321,9 +315,4 @@ export function startRank(
       ...environmentOf(rank, rendezvous),
     },
   });
-}
-
-function errorOf({ kind, message, hint }: NonNullable<Answer["error"]>): BallastError {
-  if (kind === "checkpoint") return new CheckpointError(message, hint ?? undefined);
-  return new EngineError(message, hint ?? undefined);
 }
