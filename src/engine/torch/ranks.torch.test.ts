@@ -1,4 +1,4 @@
-/** The PyTorch engine over two processes: what every engine must do, equal to one process, and what happens when a process dies, hangs or is full. */
+/** The PyTorch engine over two processes: what every engine must do, equal to one process, what happens when a process dies or hangs, and how others join. */
 import { spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adam, randomPerToken, randomSequences, smallConfig } from "../../../test/support/engine.ts";
