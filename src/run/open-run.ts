@@ -56,7 +56,7 @@ export interface OpenRunOptions extends RunFacts, RunListener {
   readonly hooks?: readonly Hook[];
   /** Who starts or resumes the run; by default the user who is logged in. */
   readonly operator?: string;
-  /** Called between steps: true ends the run after its state is saved. */
+  /** Called while the engine starts and between steps: true ends the run after its state is saved. */
   readonly interrupted?: () => boolean;
 }
 
@@ -89,6 +89,7 @@ export interface OpenedRun {
 export function openRun(options: OpenRunOptions): OpenedRun {
   const { config, recorded, place, resume, wait = false, hooks = [], ...more } = options;
   const { onEvent = () => {}, onProgress = () => {}, onNote = () => {}, onState = () => {}, onMachine } = more;
+  const { interrupted = () => false } = more;
   const { id, folder, workspace } = place;
   const startedAt = Date.now();
   const lock = lockRun(folder);
@@ -130,7 +131,8 @@ export function openRun(options: OpenRunOptions): OpenedRun {
     try {
       store = openStore(databaseOf(workspace));
       const known = store.run(id);
-      opened = await openRunEngine({ config, before: known ? JSON.parse(known.machine) : null, onNote: note });
+      const before = known ? JSON.parse(known.machine) : null;
+      opened = await openRunEngine({ config, before, onNote: note, interrupted });
       checkIn(store, opened);
       const { engine } = opened;
       const begun = { operator: operatorName(options.operator), machine: JSON.stringify(opened.machine) };
@@ -158,7 +160,7 @@ export function openRun(options: OpenRunOptions): OpenedRun {
               advanced ||= progress.unit !== "row" && progress.step > 0;
               onProgress(progress);
             },
-            interrupted: options.interrupted ?? (() => false),
+            interrupted,
           });
           recorder.state("done");
           const head = attempt.waiting === 0 ? attempt.head() : null;

@@ -42,7 +42,7 @@ export async function joinEngine({
 }: JoinOptions & { readonly terminal: Terminal }): Promise<number> {
   const { processes, nodes, node, rendezvous } = options;
   terminal.note(
-    `${processes} processes of machine ${node} of ${nodes} wait for the others at ${rendezvous}; Ctrl-C ends them`,
+    `machine ${node} of ${nodes} (${processes} ${processes === 1 ? "process" : "processes"}) waits up to an hour for the run at ${rendezvous}; Ctrl-C ends it`,
   );
   await joinRanks(options);
   terminal.note("the run's own processes have ended, and these with them");
