@@ -30,7 +30,10 @@ export async function openOnline(context: StageContext, inputs: OnlineInputs, in
   const reward = await inputs.openReward(models);
   try {
     await reward.ready();
-    if (saved) checkRewardHash({ saved: saved.own.rewardHash, found: reward.hash, settings });
+    // Before its first iteration a run has no curve that two rewards could mix.
+    const goesOn = saved !== undefined && (saved.step > 0 || fresh !== null || saved.own.rolledBackIn > 0);
+    if (goesOn) checkRewardHash({ saved: saved.own.rewardHash, found: reward.hash, settings });
+    else if (saved?.own.rewardHash !== reward.hash) reward.scaling?.forget();
     // A checkpoint of an earlier version has fewer fields.
     const state = { ...firstState(settings), ...saved?.own };
     Object.assign(state, { frozen: frozenNow, rewardHash: reward.hash });

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/index.ts";
-import type { RunHistory } from "../control/diagnosis/index.ts";
+import { likelihood, type RunHistory } from "../control/diagnosis/index.ts";
 import { rateBand } from "../control/doctor/index.ts";
 import type { RoundRecord, RoundSignal, RoundStage } from "../control/rounds/judge-round.ts";
 import type { RoundSettings } from "../control/rounds/next-round.ts";
@@ -11,6 +11,7 @@ import { parameterCount } from "../models/model-size.ts";
 import { BallastError } from "../util/errors.ts";
 import { findRun, type RunPlace } from "./places.ts";
 import { diagnosisOf, type Seen } from "./run-diagnosis.ts";
+import type { RunFailure } from "./run-failure.ts";
 import { evaluationOf } from "./run-files.ts";
 
 export interface ReadRound {
@@ -29,13 +30,13 @@ const signals: readonly RoundSignal[] = [
 
 /** Symptoms of a diagnosis that speak against the reward, if they are more than conceivable. */
 const suspicious = ["gold_jumps", "reward_too_clever", "check_fell"];
-const conceivable = 0.2;
 
 export function roundOf({
   place,
   config,
   history,
   seen,
+  failure,
   independent,
 }: {
   readonly place: RunPlace;
@@ -43,6 +44,8 @@ export function roundOf({
   readonly config: Config;
   readonly history: RunHistory;
   readonly seen: Seen;
+  /** Why the run failed; null if it did not. */
+  readonly failure: RunFailure | null;
   /** Whether a gold check judges something else than the reward does. */
   readonly independent: boolean;
 }): ReadRound {
@@ -51,16 +54,20 @@ export function roundOf({
   const before = previous && evaluationOf(previous);
   // A comparison needs the same prompts.
   const comparable = before?.samples === evaluation?.samples && before?.seed === evaluation?.seed;
-  const { found } = diagnosisOf({ config, history, seen });
+  const { done, found } = diagnosisOf({ config, history, seen });
+  const likely = found.find((one) => one.likelihood >= likelihood.likely);
   return {
     previous,
     record: {
       stage: (config.experiment?.stage ?? 1) as RoundStage,
       evaluation,
+      failure,
+      iterations: done,
+      likely: likely ? { cause: likely.cause, remedy: likely.remedy } : null,
       previous: comparable && config.experiment?.stage === 2 ? before : null,
       independent,
       suspicions: found
-        .filter(({ symptom, likelihood }) => suspicious.includes(symptom) && likelihood > conceivable)
+        .filter((one) => suspicious.includes(one.symptom) && one.likelihood > likelihood.conceivable)
         .map(({ seen, cause }) => `${seen}: ${cause}`),
       signals: Object.fromEntries(signals.map((key) => [key, ends(history, key)])) as RoundRecord["signals"],
     },

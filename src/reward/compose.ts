@@ -45,6 +45,8 @@ export interface Scaling {
   readonly scales: FunctionScales | null;
   /** Sets each function's scale from its raw scores of these responses, for good. */
   scaleOn(rows: readonly Scored[]): Promise<FunctionScales>;
+  /** Drops scales that were read: they are those of other functions. */
+  forget(): void;
 }
 
 /** The name under which a component is recorded. */
@@ -156,6 +158,9 @@ export function createReward({
       scales = Object.fromEntries(await Promise.all(found));
       return scales;
     },
+    forget() {
+      scales = null;
+    },
   };
   return {
     hash: hashes.join(" "),
@@ -202,7 +207,13 @@ function warningsFor(score: readonly number[]): string[] {
 }
 
 /** A column never hides an argument of the function with the same name. */
-export function inputOf({ prompt, response, reference, messages, columns = {} }: Scored): FunctionInput {
+export function inputOf({
+  prompt,
+  response,
+  reference,
+  messages,
+  columns = {},
+}: Pick<Scored, "prompt" | "response" | "reference" | "messages" | "columns">): FunctionInput {
   const structured = typeof columns.reference === "object" ? columns.reference : null;
   return {
     ...columns,

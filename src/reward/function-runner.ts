@@ -47,11 +47,15 @@ interface Thread {
   readonly calls: Map<number, { readonly settle: (outcome: Outcome) => void; timer?: NodeJS.Timeout }>;
 }
 
-/** Loads a function once and lets it go. Errors: RewardError if the file cannot be loaded or does not export a function. */
-export async function checkFunction(path: string): Promise<void> {
-  const runner = new FunctionRunner({ path, timeoutMs: loadTimeoutMs, retries: 0 });
+/**
+ * Loads a function, calls it for these inputs and lets it go. Errors: RewardError if the file cannot be loaded or does not export a function, or as
+ * `score` does.
+ */
+export async function checkFunction(options: FunctionOptions, inputs: readonly FunctionInput[]): Promise<void> {
+  const runner = new FunctionRunner(options);
   try {
     await runner.ready();
+    await runner.score(inputs);
   } finally {
     await runner.close();
   }

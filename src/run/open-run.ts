@@ -6,9 +6,10 @@ import { operatorName } from "../operator/operator-name.ts";
 import { databaseOf, openStore, type Store, type StoreRecorder } from "../store/index.ts";
 import type { PreparedRows } from "../trainer/encoded-rows.ts";
 import type { Progress } from "../trainer/run-types.ts";
-import type { EventRecord, RunState } from "../types/records.ts";
+import { type EventRecord, type RunState, type Stage, stages } from "../types/records.ts";
 import type { Recorder } from "../types/run-recorder.ts";
 import { BallastError, Interrupted, messageOf, RolledBack, StoppedByController } from "../util/errors.ts";
+import { failureEvent } from "./failure-event.ts";
 import { lockRun, type RunLock } from "./lock.ts";
 import type { Machine } from "./machine-record.ts";
 import type { RunOptions } from "./pipeline.ts";
@@ -128,10 +129,13 @@ export function openRun(options: OpenRunOptions): OpenedRun {
     let telling: Telling | null = null;
     let attempt: StoreRecorder | null = null;
     let recorder: Recorder | null = null;
+    let where = { stage: stages.find((stage) => config[stage] !== undefined) ?? "sft", iteration: 0 };
     try {
       store = openStore(databaseOf(workspace));
       const known = store.run(id);
       const before = known ? JSON.parse(known.machine) : null;
+      const recordedIn = (stage: Stage) => (store?.newestIteration(id, stage) ?? -1) + 1;
+      if (known?.position) where = { ...known.position, iteration: known.position.iteration + 1 };
       opened = await openRunEngine({ config, before, onNote: note, interrupted });
       checkIn(store, opened);
       const { engine } = opened;
@@ -156,8 +160,13 @@ export function openRun(options: OpenRunOptions): OpenedRun {
             resume: again,
             allowChangedData: options.allowChangedData,
             wait,
+            onStage: (stage) => {
+              where = { stage, iteration: recordedIn(stage) };
+            },
             onProgress: (progress) => {
-              advanced ||= progress.unit !== "row" && progress.step > 0;
+              const { stage, step, unit } = progress;
+              if (unit === "step" || unit === "iteration") where = { stage, iteration: step };
+              advanced ||= unit !== "row" && step > 0;
               onProgress(progress);
             },
             interrupted,
@@ -172,7 +181,11 @@ export function openRun(options: OpenRunOptions): OpenedRun {
         }
       }
     } catch (error) {
-      recorder?.state(stateAfter(error));
+      const state = stateAfter(error);
+      // Whoever trains reports the error itself.
+      if (state === "failed") attempt?.event(failureEvent(error, where));
+      recorder?.state(state);
+      attempt?.commit();
       ended.removed = untrained();
       if (ended.removed) throw withoutRun(error);
       if (error instanceof StoppedByController || error instanceof Interrupted)

@@ -54,6 +54,8 @@ export interface RunOptions {
   /** Continue from the content of the folder; otherwise, a folder with a stage in it is refused. */
   readonly resume: boolean;
   readonly onProgress: (progress: Progress) => void;
+  /** Called as a stage begins, or goes on. */
+  readonly onStage?: (stage: Stage) => void;
   /** Called between steps and between passes of the engine: true ends the run after its state is saved. */
   readonly interrupted: () => boolean;
   /** The rows, if the caller has read and encoded them already. */
@@ -125,7 +127,8 @@ export async function runPipeline(options: RunOptions): Promise<PipelineResult> 
     recorder.event({ kind: "note", stage: wanted[0], iteration: 0, message });
   }
   checkAnswers(config, rows);
-  if (!done.has("ppo") && wanted.some((stage) => stage !== "ppo" && !done.has(stage))) await checkFunctions(config);
+  if (!done.has("ppo") && wanted.some((stage) => stage !== "ppo" && !done.has(stage)))
+    await checkFunctions(config, rows);
   const encoded = options.prepared?.encoded ?? encodeRows({ config, rows, tokenizer, onEncoding: options.onProgress });
   if (!resume) await examineAtStart(config, { folder, recorder, rows, tokenizer });
   const run: Run = { ...options, rows, encoded, tokenizer, origin };
@@ -346,6 +349,7 @@ async function finalEvaluation(
 
 export function contextOf(options: Omit<Run, "rows" | "encoded">, stage: Stage): StageContext {
   const { config, engine, recorder, tokenizer, resume, origin, ...run } = options;
+  options.onStage?.(stage);
   const folder = join(run.folder, stage);
   mkdirSync(folder, { recursive: true });
   const { onProgress, interrupted, wait = false } = run;

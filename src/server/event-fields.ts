@@ -1,4 +1,5 @@
 /** A recorded event as the page shows it: the sentence, and its subject. */
+import { hintOf } from "../inspect/run-failure.ts";
 import type { EventRow } from "../store/index.ts";
 import type { Alert, Intervention, InterventionOutcome, Tier } from "../types/alerts.ts";
 import type { PageEvent } from "../types/page.ts";
@@ -11,19 +12,13 @@ interface EventData {
   readonly incident?: unknown;
 }
 
-export function pageEvent({
-  seq,
-  attempt,
-  stage,
-  iteration,
-  kind,
-  message,
-  data,
-  at,
-  superseded,
-}: EventRow): PageEvent {
+export function pageEvent(
+  { seq, attempt, stage, iteration, kind, message, data, at, superseded }: EventRow,
+  runId: string,
+): PageEvent {
   const { alert, intervention, outcome, incident } = (data ?? {}) as EventData;
   const said = alert ?? intervention;
+  const hint = hintOf(data, runId);
   const number = intervention?.id ?? outcome?.intervention;
   return {
     seq,
@@ -40,6 +35,7 @@ export function pageEvent({
     ...(typeof number === "number" && { intervention: number }),
     ...(outcome?.result !== undefined && { result: outcome.result }),
     ...(typeof incident === "number" && { incident }),
+    ...(hint !== null && { hint: cut(hint) }),
   };
 }
 

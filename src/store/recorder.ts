@@ -17,6 +17,7 @@ import type { Recorder } from "../types/run-recorder.ts";
 import { messageOf, StoreError } from "../util/errors.ts";
 import { readCommandsAppliedAt, readPendingCommands } from "./command-rows.ts";
 import { type Connection, isTransient } from "./connection.ts";
+import { rank, superseded } from "./database-schema.ts";
 import { createIncidentRows } from "./incident-rows.ts";
 import { blockSize, closeBefore, openBuckets } from "./rollup.ts";
 import { newestSeal } from "./sealing.ts";
@@ -51,6 +52,12 @@ export interface RecorderPlace {
   readonly begins: Position | null;
   readonly now: () => number;
 }
+
+/** SQL that sets an attempt's heartbeat to the newest current iteration of the stages before ?1, or to none. */
+const toStageBefore = `UPDATE heartbeats SET (stage, iteration) = (
+    SELECT stage, iteration FROM (SELECT p.stage, p.iteration, ${superseded("p", "p.iteration")} FROM spans AS p WHERE p.run_id = ?2)
+    WHERE NOT superseded AND ${rank("stage")} < ${rank("?1")} ORDER BY ${rank("stage")} DESC, iteration DESC LIMIT 1)
+  WHERE run_id = ?2 AND attempt = ?3`;
 
 /** The recorder of one attempt. Made by `Store.recorder`; ended by `close`, or with the store. */
 export class StoreRecorder implements Recorder {
@@ -298,12 +305,16 @@ export class StoreRecorder implements Recorder {
       sql: "UPDATE attempts SET stage = ?, iteration = ? WHERE run_id = ? AND attempt = ?",
       parameters: [begins.stage, begins.iteration, this.runId, this.attempt],
     });
-    // The run no longer continues from where the previous attempt ended.
-    const newest = begins.iteration === 0 ? null : begins.iteration - 1;
-    this.#waiting.push({
-      kind: "change",
-      sql: "UPDATE heartbeats SET stage = ?, iteration = ? WHERE run_id = ? AND attempt = ?",
-      parameters: [newest === null ? null : begins.stage, newest, this.runId, this.attempt],
-    });
+    // The run no longer continues from where the previous attempt ended, but from the iteration before, or from the end of the stage before.
+    const own = [this.runId, this.attempt];
+    this.#waiting.push(
+      begins.iteration === 0
+        ? { kind: "change", sql: toStageBefore, parameters: [begins.stage, ...own] }
+        : {
+            kind: "change",
+            sql: "UPDATE heartbeats SET stage = ?, iteration = ? WHERE run_id = ? AND attempt = ?",
+            parameters: [begins.stage, begins.iteration - 1, ...own],
+          },
+    );
   }
 }

@@ -137,6 +137,21 @@ describe("runs", () => {
     expect(store.run("a")!.position).toBeNull();
   });
 
+  it("at the first iteration of a stage, stand at the end of the stage before", () => {
+    const { store } = storeWithRun();
+    const first = store.recorder("a", store.startAttempt("a"));
+    for (let step = 0; step < 8; step++) first.metrics("sft", step, { x: 1 });
+    first.metrics("ppo", 0, { x: 1 });
+    first.close();
+    const second = store.recorder("a", store.startAttempt("a"));
+    second.event({ kind: "resumed", stage: "ppo", iteration: 0, message: "resumed" });
+    expect(store.run("a")!.position).toEqual({ stage: "sft", iteration: 7 });
+    second.close();
+    const third = store.recorder("a", store.startAttempt("a"));
+    third.event({ kind: "resumed", stage: "sft", iteration: 0, message: "resumed" });
+    expect(store.run("a")!.position).toBeNull();
+  });
+
   it("are lost after three missed beats, and found again with the next", () => {
     const { store, clock } = storeWithRun();
     const recorder = store.recorder("a", store.startAttempt("a"), { beatInterval: 1_000_000 });

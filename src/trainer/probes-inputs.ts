@@ -53,7 +53,7 @@ function scored(pair: EncodedPair, side: "chosen" | "rejected"): Scored {
   const { row } = pair;
   const { tokens, start } = pair[side];
   return {
-    prompt: promptText({ prompt: row.prompt, reference: null }),
+    prompt: promptText(row),
     messages: row.prompt,
     response: row[side],
     reference: null,

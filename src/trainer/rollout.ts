@@ -153,6 +153,6 @@ export function scoredRows({ prompts, responses_B_T, texts, stopReasons }: Rollo
 }
 
 /** A conversation as text: its only message, or each message with its role. */
-export function promptText({ prompt }: PromptRow): string {
+export function promptText({ prompt }: Pick<PromptRow, "prompt">): string {
   return prompt.length === 1 ? prompt[0]!.content : prompt.map(({ role, content }) => `${role}: ${content}`).join("\n");
 }

@@ -166,6 +166,8 @@ export interface PageEvent {
   readonly result?: InterventionOutcome["result"];
   /** The number of an incident. */
   readonly incident?: number;
+  /** What to do about the error that ended an attempt. */
+  readonly hint?: string;
 }
 
 /**

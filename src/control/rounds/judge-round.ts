@@ -9,6 +9,12 @@ export interface RoundRecord {
   readonly stage: RoundStage;
   /** The run's evaluation; null if the run has not ended. */
   readonly evaluation: Evaluation | null;
+  /** Why the run failed, and what to do; null if it did not. */
+  readonly failure: { readonly message: string; readonly hint: string | null } | null;
+  /** Iterations of PPO recorded. */
+  readonly iterations: number;
+  /** The likeliest cause of trouble that a diagnosis calls likely, in words; null if there is none. */
+  readonly likely: { readonly cause: string; readonly remedy: string } | null;
   /** The evaluation of the round before on the same prompts; null if there is none. */
   readonly previous: Evaluation | null;
   /** Whether a gold check judges something else than the reward does. */
@@ -28,8 +34,9 @@ export type RoundSignal =
 /**
  * `moved`: the round succeeded. `suspect`: it may have moved, and the reward cannot be trusted. `worse`: something fell beyond noise. `lost`: it
  * moved, and less than the round before. `flat`: nothing moved beyond noise. `unproven`: the prompts were trained on, or nothing was compared.
+ * `failed`, `unfinished`: there is nothing to judge.
  */
-export type RoundVerdict = "moved" | "suspect" | "worse" | "lost" | "flat" | "unproven" | "unfinished";
+export type RoundVerdict = "moved" | "suspect" | "worse" | "lost" | "flat" | "unproven" | "unfinished" | "failed";
 
 export interface JudgedMeasure {
   readonly name: string;
@@ -68,7 +75,8 @@ export function widened({ difference, low, high }: PairedDifference, count: numb
 }
 
 export function judgeRound(record: RoundRecord): RoundJudgement {
-  const { evaluation } = record;
+  const { evaluation, failure } = record;
+  if (failure !== null) return { verdict: "failed", measures: [], signs: [], reasons: [failure.message] };
   if (evaluation === null)
     return {
       ...{ verdict: "unfinished", measures: [], signs: [] },

@@ -40,6 +40,8 @@ export interface NextStep {
 
 /** Sequences per step below which metrics swing by 5% and more (docs/PPO.md, defaults). */
 const fewSequences = 256;
+/** Iterations below which no trend is judged (docs/diagnosis.md: judged too early). */
+const fewIterations = 20;
 /** KL to the reference below which a policy has hardly moved: a tenth of what healthy runs reach (docs/doctor.md). */
 const hardlyMoved = 0.01;
 
@@ -52,6 +54,8 @@ export function nextStep(
   switch (verdict) {
     case "unfinished":
       return { next: null, advice: "Let the run end first: ballast resume RUN continues it." };
+    case "failed":
+      return { next: null, advice: record.failure?.hint ?? "Mend it, then continue with: ballast resume RUN." };
     case "unproven":
       return files.evaluation
         ? withRound({ stage, subject: "evaluation", change: null, why: "the same round, judged on prompts of its own" })
@@ -71,6 +75,7 @@ export function nextStep(
           advice:
             "In no iteration did two scores differ: PPO had nothing to learn from, and no setting changes that. Read samples beside their scores. If they are as the objective says, it is met already; if not, the reward or the prompts must tell good answers from bad ones.",
         };
+      if (record.likely !== null) return mended(stage, record.likely);
       if (stage === 1) return withRound(controllable(record, verdict, settings));
       if (stage === 2)
         return refined(2, record, settings, "the last refinement did not help: another one, against the same run");
@@ -101,8 +106,28 @@ function withRound(next: NextRound): NextStep {
   return { next, advice: next.why };
 }
 
+/** What the diagnosis calls likely comes before any other guess: its setting, if it names one, else its words. */
+function mended(stage: RoundStage, { cause, remedy }: NonNullable<RoundRecord["likely"]>): NextStep {
+  const [, key, value] = /^(ppo\.[\w.]+)=([\d.]+(?:e-?\d+)?)(?![\w.])/.exec(remedy) ?? [];
+  if (stage === 1 && key !== undefined)
+    return withRound({
+      stage,
+      subject: "settings",
+      change: { key, value: Number(value) },
+      why: `the diagnosis calls it likely that ${cause}: ${remedy}`,
+    });
+  return {
+    next: null,
+    advice: `The diagnosis calls it likely that ${cause}. Mend that first, and repeat this round: ${remedy}. ballast diagnose RUN has the evidence.`,
+  };
+}
+
 /** Round 1 again: one setting, by what the record shows (docs/diagnosis.md: the reward does not rise; the reward falls). */
-function controllable({ evaluation }: RoundRecord, verdict: "worse" | "flat", settings: RoundSettings): NextRound {
+function controllable(
+  { evaluation, iterations: done }: RoundRecord,
+  verdict: "worse" | "flat",
+  settings: RoundSettings,
+): NextRound {
   const { learningRate, band, sequences, minibatches, iterations } = settings;
   const change = (key: string, value: number, why: string): NextRound => ({
     stage: 1,
@@ -112,6 +137,12 @@ function controllable({ evaluation }: RoundRecord, verdict: "worse" | "flat", se
   });
   const rate = (wanted: number) =>
     Number((band ? Math.min(band.high, Math.max(band.low, wanted)) : wanted).toPrecision(2));
+  if (done < fewIterations)
+    return change(
+      "ppo.iterations",
+      Math.max(2 * iterations, fewIterations),
+      `${done} ${done === 1 ? "iteration says" : "iterations say"} nothing yet: a trend is judged from ${fewIterations} on`,
+    );
   if (verdict === "worse") {
     const lower = rate(learningRate / 10);
     if (lower < learningRate)

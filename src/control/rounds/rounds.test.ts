@@ -47,7 +47,8 @@ const noSignals: RoundRecord["signals"] = {
 };
 
 function recordOf(evaluation: Evaluation | null, more: Partial<RoundRecord> = {}): RoundRecord {
-  return { stage: 1, evaluation, previous: null, independent: true, suspicions: [], signals: noSignals, ...more };
+  const healthy = { failure: null, iterations: 50, likely: null, suspicions: [], signals: noSignals };
+  return { stage: 1, evaluation, previous: null, independent: true, ...healthy, ...more };
 }
 
 const reward = { before: 0, after: 0.5 };
@@ -156,6 +157,27 @@ describe("the round that follows", () => {
     expect(change("flat", 0.2, { constant: true })).toBeUndefined();
     expect(change("worse", 0.2)).toEqual({ key: "ppo.learningRate", value: 1e-6 });
     expect(change("worse", 0.2, { learningRate: 1e-6 })).toEqual({ key: "ppo.sequences", value: 1024 });
+  });
+
+  it("the diagnosis comes before a guess: its setting, else its words; and few iterations ask for more of them", () => {
+    const likely = { cause: "ppo.maxNewTokens is too short for the answers", remedy: "ppo.maxNewTokens=48 or more" };
+    const evaluation = figures(0.001);
+    for (const verdict of ["flat", "worse"] as const)
+      expect(follows(verdict, { evaluation, likely, iterations: 3 })?.change).toEqual({
+        ...{ key: "ppo.maxNewTokens", value: 48 },
+      });
+    const words = { cause: "the reward is too sparse", remedy: "easier prompts" };
+    const said = nextStep(recordOf(evaluation, { likely: words }), { verdict: "flat" }, { settings, files: none });
+    expect(said).toEqual({ next: null, advice: expect.stringContaining("the reward is too sparse") });
+    expect(follows("flat", { evaluation, iterations: 3 }, { iterations: 3 })?.change).toEqual({
+      ...{ key: "ppo.iterations", value: 20 },
+    });
+    expect(follows("worse", { evaluation, iterations: 15 }, { iterations: 15 })?.change).toEqual({
+      ...{ key: "ppo.iterations", value: 30 },
+    });
+    expect(judgeRound(recordOf(null, { failure: { message: "no number", hint: null } }))).toMatchObject({
+      ...{ verdict: "failed", reasons: ["no number"] },
+    });
   });
 
   it("refines the reward by what the record asks for: cut-off answers, length, repetition, and only what is not there", () => {

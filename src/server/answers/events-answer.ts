@@ -19,12 +19,16 @@ export function eventRoutes(context: Context): Hono {
       const newest = c.req.query("before") === "newest";
       const before = newest ? Number.MAX_SAFE_INTEGER : wholeNumber(c, { name: "before", otherwise: 0 });
       const notes = c.req.query("notes") !== "0";
-      const rows = store.eventsBefore(id, { before, limit, notes }).map(pageEvent);
+      const rows = store.eventsBefore(id, { before, limit, notes }).map((row) => pageEvent(row, id));
       const answer: EventAnswer = { rows, cursor: rows[0]?.seq ?? 0, more: rows.length === limit };
       return reply(c, answer);
     }
     const after = wholeNumber(c, { name: "after", otherwise: 0 });
     const { rows, cursor } = store.events(id, { after, limit });
-    return reply(c, { rows: rows.map(pageEvent), cursor, more: rows.length === limit } satisfies EventAnswer);
+    return reply(c, {
+      rows: rows.map((row) => pageEvent(row, id)),
+      cursor,
+      more: rows.length === limit,
+    } satisfies EventAnswer);
   });
 }

@@ -72,7 +72,7 @@ export function readNews(store: Store, { runs, from, to }: Between): Map<string,
     visit: (id, event) => {
       const run = of(id);
       run.rows++;
-      run.events.push(pageEvent(event));
+      run.events.push(pageEvent(event, id));
     },
   });
   return news;

@@ -1,10 +1,12 @@
 /** `ballast diagnose`: likely causes of what a run shows, with their evidence and remedies. */
 import { type Diagnosis, likelihood, symptoms } from "../../../control/diagnosis/index.ts";
+import type { RunPlace } from "../../../inspect/places.ts";
 import { diagnosisOf, seenOf } from "../../../inspect/run-diagnosis.ts";
+import { failureOf, type RunFailure } from "../../../inspect/run-failure.ts";
 import { readRunHistory } from "../../../inspect/run-history.ts";
 import { counted } from "../../../util/counted.ts";
 import { printable, printableLine } from "../../../util/sanitize.ts";
-import { selfName, workspaceOption } from "../../find-run.ts";
+import { asTyped, runArgument, selfName, workspaceOption } from "../../find-run.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
 import { cut, wrap } from "../../width.ts";
@@ -18,10 +20,16 @@ export interface DiagnoseOptions {
 }
 
 export async function diagnose({ run, workspace, json = false, terminal }: DiagnoseOptions): Promise<number> {
-  const { place, config, history, more: seen } = readRunHistory(run, workspace, (store, at) => seenOf(store, at));
+  const { place, config, history, more } = readRunHistory(run, workspace, (store, at) => ({
+    seen: seenOf(store, at),
+    failure: failureOf(store, store.run(at.id), runArgument(at)),
+  }));
+  const { seen, failure } = more;
   const { done, found } = diagnosisOf({ config, history, seen });
-  if (json) terminal.out(jsonLine({ run: place.id, iterations: done, diagnoses: found }));
-  else for (const line of lines(found, { ...place, done, objective: config.objective }, terminal)) terminal.out(line);
+  if (json) terminal.out(jsonLine({ run: place.id, iterations: done, failure, diagnoses: found }));
+  else
+    for (const line of lines(found, { ...place, done, failure, objective: config.objective }, terminal))
+      terminal.out(line);
   return 0;
 }
 
@@ -29,16 +37,28 @@ const words = new Map<number, string>(Object.entries(likelihood).map(([word, val
 // A likelihood is shown by a shape and a word, never only by colour.
 const SHAPES: Readonly<Record<string, string>> = { likely: "●", possible: "◐", conceivable: "○" };
 
+interface Judged extends RunPlace {
+  readonly done: number;
+  readonly failure: RunFailure | null;
+  readonly objective: string;
+}
+
 function lines(
   found: readonly Diagnosis[],
-  { id, done, objective, workspace }: { id: string; done: number; objective: string; workspace: string },
+  { id, done, failure, objective, workspace }: Judged,
   terminal: Terminal,
 ): string[] {
   const { outColours: c } = terminal;
   const width = terminal.outWidth();
   const iterations = done === 0 ? "no PPO iteration yet" : counted(done, "iteration");
   const head = [c.bold(`${id}, ${iterations}`), ...wrap(printableLine(objective), width), ""];
+  if (failure !== null) {
+    head.push(...wrap(`It failed: ${printable(failure.message)}`, width));
+    if (failure.hint !== null) head.push(...wrap(asTyped(printable(failure.hint)), width));
+    head.push("");
+  }
   if (done === 0) {
+    if (failure !== null && found.length === 0) return head;
     const runs = `${selfName()} runs${workspaceOption(workspace)}`;
     head.push(...wrap(`There is no PPO iteration to judge yet; ${runs} shows where the run stands.`, width));
     if (found.length === 0) return head;

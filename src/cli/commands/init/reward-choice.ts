@@ -55,6 +55,7 @@ export async function rewardOf(text: string, rows: readonly UnderstoodRows[]): P
       `there is no file ${path}`,
       "Name a TypeScript or JavaScript file whose default export scores an answer; examples/rewards/ has two.",
     );
-  await checkFunction(path);
+  // The rows are not encoded yet: it is only loaded.
+  await checkFunction({ path, timeoutMs: 30_000, retries: 0 }, []);
   return { path };
 }

@@ -12,6 +12,7 @@ import {
 import { nextStep } from "../../../control/rounds/next-round.ts";
 import { configOf } from "../../../inspect/places.ts";
 import { seenOf } from "../../../inspect/run-diagnosis.ts";
+import { failureOf } from "../../../inspect/run-failure.ts";
 import { readRunHistory } from "../../../inspect/run-history.ts";
 import { roundOf } from "../../../inspect/run-round.ts";
 import { goldPlan } from "../../../trainer/gold-plan.ts";
@@ -52,17 +53,21 @@ const words: Readonly<Record<RoundVerdict, string>> = {
   suspect: "! suspect the reward",
   unproven: "· it proves nothing yet",
   unfinished: "· it has not ended",
+  failed: "✗ it failed",
 };
 
 /** Returns 0 if the round can be judged, else 1. */
 export async function next(options: NextOptions): Promise<number> {
   const { run, prompts = [], evaluation = [], workspace, json = false, terminal } = options;
-  const { place, config, history, more: seen } = readRunHistory(run, workspace, (store, at) => seenOf(store, at));
+  const { place, config, history, more } = readRunHistory(run, workspace, (store, at) => ({
+    seen: seenOf(store, at),
+    failure: failureOf(store, store.run(at.id), runArgument(at)),
+  }));
   const { record, settings, previous } = roundOf({
     place,
     config,
     history,
-    seen,
+    ...more,
     independent: hasIndependentCheck(config),
   });
   const judged = judgeRound(record);
@@ -79,7 +84,7 @@ export async function next(options: NextOptions): Promise<number> {
       jsonLine({ run: place.id, round: record.stage, ...judged, next: round, file: written, advice: command }),
     );
   else for (const line of lines()) terminal.out(line);
-  return judged.verdict === "unfinished" ? 1 : 0;
+  return judged.verdict === "unfinished" || judged.verdict === "failed" ? 1 : 0;
 
   function write(): string {
     const out = options.out ?? `${name}.yaml`;

@@ -1,7 +1,8 @@
 /** `ballast runs`: the runs of a workspace, newest first. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { lengthKeys } from "../../../config/extend.ts";
+import { failureOf, type RunFailure } from "../../../inspect/run-failure.ts";
 import { type RunRow, type Store, databaseOf, withStore } from "../../../store/index.ts";
 import type { Stage } from "../../../types/records.ts";
 import { printableLine } from "../../../util/sanitize.ts";
@@ -9,7 +10,8 @@ import { age, number } from "../../number-format.ts";
 import { jsonLine } from "../../json-line.ts";
 import { table } from "../../table.ts";
 import type { Terminal } from "../../terminal.ts";
-import { selfName, workspaceOption } from "../../find-run.ts";
+import { asTyped, runArgument, selfName, workspaceOption } from "../../find-run.ts";
+import { wrap } from "../../width.ts";
 import { type Noted, notedOf } from "../mark/index.ts";
 
 export interface RunsOptions {
@@ -32,7 +34,12 @@ interface Summary extends Noted {
   readonly kl: number | null;
   readonly createdAt: number;
   readonly objective: string;
+  /** Why it failed; null if it did not. */
+  readonly failure: RunFailure | null;
 }
+
+/** Failed runs, the newest first, whose reasons stand below the table. */
+const mostFailures = 3;
 
 // A state is shown by a shape and a word, never only by colour.
 const SHAPES: Record<RunRow["state"], string> = {
@@ -91,17 +98,25 @@ export async function runs({ workspace, all = false, json = false, terminal }: R
     heading: c.bold,
   });
   for (const line of lines) terminal.out(line);
+  const failures = rows.filter(({ failure }) => failure !== null);
+  for (const { run, failure } of failures.slice(0, mostFailures)) {
+    terminal.out("");
+    for (const line of wrap(`${run} failed: ${printableLine(failure!.message)}`, terminal.outWidth()))
+      terminal.out(line);
+    for (const line of failure!.hint === null ? [] : wrap(asTyped(printableLine(failure!.hint)), terminal.outWidth() - 2))
+      terminal.out(`  ${line}`);
+  }
   if (hidden > 0) terminal.out(`\n${more}`);
   return 0;
 }
 
 function summaries(workspace: string): Summary[] {
   if (!existsSync(databaseOf(workspace))) return [];
-  return withStore(workspace, (store) => store.runs().map((row) => summary(store, row)));
+  return withStore(workspace, (store) => store.runs().map((row) => summary(store, row, workspace)));
 }
 
-function summary(store: Store, row: RunRow): Summary {
-  const { id, state, position, createdAt, objective } = row;
+function summary(store: Store, row: RunRow, workspace: string): Summary {
+  const { id, state, position, createdAt, objective, folder } = row;
   const config = JSON.parse(row.config) as Partial<Record<Stage, { steps?: number; iterations?: number }>>;
   // If a run was resumed with a different length, its settings' history says so.
   const changed = position && store.settings(id, { key: lengthKeys[position.stage] }).rows.at(-1)?.value;
@@ -119,6 +134,7 @@ function summary(store: Store, row: RunRow): Summary {
     kl: latest.get("kl/ref_k3_token") ?? null,
     createdAt,
     objective,
+    failure: failureOf(store, row, runArgument({ id, workspace: resolve(workspace), folder })),
     ...notedOf(store.marks(id)),
   };
 }

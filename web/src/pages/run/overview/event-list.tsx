@@ -11,6 +11,7 @@ import { now } from "../../../state/clock.ts";
 import { summaries } from "../../../state/live.ts";
 import type { RunData } from "../../../state/run-data.ts";
 import { type Fold, folded, foldWords, kindWords, lookOf, matches, sentenceOf } from "./event-words.ts";
+import { stageNames } from "./strip.tsx";
 import { choose, type OverviewState } from "./view-state.ts";
 
 /** Hundreds of ages need not be updated every second. */
@@ -26,7 +27,8 @@ export function EventList({ data, stage, state }: EventListProps) {
   const all = data.events.value;
   const older = data.olderEvents.value;
   const { kind, tier, it } = state;
-  const own = useMemo(() => all.filter((event) => event.stage === stage), [all, stage]);
+  // An error ends the run, whichever stage is shown.
+  const own = useMemo(() => all.filter((event) => event.stage === stage || event.kind === "error"), [all, stage]);
   const rows = useMemo(() => {
     const found = own.filter((event) => matches(event, { kind, tier }));
     return kind === null && tier === null ? folded(found) : found.reverse();
@@ -144,10 +146,10 @@ function FoldRow({ fold, runId, it }: RowProps & { readonly fold: Fold }) {
 }
 
 function EventRow({ event, runId, it, waits }: RowProps & { readonly event: PageEvent; readonly waits?: boolean }) {
-  const { iteration, stage, message, superseded, tier, attempt, kind, at } = event;
+  const { iteration, stage, message, hint, superseded, tier, attempt, kind, at } = event;
   const { shape, tone } = lookOf(event);
   const isChosen = iteration === it;
-  const says = sentenceOf(message, runId);
+  const says = sentenceOf(hint === undefined ? message : `${message}. ${hint}`, runId);
   return (
     <li class="event" data-chosen={isChosen || undefined}>
       <button
@@ -165,6 +167,7 @@ function EventRow({ event, runId, it, waits }: RowProps & { readonly event: Page
       <span class="event-when quiet">
         {tier !== undefined && `tier ${tier} · `}
         {superseded && `attempt ${attempt}, superseded · `}
+        {kind === "error" && `${stageNames[stage]} · `}
         {stage === "ppo" ? "it" : "step"} {iteration} · <Age at={at} />
         {stage === "ppo" && (
           <>

@@ -130,12 +130,14 @@ export function TroubleLine({ data, answer, run }: Omit<StripProps, "stage">) {
     return first - last >= 0.25 ? [`${figureTitle(key.slice(8))} ${percent(first)} → ${percent(last)}`] : [];
   });
   const fell = answer.evaluation === null ? [] : fallenWords(answer.evaluation);
-  const { shape, tone, says, iteration, next } = troubleOf({ run, events: data.events.value, now: at, lost, fell });
+  const trouble = troubleOf({ run, events: data.events.value, now: at, lost, fell });
+  const { shape, tone, says, hint = null, iteration, next } = trouble;
   const samples = hashOf(["runs", run.id, "samples"], { it: iteration ?? undefined });
   return (
     <p class={`trouble ${tone}`} role="status">
       <span>
         <span aria-hidden="true">{shape}</span> <b>{sentenceOf(says, run.id)}</b>
+        {hint !== null && ` ${sentenceOf(hint, run.id)}`}
       </span>
       {iteration !== null && (
         <button type="button" class="ghost" onClick={() => choose(iteration)}>

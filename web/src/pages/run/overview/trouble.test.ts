@@ -54,6 +54,14 @@ it("a lost run is told by its heartbeat, with the way back", () => {
   expect([says, next]).toEqual(["No heartbeat for 1 min: the process is gone.", "resume"]);
 });
 
+it("a failed run says why and what to do, and without a recorded reason that it failed", () => {
+  const error = event("error", 0, "the reward function r.ts returned undefined", { hint: "Return a number." });
+  expect(trouble({ state: "failed", alive: false }, [error])).toMatchObject({
+    ...{ says: "It failed: the reward function r.ts returned undefined.", hint: "Return a number.", next: "resume" },
+  });
+  expect(trouble({ state: "failed", alive: false }, [warned]).says).toBe("The run failed.");
+});
+
 it("rules that spoke lately come next, the more serious first; old and superseded words do not", () => {
   const tier1 = event("alert", 35, "entropy 0.1 < 0.2", { tier: 1 });
   expect(trouble({}, [tier1, warned]).says).toBe("entropy 0.1 < 0.2.");

@@ -9,6 +9,8 @@ export interface Trouble {
   readonly shape: string;
   readonly tone: Tone;
   readonly says: string;
+  /** What to do about it, in a sentence; null if `next` says it all. */
+  readonly hint?: string | null;
   /** The iteration that it concerns. */
   readonly iteration: number | null;
   /** What to do: decide in Control, type a command, or look at Behaviour. */
@@ -61,7 +63,8 @@ export function troubleOf({ run, events, now, lost = [], fell = [] }: TroubleOpt
   }
   if (state === "failed") {
     const error = newest(({ kind }) => kind === "error");
-    return bad(error?.message ?? "The run failed.", "resume", error?.iteration ?? null);
+    if (error === undefined) return bad("The run failed.", "resume");
+    return { ...bad(`It failed: ${error.message}.`, "resume", error.iteration), hint: error.hint ?? null };
   }
   if (state === "stopped") {
     const cause = newest(({ kind }) => kind === "intervention" || kind === "incident");
