@@ -112,6 +112,10 @@ it("summarises what is done, corrects over the table, and says what is missing",
     ["chains", "a", 2],
     ["chains", "b", 0],
   ]);
+  expect(rows[1]!.each).toEqual([
+    { seed: 1, run: "desk-b-1-1", figures: { gold: 0.7 + 1 / 90 } },
+    { seed: 2, run: "desk-b-2-1", figures: { gold: 0.7 + 2 / 90 } },
+  ]);
   const differences = [1, 2].map((seed) => 0.7 + seed / 90 - (0.5 + seed / 100));
   expect(tested[0]!.comparison.mean).toBeCloseTo((differences[0]! + differences[1]!) / 2, 12);
   expect(tested[0]!.comparison.adjusted).toBe(holm([tested[0]!.comparison.p], { of: 2 })[0]);

@@ -20,8 +20,12 @@ export interface ArmRow {
   readonly arm: string;
   readonly runs: number;
   readonly figures: Readonly<Partial<Record<FigureName, Estimate>>>;
-  /** Ids of the runs. */
-  readonly ids: readonly string[];
+  /** Each run by its seed and id, with its own figures; NaN where one has none. */
+  readonly each: readonly {
+    readonly seed: number;
+    readonly run: string;
+    readonly figures: Readonly<Partial<Record<FigureName, number>>>;
+  }[];
 }
 
 /** How a prediction came out on one task; `missing`: not every seed is done. */
@@ -54,13 +58,14 @@ export function summariseStudy(plan: StudyPlan, results: Results): StudySummary 
   };
   const rows = wanted.flatMap((task) =>
     arms.map(({ name: arm }): ArmRow => {
-      const runs = [...measuredRuns(plan, { task, arm, results }).values()];
-      const estimates = study.figures.map((name) => [
-        name,
-        estimate(figures[name], [...values(task, arm, name).values()]),
-      ]);
-      const ids = runs.map(({ whole }) => whole.run);
-      return { task, arm, runs: runs.length, figures: Object.fromEntries(estimates), ids };
+      const runs = [...measuredRuns(plan, { task, arm, results })];
+      const measured = study.figures.map((name) => [name, values(task, arm, name)] as const);
+      const estimates = measured.map(([name, bySeed]) => [name, estimate(figures[name], [...bySeed.values()])]);
+      const each = runs.map(([seed, { whole }]) => ({
+        ...{ seed, run: whole.run },
+        figures: Object.fromEntries(measured.map(([name, bySeed]) => [name, bySeed.get(seed)!])),
+      }));
+      return { task, arm, runs: runs.length, figures: Object.fromEntries(estimates), each };
     }),
   );
   const asked = study.claims.flatMap(({ id, predictions }) =>

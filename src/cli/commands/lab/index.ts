@@ -143,7 +143,7 @@ export async function labStudy(options: LabStudyOptions): Promise<number> {
       line: (cell, result) => (cell.work === "run" ? studyLine(cell.name, result as WholeRun) : null),
       sections: (results) => studySections(study, summary(results)),
       json: summary,
-      runs: (results) => summary(results).rows.flatMap(({ ids }) => ids),
+      runs: (results) => summary(results).rows.flatMap(({ each }) => each.map(({ run }) => run)),
     },
     options,
   );
