@@ -23,15 +23,19 @@ const python = process.env.BALLAST_PEERS_PYTHON ?? "python3";
 const paths = [process.env.BALLAST_PEERS_TRL, process.env.PYTHONPATH].filter((path) => path !== undefined);
 const env = { ...process.env, PYTHONPATH: paths.join(delimiter) };
 
-/** Of `x 2` each of the two processes has `threads`. */
-export function measure(contender: Contender, shape: BenchShape, threads: number): Figures {
-  return contender === "TRL" ? trl(shape, threads) : ballast(contender, shape, threads);
+/** Of `x 2` each of the two processes has `threads`. `device`: PyTorch's name of it, for those that `missing` has not refused there. */
+export function measure(contender: Contender, shape: BenchShape, threads: number, device = "cpu"): Figures {
+  return contender === "TRL" ? trl(shape, threads) : ballast(contender, shape, { threads, device });
 }
 
-function ballast(contender: Exclude<Contender, "TRL">, shape: BenchShape, threads: number): Figures {
+function ballast(
+  contender: Exclude<Contender, "TRL">,
+  shape: BenchShape,
+  { threads, device }: { readonly threads: number; readonly device: string },
+): Figures {
   const [, dtype = "", two] = /^torch (\w+)( x 2)?$/.exec(contender) ?? [];
   const processes = two === undefined ? undefined : 2;
-  const settings = { python, device: "cpu", dtype, processes, threads: threads * (processes ?? 1) };
+  const settings = { python, device, dtype, processes, threads: threads * (processes ?? 1) };
   const program = `
     import { startEngine } from "./bench/engine.ts";
     import { benchIteration } from "./bench/iteration.ts";
@@ -62,15 +66,20 @@ function trl(shape: BenchShape, threads: number): Figures {
 }
 
 /** What a contender lacks on this machine and how to get it, or null. */
-export function missing(contender: Contender): string | null {
+export function missing(contender: Contender, device = "cpu"): string | null {
+  if (device !== "cpu" && !contender.startsWith("torch"))
+    return `${contender} is not measured: it computes on the CPU here, and the device is ${device}`;
   if (contender === "embedded") return null;
   const modules = contender === "TRL" ? "torch, transformers, datasets, trl.experimental.ppo" : "torch, transformers";
   try {
-    execFileSync(python, ["-c", `import ${modules}`], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    const program = `import ${modules}\nif ${JSON.stringify(device)} != "cpu": torch.empty(0, device=${JSON.stringify(device)})`;
+    execFileSync(python, ["-c", program], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
     return null;
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
     const said = stderr?.trim().split("\n").at(-1) || message;
+    if (device !== "cpu" && !said.includes("No module named"))
+      return `${contender} is not measured: ${python} cannot compute on ${device}: ${said}`;
     const checkout = `, and a checkout of TRL by BALLAST_PEERS_TRL (git clone https://github.com/huggingface/trl && git -C trl checkout ${trlCommit})`;
     return `${contender} is not measured: ${python} says "${said}". Name a Python with ${modules.replace(", trl.experimental.ppo", "")} by BALLAST_PEERS_PYTHON${contender === "TRL" ? checkout : ""}.`;
   }

@@ -1,8 +1,8 @@
 /**
- * `npm run bench:peers -- [SHAPE ...] [--contenders "embedded,torch bf16,TRL"] [--rounds 5] [--iterations N] [--threads N] [--json]`: one PPO iteration in
+ * `npm run bench:peers -- [SHAPE ...] [--contenders "embedded,torch bf16,TRL"] [--rounds 5] [--iterations N] [--threads N] [--device cpu] [--json]`: one PPO iteration in
  * the shapes of `shapes.ts`, the median of all but the first, on the embedded engine, on PyTorch and in TRL's last PPO trainer, in alternating processes on as many threads: medians, and their ratios to
  * the last contender with the range of the rounds' ratios. On a busy machine compare the CPU seconds of one thread: with several, threads that wait for each
- * other spin. `contenders.ts` says what Python it needs.
+ * other spin. `contenders.ts` says what Python it needs. On a `--device` other than the CPU, which was never tried, only PyTorch is measured, and peakMb is the host's memory.
  */
 import { parseArgs } from "node:util";
 import { defaultThreads } from "../src/util/threads.ts";
@@ -18,6 +18,7 @@ const { values: options, positionals } = parseArgs({
     iterations: { type: "string" },
     threads: { type: "string", default: String(defaultThreads()) },
     contenders: { type: "string", default: "embedded,TRL" },
+    device: { type: "string", default: "cpu" },
   },
 });
 const names = (positionals.length > 0 ? positionals : Object.keys(shapes)) as ShapeName[];
@@ -36,7 +37,7 @@ if (iterations !== undefined && !(Number.isInteger(iterations) && iterations >= 
   throw new Error(`--iterations is ${options.iterations}; it must be 2 or more, since the first is not counted`);
 const say = (text: string) => (options.json ? process.stderr : process.stdout).write(`${text}\n`);
 
-const lacking = asked.map(missing);
+const lacking = asked.map((name) => missing(name, options.device));
 for (const sentence of lacking) if (sentence !== null) say(sentence);
 const present = asked.filter((_, i) => lacking[i] === null);
 const last = present.at(-1);
@@ -50,7 +51,7 @@ for (const name of names) {
   results[name] = measured;
   for (let round = 0; round < rounds; round++)
     for (const contender of present) {
-      const figures = measure(contender, shape, threads);
+      const figures = measure(contender, shape, threads, options.device);
       measured[contender]!.push(figures);
       process.stderr.write(`${name}, ${contender}: ${JSON.stringify(figures)}\n`);
     }

@@ -1,9 +1,10 @@
 /**
- * `npx tsx bench/ranks.ts [--shape small] [--rounds 10] [--sequences 16] [--dtype fp32] [--python PYTHON]`: steps of a cross-entropy on one process of the PyTorch
- * engine and on two, with one thread each, in turns; medians in wall time and in processor time of all processes. Needs Linux.
+ * `npx tsx bench/ranks.ts [--shape small] [--rounds 10] [--sequences 16] [--dtype fp32] [--device cpu] [--python PYTHON]`: steps of a cross-entropy on one process of the PyTorch
+ * engine and on two, with one thread each, in turns; medians in wall time and in processor time of all processes. Needs Linux. A `--device` other than the CPU was never tried.
  */
 import { parseArgs } from "node:util";
 import { createTorchEngine, type TorchDtype } from "../src/engine/torch/index.ts";
+import type { UsageError } from "../src/util/errors.ts";
 import { median } from "./measure.ts";
 import { modelOf, shapes } from "./shapes.ts";
 import { cpuOf } from "./worker-use.ts";
@@ -14,6 +15,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "10" },
     sequences: { type: "string", default: "16" },
     dtype: { type: "string", default: "fp32" },
+    device: { type: "string", default: "cpu" },
     python: { type: "string" },
   },
 });
@@ -26,9 +28,14 @@ const weights = sequences.map(({ tokens }) => tokens.slice(1).map(() => 1e-3));
 const adam = { learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };
 
 const open = async (processes: number) => {
-  const { python } = options;
+  const { python, device } = options;
   const dtype = options.dtype as TorchDtype;
-  const engine = await createTorchEngine({ processes, threads: processes, device: "cpu", dtype, python });
+  const engine = await createTorchEngine({ processes, threads: processes, device, dtype, python }).catch(
+    (error: UsageError) => {
+      process.stderr.write(`${error.message}. ${error.hint ?? ""}\n`);
+      process.exit(1);
+    },
+  );
   const { id } = await engine.createModel({ config, heads: ["lm"], seed: 1 });
   return { processes, engine, id, wall: [] as number[], cpu: [] as number[] };
 };

@@ -24,8 +24,12 @@ def main():
         import transformers
         import safetensors
         import numpy
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         lack("%s: %s" % (sys.executable, error))
+    except Exception as error:
+        # Such as an OSError of a library of CUDA's that is gone, or a package that does not fit another.
+        first = (str(error).splitlines() or [""])[0]
+        lack("%s has PyTorch's packages, but they do not load: %s: %s" % (sys.executable, type(error).__name__, first))
     for module, oldest in ((torch, (2, 13)), (transformers, (5, 24))):
         found = tuple(int(part) for part in module.__version__.split("+")[0].split(".")[:2])
         if found < oldest:

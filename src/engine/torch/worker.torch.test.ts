@@ -30,6 +30,21 @@ function wrapped(script: string): string {
   return path;
 }
 
+/** The real Python, which takes itself for a different version when it comes to the worker's start. */
+function ofVersion(version: string): string {
+  const start =
+    "import runpy, sys; sys.version_info = (VERSION); runpy.run_module('ballast_torch', run_name='__main__')";
+  return wrapped(`exec "${torchPython}" -c "${start.replace("VERSION", version)}"`);
+}
+
+/** The real Python, with a package torch that fails as PyTorch does without a library of CUDA's. */
+function withBrokenTorch(): string {
+  const folder = temporaryFolder();
+  const failure = "libcudart.so.12: cannot open shared object file: No such file or directory";
+  writeFileSync(join(folder, "torch.py"), `raise OSError("${failure}")\n`);
+  return wrapped(`PYTHONPATH="${folder}:$PYTHONPATH" exec "${torchPython}" "$@"`);
+}
+
 const long = { ...smallConfig, context: 2048, width: 32, layers: 4 };
 const sampling: SampleRequest = {
   ...{ prompts: [[1, 2]], maxNewTokens: 2000, stopTokens: [], temperature: 1, topK: 0, topP: 1, seed: 1 },
@@ -160,9 +175,15 @@ describe("what it lacks is a sentence, with the command that mends it", () => {
       /pip install -r .*requirements.txt/,
     ],
     [
+      "PyTorch that loads",
+      { python: withBrokenTorch() },
+      /has PyTorch's packages, but they do not load: OSError: libcudart.so.12: cannot open shared object file/,
+      /pip install -r .*requirements.txt/,
+    ],
+    [
       "an old Python",
-      { python: wrapped("echo 'ballast: Python 3.8 is too old' >&2; exit 78") },
-      /3.8 is too old/,
+      { python: ofVersion("3, 8, 18") },
+      /Python 3.8 is too old: the PyTorch engine needs 3.11 or later/,
       /a Python of 3.11 or later.*ballast engine setup torch/,
     ],
     [
