@@ -14,6 +14,12 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
+/** `; did you mean diff?`, or nothing if no candidate is near. */
+export function meant(word: string, candidates: readonly string[]): string {
+  const near = nearest(word, candidates);
+  return near === undefined ? "" : `; did you mean ${near}?`;
+}
+
 /** Insertions, deletions, substitutions and swaps of neighbours between two words (Damerau's optimal string alignment). */
 export function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
