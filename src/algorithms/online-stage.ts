@@ -14,7 +14,7 @@ import type { StageContext } from "../trainer/stage-context.ts";
 import { baseOf } from "../trainer/steering.ts";
 import { observeTargets, targetMet } from "../trainer/stop.ts";
 import { Stopwatch } from "../trainer/stopwatch.ts";
-import { RolledBack } from "../util/errors.ts";
+import { EngineError, RolledBack } from "../util/errors.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { openAlgorithm } from "./open-algorithm.ts";
 import { openOnline } from "./open-online.ts";
@@ -31,10 +31,10 @@ export async function trainOnline(
   const opened = await openOnline(context, inputs, injected);
   const { models, reward, loop, control, state } = opened;
   let before: Kept | null = null;
+  let iteration = loop.first;
   try {
     const { iterations, stop: target } = inputs.settings;
     const met = () => targetMet(target.when, state.targets);
-    let iteration = loop.first;
     // An incident always has a state to go back to.
     if (iteration === 0 && context.config.control.interventions === "on") await loop.save(0);
     for (; iteration < iterations && met() === null; iteration++) {
@@ -86,6 +86,9 @@ export async function trainOnline(
     await closeModels({ context, models }, before);
     return result;
   } catch (error) {
+    // What was kept of the state before this iteration may outlive the failure: a server has it on its disk.
+    if (error instanceof EngineError && before !== null && context.config.control.interventions === "on")
+      await loop.save(iteration, before);
     // The run continues in this process, with models that it opens again.
     if (error instanceof RolledBack) await closeModels({ context, models }, before);
     throw error;

@@ -1,5 +1,5 @@
 /** Online runs whose policy and reference are on a Tinker server in this process, and whose critic is on an engine of its own. */
-import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
@@ -61,6 +61,10 @@ async function train(
     openReward: async () => rewardOf(wantsA),
     rules: [],
     measuring: { gold: null, monitor: [], pairs: [], ratings: [] },
+  }).catch(async (error) => {
+    // A process that is killed closes nothing.
+    if (error instanceof EngineError) await engine.close();
+    throw error;
   });
   await engine.close();
   return world.store.curve("ppo");
@@ -133,6 +137,25 @@ test("a client that is killed at some call goes on from its last checkpoint, wit
   expect(await wasKilled(train(world, url, { prepare: killedAt(22) }))).toBe(true);
   expect(world.store.curve("ppo").size).toBeGreaterThan(1);
   expect([...(await train(world, url, { resume: true }))]).toEqual([...(await unbroken())]);
+});
+
+test("numbers that cannot be trusted end the run before its next checkpoint is due; resumed, it loses only that iteration", async () => {
+  const { server, url } = await served();
+  const world = newWorld();
+  let steps = 0;
+  server.trouble = (path) => {
+    if (path === "optim_step" && ++steps === 7) server.distort = (rows) => rows.map((row) => row.map(() => Number.NaN));
+    return undefined;
+  };
+  const error = await train(world, url, { ppo: { checkpointEvery: 0 } }).catch((error) => error);
+  expect(error.message).toContain("not finite");
+  // Two steps an iteration: the seventh is of the fourth.
+  expect(readdirSync(join(world.folder, "ppo")).filter((name) => name.startsWith("checkpoint"))).toContain(
+    "checkpoint-000003",
+  );
+  server.distort = (rows) => rows;
+  const resumed = await train(world, url, { resume: true, ppo: { checkpointEvery: 0 } });
+  expect([...resumed]).toEqual([...(await unbroken())]);
 });
 
 test("a session that the server ends in the middle ends the run with a sentence; resumed, it has the same rows", async () => {

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { afterEach, expect, it } from "vitest";
-import { type Signals, watchSignals } from "./interrupt.ts";
+import { closeAtSignal, type Signals, watchSignals } from "./interrupt.ts";
 
 let signals: Signals | null = null;
 afterEach(() => signals?.dispose());
@@ -84,4 +84,31 @@ it("leaves at once although a worker thread is blocked", async () => {
   const gone = once(child, "exit");
   child.kill("SIGINT");
   expect(await gone).toEqual([null, "SIGINT"]);
+});
+
+it("a signal closes an engine on a server before the process ends by it; a further one does not wait", async () => {
+  const log: string[] = [];
+  let closed = () => {};
+  const engine = {
+    close: () => {
+      log.push("close");
+      return new Promise<void>((done) => {
+        closed = done;
+      });
+    },
+  };
+  const leave = (signal: string) => void log.push(signal);
+  closeAtSignal(engine, { kind: "tinker", leave });
+  process.emit("SIGTERM", "SIGTERM");
+  expect(log).toEqual(["close"]);
+  closed();
+  await new Promise((done) => setImmediate(done));
+  expect(log).toEqual(["close", "SIGTERM"]);
+  closeAtSignal(engine, { kind: "tinker", leave });
+  process.emit("SIGINT", "SIGINT");
+  process.emit("SIGINT", "SIGINT");
+  expect(log).toEqual(["close", "SIGTERM", "close", "SIGINT"]);
+  const before = process.listenerCount("SIGINT");
+  closeAtSignal(engine, { kind: "embedded", leave });
+  expect(process.listenerCount("SIGINT")).toBe(before);
 });

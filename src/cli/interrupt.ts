@@ -23,6 +23,32 @@ export interface Signals {
 // npm forwards Ctrl-C to its script, which already got it from the terminal: one keystroke arrives twice.
 const ECHO_MS = 300;
 
+/**
+ * While an engine on a server is open: the first signal closes it, so that its models' slots are free there, and then ends the process as the signal
+ * would; the next one leaves at once. Returns a function that removes the handlers; engines of this machine need none.
+ */
+export function closeAtSignal(
+  engine: { readonly close: () => Promise<void> },
+  { kind, leave = endBy }: { readonly kind: string | undefined; readonly leave?: (signal: NodeJS.Signals) => void },
+): () => void {
+  if (kind !== "tinker") return () => {};
+  let closing = false;
+  const handle = (signal: NodeJS.Signals) => {
+    const end = () => {
+      dispose();
+      leave(signal);
+    };
+    if (closing) return end();
+    closing = true;
+    void engine.close().finally(end);
+  };
+  for (const signal of endingSignals()) process.on(signal, handle);
+  const dispose = () => {
+    for (const signal of endingSignals()) process.off(signal, handle);
+  };
+  return dispose;
+}
+
 export function watchSignals({
   onInterrupt,
   onLeave,

@@ -21,6 +21,23 @@ it("a pipeline of defaults is in order", () => {
   expect(findings()).toEqual({ error: null, warnings: [] });
 });
 
+it("settings of passes on this machine have no effect if every model is on a server", () => {
+  const server = "engine={kind: tinker, url: 'http://127.0.0.1:8000', model: m, backend: skyrl-jax}";
+  const ours = ["model.path=base", "lora.rank=8", "threads=4", "recompute=true", "ppo.microBatch=2"];
+  const text =
+    "ppo: { prompts: { path: p.jsonl }, rewards: [{ kind: length, max: 5 }] }\nobjective: when a, prefer b over c\n";
+  const said = (...more: string[]) =>
+    parseConfig(text, "a.yaml", [server, ...ours, ...more]).warnings.flatMap(
+      (one) => /(\S+ has no effect: .*)$/.exec(one)?.[1] ?? [],
+    );
+  expect(said()).toEqual(
+    ["threads", "recompute", "ppo.microBatch"].map(
+      (key) => `${key} has no effect: engine.kind is tinker, and the server cuts and computes passes by itself`,
+    ),
+  );
+  expect(said("engine.critic={kind: embedded}")).toEqual([]);
+});
+
 it("an algorithm without a critic has defaults of its own, which what is given replaces", () => {
   const text = "demo: {}\nreward: {}\nppo: {}\nobjective: when a, prefer b over c\n";
   const of = (...overrides: string[]) => parseConfig(text, "a.yaml", overrides).config.ppo!;

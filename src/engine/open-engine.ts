@@ -20,6 +20,8 @@ export interface OpenOptions {
   readonly base?: string | undefined;
   /** Receives a sentence about work that takes long or is done for the first time. */
   readonly onNote?: (text: string) => void;
+  /** Asked while an engine starts, if that may take long: whether to leave, with Interrupted. */
+  readonly interrupted?: () => boolean;
 }
 
 export interface EngineChoice
@@ -67,6 +69,7 @@ export async function openEngine({
   recompute,
   base,
   onNote,
+  interrupted,
   ...ofMain
 }: Partial<EngineSection> & OpenOptions & { readonly kinds?: EngineKinds } = {}): Promise<Engine> {
   const openOf = (name: string) => {
@@ -83,7 +86,7 @@ export async function openEngine({
   );
   const opened: Engine[] = [];
   // Of every engine; the other settings are those of one.
-  const options = definedOf({ threads, recompute, base, onNote });
+  const options = definedOf({ threads, recompute, base, onNote, interrupted });
   try {
     const first = await main({ ...options, ...ofMain });
     opened.push(first);

@@ -18,6 +18,8 @@ import { type NamedTensor, openSafetensors, type TensorSource, writeSafetensors 
 const recordFile = "ballast_adapter.json";
 /** PEFT's names of parameters begin with it. */
 const prefix = "base_model.model.";
+/** The module of a head that is no embedding: transformers 5 has it under this name in every class, whatever its name in files. */
+const headModule = "lm_head";
 
 /** What Ballast records of an adapter's base. */
 interface BaseRecord {
@@ -97,7 +99,8 @@ export function openAdapterFolder(folder: string, base: ModelFolderInfo): Opened
         "Merge the adapter with PEFT (merge_and_unload) and give the whole model.",
       );
     if (factor === null) {
-      if (!peft.wholeNames().some((one) => module.endsWith(one)))
+      // PEFT's names are those of the module in memory, which a file of the whole model may spell differently.
+      if (!peft.wholeNames().some((one) => module.endsWith(one) || moduleName(own).endsWith(one)))
         throw peft.error(
           `${path} holds ${name}, which is no factor of a product, and modules_to_save does not name it`,
         );
@@ -149,7 +152,9 @@ export interface WrittenAdapter {
 export function writeAdapterFolder(folder: string, { tensors, ...adapter }: WrittenAdapter): void {
   const { config, heads } = adapter;
   const trained = parameterSpecs(config, heads).filter(({ trainable }) => trainable);
-  const written = trained.map(({ name }) => [`${prefix}${name}`, tensors.get(name) as NamedTensor] as const);
+  const { own } = architectureOf(config).languageHead;
+  const peftName = (name: string) => `${prefix}${name === own ? `${headModule}.weight` : name}`;
+  const written = trained.map(({ name }) => [peftName(name), tensors.get(name) as NamedTensor] as const);
   writeSafetensors(join(folder, adapterWeightsFile), new Map(written));
   writeAdapterConfig(folder, adapter);
 }
@@ -158,16 +163,20 @@ export function writeAdapterFolder(folder: string, { tensors, ...adapter }: Writ
 export function writeAdapterConfig(folder: string, { config, heads, base }: Omit<WrittenAdapter, "tensors">): void {
   const { adapter } = config;
   if (adapter === undefined) throw new Error("no adapter to write");
-  const { layout } = architectureOf(config);
+  const { layout, languageHead } = architectureOf(config);
+  const whole = adapter.whole.map((name) => (`${name}.weight` === languageHead.own ? headModule : name));
   const scores = heads.includes("scalar");
-  const json = peftConfigOf(adapter, {
-    projections: blockProjections(config),
-    base: resolve(base.folder),
-    // PEFT has no task with both heads.
-    task: scores ? (heads.includes("lm") ? null : "SEQ_CLS") : "CAUSAL_LM",
-    heads: scores ? ["score"] : [],
-    fanInFanOut: layout === "inputs-outputs",
-  });
+  const json = peftConfigOf(
+    { ...adapter, whole },
+    {
+      projections: blockProjections(config),
+      base: resolve(base.folder),
+      // PEFT has no task with both heads.
+      task: scores ? (heads.includes("lm") ? null : "SEQ_CLS") : "CAUSAL_LM",
+      heads: scores ? ["score"] : [],
+      fanInFanOut: layout === "inputs-outputs",
+    },
+  );
   writeDurably(join(folder, adapterConfigFile), `${JSON.stringify(json, null, 2)}\n`);
   const place = relative(resolve(folder), resolve(base.folder)).split(sep).join("/");
   const record: BaseRecord = { base: place, weights: base.weights, heads };

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { familyCases, writeCase } from "../../test/support/family-fixtures.ts";
 import { temporaryFolder } from "../../test/support/gpt2.ts";
+import { families, parameterSpecs } from "./family.ts";
 import { inspectModelFolder, readModelConfig } from "./hf-folder.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -176,16 +177,6 @@ test.each<[string, Json, RegExp]>([
     of("qwen2", { layer_types: Array(4).fill("sliding_attention") }),
     /use_sliding_window is off/,
   ],
-  [
-    "a window below the context",
-    of("mistral", { sliding_window: 127, num_key_value_heads: 2 }),
-    /sliding_window is 127, smaller than .* 128/,
-  ],
-  [
-    "Mistral's window by default",
-    of("mistral", { max_position_embeddings: 32768, num_key_value_heads: 2 }),
-    /sliding_window is 4096/,
-  ],
   ["biases that Mistral lacks", of("mistral", { attention_bias: true }), /attention_bias is true/],
   ["capped logits", of("gemma3_text", { final_logit_softcapping: 30 }), /final_logit_softcapping is 30; only null/],
   ["capped scores", of("gemma3_text", { attn_logit_softcapping: 50 }), /attn_logit_softcapping is 50; only null/],
@@ -235,6 +226,32 @@ test.each<[string, Json, RegExp]>([
   ["another architecture", of("mixtral"), /model_type is "mixtral"; only gpt2, .*gpt_neox are supported/],
 ])("refused by name: %s", (_, json, message) => {
   expect(() => read(json)).toThrow(message);
+});
+
+test("Mistral reads as many tokens as its window holds, and its file keeps both numbers", () => {
+  const windowed = of("mistral", { sliding_window: 100, num_key_value_heads: 2 });
+  const config = read(windowed);
+  expect(config.context).toBe(100);
+  const written = families.mistral.huggingFace.write(config);
+  expect(written).toMatchObject({ sliding_window: 100, max_position_embeddings: 128 });
+  expect(read({ ...written, model_type: "mistral" })).toEqual(config);
+  // The class's window, if the file says nothing of one.
+  const long = of("mistral", { max_position_embeddings: 32768, num_key_value_heads: 2 });
+  expect([read(long).context, read({ ...long, sliding_window: null }).context]).toEqual([4096, 32768]);
+  expect(read(of("mistral", { num_key_value_heads: 2, sliding_window: 128 }))).toMatchObject({
+    context: 128,
+    options: { sliding_window: 128 },
+  });
+});
+
+test("GPT-2's n_inner is the width inside its MLP", () => {
+  const gpt2 = { model_type: "gpt2", vocab_size: 23, n_positions: 12, n_embd: 8, n_layer: 1, n_head: 2 };
+  expect([read(gpt2).innerWidth, read({ ...gpt2, n_inner: 32 }).innerWidth]).toEqual([undefined, undefined]);
+  const narrow = read({ ...gpt2, n_inner: 24 });
+  expect(families.gpt2.huggingFace.write(narrow)).toMatchObject({ n_inner: 24 });
+  const shapes = Object.fromEntries(parameterSpecs(narrow, ["lm"]).map(({ name, shape }) => [name, shape]));
+  expect(shapes["transformer.h.0.mlp.c_fc.weight"]).toEqual([8, 24]);
+  expect(() => read({ ...gpt2, n_inner: 0 })).toThrow("n_inner must be a positive integer, found 0");
 });
 
 test("what is refused would be read without that", () => {

@@ -28,7 +28,13 @@ export const gpt2: Architecture = {
   },
 };
 
-function parameters({ vocabularySize, context, width, layers }: DecoderConfig): ParameterSpec[] {
+function parameters({
+  vocabularySize,
+  context,
+  width,
+  layers,
+  innerWidth = 4 * width,
+}: DecoderConfig): ParameterSpec[] {
   // Unit variance through a matrix, reduced by the square root of their number for the projections into the residual stream, as in GPT-2. GPT-2's
   // constant 0.02 equals this at a width of 2,500; at 128 it learned the help desk's sums to 52% in 400 steps, while this learned 93%.
   const sd = 1 / Math.sqrt(width);
@@ -51,8 +57,8 @@ function parameters({ vocabularySize, context, width, layers }: DecoderConfig): 
       ...dense(group, `${block}.attn.c_attn`, [width, 3 * width], sd),
       ...dense(group, `${block}.attn.c_proj`, [width, width], residual),
       ...norm(group, `${block}.ln_2`),
-      ...dense(group, `${block}.mlp.c_fc`, [width, 4 * width], sd),
-      ...dense(group, `${block}.mlp.c_proj`, [4 * width, width], residual),
+      ...dense(group, `${block}.mlp.c_fc`, [width, innerWidth], sd),
+      ...dense(group, `${block}.mlp.c_proj`, [innerWidth, width], residual),
     );
   }
   return [...specs, ...norm("final", "transformer.ln_f")];
@@ -71,8 +77,8 @@ function trunk({ width, layers, heads }: DecoderConfig, parameters: Parameters, 
       const qkv_N_3D = dense(`${block}.attn.c_attn`, norm(`${block}.ln_1`, before_N_D));
       const [q, k, v] = reading.heads(qkv_N_3D, { parts: 3, heads, size: width / heads }) as [Tensor, Tensor, Tensor];
       const attended_N_D = add(before_N_D, dense(`${block}.attn.c_proj`, reading.attend(i, { q, k, v })));
-      const inner_N_4D = gelu(dense(`${block}.mlp.c_fc`, norm(`${block}.ln_2`, attended_N_D)));
-      return add(attended_N_D, dense(`${block}.mlp.c_proj`, inner_N_4D));
+      const inner_N_I = gelu(dense(`${block}.mlp.c_fc`, norm(`${block}.ln_2`, attended_N_D)));
+      return add(attended_N_D, dense(`${block}.mlp.c_proj`, inner_N_I));
     });
   }
   return norm("transformer.ln_f", x_N_D);
@@ -95,16 +101,18 @@ function read(json: HfConfig): Omit<DecoderConfig, "family"> {
   };
   const { width, heads } = sizes;
   if (width % heads !== 0) throw json.error(`n_embd ${width} is not divisible by n_head ${heads}`);
-  return sizes;
+  const innerWidth = json.optionalCount("n_inner") ?? 4 * width;
+  return { ...sizes, ...(innerWidth !== 4 * width && { innerWidth }) };
 }
 
-function write({ vocabularySize, context, width, layers, heads, tieEmbeddings }: DecoderConfig) {
+function write({ vocabularySize, context, width, layers, heads, innerWidth, tieEmbeddings }: DecoderConfig) {
   return {
     vocab_size: vocabularySize,
     n_positions: context,
     n_embd: width,
     n_layer: layers,
     n_head: heads,
+    ...(innerWidth !== undefined && { n_inner: innerWidth }),
     activation_function: "gelu_new",
     layer_norm_epsilon: layerNormEpsilon,
     tie_word_embeddings: tieEmbeddings,

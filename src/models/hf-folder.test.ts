@@ -181,6 +181,8 @@ describe("folders that do not fit are CheckpointErrors that say why", () => {
     expectError(folder, /has no parameter transformer\.h\.2\.ln_1\.weight/);
     editConfig(folder, (json) => ({ ...json, n_layer: 2, vocab_size: 24 }));
     expectError(folder, /transformer\.wte\.weight has shape \[23,8\], config\.json wants \[24,8\]/);
+    editConfig(folder, (json) => ({ ...json, vocab_size: 23, n_inner: 16 }));
+    expectError(folder, /mlp\.c_fc\.weight has shape \[8,32\], config\.json wants \[8,16\]/);
   });
 
   test.each([

@@ -1,4 +1,4 @@
-/** Mistral (Jiang et al. 2023; Hugging Face's `MistralModel`), as long as its window holds whole sequences. */
+/** Mistral (Jiang et al. 2023; Hugging Face's `MistralModel`), for sequences that its window holds: within it, a window changes nothing. */
 import type { Architecture } from "./architecture.ts";
 import {
   type GatedOptions,
@@ -19,6 +19,8 @@ interface MistralOptions extends GatedOptions {
   readonly rope_parameters: RopeParameters;
   /** At least the context, so that it changes nothing; kept for the file. */
   readonly sliding_window: number | null;
+  /** The file's, if the window is smaller: the context is then the window. */
+  readonly max_position_embeddings?: number;
 }
 
 export const mistral: Architecture = {
@@ -45,19 +47,19 @@ export const mistral: Architecture = {
       onlyFullLayers(file);
       const sizes = readSizes(file, { kvHeads: 8 });
       const window = file.json.sliding_window === undefined ? 4096 : file.optionalCount("sliding_window");
-      if (window !== null && window < sizes.context)
-        throw file.error(
-          `sliding_window is ${window}, smaller than max_position_embeddings ${sizes.context}; only a window that holds the longest sequence is supported`,
-          `If your rows fit into ${window} tokens, set max_position_embeddings to ${window} in a copy of the folder: up to there the window changes nothing.`,
-        );
+      const short = window !== null && window < sizes.context;
       const options: MistralOptions = {
         ...readOptions(file),
         rope_parameters: readRope(file),
         sliding_window: window,
+        ...(short && { max_position_embeddings: sizes.context }),
       };
-      return { ...sizes, options: { ...options } };
+      return { ...sizes, ...(short && { context: window }), options: { ...options } };
     },
-    write: (config) => ({ ...writeGatedRope(config), sliding_window: optionsOf(config).sliding_window }),
+    write: (config) => {
+      const { sliding_window, max_position_embeddings = config.context } = optionsOf(config);
+      return { ...writeGatedRope(config), sliding_window, max_position_embeddings };
+    },
   },
 };
 

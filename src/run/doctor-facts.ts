@@ -19,6 +19,7 @@ import { parameterSpecs, scratchConfig } from "../models/family.ts";
 import { inspectModelFolder } from "../models/hf-folder.ts";
 import type { DecoderConfig } from "../models/model-config.ts";
 import { mean } from "../rl/index.ts";
+import { hasCritic } from "../settings/algorithm-table.ts";
 import { loadTokenizer, type Tokenizer } from "../text/index.ts";
 import { encodePrompts, promptText } from "../trainer/rollout.ts";
 import { openRows, type RunRows } from "../trainer/run-rows.ts";
@@ -83,6 +84,7 @@ export async function gatherFacts({ config, ppo, tokenBudget, measure, opened }:
     reward: spread?.reward ?? null,
     rewardModels: ppo.rewards.flatMap(rewardModelFacts),
     grain: config.doctor.grain ?? null,
+    coldCritic: isCold(config),
     model,
     sftLearningRate: config.sft?.learningRate ?? (policy === null ? null : sftRateOf(policy)),
     prompts: promptRows?.map(promptFacts) ?? null,
@@ -139,6 +141,12 @@ function startParameters({ model, sft, ppo }: Config, tokenizer: Tokenizer | nul
   if (!sft && ppo?.policy !== undefined) return null;
   if (model.path !== undefined) return hasWeights(model.path) ? sizeOf(inspectModelFolder(model.path).config) : null;
   return tokenizer && sizeOf(scratchConfig({ ...model, vocabularySize: tokenizer.vocabularySize }));
+}
+
+/** Whether a critic beside a server's policy begins without a warm-up, and without a lambda that waits for it. */
+function isCold({ engine, ppo }: Config): boolean {
+  if (!ppo || engine.kind !== "tinker" || !hasCritic(ppo.algorithm)) return false;
+  return ppo.criticWarmup === 0 && ppo.lambdaFrom === null;
 }
 
 /** What no setting can mend, because the engine lacks it. */

@@ -1,21 +1,22 @@
 /** What a run will hold in memory at once, model by model, before anything is loaded: for `ballast plan`, and for `ballast run` to refuse what cannot fit. */
-import { existsSync } from "node:fs";
-import { startFolder } from "../config/checks.ts";
 import type { Config } from "../config/index.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
 import { forwardBytes, lossBytes, samplingBytes, tokensWithin } from "../engine/graph-memory.ts";
 import { paddingCost, shareOfPass } from "../engine/pass-size.ts";
 import { microBatches } from "../engine/passes.ts";
-import { newAdapter } from "../models/adapter.ts";
-import { blockProjections, parameterSpecs, scratchConfig } from "../models/family.ts";
-import { readModelConfig } from "../models/hf-folder.ts";
-import { learnedComponents } from "../reward/index.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
 import { keepsMemory } from "../tensor/session.ts";
 import type { PreparedRows, RowLengths } from "../trainer/encoded-rows.ts";
-import { adapterOf } from "../trainer/stage-models.ts";
 import { UsageError } from "../util/errors.ts";
 import { machineMemory } from "../util/machine-memory.ts";
+import {
+  countParameters,
+  FrozenParameters,
+  onlineModels,
+  type PlannedModel,
+  trainedModel,
+  withoutAdapter,
+} from "./planned-models.ts";
 
 export interface PlanLine {
   readonly what: string;
@@ -109,18 +110,9 @@ export function gibibytes(bytes: number): string {
   return `${Number((bytes / 2 ** 30).toPrecision(3))} GiB`;
 }
 
-export function policyOf(config: Config, { vocabularySize }: RowFacts): ModelConfig {
-  const folder = startFolder(config);
-  const whole =
-    folder !== undefined && existsSync(folder)
-      ? readModelConfig(folder)
-      : scratchConfig({ ...config.model, vocabularySize });
-  const adapter = adapterOf(config);
-  return adapter === undefined ? whole : { ...whole, adapter: newAdapter(blockProjections(whole), adapter) };
-}
-
 function planSingle(config: Config, facts: RowFacts, stage: "sft" | "reward"): MemoryPlan {
-  const policy = policyOf(config, facts);
+  const model = trainedModel(config, facts.vocabularySize, stage);
+  const { config: policy } = model;
   const settings = config[stage] as NonNullable<Config["sft"]>;
   const heads: HeadKind[] = stage === "sft" ? ["lm"] : ["scalar"];
   const pass = largestPass(policy, {
@@ -132,7 +124,7 @@ function planSingle(config: Config, facts: RowFacts, stage: "sft" | "reward"): M
   const shape = stage === "sft" ? ({ name: "cross_entropy" } as const) : ({ name: "value", clip: false } as const);
   const loss = lossBytes({ config: policy, heads }, pass, { recompute: config.recompute, shape });
   return sum(stage, policy, pass, [
-    ...shelf(policy),
+    ...underAdapter(model, new FrozenParameters()),
     ...trained(stage === "sft" ? "policy" : "reward model", policy, heads),
     activations(lossLine, loss, weights(policy, heads) + weights(policy, heads, "trained")),
   ]);
@@ -140,7 +132,9 @@ function planSingle(config: Config, facts: RowFacts, stage: "sft" | "reward"): M
 
 function planOnline(config: Config, facts: RowFacts): MemoryPlan {
   const ppo = config.ppo!;
-  const policy = policyOf(config, facts);
+  const models = onlineModels(config, facts.vocabularySize);
+  const { config: policy } = models.policy;
+  const { config: critic } = models.critic;
   const room = Math.max(1, policy.context - ppo.maxNewTokens);
   const prompt = Math.min(room, facts.lengths.ppo?.reduce((most, length) => Math.max(most, length), 1) ?? room);
   const length = Math.min(policy.context, prompt + ppo.maxNewTokens);
@@ -148,37 +142,40 @@ function planOnline(config: Config, facts: RowFacts): MemoryPlan {
   const pass = passOf(policy, { ...ppo, length, sequences, config });
   const withCritic = hasCritic(ppo.algorithm);
   const shared = withCritic && ppo.criticKind === "shared";
-  const critic = withCritic && !shared;
+  const separate = withCritic && !shared;
   const heads: HeadKind[] = shared ? ["lm", "scalar"] : ["lm"];
-  const rewards = learnedComponents(ppo.rewards).map(({ name, path }) => ({
-    name,
-    config: path !== undefined && existsSync(path) ? readModelConfig(path) : policy,
-  }));
   const { recompute } = config;
-  const kept = (what: string, its: readonly HeadKind[]) =>
+  const kept = (what: string, its: ModelConfig, heads: readonly HeadKind[]) =>
     config.control.interventions === "off"
       ? []
-      : [{ what: `${what}, kept to go back to`, bytes: 3 * weights(policy, its, "trained") }];
+      : [{ what: `${what}, kept to go back to`, bytes: 3 * weights(its, heads, "trained") }];
   const generation = samplingBytes(policy, { rows: ppo.sequences, prompt, newTokens: ppo.maxNewTokens });
   const model = { config: policy, heads };
-  const values = { config: policy, heads: shared ? heads : (["scalar"] as const) };
+  const values = shared ? model : { config: critic, heads: ["scalar"] as const };
   const parameters = weights(policy, heads);
   const withGradients = parameters + weights(policy, heads, "trained");
+  const frozen = new FrozenParameters();
+  const rewards = models.rewards.map((one) => ({ ...one, pass: { config: one.config, heads: ["scalar"] as const } }));
   return sum("ppo", policy, pass, [
-    ...shelf(policy),
+    ...underAdapter(models.policy, frozen),
     ...trained("policy", policy, heads),
-    ...kept("policy", heads),
-    ...(critic ? [...trained("critic", policy, ["scalar"]), ...kept("critic", ["scalar"])] : []),
-    ...(withCritic && ppo.slowCritic !== null
-      ? [{ what: "critic, its average", bytes: weights(policy, ["scalar"]) }]
+    ...kept("policy", policy, heads),
+    ...(separate
+      ? [
+          ...underAdapter(models.critic, frozen, "critic: frozen weights"),
+          ...trained("critic", critic, ["scalar"]),
+          ...kept("critic", critic, ["scalar"]),
+        ]
       : []),
-    // Under an adapter the reference is the frozen weights.
-    { what: "reference", bytes: policy.adapter === undefined ? weights(policy, ["lm"]) : 0 },
-    ...rewards.map((one) => ({
-      what: `reward model ${one.name}`,
-      bytes: weights(one.config, ["scalar"], one.config === policy ? "trained" : "all"),
-    })),
-    ...(ppo.policyLoss === "penalty" ? [{ what: "policy that sampled", bytes: weights(policy, heads) }] : []),
+    ...(withCritic && ppo.slowCritic !== null
+      ? [{ what: "critic, its average", bytes: weights(withoutAdapter(values.config), values.heads) }]
+      : []),
+    // Under a new adapter the reference is the frozen weights.
+    { what: "reference", bytes: 4 * frozen.of(models.reference, ["lm"]) },
+    ...rewards.map((one) => ({ what: `reward model ${one.name}`, bytes: 4 * frozen.of(one, ["scalar"]) })),
+    ...(ppo.policyLoss === "penalty"
+      ? [{ what: "policy that sampled", bytes: weights(policy, heads, "trained") }]
+      : []),
     activations("activations of the policy's loss", lossBytes(model, pass, { recompute }), withGradients),
     ...(withCritic
       ? [
@@ -264,19 +261,19 @@ function activations(what: string, bytes: number, inputs: number): PlanLine {
   return keepsMemory(inputs) ? { what, bytes } : { what, bytes, passing: true };
 }
 
-/** Bytes of a model's parameters, of the trained or of the frozen ones. */
-function weights(config: ModelConfig, heads: readonly HeadKind[], which: "all" | "trained" | "frozen" = "all"): number {
-  const wanted = parameterSpecs(config, heads).filter(
-    ({ trainable }) => which === "all" || trainable === (which === "trained"),
-  );
-  return wanted.reduce((total, { shape }) => total + 4 * shape.reduce((a, b) => a * b, 1), 0);
+/** Bytes of a model's parameters. */
+function weights(config: ModelConfig, heads: readonly HeadKind[], which: "all" | "trained" = "all"): number {
+  return 4 * countParameters(config, heads, which);
 }
 
-/** The weights below all adapters of a run, which its models share; nothing if all weights are trained. */
-function shelf(config: ModelConfig): PlanLine[] {
-  return config.adapter === undefined
-    ? []
-    : [{ what: "frozen weights, shared by all adapters", bytes: weights(config, ["lm"], "frozen") }];
+/** The frozen weights on which a model's adapter stands; nothing if it has none, or they are counted already. */
+function underAdapter(
+  model: PlannedModel,
+  frozen: FrozenParameters,
+  what = "frozen weights, shared by all adapters",
+): PlanLine[] {
+  const bytes = 4 * frozen.below(model);
+  return bytes === 0 ? [] : [{ what, bytes }];
 }
 
 function sum(

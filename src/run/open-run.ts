@@ -57,7 +57,7 @@ export interface OpenRunOptions extends RunFacts, RunListener {
   readonly hooks?: readonly Hook[];
   /** Who starts or resumes the run; by default the user who is logged in. */
   readonly operator?: string;
-  /** Called between steps: true ends the run after its state is saved. */
+  /** Called while the engine starts and between steps: true ends the run after its state is saved. */
   readonly interrupted?: () => boolean;
 }
 
@@ -90,6 +90,7 @@ export interface OpenedRun {
 export function openRun(options: OpenRunOptions): OpenedRun {
   const { config, recorded, place, resume, wait = false, hooks = [], ...more } = options;
   const { onEvent = () => {}, onProgress = () => {}, onNote = () => {}, onState = () => {}, onMachine } = more;
+  const { interrupted = () => false } = more;
   const { id, folder, workspace } = place;
   const startedAt = Date.now();
   const lock = lockRun(folder);
@@ -132,9 +133,10 @@ export function openRun(options: OpenRunOptions): OpenedRun {
     try {
       store = openStore(databaseOf(workspace));
       const known = store.run(id);
+      const before = known ? JSON.parse(known.machine) : null;
       const recordedIn = (stage: Stage) => (store?.newestIteration(id, stage) ?? -1) + 1;
       if (known?.position) where = { ...known.position, iteration: known.position.iteration + 1 };
-      opened = await openRunEngine({ config, before: known ? JSON.parse(known.machine) : null, onNote: note });
+      opened = await openRunEngine({ config, before, onNote: note, interrupted });
       checkIn(store, opened);
       const { engine } = opened;
       const begun = { operator: operatorName(options.operator), machine: JSON.stringify(opened.machine) };
@@ -167,7 +169,7 @@ export function openRun(options: OpenRunOptions): OpenedRun {
               advanced ||= unit !== "row" && step > 0;
               onProgress(progress);
             },
-            interrupted: options.interrupted ?? (() => false),
+            interrupted,
           });
           recorder.state("done");
           const head = attempt.waiting === 0 ? attempt.head() : null;

@@ -16,14 +16,18 @@ export async function openRunEngine({
   config,
   before,
   onNote,
+  interrupted,
 }: {
   readonly config: Pick<Config, "engine" | "threads" | "recompute" | "model">;
   readonly before: Machine | null;
   readonly onNote: (text: string) => void;
+  /** Asked while the engine starts: whether to leave. */
+  readonly interrupted?: (() => boolean) | undefined;
 }): Promise<RunEngine> {
   const { recompute } = config;
   const engine = await openEngine({
     ...config.engine,
+    ...(interrupted && { interrupted }),
     ...{ threads: before?.threads ?? config.threads, recompute, base: config.model.path, onNote },
   });
   try {

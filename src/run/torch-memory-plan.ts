@@ -1,15 +1,12 @@
 /** What a run on the PyTorch engine will hold in memory at once, in all its processes on this machine together, before anything is loaded. */
-import { existsSync } from "node:fs";
 import type { Config } from "../config/index.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
 import { microBatches } from "../engine/passes.ts";
 import { tokensOfTorchPass } from "../engine/torch/index.ts";
 import { parameterSpecs } from "../models/family.ts";
-import { readModelConfig } from "../models/hf-folder.ts";
-import { learnedComponents } from "../reward/index.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
 import type { MemoryPlan, PlanLine, RowFacts } from "./memory-plan.ts";
-import { policyOf } from "./memory-plan.ts";
+import { countParameters, FrozenParameters, onlineModels, trainedModel, withoutAdapter } from "./planned-models.ts";
 
 /**
  * Node with its rows and records, and a worker's Python with PyTorch, transformers and what allocators keep: what three runs took beyond the
@@ -42,12 +39,15 @@ export function planTorch(config: Config, facts: RowFacts): MemoryPlan {
 
 function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]): MemoryPlan {
   const { processes = 1, dtype = "fp32", offload } = config.engine;
-  const policy = policyOf(config, facts);
+  const trainee = trainedModel(config, facts.vocabularySize, stage);
+  const { config: policy } = trainee;
   const pass = passOf(config, policy, facts, stage);
   const { lengths } = facts;
   // What one pass leaves in each process, and what all processes hold of a pass.
   const tokens = pass.sequences * pass.length;
   const online = stage === "ppo" ? config.ppo : undefined;
+  const models = online && onlineModels(config, facts.vocabularySize);
+  const frozen = new FrozenParameters();
   const withCritic = online !== undefined && hasCritic(online.algorithm);
   const shared = withCritic && online.criticKind === "shared";
   const heads: HeadKind[] = stage === "reward" ? ["scalar"] : shared ? ["lm", "scalar"] : ["lm"];
@@ -71,12 +71,12 @@ function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]):
       ? [
           onDevice({
             what: dtype === "bf16" ? "weights rounded for passes" : "weights copied for passes",
-            bytes: readBytes * count(policy, heads, "trained"),
+            bytes: readBytes * countParameters(policy, heads, "trained"),
           }),
         ]
       : [];
-  const trained = (role: string, its: readonly HeadKind[]): PlanLine[] => {
-    const numbers = count(policy, its, "trained");
+  const trained = (role: string, model: ModelConfig, its: readonly HeadKind[]): PlanLine[] => {
+    const numbers = countParameters(model, its, "trained");
     const lines = [
       ...held(`${role}: parameters`, numbers),
       { what: `${role}: gradients`, bytes: 4 * numbers },
@@ -85,31 +85,27 @@ function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]):
     return keeps ? [...lines, ...held(`${role}, kept to go back to`, numbers, 8 * numbers)] : lines;
   };
   /** Weights that are only read are held as passes read them. */
-  const read = (model: ModelConfig, its: readonly HeadKind[], which: Which = "all") =>
-    count(model, its, which) * readBytes;
-  const rewards = learnedComponents(online?.rewards ?? []).map(({ name, path }) =>
-    onDevice({
-      what: `reward model ${name}`,
-      bytes:
-        path !== undefined && existsSync(path)
-          ? read(readModelConfig(path), ["scalar"])
-          : read(policy, ["scalar"], adapts ? "trained" : "all"),
-    }),
-  );
+  const read = (what: string, numbers: number) => onDevice({ what, bytes: numbers * readBytes });
   const room = Math.max(1, policy.context - (online?.maxNewTokens ?? 0));
   const prompt = Math.min(room, Math.max(1, ...(lengths.ppo ?? [room])));
-  const models: PlanLine[] = [
-    ...(adapts
-      ? [onDevice({ what: "frozen weights, shared by all adapters", bytes: read(policy, ["lm"], "frozen") })]
-      : []),
-    ...trained(stage === "reward" ? "reward model" : "policy", heads),
-    ...(withCritic && !shared ? trained("critic", ["scalar"]) : []),
-    // Merged, it has arrays of its own for the weights that the adapter moves, or over several processes for all.
-    ...(withCritic && online.slowCritic !== null ? held("critic, its average", averaged(policy, processes)) : []),
-    ...turns,
-    ...(online && !adapts ? [onDevice({ what: "reference", bytes: read(policy, ["lm"]) })] : []),
-    ...rewards,
-  ];
+  const critic = shared || !models ? policy : models.critic.config;
+  const lowest: PlanLine[] = adapts ? [read("frozen weights, shared by all adapters", frozen.below(trainee))] : [];
+  const learners: PlanLine[] = trained(stage === "reward" ? "reward model" : "policy", policy, heads);
+  if (models && withCritic && !shared) {
+    const below = frozen.below(models.critic);
+    if (below > 0) lowest.push(read("critic: frozen weights", below));
+    learners.push(...trained("critic", critic, ["scalar"]));
+  }
+  // Merged, it has arrays of its own for the weights that the adapter moves, or over several processes for all.
+  if (withCritic && online.slowCritic !== null)
+    learners.push(...held("critic, its average", averaged(critic, processes)));
+  const readers = models
+    ? [
+        // Under a new adapter the reference is the frozen weights.
+        ...[frozen.of(models.reference, ["lm"])].flatMap((more) => (more > 0 ? [read("reference", more)] : [])),
+        ...models.rewards.map((one) => read(`reward model ${one.name}`, frozen.of(one, ["scalar"]))),
+      ]
+    : [];
   const passes: PlanLine[] = [{ what: "activations of a pass", bytes: lossBytes(policy, tokens, { config, dtype }) }];
   if (online)
     passes.push({
@@ -117,11 +113,11 @@ function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]):
       bytes: samplingBytes(policy, { rows: online.sequences, length: prompt + online.maxNewTokens, dtype }),
     });
   // Several processes gather the blocks one after the other, and the whole model to sample.
-  const gathered =
-    processes === 1 ? [] : [{ what: "weights gathered in each process", bytes: processes * read(policy, ["lm"]) }];
+  const whole = processes * readBytes * countParameters(policy, ["lm"]);
+  const gathered = processes === 1 ? [] : [{ what: "weights gathered in each process", bytes: whole }];
   const most = onDevice(passes.reduce((a, b) => (b.bytes > a.bytes ? b : a)));
   const programs = { what: `Node and ${processes} of PyTorch's processes`, bytes: nodeBytes + processes * workerBytes };
-  const lines: PlanLine[] = [programs, ...models, ...gathered, most];
+  const lines: PlanLine[] = [programs, ...lowest, ...learners, ...turns, ...readers, ...gathered, most];
   const sum = (on: boolean) =>
     lines.reduce((total, { bytes, onDevice = false }) => total + (onDevice === on ? bytes : 0), 0);
   return { stage, policy, lines, pass, total: sum(false), ...(offload && { onDevice: sum(true) }) };
@@ -191,17 +187,11 @@ function samplingBytes(
   return at * (entries * (dtype === "bf16" ? 2 : 4) + 20 * vocabularySize);
 }
 
-type Which = "all" | "trained" | "frozen";
-
-function count(config: ModelConfig, heads: readonly HeadKind[], which: Which): number {
-  return parameterSpecs(config, heads)
-    .filter(({ trainable }) => which === "all" || trainable === (which === "trained"))
-    .reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
-}
-
 /** Parameters of a critic's average that are its own. */
-function averaged({ adapter, ...config }: ModelConfig, processes: number): number {
-  if (adapter === undefined || processes > 1) return count(config, ["scalar"], "all");
+function averaged(critic: ModelConfig, processes: number): number {
+  const { adapter } = critic;
+  const config = withoutAdapter(critic);
+  if (adapter === undefined || processes > 1) return countParameters(config, ["scalar"]);
   const moved = new Set(adapter.modules.map(({ name }) => `${name}.weight`));
   return parameterSpecs(config, ["scalar"])
     .filter(({ name, group }) => moved.has(name) || group === "score")

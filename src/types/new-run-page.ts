@@ -19,7 +19,7 @@ export interface NewRunRequest {
   readonly extends: string;
   /** The run will be called `<name>-<n>`; empty for that of the file. */
   readonly name: string;
-  /** Texts by key: `objective`, `model.path`, `ppo.prompts.path`. Empty ones are left out. */
+  /** Texts by key: `objective`, `model.path`, `ppo.prompts.path`; `ppo.rewards` is the file of a reward function. Empty ones are left out. */
   readonly texts: Readonly<Record<string, string>>;
   /** More settings, each as `key=value`. */
   readonly settings: readonly string[];

@@ -1,4 +1,4 @@
-/** A run over two processes of the PyTorch engine: starts exactly; one of them killed, the run stops, saved, and goes on with the same bits. */
+/** A run over two processes of the PyTorch engine: starts exactly; one of them killed, the run stops, saved, and goes on with the same bits, or in one process, which it says. */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -32,4 +32,7 @@ it("starts exactly, and goes on if a killed process stopped it", { timeout: 6 * 
   const last = await ballast(folder, "resume", id);
   expect(last.code, last.stderr).toBe(0);
   expect(resultOf(runs, id)).toEqual(resultOf(runs, "whole-1"));
+  const alone = await ballast(folder, "resume", id, "engine.processes=1", "ppo.iterations=5");
+  expect(alone.code, alone.stderr).toBe(0);
+  expect(alone.stderr).toContain("the run began with processes 2, this is 1; the last bits may differ");
 });

@@ -8,8 +8,11 @@ import type { ModelConfig, Sequence } from "../../src/engine/engine.ts";
 import { bytesOf, listOf, MessageWriter, numberOf, readMessage, textOf } from "../../src/engine/tinker/protobuf.ts";
 import { BigramEngine } from "./bigram-engine.ts";
 
-/** What goes wrong with a request: a status in place of an answer, or `cut`: the connection ends. Undefined: nothing. */
-type Trouble = (path: string, body: Buffer) => number | "cut" | undefined;
+/**
+ * What goes wrong with a request: a status in place of an answer; `cut`: the connection ends before the work; `lost`: it ends after the work. Undefined:
+ * nothing.
+ */
+type Trouble = (path: string, body: Buffer) => number | "cut" | "lost" | undefined;
 
 /** What outlives a server: its states, and the number of the next model. */
 export interface FakeDisk {
@@ -46,6 +49,13 @@ export class FakeTinker {
   #queue: Promise<unknown> = Promise.resolve();
   #base: string | null = null;
   sessions = new Set<string>();
+  /** Names that saved weights and samplers have taken. */
+  readonly #names = new Set<string>();
+  readonly #numbered = new Map<string, Promise<[number, object | Uint8Array]>>();
+  /** Models made so far. */
+  made = 0;
+  /** Models are made when this is. */
+  hold: Promise<unknown> = Promise.resolve();
   slots = 3;
   key: string | null = null;
   baseModel = "tiny";
@@ -76,13 +86,14 @@ export class FakeTinker {
           response.writeHead(status, { "content-type": bytes ? "application/x-protobuf" : "application/json" });
           response.end(status === 204 ? undefined : bytes ? content : JSON.stringify(content));
         };
-        if (trouble !== undefined) return send(trouble, { detail: `trouble ${trouble}` });
+        if (typeof trouble === "number") return send(trouble, { detail: `trouble ${trouble}` });
         if (this.key !== null && request.headers["x-api-key"] !== this.key) return send(401, { detail: "bad key" });
         try {
-          const [status, content] = await this.#answer(request.method!, path, {
+          const [status, content] = await this.#answerOnce(request.method!, path, {
             body,
             type: request.headers["content-type"],
           });
+          if (trouble === "lost") return void request.socket.destroy();
           send(status, content);
         } catch (error) {
           send(500, { detail: String(error) });
@@ -105,6 +116,10 @@ export class FakeTinker {
   /** Starts it and returns its address. */
   async start(port = 0): Promise<string> {
     await new Promise<void>((done) => this.#server.listen(port, "127.0.0.1", done));
+    return this.address;
+  }
+
+  get address(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
@@ -112,6 +127,19 @@ export class FakeTinker {
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((done) => this.#server.close(done));
+  }
+
+  /** A pass or a step with the number and the content of an earlier one is that one: it is done once. */
+  async #answerOnce(
+    method: string,
+    path: string,
+    content: { readonly body: Buffer; readonly type: string | undefined },
+  ): Promise<[number, object | Uint8Array]> {
+    if (path !== "forward_backward" && path !== "optim_step") return this.#answer(method, path, content);
+    const key = `${path} ${content.body.toString("base64")}`;
+    const answer = this.#numbered.get(key) ?? this.#answer(method, path, content);
+    this.#numbered.set(key, answer);
+    return answer;
   }
 
   async #answer(
@@ -142,8 +170,11 @@ export class FakeTinker {
       }
       case "session_heartbeat":
         return this.sessions.has(request.session_id) ? [200, {}] : [404, { detail: "Session not found" }];
-      case "create_model":
-        return this.#submit(this.#create(request));
+      case "create_model": {
+        const model_id = `model_${++this.#disk.models}`;
+        const [status, answer] = this.#submit(this.#create(model_id, request));
+        return [status, { ...answer, model_id }];
+      }
       case "unload_model":
         return this.#submit(
           this.#after(async () => {
@@ -154,6 +185,7 @@ export class FakeTinker {
       case "optim_step":
         return this.#submit(this.#after(async () => (model ? this.#step(model, request.adam_params) : gone)));
       case "save_weights":
+        if (!this.#take(`${request.model_id}/${request.path}`)) return [409, { detail: "the name is taken" }];
         return this.#submit(
           this.#after(async () => {
             if (!model) return gone;
@@ -182,6 +214,8 @@ export class FakeTinker {
           ? [200, { base_model: this.baseModel, is_lora: true, lora_rank: 4 }]
           : [404, { detail: "Checkpoint not found" }];
       case "save_weights_for_sampler":
+        if (!this.#take(`${request.model_id}/sampler ${request.sampling_session_seq_id}`))
+          return [409, { detail: "the name is taken" }];
         return this.#submit(
           this.#after(async () => {
             if (!model) return gone;
@@ -203,6 +237,13 @@ export class FakeTinker {
     }
   }
 
+  /** Whether the name was free. */
+  #take(name: string): boolean {
+    const free = !this.#names.has(name);
+    this.#names.add(name);
+    return free;
+  }
+
   #submit(answer: Promise<Answer>): [number, object] {
     this.#futures.push(answer as unknown as Answer);
     return [200, { request_id: String(this.#futures.length - 1), status: "pending" }];
@@ -215,14 +256,15 @@ export class FakeTinker {
     return done;
   }
 
-  #create({ lora_config: { rank } }: { lora_config: { rank: number } }): Promise<Answer> {
+  #create(model_id: string, { lora_config: { rank } }: { lora_config: { rank: number } }): Promise<Answer> {
     return this.#after(async () => {
+      await this.hold;
       if (this.models.size >= this.slots)
         return { fails: `Maximum number of LoRA adapters (${this.slots + 1}) reached` };
       if (!(rank >= 1 && rank <= 8)) return { fails: `LoRA rank ${rank} must be between 1 and 8` };
       this.#base ??= (await this.engine.createModel({ config: this.#config, heads: ["lm"], seed: 1 })).id;
       const { id } = await this.engine.cloneModel(this.#base);
-      const model_id = `model_${++this.#disk.models}`;
+      this.made++;
       this.models.set(model_id, { id, operations: 0, sequences: 0, sampler: null });
       return { json: { model_id, base_model: this.baseModel, lora_config: { rank, alpha: 32 } } };
     });

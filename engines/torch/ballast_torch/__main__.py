@@ -30,10 +30,9 @@ def main():
         found = tuple(int(part) for part in module.__version__.split("+")[0].split(".")[:2])
         if found < oldest:
             lack("%s has %s %s: the PyTorch engine needs %d.%d or later" % ((sys.executable, module.__name__, module.__version__) + oldest))
-    from .ranks import ranks_here
     from .serve import serve
 
-    serve(SOCKET, ranks_here())
+    serve(SOCKET)
 
 
 def lack(message):

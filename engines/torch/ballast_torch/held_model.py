@@ -12,6 +12,7 @@ passes read: a second array in either type.
 import copy
 import os
 import weakref
+from contextlib import contextmanager
 
 import torch
 
@@ -70,6 +71,8 @@ class HeldModel:
         # Calls of a loss since the last step, and steps of Adam.
         self.accumulated = self.steps = 0
         self.frozen = False
+        # False after a change that failed in its middle.
+        self.whole = True
         self._pass_squares = []
         self._head_gradient = None
         # Parameters whose part of `gradient` holds numbers of an earlier step: the next pass writes it, and adds nothing.
@@ -226,6 +229,13 @@ class HeldModel:
         if self.rounded is not None and self.turns is None and "scalar" not in self.heads:
             self.master = None
 
+    @contextmanager
+    def changing(self):
+        """While values or moments are written: after a failure inside, the model is neither what it was nor what it was to become."""
+        self.whole = False
+        yield
+        self.whole = True
+
     def widen(self):
         """The float32 values of a model that was frozen without them, to be written to."""
         if self.master is None:
@@ -253,6 +263,19 @@ class HeldModel:
         product = self.scales[module] * (b @ a)
         return value + (product.t() if architectures.transposes(self.config) else product)
 
+    def has(self, name):
+        """Whether it has a parameter of this name, its own or a shared one."""
+        return name in self.by_name or (self.shared is not None and name in self.shared.tensors)
+
+    def check_copy(self, source, optimizer):
+        """Whether this model can take the values of another, and its optimizer. Raises a usage error before anything is written."""
+        for parameter in self.parameters:
+            # The head of an untied model whose source has none.
+            if parameter.name not in SCORE and not source.has(parameter.name):
+                raise usage(f"model {source.id} has no {parameter.name} to copy")
+        if optimizer and [(p.name, p.shape) for p in self.parameters] != [(p.name, p.shape) for p in source.parameters]:
+            raise usage(f"the optimizer of {source.id} is of other heads than those of its copy")
+
     def copy_values(self, source, score_values):
         """Takes the values of a model, merged if that has an adapter and this one has none; `score_values` are of a head that it lacks."""
         merges = bool(source.scales) and not self.scales
@@ -263,17 +286,12 @@ class HeldModel:
                 into.copy_(parameter.rows_of(found))
             elif parameter.name == SCORE[0]:
                 into.copy_(torch.tensor(score_values).view(into.shape))
-            elif parameter.name == SCORE[1]:
-                into.zero_()
             else:
-                # The head of an untied model whose source has none.
-                raise usage(f"model {source.id} has no {parameter.name} to copy")
+                # A scalar head's bias.
+                into.zero_()
         self.round()
 
     def copy_optimizer(self, source):
-        names = [[(p.name, p.shape) for p in model.parameters] for model in (self, source)]
-        if names[0] != names[1]:
-            raise usage(f"the optimizer of {source.id} is of other heads than those of its copy")
         self.steps = source.steps
         if source.m is None:
             self.m = self.v = None
@@ -285,7 +303,10 @@ class HeldModel:
     def save(self, folder, optimizer):
         values = self.values()
         if "adapter" in self.decoder:
-            self._write(os.path.join(folder, ADAPTER), {f"{PEFT_PREFIX}{p.name}": (p, values) for p in self.parameters})
+            # transformers 5 has the head under this name in every class, whatever its name in files.
+            head = architectures.own_head_name(self.config)
+            name_of = lambda p: PEFT_PREFIX + ("lm_head.weight" if p.name == head else p.name)
+            self._write(os.path.join(folder, ADAPTER), {name_of(p): (p, values) for p in self.parameters})
         else:
             shapes = {p.name: p.shape for p in self.parameters}
             if self.shared is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from .errors import damaged
+from .errors import damaged, is_out_of_memory
 from .memory import give_back_pages_of
 
 WEIGHTS = "model.safetensors"
@@ -133,10 +133,13 @@ def _open(path):
         return safe_open(path, framework="pt")
     except FileNotFoundError as error:
         raise damaged(f"cannot read {path}: there is no such file") from error
-    except (SafetensorError, OSError) as error:
-        raise damaged(
-            f"{path} is truncated or damaged: {error}", "Use an earlier checkpoint, or copy the file again."
-        ) from error
+    except SafetensorError as error:
+        raise damaged(f"{path} is truncated or damaged: {error}", "Use an earlier checkpoint, or copy the file again.") from error
+    except OSError as error:
+        # Nothing is said of its content: it may be without permission, on a disk that fails, or there is no memory to map it.
+        if is_out_of_memory(error):
+            raise
+        raise damaged(f"cannot read {path}: {error.strerror or error}", "Check the file's permissions, and the disk.") from error
 
 
 def write_tensors(path, shapes, read, metadata=None):

@@ -59,23 +59,24 @@ def _apply(model, runs, norm, rate, factors, beta1, beta2, epsilon, decay, large
         if factor < 1:
             model.gradient.mul_(factor)
     step = torch.tensor(float(model.steps), device=model.host)
-    for group, decays, start, end in runs:
-        arrays = ([array[start:end]] for array in (model.master, model.gradient, model.m, model.v))
-        torch._fused_adamw_(
-            *arrays,
-            [],
-            # The kernel takes the number of this step.
-            [step + 1],
-            lr=rate * factors.get(group, 1.0),
-            beta1=beta1,
-            beta2=beta2,
-            weight_decay=decay if decays else 0.0,
-            eps=epsilon,
-            amsgrad=False,
-            maximize=False,
-        )
-    model.steps += 1
-    model.round()
+    with model.changing():
+        for group, decays, start, end in runs:
+            arrays = ([array[start:end]] for array in (model.master, model.gradient, model.m, model.v))
+            torch._fused_adamw_(
+                *arrays,
+                [],
+                # The kernel takes the number of this step.
+                [step + 1],
+                lr=rate * factors.get(group, 1.0),
+                beta1=beta1,
+                beta2=beta2,
+                weight_decay=decay if decays else 0.0,
+                eps=epsilon,
+                amsgrad=False,
+                maximize=False,
+            )
+        model.steps += 1
+        model.round()
 
 
 def slow_average(target, source, decay):
@@ -94,9 +95,13 @@ def slow_average(target, source, decay):
     target.widen()
     if adapted:
         moving = {f"{module}.weight" for module in source.scales} | set(source.by_name)
-        for parameter in target.parameters:
-            if parameter.name in moving:
-                parameter.of(target.master).lerp_(parameter.rows_of(source.merged_value_of(parameter.name)), 1 - decay)
+        with target.changing():
+            for parameter in target.parameters:
+                if parameter.name in moving:
+                    parameter.of(target.master).lerp_(parameter.rows_of(source.merged_value_of(parameter.name)), 1 - decay)
+            target.round()
     else:
-        target.master.lerp_(source.values(), 1 - decay)
-    target.round()
+        values = source.values()
+        with target.changing():
+            target.master.lerp_(values, 1 - decay)
+            target.round()

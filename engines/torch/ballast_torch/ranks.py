@@ -1,5 +1,4 @@
 """The processes that hold a run's models together: rank 0 is spoken to, and every rank does the same calls in the same order."""
-import datetime
 import os
 import threading
 import time
@@ -7,8 +6,8 @@ import time
 import torch
 import torch.distributed as dist
 
-# A rank waits for the next call as long as the trainer does, such as for a decision. Days: beyond 24 of them some timers overflow.
-PATIENCE = datetime.timedelta(days=20)
+from .meeting import PATIENCE, meet
+
 # Seconds between two signs of life of a rank.
 HEART = 1.0
 
@@ -43,25 +42,19 @@ class Alone:
 
 
 class Ranks:
-    """One of several, by the environment that torchrun gives: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT."""
+    """One of several that have met."""
 
     def __init__(self):
-        dist.init_process_group("gloo", timeout=PATIENCE)
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.local_rank = int(os.environ["LOCAL_RANK"])
         self._meshes = {}
-        # For signs of life, beside the one by which the ranks met: that one is not for several threads.
-        self._store = self._open_store(os.environ["MASTER_ADDR"])
+        # For signs of life, beside the connection by which the ranks met: that one is not for several threads.
+        place = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+        self._store = dist.TCPStore(*place, is_master=False, wait_for_workers=False)
         self._seen = {}
         self._cancelled = set()
         self._asked = None
         threading.Thread(target=self._live, daemon=True).start()
-
-    def _open_store(self, address):
-        if self.rank == 0:
-            self._server = dist.TCPStore(address, 0, is_master=True, wait_for_workers=False)
-        port = self.share(self._server.port if self.rank == 0 else None)
-        return dist.TCPStore(address, port, is_master=False, wait_for_workers=False)
 
     def mesh(self, device):
         """The mesh over which parameters are sharded, for a device's type."""
@@ -136,6 +129,12 @@ class Ranks:
         return call in self._cancelled
 
 
-def ranks_here():
-    """The ranks that the environment names; `Alone` if it names none."""
-    return Ranks() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else Alone()
+def ranks_here(missing=lambda ranks: None):
+    """The ranks that the environment names (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), once all have met; `Alone` if it names none.
+
+    While rank 0 waits, it calls `missing` with the ranks that are not there. Raises NotMet.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return Alone()
+    meet(missing)
+    return Ranks()

@@ -11,7 +11,8 @@ import threading
 import time
 
 from .errors import EngineError
-from .ranks import Alone
+from .meeting import NotMet
+from .ranks import Alone, ranks_here
 from .wire import frame_parts, read_frame
 from .worker import Lost, Worker, resident_mb
 
@@ -19,13 +20,17 @@ from .worker import Lost, Worker, resident_mb
 TELL = 0.5
 # The exit code of a rank that failed while the others waited for it, or that lost them (sysexits.h: EX_SOFTWARE).
 LOST = 70
+# And of one that could not meet the others (EX_UNAVAILABLE).
+NOT_MET = 69
 
 
 class Server:
-    def __init__(self, connection, ranks=Alone()):
+    def __init__(self, connection, meet=lambda missing: Alone()):
+        """`meet` gives the ranks once all are there, and tells meanwhile who is missing."""
         self.stream = connection.makefile("rb")
         self.connection = connection
-        self.ranks = ranks
+        self.meet = meet
+        self.ranks, self.missing = Alone(), []
         self.writing = threading.Lock()
         self.calls = queue.Queue()
         # Ids of calls that were taken back before they had an answer.
@@ -33,10 +38,13 @@ class Server:
         # The id, verb and start of the call in progress, and when it was last known to move.
         self.current = None
         self.moved = self.told = 0.0
-        self.worker = Worker(self._step, ranks)
+        self.worker = None
 
     def run(self):
+        # Before the others are there: meanwhile it answers pings, and ends with the trainer.
         threading.Thread(target=self._read, daemon=True).start()
+        self.ranks = self.meet(self._lacks)
+        self.worker = Worker(self._step, self.ranks)
         while True:
             message = self.calls.get()
             if message is None:
@@ -65,7 +73,7 @@ class Server:
         current = self.current
         now = time.monotonic()
         busy = None if current is None else {"verb": current[1], "seconds": now - current[2], "still": now - self.moved}
-        answer = {"busy": busy, "residentMb": resident_mb(), "silent": self.ranks.silence()}
+        answer = {"busy": busy, "residentMb": resident_mb(), "silent": self.ranks.silence(), "missing": self.missing}
         self._send({"id": message["id"], "result": answer})
 
     def _answer(self, message):
@@ -88,6 +96,9 @@ class Server:
     def _interrupted(self):
         if self.current is not None and self.current[0] in self.cancelled:
             raise EngineError("cancelled", f"{self.current[1]} was taken back")
+
+    def _lacks(self, missing):
+        self.missing = missing
 
     def _step(self, done, of):
         self._interrupted()
@@ -125,30 +136,37 @@ class Follower:
             raise EngineError("cancelled", f"{self.call[1]} was taken back")
 
 
-def serve(descriptor, ranks):
+def serve(descriptor):
     """Until the trainer closes its socket, or another rank is lost."""
+    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     try:
-        if ranks.rank == 0:
-            Server(socket.socket(fileno=descriptor), ranks).run()
+        if rank == 0:
+            Server(socket.socket(fileno=descriptor), ranks_here).run()
         else:
             threading.Thread(target=_until_closed, daemon=True).start()
-            Follower(ranks).run()
+            Follower(ranks_here()).run()
+    except NotMet as error:
+        _say(str(error))
+        os._exit(NOT_MET)
     except Exception as error:
-        if ranks.size == 1:
+        if size == 1:
             raise
-        _tell(ranks, error)
+        _say(f"process {rank} of {size}: {_told(error)}")
         # Without a farewell to the others, which wait for this one.
         os._exit(LOST)
 
 
-def _tell(ranks, error):
-    """In one line that the trainer looks for: what failed here, or that others are gone."""
+def _told(error):
+    """What failed here, or that others are gone."""
     if isinstance(error, Lost):
         cause = error.args[0]
-        text = f"{cause} ({cause.hint})" if cause.hint else str(cause)
-    else:
-        text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    sys.stderr.write(f"\nballast: process {ranks.rank} of {ranks.size}: {text}\n")
+        return f"{cause} ({cause.hint})" if cause.hint else str(cause)
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+def _say(line):
+    """In one line that the trainer looks for."""
+    sys.stderr.write(f"\nballast: {line}\n")
     sys.stderr.flush()
 
 
@@ -158,6 +176,8 @@ def _until_closed():
         trainer = socket.socket(fileno=int(os.environ["BALLAST_SOCKET"]))
     except (KeyError, ValueError, OSError):
         return
-    while trainer.recv(4096):
-        pass
-    os._exit(0)
+    try:
+        while trainer.recv(4096):
+            pass
+    finally:
+        os._exit(0)

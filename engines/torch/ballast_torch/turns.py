@@ -22,6 +22,8 @@ class Turns:
     def take(self, model):
         """Before a pass of this model."""
         if self._model is None or self._model() is not model:
+            # Nobody's, if this fails in its middle.
+            self._model = None
             model.copy_rounded()
             self._model = weakref.ref(model)
 

@@ -78,22 +78,24 @@ class Worker:
         method = getattr(self, f"do_{verb}", None)
         if method is None:
             raise usage(f"the worker knows no {verb}", "Ballast and its PyTorch worker are of different versions.")
+        whole = [model for model in self.models.values() if model.whole]
         try:
             return method(**args)
         except EngineError as error:
             self._after_failure(verb, args, error)
             raise
         except Exception as error:
-            failure = self._failure(verb, args, error)
+            failure = self._failure(verb, error)
+            failure.unchanged = all(model.whole for model in whole)
             self._after_failure(verb, args, failure)
             raise failure from error
 
-    def _failure(self, verb, args, error):
+    def _failure(self, verb, error):
         if not is_out_of_memory(error):
-            return EngineError("worker", f"{verb}: {type(error).__name__}: {error}", unchanged=verb != "optimStep")
+            return EngineError("worker", f"{verb}: {type(error).__name__}: {error}")
         text = str(error).splitlines()[0] if str(error) else "out of memory"
         hint = "Set microBatch to a smaller number (1 is the least memory), or recompute to true, or lower sequences, maxNewTokens or the model's size."
-        return EngineError("oom", f"{verb}: there was not enough memory on {self.device}: {text}", hint, verb != "optimStep")
+        return EngineError("oom", f"{verb}: there was not enough memory on {self.device}: {text}", hint)
 
     def _after_failure(self, verb, args, error):
         if verb != "forwardBackward":
@@ -101,7 +103,6 @@ class Worker:
         model = self.models.get(args.get("model"))
         if model is not None and error.kind in ("oom", "worker", "cancelled"):
             model.drop_pass()
-            error.unchanged = False
             error.hint = f"{error.hint or ''} The gradient accumulated since the last step was dropped.".strip()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -175,16 +176,19 @@ class Worker:
             id = f"model-{self.next}"
             copy = source.like_merged(id, heads, self.turns) if merge and adapted else source.like(id, heads)
         else:
-            copy = self._model(into)
+            # It may be one that an earlier failure has left half written.
+            copy = self._named(into)
             decoder = {key: value for key, value in source.decoder.items() if not (merge and key == "adapter")}
             if (copy.decoder, copy.heads) != (decoder, heads) or (copy.shared is not source.shared and not merge):
                 raise usage(f"model {into} is not of the shape of the copy that it is to become")
+        copy.check_copy(source, optimizer)
+        copy.widen()
+        with copy.changing():
             copy.clear_gradient()
             copy.steps, copy.m, copy.v = 0, None, None
-            copy.widen()
-        copy.copy_values(source, scoreValues)
-        if optimizer:
-            copy.copy_optimizer(source)
+            copy.copy_values(source, scoreValues)
+            if optimizer:
+                copy.copy_optimizer(source)
         # With its float32 values, which it may be made to save or to average.
         copy.frozen = merge or source.frozen
         return self._add(copy) if into is None else self._info(copy)
@@ -194,7 +198,7 @@ class Worker:
         return None
 
     def do_disposeModel(self, model):
-        self._model(model)
+        self._named(model)
         del self.models[model]
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -264,6 +268,12 @@ class Worker:
         return {"id": model.id, "trained": model.trained, "heads": model.heads}
 
     def _model(self, id):
+        model = self._named(id)
+        if not model.whole:
+            raise usage(f"model {id} is no longer whole: a change of it failed in its middle")
+        return model
+
+    def _named(self, id):
         if id not in self.models:
             raise usage(f"there is no model {id}; it may have been disposed of")
         return self.models[id]

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import unittest
+from unittest import mock
 
 import torch
 
@@ -48,6 +49,20 @@ class IndexTest(unittest.TestCase):
     def test_a_shard_that_is_not_there(self):
         self.index({"weight_map": {"x": "a.safetensors"}})
         self.refused("there is no such file")
+
+    def test_what_cannot_be_read_is_not_called_damaged(self):
+        os.mkdir(os.path.join(self.folder, "model.safetensors"))
+        self.refused("cannot read")
+
+    def test_a_file_that_is_cut_off(self):
+        with open(os.path.join(self.folder, "model.safetensors"), "wb") as file:
+            file.write(b"cut")
+        self.refused("is truncated or damaged")
+
+    def test_no_memory_to_map_a_file_is_no_damage(self):
+        for error in (OSError("Cannot allocate memory (os error 12)"), MemoryError("Cannot allocate memory (os error 12)")):
+            with mock.patch("ballast_torch.model_files.safe_open", side_effect=error), self.assertRaises(type(error)):
+                ModelFiles(self.folder)
 
     def test_an_index_names_files_of_its_folder_only(self):
         self.shard("../other.safetensors", {"x": 1})

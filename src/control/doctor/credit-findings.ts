@@ -38,7 +38,7 @@ function discount({ ppo, grain }: DoctorFacts): Finding[] {
   ];
 }
 
-function lambdas({ ppo, grain: configured }: DoctorFacts): Finding[] {
+function lambdas({ ppo, grain: configured, coldCritic }: DoctorFacts): Finding[] {
   const { lambda, learningRate, criticLearningRate } = ppo;
   if (lambda === null) return [];
   const grain = grainOf({ ppo, grain: configured });
@@ -63,6 +63,15 @@ function lambdas({ ppo, grain: configured }: DoctorFacts): Finding[] {
           : `a score reaches back about ${inWords(1 / (1 - Math.min(lambda, 0.999)))} tokens by itself; the rest rests on the critic, which is poor at first`,
       remedy: `ppo.lambda=${grain === "steps" ? "0.97" : "0.95"}`,
       source,
+    });
+  if (coldCritic)
+    findings.push({
+      id: "critic/cold",
+      severity: "warning",
+      what: "the critic has a trunk of its own, knows nothing of the reward yet, and teaches the policy from the first iteration",
+      why: "until it explains part of the returns its advantages are noise, and a lambda below 1 lets that noise replace what was sampled",
+      remedy: "ppo.criticWarmup=5 ppo.lambdaFrom=0.2",
+      source: "docs/engines.md, a server of Tinker's protocol",
     });
   if (grain === "steps" && criticLearningRate !== null && criticLearningRate < 1.5 * learningRate)
     findings.push({

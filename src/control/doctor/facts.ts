@@ -147,6 +147,8 @@ export interface DoctorFacts {
   readonly rewardModels: readonly { readonly name: string; readonly accuracy: number }[];
   /** The reward's grain; null: judged by the longest response. */
   readonly grain: RewardGrain | null;
+  /** Whether the critic has a different engine and trunk than the policy, and the policy trusts it from the first iteration. */
+  readonly coldCritic: boolean;
   readonly model: ModelFacts;
   /** Peak rate of the fine-tuning that made the policy; null if unknown. */
   readonly sftLearningRate: number | null;

@@ -30,6 +30,7 @@ export const findingIds = [
   "critic/slow",
   "critic/rate_unusual",
   "critic/weak_for_steps",
+  "critic/cold",
   "credit/gamma_forgets",
   "credit/lambda_low",
   "credit/lambda_high",

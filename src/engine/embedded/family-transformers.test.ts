@@ -7,7 +7,7 @@ import { familyCases, logitsOf, relative, writeCase } from "../../../test/suppor
 import { temporaryFolder } from "../../../test/support/gpt2.ts";
 import { missingPython, runPython } from "../../../test/support/python.ts";
 import { familyNames } from "../../models/family.ts";
-import type { Sequence } from "../engine.ts";
+import type { ModelConfig, Sequence } from "../engine.ts";
 import { EmbeddedCore } from "./core.ts";
 
 const missing = missingPython(["torch", "transformers"]);
@@ -41,7 +41,19 @@ const taught: Sequence[] = sequences.map((tokens) => ({ tokens, start: 1 }));
 const weights = taught.map(({ tokens }) => tokens.slice(1).map(() => 0.02));
 const small = { vocabularySize: 23, context: 48, width: 16, layers: 2, heads: 2, tieEmbeddings: true };
 
-const titles = [...familyCases.map(({ title }) => title), ...familyNames.map((family) => `${family}: from scratch`)];
+/** Models as they are published otherwise: a window below the positions, which bounds what is read, and an inner width of its own. */
+const others: readonly { readonly title: string; readonly config: ModelConfig }[] = [
+  {
+    title: "mistral: texts as long as its window",
+    config: { ...small, family: "mistral", context: 40, options: { sliding_window: 40, max_position_embeddings: 48 } },
+  },
+  { title: "gpt2: n_inner", config: { ...small, family: "gpt2", innerWidth: 24 } },
+];
+const titles = [
+  ...familyCases.map(({ title }) => title),
+  ...familyNames.map((family) => `${family}: from scratch`),
+  ...others.map(({ title }) => title),
+];
 
 describe(`transformers${missing}`, () => {
   const models: string[] = [];
@@ -74,6 +86,7 @@ describe(`transformers${missing}`, () => {
     for (const one of familyCases) await save((await core.loadModel(writeCase(one, one.config))).id);
     for (const family of familyNames)
       await save((await core.createModel({ config: { ...small, family }, heads: ["lm"], seed: 1 })).id);
+    for (const { config } of others) await save((await core.createModel({ config, heads: ["lm"], seed: 1 })).id);
     answer = runPython(script, { models: [...models, ...older], scored, sequences }) as typeof answer;
   }, 300_000);
 

@@ -14,6 +14,7 @@ const core = new EmbeddedCore({ threads: 1 });
 afterAll(() => core.close());
 
 const llama: ModelConfig = withDefaultOptions({ ...smallConfig, family: "llama", kvHeads: 1, innerWidth: 24 });
+const neox: ModelConfig = withDefaultOptions({ ...smallConfig, family: "gpt_neox", tieEmbeddings: false });
 const sequences = randomSequences(4, 3);
 const lessons: LossRequest = {
   ...{ name: "cross_entropy", sequences },
@@ -178,14 +179,18 @@ describe("refused by name", async () => {
 });
 
 const missing = missingPython(["torch", "transformers", "peft"]);
-describe.skipIf(missing !== "")(`PEFT${missing}`, { timeout: 120_000 }, () => {
+describe.skipIf(missing !== "")(`PEFT${missing}`, { timeout: 300_000 }, () => {
   test("reads what Ballast writes, and gives equal logits", async () => {
     const cases: { folder: string; kind: string; expected: number[][] }[] = [];
-    for (const config of [smallConfig, llama]) {
+    for (const [config, targets] of [
+      [smallConfig, ["attn.c_proj"]],
+      [llama, ["q_proj", "down_proj"]],
+      [neox, ["query_key_value", "dense_4h_to_h"]],
+    ] as const) {
       const of = await base(config);
       for (const request of [
         { rank: 3, alpha: 6 },
-        { rank: 2, alpha: 6, rslora: true, targets: config === llama ? ["q_proj", "down_proj"] : ["attn.c_proj"] },
+        { rank: 2, alpha: 6, rslora: true, targets },
       ]) {
         const { id, folder } = await adapterOn(of, request);
         cases.push({ folder, kind: "lm", expected: await logprobsOf(id) });
@@ -205,7 +210,7 @@ describe.skipIf(missing !== "")(`PEFT${missing}`, { timeout: 120_000 }, () => {
   });
 
   test("writes what Ballast reads, with equal logits: patterns, rslora, whole modules, regular expressions, layers", async () => {
-    const [gpt2, second, out] = [await base(), await base(llama), temporaryFolder()];
+    const [gpt2, second, third, out] = [await base(), await base(llama), await base(neox), temporaryFolder()];
     const options: { of: string; task: string; lora: Record<string, unknown> }[] = [
       { of: gpt2, task: "CAUSAL_LM", lora: { r: 4, lora_alpha: 8, target_modules: "all-linear" } },
       {
@@ -238,8 +243,11 @@ describe.skipIf(missing !== "")(`PEFT${missing}`, { timeout: 120_000 }, () => {
         task: "CAUSAL_LM",
         lora: { r: 2, target_modules: ["q_proj", "up_proj"], layers_to_transform: 0, layers_pattern: "layers" },
       },
+      { of: third, task: "CAUSAL_LM", lora: { r: 3, target_modules: "all-linear", modules_to_save: ["lm_head"] } },
+      { of: third, task: "CAUSAL_LM", lora: { r: 2, modules_to_save: ["final_layer_norm"] } },
     ];
     const results = runPython(writesTheirs, { options, sequences, out }) as { folder: string; expected: number[][] }[];
+    const written: { folder: string; kind: string; expected: number[][] }[] = [];
     for (const [i, { folder, expected }] of results.entries()) {
       const { id } = await core.loadModel(folder, { frozen: true });
       const found = options[i]!.task === "SEQ_CLS" ? (await scoresOf(id)).map((x) => [x]) : await logprobsOf(id);
@@ -252,7 +260,12 @@ describe.skipIf(missing !== "")(`PEFT${missing}`, { timeout: 120_000 }, () => {
       expect(
         options[i]!.task === "SEQ_CLS" ? (await scoresOf(copy.id)).map((x) => [x]) : await logprobsOf(copy.id),
       ).toEqual(found);
+      if (options[i]!.task === "CAUSAL_LM") written.push({ folder: again, kind: "lm", expected });
     }
+    // PEFT reads back what Ballast has read of it.
+    const cases = written.map(({ folder, kind }) => ({ folder, kind }));
+    const back = runPython(readsOurs, { cases, sequences }) as number[][][];
+    expect(written.map(({ expected }, i) => gap(back[i], expected) < 1e-5)).toEqual(written.map(() => true));
   });
 });
 

@@ -362,9 +362,14 @@ class TinkerEngine implements Engine {
       ...{ learning_rate: learningRate, beta1, beta2, eps: epsilon, weight_decay: weightDecay },
       ...(clips && { grad_clip_norm: maxGradNorm ?? 0 }),
     };
+    const { data, places } = this.#gradientData(pending);
+    // What is finite in float64 may not be in float32, which is what crosses the wire; and JSON has no numbers that are not.
+    if (data.some(({ inputs }) => Object.values(inputs).some((row) => !allFinite(row))))
+      return { gradNorm: Number.NaN, skipped: true };
+    for (const [name, value] of Object.entries(adam))
+      if (!Number.isFinite(value)) throw new EngineError(`the step's ${name} is ${value}; it must be a finite number`);
     const server = await this.#server(held);
     held.untouched = false;
-    const { data, places } = this.#gradientData(pending);
     const metrics = await server.step(data, {
       adam,
       check: (answer) => {
@@ -402,7 +407,11 @@ class TinkerEngine implements Engine {
   async close(): Promise<void> {
     const held = [...this.#models.values()];
     this.#models.clear();
-    const released = Promise.allSettled(held.map((one) => this.#release(one)));
+    // The server does one operation after the other: a model that it has yet to make is made, then unloaded.
+    const unmade = [...this.#numbers.pending].map((model) =>
+      this.#client.submit("unload_model", { model_id: model, type: "unload_model" }),
+    );
+    const released = Promise.allSettled([...unmade, ...held.map((one) => this.#release(one))]);
     const limit = new Promise((done) => setTimeout(done, 10_000).unref());
     await Promise.race([released, limit]);
     await this.#client.close();

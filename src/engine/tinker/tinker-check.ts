@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readModelConfig } from "../../models/hf-folder.ts";
 import { type CheckResult, checkEngine } from "../conformance/engine-conformance.ts";
+import type { Engine } from "../engine.ts";
 import { createTinkerEngine, type TinkerEngineOptions } from "./index.ts";
 
 /** Between two ways of computing the same in float32; in bfloat16 log-probabilities differ by 0.01 and more. */
@@ -14,6 +15,8 @@ export interface TinkerCheckOptions extends TinkerEngineOptions {
   readonly tolerance?: number | undefined;
   /** Rank of the adapters that are trained and unloaded again, at most three at a time. */
   readonly rank?: number | undefined;
+  /** Receives the engine, so that a signal may close it. */
+  readonly onOpened?: (engine: Engine) => void;
 }
 
 /** Takes a minute or two where a server compiles what it sees for the first time. Throws what opening the engine throws. */
@@ -24,6 +27,7 @@ export async function checkTinker({
 }: TinkerCheckOptions): Promise<readonly CheckResult[]> {
   const { base } = options;
   const engine = await createTinkerEngine(options);
+  options.onOpened?.(engine);
   const folders: string[] = [];
   const folder = () => {
     folders.push(mkdtempSync(join(tmpdir(), "ballast-check-")));

@@ -14,8 +14,12 @@ const sdkVersion = "0.38.0";
 const protobufType = "application/x-protobuf";
 /** The SDK's: a server ends a session's models after some minutes of silence (SkyRL: 300 s). */
 const heartbeatEvery = 10_000;
-/** The SDK's limit for one request; one that waits for a result counts as still pending after it. */
+/** The SDK's limit for one request, in milliseconds without a byte; one that waits for a result counts as still pending after it. */
 const requestLimit = 45_000;
+/** A server that holds a question for a result until it knows more is asked again at once; one that answers sooner than this, after a growing pause. */
+const promptly = 1000;
+/** The SDK's limits of one request, for servers that name none: sequences, and its estimated bytes. */
+export const defaultLimits: PassLimits = { sequences: 1024, bytes: 5_000_000 };
 /** Requests in flight at once. */
 const mostAtOnce = 32;
 /** Milliseconds until an idle connection is closed: servers do so after five seconds (uvicorn's default). */
@@ -35,6 +39,14 @@ export interface ClientOptions {
   readonly resultLimit?: number;
   /** Milliseconds between two signs of life: 10 s by default. */
   readonly heartbeat?: number;
+  /** Milliseconds without a byte after which a request is given up: 45 s by default. */
+  readonly requestLimit?: number;
+}
+
+/** What one request may hold: sequences, and its bytes as the SDK estimates them. */
+export interface PassLimits {
+  readonly sequences: number;
+  readonly bytes: number;
 }
 
 /** The result of an operation: JSON, or the bytes of a protobuf message. */
@@ -50,8 +62,14 @@ export class ServerRefusal extends EngineError {
   }
 }
 
+/** What an operation needs is not on the server. */
+export class ModelGone extends ServerRefusal {}
+
 const toGoOn =
   "Nothing is lost but the steps since the last checkpoint, which the server keeps: start the server with the same checkpoints and database, then continue with: ballast resume RUN";
+
+const otherVersion =
+  "It speaks a different version of the protocol: docs/engines.md names the versions that were tried.";
 
 export class TinkerClient {
   readonly #options: ClientOptions;
@@ -67,6 +85,9 @@ export class TinkerClient {
   /** A short-lived token in place of the key, and when it ends, in milliseconds. */
   #token: { readonly text: string; readonly ends: number } | null = null;
   #exchangesTokens = false;
+  /** The exchange under way. */
+  #exchange: Promise<string> | null = null;
+  #limits = defaultLimits;
   #patience: number;
   #lastResult = Date.now();
   #inFlight = 0;
@@ -114,15 +135,22 @@ export class TinkerClient {
     try {
       const config = await this.post("client/config", { sdk_version: sdkVersion });
       this.#exchangesTokens = config.pjwt_auth_enabled === true && this.#options.key?.startsWith("eyJ") === false;
+      this.#limits = limitsOf(config);
       const session = await this.post("create_session", {
         ...{ tags: ["ballast"], user_metadata: {}, sdk_version: sdkVersion, type: "create_session" },
       });
-      if (typeof session.session_id !== "string") throw new EngineError("it began no session");
-      this.#session = session.session_id;
+      const { session_id: id, error_message: refused, warning_message: warned } = session;
+      if (typeof refused === "string" && refused !== "")
+        throw new UsageError(`${url} begins no session: ${refused}`, "What it says is the server's own words.");
+      if (typeof warned === "string" && warned !== "") this.#options.onNote?.(`the server says: ${warned}`);
+      if (typeof id !== "string") throw new EngineError("it began no session");
+      this.#session = id;
     } catch (error) {
       if (error instanceof UsageError) throw error;
       if (error instanceof Unreachable)
         throw new UsageError(error.message, "Start it, or correct engine.url.", { cause: error });
+      // It speaks the protocol, or something before it does, and cannot serve now.
+      if (error instanceof ServerRefusal && (isPassing(error) || error.status === 402)) throw error;
       throw notThis(error);
     }
     this.#patience = this.#options.patience ?? 120_000;
@@ -136,10 +164,16 @@ export class TinkerClient {
     return this.#session!;
   }
 
+  /** What one request may hold. */
+  get limits(): PassLimits {
+    return this.#limits;
+  }
+
   async #beat(): Promise<void> {
     try {
       await this.#once("POST", "session_heartbeat", {
         body: JSON.stringify({ session_id: this.session, type: "session_heartbeat" }),
+        urgent: true,
       });
     } catch (error) {
       // A server that does not answer just now is found out by the next request.
@@ -182,32 +216,36 @@ export class TinkerClient {
     const limit = this.#options.resultLimit ?? 30 * 60_000;
     const begun = Date.now();
     let noted = false;
-    for (let asked = 1; ; asked++) {
+    for (let asked = 1, pause = 10; ; asked++) {
+      const sent = Date.now();
       const answer = await this.#retried(() => this.#poll(id, { what, asked }));
-      if (answer !== null) {
+      if (!("pending" in answer)) {
         this.#lastResult = Date.now();
         return answer;
       }
       const silent = Date.now() - Math.max(begun, this.#lastResult);
       if (!noted && silent > 60_000) {
         noted = true;
-        this.#options.onNote?.(
-          `the server has worked on ${what} for a minute; it compiles what it sees for the first time`,
-        );
+        const why = answer.pending || "it compiles what it sees for the first time";
+        this.#options.onNote?.(`the server has worked on ${what} for a minute; ${why}`);
       }
       if (silent > limit)
         throw new EngineError(
           `the server has finished nothing for ${Math.round(limit / 60_000)} minutes, and ${what} waits: its engine may have ended while its front still answers`,
           `Look at the server's log and start it again. ${toGoOn}`,
         );
+      if (Date.now() - sent < promptly) {
+        await this.#pause(pause);
+        pause = Math.min(2 * pause, promptly);
+      }
     }
   }
 
-  /** Null while the result is pending. */
+  /** The result, or while it is pending the reason that the server gives, if any. */
   async #poll(
     id: string,
     { what, asked }: { readonly what: string; readonly asked: number },
-  ): Promise<FutureResult | null> {
+  ): Promise<FutureResult | { readonly pending: string }> {
     let reply: Reply;
     try {
       reply = await this.#send("POST", "retrieve_future", {
@@ -215,11 +253,11 @@ export class TinkerClient {
         headers: { accept: protobufType, "x-tinker-request-iteration": String(asked) },
       });
     } catch (error) {
-      if (error instanceof TookTooLong) return null;
+      if (error instanceof TookTooLong) return { pending: "" };
       throw error;
     }
     const { status, type, bytes } = reply;
-    if (status === 408) return null;
+    if (status === 408) return { pending: reasonOf(bytes.toString()) };
     if (status === 404 || status === 410)
       throw new EngineError(
         `the server does not know the operation ${what} any more (${status}): it was started anew, or has dropped the result`,
@@ -229,10 +267,7 @@ export class TinkerClient {
     this.#check(reply, `the result of ${what}`);
     if (type.includes(protobufType)) return { bytes };
     const json = jsonOf(reply, `the result of ${what}`);
-    if (json.type === "try_again") {
-      await pauseFor(1000);
-      return null;
-    }
+    if (json.type === "try_again") return { pending: reasonOf(bytes.toString()) };
     if (typeof json.error === "string") throw failed(what, json.error, 200);
     return { json };
   }
@@ -262,19 +297,25 @@ export class TinkerClient {
         return await attempt(tries);
       } catch (error) {
         if (this.#ended) throw this.#ended;
-        const passing =
-          error instanceof Unreachable ||
-          error instanceof TookTooLong ||
-          (error instanceof ServerRefusal && (error.status === 408 || error.status === 429 || error.status >= 500));
-        if (!passing || Date.now() - begun > this.#patience) throw error;
+        if (!isPassing(error) || Date.now() - begun > this.#patience) throw error;
         if (tries === 1) this.#options.onNote?.(`${messageOf(error)}; trying again`);
-        await pauseFor(Math.min(500 * 2 ** tries, 10_000), undefined, { signal: this.#closing.signal }).catch(() => {});
+        await this.#pause(Math.min(500 * 2 ** tries, 10_000));
       }
     }
   }
 
+  /** Ends early when the client closes. */
+  async #pause(milliseconds: number): Promise<void> {
+    await pauseFor(milliseconds, undefined, { signal: this.#closing.signal }).catch(() => {});
+  }
+
   async #once(method: string, path: string, content: Content): Promise<Readonly<Record<string, unknown>>> {
-    const reply = await this.#send(method, path, content);
+    let reply = await this.#send(method, path, content);
+    // A token may end before its time, and a new one is had for the key.
+    if (reply.status === 401 && this.#token !== null && !content.withKey) {
+      this.#token = null;
+      reply = await this.#send(method, path, content);
+    }
     this.#check(reply, path);
     return reply.status === 204 ? {} : jsonOf(reply, path);
   }
@@ -297,14 +338,18 @@ export class TinkerClient {
       throw new ServerRefusal(
         `the server does not read ${what} as this client writes it (${status}): ${detail}`,
         status,
-        "It speaks a different version of the protocol: docs/engines.md names the versions that were tried.",
+        otherVersion,
       );
     throw new ServerRefusal(`the server answered ${what} with ${status}${detail && `: ${detail}`}`, status, toGoOn);
   }
 
-  async #send(method: string, path: string, { body, contentType, headers }: Content): Promise<Reply> {
-    const key = await this.#keyToSend();
-    await this.#enter();
+  async #send(
+    method: string,
+    path: string,
+    { body, contentType, headers, urgent = false, withKey = false }: Content,
+  ): Promise<Reply> {
+    const key = withKey ? this.#options.key : await this.#keyToSend();
+    if (!urgent) await this.#enter();
     let release = () => {};
     try {
       return await new Promise<Reply>((resolve, reject) => {
@@ -317,7 +362,8 @@ export class TinkerClient {
             ...headers,
           },
         });
-        const timer = setTimeout(() => request.destroy(new TookTooLong()), requestLimit);
+        const { requestLimit: limit = requestLimit } = this.#options;
+        const timer = setTimeout(() => request.destroy(new TookTooLong(limit)), limit);
         const leave = () => request.destroy(this.#ended ?? new EngineError("the engine is closed"));
         this.#closing.signal.addEventListener("abort", leave, { once: true });
         release = () => {
@@ -326,9 +372,11 @@ export class TinkerClient {
         };
         request.on("error", reject);
         request.on("response", (response) => {
-          clearTimeout(timer);
           const parts: Buffer[] = [];
-          response.on("data", (part: Buffer) => parts.push(part));
+          response.on("data", (part: Buffer) => {
+            parts.push(part);
+            timer.refresh();
+          });
           response.on("error", reject);
           response.on("end", () => {
             const type = response.headers["content-type"] ?? "";
@@ -342,7 +390,7 @@ export class TinkerClient {
       throw new Unreachable(this.#options.url, error);
     } finally {
       release();
-      this.#leave();
+      if (!urgent) this.#leave();
     }
   }
 
@@ -362,16 +410,20 @@ export class TinkerClient {
     const { key } = this.#options;
     if (key === undefined || !this.#exchangesTokens) return key;
     if (this.#token && Date.now() < this.#token.ends - 300_000) return this.#token.text;
-    this.#exchangesTokens = false;
-    try {
-      const { jwt } = await this.#once("POST", "auth/token", { body: "{}" });
-      if (typeof jwt !== "string") throw new EngineError("the service gave no token for the key");
-      const { exp } = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()) as { exp: number };
-      this.#token = { text: jwt, ends: 1000 * exp };
-      return jwt;
-    } finally {
-      this.#exchangesTokens = true;
-    }
+    // One exchange for all requests that wait for it.
+    this.#exchange ??= this.#exchanged().finally(() => {
+      this.#exchange = null;
+    });
+    return this.#exchange;
+  }
+
+  async #exchanged(): Promise<string> {
+    const { jwt } = await this.#once("POST", "auth/token", { body: "{}", urgent: true, withKey: true });
+    const ends = typeof jwt === "string" ? endOf(jwt) : null;
+    if (typeof jwt !== "string" || ends === null)
+      throw new EngineError("the service gave no token that this client reads for the key", otherVersion);
+    this.#token = { text: jwt, ends };
+    return jwt;
   }
 }
 
@@ -379,6 +431,10 @@ interface Content {
   readonly body?: string | Uint8Array;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether it waits for no other request. */
+  readonly urgent?: boolean;
+  /** Whether the key itself is sent, not the token that the service gave for it. */
+  readonly withKey?: boolean;
 }
 
 /** A server's answer, whole. */
@@ -390,8 +446,8 @@ interface Reply {
 }
 
 class TookTooLong extends EngineError {
-  constructor() {
-    super(`the server did not answer within ${requestLimit / 1000} s`, toGoOn);
+  constructor(limit: number) {
+    super(`the server did not answer within ${limit / 1000} s`, toGoOn);
   }
 }
 
@@ -407,11 +463,50 @@ class Unreachable extends EngineError {
   }
 }
 
+/** Whether a request that failed so may succeed later. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof Unreachable || error instanceof TookTooLong) return true;
+  return error instanceof ServerRefusal && (error.status === 408 || error.status === 429 || error.status >= 500);
+}
+
+/** The limits that a server names, each at most the SDK's own. */
+function limitsOf({
+  fwdbwd_max_chunk_len: sequences,
+  fwdbwd_max_chunk_bytes_count: bytes,
+}: Readonly<Record<string, unknown>>): PassLimits {
+  const least = (named: unknown, own: number) => (typeof named === "number" && named >= 1 ? Math.min(named, own) : own);
+  return {
+    sequences: Math.floor(least(sequences, defaultLimits.sequences)),
+    bytes: least(bytes, defaultLimits.bytes),
+  };
+}
+
+/** When a token ends, in milliseconds; null if it does not say. */
+function endOf(jwt: string): number | null {
+  try {
+    const { exp } = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()) as { exp?: unknown };
+    return typeof exp === "number" ? 1000 * exp : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Why a result is not there yet, if the server says; empty if it does not. */
+function reasonOf(text: string): string {
+  try {
+    const { queue_state_reason: reason, queue_state: state } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof reason === "string" && reason !== "") return `it says: ${reason.slice(0, 300)}`;
+    return typeof state === "string" && state !== "active" ? `its queue is ${state}` : "";
+  } catch {
+    return "";
+  }
+}
+
 function jsonOf({ bytes }: Reply, what: string): Record<string, unknown> {
   try {
     return JSON.parse(bytes.toString()) as Record<string, unknown>;
   } catch (error) {
-    throw new EngineError(`the answer to ${what} is not JSON`, undefined, { cause: error });
+    throw new EngineError(`the server's answer to ${what} is not JSON`, otherVersion, { cause: error });
   }
 }
 
@@ -442,7 +537,7 @@ function failed(what: string, detail: string, status: number): EngineError {
       "A run needs one for the policy and one for the reference, and SkyRL keeps one for the base model: start it with max_lora_adapters of at least 3. A client that was killed holds its slots until its session expires, after about five minutes.",
     );
   if (/not loaded|not found/i.test(detail))
-    return new ServerRefusal(
+    return new ModelGone(
       `the server does not have what ${what} needs any more: ${detail}`,
       status,
       `It was started anew, or its session ended. ${toGoOn}`,

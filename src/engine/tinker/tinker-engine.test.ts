@@ -8,6 +8,7 @@ import { checks, lackedBy } from "../conformance/engine-conformance.ts";
 import type { Engine, OptimStepRequest, PolicyLoss } from "../engine.ts";
 import { createTinkerEngine, groupsOf, type TinkerEngineOptions } from "./index.ts";
 import { backends } from "./tinker-backends.ts";
+import { defaultLimits } from "./tinker-client.ts";
 import { requestsOf } from "./tinker-model.ts";
 
 const adapter = { rank: 4, alpha: 32 };
@@ -171,6 +172,61 @@ test("a request is tried again after 408, 429, 5xx and a lost connection with on
   await expect(engine.forward(id, { sequences, outputs: ["logprobs"] })).rejects.toThrow("409");
   expect(server.asked.filter(({ path }) => path === "forward_backward")).toHaveLength(1);
 }, 20_000);
+
+test.each(["save_weights", "save_weights_for_sampler", "unload_model", "optim_step"])(
+  "an answer to %s that is lost after the work leaves nothing undone and nothing behind",
+  async (lost) => {
+    const { server, engine, policy } = await opened();
+    const { id } = await policy();
+    let once = true;
+    server.trouble = (path) => {
+      if (path !== lost || !once) return undefined;
+      once = false;
+      return "lost";
+    };
+    await engine.forwardBackward(id, { name: "cross_entropy", sequences, weights: ones() });
+    await engine.optimStep(id, adam);
+    const sampling = { maxNewTokens: 3, stopTokens: [], temperature: 1, topK: 0, topP: 1, seed: 1 };
+    expect((await engine.sample(id, { ...sampling, prompts: [[1]] })).tokens[0]).toHaveLength(3);
+    const kept = await engine.cloneModel(id, { optimizer: true });
+    const logprobs = async (model: string) =>
+      (await engine.forward(model, { sequences, outputs: ["logprobs"] })).logprobs;
+    expect(await logprobs(kept.id)).toEqual(await logprobs(id));
+    await engine.disposeModel(kept.id);
+    expect(server.models.size).toBe(1);
+    await engine.close();
+    expect(server.models.size).toBe(0);
+    expect(once).toBe(false);
+  },
+  10_000,
+);
+
+test("a model that the server has yet to make is unloaded when the engine closes", async () => {
+  const { server, engine, policy } = await opened();
+  let release = () => {};
+  server.hold = new Promise((go) => {
+    release = () => go(undefined);
+  });
+  const made = policy().catch(() => null);
+  await vi.waitUntil(() => server.asked.some(({ path }) => path === "create_model"));
+  const closed = engine.close();
+  await vi.waitUntil(() => server.asked.some(({ path }) => path === "unload_model"));
+  release();
+  await closed;
+  await made;
+  await vi.waitUntil(() => server.made === 1 && server.models.size === 0);
+});
+
+test("a step whose numbers are not finite in float32, or whose rate is none, never reaches the server", async () => {
+  const { server, engine, policy } = await opened();
+  const { id } = await policy();
+  const steps = () => server.asked.filter(({ path }) => path === "optim_step").length;
+  await engine.forwardBackward(id, { name: "cross_entropy", sequences, weights: ones(1e39) });
+  expect(await engine.optimStep(id, adam)).toEqual({ gradNorm: Number.NaN, skipped: true });
+  await engine.forwardBackward(id, { name: "cross_entropy", sequences, weights: ones() });
+  await expect(engine.optimStep(id, { ...adam, learningRate: Number.NaN })).rejects.toThrow("learning_rate is NaN");
+  expect(steps()).toBe(0);
+});
 
 describe("each failure is a sentence", () => {
   const failing = (prepare: (server: FakeTinker) => void, options: Partial<TinkerEngineOptions> = {}) =>
@@ -345,6 +401,13 @@ test("neighbours with one prompt are one request, and have the samples that they
 
 test("a large batch is cut into requests of at most 1024 sequences and 5 MB", () => {
   const datum = (length: number) => ({ tokens: new Int32Array(length), targets: new Int32Array(length), inputs: {} });
-  expect(requestsOf(Array.from({ length: 2100 }, () => datum(2))).map((part) => part.length)).toEqual([1024, 1024, 52]);
-  expect(requestsOf([datum(300_000), datum(300_000), datum(10)]).map((part) => part.length)).toEqual([1, 2]);
+  expect(
+    requestsOf(
+      Array.from({ length: 2100 }, () => datum(2)),
+      defaultLimits,
+    ).map((part) => part.length),
+  ).toEqual([1024, 1024, 52]);
+  expect(requestsOf([datum(300_000), datum(300_000), datum(10)], defaultLimits).map((part) => part.length)).toEqual([
+    1, 2,
+  ]);
 });

@@ -1,7 +1,7 @@
 /** One model on a server: its adapter, the order of its operations, its sampler. */
 import { randomUUID } from "node:crypto";
 import { EngineError } from "../../util/errors.ts";
-import type { FutureResult, TinkerClient } from "./tinker-client.ts";
+import { type FutureResult, ModelGone, type PassLimits, ServerRefusal, type TinkerClient } from "./tinker-client.ts";
 import {
   type Datum,
   decodePass,
@@ -10,10 +10,6 @@ import {
   type PassAnswer,
   type SampledAnswer,
 } from "./tinker-messages.ts";
-
-/** The SDK's limits of one request: sequences, and its estimated bytes. */
-const mostSequences = 1024;
-const mostBytes = 5_000_000;
 
 export interface AdapterState {
   readonly uri: string;
@@ -28,10 +24,12 @@ export interface ServerModelRequest {
   readonly state: AdapterState | null;
 }
 
-/** Numbers that a session counts, over its models. */
+/** What a session counts and knows, over its models. */
 export class SessionNumbers {
   models = 0;
   samplers = 0;
+  /** Models that the server was asked for and has not answered for: they hold slots, too. */
+  readonly pending = new Set<string>();
 }
 
 export class ServerModel {
@@ -64,9 +62,11 @@ export class ServerModel {
       user_metadata: {},
       type: "create_model",
     });
+    if (submitted.model !== null) numbers.pending.add(submitted.model);
     const made = jsonOf(await client.result(submitted.id, "create_model"), "create_model");
+    if (submitted.model !== null) numbers.pending.delete(submitted.model);
     const id = made.model_id ?? submitted.model;
-    if (typeof id !== "string") throw new EngineError("the server made a model and gave it no id");
+    if (typeof id !== "string") throw new EngineError("the server made a model and gave it no id", otherVersion);
     const model = new ServerModel(client, numbers, id);
     try {
       if (typeof made.base_model === "string" && made.base_model !== baseModel)
@@ -112,8 +112,8 @@ export class ServerModel {
 
   /** Saves weights and optimizer under a new name, and returns the URI. */
   async save(): Promise<string> {
-    const { path } = await this.#operation("save_weights", "save_weights", { path: `ballast-${randomUUID()}` });
-    if (typeof path !== "string") throw new EngineError("the server saved the weights and gave no URI");
+    const { path } = await this.#named("save_weights", () => ({ path: `ballast-${randomUUID()}` }));
+    if (typeof path !== "string") throw new EngineError("the server saved the weights and gave no URI", otherVersion);
     return path;
   }
 
@@ -136,23 +136,29 @@ export class ServerModel {
         }),
       ),
     );
-    const answers: SampledAnswer[][] = [];
-    for (const { id } of submitted)
-      answers.push(messageOf(await this.#client.result(id, "sample"), { what: "sample", decode: decodeSamples }));
-    return answers;
+    return Promise.all(
+      submitted.map(async ({ id }) =>
+        messageOf(await this.#client.result(id, "sample"), { what: "sample", decode: decodeSamples }),
+      ),
+    );
   }
 
   async unload(): Promise<void> {
-    const { id } = await this.#client.submit("unload_model", { model_id: this.#id, type: "unload_model" });
-    await this.#client.result(id, "unload_model");
+    try {
+      const { id } = await this.#client.submit("unload_model", { model_id: this.#id, type: "unload_model" });
+      await this.#client.result(id, "unload_model");
+    } catch (error) {
+      // Of an earlier attempt whose answer was lost, or of the server's own accord.
+      if (!(error instanceof ModelGone)) throw error;
+    }
   }
 
   async #openSampler(): Promise<string> {
     this.#samples = 0;
-    const { sampling_session_id: id } = await this.#operation("save_weights_for_sampler", "save_weights_for_sampler", {
+    const { sampling_session_id: id } = await this.#named("save_weights_for_sampler", () => ({
       sampling_session_seq_id: this.#numbers.samplers++,
-    });
-    if (typeof id !== "string") throw new EngineError("the server gave no sampler for the weights");
+    }));
+    if (typeof id !== "string") throw new EngineError("the server gave no sampler for the weights", otherVersion);
     return id;
   }
 
@@ -162,7 +168,7 @@ export class ServerModel {
     { lossName, forwardOnly }: { readonly lossName: string; readonly forwardOnly: boolean },
   ) {
     const submitted: { readonly id: string; readonly part: readonly Datum[] }[] = [];
-    for (const part of requestsOf(data))
+    for (const part of requestsOf(data, this.#client.limits))
       submitted.push({
         part,
         id: await this.#numbered("forward_backward", (sequenceNumber) =>
@@ -177,15 +183,34 @@ export class ServerModel {
     what: string,
   ): Promise<PassAnswer> {
     const whole: Record<string, Float32Array[]> = {};
-    for (const { id, part } of submitted) {
-      const answer = messageOf(await this.#client.result(id, what), { what, decode: decodePass });
-      checkRows(answer, part, what);
+    const answers = await Promise.all(
+      submitted.map(async ({ id, part }) => {
+        const answer = messageOf(await this.#client.result(id, what), { what, decode: decodePass });
+        checkRows(answer, part, what);
+        return answer;
+      }),
+    );
+    for (const answer of answers) {
       for (const [name, rows] of Object.entries(answer)) {
         whole[name] ??= [];
         whole[name].push(...rows);
       }
     }
     return whole;
+  }
+
+  /**
+   * An operation under a name that nothing had before. If the name is taken, the server did what an earlier attempt asked, and its answer was lost: it
+   * is asked once more, under a new name.
+   */
+  async #named(path: string, body: () => object): Promise<Readonly<Record<string, unknown>>> {
+    try {
+      return await this.#operation(path, path, body());
+    } catch (error) {
+      if (!(error instanceof ServerRefusal && error.status === 409)) throw error;
+      this.#next++;
+      return this.#operation(path, path, body());
+    }
   }
 
   async #operation(path: string, what: string, body: object): Promise<Readonly<Record<string, unknown>>> {
@@ -209,13 +234,13 @@ export class ServerModel {
 }
 
 /** The sequences in parts that one request may hold. */
-export function requestsOf(data: readonly Datum[]): Datum[][] {
+export function requestsOf(data: readonly Datum[], limits: PassLimits): Datum[][] {
   const parts: Datum[][] = [];
   let bytes = 0;
   for (const datum of data) {
     const size = datum.tokens.length * (4 + 8 + 4 * Object.keys(datum.inputs).length);
     const last = parts.at(-1);
-    if (last === undefined || last.length === mostSequences || bytes + size > mostBytes) {
+    if (last === undefined || last.length === limits.sequences || bytes + size > limits.bytes) {
       parts.push([datum]);
       bytes = size;
     } else {
@@ -241,6 +266,10 @@ function checkRows(answer: PassAnswer, part: readonly Datum[], what: string): vo
       throw spoiled(`has ${row.length} log-probabilities for ${part[i]!.tokens.length} tokens`);
     if (!allFinite(row)) throw spoiled("has numbers that are not finite");
   }
+  const losses = answer.elementwise_loss;
+  if (losses !== undefined && losses.length !== part.length)
+    throw spoiled(`has losses of ${losses.length} sequences for ${part.length}`);
+  if (losses?.some((row) => !allFinite(row))) throw spoiled("has losses that are not finite");
 }
 
 /** Whether every number is finite: only then is each less itself 0. */

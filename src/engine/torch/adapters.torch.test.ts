@@ -1,12 +1,12 @@
 /** Adapters on the PyTorch engine: the embedded engine's numbers and folders, shared weights, merged copies and averages. */
-import { cpSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adam, randomPerToken, randomSequences, relativeError, smallConfig } from "../../../test/support/engine.ts";
 import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
 import { startTimeout, torchEngine } from "../../../test/support/torch.ts";
 import { withDefaultOptions } from "../../models/family.ts";
-import { readSafetensors } from "../../models/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../models/safetensors.ts";
 import { createEmbeddedEngine } from "../embedded/index.ts";
 import type {
   AdapterRequest,
@@ -167,6 +167,33 @@ describe("adapters", () => {
     expect(await torch.inspectModel(folder)).toEqual(await embedded.inspectModel(folder));
     const again = await embedded.loadModel(await torch.saveModel(frozen.id, temporaryFolder()), { frozen: true });
     expect(await logprobsOf(embedded, again.id)).toEqual(wanted);
+  });
+
+  test("a head that an adapter holds whole has PEFT's name in its file, GPT-NeoX's too", async () => {
+    const neox = withDefaultOptions({ ...smallConfig, family: "gpt_neox", tieEmbeddings: false });
+    const place = await base(neox);
+    const { id } = await embedded.loadModel(place, { adapter: { rank: 2, alpha: 4 } });
+    const folder = await embedded.saveModel(id, temporaryFolder());
+    const file = join(folder, "adapter_model.safetensors");
+    const { tensors } = readSafetensors(file);
+    const head = readSafetensors(join(place, "model.safetensors")).tensors.get("embed_out.weight")!;
+    writeSafetensors(file, new Map([...tensors, ["base_model.model.lm_head.weight", head]]));
+    const config = { ...json(folder, "adapter_config.json"), modules_to_save: ["lm_head"] };
+    writeFileSync(join(folder, "adapter_config.json"), JSON.stringify(config));
+    for (const [engine, other] of [
+      [torch, embedded],
+      [embedded, torch],
+    ] as const) {
+      const loaded = await engine.loadModel(folder, { adapter: { rank: 2, alpha: 4 } });
+      await train(engine, loaded.id, lessons, 2);
+      const saved = await engine.saveModel(loaded.id, temporaryFolder());
+      expect(json(saved, "adapter_config.json").modules_to_save).toEqual(["lm_head"]);
+      const found = readSafetensors(join(saved, "adapter_model.safetensors")).tensors;
+      expect(found.get("base_model.model.lm_head.weight")!.data).not.toEqual(head.data);
+      expect([...found.keys()].filter((name) => name.includes("embed_out"))).toEqual([]);
+      const read = await other.loadModel(saved, { frozen: true });
+      expect(gap(await logprobsOf(other, read.id), (await logprobsOf(engine, loaded.id))!)).toBeLessThan(1e-4);
+    }
   });
 
   test("a slow average is one of products, the embedded engine's", async () => {

@@ -10,7 +10,7 @@ import { checkConfig } from "../../models/model-size.ts";
 import { initialValues } from "../../models/parameters.ts";
 import { sizeOf } from "../../models/safetensors.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
-import { EngineError, UsageError } from "../../util/errors.ts";
+import { EngineError, Interrupted, UsageError } from "../../util/errors.ts";
 import { mostThreads } from "../../util/limits.ts";
 import { defaultThreads } from "../../util/threads.ts";
 import { everyCapability } from "../capabilities.ts";
@@ -35,7 +35,7 @@ import { inspectState } from "../inspect-state.ts";
 import { mostTokens } from "../pass-size.ts";
 import { forwardInPasses, gradientInPasses, type PassResult } from "../passes.ts";
 import { launchByRay } from "./ray-launch.ts";
-import { type ProcessOptions, rendezvousOf } from "./rendezvous.ts";
+import { type ProcessOptions, rendezvousOf, waitingFor } from "./rendezvous.ts";
 import { type AdapterBase, BaseHashes, initialScore, stateToLoad } from "./state-to-load.ts";
 import { packageFolder, pythonOf } from "./torch-environment.ts";
 import { flatLoss, flatSequences, flatTokens, rowsOf, scoredLengths } from "./torch-requests.ts";
@@ -62,7 +62,7 @@ export interface TorchEngineOptions extends ProcessOptions {
   readonly dtype?: TorchDtype | undefined;
   /** What is kept and stepped on the host while passes compute on a device: float32 weights, gradients and Adam's moments. Not on a CPU, nor with several processes. */
   readonly offload?: TorchOffload | undefined;
-  /** Seconds that one pass, step of generation, load or save may take until the worker counts as hung, although it answers: an hour by default. */
+  /** Seconds that one pass, step of generation, load or save may take until the worker counts as hung, although it answers; and that other machines may take to come. An hour by default. */
   readonly deadline?: number | undefined;
   /** Whether backward passes compute the activations inside blocks again instead of keeping them. */
   readonly recompute?: boolean;
@@ -70,6 +70,8 @@ export interface TorchEngineOptions extends ProcessOptions {
   readonly patience?: number;
   /** Receives a sentence while the worker starts, if that takes long. */
   readonly onNote?: (text: string) => void;
+  /** Asked while the worker starts, and while it waits for other machines: whether to leave. */
+  readonly interrupted?: () => boolean;
 }
 
 export type TorchDtype = "fp32" | "bf16";
@@ -102,7 +104,8 @@ export interface TorchEngine extends Engine {
 }
 
 /**
- * Starts the worker. Throws UsageError, with the command that mends it, if Python, a package or the device is missing.
+ * Starts the worker. Throws UsageError, with the command that mends it, if Python, a package, the device or another machine is missing; Interrupted if
+ * `interrupted` asks for it meanwhile.
  *
  * @example
  * const engine = await createTorchEngine({ dtype: "bf16" });
@@ -119,6 +122,7 @@ export async function createTorchEngine({
   recompute = false,
   patience,
   onNote = () => {},
+  interrupted = () => false,
   ...options
 }: TorchEngineOptions = {}): Promise<TorchEngine> {
   if (!(Number.isInteger(threads) && threads >= 0 && threads <= mostThreads))
@@ -132,21 +136,25 @@ export async function createTorchEngine({
   const program = { ...pythonOf(python), packageFolder, threads: ofEach };
   const ray =
     options.launch === "ray" ? await launchByRay({ ...program, processes, device, nodes: options.nodes }) : undefined;
+  const rendezvous = ray?.rendezvous ?? (await rendezvousOf(options));
   const worker = new WorkerProcess({
     ...program,
     processes: ray ? 1 : processes,
-    rendezvous: ray?.rendezvous ?? (await rendezvousOf(options)),
-    ray,
-    patience,
+    ...{ rendezvous, ray, patience },
+    onMissing: (ranks) => {
+      const text = ray ? null : waitingFor(ranks, rendezvous!);
+      if (text !== null) onNote(text);
+    },
     ...(deadline !== undefined && { deadline: 1000 * deadline }),
   });
   const slow = setTimeout(() => onNote("starting PyTorch"), 5000);
   let hello: Hello;
   try {
-    hello = (await worker.call("open", {
+    const open = worker.call("open", {
       ...{ protocol, threads: ofEach, device, dtype, recompute },
       ...(offload && { offload }),
-    })) as Hello;
+    });
+    hello = await unlessInterrupted<Hello>(open, interrupted);
   } catch (error) {
     await worker.close();
     // The worker's own refusals at its start are about the configuration.
@@ -161,6 +169,22 @@ export async function createTorchEngine({
     );
   const versions = { ...hello.versions, ...(offload && { offload }) };
   return engineOn(worker, { ...hello, versions, threads: wanted });
+}
+
+/** What a call answers. Rejects with Interrupted as soon as that is asked for; the call goes on. */
+async function unlessInterrupted<Answer>(call: Promise<Answer>, interrupted: () => boolean): Promise<Answer> {
+  let asking: NodeJS.Timeout | undefined;
+  const leaving = new Promise<never>((_, reject) => {
+    asking = setInterval(() => {
+      if (interrupted()) reject(new Interrupted("interrupted while the PyTorch engine started"));
+    }, 100);
+  });
+  try {
+    return await Promise.race([call, leaving]);
+  } finally {
+    clearInterval(asking);
+    call.catch(() => {});
+  }
 }
 
 function asUsage(error: EngineError): UsageError {

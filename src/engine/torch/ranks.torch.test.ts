@@ -1,4 +1,5 @@
-/** The PyTorch engine over two processes: what every engine must do, equal to one process, and what happens when a process dies, hangs or is full. */
+/** The PyTorch engine over two processes: what every engine must do, equal to one process, what happens when a process dies or hangs, and how others join. */
+import { spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adam, randomPerToken, randomSequences, smallConfig } from "../../../test/support/engine.ts";
 import { gap, temporaryFolder } from "../../../test/support/gpt2.ts";
@@ -9,7 +10,7 @@ import type { Engine, LossRequest, SampleRequest } from "../engine.ts";
 import type { TorchEngine } from "./index.ts";
 import { joinRanks } from "./join-ranks.ts";
 import { rendezvousOf } from "./rendezvous.ts";
-import { endOf } from "./worker-end.ts";
+import { packageFolder } from "./torch-environment.ts";
 
 const two = (options: Parameters<typeof torchEngine>[0] = {}) => torchEngine({ processes: 2, threads: 2, ...options });
 const long = { ...smallConfig, context: 2048, width: 32, layers: 4 };
@@ -128,29 +129,21 @@ test("two machines: the other one's process joins, and ends with the run", { tim
   await joined;
 });
 
-test.each([
-  [{ nodes: 2 }, /meet at engine.rendezvous, and it is not set/],
-  [{ nodes: 2, rendezvous: "here" }, /meet at engine.rendezvous, and it is here/],
-])("machines without a place to meet are refused: %o", async (options, message) => {
-  await expect(torchEngine(options)).rejects.toThrow(message);
-});
-
-test("the end that is a cause is told, not its consequences", () => {
-  const gone = "ballast: process 0 of 2: RuntimeError: Connection closed by peer [127.0.0.1]:1234\n";
-  const full =
-    "noise\nballast: process 1 of 2: forwardBackward: there was not enough memory on cpu: 12 GB (Set microBatch)\n";
-  const of = (...ends: readonly [number | null, string | null, string][]) =>
-    endOf(
-      ends.map(([code, signal, errors], rank) => ({ rank, code, signal, errors })),
-      { of: ends.length, remedy: "install it", answered: true },
-    );
-  expect(of([70, null, gone], [70, null, full]).message).toMatch(
-    /ended: process 1 of 2: forwardBackward: there was not/,
-  );
-  expect(of([70, null, gone], [null, "SIGKILL", ""]).message).toMatch(/process 1 of the PyTorch worker's 2 was killed/);
-  expect(of([70, null, gone], [78, null, "ballast: no torch\n"])).toMatchObject({
-    message: "no torch",
-    hint: "install it",
+test("two machines: any launcher's process joins by environment variables", { timeout: startTimeout }, async () => {
+  const { port } = (await rendezvousOf({ processes: 2 }))!;
+  const environment = {
+    RANK: "1",
+    LOCAL_RANK: "0",
+    WORLD_SIZE: "2",
+    MASTER_ADDR: "127.0.0.1",
+    MASTER_PORT: String(port),
+  };
+  const other = spawn(torchPython, ["-m", "ballast_torch"], {
+    env: { ...process.env, PYTHONPATH: packageFolder, PYTHONDONTWRITEBYTECODE: "1", ...environment },
   });
-  expect(of([1, null, "Traceback\nOops"]).message).toBe("the PyTorch worker ended with code 1: Traceback | Oops");
+  const ended = new Promise((resolve) => other.on("close", resolve));
+  const engine = await torchEngine({ rendezvous: `127.0.0.1:${port}`, nodes: 2 });
+  expect((await engine.info()).versions.processes).toBe("2");
+  await engine.close();
+  await ended;
 });

@@ -1,6 +1,8 @@
 /** Where the processes of the PyTorch engine meet, and what each is told of it: the environment that torchrun gives. */
+import { lookup } from "node:dns/promises";
 import { existsSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, isIP } from "node:net";
+import { counted } from "../../util/counted.ts";
 import { UsageError } from "../../util/errors.ts";
 
 /** The place of this machine's processes among all. */
@@ -26,7 +28,7 @@ export interface ProcessOptions {
   readonly launch?: "ray" | undefined;
 }
 
-/** Undefined for one process. Throws UsageError for machines without a place to meet. */
+/** Undefined for one process. Throws UsageError for machines without a place to meet, or one that is not found from here. */
 export async function rendezvousOf(
   { processes = 1, nodes = 1, rendezvous }: ProcessOptions,
   node = 0,
@@ -39,7 +41,32 @@ export async function rendezvousOf(
       `the processes of ${nodes} machines meet at engine.rendezvous, and it is ${rendezvous ?? "not set"}`,
       "Set it to HOST:PORT, an address of this machine that the others reach and a port that is free on it: engine.rendezvous=10.0.0.1:29500",
     );
+  await checkName(address);
   return { address, port: Number(port), processes, nodes, node };
+}
+
+/** Refuses a name that nobody knows here, and one that is this machine's own only for itself. */
+async function checkName(name: string): Promise<void> {
+  if (isIP(name) !== 0 || name === "localhost") return;
+  const hint = "The rendezvous is HOST:PORT, an address of the machine that trains, such as 10.0.0.1:29500.";
+  const found = await lookup(name).catch(() => null);
+  if (found === null) throw new UsageError(`no machine has the name ${name} here: it does not resolve`, hint);
+  if (!/^(127\.|::1$)/.test(found.address)) return;
+  throw new UsageError(
+    `the rendezvous is at ${name}, which is ${found.address} here: an address that no other machine reaches`,
+    `${hint} (Debian's /etc/hosts gives a machine's own name 127.0.1.1; ip addr shows its others.)`,
+  );
+}
+
+/** Says for which other machines the first process waits; null if for none. `missing`: ranks. */
+export function waitingFor(missing: readonly number[], { address, port, processes, nodes }: Rendezvous): string | null {
+  const machines = [...new Set(missing.map((rank) => Math.floor(rank / processes)))].filter((node) => node > 0);
+  if (machines.length === 0) return null;
+  const one = machines.length === 1;
+  const place = `${address}:${port}`;
+  const join = `ballast engine join torch --rendezvous ${place} --node ${one ? machines[0] : "N"} --nodes ${nodes} --processes ${processes}`;
+  const where = one ? "on it" : `on each, with N ${machines.join(", ")}`;
+  return `waiting for ${counted(machines.length, "machine")} at ${place}; ${where}: ${join}`;
 }
 
 /** What process `local` of this machine is told. Nothing if it is the only one. */

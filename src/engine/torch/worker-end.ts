@@ -1,5 +1,5 @@
-/** Why the PyTorch worker ended, in words, from the ends of its processes. */
-import { EngineError, messageOf, UsageError } from "../../util/errors.ts";
+/** Why a call of the PyTorch worker failed, or the worker ended, in words. */
+import { type BallastError, CheckpointError, EngineError, messageOf, UsageError } from "../../util/errors.ts";
 
 /** How a process of the worker ended, and the last of what it wrote to standard error. */
 export interface RankEnd {
@@ -13,6 +13,8 @@ export interface RankEnd {
 const lacksSomething = 78;
 /** And that it failed while others waited for it, or that it lost them (EX_SOFTWARE). */
 export const lost = 70;
+/** And that it could not meet the others (EX_UNAVAILABLE). */
+const notMet = 69;
 /** What gloo and its store say in a process whose others are gone. */
 const othersGone =
   /connection (was )?(closed|reset)|broken pipe|connection refused|read error|failed to recv|timed? ?out/i;
@@ -36,7 +38,7 @@ export function endOf(
   { of, remedy, answered }: { readonly of: number; readonly remedy: string; readonly answered: boolean },
 ): Error {
   const weight = (end: RankEnd) => {
-    if (end.code === lacksSomething && saidOf(end)) return 0;
+    if ((end.code === lacksSomething || end.code === notMet) && saidOf(end)) return 0;
     if (end.signal !== null) return 1;
     if (end.code === lost && saidOf(end)) return endedWithOthers(end) ? 3 : 1;
     return 2;
@@ -45,6 +47,7 @@ export function endOf(
   const { rank, code, signal, errors } = cause;
   const said = saidOf(cause);
   if (code === lacksSomething && said) return new UsageError(said, remedy);
+  if (code === notMet && said) return new UsageError(said);
   const worker = of === 1 ? "the PyTorch worker" : `process ${rank} of the PyTorch worker's ${of}`;
   if (signal === "SIGKILL")
     return new EngineError(
@@ -65,4 +68,26 @@ export function notStarted(
 ): Error {
   if (error.code === "ENOENT") return new UsageError(`there is no Python at ${python}`, remedy);
   return new UsageError(`Python at ${python} cannot be started: ${messageOf(error)}`, remedy);
+}
+
+/** What the worker answers for a call that failed. */
+export interface CallFailure {
+  readonly kind: "usage" | "checkpoint" | "oom" | "worker" | "cancelled";
+  readonly message: string;
+  readonly hint: string | null;
+  /** Whether the weights and optimizers of all models are those of before the call. */
+  readonly unchanged: boolean;
+}
+
+/** The error of a call that failed. One that may have happened in the middle of a change says what became of the models. */
+export function callError({ kind, message, hint, unchanged }: CallFailure): BallastError {
+  if (kind === "checkpoint") return new CheckpointError(message, hint ?? undefined);
+  const state = kind === "oom" || kind === "worker" ? stateAfter(unchanged) : null;
+  const words = [hint, state].filter((part) => part !== null);
+  return new EngineError(message, words.length === 0 ? undefined : words.join(" "));
+}
+
+function stateAfter(unchanged: boolean): string {
+  if (unchanged) return "The weights and optimizers of all models are as they were before.";
+  return "A model is no longer whole, and can be neither used nor saved: `ballast resume RUN` continues from the last checkpoint.";
 }

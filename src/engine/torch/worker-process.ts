@@ -1,11 +1,11 @@
 /** The PyTorch worker: one process or several, of which the first is spoken to over a socket, called by verb, and watched, so that death or silence has words. */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
-import { type BallastError, CheckpointError, EngineError } from "../../util/errors.ts";
+import { EngineError, UsageError } from "../../util/errors.ts";
 import { FrameReader, frameParts } from "./frames.ts";
 import type { RayRanks } from "./ray-launch.ts";
 import { environmentOf, type Rendezvous } from "./rendezvous.ts";
-import { endOf, notStarted, type RankEnd, resumeHint } from "./worker-end.ts";
+import { type CallFailure, callError, endOf, notStarted, type RankEnd, resumeHint } from "./worker-end.ts";
 
 export interface WorkerProcessOptions {
   /** The Python program. */
@@ -24,8 +24,10 @@ export interface WorkerProcessOptions {
   /** Milliseconds between pings while a call is in progress, and without any answer until the worker counts as hung. */
   readonly pingEvery?: number;
   readonly patience?: number | undefined;
-  /** Milliseconds of one pass, step of generation, load or save until the worker counts as hung, although it answers pings. */
+  /** Milliseconds of one pass, step of generation, load or save until the worker counts as hung, although it answers pings; and of waiting for other machines. */
   readonly deadline?: number | undefined;
+  /** Receives the ranks for which the first process waits, whenever they change. */
+  readonly onMissing?: ((ranks: readonly number[]) => void) | undefined;
 }
 
 /** An answer to a ping: the call in progress, and the worker's memory. */
@@ -39,6 +41,8 @@ export interface Pong {
   readonly residentMb: number;
   /** The process that has given no sign of life for longest. */
   readonly silent: { readonly rank: number; readonly seconds: number };
+  /** Ranks that are not there yet. */
+  readonly missing: readonly number[];
 }
 
 interface Answer {
@@ -46,13 +50,7 @@ interface Answer {
   readonly result?: unknown;
   /** How far the call is: not yet its answer. */
   readonly progress?: { readonly done: number; readonly of: number };
-  readonly error?: {
-    readonly kind: "usage" | "checkpoint" | "oom" | "worker" | "cancelled";
-    readonly message: string;
-    readonly hint: string | null;
-    /** Whether every model is as it was before the call. */
-    readonly unchanged: boolean;
-  };
+  readonly error?: CallFailure;
 }
 
 interface Waiting {
@@ -88,6 +86,9 @@ export class WorkerProcess {
   #heardAt = performance.now();
   #watch: NodeJS.Timeout | undefined;
   #closing = false;
+  /** The ranks for which the first process waits, and since when any are missing. */
+  #missing: readonly number[] = [];
+  #waitsSince: number | null = null;
 
   constructor(options: WorkerProcessOptions) {
     const { processes = 1 } = options;
@@ -166,8 +167,8 @@ export class WorkerProcess {
       return;
     }
     this.#done(id);
-    this.#answers++;
-    if (error) waiting.reject(errorOf(error));
+    if (!waiting.isPing) this.#answers++;
+    if (error) waiting.reject(callError(error));
     else waiting.resolve(result);
   }
 
@@ -198,11 +199,34 @@ export class WorkerProcess {
       if (silent >= patience) return this.#hangs({ rank: 0, seconds: silent / 1000 });
       this.ping()
         .then((pong) => {
+          this.#waits(pong.missing, deadline);
           if (1000 * pong.silent.seconds >= patience) this.#hangs(pong.silent);
           else if (pong.busy && 1000 * pong.busy.still >= deadline) this.#overdue(pong.busy);
         })
         .catch(() => {});
     }, pingEvery);
+  }
+
+  #waits(missing: readonly number[], deadline: number): void {
+    if (missing.join() !== this.#missing.join()) {
+      this.#missing = missing;
+      if (missing.length > 0) this.#options.onMissing?.(missing);
+    }
+    if (missing.length === 0) this.#waitsSince = null;
+    else this.#waitsSince ??= performance.now();
+    if (this.#waitsSince === null || performance.now() - this.#waitsSince < deadline) return;
+    const { rendezvous, ray } = this.#options;
+    const { address, port, processes, nodes } = rendezvous!;
+    const seconds = Math.round(deadline / 1000);
+    this.#fail(
+      new UsageError(
+        `${missing.length} of the ${processes * nodes} processes did not come to ${address}:${port} within ${seconds} s`,
+        ray
+          ? "Ray's logs say why it did not start them. A longer engine.deadline waits longer."
+          : "Start `ballast engine join` on each other machine; it says what is in the way there. A longer engine.deadline waits longer.",
+      ),
+    );
+    this.#kill();
   }
 
   #hangs({ rank, seconds }: Pong["silent"]): void {
@@ -211,7 +235,8 @@ export class WorkerProcess {
       pid === undefined
         ? `process ${rank} of the PyTorch worker, which was not started here,`
         : `the PyTorch worker (process ${pid})`;
-    this.#fail(new EngineError(`${which} has not answered for ${Math.round(seconds)} s`, resumeHint));
+    const hint = this.#answers > 0 ? resumeHint : undefined;
+    this.#fail(new EngineError(`${which} has not answered for ${Math.round(seconds)} s`, hint));
     this.#kill();
   }
 
@@ -290,9 +315,4 @@ export function startRank(
       ...environmentOf(rank, rendezvous),
     },
   });
-}
-
-function errorOf({ kind, message, hint }: NonNullable<Answer["error"]>): BallastError {
-  if (kind === "checkpoint") return new CheckpointError(message, hint ?? undefined);
-  return new EngineError(message, hint ?? undefined);
 }

@@ -19,7 +19,7 @@ export const scheduleStudy: Study = {
       set: [
         ...step(128),
         "ppo.kl.controller=step",
-        // What a healthy run stays under: docs/doctor.md, the checklist of a run.
+        // What a healthy run stays under in its first eighth: docs/doctor.md, the checklist of a run.
         "ppo.kl.target=0.1",
         ...["ppo.kl.high=1.5", "ppo.kl.low=0.5", "ppo.kl.up=2", "ppo.kl.down=0.5"],
       ],

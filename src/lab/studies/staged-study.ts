@@ -1,7 +1,8 @@
 /** What the adaptive profile may steer, each by itself against none, and together; the critic's rate; lambda. */
 import type { Study } from "./study.ts";
 
-const phases = ["ppo.clipSchedule=phases", "ppo.kl.target=0.1"];
+/** The target is near the KL that runs without phases reach on their rollouts: docs/evidence.md, tasks and runs. */
+const phases = ["ppo.clipSchedule=phases", "ppo.kl.target=0.3"];
 const layers = "ppo.layerRates={embeddings: 0.4, head: 1}";
 const slow = "ppo.slowCritic={decay: 0.995}";
 

@@ -11,7 +11,8 @@ export const valueClipStudy: Study = {
   title: "The value clip and the value loss's coefficient",
   seeds: 8,
   // With the KL in the loss a return is a score, which continuations measure.
-  set: ["ppo.kl.in=loss", "ppo.minibatches=2"],
+  // A clip of 0.2 would bind for 0.3% of the values: docs/evidence.md, tasks and runs.
+  set: ["ppo.kl.in=loss", "ppo.minibatches=2", "ppo.valueClip=0.05"],
   values: { states: 64, continuations: 16 },
   arms: [
     { name: "separate", set: [] },

@@ -1,6 +1,7 @@
 /** `ballast engine`: makes the environment of the PyTorch engine, and checks the engine on this machine. */
 
 import type { CheckResult } from "../../../engine/conformance/engine-conformance.ts";
+import type { Engine } from "../../../engine/engine.ts";
 import type { TinkerEngineOptions } from "../../../engine/tinker/index.ts";
 import { checkTinker } from "../../../engine/tinker/tinker-check.ts";
 import type { TorchDtype } from "../../../engine/torch/index.ts";
@@ -8,6 +9,7 @@ import { type JoinOptions, joinRanks } from "../../../engine/torch/join-ranks.ts
 import { checkTorch } from "../../../engine/torch/torch-check.ts";
 import { setUpTorch } from "../../../engine/torch/torch-setup.ts";
 import { UsageError } from "../../../util/errors.ts";
+import { closeAtSignal } from "../../interrupt.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
 
@@ -40,7 +42,7 @@ export async function joinEngine({
 }: JoinOptions & { readonly terminal: Terminal }): Promise<number> {
   const { processes, nodes, node, rendezvous } = options;
   terminal.note(
-    `${processes} processes of machine ${node} of ${nodes} wait for the others at ${rendezvous}; Ctrl-C ends them`,
+    `machine ${node} of ${nodes} (${processes} ${processes === 1 ? "process" : "processes"}) waits up to an hour for the run at ${rendezvous}; Ctrl-C ends it`,
   );
   await joinRanks(options);
   terminal.note("the run's own processes have ended, and these with them");
@@ -61,7 +63,13 @@ export async function checkServer({ json = false, terminal, ...server }: CheckSe
       "Its config.json is read, for the sizes.",
     );
   terminal.note("checking what every engine must do; a server that compiles takes a minute or two");
-  const checks = await checkTinker({ ...server, base, onNote: (text) => terminal.note(text) });
+  let dispose = () => {};
+  const onOpened = (engine: Pick<Engine, "close">) => {
+    dispose = closeAtSignal(engine, { kind: "tinker" });
+  };
+  const checks = await checkTinker({ ...server, base, onOpened, onNote: (text) => terminal.note(text) }).finally(() =>
+    dispose(),
+  );
   return tellChecks(checks, { json, terminal, report: { url, backend } });
 }
 

@@ -5,6 +5,7 @@ import { configOf, findRun } from "../../../inspect/places.ts";
 import { evaluateRun } from "../../../trainer/evaluate-run.ts";
 import { reportLines } from "../../evaluation-report.ts";
 import { naming } from "../../find-run.ts";
+import { closeAtSignal } from "../../interrupt.ts";
 import { jsonLine } from "../../json-line.ts";
 import { ProgressDisplay } from "../../progress.ts";
 import { rewardIsLearned } from "../../result.ts";
@@ -33,6 +34,7 @@ export async function evaluate(options: EvalOptions): Promise<number> {
     ...config.engine,
     ...{ threads: config.threads, base: config.model.path, onNote: (text) => display.note(text) },
   });
+  const dispose = closeAtSignal(engine, config.engine);
   try {
     const evaluation = await evaluateRun({
       config,
@@ -53,6 +55,7 @@ export async function evaluate(options: EvalOptions): Promise<number> {
   } finally {
     display.close();
     await engine.close();
+    dispose();
   }
   return 0;
 }

@@ -8,6 +8,7 @@ import { UsageError } from "../../../util/errors.ts";
 import { printable } from "../../../util/sanitize.ts";
 import { type AnsweringKind, answeringEngine } from "../../answering-engine.ts";
 import { findModel } from "../../find-model.ts";
+import { closeAtSignal } from "../../interrupt.ts";
 import { jsonLine } from "../../json-line.ts";
 import { loadModelTokenizer } from "../../model-tokenizer.ts";
 import type { Terminal } from "../../terminal.ts";
@@ -45,6 +46,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
   const { model: target, workspace, engine: asked } = options;
   const choice = answeringEngine({ target, workspace, folders: [folder], asked });
   const engine = await openEngine({ ...choice, threads, onNote: terminal.note });
+  const dispose = closeAtSignal(engine, choice);
   const reply = async (texts: readonly string[]) => {
     const conversations = texts.map((content): Message[] =>
       system === undefined
@@ -78,6 +80,7 @@ export async function generate(options: GenerateOptions): Promise<number> {
     }
   } finally {
     await engine.close();
+    dispose();
   }
   return 0;
 }

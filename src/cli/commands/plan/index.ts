@@ -97,7 +97,7 @@ function planWire(
   );
   if (!fits) terminal.out("It does not fit: lower ppo.sequences or ppo.maxNewTokens.");
   terminal.out(
-    "What the server needs in memory and time is its own; a critic on this machine is planned with engine.kind=embedded or torch.",
+    "What the server needs in memory and time is its own; a critic on this machine is planned with engine=embedded or engine=torch, which count the whole run on this machine.",
   );
   return fits ? 0 : 1;
 }

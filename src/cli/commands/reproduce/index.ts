@@ -114,7 +114,8 @@ async function runAgain(options: AgainOptions): Promise<{ comparing: Comparing; 
   const before = JSON.parse(store.run(id)!.machine) as Machine;
   let engine: Engine | null = null;
   try {
-    const opened = await openRunEngine({ config, before, onNote: (text) => display.note(text) });
+    const { interrupted } = signals;
+    const opened = await openRunEngine({ config, before, onNote: (text) => display.note(text), interrupted });
     engine = opened.engine;
     const { differences } = opened;
     const warn = (message: string) => display.note(`${terminal.noteColours.yellow("warning:")} ${message}`);

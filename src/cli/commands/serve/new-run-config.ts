@@ -17,8 +17,12 @@ export function newRunValues({ extends: base, name, texts, settings }: NewRunReq
   if (base.trim() === "") throw new UsageError("there is nothing to begin with", "Choose a template, or name a file.");
   const named = { ...texts, name };
   let root: Values = {};
-  for (const [key, text] of Object.entries(named))
-    if (text.trim() !== "") root = withText(root, key.split("."), text.trim());
+  for (const [key, text] of Object.entries(named)) {
+    if (text.trim() === "") continue;
+    // Rewards are a list, of which the page asks for one of the user's own.
+    const value = key === "ppo.rewards" ? [{ kind: "function", path: text.trim() }] : text.trim();
+    root = withValue(root, key.split("."), value);
+  }
   const lines = settings.map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
   const overridden = applyOverrides(root, lines.map(parseOverride));
   const [error] = overridden.errors;
@@ -34,11 +38,11 @@ export function newRunYaml(values: Values, folder: string): string {
   return stringify({ extends: from, ...rebasePaths(own, { from: ".", to: folder }) });
 }
 
-function withText(root: Values, [key, ...rest]: readonly string[], text: string): Values {
-  if (rest.length === 0) return { ...root, [key!]: text };
+function withValue(root: Values, [key, ...rest]: readonly string[], value: unknown): Values {
+  if (rest.length === 0) return { ...root, [key!]: value };
   const below = root[key!];
   return {
     ...root,
-    [key!]: withText(typeof below === "object" && below !== null ? (below as Values) : {}, rest, text),
+    [key!]: withValue(typeof below === "object" && below !== null ? (below as Values) : {}, rest, value),
   };
 }

@@ -39,6 +39,8 @@ it("what is entered becomes a file that extends the template, and reads as it wa
   const relative = newRunValues({ ...request("x"), texts: { "ppo.prompts.path": "a/b.jsonl" } });
   expect(newRunYaml(relative, "runs/configs")).toContain("path: ../../a/b.jsonl");
   expect(newRunYaml({ extends: "a/c.yaml" }, "runs/configs")).toBe("extends: ../../a/c.yaml\n");
+  const scored = newRunValues({ ...request("x"), texts: { "ppo.rewards": " score.ts " }, settings: [] });
+  expect(newRunYaml(scored, "runs/configs")).toContain("- kind: function\n      path: ../../score.ts");
   expect(() => newRunValues({ ...request("x"), settings: ["iterations"] })).toThrow("expected key=value");
   expect(() => newRunValues({ ...request("x"), extends: " " })).toThrow("there is nothing to begin with");
 });

@@ -32,6 +32,11 @@ const fields: readonly Field[] = [
   { key: "model.path", says: "Model", hint: "a folder; empty for the configuration's", list: "models-known" },
   { key: "sft.data.path", says: "Demonstrations", hint: "a file for SFT: prompts with answers, or messages" },
   { key: "reward.data.path", says: "Pairs", hint: "a file for the reward model: chosen and rejected" },
+  {
+    key: "ppo.rewards",
+    says: "Reward function",
+    hint: "a .ts or .js file that scores answers, in place of other rewards",
+  },
   { key: "ppo.prompts.path", says: "Prompts", hint: "a file that PPO's policy answers" },
   { key: "evaluation.prompts.path", says: "Evaluation", hint: "a file of prompts that are never trained on" },
 ];
