@@ -28,11 +28,13 @@ const rewardFile = (body: string) => {
   return path;
 };
 
-function configOf(body: string): Config {
+const configOf = (body: string): Config => checkedConfig(inputOf(body)).config;
+
+function inputOf(body: string) {
   const rows = join(workspace, "rows.jsonl");
   const words = ["red", "green", "blue", "grey"];
   writeFileSync(rows, words.map((word) => `${JSON.stringify({ prompt: `say ${word}`, completion: word })}\n`).join(""));
-  return checkedConfig({
+  return {
     objective: "say it",
     workspace,
     seed: 3,
@@ -47,7 +49,7 @@ function configOf(body: string): Config {
     },
     control: { monitor: { every: 0 }, probes: { every: 0 }, noise: { every: 0 }, robustness: { every: 0 } },
     evaluation: { samples: 4 },
-  }).config;
+  };
 }
 
 const train = (facts: RunFacts) => openRun(facts).train(runPipeline);
@@ -94,6 +96,9 @@ it("mended before its first iteration is done, it goes on without a flag; a fail
   await train(await knownRun(place));
   expect(await said("runs")).toMatch(/✓ done +ppo +2\/2/);
   expect(await said("diagnose", place.id)).not.toContain("It failed");
+  expect(await said("resume", place.id)).toMatch(
+    /late-1 was done already: nothing was left to do\. To train it further: .*resume .*late-1 ppo\.iterations=4 \(it had 2\)/,
+  );
   const { errors, iterations } = withStore(workspace, (store) => ({
     errors: store.events(place.id, { kind: "error", current: true }).rows,
     iterations: store.series(place.id, "ppo", "reward/score_mean", {}).points.length,
@@ -113,9 +118,12 @@ it.each([
   ["a text", 'return "good";', 'returned the text "good"'],
   ["an error", 'throw new Error("no key");', "no key"],
 ])("a function that gives %s stops the run before SFT, after a few calls", async (_, body, says) => {
-  const facts = newRun({ config: configOf(body), name: "early" });
-  await expect(train(facts)).rejects.toThrow(says);
-  expect(existsSync(facts.place.folder)).toBe(false);
+  const file = join(workspace, "early.yaml");
+  writeFileSync(file, JSON.stringify({ ...inputOf(body), name: "early" }));
+  const terminal = keptTerminal({ width: 100 });
+  await expect(runProgram(["run", file], terminal)).rejects.toThrow(says);
+  expect(terminal.lines.join("\n")).toContain("nothing was trained, and no run is left behind");
+  expect(existsSync(join(workspace, "early-1"))).toBe(false);
   const asked = readFileSync(join(workspace, "calls"), "utf8").trim().split("\n");
   expect(new Set(asked)).toEqual(new Set(["red", "green", "blue", "grey"]));
   expect(asked.length).toBeLessThanOrEqual(body.startsWith("throw") ? 12 : 4);

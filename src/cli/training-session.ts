@@ -91,7 +91,11 @@ export async function trainRun(options: SessionOptions): Promise<SessionResult> 
     return await run.train(runPipeline);
   } catch (error) {
     const { incident, removed } = run.ended;
-    if (removed) throw error;
+    if (removed) {
+      // An interruption says so itself.
+      if (!(error instanceof Interrupted)) display.note(c.dim(`run ${id} ended at its start: ${nothingLeft}`));
+      throw error;
+    }
     if (error instanceof StoppedByController || error instanceof Interrupted) {
       if (incident !== null) error.hint ??= `How to decide: ${showCommand(incident, workspace)}; then: ${resumed}`;
       if (error instanceof Interrupted) error.hint ??= `Continue with: ${resumed}`;

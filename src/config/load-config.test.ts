@@ -65,6 +65,7 @@ describe("one wrong value", () => {
     ],
     ["demo: {}\nsft:\n  lerningRate: 1\n", 'a.yaml:3: unknown key "lerningRate" in sft; did you mean learningRate?'],
     ["sft:\n  Steps: 1\n", 'a.yaml:2: unknown key "Steps" in sft; did you mean steps?'],
+    ["eval:\n  samples: 8\n", 'a.yaml:1: unknown key "eval"; did you mean evaluation?'],
     [
       "ppo:\n  kl:\n    xyzzy: 1\n",
       'a.yaml:3: unknown key "xyzzy" in ppo.kl; it may have in, estimator, coef, controller, target, targetEnd, preset, high, low, up, down, alpha, horizon, min, max and targetUnit',
@@ -491,6 +492,9 @@ describe("paths", () => {
 
   it("of a configuration that cannot be read", () => {
     expect(failureOf(() => loadConfig("none.yaml")).message).toBe("there is no configuration none.yaml");
+    expect(failureOf(() => loadConfig("examples/helpdesk/pipeline")).hint).toBe(
+      "Did you mean examples/helpdesk/pipeline.yaml?",
+    );
     expect(failureOf(() => loadConfig("src")).message).toMatch(/^cannot read the configuration src: /);
   });
 });

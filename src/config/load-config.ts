@@ -230,7 +230,11 @@ function textOf(path: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") throw new UsageError(`there is no configuration ${path}`, "Examples are in examples/.");
+    if (code === "ENOENT") {
+      const whole = [".yaml", ".yml"].map((suffix) => `${path}${suffix}`).find((file) => existsSync(file));
+      const hint = whole === undefined ? "Examples are in examples/." : `Did you mean ${whole}?`;
+      throw new UsageError(`there is no configuration ${path}`, hint);
+    }
     throw new UsageError(`cannot read the configuration ${path}: ${messageOf(error)}`, remedyFor(error));
   }
 }

@@ -21,6 +21,7 @@ interface Cells {
 export function* csvRows({ path, chunks }: OpenFile, delimiter: string): Generator<UnreadRow> {
   let header: readonly string[] | null = null;
   let begins = 1;
+  let rows = 0;
   for (const { record, info } of records(path, chunks(), delimiter)) {
     const place = { path, line: begins };
     begins = info.lines + 1;
@@ -31,12 +32,18 @@ export function* csvRows({ path, chunks }: OpenFile, delimiter: string): Generat
       continue;
     }
     const names = header;
+    rows++;
     yield {
       place,
       read: () => ({ place, value: rowOf(names, record, place), numbers: {} }),
       bytes: () => Buffer.from(JSON.stringify(record)),
     };
   }
+  if (header !== null && rows === 0)
+    throw wholeFile(
+      `${path} has a header and no rows: its columns are ${header.map((name) => quote(name, 40)).join(", ")}`,
+      "it needs at least one row below the header (docs/data.md); if that line is a row, put the columns' names above it",
+    );
 }
 
 /** csv-parse is a Transform whose work is synchronous: its pushes are taken where they are made. */

@@ -58,7 +58,7 @@ it.each<[string, (source: DataSource) => unknown, object, RegExp]>([
     "one column for two fields",
     readSftRows,
     { body: "all of it" },
-    /^correct .* needs "prompt" and "completion", or "messages"$/,
+    /correct .* needs "prompt" and "completion", or "messages"$/,
   ],
   ["numbers", readPromptRows, { id: 3, score: 0.5 }, /needs "prompt", or "messages"$/],
   [

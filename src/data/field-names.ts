@@ -51,7 +51,11 @@ export function missingHint(request: NamesRequest): string {
   }
   const lacking = shapes.filter((shape) => shape.some((field) => (row[fields[field] ?? field] ?? null) === null));
   const needed = lacking.map((shape) => shape.map((field) => `"${fields[field] ?? field}"`).join(" and "));
-  return `correct the row, or leave it out: a row needs ${needed.join(", or ")}`;
+  const needs = `a row needs ${needed.join(", or ")}`;
+  const correct = `correct the row, or leave it out: ${needs}`;
+  if (lacking.length < shapes.length) return correct;
+  const named = shapes[0]!.map((field) => `--field ${field}=COLUMN`).join(" ");
+  return `if the columns have other names, say which: ${named}, in a configuration below fields; else ${correct}`;
 }
 
 /**

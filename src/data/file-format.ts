@@ -48,7 +48,7 @@ function otherFormat(path: string, head: Buffer): OtherFormat | null {
 
 /** The command that converts text in this encoding to UTF-8. */
 export function recodingCommand(path: string, encoding: string): string {
-  return `iconv -f ${encoding} -t UTF-8 ${shellWord(path)} > ${shellWord(output(path))}`;
+  return `iconv -f ${encoding} -t UTF-8 ${shellWord(path)} > ${shellWord(sameKind(path))}`;
 }
 
 interface BinaryFormat {
@@ -148,6 +148,12 @@ function python(script: string, path: string): string {
 }
 
 /** The path for the converted rows: beside the file, never overwriting it. */
+/** A new file beside this one, of the same kind. */
+function sameKind(path: string): string {
+  const [, base, suffix] = /^(.*[^/\\])(\.\w+)$/s.exec(path) ?? ["", path, ".jsonl"];
+  return `${base}-converted${suffix}`;
+}
+
 function output(path: string): string {
   const target = path.replace(/(?<=[^/\\])\.\w+$/, "");
   return `${target}.jsonl` === path ? `${target}-converted.jsonl` : `${target}.jsonl`;

@@ -19,6 +19,7 @@ export {
   helpdesk,
   helpdeskObjective,
 } from "./helpdesk/task.ts";
+export { fieldsOfRows } from "./named-fields.ts";
 export { stepIndices } from "./order.ts";
 export { perturb, perturbations } from "./perturb.ts";
 export { pairsOf, type RatedResponse, ratedResponses, readRatings } from "./rating-file.ts";

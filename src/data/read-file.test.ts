@@ -147,7 +147,7 @@ describe("CSV", () => {
       /f\.csv is not UTF-8 text: as Latin-1 it reads/,
       /iconv/,
     ],
-    ["a header only", "prompt,completion\n", /f\.csv is empty/, /at least one row/],
+    ["a header only", "prompt,completion\n", /f\.csv has a header and no rows/, /at least one row/],
   ])("%s", (_, content, message, hint) => {
     const error = failure(() => valuesOf(file("f.csv", content)));
     expect(error.message).toMatch(message);

@@ -3,10 +3,11 @@ import type { Fail } from "./conversation.ts";
 import { type Paths, pathsText } from "./data-files.ts";
 import { missingHint } from "./field-names.ts";
 import { labelledAnswers } from "./labelled-answers.ts";
+import { missingColumn } from "./named-fields.ts";
 import { type Columns, type FieldNames, type RowUse, shapeOf } from "./published-shapes.ts";
 import { readFiles } from "./read-file.ts";
 import { count, createReport, type ReadReport } from "./read-report.ts";
-import { RowsError, wholeFile } from "./row-faults.ts";
+import { RowsError } from "./row-faults.ts";
 import { checkFieldNames, createFieldReader, type FieldReader } from "./row-fields.ts";
 import { demonstrations, preferences, prompts, type RowKind } from "./row-kinds.ts";
 import { type PreferenceRow, type PromptRow, placed, type SftRow } from "./row-types.ts";
@@ -149,11 +150,7 @@ function readRows<Row extends object>(
     return keep ? read : null;
   };
   const rows = readFiles(path, { limit, use, ...skipped });
-  for (const [field, column] of unseen)
-    throw wholeFile(
-      `the field "${column}" is missing from every row of ${pathsText(path)}`,
-      `fields.${field} in the configuration says "${column}"; the last row has ${columns.map((key) => `"${key}"`).join(", ")}`,
-    );
+  for (const [field, column] of unseen) throw missingColumn({ field, column, columns, which: pathsText(path) });
   if (keep && rows.length === 0 && report.faults.length > 0) throw new RowsError(report.faults);
   return rows;
 }

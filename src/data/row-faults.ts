@@ -112,8 +112,7 @@ function hintsOf(groups: readonly Group[]): string[] {
 function linesByFile(groups: readonly Group[]): string[] {
   const inFiles = groups.filter(({ first }) => first.place);
   return [...groupedBy(inFiles, ({ first }) => first.place!.path)].map(([path, list]) => {
-    const lines = new Set(list.flatMap((group) => group.lines));
-    return `${path}:${stretches([...lines].sort((a, b) => a - b))}`;
+    return `${path}:${stretches(list.flatMap((group) => group.lines))}`;
   });
 }
 
@@ -130,10 +129,10 @@ export function placesOf(rows: readonly object[]): string {
   return [...files].map(([path, list]) => `${path}:${stretches(list.map(({ line }) => line))}`).join("; ");
 }
 
-/** Formats ascending numbers as `3, 7-9`. */
+/** Formats numbers as `3, 7-9`: ascending, each once. Training shuffles rows. */
 function stretches(lines: readonly number[]): string {
   const parts: { from: number; to: number }[] = [];
-  for (const line of lines) {
+  for (const line of [...new Set(lines)].sort((a, b) => a - b)) {
     const last = parts.at(-1);
     if (last && line === last.to + 1) last.to = line;
     else parts.push({ from: line, to: line });

@@ -1,6 +1,7 @@
 /** Takes typed fields out of a row, and says precisely what is wrong with a field that cannot be taken. */
 import { barePrompt, type Message } from "../text/index.ts";
 import { UsageError } from "../util/errors.ts";
+import { meant } from "../util/nearest.ts";
 import { type Answer, answerOf, type Fail, parseHumanAssistant } from "./conversation.ts";
 import { kindOf, messageList, notTextHint, parseMessages, textOf } from "./messages.ts";
 import { isMark } from "./published-shapes.ts";
@@ -52,8 +53,8 @@ export function checkFieldNames(fields: Readonly<Record<string, string>>, known:
   for (const name of Object.keys(fields)) {
     if (known.includes(name)) continue;
     throw new UsageError(
-      `fields.${name} renames a field that these rows do not have`,
-      `the names to the left of the colon are Ballast's, of ${known.join(", ")}; those to the right are the file's`,
+      `these rows have no field ${name}, which fields renames${meant(name, known)}`,
+      `their fields are ${known.join(", ")}; a field stands before the file's column, as in {prompt: question}`,
     );
   }
 }

@@ -12,6 +12,7 @@ import {
   encodePrompt,
   type LongPrompts,
 } from "./encode-rows.ts";
+import { checkColumns, usesWith } from "./named-fields.ts";
 import { createNearDuplicates, wordsOf } from "./near-duplicates.ts";
 import type { RowUse } from "./published-shapes.ts";
 import { formatName, rowsOfFiles } from "./read-file.ts";
@@ -148,28 +149,47 @@ export function survey(options: SurveyOptions): Survey {
   };
 }
 
-/** The use for which the first rows can be read: pairs before demonstrations before prompts. Throws RowsError for the last if none can. */
+/** Rows from which the use is guessed. */
+const guessedFrom = 20;
+
+/**
+ * The use for which the first rows can be read: pairs before demonstrations before prompts. Throws RowsError if none can, with the faults as
+ * demonstrations, and if no row has a column that `fields` names; UsageError for a field that no rows have.
+ */
 export function guessUse(source: PreferenceSource): RowUse {
+  const { path, fields = {}, limit = 0 } = source;
+  const uses = usesWith(fields, ["preferences", "demonstrations", "prompts"]);
+  checkColumns(path, fields);
   const named = namedUse(source);
   if (named !== null) return named;
-  const uses: readonly RowUse[] = ["preferences", "demonstrations", "prompts"];
-  const faults: unknown[] = [];
+  const faults = new Map<RowUse, Error>();
   for (const use of uses) {
     const report = createReport();
     let rows = 0;
     try {
-      eachRow({ ...source, badRows: "skip", limit: Math.min(source.limit || 20, 20), report }, use, () => {
+      eachRow({ ...source, badRows: "skip", limit: Math.min(limit || guessedFrom, guessedFrom), report }, use, () => {
         rows++;
       });
       if (rows > 0 || Object.keys(report.leftOut).length > 0) return use;
-      faults.push(new RowsError(report.faults));
+      faults.set(use, ofFirstRows(new RowsError(report.faults)));
     } catch (error) {
       // Names of fields that a different use has.
       if (!(error instanceof DataError || error instanceof UsageError)) throw error;
-      faults.push(error);
+      faults.set(use, error);
     }
   }
-  throw faults[1];
+  throw faults.get("demonstrations") ?? [...faults.values()][0];
+}
+
+/** The error of rows none of which can be used; if only the first ones were read it says so. */
+function ofFirstRows(error: RowsError): RowsError {
+  const rows = new Set(error.faults.map(({ place }) => `${place?.path}:${place?.line}`)).size;
+  if (rows >= guessedFrom)
+    error.message = error.message.replace(
+      /^\d+ rows cannot be used/,
+      `none of the first ${rows} rows can be used, and no others were read`,
+    );
+  return error;
 }
 
 /** Whether the first rows of a source, if not all, can be used like this. */

@@ -27,7 +27,7 @@ const examinedBytes = 4096;
 /** How a line that is not UTF-8 begins to read in the encoding that it may have, and how to convert its file. */
 export function otherEncoding(path: string, line: Buffer): { readonly value: string; readonly hint: string } {
   const at = line.findIndex((byte) => byte >= 0x80);
-  const part = line.subarray(Math.max(0, at - 20), at + examinedBytes);
+  const part = line.subarray(partBegins(line, at), at + examinedBytes);
   const latin = part.toString("latin1");
   const asLatin = `as Latin-1 it reads ${quote(beginning(latin))}`;
   if (!notWestern.test(latin))
@@ -48,6 +48,19 @@ export function otherEncoding(path: string, line: Buffer): { readonly value: str
     value: `maybe in an older encoding; ${asLatin}`,
     hint: `${find}; then put it in place of ENCODING: ${recodingCommand(path, "ENCODING")}`,
   };
+}
+
+/** Bytes before the first high one that are shown. */
+const shownBefore = 20;
+
+/** Where the shown part begins: at the line that holds byte `at`, or at a word not far before it. */
+function partBegins(bytes: Buffer, at: number): number {
+  if (at <= 0) return 0;
+  const line = Math.max(bytes.lastIndexOf(0x0a, at - 1), bytes.lastIndexOf(0x0d, at - 1)) + 1;
+  const near = at - shownBefore;
+  if (near <= line) return line;
+  const gap = bytes.subarray(near - 1, at).findIndex((byte) => !/\w/.test(String.fromCharCode(byte)));
+  return gap < 0 ? near : near + gap;
 }
 
 function beginning(text: string): string {

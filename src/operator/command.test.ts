@@ -54,6 +54,9 @@ describe("a command", () => {
 
   it("that is none is refused, with the one that was meant", () => {
     const { tell, store } = running();
+    expect(refusal(() => tell("status"))).toMatch(
+      /^unknown command "status" \| To see where runs stand: ballast runs\. /,
+    );
     expect(refusal(() => tell("puase"))).toBe('unknown command "puase" | Did you mean pause?');
     expect(refusal(() => tell("explode"))).toContain("pause, resume, save, stop, set, undo");
     expect(refusal(() => tell("stop", { key: "x" }))).toBe("stop has no key | stop takes only a reason.");

@@ -67,9 +67,14 @@ export function checkedCommand(
   const kind = commandKinds.find((known) => known === word);
   if (kind === undefined) {
     const near = nearest(word, commandKinds);
+    const asks = /^(status|state|progress|info|show|list|ps|log)$/i.test(word);
     throw new UsageError(
       `unknown command "${word}"`,
-      near === undefined ? `The commands are: ${commandKinds.join(", ")}.` : `Did you mean ${near}?`,
+      asks
+        ? `To see where runs stand: ballast runs. A trainer is told ${commandKinds.join(", ")}.`
+        : near === undefined
+          ? `The commands are: ${commandKinds.join(", ")}.`
+          : `Did you mean ${near}?`,
     );
   }
   if (run.state === "done")

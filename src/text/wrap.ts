@@ -13,6 +13,9 @@ import type { Message, Tokenizer } from "./tokenizer.ts";
 /** End-of-text tokens of published tokenizers, for files that do not name theirs (GPT-2's own do not). */
 const knownEosTokens = ["<|endoftext|>", "</s>", "<eos>", "<|im_end|>", "<|end_of_text|>", "[SEP]"];
 
+/** A chat template for any tokenizer, as YAML: each message on a line after its role, then the assistant's turn. */
+export const exampleTemplate = `"{% for m in messages %}{{ m.role }}: {{ m.content }}\\n{% endfor %}assistant: "`;
+
 export interface WrapOptions extends AddedStops {
   /** Whether the files are of others, and are checked for what the library does not honour. */
   readonly imported?: boolean;
@@ -93,7 +96,7 @@ export function wrapTokenizer(files: TokenizerFiles, source: string, options: Wr
     const roles = messages.map((message) => message.role).join(", ");
     throw new DataError(
       `a conversation (${roles}) needs a chat template, and the tokenizer ${source} has none`,
-      "give one in tokenizer.chatTemplate, or prompts that are texts: without a template a text is read as it stands",
+      `give one in the configuration, such as tokenizer: {chatTemplate: ${exampleTemplate}}, or prompts that are texts: without a template a text is read as it stands`,
     );
   };
   // Bytes, and pieces with their spaces, are decoded as they are: transformers 5 ignores the setting for BPE.

@@ -26,6 +26,8 @@ describe("nearest", () => {
     ["LEARNINGRATE", "learningRate"],
     ["stpes", "steps"],
     ["kl", "kl"],
+    ["learn", "learningRate"],
+    ["le", undefined],
     ["xy", undefined],
     ["temperature", undefined],
   ])("%s: %s", (word, expected) => {

@@ -1,8 +1,8 @@
 /** "Did you mean": the word nearest to a misspelt one, and the multiples nearest to a number that does not divide. */
 
 /**
- * The candidate within an edit distance of a third of the word's length (at least 2 for words of 4 letters or more), or undefined. Case is
- * ignored; the first of equally near candidates wins.
+ * The candidate within an edit distance of a third of the word's length (at least 2 for words of 4 letters or more), else the only one that begins
+ * with a word of 3 letters or more, or undefined. Case is ignored; the first of equally near candidates wins.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
@@ -11,7 +11,15 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
-  return best;
+  if (best !== undefined || word.length < 3) return best;
+  const longer = candidates.filter((candidate) => candidate.toLowerCase().startsWith(word.toLowerCase()));
+  return new Set(longer).size === 1 ? longer[0] : undefined;
+}
+
+/** `; did you mean diff?`, or nothing if no candidate is near. */
+export function meant(word: string, candidates: readonly string[]): string {
+  const near = nearest(word, candidates);
+  return near === undefined ? "" : `; did you mean ${near}?`;
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours between two words (Damerau's optimal string alignment). */

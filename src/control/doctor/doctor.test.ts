@@ -84,7 +84,9 @@ it("says where a response stops, and what fine-tuning teaches", () => {
   expect(of(stops)).toBe(
     'a response stops at <|im_end|> (4) or <eos> (1), or where its text holds "\\n\\n"; fine-tuning teaches <|im_end|> (4)',
   );
-  expect(of({ tokens: ["<eos> (1)"], strings: [], turnEnd: null })).toContain("ends turns without a token");
+  expect(of({ tokens: ["<eos> (1)"], strings: [], turnEnd: null })).toContain(
+    "; no chat template ends turns with a token",
+  );
 });
 
 it("has nothing to say of settings that are known to be good, but which corner they are near", () => {

@@ -75,7 +75,7 @@ export interface StopFacts {
   /** Stop tokens, each with its id: `<|im_end|> (2)`. */
   readonly tokens: readonly string[];
   readonly strings: readonly string[];
-  /** The token that the chat template ends a turn with and fine-tuning teaches; null if it writes none. */
+  /** The token that the chat template ends a turn with and fine-tuning teaches; null if it writes none, or if there is no template. */
   readonly turnEnd: string | null;
 }
 

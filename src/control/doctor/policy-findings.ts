@@ -27,7 +27,7 @@ function stopFinding({ tokens, strings, turnEnd }: StopFacts): Finding {
     strings.length === 0 ? "" : `, or where its text holds ${strings.map((text) => JSON.stringify(text)).join(" or ")}`;
   const end =
     turnEnd === null
-      ? "the chat template ends turns without a token: completions are taught to end with EOS"
+      ? "no chat template ends turns with a token: completions are taught to end with EOS"
       : `fine-tuning teaches ${turnEnd}`;
   return {
     id: "policy/stops",

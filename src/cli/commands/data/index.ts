@@ -12,7 +12,7 @@ import { writeDurably } from "../../../util/durable.ts";
 import { DataError, UsageError } from "../../../util/errors.ts";
 import { jsonLine } from "../../json-line.ts";
 import type { Terminal } from "../../terminal.ts";
-import { fieldNames, withOption } from "./field-option.ts";
+import { checkFiles, fieldNames, withOption } from "./field-option.ts";
 import { surveyPage } from "./survey-page.ts";
 import { type NamedSurvey, surveyLines } from "./survey-text.ts";
 
@@ -51,6 +51,7 @@ export async function data(options: DataOptions): Promise<number> {
 
 function ofFiles(options: DataOptions): NamedSurvey {
   const { evaluation, show, pairsFrom } = options;
+  checkFiles(options.files);
   const files = options.files.map(onDisk);
   const model = options.model === undefined ? undefined : onDisk(options.model);
   const fields = fieldNames(options.fields);

@@ -1,6 +1,8 @@
 /** Files of rows as an answer names them: with column names beside them, and files of the same kind together. */
 import { existsSync } from "node:fs";
+import { fieldsOfRows } from "../../../data/index.ts";
 import { UsageError } from "../../../util/errors.ts";
+import { meant } from "../../../util/nearest.ts";
 import { fromHome } from "../../../util/platform.ts";
 import type { Terminal } from "../../terminal.ts";
 import { proposedFields, type Reader, type UnderstoodRows, understand } from "./understood-rows.ts";
@@ -11,11 +13,11 @@ export function rowsNamed(words: readonly string[]): {
   readonly fields: Record<string, string>;
 } {
   const bare = words.map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
-  const isField = (word: string) => /^(prompt|completion|messages|text|chosen|rejected|reference|kind)=./.test(word);
+  const isField = (word: string) => fieldsOfRows.includes(word.split(/=./s)[0]!) && /=./s.test(word);
   const wrong = bare.find((word) => /^\w+=[^/]*$/.test(word) && !isField(word) && !existsSync(word));
   if (wrong !== undefined)
     throw new UsageError(
-      `${wrong} names no field`,
+      `${wrong} names no field${meant(wrong.split("=")[0]!, fieldsOfRows)}`,
       "Ballast's name comes first, then the file's column: prompt=question completion=answer",
     );
   const fields = bare.filter(isField).map((word) => word.split(/=(.*)/s).slice(0, 2) as [string, string]);

@@ -49,6 +49,7 @@ export function understand(paths: readonly string[], fields: Fields, { tokenizer
   const use = guessUse(source);
   const measured: SurveyOptions = { use, source, tokenizer, context, show: 1, turns: "last" };
   const found = survey(measured);
+  if (found.rows === 0 && found.bad !== null) throw new DataError(found.bad.message, found.bad.hint ?? undefined);
   const other = (as: Use, candidates: readonly Fields[]) =>
     use === as ? fields : (candidates.find((names) => readsAs({ path, fields: names }, as)) ?? null);
   const { chosen = "chosen", prompt = "prompt", completion = "completion", messages, kind, reference } = fields;

@@ -3,17 +3,18 @@
 import { join } from "node:path";
 import { checkpointSteps } from "../../../config/checkpoint-names.ts";
 import { requirePulled } from "../../../config/config-paths.ts";
-import { extended, lengthOf, type StageProgress } from "../../../config/extend.ts";
+import { extended, lengthKeys, lengthOf, type StageProgress } from "../../../config/extend.ts";
 import { type Config, parseResolvedConfig, recordedConfig } from "../../../config/index.ts";
 import { replaceRunFile, runOrigin } from "../../../config/run-manifest.ts";
 import { configOf, findRun, type RunPlace } from "../../../inspect/places.ts";
+import { evaluationOf } from "../../../inspect/run-files.ts";
 import { operatorName } from "../../../operator/operator-name.ts";
 import { checkRun } from "../../../run/known-run.ts";
 import { lockRun } from "../../../run/lock.ts";
 import { isOutgrown, readFinal } from "../../../trainer/final.ts";
 import { type Stage, stages } from "../../../types/records.ts";
 import { CheckpointError } from "../../../util/errors.ts";
-import { naming } from "../../find-run.ts";
+import { naming, resumeCommand } from "../../find-run.ts";
 import { printResult } from "../../result.ts";
 import type { Terminal } from "../../terminal.ts";
 import { trainRun } from "../../training-session.ts";
@@ -57,9 +58,28 @@ export async function resume(options: ResumeOptions): Promise<number> {
   const config = changed(parseResolvedConfig(recorded, place.folder), { allowChangedReward });
   requirePulled(config);
   const run = { config, recorded, place, resume: true };
+  const ended = await hasEnded(place, config);
   const session = await trainRun({ run, allowChangedData, wait, dashboard, operator, terminal });
   printResult({ ...session, config, place }, { terminal, json });
+  const last = stages.findLast((stage) => config[stage] !== undefined);
+  if (ended && last !== undefined) {
+    const longer = `${lengthKeys[last]}=${2 * lengthOf(config, last)!}`;
+    terminal.note(
+      `${place.id} was done already: nothing was left to do. To train it further: ${resumeCommand(place)} ${longer} (it had ${lengthOf(config, last)})`,
+    );
+  }
   return 0;
+}
+
+/** Whether every stage of the run, and its evaluation, is done. */
+async function hasEnded(place: RunPlace, config: Config): Promise<boolean> {
+  const wanted = stages.filter((stage) => config[stage] !== undefined);
+  const origin = runOrigin(place.folder);
+  for (const stage of wanted) {
+    const final = await readFinal(join(place.folder, stage), origin);
+    if (final === null || isOutgrown(final, config)) return false;
+  }
+  return config.ppo === undefined || evaluationOf(place) !== null;
 }
 
 /** Records the new lengths in the run's folder before anything is trained, so that a killed run continues with them. */

@@ -51,7 +51,7 @@ function Parts({
   const isWaiting = shown.some(({ decision }) => decision === null);
   return (
     <>
-      {!isFile && workspace.value !== null && !mayChange && <TokenNote />}
+      {!isFile && workspace.value !== null && !mayChange && <TokenNote commands />}
       {isWaiting && mayChange && <OperatorField />}
       <OpenIncidents {...steered} incidents={shown} />
       <Rules {...steered} />
