@@ -374,7 +374,12 @@ describe("what is not understood is said by file and row, with what would be acc
       /:2: "messages" is a list of messages in Python's notation/,
       /json\.dumps/,
     ],
-    ["ids alone", { prompt_id: "abc", completion_id: "def" }, /:2: the field "prompt" is missing/, /else correct the row/],
+    [
+      "ids alone",
+      { prompt_id: "abc", completion_id: "def" },
+      /:2: the field "prompt" is missing/,
+      /else correct the row/,
+    ],
   ])("%s", (_, row, message, hint) => {
     write(row);
     const error = failure(() => readSftRows({ path }));
