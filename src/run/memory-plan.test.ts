@@ -95,7 +95,7 @@ test("what cannot fit is refused with the numbers and what each remedy would tak
 });
 
 test("a run of all weights is offered an adapter, if each stage starts from trained weights", () => {
-  const scratch = configOf();
+  const scratch = configOf("model.width=1024");
   const config = { ...scratch, model: { ...scratch.model, path: "a-model" } };
   const memory = planMemory(config, facts).total - 1;
   const settings = (of: Config) => remedies(of, facts, { memory }).map(({ setting }) => setting);
@@ -105,7 +105,7 @@ test("a run of all weights is offered an adapter, if each stage starts from trai
 });
 
 test("if no single change fits, the first remedy is changes that fit together, else all that help", () => {
-  const config = configOf();
+  const config = configOf("model.width=1024");
   const single = remedies(config, facts, { memory: Number.POSITIVE_INFINITY });
   const [best] = single;
   const [both, ...rest] = remedies(config, facts, { memory: best!.total - 1 });
