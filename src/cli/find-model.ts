@@ -8,7 +8,7 @@ import { verifyFolder } from "../trainer/atomic-folder.ts";
 import { readFinal } from "../trainer/final.ts";
 import { stateOf } from "../trainer/model-folder.ts";
 import { CheckpointError } from "../util/errors.ts";
-import { hasWeights, isAdapterFolder, weightFilesIn } from "../util/weight-files.ts";
+import { isAdapterFolder, isModelFolder, weightFilesIn } from "../util/weight-files.ts";
 import { resumeCommand } from "./find-run.ts";
 
 /**
@@ -25,7 +25,7 @@ export async function findModel(model: string, workspace: string): Promise<strin
 
 function folderOf(model: string, workspace: string): string {
   for (const folder of [model, join(model, "final")])
-    if (hasWeights(folder) || isAdapterFolder(folder) || stateOf(folder) !== folder) return folder;
+    if (isModelFolder(folder) || stateOf(folder) !== folder) return folder;
   const place = findRun(model, workspace, { what: "model or run" });
   const { id, folder: run } = place;
   for (const stage of ["ppo", "sft"]) {

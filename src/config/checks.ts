@@ -133,7 +133,7 @@ function checkModel({ model }: Config, given: Given): Checked {
 }
 
 /** An adapter stands on frozen weights, so each stage must start from a model that has learned something. */
-function checkLora({ lora, model, sft, reward, ppo }: Config): Problem[] {
+export function checkLora({ lora, model, sft, reward, ppo }: Config): Problem[] {
   if (lora === undefined) return [];
   const starts = {
     sft: sft && model.path,

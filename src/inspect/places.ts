@@ -5,7 +5,7 @@ import { type Config, parseResolvedConfig } from "../config/index.ts";
 import { runIn } from "../config/run-manifest.ts";
 import { UsageError } from "../util/errors.ts";
 import type { On } from "../util/platform.ts";
-import { hasWeights } from "../util/weight-files.ts";
+import { isModelFolder } from "../util/weight-files.ts";
 
 export interface RunPlace {
   readonly id: string;
@@ -25,7 +25,7 @@ export interface FindOptions extends On {
 export function findRun(run: string, workspace: string, { what = "run", ...on }: FindOptions = {}): RunPlace {
   const candidates = [join(workspace, run), run].map((path) => resolve(path));
   for (const folder of candidates) {
-    if (existsSync(join(folder, "config.json")) && !hasWeights(folder)) {
+    if (existsSync(join(folder, "config.json")) && !isModelFolder(folder)) {
       const id = runIn(folder, on);
       return { id, folder: join(dirname(folder), id), workspace: dirname(folder) };
     }

@@ -1,10 +1,11 @@
 /** TRL's loop over a whole run: it goes on where it was left, the controller stops it, and nothing odd is taken in silence. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { tinyModel } from "../../test/support/tiny-model.ts";
 import { defaultRules } from "../control/rules/load-rules.ts";
+import { createEmbeddedEngine } from "../engine/embedded/index.ts";
 import { openStore } from "../store/index.ts";
 import type { EventRecord } from "../types/records.ts";
 import { StoppedByController, UsageError } from "../util/errors.ts";
@@ -155,6 +156,24 @@ it("takes responses that the caller wrote, and refuses what is not a batch", asy
     "did you mean max_new_tokens?",
   );
   await trainer.close();
+});
+
+it("starts from an adapter's folder, with its base's tokenizer", { timeout: 60_000 }, async () => {
+  const adapter = join(folder, "adapter");
+  mkdirSync(adapter);
+  const engine = await createEmbeddedEngine({ threads: 1 });
+  const { id } = await engine.loadModel(model, { adapter: { rank: 2, alpha: 4 } });
+  await engine.saveModel(id, adapter);
+  await engine.close();
+  const policy = await AutoModelForCausalLM.fromPretrained(adapter);
+  expect(policy).toEqual({ folder: adapter, config: (await AutoModelForCausalLM.fromPretrained(model)).config });
+  const tokenizer = await AutoTokenizer.fromPretrained(adapter);
+  expect(tokenizer.folder).toBe(model);
+  const options = { model_name: adapter, exp_name: "adapter", batch_size: 8, mini_batch_size: 4, ppo_epochs: 1 };
+  const settings: BallastSettings = { workspace, threads: 1, control: { noise: { every: 0 } } };
+  const trainer = new PPOTrainer(new PPOConfig(options, settings), policy, null, tokenizer);
+  await batchOf(trainer);
+  expect(existsSync(join((await trainer.finish()).folder, "model.safetensors"))).toBe(true);
 });
 
 it("names a folder that is not there", async () => {

@@ -81,6 +81,7 @@ export interface OpenedAdapter extends TensorSource {
 export function openAdapterFolder(folder: string, base: ModelFolderInfo): OpenedAdapter {
   const peft = new PeftConfig(folder);
   const path = join(folder, adapterWeightsFile);
+  if (!existsSync(path)) throw withoutFactors(folder);
   const file = openSafetensors(path);
   const { huggingFace } = architectureOf(base.config);
   const known = (name: string) => huggingFace.nameOf?.(name) ?? name;
@@ -93,6 +94,12 @@ export function openAdapterFolder(folder: string, base: ModelFolderInfo): Opened
     const factor = /^(.*)\.lora_([AB])\.weight$/.exec(own);
     const module = moduleName(known(factor === null ? own : `${factor[1]}.weight`));
     const beside = /^(.*)\.(base_layer\.weight|lora_embedding_[AB])$/.exec(own);
+    const enlarged = vocabularyOf(known(own), { base, shape: file.shapes.get(name)! });
+    if (factor === null && enlarged !== null)
+      throw peft.error(
+        `${path} holds ${own} of ${enlarged} rows, and the base's vocabulary has ${base.config.vocabularySize}: it was changed before the adapter was trained (resize_token_embeddings), or the adapter belongs to another base`,
+        `Merge the adapter with PEFT, and give the whole model: base.resize_token_embeddings(${enlarged}); PeftModel.from_pretrained(base, ${JSON.stringify(folder)}).merge_and_unload().save_pretrained(DIR), and the adapter's tokenizer beside it.`,
+      );
     if (beside !== null)
       throw peft.error(
         `${path} adapts ${beside[1]}, which is no projection of a block`,
@@ -237,6 +244,34 @@ function checkShapes(of: {
   }
   for (const { name, trainable } of specs)
     if (trainable && !stored.has(name) && name !== "score.bias") throw peft.error(`${path} lacks ${name}`);
+}
+
+/** Rows of an embedding or a head that has not as many as the base's vocabulary; null for every other parameter. */
+function vocabularyOf(
+  name: string,
+  { base, shape }: { readonly base: ModelFolderInfo; readonly shape: readonly number[] },
+): number | null {
+  const { tied, own } = architectureOf(base.config).languageHead;
+  const [rows = 0] = shape;
+  return (name === tied || name === own) && rows !== base.config.vocabularySize ? rows : null;
+}
+
+/** Says what a folder has in place of PEFT's file of an adapter's numbers, and how to convert it. */
+function withoutFactors(folder: string): CheckpointError {
+  const older = "adapter_model.bin";
+  if (!existsSync(join(folder, older)))
+    return new CheckpointError(
+      `${folder} has ${adapterConfigFile}, and no ${adapterWeightsFile}`,
+      "Copy the file from where the folder came from.",
+    );
+  const python =
+    `import torch; from safetensors.torch import save_file; d = ${JSON.stringify(`${folder}/`)}; ` +
+    `t = torch.load(d + "${older}", map_location="cpu", weights_only=True); ` +
+    `save_file({n: x.contiguous() for n, x in t.items()}, d + "${adapterWeightsFile}")`;
+  return new CheckpointError(
+    `${folder} holds its adapter as ${older}, and Ballast reads safetensors`,
+    `Convert it, after pip install torch safetensors: python -c '${python}'`,
+  );
 }
 
 /** A parameter's module: its name without the last part. */

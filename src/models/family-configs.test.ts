@@ -228,6 +228,23 @@ test.each<[string, Json, RegExp]>([
   expect(() => read(json)).toThrow(message);
 });
 
+test("a model of text and images is refused with the way to its text model, if that could be read", () => {
+  const text = of("gemma3_text", { num_key_value_heads: 4 });
+  const hintOf = (json: Json) => {
+    try {
+      read(json);
+    } catch (error) {
+      return (error as { hint?: string }).hint;
+    }
+    return "read";
+  };
+  const gemma = hintOf({ model_type: "gemma3", text_config: text, vision_config: {} });
+  expect(gemma).toContain("Save its text model, a gemma3_text, in a folder of its own");
+  expect(gemma).toContain("t.model = m.model.language_model");
+  expect(hintOf({ model_type: "mistral3", text_config: of("mistral") })).toContain("Only its text model, a mistral,");
+  expect(hintOf({ model_type: "llava", text_config: of("phi") })).toBeUndefined();
+});
+
 test("Mistral reads as many tokens as its window holds, and its file keeps both numbers", () => {
   const windowed = of("mistral", { sliding_window: 100, num_key_value_heads: 2 });
   const config = read(windowed);

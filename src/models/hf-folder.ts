@@ -186,14 +186,21 @@ function inspect(folder: string): Inspected {
   for (const [name, shape] of weights.shapes) {
     const known = huggingFace.nameOf?.(name) ?? name;
     const other = names.get(known);
-    if (other !== undefined) throw new CheckpointError(`${path} has ${known} twice, as ${other} and ${name}`);
+    if (other !== undefined)
+      throw new CheckpointError(
+        `${path} has ${known} twice, as ${other} and ${name}`,
+        "Save the model again with transformers' save_pretrained.",
+      );
     shapes.set(known, shape);
     names.set(known, name);
   }
   const heads: readonly Head[] = recordedHeads ?? [headOf({ path, className, classes: huggingFace.classes, shapes })];
   // Names and shapes are compared one by one only if the file has as many tensors as the layers need.
   if (config.layers > shapes.size)
-    throw new CheckpointError(`${path} has ${shapes.size} tensors, and config.json wants ${config.layers} layers`);
+    throw new CheckpointError(
+      `${path} has ${shapes.size} tensors, and config.json wants ${config.layers} layers`,
+      "config.json and the weights are of different models: copy both again from one place.",
+    );
   const large = whyTooLarge(parameterCount(config, heads));
   if (large !== null)
     throw new CheckpointError(`the model in ${folder} is too large: ${large}`, "Give a smaller model.");
@@ -203,13 +210,20 @@ function inspect(folder: string): Inspected {
   for (const { name, shape } of wanted) {
     const found = shapes.get(name);
     if (found === undefined && name === "score.bias") continue;
-    if (found === undefined) throw new CheckpointError(`${path} has no parameter ${name}`);
+    if (found === undefined)
+      throw new CheckpointError(
+        `${path} has no parameter ${name}`,
+        "config.json and the weights are of different models, or the download is not complete: copy both again from one place.",
+      );
     if (found.join() === shape.join()) {
       weights.check(names.get(name) as string);
       continue;
     }
     if (name === "score.weight" && found.length === 2 && found[0] !== 1) throw manyLabels(path, found[0] as number);
-    throw new CheckpointError(`${path}: ${name} has shape [${found}], config.json wants [${shape}]`);
+    throw new CheckpointError(
+      `${path}: ${name} has shape [${found}], config.json wants [${shape}]`,
+      "config.json and the weights are of different models: copy both again from one place, or correct the sizes in config.json.",
+    );
   }
   const known = new Set(wanted.map(({ name }) => name));
   const block = /^(.*?\.)\d+\./.exec(wanted.find(({ name }) => /\.\d+\./.test(name))?.name ?? "")?.[1] ?? "";
@@ -270,7 +284,10 @@ function readConfig(folder: string): { config: KnownConfig; recordedHeads: Head[
   file.refuseCode();
   if (typeof family !== "string" || !Object.hasOwn(families, family)) {
     const are = familyNames.length === 1 ? "is" : "are";
-    throw file.error(`model_type is ${JSON.stringify(family)}; only ${familyNames.join(", ")} ${are} supported`);
+    throw file.error(
+      `model_type is ${JSON.stringify(family)}; only ${familyNames.join(", ")} ${are} supported`,
+      textModelHint(family, file, folder),
+    );
   }
   file.refuseUncomputed();
   const known = family as Family;
@@ -279,6 +296,18 @@ function readConfig(folder: string): { config: KnownConfig; recordedHeads: Head[
   if (recordedHeads?.length === 0) throw file.error("ballast_heads names neither lm nor scalar");
   const [className] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
   return { config, recordedHeads, className: typeof className === "string" ? className : "" };
+}
+
+/** How to take the text model out of a model of text and images; undefined for every other. */
+function textModelHint(family: unknown, { json }: HfConfig, folder: string): string | undefined {
+  const { model_type: inner } = { ...(json.text_config as { model_type?: unknown } | undefined) };
+  const text = inner ?? `${family}_text`;
+  if (typeof json.text_config !== "object" || !Object.hasOwn(families, text as string)) return undefined;
+  if (family !== "gemma3") return `Only its text model, a ${text}, could be read: save that in a folder of its own.`;
+  const python =
+    `from transformers import AutoModelForCausalLM as M, AutoTokenizer as T, Gemma3ForCausalLM as G; d = ${JSON.stringify(folder)}; m = M.from_pretrained(d, dtype="auto"); ` +
+    `t = G(m.config.text_config).to(m.dtype); t.model = m.model.language_model; t.lm_head = m.lm_head; t.save_pretrained(d + "-text"); T.from_pretrained(d).save_pretrained(d + "-text")`;
+  return `It reads images, too. Save its text model, a gemma3_text, in a folder of its own, after pip install torch transformers: python -c '${python}'`;
 }
 
 /** Refuses weights that are not plain numbers, or not where they are looked for. */

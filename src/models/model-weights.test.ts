@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fixtureTensors, temporaryFolder, tiedConfig } from "../../test/support/gpt2.ts";
 import { CheckpointError } from "../util/errors.ts";
-import { hashOfWeights, hasWeights } from "../util/weight-files.ts";
+import { hashOfWeights, hasWeights, isModelFolder } from "../util/weight-files.ts";
 import { convertModelFolder, openModelFolder, readModelFolder, writeModelFolder } from "./hf-folder.ts";
 import { openWeights, writeWeights } from "./model-weights.ts";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
@@ -298,6 +298,32 @@ describe("folders that do not fit are CheckpointErrors that say why", () => {
     expect(() => openModelFolder(folder)).toThrow(expect.objectContaining({ hint: expect.stringContaining(command) }));
     rmSync(join(folder, "config.json"));
     expectError(folder, message);
+  });
+
+  test("shards without their index, all of them and some", () => {
+    const folder = sharded();
+    rmSync(join(folder, index));
+    expect([hasWeights(folder), isModelFolder(folder)]).toEqual([true, true]);
+    expectError(folder, `has all 4 shards of a model (model-00001-of-00004.safetensors, `);
+    expectError(folder, `and no ${index}, which says where each tensor is`);
+    rmSync(join(folder, lastShard));
+    expectError(folder, "has 3 of the 4 shards of a model");
+    const hint = expect.stringContaining(`copy ${index} and the missing shards from where they came from`);
+    expect(() => openModelFolder(folder)).toThrow(expect.objectContaining({ hint }));
+  });
+
+  test.each([
+    ["model.fp16.safetensors", "rename it to model.safetensors"],
+    ["consolidated.safetensors", "in its maker's own format, with other names of tensors: copy model.safetensors"],
+  ])("%s only", (file, remedy) => {
+    const folder = temporaryFolder();
+    cpSync(join(sharded(), "config.json"), join(folder, "config.json"));
+    expect([hasWeights(folder), isModelFolder(folder)]).toEqual([false, true]);
+    writeFileSync(join(folder, file), "");
+    expect(hasWeights(folder)).toBe(true);
+    expectError(folder, `has no model.safetensors, but ${file}`);
+    const hint = expect.stringContaining(remedy);
+    expect(() => openModelFolder(folder)).toThrow(expect.objectContaining({ hint }));
   });
 
   test("an empty folder, none at all", () => {

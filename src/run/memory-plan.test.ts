@@ -1,7 +1,7 @@
 /** The plan of a run's memory: every model and setting shows in it, and what cannot fit is refused with what would save. */
 import { describe, expect, test } from "vitest";
 import { type Config, loadConfig } from "../config/index.ts";
-import { planMemory, refuseTooLarge } from "./memory-plan.ts";
+import { planMemory, refuseTooLarge, remedies } from "./memory-plan.ts";
 
 const facts = { vocabularySize: 500, lengths: { ppo: [12, 20] } };
 
@@ -92,4 +92,28 @@ test("what cannot fit is refused with the numbers and what each remedy would tak
   } catch (error) {
     expect((error as { hint: string }).hint).toMatch(/ppo\.microBatch=1 takes 0\.\d+ GiB/);
   }
+});
+
+test("a run of all weights is offered an adapter, if each stage starts from trained weights", () => {
+  const scratch = configOf("model.width=1024");
+  const config = { ...scratch, model: { ...scratch.model, path: "a-model" } };
+  const memory = planMemory(config, facts).total - 1;
+  const settings = (of: Config) => remedies(of, facts, { memory }).map(({ setting }) => setting);
+  expect(settings(config)).toContain("lora.rank=16");
+  expect(settings(scratch)).not.toContain("lora.rank=16");
+  expect(settings({ ...config, lora: { rank: 4, alpha: 8, rslora: false } })).not.toContain("lora.rank=16");
+});
+
+test("if no single change fits, the first remedy is changes that fit together, else all that help", () => {
+  const config = configOf("model.width=1024");
+  const single = remedies(config, facts, { memory: Number.POSITIVE_INFINITY });
+  const [best] = single;
+  const [both, ...rest] = remedies(config, facts, { memory: best!.total - 1 });
+  expect(both!.setting).toMatch(/^.+ with .+$/);
+  expect(both!.setting.startsWith(best!.setting)).toBe(true);
+  expect(both!.total).toBeLessThan(best!.total);
+  expect(rest).toEqual(single);
+  const { setting, total } = remedies(config, facts, { memory: 1 })[0]!;
+  expect(setting.split(" with ").length).toBeGreaterThan(1);
+  expect(total).toBeLessThanOrEqual(both!.total);
 });

@@ -1,10 +1,12 @@
 /** What a run will hold in memory at once, model by model, before anything is loaded: for `ballast plan`, and for `ballast run` to refuse what cannot fit. */
+import { checkLora } from "../config/checks.ts";
 import type { Config } from "../config/index.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
 import { forwardBytes, lossBytes, samplingBytes, tokensWithin } from "../engine/graph-memory.ts";
 import { paddingCost, shareOfPass } from "../engine/pass-size.ts";
 import { microBatches } from "../engine/passes.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
+import { loraSchema } from "../settings/config-schema.ts";
 import { keepsMemory } from "../tensor/session.ts";
 import type { PreparedRows, RowLengths } from "../trainer/encoded-rows.ts";
 import { UsageError } from "../util/errors.ts";
@@ -76,34 +78,70 @@ const lossLine = "activations of a loss";
 export function refuseTooLarge(config: Config, facts: RowFacts, memory = machineMemory()): void {
   const { total, stage } = planMemory(config, facts);
   if (total <= memory) return;
-  const changes = remedies(config, facts).map(({ setting, total }) => `${setting} takes ${gibibytes(total)}`);
+  const changes = remedies(config, facts, { memory }).map(
+    ({ setting, total }) => `${setting} takes ${gibibytes(total)}`,
+  );
   throw new UsageError(
     `${stage} would take ${gibibytes(total)}, and this machine has ${gibibytes(memory)}`,
     `${changes.length > 0 ? `${changes.join("; ")}. ` : ""}Otherwise take a smaller model, a shorter context, or a larger machine. ballast plan shows the parts.`,
   );
 }
 
-/** Settings that save memory, with the total that each would give on its own, smallest first. */
+type Change = readonly [setting: string, change: (config: Config) => Config];
+
+/**
+ * Settings that save memory, with the total that each would give on its own, smallest first. If none of them fits into `memory`, the first is as many
+ * of them, the largest savings first, as fit together, or all that help.
+ */
 export function remedies(
   config: Config,
   facts: RowFacts,
-  plan: (config: Config, facts: RowFacts) => MemoryPlan = planMemory,
+  { memory, plan = planMemory }: { readonly memory: number; readonly plan?: typeof planMemory },
 ): { setting: string; total: number }[] {
-  const { ppo, control } = config;
-  const { total } = plan(config, facts);
-  const changes: [string, Config][] = [["recompute=true", { ...config, recompute: true }]];
-  if (ppo) {
-    changes.push(["ppo.criticKind=shared", { ...config, ppo: { ...ppo, criticKind: "shared" } }]);
-    changes.push(["ppo.microBatch=1", { ...config, ppo: { ...ppo, microBatch: 1 } }]);
+  const { total: now } = plan(config, facts);
+  const totalOf = (changes: readonly Change[]) =>
+    plan(
+      changes.reduce((changed, [, change]) => change(changed), config),
+      facts,
+    ).total;
+  const alone = savings(config)
+    .map((change) => ({ change, setting: change[0], total: totalOf([change]) }))
+    .filter((one) => one.total < 0.98 * now)
+    .sort((a, b) => a.total - b.total);
+  const single = alone.map(({ setting, total }) => ({ setting, total }));
+  const [first, ...others] = alone;
+  if (first === undefined || first.total <= memory) return single;
+  let taken = [first.change];
+  let { total } = first;
+  for (const { change } of others) {
+    if (total <= memory) break;
+    const next = totalOf([...taken, change]);
+    if (next >= total) continue;
+    taken = [...taken, change];
+    total = next;
+  }
+  return taken.length < 2 ? single : [{ setting: taken.map(([setting]) => setting).join(" with "), total }, ...single];
+}
+
+/** Changes of a configuration that save memory. */
+function savings(config: Config): Change[] {
+  const changes: Change[] = [["recompute=true", (one) => ({ ...one, recompute: true })]];
+  const adapted = { ...config, lora: loraSchema.parse({}) };
+  if (config.lora === undefined && checkLora(adapted).length === 0)
+    changes.push([`lora.rank=${adapted.lora.rank}`, (one) => ({ ...one, lora: adapted.lora })]);
+  if (config.ppo) {
+    const online = (change: Partial<NonNullable<Config["ppo"]>>) => (one: Config) => ({
+      ...one,
+      ppo: { ...one.ppo!, ...change },
+    });
+    changes.push(["ppo.criticKind=shared", online({ criticKind: "shared" })]);
+    changes.push(["ppo.microBatch=1", online({ microBatch: 1 })]);
     changes.push([
       "control.interventions=off (no copy to go back to)",
-      { ...config, control: { ...control, interventions: "off" } },
+      (one) => ({ ...one, control: { ...one.control, interventions: "off" } }),
     ]);
   }
-  return changes
-    .map(([setting, changed]) => ({ setting, total: plan(changed, facts).total }))
-    .filter((one) => one.total < 0.98 * total)
-    .sort((a, b) => a.total - b.total);
+  return changes;
 }
 
 export function gibibytes(bytes: number): string {

@@ -80,6 +80,16 @@ function checkedStops(path: string): Record<string, unknown> {
 export function readTokenizerFiles(folder: string): TokenizerFiles {
   const path = join(folder, "tokenizer.json");
   if (!existsSync(path)) {
+    const older = ["tokenizer.model", "spiece.model", "vocab.json", "vocab.txt"].find((name) =>
+      existsSync(join(folder, name)),
+    );
+    if (older !== undefined) {
+      const d = JSON.stringify(folder);
+      throw new DataError(
+        `${folder} has ${older}, and no tokenizer.json, which Ballast reads`,
+        `convert it, after pip install transformers sentencepiece: python -c 'from transformers import AutoTokenizer as T; T.from_pretrained(${d}).save_pretrained(${d})'`,
+      );
+    }
     throw new DataError(
       `${path} does not exist`,
       "a tokenizer is a folder with tokenizer.json, and tokenizer_config.json beside it",

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -351,6 +351,15 @@ describe("a saved folder", () => {
 
 describe("what cannot be loaded says why", () => {
   it("a missing folder, a file cut short, no vocabulary, no EOS", () => {
+    const older = join(folder, "older");
+    mkdirSync(older);
+    writeFileSync(join(older, "tokenizer.model"), "");
+    expect(() => loadTokenizer(older)).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining("has tokenizer.model, and no tokenizer.json, which Ballast reads"),
+        hint: expect.stringContaining("AutoTokenizer as T; T.from_pretrained("),
+      }),
+    );
     expect(() => loadTokenizer(join(folder, "none"))).toThrow(/tokenizer.json does not exist/);
     write("tokenizer.json", JSON.stringify(gpt2Like()).slice(0, 100));
     expect(() => loadTokenizer(folder)).toThrow(/cannot be read/);

@@ -25,17 +25,30 @@ export interface WeightFiles {
 
 /** Whether a folder holds a model's weights, in whichever format: those that Ballast cannot read are refused by name when they are read. */
 export function hasWeights(folder: string): boolean {
-  return hasSafetensors(folder) || otherWeights(folder) !== undefined;
+  return hasSafetensors(folder) || otherWeights(folder).length > 0;
+}
+
+/** Whether a folder is a model's, whole or adapter, even if its weights are missing: a run's has a `config.json`, too. */
+export function isModelFolder(folder: string): boolean {
+  if (hasWeights(folder) || isAdapterFolder(folder)) return true;
+  try {
+    const { model_type } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+    return typeof model_type === "string";
+  } catch {
+    return false;
+  }
 }
 
 function hasSafetensors(folder: string): boolean {
   return isFile(join(folder, weightsFile)) || isFile(join(folder, indexFile));
 }
 
-/** A file with weights in a format that is not read. */
-function otherWeights(folder: string): string | undefined {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
-  return readdirSync(folder).find((name) => /^pytorch_model.*\.bin(\.index\.json)?$|\.gguf$/.test(name));
+/** Files with weights in a format, or under a name, that is not read. */
+function otherWeights(folder: string): string[] {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
+  const own = [weightsFile, adapterWeightsFile, "optimizer.safetensors"];
+  const names = readdirSync(folder).filter((name) => !own.includes(name));
+  return names.filter((name) => /^pytorch_model.*\.bin(\.index\.json)?$|\.gguf$|\.safetensors$/.test(name)).sort();
 }
 
 /**
@@ -129,12 +142,15 @@ function readIndex(folder: string): WeightFiles {
 /** Says what a folder without safetensors has in their place, and how to convert it. */
 function withoutWeights(folder: string): CheckpointError {
   if (!existsSync(folder)) return new CheckpointError(`there is no folder ${folder}`, "Check the path.");
-  const other = otherWeights(folder);
+  const others = otherWeights(folder);
+  // What can be converted says more than what is incomplete.
+  const other = others.find((name) => !name.endsWith(".safetensors")) ?? others[0];
   if (other === undefined)
     return new CheckpointError(
       `${folder} holds no weights: it has neither ${weightsFile} nor ${indexFile}`,
       "A model folder has config.json, the weights, and tokenizer.json.",
     );
+  if (other.endsWith(".safetensors")) return withoutIndex(folder, others);
   const [d, name] = [JSON.stringify(folder), JSON.stringify(other)];
   const isGguf = other.endsWith(".gguf");
   const python = isGguf
@@ -145,6 +161,29 @@ function withoutWeights(folder: string): CheckpointError {
   return new CheckpointError(
     `${folder} holds its weights as ${other}, and Ballast reads safetensors`,
     `Convert it, after pip install torch transformers${isGguf ? " gguf" : ""}: python -c '${python}'`,
+  );
+}
+
+/** Says of a folder with safetensors under other names what is there and what is missing. */
+function withoutIndex(folder: string, found: readonly string[]): CheckpointError {
+  const named = `${found.slice(0, 3).join(", ")}${found.length > 3 ? ` and ${found.length - 3} more` : ""}`;
+  const shards = found.flatMap((name) => {
+    const [, number, of] = /^model-(\d+)-of-(\d+)\.safetensors$/.exec(name) ?? [];
+    return of === undefined ? [] : [{ number: Number(number), of: Number(of) }];
+  });
+  const [first] = shards;
+  if (first !== undefined) {
+    const whole = shards.length === first.of ? `all ${first.of}` : `${shards.length} of the ${first.of}`;
+    return new CheckpointError(
+      `${folder} has ${whole} shards of a model (${named}) and no ${indexFile}, which says where each tensor is`,
+      `The download is not complete: copy ${indexFile}${shards.length === first.of ? "" : " and the missing shards"} from where they came from.`,
+    );
+  }
+  return new CheckpointError(
+    `${folder} has no ${weightsFile}, but ${named}`,
+    found.some((name) => name.startsWith("consolidated"))
+      ? `consolidated.safetensors is in its maker's own format, with other names of tensors: copy ${weightsFile}, or the shards and ${indexFile}, from where it came from.`
+      : `Copy ${weightsFile} from where it came from. If the file is the same model in a different format of numbers (such as model.fp16.safetensors), rename it to ${weightsFile}.`,
   );
 }
 

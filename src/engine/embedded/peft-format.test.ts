@@ -89,6 +89,19 @@ describe("a folder", () => {
     );
   });
 
+  test("of two heads has a task_type of null in its file, and goes on with the same bits", async () => {
+    const { id, folder } = await adapterOn(await base(), { rank: 2, alpha: 4 }, ["lm", "scalar"]);
+    const json = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8"));
+    expect(json).toMatchObject({ task_type: null, modules_to_save: ["score"] });
+    for (const place of [folder, edit(folder, {})]) {
+      // Without Ballast's own record, too.
+      const again = await core.loadModel(place, { adapter: { rank: 2, alpha: 4 } });
+      expect([...again.heads].sort()).toEqual(["lm", "scalar"]);
+      expect(await logprobsOf(again.id)).toEqual(await logprobsOf(id));
+      expect(await scoresOf(again.id)).toEqual(await scoresOf(id));
+    }
+  });
+
   test("finds its base where the workspace was moved to, and is refused on other weights", async () => {
     const place = temporaryFolder();
     cpSync(await base(), join(place, "old", "base"), { recursive: true });
@@ -159,6 +172,11 @@ describe("refused by name", async () => {
       "adapts lm_head, which is no projection of a block",
     ],
     [
+      "a vocabulary that was enlarged",
+      (all) => all.set("base_model.model.transformer.wte.weight", zeros(31, 16)),
+      "holds transformer.wte.weight of 31 rows, and the base's vocabulary has 29: it was changed before the adapter was trained (resize_token_embeddings)",
+    ],
+    [
       "a whole module without its name",
       (all) => all.set("base_model.model.transformer.ln_f.weight", zeros(16)),
       "and modules_to_save does not name it",
@@ -170,6 +188,19 @@ describe("refused by name", async () => {
     const loaded = core.loadModel(editTensors(folder, change));
     const error = (await loaded.catch((error: unknown) => error)) as Error & { hint?: string };
     expect(`${error.message} ${error.hint}`).toContain(message);
+  });
+
+  test("PEFT's older file, and none, with what to do", async () => {
+    const copy = edit(folder, {});
+    rmSync(join(copy, "adapter_model.safetensors"));
+    await expect(core.loadModel(copy)).rejects.toThrow("has adapter_config.json, and no adapter_model.safetensors");
+    writeFileSync(join(copy, "adapter_model.bin"), "");
+    await expect(core.loadModel(copy)).rejects.toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining("holds its adapter as adapter_model.bin, and Ballast reads safetensors"),
+        hint: expect.stringContaining("save_file("),
+      }),
+    );
   });
 
   test("dropout is not used, which is said", async () => {

@@ -36,7 +36,7 @@ export async function plan({ file, overrides, time, json = false, terminal }: Pl
     time && fits && config.ppo
       ? await planTime(config, planOf({ ...config, sft: undefined, reward: undefined }, facts))
       : null;
-  const changes = fits ? [] : remedies(config, facts, planOf);
+  const changes = fits ? [] : remedies(config, facts, { memory, plan: planOf });
   if (json) {
     const { policy: _, ...rest } = planned;
     terminal.out(jsonLine({ config: file, ...rest, memory, fits, secondsPerIteration: seconds, remedies: changes }));
