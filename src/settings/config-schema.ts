@@ -539,7 +539,7 @@ const engineChoice = z.strictObject({
   dtype: z.enum(["fp32", "bf16"]).optional(),
   /** Only of `torch` on a device that is not the CPU: what is kept and stepped on the host (ZeRO-Offload, Ren et al. 2021); by default nothing. */
   offload: z.enum(["optimizer"]).optional(),
-  /** Only of `torch`: seconds that one pass, step of generation, load or save may take; by default 3600 (engine/torch/worker-process.ts says why). */
+  /** Only of `torch`: seconds that one pass, step of generation, load or save may take, and other machines until they come; by default 3600 (engine/torch/worker-process.ts says why). */
   deadline: count.optional(),
   /** Only of `tinker`: the server's address, without a path. */
   url: z
