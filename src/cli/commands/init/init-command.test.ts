@@ -6,10 +6,21 @@ import { parse } from "yaml";
 import { keptTerminal } from "../../../../test/support/terminal.ts";
 import { loadConfig } from "../../../config/index.ts";
 import { createEmbeddedEngine } from "../../../engine/embedded/index.ts";
-import { buildTokenizer } from "../../../text/index.ts";
+import { buildTokenizer, loadTokenizer } from "../../../text/index.ts";
+import type { DataError } from "../../../util/errors.ts";
 import { runProgram } from "../../program.ts";
 import { completePath } from "./ask.ts";
 import { init } from "./index.ts";
+import { understand } from "./understood-rows.ts";
+
+function failureOf(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    return (error as DataError).hint ?? "";
+  }
+  return "";
+}
 
 const folder = mkdtempSync(join(tmpdir(), "ballast-init-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -147,6 +158,24 @@ it("gives answers the room of their words, their marks and the token that ends t
     out,
   );
   expect(loadConfig(out).config.ppo!.maxNewTokens).toBe(16);
+});
+
+it("rows none of which the model can read are refused in order, with a template that mends it", async () => {
+  const file = at("chat.jsonl");
+  const turns = (answer: string) => [
+    { role: "user", content: "say it" },
+    { role: "assistant", content: answer },
+  ];
+  const pair = JSON.stringify({ chosen: turns("red"), rejected: turns("green") });
+  writeFileSync(file, `${pair}\n`.repeat(12));
+  const made = at("untemplated");
+  mkdirSync(made);
+  await buildTokenizer({ kind: "word", vocabularySize: 64 }, ["say it red green"]).save(made);
+  const refused = (chatTemplate: string | null) =>
+    understand([file], {}, { tokenizer: loadTokenizer(made, { chatTemplate }), context: 64 });
+  expect(() => refused(null)).toThrow(/chat\.jsonl:1-12: a conversation \(user\) needs a chat template/);
+  const [, template] = /chatTemplate: (".*?[^\\]")\}/.exec(failureOf(() => refused(null))) ?? [];
+  expect(refused(parse(template!)).survey.rows).toBe(12);
 });
 
 it("a model of the Hub is looked at in the cache, and stays a name in the file", async () => {
