@@ -23,7 +23,7 @@ import { type Checked, type Given, inList, type Problem, problem } from "./probl
 /** Every contradiction (errors) and every setting without effect (warnings) in a configuration whose single values are valid. */
 export function checkConfig(config: Config, given: Given): Checked {
   const parts = [
-    { errors: checkEngines(config, given), warnings: checkServerOnly(config, given) },
+    { errors: checkEngines(config, given), warnings: checkServerOnly(config) },
     checkModel(config, given),
     { errors: checkLora(config), warnings: [] },
     checkTokenizer(config, given),
@@ -67,12 +67,14 @@ function checkEngines({ engine, model }: Config, given: Given): Problem[] {
 }
 
 /** Settings of passes on this machine have no effect if every model is on a server. */
-function checkServerOnly({ engine }: Config, given: Given): Problem[] {
+function checkServerOnly({ engine, threads, recompute, ppo }: Config): Problem[] {
   const { kind, reference, critic, reward } = engine;
   const here = [reference, critic, reward].some((one) => one !== undefined && one.kind !== "tinker");
   if (kind !== "tinker" || here) return [];
-  const own = ["threads", "recompute", "ppo.microBatch"].filter((key) => given(key));
-  return own.map((key) =>
+  // By their values: the configuration of a record has every key.
+  const own = { threads: threads !== 0, recompute, "ppo.microBatch": ppo !== undefined && ppo.microBatch !== 0 };
+  const set = Object.entries(own).flatMap(([key, isSet]) => (isSet ? [key] : []));
+  return set.map((key) =>
     problem(key, `${key} has no effect: engine.kind is tinker, and the server cuts and computes passes by itself`),
   );
 }
