@@ -31,10 +31,12 @@ export async function trainOnline(
   const opened = await openOnline(context, inputs, injected);
   const { models, reward, loop, control, state } = opened;
   let before: Kept | null = null;
-  let iteration = loop.first;
+  /** The iteration in progress, whose beginning `before` holds; null between two, and while `before` is replaced. */
+  let within: number | null = null;
   try {
     const { iterations, stop: target } = inputs.settings;
     const met = () => targetMet(target.when, state.targets);
+    let iteration = loop.first;
     // An incident always has a state to go back to.
     if (iteration === 0 && context.config.control.interventions === "on") await loop.save(0);
     for (; iteration < iterations && met() === null; iteration++) {
@@ -50,7 +52,9 @@ export async function trainOnline(
       for (const name of injected.beginning(iteration))
         loop.event("fault", iteration, `injected: ${name}`, { fault: name });
       const keeping = performance.now();
+      within = null;
       before = await keepBefore(run, before);
+      within = iteration;
       control.seconds += (performance.now() - keeping) / 1000;
       let experience: Experience;
       try {
@@ -76,6 +80,7 @@ export async function trainOnline(
       const values = await algorithm.record(run, iteration, { experience, outcome, measured });
       const { stop, ...updated } = control.afterUpdate(iteration, values, baseOf(run, iteration));
       state.targets = observeTargets(target.when, state.targets, values);
+      within = null;
       await loop.end(iteration + 1, values);
       const orders = { ...updated, stop: outcome.stop ?? stop };
       await obey(run, { orders, iteration, experience, before, done: iteration + 1 });
@@ -87,8 +92,8 @@ export async function trainOnline(
     return result;
   } catch (error) {
     // What was kept of the state before this iteration may outlive the failure: a server has it on its disk.
-    if (error instanceof EngineError && before !== null && context.config.control.interventions === "on")
-      await loop.save(iteration, before);
+    const isKept = within !== null && before !== null && context.config.control.interventions === "on";
+    if (error instanceof EngineError && isKept) await loop.save(within!, before!);
     // The run continues in this process, with models that it opens again.
     if (error instanceof RolledBack) await closeModels({ context, models }, before);
     throw error;

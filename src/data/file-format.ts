@@ -147,13 +147,13 @@ function python(script: string, path: string): string {
   return `python3 -c '${script}' ${shellWord(path)}`;
 }
 
-/** The path for the converted rows: beside the file, never overwriting it. */
 /** A new file beside this one, of the same kind. */
 function sameKind(path: string): string {
   const [, base, suffix] = /^(.*[^/\\])(\.\w+)$/s.exec(path) ?? ["", path, ".jsonl"];
   return `${base}-converted${suffix}`;
 }
 
+/** The path for the converted rows: beside the file, never overwriting it. */
 function output(path: string): string {
   const target = path.replace(/(?<=[^/\\])\.\w+$/, "");
   return `${target}.jsonl` === path ? `${target}-converted.jsonl` : `${target}.jsonl`;

@@ -53,7 +53,7 @@ it("unknown columns ask for names, and say how many rows were read", () => {
   expect(refused(() => guessUse({ path: file("short.csv", reviews(3)) }))).toMatch(/^3 rows cannot be used/);
 });
 
-it("a header without rows is no empty file", () => {
+it("a header without rows is not called an empty file", () => {
   const said = refused(() => [...rowsOfFiles(file("header.csv", "prompt,chosen\n"))]);
   expect(said).toMatch(/header\.csv has a header and no rows: its columns are "prompt", "chosen"/);
   expect(refused(() => [...rowsOfFiles(file("nothing.csv", ""))])).toMatch(/nothing\.csv is empty/);
