@@ -42,7 +42,9 @@ it("a column that the file lacks is named with those that it has, whatever other
 it("a mistyped field is told from its neighbours", () => {
   const path = file("typo.csv", reviews(2));
   const said = refused(() => guessUse({ path, fields: { promt: "diff" } }));
-  expect(said).toMatch(/^promt is no field of rows; did you mean prompt\?\nthe fields are prompt, chosen, rejected, /);
+  expect(said).toMatch(
+    /^promt is not a field of rows; did you mean prompt\?\nthe fields are prompt, chosen, rejected, /,
+  );
   expect(said).not.toMatch(/colon/);
 });
 

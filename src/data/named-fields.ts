@@ -18,7 +18,7 @@ const rowsRead = 20;
 function checkField(name: string): void {
   if (fieldsOfRows.includes(name)) return;
   throw new UsageError(
-    `${name} is no field of rows${meant(name, fieldsOfRows)}`,
+    `${name} is not a field of rows${meant(name, fieldsOfRows)}`,
     `the fields are ${fieldsOfRows.join(", ")}; a field stands before the file's column: prompt=question`,
   );
 }

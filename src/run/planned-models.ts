@@ -8,6 +8,7 @@ import { newAdapter } from "../models/adapter.ts";
 import { adapterBase } from "../models/adapter-folder.ts";
 import { blockProjections, parameterSpecs, scratchConfig } from "../models/family.ts";
 import { readModelConfig } from "../models/hf-folder.ts";
+import { sizeOf } from "../models/safetensors.ts";
 import { learnedComponents } from "../reward/index.ts";
 import { stateOf } from "../trainer/model-folder.ts";
 import { adapterOf } from "../trainer/stage-models.ts";
@@ -84,7 +85,7 @@ export function countParameters(
 ): number {
   return parameterSpecs(config, heads)
     .filter(({ trainable }) => which === "all" || trainable)
-    .reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+    .reduce((total, { shape }) => total + sizeOf(shape), 0);
 }
 
 export function withoutAdapter({ adapter: _, ...whole }: ModelConfig): ModelConfig {

@@ -270,7 +270,7 @@ class Worker:
     def _model(self, id):
         model = self._named(id)
         if not model.whole:
-            raise usage(f"model {id} is no longer whole: a change of it failed in its middle")
+            raise usage(f"model {id} is no longer whole: a change to it failed halfway")
         return model
 
     def _named(self, id):
