@@ -45,16 +45,25 @@ if (last === undefined) process.exit(1);
 
 const keys = ["total", "rollout", "score", "passes", "update", "cpuSeconds", "outsideEngineShare", "peakMb"] as const;
 const results: Record<string, Record<string, Figures[]>> = {};
-for (const name of names) {
-  const shape = iterations === undefined ? shapes[name] : { ...shapes[name], iterations };
-  const measured: Record<string, Figures[]> = Object.fromEntries(present.map((contender) => [contender, []]));
-  results[name] = measured;
-  for (let round = 0; round < rounds; round++)
+const measuredAt = (name: ShapeName) => (iterations === undefined ? shapes[name] : { ...shapes[name], iterations });
+for (const name of names) results[name] = Object.fromEntries(present.map((contender) => [contender, []]));
+for (let round = 0; round < rounds; round++) {
+  /** TRL trains all weights whatever `lora` is: shapes that differ in it only are measured against the same process. */
+  const byTrl = new Map<string, Figures>();
+  for (const name of names) {
+    const shape = measuredAt(name);
+    const trlShape = JSON.stringify({ ...shape, lora: 0 });
     for (const contender of present) {
-      const figures = measure(contender, shape, threads, options.device);
-      measured[contender]!.push(figures);
+      const figures =
+        (contender === "TRL" ? byTrl.get(trlShape) : undefined) ?? measure(contender, shape, threads, options.device);
+      if (contender === "TRL") byTrl.set(trlShape, figures);
+      results[name]![contender]!.push(figures);
       process.stderr.write(`${name}, ${contender}: ${JSON.stringify(figures)}\n`);
     }
+  }
+}
+for (const name of names) {
+  const measured = results[name]!;
   say(
     `\n${name}: ${rounds === 1 ? "one round" : `medians of ${rounds} rounds`}, ${threads} thread${threads > 1 ? "s" : ""}; of ${last}`,
   );
