@@ -1,6 +1,6 @@
 /** An engine that fails in an iteration: what is saved is the state of that iteration's beginning, or nothing. */
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename } from "node:path";
 import { expect, it } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
 import { runPpo } from "../../test/support/run-ppo.ts";
@@ -9,7 +9,9 @@ import { EngineError } from "../util/errors.ts";
 
 const ppo = { iterations: 4, checkpointEvery: 0 };
 const checkpoints = (world: World) =>
-  readdirSync(join(world.folder, "ppo")).filter((name) => name.startsWith("checkpoint"));
+  readdirSync(world.folder, { recursive: true, encoding: "utf8" })
+    .map((path) => basename(path))
+    .filter((name) => name.startsWith("checkpoint"));
 
 /** Fails the n-th call of a verb, once. */
 function failing(verb: "cloneModel" | "optimStep" | "sample", n: number) {
