@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { lengthOf } from "../config/extend.ts";
 import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
+import { engineOfRole } from "../engine/capabilities.ts";
 import type { HeadKind, ModelId } from "../engine/engine.ts";
 import type { Config } from "../settings/config-schema.ts";
 import type { MetricValues } from "../types/records.ts";
@@ -19,7 +20,7 @@ export interface FinalRequest {
   readonly heads: readonly HeadKind[];
   readonly steps: number;
   readonly values: MetricValues;
-  /** Merge an adapter into the weights: what later stages stand on is a whole model. */
+  /** Merge an adapter into the weights, if the engine can: what later stages stand on is a whole model. */
   readonly merge?: boolean;
   /** Writes more files into the folder, flushed to disk. */
   readonly extra?: (folder: string) => void;
@@ -31,7 +32,8 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   const { model, heads, steps, values, extra, merge = false } = request;
   const folder = join(context.folder, "final");
   const result: StageResult = { stage, folder, steps, values };
-  const published = await engine.cloneModel(model, { heads, merge });
+  const { capabilities } = engineOfRole(await engine.info(), stage === "reward" ? "reward" : "policy");
+  const published = await engine.cloneModel(model, { heads, merge: merge && capabilities.merge });
   try {
     await writeFolder({
       folder,
