@@ -63,13 +63,15 @@ export function extended(
   return texts.map(parseOverride).reduce<Extension>(
     ({ config, notes }, { path, value }) => {
       const key = path.join(".");
+      const isAddress = path.at(-1) === "url";
       const parse = (given: string | number) => {
         const parsed = configSchema.safeParse(withSetting(config, path.map(String), given));
         if (parsed.success) return parsed.data;
-        throw new UsageError(`${key}: expected ${expectation(schemaAt(path, config)!)}, found ${value}`);
+        const wanted = isAddress ? parsed.error.issues[0]!.message : expectation(schemaAt(path, config)!);
+        throw new UsageError(`${key}: expected ${wanted}, found ${value}`);
       };
       const ofEngines = engineKeysOf(config);
-      if (ofEngines.includes(key)) return { config: parse(key.endsWith(".url") ? value : Number(value)), notes };
+      if (ofEngines.includes(key)) return { config: parse(isAddress ? value : Number(value)), notes };
       const stage = stages.find((one) => lengthKeys[one] === key);
       if (stage === undefined || config[stage] === undefined)
         throw new UsageError(

@@ -11,6 +11,7 @@ import { CheckpointError, messageOf } from "../util/errors.ts";
 import { remedyFor } from "../util/system-faults.ts";
 import { readFolder, writeFolder } from "./atomic-folder.ts";
 import { saveModelFolder } from "./model-folder.ts";
+import { orDeleted } from "./remote-states.ts";
 import type { StageResult } from "./run-types.ts";
 import type { StageContext } from "./stage-context.ts";
 
@@ -33,31 +34,33 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   const folder = join(context.folder, "final");
   const result: StageResult = { stage, folder, steps, values };
   const { capabilities } = engineOfRole(await engine.info(), stage === "reward" ? "reward" : "policy");
-  const published = await engine.cloneModel(model, { heads, merge: merge && capabilities.merge });
-  try {
-    await writeFolder({
-      folder,
-      head: recorder.head(),
-      state: { format: 1, stage, steps, of: lengthOf(context.config, stage), values, origin },
-      write: async (temporary) => {
-        await saveModelFolder({ engine, tokenizer, model: published.id, folder: temporary });
-        extra?.(temporary);
-      },
-      // Before the folder has its name: a kill after that would leave a finished stage without a record of it.
-      onWritten: () => {
-        recorder.event({ kind: "stage_finished", stage, iteration: steps, message: `${stage} is done: ${folder}` });
-        recorder.commit({ flush: true });
-      },
-    });
-  } catch (error) {
-    throw new CheckpointError(
-      `could not save the result of ${stage}: ${messageOf(error)}`,
-      `${remedyFor(error) ?? "Check the disk."} Then continue: ballast resume RUN`,
-      { cause: error },
-    );
-  } finally {
-    await engine.disposeModel(published.id);
-  }
+  await orDeleted(context, async (onSaved) => {
+    const published = await engine.cloneModel(model, { heads, merge: merge && capabilities.merge });
+    try {
+      await writeFolder({
+        folder,
+        head: recorder.head(),
+        state: { format: 1, stage, steps, of: lengthOf(context.config, stage), values, origin },
+        write: async (temporary) => {
+          await saveModelFolder({ engine, tokenizer, model: published.id, folder: temporary, onSaved });
+          extra?.(temporary);
+        },
+        // Before the folder has its name: a kill after that would leave a finished stage without a record of it.
+        onWritten: () => {
+          recorder.event({ kind: "stage_finished", stage, iteration: steps, message: `${stage} is done: ${folder}` });
+          recorder.commit({ flush: true });
+        },
+      });
+    } catch (error) {
+      throw new CheckpointError(
+        `could not save the result of ${stage}: ${messageOf(error)}`,
+        `${remedyFor(error) ?? "Check the disk."} Then continue: ballast resume RUN`,
+        { cause: error },
+      );
+    } finally {
+      await engine.disposeModel(published.id);
+    }
+  });
   return result;
 }
 
