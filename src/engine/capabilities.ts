@@ -9,7 +9,8 @@ import { stages } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
 
 /** The role of a model in a run. If several engines act as one, each may have a role; any other engine has all of them. */
-export type ModelRole = "policy" | "reference" | "critic" | "reward";
+export const modelRoles = ["policy", "reference", "critic", "reward"] as const;
+export type ModelRole = (typeof modelRoles)[number];
 
 /** An engine's name and capabilities. */
 export interface EngineAbilities {
@@ -449,8 +450,7 @@ export function needsTemperature(temperature: number): boolean {
 
 /** Throws one UsageError with every capability that the configuration needs and its engine lacks, and what to do without each. */
 export function checkCapabilities(info: EngineAbilities, config: Config): void {
-  const roles: readonly ModelRole[] = ["policy", "reference", "critic", "reward"];
-  const problems = roles.flatMap((role) => {
+  const problems = modelRoles.flatMap((role) => {
     const engine = engineOfRole(info, role);
     return lacking(engine).flatMap(({ key, words, asked }) =>
       asked(config, engine.capabilities[key] as never)
