@@ -72,7 +72,8 @@ function checkServerOnly({ engine, threads, recompute, sft, ppo }: Config): Prob
   const here = [reference, critic, reward].some((one) => one !== undefined && one.kind !== "tinker");
   if (kind !== "tinker" || here) return [];
   // By their values: the configuration of a record has every key.
-  const cut = (section: { readonly microBatch: number } | undefined) => section !== undefined && section.microBatch !== 0;
+  const cut = (section: { readonly microBatch: number } | undefined) =>
+    section !== undefined && section.microBatch !== 0;
   const own = { threads: threads !== 0, recompute, "sft.microBatch": cut(sft), "ppo.microBatch": cut(ppo) };
   const set = Object.entries(own).flatMap(([key, isSet]) => (isSet ? [key] : []));
   return set.map((key) =>

@@ -28,9 +28,12 @@ const engineKeys: Readonly<Record<EngineKind, readonly string[]>> = {
 /** The settings of the run's engines that a resume may change. */
 function engineKeysOf({ engine }: Config): string[] {
   const { reference, critic, reward } = engine;
-  return Object.entries({ engine, "engine.reference": reference, "engine.critic": critic, "engine.reward": reward }).flatMap(
-    ([place, choice]) => (choice ? engineKeys[choice.kind].map((name) => `${place}.${name}`) : []),
-  );
+  return Object.entries({
+    engine,
+    "engine.reference": reference,
+    "engine.critic": critic,
+    "engine.reward": reward,
+  }).flatMap(([place, choice]) => (choice ? engineKeys[choice.kind].map((name) => `${place}.${name}`) : []));
 }
 
 /** A stage's length in steps, or in iterations for PPO; 0 if the configuration does not have the stage. */

@@ -260,7 +260,10 @@ function planOnline(config: Config, facts: RowFacts, roles: readonly ModelRole[]
 }
 
 /** The model by whose size this machine's passes are cut: the policy, or what is here in place of it. */
-export function largestHere({ policy, critic, reference, rewards }: PlannedModels, roles: readonly ModelRole[]): ModelConfig {
+export function largestHere(
+  { policy, critic, reference, rewards }: PlannedModels,
+  roles: readonly ModelRole[],
+): ModelConfig {
   const inPlace = { policy, critic, reference, reward: rewards[0] ?? policy };
   const first = (["policy", "critic", "reference", "reward"] as const).find((role) => roles.includes(role));
   return inPlace[first ?? "policy"].config;

@@ -89,7 +89,9 @@ test("SFT's result is the adapter's state, and RLOO starts from it", async () =>
 
 test("what an evaluation needs and the server lacks is refused before anything trains", async () => {
   const made = await opened({ sft: undefined, evaluation: { samples: 8, temperature: 0.7 } });
-  await expect(run(made)).rejects.toThrow("the engine tinker has no temperature in its losses, which evaluation.temper");
+  await expect(run(made)).rejects.toThrow(
+    "the engine tinker has no temperature in its losses, which evaluation.temper",
+  );
   expect(made.server.asked.some(({ path }) => path === "create_model")).toBe(false);
   // Greedy answers are measured at 1.
   const greedy = { ...made.config, evaluation: { ...made.config.evaluation, temperature: 0 } };

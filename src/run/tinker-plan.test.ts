@@ -53,7 +53,9 @@ test("models on this machine count by the plan of their engine, without those of
     // Twelve matrices a layer of width squared, and the embeddings.
     expect(of("critic: frozen weights")! / (4 * (4 * 12 * 256 ** 2 + (5000 + 4096) * 256))).toBeCloseTo(1, 1);
     expect(of("critic: Adam's moments")).toBe(2 * of("critic: gradients")!);
-    expect(lines.slice(1).filter(({ what }) => !what.startsWith("critic") || /policy|generation/.test(what))).toEqual([]);
+    expect(lines.slice(1).filter(({ what }) => !what.startsWith("critic") || /policy|generation/.test(what))).toEqual(
+      [],
+    );
     const both = held({ critic: { kind }, reference: { kind } });
     expect(both.find(({ what }) => what === "reference")?.bytes).toBeCloseTo(of("critic: frozen weights")!, -5);
   }
