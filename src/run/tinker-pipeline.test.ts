@@ -46,7 +46,7 @@ async function opened(changes: Record<string, object | undefined> = {}) {
     },
     ppo: {
       ...{ algorithm: "rloo", responsesPerPrompt: 4, sequences: 16, minibatches: 1, iterations: 2, maxNewTokens: 4 },
-      ...{ learningRate: 0.1, rewards: [{ kind: "length", max: 4 }], ...steps },
+      ...{ learningRate: 0.1, entropyCoef: 0, rewards: [{ kind: "length", max: 4 }], ...steps },
       prompts: write(
         "prompts.jsonl",
         letters.map((prompt) => ({ prompt })),
