@@ -6,10 +6,11 @@ import { modelFoldersOf } from "../config/config-paths.ts";
 import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
 import { evaluatedHealth } from "../control/health/evaluated-health.ts";
 import { fitsScale, inactiveWhy, loadRules } from "../control/rules/load-rules.ts";
-import type { Rule } from "../control/rules/rule.ts";
+import { leverOf, type Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
-import { absentSignals, checkCapabilities, type ModelRole } from "../engine/capabilities.ts";
+import { absentSignals, checkCapabilities, isMovable, type ModelRole } from "../engine/capabilities.ts";
 import type { Engine, ModelConfig } from "../engine/engine.ts";
+import { levers } from "../levers/levers.ts";
 import { scratchConfig } from "../models/family.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
 import type { Config } from "../settings/config-schema.ts";
@@ -305,9 +306,15 @@ export async function runRules(
   const absent = absentSignals(info);
   const reads = ({ conditions }: Rule, prefix: string) =>
     conditions.some(({ signal, with: other }) => [signal, other].some((key) => key?.startsWith(prefix)));
-  const rules = ofAlgorithm.filter((rule) => !absent.some(({ prefix }) => reads(rule, prefix)));
+  const moves = ({ action }: Rule) => {
+    const lever = leverOf(action);
+    return lever === null ? [] : Object.values(levers[lever].moves);
+  };
+  const rules = ofAlgorithm.filter(
+    (rule) => !absent.some(({ prefix }) => reads(rule, prefix)) && moves(rule).every((key) => isMovable(info, key)),
+  );
   note(
-    `the engine ${info.name} does not measure what these rules read`,
+    `the engine ${info.name} does not measure what these rules read, or cannot move what they move`,
     ofAlgorithm.filter((rule) => !rules.includes(rule)),
   );
   writeDurably(path, `${JSON.stringify(rules, null, 2)}\n`);
