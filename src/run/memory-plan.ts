@@ -129,6 +129,12 @@ function savings(config: Config): Change[] {
   const adapted = { ...config, lora: loraSchema.parse({}) };
   if (config.lora === undefined && checkLora(adapted).length === 0)
     changes.push([`lora.rank=${adapted.lora.rank}`, (one) => ({ ...one, lora: adapted.lora })]);
+  for (const stage of ["sft", "reward"] as const)
+    if (config[stage])
+      changes.push([
+        `${stage}.microBatch=1`,
+        (one) => ({ ...one, [stage]: { ...one[stage]!, microBatch: 1 } }),
+      ]);
   if (config.ppo) {
     const online = (change: Partial<NonNullable<Config["ppo"]>>) => (one: Config) => ({
       ...one,
@@ -136,6 +142,11 @@ function savings(config: Config): Change[] {
     });
     changes.push(["ppo.criticKind=shared", online({ criticKind: "shared" })]);
     changes.push(["ppo.microBatch=1", online({ microBatch: 1 })]);
+    if (config.ppo.slowCritic !== null) changes.push(["ppo.slowCritic=null", online({ slowCritic: null })]);
+    const { sequences, minibatches, responsesPerPrompt } = config.ppo;
+    // As many minibatches of whole groups as before, each of half the size.
+    if (sequences % (2 * minibatches * responsesPerPrompt) === 0)
+      changes.push([`ppo.sequences=${sequences / 2}`, online({ sequences: sequences / 2 })]);
     changes.push([
       "control.interventions=off (no copy to go back to)",
       (one) => ({ ...one, control: { ...one.control, interventions: "off" } }),
