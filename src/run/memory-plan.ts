@@ -1,5 +1,6 @@
 /** What a run will hold in memory at once, model by model, before anything is loaded: for `ballast plan`, and for `ballast run` to refuse what cannot fit. */
 import { checkLora } from "../config/checks.ts";
+import { smallestRollout } from "../config/checks-ppo.ts";
 import type { Config } from "../config/index.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
 import { forwardBytes, lossBytes, samplingBytes, tokensWithin } from "../engine/graph-memory.ts";
@@ -143,10 +144,9 @@ function savings(config: Config): Change[] {
     changes.push(["ppo.criticKind=shared", online({ criticKind: "shared" })]);
     changes.push(["ppo.microBatch=1", online({ microBatch: 1 })]);
     if (config.ppo.slowCritic !== null) changes.push(["ppo.slowCritic=null", online({ slowCritic: null })]);
-    const { sequences, minibatches, responsesPerPrompt } = config.ppo;
-    // As many minibatches of whole groups as before, each of half the size.
-    if (sequences % (2 * minibatches * responsesPerPrompt) === 0)
-      changes.push([`ppo.sequences=${sequences / 2}`, online({ sequences: sequences / 2 })]);
+    const fewer = config.ppo.sequences / 2;
+    if (config.ppo.tokensPerStep === undefined && fewer % smallestRollout(config.ppo) === 0)
+      changes.push([`ppo.sequences=${fewer}`, online({ sequences: fewer })]);
     changes.push([
       "control.interventions=off (no copy to go back to)",
       (one) => ({ ...one, control: { ...one.control, interventions: "off" } }),
