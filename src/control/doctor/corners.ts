@@ -49,8 +49,8 @@ export const corners: readonly Corner[] = [
     clip: 0.2,
     epochs: 4,
     kl: "0.05",
-    source: "examples/gsm8k/ppo.yaml with sft.data.limit and ppo.prompts.limit 3000",
-    measured: { hardware: "AMD EPYC, 2 threads", result: "reward +0.06 [+0.03, +0.08] in 10 iterations, on 256 samples; right answers -0.4 points [-2.7, +1.9]" },
+    source: "examples/gsm8k/ppo.yaml",
+    measured: { hardware: "AMD EPYC, 2 threads", result: "reward +0.06 [+0.03, +0.08] in 10 iterations with sft.data.limit and ppo.prompts.limit 3000, on 256 samples; right answers -0.4 points [-2.7, +1.9]" },
   },
   {
     name: "GPT-2 small on styles",
