@@ -313,9 +313,10 @@ describe("tensors of which config.json knows nothing", () => {
     for (const name of [`model.layers.0.self_attn.${frequencies}`, `model.${frequencies}`, "v_head.summary.weight"])
       expect(inspectModelFolder(withTensor(name)).heads).toEqual(["lm"]);
     // A classifier may have kept the head with which it was a language model.
-    const head = { shape: [2], data: new Float32Array(2) };
-    const score = { shape: [1, Number(one.config.hidden_size)], data: new Float32Array(Number(one.config.hidden_size)) };
-    const parameters = new Map([...one.parameters, ["score.weight", score], ["lm_head.bias", head]] as const);
+    const zeros = (...shape: number[]) => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b)) });
+    const parameters = new Map(one.parameters)
+      .set("score.weight", zeros(1, Number(one.config.hidden_size)))
+      .set("lm_head.bias", zeros(2));
     expect(inspectModelFolder(writeCase({ ...one, parameters }, one.config)).heads).toEqual(["scalar"]);
   });
 });
