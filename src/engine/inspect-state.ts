@@ -1,5 +1,11 @@
 /** What a model's folder holds: a whole model or an adapter on its base. */
-import { adapterBase, checkBaseWeights, type OpenedAdapter, openAdapterFolder, recordsBase } from "../models/adapter-folder.ts";
+import {
+  adapterBase,
+  checkBaseWeights,
+  type OpenedAdapter,
+  openAdapterFolder,
+  recordsBase,
+} from "../models/adapter-folder.ts";
 import { inspectModelFolder, openModelFolder } from "../models/hf-folder.ts";
 import { hashOnce } from "../models/weights-hash.ts";
 import { identityOfWeights, isAdapterFolder } from "../util/weight-files.ts";

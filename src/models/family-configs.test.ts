@@ -276,7 +276,10 @@ test("GPT-2's n_inner is the width inside its MLP, and its embeddings are tied u
   const shapes = Object.fromEntries(parameterSpecs(narrow, ["lm"]).map(({ name, shape }) => [name, shape]));
   expect(shapes["transformer.h.0.mlp.c_fc.weight"]).toEqual([8, 24]);
   expect(() => read({ ...gpt2, n_inner: 0 })).toThrow("n_inner must be a positive integer, found 0");
-  expect([{}, { tie_word_embeddings: null }].map((tied) => read({ ...gpt2, ...tied }).tieEmbeddings)).toEqual([true, true]);
+  expect([{}, { tie_word_embeddings: null }].map((tied) => read({ ...gpt2, ...tied }).tieEmbeddings)).toEqual([
+    true,
+    true,
+  ]);
   expect(() => read({ ...gpt2, tie_word_embeddings: "false" })).toThrow(/tie_word_embeddings must be true or false/);
 });
 

@@ -128,7 +128,12 @@ describe("a reward model on a base that calls EOS padding", async () => {
     const { bos_token_id, eos_token_id, pad_token_id } = JSON.parse(readFileSync(join(to, "config.json"), "utf8"));
     expect({ bos_token_id, eos_token_id, pad_token_id }).toEqual({ ...ids, pad_token_id: null });
     const expected = (await scoresOf(folder, ended)).map((x) => [x]);
-    expect(gap((await scoresOf(to, ended)).map((x) => [x]), expected)).toBeLessThan(1e-5);
+    expect(
+      gap(
+        (await scoresOf(to, ended)).map((x) => [x]),
+        expected,
+      ),
+    ).toBeLessThan(1e-5);
   });
 
   const missing = missingPython(["torch", "transformers", "peft"]);

@@ -108,7 +108,11 @@ test.each(["sft", "reward"] as const)("a run whose %s takes the most is offered 
   const config = configOf();
   const only = { ...config, ppo: undefined, [stage === "sft" ? "reward" : "sft"]: undefined } as Config;
   const long = { ...only, [stage]: { ...only[stage], batchSize: 100 } } as Config;
-  const found = remedies(long, { vocabularySize: 500, lengths: { [stage]: [60] } }, { memory: Number.POSITIVE_INFINITY });
+  const found = remedies(
+    long,
+    { vocabularySize: 500, lengths: { [stage]: [60] } },
+    { memory: Number.POSITIVE_INFINITY },
+  );
   const { total } = planMemory(long, { vocabularySize: 500, lengths: { [stage]: [60] } });
   const one = found.find(({ setting }) => setting === `${stage}.microBatch=1`);
   expect(one!.total).toBeLessThan(0.98 * total);

@@ -132,10 +132,7 @@ function savings(config: Config): Change[] {
     changes.push([`lora.rank=${adapted.lora.rank}`, (one) => ({ ...one, lora: adapted.lora })]);
   for (const stage of ["sft", "reward"] as const)
     if (config[stage])
-      changes.push([
-        `${stage}.microBatch=1`,
-        (one) => ({ ...one, [stage]: { ...one[stage]!, microBatch: 1 } }),
-      ]);
+      changes.push([`${stage}.microBatch=1`, (one) => ({ ...one, [stage]: { ...one[stage]!, microBatch: 1 } })]);
   if (config.ppo) {
     const online = (change: Partial<NonNullable<Config["ppo"]>>) => (one: Config) => ({
       ...one,

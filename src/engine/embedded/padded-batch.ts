@@ -102,7 +102,10 @@ export function checkTokens(config: ModelConfig, tokens: readonly number[], what
   if (tokens.length === 0) throw new EngineError(`${what} is empty`);
   if (tokens.length > context) {
     const { says, remedy } = contextBound(config);
-    throw new EngineError(`${what} has ${tokens.length} tokens; the model's context is ${says}`, `Shorten it, or ${remedy}.`);
+    throw new EngineError(
+      `${what} has ${tokens.length} tokens; the model's context is ${says}`,
+      `Shorten it, or ${remedy}.`,
+    );
   }
   for (const token of tokens) {
     if (!(Number.isInteger(token) && token >= 0 && token < vocabularySize)) {

@@ -42,7 +42,9 @@ test("pairs and scores are cut as responses are", async () => {
   for (const call of calls) {
     asked.length = 0;
     await call();
-    const tokens = asked.map(({ sequences = [], chosen = [], rejected = [] }) => 8 * [...sequences, ...chosen, ...rejected].length);
+    const tokens = asked.map(
+      ({ sequences = [], chosen = [], rejected = [] }) => 8 * [...sequences, ...chosen, ...rejected].length,
+    );
     expect(tokens.reduce((sum, one) => sum + one, 0) % (12 * 8)).toBe(0);
     expect(Math.max(...tokens)).toBeLessThanOrEqual(room);
   }

@@ -21,7 +21,11 @@ const core = new EmbeddedCore({ threads: 2 });
 /** A Mistral whose window is smaller than its positions. */
 const windowed = {
   ...withDefaultOptions({ ...config, family: "mistral", context: 12 }),
-  options: { ...withDefaultOptions({ ...config, family: "mistral" }).options, sliding_window: 12, max_position_embeddings: 80 },
+  options: {
+    ...withDefaultOptions({ ...config, family: "mistral" }).options,
+    sliding_window: 12,
+    max_position_embeddings: 80,
+  },
 };
 let model = "";
 beforeAll(async () => {
