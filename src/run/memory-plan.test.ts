@@ -125,9 +125,9 @@ test("PPO is offered to go without the critic's average, and fewer sequences if 
   };
   expect(of("ppo.slowCritic={decay: 0.9}")).toContain("ppo.slowCritic=null");
   expect(of()).not.toContain("ppo.slowCritic=null");
-  const many = ["ppo.sequences=512", "ppo.maxNewTokens=40", "model.width=64"];
-  expect(of(...many)).toContain("ppo.sequences=256");
-  expect(of(...many, "ppo.minibatches=512")).not.toContain("ppo.sequences=256");
+  const many = ["model.width=256", "ppo.sequences=256", "ppo.maxNewTokens=40"];
+  expect(of(...many)).toContain("ppo.sequences=128");
+  expect(of(...many, "ppo.minibatches=256")).not.toContain("ppo.sequences=128");
 });
 
 test("if no single change fits, the first remedy is changes that fit together, else all that help", () => {
