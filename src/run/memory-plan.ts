@@ -1,5 +1,6 @@
 /** What a run will hold in memory at once, model by model, before anything is loaded: for `ballast plan`, and for `ballast run` to refuse what cannot fit. */
 import { checkLora } from "../config/checks.ts";
+import { smallestRollout } from "../config/checks-ppo.ts";
 import type { Config } from "../config/index.ts";
 import { type ModelRole, modelRoles } from "../engine/capabilities.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
@@ -131,6 +132,9 @@ function savings(config: Config): Change[] {
   const adapted = { ...config, lora: loraSchema.parse({}) };
   if (config.lora === undefined && checkLora(adapted).length === 0)
     changes.push([`lora.rank=${adapted.lora.rank}`, (one) => ({ ...one, lora: adapted.lora })]);
+  for (const stage of ["sft", "reward"] as const)
+    if (config[stage])
+      changes.push([`${stage}.microBatch=1`, (one) => ({ ...one, [stage]: { ...one[stage]!, microBatch: 1 } })]);
   if (config.ppo) {
     const online = (change: Partial<NonNullable<Config["ppo"]>>) => (one: Config) => ({
       ...one,
@@ -138,6 +142,10 @@ function savings(config: Config): Change[] {
     });
     changes.push(["ppo.criticKind=shared", online({ criticKind: "shared" })]);
     changes.push(["ppo.microBatch=1", online({ microBatch: 1 })]);
+    if (config.ppo.slowCritic !== null) changes.push(["ppo.slowCritic=null", online({ slowCritic: null })]);
+    const fewer = config.ppo.sequences / 2;
+    if (config.ppo.tokensPerStep === undefined && fewer % smallestRollout(config.ppo) === 0)
+      changes.push([`ppo.sequences=${fewer}`, online({ sequences: fewer })]);
     changes.push([
       "control.interventions=off (no copy to go back to)",
       (one) => ({ ...one, control: { ...one.control, interventions: "off" } }),

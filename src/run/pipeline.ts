@@ -174,7 +174,7 @@ async function sft(run: Run): Promise<StageResult> {
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
   if (caution !== null) warn(context, caution);
-  if ("folder" in source) await tellStates(run, context, [source.folder]);
+  if ("folder" in source) await tellStates(run, context, [{ folder: source.folder, role: "policy", trains: true }]);
   return trainSft(context, { settings: config.sft!, source, ...sets });
 }
 
@@ -191,7 +191,7 @@ async function reward(run: Run): Promise<StageResult> {
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
   if (caution !== null) warn(context, caution);
-  if ("folder" in source) await tellStates(run, context, [source.folder]);
+  if ("folder" in source) await tellStates(run, context, [{ folder: source.folder, role: "reward", trains: true }]);
   // Samples of the policy from which PPO starts.
   const policy = ownPolicy ?? from;
   const speaks = policy !== undefined && (await modelSizes(engine, policy)).heads.includes("lm");
@@ -217,7 +217,12 @@ async function ppo(run: Run): Promise<StageResult> {
       `the tokenizer in ${other} differs from the policy's: its model will read tokens it was not trained on`,
     );
   }
-  await tellStates(run, context, [policy, ...(hasCritic(settings.algorithm) ? [critic] : [])]);
+  await tellStates(run, context, [
+    { folder: policy, role: "policy", trains: true },
+    ...(hasCritic(settings.algorithm) ? [{ folder: critic, role: "critic", trains: true } as const] : []),
+    { folder: reference, role: "reference", trains: false },
+    ...Object.values(rewardModels).map((model) => ({ folder: model, role: "reward", trains: false }) as const),
+  ]);
   const { context: length } = await modelSizes(engine, policy);
   const { tally, prompts, measuring } = encoded.ppo(length);
   tellTally(context, tally);
@@ -259,11 +264,17 @@ function tellGold(
   } else warn(context, plan.check === null ? plan.says : `${plan.says} (${where})`);
 }
 
-/** Says what the user should know of the folders that a stage trains on: above all, that an adapter is trained on as it is. */
-async function tellStates({ engine, config }: Run, context: StageContext, folders: readonly string[]): Promise<void> {
-  for (const folder of new Set(folders)) {
-    const { config: its, notes = [] } = await engine.inspectModel(stateOf(folder));
+/** Says what the user should know of the folders that a stage reads: above all, that an adapter is trained on as it is. */
+async function tellStates(
+  { engine, config }: Run,
+  context: StageContext,
+  states: readonly { readonly folder: string; readonly role: ModelRole; readonly trains: boolean }[],
+): Promise<void> {
+  for (const [i, { folder, role, trains }] of states.entries()) {
+    if (states.findIndex((one) => one.folder === folder) < i) continue;
+    const { config: its, notes = [] } = await engine.inspectModel(stateOf(folder), { role });
     for (const note of notes) warn(context, note);
+    if (!trains) continue;
     const [module] = its.adapter?.modules ?? [];
     const { lora } = config;
     if (lora === undefined || module === undefined) continue;

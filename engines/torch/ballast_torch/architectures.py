@@ -163,8 +163,9 @@ def recompute_blocks(trunk):
 
 
 def context_of(config):
-    """The longest sequence that the model reads, in tokens."""
-    return config.max_position_embeddings
+    """The longest sequence that the model reads, in tokens: of a Mistral no more than its window, within which that changes nothing."""
+    window = config.sliding_window if config.model_type == "mistral" else None
+    return min(config.max_position_embeddings, window or config.max_position_embeddings)
 
 
 def hidden_states(trunk, ids_B_S):

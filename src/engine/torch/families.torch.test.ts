@@ -53,4 +53,16 @@ describe("families on the PyTorch engine", () => {
     const copy = await engine.forward(again.id, { sequences: read, outputs: ["logprobs"] });
     expect(copy.logprobs).toEqual(forward.logprobs);
   });
+
+  test("a Mistral is read up to its window, which a longer text's refusal names", async () => {
+    const one = familyCases.find(({ title }) => title.startsWith("mistral"))!;
+    const { id, config } = await engine.loadModel(writeCase(one, { ...one.config, sliding_window: 12 }));
+    expect(config.context).toBe(12);
+    const read = (length: number) => {
+      const sequences = [{ tokens: new Array<number>(length).fill(1), start: 1 }];
+      return engine.forward(id, { sequences, outputs: ["logprobs"] });
+    };
+    expect((await read(12)).logprobs[0]).toHaveLength(11);
+    await expect(read(13)).rejects.toThrow("13 tokens; the model's context is 12, its sliding_window");
+  });
 });
