@@ -262,7 +262,10 @@ export interface EngineInfo extends EngineAbilities {
 export interface EngineUsage {
   /** Seconds of arithmetic since the engine started: in the native runtime and in the optimizer. */
   readonly nativeSeconds: number;
+  /** MiB of the host's memory. */
   readonly residentMb: number;
+  /** MiB that the engine holds on devices of its own; absent if it computes on the CPU, or elsewhere. */
+  readonly deviceMb?: number;
 }
 
 export interface Engine {

@@ -41,7 +41,12 @@ export function routedEngine(main: Engine, others: Partial<Readonly<Record<Model
     async usage() {
       const each = await Promise.all(all().map((engine) => engine.usage()));
       const nativeSeconds = each.reduce((total, one) => total + one.nativeSeconds, 0);
-      return { nativeSeconds, residentMb: Math.max(...each.map(({ residentMb }) => residentMb)) };
+      const devices = each.flatMap(({ deviceMb }) => deviceMb ?? []);
+      return {
+        nativeSeconds,
+        residentMb: Math.max(...each.map(({ residentMb }) => residentMb)),
+        ...(devices.length > 0 && { deviceMb: Math.max(...devices) }),
+      };
     },
     async createModel(request) {
       const { engine, as } = newHome(request.role);

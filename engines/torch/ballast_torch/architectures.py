@@ -118,8 +118,9 @@ def _give_rows(module, inputs, output):
         return output
     ids = inputs[0]
     take = lambda ids, gradient: module.owner()._take_rows(ids.reshape(-1), gradient.reshape(-1, gradient.shape[-1]))
-    # Gemma's embedding multiplies what it reads.
-    return _Rows.apply(module.weight, ids, output.detach(), take, getattr(module, "embed_scale", 1.0))
+    # Gemma's embedding multiplies what it reads, by a number that it rounds to the weights' type.
+    scale = module.embed_scale.to(module.weight.dtype) if hasattr(module, "embed_scale") else 1.0
+    return _Rows.apply(module.weight, ids, output.detach(), take, scale)
 
 
 def trunk_prefix(config):
