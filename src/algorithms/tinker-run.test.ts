@@ -12,6 +12,7 @@ import { routedEngine } from "../engine/routed-engine.ts";
 import { createTinkerEngine } from "../engine/tinker/index.ts";
 import { writeModelConfig } from "../models/hf-folder.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
+import type { TinkerBackendName } from "../settings/tinker-backend-names.ts";
 import { statesIn } from "../trainer/model-folder.ts";
 import { EngineError } from "../util/errors.ts";
 import { trainOnline } from "./online-stage.ts";
@@ -30,7 +31,16 @@ async function train(
     ppo = {},
     prepare = () => {},
     resume = false,
-  }: { ppo?: object; prepare?: (critic: BigramEngine) => void; resume?: boolean } = {},
+    policy,
+    backend = "skyrl-jax",
+  }: {
+    ppo?: object;
+    prepare?: (critic: BigramEngine) => void;
+    resume?: boolean;
+    /** The state that the policy begins from, in place of the base model. */
+    policy?: string;
+    backend?: TinkerBackendName;
+  } = {},
 ) {
   const base = join(world.folder, "base");
   mkdirSync(base, { recursive: true });
@@ -39,7 +49,7 @@ async function train(
   const start = await startFolder(world);
   prepare(critic);
   const engine = routedEngine(
-    await createTinkerEngine({ url, model: "tiny", backend: "skyrl-jax", base, patience: 100 }),
+    await createTinkerEngine({ url, model: "tiny", backend, base, patience: 100 }),
     { critic },
   );
   const still = { every: 0 };
@@ -55,7 +65,7 @@ async function train(
   );
   await trainOnline(context, {
     settings: context.config.ppo as PpoConfig,
-    sources: { policy: base, reference: base, critic: start },
+    sources: { policy: policy ?? base, reference: base, critic: start },
     frozen: { reference: base },
     prompts: prompts("b", "c d", "e f g", "d"),
     openReward: async () => rewardOf(wantsA),
@@ -127,6 +137,40 @@ test("the state of a checkpoint that is pruned is deleted on the server, unless 
   const now = statesIn(join(world.folder, "ppo"), { depth: 2 });
   expect(now).toHaveLength(4);
   expect([...disk.states.keys()].sort()).toEqual([...new Set([...before, ...now])].sort());
+});
+
+test("a run that begins from somebody's state on the server leaves it there, and takes over none of its moments", async () => {
+  const { server, url, disk } = await served();
+  server.slots = 4;
+  await train(newWorld(), url);
+  const [somebodys] = [...disk.states.keys()].slice(-1) as [string];
+  const settings = { policy: somebodys, ppo: { checkpointEvery: 0, keep: 1 } };
+  const rows = await train(newWorld(), url, settings);
+  expect(disk.states.has(somebodys)).toBe(true);
+  // Killed before its first later checkpoint: it goes on from the one that it wrote at its start.
+  const world = newWorld();
+  expect(await wasKilled(train(world, url, { ...settings, prepare: killedAt(22) }))).toBe(true);
+  expect(world.store.curve("ppo").size).toBeGreaterThan(1);
+  expect(readdirSync(join(world.folder, "ppo"))).toEqual(["checkpoint-000000"]);
+  expect([...(await train(world, url, { ...settings, resume: true }))]).toEqual([...rows]);
+  expect(existsSync(join(world.folder, "ppo", "checkpoint-000000"))).toBe(false);
+  expect(disk.states.has(somebodys)).toBe(true);
+});
+
+test.each(["ppo", "rloo", "grpo"])("%s learns from answers whose ends the server leaves out, some of them empty", async (algorithm) => {
+  const { server, url } = await served();
+  Object.assign(server, { leavesOutEnds: true, slots: 3 });
+  const world = newWorld();
+  const groups = algorithm === "ppo" ? {} : { algorithm, responsesPerPrompt: 4, lambdaFrom: null };
+  const curve = await train(world, url, {
+    backend: "hosted",
+    ppo: { iterations: 8, learningRate: 0.4, kl: { coef: 0 }, missingEosPenalty: 1, ...groups },
+  });
+  const scores = [...curve.values()].map((row) => row["reward/score_mean"]!);
+  expect(scores.at(-1)!).toBeGreaterThan(scores[0]! + 0.5);
+  for (const row of curve.values()) expect(row["response/eos_share"]).toBeCloseTo(1 - row["response/truncated_share"]!, 10);
+  expect(curve.get(0)!["response/eos_share"]).toBeGreaterThan(0);
+  expect(world.store.samples.some(({ tokens }) => tokens.length === 0)).toBe(true);
 });
 
 test("a client that is killed at some call goes on from its last checkpoint, with the rows of one that was not", async () => {
