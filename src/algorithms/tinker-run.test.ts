@@ -1,5 +1,5 @@
 /** Online runs whose policy and reference are on a Tinker server in this process, and whose critic is on an engine of its own. */
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
@@ -7,7 +7,7 @@ import { BigramEngine as Critic } from "../../test/support/bigram-engine.ts";
 import { FakeTinker, newDisk } from "../../test/support/fake-tinker.ts";
 import { killedAt, wasKilled } from "../../test/support/killed.ts";
 import { wantsA } from "../../test/support/run-ppo.ts";
-import { newWorld, openContext, prompts, rewardOf, sizes, startFolder, type World } from "../../test/support/stage.ts";
+import { newWorld, openContext, prompts, rewardOf, sizes, startFolder, temporaryFolder, type World } from "../../test/support/stage.ts";
 import { routedEngine } from "../engine/routed-engine.ts";
 import { createTinkerEngine } from "../engine/tinker/index.ts";
 import { writeModelConfig } from "../models/hf-folder.ts";
@@ -88,6 +88,16 @@ async function served(disk = newDisk()) {
   return { server, url, disk };
 }
 
+/** As a fork takes a checkpoint over. */
+function linkFiles(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) linkFiles(source, target);
+    else linkSync(source, target);
+  }
+}
+
 let whole: Awaited<ReturnType<typeof train>> | null = null;
 /** The rows of a run that was never cut off. */
 async function unbroken() {
@@ -121,15 +131,18 @@ test("PPO learns with two adapters on the server, interventions on, and the crit
   expect(server.models.size).toBe(0);
 });
 
-test("the state of a checkpoint that is pruned is deleted on the server, unless a fork names it", async () => {
+test.each([
+  ["in the same workspace", (world: World) => `${world.folder}-fork`, cpSync],
+  ["in a different one, by links", () => join(temporaryFolder(), "fork"), linkFiles],
+])("the state of a checkpoint that is pruned is deleted on the server, unless a fork names it %s", async (_, place, copy) => {
   const { url, disk } = await served();
   const world = newWorld();
   const kept = { checkpointEvery: 1, keep: 1 };
   await train(world, url, { ppo: { ...kept, iterations: 1 } });
-  const fork = `${world.folder}-fork`;
+  const fork = place(world);
   onTestFinished(() => rmSync(fork, { recursive: true, force: true }));
   const checkpoint = join("ppo", "checkpoint-000001");
-  cpSync(join(world.folder, checkpoint), join(fork, checkpoint), { recursive: true });
+  copy(join(world.folder, checkpoint), join(fork, checkpoint), { recursive: true });
   const before = [...disk.states.keys()];
   await train(world, url, { resume: true, ppo: { ...kept, iterations: 4 } });
   expect(existsSync(join(world.folder, checkpoint))).toBe(false);

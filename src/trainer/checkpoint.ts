@@ -94,12 +94,15 @@ export async function saveCheckpoint<Own>(
   return folder;
 }
 
-/** Removes a checkpoint, and what its engine keeps elsewhere for it, unless a different folder of the workspace's runs names the same: a fork's, a final one. */
+/**
+ * Removes a checkpoint, and what its engine keeps elsewhere for it, unless a different folder names the same: one of the workspace's runs, or a fork or the run
+ * that it was forked from in a different workspace.
+ */
 async function removeCheckpoint(
   { engine, folder }: Pick<StageContext, "engine" | "folder">,
   checkpoint: string,
 ): Promise<void> {
-  const states = statesIn(checkpoint, { depth: 1 });
+  const states = statesIn(checkpoint, { depth: 1, unlinked: true });
   await removeFolder(checkpoint);
   if (states.length === 0) return;
   const workspace = dirname(dirname(folder));
