@@ -422,7 +422,7 @@ export class TinkerClient {
     { method, path, content }: { readonly method: string; readonly path: string; readonly content: Content },
   ): Promise<Reply> {
     const { body, contentType, headers } = content;
-    // What waited for a token may come too late: a signal that was given before is told to nobody.
+    // A signal that was given earlier calls no listener: what waited for a token until now would still be sent.
     this.#checkOpen(true);
     let release = () => {};
     try {
@@ -606,7 +606,7 @@ function failed(what: string, detail: string): EngineError {
   if (/Maximum number of LoRA adapters/i.test(detail))
     return new EngineError(
       `the server has no adapter slot left: ${detail}`,
-      "A run needs one for the policy and one for the reference, and SkyRL keeps one for the base model: start it with max_lora_adapters of at least 3. A client that was killed holds its slots until its session expires, after about five minutes; so does a run a model whose making was answered while the connection was lost, for it does not know its name.",
+      "A run needs one for the policy and one for the reference, and SkyRL keeps one for the base model: start it with max_lora_adapters of at least 3. A client that was killed holds its slots until its session expires, after about five minutes; a model whose name was lost with the answer to create_model holds one until its run has been over for as long.",
     );
   if (/not loaded|not found/i.test(detail))
     return new ModelGone(

@@ -319,7 +319,7 @@ describe("each failure is a sentence", () => {
     await policy();
     const error = await policy().catch((error) => error);
     expect(error.message).toContain("no adapter slot left");
-    expect(error.hint).toMatch(/at least 3.*a model whose making was answered while the connection was lost/);
+    expect(error.hint).toMatch(/at least 3.*name was lost with the answer to create_model/);
   });
 
   test("a rank beyond the server's", async () => {
