@@ -105,7 +105,7 @@ test("while a chat lasts, a signal that ends the process frees its slots first",
   expect(server.models.size).toBe(0);
 });
 
-test("the page () => {
+test("the page", async () => {
   const { lines, close } = await played();
   expect(lines.at(-1)).toMatchObject({ kind: "done", text: "b b b b" });
   expect(server.models.size).toBe(1);

@@ -43,7 +43,11 @@ export function tokenRewards(options: TokenRewardOptions): number[][] {
  */
 export function responseRewards(
   rewards_B_T: Rows,
-  { scores, endsWithEos, ...options }: Pick<TokenRewardOptions, "scores" | "endsWithEos" | "scoreClip" | "missingEosPenalty">,
+  {
+    scores,
+    endsWithEos,
+    ...options
+  }: Pick<TokenRewardOptions, "scores" | "endsWithEos" | "scoreClip" | "missingEosPenalty">,
 ): number[] {
   checkSameLength({ rewards: rewards_B_T, scores, endsWithEos });
   return rewards_B_T.map((row, b) => (row.length === 0 ? finalScore(scores[b]!, endsWithEos[b]!, options) : sum(row)));

@@ -57,7 +57,8 @@ async function served(handlers: Readonly<Record<string, Handler>> = {}) {
   return { url, open, asked, notes };
 }
 
-const resultOf = async (client: TinkerClient, name: string) => client.result(await client.submit(name, () => ({})), name);
+const resultOf = async (client: TinkerClient, name: string) =>
+  client.result(await client.submit(name, () => ({})), name);
 
 const problemOf = async (call: Promise<unknown>) => {
   const error = await call.then(
@@ -290,7 +291,9 @@ function heldWork() {
   const answer = (response: ServerResponse) => json(response, {});
   return {
     held,
-    handlers: { work: (_: IncomingMessage, response: ServerResponse) => void (open ? answer(response) : held.push(response)) },
+    handlers: {
+      work: (_: IncomingMessage, response: ServerResponse) => void (open ? answer(response) : held.push(response)),
+    },
     /** Resolves when no more come. */
     work: async (client: TinkerClient) => {
       const calls = Array.from({ length: 40 }, () => client.post("work", {}));
@@ -317,7 +320,10 @@ test("signs of life wait for no other request", async () => {
 
 test("what is urgent waits for no other request either, nor does its result", async () => {
   const { work, handlers, held, release } = heldWork();
-  const { open } = await served({ ...handlers, retrieve_future: (_, response) => json(response, { status: "unloaded" }) });
+  const { open } = await served({
+    ...handlers,
+    retrieve_future: (_, response) => json(response, { status: "unloaded" }),
+  });
   const client = await open();
   const { all } = await work(client);
   const submitted = await client.submit("unload_model", () => ({}), { urgent: true });

@@ -217,11 +217,7 @@ export class TinkerClient {
   }
 
   /** Submits an operation. `write` gives it as JSON or as a protobuf message, once more if it has to be submitted again. */
-  async submit(
-    path: string,
-    write: () => object | Uint8Array,
-    { urgent = false }: Urgency = {},
-  ): Promise<Submitted> {
+  async submit(path: string, write: () => object | Uint8Array, { urgent = false }: Urgency = {}): Promise<Submitted> {
     const body = write();
     const content = body instanceof Uint8Array ? { body, contentType: protobufType } : { body: JSON.stringify(body) };
     const answer = await this.#request("POST", path, content, { urgent });

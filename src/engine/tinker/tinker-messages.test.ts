@@ -32,7 +32,10 @@ test("outputs that nobody reads are passed over, whatever they are of", () => {
   const field = (name: string, tensor: MessageWriter) =>
     new MessageWriter().bytes(1, name).bytes(2, tensor, { always: true });
   const tensor = (type: number, data: Uint8Array, ends: readonly bigint[]) =>
-    new MessageWriter().bytes(1, data).bytes(2, new Uint8Array(BigInt64Array.from(ends).buffer)).varint(3, type);
+    new MessageWriter()
+      .bytes(1, data)
+      .bytes(2, new Uint8Array(BigInt64Array.from(ends).buffer))
+      .varint(3, type);
   const record = new MessageWriter()
     .bytes(2, field("token_ids", tensor(2, new Uint8Array(8), [0n, 8n])), { always: true })
     .bytes(2, field("logprobs", tensor(1, new Uint8Array(Float32Array.of(-2).buffer), [0n, 4n])), { always: true });
