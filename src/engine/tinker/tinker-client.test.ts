@@ -349,7 +349,8 @@ test("once it is drained, only what is urgent is sent; once it is closed, nothin
   expect(asked("work")).toHaveLength(32);
   expect(asked("unload_model")).toHaveLength(1);
   expect(held).toHaveLength(32);
-});
+  // Less than a request's limit, after which what is in flight would make room.
+}, 20_000);
 
 test("what is about to be sent when the client is closed is never sent", async () => {
   const { open, asked } = await served();
