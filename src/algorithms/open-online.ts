@@ -66,7 +66,7 @@ export async function openOnline(context: StageContext, inputs: OnlineInputs, in
     if (fresh) {
       const message = `rolled back from iteration ${fresh.from} to ${fresh.to}: ${fresh.incident === null ? fresh.rule : `incident ${fresh.incident}`}`;
       loop.event("rollback", loop.first, message, { ...fresh });
-      for (const change of fresh.changes) if (loop.change(change, loop.first)) hold(state, change);
+      for (const change of fresh.changes) if (await loop.change(change, loop.first)) hold(state, change);
     }
     obeyEarlier({ context, loop, control, state });
     if (inputs.prompts.length === 1)

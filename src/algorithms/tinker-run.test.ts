@@ -20,7 +20,8 @@ import {
 import { routedEngine } from "../engine/routed-engine.ts";
 import { createTinkerEngine } from "../engine/tinker/index.ts";
 import { writeModelConfig } from "../models/hf-folder.ts";
-import type { PpoConfig } from "../settings/config-schema.ts";
+import { planTinker } from "../run/tinker-plan.ts";
+import { configSchema, type PpoConfig } from "../settings/config-schema.ts";
 import type { TinkerBackendName } from "../settings/tinker-backend-names.ts";
 import { statesIn } from "../trainer/model-folder.ts";
 import { EngineError } from "../util/errors.ts";
@@ -141,6 +142,22 @@ test("PPO learns with two adapters on the server, interventions on, and the crit
   }
   expect(new Set([...curve.values()].map((row) => row["settings/lambda"]))).toEqual(new Set([1, 0.95]));
   expect(server.models.size).toBe(0);
+});
+
+test("an iteration submits what the plan says", async () => {
+  const counted = async (iterations: number) => {
+    const { server, url } = await served();
+    await train(newWorld(), url, { ppo: { iterations, checkpointEvery: 0 } });
+    const paths = ["forward_backward", "optim_step", "save_weights", "save_weights_for_sampler"];
+    return server.asked.filter(({ path }) => paths.includes(path)).length;
+  };
+  const [two, three] = [await counted(2), await counted(3)];
+  const config = configSchema.parse({
+    engine: { kind: "tinker", url: "http://127.0.0.1:1", model: "tiny", backend: "skyrl-jax" },
+    ppo: { ...settings, prompts: { path: "p.jsonl" } },
+  });
+  const { requests, sequences } = planTinker(config, { vocabularySize: 32, lengths: { ppo: [8] } });
+  expect(three - two).toBe(requests - sequences);
 });
 
 test.each([

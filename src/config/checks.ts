@@ -67,12 +67,14 @@ function checkEngines({ engine, model }: Config, given: Given): Problem[] {
 }
 
 /** Settings of passes on this machine have no effect if every model is on a server. */
-function checkServerOnly({ engine, threads, recompute, ppo }: Config): Problem[] {
+function checkServerOnly({ engine, threads, recompute, sft, ppo }: Config): Problem[] {
   const { kind, reference, critic, reward } = engine;
   const here = [reference, critic, reward].some((one) => one !== undefined && one.kind !== "tinker");
   if (kind !== "tinker" || here) return [];
   // By their values: the configuration of a record has every key.
-  const own = { threads: threads !== 0, recompute, "ppo.microBatch": ppo !== undefined && ppo.microBatch !== 0 };
+  const cut = (section: { readonly microBatch: number } | undefined) =>
+    section !== undefined && section.microBatch !== 0;
+  const own = { threads: threads !== 0, recompute, "sft.microBatch": cut(sft), "ppo.microBatch": cut(ppo) };
   const set = Object.entries(own).flatMap(([key, isSet]) => (isSet ? [key] : []));
   return set.map((key) =>
     problem(key, `${key} has no effect: engine.kind is tinker, and the server cuts and computes passes by itself`),

@@ -1,5 +1,6 @@
 /** Which lengths a resume may change, and what it says about settings that depend on them. */
 import { expect, it } from "vitest";
+import type { Config } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
 import { extended, type StageProgress } from "./extend.ts";
 import { parseConfig } from "./load-config.ts";
@@ -55,6 +56,19 @@ it("takes a longer deadline of calls and a number of processes on PyTorch, which
   expect(() => extended(torch, ["engine.deadline=0"], all)).toThrow("engine.deadline: expected a whole number from 1");
   expect(() => extended(torch, ["engine.dtype=bf16"], all)).toThrow(UsageError);
   expect(() => extended(config(), ["engine.deadline=7200"], all)).toThrow("engine.deadline cannot be changed");
+});
+
+it("takes a new address of a server that was started again elsewhere, of each engine that is one", () => {
+  const server = (port: number) => ({ kind: "tinker", url: `http://127.0.0.1:${port}`, model: "m", backend: "hosted" });
+  const given = { ...config(), engine: { ...server(1), reference: server(2), critic: { kind: "torch" } } } as Config;
+  const { engine } = extended(given, ["engine.url=http://other:9", "engine.reference.url=http://b:8"], all).config;
+  expect(engine).toMatchObject({ url: "http://other:9", model: "m", reference: { url: "http://b:8" } });
+  expect(extended(given, ["engine.critic.deadline=60"], all).config.engine.critic).toMatchObject({ deadline: 60 });
+  expect(() => extended(given, ["engine.url=other"], all)).toThrow("engine.url: expected an address such as");
+  expect(() => extended(given, ["engine.model=n"], all)).toThrow(UsageError);
+  expect(() => extended(given, ["engine.critic.url=http://b:8"], all)).toThrow(
+    /engine\.critic\.url cannot be changed.*/,
+  );
 });
 
 it("says what is drawn over the whole length", () => {

@@ -1,10 +1,11 @@
 /** A longer or shorter run: which lengths a resume may change, and what else depends on a run's length. */
 import { learningRateAt } from "../rl/index.ts";
-import { type Config, configSchema } from "../settings/config-schema.ts";
+import { type Config, configSchema, type EngineKind } from "../settings/config-schema.ts";
 import { expectation, schemaAt } from "../settings/schema-fields.ts";
 import { type Stage, stages } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
 import { checkConfig } from "./checks.ts";
+import { withSetting } from "./live-changes.ts";
 import { parseOverride } from "./overrides.ts";
 
 /** The settings that determine the length of each stage. */
@@ -14,8 +15,26 @@ export const lengthKeys: Readonly<Record<Stage, string>> = {
   ppo: "ppo.iterations",
 };
 
-/** What a resume may change besides, on the PyTorch engine: how long a call may take, and over how many processes the same models are spread. */
-const torchKeys = ["deadline", "processes"] as const;
+/**
+ * What a resume may change of an engine, by its kind: how long a call of PyTorch may take and over how many processes the same models are spread; where
+ * the server that has the run's states answers now.
+ */
+const engineKeys: Readonly<Record<EngineKind, readonly string[]>> = {
+  embedded: [],
+  torch: ["deadline", "processes"],
+  tinker: ["url"],
+};
+
+/** The settings of the run's engines that a resume may change. */
+function engineKeysOf({ engine }: Config): string[] {
+  const { reference, critic, reward } = engine;
+  return Object.entries({
+    engine,
+    "engine.reference": reference,
+    "engine.critic": critic,
+    "engine.reward": reward,
+  }).flatMap(([place, choice]) => (choice ? engineKeys[choice.kind].map((name) => `${place}.${name}`) : []));
+}
 
 /** A stage's length in steps, or in iterations for PPO; 0 if the configuration does not have the stage. */
 export function lengthOf(config: Config, stage: Stage): number {
@@ -36,8 +55,8 @@ export interface Extension {
 }
 
 /**
- * The configuration with different lengths, or a different deadline or number of processes, given as overrides. Throws UsageError for any other setting, and
- * for a length that makes no sense: fewer steps than are done, a stage whose result a later stage uses, or a stage that ended at its target.
+ * The configuration with different lengths, or with a different deadline, number of processes or address of an engine, given as overrides. Throws UsageError
+ * for any other setting, and for a length that makes no sense: fewer steps than are done, a stage whose result a later stage uses, or a stage that ended at its target.
  */
 export function extended(
   config: Config,
@@ -47,14 +66,15 @@ export function extended(
   return texts.map(parseOverride).reduce<Extension>(
     ({ config, notes }, { path, value }) => {
       const key = path.join(".");
-      const parse = (section: Stage | "engine", name: string) => {
-        const parsed = configSchema.safeParse({ ...config, [section]: { ...config[section], [name]: Number(value) } });
+      const isAddress = path.at(-1) === "url";
+      const parse = (given: string | number) => {
+        const parsed = configSchema.safeParse(withSetting(config, path.map(String), given));
         if (parsed.success) return parsed.data;
-        throw new UsageError(`${key}: expected ${expectation(schemaAt(path, config)!)}, found ${value}`);
+        const wanted = isAddress ? parsed.error.issues[0]!.message : expectation(schemaAt(path, config)!);
+        throw new UsageError(`${key}: expected ${wanted}, found ${value}`);
       };
-      const torch = config.engine.kind === "torch";
-      const name = torchKeys.find((one) => torch && `engine.${one}` === key);
-      if (name !== undefined) return { config: parse("engine", name), notes };
+      const ofEngines = engineKeysOf(config);
+      if (ofEngines.includes(key)) return { config: parse(isAddress ? value : Number(value)), notes };
       const stage = stages.find((one) => lengthKeys[one] === key);
       if (stage === undefined || config[stage] === undefined)
         throw new UsageError(
@@ -64,10 +84,10 @@ export function extended(
             .map((one) => lengthKeys[one])
             .join(
               ", ",
-            )}${torch ? `; and ${torchKeys.map((one) => `engine.${one}`).join(", ")}` : ""}. While it runs: ballast tell RUN set KEY=VALUE. Anything else needs a new run.`,
+            )}${ofEngines.length > 0 ? `; and ${ofEngines.join(", ")}` : ""}. While it runs: ballast tell RUN set KEY=VALUE. Anything else needs a new run.`,
         );
       const length = Number(value);
-      const parsed = parse(stage, key.split(".")[1]!);
+      const parsed = parse(length);
       checkLength({ config, stage, length, progress });
       const mistakes = (one: Config) => checkConfig(one, () => false).errors.map(({ message }) => message);
       const made = mistakes(parsed).filter((message) => !mistakes(config).includes(message));

@@ -202,7 +202,7 @@ function join(prompt: readonly number[], completion: readonly number[]): Encoded
 function tooLong(needs: string, total: number, context: number): never {
   throw new DataError(
     `a row takes ${needs}, ${total - context} more than the context of ${context}`,
-    "set longPrompts to truncate or skip, raise model.context, or take a model that reads more",
+    "set longPrompts to truncate or skip, raise model.context of a model from scratch, or take a model that reads more (a Mistral reads up to its sliding_window)",
   );
 }
 

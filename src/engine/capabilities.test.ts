@@ -2,7 +2,14 @@
 import { describe, expect, test } from "vitest";
 import { configSchema } from "../settings/config-schema.ts";
 import { UsageError } from "../util/errors.ts";
-import { absentSignals, type Capabilities, checkCapabilities, everyCapability, needs } from "./capabilities.ts";
+import {
+  absentSignals,
+  type Capabilities,
+  checkCapabilities,
+  everyCapability,
+  isMovable,
+  needs,
+} from "./capabilities.ts";
 
 const lacking = (lacks: Partial<Capabilities>) => ({
   name: "toy",
@@ -37,6 +44,7 @@ describe("a toy engine that lacks a capability", () => {
     ["klInLoss", false, { kl: { in: "loss" } }, {}, "ppo.kl.in=reward"],
     ["penalty", false, { policyLoss: "penalty" }, {}, "ppo.policyLoss=clip"],
     ["temperature", false, { temperature: 0.7 }, {}, "ppo.temperature=1"],
+    ["temperature", false, {}, { evaluation: { temperature: 0.7 } }, "evaluation.temperature=1"],
     ["trainable", ["adapters"], {}, {}, "a section lora trains adapters"],
     ["clipping", "none", { maxGradNorm: 1 }, {}, "ppo.maxGradNorm=null"],
     ["reduction", "sequence-mean", {}, {}, "ppo.aggregation=sequence-mean"],
@@ -98,6 +106,29 @@ describe("a toy engine that lacks a capability", () => {
     const learned = configOf({ rewards: [{ kind: "model", weight: 1, path: "s3://judge" }] }, { model: { path: "p" } });
     expect(() => checkCapabilities(reads(), learned)).toThrow("ppo.rewards.0.path=s3://judge");
     expect(() => checkCapabilities(reads(), configOf({}, { model: { path: "C://models/base" } }))).not.toThrow();
+  });
+
+  test("what starts from SFT's result by default is refused on an engine of its own, if that result is elsewhere", () => {
+    const roles = { critic: lacking({}), reference: lacking({}), reward: lacking({}) };
+    const info = { ...lacking({ schemes: ["toy"] }), name: "far", roles };
+    const [sft, reward] = [{ maxGradNorm: null }, { maxGradNorm: null }];
+    const error = thrown(() => checkCapabilities(info, configOf({}, { sft })));
+    for (const key of ["ppo.reference", "ppo.critic"])
+      expect(error.message).toContain(
+        `the engine toy cannot read the result of sft, which the engine far keeps, and ${key} is that by default`,
+      );
+    expect(error.hint).toContain("give ppo.critic a folder with weights");
+    const given = { critic: "c", reference: "r" };
+    expect(() => checkCapabilities(info, configOf(given, { sft, reward }))).toThrow("reward.from is that by default");
+    const all = configOf({ reference: "r" }, { sft, reward: { ...reward, from: "f" } });
+    for (const config of [configOf(given, { sft }), all]) expect(() => checkCapabilities(info, config)).not.toThrow();
+    expect(() => checkCapabilities({ ...lacking({}), roles }, configOf({}, { sft }))).not.toThrow();
+  });
+
+  test("without rates by group no rule moves them", () => {
+    const [all, none] = [lacking({}), lacking({ groupRates: false })];
+    expect([all, none].map((info) => isMovable(info, "ppo.layerRates.embeddings"))).toEqual([true, false]);
+    expect(isMovable(none, "ppo.learningRate")).toBe(true);
   });
 
   test("a role with an engine of its own is asked for what it has to do", () => {

@@ -9,7 +9,8 @@ import { stages } from "../types/records.ts";
 import { UsageError } from "../util/errors.ts";
 
 /** The role of a model in a run. If several engines act as one, each may have a role; any other engine has all of them. */
-export type ModelRole = "policy" | "reference" | "critic" | "reward";
+export const modelRoles = ["policy", "reference", "critic", "reward"] as const;
+export type ModelRole = (typeof modelRoles)[number];
 
 /** An engine's name and capabilities. */
 export interface EngineAbilities {
@@ -32,6 +33,8 @@ export interface Capabilities {
   readonly truncatedSampling: boolean;
   /** A copy of a model, with its optimizer. */
   readonly clone: boolean;
+  /** A copy whose weights have the adapter merged in: without it SFT's result is the adapter's state. */
+  readonly merge: boolean;
   /** The slow average, `ema`. */
   readonly slowAverage: boolean;
   /** Models that are never trained beside the one that is: a reference. */
@@ -85,6 +88,7 @@ export const everyCapability: Capabilities = {
   top1: true,
   truncatedSampling: true,
   clone: true,
+  merge: true,
   slowAverage: true,
   frozenModels: true,
   gradientNorm: true,
@@ -126,6 +130,8 @@ interface Need<Value> {
   readonly asked: (config: Config, value: Value) => readonly Asked[];
   /** Prefixes of the signals that are absent without it. */
   readonly absent?: readonly string[];
+  /** Settings that no rule can move without it, by their sections. */
+  readonly fixed?: readonly string[];
 }
 
 const present = (value: boolean) => value;
@@ -188,6 +194,7 @@ export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Ke
     ],
     absent: ["gradient/noise", "gradient/draw", "gradient/variance_of_mean", "gradient/suggested_sequences"],
   },
+  merge: { words: "merging of adapters", has: present, asked: never },
   slowAverage: {
     words: "slow average of a model",
     has: present,
@@ -234,6 +241,7 @@ export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Ke
         setting: "ppo.layerRates",
         instead: "ppo.layerRates=null",
       }),
+    fixed: ["ppo.layerRates"],
   },
   dualClip: {
     words: "dual clip",
@@ -271,11 +279,17 @@ export const needs: { readonly [Key in keyof Capabilities]: Need<Capabilities[Ke
   temperature: {
     words: "temperature in its losses",
     has: present,
-    asked: (config) =>
-      ofPpo(config, ({ temperature }) => temperature !== 1, {
-        setting: "ppo.temperature",
-        instead: "ppo.temperature=1",
-      }),
+    asked: ({ ppo, evaluation }) => {
+      if (ppo === undefined) return [];
+      const asked = [
+        ...(ppo.temperature === 1 ? [] : [{ setting: "ppo.temperature", instead: "ppo.temperature=1" }]),
+        ...(needsTemperature(evaluation.temperature ?? 1)
+          ? [{ setting: "evaluation.temperature", instead: "evaluation.temperature=1 or 0, which is greedy" }]
+          : []),
+      ];
+      // The reference's log-probabilities are compared with the policy's.
+      return asked.flatMap((one) => (["policy", "reference"] as const).map((role) => ({ ...one, role })));
+    },
   },
   trainable: {
     words: "training of all weights",
@@ -404,10 +418,39 @@ export function absentSignals(info: EngineAbilities): { readonly prefix: string;
   );
 }
 
+/** Whether a rule can move the setting on this engine, where its models have what the setting acts on. */
+export function isMovable(info: EngineAbilities, key: string): boolean {
+  return !lacking(info).some(({ fixed = [] }) => fixed.some((section) => key.startsWith(`${section}.`)));
+}
+
+/** Models that start by default from the result of SFT, of which an engine that keeps its states elsewhere leaves only a URI, but are on an engine of their own. */
+function unreadResults(info: EngineAbilities, { sft, reward, ppo }: Config) {
+  const { name, capabilities } = engineOfRole(info, "policy");
+  if (!sft || capabilities.schemes.length === 0) return [];
+  const learned = ppo?.rewards.some((one) => (one.kind === "model" || one.kind === "comparison") && one.path);
+  const ofPolicy = ppo !== undefined && ppo.policy === undefined;
+  const critic = ofPolicy && ppo.criticKind === "separate" && hasCritic(ppo.algorithm) && !reward && !learned;
+  const byDefault = {
+    reward: { key: "reward.from", starts: reward && reward.from === undefined },
+    reference: { key: "ppo.reference", starts: ofPolicy && ppo.reference === undefined },
+    critic: { key: "ppo.critic", starts: critic && ppo.critic === undefined },
+  };
+  return Object.entries(byDefault).flatMap(([role, { key, starts }]) => {
+    const own = info.roles?.[role as ModelRole];
+    if (!starts || own === undefined) return [];
+    const what = `the engine ${own.name} cannot read the result of sft, which the engine ${name} keeps, and ${key} is that by default`;
+    return [{ what, instead: `give ${key} a folder with weights` }];
+  });
+}
+
+/** Whether log-probabilities at this temperature of an evaluation differ from those at 1. At 0, greedy, they are taken at 1. */
+export function needsTemperature(temperature: number): boolean {
+  return temperature !== 0 && temperature !== 1;
+}
+
 /** Throws one UsageError with every capability that the configuration needs and its engine lacks, and what to do without each. */
 export function checkCapabilities(info: EngineAbilities, config: Config): void {
-  const roles: readonly ModelRole[] = ["policy", "reference", "critic", "reward"];
-  const problems = roles.flatMap((role) => {
+  const problems = modelRoles.flatMap((role) => {
     const engine = engineOfRole(info, role);
     return lacking(engine).flatMap(({ key, words, asked }) =>
       asked(config, engine.capabilities[key] as never)
@@ -418,6 +461,7 @@ export function checkCapabilities(info: EngineAbilities, config: Config): void {
         })),
     );
   });
+  problems.push(...unreadResults(info, config));
   if (problems.length > 0)
     throw new UsageError(
       [...new Set(problems.map(({ what }) => what))].join("; "),

@@ -263,7 +263,10 @@ export interface EngineInfo extends EngineAbilities {
 export interface EngineUsage {
   /** Seconds of arithmetic since the engine started: in the native runtime and in the optimizer. */
   readonly nativeSeconds: number;
+  /** MiB of the host's memory. */
   readonly residentMb: number;
+  /** MiB that the engine holds on devices of its own; absent if it computes on the CPU, or elsewhere. */
+  readonly deviceMb?: number;
 }
 
 export interface Engine {
@@ -286,7 +289,7 @@ export interface Engine {
    */
   saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<ModelReference>;
   /**
-   * Deletes a state that the engine keeps elsewhere, unless a model that it holds is still that state; a URI of a different engine, and a state that
+   * Deletes a state that the engine keeps elsewhere, with the last model that it holds and that still is this state; a URI of a different engine, and a state that
    * cannot be deleted, stay. Absent in engines of folders.
    */
   deleteState?(state: ModelReference): Promise<void>;

@@ -1,15 +1,23 @@
 /** What a model's folder holds: a whole model or an adapter on its base. */
-import { adapterBase, openAdapterFolder } from "../models/adapter-folder.ts";
-import { inspectModelFolder } from "../models/hf-folder.ts";
-import { isAdapterFolder } from "../util/weight-files.ts";
+import {
+  adapterBase,
+  checkBaseWeights,
+  type OpenedAdapter,
+  openAdapterFolder,
+  recordsBase,
+} from "../models/adapter-folder.ts";
+import { inspectModelFolder, openModelFolder } from "../models/hf-folder.ts";
+import { hashOnce } from "../models/weights-hash.ts";
+import { identityOfWeights, isAdapterFolder } from "../util/weight-files.ts";
 import type { StateInfo } from "./engine.ts";
 
-/** The content of a folder, without reading a number. */
+/**
+ * The content of a folder. A whole model's numbers are not read; those of the base of an adapter that records its weights are, once for the same files.
+ * Throws a CheckpointError for what does not fit, such as an adapter of another base.
+ */
 export function inspectState(folder: string): StateInfo {
-  const adapts = isAdapterFolder(folder);
-  const whole = inspectModelFolder(adapts ? adapterBase(folder) : folder);
-  const adapter = adapts ? openAdapterFolder(folder, whole) : null;
-  const { config, heads } = adapter ?? whole;
+  const adapter = isAdapterFolder(folder) ? openAdapter(folder) : null;
+  const { config, heads } = adapter ?? inspectModelFolder(folder);
   const dropout = adapter?.dropout ?? 0;
   const notes: string[] = [];
   if (dropout > 0)
@@ -20,4 +28,20 @@ export function inspectState(folder: string): StateInfo {
       `the model in ${folder} has max_position_embeddings ${positions}, and is read up to its sliding_window of ${window} tokens: beyond it, every layer would lose sight of a text's start`,
     );
   return { config, heads, ...(notes.length > 0 && { notes }) };
+}
+
+function openAdapter(folder: string): OpenedAdapter {
+  const place = adapterBase(folder);
+  const base = openModelFolder(place);
+  const adapter = openAdapterFolder(folder, base);
+  checkBaseWeights(folder, { adapter, place, hash: () => hashOnce(identityOfWeights(place), base) });
+  return adapter;
+}
+
+/**
+ * The base of an adapter that does not record its weights, as PEFT's do not: only the base's own files tell whether it is still the same. Null for every
+ * other folder.
+ */
+export function unrecordedBase(folder: string): string | null {
+  return isAdapterFolder(folder) && !recordsBase(folder) ? adapterBase(folder) : null;
 }

@@ -44,6 +44,12 @@ test("a role's models are on its own engine, under ids that say so; no verb cros
   const info = await engine.info();
   expect(engineOfRole(info, "critic").capabilities.entropy).toBe(false);
   expect(engineOfRole(info, "reward").capabilities.entropy).toBe(true);
+  // A resumed run opens all of them with the recorded threads, and compares what each computes with.
+  second!.info = async () => ({ ...info, cpu: "A CPU", threads: 4, versions: { library: "2.1" } });
+  expect(await engine.info()).toMatchObject({
+    ...{ name: "bigram", cpu: "none and A CPU", threads: 4 },
+    versions: { "critic library": "2.1" },
+  });
   await engine.disposeModel(critic);
   expect(second!.models.size).toBe(1);
   await engine.close();

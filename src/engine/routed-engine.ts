@@ -2,7 +2,7 @@
 
 import { EngineError } from "../util/errors.ts";
 import type { ModelRole } from "./capabilities.ts";
-import type { Engine, LoadModelRequest, ModelId, ModelInfo } from "./engine.ts";
+import type { Engine, EngineInfo, LoadModelRequest, ModelId, ModelInfo } from "./engine.ts";
 
 /** `main` has every role that `others` does not name. Ids of its models stay as they are; those of the others begin with their role. */
 export function routedEngine(main: Engine, others: Partial<Readonly<Record<ModelRole, Engine>>>): Engine {
@@ -22,13 +22,31 @@ export function routedEngine(main: Engine, others: Partial<Readonly<Record<Model
   const newHome = (role: ModelRole | undefined) => placeOf(role === undefined ? "" : `${role}:`);
   return {
     async info() {
-      const roles = Object.entries(others).map(async ([role, engine]) => [role, await engine.info()] as const);
-      return { ...(await main.info()), roles: Object.fromEntries(await Promise.all(roles)) };
+      const own = await main.info();
+      const roles: [string, EngineInfo][] = [];
+      for (const [role, engine] of Object.entries(others)) roles.push([role, await engine.info()]);
+      const each = [own, ...roles.map(([, info]) => info)];
+      const versions = roles.flatMap(([role, info]) =>
+        Object.entries(info.versions).map(([name, version]) => [`${role} ${name}`, version]),
+      );
+      return {
+        ...own,
+        cpu: [...new Set(each.map(({ cpu }) => cpu))].join(" and "),
+        // The setting is one for all; a server answers 1.
+        threads: Math.max(...each.map(({ threads }) => threads)),
+        versions: { ...own.versions, ...Object.fromEntries(versions) },
+        roles: Object.fromEntries(roles),
+      };
     },
     async usage() {
       const each = await Promise.all(all().map((engine) => engine.usage()));
       const nativeSeconds = each.reduce((total, one) => total + one.nativeSeconds, 0);
-      return { nativeSeconds, residentMb: Math.max(...each.map(({ residentMb }) => residentMb)) };
+      const devices = each.flatMap(({ deviceMb }) => deviceMb ?? []);
+      return {
+        nativeSeconds,
+        residentMb: Math.max(...each.map(({ residentMb }) => residentMb)),
+        ...(devices.length > 0 && { deviceMb: Math.max(...devices) }),
+      };
     },
     async createModel(request) {
       const { engine, as } = newHome(request.role);

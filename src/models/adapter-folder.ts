@@ -2,7 +2,7 @@
  * Adapters as folders in PEFT's format: `adapter_config.json` and `adapter_model.safetensors`, beside which Ballast records the base's place and hash,
  * so that a moved workspace still works and another base is noticed.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { cachedPath, type HubReference, parseHubReference } from "../hub/index.ts";
 import { writeDurably } from "../util/durable.ts";
@@ -16,6 +16,8 @@ import { PeftConfig, peftConfigOf } from "./peft-config.ts";
 import { type NamedTensor, openSafetensors, type TensorSource, writeSafetensors } from "./safetensors.ts";
 
 const recordFile = "ballast_adapter.json";
+/** Most bytes of it: a path, a hash and two names. */
+const maxRecordBytes = 64 * 2 ** 10;
 /** PEFT's names of parameters begin with it. */
 const prefix = "base_model.model.";
 /** The module of a head that is no embedding: transformers 5 has it under this name in every class, whatever its name in files. */
@@ -77,6 +79,18 @@ export interface OpenedAdapter extends TensorSource {
   readonly dropout: number;
 }
 
+/** Throws a CheckpointError if an adapter records other weights than its base in `place` has now, whose hash is `hash`. */
+export function checkBaseWeights(
+  folder: string,
+  { adapter, place, hash }: { readonly adapter: OpenedAdapter; readonly place: string; readonly hash: () => string },
+): void {
+  if (adapter.baseWeights === null || adapter.baseWeights === hash()) return;
+  throw new CheckpointError(
+    `the adapter in ${folder} was trained on other weights than those now in ${place}`,
+    "Restore the base: an adapter means nothing on another one.",
+  );
+}
+
 /** Opens an adapter on its base. Throws a CheckpointError that names what does not fit, and each parameter that PEFT would ignore silently. */
 export function openAdapterFolder(folder: string, base: ModelFolderInfo): OpenedAdapter {
   const peft = new PeftConfig(folder);
@@ -127,6 +141,12 @@ export function openAdapterFolder(folder: string, base: ModelFolderInfo): Opened
   const missing = [...projections.keys()].find((name) => peft.targets(name) && !modules.has(name));
   if (missing !== undefined) throw peft.error(`${path} lacks the adapter of ${missing}, which target_modules means`);
   const heads = headsOf({ peft, folder, base, scores: stored.has("score.weight") });
+  const absent = wholeParameters(peft, base.config, heads).find((name) => !stored.has(name));
+  if (absent !== undefined)
+    throw peft.error(
+      `${path} lacks ${absent}, which modules_to_save names`,
+      "Copy the adapter's folder again. If that module was not trained, take its name out of modules_to_save.",
+    );
   const embedding = architectureOf(base.config).languageHead.tied;
   if (base.config.tieEmbeddings && whole.has(moduleName(embedding)))
     throw peft.error(`modules_to_save holds ${moduleName(embedding)}, which the base ties to its head`);
@@ -145,6 +165,18 @@ export function openAdapterFolder(folder: string, base: ModelFolderInfo): Opened
       refuseNonFinite(path, name, into);
     },
   };
+}
+
+/** The base's parameters whose modules `modules_to_save` names. PEFT adds names of classifiers' heads of its own accord, and ignores what a base has not. */
+function wholeParameters(peft: PeftConfig, config: DecoderConfig, heads: readonly Head[]): string[] {
+  const names = peft.wholeNames();
+  const { own } = architectureOf(config).languageHead;
+  const parameters = new Set(parameterSpecs(config, heads).map(({ name }) => name));
+  if (heads.includes("lm")) parameters.add(own);
+  return [...parameters].filter((name) => {
+    const modules = [moduleName(name), ...(name === own ? [headModule] : [])];
+    return !name.startsWith("score.") && names.some((one) => modules.some((module) => module.endsWith(one)));
+  });
 }
 
 export interface WrittenAdapter {
@@ -190,10 +222,17 @@ export function writeAdapterConfig(folder: string, { config, heads, base }: Omit
   writeDurably(join(folder, recordFile), `${JSON.stringify(record, null, 2)}\n`);
 }
 
+/** Whether an adapter's folder records the weights of its base. */
+export function recordsBase(folder: string): boolean {
+  return recordIn(folder) !== null;
+}
+
 function recordIn(folder: string): BaseRecord | null {
   const path = join(folder, recordFile);
-  if (!existsSync(path)) return null;
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status === undefined) return null;
   try {
+    if (!status.isFile() || status.size > maxRecordBytes) throw new Error("it is not the file that Ballast writes");
     const { base, weights, heads } = JSON.parse(readFileSync(path, "utf8"));
     if (typeof base === "string" && typeof weights === "string" && Array.isArray(heads))
       return { base, weights, heads };

@@ -132,6 +132,10 @@ test("of both spellings, rope_parameters counts", () => {
     rope_theta: 9,
     factor: 3,
   });
+  // As in transformers, an empty object says nothing.
+  expect(read({ ...llama, ...both, rope_parameters: {} })).toEqual(read({ ...llama, ...older }));
+  const gemma = { rope_scaling: { rope_type: "linear", factor: 3 } };
+  expect(read(of("gemma3_text", { ...gemma, rope_parameters: {} }))).toEqual(read(of("gemma3_text", gemma)));
   const mixed = { ...both, rope_parameters: { rope_type: "default" } };
   expect(read({ ...llama, ...mixed }).options?.rope_parameters).toEqual({ rope_type: "default", rope_theta: 9 });
 });
@@ -158,6 +162,9 @@ test.each<[string, Json, RegExp]>([
   ["multimodal positions", scaling({ type: "mrope", mrope_section: [2, 3, 3] }), /the type "mrope"/],
   ["sections of positions", scaling({ type: "default", mrope_section: [2, 3, 3] }), /mrope_section is not part of/],
   ["a factor that is no number", scaling({ type: "linear", factor: "2" }), /rope_scaling.factor must be a positive/],
+  ["a scaling that is text", of("llama", { rope_scaling: "linear" }), /rope_scaling must be an object, found "linear"/],
+  ["a scaling that is a list", of("gpt_neox", { rope_scaling: [2] }), /rope_scaling must be an object, found \[2\]/],
+  ["parameters that are text", of("llama", { rope_parameters: "linear" }), /rope_parameters must be an object/],
   ["a missing factor", scaling({ type: "linear" }), /rope_scaling.factor must be a positive number, found null/],
   ["a factor below 1", scaling({ type: "linear", factor: 0.5 }), /factor is 0.5; it must be at least 1/],
   ["part of each head rotated", of("llama", { partial_rotary_factor: 0.5 }), /partial_rotary_factor is 0.5/],
@@ -261,7 +268,7 @@ test("Mistral reads as many tokens as its window holds, and its file keeps both 
   });
 });
 
-test("GPT-2's n_inner is the width inside its MLP", () => {
+test("GPT-2's n_inner is the width inside its MLP, and its embeddings are tied unless the file says no", () => {
   const gpt2 = { model_type: "gpt2", vocab_size: 23, n_positions: 12, n_embd: 8, n_layer: 1, n_head: 2 };
   expect([read(gpt2).innerWidth, read({ ...gpt2, n_inner: 32 }).innerWidth]).toEqual([undefined, undefined]);
   const narrow = read({ ...gpt2, n_inner: 24 });
@@ -269,6 +276,11 @@ test("GPT-2's n_inner is the width inside its MLP", () => {
   const shapes = Object.fromEntries(parameterSpecs(narrow, ["lm"]).map(({ name, shape }) => [name, shape]));
   expect(shapes["transformer.h.0.mlp.c_fc.weight"]).toEqual([8, 24]);
   expect(() => read({ ...gpt2, n_inner: 0 })).toThrow("n_inner must be a positive integer, found 0");
+  expect([{}, { tie_word_embeddings: null }].map((tied) => read({ ...gpt2, ...tied }).tieEmbeddings)).toEqual([
+    true,
+    true,
+  ]);
+  expect(() => read({ ...gpt2, tie_word_embeddings: "false" })).toThrow(/tie_word_embeddings must be true or false/);
 });
 
 test("what is refused would be read without that", () => {
@@ -289,13 +301,25 @@ describe("tensors of which config.json knows nothing", () => {
       expect(() => inspectModelFolder(withTensor(`model.layers.${name}`))).toThrow(
         `has model.layers.${name}, for which the model of config.json has no place`,
       );
-    expect(() => inspectModelFolder(withTensor("model.rotary", { num_hidden_layers: 1 }))).toThrow(
+    expect(() => inspectModelFolder(withTensor("v_head.summary.bias", { num_hidden_layers: 1 }))).toThrow(
       /has model\.layers\.1\.\S+ and 8 more such tensors/,
     );
   });
 
-  test("are left alone if they are no parameters, as in older files", () => {
-    for (const name of ["model.layers.0.self_attn.rotary_emb.inv_freq", "model.rotary"])
+  test("are refused outside of blocks: biases of the head and of the last norm, what no class has", () => {
+    for (const name of ["lm_head.bias", "model.norm.bias", "model.embed_positions.weight", "extra"])
+      expect(() => inspectModelFolder(withTensor(name))).toThrow(`has ${name}, for which the model of config.json`);
+  });
+
+  test("are left alone if nothing that the model computes depends on them, as in older files", () => {
+    const frequencies = "rotary_emb.inv_freq";
+    for (const name of [`model.layers.0.self_attn.${frequencies}`, `model.${frequencies}`, "v_head.summary.weight"])
       expect(inspectModelFolder(withTensor(name)).heads).toEqual(["lm"]);
+    // A classifier may have kept the head with which it was a language model.
+    const zeros = (...shape: number[]) => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b)) });
+    const parameters = new Map(one.parameters)
+      .set("score.weight", zeros(1, Number(one.config.hidden_size)))
+      .set("lm_head.bias", zeros(2));
+    expect(inspectModelFolder(writeCase({ ...one, parameters }, one.config)).heads).toEqual(["scalar"]);
   });
 });

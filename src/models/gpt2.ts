@@ -97,7 +97,7 @@ function read(json: HfConfig): Omit<DecoderConfig, "family"> {
     width: json.count("n_embd"),
     layers: json.count("n_layer"),
     heads: json.count("n_head"),
-    tieEmbeddings: json.json.tie_word_embeddings !== false,
+    tieEmbeddings: json.flag("tie_word_embeddings", true),
   };
   const { width, heads } = sizes;
   if (width % heads !== 0) throw json.error(`n_embd ${width} is not divisible by n_head ${heads}`);

@@ -226,11 +226,11 @@ function inspect(folder: string): Inspected {
     );
   }
   const known = new Set(wanted.map(({ name }) => name));
-  const block = /^(.*?\.)\d+\./.exec(wanted.find(({ name }) => /\.\d+\./.test(name))?.name ?? "")?.[1] ?? "";
+  const head = languageHead.own.slice(0, languageHead.own.lastIndexOf(".") + 1);
+  const idle = (name: string) =>
+    buffers.test(name) || valueHead.test(name) || (!heads.includes("lm") && name.startsWith(head));
   // transformers would drop these with a warning: the model would compute something else than the file's.
-  const homeless = [...names.keys()].filter(
-    (name) => !known.has(name) && name.startsWith(block) && block !== "" && !buffers.test(name),
-  );
+  const homeless = [...names.keys()].filter((name) => !known.has(name) && !idle(name));
   if (homeless.length > 0) {
     const more = homeless.length > 1 ? ` and ${homeless.length - 1} more such tensors` : "";
     throw new CheckpointError(
@@ -241,8 +241,11 @@ function inspect(folder: string): Inspected {
   return { weights, config, heads, names };
 }
 
-/** Tensors in blocks that are no parameters: older files of GPT-2, GPT-NeoX and Llama hold masks and frequencies. */
-const buffers = /\.(attn|attention)\.(bias|masked_bias)$|\.rotary_emb\.inv_freq$/;
+/** Tensors that are no parameters: older files of GPT-2, GPT-NeoX and Llama hold masks, frequencies and their cosines. */
+const buffers = /\.(attn|attention)\.(bias|masked_bias)$|\.rotary_emb(_local)?\.\w*(inv_freq|cos_cached|sin_cached)$/;
+
+/** The value head that TRL saves beside a language model, which computes the same without it. */
+const valueHead = /^v_head\./;
 
 function headOf({
   path,

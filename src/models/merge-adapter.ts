@@ -2,9 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurably } from "../util/durable.ts";
-import { CheckpointError } from "../util/errors.ts";
 import { factorNames, scaleOf } from "./adapter.ts";
-import { adapterBase, openAdapterFolder } from "./adapter-folder.ts";
+import { adapterBase, checkBaseWeights, openAdapterFolder } from "./adapter-folder.ts";
 import { architectureOf, blockProjections, parameterSpecs } from "./family.ts";
 import { openModelFolder, writeModelFolder } from "./hf-folder.ts";
 import type { AdapterModule } from "./model-config.ts";
@@ -25,11 +24,7 @@ export function mergeAdapter(folder: string, to: string, { format }: { readonly 
   const place = adapterBase(folder);
   const base = openModelFolder(place);
   const adapter = openAdapterFolder(folder, base);
-  if (adapter.baseWeights !== null && adapter.baseWeights !== hashOfWeightValues(base))
-    throw new CheckpointError(
-      `the adapter in ${folder} was trained on other weights than those now in ${place}`,
-      "Restore the base: an adapter means nothing on another one.",
-    );
+  checkBaseWeights(folder, { adapter, place, hash: () => hashOfWeightValues(base) });
   const { adapter: its, ...config } = adapter.config;
   const modules = new Map(its?.modules.map((module) => [`${module.name}.weight`, module]));
   const projections = new Map(blockProjections(config).map((one) => [one.name, one]));
@@ -105,9 +100,12 @@ export function addProduct(
   return merged;
 }
 
-/** The base's special ids, which its trunk knows nothing about. */
+/** The base's special ids, which its trunk knows nothing about. A classifier reads its score at the last token that is not padding: an EOS called padding would be skipped. */
 function keepIds(from: string, to: string): void {
-  const read = (folder: string) => JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as object;
-  const ids = Object.entries(read(from)).filter(([key]) => /^(bos|eos|pad)_token_id$/.test(key));
-  writeDurably(join(to, "config.json"), `${JSON.stringify({ ...read(to), ...Object.fromEntries(ids) }, null, 2)}\n`);
+  const read = (folder: string) =>
+    JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as Record<string, unknown>;
+  const base = read(from);
+  const ids = Object.fromEntries(Object.entries(base).filter(([key]) => /^(bos|eos|pad)_token_id$/.test(key)));
+  if ([ids.eos_token_id].flat().includes(ids.pad_token_id)) ids.pad_token_id = null;
+  writeDurably(join(to, "config.json"), `${JSON.stringify({ ...read(to), ...ids }, null, 2)}\n`);
 }

@@ -71,3 +71,17 @@ export function cacheSizes({ width, heads, kvHeads = heads, headDim = width / he
 } {
   return { kvHeads, headDim };
 }
+
+/** What bounds the length of a sequence, and what to do about one that is longer, in words. */
+export function contextBound({ context, options }: DecoderConfig): { readonly says: string; readonly remedy: string } {
+  const { max_position_embeddings: positions } = options ?? {};
+  if (positions === undefined)
+    return {
+      says: `${context}`,
+      remedy: "raise model.context of a model from scratch, or take a model that reads more",
+    };
+  return {
+    says: `${context}, its sliding_window (its max_position_embeddings is ${positions})`,
+    remedy: "take a model with a larger window: beyond it, every layer would lose sight of a text's start",
+  };
+}

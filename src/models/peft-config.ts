@@ -89,7 +89,7 @@ export class PeftConfig {
   /** Whether PEFT would put an adapter beside the module of this name. */
   targets(name: string): boolean {
     const { target_modules: wanted, exclude_modules: excluded, layers_to_transform: layers } = this.json;
-    if (typeof excluded === "string" && this.#regex("exclude_modules", `${excluded}$`).test(name)) return false;
+    if (typeof excluded === "string" && this.#regex("exclude_modules", `(${excluded})$`).test(name)) return false;
     if (Array.isArray(excluded) && excluded.some((one) => isTarget(String(one), name))) return false;
     if (this.wholeNames().some((one) => this.#regex("modules_to_save", `(.*\\.)?${one}($|\\..*)`).test(name)))
       return false;
@@ -102,8 +102,11 @@ export class PeftConfig {
     if (indices.length === 0) return true;
     const patterns = [this.json.layers_pattern ?? []].flat();
     const places = patterns.length === 0 ? [".*?\\.[^.]*"] : patterns.map((one) => `(?:.*?\\.)?${one}`);
-    const found = places.map((place) => this.#regex("layers_pattern", `${place}\\.(\\d+)\\.`).exec(name)).find(Boolean);
-    return found != null && indices.includes(Number(found[1]));
+    const found = places
+      .map((place) => this.#regex("layers_pattern", `${place}\\.(?<idx>\\d+)\\.`).exec(name))
+      .find(Boolean);
+    const index = found?.groups?.idx;
+    return index !== undefined && indices.includes(Number(index));
   }
 
   /** The last parts of the names of modules that the adapter holds whole. */

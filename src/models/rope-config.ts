@@ -42,16 +42,16 @@ export interface RopePlace {
 /** Reads the rotary parameters. Throws a CheckpointError that names what this trunk does not compute. */
 export function readRope(file: HfConfig, place: RopePlace = {}): RopeParameters {
   const { entry, thetaKey = "rope_theta", theta = 10_000, scaled = true, partial } = place;
-  const { rope_parameters: whole, rope_scaling, original_max_position_embeddings: pretrained } = file.json;
-  const own = isObject(whole) && entry !== undefined ? whole[entry] : whole;
-  if (
-    isObject(whole) &&
-    entry !== undefined &&
-    Object.values(whole).some((value) => value !== null && !isObject(value))
-  )
+  const { original_max_position_embeddings: pretrained } = file.json;
+  const read = objectOf(file, "rope_parameters");
+  // As in transformers, an empty object says nothing.
+  const whole = read !== null && Object.keys(read).length > 0 ? read : null;
+  const scaling = objectOf(file, "rope_scaling");
+  if (entry !== undefined && Object.values(whole ?? {}).some((value) => value !== null && !isObject(value)))
     throw file.error(`rope_parameters has no entries by type of layer, such as ${entry}`);
+  const own = entry === undefined ? whole : ((whole?.[entry] ?? null) as Json | null);
   const where = own ? (entry === undefined ? "rope_parameters" : `rope_parameters.${entry}`) : "rope_scaling";
-  const given: Json = isObject(own) ? own : scaled && isObject(rope_scaling) ? rope_scaling : {};
+  const given: Json = own ?? (scaled ? scaling : null) ?? {};
   const type = given.rope_type ?? given.type ?? "default";
   if (dependOnLength.includes(type as string))
     throw file.error(
@@ -106,6 +106,13 @@ export function writeRope(rope: RopeParameters): Json {
     rope_theta,
     rope_scaling: rope.rope_type === "default" ? null : scaling,
   };
+}
+
+/** An object of the file; null if the key is absent or null. */
+function objectOf(file: HfConfig, key: string): Json | null {
+  const value = file.json[key] ?? null;
+  if (value === null || isObject(value)) return value;
+  throw file.error(`${key} must be an object, found ${JSON.stringify(value).slice(0, 80)}`);
 }
 
 function isObject(value: unknown): value is Json {

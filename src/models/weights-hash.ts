@@ -2,6 +2,15 @@
 import { createHash } from "node:crypto";
 import { sizeOf, type TensorSource } from "./safetensors.ts";
 
+const known = new Map<string, string>();
+
+/** `hashOfWeightValues`, computed once for files of one identity (`identityOfWeights`); every time for null. */
+export function hashOnce(identity: string | null, source: TensorSource): string {
+  const hash = (identity === null ? undefined : known.get(identity)) ?? hashOfWeightValues(source);
+  if (identity !== null) known.set(identity, hash);
+  return hash;
+}
+
 /** Of the names, shapes and float32 numbers of all weights but a scalar head's. */
 export function hashOfWeightValues(source: TensorSource): string {
   const hash = createHash("sha256");

@@ -2,6 +2,7 @@
 import type { Config, PpoConfig } from "../config/index.ts";
 import type { PolicySpread, RewardFacts } from "../control/doctor/index.ts";
 import type { PromptRow } from "../data/index.ts";
+import { checkCapabilities } from "../engine/capabilities.ts";
 import { openEngine } from "../engine/open-engine.ts";
 import { mean, repeatAgreement } from "../rl/index.ts";
 import type { Tokenizer } from "../text/index.ts";
@@ -30,6 +31,10 @@ export async function measureSpread({ config, ppo, folder, tokenizer, rows }: Me
 }> {
   const engine = await openEngine({ ...config.engine, threads: config.threads, base: config.model.path });
   try {
+    const info = await engine.info();
+    // A run with these settings would be refused in the same words.
+    checkCapabilities(info, config);
+    const { capabilities } = info;
     const {
       id: model,
       config: sizes,
@@ -57,8 +62,8 @@ export async function measureSpread({ config, ppo, folder, tokenizer, rows }: Me
       onProgress: () => {},
     });
     const { sequences, responses_B_T, endsWithEos } = rollout;
-    const request = { sequences, temperature, outputs: ["entropy"] as const };
-    const { entropy: entropy_B_T } = await engine.forward(model, request, { microBatch });
+    const outputs: ("logprobs" | "entropy")[] = capabilities.entropy ? ["entropy"] : ["logprobs"];
+    const { entropy, logprobs } = await engine.forward(model, { sequences, temperature, outputs }, { microBatch });
     const promptTokens = rollout.prompts.map(({ tokens }) => tokens);
     const options = { engine, tokenizer, settings: ppo, reference: model, seed: config.seed };
     return {
@@ -66,7 +71,8 @@ export async function measureSpread({ config, ppo, folder, tokenizer, rows }: Me
       reward: await rewardOf(rollout, options),
       spread: {
         samples: responses_B_T.length,
-        entropyMean: mean(entropy_B_T.flat()),
+        // Without entropies it is estimated: the mean of -log p over what was sampled.
+        entropyMean: capabilities.entropy ? mean(entropy.flat()) : -mean(logprobs.flat()),
         vocabularySize: sizes.vocabularySize,
         eosShare: mean(endsWithEos.map(Number)),
         agreement: repeatAgreement(promptTokens, responses_B_T),

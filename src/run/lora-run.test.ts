@@ -168,4 +168,22 @@ describe("a run with lora", { timeout: 300_000 }, () => {
     // The critic of the first run trains on the reward model's adapter, which has the run's own settings.
     expect(told(first)).toBe(false);
   });
+
+  it("is refused before SFT trains if the reward model's adapter stands on other weights", async () => {
+    const world = newWorld();
+    const { reward } = await configOf(world);
+    const [base, scores] = [join(world.folder, "base"), join(world.folder, "scores")];
+    mkdirSync(scores);
+    const core = new EmbeddedCore({ threads: 1 });
+    const adapter = await core.loadModel(base, { adapter: { rank: 2, alpha: 4 }, heads: ["scalar"] });
+    await core.saveModel(adapter.id, scores);
+    const { adapter: _, ...config } = adapter.config;
+    const { id } = await core.createModel({ config, heads: ["lm"], seed: 9 });
+    await core.saveModel(id, base);
+    await core.close();
+    await expect(run(world, { changes: { reward: { ...reward, from: scores } } })).rejects.toThrow(
+      `the adapter in ${scores} was trained on other weights than those now in ${base}`,
+    );
+    expect(existsSync(join(world.folder, "sft"))).toBe(false);
+  });
 });

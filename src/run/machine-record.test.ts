@@ -28,3 +28,12 @@ it("names what differs", async () => {
     `the run began with node ${process.versions.node}, this is 1.0.0`,
   ]);
 });
+
+it("several engines: a role's versions are compared, and one process is not recorded", async () => {
+  const machine = await machineRecord({ info });
+  const other = { ...machine, versions: { ...machine.versions, "critic torch": "2.1", "critic processes": "2" } };
+  expect(machineDifferences(machine, other)).toEqual([
+    "the run began with critic torch none, this is 2.1",
+    "the run began with critic processes 1, this is 2",
+  ]);
+});

@@ -45,8 +45,9 @@ export function machineDifferences(before: Machine, now: Machine): string[] {
   compare("engine", before.engine, now.engine);
   compare("threads", before.threads, now.threads);
   compare("memory of", `${before.memoryGb} GiB`, `${now.memoryGb} GiB`);
-  // One process is not recorded.
-  const versionOf = ({ versions }: Machine, name: string) => versions[name] ?? (name === "processes" ? "1" : undefined);
+  // One process is not recorded. An engine's name begins with its role, if it has one.
+  const versionOf = ({ versions }: Machine, name: string) =>
+    versions[name] ?? (/(^| )processes$/.test(name) ? "1" : undefined);
   for (const name of new Set([...Object.keys(before.versions), ...Object.keys(now.versions)])) {
     compare(name, versionOf(before, name), versionOf(now, name));
   }

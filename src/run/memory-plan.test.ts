@@ -104,6 +104,32 @@ test("a run of all weights is offered an adapter, if each stage starts from trai
   expect(settings({ ...config, lora: { rank: 4, alpha: 8, rslora: false } })).not.toContain("lora.rank=16");
 });
 
+test.each(["sft", "reward"] as const)("a run whose %s takes the most is offered smaller passes there", (stage) => {
+  const config = configOf();
+  const only = { ...config, ppo: undefined, [stage === "sft" ? "reward" : "sft"]: undefined } as Config;
+  const long = { ...only, [stage]: { ...only[stage], batchSize: 100 } } as Config;
+  const found = remedies(
+    long,
+    { vocabularySize: 500, lengths: { [stage]: [60] } },
+    { memory: Number.POSITIVE_INFINITY },
+  );
+  const { total } = planMemory(long, { vocabularySize: 500, lengths: { [stage]: [60] } });
+  const one = found.find(({ setting }) => setting === `${stage}.microBatch=1`);
+  expect(one!.total).toBeLessThan(0.98 * total);
+});
+
+test("PPO is offered to go without the critic's average, and fewer sequences if minibatches stay whole", () => {
+  const of = (...overrides: string[]) => {
+    const config = configOf("model.width=1024", ...overrides);
+    return remedies(config, facts, { memory: Number.POSITIVE_INFINITY }).map(({ setting }) => setting);
+  };
+  expect(of("ppo.slowCritic={decay: 0.9}")).toContain("ppo.slowCritic=null");
+  expect(of()).not.toContain("ppo.slowCritic=null");
+  const many = ["model.width=256", "ppo.sequences=256", "ppo.maxNewTokens=40"];
+  expect(of(...many)).toContain("ppo.sequences=128");
+  expect(of(...many, "ppo.minibatches=256")).not.toContain("ppo.sequences=128");
+});
+
 test("if no single change fits, the first remedy is changes that fit together, else all that help", () => {
   const config = configOf("model.width=1024");
   const single = remedies(config, facts, { memory: Number.POSITIVE_INFINITY });

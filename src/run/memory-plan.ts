@@ -1,6 +1,8 @@
 /** What a run will hold in memory at once, model by model, before anything is loaded: for `ballast plan`, and for `ballast run` to refuse what cannot fit. */
 import { checkLora } from "../config/checks.ts";
+import { smallestRollout } from "../config/checks-ppo.ts";
 import type { Config } from "../config/index.ts";
+import { type ModelRole, modelRoles } from "../engine/capabilities.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
 import { forwardBytes, lossBytes, samplingBytes, tokensWithin } from "../engine/graph-memory.ts";
 import { paddingCost, shareOfPass } from "../engine/pass-size.ts";
@@ -16,6 +18,7 @@ import {
   FrozenParameters,
   onlineModels,
   type PlannedModel,
+  type PlannedModels,
   trainedModel,
   withoutAdapter,
 } from "./planned-models.ts";
@@ -52,12 +55,12 @@ export interface RowFacts {
  * Node, ONNX Runtime, compiled graphs, rows and records: what a run takes whose model is negligible, measured (docs/performance.md). */
 const processBytes = 412 * 2 ** 20;
 
-/** The plan of the stage that takes the most. Throws UsageError for a configuration without a stage. */
-export function planMemory(config: Config, facts: RowFacts): MemoryPlan {
+/** The plan of the stage that takes the most; of the models with these roles if others are elsewhere. Throws UsageError for a configuration without a stage. */
+export function planMemory(config: Config, facts: RowFacts, roles: readonly ModelRole[] = modelRoles): MemoryPlan {
   const plans = [
-    ...(config.sft ? [planSingle(config, facts, "sft")] : []),
-    ...(config.reward ? [planSingle(config, facts, "reward")] : []),
-    ...(config.ppo ? [planOnline(config, facts)] : []),
+    ...(config.sft && roles.includes("policy") ? [planSingle(config, facts, "sft")] : []),
+    ...(config.reward && roles.includes("reward") ? [planSingle(config, facts, "reward")] : []),
+    ...(config.ppo ? [planOnline(config, facts, roles)] : []),
   ];
   const [largest, ...others] = plans.sort((a, b) => b.total - a.total);
   if (largest === undefined)
@@ -129,6 +132,9 @@ function savings(config: Config): Change[] {
   const adapted = { ...config, lora: loraSchema.parse({}) };
   if (config.lora === undefined && checkLora(adapted).length === 0)
     changes.push([`lora.rank=${adapted.lora.rank}`, (one) => ({ ...one, lora: adapted.lora })]);
+  for (const stage of ["sft", "reward"] as const)
+    if (config[stage])
+      changes.push([`${stage}.microBatch=1`, (one) => ({ ...one, [stage]: { ...one[stage]!, microBatch: 1 } })]);
   if (config.ppo) {
     const online = (change: Partial<NonNullable<Config["ppo"]>>) => (one: Config) => ({
       ...one,
@@ -136,6 +142,10 @@ function savings(config: Config): Change[] {
     });
     changes.push(["ppo.criticKind=shared", online({ criticKind: "shared" })]);
     changes.push(["ppo.microBatch=1", online({ microBatch: 1 })]);
+    if (config.ppo.slowCritic !== null) changes.push(["ppo.slowCritic=null", online({ slowCritic: null })]);
+    const fewer = config.ppo.sequences / 2;
+    if (config.ppo.tokensPerStep === undefined && fewer % smallestRollout(config.ppo) === 0)
+      changes.push([`ppo.sequences=${fewer}`, online({ sequences: fewer })]);
     changes.push([
       "control.interventions=off (no copy to go back to)",
       (one) => ({ ...one, control: { ...one.control, interventions: "off" } }),
@@ -168,16 +178,17 @@ function planSingle(config: Config, facts: RowFacts, stage: "sft" | "reward"): M
   ]);
 }
 
-function planOnline(config: Config, facts: RowFacts): MemoryPlan {
+function planOnline(config: Config, facts: RowFacts, roles: readonly ModelRole[]): MemoryPlan {
   const ppo = config.ppo!;
   const models = onlineModels(config, facts.vocabularySize);
+  const here = <Part>(role: ModelRole, parts: () => readonly Part[]) => (roles.includes(role) ? parts() : []);
   const { config: policy } = models.policy;
   const { config: critic } = models.critic;
   const room = Math.max(1, policy.context - ppo.maxNewTokens);
   const prompt = Math.min(room, facts.lengths.ppo?.reduce((most, length) => Math.max(most, length), 1) ?? room);
   const length = Math.min(policy.context, prompt + ppo.maxNewTokens);
   const sequences = Math.ceil(ppo.sequences / ppo.minibatches);
-  const pass = passOf(policy, { ...ppo, length, sequences, config });
+  const pass = passOf(largestHere(models, roles), { ...ppo, length, sequences, config });
   const withCritic = hasCritic(ppo.algorithm);
   const shared = withCritic && ppo.criticKind === "shared";
   const separate = withCritic && !shared;
@@ -192,50 +203,78 @@ function planOnline(config: Config, facts: RowFacts): MemoryPlan {
   const values = shared ? model : { config: critic, heads: ["scalar"] as const };
   const parameters = weights(policy, heads);
   const withGradients = parameters + weights(policy, heads, "trained");
+  const ofValues = weights(values.config, values.heads);
   const frozen = new FrozenParameters();
-  const rewards = models.rewards.map((one) => ({ ...one, pass: { config: one.config, heads: ["scalar"] as const } }));
+  const read = { config: models.reference.config, heads: ["lm"] as const };
   return sum("ppo", policy, pass, [
-    ...underAdapter(models.policy, frozen),
-    ...trained("policy", policy, heads),
-    ...kept("policy", policy, heads),
-    ...(separate
-      ? [
-          ...underAdapter(models.critic, frozen, "critic: frozen weights"),
-          ...trained("critic", critic, ["scalar"]),
-          ...kept("critic", critic, ["scalar"]),
-        ]
-      : []),
-    ...(withCritic && ppo.slowCritic !== null
-      ? [{ what: "critic, its average", bytes: weights(withoutAdapter(values.config), values.heads) }]
-      : []),
+    ...here("policy", () => [
+      ...underAdapter(models.policy, frozen),
+      ...trained("policy", policy, heads),
+      ...kept("policy", policy, heads),
+    ]),
+    ...here("critic", () => [
+      ...(separate
+        ? [
+            ...underAdapter(models.critic, frozen, "critic: frozen weights"),
+            ...trained("critic", critic, ["scalar"]),
+            ...kept("critic", critic, ["scalar"]),
+          ]
+        : []),
+      ...(withCritic && ppo.slowCritic !== null
+        ? [{ what: "critic, its average", bytes: weights(withoutAdapter(values.config), values.heads) }]
+        : []),
+    ]),
     // Under a new adapter the reference is the frozen weights.
-    { what: "reference", bytes: 4 * frozen.of(models.reference, ["lm"]) },
-    ...rewards.map((one) => ({ what: `reward model ${one.name}`, bytes: 4 * frozen.of(one, ["scalar"]) })),
-    ...(ppo.policyLoss === "penalty"
-      ? [{ what: "policy that sampled", bytes: weights(policy, heads, "trained") }]
-      : []),
-    activations("activations of the policy's loss", lossBytes(model, pass, { recompute }), withGradients),
+    ...here("reference", () => [{ what: "reference", bytes: 4 * frozen.of(models.reference, ["lm"]) }]),
+    ...here("reward", () =>
+      models.rewards.flatMap((one) => [
+        { what: `reward model ${one.name}`, bytes: 4 * frozen.of(one, ["scalar"]) },
+        activations(
+          `activations of reward model ${one.name}`,
+          forwardBytes({ config: one.config, heads: ["scalar"] }, pass, ["score"]),
+          weights(one.config, ["scalar"]),
+        ),
+      ]),
+    ),
+    ...here("policy", () => [
+      ...(ppo.policyLoss === "penalty"
+        ? [{ what: "policy that sampled", bytes: weights(policy, heads, "trained") }]
+        : []),
+      activations("activations of the policy's loss", lossBytes(model, pass, { recompute }), withGradients),
+      activations("activations of log-probabilities", forwardBytes(model, pass, ["logprobs", "entropy"]), parameters),
+      { what: "caches of generation", bytes: generation.cache },
+      activations("graphs of generation", generation.graphs, parameters),
+    ]),
     ...(withCritic
-      ? [
+      ? here(shared ? "policy" : "critic", () => [
           activations(
             "activations of the value loss",
             lossBytes(values, pass, { recompute, shape: { name: "value", clip: true } }),
-            withGradients,
+            ofValues + weights(values.config, values.heads, "trained"),
           ),
-          activations("activations of values", forwardBytes(values, pass, ["values"]), parameters),
-        ]
+          activations("activations of values", forwardBytes(values, pass, ["values"]), ofValues),
+        ])
       : []),
-    activations("activations of log-probabilities", forwardBytes(model, pass, ["logprobs", "entropy"]), parameters),
-    ...rewards.map((one) =>
-      activations(
-        `activations of reward model ${one.name}`,
-        forwardBytes({ config: one.config, heads: ["scalar"] }, pass, ["score"]),
-        weights(one.config, ["scalar"]),
-      ),
-    ),
-    { what: "caches of generation", bytes: generation.cache },
-    activations("graphs of generation", generation.graphs, parameters),
+    ...(roles.includes("policy")
+      ? []
+      : here("reference", () => [
+          activations(
+            "activations of log-probabilities",
+            forwardBytes(read, pass, ["logprobs"]),
+            weights(read.config, read.heads),
+          ),
+        ])),
   ]);
+}
+
+/** The model by whose size this machine's passes are cut: the policy, or what is here in place of it. */
+export function largestHere(
+  { policy, critic, reference, rewards }: PlannedModels,
+  roles: readonly ModelRole[],
+): ModelConfig {
+  const inPlace = { policy, critic, reference, reward: rewards[0] ?? policy };
+  const first = (["policy", "critic", "reference", "reward"] as const).find((role) => roles.includes(role));
+  return inPlace[first ?? "policy"].config;
 }
 
 /** The pass with the most padded tokens in a step whose rows are spread evenly over all lengths. */

@@ -6,10 +6,11 @@ import { modelFoldersOf } from "../config/config-paths.ts";
 import { type RunOrigin, sealRun } from "../config/run-manifest.ts";
 import { evaluatedHealth } from "../control/health/evaluated-health.ts";
 import { fitsScale, inactiveWhy, loadRules } from "../control/rules/load-rules.ts";
-import type { Rule } from "../control/rules/rule.ts";
+import { leverOf, type Rule } from "../control/rules/rule.ts";
 import { describeTally, type RowTally } from "../data/index.ts";
-import { absentSignals, checkCapabilities, type ModelRole } from "../engine/capabilities.ts";
+import { absentSignals, checkCapabilities, isMovable, type ModelRole } from "../engine/capabilities.ts";
 import type { Engine, ModelConfig } from "../engine/engine.ts";
+import { levers } from "../levers/levers.ts";
 import { scratchConfig } from "../models/family.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
 import type { Config } from "../settings/config-schema.ts";
@@ -173,7 +174,7 @@ async function sft(run: Run): Promise<StageResult> {
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
   if (caution !== null) warn(context, caution);
-  if ("folder" in source) await tellStates(run, context, [source.folder]);
+  if ("folder" in source) await tellStates(run, context, [{ folder: source.folder, role: "policy", trains: true }]);
   return trainSft(context, { settings: config.sft!, source, ...sets });
 }
 
@@ -190,7 +191,7 @@ async function reward(run: Run): Promise<StageResult> {
   tellTally(context, tally.train);
   tellTally(context, tally.heldOut, "held-out rows");
   if (caution !== null) warn(context, caution);
-  if ("folder" in source) await tellStates(run, context, [source.folder]);
+  if ("folder" in source) await tellStates(run, context, [{ folder: source.folder, role: "reward", trains: true }]);
   // Samples of the policy from which PPO starts.
   const policy = ownPolicy ?? from;
   const speaks = policy !== undefined && (await modelSizes(engine, policy)).heads.includes("lm");
@@ -216,7 +217,12 @@ async function ppo(run: Run): Promise<StageResult> {
       `the tokenizer in ${other} differs from the policy's: its model will read tokens it was not trained on`,
     );
   }
-  await tellStates(run, context, [policy, ...(hasCritic(settings.algorithm) ? [critic] : [])]);
+  await tellStates(run, context, [
+    { folder: policy, role: "policy", trains: true },
+    ...(hasCritic(settings.algorithm) ? [{ folder: critic, role: "critic", trains: true } as const] : []),
+    { folder: reference, role: "reference", trains: false },
+    ...Object.values(rewardModels).map((model) => ({ folder: model, role: "reward", trains: false }) as const),
+  ]);
   const { context: length } = await modelSizes(engine, policy);
   const { tally, prompts, measuring } = encoded.ppo(length);
   tellTally(context, tally);
@@ -258,11 +264,17 @@ function tellGold(
   } else warn(context, plan.check === null ? plan.says : `${plan.says} (${where})`);
 }
 
-/** Says what the user should know of the folders that a stage trains on: above all, that an adapter is trained on as it is. */
-async function tellStates({ engine, config }: Run, context: StageContext, folders: readonly string[]): Promise<void> {
-  for (const folder of new Set(folders)) {
-    const { config: its, notes = [] } = await engine.inspectModel(stateOf(folder));
+/** Says what the user should know of the folders that a stage reads: above all, that an adapter is trained on as it is. */
+async function tellStates(
+  { engine, config }: Run,
+  context: StageContext,
+  states: readonly { readonly folder: string; readonly role: ModelRole; readonly trains: boolean }[],
+): Promise<void> {
+  for (const [i, { folder, role, trains }] of states.entries()) {
+    if (states.findIndex((one) => one.folder === folder) < i) continue;
+    const { config: its, notes = [] } = await engine.inspectModel(stateOf(folder), { role });
     for (const note of notes) warn(context, note);
+    if (!trains) continue;
     const [module] = its.adapter?.modules ?? [];
     const { lora } = config;
     if (lora === undefined || module === undefined) continue;
@@ -305,9 +317,15 @@ export async function runRules(
   const absent = absentSignals(info);
   const reads = ({ conditions }: Rule, prefix: string) =>
     conditions.some(({ signal, with: other }) => [signal, other].some((key) => key?.startsWith(prefix)));
-  const rules = ofAlgorithm.filter((rule) => !absent.some(({ prefix }) => reads(rule, prefix)));
+  const moves = ({ action }: Rule) => {
+    const lever = leverOf(action);
+    return lever === null ? [] : Object.values(levers[lever].moves);
+  };
+  const rules = ofAlgorithm.filter(
+    (rule) => !absent.some(({ prefix }) => reads(rule, prefix)) && moves(rule).every((key) => isMovable(info, key)),
+  );
   note(
-    `the engine ${info.name} does not measure what these rules read`,
+    `the engine ${info.name} does not measure what these rules read, or cannot move what they move`,
     ofAlgorithm.filter((rule) => !rules.includes(rule)),
   );
   writeDurably(path, `${JSON.stringify(rules, null, 2)}\n`);

@@ -16,6 +16,19 @@ test.each([false, true])("adds up its parts, each above 0 (adapter: %s)", async 
   expect(total).toBeCloseTo(generation + passes + update, 9);
 });
 
+test("an adapter that stands only in late layers, or in one, is timed", async () => {
+  const whole = loadConfig("examples/helpdesk/mini.yaml", sizes).config;
+  const adapted = { ...whole, lora: { rank: 4, alpha: 8, rslora: false }, sft: undefined, reward: undefined };
+  const plan = planMemory(adapted as Config, { vocabularySize: 500, lengths: { ppo: [12, 20] } });
+  const { adapter } = plan.policy;
+  for (const layers of [/\.3\./, /\.[23]\./, /\.0\./]) {
+    const modules = adapter!.modules.filter(({ name }) => layers.test(name));
+    const policy = { ...plan.policy, adapter: { ...adapter!, modules } };
+    let now = 0;
+    expect((await planTime(adapted as Config, { ...plan, policy }, () => now++)).update).toBeGreaterThan(0);
+  }
+});
+
 test("counts every call of an iteration, on the clock that it is given", async () => {
   const config = loadConfig("examples/helpdesk/mini.yaml", sizes).config;
   const online = { ...config, sft: undefined, reward: undefined };

@@ -104,8 +104,16 @@ function withLayers(config: ModelConfig, layers: number): ModelConfig {
   const { adapter, ...plain } = config;
   const short = { ...plain, layers, ...(config.options && { options }) };
   if (adapter === undefined) return short;
-  const names = new Set(blockProjections(short).map(({ name }) => name));
-  return { ...short, adapter: { ...adapter, modules: adapter.modules.filter(({ name }) => names.has(name)) } };
+  // A layer has the modules of the one that it stands for: the first with any, and those after it.
+  const all = blockProjections(config);
+  const ofLayer = all.length / config.layers;
+  const adapted = new Map(adapter.modules.map((module) => [module.name, module]));
+  const first = Math.max(0, Math.floor(all.findIndex(({ name }) => adapted.has(name)) / ofLayer));
+  const modules = blockProjections(short).flatMap(({ name }, i) => {
+    const module = adapted.get(all[(first * ofLayer + i) % all.length]!.name);
+    return module === undefined ? [] : [{ ...module, name }];
+  });
+  return { ...short, adapter: { ...adapter, modules } };
 }
 
 async function seconds(

@@ -1,11 +1,12 @@
 /** What a run on the PyTorch engine will hold in memory at once, in all its processes on this machine together, before anything is loaded. */
 import type { Config } from "../config/index.ts";
+import { type ModelRole, modelRoles } from "../engine/capabilities.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
 import { microBatches } from "../engine/passes.ts";
 import { tokensOfTorchPass } from "../engine/torch/index.ts";
 import { parameterSpecs } from "../models/family.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
-import type { MemoryPlan, PlanLine, RowFacts } from "./memory-plan.ts";
+import { largestHere, type MemoryPlan, type PlanLine, type RowFacts } from "./memory-plan.ts";
 import { countParameters, FrozenParameters, onlineModels, trainedModel, withoutAdapter } from "./planned-models.ts";
 
 /**
@@ -29,24 +30,33 @@ const kept: Readonly<Record<string, { readonly fp32: Factors; readonly bf16: Fac
 };
 type Factors = readonly [number, number, number];
 
-/** The plan of the stage that takes the most. The configuration has one. */
-export function planTorch(config: Config, facts: RowFacts): MemoryPlan {
-  const plans = (["sft", "reward", "ppo"] as const).flatMap((stage) =>
-    config[stage] ? [planStage(config, facts, stage)] : [],
-  );
+/** The plan of the stage that takes the most; of the models with these roles if others are elsewhere. The configuration has a stage. */
+export function planTorch(config: Config, facts: RowFacts, roles: readonly ModelRole[] = modelRoles): MemoryPlan {
+  const trainee = { sft: "policy", reward: "reward", ppo: null } as const;
+  const plans = (["sft", "reward", "ppo"] as const).flatMap((stage) => {
+    const role = trainee[stage];
+    return config[stage] && (role === null || roles.includes(role)) ? [planStage(config, facts, { stage, roles })] : [];
+  });
   return plans.reduce((most, one) => (one.total > most.total ? one : most));
 }
 
-function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]): MemoryPlan {
+function planStage(
+  config: Config,
+  facts: RowFacts,
+  { stage, roles }: { readonly stage: MemoryPlan["stage"]; readonly roles: readonly ModelRole[] },
+): MemoryPlan {
   const { processes = 1, dtype = "fp32", offload } = config.engine;
   const trainee = trainedModel(config, facts.vocabularySize, stage);
   const { config: policy } = trainee;
-  const pass = passOf(config, policy, facts, stage);
   const { lengths } = facts;
-  // What one pass leaves in each process, and what all processes hold of a pass.
-  const tokens = pass.sequences * pass.length;
   const online = stage === "ppo" ? config.ppo : undefined;
   const models = online && onlineModels(config, facts.vocabularySize);
+  const largest = models ? largestHere(models, roles) : policy;
+  const pass = passOf(config, largest, facts, stage);
+  // What one pass leaves in each process, and what all processes hold of a pass.
+  const tokens = pass.sequences * pass.length;
+  // Whether the model that the stage trains is here: of the online stage the policy.
+  const trains = models === undefined || roles.includes("policy");
   const frozen = new FrozenParameters();
   const withCritic = online !== undefined && hasCritic(online.algorithm);
   const shared = withCritic && online.criticKind === "shared";
@@ -71,7 +81,7 @@ function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]):
       ? [
           onDevice({
             what: dtype === "bf16" ? "weights rounded for passes" : "weights copied for passes",
-            bytes: readBytes * countParameters(policy, heads, "trained"),
+            bytes: readBytes * countParameters(largest, heads, "trained"),
           }),
         ]
       : [];
@@ -89,32 +99,38 @@ function planStage(config: Config, facts: RowFacts, stage: MemoryPlan["stage"]):
   const room = Math.max(1, policy.context - (online?.maxNewTokens ?? 0));
   const prompt = Math.min(room, Math.max(1, ...(lengths.ppo ?? [room])));
   const critic = shared || !models ? policy : models.critic.config;
-  const lowest: PlanLine[] = adapts ? [read("frozen weights, shared by all adapters", frozen.below(trainee))] : [];
-  const learners: PlanLine[] = trained(stage === "reward" ? "reward model" : "policy", policy, heads);
-  if (models && withCritic && !shared) {
+  const lowest: PlanLine[] =
+    adapts && trains ? [read("frozen weights, shared by all adapters", frozen.below(trainee))] : [];
+  const learners: PlanLine[] = trains ? trained(stage === "reward" ? "reward model" : "policy", policy, heads) : [];
+  const hasValues = withCritic && roles.includes("critic");
+  if (models && hasValues && !shared) {
     const below = frozen.below(models.critic);
     if (below > 0) lowest.push(read("critic: frozen weights", below));
     learners.push(...trained("critic", critic, ["scalar"]));
   }
   // Merged, it has arrays of its own for the weights that the adapter moves, or over several processes for all.
-  if (withCritic && online.slowCritic !== null)
+  if (hasValues && online.slowCritic !== null)
     learners.push(...held("critic, its average", averaged(critic, processes)));
   const readers = models
     ? [
         // Under a new adapter the reference is the frozen weights.
-        ...[frozen.of(models.reference, ["lm"])].flatMap((more) => (more > 0 ? [read("reference", more)] : [])),
-        ...models.rewards.map((one) => read(`reward model ${one.name}`, frozen.of(one, ["scalar"]))),
+        ...(roles.includes("reference") ? [models.reference] : [])
+          .map((one) => frozen.of(one, ["lm"]))
+          .flatMap((more) => (more > 0 ? [read("reference", more)] : [])),
+        ...(roles.includes("reward") ? models.rewards : []).map((one) =>
+          read(`reward model ${one.name}`, frozen.of(one, ["scalar"])),
+        ),
       ]
     : [];
-  const passes: PlanLine[] = [{ what: "activations of a pass", bytes: lossBytes(policy, tokens, { config, dtype }) }];
-  if (online)
+  const passes: PlanLine[] = [{ what: "activations of a pass", bytes: lossBytes(largest, tokens, { config, dtype }) }];
+  if (online && trains)
     passes.push({
       what: "cache and logits of generation",
       bytes: samplingBytes(policy, { rows: online.sequences, length: prompt + online.maxNewTokens, dtype }),
     });
   // Several processes gather the blocks one after the other, and the whole model to sample.
   const whole = processes * readBytes * countParameters(policy, ["lm"]);
-  const gathered = processes === 1 ? [] : [{ what: "weights gathered in each process", bytes: whole }];
+  const gathered = processes === 1 || !trains ? [] : [{ what: "weights gathered in each process", bytes: whole }];
   const most = onDevice(passes.reduce((a, b) => (b.bytes > a.bytes ? b : a)));
   const programs = { what: `Node and ${processes} of PyTorch's processes`, bytes: nodeBytes + processes * workerBytes };
   const lines: PlanLine[] = [programs, ...lowest, ...learners, ...turns, ...readers, ...gathered, most];

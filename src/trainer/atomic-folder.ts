@@ -87,12 +87,18 @@ async function moveAside(folder: string): Promise<string> {
   return aside;
 }
 
-/** Removes what a crash left half written or half deleted in this folder. */
+/** What a crash left half written or half deleted in this folder. */
+export async function temporariesIn(parent: string): Promise<string[]> {
+  if (!existsSync(parent)) return [];
+  const names = await readdir(parent);
+  return names
+    .filter((name) => name.startsWith(temporaryPrefix) && /\.(new|old)$/.test(name))
+    .map((name) => join(parent, name));
+}
+
+/** Removes it. */
 export async function removeTemporary(parent: string): Promise<void> {
-  if (!existsSync(parent)) return;
-  for (const name of await readdir(parent)) {
-    if (name.startsWith(temporaryPrefix) && /\.(new|old)$/.test(name)) await removeTree(join(parent, name));
-  }
+  for (const path of await temporariesIn(parent)) await removeTree(path);
 }
 
 /** The state of a folder whose files are all intact. Throws CheckpointError that names what is not. */

@@ -1,16 +1,16 @@
 /** A stage's checkpoints: models with their optimizers as Hugging Face folders, beside the trainer's own state. */
-import { readdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { checkpointName, checkpointSteps } from "../config/checkpoint-names.ts";
 import type { Change } from "../config/live-changes.ts";
 import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
 import type { ModelId } from "../engine/engine.ts";
 import type { MetricValues, Stage } from "../types/records.ts";
 import { CheckpointError, messageOf } from "../util/errors.ts";
-import { readFolder, removeFolder, removeTemporary, writeFolder } from "./atomic-folder.ts";
+import { readFolder, removeFolder, removeTemporary, temporariesIn, writeFolder } from "./atomic-folder.ts";
 import type { Best } from "./keep-best.ts";
 import { saveModelFolder, statesIn } from "./model-folder.ts";
+import { deleteStates, orDeleted } from "./remote-states.ts";
 import type { StageContext } from "./stage-context.ts";
 
 /**
@@ -74,19 +74,21 @@ export async function saveCheckpoint<Own>(
 ): Promise<string> {
   const { engine, tokenizer } = context;
   const folder = join(context.folder, checkpointName(state.step));
-  await writeFolder({
-    folder,
-    state,
-    head: context.recorder.head(),
-    onWritten: () => onWritten(folder),
-    write: async (temporary) => {
-      for (const [name, model] of Object.entries(models)) {
-        const place = join(temporary, name);
-        await mkdir(place);
-        await saveModelFolder({ engine, tokenizer, model, folder: place, optimizer: true });
-      }
-    },
-  });
+  await orDeleted(context, (onSaved) =>
+    writeFolder({
+      folder,
+      state,
+      head: context.recorder.head(),
+      onWritten: () => onWritten(folder),
+      write: async (temporary) => {
+        for (const [name, model] of Object.entries(models)) {
+          const place = join(temporary, name);
+          await mkdir(place);
+          await saveModelFolder({ engine, tokenizer, model, folder: place, optimizer: true, onSaved });
+        }
+      },
+    }),
+  );
   const best = keep === "best" ? state.best.checkpoint : null;
   const pinned = [...state.healthy, ...state.evidence, ...(best ? [best.step] : [])];
   for (const step of newestFirst(context.folder).slice(keep === "best" ? 1 : keep))
@@ -94,21 +96,11 @@ export async function saveCheckpoint<Own>(
   return folder;
 }
 
-/**
- * Removes a checkpoint, and what its engine keeps elsewhere for it, unless a different folder names the same: one of the workspace's runs, or a fork or the run
- * that it was forked from in a different workspace.
- */
-async function removeCheckpoint(
-  { engine, folder }: Pick<StageContext, "engine" | "folder">,
-  checkpoint: string,
-): Promise<void> {
+/** Removes a checkpoint, and what its engine keeps elsewhere for it. */
+async function removeCheckpoint(context: StageContext, checkpoint: string): Promise<void> {
   const states = statesIn(checkpoint, { depth: 1, unlinked: true });
   await removeFolder(checkpoint);
-  if (states.length === 0) return;
-  const workspace = dirname(dirname(folder));
-  const stages = readdirSync(workspace).map((run) => join(workspace, run, basename(folder)));
-  const named = new Set(stages.flatMap((stage) => statesIn(stage, { depth: 2 })));
-  for (const state of states) if (!named.has(state)) await engine.deleteState?.(state);
+  await deleteStates(context, states);
 }
 
 /**
@@ -116,7 +108,9 @@ async function removeCheckpoint(
  * ones are left, or if the newest belongs to a different run or is newer than the record.
  */
 export async function openCheckpoint<Own>(context: StageContext): Promise<Checkpoint<Own> | null> {
+  const left = (await temporariesIn(context.folder)).flatMap((one) => statesIn(one, { depth: 1, unlinked: true }));
   await removeTemporary(context.folder);
+  await deleteStates(context, left);
   const damaged: string[] = [];
   for (const step of newestFirst(context.folder)) {
     const folder = join(context.folder, checkpointName(step));

@@ -219,9 +219,9 @@ function heldOutCaution(split: Split<{ readonly prompt: readonly Message[] }>): 
 function noneLeft(what: string, tally: RowTally, stage: Stage, hint?: string): RowsError {
   const remedy =
     tally.skipped > 0
-      ? `Set ${stage}.longPrompts to truncate, raise model.context, or take a model that reads more.`
+      ? `Set ${stage}.longPrompts to truncate, raise model.context of a model from scratch, or take a model that reads more (a Mistral reads up to its sliding_window).`
       : tally.truncatedCompletions > 0 && tally.equalAsTokens > 0
-        ? "Raise model.context, or take a model that reads more: the answers differ only beyond it."
+        ? "Raise model.context of a model from scratch, or take a model that reads more: the answers differ only beyond it."
         : "Give rows that can be used.";
   const problem = `no ${what} are left: ${describeTally(tally) ?? "there were none"}`;
   return new RowsError([{ place: null, problem, hint: hint ?? remedy }]);

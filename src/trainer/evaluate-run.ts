@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { runOrigin } from "../config/run-manifest.ts";
+import { engineOfRole, needsTemperature } from "../engine/capabilities.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Config } from "../settings/config-schema.ts";
 import type { Tokenizer } from "../text/index.ts";
@@ -61,6 +62,8 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   const rewardModels = ppo ? rewardFolders(ppo, ownRewardModel(folder)) : {};
   for (const model of new Set([after, start, ppo?.reference, ...Object.values(rewardModels)]))
     if (model) await verifyFolder(model);
+  const temperature = options.temperature ?? section.temperature ?? ppo?.temperature ?? 1;
+  await checkTemperature(engine, temperature);
   const { seen } = rows.evaluation();
   const { context } = await modelSizes(engine, after);
   const encoded = options.encoded ?? encodeRows({ config, rows, tokenizer });
@@ -77,7 +80,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
     prompts,
     samples,
     maxNewTokens,
-    temperature: options.temperature ?? section.temperature ?? ppo?.temperature ?? 1,
+    temperature,
     seed: options.seed ?? section.seed,
     openReward: ppo
       ? (reference) =>
@@ -93,6 +96,20 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
     },
   }).finally(() => gold?.close());
   return { ...result, seenInTraining: seen };
+}
+
+/** Throws UsageError if an engine cannot give the log-probabilities that an evaluation at this temperature compares. */
+async function checkTemperature(engine: Engine, temperature: number): Promise<void> {
+  if (!needsTemperature(temperature)) return;
+  const info = await engine.info();
+  for (const role of ["policy", "reference"] as const) {
+    const { name, capabilities } = engineOfRole(info, role);
+    if (capabilities.temperature) continue;
+    throw new UsageError(
+      `the engine ${name} has no log-probabilities at temperature ${temperature}, at which the models would be measured`,
+      "Measure at 1, or at 0, which is greedy: ballast eval RUN --temperature 1",
+    );
+  }
 }
 
 /** The folder that PPO's policy starts from: a named one, the SFT stage's result, or the model from scratch. */

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { lengthOf } from "../config/extend.ts";
 import { otherOrigin, type RunOrigin } from "../config/run-manifest.ts";
+import { engineOfRole } from "../engine/capabilities.ts";
 import type { HeadKind, ModelId } from "../engine/engine.ts";
 import type { Config } from "../settings/config-schema.ts";
 import type { MetricValues } from "../types/records.ts";
@@ -10,6 +11,7 @@ import { CheckpointError, messageOf } from "../util/errors.ts";
 import { remedyFor } from "../util/system-faults.ts";
 import { readFolder, writeFolder } from "./atomic-folder.ts";
 import { saveModelFolder } from "./model-folder.ts";
+import { orDeleted } from "./remote-states.ts";
 import type { StageResult } from "./run-types.ts";
 import type { StageContext } from "./stage-context.ts";
 
@@ -19,7 +21,7 @@ export interface FinalRequest {
   readonly heads: readonly HeadKind[];
   readonly steps: number;
   readonly values: MetricValues;
-  /** Merge an adapter into the weights: what later stages stand on is a whole model. */
+  /** Merge an adapter into the weights, if the engine can: what later stages stand on is a whole model. */
   readonly merge?: boolean;
   /** Writes more files into the folder, flushed to disk. */
   readonly extra?: (folder: string) => void;
@@ -31,31 +33,34 @@ export async function saveFinal(context: StageContext, request: FinalRequest): P
   const { model, heads, steps, values, extra, merge = false } = request;
   const folder = join(context.folder, "final");
   const result: StageResult = { stage, folder, steps, values };
-  const published = await engine.cloneModel(model, { heads, merge });
-  try {
-    await writeFolder({
-      folder,
-      head: recorder.head(),
-      state: { format: 1, stage, steps, of: lengthOf(context.config, stage), values, origin },
-      write: async (temporary) => {
-        await saveModelFolder({ engine, tokenizer, model: published.id, folder: temporary });
-        extra?.(temporary);
-      },
-      // Before the folder has its name: a kill after that would leave a finished stage without a record of it.
-      onWritten: () => {
-        recorder.event({ kind: "stage_finished", stage, iteration: steps, message: `${stage} is done: ${folder}` });
-        recorder.commit({ flush: true });
-      },
-    });
-  } catch (error) {
-    throw new CheckpointError(
-      `could not save the result of ${stage}: ${messageOf(error)}`,
-      `${remedyFor(error) ?? "Check the disk."} Then continue: ballast resume RUN`,
-      { cause: error },
-    );
-  } finally {
-    await engine.disposeModel(published.id);
-  }
+  const { capabilities } = engineOfRole(await engine.info(), stage === "reward" ? "reward" : "policy");
+  await orDeleted(context, async (onSaved) => {
+    const published = await engine.cloneModel(model, { heads, merge: merge && capabilities.merge });
+    try {
+      await writeFolder({
+        folder,
+        head: recorder.head(),
+        state: { format: 1, stage, steps, of: lengthOf(context.config, stage), values, origin },
+        write: async (temporary) => {
+          await saveModelFolder({ engine, tokenizer, model: published.id, folder: temporary, onSaved });
+          extra?.(temporary);
+        },
+        // Before the folder has its name: a kill after that would leave a finished stage without a record of it.
+        onWritten: () => {
+          recorder.event({ kind: "stage_finished", stage, iteration: steps, message: `${stage} is done: ${folder}` });
+          recorder.commit({ flush: true });
+        },
+      });
+    } catch (error) {
+      throw new CheckpointError(
+        `could not save the result of ${stage}: ${messageOf(error)}`,
+        `${remedyFor(error) ?? "Check the disk."} Then continue: ballast resume RUN`,
+        { cause: error },
+      );
+    } finally {
+      await engine.disposeModel(published.id);
+    }
+  });
   return result;
 }
 

@@ -20,6 +20,8 @@ export interface ModelFolderRequest {
   /** An existing folder; every file in it is flushed to disk. */
   readonly folder: string;
   readonly optimizer?: boolean;
+  /** Called with the saved state's reference before anything else is written. */
+  readonly onSaved?: (state: ModelReference) => void;
 }
 
 /**
@@ -53,15 +55,18 @@ export function statesIn(
  * the first two.
  */
 export async function saveModelFolder(request: ModelFolderRequest): Promise<void> {
-  const { engine, tokenizer, model, folder, optimizer = false } = request;
+  const { engine, tokenizer, model, folder, optimizer = false, onSaved } = request;
   const state = await engine.saveModel(model, folder, { optimizer });
-  tokenizer.save(folder);
+  onSaved?.(state);
   if (state !== folder) {
     if (schemeOf(state) === null)
       throw new EngineError(`the engine saved a model in ${state}: it may answer ${folder} or a URI`);
+    // First: after a kill only this names the state.
     writeDurably(join(folder, referenceFile), `${JSON.stringify({ reference: state }, null, 2)}\n`);
+    tokenizer.save(folder);
     return;
   }
+  tokenizer.save(folder);
   // The configuration is the base's.
   if (isAdapterFolder(folder)) return;
   const { bosId, eosId, padId, stopIds } = tokenizer;

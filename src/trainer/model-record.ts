@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { modelFoldersOf } from "../config/config-paths.ts";
 import { replaceRunFile } from "../config/run-manifest.ts";
+import { unrecordedBase } from "../engine/inspect-state.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { readOwnJson } from "../util/json-values.ts";
 import { hashOfWeights } from "../util/weight-files.ts";
@@ -12,10 +13,12 @@ export type ModelRecord = Readonly<Record<string, string>>;
 
 const file = "models.json";
 
-/** The hash of each folder with weights that a configuration names. */
+/** The hash of each folder with weights that a configuration names, and of the bases of other programs' adapters among them. */
 export async function hashModels(config: Config): Promise<ModelRecord> {
   const record: Record<string, string> = {};
-  for (const folder of modelFoldersOf(config)) {
+  // PEFT's adapters say nothing of the weights on which they stand.
+  const folders = modelFoldersOf(config).flatMap((folder) => [folder, unrecordedBase(folder) ?? folder]);
+  for (const folder of new Set(folders)) {
     const hash = await hashOfWeights(folder);
     if (hash !== null) record[folder] = hash;
   }

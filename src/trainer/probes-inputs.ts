@@ -37,7 +37,7 @@ export function measuringOf(options: {
   if (ratings.length === 0 && rows.ratings().length > 0)
     throw new DataError(
       "no rated response of control.probes.ratings fits the policy's context",
-      "Leave the setting out, or raise model.context.",
+      "Leave the setting out, raise model.context of a model from scratch, or take a policy that reads more.",
     );
   return {
     monitor: encodePrompts(monitor, encoding),

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { lengthKeys } from "../config/extend.ts";
 import { applyChange, type Change, hyperparameters, settingOf, stageOfKey } from "../config/live-changes.ts";
+import { checkCapabilities } from "../engine/capabilities.ts";
 import type { PassOptions } from "../engine/engine.ts";
 import {
   type CommandRecord,
@@ -105,14 +106,14 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   async begin(step: number): Promise<Settings> {
     const { recorder, stage, interrupted } = this.#context;
     for (const command of recorder.commandsAppliedAt(stage, step)) {
-      if (command.kind === "set") this.#set(command, step);
+      if (command.kind === "set") await this.#set(command, step);
       if (command.kind === "undo") this.#undo(command, { step, again: true });
     }
     for (let paused = false; ; await sleep(pausedPoll)) {
       for (const command of recorder.pendingCommands()) {
         if (isForLater(command, stage)) continue;
         recorder.markApplied(command.id, stage, step);
-        if (command.kind === "set") this.#set(command, step);
+        if (command.kind === "set") await this.#set(command, step);
         else if (command.kind === "undo") this.#undo(command, { step, again: false });
         else this.event("command", step, `told to ${command.kind}${reasonOf(command)}`, { id: command.id });
         if (command.kind === "save") await this.save(step);
@@ -251,11 +252,10 @@ export class StageLoop<Settings extends LoopSettings, Own> {
   }
 
   /** A change that comes with a rollback, in force from this step on. False, with a warning, if it is impossible. */
-  change(change: Change, step: number): boolean {
-    const { stage, config } = this.#context;
+  async change(change: Change, step: number): Promise<boolean> {
     const { key, value } = change;
     try {
-      const settings = applyChange({ config, stage, section: this.settings, change });
+      const settings = await this.#changed(change);
       const before = this.#valueOf(key);
       this.settings = settings;
       this.#changes = [...this.#changes, { ...change, command: null, before }];
@@ -292,14 +292,21 @@ export class StageLoop<Settings extends LoopSettings, Own> {
     return this.#savedFolder === null ? "There is no older checkpoint." : `${this.#savedFolder} is still there.`;
   }
 
-  #set(command: CommandRecord, step: number): void {
-    const { stage, config } = this.#context;
+  /** The settings with a change that the engine can carry out, too. */
+  async #changed(change: Change): Promise<Settings> {
+    const { stage, config, engine } = this.#context;
+    const settings = applyChange({ config, stage, section: this.settings, change });
+    checkCapabilities(await engine.info(), { ...config, [stage]: settings });
+    return settings;
+  }
+
+  async #set(command: CommandRecord, step: number): Promise<void> {
     const { id } = command;
     const change = changeOf(command);
     // Saved after the change, and resumed there: only its record belongs to the attempt that was cut off.
     const known = this.#changes.find((applied) => applied.command === id);
     try {
-      const settings = known ? this.settings : applyChange({ config, stage, section: this.settings, change });
+      const settings = known ? this.settings : await this.#changed(change);
       const before = known ? known.before : this.#valueOf(change.key);
       if (!known) {
         this.settings = settings;

@@ -13,6 +13,7 @@ import type {
   ScalarInit,
   TextIds,
 } from "../engine/engine.ts";
+import { unrecordedBase } from "../engine/inspect-state.ts";
 import type { Config } from "../settings/config-schema.ts";
 import { schemeOf } from "../settings/model-reference.ts";
 import type { Tokenizer } from "../text/index.ts";
@@ -127,10 +128,22 @@ export function checkVocabulary(what: string, config: ModelConfig, tokenizer: Vo
 /** Folders of models that a run reads and never changes, by their role. */
 export type FrozenFolders = Readonly<Record<string, string>>;
 
-/** A hash of each folder's model, and of its normalisation if it has one; of a model that an engine keeps elsewhere, a hash of its URI. */
+/** The folders, and those of the bases on which adapters of other programs among them stand. */
+function withBases(folders: FrozenFolders): FrozenFolders {
+  const bases = Object.entries(folders).flatMap(([name, folder]) => {
+    const base = unrecordedBase(folder);
+    return base === null ? [] : [[`base of the ${name}`, base] as const];
+  });
+  return { ...folders, ...Object.fromEntries(bases) };
+}
+
+/**
+ * A hash of each folder's model, and of its normalisation if it has one; of a model that an engine keeps elsewhere, a hash of its URI; of the base of
+ * another program's adapter, which says nothing of it.
+ */
 export async function fingerprints(folders: FrozenFolders): Promise<Record<string, string>> {
   const result: Record<string, string> = {};
-  for (const [name, folder] of Object.entries(folders)) {
+  for (const [name, folder] of Object.entries(withBases(folders))) {
     const hash = createHash("sha256");
     const state = stateOf(folder);
     if (schemeOf(state) !== null) hash.update(state);
@@ -150,8 +163,10 @@ export function checkFingerprints(
   folders: FrozenFolders,
   { saved, found }: { saved: Readonly<Record<string, string>>; found: Readonly<Record<string, string>> },
 ): void {
-  for (const [name, folder] of Object.entries(folders)) {
+  for (const [name, folder] of Object.entries(withBases(folders))) {
     if (saved[name] === found[name]) continue;
+    // A checkpoint of an earlier version has no hashes of bases.
+    if (saved[name] === undefined && !Object.hasOwn(folders, name)) continue;
     throw new CheckpointError(
       `the ${name} in ${folder} is not the one that the run began with`,
       "Restore it: a run whose reference or reward changed half way cannot be compared with anything.",

@@ -32,13 +32,14 @@ export class Stopwatch {
 
   /** `time/<phase>_s`, `time/total_s`, and the machine's figures: none of them repeats exactly. */
   async values(): Promise<MetricValues> {
-    const { nativeSeconds, residentMb } = await this.#engine.usage();
+    const { nativeSeconds, residentMb, deviceMb } = await this.#engine.usage();
     const total = (performance.now() - this.#started) / 1000;
     return {
       ...Object.fromEntries(Object.entries(this.#seconds).map(([phase, seconds]) => [`time/${phase}_s`, seconds])),
       "time/total_s": total,
       "machine/native_share": (nativeSeconds - this.#nativeAtStart) / total,
       "machine/resident_mb": residentMb,
+      ...(deviceMb !== undefined && { "machine/device_mb": deviceMb }),
     };
   }
 }

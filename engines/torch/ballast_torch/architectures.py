@@ -118,8 +118,9 @@ def _give_rows(module, inputs, output):
         return output
     ids = inputs[0]
     take = lambda ids, gradient: module.owner()._take_rows(ids.reshape(-1), gradient.reshape(-1, gradient.shape[-1]))
-    # Gemma's embedding multiplies what it reads.
-    return _Rows.apply(module.weight, ids, output.detach(), take, getattr(module, "embed_scale", 1.0))
+    # Gemma's embedding multiplies what it reads, by a number that it rounds to the weights' type.
+    scale = module.embed_scale.to(module.weight.dtype) if hasattr(module, "embed_scale") else 1.0
+    return _Rows.apply(module.weight, ids, output.detach(), take, scale)
 
 
 def trunk_prefix(config):
@@ -163,8 +164,9 @@ def recompute_blocks(trunk):
 
 
 def context_of(config):
-    """The longest sequence that the model reads, in tokens."""
-    return config.max_position_embeddings
+    """The longest sequence that the model reads, in tokens: of a Mistral no more than its window, within which that changes nothing."""
+    window = config.sliding_window if config.model_type == "mistral" else None
+    return min(config.max_position_embeddings, window or config.max_position_embeddings)
 
 
 def hidden_states(trunk, ids_B_S):

@@ -301,8 +301,8 @@ class HeldModel:
         self.v.copy_(source.v)
 
     def save(self, folder, optimizer):
-        values = self.values()
         if "adapter" in self.decoder:
+            values = self.values()
             # transformers 5 has the head under this name in every class, whatever its name in files.
             head = architectures.own_head_name(self.config)
             name_of = lambda p: PEFT_PREFIX + ("lm_head.weight" if p.name == head else p.name)

@@ -21,12 +21,24 @@ class Batch:
         self.lengths = lengths
 
 
+def context_bound(decoder):
+    """What bounds the length of a sequence, and what to do about one that is longer, in words."""
+    positions = decoder.get("options", {}).get("max_position_embeddings")
+    if positions is None:
+        return decoder["context"], "raise model.context of a model from scratch, or take a model that reads more"
+    return (
+        f"{decoder['context']}, its sliding_window (its max_position_embeddings is {positions})",
+        "take a model with a larger window: beyond it, every layer would lose sight of a text's start",
+    )
+
+
 def check_tokens(decoder, tokens, what):
     context, vocabulary = decoder["context"], decoder["vocabularySize"]
     if len(tokens) == 0:
         raise usage(f"{what} is empty")
     if len(tokens) > context:
-        raise usage(f"{what} has {len(tokens)} tokens; the model's context is {context}", "Shorten it or raise model.context.")
+        says, remedy = context_bound(decoder)
+        raise usage(f"{what} has {len(tokens)} tokens; the model's context is {says}", f"Shorten it, or {remedy}.")
     outside = (tokens < 0) | (tokens >= vocabulary)
     if outside.any():
         raise usage(

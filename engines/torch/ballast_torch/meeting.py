@@ -4,12 +4,17 @@ All connect to a store of rank 0's at MASTER_ADDR:MASTER_PORT, and then each to 
 """
 import ctypes
 import datetime
+import json
 import os
 import socket
 import sys
 import time
 
+import torch
 import torch.distributed as dist
+import transformers
+
+from .ends import first_line
 
 # A rank waits for the next call as long as the trainer does, such as for a decision. Days: beyond 24 of them some timers overflow.
 PATIENCE = datetime.timedelta(days=20)
@@ -50,11 +55,17 @@ def meet(missing=lambda ranks: None, environment=os.environ):
     except RuntimeError as error:
         by = environment.get("GLOO_SOCKET_IFNAME", "the host's own name")
         raise NotMet(
-            f"process {rank} of {size} met the others at {address}:{port}, but they cannot connect to each other over {by}: {_first_line(error)} "
+            f"process {rank} of {size} met the others at {address}:{port}, but they cannot connect to each other over {by}: {first_line(error)} "
             "(every TCP port between the machines must be open; GLOO_SOCKET_IFNAME=NAME takes a different network interface)"
         ) from error
     dist.distributed_c10d._set_pg_timeout(PATIENCE)
     store.set_timeout(PATIENCE)
+
+
+def own_versions():
+    """What must be the same in all processes, and where this one is. Builds for a CPU and for devices (2.13.0+cpu) count as one version."""
+    versions = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
+    return {"machine": socket.gethostname(), "versions": versions}
 
 
 def _host(address, port):
@@ -63,7 +74,7 @@ def _host(address, port):
     except RuntimeError as error:
         if "EADDRINUSE" in str(error):
             raise NotMet(f"port {port} is taken on this machine: set engine.rendezvous to a different one, on all machines") from error
-        raise NotMet(f"the processes cannot meet at {address}:{port}: {_first_line(error)}") from error
+        raise NotMet(f"the processes cannot meet at {address}:{port}: {first_line(error)}") from error
 
 
 def _await(store, size, missing):
@@ -75,12 +86,33 @@ def _await(store, size, missing):
             beat = store.get(key) if store.check([key]) else None
             if beat is not None and seen.get(rank, (None,))[0] != beat:
                 seen[rank] = (beat, now)
+                _compare(store, rank)
         absent = [rank for rank in range(1, size) if rank not in seen or now - seen[rank][1] > GONE]
         missing(absent)
         if not absent:
             store.set("met", "1")
             return
         time.sleep(HEART / 5)
+
+
+def _compare(store, rank):
+    """Refuses a rank whose packages are of other versions than rank 0's: their numbers may differ, or the order in which they wait for each other."""
+    own, key = own_versions(), f"versions/{rank}"
+    if not store.check([key]):
+        raise NotMet(f"process {rank} is of an older Ballast than process 0: install the same on all machines")
+    other = json.loads(store.get(key))
+    for package, version in own["versions"].items():
+        found = other["versions"].get(package)
+        if found == version:
+            continue
+        why = (
+            f"process {rank} on {other['machine']} has {package} {found}, and process 0 on {own['machine']} {version}: "
+            "install the same on all machines (engines/torch/requirements.txt)"
+        )
+        store.set("refused", why)
+        # The others read it before this process ends, and the store with it.
+        time.sleep(3 * HEART)
+        raise NotMet(why)
 
 
 def _join(address, port):
@@ -94,20 +126,19 @@ def _join(address, port):
             cause = error
             time.sleep(HEART)
         except RuntimeError as error:
-            raise NotMet(f"what answers at {address}:{port} is not the run's first process: {_first_line(error)}") from error
+            raise NotMet(f"what answers at {address}:{port} is not the run's first process: {first_line(error)}") from error
     raise NotMet(f"no run came to {address}:{port} within {WAIT:.0f} s ({cause}): is that the run's engine.rendezvous, and may its port be reached from here?")
 
 
 def _announce(store, rank):
     beats = 0
+    store.set(f"versions/{rank}", json.dumps(own_versions()))
     while not store.check(["met"]):
+        if store.check(["refused"]):
+            raise NotMet(store.get("refused").decode())
         beats += 1
         store.set(f"here/{rank}", str(beats))
         time.sleep(HEART)
-
-
-def _first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def interface_towards(address, port):

@@ -1,15 +1,18 @@
 """The processes that hold a run's models together: rank 0 is spoken to, and every rank does the same calls in the same order."""
 import os
+import socket
 import threading
 import time
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 
+from .ends import LOST, end, first_line
 from .meeting import PATIENCE, meet
 
-# Seconds between two signs of life of a rank.
-HEART = 1.0
+# Seconds between two signs of life of a rank, and for which a new connection for them is tried.
+HEART, AGAIN = 1.0, 10.0
 
 
 class Alone:
@@ -47,10 +50,12 @@ class Ranks:
     def __init__(self):
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.local_rank = int(os.environ["LOCAL_RANK"])
+        # Whether others wait for this rank, or did when it failed.
+        self.awaited = False
         self._meshes = {}
         # For signs of life, beside the connection by which the ranks met: that one is not for several threads.
-        place = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
-        self._store = dist.TCPStore(*place, is_master=False, wait_for_workers=False)
+        self._place = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+        self._store = dist.TCPStore(*self._place, is_master=False, wait_for_workers=False)
         self._seen = {}
         self._cancelled = set()
         self._asked = None
@@ -59,9 +64,17 @@ class Ranks:
     def mesh(self, device):
         """The mesh over which parameters are sharded, for a device's type."""
         if device.type not in self._meshes:
-            group = dist.group.WORLD if device.type == "cpu" else dist.new_group(backend="nccl", timeout=PATIENCE)
+            with self.together():
+                group = dist.group.WORLD if device.type == "cpu" else dist.new_group(backend="nccl", timeout=PATIENCE)
             self._meshes[device.type] = dist.device_mesh.DeviceMesh.from_group(group, device.type)
         return self._meshes[device.type]
+
+    @contextmanager
+    def together(self):
+        """Around what all ranks do at once in a call that they otherwise make apart: one that fails inside leaves the others waiting."""
+        before, self.awaited = self.awaited, True
+        yield
+        self.awaited = before
 
     def group(self, device):
         return self.mesh(device).get_group()
@@ -97,12 +110,27 @@ class Ranks:
         beats = 0
         while True:
             beats += 1
-            self._store.set(f"heart/{self.rank}", str(beats))
-            if self._asked is not None and self._store.check([f"cancel/{self._asked}"]):
-                self._cancelled.add(self._asked)
-            if self.rank == 0:
-                self._listen()
+            try:
+                self._beat(beats)
+            except Exception as error:
+                self._connect_again(error)
             time.sleep(HEART)
+
+    def _beat(self, beats):
+        self._store.set(f"heart/{self.rank}", str(beats))
+        if self._asked is not None and self._store.check([f"cancel/{self._asked}"]):
+            self._cancelled.add(self._asked)
+        if self.rank == 0:
+            self._listen()
+
+    def _connect_again(self, cause):
+        """Without signs of life it would count as hung, and without rank 0, which has the store, it would wait for ever for the next call: it ends."""
+        try:
+            # The store itself would say on standard error that it tries.
+            socket.create_connection(self._place, timeout=AGAIN).close()
+            self._store = dist.TCPStore(*self._place, is_master=False, wait_for_workers=False)
+        except (OSError, RuntimeError) as error:
+            end(LOST, f"process {self.rank} of {self.size}: the first process is gone: {first_line(cause)}; {first_line(error)}")
 
     def _listen(self):
         now = time.monotonic()

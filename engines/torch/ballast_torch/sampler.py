@@ -7,7 +7,7 @@ import torch
 
 from . import architectures
 from .errors import usage
-from .losses import check_tokens, texts_of
+from .losses import check_tokens, context_bound, texts_of
 
 # Rows in one batch, and entries of its cache: they bound the memory.
 MOST_ROWS = 256
@@ -89,9 +89,10 @@ def check(model, request):
     for i, prompt in enumerate(prompts):
         check_tokens(model.decoder, prompt, f"prompt {i}")
         if len(prompt) + new > model.decoder["context"]:
+            says, remedy = context_bound(model.decoder)
             raise usage(
-                f"prompt {i} has {len(prompt)} tokens; with {new} new ones it exceeds the context of {model.decoder['context']}",
-                "Shorten prompts, lower maxNewTokens or raise model.context.",
+                f"prompt {i} has {len(prompt)} tokens; with {new} new ones it exceeds the context of {says}",
+                f"Shorten prompts, lower maxNewTokens, or {remedy}.",
             )
     return prompts
 

@@ -6,22 +6,18 @@ too, over which nothing comes: it closes when the trainer ends.
 import os
 import queue
 import socket
-import sys
 import threading
 import time
 
+from .ends import LOST, NOT_MET, end, first_line
 from .errors import EngineError
 from .meeting import NotMet
 from .ranks import Alone, ranks_here
 from .wire import frame_parts, read_frame
-from .worker import Lost, Worker, resident_mb
+from .worker import Lost, Worker, memory_on
 
 # Seconds between two frames that say how far a call is.
 TELL = 0.5
-# The exit code of a rank that failed while the others waited for it, or that lost them (sysexits.h: EX_SOFTWARE).
-LOST = 70
-# And of one that could not meet the others (EX_UNAVAILABLE).
-NOT_MET = 69
 
 
 class Server:
@@ -55,9 +51,13 @@ class Server:
         """Until the other side closes: then there is nobody to compute for, whatever is in progress."""
         try:
             self._receive()
-        finally:
-            # A trainer that is killed with answers unread resets the connection, which raises: the worker must end all the same.
-            os._exit(0)
+        except ConnectionError:
+            # A trainer that is killed with answers unread resets the connection.
+            pass
+        except BaseException as error:
+            # Nothing would be answered any more.
+            end(LOST, f"the thread that reads what Ballast sends failed: {type(error).__name__}: {first_line(error)}")
+        os._exit(0)
 
     def _receive(self):
         while (message := read_frame(self.stream)) is not None:
@@ -73,7 +73,8 @@ class Server:
         current = self.current
         now = time.monotonic()
         busy = None if current is None else {"verb": current[1], "seconds": now - current[2], "still": now - self.moved}
-        answer = {"busy": busy, "residentMb": resident_mb(), "silent": self.ranks.silence(), "missing": self.missing}
+        memory = memory_on(None if self.worker is None else self.worker.device)
+        answer = {"busy": busy, **memory, "silent": self.ranks.silence(), "missing": self.missing}
         self._send({"id": message["id"], "result": answer})
 
     def _answer(self, message):
@@ -146,14 +147,11 @@ def serve(descriptor):
             threading.Thread(target=_until_closed, daemon=True).start()
             Follower(ranks_here()).run()
     except NotMet as error:
-        _say(str(error))
-        os._exit(NOT_MET)
+        end(NOT_MET, str(error))
     except Exception as error:
         if size == 1:
             raise
-        _say(f"process {rank} of {size}: {_told(error)}")
-        # Without a farewell to the others, which wait for this one.
-        os._exit(LOST)
+        end(LOST, f"process {rank} of {size}: {_told(error)}")
 
 
 def _told(error):
@@ -161,13 +159,7 @@ def _told(error):
     if isinstance(error, Lost):
         cause = error.args[0]
         return f"{cause} ({cause.hint})" if cause.hint else str(cause)
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-
-
-def _say(line):
-    """In one line that the trainer looks for."""
-    sys.stderr.write(f"\nballast: {line}\n")
-    sys.stderr.flush()
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _until_closed():

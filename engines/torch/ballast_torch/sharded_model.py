@@ -6,6 +6,7 @@ import torch
 import torch.distributed as dist
 
 from . import architectures
+from .errors import EngineError
 from .held_model import SCORE, HeldModel
 from .low_rank import LowRank, factors_of, wear
 from .parameters import part, whole
@@ -80,19 +81,29 @@ class ShardedModel(HeldModel):
         return all_rows[: parameter.shape.numel()].view(parameter.shape)
 
     def _write_named(self, path, shapes, read, metadata=None):
-        """Rank 0 writes; what it writes is gathered from all, also after it has failed."""
+        """Rank 0 writes; what it writes is gathered from all, also after it has failed. Then the call fails on all of them, before any other file."""
         left = dict.fromkeys(shapes)
 
         def next_of(name):
             del left[name]
-            return read(name)
+            with self.ranks.together():
+                return read(name)
 
+        failure = None
         try:
             if self.ranks.rank == 0:
                 super()._write_named(path, shapes, next_of, metadata)
-        finally:
-            for name in left:
-                read(name)
+        except Exception as error:
+            if self.ranks.awaited:
+                raise
+            failure = error
+        for name in list(left):
+            next_of(name)
+        failed = self.ranks.share(failure is not None)
+        if failure is not None:
+            raise failure
+        if failed:
+            raise EngineError("worker", f"process 0 could not write {path}")
 
     # Gradients
 

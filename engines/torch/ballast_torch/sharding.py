@@ -27,10 +27,13 @@ class ShardedTrunk:
 
     def __init__(self, config, trunk, head_shape, *, ranks, device, stored, dtype, trained):
         prefix, head_name = architectures.trunk_prefix(config), architectures.own_head_name(config)
-        for parameter in trunk.parameters():
-            parameter.data = torch.empty(parameter.shape, dtype=stored, device=device)
-            parameter.requires_grad_(trained)
-        head = None if head_shape is None else torch.empty(head_shape, dtype=stored, device=device)
+        # Shapes only: no rank has room for a whole parameter until `bind` gives it this rank's rows.
+        for name, parameter in list(trunk.named_parameters()):
+            module, _, own_name = name.rpartition(".")
+            shape = torch.empty(parameter.shape, dtype=stored, device="meta")
+            setattr(trunk.get_submodule(module), own_name, torch.nn.Parameter(shape, requires_grad=trained))
+        head = None if head_shape is None else torch.empty(head_shape, dtype=stored, device="meta")
+        self.ranks = ranks
         self.root = Root(trunk, head)
         self.blocks = list(architectures.blocks(trunk))
         policy = MixedPrecisionPolicy(
@@ -57,7 +60,9 @@ class ShardedTrunk:
         sharded = self._by_name[name]
         local = numbers[: sharded.sharded_size.numel()].view(sharded.sharded_size)
         sharded._sharded_param_data = numbers
-        sharded.sharded_param._local_tensor = local
+        rows = sharded.to_sharded_dtensor(local)
+        sharded.sharded_param = torch.nn.Parameter(rows, requires_grad=sharded.sharded_param.requires_grad)
+        sharded._setattr_on_modules(sharded.sharded_param)
 
     def weight(self, name):
         """A parameter with all of its rows, while a pass computes."""
@@ -73,7 +78,7 @@ class ShardedTrunk:
         try:
             result = self.root(compute)
         except BaseException:
-            self._drop()
+            self._leave()
             raise
         # Without a backward pass nothing else drops what was gathered, which the next step makes stale.
         if not torch.is_grad_enabled():
@@ -82,22 +87,29 @@ class ShardedTrunk:
 
     def run_gathered(self, compute):
         """Gathers all weights, and computes without a word to the other ranks."""
-        for module in self._modules():
-            module.unshard()
+        with self.ranks.together():
+            for module in self._modules():
+                module.unshard()
         for block in self.blocks:
             block.set_reshard_after_forward(False, recurse=False)
         try:
-            return self.root(compute)
+            result = self.root(compute)
+        except BaseException:
+            self._leave()
+            raise
         finally:
             for block in self.blocks:
                 block.set_reshard_after_forward(True, recurse=False)
-            self._drop()
+        self._drop()
+        return result
 
     def _drop(self):
         for module in self._modules():
             module.reshard()
-            # A pass that was left by an error would otherwise count as one that is still going on.
-            module._get_fsdp_state()._state_ctx.iter_forward_root = None
+
+    def _leave(self):
+        """After a pass that an error left: it would otherwise count as one that is still going on, in which what was gathered stays, and is soon stale."""
+        self.root.reset_iter_state()
 
 
 def _parameters_of(module: FSDPModule):

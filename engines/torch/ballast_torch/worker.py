@@ -21,8 +21,17 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TRUE_FLOAT32 = 1e-5
 
 
-# Verbs during which no rank waits for another, or each still does so after a failure: after one that only some ranks saw, all go on together.
+# Verbs during which no rank waits for another but inside `ranks.together`: after a failure that only some ranks saw, all go on together.
 APART = ("open", "loadModel", "saveModel", "sample")
+# What takes less memory in a pass, in generation, and else.
+FEWER = {
+    "pass": "Set microBatch to a smaller number (1 is the least memory), or recompute to true, or lower sequences, maxNewTokens or the model's size.",
+    "sample": (
+        f"Generation holds keys and values of up to {sampler.MOST_ROWS} texts at once, whatever microBatch is: lower maxNewTokens, sequences (below "
+        f"{sampler.MOST_ROWS}), the length of prompts or the model's size; with dtype bf16 they take half."
+    ),
+    "else": "It holds weights, gradients or Adam's moments: lower the model's size, train an adapter (lora.rank), or set dtype to bf16.",
+}
 
 
 class Part:
@@ -58,17 +67,20 @@ class Worker:
         try:
             answer = self._answer(verb, args)
         except EngineError as error:
-            if self.ranks.size > 1 and verb not in APART and error.kind in ("oom", "worker"):
+            if self.ranks.size > 1 and error.kind in ("oom", "worker") and (verb not in APART or self.ranks.awaited):
                 raise Lost(error) from error
             failure = error
         part = answer if isinstance(answer, Part) else Part(None, lambda each: answer)
         each = self.ranks.gather((failure, part.own))
-        failures = [one for one, _ in each if one is not None]
+        failures = {rank: one for rank, (one, _) in enumerate(each) if one is not None}
         if failures:
             # A model that some ranks have loaded and others have not is none.
             self.models = {id: model for id, model in self.models.items() if int(id.removeprefix("model-")) < before}
             self.next = before
-            raise failures[0]
+            rank, first = next(iter(failures.items()))
+            if len(failures) < self.ranks.size and first.kind != "cancelled":
+                first = EngineError(first.kind, f"process {rank} of {self.ranks.size}: {first}", first.hint, first.unchanged)
+            raise first
         self.seconds += time.perf_counter() - started
         if any(model.weight_count() >= LARGE for model in self.models.values()):
             give_back_freed()
@@ -94,8 +106,8 @@ class Worker:
         if not is_out_of_memory(error):
             return EngineError("worker", f"{verb}: {type(error).__name__}: {error}")
         text = str(error).splitlines()[0] if str(error) else "out of memory"
-        hint = "Set microBatch to a smaller number (1 is the least memory), or recompute to true, or lower sequences, maxNewTokens or the model's size."
-        return EngineError("oom", f"{verb}: there was not enough memory on {self.device}: {text}", hint)
+        what = "pass" if verb in ("forward", "forwardBackward") else verb if verb == "sample" else "else"
+        return EngineError("oom", f"{verb}: there was not enough memory on {self.device}: {text}", FEWER[what])
 
     def _after_failure(self, verb, args, error):
         if verb != "forwardBackward":
@@ -126,7 +138,7 @@ class Worker:
             self.host = torch.device("cpu")
         matmul = _choose_matmul() if self.device.type == "cpu" else torch.get_float32_matmul_precision()
         slow = self.dtype == torch.bfloat16 and self.device.type == "cpu"
-        return {
+        hello = {
             "protocol": PROTOCOL,
             "bf16Slowdown": bf16_slowdown() if slow else None,
             "device": str(self.device),
@@ -138,9 +150,11 @@ class Worker:
             "processes": self.ranks.size,
             "versions": versions(),
         }
+        return Part(hello, _first_of_one_kind)
 
     def do_usage(self):
-        return {"nativeSeconds": self.seconds, "residentMb": self.ranks.sums([resident_mb()])[0]}
+        memory = memory_on(self.device)
+        return {"nativeSeconds": self.seconds, **dict(zip(memory, self.ranks.sums(list(memory.values()))))}
 
     def do_matmulRate(self, size, seconds):
         """Billions of float operations a second of a square product at the passes' precision: the machine's ceiling."""
@@ -293,7 +307,15 @@ def versions():
     }
 
 
-def resident_mb():
+def memory_on(device):
+    """MiB of this process on the host, and, if passes compute on a CUDA device, of what PyTorch holds there."""
+    memory = {"residentMb": _resident_mb()}
+    if device is not None and device.type == "cuda":
+        memory["deviceMb"] = torch.cuda.memory_reserved(device) / 2**20
+    return memory
+
+
+def _resident_mb():
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -310,6 +332,11 @@ class Lost(Exception):
 
 def _device(name, ranks):
     """The device to compute on. `auto`: the first CUDA device, or the CPU; of several processes of a machine each has a CUDA device of its own."""
+    if name.startswith("cuda:") and ranks.size > 1:
+        raise usage(
+            f"device is {name}, and there are {ranks.size} processes: each takes a device of its own, the first of a machine cuda:0, the next cuda:1",
+            "Set engine.device to cuda; the environment variable CUDA_VISIBLE_DEVICES says which devices these are.",
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and ranks.size > 1:
@@ -318,9 +345,25 @@ def _device(name, ranks):
         why = "this PyTorch was built for CPUs only" if torch.version.cuda is None else "PyTorch sees no CUDA device or driver"
         raise usage(f"device is {name}, and {why}", "Check with nvidia-smi, then run: ballast engine setup torch --force; or set engine.device=cpu.")
     try:
-        return torch.empty(0, device=name).device
+        device = torch.empty(0, device=name).device
     except RuntimeError as error:
         raise usage(f"device is {name}, which PyTorch cannot open: {str(error).splitlines()[0]}", "Set engine.device to cpu, cuda or auto.") from error
+    if device.type == "cuda":
+        # What names no device takes this one, as FSDP2's meshes do.
+        torch.cuda.set_device(device)
+    return device
+
+
+def _first_of_one_kind(hellos):
+    """What the first rank says of itself. Refuses ranks on devices of another kind."""
+    first, *others = (torch.device(hello["device"]).type for hello in hellos)
+    for rank, kind in enumerate(others, 1):
+        if kind != first:
+            raise usage(
+                f"process 0 computes on {first}, and process {rank} on {kind}: all must compute on devices of one kind",
+                "Set engine.device to cpu, or to cuda if each machine has a CUDA device for each of its processes.",
+            )
+    return hellos[0]
 
 
 def _check_offload(offload, device, ranks):

@@ -15,8 +15,13 @@ def small_model(heads=("lm",), dtype=torch.float32, tied=True, text_ids=None, se
     decoder = dict(
         family="gpt2", vocabularySize=VOCABULARY, context=CONTEXT, width=WIDTH, layers=2, heads=2, tieEmbeddings=tied, textIds=text_ids
     )
+    return model_of(config, decoder, heads, dtype, seed, turns=turns, host=host)
+
+
+def model_of(config, decoder, heads=("lm",), dtype=torch.float32, seed=1, **place):
+    """A model of random values."""
     trunk = architectures.build_trunk(config, torch.device("cpu"))
-    model = HeldModel(id="m", config=config, decoder=decoder, heads=heads, trunk=trunk, dtype=dtype, device=torch.device("cpu"), turns=turns, host=host)
+    model = HeldModel(id="m", config=config, decoder=decoder, heads=heads, trunk=trunk, dtype=dtype, device=torch.device("cpu"), **place)
     generator = torch.Generator().manual_seed(seed)
     model.master.copy_(0.3 * torch.randn(model.size, generator=generator))
     model.round()

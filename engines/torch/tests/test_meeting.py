@@ -66,15 +66,19 @@ class Processes:
         return list(found.values())
 
 
+def leave(ranks):
+    """Rank 0 goes last: it has the store, without which the others end."""
+    if ranks.rank == 0:
+        time.sleep(1)
+
+
 def summed(rank):
     """Meets the others, and adds over all."""
 
     def work():
         ranks = ranks_here()
         found = ranks.sums([rank + 1.0])
-        # Rank 0 has the store.
-        ranks.gather(None)
-        time.sleep(1)
+        leave(ranks)
         return found, os.environ["GLOO_SOCKET_IFNAME"]
 
     return work
@@ -130,12 +134,12 @@ class MeetingTest(unittest.TestCase):
 
             ranks = ranks_here(missing)
             time.sleep(5)
-            return told, ranks.sums([1.0])
+            found = ranks.sums([1.0])
+            leave(ranks)
+            return told, found
 
         def other():
-            found = ranks_here().sums([1.0])
-            time.sleep(1)
-            return found
+            return ranks_here().sums([1.0])
 
         with mock.patch.object(meeting, "CONNECT", datetime.timedelta(seconds=3)), mock.patch.object(meeting, "GONE", 2.0):
             three.start(0, first)
@@ -150,6 +154,18 @@ class MeetingTest(unittest.TestCase):
         self.assertEqual(said[1:], ["[3.0]", "[3.0]"])
         self.assertTrue(said[0].startswith("([[1, 2], [2], [1, 2], "), said[0])
         self.assertTrue(said[0].endswith(", []], [3.0])"), said[0])
+
+    def test_other_versions_are_refused(self):
+        both = Processes(self, "127.0.0.1", free_port())
+        both.start(0, ranks_here)
+
+        def other():
+            with mock.patch.object(meeting, "own_versions", return_value={"machine": "gpu-b", "versions": {"torch": torch.__version__.split("+")[0], "transformers": "5.1.0"}}):
+                return ranks_here()
+
+        both.start(1, other)
+        for said in both.said():
+            self.assertRegex(said, r"^NotMet: process 1 on gpu-b has transformers 5\.1\.0, and process 0 on \S+ 5\.\d+\.\d+: install the same on all machines")
 
     def test_what_is_in_the_way(self):
         place = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}

@@ -3,6 +3,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 import unittest
 
 import numpy as np
@@ -127,6 +128,10 @@ def rank_of(rank, port, folder, out):
         os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     ranks = ranks_here()
     torch.save({(family, dtype): story(Worker(ranks=ranks), f"{folder}/{family}", dtype, family) for family, dtype in STORIES}, f"{out}/{rank}")  # fmt: skip
+    ranks.gather(None)
+    # Rank 0 has the store, without which the other one would end.
+    if rank == 0:
+        time.sleep(2)
 
 
 class RanksTest(unittest.TestCase):

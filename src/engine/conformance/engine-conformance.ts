@@ -334,7 +334,7 @@ export const checks: readonly Check[] = [
   },
   {
     name: "an adapter starts as its base, learns beside it, goes on where it was saved, and merges into the same",
-    needs: ["all", "adapters", "clone"],
+    needs: ["all", "adapters", "clone", "merge"],
     async run(engine, expectations) {
       const { tolerance, folder } = expectations;
       const base = await policyOf(engine, expectations);

@@ -13,7 +13,7 @@ import type {
   ModelInfo,
   SampleOptions,
 } from "../engine.ts";
-import { mostTokens, paddingCost } from "../pass-size.ts";
+import { paddingCost } from "../pass-size.ts";
 import { forwardInPasses, gradientInPasses } from "../passes.ts";
 import type { Call, Cancel, Reply } from "./protocol.ts";
 
@@ -91,7 +91,7 @@ export async function createEmbeddedEngine({
       waiting.set(nextId, { resolve, reject, onProgress });
       worker.postMessage({ id: nextId++, verb, args } satisfies Call);
     }) as Promise<never>;
-  // The limits of a model's language head, which also apply to its values: policy and critic see a minibatch in the same passes.
+  // The limits of a model's language head, which also apply to its values and scores: policy and critic see a minibatch in the same passes.
   const limits = new Map<ModelId, number | undefined>();
   const opened = async (model: Promise<ModelInfo>): Promise<ModelInfo> => {
     const info = await model;
@@ -110,21 +110,16 @@ export async function createEmbeddedEngine({
     disposeModel: (...args) => call("disposeModel", args),
     sample: (model, request, { onProgress } = {}) => call("sample", [model, request], onProgress),
     // Passes are cut on this side of the thread, so that a caller can leave between two of them.
-    forward: <Output extends ForwardOutput>(model: ModelId, request: ForwardRequest<Output>, options = {}) => {
-      // Log-probabilities are read in the passes in which a loss over the same sequences will compute them.
-      const scores = (request.outputs as readonly ForwardOutput[]).includes("score");
-      const limited = { ...options, paddingCost, limit: scores ? mostTokens : limits.get(model) };
-      return forwardInPasses(
+    // Log-probabilities are read in the passes in which a loss over the same sequences will compute them.
+    forward: <Output extends ForwardOutput>(model: ModelId, request: ForwardRequest<Output>, options = {}) =>
+      forwardInPasses(
         request,
-        limited,
+        { ...options, paddingCost, limit: limits.get(model) },
         (part): Promise<ForwardResult<Output>> => call("forward", [model, part]),
-      );
-    },
+      ),
     forwardBackward: (model, loss, options = {}) =>
-      gradientInPasses(
-        loss,
-        { ...options, paddingCost, limit: loss.name === "pairwise" ? mostTokens : limits.get(model) },
-        (part) => call("forwardBackward", [model, part]),
+      gradientInPasses(loss, { ...options, paddingCost, limit: limits.get(model) }, (part) =>
+        call("forwardBackward", [model, part]),
       ),
     optimStep: (...args) => call("optimStep", args),
     zeroGrad: (...args) => call("zeroGrad", args),

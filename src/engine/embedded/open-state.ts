@@ -1,10 +1,9 @@
 /** Opens a model's folder for the engine: a whole model or an adapter on its base, whose weights may be shared. */
 import { newAdapter } from "../../models/adapter.ts";
-import { adapterBase, openAdapterFolder } from "../../models/adapter-folder.ts";
+import { adapterBase, checkBaseWeights, openAdapterFolder } from "../../models/adapter-folder.ts";
 import { blockProjections } from "../../models/family.ts";
 import { openModelFolder } from "../../models/hf-folder.ts";
 import { withTextIds } from "../../models/model-config.ts";
-import { CheckpointError } from "../../util/errors.ts";
 import { isAdapterFolder } from "../../util/weight-files.ts";
 import type { HeadKind, LoadModelRequest, ModelConfig } from "../engine.ts";
 import { headsToLoad } from "../heads-to-load.ts";
@@ -42,11 +41,7 @@ function openWhole(folder: string, shelf: WeightShelf | null): OpenedState {
 function openAdapter(folder: string, shelf: WeightShelf): OpenedState {
   const trunk = shelf.open(adapterBase(folder));
   const adapter = openAdapterFolder(folder, trunk);
-  if (adapter.baseWeights !== null && adapter.baseWeights !== trunk.hash())
-    throw new CheckpointError(
-      `the adapter in ${folder} was trained on other weights than those now in ${trunk.folder}`,
-      "Restore the base: an adapter means nothing on another one.",
-    );
+  checkBaseWeights(folder, { adapter, place: trunk.folder, hash: trunk.hash });
   const from: Values = {
     shapes: new Map([...trunk.shapes, ...adapter.shapes]),
     read: (name, into) => (adapter.shapes.has(name) ? adapter : trunk).read(name, into),

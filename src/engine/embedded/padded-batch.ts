@@ -1,4 +1,5 @@
 /** Turns lists of sequences into padded arrays that a graph can read. */
+import { contextBound } from "../../models/model-config.ts";
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import type { ModelConfig, Sequence, TextIds } from "../engine.ts";
@@ -100,9 +101,10 @@ export function checkTokens(config: ModelConfig, tokens: readonly number[], what
   const { context, vocabularySize } = config;
   if (tokens.length === 0) throw new EngineError(`${what} is empty`);
   if (tokens.length > context) {
+    const { says, remedy } = contextBound(config);
     throw new EngineError(
-      `${what} has ${tokens.length} tokens; the model's context is ${context}`,
-      "Shorten it or raise model.context.",
+      `${what} has ${tokens.length} tokens; the model's context is ${says}`,
+      `Shorten it, or ${remedy}.`,
     );
   }
   for (const token of tokens) {

@@ -114,9 +114,9 @@ describe("a folder", () => {
     rmSync(join(place, "new", "base"), { recursive: true });
     await expect(core.loadModel(join(place, "new", "run"))).rejects.toThrow(/stands on .*old.base, which is not here/);
     cpSync(await base(smallConfig, 6), join(place, "new", "base"), { recursive: true });
-    await expect(core.loadModel(join(place, "new", "run"))).rejects.toThrow(
-      "was trained on other weights than those now in",
-    );
+    // Before anything is trained, too, when a run only looks at its models.
+    for (const call of [core.loadModel(join(place, "new", "run")), core.inspectModel(join(place, "new", "run"))])
+      await expect(call).rejects.toThrow("was trained on other weights than those now in");
   });
 });
 
@@ -142,11 +142,37 @@ describe("refused by name", async () => {
     [{ target_modules: "(" }, "target_modules holds a regular expression that Ballast cannot read"],
     [{ layers_to_transform: [1] }, "which target_modules does not mean"],
     [{ exclude_modules: ["c_fc"] }, "which target_modules does not mean"],
+    [{ modules_to_save: ["ln_f"] }, "lacks transformer.ln_f.weight, which modules_to_save names"],
+    [{ modules_to_save: ["lm_head"] }, "lacks lm_head.weight, which modules_to_save names"],
     [{ task_type: "SEQ_CLS" }, "a classifier's adapter (SEQ_CLS) without the classifier's head"],
     [{ base_model_name_or_path: "some/model" }, "stands on some/model, which is not here"],
   ];
   test.each(configs)("%j", async (change, message) => {
     await expect(core.loadModel(edit(folder, change))).rejects.toThrow(message);
+  });
+
+  test("nothing that means the same: names that the base has not, regular expressions with alternatives and groups", async () => {
+    const expected = await logprobsOf((await core.loadModel(folder, { frozen: true })).id);
+    for (const change of [
+      // PEFT adds the names of classifiers' heads, and ignores what a base has not.
+      { modules_to_save: ["classifier", "embed_tokens"] },
+      { exclude_modules: "transformer|lm_head" },
+      { layers_to_transform: [0, 1], layers_pattern: ["(h|layers)"] },
+    ]) {
+      const { id } = await core.loadModel(edit(folder, change), { frozen: true });
+      expect(await logprobsOf(id)).toEqual(expected);
+    }
+    await expect(core.loadModel(edit(folder, { exclude_modules: "lm_head|.*c_fc" }))).rejects.toThrow(
+      "which target_modules does not mean",
+    );
+  });
+
+  test("a record of the base that is not Ballast's: too large, no file", async () => {
+    const path = (copy: string) => join(copy, "ballast_adapter.json");
+    const [large, none] = [edit(folder, {}), edit(folder, {})];
+    writeFileSync(path(large), `{"base": "${"x".repeat(2 ** 17)}"}`);
+    mkdirSync(path(none));
+    for (const copy of [large, none]) await expect(core.loadModel(copy)).rejects.toThrow("adapter.json is damaged");
   });
 
   const files: [string, (tensors: Map<string, NamedTensor>) => void, string][] = [

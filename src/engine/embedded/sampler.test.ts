@@ -1,6 +1,7 @@
 /** Generation compared with the forward pass: greedy and sampled tokens, their probabilities, and what they must not depend on. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gap } from "../../../test/support/gpt2.ts";
+import { withDefaultOptions } from "../../models/family.ts";
 import { EngineError } from "../../util/errors.ts";
 import { random } from "../../util/random.ts";
 import type { ModelConfig, SampleRequest, SampleResult } from "../engine.ts";
@@ -17,6 +18,15 @@ const config: ModelConfig = {
   tieEmbeddings: true,
 };
 const core = new EmbeddedCore({ threads: 2 });
+/** A Mistral whose window is smaller than its positions. */
+const windowed = {
+  ...withDefaultOptions({ ...config, family: "mistral", context: 12 }),
+  options: {
+    ...withDefaultOptions({ ...config, family: "mistral" }).options,
+    sliding_window: 12,
+    max_position_embeddings: 80,
+  },
+};
 let model = "";
 beforeAll(async () => {
   model = (await core.createModel({ config, heads: ["lm"], seed: 3 })).id;
@@ -302,4 +312,20 @@ describe("requests that cannot be met are EngineErrors", () => {
       /has no language head to sample from/,
     );
   });
+});
+
+test("texts longer than a window are refused by its name, in generation and in a pass", async () => {
+  const { id } = await core.createModel({ config: windowed, heads: ["lm"], seed: 1 });
+  const tokens = new Array<number>(13).fill(1);
+  const calls = [
+    core.sample(id, { ...defaults, prompts: [[1, 2]], maxNewTokens: 11 }),
+    core.forward(id, { sequences: [{ tokens, start: 1 }], outputs: ["logprobs"] }),
+  ];
+  for (const call of calls)
+    await expect(call).rejects.toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/context (of|is) 12, its sliding_window \(its max_position_embeddings is 80\)$/),
+        hint: expect.stringContaining("take a model with a larger window"),
+      }),
+    );
 });

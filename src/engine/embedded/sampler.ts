@@ -1,6 +1,6 @@
 /** Runs generation: prefill, then chunks of tokens, dropping rows that have stopped between chunks. */
 import { cacheNames, decodeGraph, prefillGraph, type SamplerShape } from "../../models/generation-graph.ts";
-import { cacheSizes } from "../../models/model-config.ts";
+import { cacheSizes, contextBound } from "../../models/model-config.ts";
 import type { Value } from "../../tensor/session.ts";
 import { EngineError } from "../../util/errors.ts";
 import { fineUniforms } from "../../util/random.ts";
@@ -46,9 +46,10 @@ export class Sampler {
     for (const [i, prompt] of prompts.entries()) {
       checkTokens(config, prompt, `prompt ${i}`);
       if (prompt.length + maxNewTokens > config.context) {
+        const { says, remedy } = contextBound(config);
         throw new EngineError(
-          `prompt ${i} has ${prompt.length} tokens; with ${maxNewTokens} new ones it exceeds the context of ${config.context}`,
-          "Shorten prompts, lower maxNewTokens or raise model.context.",
+          `prompt ${i} has ${prompt.length} tokens; with ${maxNewTokens} new ones it exceeds the context of ${says}`,
+          `Shorten prompts, lower maxNewTokens, or ${remedy}.`,
         );
       }
     }

@@ -1,7 +1,7 @@
 /** Weights that models share: a folder's, read once and never written, for as long as a model stands on them. */
 
 import { type ModelFolder, readModelFolder } from "../../models/hf-folder.ts";
-import { hashOfWeightValues } from "../../models/weights-hash.ts";
+import { hashOnce } from "../../models/weights-hash.ts";
 import { identityOfWeights } from "../../util/weight-files.ts";
 import { type Values, valuesIn } from "./parameter-values.ts";
 
@@ -24,10 +24,9 @@ export class WeightShelf {
     if (held !== undefined) return held;
     const { config, heads, tensors } = readModelFolder(folder);
     const values = { ...valuesIn(tensors), held: (name: string) => tensors.get(name)?.data };
-    let hash: string | undefined;
     const read: SharedWeights = {
       ...{ config, heads, ...values, key: key ?? folder, folder },
-      hash: () => (hash ??= hashOfWeightValues(values)),
+      hash: () => hashOnce(key, values),
     };
     if (key !== null) this.#held.set(key, read);
     return read;

@@ -261,24 +261,17 @@ class TinkerEngine implements Engine {
   async #release({ server, own }: Held): Promise<void> {
     const made = await server?.catch(() => null);
     await made?.unload();
-    if (own === null) return;
-    // A copy of the copy may have yet to be loaded.
-    const heir = this.#beginning(own);
-    if (heir) heir.own = own;
-    else await this.#delete(own);
-  }
-
-  /** A model that still is this state. */
-  #beginning(uri: string): Held | undefined {
-    return [...this.#models.values()].find((held) => held.untouched && held.state?.uri === uri);
+    if (own !== null) await this.deleteState(own);
   }
 
   async deleteState(state: ModelReference): Promise<void> {
-    if (!this.#beginning(state)) await this.#delete(state);
-  }
-
-  async #delete(uri: string): Promise<void> {
-    const [, model, name] = /^tinker:\/\/(.+)\/weights\/([^/]+)$/.exec(uri) ?? [];
+    // A model that still is this state, such as a copy of a copy, may have yet to be loaded.
+    const heir = [...this.#models.values()].find((held) => held.untouched && held.state?.uri === state);
+    if (heir) {
+      heir.own = state;
+      return;
+    }
+    const [, model, name] = /^tinker:\/\/(.+)\/weights\/([^/]+)$/.exec(state) ?? [];
     // A state that stays behind takes only room.
     if (name !== undefined)
       await this.#client.delete(`training_runs/${model}/checkpoints/weights/${name}`).catch(() => {});

@@ -36,6 +36,7 @@ const common: Capabilities = {
   scalarHeads: false,
   entropy: false,
   top1: false,
+  merge: false,
   slowAverage: false,
   groupNorms: false,
   partNorms: false,

@@ -157,6 +157,19 @@ test("a copy of a copy keeps the state that both began from, and deletes it in t
   expect(disk.states.size).toBe(0);
 });
 
+test("a state that nobody names any more is deleted with the model that still is it", async () => {
+  const disk = newDisk();
+  const { engine, policy } = await opened({ disk });
+  const state = await engine.saveModel((await policy()).id, temporaryFolder());
+  const { id } = await engine.loadModel(state);
+  const kept = await engine.cloneModel(id);
+  await engine.deleteState!(state);
+  await engine.disposeModel(id);
+  expect((await engine.forward(kept.id, { sequences, outputs: ["logprobs"] })).logprobs).toHaveLength(2);
+  await engine.disposeModel(kept.id);
+  expect(disk.states.size).toBe(0);
+});
+
 test("a model that begins from somebody's state is saved as a state of its own, without moments that it never had", async () => {
   const disk = newDisk();
   const { engine, policy } = await opened({ disk });

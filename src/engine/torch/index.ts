@@ -36,7 +36,7 @@ import { mostTokens } from "../pass-size.ts";
 import { forwardInPasses, gradientInPasses, type PassResult } from "../passes.ts";
 import { launchByRay } from "./ray-launch.ts";
 import { type ProcessOptions, rendezvousOf, waitingFor } from "./rendezvous.ts";
-import { type AdapterBase, BaseHashes, initialScore, stateToLoad } from "./state-to-load.ts";
+import { type AdapterBase, initialScore, stateToLoad } from "./state-to-load.ts";
 import { packageFolder, pythonOf } from "./torch-environment.ts";
 import { flatLoss, flatSequences, flatTokens, rowsOf, scoredLengths } from "./torch-requests.ts";
 import { WorkerProcess } from "./worker-process.ts";
@@ -195,7 +195,6 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
   const models = new Map<ModelId, ModelInfo>();
   // Of models with an adapter, where their base is.
   const bases = new Map<ModelId, AdapterBase>();
-  const hashes = new BaseHashes();
   const opened = ({ id, trained, heads }: OpenedModel, config: ModelConfig, base?: AdapterBase): ModelInfo => {
     const parameters = parameterSpecs(config, heads).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
     const info = { id, config, heads, parameters, trained, tokensOfPass: hello.processes * tokensOfTorchPass(config) };
@@ -210,7 +209,7 @@ function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {
   // What the worker does not know either is refused there, by its id.
   const configOf = (id: ModelId) => models.get(id)?.config;
   const load = async (folder: string, request: LoadModelRequest): Promise<ModelInfo> => {
-    const { config, base, call } = stateToLoad(folder, request, hashes);
+    const { config, base, call } = stateToLoad(folder, request);
     return opened(await worker.call("loadModel", call), config, base);
   };
   return {

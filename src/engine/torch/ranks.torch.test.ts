@@ -91,6 +91,24 @@ describe("two processes", () => {
     expect((await engine.usage()).residentMb).toBeGreaterThan(200);
   });
 
+  test("a save that cannot be written fails as with one process, and the next one does not", {
+    timeout: startTimeout,
+  }, async () => {
+    const { id } = await engine.createModel({ config: smallConfig, heads: ["lm"], seed: 1 });
+    const sequences = randomSequences(7, 3);
+    await engine.forwardBackward(id, {
+      name: "cross_entropy",
+      sequences,
+      weights: randomPerToken(sequences, "w", 0, 1),
+    });
+    await engine.optimStep(id, adam);
+    const gone = `${temporaryFolder()}/gone`;
+    const error = await settled(engine.saveModel(id, gone, { optimizer: true }));
+    expect(error?.message).toMatch(/^saveModel: FileNotFoundError: .*gone/);
+    const folder = await engine.saveModel(id, temporaryFolder(), { optimizer: true });
+    await engine.loadModel(folder, { optimizer: true });
+  });
+
   // The last: the engine is gone afterwards.
   test("one that is killed ends all, in words, at once", { timeout: startTimeout }, async () => {
     const { id } = await engine.createModel({ config: long, heads: ["lm"], seed: 1 });

@@ -1,13 +1,13 @@
 /** What the PyTorch worker is told of a model's folder: a whole model or an adapter on its base, whose weights may be shared. */
 import { factorNames, newAdapter, scaleOf } from "../../models/adapter.ts";
-import { adapterBase, openAdapterFolder } from "../../models/adapter-folder.ts";
+import { adapterBase, checkBaseWeights, openAdapterFolder } from "../../models/adapter-folder.ts";
 import { blockProjections, parameterSpecs } from "../../models/family.ts";
 import { type OpenedModel, openModelFolder } from "../../models/hf-folder.ts";
 import { withTextIds } from "../../models/model-config.ts";
 import { checkConfig } from "../../models/model-size.ts";
 import { initialValues } from "../../models/parameters.ts";
 import { sizeOf, type TensorSource } from "../../models/safetensors.ts";
-import { hashOfWeightValues } from "../../models/weights-hash.ts";
+import { hashOnce } from "../../models/weights-hash.ts";
 import { CheckpointError, EngineError } from "../../util/errors.ts";
 import { identityOfWeights, isAdapterFolder } from "../../util/weight-files.ts";
 import type { HeadKind, LoadModelRequest, ModelConfig, ScalarInit } from "../engine.ts";
@@ -17,18 +17,6 @@ import { headsToLoad } from "../heads-to-load.ts";
 export interface AdapterBase {
   readonly folder: string;
   readonly weights: string;
-}
-
-/** Hashes of bases, computed once for the same files. */
-export class BaseHashes {
-  readonly #known = new Map<string, string>();
-
-  of(folder: string, weights: TensorSource): string {
-    const identity = identityOfWeights(folder) ?? folder;
-    const hash = this.#known.get(identity) ?? hashOfWeightValues(weights);
-    this.#known.set(identity, hash);
-    return hash;
-  }
 }
 
 interface StateToLoad {
@@ -41,17 +29,14 @@ interface StateToLoad {
 }
 
 /** Throws a CheckpointError if the folder does not fit itself, its base or the requested heads. */
-export function stateToLoad(folder: string, request: LoadModelRequest, hashes: BaseHashes): StateToLoad {
+export function stateToLoad(folder: string, request: LoadModelRequest): StateToLoad {
   const { scalarInit = "zero", seed = 0, optimizer = false, freshScalar = false, frozen = false } = request;
   const saved = isAdapterFolder(folder);
   const place = saved ? adapterBase(folder) : folder;
   const whole = openModelFolder(place);
   const adapter = saved ? openAdapterFolder(folder, whole) : null;
-  if (adapter && adapter.baseWeights !== null && adapter.baseWeights !== hashes.of(place, whole))
-    throw new CheckpointError(
-      `the adapter in ${folder} was trained on other weights than those now in ${place}`,
-      "Restore the base: an adapter means nothing on another one.",
-    );
+  const hash = () => hashOnce(identityOfWeights(place), whole);
+  if (adapter) checkBaseWeights(folder, { adapter, place, hash });
   const heads = headsToLoad(folder, { wanted: request.heads, found: (adapter ?? whole).heads });
   const read = withTextIds((adapter ?? whole).config, request.textIds);
   const adds = request.adapter !== undefined && adapter === null;
@@ -73,7 +58,7 @@ export function stateToLoad(folder: string, request: LoadModelRequest, hashes: B
   if (config.adapter === undefined) return { config, call };
   const { adapter: _, ...without } = config;
   if (merges) return { config: without, call };
-  return { config, base: { folder: place, weights: hashes.of(place, whole) }, call };
+  return { config, base: { folder: place, weights: hash() }, call };
 }
 
 interface NewValues {

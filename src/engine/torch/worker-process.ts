@@ -39,6 +39,8 @@ export interface Pong {
     readonly still: number;
   } | null;
   readonly residentMb: number;
+  /** What PyTorch holds on a CUDA device, if it computes there. */
+  readonly deviceMb?: number;
   /** The process that has given no sign of life for longest. */
   readonly silent: { readonly rank: number; readonly seconds: number };
   /** Ranks that are not there yet. */

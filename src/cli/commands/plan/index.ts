@@ -43,7 +43,6 @@ export async function plan({ file, overrides, time, json = false, terminal }: Pl
     return fits ? 0 : 1;
   }
   const { lines, pass, stage, total, onDevice } = planned;
-  const megabytes = (bytes: number) => `${Math.round(bytes / 2 ** 20).toLocaleString("en-US")} MB`.padStart(12);
   terminal.out(`memory of ${stage}, its passes ${pass.sequences} x ${pass.length} tokens`);
   const place = (line: PlanLine) => (onDevice === undefined ? "" : line.onDevice ? ", on the device" : ", on the host");
   for (const line of lines) terminal.out(`${megabytes(line.bytes)}  ${line.what}${place(line)}`);
@@ -67,6 +66,10 @@ export async function plan({ file, overrides, time, json = false, terminal }: Pl
   return fits ? 0 : 1;
 }
 
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20).toLocaleString("en-US")} MB`.padStart(12);
+}
+
 /** What crosses the network, and what this machine holds; the server's side is not known here. */
 function planWire(
   config: Config,
@@ -74,7 +77,7 @@ function planWire(
   { file, json, terminal }: Pick<PlanOptions, "file" | "json" | "terminal">,
 ): number {
   const planned = planTinker(config, facts);
-  const { sequences, prompt, response, lines, up, down, requests, memory, seconds } = planned;
+  const { sequences, prompt, response, lines, up, down, requests, held, memory, seconds } = planned;
   const has = machineMemory();
   const fits = memory <= has;
   if (json) {
@@ -92,12 +95,19 @@ function planWire(
   terminal.out(
     `${perToken(up)} bytes up and ${perToken(down)} down a sampled token; ${at(1e8)} at 100 Mbit/s, ${at(1e9)} at 1 Gbit/s, ${at(1e10)} at 10 Gbit/s`,
   );
-  terminal.out(
-    `this process: ${gibibytes(memory)} at its fullest (this machine has ${gibibytes(has)}), about ${Number(seconds.toPrecision(2))} s of one core an iteration`,
-  );
-  if (!fits) terminal.out("It does not fit: lower ppo.sequences or ppo.maxNewTokens.");
-  terminal.out(
-    "What the server needs in memory and time is its own; a critic on this machine is planned with engine=embedded or engine=torch, which count the whole run on this machine.",
-  );
+  const [client, ...models] = held;
+  const time =
+    seconds === null
+      ? "its seconds were measured for RLOO only"
+      : `about ${Number(seconds.toPrecision(2))} s of one core an iteration`;
+  terminal.out(`this process: ${gibibytes(client!.bytes)} at its fullest, ${time}`);
+  if (models.length > 0) terminal.out("engines on this machine:");
+  for (const { what, bytes } of models) terminal.out(`${megabytes(bytes)}  ${what}`);
+  terminal.out(`${gibibytes(memory)} in all; this machine has ${gibibytes(has)}`);
+  if (!fits)
+    terminal.out(
+      `It does not fit: lower ppo.sequences or ppo.maxNewTokens${models.length > 0 ? ", or take smaller models on this machine (ppo.critic)" : ""}.`,
+    );
+  terminal.out("What the server needs in memory and time is its own.");
   return fits ? 0 : 1;
 }
