@@ -18,6 +18,7 @@ import {
   type Gathered,
   gathered,
   policyPasses,
+  responseRewardsOf,
   rewardsOf,
   sampleRollout,
   scoreRollout,
@@ -48,7 +49,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   // 4. Outcome supervision: the response's reward compared with its group's, for each of its tokens. With the KL in the loss the reward is the score;
   //    with `kl.in: reward` it is the score minus the KL of all tokens.
   const rewards_B_T = rewardsOf(passes, { rollout, scored, settings, klCoef });
-  const rewards_B = rewards_B_T.map(rl.sum);
+  const rewards_B = responseRewardsOf(rewards_B_T, { rollout, scored, settings });
   const size = settings.responsesPerPrompt;
   const centred_B = rl.groupCentred(rewards_B, size);
   const advantages_B = settings.whitenAdvantages ? rl.groupNormalised(rewards_B, size) : centred_B;

@@ -13,6 +13,7 @@ import {
   type Gathered,
   gathered,
   policyPasses,
+  responseRewardsOf,
   rewardsOf,
   sampleRollout,
   scoreRollout,
@@ -42,7 +43,10 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
 
   // 4. A response's reward is its score minus the KL of all its tokens (Ahmadian et al., eq. 3), its baseline the mean of the others'.
   const rewards_B_T = rewardsOf(passes, { rollout, scored, settings, klCoef });
-  const advantages_B = rl.leaveOneOut(rewards_B_T.map(rl.sum), settings.responsesPerPrompt);
+  const advantages_B = rl.leaveOneOut(
+    responseRewardsOf(rewards_B_T, { rollout, scored, settings }),
+    settings.responsesPerPrompt,
+  );
   const advantages_B_T = rewards_B_T.map((row, b) => row.map(() => advantages_B[b]!));
   run.stopwatch.lap("advantages");
   const made = { rollout, scored, passes, settings, klCoef, rewards: rewards_B_T };

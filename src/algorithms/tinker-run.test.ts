@@ -1,5 +1,5 @@
 /** Online runs whose policy and reference are on a Tinker server in this process, and whose critic is on an engine of its own. */
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { BigramEngine } from "../../test/support/bigram-engine.ts";
@@ -7,12 +7,22 @@ import { BigramEngine as Critic } from "../../test/support/bigram-engine.ts";
 import { FakeTinker, newDisk } from "../../test/support/fake-tinker.ts";
 import { killedAt, wasKilled } from "../../test/support/killed.ts";
 import { wantsA } from "../../test/support/run-ppo.ts";
-import { newWorld, openContext, prompts, rewardOf, sizes, startFolder, type World } from "../../test/support/stage.ts";
+import {
+  newWorld,
+  openContext,
+  prompts,
+  rewardOf,
+  sizes,
+  startFolder,
+  temporaryFolder,
+  type World,
+} from "../../test/support/stage.ts";
 import { routedEngine } from "../engine/routed-engine.ts";
 import { createTinkerEngine } from "../engine/tinker/index.ts";
 import { writeModelConfig } from "../models/hf-folder.ts";
 import { planTinker } from "../run/tinker-plan.ts";
 import { configSchema, type PpoConfig } from "../settings/config-schema.ts";
+import type { TinkerBackendName } from "../settings/tinker-backend-names.ts";
 import { statesIn } from "../trainer/model-folder.ts";
 import { EngineError } from "../util/errors.ts";
 import { trainOnline } from "./online-stage.ts";
@@ -31,7 +41,16 @@ async function train(
     ppo = {},
     prepare = () => {},
     resume = false,
-  }: { ppo?: object; prepare?: (critic: BigramEngine) => void; resume?: boolean } = {},
+    policy,
+    backend = "skyrl-jax",
+  }: {
+    ppo?: object;
+    prepare?: (critic: BigramEngine) => void;
+    resume?: boolean;
+    /** The state that the policy begins from, in place of the base model. */
+    policy?: string;
+    backend?: TinkerBackendName;
+  } = {},
 ) {
   const base = join(world.folder, "base");
   mkdirSync(base, { recursive: true });
@@ -39,10 +58,9 @@ async function train(
   const critic = new Critic();
   const start = await startFolder(world);
   prepare(critic);
-  const engine = routedEngine(
-    await createTinkerEngine({ url, model: "tiny", backend: "skyrl-jax", base, patience: 100 }),
-    { critic },
-  );
+  const engine = routedEngine(await createTinkerEngine({ url, model: "tiny", backend, base, patience: 100 }), {
+    critic,
+  });
   const still = { every: 0 };
   const context = openContext(
     world,
@@ -56,7 +74,7 @@ async function train(
   );
   await trainOnline(context, {
     settings: context.config.ppo as PpoConfig,
-    sources: { policy: base, reference: base, critic: start },
+    sources: { policy: policy ?? base, reference: base, critic: start },
     frozen: { reference: base },
     prompts: prompts("b", "c d", "e f g", "d"),
     openReward: async () => rewardOf(wantsA),
@@ -77,6 +95,20 @@ async function served(disk = newDisk()) {
   const url = await server.start();
   onTestFinished(() => server.stop().catch(() => {}));
   return { server, url, disk };
+}
+
+function copyFiles(from: string, to: string): void {
+  cpSync(from, to, { recursive: true });
+}
+
+/** As a fork takes a checkpoint over. */
+function linkFiles(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) linkFiles(source, target);
+    else linkSync(source, target);
+  }
 }
 
 let whole: Awaited<ReturnType<typeof train>> | null = null;
@@ -128,23 +160,68 @@ test("an iteration submits what the plan says", async () => {
   expect(three - two).toBe(requests - sequences);
 });
 
-test("the state of a checkpoint that is pruned is deleted on the server, unless a fork names it", async () => {
-  const { url, disk } = await served();
+test.each([
+  ["in the same workspace", (world: World) => `${world.folder}-fork`, copyFiles],
+  ["in a different one, by links", () => join(temporaryFolder(), "fork"), linkFiles],
+])(
+  "the state of a checkpoint that is pruned is deleted on the server, unless a fork names it %s",
+  async (_, place, copy) => {
+    const { url, disk } = await served();
+    const world = newWorld();
+    const kept = { checkpointEvery: 1, keep: 1 };
+    await train(world, url, { ppo: { ...kept, iterations: 1 } });
+    const fork = place(world);
+    onTestFinished(() => rmSync(fork, { recursive: true, force: true }));
+    const checkpoint = join("ppo", "checkpoint-000001");
+    copy(join(world.folder, checkpoint), join(fork, checkpoint));
+    const before = [...disk.states.keys()];
+    await train(world, url, { resume: true, ppo: { ...kept, iterations: 4 } });
+    expect(existsSync(join(world.folder, checkpoint))).toBe(false);
+    // Checkpoints were saved after iterations 1 to 4: the second has been pruned, and the last result has replaced the first.
+    const now = statesIn(join(world.folder, "ppo"), { depth: 2 });
+    expect(now).toHaveLength(4);
+    expect([...disk.states.keys()].sort()).toEqual([...new Set([...before, ...now])].sort());
+  },
+);
+
+test("a run that begins from somebody's state on the server leaves it there, and takes over none of its moments", async () => {
+  const { server, url, disk } = await served();
+  server.slots = 4;
+  await train(newWorld(), url);
+  const [somebodys] = [...disk.states.keys()].slice(-1) as [string];
+  const settings = { policy: somebodys, ppo: { checkpointEvery: 0, keep: 1 } };
+  const rows = await train(newWorld(), url, settings);
+  expect(disk.states.has(somebodys)).toBe(true);
+  // Killed before its first later checkpoint: it goes on from the one that it wrote at its start.
   const world = newWorld();
-  const kept = { checkpointEvery: 1, keep: 1 };
-  await train(world, url, { ppo: { ...kept, iterations: 1 } });
-  const fork = `${world.folder}-fork`;
-  onTestFinished(() => rmSync(fork, { recursive: true, force: true }));
-  const checkpoint = join("ppo", "checkpoint-000001");
-  cpSync(join(world.folder, checkpoint), join(fork, checkpoint), { recursive: true });
-  const before = [...disk.states.keys()];
-  await train(world, url, { resume: true, ppo: { ...kept, iterations: 4 } });
-  expect(existsSync(join(world.folder, checkpoint))).toBe(false);
-  // Checkpoints were saved after iterations 1 to 4: the second has been pruned, and the last result has replaced the first.
-  const now = statesIn(join(world.folder, "ppo"), { depth: 2 });
-  expect(now).toHaveLength(4);
-  expect([...disk.states.keys()].sort()).toEqual([...new Set([...before, ...now])].sort());
+  expect(await wasKilled(train(world, url, { ...settings, prepare: killedAt(22) }))).toBe(true);
+  expect(world.store.curve("ppo").size).toBeGreaterThan(1);
+  expect(readdirSync(join(world.folder, "ppo"))).toEqual(["checkpoint-000000"]);
+  expect([...(await train(world, url, { ...settings, resume: true }))]).toEqual([...rows]);
+  // Nothing of the run names it, so no checkpoint that is pruned takes it along.
+  expect(statesIn(world.folder, { depth: 3 })).not.toContain(somebodys);
+  expect(disk.states.has(somebodys)).toBe(true);
 });
+
+test.each(["ppo", "rloo", "grpo"])(
+  "%s learns from answers whose ends the server leaves out, some of them empty",
+  async (algorithm) => {
+    const { server, url } = await served();
+    Object.assign(server, { leavesOutEnds: true, reduction: "sum" });
+    const world = newWorld();
+    const groups = algorithm === "ppo" ? {} : { algorithm, responsesPerPrompt: 4, lambdaFrom: null };
+    const curve = await train(world, url, {
+      backend: "hosted",
+      ppo: { iterations: 8, learningRate: 0.4, kl: { coef: 0 }, missingEosPenalty: 1, ...groups },
+    });
+    const scores = [...curve.values()].map((row) => row["reward/score_mean"]!);
+    expect(scores.at(-1)!).toBeGreaterThan(scores[0]! + 0.5);
+    for (const row of curve.values())
+      expect(row["response/eos_share"]).toBeCloseTo(1 - row["response/truncated_share"]!, 10);
+    expect(curve.get(0)!["response/eos_share"]).toBeGreaterThan(0);
+    expect(world.store.samples.some(({ tokens }) => tokens.length === 0)).toBe(true);
+  },
+);
 
 test("a client that is killed at some call goes on from its last checkpoint, with the rows of one that was not", async () => {
   const { server, url } = await served();

@@ -63,7 +63,7 @@ async function chatted(options: Partial<ChatOptions> = {}) {
   return terminal.lines;
 }
 
-async function played(): Promise<readonly ReplyLine[]> {
+async function played() {
   const playground = createPlayground({ workspace, threads: 1 });
   onTestFinished(() => playground.close());
   const lines: ReplyLine[] = [];
@@ -74,7 +74,7 @@ async function played(): Promise<readonly ReplyLine[]> {
     (line) => lines.push(line),
     new AbortController().signal,
   );
-  return lines;
+  return { lines, close: () => playground.close() };
 }
 
 test("generate, by the run and by the model's folder", async () => {
@@ -92,9 +92,25 @@ test("a chat with the policy before and after PPO, side by side", async () => {
   expect(before!.slice(8)).not.toBe(after!.slice(7));
 });
 
+test("while a chat lasts, a signal that ends the process frees its slots first", async () => {
+  const before = process.listenerCount("SIGTERM");
+  let during = 0;
+  const typed = async function* () {
+    during = process.listenerCount("SIGTERM");
+    yield "a";
+  };
+  const lines = { typed: false, ready() {}, stopped: () => false, close() {}, [Symbol.asyncIterator]: typed };
+  await chatted({ lines });
+  expect([during, process.listenerCount("SIGTERM")]).toEqual([before + 1, before]);
+  expect(server.models.size).toBe(0);
+});
+
 test("the page", async () => {
-  const lines = await played();
+  const { lines, close } = await played();
   expect(lines.at(-1)).toMatchObject({ kind: "done", text: "b b b b" });
+  expect(server.models.size).toBe(1);
+  await close();
+  expect(server.models.size).toBe(0);
 }, 30_000);
 
 test("without the server, or without the state, each says so in one sentence", async () => {
@@ -102,7 +118,7 @@ test("without the server, or without the state, each says so in one sentence", a
   await server.stop();
   await expect(generated(run)).rejects.toThrow(reached);
   await expect(chatted()).rejects.toThrow(reached);
-  expect((await played()).at(-1)).toMatchObject({ kind: "problem", error: expect.stringMatching(reached) });
+  expect((await played()).lines.at(-1)).toMatchObject({ kind: "problem", error: expect.stringMatching(reached) });
 }, 40_000);
 
 test("a server that lacks the state says which", async () => {

@@ -110,10 +110,11 @@ export interface SampleOptions {
 export type StopReason = "stop" | "length";
 
 export interface SampleResult {
-  /** Response tokens of each prompt, including the stop token if there is one. Never empty. */
+  /** Response tokens of each prompt, including the stop token if there is one. Empty only where a server left out the stop token of an answer that had no other. */
   readonly tokens: number[][];
   /** Log-probability of each response token, at the request's temperature (before top-k and top-p), in nats. */
   readonly logprobs: number[][];
+  /** `stop`: the answer is finished; on a server perhaps without a stop token in it. */
   readonly stopReasons: StopReason[];
 }
 
@@ -288,7 +289,7 @@ export interface Engine {
    */
   saveModel(model: ModelId, folder: string, options?: { optimizer?: boolean }): Promise<ModelReference>;
   /**
-   * Deletes a state that the engine keeps elsewhere, unless a model that it holds is still that state; a URI of a different engine, and a state that
+   * Deletes a state that the engine keeps elsewhere, with the last model that it holds and that still is this state; a URI of a different engine, and a state that
    * cannot be deleted, stay. Absent in engines of folders.
    */
   deleteState?(state: ModelReference): Promise<void>;

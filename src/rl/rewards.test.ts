@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { randomRows, validCells } from "../../test/support/rows.ts";
-import { tokenRewards, whitenRewards } from "./rewards.ts";
+import { responseRewards, tokenRewards, whitenRewards } from "./rewards.ts";
 
 const plain = { klCoef: 0.1, scoreClip: null, missingEosPenalty: 0 };
 
@@ -78,6 +78,11 @@ describe("token rewards", () => {
       "scores has 0 entries where logprobs has 1",
     );
   });
+});
+
+it("a response as a whole has the sum of its tokens' rewards, or its score if it has no tokens", () => {
+  const settings = { scores: [9, -7, 2], endsWithEos: [true, true, false], scoreClip: 5, missingEosPenalty: 1 };
+  expect(responseRewards([[1, 2], [], []], settings)).toEqual([3, -5, 1]);
 });
 
 describe("whitened rewards", () => {

@@ -1,6 +1,6 @@
 /** The reward of each response token: a KL penalty on every one and the score on the last (docs/PPO.md row 3). */
 
-import { mean, variance } from "./statistics.ts";
+import { mean, sum, variance } from "./statistics.ts";
 import { checkSameLength, checkSameShape, isValid, type Mask, mapRows, type Rows, validValues } from "./token-rows.ts";
 
 export interface TokenRewardOptions {
@@ -35,6 +35,22 @@ export function tokenRewards(options: TokenRewardOptions): number[][] {
     if (last >= 0) row[last]! += finalScore(scores[b]!, endsWithEos[b]!, options);
   });
   return rewards_B_T;
+}
+
+/**
+ * The reward of each response as a whole, which those to the same prompt are compared by: the sum over its tokens. One without tokens, whose only token a
+ * server left out, has its score.
+ */
+export function responseRewards(
+  rewards_B_T: Rows,
+  {
+    scores,
+    endsWithEos,
+    ...options
+  }: Pick<TokenRewardOptions, "scores" | "endsWithEos" | "scoreClip" | "missingEosPenalty">,
+): number[] {
+  checkSameLength({ rewards: rewards_B_T, scores, endsWithEos });
+  return rewards_B_T.map((row, b) => (row.length === 0 ? finalScore(scores[b]!, endsWithEos[b]!, options) : sum(row)));
 }
 
 /** The score as it enters the reward: clipped, then reduced by the penalty for a missing EOS. */

@@ -541,7 +541,7 @@ const engineChoice = z.strictObject({
   offload: z.enum(["optimizer"]).optional(),
   /** Only of `torch`: seconds that one pass, step of generation, load or save may take, and other machines until they come; by default 3600 (engine/torch/worker-process.ts says why). */
   deadline: count.optional(),
-  /** Only of `tinker`: the server's address, without a path. */
+  /** Only of `tinker`: the server's address, up to what comes before `/api/v1`. */
   url: z
     .string()
     .regex(

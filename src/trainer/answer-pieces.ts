@@ -58,7 +58,7 @@ export async function answerInPieces(request: AnswerRequest): Promise<Answer> {
     shown = text;
   };
   for (let piece = 0; ; piece++) {
-    const { tokens } = await engine.sample(model, {
+    const { tokens, stopReasons } = await engine.sample(model, {
       prompts: [[...prompt, ...response]],
       maxNewTokens: Math.min(firstPiece * 2 ** piece, longestPiece, room - response.length),
       stopTokens: tokenizer.stopIds,
@@ -68,7 +68,14 @@ export async function answerInPieces(request: AnswerRequest): Promise<Answer> {
     });
     response.push(...tokens[0]!);
     const end = responseEnd(tokenizer, response);
-    const done = end.stopped ? "stop" : response.length >= room ? "length" : stopped() ? "stopped" : null;
+    const done =
+      end.stopped || stopReasons[0] === "stop"
+        ? "stop"
+        : response.length >= room
+          ? "length"
+          : stopped()
+            ? "stopped"
+            : null;
     show(done === null ? settled(end.text, tokenizer) : end.text);
     if (done !== null) return { text: end.text, tokens: end.length, reason: done };
   }

@@ -98,7 +98,7 @@ export async function saveCheckpoint<Own>(
 
 /** Removes a checkpoint, and what its engine keeps elsewhere for it. */
 async function removeCheckpoint(context: StageContext, checkpoint: string): Promise<void> {
-  const states = statesIn(checkpoint, { depth: 1 });
+  const states = statesIn(checkpoint, { depth: 1, unlinked: true });
   await removeFolder(checkpoint);
   await deleteStates(context, states);
 }
@@ -108,7 +108,7 @@ async function removeCheckpoint(context: StageContext, checkpoint: string): Prom
  * ones are left, or if the newest belongs to a different run or is newer than the record.
  */
 export async function openCheckpoint<Own>(context: StageContext): Promise<Checkpoint<Own> | null> {
-  const left = (await temporariesIn(context.folder)).flatMap((one) => statesIn(one, { depth: 1 }));
+  const left = (await temporariesIn(context.folder)).flatMap((one) => statesIn(one, { depth: 1, unlinked: true }));
   await removeTemporary(context.folder);
   await deleteStates(context, left);
   const damaged: string[] = [];

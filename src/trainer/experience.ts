@@ -145,6 +145,16 @@ export function rewardsOf(
   });
 }
 
+/** Phase 4 of algorithms that compare responses: the reward of each as a whole. */
+export function responseRewardsOf(
+  rewards_B_T: readonly (readonly number[])[],
+  { rollout, scored, settings }: Pick<Made, "rollout" | "scored" | "settings">,
+): number[] {
+  const { scoreClip, missingEosPenalty } = settings;
+  const { endsWithEos } = rollout;
+  return rl.responseRewards(rewards_B_T, { scores: scored.score, endsWithEos, scoreClip, missingEosPenalty });
+}
+
 interface Made extends Pick<RolloutRecord, "rewards" | "advantagesRaw" | "advantages" | "values" | "returns"> {
   readonly rollout: Rollout;
   readonly scored: Scores;

@@ -2,7 +2,7 @@
  * A model's folder in Hugging Face's format: model, tokenizer, and the ids that generating and padding need. If the engine keeps its models' states
  * elsewhere, the folder has their URI in place of the model.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine, ModelId, ModelReference } from "../engine/engine.ts";
 import { schemeOf } from "../settings/model-reference.ts";
@@ -34,12 +34,19 @@ export function stateOf(model: ModelReference): ModelReference {
   return (JSON.parse(readFileSync(path, "utf8")) as { reference: ModelReference }).reference;
 }
 
-/** The URIs that a folder, and the folders in it down to `depth`, have in place of models. */
-export function statesIn(folder: string, { depth }: { readonly depth: number }): ModelReference[] {
+/**
+ * The URIs that a folder, and the folders in it down to `depth`, have in place of models; on request without those in files that a fork has, too, wherever
+ * it is: forks link what they take over.
+ */
+export function statesIn(
+  folder: string,
+  { depth, unlinked = false }: { readonly depth: number; readonly unlinked?: boolean },
+): ModelReference[] {
   const entries = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : [];
   return entries.flatMap((entry) => {
-    if (entry.isDirectory()) return depth > 0 ? statesIn(join(folder, entry.name), { depth: depth - 1 }) : [];
-    return entry.name === referenceFile ? [stateOf(folder)] : [];
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return depth > 0 ? statesIn(path, { depth: depth - 1, unlinked }) : [];
+    return entry.name === referenceFile && !(unlinked && statSync(path).nlink > 1) ? [stateOf(folder)] : [];
   });
 }
 

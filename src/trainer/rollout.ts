@@ -15,10 +15,10 @@ export interface Prompt {
 export interface Rollout {
   /** B prompts, one per response. */
   readonly prompts: readonly Prompt[];
-  /** Response tokens, including the one that ended each response. */
+  /** Response tokens, including the one that ended each response, if the engine gives it. */
   readonly responses_B_T: number[][];
   readonly stopReasons: StopReason[];
-  /** Whether a stop token or a stop string ended each response: what PPO calls its EOS. */
+  /** Whether a stop token, a stop string or the server ended each response: what PPO calls its EOS. */
   readonly endsWithEos: boolean[];
   /** Responses as text, without special tokens and without what stopped them. */
   readonly texts: string[];
@@ -71,7 +71,9 @@ export async function rollOut(options: RolloutOptions): Promise<Rollout> {
       const { length, text, stopped } = responseEnd(tokenizer, tokens);
       const kept = (row: number[]) => (length === row.length ? row : row.slice(0, length));
       const samplerLogprobs = kept(result.logprobs[i]!);
-      rows.push({ prompt: part[i]!, tokens: kept(tokens), samplerLogprobs, text, stopped });
+      // A server may end an answer at an end of its own, or leave out what ended it.
+      const finished = stopped || result.stopReasons[i] === "stop";
+      rows.push({ prompt: part[i]!, tokens: kept(tokens), samplerLogprobs, text, stopped: finished });
     }
   }
   return rolloutOf(rows);
@@ -84,7 +86,7 @@ export interface Responded {
   readonly tokens: number[];
   readonly samplerLogprobs: number[];
   readonly text: string;
-  /** Whether a stop token or a stop string ended it. */
+  /** Whether a stop token, a stop string or the server ended it. */
   readonly stopped: boolean;
 }
 

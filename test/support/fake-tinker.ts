@@ -65,6 +65,10 @@ export class FakeTinker {
   trouble: Trouble = () => undefined;
   /** May change the log-probabilities of a pass. */
   distort: (rows: number[][], kind: "forward" | "backward") => number[][] = (rows) => rows;
+  /** A token at which an answer ends besides those that are asked for, as vLLM ends at those of generation_config.json. */
+  ownEnd: number | null = null;
+  /** Whether answers are without the token that ended them. */
+  leavesOutEnds = false;
   /** The sampler's log-probabilities are higher by this. */
   samplerGap = 0;
 
@@ -335,16 +339,19 @@ export class FakeTinker {
     // A real server would load the old weights into the model.
     if (!model) return { fails: "an old sampler was used" };
     const { seed, max_tokens, temperature, top_k, top_p, stop = [] } = request.sampling_params;
+    const stopTokens = this.ownEnd === null ? stop : [...stop, this.ownEnd];
     const message = new MessageWriter();
     for (let i = 0; i < request.num_samples; i++) {
       const { tokens, logprobs, stopReasons } = await this.engine.sample(model.id, {
         ...{ prompts: [request.prompt.chunks.flatMap((chunk) => chunk.tokens)], streams: [0], seed: seed + i },
-        ...{ maxNewTokens: max_tokens, stopTokens: stop, temperature, topK: Math.max(0, top_k), topP: top_p },
+        ...{ maxNewTokens: max_tokens, stopTokens, temperature, topK: Math.max(0, top_k), topP: top_p },
       });
+      const length = tokens[0]!.length - Number(this.leavesOutEnds && stopReasons[0] === "stop");
+      const gapped = logprobs[0]!.slice(0, length).map((x) => x + this.samplerGap);
       const sequence = new MessageWriter()
         .varint(1, stopReasons[0] === "length")
-        .bytes(2, new Uint8Array(Int32Array.from(tokens[0]!).buffer))
-        .bytes(3, new Uint8Array(Float32Array.from(logprobs[0]!.map((x) => x + this.samplerGap)).buffer));
+        .bytes(2, new Uint8Array(Int32Array.from(tokens[0]!.slice(0, length)).buffer))
+        .bytes(3, new Uint8Array(Float32Array.from(gapped).buffer), { always: true });
       message.bytes(1, sequence, { always: true });
     }
     return { bytes: message.finish() };

@@ -40,11 +40,11 @@ import { checkPerToken, checkPrompts, checkSequences } from "./checked-requests.
 import { backends } from "./tinker-backends.ts";
 import { ServerRefusal, TinkerClient } from "./tinker-client.ts";
 import type { Datum } from "./tinker-messages.ts";
-import { type AdapterState, allFinite, ServerModel, SessionNumbers } from "./tinker-model.ts";
+import { type AdapterState, allFinite, ServerModel, SessionNumbers, submitUnload } from "./tinker-model.ts";
 import { supportedLoss, tokenTerms } from "./token-losses.ts";
 
 export interface TinkerEngineOptions {
-  /** The server's address, without a path. */
+  /** The server's address, up to what comes before `/api/v1`. */
   readonly url?: string | undefined;
   /** The server's name of the base model. */
   readonly model?: string | undefined;
@@ -218,29 +218,34 @@ class TinkerEngine implements Engine {
 
   async cloneModel(
     id: ModelId,
-    { heads, optimizer = false, merge = false, into, seed = 0 }: Parameters<Engine["cloneModel"]>[1] = {},
+    { heads, optimizer = false, merge = false, into }: Parameters<Engine["cloneModel"]>[1] = {},
   ): Promise<ModelInfo> {
     const source = this.#held(id);
     this.#checkHeads(heads ?? source.info.heads);
     if (merge) throw new EngineError("the engine tinker cannot merge an adapter into weights of its own");
     // First, so that its slot is free for the copy.
     if (into !== undefined) await this.disposeModel(into);
-    const { rank, frozen } = source;
-    const uri = await this.#saved(source);
-    const own = source.untouched ? null : uri;
-    return this.#add({ rank, frozen, seed, own, state: uri === null ? null : { uri, optimizer } });
+    const { rank, frozen, seed, state, untouched } = source;
+    // It begins as the source did, and without moments that the source never had.
+    const same = state && { uri: state.uri, optimizer: optimizer && state.optimizer };
+    if (untouched) return this.#add({ rank, frozen, seed, own: null, state: same });
+    const uri = await (await this.#server(source)).save();
+    return this.#add({ rank, frozen, seed, own: uri, state: { uri, optimizer } });
   }
 
-  async saveModel(id: ModelId, _folder: string): Promise<ModelReference> {
+  /** Always a state that nobody else names, and that nobody had before: whoever saved may delete it. */
+  async saveModel(
+    id: ModelId,
+    _folder: string,
+    { optimizer = false }: Parameters<Engine["saveModel"]>[2] = {},
+  ): Promise<ModelReference> {
     const held = this.#held(id);
-    // From now on a checkpoint needs the state.
-    held.own = null;
-    return (await this.#saved(held)) ?? (await this.#server(held)).save();
-  }
-
-  /** The state with the model's present weights; null for a new adapter that is still its base. */
-  async #saved(held: Held): Promise<string | null> {
-    return held.untouched ? (held.state?.uri ?? null) : (await this.#server(held)).save();
+    const { own, state, untouched } = held;
+    if (untouched && own !== null && (state!.optimizer || !optimizer)) {
+      held.own = null;
+      return own;
+    }
+    return (await this.#server(held)).save();
   }
 
   async ema(): Promise<void> {
@@ -256,16 +261,17 @@ class TinkerEngine implements Engine {
   async #release({ server, own }: Held): Promise<void> {
     const made = await server?.catch(() => null);
     await made?.unload();
-    if (own !== null) await this.#delete(own);
+    if (own !== null) await this.deleteState(own);
   }
 
   async deleteState(state: ModelReference): Promise<void> {
-    const used = [...this.#models.values()].some((held) => held.untouched && held.state?.uri === state);
-    if (!used) await this.#delete(state);
-  }
-
-  async #delete(uri: string): Promise<void> {
-    const [, model, name] = /^tinker:\/\/(.+)\/weights\/([^/]+)$/.exec(uri) ?? [];
+    // A model that still is this state, such as a copy of a copy, may have yet to be loaded.
+    const heir = [...this.#models.values()].find((held) => held.untouched && held.state?.uri === state);
+    if (heir) {
+      heir.own = state;
+      return;
+    }
+    const [, model, name] = /^tinker:\/\/(.+)\/weights\/([^/]+)$/.exec(state) ?? [];
     // A state that stays behind takes only room.
     if (name !== undefined)
       await this.#client.delete(`training_runs/${model}/checkpoints/weights/${name}`).catch(() => {});
@@ -290,22 +296,25 @@ class TinkerEngine implements Engine {
       })),
     );
     const { vocabularySize } = this.#base.config;
+    const { endsByItself } = this.#traits;
     const result: SampleResult = { tokens: [], logprobs: [], stopReasons: [] };
     for (const [g, { count }] of groups.entries()) {
       const samples = answers[g]!;
       if (samples.length !== count) throw wrongSample(`holds ${samples.length} answers for ${count}`);
       for (const { tokens, logprobs, stopReason } of samples) {
-        if (tokens.length === 0 || tokens.length > maxNewTokens)
+        const least = endsByItself && stopReason === "stop" ? 0 : 1;
+        if (tokens.length < least || tokens.length > maxNewTokens)
           throw wrongSample(`has ${tokens.length} tokens, and 1 to ${maxNewTokens} were asked for`);
         if (!within(tokens, vocabularySize))
           throw wrongSample(`has a token outside the vocabulary of ${vocabularySize}`);
         if (logprobs?.length !== tokens.length || !allFinite(logprobs))
           throw wrongSample("has not a finite log-probability for each token");
-        if (stopReason === "stop" && !stopTokens.includes(tokens.at(-1)!))
+        const atStop = tokens.length > 0 && stopTokens.includes(tokens.at(-1)!);
+        if (stopReason === "stop" && !atStop && !endsByItself)
           throw wrongSample(`stopped at none of the tokens ${stopTokens.join(", ")}`);
         result.tokens.push(numbersOf(tokens));
         result.logprobs.push(numbersOf(logprobs));
-        result.stopReasons.push(stopTokens.includes(tokens.at(-1)!) ? "stop" : "length");
+        result.stopReasons.push(atStop ? "stop" : stopReason);
       }
     }
     return result;
@@ -407,10 +416,9 @@ class TinkerEngine implements Engine {
   async close(): Promise<void> {
     const held = [...this.#models.values()];
     this.#models.clear();
+    this.#client.drain();
     // The server does one operation after the other: a model that it has yet to make is made, then unloaded.
-    const unmade = [...this.#numbers.pending].map((model) =>
-      this.#client.submit("unload_model", { model_id: model, type: "unload_model" }),
-    );
+    const unmade = [...this.#numbers.pending].map((model) => submitUnload(this.#client, model));
     const released = Promise.allSettled([...unmade, ...held.map((one) => this.#release(one))]);
     const limit = new Promise((done) => setTimeout(done, 10_000).unref());
     await Promise.race([released, limit]);
@@ -538,7 +546,8 @@ class TinkerEngine implements Engine {
       if (typeof rank === "number" && rank > 0) return { rank };
       throw new CheckpointError(`the state ${uri} is not an adapter's`);
     } catch (error) {
-      if (!(error instanceof ServerRefusal) || error.status >= 500) throw error;
+      // Not one that is busy, or wants to be paid: those that say that there is no such state.
+      if (!(error instanceof ServerRefusal && [400, 404, 410, 422].includes(error.status))) throw error;
       throw new CheckpointError(
         `the server has no state ${uri}: ${error.message}`,
         "Start it with the checkpoints and the database that it had; they hold its states.",

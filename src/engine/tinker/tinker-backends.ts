@@ -20,6 +20,11 @@ export interface TinkerBackend {
   readonly passMultiple: number;
   /** Rank of an adapter that is never trained, which stands for the base model. */
   readonly frozenRank: number;
+  /**
+   * Whether an answer may end without one of the stop tokens that were asked for, or with none at all: at an end that the server's generation_config.json
+   * names, or with the token left out. Where it may not, such an answer shows that the server does something else than it was asked for.
+   */
+  readonly endsByItself: boolean;
   /** Whether results of a policy loss hold each token's loss: where they do not, the server is not of this kind. */
   readonly tokenLosses: boolean;
 }
@@ -61,6 +66,7 @@ export const backends: Readonly<Record<TinkerBackendName, TinkerBackend>> = {
     clips: true,
     passMultiple: 1,
     frozenRank: 8,
+    endsByItself: true,
     tokenLosses: false,
   },
   "skyrl-jax": {
@@ -74,6 +80,7 @@ export const backends: Readonly<Record<TinkerBackendName, TinkerBackend>> = {
     clips: false,
     passMultiple: 8,
     frozenRank: 1,
+    endsByItself: false,
     tokenLosses: true,
   },
   "skyrl-train": {
@@ -83,6 +90,7 @@ export const backends: Readonly<Record<TinkerBackendName, TinkerBackend>> = {
     clips: false,
     passMultiple: 1,
     frozenRank: 8,
+    endsByItself: true,
     tokenLosses: false,
   },
 };

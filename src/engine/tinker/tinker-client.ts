@@ -22,6 +22,8 @@ const promptly = 1000;
 export const defaultLimits: PassLimits = { sequences: 1024, bytes: 5_000_000 };
 /** Requests in flight at once. */
 const mostAtOnce = 32;
+/** How often an operation is submitted again whose result the server drops before it is fetched: more is no accident. */
+const mostDropped = 3;
 /** Milliseconds until an idle connection is closed: servers do so after five seconds (uvicorn's default). */
 const idleLimit = 4000;
 
@@ -52,6 +54,22 @@ export interface PassLimits {
 /** The result of an operation: JSON, or the bytes of a protobuf message. */
 export type FutureResult = { readonly json: Readonly<Record<string, unknown>> } | { readonly bytes: Uint8Array };
 
+/** A submitted operation. */
+export interface Submitted {
+  /** Of its future. */
+  readonly id: string;
+  /** The model that it makes, if the server says so at once. */
+  readonly model: string | null;
+  readonly urgent: boolean;
+  /** Submits the same once more: the server has dropped the future. */
+  again(): Promise<Submitted>;
+}
+
+export interface Urgency {
+  /** Whether it waits for no other request, and is sent until the client is closed: what makes models and frees their slots. */
+  readonly urgent?: boolean;
+}
+
 /** A server's refusal, with its status. */
 export class ServerRefusal extends EngineError {
   readonly status: number;
@@ -63,7 +81,7 @@ export class ServerRefusal extends EngineError {
 }
 
 /** What an operation needs is not on the server. */
-export class ModelGone extends ServerRefusal {}
+export class ModelGone extends EngineError {}
 
 const toGoOn =
   "Nothing is lost but the steps since the last checkpoint, which the server keeps: start the server with the same checkpoints and database, then continue with: ballast resume RUN";
@@ -80,7 +98,7 @@ export class TinkerClient {
   readonly #agent: http.Agent;
   #session: string | null = null;
   #heartbeat: NodeJS.Timeout | undefined;
-  /** Why the session is over; null while it is not. */
+  /** Why the session is over, so that only urgent requests are sent; null while it is not. */
   #ended: EngineError | null = null;
   /** A short-lived token in place of the key, and when it ends, in milliseconds. */
   #token: { readonly text: string; readonly ends: number } | null = null;
@@ -91,7 +109,7 @@ export class TinkerClient {
   #patience: number;
   #lastResult = Date.now();
   #inFlight = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: { readonly go: () => void; readonly stop: (why: EngineError) => void }[] = [];
   /** Milliseconds in which at least one request was in flight. */
   busy = 0;
   #busySince = 0;
@@ -129,7 +147,7 @@ export class TinkerClient {
     const notThis = (cause: unknown) =>
       new UsageError(
         `${url} answers, but not as a server of Tinker's protocol: ${messageOf(cause)}`,
-        "engine.url is the server's address without a path, such as http://127.0.0.1:8000; servers older than protobuf or newer than this client are named in docs/engines.md.",
+        "engine.url is the server's address up to what comes before /api/v1, such as http://127.0.0.1:8000; servers older than protobuf or newer than this client are named in docs/engines.md.",
         { cause },
       );
     try {
@@ -173,7 +191,6 @@ export class TinkerClient {
     try {
       await this.#once("POST", "session_heartbeat", {
         body: JSON.stringify({ session_id: this.session, type: "session_heartbeat" }),
-        urgent: true,
       });
     } catch (error) {
       // A server that does not answer just now is found out by the next request.
@@ -194,31 +211,43 @@ export class TinkerClient {
     return this.#request("GET", path, {});
   }
 
+  /** Waits for no other request. */
   async delete(path: string): Promise<void> {
-    await this.#request("DELETE", path, {});
+    await this.#request("DELETE", path, {}, { urgent: true });
   }
 
-  /** Submits an operation, as JSON or as a protobuf message, and returns the id of its future. */
-  async submit(
-    path: string,
-    body: object | Uint8Array,
-  ): Promise<{ readonly id: string; readonly model: string | null }> {
+  /** Submits an operation. `write` gives it as JSON or as a protobuf message, once more if it has to be submitted again. */
+  async submit(path: string, write: () => object | Uint8Array, { urgent = false }: Urgency = {}): Promise<Submitted> {
+    const body = write();
     const content = body instanceof Uint8Array ? { body, contentType: protobufType } : { body: JSON.stringify(body) };
-    const answer = await this.#request("POST", path, content);
+    const answer = await this.#request("POST", path, content, { urgent });
     const { request_id: id, model_id: model } = answer;
     if (typeof id !== "string")
       throw new EngineError(`the server took ${path} and gave no request_id: it speaks a different version`, toGoOn);
-    return { id, model: typeof model === "string" ? model : null };
+    const again = () => this.submit(path, write, { urgent });
+    return { id, model: typeof model === "string" ? model : null, urgent, again };
   }
 
   /** Waits for the result of a submitted operation. `what` is its name for messages. */
-  async result(id: string, what: string): Promise<FutureResult> {
+  async result(submitted: Submitted, what: string): Promise<FutureResult> {
     const limit = this.#options.resultLimit ?? 30 * 60_000;
     const begun = Date.now();
     let noted = false;
+    let { id } = submitted;
+    let dropped = 0;
     for (let asked = 1, pause = 10; ; asked++) {
       const sent = Date.now();
-      const answer = await this.#retried(() => this.#poll(id, { what, asked }));
+      const answer = await this.#retried(() => this.#poll(id, { what, asked }), submitted);
+      if ("dropped" in answer) {
+        if (++dropped > mostDropped)
+          throw new EngineError(
+            `the server has dropped the result of ${what} ${dropped} times (410), and each time it was asked for the work again`,
+            `See the server's log. ${toGoOn}`,
+          );
+        id = (await submitted.again()).id;
+        asked = 0;
+        continue;
+      }
       if (!("pending" in answer)) {
         this.#lastResult = Date.now();
         return answer;
@@ -241,11 +270,11 @@ export class TinkerClient {
     }
   }
 
-  /** The result, or while it is pending the reason that the server gives, if any. */
+  /** The result, or while it is pending the reason that the server gives, if any, or that the server has dropped it. */
   async #poll(
     id: string,
     { what, asked }: { readonly what: string; readonly asked: number },
-  ): Promise<FutureResult | { readonly pending: string }> {
+  ): Promise<FutureResult | { readonly pending: string } | { readonly dropped: true }> {
     let reply: Reply;
     try {
       reply = await this.#send("POST", "retrieve_future", {
@@ -258,50 +287,82 @@ export class TinkerClient {
     }
     const { status, type, bytes } = reply;
     if (status === 408) return { pending: reasonOf(bytes.toString()) };
-    if (status === 404 || status === 410)
+    // The protocol's word for a result that the server no longer has, and would compute again.
+    if (status === 410) return { dropped: true };
+    if (status === 404)
       throw new EngineError(
-        `the server does not know the operation ${what} any more (${status}): it was started anew, or has dropped the result`,
+        `the server does not know the operation ${what} any more (404): it was started anew, or has dropped the result`,
         toGoOn,
       );
-    if (status === 400) throw failed(what, detailOf(bytes.toString()), 400);
+    if (status === 400) throw failed(what, detailOf(bytes.toString()));
     this.#check(reply, `the result of ${what}`);
     if (type.includes(protobufType)) return { bytes };
     const json = jsonOf(reply, `the result of ${what}`);
     if (json.type === "try_again") return { pending: reasonOf(bytes.toString()) };
-    if (typeof json.error === "string") throw failed(what, json.error, 200);
+    if (typeof json.error === "string") throw failed(what, json.error);
     return { json };
   }
 
-  /** Ends the heartbeat and every wait. The server ends the session by itself. */
-  async close(): Promise<void> {
-    clearInterval(this.#heartbeat);
-    this.#closing.abort();
-    this.#agent.destroy();
+  /** From now on only urgent requests are sent: what waits for its turn fails, what is in flight may end. */
+  drain(): void {
     this.#ended ??= new EngineError("the engine is closed");
+    for (const { stop } of this.#waiting.splice(0)) stop(this.#ended);
   }
 
-  async #request(method: string, path: string, content: Content): Promise<Readonly<Record<string, unknown>>> {
+  /** Ends the heartbeat and every wait: nothing is sent any more. The server ends the session by itself. */
+  async close(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    this.drain();
+    this.#closing.abort();
+    this.#agent.destroy();
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    content: Content,
+    urgency: Urgency = {},
+  ): Promise<Readonly<Record<string, unknown>>> {
     // The same for every attempt, so that a server that knows it does the work once.
     const once = { "x-idempotency-key": `ballast-${randomUUID()}` };
-    return this.#retried((tries) =>
-      this.#once(method, path, { ...content, headers: { ...once, "x-stainless-retry-count": String(tries) } }),
+    return this.#retried(
+      (tries) =>
+        this.#once(method, path, { ...content, headers: { ...once, "x-stainless-retry-count": String(tries) } }),
+      urgency,
     );
   }
 
-  /** Tries again after a timeout, a full queue, a server's own failure or a lost connection, and after nothing else. */
-  async #retried<Answer>(attempt: (tries: number) => Promise<Answer>): Promise<Answer> {
-    const begun = Date.now();
-    for (let tries = 0; ; tries++) {
-      if (this.#ended) throw this.#ended;
+  /**
+   * Tries again after a timeout, a full queue, a server's own failure or a lost connection, and after nothing else. Patience is counted from the first
+   * failure, without the time in which an attempt waits for other requests.
+   */
+  async #retried<Answer>(
+    attempt: (tries: number) => Promise<Answer>,
+    { urgent = false }: Urgency = {},
+  ): Promise<Answer> {
+    for (let tries = 0, failing = 0; ; tries++) {
+      if (!urgent) await this.#enter();
+      const sent = Date.now();
       try {
+        this.#checkOpen(urgent);
         return await attempt(tries);
       } catch (error) {
-        if (this.#ended) throw this.#ended;
-        if (!isPassing(error) || Date.now() - begun > this.#patience) throw error;
+        this.#checkOpen(urgent);
+        if (tries > 0) failing += Date.now() - sent;
+        if (!isPassing(error) || failing > this.#patience) throw error;
         if (tries === 1) this.#options.onNote?.(`${messageOf(error)}; trying again`);
-        await this.#pause(Math.min(500 * 2 ** tries, 10_000));
+      } finally {
+        if (!urgent) this.#leave();
       }
+      const pause = Math.min(500 * 2 ** tries, 10_000);
+      await this.#pause(pause);
+      failing += pause;
     }
+  }
+
+  /** Throws why nothing is sent any more, or nothing that is not urgent. */
+  #checkOpen(urgent: boolean): void {
+    if (this.#ended && !(urgent && !this.#closing.signal.aborted)) throw this.#ended;
   }
 
   /** Ends early when the client closes. */
@@ -310,12 +371,7 @@ export class TinkerClient {
   }
 
   async #once(method: string, path: string, content: Content): Promise<Readonly<Record<string, unknown>>> {
-    let reply = await this.#send(method, path, content);
-    // A token may end before its time, and a new one is had for the key.
-    if (reply.status === 401 && this.#token !== null && !content.withKey) {
-      this.#token = null;
-      reply = await this.#send(method, path, content);
-    }
+    const reply = await this.#send(method, path, content);
     this.#check(reply, path);
     return reply.status === 204 ? {} : jsonOf(reply, path);
   }
@@ -327,9 +383,13 @@ export class TinkerClient {
     const { url, keyEnv } = this.#options;
     if (status === 401 || status === 403) {
       const key = keyEnv === undefined ? "no key was sent" : `the key in ${keyEnv} was refused`;
-      throw new UsageError(
-        `${url} does not let this client in (${status}): ${key}${detail && `; ${detail}`}`,
-        "engine.keyEnv names the environment variable that holds the key; put a valid one in it, then start or resume again.",
+      const says = `${url} does not let this client in (${status}): ${key}${detail && `; ${detail}`}`;
+      const remedy = "engine.keyEnv names the environment variable that holds the key; put a valid one in it, then";
+      if (this.#session === null) throw new UsageError(says, `${remedy} start or resume again.`);
+      throw new ServerRefusal(
+        says,
+        status,
+        `${remedy} continue with: ballast resume RUN. Nothing is lost but the steps since the last checkpoint.`,
       );
     }
     if (status === 402)
@@ -343,13 +403,23 @@ export class TinkerClient {
     throw new ServerRefusal(`the server answered ${what} with ${status}${detail && `: ${detail}`}`, status, toGoOn);
   }
 
-  async #send(
-    method: string,
-    path: string,
-    { body, contentType, headers, urgent = false, withKey = false }: Content,
-  ): Promise<Reply> {
+  async #send(method: string, path: string, content: Content): Promise<Reply> {
+    const { withKey = false } = content;
     const key = withKey ? this.#options.key : await this.#keyToSend();
-    if (!urgent) await this.#enter();
+    const reply = await this.#sendWith(key, { method, path, content });
+    if (reply.status !== 401 || withKey || !this.#exchangesTokens) return reply;
+    // A token may end before its time, and a new one is had for the key.
+    if (this.#token?.text === key) this.#token = null;
+    return this.#sendWith(await this.#keyToSend(), { method, path, content });
+  }
+
+  async #sendWith(
+    key: string | undefined,
+    { method, path, content }: { readonly method: string; readonly path: string; readonly content: Content },
+  ): Promise<Reply> {
+    const { body, contentType, headers } = content;
+    // A signal that was given earlier calls no listener: what waited for a token until now would still be sent.
+    this.#checkOpen(true);
     let release = () => {};
     try {
       return await new Promise<Reply>((resolve, reject) => {
@@ -390,18 +460,18 @@ export class TinkerClient {
       throw new Unreachable(this.#options.url, error);
     } finally {
       release();
-      if (!urgent) this.#leave();
     }
   }
 
   async #enter(): Promise<void> {
-    if (this.#inFlight >= mostAtOnce) await new Promise<void>((go) => this.#waiting.push(go));
+    this.#checkOpen(false);
+    if (this.#inFlight >= mostAtOnce) await new Promise<void>((go, stop) => this.#waiting.push({ go, stop }));
     else if (this.#inFlight++ === 0) this.#busySince = performance.now();
   }
 
   #leave(): void {
     const next = this.#waiting.shift();
-    if (next) next();
+    if (next) next.go();
     else if (--this.#inFlight === 0) this.busy += performance.now() - this.#busySince;
   }
 
@@ -418,7 +488,7 @@ export class TinkerClient {
   }
 
   async #exchanged(): Promise<string> {
-    const { jwt } = await this.#once("POST", "auth/token", { body: "{}", urgent: true, withKey: true });
+    const { jwt } = await this.#once("POST", "auth/token", { body: "{}", withKey: true });
     const ends = typeof jwt === "string" ? endOf(jwt) : null;
     if (typeof jwt !== "string" || ends === null)
       throw new EngineError("the service gave no token that this client reads for the key", otherVersion);
@@ -431,8 +501,6 @@ interface Content {
   readonly body?: string | Uint8Array;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether it waits for no other request. */
-  readonly urgent?: boolean;
   /** Whether the key itself is sent, not the token that the service gave for it. */
   readonly withKey?: boolean;
 }
@@ -466,7 +534,8 @@ class Unreachable extends EngineError {
 /** Whether a request that failed so may succeed later. */
 function isPassing(error: unknown): boolean {
   if (error instanceof Unreachable || error instanceof TookTooLong) return true;
-  return error instanceof ServerRefusal && (error.status === 408 || error.status === 429 || error.status >= 500);
+  // 425: a state that the server is still writing.
+  return error instanceof ServerRefusal && ([408, 425, 429].includes(error.status) || error.status >= 500);
 }
 
 /** The limits that a server names, each at most the SDK's own. */
@@ -529,18 +598,16 @@ function detailOf(text: string): string {
 }
 
 /** An operation that failed on the server. */
-function failed(what: string, detail: string, status: number): EngineError {
+function failed(what: string, detail: string): EngineError {
   if (/Maximum number of LoRA adapters/i.test(detail))
-    return new ServerRefusal(
+    return new EngineError(
       `the server has no adapter slot left: ${detail}`,
-      status,
-      "A run needs one for the policy and one for the reference, and SkyRL keeps one for the base model: start it with max_lora_adapters of at least 3. A client that was killed holds its slots until its session expires, after about five minutes.",
+      "A run needs one for the policy and one for the reference, and SkyRL keeps one for the base model: start it with max_lora_adapters of at least 3. A client that was killed holds its slots until its session expires, after about five minutes; a model whose name was lost with the answer to create_model holds one until its run has been over for as long.",
     );
   if (/not loaded|not found/i.test(detail))
     return new ModelGone(
       `the server does not have what ${what} needs any more: ${detail}`,
-      status,
       `It was started anew, or its session ended. ${toGoOn}`,
     );
-  return new ServerRefusal(`the server failed at ${what}: ${detail}`, status, `See the server's log. ${toGoOn}`);
+  return new EngineError(`the server failed at ${what}: ${detail}`, `See the server's log. ${toGoOn}`);
 }

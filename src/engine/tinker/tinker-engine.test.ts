@@ -142,6 +142,60 @@ test("a state that was saved stays when the copy that it was saved from goes", a
   expect(await of(loaded)).toEqual(await of(id));
 });
 
+test("a copy of a copy keeps the state that both began from, and deletes it in the end", async () => {
+  const disk = newDisk();
+  const { engine, policy } = await opened({ disk });
+  const { id } = await policy();
+  await engine.forwardBackward(id, { name: "cross_entropy", sequences, weights: ones() });
+  await engine.optimStep(id, adam);
+  const kept = await engine.cloneModel(id, { optimizer: true });
+  const again = await engine.cloneModel(kept.id, { optimizer: true });
+  await engine.disposeModel(kept.id);
+  const of = async (model: string) => (await engine.forward(model, { sequences, outputs: ["logprobs"] })).logprobs;
+  expect(await of(again.id)).toEqual(await of(id));
+  await engine.disposeModel(again.id);
+  expect(disk.states.size).toBe(0);
+});
+
+test("a state that nobody names any more is deleted with the model that still is it", async () => {
+  const disk = newDisk();
+  const { engine, policy } = await opened({ disk });
+  const state = await engine.saveModel((await policy()).id, temporaryFolder());
+  const { id } = await engine.loadModel(state);
+  const kept = await engine.cloneModel(id);
+  await engine.deleteState!(state);
+  await engine.disposeModel(id);
+  expect((await engine.forward(kept.id, { sequences, outputs: ["logprobs"] })).logprobs).toHaveLength(2);
+  await engine.disposeModel(kept.id);
+  expect(disk.states.size).toBe(0);
+});
+
+test("a model that begins from somebody's state is saved as a state of its own, without moments that it never had", async () => {
+  const disk = newDisk();
+  const { engine, policy } = await opened({ disk });
+  const step = async (model: string) => {
+    await engine.forwardBackward(model, { name: "cross_entropy", sequences, weights: ones() });
+    await engine.optimStep(model, adam);
+    return (await engine.forward(model, { sequences, outputs: ["logprobs"] })).logprobs;
+  };
+  const { id } = await policy();
+  for (let i = 0; i < 3; i++) await step(id);
+  const somebodys = await engine.saveModel(id, temporaryFolder(), { optimizer: true });
+  await engine.disposeModel(id);
+  const { id: begun } = await engine.loadModel(somebodys);
+  const saved = await engine.saveModel(begun, temporaryFolder(), { optimizer: true });
+  const kept = await engine.cloneModel(begun, { optimizer: true });
+  expect(saved).not.toBe(somebodys);
+  const { id: resumed } = await engine.loadModel(saved, { optimizer: true });
+  const first = await step(begun);
+  expect(await step(resumed)).toEqual(first);
+  await engine.disposeModel(resumed);
+  expect(await step(kept.id)).toEqual(first);
+  await engine.disposeModel(kept.id);
+  await engine.deleteState!(saved);
+  expect([...disk.states.keys()]).toEqual([somebodys]);
+});
+
 test("every model is unloaded when the engine closes", async () => {
   const { server, engine, policy } = await opened();
   await policy();
@@ -173,8 +227,11 @@ test("a request is tried again after 408, 429, 5xx and a lost connection with on
   expect(server.asked.filter(({ path }) => path === "forward_backward")).toHaveLength(1);
 }, 20_000);
 
-test.each(["save_weights", "save_weights_for_sampler", "unload_model", "optim_step"])(
-  "an answer to %s that is lost after the work leaves nothing undone and nothing behind",
+test.each([
+  ...["save_weights", "save_weights_for_sampler", "unload_model", "optim_step"],
+  ...["load_weights", "asample", "forward_backward", "create_model"],
+])(
+  "an answer to %s that is lost after the work leaves nothing undone, and nothing behind but a model without a name",
   async (lost) => {
     const { server, engine, policy } = await opened();
     const { id } = await policy();
@@ -193,9 +250,10 @@ test.each(["save_weights", "save_weights_for_sampler", "unload_model", "optim_st
       (await engine.forward(model, { sequences, outputs: ["logprobs"] })).logprobs;
     expect(await logprobs(kept.id)).toEqual(await logprobs(id));
     await engine.disposeModel(kept.id);
-    expect(server.models.size).toBe(1);
+    const nameless = Number(lost === "create_model");
+    expect(server.models.size).toBe(1 + nameless);
     await engine.close();
-    expect(server.models.size).toBe(0);
+    expect(server.models.size).toBe(nameless);
     expect(once).toBe(false);
   },
   10_000,
@@ -274,7 +332,7 @@ describe("each failure is a sentence", () => {
     await policy();
     const error = await policy().catch((error) => error);
     expect(error.message).toContain("no adapter slot left");
-    expect(error.hint).toMatch(/at least 3/);
+    expect(error.hint).toMatch(/at least 3.*name was lost with the answer to create_model/);
   });
 
   test("a rank beyond the server's", async () => {
@@ -326,9 +384,14 @@ describe("each failure is a sentence", () => {
     expect(error.hint).toContain("different version");
   });
 
-  test("a state that the server does not have", async () => {
-    const { engine } = await opened();
-    await expect(engine.loadModel("tinker://model_9/weights/none")).rejects.toThrow("has no state");
+  test("a state that the server does not have, and one that it does not tell of now", async () => {
+    const { server, engine } = await opened();
+    const load = () => engine.loadModel("tinker://model_9/weights/none");
+    await expect(load()).rejects.toThrow("has no state");
+    server.trouble = (path) => (path === "weights_info" ? 402 : undefined);
+    await expect(load()).rejects.toThrow(/^the service asks for payment \(402\)/);
+    server.trouble = (path) => (path === "weights_info" ? 429 : undefined);
+    await expect(load()).rejects.toThrow(/^the server answered weights_info with 429/);
   });
 
   test("a folder that is not the base model", async () => {
@@ -381,6 +444,40 @@ test("what a server must never see is refused before it is sent", async () => {
   function sample(prompts: number[][]) {
     return engine.sample(id, { prompts, maxNewTokens: 5, stopTokens: [], temperature: 1, topK: 0, topP: 1, seed: 1 });
   }
+});
+
+describe("an answer that a server ends by itself", () => {
+  const sampling = { maxNewTokens: 6, stopTokens: [1], temperature: 1, topK: 0, topP: 1, seed: 3 };
+  const prompts = Array.from({ length: 40 }, () => [4, 6]);
+  const sampled = async (backend: "skyrl-jax" | "skyrl-train", change: Partial<FakeTinker>) => {
+    const { engine, policy } = await opened({
+      prepare: (server) => Object.assign(server, change),
+      options: { backend },
+    });
+    return engine.sample((await policy()).id, { ...sampling, prompts });
+  };
+
+  test("is finished, with the tokens that it has", async () => {
+    const { tokens, stopReasons } = await sampled("skyrl-train", { ownEnd: 5 });
+    const ended = tokens.filter((row) => row.includes(5));
+    expect(ended.length).toBeGreaterThan(0);
+    for (const [b, row] of tokens.entries()) {
+      expect(stopReasons[b]).toBe([1, 5].includes(row.at(-1)!) ? "stop" : "length");
+      expect(row.slice(0, -1)).not.toContain(5);
+    }
+  });
+
+  test("is finished without a token that the server leaves out, and may have none", async () => {
+    const { tokens, stopReasons } = await sampled("skyrl-train", { leavesOutEnds: true });
+    expect(tokens.flat()).not.toContain(1);
+    expect(tokens.some((row) => row.length === 0)).toBe(true);
+    for (const [b, row] of tokens.entries()) expect(stopReasons[b]).toBe(row.length < 6 ? "stop" : "length");
+  });
+
+  test("shows, where servers end only as they are asked to, that it cannot be trusted", async () => {
+    await expect(sampled("skyrl-jax", { ownEnd: 5 })).rejects.toThrow("stopped at none of the tokens 1");
+    await expect(sampled("skyrl-jax", { leavesOutEnds: true })).rejects.toThrow(/a sample of the server/);
+  });
 });
 
 test("neighbours with one prompt are one request, and have the samples that they would have had alone", async () => {

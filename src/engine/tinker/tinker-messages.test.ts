@@ -28,6 +28,21 @@ test.each(["float32", "bfloat16"])("the result of a pass in %s, whose rows come 
   expect(logprobs!.map((row) => Array.from(row))).toEqual([[-1, -2], [-0.5], [-3, -4, -5]]);
 });
 
+test("outputs that nobody reads are passed over, whatever they are of", () => {
+  const field = (name: string, tensor: MessageWriter) =>
+    new MessageWriter().bytes(1, name).bytes(2, tensor, { always: true });
+  const tensor = (type: number, data: Uint8Array, ends: readonly bigint[]) =>
+    new MessageWriter()
+      .bytes(1, data)
+      .bytes(2, new Uint8Array(BigInt64Array.from(ends).buffer))
+      .varint(3, type);
+  const record = new MessageWriter()
+    .bytes(2, field("token_ids", tensor(2, new Uint8Array(8), [0n, 8n])), { always: true })
+    .bytes(2, field("logprobs", tensor(1, new Uint8Array(Float32Array.of(-2).buffer), [0n, 4n])), { always: true });
+  const answer = decodePass(new MessageWriter().bytes(2, record, { always: true }).finish());
+  expect(answer).toEqual({ logprobs: [Float32Array.of(-2)] });
+});
+
 test("samples, with and without log-probabilities", () => {
   expect(decodeSamples(golden("samples"))).toEqual([
     { stopReason: "stop", tokens: Int32Array.of(205, 1), logprobs: Float32Array.of(-4, -0.25) },

@@ -20,8 +20,11 @@ export interface PassRequest {
   readonly forwardOnly: boolean;
 }
 
-/** The outputs of a pass by name, a row for each datum. */
-export type PassAnswer = Readonly<Record<string, readonly Float32Array[]>>;
+/** The outputs of a pass that are read. Servers add others, of their own types. */
+const passOutputs = ["logprobs", "elementwise_loss"] as const;
+
+/** The outputs of a pass, a row for each datum. */
+export type PassAnswer = Readonly<Partial<Record<(typeof passOutputs)[number], readonly Float32Array[]>>>;
 
 export interface SampledAnswer {
   readonly stopReason: "stop" | "length";
@@ -67,11 +70,13 @@ function wholeNumbers(tokens: Int32Array): BigInt64Array {
 /** Throws RangeError for bytes that are not such a message. */
 export function decodePass(bytes: Uint8Array): PassAnswer {
   const message = readMessage(bytes);
-  const outputs: Record<string, Float32Array[]> = {};
+  const outputs: Partial<Record<(typeof passOutputs)[number], Float32Array[]>> = {};
   for (const record of listOf(message, 2)) {
     for (const entry of listOf(readMessage(record), 2)) {
       const field = readMessage(entry);
-      const name = textOf(field, 1);
+      const written = textOf(field, 1);
+      const name = passOutputs.find((output) => output === written);
+      if (name === undefined) continue;
       outputs[name] ??= [];
       outputs[name].push(...rowsOfBatch(readMessage(bytesOf(field, 2))));
     }

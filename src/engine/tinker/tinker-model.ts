@@ -1,7 +1,14 @@
 /** One model on a server: its adapter, the order of its operations, its sampler. */
 import { randomUUID } from "node:crypto";
 import { EngineError } from "../../util/errors.ts";
-import { type FutureResult, ModelGone, type PassLimits, ServerRefusal, type TinkerClient } from "./tinker-client.ts";
+import {
+  type FutureResult,
+  ModelGone,
+  type PassLimits,
+  ServerRefusal,
+  type Submitted,
+  type TinkerClient,
+} from "./tinker-client.ts";
 import {
   type Datum,
   decodePass,
@@ -52,35 +59,51 @@ export class ServerModel {
   static async create(
     client: TinkerClient,
     numbers: SessionNumbers,
-    { baseModel, rank, seed, state }: ServerModelRequest,
+    request: ServerModelRequest,
   ): Promise<ServerModel> {
-    const submitted = await client.submit("create_model", {
+    const { state } = request;
+    for (let tries = 0; ; tries++) {
+      const model = await ServerModel.#made(client, numbers, request);
+      if (state === null) return model;
+      try {
+        await model.#operation("load_weights", "load_weights", { path: state.uri, optimizer: state.optimizer });
+        return model;
+      } catch (error) {
+        await model.unload().catch(() => {});
+        // A model takes a state only before anything else: an attempt whose answer was lost was something else. A new model has had none.
+        const refused = error instanceof ServerRefusal && (error.status === 400 || error.status === 409);
+        if (!refused || tries > 0) throw error;
+      }
+    }
+  }
+
+  /** A new adapter on the base model. */
+  static async #made(
+    client: TinkerClient,
+    numbers: SessionNumbers,
+    { baseModel, rank, seed }: ServerModelRequest,
+  ): Promise<ServerModel> {
+    const body = {
       session_id: client.session,
       model_seq_id: numbers.models++,
       base_model: baseModel,
       lora_config: { rank, seed, train_unembed: true, train_mlp: true, train_attn: true },
       user_metadata: {},
       type: "create_model",
-    });
+    };
+    const submitted = await client.submit("create_model", () => body, { urgent: true });
     if (submitted.model !== null) numbers.pending.add(submitted.model);
-    const made = jsonOf(await client.result(submitted.id, "create_model"), "create_model");
+    const made = jsonOf(await client.result(submitted, "create_model"), "create_model");
     if (submitted.model !== null) numbers.pending.delete(submitted.model);
     const id = made.model_id ?? submitted.model;
     if (typeof id !== "string") throw new EngineError("the server made a model and gave it no id", otherVersion);
     const model = new ServerModel(client, numbers, id);
-    try {
-      if (typeof made.base_model === "string" && made.base_model !== baseModel)
-        throw new EngineError(
-          `the server trains ${made.base_model}, and engine.model is ${baseModel}`,
-          "Servers take any name: correct engine.model and model.path, or start the server with the other model.",
-        );
-      if (state !== null)
-        await model.#operation("load_weights", "load_weights", { path: state.uri, optimizer: state.optimizer });
-    } catch (error) {
-      await model.unload().catch(() => {});
-      throw error;
-    }
-    return model;
+    if (typeof made.base_model !== "string" || made.base_model === baseModel) return model;
+    await model.unload().catch(() => {});
+    throw new EngineError(
+      `the server trains ${made.base_model}, and engine.model is ${baseModel}`,
+      "Servers take any name: correct engine.model and model.path, or start the server with the other model.",
+    );
   }
 
   /** Log-probabilities at every position; no gradient is kept. */
@@ -125,28 +148,28 @@ export class ServerModel {
     this.#sampler ??= await this.#openSampler();
     const session = this.#sampler;
     const submitted = await Promise.all(
-      requests.map(({ prompt, count, params }) =>
-        this.#client.submit("asample", {
+      requests.map(({ prompt, count, params }) => {
+        const number = this.#samples++;
+        return this.#client.submit("asample", () => ({
           sampling_session_id: session,
-          seq_id: this.#samples++,
+          seq_id: number,
           num_samples: count,
           prompt: { chunks: [{ type: "encoded_text", tokens: prompt }] },
           sampling_params: params,
           type: "sample",
-        }),
-      ),
+        }));
+      }),
     );
     return Promise.all(
-      submitted.map(async ({ id }) =>
-        messageOf(await this.#client.result(id, "sample"), { what: "sample", decode: decodeSamples }),
+      submitted.map(async (one) =>
+        messageOf(await this.#client.result(one, "sample"), { what: "sample", decode: decodeSamples }),
       ),
     );
   }
 
   async unload(): Promise<void> {
     try {
-      const { id } = await this.#client.submit("unload_model", { model_id: this.#id, type: "unload_model" });
-      await this.#client.result(id, "unload_model");
+      await this.#client.result(await submitUnload(this.#client, this.#id), "unload_model");
     } catch (error) {
       // Of an earlier attempt whose answer was lost, or of the server's own accord.
       if (!(error instanceof ModelGone)) throw error;
@@ -167,25 +190,22 @@ export class ServerModel {
     data: readonly Datum[],
     { lossName, forwardOnly }: { readonly lossName: string; readonly forwardOnly: boolean },
   ) {
-    const submitted: { readonly id: string; readonly part: readonly Datum[] }[] = [];
+    const passes: Pass[] = [];
     for (const part of requestsOf(data, this.#client.limits))
-      submitted.push({
+      passes.push({
         part,
-        id: await this.#numbered("forward_backward", (sequenceNumber) =>
+        submitted: await this.#numbered("forward_backward", (sequenceNumber) =>
           encodePass({ model: this.#id, sequenceNumber, lossName, data: part, forwardOnly }),
         ),
       });
-    return submitted;
+    return passes;
   }
 
-  async #answers(
-    submitted: readonly { readonly id: string; readonly part: readonly Datum[] }[],
-    what: string,
-  ): Promise<PassAnswer> {
+  async #answers(passes: readonly Pass[], what: string): Promise<PassAnswer> {
     const whole: Record<string, Float32Array[]> = {};
     const answers = await Promise.all(
-      submitted.map(async ({ id, part }) => {
-        const answer = messageOf(await this.#client.result(id, what), { what, decode: decodePass });
+      passes.map(async ({ submitted, part }) => {
+        const answer = messageOf(await this.#client.result(submitted, what), { what, decode: decodePass });
         checkRows(answer, part, what);
         return answer;
       }),
@@ -200,15 +220,17 @@ export class ServerModel {
   }
 
   /**
-   * An operation under a name that nothing had before. If the name is taken, the server did what an earlier attempt asked, and its answer was lost: it
-   * is asked once more, under a new name.
+   * An operation under a name that nothing had before. If the name is taken, the server did what an earlier attempt asked, and its answer or its result was
+   * lost: it is asked once more, under a new name.
    */
   async #named(path: string, body: () => object): Promise<Readonly<Record<string, unknown>>> {
+    const number = this.#next;
     try {
       return await this.#operation(path, path, body());
     } catch (error) {
       if (!(error instanceof ServerRefusal && error.status === 409)) throw error;
-      this.#next++;
+      // A lost attempt has taken its number; one whose result was lost has been counted.
+      if (this.#next === number) this.#next++;
       return this.#operation(path, path, body());
     }
   }
@@ -217,20 +239,31 @@ export class ServerModel {
     return jsonOf(await this.#client.result(await this.#submit(path, body), what), what);
   }
 
-  #submit(path: string, body: object): Promise<string> {
+  #submit(path: string, body: object): Promise<Submitted> {
     return this.#numbered(path, (number) => ({ model_id: this.#id, seq_id: number, ...body, type: path }));
   }
 
   /** A request with the model's next number, which it takes only if the server takes the request. */
-  #numbered(path: string, body: (number: number) => object | Uint8Array): Promise<string> {
+  #numbered(path: string, body: (number: number) => object | Uint8Array): Promise<Submitted> {
     const submitted = this.#submitting.then(async () => {
-      const { id } = await this.#client.submit(path, body(this.#next));
+      const number = this.#next;
+      const taken = await this.#client.submit(path, () => body(number));
       this.#next++;
-      return id;
+      return taken;
     });
     this.#submitting = submitted.catch(() => {});
     return submitted;
   }
+}
+
+interface Pass {
+  readonly submitted: Submitted;
+  readonly part: readonly Datum[];
+}
+
+/** Frees a model's slot. */
+export function submitUnload(client: TinkerClient, model: string): Promise<Submitted> {
+  return client.submit("unload_model", () => ({ model_id: model, type: "unload_model" }), { urgent: true });
 }
 
 /** The sequences in parts that one request may hold. */

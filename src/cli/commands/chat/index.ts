@@ -10,6 +10,7 @@ import { BallastError, DataError, messageOf } from "../../../util/errors.ts";
 import { printable } from "../../../util/sanitize.ts";
 import { type AnsweringKind, answeringEngine } from "../../answering-engine.ts";
 import { writeExport } from "../../export-file.ts";
+import { closeAtSignal } from "../../interrupt.ts";
 import { jsonLine } from "../../json-line.ts";
 import { loadModelTokenizer } from "../../model-tokenizer.ts";
 import { shortPath } from "../../short-path.ts";
@@ -65,6 +66,7 @@ export async function chat(options: ChatOptions): Promise<number> {
   const folders = named.map(({ folder }) => folder);
   const choice = answeringEngine({ target, workspace, folders, asked: options.engine });
   const engine = await openEngine({ ...choice, threads, onNote: terminal.note });
+  const dispose = closeAtSignal(engine, choice);
   let lines: ChatLines | null = null;
   try {
     const sides: Side[] = [];
@@ -103,6 +105,7 @@ export async function chat(options: ChatOptions): Promise<number> {
   } finally {
     lines?.close();
     await engine.close();
+    dispose();
   }
 }
 

@@ -18,6 +18,8 @@ export interface PlaygroundOptions {
 
 /** Answers at once: two side by side, in two tabs. */
 const mostAtOnce = 4;
+/** Milliseconds that the thread has to free what servers hold for it: an engine takes up to ten seconds. */
+const endingMs = 12_000;
 
 export function createPlayground({
   workspace,
@@ -35,12 +37,19 @@ export function createPlayground({
     worker = null;
     loaded = [];
     for (const tell of [...waiting.values()]) tell({ kind: "problem", error: says });
-    await ended?.terminate();
+    if (ended === null) return;
+    const exited = new Promise<void>((done) => ended.once("exit", () => done()));
+    ended.postMessage({ kind: "end" } satisfies ToReplyWorker);
+    const limit = setTimeout(() => void ended.terminate(), endingMs);
+    await exited;
+    clearTimeout(limit);
   };
   const open = () => {
     const opened = startWorker("./reply-worker", import.meta.url, { workerData: { workspace, threads } });
     opened.unref();
     opened.on("message", (message: FromReplyWorker) => {
+      // One that is ending may still fail at an answer.
+      if (worker !== opened) return;
       loaded = message.loaded;
       waiting.get(message.id)?.(message.line);
     });

@@ -1,6 +1,7 @@
 /** The thread that talks with models for the page: one engine, and the two models used last. */
 import { existsSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
+import type { Engine } from "../../../engine/engine.ts";
 import { openEngine } from "../../../engine/open-engine.ts";
 import { readBaseConfig } from "../../../models/adapter-folder.ts";
 import { parameterSpecs } from "../../../models/family.ts";
@@ -22,7 +23,9 @@ const largestShare = 0.4;
 
 export type ToReplyWorker =
   | { readonly kind: "reply"; readonly id: number; readonly request: ReplyRequest }
-  | { readonly kind: "stop"; readonly id: number };
+  | { readonly kind: "stop"; readonly id: number }
+  /** Frees what servers hold for this thread, and ends it. */
+  | { readonly kind: "end" };
 
 export interface FromReplyWorker {
   readonly id: number;
@@ -34,13 +37,22 @@ const engine = await openEngine({ threads });
 /** By path, the one used last at the end. */
 const models = new Map<string, Promise<Conversant>>();
 const stopped = new Set<number>();
+/** Engines on servers. */
+const remotes = new Set<Engine>();
 /** The models of the answers in progress, one entry for each answer. */
 const answering: string[] = [];
 
 parentPort!.on("message", (message: ToReplyWorker) => {
   if (message.kind === "stop") stopped.add(message.id);
+  else if (message.kind === "end") void end();
   else void answer(message.id, message.request);
 });
+
+/** The engine of this machine ends with the thread. */
+async function end(): Promise<never> {
+  await Promise.allSettled([...remotes].map((remote) => remote.close()));
+  process.exit();
+}
 
 async function answer(id: number, request: ReplyRequest): Promise<void> {
   const tell = (line: ReplyLine) =>
@@ -108,11 +120,15 @@ async function open(path: string): Promise<Conversant> {
 /** A model that a server keeps answers there, on an engine of its own. */
 async function openElsewhere(folder: string): Promise<Conversant> {
   const remote = await openEngine(answeringEngine({ target: folder, workspace, folders: [folder] }));
-  try {
-    const conversant = await openConversant(remote, folder, loadModelTokenizer(folder));
-    return { ...conversant, close: () => remote.close() };
-  } catch (error) {
+  remotes.add(remote);
+  const close = async () => {
     await remote.close();
+    remotes.delete(remote);
+  };
+  try {
+    return { ...(await openConversant(remote, folder, loadModelTokenizer(folder))), close };
+  } catch (error) {
+    await close();
     throw error;
   }
 }
