@@ -14,7 +14,7 @@ import type { StageContext } from "../trainer/stage-context.ts";
 import { baseOf } from "../trainer/steering.ts";
 import { observeTargets, targetMet } from "../trainer/stop.ts";
 import { Stopwatch } from "../trainer/stopwatch.ts";
-import { EngineError, RolledBack } from "../util/errors.ts";
+import { EngineError, RolledBack, UsageError } from "../util/errors.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { openAlgorithm } from "./open-algorithm.ts";
 import { openOnline } from "./open-online.ts";
@@ -93,7 +93,8 @@ export async function trainOnline(
   } catch (error) {
     // What was kept of the state before this iteration may outlive the failure: a server has it on its disk.
     const isKept = within !== null && before !== null && context.config.control.interventions === "on";
-    if (error instanceof EngineError && isKept) await loop.save(within!, before!);
+    const byEngine = error instanceof EngineError || error instanceof UsageError;
+    if (byEngine && isKept) await loop.save(within!, before!);
     // The run continues in this process, with models that it opens again.
     if (error instanceof RolledBack) await closeModels({ context, models }, before);
     throw error;

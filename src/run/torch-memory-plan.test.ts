@@ -70,6 +70,48 @@ test("a pass is cut as the engine cuts it, for all processes together", () => {
   expect(planOf("ppo.microBatch=4", "engine.processes=2").pass.sequences).toBe(8);
 });
 
+test("logits are those of scored tokens: none in the reward stage, responses in PPO, twice with the old policy's", () => {
+  const activations = (stage: "reward" | "ppo", vocabularySize: number, ...overrides: string[]) => {
+    const { config } = loadConfig("examples/helpdesk/mini.yaml", ["engine=torch", ...sizes, ...overrides]);
+    const only = { ...config, sft: undefined, reward: undefined, ppo: undefined, [stage]: config[stage] };
+    const { lines, pass } = planTorch(only, { ...facts, vocabularySize });
+    return { pass, bytes: lines.find(({ what }) => what === "activations of a pass")!.bytes };
+  };
+  expect(activations("reward", 5000).bytes).toBe(activations("reward", 500).bytes);
+  const [small, large] = [activations("ppo", 500), activations("ppo", 5000)];
+  expect(large.bytes - small.bytes).toBe(4 * 4500 * large.pass.sequences * 40);
+  const penalty = activations("ppo", 5000, "ppo.policyLoss=penalty").bytes;
+  expect(penalty - large.bytes).toBe(4 * 5000 * large.pass.sequences * 40);
+});
+
+test("of several machines only what this one holds counts", () => {
+  const two = ["engine.processes=2", "engine.nodes=2", "engine.rendezvous=10.0.0.1:29500"];
+  const { lines, pass } = planOf(...two, "ppo.microBatch=4");
+  expect(lines[0]!.what).toBe("Node and 2 of PyTorch's 4 processes");
+  expect(pass.sequences).toBe(16);
+  for (const what of ["policy: parameters", "policy: Adam's moments", "reference"])
+    expect(of(what, ...two)).toBe(0.5 * of(what));
+  expect(of("activations of a pass", ...two)).toBe(0.5 * of("activations of a pass", "engine.processes=2"));
+  // Of Ray's processes the first one is here for certain.
+  const ray = ["engine.processes=4", "engine.launch=ray", "engine.device=cpu"];
+  expect(planOf(...ray).lines[0]!.what).toMatch(/^Node and 1 of PyTorch's 4 processes: each that Ray places here, too/);
+  expect(of("policy: parameters", ...ray)).toBe(0.25 * of("policy: parameters"));
+});
+
+test("every process has the whole of an adapter, and its share of the frozen weights", () => {
+  const bytes = (what: string, processes: number) => {
+    const { config } = loadConfig("examples/helpdesk/mini.yaml", [
+      "engine=torch",
+      ...sizes,
+      `engine.processes=${processes}`,
+    ]);
+    const lora = { rank: 2, alpha: 4, rslora: false };
+    return planTorch({ ...config, lora }, facts).lines.find((line) => line.what === what)!.bytes;
+  };
+  expect(bytes("policy: parameters", 2)).toBe(2 * bytes("policy: parameters", 1));
+  expect(bytes("frozen weights, shared by all adapters", 2)).toBe(bytes("frozen weights, shared by all adapters", 1));
+});
+
 test.each([["recompute=true"], ["ppo.microBatch=1"], ["engine.dtype=bf16"], ["control.interventions=off"]])(
   "falls with %s",
   (override) => expect(planOf(override).total).toBeLessThan(planOf().total),

@@ -2,9 +2,11 @@
 import type { Config } from "../config/index.ts";
 import { type ModelRole, modelRoles } from "../engine/capabilities.ts";
 import type { HeadKind, ModelConfig } from "../engine/engine.ts";
+import { mostTokens } from "../engine/pass-size.ts";
 import { microBatches } from "../engine/passes.ts";
 import { tokensOfTorchPass } from "../engine/torch/index.ts";
 import { parameterSpecs } from "../models/family.ts";
+import { cacheSizes } from "../models/model-config.ts";
 import { hasCritic } from "../settings/algorithm-table.ts";
 import { largestHere, type MemoryPlan, type PlanLine, type RowFacts } from "./memory-plan.ts";
 import { countParameters, FrozenParameters, onlineModels, trainedModel, withoutAdapter } from "./planned-models.ts";
@@ -45,7 +47,9 @@ function planStage(
   facts: RowFacts,
   { stage, roles }: { readonly stage: MemoryPlan["stage"]; readonly roles: readonly ModelRole[] },
 ): MemoryPlan {
-  const { processes = 1, dtype = "fp32", offload } = config.engine;
+  const { dtype = "fp32", offload } = config.engine;
+  const processes = processesOf(config);
+  const { here, all } = processes;
   const trainee = trainedModel(config, facts.vocabularySize, stage);
   const { config: policy } = trainee;
   const { lengths } = facts;
@@ -53,8 +57,8 @@ function planStage(
   const models = online && onlineModels(config, facts.vocabularySize);
   const largest = models ? largestHere(models, roles) : policy;
   const pass = passOf(config, largest, facts, stage);
-  // What one pass leaves in each process, and what all processes hold of a pass.
-  const tokens = pass.sequences * pass.length;
+  // Of a pass each process has its share of the rows, at least one.
+  const rows = here * Math.ceil(pass.sequences / all);
   // Whether the model that the stage trains is here: of the online stage the policy.
   const trains = models === undefined || roles.includes("policy");
   const frozen = new FrozenParameters();
@@ -64,10 +68,17 @@ function planStage(
   const keeps = online !== undefined && config.control.interventions === "on";
   const adapts = policy.adapter !== undefined;
   // In bf16, or with the optimizer offloaded, passes read copies: an adapter has its own, models that train all weights have one array in turns.
-  const copies = (dtype === "bf16" || offload !== undefined) && processes === 1;
+  const copies = (dtype === "bf16" || offload !== undefined) && all === 1;
   const readBytes = dtype === "bf16" ? 2 : 4;
   const ownCopies = copies && adapts ? readBytes : 0;
   const onDevice = (line: PlanLine): PlanLine => (offload ? { ...line, onDevice: true } : line);
+  /** What lies in rows over all processes, as far as it is on this machine. */
+  const inRows = (numbers: number) => Math.ceil((numbers * here) / all);
+  /** Adapters are whole in every process. */
+  const trainedHere = (model: ModelConfig, its: readonly HeadKind[]) => {
+    const numbers = countParameters(model, its, "trained");
+    return model.adapter ? here * numbers : inRows(numbers);
+  };
   /** Values of a model that is trained, or was: in float32, and an adapter's copies of them. */
   const held = (what: string, numbers: number, more = 0): PlanLine[] =>
     offload && ownCopies > 0
@@ -86,7 +97,7 @@ function planStage(
         ]
       : [];
   const trained = (role: string, model: ModelConfig, its: readonly HeadKind[]): PlanLine[] => {
-    const numbers = countParameters(model, its, "trained");
+    const numbers = trainedHere(model, its);
     const lines = [
       ...held(`${role}: parameters`, numbers),
       { what: `${role}: gradients`, bytes: 4 * numbers },
@@ -95,7 +106,7 @@ function planStage(
     return keeps ? [...lines, ...held(`${role}, kept to go back to`, numbers, 8 * numbers)] : lines;
   };
   /** Weights that are only read are held as passes read them. */
-  const read = (what: string, numbers: number) => onDevice({ what, bytes: numbers * readBytes });
+  const read = (what: string, numbers: number) => onDevice({ what, bytes: inRows(numbers) * readBytes });
   const room = Math.max(1, policy.context - (online?.maxNewTokens ?? 0));
   const prompt = Math.min(room, Math.max(1, ...(lengths.ppo ?? [room])));
   const critic = shared || !models ? policy : models.critic.config;
@@ -110,7 +121,9 @@ function planStage(
   }
   // Merged, it has arrays of its own for the weights that the adapter moves, or over several processes for all.
   if (hasValues && online.slowCritic !== null)
-    learners.push(...held("critic, its average", averaged(critic, processes)));
+    learners.push(...held("critic, its average", inRows(averaged(critic, all))));
+  if (trains && online?.policyLoss === "penalty")
+    learners.push(...held("policy that sampled", trainedHere(policy, heads)));
   const readers = models
     ? [
         // Under a new adapter the reference is the frozen weights.
@@ -122,21 +135,51 @@ function planStage(
         ),
       ]
     : [];
+  // Only scored tokens have logits: of a rollout its responses, of pairs none. PPO's penalty form has those of the policy that sampled, too.
+  const responses = Math.min(pass.length, online?.maxNewTokens ?? 0) * (online?.policyLoss === "penalty" ? 2 : 1);
+  const scored = { sft: pass.length, reward: 0, ppo: responses }[stage];
+  const tokens = { read: rows * pass.length, scored: rows * scored };
   const passes: PlanLine[] = [{ what: "activations of a pass", bytes: lossBytes(largest, tokens, { config, dtype }) }];
-  if (online && trains)
-    passes.push({
-      what: "cache and logits of generation",
-      bytes: samplingBytes(policy, { rows: online.sequences, length: prompt + online.maxNewTokens, dtype }),
-    });
+  const length = prompt + (online?.maxNewTokens ?? 0);
+  const each = Math.ceil((online?.sequences ?? 0) / all);
+  if (online && trains) {
+    const generation = here * samplingBytes(policy, { rows: each, length, dtype });
+    passes.push({ what: "cache and logits of generation", bytes: generation });
+  }
+  if (roles.includes("reward"))
+    for (const { name, config: judge } of models?.rewards ?? [])
+      passes.push({
+        what: `activations of a pass of reward model ${name}`,
+        bytes: here * Math.min(mostTokens, each * length) * blockBytes(judge, dtype),
+      });
   // Several processes gather the blocks one after the other, and the whole model to sample.
-  const whole = processes * readBytes * countParameters(policy, ["lm"]);
-  const gathered = processes === 1 || !trains ? [] : [{ what: "weights gathered in each process", bytes: whole }];
+  const whole = here * readBytes * countParameters(policy, ["lm"]);
+  const gathered = all === 1 || !trains ? [] : [{ what: "weights gathered in each process", bytes: whole }];
   const most = onDevice(passes.reduce((a, b) => (b.bytes > a.bytes ? b : a)));
-  const programs = { what: `Node and ${processes} of PyTorch's processes`, bytes: nodeBytes + processes * workerBytes };
+  const programs = { what: `Node and ${inWords(processes)}`, bytes: nodeBytes + here * workerBytes };
   const lines: PlanLine[] = [programs, ...lowest, ...learners, ...turns, ...readers, ...gathered, most];
   const sum = (on: boolean) =>
     lines.reduce((total, { bytes, onDevice = false }) => total + (onDevice === on ? bytes : 0), 0);
   return { stage, policy, lines, pass, total: sum(false), ...(offload && { onDevice: sum(true) }) };
+}
+
+interface Processes {
+  readonly here: number;
+  readonly all: number;
+  /** Whether more than the one that is counted may come to this machine. */
+  readonly byRay: boolean;
+}
+
+/** Processes on this machine, and on all. Ray's places are known when it starts them: only the first is here for certain. */
+function processesOf({ engine: { processes = 1, nodes = 1, launch } }: Config): Processes {
+  const byRay = launch === "ray";
+  return { here: byRay ? 1 : processes, all: byRay ? processes : processes * nodes, byRay };
+}
+
+function inWords({ here, all, byRay }: Processes): string {
+  if (byRay)
+    return `1 of PyTorch's ${all} processes: each that Ray places here, too, takes about as much as all but Node`;
+  return all === here ? `${here} of PyTorch's processes` : `${here} of PyTorch's ${all} processes`;
 }
 
 /** The largest pass of all processes together. */
@@ -146,14 +189,14 @@ function passOf(
   { lengths }: RowFacts,
   stage: MemoryPlan["stage"],
 ): MemoryPlan["pass"] {
-  const { processes = 1 } = config.engine;
-  const limit = processes * tokensOfTorchPass(policy);
+  const { all } = processesOf(config);
+  const limit = all * tokensOfTorchPass(policy);
   if (stage === "ppo") {
     const { sequences, minibatches, maxNewTokens, microBatch } = config.ppo!;
     const room = Math.max(1, policy.context - maxNewTokens);
     const length = Math.min(policy.context, Math.min(room, Math.max(1, ...(lengths.ppo ?? [room]))) + maxNewTokens);
     const rows = Math.ceil(sequences / minibatches);
-    return { sequences: Math.max(1, Math.min(rows, processes * microBatch || Math.floor(limit / length))), length };
+    return { sequences: Math.max(1, Math.min(rows, all * microBatch || Math.floor(limit / length))), length };
   }
   const { batchSize, microBatch } = config[stage]!;
   const perRow = stage === "reward" ? 2 : 1;
@@ -163,8 +206,8 @@ function passOf(
   const step = Array.from({ length: batchSize }, (_, i) => sorted[Math.floor((i * sorted.length) / batchSize)]!);
   const cut = microBatches(
     step.map((length) => perRow * length),
-    processes * microBatch,
-    { limit: stage === "reward" ? processes * 2048 : limit },
+    all * microBatch,
+    { limit: stage === "reward" ? all * mostTokens : limit },
   );
   const sizes = cut.map((rows) => ({
     sequences: perRow * rows.length,
@@ -173,31 +216,37 @@ function passOf(
   return sizes.reduce((most, one) => (one.sequences * one.length > most.sequences * most.length ? one : most));
 }
 
-/** A loss's activations, logits and their like, of all processes: every token is in one of them. */
+type Dtype = "fp32" | "bf16";
+
+/** A loss's activations, and one array with the logits of its scored tokens. */
 function lossBytes(
   policy: ModelConfig,
-  tokens: number,
-  { config, dtype }: { config: Config; dtype: "fp32" | "bf16" },
+  tokens: { readonly read: number; readonly scored: number },
+  { config, dtype }: { config: Config; dtype: Dtype },
 ): number {
   const { width, layers, vocabularySize } = policy;
-  const [ofWidth, ofKeys, ofInner] = (kept[policy.family] ?? kept.llama!)[dtype];
-  const inner = policy.innerWidth ?? 4 * width;
-  const keys = ((policy.kvHeads ?? policy.heads) * width) / policy.heads;
-  const block = ofWidth * width + ofKeys * keys + ofInner * inner;
+  const block = blockBytes(policy, dtype);
   // A backward pass has about half of a block's activations again as gradients.
   const blocks = config.recompute ? layers * width * (dtype === "bf16" ? 2 : 4) + 1.5 * block : (layers + 0.5) * block;
-  const logits = 4 * vocabularySize + 12 * width;
-  return tokens * (blocks + logits);
+  return tokens.read * (blocks + 12 * width) + tokens.scored * 4 * vocabularySize;
+}
+
+/** What a block keeps of one token for its backward pass; a pass without one has no more than one block's at a time. */
+function blockBytes(model: ModelConfig, dtype: Dtype): number {
+  const { family, width, innerWidth = 4 * width } = model;
+  const { kvHeads, headDim } = cacheSizes(model);
+  const [ofWidth, ofKeys, ofInner] = (kept[family] ?? kept.llama!)[dtype];
+  return ofWidth * width + ofKeys * kvHeads * headDim + ofInner * innerWidth;
 }
 
 function samplingBytes(
   policy: ModelConfig,
-  { rows, length, dtype }: { rows: number; length: number; dtype: "fp32" | "bf16" },
+  { rows, length, dtype }: { rows: number; length: number; dtype: Dtype },
 ): number {
-  const { width, heads, layers, vocabularySize } = policy;
-  const keys = ((policy.kvHeads ?? heads) * width) / heads;
+  const { layers, vocabularySize } = policy;
+  const { kvHeads, headDim } = cacheSizes(policy);
   // The sampler's own bounds: rows in a batch, and entries of its cache.
-  const entries = 2 * layers * keys * length;
+  const entries = 2 * layers * kvHeads * headDim * length;
   const at = Math.max(1, Math.min(rows, 256, Math.floor(2 ** 26 / entries)));
   // Logits, their log-softmax, its exponential and sums in float64.
   return at * (entries * (dtype === "bf16" ? 2 : 4) + 20 * vocabularySize);

@@ -1,4 +1,4 @@
-/** examples/qwen as its README has it, on the small model and PyTorch in bf16: all stages with adapters against a verifier, interrupted and resumed. */
+/** examples/qwen as its README has it, on the small model and PyTorch in bf16: all stages with adapters against a verifier, interrupted and resumed, and stopped at a fault. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,16 +19,12 @@ const run = (name: string) => [
   ...["run", join(root, "examples/qwen/qwen.yaml"), `name=${name}`, `model.path=${join(folder, "base")}`],
   ...[`workspace=${runs}`, ...torchSettings("bf16"), "sft.steps=12", "sft.learningRate=0.01", "sft.evaluateEvery=12"],
   ...["reward.steps=4", "reward.evaluateEvery=4", "reward.normalisationSamples=8", "evaluation.samples=8"],
-  ...[
-    "ppo.iterations=4",
-    "ppo.sequences=8",
-    "ppo.maxNewTokens=24",
-    "ppo.checkpointEvery=2",
-    "control.interventions=off",
-  ],
+  ...["ppo.iterations=4", "ppo.sequences=8", "ppo.maxNewTokens=24", "ppo.checkpointEvery=2", "ppo.learningRate=1e-3"],
 ];
 
-it("ends in the same bits if it was interrupted and resumed", { timeout: 4 * startTimeout }, async () => {
+it("ends in the same bits if it was interrupted and resumed; a fault stops it", {
+  timeout: 4 * startTimeout,
+}, async () => {
   const args = ["--import", import.meta.resolve("tsx"), join(root, "examples/qwen/make.ts"), join(folder, "base")];
   const env = { ...process.env, TSX_TSCONFIG_PATH: join(root, "tsconfig.json") };
   expect(execFileSync(process.execPath, args, { encoding: "utf8", env })).toMatch(/^\d+,\d+ random parameters in /);
@@ -46,4 +42,9 @@ it("ends in the same bits if it was interrupted and resumed", { timeout: 4 * sta
   const resumed = await ballast(folder, "resume", "cut-1", "--workspace", runs);
   expect(resumed.code, resumed.stderr).toBe(0);
   expect(resultOf(runs, "cut-1")).toEqual(resultOf(runs, "whole-1"));
+
+  const longer = ["resume", "cut-1", "ppo.iterations=6", "--workspace", runs, "--inject", "lr-spike@4"];
+  const stopped = await ballast(folder, ...longer);
+  expect(stopped.stderr).toMatch(/injected: lr-spike[\s\S]*tier 1 {2}it [45] .* saved, paused: incident 1/);
+  expect(stopped.code, stopped.stderr).toBe(3);
 });

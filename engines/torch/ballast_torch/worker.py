@@ -129,7 +129,8 @@ class Worker:
             )
         if dtype not in DTYPES:
             raise usage(f"dtype is {dtype}; it must be one of {', '.join(DTYPES)}")
-        torch.set_num_threads(threads)
+        # The call is rank 0's; another machine may have other cores.
+        torch.set_num_threads(int(os.environ.get("BALLAST_THREADS", threads)))
         torch.manual_seed(0)
         self.dtype, self.recompute = DTYPES[dtype], recompute
         self.device = torch.device(_device(device, self.ranks))

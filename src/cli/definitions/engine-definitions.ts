@@ -23,11 +23,11 @@ export function defineEngine({ command, does, terminal }: CommandMaker): void {
     .command("setup")
     .description("make the engine's Python environment, with pinned packages, in your cache")
     .addArgument(KIND)
-    .option("--python <program>", "the Python to make it with; default: uv's, else python3", text)
+    .option("--python <program>", "the Python to make it with, 3.11 or later; default: uv's choice, else python3", text)
     .addOption(
       new Option("--build <kind>", "PyTorch's build; default: cuda if there is an NVIDIA GPU").choices(["cpu", "cuda"]),
     )
-    .option("--index <url>", "a further package index, such as one with PyTorch for CPUs", text)
+    .option("--index <url>", "a package index beside those of pip or uv", text)
     .option("--force", "make it anew although there is one")
     .action(
       does(async (_kind, options) =>

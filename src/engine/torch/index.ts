@@ -10,7 +10,7 @@ import { checkConfig } from "../../models/model-size.ts";
 import { initialValues } from "../../models/parameters.ts";
 import { sizeOf } from "../../models/safetensors.ts";
 import { schemeOf } from "../../settings/model-reference.ts";
-import { EngineError, Interrupted, UsageError } from "../../util/errors.ts";
+import { EngineError, UsageError } from "../../util/errors.ts";
 import { mostThreads } from "../../util/limits.ts";
 import { defaultThreads } from "../../util/threads.ts";
 import { everyCapability } from "../capabilities.ts";
@@ -39,6 +39,7 @@ import { type ProcessOptions, rendezvousOf, waitingFor } from "./rendezvous.ts";
 import { type AdapterBase, initialScore, stateToLoad } from "./state-to-load.ts";
 import { packageFolder, pythonOf } from "./torch-environment.ts";
 import { flatLoss, flatSequences, flatTokens, rowsOf, scoredLengths } from "./torch-requests.ts";
+import { unlessInterrupted } from "./unless-interrupted.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 /** Logits in a pass, the worker's largest array: 128 MB in float32. A pass with a large vocabulary has fewer tokens. */
@@ -135,14 +136,16 @@ export async function createTorchEngine({
   const ofEach = Math.max(1, Math.floor(wanted / processes));
   const program = { ...pythonOf(python), packageFolder, threads: ofEach };
   const ray =
-    options.launch === "ray" ? await launchByRay({ ...program, processes, device, nodes: options.nodes }) : undefined;
+    options.launch === "ray"
+      ? await launchByRay({ ...program, processes, device, nodes: options.nodes, interrupted })
+      : undefined;
   const rendezvous = ray?.rendezvous ?? (await rendezvousOf(options));
   const worker = new WorkerProcess({
     ...program,
     processes: ray ? 1 : processes,
     ...{ rendezvous, ray, patience },
     onMissing: (ranks) => {
-      const text = ray ? null : waitingFor(ranks, rendezvous!);
+      const text = ray || rendezvous === undefined ? null : waitingFor(ranks, rendezvous);
       if (text !== null) onNote(text);
     },
     ...(deadline !== undefined && { deadline: 1000 * deadline }),
@@ -157,8 +160,7 @@ export async function createTorchEngine({
     hello = await unlessInterrupted<Hello>(open, interrupted);
   } catch (error) {
     await worker.close();
-    // The worker's own refusals at its start are about the configuration.
-    throw error instanceof EngineError && worker.pid !== undefined ? asUsage(error) : error;
+    throw error;
   } finally {
     clearTimeout(slow);
   }
@@ -169,26 +171,6 @@ export async function createTorchEngine({
     );
   const versions = { ...hello.versions, ...(offload && { offload }) };
   return engineOn(worker, { ...hello, versions, threads: wanted });
-}
-
-/** What a call answers. Rejects with Interrupted as soon as that is asked for; the call goes on. */
-async function unlessInterrupted<Answer>(call: Promise<Answer>, interrupted: () => boolean): Promise<Answer> {
-  let asking: NodeJS.Timeout | undefined;
-  const leaving = new Promise<never>((_, reject) => {
-    asking = setInterval(() => {
-      if (interrupted()) reject(new Interrupted("interrupted while the PyTorch engine started"));
-    }, 100);
-  });
-  try {
-    return await Promise.race([call, leaving]);
-  } finally {
-    clearInterval(asking);
-    call.catch(() => {});
-  }
-}
-
-function asUsage(error: EngineError): UsageError {
-  return new UsageError(error.message, error.hint, { cause: error });
 }
 
 function engineOn(worker: WorkerProcess, hello: Hello): TorchEngine {

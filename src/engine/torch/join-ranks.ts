@@ -14,7 +14,7 @@ export interface JoinOptions extends Required<Omit<ProcessOptions, "launch">> {
   readonly threads: number;
 }
 
-/** Resolves once all processes have ended with those of the other machines. Throws what ended the first of them, if that was something else, and UsageError if no run came to the rendezvous within an hour. */
+/** Resolves once all processes have ended with those of another machine. Throws what ended the first of them, if that was something else, and UsageError if no run came to the rendezvous within an hour. */
 export async function joinRanks({ node, nodes, processes, python, threads, rendezvous }: JoinOptions): Promise<void> {
   if (node >= nodes)
     throw new UsageError(

@@ -147,7 +147,9 @@ test("two machines: the other one's process joins, and ends with the run", { tim
   await joined;
 });
 
-test("two machines: any launcher's process joins by environment variables", { timeout: startTimeout }, async () => {
+test("two machines: any launcher's process joins by environment variables; its death is told as one elsewhere", {
+  timeout: startTimeout,
+}, async () => {
   const { port } = (await rendezvousOf({ processes: 2 }))!;
   const environment = {
     RANK: "1",
@@ -162,6 +164,8 @@ test("two machines: any launcher's process joins by environment variables", { ti
   const ended = new Promise((resolve) => other.on("close", resolve));
   const engine = await torchEngine({ rendezvous: `127.0.0.1:${port}`, nodes: 2 });
   expect((await engine.info()).versions.processes).toBe("2");
-  await engine.close();
+  other.kill("SIGKILL");
   await ended;
+  await expect(engine.zeroGrad("model-1")).rejects.toThrow(/lost the processes of another machine/);
+  await engine.close();
 });

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { UsageError } from "../../util/errors.ts";
 import type { Rendezvous } from "./rendezvous.ts";
+import { unlessInterrupted } from "./unless-interrupted.ts";
 import { endOf, lost, notStarted, type RankEnd } from "./worker-end.ts";
 
 /** The processes that Ray started. */
@@ -24,6 +25,8 @@ interface RayLaunch {
   readonly threads: number;
   readonly device: string;
   readonly nodes?: number | undefined;
+  /** Asked until the places are there, which may take minutes: whether to leave. */
+  readonly interrupted: () => boolean;
 }
 
 interface Place {
@@ -35,10 +38,10 @@ interface Place {
 
 const keptErrors = 8192;
 
-/** Throws UsageError if Ray is missing, has no cluster here, or not enough of what is asked for. */
+/** Throws UsageError if Ray is missing, has no cluster here, or not enough of what is asked for; Interrupted if `interrupted` asks for it. */
 export async function launchByRay(launch: RayLaunch): Promise<RayRanks> {
   checkLaunch(launch);
-  const { python, packageFolder, remedy, processes, threads, device } = launch;
+  const { python, packageFolder, remedy, processes, threads, device, interrupted } = launch;
   const threadCount = String(threads);
   const gpus = device.startsWith("cuda") ? "1" : "0";
   const child = spawn(python, ["-m", "ballast_torch.ray_launch", String(processes), threadCount, gpus], {
@@ -63,16 +66,19 @@ export async function launchByRay(launch: RayLaunch): Promise<RayRanks> {
     ends.push(end);
     for (const listener of listeners) listener(end);
   };
-  const place = await new Promise<Place>((resolve, reject) => {
-    let first = true;
+  const placed = new Promise<Place>((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const message = JSON.parse(line) as Place | RankEnd;
-      if (first) resolve(message as Place);
-      else told(message as RankEnd);
-      first = false;
+      const message = messageIn(line);
+      if (message === null) return;
+      if ("address" in message) resolve(message);
+      else told(message);
     });
     child.on("error", (error: NodeJS.ErrnoException) => reject(notStarted(error, { python, remedy })));
     ended.then((end) => reject(endOf([end], { of: 1, remedy, answered: false })));
+  });
+  const place = await unlessInterrupted(placed, interrupted).catch(async (error) => {
+    if (child.pid !== undefined) await endedSoon(child, ended);
+    throw error;
   });
   let closing = false;
   ended.then(({ code, signal }) => {
@@ -92,6 +98,17 @@ export async function launchByRay(launch: RayLaunch): Promise<RayRanks> {
       return endedSoon(child, ended);
     },
   };
+}
+
+/** What a line of the launcher's standard output says; null if it is not the launcher's, but of a library. */
+function messageIn(line: string): Place | RankEnd | null {
+  try {
+    const message: unknown = JSON.parse(line);
+    if (typeof message !== "object" || message === null) return null;
+    return "address" in message || "rank" in message ? (message as Place | RankEnd) : null;
+  } catch {
+    return null;
+  }
 }
 
 async function endedSoon(child: ChildProcess, ended: Promise<unknown>): Promise<void> {

@@ -5,6 +5,9 @@ import { createServer, isIP } from "node:net";
 import { counted } from "../../util/counted.ts";
 import { UsageError } from "../../util/errors.ts";
 
+/** What any launcher tells a process of its place among all. */
+const variables = ["RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"];
+
 /** The place of this machine's processes among all. */
 export interface Rendezvous {
   readonly address: string;
@@ -69,9 +72,15 @@ export function waitingFor(missing: readonly number[], { address, port, processe
   return `waiting for ${counted(machines.length, "machine")} at ${place}; ${where}: ${join}`;
 }
 
-/** What process `local` of this machine is told. Nothing if it is the only one. */
-export function environmentOf(local: number, rendezvous: Rendezvous | undefined): Record<string, string> {
-  if (rendezvous === undefined) return {};
+/**
+ * What process `local` of this machine is told. The only one of a run is kept from what surroundings such as Kubeflow, SageMaker or torchrun say
+ * of processes: it would wait for the others of a different program.
+ */
+export function environmentOf(
+  local: number,
+  rendezvous: Rendezvous | undefined,
+): Readonly<Record<string, string | undefined>> {
+  if (rendezvous === undefined) return Object.fromEntries(variables.map((name) => [name, undefined]));
   const { address, port, processes, nodes, node, environment } = rendezvous;
   return {
     ...environment,

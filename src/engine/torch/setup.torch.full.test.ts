@@ -11,12 +11,12 @@ test("the environment is made once, and again only by force", async () => {
   const notes: string[] = [];
   const options = { folder, build: "cpu", onNote: (text: string) => notes.push(text) } as const;
   const { python, made } = await setUpTorch(options);
-  expect(made).toBe(true);
+  expect(made).toBe("cpu");
   expect(notes.join()).toMatch(/making an environment.*torch/);
   const { checks, versions } = await checkTorch({ python, device: "cpu", threads: 1 });
   expect(checks.filter(({ outcome }) => outcome === "failed")).toEqual([]);
   expect(versions.torch).toMatch(/^2\./);
-  expect((await setUpTorch(options)).made).toBe(false);
+  expect((await setUpTorch(options)).made).toBeNull();
   // A failed attempt takes nothing away.
   await expect(setUpTorch({ ...options, force: true, python: "/nowhere/python3" })).rejects.toThrow("/nowhere/python3");
   expect(existsSync(python)).toBe(true);

@@ -19,10 +19,9 @@ const notMet = 69;
 const othersGone =
   /connection (was )?(closed|reset)|broken pipe|connection refused|read error|failed to recv|timed? ?out/i;
 
-export const resumeHint =
-  "What is saved is safe: `ballast resume RUN` continues from the last checkpoint, with the same bits.";
+export const resumeHint = "What is saved is safe: `ballast resume RUN` continues from the last checkpoint.";
 
-/** Whether a process ended because the others had. */
+/** Whether a process ended because others had. */
 export function endedWithOthers(end: RankEnd): boolean {
   return end.code === lost && othersGone.test(saidOf(end) ?? "");
 }
@@ -30,12 +29,18 @@ export function endedWithOthers(end: RankEnd): boolean {
 const saidOf = ({ errors }: RankEnd) => /^ballast: (.*)$/m.exec(errors)?.[1];
 
 /**
- * The error of the process whose end caused the others to end. `of`: how many processes there were; `remedy`: what to do about a Python that cannot run the
- * worker, which is possible only if the process ended before its first answer.
+ * The error of the process whose end caused the others to end. `of`: how many processes there were here; `elsewhere`: whether there were some on other
+ * machines, whose ends are not known here; `remedy`: what to do about a Python that cannot run the worker, which is possible only if the process ended
+ * before its first answer.
  */
 export function endOf(
   ends: readonly RankEnd[],
-  { of, remedy, answered }: { readonly of: number; readonly remedy: string; readonly answered: boolean },
+  {
+    of,
+    elsewhere = false,
+    remedy,
+    answered,
+  }: { readonly of: number; readonly elsewhere?: boolean; readonly remedy: string; readonly answered: boolean },
 ): Error {
   const weight = (end: RankEnd) => {
     if ((end.code === lacksSomething || end.code === notMet) && saidOf(end)) return 0;
@@ -53,6 +58,11 @@ export function endOf(
     return new EngineError(
       `${worker} was killed, probably because the machine ran out of memory`,
       `${resumeHint} A smaller microBatch, fewer sequences or a smaller model take less memory.`,
+    );
+  if (elsewhere && endedWithOthers(cause))
+    return new EngineError(
+      `the PyTorch worker lost the processes of another machine, of which one probably ended first (${said})`,
+      `Why is told on that machine: by \`ballast engine join\`, or by the system's log (dmesg: out of memory). ${resumeHint}`,
     );
   if (code === lost && said) return new EngineError(`the PyTorch worker ended: ${said}`, resumeHint);
   const last = errors.trim().split("\n").slice(-3).join(" | ");
@@ -79,12 +89,14 @@ export interface CallFailure {
   readonly unchanged: boolean;
 }
 
-/** The error of a call that failed. One that may have happened in the middle of a change says what became of the models. */
+/** The error of a call that failed. One that may have happened in the middle of a change says what became of the models; a refusal or a call taken back changes nothing. */
 export function callError({ kind, message, hint, unchanged }: CallFailure): BallastError {
-  if (kind === "checkpoint") return new CheckpointError(message, hint ?? undefined);
-  const state = kind === "oom" || kind === "worker" ? stateAfter(unchanged) : null;
+  const state = kind === "oom" || kind === "worker" || !unchanged ? stateAfter(unchanged) : null;
   const words = [hint, state].filter((part) => part !== null);
-  return new EngineError(message, words.length === 0 ? undefined : words.join(" "));
+  const said = words.length === 0 ? undefined : words.join(" ");
+  if (kind === "usage") return new UsageError(message, said);
+  if (kind === "checkpoint") return new CheckpointError(message, said);
+  return new EngineError(message, said);
 }
 
 function stateAfter(unchanged: boolean): string {

@@ -86,6 +86,8 @@ export class WorkerProcess {
   #answers = 0;
   #gone: Error | null = null;
   #heardAt = performance.now();
+  /** Since when this process has been awake: nobody counts as silent for longer. */
+  #awakeSince = performance.now();
   #watch: NodeJS.Timeout | undefined;
   #closing = false;
   /** The ranks for which the first process waits, and since when any are missing. */
@@ -192,18 +194,24 @@ export class WorkerProcess {
   #startWatching(): void {
     const { patience: asked = longest, deadline = oneHour } = this.#options;
     const { pingEvery = Math.min(5000, asked / 4, deadline / 4) } = this.#options;
-    this.#heardAt = performance.now();
+    let tickedAt = performance.now();
+    this.#heardAt = this.#awakeSince = tickedAt;
     clearInterval(this.#watch);
     this.#watch = setInterval(() => {
+      // After Ctrl-Z, docker pause or a laptop's sleep nothing was heard because nobody listened, and the worker slept, too: the count starts again.
+      const now = performance.now();
+      if (now - tickedAt > Math.min(asked, deadline) / 2) this.#awakeSince = now;
+      tickedAt = now;
       // Importing PyTorch takes its time, during which nothing answers.
       const patience = this.#answers === 0 ? Math.max(asked, longest) : asked;
-      const silent = performance.now() - this.#heardAt;
+      const silent = now - Math.max(this.#heardAt, this.#awakeSince);
       if (silent >= patience) return this.#hangs({ rank: 0, seconds: silent / 1000 });
       this.ping()
-        .then((pong) => {
-          this.#waits(pong.missing, deadline);
-          if (1000 * pong.silent.seconds >= patience) this.#hangs(pong.silent);
-          else if (pong.busy && 1000 * pong.busy.still >= deadline) this.#overdue(pong.busy);
+        .then(({ missing, silent, busy }) => {
+          this.#waits(missing, deadline);
+          const awake = performance.now() - this.#awakeSince;
+          if (Math.min(1000 * silent.seconds, awake) >= patience) this.#hangs(silent);
+          else if (busy && Math.min(1000 * busy.still, awake) >= deadline) this.#overdue(busy);
         })
         .catch(() => {});
     }, pingEvery);
@@ -216,9 +224,10 @@ export class WorkerProcess {
     }
     if (missing.length === 0) this.#waitsSince = null;
     else this.#waitsSince ??= performance.now();
-    if (this.#waitsSince === null || performance.now() - this.#waitsSince < deadline) return;
     const { rendezvous, ray } = this.#options;
-    const { address, port, processes, nodes } = rendezvous!;
+    if (this.#waitsSince === null || rendezvous === undefined) return;
+    if (performance.now() - Math.max(this.#waitsSince, this.#awakeSince) < deadline) return;
+    const { address, port, processes, nodes } = rendezvous;
     const seconds = Math.round(deadline / 1000);
     this.#fail(
       new UsageError(
@@ -288,8 +297,12 @@ export class WorkerProcess {
   }
 
   #settle(): void {
+    const { remedy, rendezvous, ray } = this.#options;
+    // Ray tells how every process ended; of other machines nobody does.
+    const elsewhere = ray === undefined && (rendezvous?.nodes ?? 1) > 1;
+    const answered = this.#answers > 0;
     if (this.#closing) this.#fail(new EngineError("the engine is closed"));
-    else this.#fail(endOf(this.#ends, { of: this.#size, remedy: this.#options.remedy, answered: this.#answers > 0 }));
+    else this.#fail(endOf(this.#ends, { of: this.#size, elsewhere, remedy, answered }));
     this.#kill();
   }
 
@@ -313,7 +326,8 @@ export function startRank(
       ...process.env,
       PYTHONPATH: packageFolder,
       PYTHONDONTWRITEBYTECODE: "1",
-      ...{ OMP_NUM_THREADS: threadCount, MKL_NUM_THREADS: threadCount, BALLAST_SOCKET: "3" },
+      ...{ OMP_NUM_THREADS: threadCount, MKL_NUM_THREADS: threadCount },
+      ...{ BALLAST_THREADS: threadCount, BALLAST_SOCKET: "3" },
       ...environmentOf(rank, rendezvous),
     },
   });

@@ -23,11 +23,11 @@ export interface SetupEngineOptions {
 
 export async function setupEngine({ terminal, ...options }: SetupEngineOptions): Promise<number> {
   const startedAt = performance.now();
-  const { folder, python, build, made } = await setUpTorch({ ...options, onNote: (text) => terminal.note(text) });
+  const { folder, python, made } = await setUpTorch({ ...options, onNote: (text) => terminal.note(text) });
   const seconds = Math.round((performance.now() - startedAt) / 1000);
   terminal.out(
     made
-      ? `The PyTorch engine's environment for ${build} is in ${folder}, after ${seconds} s.`
+      ? `The PyTorch engine's environment for ${made} is in ${folder}, after ${seconds} s.`
       : `There is an environment in ${folder} already; --force makes it anew.`,
   );
   terminal.out(`Its Python is ${python}`);
@@ -45,7 +45,7 @@ export async function joinEngine({
     `machine ${node} of ${nodes} (${processes} ${processes === 1 ? "process" : "processes"}) waits up to an hour for the run at ${rendezvous}; Ctrl-C ends it`,
   );
   await joinRanks(options);
-  terminal.note("the run's own processes have ended, and these with them");
+  terminal.note("the run's processes on another machine have ended, and these with them");
   return 0;
 }
 
@@ -102,7 +102,10 @@ export async function checkEngineHere({ json = false, terminal, ...options }: Ch
     `${Math.round(tokensPerSecond).toLocaleString("en-US")} tokens/s in steps of 3.3 million parameters: ${Math.round(gflops)} of the ${Math.round(ceilingGflops)} GFLOP/s of a square product, ${share}`,
   );
   if (report.device !== "cpu")
-    line("note", "Ballast's own tests of this engine have run on CPUs only: see docs/engines.md");
+    line(
+      "untried",
+      `Ballast itself was never run on ${report.device}, nor was this check: docs/engines.md lists what has run on CPUs only`,
+    );
   return exitCode;
 }
 
