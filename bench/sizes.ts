@@ -70,13 +70,17 @@ const x = (parameters: number) => margin + ((Math.log10(parameters) - left) / (r
 const y = (rate: number) => high - margin - ((Math.log10(rate) - bottom) / (top - bottom)) * (high - 2 * margin);
 const colours = ["#0072b2", "#d55e00", "#009e73", "#666666", "#cc79a7", "#e69f00"];
 const ticks = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i));
+const ends = [...lines.values()].map((of) => y(of.at(-1)!.rate));
+/** Names beside the lines' ends, from the top, none over another. */
+const nameAt: number[] = [];
+for (const i of ends.map((_, i) => i).sort((a, b) => ends[a]! - ends[b]!))
+  nameAt[i] = Math.max(ends[i]!, ...nameAt.filter((at) => at !== undefined).map((at) => at + 13));
 const drawn = [...lines].map(([contender, of], i) => {
   const at = of.map(({ parameters, rate }) => [x(parameters).toFixed(1), y(rate).toFixed(1)] as const);
-  const [endX, endY] = at.at(-1)!;
   return `<g stroke="${colours[i]}" fill="${colours[i]}">
 <polyline points="${at.map((pair) => pair.join()).join(" ")}" fill="none"/>
 ${at.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="3"/>`).join("")}
-<text x="${Number(endX) + 8}" y="${Number(endY) + 4}" stroke="none">${contender}</text>
+<text x="${Number(at.at(-1)![0]) + 8}" y="${nameAt[i]! + 4}" stroke="none">${contender}</text>
 </g>`;
 });
 writeFileSync(
