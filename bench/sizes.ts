@@ -73,8 +73,11 @@ const ticks = (from: number, to: number) => Array.from({ length: to - from + 1 }
 const ends = [...lines.values()].map((of) => y(of.at(-1)!.rate));
 /** Names beside the lines' ends, from the top, none over another. */
 const nameAt: number[] = [];
-for (const i of ends.map((_, i) => i).sort((a, b) => ends[a]! - ends[b]!))
-  nameAt[i] = Math.max(ends[i]!, ...nameAt.filter((at) => at !== undefined).map((at) => at + 13));
+let lowest = 0;
+for (const i of ends.map((_, i) => i).sort((a, b) => ends[a]! - ends[b]!)) {
+  nameAt[i] = Math.max(ends[i]!, lowest + 13);
+  lowest = nameAt[i];
+}
 const drawn = [...lines].map(([contender, of], i) => {
   const at = of.map(({ parameters, rate }) => [x(parameters).toFixed(1), y(rate).toFixed(1)] as const);
   return `<g stroke="${colours[i]}" fill="${colours[i]}">

@@ -24,9 +24,10 @@ export class WeightShelf {
     if (held !== undefined) return held;
     const { config, heads, tensors } = readModelFolder(folder);
     const values = { ...valuesIn(tensors), held: (name: string) => tensors.get(name)?.data };
+    let hash: string | undefined;
     const read: SharedWeights = {
       ...{ config, heads, ...values, key: key ?? folder, folder },
-      hash: () => hashOnce(key, values),
+      hash: () => (hash ??= hashOnce(key, values)),
     };
     if (key !== null) this.#held.set(key, read);
     return read;

@@ -22,7 +22,7 @@ const promptly = 1000;
 export const defaultLimits: PassLimits = { sequences: 1024, bytes: 5_000_000 };
 /** Requests in flight at once. */
 const mostAtOnce = 32;
-/** How often an operation is submitted again whose result the server drops before it is fetched: more is no accident. */
+/** How often an operation is submitted again because the server has dropped its result; if it drops more, something is wrong with it. */
 const mostDropped = 3;
 /** Milliseconds until an idle connection is closed: servers do so after five seconds (uvicorn's default). */
 const idleLimit = 4000;

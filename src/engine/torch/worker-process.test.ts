@@ -62,7 +62,7 @@ socket.on("data", (chunk) => {
 const well = { busy: null, residentMb: 1, silent: { rank: 0, seconds: 0 }, missing: [] };
 const sleep = (milliseconds: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 
-test("a process alone is told its threads, and not of the processes of its surroundings", async () => {
+test("the only process of a run is told its threads, and nothing of the processes around it", async () => {
   const surroundings = { RANK: "1", LOCAL_RANK: "1", WORLD_SIZE: "2", MASTER_ADDR: "elsewhere", MASTER_PORT: "1" };
   for (const [name, value] of Object.entries(surroundings)) vi.stubEnv(name, value);
   const names = Object.keys(surroundings).map((name) => `\${${name}-none}`);
