@@ -1,4 +1,4 @@
-/** A whole PPO iteration through the trainer itself, in one of the shapes that the peer is measured in. */
+/** A whole iteration of PPO or GRPO through the trainer itself, in one of the shapes that the peer is measured in. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -96,7 +96,7 @@ function contextOf({
   engine,
   folder,
   start,
-  shape: { sequences, epochs, minibatches, response, iterations, vocabulary, stops, lora },
+  shape: { algorithm, group, sequences, epochs, minibatches, response, iterations, vocabulary, stops, lora },
   measured,
   controlled,
   workerCpu,
@@ -115,6 +115,8 @@ function contextOf({
     control: controlled ? {} : { interventions: "off" },
     ...(lora > 0 && { lora: { rank: lora } }),
     ppo: {
+      algorithm,
+      ...(group > 0 && { responsesPerPrompt: group }),
       policy: start,
       prompts: { path: "none.jsonl" },
       rewards: [{ kind: "model", path: start }],

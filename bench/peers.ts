@@ -1,8 +1,9 @@
 /**
- * `npm run bench:peers -- [SHAPE ...] [--contenders "embedded,torch bf16,TRL"] [--rounds 5] [--iterations N] [--threads N] [--device cpu] [--json]`: one PPO iteration in
- * the shapes of `shapes.ts`, the median of all but the first, on the embedded engine, on PyTorch and in TRL's last PPO trainer, in alternating processes on as many threads: medians, and their ratios to
- * the last contender with the range of the rounds' ratios. On a busy machine compare the CPU seconds of one thread: with several, threads that wait for each
- * other spin. `contenders.ts` says what Python it needs. On a `--device` other than the CPU, which was never tried, only PyTorch is measured, and peakMb is the host's memory.
+ * `npm run bench:peers -- [SHAPE ...] [--contenders "embedded,torch bf16,TRL"] [--rounds 5] [--iterations N] [--threads N] [--device cpu] [--json]`: one iteration in
+ * the shapes of `shapes.ts` (PPO's by default), the median of all but the first, on the embedded engine, on PyTorch and in TRL's last PPO trainer (its GRPO trainer for `grpo` and `grpoHalf`), in alternating
+ * processes on as many threads: medians, and their ratios to the last contender with the range of the rounds' ratios. On a busy machine compare the CPU seconds of one thread: with several, threads that wait for each
+ * other spin. `contenders.ts` says what Python it needs. On a `--device` other than the CPU, which was never tried, the embedded engine is not measured; deviceMb is
+ * what PyTorch has reserved there, peakMb the host's memory.
  */
 import { parseArgs } from "node:util";
 import { defaultThreads } from "../src/util/threads.ts";
@@ -21,7 +22,8 @@ const { values: options, positionals } = parseArgs({
     device: { type: "string", default: "cpu" },
   },
 });
-const names = (positionals.length > 0 ? positionals : Object.keys(shapes)) as ShapeName[];
+const ofPpo = Object.keys(shapes).filter((name) => shapes[name as ShapeName].algorithm === "ppo");
+const names = (positionals.length > 0 ? positionals : ofPpo) as ShapeName[];
 for (const name of names)
   if (!Object.hasOwn(shapes, name))
     throw new Error(`there is no shape named ${name}; there are ${Object.keys(shapes).join(", ")}`);
@@ -37,13 +39,27 @@ if (iterations !== undefined && !(Number.isInteger(iterations) && iterations >= 
   throw new Error(`--iterations is ${options.iterations}; it must be 2 or more, since the first is not counted`);
 const say = (text: string) => (options.json ? process.stderr : process.stdout).write(`${text}\n`);
 
-const lacking = asked.map((name) => missing(name, options.device));
-for (const sentence of lacking) if (sentence !== null) say(sentence);
-const present = asked.filter((_, i) => lacking[i] === null);
+const algorithms = [...new Set(names.map((name) => shapes[name].algorithm))];
+/** Of a contender the first thing that one of the shapes lacks. */
+const lacking = asked.map((name) =>
+  algorithms.map((algorithm) => missing(name, { algorithm, device: options.device })).find((text) => text !== null),
+);
+for (const sentence of lacking) if (sentence !== undefined) say(sentence);
+const present = asked.filter((_, i) => lacking[i] === undefined);
 const last = present.at(-1);
 if (last === undefined) process.exit(1);
 
-const keys = ["total", "rollout", "score", "passes", "update", "cpuSeconds", "outsideEngineShare", "peakMb"] as const;
+const keys = [
+  "total",
+  "rollout",
+  "score",
+  "passes",
+  "update",
+  "cpuSeconds",
+  "outsideEngineShare",
+  "peakMb",
+  "deviceMb",
+] as const;
 const results: Record<string, Record<string, Figures[]>> = {};
 const measuredAt = (name: ShapeName) => (iterations === undefined ? shapes[name] : { ...shapes[name], iterations });
 for (const name of names) results[name] = Object.fromEntries(present.map((contender) => [contender, []]));
@@ -54,9 +70,9 @@ for (let round = 0; round < rounds; round++) {
     const shape = measuredAt(name);
     const trlShape = JSON.stringify({ ...shape, lora: 0 });
     for (const contender of present) {
-      const figures =
-        (contender === "TRL" ? byTrl.get(trlShape) : undefined) ?? measure(contender, shape, threads, options.device);
-      if (contender === "TRL") byTrl.set(trlShape, figures);
+      const key = `${contender} ${trlShape}`;
+      const figures = byTrl.get(key) ?? measure(contender, shape, threads, options.device);
+      if (contender.startsWith("TRL")) byTrl.set(key, figures);
       results[name]![contender]!.push(figures);
       process.stderr.write(`${name}, ${contender}: ${JSON.stringify(figures)}\n`);
     }
@@ -71,7 +87,7 @@ for (const name of names) {
     const base = measured[last]!;
     for (const contender of present) {
       const found = measured[contender]!.map((figures) => figures[key]).filter((value) => value !== undefined);
-      if (found.length === 0) continue;
+      if (found.every((value) => value === 0)) continue;
       const others = base.map((figures) => figures[key]).filter((value) => value !== undefined);
       const ratios = others.map((other, round) => found[round]! / other);
       const ratio =
@@ -80,7 +96,7 @@ for (const name of names) {
           : `   ${(median(found) / median(others)).toFixed(3)}${rounds > 1 ? ` (${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)})` : ""}`;
       say(
         `${key.padEnd(20)}${contender.padEnd(16)}${median(found)
-          .toFixed(key === "peakMb" ? 0 : 3)
+          .toFixed(key.endsWith("Mb") ? 0 : 3)
           .padStart(10)}${ratio}`,
       );
     }

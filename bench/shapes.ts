@@ -1,8 +1,11 @@
-/** The shapes of a PPO iteration that are measured, here and with the peer. */
+/** The shapes of an iteration that are measured, here and with the peer. */
 import type { ModelConfig } from "../src/engine/engine.ts";
 import { withDefaultOptions } from "../src/models/family.ts";
 
 export interface BenchShape {
+  readonly algorithm: "ppo" | "grpo";
+  /** Responses to a prompt, of GRPO; 0 for PPO. */
+  readonly group: number;
   readonly sequences: number;
   /** Tokens of every prompt, and the most tokens of a response. */
   readonly prompt: number;
@@ -25,12 +28,14 @@ export interface BenchShape {
 }
 
 const llama: BenchShape = {
+  ...{ algorithm: "ppo", group: 0 },
   ...{ sequences: 8, prompt: 16, response: 48, epochs: 4, minibatches: 4, iterations: 3 },
   ...{ layers: 30, width: 576, heads: 9, vocabulary: 49_152, stops: 0 },
   ...{ kvHeads: 3, innerWidth: 1536, lora: 16 },
 };
 
 const small: BenchShape = {
+  ...{ algorithm: "ppo", group: 0 },
   ...{ sequences: 64, prompt: 16, response: 48, epochs: 4, minibatches: 4, iterations: 4 },
   ...{ layers: 4, width: 256, heads: 4, vocabulary: 512, stops: 0 },
   ...{ kvHeads: 0, innerWidth: 0, lora: 0 },
@@ -51,6 +56,14 @@ export const shapes = {
   llama,
   /** The same with all weights trained here, too. */
   llamaFull: { ...llama, lora: 0 },
+  /** GRPO on the small model: one epoch, as in its paper. */
+  grpo: { ...small, algorithm: "grpo", group: 8, epochs: 1 },
+  /** GRPO on Qwen2.5-0.5B's sizes, 494 million parameters: for a GPU. */
+  grpoHalf: {
+    ...{ ...llama, algorithm: "grpo", group: 8, lora: 0, epochs: 1 },
+    ...{ sequences: 64, prompt: 128, response: 256 },
+    ...{ layers: 24, width: 896, heads: 14, kvHeads: 2, innerWidth: 4864, vocabulary: 151_936 },
+  },
 } as const satisfies Readonly<Record<string, BenchShape>>;
 
 export type ShapeName = keyof typeof shapes;

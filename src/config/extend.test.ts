@@ -53,6 +53,8 @@ it("takes a longer deadline of calls and a number of processes on PyTorch, which
   const both = extended(torch, ["engine.deadline=7200", "engine.processes=2"], all).config.engine;
   expect(both).toEqual({ kind: "torch", deadline: 7200, processes: 2 });
   expect(() => extended(torch, ["engine.processes=0"], all)).toThrow("engine.processes: expected a whole number");
+  expect(extended(torch, ["engine.reshard=step"], all).config.engine).toEqual({ kind: "torch", reshard: "step" });
+  expect(() => extended(torch, ["engine.reshard=never"], all)).toThrow("engine.reshard: expected one of pass, step");
   expect(() => extended(torch, ["engine.deadline=0"], all)).toThrow("engine.deadline: expected a whole number from 1");
   expect(() => extended(torch, ["engine.dtype=bf16"], all)).toThrow(UsageError);
   expect(() => extended(config(), ["engine.deadline=7200"], all)).toThrow("engine.deadline cannot be changed");

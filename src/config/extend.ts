@@ -16,12 +16,12 @@ export const lengthKeys: Readonly<Record<Stage, string>> = {
 };
 
 /**
- * What a resume may change of an engine, by its kind: how long a call of PyTorch may take and over how many processes the same models are spread; where
- * the server that has the run's states answers now.
+ * What a resume may change of an engine, by its kind: how long a call of PyTorch may take and over how many processes the same models are spread, and
+ * how; where the server that has the run's states answers now.
  */
 const engineKeys: Readonly<Record<EngineKind, readonly string[]>> = {
   embedded: [],
-  torch: ["deadline", "processes"],
+  torch: ["deadline", "processes", "reshard"],
   tinker: ["url"],
 };
 
@@ -55,7 +55,7 @@ export interface Extension {
 }
 
 /**
- * The configuration with different lengths, or with a different deadline, number of processes or address of an engine, given as overrides. Throws UsageError
+ * The configuration with different lengths, or with a different deadline, number of processes, resharding or address of an engine, given as overrides. Throws UsageError
  * for any other setting, and for a length that makes no sense: fewer steps than are done, a stage whose result a later stage uses, or a stage that ended at its target.
  */
 export function extended(
@@ -74,7 +74,8 @@ export function extended(
         throw new UsageError(`${key}: expected ${wanted}, found ${value}`);
       };
       const ofEngines = engineKeysOf(config);
-      if (ofEngines.includes(key)) return { config: parse(isAddress ? value : Number(value)), notes };
+      const isText = isAddress || path.at(-1) === "reshard";
+      if (ofEngines.includes(key)) return { config: parse(isText ? value : Number(value)), notes };
       const stage = stages.find((one) => lengthKeys[one] === key);
       if (stage === undefined || config[stage] === undefined)
         throw new UsageError(

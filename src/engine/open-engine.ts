@@ -8,7 +8,7 @@ import { createEmbeddedEngine } from "./embedded/index.ts";
 import type { Engine } from "./engine.ts";
 import { routedEngine } from "./routed-engine.ts";
 import { createTinkerEngine, type TinkerEngineOptions } from "./tinker/index.ts";
-import { createTorchEngine, type TorchDtype, type TorchOffload } from "./torch/index.ts";
+import { createTorchEngine, type TorchDtype, type TorchOffload, type TorchReshard } from "./torch/index.ts";
 import type { ProcessOptions } from "./torch/rendezvous.ts";
 
 export interface OpenOptions {
@@ -33,6 +33,7 @@ export interface EngineChoice
   readonly device?: string | undefined;
   readonly dtype?: TorchDtype | undefined;
   readonly offload?: TorchOffload | undefined;
+  readonly reshard?: TorchReshard | undefined;
   readonly deadline?: number | undefined;
 }
 

@@ -98,6 +98,19 @@ test("of several machines only what this one holds counts", () => {
   expect(of("policy: parameters", ...ray)).toBe(0.25 * of("policy: parameters"));
 });
 
+test("with reshard: step every process keeps the whole weights of every model", () => {
+  const two = ["engine.processes=2", "engine.reshard=step"];
+  const models = ["policy: parameters", "critic: parameters", "reference", "reward model"];
+  const { lines } = planOf(...two);
+  const rows = lines.filter(({ what }) => models.some((model) => what.startsWith(model)));
+  expect(rows).toHaveLength(4);
+  expect(of("weights gathered in each process", ...two)).toBe(2 * rows.reduce((sum, { bytes }) => sum + bytes, 0));
+  // Otherwise the policy's, to sample.
+  const policy = of("policy: parameters", "engine.processes=2");
+  expect(of("weights gathered in each process", "engine.processes=2")).toBe(2 * policy);
+  expect(() => of("weights gathered in each process", "engine.reshard=step")).toThrow();
+});
+
 test("every process has the whole of an adapter, and its share of the frozen weights", () => {
   const bytes = (what: string, processes: number) => {
     const { config } = loadConfig("examples/helpdesk/mini.yaml", [

@@ -47,7 +47,7 @@ function planStage(
   facts: RowFacts,
   { stage, roles }: { readonly stage: MemoryPlan["stage"]; readonly roles: readonly ModelRole[] },
 ): MemoryPlan {
-  const { dtype = "fp32", offload } = config.engine;
+  const { dtype = "fp32", offload, reshard = "pass" } = config.engine;
   const processes = processesOf(config);
   const { here, all } = processes;
   const trainee = trainedModel(config, facts.vocabularySize, stage);
@@ -74,10 +74,14 @@ function planStage(
   const onDevice = (line: PlanLine): PlanLine => (offload ? { ...line, onDevice: true } : line);
   /** What lies in rows over all processes, as far as it is on this machine. */
   const inRows = (numbers: number) => Math.ceil((numbers * here) / all);
+  /** Numbers that passes read, of all models whose rows they gather. */
+  let gatherable = 0;
   /** Adapters are whole in every process. */
   const trainedHere = (model: ModelConfig, its: readonly HeadKind[]) => {
     const numbers = countParameters(model, its, "trained");
-    return model.adapter ? here * numbers : inRows(numbers);
+    if (model.adapter) return here * numbers;
+    gatherable += numbers;
+    return inRows(numbers);
   };
   /** Values of a model that is trained, or was: in float32, and an adapter's copies of them. */
   const held = (what: string, numbers: number, more = 0): PlanLine[] =>
@@ -106,7 +110,10 @@ function planStage(
     return keeps ? [...lines, ...held(`${role}, kept to go back to`, numbers, 8 * numbers)] : lines;
   };
   /** Weights that are only read are held as passes read them. */
-  const read = (what: string, numbers: number) => onDevice({ what, bytes: inRows(numbers) * readBytes });
+  const read = (what: string, numbers: number) => {
+    gatherable += numbers;
+    return onDevice({ what, bytes: inRows(numbers) * readBytes });
+  };
   const room = Math.max(1, policy.context - (online?.maxNewTokens ?? 0));
   const prompt = Math.min(room, Math.max(1, ...(lengths.ppo ?? [room])));
   const critic = shared || !models ? policy : models.critic.config;
@@ -120,8 +127,10 @@ function planStage(
     learners.push(...trained("critic", critic, ["scalar"]));
   }
   // Merged, it has arrays of its own for the weights that the adapter moves, or over several processes for all.
-  if (hasValues && online.slowCritic !== null)
+  if (hasValues && online.slowCritic !== null) {
+    gatherable += averaged(critic, all);
     learners.push(...held("critic, its average", inRows(averaged(critic, all))));
+  }
   if (trains && online?.policyLoss === "penalty")
     learners.push(...held("policy that sampled", trainedHere(policy, heads)));
   const readers = models
@@ -152,9 +161,10 @@ function planStage(
         what: `activations of a pass of reward model ${name}`,
         bytes: here * Math.min(mostTokens, each * length) * blockBytes(judge, dtype),
       });
-  // Several processes gather the blocks one after the other, and the whole model to sample.
-  const whole = here * readBytes * countParameters(policy, ["lm"]);
-  const gathered = all === 1 || !trains ? [] : [{ what: "weights gathered in each process", bytes: whole }];
+  // Several processes gather the blocks one after the other, and the whole model to sample; or they keep what they have gathered, of every model.
+  const whole = reshard === "step" ? gatherable : trains ? countParameters(policy, ["lm"]) : 0;
+  const gathered =
+    all === 1 || whole === 0 ? [] : [{ what: "weights gathered in each process", bytes: here * readBytes * whole }];
   const most = onDevice(passes.reduce((a, b) => (b.bytes > a.bytes ? b : a)));
   const programs = { what: `Node and ${inWords(processes)}`, bytes: nodeBytes + here * workerBytes };
   const lines: PlanLine[] = [programs, ...lowest, ...learners, ...turns, ...readers, ...gathered, most];

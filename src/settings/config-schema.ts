@@ -521,6 +521,7 @@ export const torchSettings = [
   "offload",
   "deadline",
   "processes",
+  "reshard",
   "nodes",
   "rendezvous",
   "launch",
@@ -557,6 +558,8 @@ const engineChoice = z.strictObject({
   keyEnv: variable.optional(),
   /** Only of `torch`: processes on each machine, over which weights, gradients and optimizer are sharded; by default 1. */
   processes: z.int().min(1).max(mostProcesses).optional(),
+  /** Only of `torch` with several processes: when each frees the weights that it gathered, after each pass or at the next step (ZeRO-3 or ZeRO-2, Rajbhandari et al. 2020); by default pass. */
+  reshard: z.enum(["pass", "step"]).optional(),
 });
 
 /** Where models are held and computed with. A role may have an engine of its own. */

@@ -19,6 +19,8 @@ class Alone:
     """One process: what several would put together is there already."""
 
     rank, size = 0, 1
+    # See Ranks; one process has all weights whole in any case.
+    keeps = False
 
     def share(self, message):
         return message
@@ -52,6 +54,8 @@ class Ranks:
         self.local_rank = int(os.environ["LOCAL_RANK"])
         # Whether others wait for this rank, or did when it failed.
         self.awaited = False
+        # Whether weights that were gathered stay until a step changes them, and not for one pass only.
+        self.keeps = False
         self._meshes = {}
         # For signs of life, beside the connection by which the ranks met: that one is not for several threads.
         self._place = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))

@@ -5,7 +5,7 @@ What every rank holds whole is stepped by every rank, with the same bits.
 import torch
 import torch.distributed as dist
 
-from . import architectures
+from . import architectures, pairwise
 from .errors import EngineError
 from .held_model import SCORE, HeldModel
 from .low_rank import LowRank, factors_of, wear
@@ -64,6 +64,11 @@ class ShardedModel(HeldModel):
 
     # Values
 
+    def round(self):
+        if self.shared is None:
+            self.sharded.drop()
+        super().round()
+
     def copy_values(self, source, score_values):
         same = self.shared is None and source.shared is None and all(p.name in source.by_name for p in self.parameters)
         if not same:
@@ -71,13 +76,14 @@ class ShardedModel(HeldModel):
             return
         for parameter in self.parameters:
             parameter.of(self.master).copy_(source.by_name[parameter.name].of(source.master))
+        self.round()
 
     def whole_of(self, parameter, flat):
         if not parameter.sharded:
             return parameter.of(flat)
         rows = flat[parameter.start : parameter.end]
         all_rows = rows.new_empty(self.ranks.size * len(rows))
-        dist.all_gather_single(all_rows, rows.contiguous(), group=self.ranks.group(self.device))
+        pairwise.gather(all_rows, rows.contiguous(), self.ranks.group(self.device))
         return all_rows[: parameter.shape.numel()].view(parameter.shape)
 
     def _write_named(self, path, shapes, read, metadata=None):
@@ -145,7 +151,7 @@ class ShardedModel(HeldModel):
         rows = self.gradient.new_zeros(self.ranks.size * (parameter.end - parameter.start))
         rows[: parameter.shape.numel()].copy_(self._head_gradient.reshape(-1))
         own = rows.new_empty(parameter.end - parameter.start)
-        dist.reduce_scatter_single(own, rows, group=self.ranks.group(self.device))
+        pairwise.scatter_sum(own, rows, self.ranks.group(self.device))
         return own[: parameter.held.numel()].view(parameter.held)
 
     def _end_own(self):

@@ -2,11 +2,12 @@
 
 A block is one group: its weights are gathered from all ranks before it computes, and freed afterwards; its gradients are summed over the ranks, of
 which each keeps its rows. Embedding, last norm and head are one more group, gathered for a whole pass, so that a tied head shares the embedding's.
+With `ranks.keeps` what was gathered stays until the weights change (ZeRO-2 in place of ZeRO-3, Rajbhandari et al. 2020): the same bits.
 """
 import torch
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
-from . import architectures
+from . import architectures, pairwise
 
 
 class Root(torch.nn.Module):
@@ -33,7 +34,7 @@ class ShardedTrunk:
             shape = torch.empty(parameter.shape, dtype=stored, device="meta")
             setattr(trunk.get_submodule(module), own_name, torch.nn.Parameter(shape, requires_grad=trained))
         head = None if head_shape is None else torch.empty(head_shape, dtype=stored, device="meta")
-        self.ranks = ranks
+        self.ranks, self.keeps = ranks, ranks.keeps
         self.root = Root(trunk, head)
         self.blocks = list(architectures.blocks(trunk))
         policy = MixedPrecisionPolicy(
@@ -41,7 +42,12 @@ class ShardedTrunk:
         )
         for module in (*self.blocks, self.root):
             # Embedding and head stay for the whole pass: the head needs them at its end.
-            fully_shard(module, mesh=ranks.mesh(device), mp_policy=policy, reshard_after_forward=module is not self.root)
+            stays = self.keeps or module is self.root
+            fully_shard(module, mesh=ranks.mesh(device), mp_policy=policy, reshard_after_forward=not stays)
+            module.set_reshard_after_backward(not self.keeps, recurse=False)
+            if device.type == "cpu":
+                module.set_custom_all_gather(pairwise.Gather())
+                module.set_custom_reduce_scatter(pairwise.ScatterSum())
             # Losses are sums, and so are their gradients.
             module.set_gradient_divide_factor(1.0)
             module.set_force_sum_reduction_for_comms(True)
@@ -81,8 +87,8 @@ class ShardedTrunk:
             self._leave()
             raise
         # Without a backward pass nothing else drops what was gathered, which the next step makes stale.
-        if not torch.is_grad_enabled():
-            self._drop()
+        if not self.keeps and not torch.is_grad_enabled():
+            self.drop()
         return result
 
     def run_gathered(self, compute):
@@ -90,20 +96,24 @@ class ShardedTrunk:
         with self.ranks.together():
             for module in self._modules():
                 module.unshard()
-        for block in self.blocks:
-            block.set_reshard_after_forward(False, recurse=False)
+        self._reshard_after_forward(False)
         try:
             result = self.root(compute)
         except BaseException:
             self._leave()
             raise
         finally:
-            for block in self.blocks:
-                block.set_reshard_after_forward(True, recurse=False)
-        self._drop()
+            self._reshard_after_forward(not self.keeps)
+        if not self.keeps:
+            self.drop()
         return result
 
-    def _drop(self):
+    def _reshard_after_forward(self, on):
+        for block in self.blocks:
+            block.set_reshard_after_forward(on, recurse=False)
+
+    def drop(self):
+        """Frees what was gathered, or is stale once this rank's rows have changed."""
         for module in self._modules():
             module.reshard()
 

@@ -121,7 +121,7 @@ class Worker:
 
     # The worker itself
 
-    def do_open(self, protocol, threads, device, dtype, recompute=False, offload=None):
+    def do_open(self, protocol, threads, device, dtype, recompute=False, offload=None, reshard="pass"):
         if protocol != PROTOCOL:
             raise usage(
                 f"the worker speaks protocol {PROTOCOL}, and Ballast protocol {protocol}",
@@ -137,6 +137,9 @@ class Worker:
         if offload is not None:
             _check_offload(offload, self.device, self.ranks)
             self.host = torch.device("cpu")
+        if reshard not in ("pass", "step"):
+            raise usage(f"reshard is {reshard}; it must be pass or step")
+        self.ranks.keeps = reshard == "step"
         matmul = _choose_matmul() if self.device.type == "cpu" else torch.get_float32_matmul_precision()
         slow = self.dtype == torch.bfloat16 and self.device.type == "cpu"
         hello = {

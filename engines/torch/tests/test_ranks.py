@@ -30,12 +30,12 @@ def numbers(scale, shift=0.1):
     return rows([[shift + scale * np.sin(7 * b + 3 * t) for t in range(len(text) - start)] for b, (text, start) in enumerate(zip(TEXTS, STARTS))])
 
 
-def story(worker, folder, dtype, family):
+def story(worker, folder, dtype, family, reshard="pass"):
     """What one worker finds, number by number. The same calls on every rank."""
     found = {}
     # Computed again or kept: the same bits.
     recompute = worker.ranks.size == 2 and family == "llama"
-    worker.call("open", dict(protocol=PROTOCOL, threads=1, device="cpu", dtype=dtype, recompute=recompute))
+    worker.call("open", dict(protocol=PROTOCOL, threads=1, device="cpu", dtype=dtype, recompute=recompute, reshard=reshard))
     tied = family == "gpt2"
     decoder = {"family": family, **SIZES, "tieEmbeddings": tied, "textIds": None}
     place = dict(folder=folder, decoder=decoder, headsFound=["lm"], freshScalar=False, merge=False, optimizer=None, frozen=False)
@@ -127,7 +127,12 @@ def rank_of(rank, port, folder, out):
     if os.path.exists("/sys/class/net/lo"):
         os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     ranks = ranks_here()
-    torch.save({(family, dtype): story(Worker(ranks=ranks), f"{folder}/{family}", dtype, family) for family, dtype in STORIES}, f"{out}/{rank}")  # fmt: skip
+    found = {
+        (family, dtype, reshard): story(Worker(ranks=ranks), f"{folder}/{family}", dtype, family, reshard)
+        for family, dtype in STORIES
+        for reshard in ("pass", "step")
+    }
+    torch.save(found, f"{out}/{rank}")
     ranks.gather(None)
     # Rank 0 has the store, without which the other one would end.
     if rank == 0:
@@ -146,12 +151,16 @@ class RanksTest(unittest.TestCase):
             port = free.getsockname()[1]
         torch.multiprocessing.spawn(rank_of, (port, folder, out), nprocs=2)
         ranks = [torch.load(f"{out}/{rank}", weights_only=False) for rank in (0, 1)]
-        for (family, dtype), two in ranks[0].items():
+        for family, dtype in STORIES:
+            two, kept = (ranks[0][family, dtype, reshard] for reshard in ("pass", "step"))
+            for key, value in two.items():
+                with self.subTest("gathered weights that stay until a step change no bit", family=family, dtype=dtype, key=key):
+                    np.testing.assert_array_equal(np.asarray(kept[key]), np.asarray(value))
             one = story(Worker(), f"{folder}/{family}", dtype, family)
             self.assertEqual(list(one), list(two))
             for key, value in one.items():
                 with self.subTest(family=family, dtype=dtype, key=key):
-                    a, b, c = (np.asarray(x, dtype=np.float64) for x in (value, two[key], ranks[1][family, dtype][key]))
+                    a, b, c = (np.asarray(x, dtype=np.float64) for x in (value, two[key], ranks[1][family, dtype, "pass"][key]))
                     np.testing.assert_array_equal(b, c)
                     if dtype == "fp32":
                         np.testing.assert_allclose(b, a, rtol=2e-5, atol=3e-6)

@@ -95,7 +95,7 @@ export function defineTraining({ command, does, terminal }: CommandMaker): void 
     .argument("<run>", RUN, text)
     .argument(
       "[overrides...]",
-      "new lengths: ppo.iterations=150, sft.steps, reward.steps; also of a finished run. Or engine.deadline, engine.processes, engine.url",
+      "new lengths: ppo.iterations=150, sft.steps, reward.steps; also of a finished run. Or engine.deadline, engine.processes, engine.reshard, engine.url",
     )
     .option("--allow-changed-reward", "continue although the reward function's code has changed")
     .option("--allow-changed-data", "continue although rows have changed since the run began")

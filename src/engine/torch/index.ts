@@ -63,6 +63,8 @@ export interface TorchEngineOptions extends ProcessOptions {
   readonly dtype?: TorchDtype | undefined;
   /** What is kept and stepped on the host while passes compute on a device: float32 weights, gradients and Adam's moments. Not on a CPU, nor with several processes. */
   readonly offload?: TorchOffload | undefined;
+  /** When each of several processes frees the weights that it gathered from the others: after each pass, or not before a step changes them. The same bits. */
+  readonly reshard?: TorchReshard | undefined;
   /** Seconds that one pass, step of generation, load or save may take until the worker counts as hung, although it answers; and that other machines may take to come. An hour by default. */
   readonly deadline?: number | undefined;
   /** Whether backward passes compute the activations inside blocks again instead of keeping them. */
@@ -77,6 +79,7 @@ export interface TorchEngineOptions extends ProcessOptions {
 
 export type TorchDtype = "fp32" | "bf16";
 export type TorchOffload = "optimizer";
+export type TorchReshard = "pass" | "step";
 
 interface Hello {
   readonly device: string;
@@ -119,6 +122,7 @@ export async function createTorchEngine({
   device = "auto",
   dtype = "fp32",
   offload,
+  reshard,
   deadline,
   recompute = false,
   patience,
@@ -156,6 +160,7 @@ export async function createTorchEngine({
     const open = worker.call("open", {
       ...{ protocol, threads: ofEach, device, dtype, recompute },
       ...(offload && { offload }),
+      ...(reshard && { reshard }),
     });
     hello = await unlessInterrupted<Hello>(open, interrupted);
   } catch (error) {

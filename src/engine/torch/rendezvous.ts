@@ -88,6 +88,8 @@ export function environmentOf(
     LOCAL_RANK: String(local),
     WORLD_SIZE: String(nodes * processes),
     ...{ MASTER_ADDR: address, MASTER_PORT: String(port) },
+    // Memory for gathered weights comes and goes with every pass: from the system it comes faster in pages of 2 MB (docs/performance.md). Of Linux with glibc 2.35 or later.
+    GLIBC_TUNABLES: process.env.GLIBC_TUNABLES ?? "glibc.malloc.hugetlb=1",
     // By default gloo looks up the host's name, which may be unknown or that of a different network.
     ...(nodes === 1 && existsSync("/sys/class/net/lo") && { GLOO_SOCKET_IFNAME: "lo" }),
   };

@@ -194,6 +194,7 @@ describe("what it lacks is a sentence, with the command that mends it", () => {
     ],
     ["CUDA", { device: "cuda" }, /device is cuda, and/, /nvidia-smi.*engine.device=cpu/],
     ["a device to offload from", { offload: "optimizer" }, /the device is cpu: weights/, /Remove engine.offload/],
+    ["a word for resharding", { reshard: "never" as "step" }, /reshard is never; it must be pass or step/, /^$/],
     ["a device", { device: "toaster" }, /device is toaster, which PyTorch cannot open/, /engine.device/],
   ])(
     "%s",
@@ -201,7 +202,7 @@ describe("what it lacks is a sentence, with the command that mends it", () => {
       const error = (await settled(open(options))) as UsageError;
       expect(error).toBeInstanceOf(UsageError);
       expect(error.message).toMatch(message);
-      expect(error.hint).toMatch(remedy);
+      expect(error.hint ?? "").toMatch(remedy);
     },
     startTimeout,
   );
