@@ -48,7 +48,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
 
   // 4. Outcome supervision: the response's reward compared with its group's, for each of its tokens. With the KL in the loss the reward is the score;
   //    with `kl.in: reward` it is the score minus the KL of all tokens.
-  const rewards_B_T = rewardsOf(passes, { rollout, scored, settings, klCoef });
+  const rewards_B_T = rewardsOf(run, passes, { rollout, scored, settings, klCoef });
   const rewards_B = responseRewardsOf(rewards_B_T, { rollout, scored, settings });
   const size = settings.responsesPerPrompt;
   const centred_B = rl.groupCentred(rewards_B, size);

@@ -60,7 +60,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
 
   // 4. Rewards and advantages. The KL enters the reward (as k1) or the loss (as k2 or k3), never both (row 2); the score is clipped, then reduced by
   //    the penalty for a missing EOS, then placed at the last token (row 3).
-  const tokenRewards_B_T = rewardsOf(passes, { rollout, scored, settings, klCoef });
+  const tokenRewards_B_T = rewardsOf(run, passes, { rollout, scored, settings, klCoef });
   const rewards_B_T = settings.whitenRewards ? rl.whitenRewards(tokenRewards_B_T) : tokenRewards_B_T;
   const { gamma } = settings;
   const lambda = lambdaInForce(run, iteration);

@@ -42,7 +42,7 @@ async function gather(run: OnlineRun, iteration: number): Promise<Gathered> {
   run.stopwatch.lap("passes");
 
   // 4. A response's reward is its score minus the KL of all its tokens (Ahmadian et al., eq. 3), its baseline the mean of the others'.
-  const rewards_B_T = rewardsOf(passes, { rollout, scored, settings, klCoef });
+  const rewards_B_T = rewardsOf(run, passes, { rollout, scored, settings, klCoef });
   const advantages_B = rl.leaveOneOut(
     responseRewardsOf(rewards_B_T, { rollout, scored, settings }),
     settings.responsesPerPrompt,

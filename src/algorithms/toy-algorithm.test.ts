@@ -18,7 +18,7 @@ const reinforce: Algorithm = {
     const rollout = await sampleRollout(run, iteration, settings);
     const scored = await scoreRollout(run, iteration, rollout);
     const passes = await policyPasses(run, iteration, { rollout, settings });
-    const rewards = rewardsOf(passes, { rollout, scored, settings, klCoef });
+    const rewards = rewardsOf(run, passes, { rollout, scored, settings, klCoef });
     const advantages = rewards.map((row, b) => row.map(() => scored.score[b]!));
     return gathered({ rollout, scored, passes, settings, klCoef, rewards, advantagesRaw: advantages, advantages });
   },

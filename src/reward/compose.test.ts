@@ -291,6 +291,37 @@ describe("composition", () => {
     }
   });
 
+  it("adds a function's steps to the score, with its weight, and says where they end; never normalised", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ballast-compose-"));
+    const path = join(folder, "steps.mjs");
+    writeFileSync(
+      path,
+      "export default ({ response }) => response === 'no' ? 0 : { steps: [{ end: 2, reward: 1 }, { end: 5, reward: 3 }] };",
+    );
+    const steps = { kind: "function" as const, name: "steps", weight: 2, path, timeoutMs: 5000, retries: 0 };
+    const watched = { ...steps, name: "watched", weight: 0, normalise: false };
+    const length = { kind: "length" as const, weight: 1, min: 0, max: 9, slack: 0 };
+    const { engine } = fakeEngine();
+    const rows = [row({ response: "7 + 5" }), row({ response: "no" })];
+    const reward = createReward({ components: [{ ...steps, normalise: false }, watched, length], engine });
+    const scores = await reward.score(rows);
+    expect(scores.score).toEqual([9, 1]);
+    expect(scores.components.steps).toEqual([4, 0]);
+    expect(scores.steps).toEqual([
+      [
+        { end: 2, reward: 2 },
+        { end: 5, reward: 6 },
+      ],
+      [],
+    ]);
+    expect((await createReward({ components: [length], engine }).score(rows)).steps).toBeUndefined();
+    await reward.close();
+    const scaled = createReward({ components: [{ ...steps, normalise: true }], engine });
+    await expect(scaled.score(rows)).rejects.toThrow(/returned steps, and its scores are to be normalised/);
+    await scaled.close();
+    rmSync(folder, { recursive: true });
+  });
+
   it("gives a user's function every column of the row, none of which hides what it had", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ballast-columns-"));
     const path = join(folder, "reward.ts");

@@ -5,10 +5,10 @@ import type { RewardComponentConfig } from "../settings/config-schema.ts";
 import { RewardError } from "../util/errors.ts";
 import { hashFunction } from "./function-hash.ts";
 import type { FunctionInput } from "./function-protocol.ts";
-import { FunctionRunner } from "./function-runner.ts";
+import { FunctionRunner, scoreOf } from "./function-runner.ts";
 import { type FunctionScales, functionScale, scaled } from "./function-scale.ts";
 import { type Baseline, comparisonScores, type LearnedModel, type LearnedScores, learnedScores } from "./learned.ts";
-import type { Scored, Scores } from "./reward-types.ts";
+import type { RewardStep, Scored, Scores } from "./reward-types.ts";
 import { exact, lastNumber, length, pattern, repetition } from "./rule-rewards.ts";
 import { createSafetyFilter, type SafetyOptions } from "./safety.ts";
 
@@ -134,12 +134,25 @@ export function createReward({
         const runner = new FunctionRunner(config);
         runners.push(runner);
         hashes.push(`${name}=${hashFunction(config.path)}`);
-        const scoresOf = async (rows: readonly Scored[]) => [...(await runner.score(rows.map(inputOf)))];
-        if (config.normalise) raw.set(name, scoresOf);
-        return async (rows) => ({
-          scores: (await scoresOf(rows)).map((score) => scaled(score, scales?.[name])),
-          outsideTraining: Number.NaN,
-        });
+        const answersOf = async (rows: readonly Scored[]) => {
+          const answers = await runner.steps(rows.map(inputOf));
+          if (config.normalise && answers.some((answer) => typeof answer !== "number"))
+            throw new RewardError(
+              `the reward function ${config.path} returned steps, and its scores are to be normalised, which is for whole responses`,
+              `Set normalise: false of its component (${name}).`,
+            );
+          return answers;
+        };
+        if (config.normalise) raw.set(name, async (rows) => (await answersOf(rows)).map(scoreOf));
+        return async (rows) => {
+          const answers = await answersOf(rows);
+          const stepped = answers.some((answer) => typeof answer !== "number");
+          return {
+            scores: answers.map((answer) => scaled(scoreOf(answer), scales?.[name])),
+            outsideTraining: Number.NaN,
+            ...(stepped && { steps: answers.map((answer) => (typeof answer === "number" ? [] : answer.steps)) }),
+          };
+        };
       }
     }
   };
@@ -183,6 +196,7 @@ export function createReward({
         outsideTraining: Object.fromEntries(
           Object.entries(named(({ outsideTraining }) => outsideTraining)).filter(([, share]) => !Number.isNaN(share)),
         ),
+        ...(results.some(({ steps }) => steps) && { steps: rows.map((_, row) => weightedSteps(parts, results, row)) }),
         warnings: warningsFor(score),
       };
     },
@@ -195,6 +209,17 @@ export function createReward({
 /** The weighted sum. A component with weight 0 is only watched: it is left out whatever its value, NaN included. */
 function weightedSum(terms: readonly (readonly [number, number])[]): number {
   return terms.reduce((sum, [weight, value]) => (weight === 0 ? sum : sum + weight * value), 0);
+}
+
+/** The steps of one response, of all components, each with its weight. */
+function weightedSteps(
+  parts: readonly { readonly weight: number }[],
+  results: readonly LearnedScores[],
+  row: number,
+): RewardStep[] {
+  return parts.flatMap(({ weight }, i) =>
+    weight === 0 ? [] : (results[i]!.steps?.[row] ?? []).map(({ end, reward }) => ({ end, reward: weight * reward })),
+  );
 }
 
 function warningsFor(score: readonly number[]): string[] {

@@ -58,6 +58,36 @@ describe("a function", () => {
     expect(await runnerOf(source, { suffix }).score([input("abc"), input("")])).toEqual([3, 0]);
   });
 
+  it("may reward steps, whose sum is the score, for some responses and as a batch", async () => {
+    const one =
+      "({ response }) => response === '' ? 0.5 : { steps: [{ end: 1, reward: 0.25, why: () => 0 }, { end: 3, reward: -1 }] }";
+    const steps = [
+      { end: 1, reward: 0.25 },
+      { end: 3, reward: -1 },
+    ];
+    for (const source of [
+      `export default ${one}`,
+      `export const batch = true; const one = ${one}; export default (all) => all.map(one);`,
+    ]) {
+      const runner = runnerOf(source, { suffix: ".mjs" });
+      expect(await runner.steps([input("abc"), input("")])).toEqual([{ steps }, 0.5]);
+      expect(await runner.score([input("abc"), input("")])).toEqual([-0.75, 0.5]);
+    }
+  });
+
+  it.each([
+    ["{ steps: 3 }", "an object"],
+    ["{ steps: [{ end: 1.5, reward: 1 }] }", "an object"],
+    ["{ steps: [{ end: -1, reward: 1 }] }", "an object"],
+    ["{ steps: [{ end: 1 }] }", "an object"],
+    ["{ steps: [null] }", "an object"],
+    ["{ steps: [{ end: 1, reward: NaN }] }", "steps with a sum of NaN"],
+  ])("that returns %s is refused", async (value, what) => {
+    const error = await failureOf(runnerOf(`export default () => (${value});`, { suffix: ".mjs" }).score([input("a")]));
+    expect(error.message).toMatch(new RegExp(`returned ${what} for the prompt`));
+    expect(error.hint).toContain("{ steps: [{ end, reward }] }");
+  });
+
   it("is given prompt, response, reference and messages, and may import", async () => {
     writeFileSync(join(folder, "helper.ts"), "export const weight: number = 10;");
     const runner = runnerOf(

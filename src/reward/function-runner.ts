@@ -7,7 +7,7 @@ import { RewardError } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
 import { printable, printableLine } from "../util/sanitize.ts";
 import { startWorker } from "../util/start-worker.ts";
-import type { FunctionCall, FunctionInput, FunctionReply } from "./function-protocol.ts";
+import type { FunctionCall, FunctionInput, FunctionReply, FunctionScore } from "./function-protocol.ts";
 
 export interface FunctionOptions {
   readonly path: string;
@@ -33,7 +33,7 @@ const longestReason = 1_000;
 const goOn = "then continue with: ballast resume RUN --allow-changed-reward";
 
 type Outcome =
-  | { readonly kind: "values"; readonly values: readonly number[] }
+  | { readonly kind: "values"; readonly values: readonly FunctionScore[] }
   /** The call returned a wrong value: a retry would not help. */
   | { readonly kind: "wrong"; readonly index: number | null; readonly what: string }
   | { readonly kind: "failed"; readonly reason: string; readonly late: boolean }
@@ -79,15 +79,20 @@ export class FunctionRunner {
     await this.#running().ready;
   }
 
-  /**
-   * One number per input, in order. Errors: RewardError, naming file and prompt, if the function throws or is late at every attempt, or returns
-   * something that is not a finite number.
-   */
+  /** One number per input, in order; of steps their sum. Errors: as `steps`. */
   async score(inputs: readonly FunctionInput[]): Promise<number[]> {
+    return (await this.steps(inputs)).map(scoreOf);
+  }
+
+  /**
+   * What the function returns for each input, in order. Errors: RewardError, naming file and prompt, if the function throws or is late at every attempt,
+   * or returns something that is neither a finite number nor steps of finite rewards.
+   */
+  async steps(inputs: readonly FunctionInput[]): Promise<FunctionScore[]> {
     if (inputs.length === 0) return [];
     this.#mayPrint = longestPrinted;
     if (await this.#running().ready) return [...(await this.#scoreCall(inputs))];
-    const values = new Array<number>(inputs.length);
+    const values = new Array<FunctionScore>(inputs.length);
     let next = 0;
     const lane = async () => {
       while (next < inputs.length) {
@@ -109,7 +114,7 @@ export class FunctionRunner {
     await this.#end({ kind: "lost" });
   }
 
-  async #scoreCall(inputs: readonly FunctionInput[]): Promise<readonly number[]> {
+  async #scoreCall(inputs: readonly FunctionInput[]): Promise<readonly FunctionScore[]> {
     const { path, retries, timeoutMs } = this.#options;
     const prompt = (index: number) => quote(inputs[index]!.prompt);
     const first =
@@ -123,7 +128,7 @@ export class FunctionRunner {
         if (index !== null)
           throw new RewardError(
             `the reward function ${path} returned ${what} for the prompt ${prompt(index)}${inputs.length === 1 ? "" : ` (${index + 1} of ${inputs.length})`}`,
-            `It must return a finite number for every response, for example 0 for one that it cannot judge. Correct it, ${goOn}`,
+            `It must return a finite number for every response, for example 0 for one that it cannot judge, or { steps: [{ end, reward }] }. Correct it, ${goOn}`,
           );
         throw new RewardError(
           `the reward function ${path} returned ${what} for ${first}`,
@@ -216,7 +221,7 @@ export class FunctionRunner {
     clearTimeout(call.timer);
     calls.delete(reply.id);
     if (calls.size === 0) this.#thread?.worker.unref();
-    if (reply.kind === "numbers") call.settle({ kind: "values", values: reply.values });
+    if (reply.kind === "scores") call.settle({ kind: "values", values: reply.values });
     else if (reply.kind === "other") call.settle({ kind: "wrong", index: reply.index, what: told(reply.what) });
     else call.settle({ kind: "failed", reason: told(reply.reason), late: false });
   }
@@ -260,6 +265,14 @@ function told(reason: string): string {
 /** A number that is not finite is as wrong as a text. */
 function judged(outcome: Outcome): Outcome {
   if (outcome.kind !== "values") return outcome;
-  const index = outcome.values.findIndex((value) => !Number.isFinite(value));
-  return index < 0 ? outcome : { kind: "wrong", index, what: String(outcome.values[index]) };
+  const scores = outcome.values.map(scoreOf);
+  const index = scores.findIndex((value) => !Number.isFinite(value));
+  if (index < 0) return outcome;
+  const steps = typeof outcome.values[index] === "number" ? "" : "steps with a sum of ";
+  return { kind: "wrong", index, what: `${steps}${scores[index]}` };
+}
+
+/** The score of one response: a number, or the sum over its steps. */
+export function scoreOf(value: FunctionScore): number {
+  return typeof value === "number" ? value : value.steps.reduce((sum, { reward }) => sum + reward, 0);
 }

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { tsImport } from "tsx/esm/api";
-import type { FunctionCall, FunctionInput, FunctionReply } from "./function-protocol.ts";
+import type { FunctionCall, FunctionInput, FunctionReply, FunctionScore } from "./function-protocol.ts";
 
 const { path } = workerData as { path: string };
 const port = parentPort!;
@@ -59,8 +59,23 @@ function replyTo({ id, size }: { id: number; size: number }, returned: unknown):
     ArrayBuffer.isView(returned) && !(returned instanceof DataView) ? [...(returned as Float64Array)] : returned;
   if (!Array.isArray(values)) return { kind: "other", id, index: null, what: inWords(values) };
   if (values.length !== size) return { kind: "other", id, index: null, what: `a list of ${values.length}` };
-  const index = values.findIndex((value) => typeof value !== "number");
-  return index < 0 ? { kind: "numbers", id, values } : { kind: "other", id, index, what: inWords(values[index]) };
+  const index = values.findIndex((value) => typeof value !== "number" && !hasSteps(value));
+  return index < 0
+    ? { kind: "scores", id, values: values.map(plain) }
+    : { kind: "other", id, index, what: inWords(values[index]) };
+}
+
+const hasSteps = (value: unknown): value is Exclude<FunctionScore, number> => {
+  const { steps } = (value ?? {}) as { steps?: unknown };
+  return (
+    Array.isArray(steps) &&
+    steps.every((step) => Number.isInteger(step?.end) && step.end >= 0 && typeof step.reward === "number")
+  );
+};
+
+/** Without what else the user's objects have, which may not travel between threads. */
+function plain(value: FunctionScore): FunctionScore {
+  return typeof value === "number" ? value : { steps: value.steps.map(({ end, reward }) => ({ end, reward })) };
 }
 
 /** The error, and where in the user's file it was thrown. */

@@ -2,7 +2,7 @@
 import type { Engine, ModelId, Sequence } from "../engine/engine.ts";
 import { RewardError } from "../util/errors.ts";
 import { type Normalisation, normalise } from "./normalisation.ts";
-import type { Scored } from "./reward-types.ts";
+import type { RewardStep, Scored } from "./reward-types.ts";
 
 /** A reward model held by the engine; without a normalisation its raw scores are used. */
 export interface LearnedModel {
@@ -29,6 +29,8 @@ export interface LearnedScores {
   readonly scores: number[];
   /** Share of the responses' raw scores outside the range from p1 to p99 of the reward model's training; NaN without a normalisation. */
   readonly outsideTraining: number;
+  /** Of a function that rewards steps: those of each response. */
+  readonly steps?: readonly (readonly RewardStep[])[];
 }
 
 /** Raw scores of token sequences. */

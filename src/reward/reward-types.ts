@@ -19,6 +19,13 @@ export interface Scored {
   readonly stopReason: StopReason;
 }
 
+/** What a step of a response earns. */
+export interface RewardStep {
+  /** Characters (UTF-16) of the response up to the end of the step: where the reward is placed. */
+  readonly end: number;
+  readonly reward: number;
+}
+
 /** Scores of a batch; every list has one entry per row. */
 export interface Scores {
   /** The weighted sum of the components; not finite if a learned score is not. */
@@ -29,6 +36,8 @@ export interface Scores {
   readonly safety: Record<string, boolean[]>;
   /** By learned component, the share of its scores outside the range from p1 to p99 of the reward model's training. */
   readonly outsideTraining: Record<string, number>;
+  /** The steps of each response with their rewards, weighted, which are part of its score; absent if no component rewards steps. */
+  readonly steps?: readonly (readonly RewardStep[])[];
   /** One sentence for each warning: all scores equal, scores that are not finite. */
   readonly warnings: string[];
 }

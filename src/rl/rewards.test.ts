@@ -29,6 +29,32 @@ describe("token rewards", () => {
     }
   });
 
+  it("with steps equal the obvious loop: a step's at its own token, the rest of the score at the last", () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const { mask, grids } = randomRows(seed, { poison: true });
+      const [logprobs, refLogprobs, stepRewards] = grids as [number[][], number[][], number[][]];
+      const scores = [0.5, -7, 9, 2];
+      const endsWithEos = [true, false, true, false];
+      const settings = { klCoef: 0.1, scoreClip: 5, missingEosPenalty: 2 };
+      const rewards = tokenRewards({ logprobs, refLogprobs, mask, scores, stepRewards, endsWithEos, ...settings });
+
+      const slow = mask.map((row) => row.map(() => 0));
+      const last = new Map<number, number>();
+      const placed = [0, 0, 0, 0];
+      for (const [b, t] of validCells(mask)) {
+        slow[b]![t] = -0.1 * (logprobs[b]![t]! - refLogprobs[b]![t]!) + stepRewards[b]![t]!;
+        placed[b]! += stepRewards[b]![t]!;
+        last.set(b, t);
+      }
+      for (const [b, t] of last) slow[b]![t]! += [0.5, -7, 5, 0][b]! - placed[b]!;
+      rewards.forEach((row, b) => {
+        row.forEach((r, t) => {
+          expect(r).toBeCloseTo(slow[b]![t]!, 10);
+        });
+      });
+    }
+  });
+
   it("clip the score first and take the penalty after", () => {
     const one = { logprobs: [[0]], refLogprobs: [[0]] };
     const options = { ...one, ...plain, scoreClip: 1, missingEosPenalty: 3 };

@@ -9,6 +9,8 @@ export interface TokenRewardOptions {
   readonly mask?: Mask | undefined;
   /** One normalised score per sequence. */
   readonly scores: readonly number[];
+  /** What of a score is placed at tokens before the last, (B, T): rewards of steps. By default none. */
+  readonly stepRewards?: Rows | undefined;
   readonly endsWithEos: readonly boolean[];
   /** The KL coefficient; 0 if the KL is in the loss. */
   readonly klCoef: number;
@@ -20,11 +22,12 @@ export interface TokenRewardOptions {
 
 /**
  * -klCoef * (log p - log p_ref) on response tokens, plus the score on the last valid one. The score is clipped first, then reduced by the
- * penalty for a missing EOS, then added. A sequence without valid tokens has no reward.
+ * penalty for a missing EOS, then added. Rewards of steps stand at their own tokens, and the last one has the rest of the score. A sequence without valid
+ * tokens has no reward.
  */
 export function tokenRewards(options: TokenRewardOptions): number[][] {
-  const { logprobs, refLogprobs, mask, scores, endsWithEos, klCoef } = options;
-  checkSameShape({ logprobs, refLogprobs, mask });
+  const { logprobs, refLogprobs, mask, scores, stepRewards, endsWithEos, klCoef } = options;
+  checkSameShape({ logprobs, refLogprobs, mask, stepRewards });
   checkSameLength({ logprobs, scores, endsWithEos });
   const rewards_B_T = mapRows(logprobs, mask, (logprob, b, t) =>
     // Not a product with 0: the log-probabilities may be infinite when the KL is not used.
@@ -32,7 +35,14 @@ export function tokenRewards(options: TokenRewardOptions): number[][] {
   );
   rewards_B_T.forEach((row, b) => {
     const last = lastValid(row.length, mask, b);
-    if (last >= 0) row[last]! += finalScore(scores[b]!, endsWithEos[b]!, options);
+    if (last < 0) return;
+    row[last]! += finalScore(scores[b]!, endsWithEos[b]!, options);
+    if (stepRewards === undefined) return;
+    for (const [t, reward] of stepRewards[b]!.entries()) {
+      if (!isValid(mask, b, t)) continue;
+      row[t]! += reward;
+      row[last]! -= reward;
+    }
   });
   return rewards_B_T;
 }

@@ -6,6 +6,7 @@ import * as rl from "../rl/index.ts";
 import { signalsOf } from "../settings/algorithm-table.ts";
 import type { PpoConfig } from "../settings/config-schema.ts";
 import { type RolloutRecord, type RolloutView, rolloutSignals } from "../signals/index.ts";
+import type { Tokenizer } from "../text/index.ts";
 import type { MetricValues } from "../types/records.ts";
 import { RewardError } from "../util/errors.ts";
 import { random } from "../util/random.ts";
@@ -128,8 +129,12 @@ export async function valuePass(
   return (await engine.forward(model, { sequences: rollout.sequences, outputs: ["values"] }, options)).values;
 }
 
-/** Phase 4: the reward of each token: the score at the last and, if it is in the reward, the KL on every one (docs/PPO.md rows 2 and 3). */
+/**
+ * Phase 4: the reward of each token: the score at the last, but for what steps earn at theirs, and, if it is in the reward, the KL on every one
+ * (docs/PPO.md rows 2 and 3).
+ */
 export function rewardsOf(
+  run: OnlineRun,
   { logprobs, refLogprobs }: PolicyPasses,
   { rollout, scored, settings, klCoef }: Omit<Made, "advantages" | "advantagesRaw" | "passes" | "rewards">,
 ): number[][] {
@@ -138,11 +143,39 @@ export function rewardsOf(
     logprobs,
     refLogprobs,
     scores: scored.score,
+    stepRewards: scored.steps && stepRewards(run.context.tokenizer, rollout, scored.steps),
     endsWithEos: rollout.endsWithEos,
     klCoef: kl.in === "reward" ? klCoef : 0,
     scoreClip,
     missingEosPenalty,
   });
+}
+
+/** The rewards of steps at their tokens, (B, T): each at the first token with which the response is as long as the step's end, else at the last. */
+function stepRewards(
+  tokenizer: Tokenizer,
+  { responses_B_T }: Rollout,
+  steps_B: NonNullable<Scores["steps"]>,
+): number[][] {
+  return responses_B_T.map((tokens, b) => {
+    const rewards_T = tokens.map(() => 0);
+    for (const { end, reward } of steps_B[b]!) {
+      const at = tokenOf(end, tokens, tokenizer);
+      if (at >= 0) rewards_T[at]! += reward;
+    }
+    return rewards_T;
+  });
+}
+
+/** The first token up to which a response has so many characters, the last if it never has; -1 without tokens. */
+export function tokenOf(end: number, tokens: readonly number[], tokenizer: Pick<Tokenizer, "decode">): number {
+  let [low, high] = [0, tokens.length - 1];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (tokenizer.decode(tokens.slice(0, middle + 1)).length >= end) high = middle;
+    else low = middle + 1;
+  }
+  return high;
 }
 
 /** Phase 4 of algorithms that compare responses: the reward of each as a whole. */

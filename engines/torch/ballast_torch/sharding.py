@@ -56,6 +56,10 @@ class ShardedTrunk:
         if head is not None:
             named.append((head_name, self.root.head))
         self._by_name = {name: found[id(one)] for name, one in named}
+        if self.keeps:
+            for one in self._by_name.values():
+                # Memory that soon holds the next weights is not given back: to get it anew takes longer than to fill it.
+                one.free_unsharded_param = lambda: None
         self.adapted = set()
 
     def _modules(self):

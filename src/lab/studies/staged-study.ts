@@ -1,10 +1,17 @@
 /** What the adaptive profile may steer, each by itself against none, and together; the critic's rate; lambda. */
 import type { Study } from "./study.ts";
+import { example } from "./tasks.ts";
 
 /** The target is near the KL that runs without phases reach on their rollouts: docs/evidence.md, tasks and runs. */
 const phases = ["ppo.clipSchedule=phases", "ppo.kl.target=0.3"];
 const layers = "ppo.layerRates={embeddings: 0.4, head: 1}";
 const slow = "ppo.slowCritic={decay: 0.995}";
+
+/** Every right running result of a chain earns its share at its own token, in place of one reward at the end. Gold stays the last result. */
+const steps = [
+  `ppo.rewards=[{kind: function, path: ${JSON.stringify(example("arithmetic/steps.ts"))}, normalise: false}]`,
+  "ppo.gold={kind: last_number}",
+];
 
 export const stagedStudy: Study = {
   name: "staged",
@@ -26,6 +33,9 @@ export const stagedStudy: Study = {
     { name: "critic100", set: [], criticRate: 10 },
     { name: "lambda80", set: ["ppo.lambda=0.8"] },
     { name: "lambda100", set: ["ppo.lambda=1"] },
+    { name: "steps80", tasks: ["chains"], set: [...steps, "ppo.lambda=0.8"] },
+    { name: "steps95", tasks: ["chains"], set: steps },
+    { name: "steps100", tasks: ["chains"], set: [...steps, "ppo.lambda=1"] },
   ],
   figures: ["gold", "reward", "gap", "explained", "swing", "kl", "collapse"],
   claims: [
@@ -66,6 +76,11 @@ export const stagedStudy: Study = {
       id: "staged/lambda-medium",
       says: "with one score a turn a medium lambda is enough: 0.8 ends as high as 0.95",
       predictions: [{ figure: "gold", of: "lambda80", than: "off", is: "no lower", within: 0.02 }],
+    },
+    {
+      id: "staged/lambda-steps",
+      says: "with a reward for each step a higher lambda is better: 1 ends higher than 0.8",
+      predictions: [{ figure: "gold", of: "steps100", than: "steps80", is: "higher" }],
     },
   ],
 };

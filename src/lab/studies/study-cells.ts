@@ -7,7 +7,7 @@ import { resultOf } from "../cells.ts";
 import { hashInputs } from "../input-files.ts";
 import { startOf } from "../start-cells.ts";
 import { type MeasuredRun, seriesKeys } from "./figures.ts";
-import type { Arm, Study, TaskName } from "./study.ts";
+import { type Arm, runsOn, type Study, type TaskName } from "./study.ts";
 import { common, measurements, tasks } from "./tasks.ts";
 
 export interface StudyPlan {
@@ -31,7 +31,8 @@ export function studyCells({ study, arms, tasks: wanted, seeds, set = [] }: Stud
   const stages = new Map<string, CellOf<"stage">>();
   const runs = wanted.flatMap((task) => {
     const { ppo } = loadConfig(tasks[task].file).config;
-    return arms.map((arm) => ({ task, arm, ...runOf(study, { arm, task, rates: ppo!, set, stages }) }));
+    const here = arms.filter((arm) => runsOn(task, arm));
+    return here.map((arm) => ({ task, arm, ...runOf(study, { arm, task, rates: ppo!, set, stages }) }));
   });
   const cells = seeds.flatMap((seed) =>
     runs.flatMap(({ task, arm, config, start, reference, files }): Cell[] => {

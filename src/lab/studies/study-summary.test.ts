@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { holm, paired } from "../paired.ts";
 import { studies } from "./studies.ts";
-import type { Study } from "./study.ts";
+import { runsOn, type Study } from "./study.ts";
 import { studyCellNames, studyCells } from "./study-cells.ts";
 import { studyNames } from "./study-names.ts";
 import { compare, estimate, mcnemar, outcomeOf, summariseStudy, wordOf } from "./study-summary.ts";
@@ -175,12 +175,15 @@ describe.each(studies)("$name", (study) => {
     for (const { predictions } of study.claims)
       for (const { of, than, figure, is, within } of predictions) {
         expect(names).toEqual(expect.arrayContaining([of, than]));
+        const both = study.arms.filter(({ name }) => name === of || name === than);
+        expect((["desk", "chains"] as const).some((task) => both.every((arm) => runsOn(task, arm)))).toBe(true);
         expect(study.figures).toContain(figure);
         expect(within !== undefined).toBe(is.startsWith("no "));
       }
     const cells = studyCells({ study, arms: study.arms, tasks: ["desk", "chains"], seeds: [1] });
     const runs = cells.filter(({ work }) => work === "run");
-    expect(runs).toHaveLength(2 * study.arms.length);
+    const onBoth = study.arms.filter(({ tasks }) => tasks === undefined);
+    expect(runs).toHaveLength(study.arms.length + onBoth.length);
     expect(new Set(runs.map(({ input, needs }) => JSON.stringify([input, needs]))).size).toBe(runs.length);
     expect(new Set(cells.map(({ name }) => name)).size).toBe(cells.length);
   });

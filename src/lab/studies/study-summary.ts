@@ -3,7 +3,7 @@ import { mean, wilson95 } from "../../rl/index.ts";
 import type { Results } from "../cells.ts";
 import { type Comparison, holm, paired } from "../paired.ts";
 import { type Figure, type FigureName, figures } from "./figures.ts";
-import type { Claim, Prediction, TaskName } from "./study.ts";
+import { type Claim, type Prediction, runsOn, type Study, type TaskName } from "./study.ts";
 import { measuredRuns, type StudyPlan } from "./study-cells.ts";
 import { tasks } from "./tasks.ts";
 
@@ -57,19 +57,23 @@ export function summariseStudy(plan: StudyPlan, results: Results): StudySummary 
     return new Map([...runs].map(([seed, run]) => [seed, figure.of(run, all)]));
   };
   const rows = wanted.flatMap((task) =>
-    arms.map(({ name: arm }): ArmRow => {
-      const runs = [...measuredRuns(plan, { task, arm, results })];
-      const measured = study.figures.map((name) => [name, values(task, arm, name)] as const);
-      const estimates = measured.map(([name, bySeed]) => [name, estimate(figures[name], [...bySeed.values()])]);
-      const each = runs.map(([seed, { whole }]) => ({
-        ...{ seed, run: whole.run },
-        figures: Object.fromEntries(measured.map(([name, bySeed]) => [name, bySeed.get(seed)!])),
-      }));
-      return { task, arm, runs: runs.length, figures: Object.fromEntries(estimates), each };
-    }),
+    arms
+      .filter((arm) => runsOn(task, arm))
+      .map(({ name: arm }): ArmRow => {
+        const runs = [...measuredRuns(plan, { task, arm, results })];
+        const measured = study.figures.map((name) => [name, values(task, arm, name)] as const);
+        const estimates = measured.map(([name, bySeed]) => [name, estimate(figures[name], [...bySeed.values()])]);
+        const each = runs.map(([seed, { whole }]) => ({
+          ...{ seed, run: whole.run },
+          figures: Object.fromEntries(measured.map(([name, bySeed]) => [name, bySeed.get(seed)!])),
+        }));
+        return { task, arm, runs: runs.length, figures: Object.fromEntries(estimates), each };
+      }),
   );
   const asked = study.claims.flatMap(({ id, predictions }) =>
-    predictions.flatMap((prediction) => wanted.map((task) => ({ claim: id, task, prediction }))),
+    predictions.flatMap((prediction) =>
+      wanted.filter((task) => compares(study, task, prediction)).map((task) => ({ claim: id, task, prediction })),
+    ),
   );
   const compared = asked.map(({ task, prediction: { figure, of, than } }) =>
     compare(figures[figure], { of: values(task, of, figure), than: values(task, than, figure) }),
@@ -86,6 +90,11 @@ export function summariseStudy(plan: StudyPlan, results: Results): StudySummary 
   });
   const claims = study.claims.map((claim) => ({ id: claim.id, says: claim.says, word: wordOf(claim, tested) }));
   return { rows, tested, claims };
+}
+
+/** Whether both arms of a prediction run on a task. */
+function compares({ arms }: Study, task: TaskName, { of, than }: Prediction): boolean {
+  return arms.filter(({ name }) => name === of || name === than).every((arm) => runsOn(task, arm));
 }
 
 /** Whether a plan is the study as it was written down: words are given for nothing less. */
@@ -159,7 +168,7 @@ export function outcomeOf(
   return up === (is === "higher") ? "holds" : "reversed";
 }
 
-/** Confirmed: every prediction holds on every task. Refuted: one is reversed, and none holds. Not here: everything else. */
+/** Confirmed: every prediction holds on every task that it compares. Refuted: one is reversed, and none holds. Not here: everything else. */
 export function wordOf({ id }: Pick<Claim, "id">, tested: readonly Pick<Tested, "claim" | "outcome">[]): Word {
   const outcomes = tested.filter(({ claim }) => claim === id).map(({ outcome }) => outcome);
   if (outcomes.length === 0 || outcomes.includes("missing")) return "not run yet";

@@ -1,4 +1,4 @@
-/** What a study is: a published claim's experiment as data. docs/evidence.md has the claims and the definitions. No code. */
+/** What a study is: a published claim's experiment as data. docs/evidence.md has the claims and the definitions. */
 import type { FigureName } from "./figures.ts";
 import type { StudyName } from "./study-names.ts";
 
@@ -12,6 +12,8 @@ export type OnTask = Readonly<Partial<Record<TaskName, readonly string[]>>>;
 export interface Arm {
   /** Letters, digits and dashes. */
   readonly name: string;
+  /** The tasks on which it runs; by default all. */
+  readonly tasks?: readonly TaskName[];
   /** Settings that differ from the study's base, as overrides `key=value`. */
   readonly set: readonly string[];
   /** Further ones on one task. */
@@ -28,7 +30,7 @@ export interface Arm {
   readonly reference?: number;
 }
 
-/** That a figure of one arm is higher or lower than that of a different one, or not higher or lower by a bound, on every task, paired by seed. */
+/** That a figure of one arm is higher or lower than that of a different one, or not higher or lower by a bound, on every task that both run on, paired by seed. */
 export interface Prediction {
   readonly figure: FigureName;
   readonly of: string;
@@ -37,6 +39,9 @@ export interface Prediction {
   /** For the last two: the largest difference that counts as none, in the figure's unit. */
   readonly within?: number;
 }
+
+/** Whether an arm runs on a task. */
+export const runsOn = (task: TaskName, { tasks }: Arm): boolean => tasks === undefined || tasks.includes(task);
 
 /** A claim of a source, as what it predicts here. */
 export interface Claim {

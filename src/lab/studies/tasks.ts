@@ -8,7 +8,8 @@ export interface Task {
   readonly file: string;
 }
 
-const example = (path: string) => fileURLToPath(new URL(`../../../examples/${path}`, import.meta.url));
+/** The path of a file of the examples. */
+export const example = (path: string) => fileURLToPath(new URL(`../../../examples/${path}`, import.meta.url));
 
 export const tasks: Readonly<Record<TaskName, Task>> = {
   desk: { says: "the small help desk, a learned reward", file: example("helpdesk/mini.yaml") },
