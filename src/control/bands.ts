@@ -269,7 +269,7 @@ function updateBands({ ppo, model }: BandFacts): Band[] {
           : { finding: "gradient/clip_unusual" as const, severity: "note" as const, why: "that rarely binds" }),
       },
       remedy: "ppo.maxGradNorm=1",
-      source: `${defaults}: 1.0, published 0.5 to 2.0; PPO.md row 15`,
+      source: `${defaults}: 1.0, published 0.5 to 2.0; PPO.md row 15; docs/evidence.md has collapses of small models with and without`,
     },
     ...optimizerBands(ppo),
     ...valueBands(ppo),
