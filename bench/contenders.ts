@@ -91,6 +91,7 @@ export function missing(
       : `${contender} is not measured: it computes on the CPU, and the device is ${device}`;
   const trainer = { ppo: "trl.experimental.ppo", grpo: "trl.trainer.grpo_trainer" }[algorithm];
   const packages = ["torch", "transformers", ...(isTrl(contender) ? ["datasets"] : [])];
+  if (isTrl(contender) && algorithm === "grpo") packages.push("requests");
   const modules = [...packages, ...(isTrl(contender) ? [trainer] : [])].join(", ");
   try {
     const program = `import ${modules}\nif ${JSON.stringify(device)} != "cpu": torch.empty(0, device=${JSON.stringify(device)})`;

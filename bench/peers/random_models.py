@@ -1,5 +1,6 @@
 """What TRL's trainers are measured on: a random GPT-2 or Llama, and a tokenizer whose words are ids, by the options of a shape (bench/shapes.ts)."""
 import argparse
+import copy
 import os
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
@@ -70,8 +71,9 @@ draws = torch.Generator().manual_seed(1)
 
 
 def classifier_of():
-    config.num_labels = 1
-    return classifier(config)
+    of_one_number = copy.deepcopy(config)
+    of_one_number.num_labels = 1
+    return classifier(of_one_number)
 
 
 def draw_prompts(count):

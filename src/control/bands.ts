@@ -387,7 +387,8 @@ function valueBands({ valueClip, valueCoef, slowCriticDecay, gamma, lambda, maxN
         why: "the value loss moves the policy's trunk more than the policy's own",
       },
       remedy: "ppo.valueCoef=0.5",
-      source: "published 0.1 (Ziegler et al. 2019) to 1 (PPO.md row 10); docs/evidence.md: 1 and 2 alike on small models",
+      source:
+        "published 0.1 (Ziegler et al. 2019) to 1 (PPO.md row 10); docs/evidence.md: 1 and 2 alike on small models",
     },
     {
       setting: "ppo.slowCritic.decay",

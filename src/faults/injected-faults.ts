@@ -129,7 +129,8 @@ function faultyReward(reward: RewardPipeline, wrong: Wrong, stream: () => Return
           ),
         scores.score,
       );
-      return { ...scores, score };
+      // What a fault changes is a score, whatever its steps were.
+      return { ...scores, score, steps: undefined };
     },
   };
 }

@@ -101,7 +101,9 @@ export async function measureValues({ run, states, continuations }: ValuesInput,
     });
     try {
       await reward.ready();
-      const { score } = await reward.score(scoredRows(rollout));
+      const { score, steps } = await reward.score(scoredRows(rollout));
+      // Those that end before the state are no part of its return.
+      if (steps) throw new UsageError("a critic's error is not measured with rewards for steps");
       const returns = chosen.map((): number[] => []);
       for (const [j, one] of score.entries()) returns[owners[j]!]!.push(finalScore(one, rollout.endsWithEos[j]!, ppo));
       return chosen.map(({ at, index }) => ({ value: values[index]![at]!, returns: returns[index]! }));

@@ -317,7 +317,7 @@ describe("composition", () => {
     expect((await createReward({ components: [length], engine }).score(rows)).steps).toBeUndefined();
     await reward.close();
     const scaled = createReward({ components: [{ ...steps, normalise: true }], engine });
-    await expect(scaled.score(rows)).rejects.toThrow(/returned steps, and its scores are to be normalised/);
+    await expect(scaled.score(rows)).rejects.toThrow(/returned steps, and its component has normalise: true/);
     await scaled.close();
     rmSync(folder, { recursive: true });
   });

@@ -5,7 +5,7 @@ import type { RewardComponentConfig } from "../settings/config-schema.ts";
 import { RewardError } from "../util/errors.ts";
 import { hashFunction } from "./function-hash.ts";
 import type { FunctionInput } from "./function-protocol.ts";
-import { FunctionRunner, scoreOf } from "./function-runner.ts";
+import { checkSteps, FunctionRunner, scoreOf } from "./function-runner.ts";
 import { type FunctionScales, functionScale, scaled } from "./function-scale.ts";
 import { type Baseline, comparisonScores, type LearnedModel, type LearnedScores, learnedScores } from "./learned.ts";
 import type { RewardStep, Scored, Scores } from "./reward-types.ts";
@@ -136,11 +136,7 @@ export function createReward({
         hashes.push(`${name}=${hashFunction(config.path)}`);
         const answersOf = async (rows: readonly Scored[]) => {
           const answers = await runner.steps(rows.map(inputOf));
-          if (config.normalise && answers.some((answer) => typeof answer !== "number"))
-            throw new RewardError(
-              `the reward function ${config.path} returned steps, and its scores are to be normalised, which is for whole responses`,
-              `Set normalise: false of its component (${name}).`,
-            );
+          if (config.normalise) checkSteps(config.path, answers);
           return answers;
         };
         if (config.normalise) raw.set(name, async (rows) => (await answersOf(rows)).map(scoreOf));

@@ -77,15 +77,15 @@ describe("a function", () => {
 
   it.each([
     ["{ steps: 3 }", "an object"],
-    ["{ steps: [{ end: 1.5, reward: 1 }] }", "an object"],
-    ["{ steps: [{ end: -1, reward: 1 }] }", "an object"],
-    ["{ steps: [{ end: 1 }] }", "an object"],
-    ["{ steps: [null] }", "an object"],
+    ["{ steps: [{ end: 1.5, reward: 1 }] }", "steps of which number 1 has end 1.5 and reward 1"],
+    ["{ steps: [{ end: 1, reward: 0 }, { end: -1, reward: 1 }] }", "steps of which number 2 has end -1 and reward 1"],
+    ["{ steps: [{ end: 1 }] }", "steps of which number 1 has end 1 and reward undefined"],
+    ["{ steps: [null] }", "steps of which number 1 has end undefined and reward undefined"],
     ["{ steps: [{ end: 1, reward: NaN }] }", "steps with a sum of NaN"],
   ])("that returns %s is refused", async (value, what) => {
     const error = await failureOf(runnerOf(`export default () => (${value});`, { suffix: ".mjs" }).score([input("a")]));
     expect(error.message).toMatch(new RegExp(`returned ${what} for the prompt`));
-    expect(error.hint).toContain("{ steps: [{ end, reward }] }");
+    expect(error.hint).toContain("{ steps: [{ end, reward }] } with whole numbers");
   });
 
   it("is given prompt, response, reference and messages, and may import", async () => {

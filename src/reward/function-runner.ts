@@ -48,14 +48,18 @@ interface Thread {
 }
 
 /**
- * Loads a function, calls it for these inputs and lets it go. Errors: RewardError if the file cannot be loaded or does not export a function, or as
- * `score` does.
+ * Loads a function, calls it for these inputs and lets it go. Errors: RewardError if the file cannot be loaded or does not export a function, as `steps`
+ * does, or as `checkSteps` does of a component that normalises.
  */
-export async function checkFunction(options: FunctionOptions, inputs: readonly FunctionInput[]): Promise<void> {
+export async function checkFunction(
+  { normalise = false, ...options }: FunctionOptions & { readonly normalise?: boolean },
+  inputs: readonly FunctionInput[],
+): Promise<void> {
   const runner = new FunctionRunner(options);
   try {
     await runner.ready();
-    await runner.score(inputs);
+    const answers = await runner.steps(inputs);
+    if (normalise) checkSteps(options.path, answers);
   } finally {
     await runner.close();
   }
@@ -128,7 +132,7 @@ export class FunctionRunner {
         if (index !== null)
           throw new RewardError(
             `the reward function ${path} returned ${what} for the prompt ${prompt(index)}${inputs.length === 1 ? "" : ` (${index + 1} of ${inputs.length})`}`,
-            `It must return a finite number for every response, for example 0 for one that it cannot judge, or { steps: [{ end, reward }] }. Correct it, ${goOn}`,
+            `It must return a finite number for every response, for example 0 for one that it cannot judge, or { steps: [{ end, reward }] } with whole numbers from 0 as ends. Correct it, ${goOn}`,
           );
         throw new RewardError(
           `the reward function ${path} returned ${what} for ${first}`,
@@ -270,6 +274,15 @@ function judged(outcome: Outcome): Outcome {
   if (index < 0) return outcome;
   const steps = typeof outcome.values[index] === "number" ? "" : "steps with a sum of ";
   return { kind: "wrong", index, what: `${steps}${scores[index]}` };
+}
+
+/** Of a function whose scores are normalised. Errors: RewardError if it rewards steps. */
+export function checkSteps(path: string, answers: readonly FunctionScore[]): void {
+  if (answers.every((answer) => typeof answer === "number")) return;
+  throw new RewardError(
+    `the reward function ${path} returned steps, and its component has normalise: true, which is for scores of whole responses`,
+    "Set normalise: false of the component.",
+  );
 }
 
 /** The score of one response: a number, or the sum over its steps. */

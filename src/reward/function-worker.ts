@@ -62,16 +62,25 @@ function replyTo({ id, size }: { id: number; size: number }, returned: unknown):
   const index = values.findIndex((value) => typeof value !== "number" && !hasSteps(value));
   return index < 0
     ? { kind: "scores", id, values: values.map(plain) }
-    : { kind: "other", id, index, what: inWords(values[index]) };
+    : { kind: "other", id, index, what: wrongStep(values[index]) ?? inWords(values[index]) };
+}
+
+/** What is wrong with the first step that is none; null if there are no steps. */
+function wrongStep(value: unknown): string | null {
+  const { steps } = (value ?? {}) as { steps?: unknown };
+  if (!Array.isArray(steps)) return null;
+  const i = steps.findIndex((step) => !isStep(step));
+  const { end, reward } = steps[i] ?? {};
+  return `steps of which number ${i + 1} has end ${inWords(end)} and reward ${inWords(reward)}`;
 }
 
 const hasSteps = (value: unknown): value is Exclude<FunctionScore, number> => {
   const { steps } = (value ?? {}) as { steps?: unknown };
-  return (
-    Array.isArray(steps) &&
-    steps.every((step) => Number.isInteger(step?.end) && step.end >= 0 && typeof step.reward === "number")
-  );
+  return Array.isArray(steps) && steps.every(isStep);
 };
+
+const isStep = (step: { end?: unknown; reward?: unknown } | null | undefined): boolean =>
+  Number.isInteger(step?.end) && (step!.end as number) >= 0 && typeof step!.reward === "number";
 
 /** Without what else the user's objects have, which may not travel between threads. */
 function plain(value: FunctionScore): FunctionScore {

@@ -11,7 +11,7 @@ const anyAnswer = "yes";
 
 /**
  * Loads every function of rewards and gold check, and calls each for a few of the run's prompts with demonstrated answers. Errors: RewardError for a
- * file that cannot be loaded or exports no function, and for a function that fails or returns no finite number; RowsError for rows that cannot be read.
+ * file that cannot be loaded or exports no function, and for a function that fails, returns no finite number, or returns steps to be normalised; RowsError for rows that cannot be read.
  */
 export async function checkFunctions(
   { ppo, sft }: Pick<Config, "ppo" | "sft">,
@@ -21,7 +21,10 @@ export async function checkFunctions(
   const functions = checks.filter((check) => check.kind === "function");
   if (functions.length === 0) return;
   const inputs = inputsOf(rows, { demonstrated: sft !== undefined });
-  for (const { path, timeoutMs, retries } of functions) await checkFunction({ path, timeoutMs, retries }, inputs);
+  for (const { path, timeoutMs, retries, ...check } of functions) {
+    const normalise = "normalise" in check && check.normalise;
+    await checkFunction({ path, timeoutMs, retries, normalise }, inputs);
+  }
 }
 
 /** The first prompts: with the demonstrated answer to the same prompt, else to any. */

@@ -54,7 +54,7 @@ export async function sampleRollout(run: OnlineRun, iteration: number, settings:
   return rollout;
 }
 
-/** Phase 2: scores each response as a whole; learned scores and those of functions are normalised (docs/PPO.md row 18). */
+/** Phase 2: scores each response; learned scores and those of functions are normalised (docs/PPO.md row 18). */
 export async function scoreRollout(run: OnlineRun, iteration: number, rollout: Rollout): Promise<Scores> {
   const { reward, loop, stopwatch, tell } = run;
   if (iteration === run.state.examineAt)
@@ -151,28 +151,31 @@ export function rewardsOf(
   });
 }
 
-/** The rewards of steps at their tokens, (B, T): each at the first token with which the response is as long as the step's end, else at the last. */
+/** The rewards of steps, (B, T), each at the token that completes the step's text. */
 function stepRewards(
   tokenizer: Tokenizer,
-  { responses_B_T }: Rollout,
+  { responses_B_T, texts }: Rollout,
   steps_B: NonNullable<Scores["steps"]>,
 ): number[][] {
   return responses_B_T.map((tokens, b) => {
     const rewards_T = tokens.map(() => 0);
     for (const { end, reward } of steps_B[b]!) {
-      const at = tokenOf(end, tokens, tokenizer);
+      const at = tokenOf(texts[b]!.slice(0, end), tokens, tokenizer);
       if (at >= 0) rewards_T[at]! += reward;
     }
     return rewards_T;
   });
 }
 
-/** The first token up to which a response has so many characters, the last if it never has; -1 without tokens. */
-export function tokenOf(end: number, tokens: readonly number[], tokenizer: Pick<Tokenizer, "decode">): number {
+/**
+ * The first token up to which a response begins with a text, the last if it never does; -1 without tokens. A part of a character decodes to something
+ * else, so that lengths would not do.
+ */
+export function tokenOf(text: string, tokens: readonly number[], tokenizer: Pick<Tokenizer, "decode">): number {
   let [low, high] = [0, tokens.length - 1];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    if (tokenizer.decode(tokens.slice(0, middle + 1)).length >= end) high = middle;
+    if (tokenizer.decode(tokens.slice(0, middle + 1)).startsWith(text)) high = middle;
     else low = middle + 1;
   }
   return high;

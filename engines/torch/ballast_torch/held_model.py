@@ -161,6 +161,12 @@ class HeldModel:
         """The same for many forward passes without a gradient, of which processes need not make equal numbers."""
         return self.run(compute)
 
+    def drop_gathered(self):
+        """Of several processes: whatever each has gathered counts as gone."""
+
+    def release(self):
+        """Before it is forgotten: memory that would stay until Python looks for cycles."""
+
     def check_head(self, kind):
         if kind not in self.heads:
             raise usage(f"model {self.id} has no {kind} head (it has {', '.join(self.heads)})")

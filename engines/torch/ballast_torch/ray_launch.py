@@ -24,6 +24,8 @@ def environment_of(rank, processes, address, port):
     return {
         **{"RANK": str(rank), "LOCAL_RANK": "0", "WORLD_SIZE": str(processes)},
         **{"MASTER_ADDR": address, "MASTER_PORT": str(port)},
+        # As of a process that Ballast starts itself (src/engine/torch/rendezvous.ts).
+        "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),
     }
 
 

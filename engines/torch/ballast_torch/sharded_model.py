@@ -62,6 +62,12 @@ class ShardedModel(HeldModel):
         wear(self.trunk, self._products)
         return self.sharded.run_gathered(compute)
 
+    def drop_gathered(self):
+        self.sharded.drop()
+
+    def release(self):
+        self.sharded.release()
+
     # Values
 
     def round(self):

@@ -1,10 +1,11 @@
 """A trunk and its head sharded over several processes by PyTorch's fully_shard (FSDP2): all that Ballast asks of it.
 
-A block is one group: its weights are gathered from all ranks before it computes, and freed afterwards; its gradients are summed over the ranks, of
+A block is one group: its weights are gathered from all ranks before it computes, and freed after the pass has gone through it; its gradients are summed over the ranks, of
 which each keeps its rows. Embedding, last norm and head are one more group, gathered for a whole pass, so that a tied head shares the embedding's.
 With `ranks.keeps` what was gathered stays until the weights change (ZeRO-2 in place of ZeRO-3, Rajbhandari et al. 2020): the same bits.
 """
 import torch
+from torch.distributed.fsdp._fully_shard._fsdp_param import FSDPParam
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
 from . import architectures, pairwise
@@ -117,9 +118,15 @@ class ShardedTrunk:
             block.set_reshard_after_forward(on, recurse=False)
 
     def drop(self):
-        """Frees what was gathered, or is stale once this rank's rows have changed."""
+        """What was gathered counts as gone: the next pass gathers anew. Its memory is freed, unless `keeps`."""
         for module in self._modules():
             module.reshard()
+
+    def release(self):
+        """Drops what was gathered, with its memory."""
+        self.drop()
+        for one in self._by_name.values():
+            FSDPParam.free_unsharded_param(one)
 
     def _leave(self):
         """After a pass that an error left: it would otherwise count as one that is still going on, in which what was gathered stays, and is soon stale."""

@@ -77,6 +77,9 @@ class Worker:
             # A model that some ranks have loaded and others have not is none.
             self.models = {id: model for id, model in self.models.items() if int(id.removeprefix("model-")) < before}
             self.next = before
+            # Some have passed through a trunk and others have not: what they hold of it must be the same again.
+            for model in self.models.values():
+                model.drop_gathered()
             rank, first = next(iter(failures.items()))
             if len(failures) < self.ranks.size and first.kind != "cancelled":
                 first = EngineError(first.kind, f"process {rank} of {self.ranks.size}: {first}", first.hint, first.unchanged)
@@ -216,8 +219,10 @@ class Worker:
         return None
 
     def do_disposeModel(self, model):
-        self._named(model)
+        held = self._named(model)
         del self.models[model]
+        if all(one.trunk is not held.trunk for one in self.models.values()):
+            held.release()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 

@@ -88,6 +88,24 @@ def story(worker, folder, dtype, family, reshard="pass"):
         train(model["id"], 1)
         read(model["id"], ["logprobs"])
     worker.call("ema", dict(target=copy["id"], source=policy["id"], decay=0.5))
+    # Back to earlier weights, which the next pass must read.
+    worker.call("cloneModel", dict(model=copy["id"], heads=["lm", "scalar"], scoreValues=score, optimizer=True, into=policy["id"], merge=False))
+    read(policy["id"], ["logprobs"])
+    worker.call("disposeModel", dict(model=again["id"]))
+    if worker.ranks.size == 2:
+        # Only one of them leaves: both must gather the same afterwards.
+        def leave(done, of):
+            if worker.ranks.rank == 1:
+                raise EngineError("cancelled", "sample was taken back")
+
+        worker.step, stays = leave, worker.step
+        try:
+            worker.call("sample", dict(model=policy["id"], request=request))
+            raise AssertionError("nobody left")
+        except EngineError as error:
+            assert error.kind == "cancelled"
+        worker.step = stays
+    train(policy["id"], 1, ("cross_entropy",))
     penalty = dict(beta=0.5, oldModel=copy["id"])
     config = dict(clipLow=0.2, clipHigh=0.2, dualClip=None, entropyCoef=0.1, penalty=penalty, kl=None, temperature=1)
     losses["penalty"] = dict(name="policy", sequences=sequences, weights=numbers(0.05), oldLogprobs=numbers(1, -3), advantages=numbers(1), config=config)  # fmt: skip
