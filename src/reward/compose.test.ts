@@ -322,6 +322,39 @@ describe("composition", () => {
     rmSync(folder, { recursive: true });
   });
 
+  it("rewards each right running result of the example's chains where it ends", async () => {
+    const steps = {
+      kind: "function" as const,
+      name: "steps",
+      weight: 1,
+      normalise: false,
+      timeoutMs: 5000,
+      retries: 0,
+    };
+    const { engine } = fakeEngine();
+    const reward = createReward({ components: [{ ...steps, path: "examples/arithmetic/steps.ts" }], engine });
+    // 7 + 5 + 3 + 4: 2, 5, 9.
+    const prompt = "7 + 5 + 3 + 4 . .";
+    const responses = ["= 2 = 5 = 9", "= 2 = 6 = 9 = 1", "", "5 = 5"];
+    const scores = await reward.score(responses.map((response) => row({ prompt, response })));
+    await reward.close();
+    expect(scores.score.map((score) => Math.round(3 * score))).toEqual([3, 2, 0, 0]);
+    expect(scores.steps!.map((steps) => steps.map(({ end, reward }) => [end, Math.round(3 * reward)]))).toEqual([
+      [
+        [3, 1],
+        [7, 1],
+        [11, 1],
+      ],
+      [
+        [3, 1],
+        [7, 0],
+        [11, 1],
+      ],
+      [],
+      [[5, 0]],
+    ]);
+  });
+
   it("gives a user's function every column of the row, none of which hides what it had", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ballast-columns-"));
     const path = join(folder, "reward.ts");

@@ -36,7 +36,13 @@ describe("token rewards", () => {
       const scores = [0.5, -7, 9, 2];
       const endsWithEos = [true, false, true, false];
       const settings = { klCoef: 0.1, scoreClip: 5, missingEosPenalty: 2 };
-      const rewards = tokenRewards({ logprobs, refLogprobs, mask, scores, stepRewards, endsWithEos, ...settings });
+      const options = { logprobs, refLogprobs, mask, scores, endsWithEos, ...settings };
+      const rewards = tokenRewards({ ...options, stepRewards });
+      // What responses are compared by.
+      const sums = tokenRewards(options).map((row) => row.reduce((sum, r) => sum + r, 0));
+      rewards.forEach((row, b) => {
+        expect(row.reduce((sum, r) => sum + r, 0)).toBeCloseTo(sums[b]!, 10);
+      });
 
       const slow = mask.map((row) => row.map(() => 0));
       const last = new Map<number, number>();
