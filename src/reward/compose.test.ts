@@ -336,7 +336,7 @@ describe("composition", () => {
     // 7 + 5 + 3 + 4: 2, 5, 9.
     const prompt = "7 + 5 + 3 + 4 . .";
     const responses = ["= 2 = 5 = 9", "= 2 = 6 = 9 = 1", "", "5 = 5"];
-    const scores = await reward.score(responses.map((response) => row({ prompt, response })));
+    const scores = await reward.score(responses.map((response) => ({ ...row({ response }), prompt })));
     await reward.close();
     expect(scores.score.map((score) => Math.round(3 * score))).toEqual([3, 2, 0, 0]);
     expect(scores.steps!.map((steps) => steps.map(({ end, reward }) => [end, Math.round(3 * reward)]))).toEqual([
