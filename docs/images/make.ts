@@ -52,6 +52,8 @@ for (const colorScheme of ["light", "dark"] as const) {
     await page.locator("h1").first().waitFor();
     // Charts draw when their data have come.
     await page.waitForTimeout(Number(values.wait));
+    if (name.startsWith("lab-") && (await page.locator("h2").count()) === 0)
+      throw new Error(`there is no experiment ${lab} in the workspace of ${origin}`);
     const path = fileURLToPath(new URL(`${name}-${colorScheme}.png`, import.meta.url));
     await page.screenshot({ path, fullPage: name.startsWith("lab-") });
   }

@@ -69,6 +69,15 @@ it("the address chooses the experiment", async () => {
   expect(document.querySelector("[aria-current=page]")!.textContent).toBe("Experiment two");
 });
 
+it("an address of an experiment that is not here shows no other one, and leads to those that are", async () => {
+  experiments = [experiment("one")];
+  setQuery({ experiment: "three" });
+  await open();
+  expect(document.querySelector("h2")).toBeNull();
+  expect(document.body.textContent).toContain("There is no experiment three in this workspace");
+  expect(document.querySelector(".tabs a")!.textContent).toBe("Experiment one");
+});
+
 it("gives a table away as Markdown", async () => {
   let copied = "";
   vi.stubGlobal("navigator", {

@@ -14,9 +14,10 @@ export function LabPage() {
   const { answer, error, again } = useAnswer<LabAnswer>("/api/lab");
   const { query } = view.value;
   const experiments = answer?.experiments ?? [];
-  const shown = experiments.find(({ id }) => id === query.experiment) ?? experiments[0];
+  const asked = query.experiment;
+  const shown = asked === undefined ? experiments[0] : experiments.find(({ id }) => id === asked);
   const move = (step: number) => {
-    const next = experiments[experiments.indexOf(shown!) + step];
+    const next = experiments[shown === undefined ? 0 : experiments.indexOf(shown) + step];
     if (next !== undefined) setQuery({ experiment: next.id });
   };
   useKey(experiments.length > 1 ? "j" : undefined, "next experiment", () => move(1));
@@ -31,7 +32,7 @@ export function LabPage() {
       <Problem error={error} />
       {answer === null && error === null && <Empty>Reading the experiments…</Empty>}
       {answer !== null && experiments.length === 0 && <NoExperiment />}
-      {experiments.length > 1 && (
+      {(experiments.length > 1 || (experiments.length === 1 && shown === undefined)) && (
         <nav class="tabs" aria-label="experiments">
           {experiments.map(({ id, title }) => (
             <a key={id} href={hashOf(["lab"], { experiment: id })} aria-current={id === shown?.id ? "page" : undefined}>
@@ -39,6 +40,9 @@ export function LabPage() {
             </a>
           ))}
         </nav>
+      )}
+      {experiments.length > 0 && shown === undefined && (
+        <Empty>There is no experiment {visible(asked!)} in this workspace; the ones above are.</Empty>
       )}
       {shown && (
         <>
