@@ -15,7 +15,8 @@ const narrowEntropy = 0.05;
 const why =
   "PPO sharpens what a policy does now and then; it does not teach a language. Supervised fine-tuning comes first (Ouyang et al. 2022)";
 const remedy = "fine-tune first: a section sft, or ppo.policy with the folder of a fine-tuned model";
-const source = "docs/doctor.md: a policy never fine-tuned, by its measured spread";
+const source =
+  "docs/doctor.md: a policy never fine-tuned, by its measured spread; docs/evidence.md: what it costs small models";
 
 export function policyFindings(facts: DoctorFacts): Finding[] {
   const { stops } = facts.model;
