@@ -1,7 +1,10 @@
 """What TRL's trainers are measured on: a random GPT-2 or Llama, and a tokenizer whose words are ids, by the options of a shape (bench/shapes.ts)."""
 import argparse
 import copy
+import json
 import os
+import resource
+import statistics
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -80,6 +83,12 @@ def draw_prompts(count):
     return [torch.randint(0, pad, (a.prompt,), generator=draws).tolist() for _ in range(count)]
 
 
-def device_mb():
-    """MiB that PyTorch has reserved on the device at most; 0 on a CPU."""
-    return 0 if on_cpu else torch.cuda.max_memory_reserved() / 2**20
+def report(marks, lengths):
+    """Prints the line of JSON. `marks`: after each iteration seconds, processor seconds, and seconds of generation so far; `lengths`: means of responses."""
+    pairs = list(zip(marks, marks[1:]))
+    total, cpu, generate = (statistics.median(after[i] - before[i] for before, after in pairs) for i in range(3))
+    parameters = sum(p.numel() for p in policy.parameters())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    device = 0 if on_cpu else torch.cuda.max_memory_reserved() / 2**20
+    found = dict(total=total, cpuSeconds=cpu, rollout=generate, meanLength=statistics.mean(lengths), parameters=parameters)
+    print(json.dumps({**found, "peakMb": peak, "deviceMb": device}))

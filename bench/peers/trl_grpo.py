@@ -3,14 +3,12 @@
 PYTHONPATH must hold a checkout of TRL; bench/peers.ts says which. The options are those of random_models.py. It was never run on CUDA.
 """
 
-import json
-import resource
 import statistics
 import tempfile
 import time
 
 from datasets import Dataset
-from random_models import a, classifier_of, device_mb, draw_prompts, on_cpu, policy, tokenizer
+from random_models import a, classifier_of, draw_prompts, on_cpu, policy, report, tokenizer
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
@@ -62,17 +60,4 @@ trainer = Timed(
     callbacks=[Marks()],
 )
 trainer.train()
-total, cpu, generate = (statistics.median(after[i] - before[i] for before, after in zip(marks, marks[1:])) for i in range(3))
-print(
-    json.dumps(
-        dict(
-            total=total,
-            cpuSeconds=cpu,
-            rollout=generate,
-            meanLength=statistics.mean(lengths),
-            parameters=sum(p.numel() for p in policy.parameters()),
-            peakMb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            deviceMb=device_mb(),
-        )
-    )
-)
+report(marks, lengths)

@@ -3,13 +3,10 @@
 PYTHONPATH must hold a checkout of TRL with trl/experimental/ppo; bench/peers.ts says which. The options are those of random_models.py. It was never run on CUDA.
 """
 
-import json
-import resource
-import statistics
 import tempfile
 import time
 
-from random_models import a, classifier_of, config, device_mb, draw_prompts, language_model, on_cpu, pad, policy, tokenizer
+from random_models import a, classifier_of, config, draw_prompts, language_model, on_cpu, pad, policy, report, tokenizer
 import trl.experimental.ppo.ppo_trainer as trainer_module
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
@@ -60,19 +57,4 @@ if a.stops > 0:
 marks = []
 trainer.log = lambda *_, **__: marks.append((time.perf_counter(), time.process_time(), generating))
 trainer.train()
-total, cpu, generate = (
-    statistics.median(after[i] - before[i] for before, after in zip(marks, marks[1:])) for i in range(3)
-)
-print(
-    json.dumps(
-        dict(
-            total=total,
-            cpuSeconds=cpu,
-            rollout=generate,
-            meanLength=statistics.mean(lengths),
-            parameters=sum(p.numel() for p in policy.parameters()),
-            peakMb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            deviceMb=device_mb(),
-        )
-    )
-)
+report(marks, lengths)
