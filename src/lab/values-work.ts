@@ -102,7 +102,7 @@ export async function measureValues({ run, states, continuations }: ValuesInput,
     try {
       await reward.ready();
       const { score, steps } = await reward.score(scoredRows(rollout));
-      // Those that end before the state are no part of its return.
+      // Steps that end before the state do not belong to its return.
       if (steps) throw new UsageError("a critic's error is not measured with rewards for steps");
       const returns = chosen.map((): number[] => []);
       for (const [j, one] of score.entries()) returns[owners[j]!]!.push(finalScore(one, rollout.endsWithEos[j]!, ppo));

@@ -67,19 +67,24 @@ function replyTo({ id, size }: { id: number; size: number }, returned: unknown):
 
 /** What is wrong with the first step that is none; null if there are no steps. */
 function wrongStep(value: unknown): string | null {
-  const { steps } = (value ?? {}) as { steps?: unknown };
-  if (!Array.isArray(steps)) return null;
+  const steps = stepsOf(value);
+  if (steps === null) return null;
   const i = steps.findIndex((step) => !isStep(step));
   const { end, reward } = steps[i] ?? {};
   return `steps of which number ${i + 1} has end ${inWords(end)} and reward ${inWords(reward)}`;
 }
 
-const hasSteps = (value: unknown): value is Exclude<FunctionScore, number> => {
-  const { steps } = (value ?? {}) as { steps?: unknown };
-  return Array.isArray(steps) && steps.every(isStep);
-};
+/** What may be a step: the user's code returned it. */
+type MaybeStep = { readonly end?: unknown; readonly reward?: unknown } | null | undefined;
 
-const isStep = (step: { end?: unknown; reward?: unknown } | null | undefined): boolean =>
+function stepsOf(value: unknown): readonly MaybeStep[] | null {
+  const { steps } = (value ?? {}) as { steps?: unknown };
+  return Array.isArray(steps) ? steps : null;
+}
+
+const hasSteps = (value: unknown): value is Exclude<FunctionScore, number> => stepsOf(value)?.every(isStep) === true;
+
+const isStep = (step: MaybeStep): boolean =>
   Number.isInteger(step?.end) && (step!.end as number) >= 0 && typeof step!.reward === "number";
 
 /** Without what else the user's objects have, which may not travel between threads. */

@@ -128,8 +128,9 @@ function planStage(
   }
   // Merged, it has arrays of its own for the weights that the adapter moves, or over several processes for all.
   if (hasValues && online.slowCritic !== null) {
-    gatherable += averaged(critic, all);
-    learners.push(...held("critic, its average", inRows(averaged(critic, all))));
+    const numbers = averaged(critic, all);
+    gatherable += numbers;
+    learners.push(...held("critic, its average", inRows(numbers)));
   }
   if (trains && online?.policyLoss === "penalty")
     learners.push(...held("policy that sampled", trainedHere(policy, heads)));

@@ -4,7 +4,7 @@ There gloo's own all_gather and reduce_scatter take two to four times as long (P
 """
 import torch
 import torch.distributed as dist
-from torch.distributed.fsdp._fully_shard._fsdp_api import AllGather, ReduceScatter
+from torch.distributed.fsdp._fully_shard._fsdp_collectives import DefaultAllGather, DefaultReduceScatter
 
 
 def gather(output, own, group):
@@ -28,7 +28,10 @@ def scatter_sum(output, whole, group):
     _exchange({other: pieces[other] for other in found}, found, rank, group)
     for other in range(len(pieces)):
         part = pieces[rank] if other == rank else found.pop(other)
-        output.copy_(part) if other == 0 else output.add_(part)
+        if other == 0:
+            output.copy_(part)
+        else:
+            output.add_(part)
 
 
 def _exchange(sent, received, rank, group):
@@ -42,17 +45,12 @@ def _exchange(sent, received, rank, group):
         wait.wait()
 
 
-class _Allocating:
-    def allocate(self, size, *, dtype, device):
-        return torch.empty(size, dtype=dtype, device=device)
-
-
-class Gather(_Allocating, AllGather):
+class Gather(DefaultAllGather):
     def __call__(self, output_tensor, input_tensor, group, async_op=False):
         gather(output_tensor, input_tensor, group)
 
 
-class ScatterSum(_Allocating, ReduceScatter):
+class ScatterSum(DefaultReduceScatter):
     """All that Ballast asks of it is a sum."""
 
     def __call__(self, output_tensor, input_tensor, group, op, async_op=False):

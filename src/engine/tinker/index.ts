@@ -546,7 +546,7 @@ class TinkerEngine implements Engine {
       if (typeof rank === "number" && rank > 0) return { rank };
       throw new CheckpointError(`the state ${uri} is not an adapter's`);
     } catch (error) {
-      // These say that there is no such state; a server that is busy or unpaid answers with a different status.
+      // These statuses mean that the state does not exist. A busy server, or one that wants to be paid, answers with a different status.
       if (!(error instanceof ServerRefusal && [400, 404, 410, 422].includes(error.status))) throw error;
       throw new CheckpointError(
         `the server has no state ${uri}: ${error.message}`,

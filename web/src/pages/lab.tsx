@@ -42,7 +42,7 @@ export function LabPage() {
         </nav>
       )}
       {experiments.length > 0 && shown === undefined && (
-        <Empty>There is no experiment {visible(asked!)} in this workspace; the ones above are.</Empty>
+        <Empty>There is no experiment {visible(asked!)} in this workspace. Choose one above.</Empty>
       )}
       {shown && (
         <>
